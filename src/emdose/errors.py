@@ -1,0 +1,78 @@
+"""What a user sees instead of a traceback."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class EmdoseError(Exception):
+    """Base of every error that emdose raises on purpose; its text is one clear line."""
+
+
+class InputError(EmdoseError, ValueError):
+    """Something that a user supplied cannot be used.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong, in a few words.
+    file, field : str, optional
+        Where it was found: a file name and the field, column or key in it.
+    found, expected : optional
+        What stood there and what would be accepted.
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        file: object = None,
+        field: str | None = None,
+        found: Any = None,
+        expected: str | None = None,
+    ) -> None:
+        self.problem, self.file, self.field, self.found, self.expected = problem, file, field, found, expected
+        parts = [str(p) for p in (file, field) if p not in (None, "")]
+        text = ": ".join([*parts, problem])
+        if found is not None:
+            text += f"; found {_short(found)}"
+        if expected is not None:
+            text += f"; expected {expected}"
+        super().__init__(" ".join(text.split()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions with keyword-only arguments do not survive pickling (process pools) on their own.
+        return (_rebuild, (self.problem, self.file, self.field, self.found, self.expected))
+
+
+class ConvergenceError(EmdoseError):
+    """A solver stopped before it reached its tolerance; ``partial`` holds what it has."""
+
+    def __init__(self, message: str, partial: Any = None) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class ResourceError(EmdoseError):
+    """The job does not fit the memory or the disk; the text says how much it needs and what would fit."""
+
+
+class DeviceError(EmdoseError):
+    """The requested device, compiler or driver is not there."""
+
+
+class OutputError(EmdoseError):
+    """A result could not be written; nothing half-written is left behind."""
+
+
+class EmdoseWarning(UserWarning):
+    """Something that changes how far a number can be trusted."""
+
+
+def _short(value: Any, limit: int = 80) -> str:
+    text = repr(value) if not isinstance(value, str) else f"'{value}'"
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _rebuild(problem: str, file: object, field: str | None, found: Any, expected: str | None) -> InputError:
+    return InputError(problem, file=file, field=field, found=found, expected=expected)

@@ -1,0 +1,56 @@
+"""An exposure: the complete physical question, with nothing numerical in it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emdose.errors import InputError
+
+if TYPE_CHECKING:
+    from emdose.models.coils import Coil, PlaneWave
+    from emdose.models.phantoms import Phantom
+
+LOWEST_FREQUENCY_HZ = 1e3
+HIGHEST_FREQUENCY_HZ = 1e11
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A body in the field of a source at one frequency.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        The body: labels, grid and tissues.
+    coil : Coil or PlaneWave
+        What makes the incident field.
+    frequency_Hz : float
+        Frequency of the time-harmonic field [Hz].
+
+    Raises
+    ------
+    InputError
+        When the frequency is not within 1 kHz to 100 GHz, or a coil conductor runs through the body.
+    """
+
+    phantom: Phantom
+    coil: Coil | PlaneWave
+    frequency_Hz: float
+
+    def __post_init__(self) -> None:
+        f = self.frequency_Hz
+        if (
+            not isinstance(f, int | float)
+            or not math.isfinite(f)
+            or not LOWEST_FREQUENCY_HZ <= f <= HIGHEST_FREQUENCY_HZ
+        ):
+            raise InputError(
+                "frequency out of range",
+                field="frequency_Hz",
+                found=f,
+                expected="1e3 to 1e11 (64 MHz is 64e6)",
+            )
+        object.__setattr__(self, "frequency_Hz", float(f))
+        self.coil.check_clear_of(self.phantom)

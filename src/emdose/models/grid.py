@@ -1,0 +1,141 @@
+"""The voxel grid and where things live on it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from emdose.errors import InputError
+
+Vector = tuple[float, float, float]
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A uniform rectilinear grid of voxels.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Number of voxels along x, y and z.
+    spacing_m : float or (float, float, float)
+        Voxel edge lengths [m]; one number means cubes.
+    origin_m : (float, float, float), optional
+        Low corner of voxel (0, 0, 0) [m]; by default the grid is centred on the isocentre.
+
+    Raises
+    ------
+    InputError
+        When the shape or the spacing is not positive and finite.
+    """
+
+    shape: Shape
+    spacing_m: Vector
+    origin_m: Vector = (math.nan, math.nan, math.nan)
+
+    def __post_init__(self) -> None:
+        shape = tuple(int(n) for n in self.shape)
+        if len(shape) != 3 or min(shape) < 1:
+            raise InputError(
+                "bad grid shape", field="shape", found=tuple(self.shape), expected="three counts >= 1"
+            )
+        spacing = (
+            np.broadcast_to(np.asarray(self.spacing_m, float), (3,))
+            if np.size(self.spacing_m) in (1, 3)
+            else None
+        )
+        if spacing is None or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
+            raise InputError(
+                "bad voxel size",
+                field="spacing_m",
+                found=self.spacing_m,
+                expected="one or three lengths > 0 in metres",
+            )
+        origin = np.asarray(self.origin_m, float)
+        if np.all(np.isnan(origin)):
+            origin = -0.5 * np.array(shape) * spacing
+        if origin.shape != (3,) or not np.all(np.isfinite(origin)):
+            raise InputError(
+                "bad grid origin", field="origin_m", found=self.origin_m, expected="three finite metres"
+            )
+        object.__setattr__(self, "shape", shape)
+        object.__setattr__(self, "spacing_m", tuple(float(s) for s in spacing))
+        object.__setattr__(self, "origin_m", tuple(float(o) for o in origin))
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return math.prod(self.shape)
+
+    @property
+    def node_shape(self) -> Shape:
+        """Number of voxel corners along x, y and z: the shape of one component of a Yee array."""
+        return tuple(n + 1 for n in self.shape)  # type: ignore[return-value]
+
+    @property
+    def voxel_volume_m3(self) -> float:
+        """Volume of one voxel [m^3]."""
+        return math.prod(self.spacing_m)
+
+    @property
+    def is_cubic(self) -> bool:
+        """Whether the three spacings agree to 1e-6."""
+        return max(self.spacing_m) <= min(self.spacing_m) * (1 + 1e-6)
+
+    @property
+    def bounds_m(self) -> tuple[Vector, Vector]:
+        """Low and high corner of the grid [m]."""
+        high = tuple(o + n * s for o, n, s in zip(self.origin_m, self.shape, self.spacing_m, strict=True))
+        return self.origin_m, high  # type: ignore[return-value]
+
+    def nodes(self, axis: int) -> np.ndarray:
+        """Coordinates of the voxel corners along one axis, shape (n + 1,) [m]."""
+        return self.origin_m[axis] + self.spacing_m[axis] * np.arange(self.shape[axis] + 1)
+
+    def centres(self, axis: int) -> np.ndarray:
+        """Coordinates of the voxel centres along one axis, shape (n,) [m]."""
+        return self.origin_m[axis] + self.spacing_m[axis] * (np.arange(self.shape[axis]) + 0.5)
+
+    def centre_points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Voxel centres as three sparse arrays that broadcast to ``shape`` [m]."""
+        return tuple(np.meshgrid(*(self.centres(a) for a in range(3)), indexing="ij", sparse=True))  # type: ignore[return-value]
+
+    def edge_points(self, component: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Edge midpoints of one E component as sparse arrays that broadcast to ``node_shape`` [m].
+
+        The last layer along ``component`` lies outside the grid and keeps the regular coordinate.
+        """
+        return self._yee_points([0.5 if a == component else 0.0 for a in range(3)])
+
+    def face_points(self, component: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Face midpoints of one B component as sparse arrays that broadcast to ``node_shape`` [m]."""
+        return self._yee_points([0.0 if a == component else 0.5 for a in range(3)])
+
+    def _yee_points(self, shift: list[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        axes = (self.nodes(a) + shift[a] * self.spacing_m[a] for a in range(3))
+        return tuple(np.meshgrid(*axes, indexing="ij", sparse=True))  # type: ignore[return-value]
+
+    def index_of(self, point_m: Vector) -> tuple[int, int, int]:
+        """Index of the voxel that holds a point [m]; raises InputError when the point is outside."""
+        index = tuple(
+            int(math.floor((p - o) / s))
+            for p, o, s in zip(point_m, self.origin_m, self.spacing_m, strict=True)
+        )
+        if any(i < 0 or i >= n for i, n in zip(index, self.shape, strict=True)):
+            raise InputError(
+                "point outside the grid", found=tuple(point_m), expected=f"within {self.bounds_m} m"
+            )
+        return index  # type: ignore[return-value]
+
+    def crop(self, low: Shape, high: Shape) -> Grid:
+        """The grid of voxels ``low`` (included) to ``high`` (excluded); negative lows and large highs pad."""
+        shape = tuple(h - l for l, h in zip(low, high, strict=True))
+        origin = tuple(o + l * s for o, l, s in zip(self.origin_m, low, self.spacing_m, strict=True))
+        return replace(self, shape=shape, origin_m=origin)
+
+    def moved(self, shift_m: Vector) -> Grid:
+        """The same grid displaced by a vector [m]."""
+        return replace(self, origin_m=tuple(o + d for o, d in zip(self.origin_m, shift_m, strict=True)))
