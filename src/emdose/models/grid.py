@@ -39,13 +39,9 @@ class Grid:
     def __post_init__(self) -> None:
         shape = tuple(int(n) for n in self.shape)
         if len(shape) != 3 or min(shape) < 1:
-            raise InputError(
-                "bad grid shape", field="shape", found=tuple(self.shape), expected="three counts >= 1"
-            )
+            raise InputError("bad grid shape", field="shape", found=tuple(self.shape), expected="three counts >= 1")
         spacing = (
-            np.broadcast_to(np.asarray(self.spacing_m, float), (3,))
-            if np.size(self.spacing_m) in (1, 3)
-            else None
+            np.broadcast_to(np.asarray(self.spacing_m, float), (3,)) if np.size(self.spacing_m) in (1, 3) else None
         )
         if spacing is None or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
             raise InputError(
@@ -58,9 +54,7 @@ class Grid:
         if np.all(np.isnan(origin)):
             origin = -0.5 * np.array(shape) * spacing
         if origin.shape != (3,) or not np.all(np.isfinite(origin)):
-            raise InputError(
-                "bad grid origin", field="origin_m", found=self.origin_m, expected="three finite metres"
-            )
+            raise InputError("bad grid origin", field="origin_m", found=self.origin_m, expected="three finite metres")
         object.__setattr__(self, "shape", shape)
         object.__setattr__(self, "spacing_m", tuple(float(s) for s in spacing))
         object.__setattr__(self, "origin_m", tuple(float(o) for o in origin))
@@ -121,13 +115,10 @@ class Grid:
     def index_of(self, point_m: Vector) -> tuple[int, int, int]:
         """Index of the voxel that holds a point [m]; raises InputError when the point is outside."""
         index = tuple(
-            int(math.floor((p - o) / s))
-            for p, o, s in zip(point_m, self.origin_m, self.spacing_m, strict=True)
+            int(math.floor((p - o) / s)) for p, o, s in zip(point_m, self.origin_m, self.spacing_m, strict=True)
         )
         if any(i < 0 or i >= n for i, n in zip(index, self.shape, strict=True)):
-            raise InputError(
-                "point outside the grid", found=tuple(point_m), expected=f"within {self.bounds_m} m"
-            )
+            raise InputError("point outside the grid", found=tuple(point_m), expected=f"within {self.bounds_m} m")
         return index  # type: ignore[return-value]
 
     def crop(self, low: Shape, high: Shape) -> Grid:

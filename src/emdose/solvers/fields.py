@@ -53,9 +53,7 @@ class PowerBalance:
     def combined(self, weights: np.ndarray) -> PowerBalance:
         """The 1 x 1 (or n x n) balance of drives: M -> W^H M W for weights W of shape (port,) or (port, n)."""
         W = np.asarray(weights, complex).reshape(self.absorbed_W.shape[0], -1)
-        return PowerBalance(
-            *(W.conj().T @ m @ W for m in (self.absorbed_W, self.extinction_W, self.scattered_W))
-        )
+        return PowerBalance(*(W.conj().T @ m @ W for m in (self.absorbed_W, self.extinction_W, self.scattered_W)))
 
 
 @dataclass(frozen=True)
@@ -210,32 +208,20 @@ class Fields:
             )
         (name, target), power = next(iter(given.items())), self.power.power()
         if not np.isfinite(target) or target <= 0:
-            raise InputError(
-                "target must be positive", field=name, found=target, expected="a finite number > 0"
-            )
+            raise InputError("target must be positive", field=name, found=target, expected="a finite number > 0")
         if name == "b1plus_rms_T":
             now = float(np.mean(np.abs(self.b1plus()[0])[self.region(over)]))
             factor = target / now if now > 0 else np.inf
         else:
             now = {
-                "whole_body_sar_W_kg": power["absorbed_W"] / self.body_mass_kg
-                if self.body_mass_kg > 0
-                else 0.0,
+                "whole_body_sar_W_kg": power["absorbed_W"] / self.body_mass_kg if self.body_mass_kg > 0 else 0.0,
                 "absorbed_power_W": power["absorbed_W"],
                 "input_power_W": power["absorbed_W"] + power["scattered_W"],
             }[name]
             factor = float(np.sqrt(target / now)) if now > 0 else np.inf
         if not np.isfinite(factor):
-            raise InputError(
-                "cannot scale fields that are zero there", field=name, found=now, expected="a value > 0"
-            )
-        where = (
-            over
-            if isinstance(over, str)
-            else "mask"
-            if isinstance(over, np.ndarray)
-            else f"point {tuple(over)} m"
-        )
+            raise InputError("cannot scale fields that are zero there", field=name, found=now, expected="a value > 0")
+        where = over if isinstance(over, str) else "mask" if isinstance(over, np.ndarray) else f"point {tuple(over)} m"
         scaled = {"target": name, "value": float(target), "factor": float(factor)}
         return replace(
             self,
