@@ -115,7 +115,7 @@ class Grid:
     def index_of(self, point_m: Vector) -> tuple[int, int, int]:
         """Index of the voxel that holds a point [m]; raises InputError when the point is outside."""
         index = tuple(
-            int(math.floor((p - o) / s)) for p, o, s in zip(point_m, self.origin_m, self.spacing_m, strict=True)
+            math.floor((p - o) / s) for p, o, s in zip(point_m, self.origin_m, self.spacing_m, strict=True)
         )
         if any(i < 0 or i >= n for i, n in zip(index, self.shape, strict=True)):
             raise InputError("point outside the grid", found=tuple(point_m), expected=f"within {self.bounds_m} m")
@@ -123,8 +123,8 @@ class Grid:
 
     def crop(self, low: Shape, high: Shape) -> Grid:
         """The grid of voxels ``low`` (included) to ``high`` (excluded); negative lows and large highs pad."""
-        shape = tuple(h - l for l, h in zip(low, high, strict=True))
-        origin = tuple(o + l * s for o, l, s in zip(self.origin_m, low, self.spacing_m, strict=True))
+        shape = tuple(b - a for a, b in zip(low, high, strict=True))
+        origin = tuple(o + a * s for o, a, s in zip(self.origin_m, low, self.spacing_m, strict=True))
         return replace(self, shape=shape, origin_m=origin)
 
     def moved(self, shift_m: Vector) -> Grid:
