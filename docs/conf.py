@@ -1,0 +1,84 @@
+"""Sphinx configuration: `python -m sphinx -W -b html docs docs/_build`."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.metadata import version as installed_version
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("PYVISTA_OFF_SCREEN", "true")
+
+project = "emdose"
+author = "The emdose developers"
+copyright = "2026, The emdose developers"
+release = version = installed_version("emdose")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.mathjax",
+    "sphinx_gallery.gen_gallery",
+]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+exclude_patterns = ["_build", "gallery/**/*.md5", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.json"]
+templates_path = ["_templates"]
+html_theme = "furo"
+html_title = f"emdose {release}"
+html_static_path: list[str] = []
+
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+myst_heading_anchors = 3
+suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, which Sphinx cannot pickle
+
+autosummary_generate = True
+autodoc_typehints = "none"  # types, shapes and units are in the docstrings
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": False}
+napoleon_google_docstring = False
+napoleon_use_rtype = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": ["../examples"],
+    "gallery_dirs": ["gallery"],
+    "filename_pattern": r"[\\/]\d\d_",  # the numbered scripts run here; the others are shown as text
+    "ignore_pattern": r"__init__\.py",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "capture_repr": (),
+    "abort_on_example_error": True,
+    "plot_gallery": "True",
+}
+
+_LITERAL = re.compile(r"(``.*?``|:\w+:`.*?`|`[^`]*`_?)")
+
+
+def plain_text(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Escape bars and stars of formulas such as |E|^2 or E* J, which reStructuredText would take for markup."""
+    in_math = False
+    for i, line in enumerate(lines):
+        if line.lstrip().startswith(".. math::"):
+            in_math = True
+        elif in_math and line.strip() and not line.startswith(" "):
+            in_math = False
+        if in_math:
+            continue
+        parts = _LITERAL.split(line)
+        parts[::2] = [_escape(p) for p in parts[::2]]
+        lines[i] = "".join(parts)
+
+
+def _escape(text: str) -> str:
+    text = re.sub(r"(?<!\\)\|", r"\\|", text)
+    text = re.sub(r"(?<![*\\])\*(?!\*)(?![\w(][^*]*[\w)]\*)", r"\\*", text)
+    return re.sub(r"(?<=\w)_(?=[\s,.;:)\]/]|$)", r"\\_", text)
+
+
+def setup(app: object) -> dict[str, bool]:
+    """Register the docstring filter before napoleon sees the text."""
+    app.connect("autodoc-process-docstring", plain_text, priority=400)  # type: ignore[attr-defined]
+    return {"parallel_read_safe": False, "parallel_write_safe": True}

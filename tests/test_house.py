@@ -1,0 +1,193 @@
+"""The house rules that no linter knows: versions in step, documented names, closed doors, sourced data.
+
+Oracle of every test here: the project's own written rules (docs/architecture.md, CONTRIBUTING.md).
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+import emdose
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = ROOT / "src" / "emdose"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+
+def _imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module)
+    return names
+
+
+def test_versions_agree() -> None:
+    version = PROJECT["version"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    cited = re.search(r"^version: (\S+)$", citation, re.M)
+    released = re.search(r"^date-released: (\S+)$", citation, re.M)
+    newest = re.search(r"^## \[(\S+)\] - (\d{4}-\d{2}-\d{2})$", changelog, re.M)
+    assert cited is not None
+    assert released is not None
+    assert newest is not None
+    assert emdose.__version__ == version == cited.group(1) == newest.group(1)
+    assert released.group(1) == newest.group(2)
+
+
+def test_citation_has_what_a_citation_needs() -> None:
+    """Required keys of the Citation File Format 1.2.0."""
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    for key in ("cff-version", "message", "title", "authors"):
+        assert re.search(rf"^{key}:", citation, re.M), key
+
+
+@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "CITATION.cff", "LICENSE"])
+def test_front_matter_is_there_and_in_the_source_distribution(name: str) -> None:
+    assert (ROOT / name).stat().st_size > 100
+
+
+def _public_members(module: object) -> list[tuple[str, object]]:
+    found = []
+    for name, member in vars(module).items():
+        if name.startswith("_") or getattr(member, "__module__", None) != module.__name__:  # type: ignore[attr-defined]
+            continue
+        if inspect.isfunction(member) or inspect.isclass(member):
+            found.append((name, member))
+            if inspect.isclass(member):
+                for key, value in vars(member).items():
+                    plain = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+                    if not key.startswith("_") and inspect.isfunction(plain):
+                        found.append((f"{name}.{key}", plain))
+    return found
+
+
+@pytest.mark.parametrize("name", [m.name for m in pkgutil.walk_packages(emdose.__path__, "emdose.")])
+def test_every_public_name_is_documented(name: str) -> None:
+    module = importlib.import_module(name)
+    assert (module.__doc__ or "").strip(), f"{name} has no docstring"
+    bare = [
+        member
+        for member, value in _public_members(module)
+        # dataclasses write themselves a docstring that starts with their signature
+        if not (value.__doc__ or "").strip() or (value.__doc__ or "").startswith(f"{member}(")
+    ]
+    assert not bare
+
+
+def test_every_name_of_the_package_exists() -> None:
+    assert sorted(set(emdose.__all__)) == sorted(emdose.__all__)
+    for name in emdose.__all__:
+        assert getattr(emdose, name) is not None
+
+
+def test_only_backend_imports_cupy() -> None:
+    guilty = [
+        path.relative_to(SOURCE).as_posix()
+        for path in MODULES
+        if any(name.split(".")[0] in {"cupy", "cupyx", "cupy_backends"} for name in _imports(path))
+    ]
+    assert guilty in ([], ["backend.py"])
+
+
+def test_nothing_inside_imports_the_package_front() -> None:
+    """`import emdose` from within would make a cycle through every room; modules import each other's names."""
+    guilty = [p.name for p in MODULES if p.name != "__init__.py" and "emdose" in _imports(p)]
+    assert guilty in ([], ["cli.py"])
+
+
+def test_modules_stay_short() -> None:
+    assert {p.name: n for p in MODULES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 600} == {}
+
+
+def test_no_loose_ends() -> None:
+    marks = re.compile(r"\b(TODO|FIXME|XXX|NotImplementedError)\b")
+    texts = [*MODULES, *SOURCE.rglob("*.cuh")]
+    assert [p.name for p in texts if marks.search(p.read_text(encoding="utf-8"))] == []
+
+
+def test_the_word_compliant_is_never_printed() -> None:
+    """A check shows value, limit and margin; the statement that a device complies is not the program's to make."""
+    verdict = re.compile(r"(?<!non-)\bcompliant\b", re.I)
+    guilty = []
+    for path in MODULES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docs = {id(n.body[0].value) for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)
+                and n.body and isinstance(n.body[0], ast.Expr)}  # fmt: skip
+        guilty += [
+            f"{path.name}:{n.lineno}"
+            for n in ast.walk(tree)
+            if isinstance(n, ast.Constant)
+            and isinstance(n.value, str)
+            and id(n) not in docs
+            and verdict.search(n.value)
+        ]
+    assert guilty == []
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "data").glob("*.csv")), ids=lambda p: p.name)
+def test_shipped_data_name_their_source(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    comments = [line for line in text.splitlines() if line.lstrip('"').startswith("#")]
+    header = next(line for line in text.splitlines() if not line.lstrip('"').startswith("#"))
+    assert any(re.search(r"source|from|DOI|doi|licen[cs]e", line) for line in comments) or "source" in header
+
+
+def test_import_is_light() -> None:
+    """What `import emdose` may not load, so that the command line answers at once (architecture: heavy imports local)."""
+    heavy = ("matplotlib", "pyvista", "vtkmodules", "nibabel", "h5py", "meshio", "pydantic", "cupy", "typer", "rich")
+    code = f"import sys, emdose; print([m for m in {heavy!r} if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    assert out.stdout.strip() == "[]"
+
+
+def _readme_blocks() -> list[str]:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.findall(r"```python\n(.*?)```", text, re.S)
+
+
+def test_readme_shows_five_scripts_of_at_most_fifteen_lines() -> None:
+    blocks = _readme_blocks()
+    assert len(blocks) == 5
+    for block in blocks:
+        lines = [line for line in block.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        assert len(lines) <= 15
+        ast.parse(block)
+
+
+def test_readme_scripts_are_the_examples() -> None:
+    """The README quotes examples/NN_*.py, which tests/examples runs; so what it shows is what is tested."""
+    scripts = [p.read_text(encoding="utf-8") for p in sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))]
+    assert len(scripts) == 5
+    for block, script in zip(_readme_blocks(), scripts, strict=True):
+        assert block.strip() in script
+
+
+def test_readme_gives_the_two_commands() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "python -m pip install . && emdose demo" in readme
+    test_command = 'python -m pip install ".[test]" && python -m pytest'
+    assert test_command in readme
+    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert 'python -m pip install -q ".[test]" && python -m pytest' in steps
+
+
+def test_readme_links_lead_somewhere() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#]+)\)", readme):
+        if "://" not in target:
+            assert (ROOT / target).exists(), target
