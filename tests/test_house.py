@@ -120,23 +120,22 @@ def test_no_loose_ends() -> None:
     assert [p.name for p in texts if marks.search(p.read_text(encoding="utf-8"))] == []
 
 
+def _strings(path: Path) -> list[ast.Constant]:
+    """String constants of a module that are not docstrings."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    statements = [n.value for n in ast.walk(tree) if isinstance(n, ast.Expr)]
+    return [
+        n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n not in statements
+    ]
+
+
 def test_the_word_compliant_is_never_printed() -> None:
     """A check shows value, limit and margin; the statement that a device complies is not the program's to make."""
-    verdict = re.compile(r"(?<!non-)\bcompliant\b", re.I)
-    guilty = []
-    for path in MODULES:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        docs = {id(n.body[0].value) for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef | ast.FunctionDef)
-                and n.body and isinstance(n.body[0], ast.Expr)}  # fmt: skip
-        guilty += [
-            f"{path.name}:{n.lineno}"
-            for n in ast.walk(tree)
-            if isinstance(n, ast.Constant)
-            and isinstance(n.value, str)
-            and id(n) not in docs
-            and verdict.search(n.value)
-        ]
-    assert guilty == []
+    guilty = [
+        f"{p.name}:{n.lineno}" for p in MODULES for n in _strings(p) if re.search(r"\bcompliant\b", n.value, re.I)
+    ]
+    templates = [p.name for p in SOURCE.rglob("*.html*") if re.search(r"\bcompliant\b", p.read_text("utf-8"), re.I)]
+    assert guilty + templates == []
 
 
 @pytest.mark.parametrize("path", sorted((SOURCE / "data").glob("*.csv")), ids=lambda p: p.name)
@@ -148,7 +147,7 @@ def test_shipped_data_name_their_source(path: Path) -> None:
 
 
 def test_import_is_light() -> None:
-    """What `import emdose` may not load, so that the command line answers at once (architecture: heavy imports local)."""
+    """What `import emdose` may not load, so that a script or the command line answers at once."""
     heavy = ("matplotlib", "pyvista", "vtkmodules", "nibabel", "h5py", "meshio", "pydantic", "cupy", "typer", "rich")
     code = f"import sys, emdose; print([m for m in {heavy!r} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
@@ -182,8 +181,7 @@ def test_readme_gives_the_two_commands() -> None:
     assert "python -m pip install . && emdose demo" in readme
     test_command = 'python -m pip install ".[test]" && python -m pytest'
     assert test_command in readme
-    steps = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
-    assert 'python -m pip install -q ".[test]" && python -m pytest' in steps
+    assert test_command in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
 def test_readme_links_lead_somewhere() -> None:
