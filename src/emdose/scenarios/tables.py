@@ -5,9 +5,10 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Union
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from emdose.errors import InputError
@@ -38,7 +39,7 @@ class Table(BaseModel):
     @classmethod
     def _keys_are_known_and_complete(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise PydanticCustomError("bad_value", "not a table", {"expected": "a table of keys", "key": ""})
+            raise PydanticCustomError("bad_value", "not a table", {"expected": "a table of keys"})
         for key in data:
             if key not in cls.model_fields:
                 raise PydanticCustomError(
@@ -51,16 +52,16 @@ class Table(BaseModel):
         return data
 
 
-class _Quantity(BeforeValidator):
-    """A validator that knows in words what it accepts."""
+class Quantity(BeforeValidator):
+    """A validator that knows in words what it accepts: the second half of ``Annotated[float, number(...)]``."""
 
     def __init__(self, func: Any, expected: str) -> None:
         super().__init__(func)
         object.__setattr__(self, "expected", expected)
 
 
-def number(what: str, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> Any:
-    """Type of a finite number within ``low`` to ``high``; ``above`` excludes ``low`` itself."""
+def number(what: str, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> Quantity:
+    """A finite number within ``low`` to ``high``; ``above`` excludes ``low`` itself."""
     expected = what + _range_text(low, high, above)
 
     def check(value: Any) -> float:
@@ -68,11 +69,11 @@ def number(what: str, low: float = -math.inf, high: float = math.inf, *, above: 
             raise PydanticCustomError("bad_value", "bad value", {"expected": expected})
         return float(value)
 
-    return Annotated[float, _Quantity(check, expected)]
+    return Quantity(check, expected)
 
 
-def count(what: str, low: int, high: int) -> Any:
-    """Type of an integer within ``low`` to ``high``, both included."""
+def count(what: str, low: int, high: int) -> Quantity:
+    """An integer within ``low`` to ``high``, both included."""
     expected = f"{what}, an integer from {low} to {high}"
 
     def check(value: Any) -> int:
@@ -80,12 +81,12 @@ def count(what: str, low: int, high: int) -> Any:
             raise PydanticCustomError("bad_value", "bad value", {"expected": expected})
         return value
 
-    return Annotated[int, _Quantity(check, expected)]
+    return Quantity(check, expected)
 
 
 def numbers(what: str, length: int | None, low: float = -math.inf, high: float = math.inf, *,
-            above: bool = False, one_for_all: bool = False) -> Any:  # fmt: skip
-    """Type of a list of ``length`` finite numbers (any length of 1 to 256 when None) as a tuple.
+            above: bool = False, one_for_all: bool = False) -> Quantity:  # fmt: skip
+    """A list of ``length`` finite numbers (any length of 1 to 256 when None) as a tuple.
 
     With ``one_for_all`` a single number stands for ``length`` equal ones.
     """
@@ -105,54 +106,86 @@ def numbers(what: str, length: int | None, low: float = -math.inf, high: float =
             raise PydanticCustomError("bad_value", "bad value", {"expected": expected})
         return tuple(float(v) for v in value)
 
-    return Annotated[tuple[float, ...], _Quantity(check, expected)]
+    return Quantity(check, expected)
 
 
-def text(what: str, longest: int = 200) -> Any:
-    """Type of a string that is not empty and has one line."""
+def text(what: str, longest: int = 200) -> Quantity:
+    """A string that is not empty and has one line."""
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
             raise PydanticCustomError("bad_value", "bad value", {"expected": what})
         return value
 
-    return Annotated[str, _Quantity(check, what)]
+    return Quantity(check, what)
 
 
-def switch(what: str) -> Any:
-    """Type of true or false, and nothing that merely looks like it."""
+def switch(what: str) -> Quantity:
+    """True or false, and nothing that merely looks like it."""
 
     def check(value: Any) -> bool:
         if not isinstance(value, bool):
             raise PydanticCustomError("bad_value", "bad value", {"expected": f"true or false: {what}"})
         return value
 
-    return Annotated[bool, _Quantity(check, f"true or false: {what}")]
+    return Quantity(check, f"true or false: {what}")
 
 
-def section(default: Any = None, description: str | None = None) -> Any:
-    """Field of a sub-table: required without a default, otherwise a Table class that is empty by default."""
-    if default is None:
-        return Field(description=description)
-    return Field(default_factory=default, description=description)
+class FileName(Quantity):
+    """The name of a file, relative to the scenario; see :func:`with_files_at`."""
 
 
-def one_of(*tables: type[Table]) -> Any:
-    """Type of a sub-table whose key ``type`` says which of several tables it is."""
+def file_name(what: str) -> FileName:
+    """A file name."""
+    return FileName(text(what, longest=4096).func, what)
+
+
+def one_of(*tables: type[Table]) -> Quantity:
+    """A sub-table whose key ``type`` says which of several tables it is."""
     tags = [t.model_fields["type"].annotation.__args__[0] for t in tables]  # type: ignore[union-attr]
 
     def check(value: Any) -> Any:
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping | Table):
             raise PydanticCustomError("bad_value", "not a table", {"expected": "a table of keys"})
+        if isinstance(value, Table):
+            return value
         if "type" not in value:
             raise PydanticCustomError("missing_key", "missing key", {"key": "type", "expected": _one_of(None, tags)})
         if value["type"] not in tags:
             raise PydanticCustomError("unknown_type", "unknown type", {"expected": _one_of(value["type"], tags)})
         return value
 
-    if len(tables) == 1:
-        return Annotated[tables[0], BeforeValidator(check)]
-    return Annotated[Union[tables], Field(discriminator="type"), BeforeValidator(check)]  # noqa: UP007
+    return Quantity(check, f"a table with type = {_one_of(None, tags)}")
+
+
+def files_of(table: Table, path: tuple[str, ...] = ()) -> dict[str, str]:
+    """File names in a table and its sub-tables, by the path of their key."""
+    found: dict[str, str] = {}
+    for key, field in type(table).model_fields.items():
+        value = getattr(table, key)
+        if isinstance(value, Table):
+            found |= files_of(value, (*path, key))
+        elif isinstance(value, str) and _is_file(field):
+            found[".".join((*path, key))] = value
+    return found
+
+
+def with_files_at(table: Any, folder: Path) -> Any:
+    """The same table with relative file names made absolute: they are relative to ``folder``."""
+    changes: dict[str, Any] = {}
+    for key, field in type(table).model_fields.items():
+        value = getattr(table, key)
+        if isinstance(value, Table):
+            changes[key] = with_files_at(value, folder)
+        elif isinstance(value, str) and _is_file(field):
+            changes[key] = str((folder / Path(value).expanduser()).resolve())
+    return table.model_copy(update=changes)
+
+
+def _is_file(field: Any) -> bool:
+    # Metadata of "FileName | None" sits on the inner type, not on the field.
+    inner = [m for a in getattr(field.annotation, "__args__", ()) for m in getattr(a, "__metadata__", ())]
+    return any(isinstance(m, FileName) for m in [*field.metadata, *inner])
 
 
 def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None) -> InputError:
@@ -164,7 +197,8 @@ def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None)
     context = first.get("ctx", {})
     path, found = _follow(raw, first["loc"])
     expected = context.get("expected")
-    problem = {"unknown_key": "unknown key", "missing_key": "missing key", "bad_value": "bad value"}.get(first["type"])
+    names = {"unknown_key": "unknown key", "missing_key": "missing key", "bad_value": "bad value"}
+    problem = names.get(first["type"], "")
     if first["type"] in ("unknown_key", "missing_key"):
         path = [*path, context["key"]]
         found = None
@@ -173,7 +207,7 @@ def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None)
     elif first["type"] == "literal_error":
         problem = "unknown choice"
         expected = _one_of(found, [c.strip("' ") for c in str(expected).replace(" or ", ", ").split(", ")])
-    elif problem is None:
+    elif not problem:
         problem = str(context.get("error") or first["msg"]).removeprefix("Value error, ")
     if len(details) > 1:
         problem += f" (and {len(details) - 1} more)"
@@ -189,7 +223,9 @@ def nearest(word: object, choices: Sequence[str]) -> str | None:
 
 def _one_of(found: Any, choices: Sequence[str]) -> str:
     near = nearest(found, choices) if isinstance(found, str) else None
-    return (f"'{near}' (did you mean that?) or another of: " if near else "one of: ") + ", ".join(c for c in choices if c != near)
+    return (f"'{near}' (did you mean that?) or another of: " if near else "one of: ") + ", ".join(
+        c for c in choices if c != near
+    )
 
 
 def _suggestion(key: str, value: Any, table: type[BaseModel]) -> str:
@@ -214,16 +250,17 @@ def _suggestion(key: str, value: Any, table: type[BaseModel]) -> str:
 def _follow(raw: Any, loc: Sequence[int | str]) -> tuple[list[str], Any]:
     """Path in the user's own words and the value there; pydantic adds the tags of unions to its path."""
     path: list[str] = []
+    tag_seen = False
     for step in loc:
-        if isinstance(raw, Mapping) and step in raw:
-            raw = raw[step]
-            path.append(str(step))
-        elif isinstance(raw, list | tuple) and isinstance(step, int) and step < len(raw):
-            raw = raw[step]
-            path.append(str(step))
-        elif not (isinstance(raw, Mapping) and raw.get("type") == step):
-            path.append(str(step))
-            raw = None
+        if isinstance(raw, Mapping) and raw.get("type") == step and not tag_seen:
+            tag_seen = True
+            continue
+        known = (isinstance(raw, Mapping) and step in raw) or (
+            isinstance(raw, list | tuple) and step in range(len(raw))
+        )
+        raw = raw[step] if known else None
+        path.append(str(step))
+        tag_seen = False
     return path, raw
 
 
@@ -239,3 +276,12 @@ def _range_text(low: float, high: float, above: bool) -> str:
     if low == -math.inf:
         return f" <= {high:g}"
     return f" {'>' if above else 'from'} {low:g} {'and <=' if above else 'to'} {high:g}"
+
+
+class Header(Table):
+    """The table [scenario]: what kind of scenario this is and what it is called."""
+
+    kind: Annotated[str, text("a kind of scenario, such as 'rf'")]
+    name: Annotated[str, text("a short name")] = "unnamed"
+    description: Annotated[str, text("a sentence", longest=2000)] | None = None
+    sha256: Annotated[str, text("64 hexadecimal digits, as in scenario.lock.toml")] | None = None

@@ -1,0 +1,82 @@
+"""Solved ports on disk, so that a stopped run does not solve them again."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from emdose.errors import EmdoseWarning
+from emdose.io import atomic
+
+
+class PortCheckpoint:
+    """Currents of finished ports in a folder, valid for one scenario only.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Where the files live; made when the first port is saved.
+    key : str
+        Hash of the scenario; files of another key are not used.
+    """
+
+    def __init__(self, folder: Path | str, key: str) -> None:
+        self.folder, self.key = Path(folder), key
+
+    def save(self, port: int, J: np.ndarray) -> None:
+        """Keep the solution of a port, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+        """
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise atomic.output_error(error, self.folder) from error
+        with atomic.replacing(self._path(port)) as part, part.open("wb") as stream:
+            np.savez(stream, J=np.asarray(J), key=np.array(self.key))
+
+    def load(self, port: int) -> np.ndarray | None:
+        """The solution of a port, or None when there is none that can be used; damage is said in a warning."""
+        path = self._path(port)
+        if not path.exists():
+            return None
+        try:
+            # The CRC of the zip container finds damaged bytes; pickles are refused.
+            with np.load(path, allow_pickle=False) as data:
+                key, J = str(data["key"]), data["J"]
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError, NotImplementedError) as error:
+            self._warn(path, f"damaged ({type(error).__name__})")
+            return None
+        if key != self.key:
+            self._warn(path, "from another scenario")
+            return None
+        if not np.all(np.isfinite(J)):
+            self._warn(path, "not finite")
+            return None
+        return J
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Numbers of the ports that have a file."""
+        numbers = (path.stem.removeprefix("port-") for path in self.folder.glob("port-*.npz"))
+        return tuple(sorted(int(n) for n in numbers if n.isdigit()))
+
+    def clear(self) -> None:
+        """Remove the folder."""
+        with contextlib.suppress(OSError):
+            shutil.rmtree(self.folder)
+
+    def _path(self, port: int) -> Path:
+        return self.folder / f"port-{port:04d}.npz"
+
+    @staticmethod
+    def _warn(path: Path, why: str) -> None:
+        warnings.warn(f"{path}: checkpoint {why}; this port is solved again", EmdoseWarning, stacklevel=3)

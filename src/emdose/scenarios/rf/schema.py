@@ -1,0 +1,276 @@
+"""The tables of a scenario of kind ``rf``: a body in the RF field of a coil, its SAR, and the limits on it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from emdose.models.exposure import HIGHEST_FREQUENCY_HZ, LOWEST_FREQUENCY_HZ
+from emdose.scenarios.tables import Header, Table, count, file_name, number, numbers, one_of, switch, text
+
+Length = Annotated[float, number("a length in metres", 0, 100, above=True)]
+VoxelSize = Annotated[float, number("a voxel size in metres", 1e-4, 0.1)]
+VoxelSizes = Annotated[tuple[float, ...], numbers("voxel size in metres,", 3, 1e-4, 0.1, one_for_all=True)]
+Point = Annotated[tuple[float, ...], numbers("x, y, z in metres,", 3, -100, 100)]
+Direction = Annotated[tuple[float, ...], numbers("a direction x, y, z,", 3, -1e6, 1e6)]
+Angles = Annotated[tuple[float, ...], numbers("angles about x, y and z in degrees,", 3, -360, 360)]
+TissueName = Annotated[str, text("the name of a tissue")]
+Power = Annotated[float, number("a power in W", 0, 1e9, above=True)]
+Mass = Annotated[float, number("a mass in kg", 0, 1000, above=True)]
+
+
+class TissueChange(Table):
+    """Values that replace those of the tissue table."""
+
+    conductivity_S_m: Annotated[float, number("a conductivity in S/m", 0, 1e8)] | None = None
+    relative_permittivity: Annotated[float, number("a relative permittivity", 1, 1e8)] | None = None
+    density_kg_m3: Annotated[float, number("a density in kg/m3", 0, 1e5, above=True)] | None = None
+    heat_capacity_J_kg_K: Annotated[float, number("a heat capacity in J/kg/K", 0, 1e6, above=True)] | None = None
+    thermal_conductivity_W_m_K: (
+        Annotated[float, number("a thermal conductivity in W/m/K", 0, 1e5, above=True)] | None
+    ) = None
+    perfusion_mL_min_kg: Annotated[float, number("a perfusion in mL/min/kg", 0, 1e6)] | None = None
+    metabolic_heat_W_kg: Annotated[float, number("a heat in W/kg", 0, 1e6)] | None = None
+
+
+class PhantomTable(Table):
+    """What can be done with any phantom."""
+
+    tissues: dict[str, TissueChange] = Field(default_factory=dict)
+    resample_spacing_m: VoxelSizes | None = None
+    crop_margin_m: Annotated[float, number("a length in metres", 0, 10)] | None = None
+    rotate_deg: Angles | None = None
+    translate_m: Point | None = None
+
+
+class LayeredHead(PhantomTable):
+    """Head of nested ellipsoids with eyes, air cavities and neck."""
+
+    type: Literal["layered-head"]
+    spacing_m: VoxelSize = 5e-3
+
+
+class StylisedAdult(PhantomTable):
+    """Whole adult of stylised solids."""
+
+    type: Literal["stylised-adult"]
+    spacing_m: VoxelSize = 5e-3
+
+
+class Sphere(PhantomTable):
+    """One homogeneous sphere."""
+
+    type: Literal["sphere"]
+    radius_m: Length
+    spacing_m: VoxelSize = 5e-3
+    tissue: TissueName = "muscle"
+
+
+class LayeredSphere(PhantomTable):
+    """Concentric spheres, from the inside out."""
+
+    type: Literal["layered-sphere"]
+    radii_m: Annotated[tuple[float, ...], numbers("growing radii in metres,", None, 0, 100, above=True)]
+    layers: Annotated[tuple[TissueName, ...], Field(min_length=1, max_length=256)]
+    spacing_m: VoxelSize = 5e-3
+
+
+class Cylinder(PhantomTable):
+    """Upright cylinder along z."""
+
+    type: Literal["cylinder"]
+    radius_m: Length
+    length_m: Length
+    spacing_m: VoxelSize = 5e-3
+    tissue: TissueName = "muscle"
+
+
+class GelBox(PhantomTable):
+    """Rectangular gel phantom."""
+
+    type: Literal["gel-box"]
+    size_m: Annotated[tuple[float, ...], numbers("edge lengths along x, y, z in metres,", 3, 0, 100, above=True)]
+    spacing_m: VoxelSize = 5e-3
+    tissue: TissueName = "hec_gel"
+
+
+class PhantomFile(PhantomTable):
+    """Labels from a file: NIfTI, raw voxel body, NumPy or HDF5."""
+
+    type: Literal["file"]
+    file: Annotated[str, file_name("the name of a phantom file, such as 'head.nii.gz'")]
+    labels: Annotated[str, file_name("the name of a label table, such as 'labels.csv'")] | None = None
+    tissue_table: Annotated[str, file_name("the name of a table of tissue properties")] | None = None
+    spacing_m: VoxelSizes | None = None
+
+
+class Birdcage(Table):
+    """Birdcage of ideal currents around z."""
+
+    type: Literal["birdcage"]
+    rungs: Annotated[int, count("number of rungs", 4, 512)] = 16
+    radius_m: Length = 0.15
+    length_m: Length = 0.20
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+
+
+class Loop(Table):
+    """One circular loop."""
+
+    type: Literal["loop"]
+    radius_m: Length
+    centre_m: Point = (0.0, 0.0, 0.0)
+    normal: Direction = (0.0, 0.0, 1.0)
+
+
+class LoopArray(Table):
+    """Rectangular loops on a cylinder around z, one port each."""
+
+    type: Literal["loop-array"]
+    elements: Annotated[int, count("number of loops", 1, 512)] = 8
+    radius_m: Length = 0.14
+    length_m: Length = 0.16
+    coverage: Annotated[float, number("share of the circumference covered by loops", 0, 1, above=True)] = 0.9
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+
+
+class PlaneWave(Table):
+    """A plane wave; unit drive is its amplitude."""
+
+    type: Literal["plane-wave"]
+    direction: Direction = (0.0, 0.0, 1.0)
+    polarisation: Literal["linear-x", "linear-y", "linear-z", "circular"] = "linear-x"
+    amplitude_V_m: Annotated[float, number("a peak amplitude in V/m", 0, 1e9, above=True)] = 1.0
+
+
+class ExposureTable(Table):
+    """Frequency."""
+
+    frequency_Hz: Annotated[
+        float, number("a frequency in Hz (64 MHz is 64e6)", LOWEST_FREQUENCY_HZ, HIGHEST_FREQUENCY_HZ)
+    ]
+
+
+class Drive(Table):
+    """How the ports are driven: by the name of a drive of the coil, or by amplitudes and phases."""
+
+    name: Annotated[str, text("the name of a drive of the coil, such as 'quadrature'")] | None = None
+    amplitudes: Annotated[tuple[float, ...], numbers("amplitude of each port,", None, 0, 1e9)] | None = None
+    phases_deg: Annotated[tuple[float, ...], numbers("phase of each port in degrees,", None, -3600, 3600)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Drive:
+        if self.name is not None and (self.amplitudes or self.phases_deg):
+            raise PydanticCustomError(
+                "bad_value", "two drives", {"expected": "either name, or amplitudes and phases_deg"}
+            )
+        if self.phases_deg and (self.amplitudes is None or len(self.amplitudes) != len(self.phases_deg)):
+            raise PydanticCustomError("bad_value", "bad value", {"expected": "as many amplitudes as phases_deg"})
+        if self.amplitudes is not None and not any(self.amplitudes):
+            raise PydanticCustomError("bad_value", "bad value", {"expected": "at least one amplitude > 0"})
+        return self
+
+
+def _place(value: Any) -> Any:
+    if isinstance(value, str) and value in ("isocentre", "slice", "body", "head"):
+        return value
+    if isinstance(value, list | tuple) and len(value) == 3:
+        return value
+    raise PydanticCustomError(
+        "bad_value", "bad value", {"expected": "'isocentre', 'slice', 'body', 'head' or a point [x, y, z] in metres"}
+    )
+
+
+class Normalise(Table):
+    """The one quantity that the fields are scaled to."""
+
+    b1plus_rms_T: Annotated[float, number("a B1+rms in tesla (2 uT is 2e-6)", 0, 1.0, above=True)] | None = None
+    whole_body_sar_W_kg: Annotated[float, number("a whole-body SAR in W/kg", 0, 1e6, above=True)] | None = None
+    absorbed_power_W: Power | None = None
+    input_power_W: Power | None = None
+    over: Annotated[Literal["isocentre", "slice", "body", "head"] | Point, BeforeValidator(_place)] = "isocentre"
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Normalise:
+        targets = [k for k in type(self).model_fields if k != "over"]
+        given = [k for k in targets if getattr(self, k) is not None]
+        if len(given) != 1:
+            raise PydanticCustomError(
+                "bad_value", "bad value", {"expected": f"exactly one of {', '.join(targets)}; there are {len(given)}"}
+            )
+        return self
+
+    @property
+    def target(self) -> dict[str, float]:
+        """The target as a keyword of ``Fields.scale``."""
+        return {k: v for k in type(self).model_fields if k != "over" and (v := getattr(self, k)) is not None}
+
+
+class VieTable(Table):
+    """Options of the volume integral solver."""
+
+    type: Literal["vie"] = "vie"
+    tolerance: Annotated[float, number("a relative residual", 1e-12, 0.1)] = 1e-4
+    restart: Annotated[int, count("vectors kept by GMRES", 2, 1000)] = 50
+    max_iterations: Annotated[int, count("products with the operator", 1, 1_000_000)] = 2000
+    dtype: Literal["complex64", "complex128"] = "complex64"
+    method: Literal["auto", "gmres", "bicgstab"] = "auto"
+
+
+class Dosimetry(Table):
+    """How SAR is computed from E and averaged."""
+
+    rule: Literal["trapezium", "linear", "mid-ordinate"] = "trapezium"
+    masses_kg: Annotated[tuple[float, ...], numbers("averaging masses in kg,", None, 1e-6, 10.0)] = (1e-3, 1e-2)
+
+
+class Checks(Table):
+    """Which limits are looked at, and under which circumstances."""
+
+    standard: Literal["IEC 60601-2-33"] = "IEC 60601-2-33"
+    edition: Annotated[str, text("an edition, such as '2022'")] = "2022"
+    coil: Literal["volume", "local"] = "volume"
+    duty_cycle: Annotated[float, number("a fraction of the time", 0, 1, above=True)] = 1.0
+    ambient_degC: Annotated[float, number("a room temperature in degC", -50, 60)] = 24.0
+    patient_mass_kg: Mass | None = None
+    exposed_mass_kg: Mass | None = None
+
+
+class Output(Table):
+    """What is written besides the numbers."""
+
+    fields: Annotated[
+        bool, switch("keep E and B of the scaled drive in result.h5, so that limits can be checked again")
+    ] = True
+    paraview: Annotated[bool, switch("write fields.vti")] = True
+
+
+Phantom = Annotated[
+    LayeredHead | StylisedAdult | Sphere | LayeredSphere | Cylinder | GelBox | PhantomFile,
+    Field(discriminator="type"),
+    one_of(LayeredHead, StylisedAdult, Sphere, LayeredSphere, Cylinder, GelBox, PhantomFile),
+]
+Coil = Annotated[
+    Birdcage | Loop | LoopArray | PlaneWave,
+    Field(discriminator="type"),
+    one_of(Birdcage, Loop, LoopArray, PlaneWave),
+]
+
+
+class Scenario(Table):
+    """A scenario of kind ``rf``."""
+
+    scenario: Header
+    phantom: Phantom
+    coil: Coil
+    exposure: ExposureTable
+    drive: Drive = Field(default_factory=Drive)
+    normalise: Normalise
+    solver: VieTable = Field(default_factory=VieTable)
+    dosimetry: Dosimetry = Field(default_factory=Dosimetry)
+    checks: Checks = Field(default_factory=Checks)
+    output: Output = Field(default_factory=Output)
