@@ -1,0 +1,363 @@
+"""SAR checks of IEC 60601-2-33 for volume and local transmit coils."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.compliance.checks import Check, Checks
+from emdose.compliance.limits import Limit, limits
+from emdose.dosimetry.averaging import MassAverage, mass_average
+from emdose.dosimetry.regions import Region, deposition_slab, head_regions, region, within_coil
+from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar
+from emdose.errors import InputError
+
+if TYPE_CHECKING:
+    from emdose.models.coils import Coil, PlaneWave
+    from emdose.models.phantoms import Phantom
+    from emdose.solvers.fields import Fields
+
+STANDARD = "IEC 60601-2-33"
+COIL_TYPES = ("volume", "local")
+MODES = ("normal", "first level")
+LONG_WINDOW_S, SHORT_WINDOW_S = 360.0, 10.0
+AVERAGING_MASS_KG = 10e-3
+
+HEAD_SHARE = 1 / 3
+"""A phantom with more than this share of its mass in the head is taken for a part of a patient."""
+
+NOTES = (
+    "Second level mode has no number in the standard: it begins above the first level limits and needs the approval "
+    "that local law asks for.",
+    "A row says how a computed value compares with a number. It does not say that equipment or an examination meets "
+    "the standard. None of the numbers was checked with a bought copy of it: 'verified' means read in the public "
+    "source named, 'unverified' means from memory or carried over from another edition.",
+)
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    """Fraction of the drive's continuous-wave SAR that remains in the long and in the worst short window."""
+
+    long: float
+    short: float
+
+    def of(self, window_s: float | None) -> float:
+        return self.short if window_s == SHORT_WINDOW_S else self.long
+
+
+def check(
+    fields: Fields,
+    phantom: Phantom,
+    standard: str = STANDARD,
+    edition: str = "2022",
+    *,
+    coil: Coil | PlaneWave | None = None,
+    coil_type: str = "volume",
+    patient_mass_kg: float | None = None,
+    head: str | np.ndarray | None = None,
+    exposed: np.ndarray | None = None,
+    extremities: np.ndarray | None = None,
+    ambient_temperature_C: float = 25.0,
+    duty_cycle: float = 1.0,
+    duty_cycle_10s: float | None = None,
+    relative_uncertainty: float | None = None,
+    sar: SarMap | None = None,
+    average_10g: MassAverage | None = None,
+    device: str = "auto",
+) -> Checks:
+    """Compare the SAR of driven fields with the limits of IEC 60601-2-33 in normal and first level mode.
+
+    Parameters
+    ----------
+    fields : Fields
+        Fields of one drive, scaled. Scaled to B1+rms or to a time-averaged SAR or power they stand for the average
+        over 6 min, and the duty cycles stay 1. Scaled to the amplitude of the pulses, the duty cycle says
+        for which fraction of the time that amplitude is on.
+    phantom : Phantom
+        The body. Its regions whose names start with "head" are the definitions of the head.
+    standard, edition : str
+        "IEC 60601-2-33" and one of its editions "2010+A2:2015" (edition 3.2) and "2022" (edition 4).
+    coil : Coil or PlaneWave, optional
+        The ends of its conductors along z bound one definition of the exposed mass.
+    coil_type : "volume" or "local"
+        With "local" (surface coils, parallel transmission) the 10 g limits are checked as well.
+    patient_mass_kg : float, optional
+        Mass of the whole patient [kg]; by default that of the phantom. Needed when the phantom is only a part.
+    head : str or (nx, ny, nz) bool ndarray, optional
+        Name of the head region that counts, or a mask; the other definitions are then listed as alternatives. By
+        default every definition counts.
+    exposed : (nx, ny, nz) bool ndarray, optional
+        Exposed part that counts; the other definitions are then listed as alternatives.
+    extremities : (nx, ny, nz) bool ndarray, optional
+        Arms and legs for the local limits; by default the phantom's regions whose names start with "extremit".
+    ambient_temperature_C : float
+        Temperature at the patient [degC]; above 25 the first level limit of the whole body falls.
+    duty_cycle, duty_cycle_10s : float
+        Fraction of the time the fields are on, over 6 min and over the worst 10 s; the latter equals the former by
+        default.
+    relative_uncertainty : float, optional
+        Expanded uncertainty (k = 2) of every SAR value as a fraction of it, where one is known.
+    sar : SarMap, optional
+        Point SAR of these fields; computed by the trapezium rule when absent.
+    average_10g : MassAverage, optional
+        10 g average of that SAR; computed when absent and the voxels are cubes.
+    device : str
+        Where the average is computed.
+
+    Returns
+    -------
+    Checks
+        Whole-body, partial-body, head and local rows for 6 min and 10 s; ``binding`` and ``b1plus_rms_limit_T`` per
+        mode.
+
+    Raises
+    ------
+    InputError
+        For an unknown standard, edition, coil type or head, fields that are not driven, masks that do not fit, and
+        numbers that make no sense.
+
+    Notes
+    -----
+    Partial body: limit 10 - 8 r (normal), 10 - 6 r (first level), r = exposed mass / patient mass.
+
+    Source: the rows of ``emdose/data/exposure_limits.csv``, each with its own.
+    """
+    if standard != STANDARD:
+        raise InputError("no checks for this standard", field="standard", found=standard, expected=STANDARD)
+    rows = limits(standard, edition)
+    if coil_type not in COIL_TYPES:
+        raise InputError("unknown coil type", field="coil_type", found=coil_type, expected=f"one of {list(COIL_TYPES)}")
+    sequence = _sequence(duty_cycle, duty_cycle_10s)
+    _number_within("ambient_temperature_C", ambient_temperature_C, -50.0, 60.0)
+    if relative_uncertainty is not None:
+        _number_within("relative_uncertainty", relative_uncertainty, 0.0, math.inf)
+    fields.require_driven()
+    sar = point_sar(fields, phantom) if sar is None else sar
+    if sar.grid.shape != phantom.grid.shape:
+        raise InputError("SAR map does not fit the phantom", field="sar", found=sar.grid.shape,
+                         expected=str(phantom.grid.shape))  # fmt: skip
+    heads = _heads(phantom, head)
+    parts = _exposed_parts(sar, phantom, coil, exposed)
+    mass, remark = _patient_mass(phantom, [h for h, _ in heads], patient_mass_kg)
+
+    found: list[Check] = []
+
+    def add(quantity: str, label: str, value: float | None, note: str = "", counted: bool = True, **variables: float):
+        for row in (r for r in rows if r.quantity == quantity and r.mode in MODES):
+            found.append(
+                _check(row, label, value, sequence, relative_uncertainty, note, counted,
+                       T=float(ambient_temperature_C), **variables)
+            )  # fmt: skip
+
+    power = sar.power_W()
+    label = f"whole body, {_kg(mass)}" if mass is not None else "whole body"
+    add("whole-body SAR", label, None if mass is None else power / mass, remark)
+    for part, counted in parts:
+        r = None if mass is None else part.mass_kg / mass
+        label = f"{part.name}, {_kg(part.mass_kg)}" + ("" if r is None else f", r = {r:.3f}")
+        note = f"{part.definition[:1].upper()}{part.definition[1:]}." + (f" {remark}" if remark else "")
+        if r is None:
+            add("partial-body SAR", label, None, note, counted, r=math.nan)
+        else:
+            add("partial-body SAR", label, region_sar(sar, part.mask), note, counted, r=r)
+    if not heads:
+        add("head SAR", "head", None, "The phantom names no head region: give one with head=.")
+    for h, counted in heads:
+        add("head SAR", f"{h.name}, {_kg(h.mass_kg)}", region_sar(sar, h.mask), "", counted)
+    found += _local(rows, sar, phantom, average_10g, coil_type, extremities, sequence, relative_uncertainty, device)
+    found.sort(key=lambda c: MODES.index(c.limit.mode) if c.limit.mode in MODES else len(MODES))
+
+    b1, where = _b1plus(fields)
+    inputs = {
+        "coil_type": coil_type,
+        "frequency_Hz": fields.frequency_Hz,
+        "sar_rule": sar.rule,
+        "phantom_mass_kg": float(phantom.mass_kg),
+        "patient_mass_kg": mass,
+        "absorbed_power_W": power * sequence.long,
+        "duty_cycle": sequence.long,
+        "duty_cycle_10s": sequence.short,
+        "ambient_temperature_C": float(ambient_temperature_C),
+        "heads": [{**h.to_dict(), "counted": counted} for h, counted in heads],
+        "exposed": [{**p.to_dict(), "counted": counted} for p, counted in parts],
+    }
+    notes = NOTES
+    if coil_type == "local":
+        notes += ("The volume-coil rows are listed for the local coil as well and take part in what binds first.",)
+    return Checks(
+        standard,
+        edition,
+        tuple(found),
+        None if b1 is None else b1 * math.sqrt(sequence.long),
+        where,
+        inputs,
+        notes,
+    )
+
+
+def _check(
+    row: Limit,
+    label: str,
+    value: float | None,
+    sequence: _Sequence,
+    relative_uncertainty: float | None,
+    note: str,
+    counted: bool,
+    **variables: float,
+) -> Check:
+    if value is not None:
+        value *= sequence.of(row.window_s)
+    known = {k: v for k, v in variables.items() if not math.isnan(v)}
+    limit = row.value(**known) if row.limit and row.variables <= set(known) else None
+    spread = None if value is None or relative_uncertainty is None else value * relative_uncertainty
+    return Check(row, label, value, limit, spread, counted, note)
+
+
+def _local(
+    rows: tuple[Limit, ...],
+    sar: SarMap,
+    phantom: Phantom,
+    average: MassAverage | None,
+    coil_type: str,
+    extremities: np.ndarray | None,
+    sequence: _Sequence,
+    relative_uncertainty: float | None,
+    device: str,
+) -> Iterator[Check]:
+    """Rows of the peak 10 g average: against limits for local coils, for information with volume coils."""
+    local = [row for row in rows if row.quantity == "local SAR" and row.mode in MODES]
+    for_information = replace(
+        next(row for row in local if row.window_s == LONG_WINDOW_S), limit="", mode="", region="whole body",
+        coil_type=coil_type, verified=False, source="",
+    )  # fmt: skip
+    if average is None and phantom.grid.is_cubic:
+        average = mass_average(sar, sar.density, phantom.grid.spacing_m, AVERAGING_MASS_KG, device=device)
+    elif average is None:
+        note = "The 10 g average needs cubic voxels."
+        for row in local if coil_type == "local" else [for_information]:
+            yield _check(row, row.region, None, sequence, None, note, True)
+        return
+    if average.value.shape != phantom.grid.shape:
+        raise InputError("10 g average does not fit the phantom", field="average_10g", found=average.value.shape,
+                         expected=str(phantom.grid.shape))  # fmt: skip
+    if coil_type == "volume":
+        at = peak(average.value, phantom)
+        note = f"For information: volume coils have no limit of the 10 g average (unverified). {_place(at)}"
+        yield _check(for_information, "whole body", at.value, sequence, relative_uncertainty, note, False)
+        return
+    limbs = _extremities(phantom, extremities)
+    for row in local:
+        if row.region == "extremities":
+            inside, note = limbs, "The phantom names no extremities: give them with extremities=."
+        else:
+            inside = phantom.body if limbs is None else phantom.body & ~limbs
+            note = "" if limbs is not None else "No extremities named: the whole body is held to this limit. "
+        if inside is None:
+            yield _check(row, row.region, None, sequence, None, note, True)
+            continue
+        at = peak(average.value, phantom, inside)
+        text = _place(at) if row.region == "extremities" else note + _place(at)
+        yield _check(row, row.region, at.value, sequence, relative_uncertainty, text, True)
+
+
+def _heads(phantom: Phantom, head: str | np.ndarray | None) -> list[tuple[Region, bool]]:
+    known = head_regions(phantom)
+    if head is None:
+        return [(h, True) for h in known]
+    if isinstance(head, str):
+        if head not in [h.name for h in known]:
+            raise InputError("unknown head region", field="head", found=head,
+                             expected=f"one of {[h.name for h in known]}, or a mask")  # fmt: skip
+        return sorted(((h, h.name == head) for h in known), key=lambda pair: not pair[1])
+    return [(region(phantom, "head (given)", head), True), *((h, False) for h in known)]
+
+
+def _exposed_parts(
+    sar: SarMap, phantom: Phantom, coil: Coil | PlaneWave | None, exposed: np.ndarray | None
+) -> list[tuple[Region, bool]]:
+    parts = []
+    extent = getattr(coil, "extent_m", None)
+    if extent is not None:
+        parts.append(within_coil(phantom, extent[0][2], extent[1][2]))
+    if sar.power_W() > 0:
+        parts.append(deposition_slab(sar, phantom))
+    if extent is None or not parts:
+        parts.append(region(phantom, "whole phantom", phantom.body, "all of the phantom, as no coil ends are known"))
+    if exposed is None:
+        return [(p, True) for p in parts]
+    return [(region(phantom, "exposed part (given)", exposed), True), *((p, False) for p in parts)]
+
+
+def _extremities(phantom: Phantom, extremities: np.ndarray | None) -> np.ndarray | None:
+    if extremities is not None:
+        return region(phantom, "extremities", extremities).mask
+    masks = [m for name, m in phantom.regions.items() if name.lower().startswith("extremit")]
+    return np.any([m & phantom.body for m in masks], axis=0) if masks else None
+
+
+def _patient_mass(phantom: Phantom, heads: list[Region], given: float | None) -> tuple[float | None, str]:
+    """Mass of the patient [kg], None when it cannot be known, and what the reader must know about it."""
+    own = float(phantom.mass_kg)
+    if given is not None:
+        _number_within("patient_mass_kg", given, 0.0, 1000.0)
+        if given < own * (1 - 1e-6):
+            raise InputError("patient lighter than the phantom", field="patient_mass_kg", found=given,
+                             expected=f"at least the phantom's {own:.4g} kg")  # fmt: skip
+        if given > own * 1.01:
+            return float(given), (
+                f"Patient mass {given:.4g} kg as given; what the {given - own:.4g} kg outside the phantom absorb is not "
+                "counted, so the whole-body value is a lower bound."
+            )
+        return float(given), ""
+    if any(h.mass_kg > HEAD_SHARE * own for h in heads):
+        return None, (
+            f"The phantom ({own:.4g} kg) is a head, not a patient: give patient_mass_kg to have whole-body and "
+            "partial-body SAR evaluated."
+        )
+    return own, f"The phantom ({own:.4g} kg) is taken for the whole patient."
+
+
+def _sequence(duty_cycle: float, duty_cycle_10s: float | None) -> _Sequence:
+    short = duty_cycle if duty_cycle_10s is None else duty_cycle_10s
+    for name, value in (("duty_cycle", duty_cycle), ("duty_cycle_10s", short)):
+        if not _is_number(value) or not 0 < value <= 1:
+            raise InputError("duty cycle out of range", field=name, found=value, expected="0 < duty cycle <= 1")
+    if short < duty_cycle:
+        raise InputError("worst 10 s below the 6 min average", field="duty_cycle_10s", found=short,
+                         expected=f"at least duty_cycle = {duty_cycle}")  # fmt: skip
+    return _Sequence(float(duty_cycle), float(short))
+
+
+def _b1plus(fields: Fields) -> tuple[float | None, str]:
+    """Abs(B1+) of the scaled fields [T] and where: that of the scaling, otherwise at the isocentre if it is in the grid."""
+    scale: dict[str, Any] = fields.provenance.get("scale", {})
+    if scale.get("target") == "b1plus_rms_T":
+        return float(scale["value"]), f"mean over {scale.get('over', 'unknown region')}"
+    try:
+        inside = fields.region("isocentre")
+    except InputError:
+        return None, "isocentre outside the grid"
+    return float(np.mean(np.abs(fields.b1plus()[0])[inside])), "at the isocentre"
+
+
+def _place(at: Any) -> str:
+    x, y, z = (1e3 * c for c in at.location_m)
+    return f"Peak in {at.tissue} at x, y, z = {x:.1f}, {y:.1f}, {z:.1f} mm."
+
+
+def _kg(mass: float) -> str:
+    return f"{mass:.3g} kg"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+
+
+def _number_within(name: str, value: float, low: float, high: float) -> None:
+    if not _is_number(value) or not math.isfinite(value) or not low <= value <= high:
+        raise InputError("number out of range", field=name, found=value, expected=f"{low:g} to {high:g}")
