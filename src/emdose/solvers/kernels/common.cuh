@@ -1,0 +1,65 @@
+/* What every kernel file shares: names for types, and who walks the indices on either device.
+   Common subset of C11 and CUDA C; see emdose/kernel_loader.py for the rules. */
+typedef long long i64;
+typedef unsigned int u32;
+typedef unsigned short u16;
+typedef short i16;
+typedef unsigned char u8;
+typedef signed char i8;
+
+#ifndef real
+#  define real float
+#endif
+typedef struct { real re, im; } creal;
+
+#if defined(__CUDACC__) || defined(__CUDACC_RTC__)
+
+#  define FN static __device__ __forceinline__
+#  define RESTRICT __restrict__
+#  define KERNEL1(name, call, ...)                                                      \
+    extern "C" __global__ void name(i64 n0, __VA_ARGS__) {                              \
+        const i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;                       \
+        if (i < n0) { call; }                                                           \
+    }
+#  define KERNEL3(name, call, ...)                                                      \
+    extern "C" __global__ void name(int n0, int n1, int n2, __VA_ARGS__) {              \
+        const int k = blockIdx.x * blockDim.x + threadIdx.x;                            \
+        const int j = blockIdx.y * blockDim.y + threadIdx.y;                            \
+        const int i = blockIdx.z * blockDim.z + threadIdx.z;                            \
+        if (i < n0 && j < n1 && k < n2) { call; }                                       \
+    }
+
+#else
+
+#  include <math.h>
+#  include <stddef.h>
+#  if defined(_WIN32)
+#    define EXPORT __declspec(dllexport)
+#  else
+#    define EXPORT
+#  endif
+#  define FN static inline
+#  define RESTRICT restrict
+EXPORT int emdose_threads = 1; /* set by the loader before every call */
+#  if defined(_OPENMP)
+#    define WALK(schedule) _Pragma(schedule)
+#  else
+#    define WALK(schedule)
+#  endif
+/* Chunks are handed out as threads ask for them, because the work per index may differ (cubes at a surface). */
+#  define KERNEL1(name, call, ...)                                                      \
+    EXPORT void name(i64 n0, __VA_ARGS__) {                                             \
+        WALK("omp parallel for schedule(dynamic, 1024) num_threads(emdose_threads)")    \
+        for (i64 i = 0; i < n0; i++) { call; }                                          \
+    }
+#  define KERNEL3(name, call, ...)                                                      \
+    EXPORT void name(int n0, int n1, int n2, __VA_ARGS__) {                             \
+        const i64 rows = (i64)n0 * n1;                                                  \
+        WALK("omp parallel for schedule(dynamic, 16) num_threads(emdose_threads)")      \
+        for (i64 row = 0; row < rows; row++) {                                          \
+            const int i = (int)(row / n1), j = (int)(row % n1);                         \
+            for (int k = 0; k < n2; k++) { call; }                                      \
+        }                                                                               \
+    }
+
+#endif
