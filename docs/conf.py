@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+import scenario_reference
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("PYVISTA_OFF_SCREEN", "true")
+scenario_reference.write(Path(__file__).parent / "generated" / "scenario_keys.md")
 
 project = "emdose"
 author = "The emdose developers"
@@ -23,7 +29,14 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
-exclude_patterns = ["_build", "gallery/**/*.md5", "gallery/**/*.ipynb", "gallery/**/*.py", "gallery/**/*.json"]
+exclude_patterns = [
+    "_build",
+    "generated/scenario_keys.md",
+    "gallery/**/*.md5",
+    "gallery/**/*.ipynb",
+    "gallery/**/*.py",
+    "gallery/**/*.json",
+]
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"emdose {release}"

@@ -1,0 +1,92 @@
+"""Writes the tables of keys of the scenario guide from the schema itself, so that they cannot disagree with it."""
+
+from __future__ import annotations
+
+import typing
+from pathlib import Path
+from typing import Any
+
+from emdose.scenarios.rf.schema import Scenario
+from emdose.scenarios.tables import Table
+
+
+def write(path: Path) -> None:
+    """Write one table of keys per table of the scenario of kind ``rf``."""
+    lines: list[str] = []
+    for key, field in Scenario.model_fields.items():
+        tables = [t for t in _leaves(field.annotation) if _is_table(t)]
+        need = "required" if field.is_required() else "optional"
+        if len(tables) == 1:
+            lines += [f"### `[{key}]`", "", f"{_sentence(tables[0])} ({need})", "", *_rows(tables[0])]
+            continue
+        common = [
+            n for n in tables[0].model_fields if n != "type" and all(n in t.__mro__[1].model_fields for t in tables)
+        ]
+        lines += [f"### `[{key}]`", "", f"The key `type` says which; it is {need}.", ""]
+        if common:
+            lines += ["Keys that every type has:", "", *_rows(tables[0], only=common)]
+        for sub, inner in ((n, _leaves(tables[0].model_fields[n].annotation)) for n in common):
+            for table in filter(_is_table, inner):
+                lines += [f"#### `[{key}.{sub}.NAME]`", "", _sentence(table), "", *_rows(table)]
+        for table in tables:
+            tag = _leaves(table.model_fields["type"].annotation)[0]
+            lines += [f'#### `type = "{tag}"`', "", _sentence(table), ""]
+            lines += _rows(table, only=[n for n in table.model_fields if n not in (*common, "type")])
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _sentence(table: type[Table]) -> str:
+    return (table.__doc__ or "").strip().splitlines()[0]
+
+
+def _is_table(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, Table)
+
+
+def _rows(table: type[Table], only: list[str] | None = None) -> list[str]:
+    rows = ["| key | accepts | default |", "| --- | --- | --- |"]
+    for name, field in table.model_fields.items():
+        if (only is not None and name not in only) or (name == "type" and len(_leaves(field.annotation)) == 1):
+            continue
+        default = "*required*" if field.is_required() else _toml(field.get_default(call_default_factory=True))
+        rows.append(f"| `{name}` | {_accepts(field)} | {default} |")
+    return [*rows, ""] if len(rows) > 2 else ["No keys of its own.", ""]
+
+
+def _accepts(field: Any) -> str:
+    leaves = [leaf for leaf in _leaves(field.annotation) if leaf is not type(None)]
+    if any(_is_table(leaf) for leaf in leaves):
+        return "a table of changes per tissue, see below"
+    expected = [m.expected for m in [*field.metadata, *_metadata(field.annotation)] if hasattr(m, "expected")]
+    words = [f"`{_toml_plain(leaf)}`" for leaf in leaves if isinstance(leaf, str)]
+    return " or ".join([*words, *expected[:1]]) or ", ".join(getattr(leaf, "__name__", str(leaf)) for leaf in leaves)
+
+
+def _metadata(annotation: Any) -> list[Any]:
+    found = list(getattr(annotation, "__metadata__", ()))
+    for inner in typing.get_args(annotation):
+        found += _metadata(inner)
+    return found
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    """Types and literals inside an annotation."""
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _leaves(typing.get_args(annotation)[0])
+    inner = typing.get_args(annotation)
+    return [annotation] if not inner else [leaf for a in inner for leaf in _leaves(a)]
+
+
+def _toml(value: Any) -> str:
+    return "" if value is None or value == {} else f"`{_toml_plain(value)}`"
+
+
+def _toml_plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f'"{value}"'
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_toml_plain(v) for v in value)}]"
+    return str(value)
