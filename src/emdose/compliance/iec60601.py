@@ -11,12 +11,12 @@ import numpy as np
 
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.limits import Limit, limits
-from emdose.dosimetry.averaging import MassAverage, mass_average
 from emdose.dosimetry.regions import Region, deposition_slab, head_regions, region, within_coil
 from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
+    from emdose.dosimetry.averaging import MassAverage
     from emdose.models.coils import Coil, PlaneWave
     from emdose.models.phantoms import Phantom
     from emdose.solvers.fields import Fields
@@ -236,6 +236,8 @@ def _local(
         coil_type=coil_type, verified=False, source="",
     )  # fmt: skip
     if average is None and phantom.grid.is_cubic:
+        from emdose.dosimetry.averaging import mass_average
+
         average = mass_average(sar, sar.density, phantom.grid.spacing_m, AVERAGING_MASS_KG, device=device)
     elif average is None:
         note = "The 10 g average needs cubic voxels."

@@ -165,7 +165,8 @@ class Fields:
             ports=(name,),
             drives={name: np.ones(1, complex)},
             provenance={
-                **self.provenance,
+                # A scale belongs to the drive it was made for.
+                **{k: v for k, v in self.provenance.items() if k != "scale"},
                 "drive": {"name": name, "weights": [[float(w.real), float(w.imag)] for w in v]},
             },
         )
@@ -221,7 +222,9 @@ class Fields:
             factor = float(np.sqrt(target / now)) if now > 0 else np.inf
         if not np.isfinite(factor):
             raise InputError("cannot scale fields that are zero there", field=name, found=now, expected="a value > 0")
-        where = over if isinstance(over, str) else "mask" if isinstance(over, np.ndarray) else f"point {tuple(over)} m"
+        where = over if isinstance(over, str) else "mask"
+        if not isinstance(over, str) and np.asarray(over).dtype != bool:
+            where = f"point {tuple(float(p) for p in over)} m"
         scaled = {"target": name, "value": float(target), "factor": float(factor)}
         return replace(
             self,
@@ -255,7 +258,10 @@ class Fields:
             if isinstance(over, str) and over != "isocentre":
                 raise InputError("unknown region", field="over", found=over,
                                  expected="isocentre, slice, body, a point or a mask")  # fmt: skip
-            point = (0.0, 0.0, 0.0) if isinstance(over, str) else tuple(float(p) for p in over)
+            point = (0.0, 0.0, 0.0) if isinstance(over, str) else over
+            if np.shape(point) != (3,) or not np.all(np.isfinite(np.asarray(point, float))):
+                raise InputError("not a point", field="over", found=over, expected="three finite metres, or a bool mask")
+            point = tuple(float(p) for p in point)
             mask = np.zeros(self.grid.shape, bool)
             mask[self.grid.index_of(point)] = True  # type: ignore[arg-type]
         if not mask.any():
