@@ -15,10 +15,10 @@ from emdose.models.voxel_body import Phantom
 MM = 1e-3
 
 SOURCE = (
-    "emdose layered head: breadth 152 mm, length 197 mm, menton to vertex 230 mm, bizygomatic breadth 140 mm, "
-    "bigonial breadth 118 mm, interpupillary breadth 64 mm and neck circumference 377 mm rounded from the means of adult "
-    "men in the 1987-88 anthropometric survey of U.S. Army personnel (Gordon et al., NATICK/TR-89/044); "
-    "brain near the reference adult's 1.3 to 1.45 kg (ICRP Publication 89); shapes are ellipsoids of our own"
+    "emdose layered head: ellipsoids and super-ellipses of our own, sized to round numbers near the mean adult man: "
+    "breadth 152 mm, length 197 mm, menton to vertex 230 mm, bizygomatic 140 mm, bigonial 118 mm, between the pupils "
+    "64 mm, neck circumference 377 mm (cf. the 1988 anthropometric survey of U.S. Army personnel, NATICK/TR-89/044); "
+    "brain near the reference adult's 1.3 to 1.45 kg (cf. ICRP Publication 89)"
 )
 
 TISSUES = (
@@ -213,7 +213,8 @@ class _Painter:
             self._set("fat", self._ellipsoid((side * 31.0, 66.0, -34.0), (17.0, 24.0, 16.0)) > 0)
             self._set("sclera", globe > 0)
             self._set("vitreous_humour", globe > 1.2)
-            lens = self._ellipsoid((centre[0], 83.0, centre[2]), (max(4.5, 0.6 * self.h), max(2.0, 0.6 * self.h), max(4.5, 0.6 * self.h)))  # fmt: skip
+            wide, thin = max(4.5, 0.6 * self.h), max(2.0, 0.6 * self.h)
+            lens = self._ellipsoid((centre[0], 83.0, centre[2]), (wide, thin, wide))
             self._set("lens", (lens > 0) & (globe > 0))
 
     def _airways(self) -> None:
@@ -244,7 +245,7 @@ class _Painter:
 
     # ---- helpers -------------------------------------------------------------------------------------------------
     def _ellipsoid(self, centre: tuple[float, float, float], semi: tuple[float, float, float]) -> np.ndarray:
-        """First-order signed depth under the surface of an ellipsoid: g (1 - g) / |grad g^2 / 2|."""
+        """Signed depth under an ellipsoid to first order: (1 - g) / |grad g| with g = |(r - centre) / semi|."""
         u = [(c - o) / s for c, o, s in zip((self.x, self.y, self.z), centre, semi, strict=True)]
         g = np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
         slope = np.sqrt((u[0] / semi[0]) ** 2 + (u[1] / semi[1]) ** 2 + (u[2] / semi[2]) ** 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emdose.models.adult import stylised_adult
 from emdose.models.head import layered_head
 from emdose.models.shapes import (
     Solid,
@@ -30,4 +31,5 @@ __all__ = [
     "layered_sphere",
     "rasterise",
     "sphere",
+    "stylised_adult",
 ]

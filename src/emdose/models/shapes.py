@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -151,7 +152,7 @@ def layered_sphere(
         See :func:`rasterise`.
     """
     radii = [_positive(r, "radii_m") for r in radii_m]
-    if len(radii) != len(tissues) or not radii or any(b <= a for a, b in zip(radii, radii[1:], strict=False)):
+    if len(radii) != len(tissues) or not radii or any(b <= a for a, b in itertools.pairwise(radii)):
         raise InputError("bad layers", field="radii_m", found=tuple(radii_m), expected="growing radii, one per tissue")
     solids = [ellipsoid(t, (0, 0, 0), (r, r, r)) for r, t in zip(radii[::-1], list(tissues)[::-1], strict=True)]
     name = "sphere" if len(radii) == 1 else f"{len(radii)}-layer sphere"

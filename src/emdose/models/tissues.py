@@ -303,7 +303,8 @@ class TissueTable(Mapping[str, Tissue]):
 
     def get(self, name: str, default: Any = None) -> Any:
         """The tissue of that name or synonym, or ``default``."""
-        return self[name] if name in self else default
+        found = self.resolve(name)
+        return default if found is None else self._tissues[found]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._tissues)

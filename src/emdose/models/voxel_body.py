@@ -251,12 +251,17 @@ class Phantom:
 
 def _window(a: np.ndarray, low: Shape, high: Shape) -> np.ndarray:
     """a[low:high] with zeros where the window leaves the array."""
-    if any(h <= l for l, h in zip(low, high, strict=True)):
+    shape = [last - first for first, last in zip(low, high, strict=True)]
+    if min(shape) < 1:
         raise InputError("empty crop", found=f"{low} to {high}", expected="low < high along each axis")
-    if math.prod(h - l for l, h in zip(low, high, strict=True)) > 2**33:
+    if math.prod(shape) > 2**33:
         raise InputError("crop window too large", found=f"{low} to {high}", expected="at most 2^33 voxels")
-    out = np.zeros([h - l for l, h in zip(low, high, strict=True)], a.dtype)
-    inner = tuple(slice(max(l, 0), max(min(h, n), 0)) for l, h, n in zip(low, high, a.shape, strict=True))
-    if all(s.stop > s.start for s in inner):
-        out[tuple(slice(s.start - l, s.stop - l) for s, l in zip(inner, low, strict=True))] = a[inner]
+    out = np.zeros(shape, a.dtype)
+    source, target = [], []
+    for first, last, n in zip(low, high, a.shape, strict=True):
+        start, stop = min(max(first, 0), n), max(min(last, n), 0)
+        source.append(slice(start, max(start, stop)))
+        target.append(slice(start - first, max(start, stop) - first))
+    if all(s.stop > s.start for s in source):
+        out[tuple(target)] = a[tuple(source)]
     return out
