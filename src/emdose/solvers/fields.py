@@ -260,7 +260,7 @@ class Fields:
                                  expected="isocentre, slice, body, a point or a mask")  # fmt: skip
             point = (0.0, 0.0, 0.0) if isinstance(over, str) else over
             if np.shape(point) != (3,) or not np.all(np.isfinite(np.asarray(point, float))):
-                raise InputError("not a point", field="over", found=over, expected="three finite metres, or a bool mask")
+                raise InputError("not a point", field="over", found=over, expected="three metres or a bool mask")
             point = tuple(float(p) for p in point)
             mask = np.zeros(self.grid.shape, bool)
             mask[self.grid.index_of(point)] = True  # type: ignore[arg-type]
