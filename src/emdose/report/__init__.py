@@ -1,1 +1,18 @@
-"""."""
+"""Pictures and the one-file report: the only part of emdose that draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from emdose.io.results import RunResult
+
+__all__ = ["write_report"]
+
+
+def write_report(folder_or_result: Path | str | RunResult, path: Path | str | None = None) -> Path:
+    """Write the report of a run as one self-contained HTML file; see :func:`emdose.report.html.write_report`."""
+    from emdose.report.html import write_report as write
+
+    return write(folder_or_result, path)

@@ -1,0 +1,180 @@
+"""The report of a run: one HTML file that carries everything it shows."""
+
+from __future__ import annotations
+
+import base64
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.io import atomic
+from emdose.io.results import LOCK_FILE, REPORT_FILE
+from emdose.report import content
+from emdose.report.scene import Renderer, Scene
+from emdose.report.volumes import colour_table, find_peak, pack
+from emdose.report.wording import heading, number, plain, words
+
+if TYPE_CHECKING:
+    from emdose.io.results import RunResult
+
+
+def write_report(folder_or_result: Path | str | RunResult, path: Path | str | None = None) -> Path:
+    """Write the report of a run as one self-contained HTML file.
+
+    Parameters
+    ----------
+    folder_or_result : Path, str or RunResult
+        Result folder of a run, or what :func:`emdose.io.results.read_result` made of it.
+    path : Path or str, optional
+        The file; by default ``report.html`` in the result's folder.
+
+    Returns
+    -------
+    Path
+        Where the report is.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no readable result.
+    OutputError
+        When the file cannot be written; an older report stays as it was.
+    """
+    result = folder_or_result
+    if isinstance(result, Path | str):
+        from emdose.io.results import read_result
+
+        result = read_result(result)
+    target = Path(path) if path is not None else Path(result.folder) / REPORT_FILE
+    atomic.write_text(target, render(result))
+    return target
+
+
+def render(result: RunResult) -> str:
+    """The report as HTML text.
+
+    Parameters
+    ----------
+    result : RunResult
+        What a run left in its folder.
+
+    Raises
+    ------
+    InputError
+        When the phantom holds no tissue.
+    """
+    phantom, summary = result.phantom, result.summary
+    if not phantom.body.any():
+        raise InputError("nothing to show: the phantom holds no tissue", field="phantom", found=phantom.name)
+    maps = content.layers(result)
+    hot = maps[-1]
+    peak = find_peak(hot.value, phantom.body, phantom.grid)
+    scene = Scene(
+        phantom.body,
+        phantom.grid.spacing_m,
+        phantom.grid.origin_m,
+        np.asarray(result.coil.segments, float).reshape(-1, 2, 3),
+        np.where(phantom.body & np.isfinite(hot.value), hot.value, 0.0),
+        None if peak is None else peak.position_m,
+    )
+    renderer = Renderer(scene)  # draws while the rest of the page is made
+
+    volume, present = pack(phantom.grid, phantom.labels, maps)
+    colours = {phantom.tissues[int(label)].name: content.colour_of(n) for n, label in enumerate(present)}
+    volume["tissues"] = [{"name": words(name), "colour": colour} for name, colour in colours.items()]
+    volume["colour_tables"] = {name: colour_table(name) for name in sorted({m.colours for m in maps})}
+    volume["first"] = hot.key
+    rows = content.check_rows(summary)
+    groups = content.limit_groups(rows, content.b1plus_rms_T(summary))
+    inputs, notes = content.check_inputs(summary)
+    version = _version()
+    page: dict[str, Any] = {
+        "version": version,
+        "title": _capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
+        "sentence": content.sentence(result),
+        "banners": content.banners(summary, rows),
+        "tiles": content.tiles(summary),
+        "setup": _setup(result),
+        "groups": groups,
+        "inputs": inputs,
+        "notes": notes,
+        "sources": content.footnotes(rows, "source"),
+        "remarks": content.footnotes(rows, "note"),
+        "peaks": content.peak_rows(result),
+        "block": volume["block"],
+        "convergence": content.convergence(summary),
+        "power": content.power(summary),
+        "tissues": content.tissue_rows(result, colours),
+        "frequency_MHz": f"{result.frequency_Hz / 1e6:.6g}",
+        "quantities": content.quantity_rows(summary),
+        "provenance": content.provenance(summary),
+        "lock": _lock_text(result),
+        "cite": f"The emdose developers, emdose {version}: numerical dosimetry for MRI safety and electric properties "
+        "tomography. Cite with the version, the hashes above and the sources of the tissue data.",
+        "volume": volume,
+        "picture": _picture(renderer, result, hot.title, peak is not None),
+    }
+    return _template(page)
+
+
+def _template(page: dict[str, Any]) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    loader = PackageLoader("emdose.report", "templates")
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    # Style and script are our own files: they go in as they are, not as templates.
+    own = {name: Markup(loader.get_source(environment, file)[0]) for name, file in (("css", "report.css"), ("script", "viewer.js"))}
+    return environment.get_template("report.html.j2").render(**page, **own)
+
+
+def _picture(renderer: Renderer, result: RunResult, title: str, marked: bool) -> dict[str, str]:
+    png, problem = renderer.png()
+    conductors = len(result.coil.segments)
+    shown = f"{result.coil.name} around {words(result.phantom.name)}" if conductors else words(result.phantom.name)
+    spot = f" The red ball marks the peak of {title}; orange surrounds what exceeds half of it." if marked and not problem else (
+        f" The red dot marks the peak of {title}." if marked else "")  # fmt: skip
+    return {
+        "source": "data:image/png;base64," + base64.b64encode(png).decode("ascii"),
+        "alt": f"Three-dimensional picture of {shown}.{spot}",
+        "caption": f"{_capital(shown)}.{spot}" + ("" if conductors else " The source has no conductors to show."),
+        "note": f"Simplified picture: {problem}." if problem else "",
+    }
+
+
+def _setup(result: RunResult) -> list[tuple[str, str]]:
+    grid = result.phantom.grid
+    rows = [
+        ("Body", words(result.phantom.name)),
+        ("Source of the body", str(getattr(result.phantom, "source", "") or "–")),
+        ("Mass, volume", f"{number(result.phantom.mass_kg, 4)} kg, {number(1e3 * result.phantom.volume_m3, 4)} L"),
+        ("Voxels", " × ".join(map(str, grid.shape)) + " of " + " × ".join(f"{1e3 * s:.4g}" for s in grid.spacing_m) + " mm"),
+        ("Tissue voxels", f"{int(result.phantom.body.sum()):,}".replace(",", "\u202f")),
+        ("Coil", result.coil.name),
+        *((f"Coil: {heading(str(k))}", plain(v)) for k, v in result.coil.parameters.items()),
+        ("Frequency", f"{result.frequency_Hz / 1e6:.6g} MHz"),
+    ]
+    return [(name, text) for name, text in rows if text]
+
+
+def _lock_text(result: RunResult) -> str:
+    """Text of the scenario's lock file when it lies in the result's folder, else what the summary says."""
+    path = Path(result.folder) / LOCK_FILE
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return "\n".join(f"{k} = {v}" for k, v in content.flat(result.summary.get("scenario", {})))
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _version() -> str:
+    try:
+        return metadata.version("emdose")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,109 @@
+"""Numbers and names as a reader wants to see them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+MINUS = "\u2212"
+NARROW = "\u202f"
+UNIT_TEXT = {"W/kg": "W/kg", "T": "T", "uT": "µT", "m^3": "m³", "kg/m3": "kg/m³", "degC": "°C"}
+SCALED = {"T": (1e6, "µT"), "Hz": (1e-6, "MHz")}
+"""Units that are shown in another size: factor and new unit."""
+UNITS = {"W_kg": "W/kg", "V_m": "V/m", "S_m": "S/m", "kg_m3": "kg/m³", "degC": "°C", "deg": "°", "Hz": "Hz", "kg": "kg",
+         "m": "m", "T": "T", "s": "s", "W": "W", "A": "A"}  # fmt: skip
+"""Endings of keys that are units, longest first."""
+SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def number(value: Any, digits: int = 3) -> str:
+    """A number with some significant digits, powers of ten for the very large and small, a dash for nothing.
+
+    Parameters
+    ----------
+    value : float or None
+        Anything that is not a finite number becomes a dash.
+    digits : int
+        Significant digits.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) and not hasattr(value, "__float__"):
+        return "–"
+    value = float(value)
+    if not math.isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(float(f"{value:.{digits}g}"))))
+    if -4 <= exponent < max(digits, 5):
+        text = f"{value:.{max(0, digits - 1 - exponent)}f}"
+    else:
+        text = f"{value / 10.0**exponent:.{digits - 1}f}{NARROW}×{NARROW}10{str(exponent).translate(SUPERSCRIPTS)}"
+    return text.replace("-", MINUS)
+
+
+def quantity(value: Any, unit: str, digits: int = 3) -> tuple[str, str]:
+    """A value in the unit that a reader expects: the number and the unit, both as text.
+
+    Parameters
+    ----------
+    value : float or None
+        The value.
+    unit : str
+        Its unit; tesla become microtesla and hertz megahertz.
+    digits : int
+        Significant digits.
+    """
+    if unit in SCALED and isinstance(value, int | float):
+        factor, unit = SCALED[unit]
+        value = value * factor
+    return number(value, digits), UNIT_TEXT.get(unit, unit)
+
+
+def duration(seconds: Any) -> str:
+    """A time window as text: "6 min", "10 s", or a dash."""
+    if not isinstance(seconds, int | float) or not math.isfinite(seconds):
+        return "–"
+    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:.3g} s"
+
+
+def words(name: str) -> str:
+    """A field name as words: underscores become spaces."""
+    return name.replace("_", " ").strip()
+
+
+def heading(key: str) -> str:
+    """A key with its unit as words: "radius_m" becomes "radius [m]"."""
+    for ending, unit in UNITS.items():
+        if key.endswith(f"_{ending}") and len(key) > len(ending) + 1:
+            return f"{words(key[: -len(ending) - 1])} [{unit}]"
+    return words(key)
+
+
+def flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A nested mapping as rows (dotted path, text), short lists on one line."""
+    rows: list[tuple[str, str]] = []
+    for key, value in table.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            rows += flat(value, f"{path}.") if value else [(path, "–")]
+        elif isinstance(value, list | tuple) and value and all(isinstance(v, Mapping) for v in value):
+            for n, item in enumerate(value):
+                rows += flat(item, f"{path}[{n}].")
+        else:
+            rows.append((path, plain(value)))
+    return rows
+
+
+def plain(value: Any) -> str:
+    """Any value of a JSON file as short text."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else "–"
+    if isinstance(value, list | tuple):
+        text = ", ".join(plain(v) for v in value)
+        return text if len(text) <= 200 else text[:197] + "..."
+    return str(value)
