@@ -133,5 +133,5 @@ def test_impossible_targets_are_refused(made_up, body):
     for name in ("b1plus_rms_T", "whole_body_sar_W_kg", "absorbed_power_W", "input_power_W"):
         with pytest.raises(InputError, match="zero"):
             silent.scale(**{name: 1.0})
-    with pytest.raises(InputError, match="call .drive"):
+    with pytest.raises(InputError, match=r"call \.drive"):
         made_up.fields(body, made_up.E(body, ports=2)).scale(absorbed_power_W=1.0)

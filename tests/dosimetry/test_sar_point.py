@@ -95,11 +95,11 @@ def test_rules_are_ordered_in_every_voxel(made_up, mixed, seed, smooth):
     E = made_up.E(mixed, seed=seed)
     if smooth:
         E = np.cumsum(np.cumsum(E, axis=-1), axis=-2)
-    t, l, m = (mean_square(E[0], rule) for rule in ("trapezium", "linear", "mid-ordinate"))
-    slack = 1e-12 * t.max()
-    assert (t >= l - slack).all()
-    assert (l >= m - slack).all()
-    assert (m >= 0).all()
+    trapezium, linear, middle = (mean_square(E[0], rule) for rule in ("trapezium", "linear", "mid-ordinate"))
+    slack = 1e-12 * trapezium.max()
+    assert (trapezium >= linear - slack).all()
+    assert (linear >= middle - slack).all()
+    assert (middle >= 0).all()
 
 
 @settings(max_examples=25, deadline=None)
@@ -147,7 +147,7 @@ def test_peak_says_where_and_in_which_tissue(made_up, mixed):
 
 def test_fields_of_several_ports_are_refused(made_up, mixed):
     # Oracle: the convention that SAR belongs to a drive, not to ports.
-    with pytest.raises(InputError, match="call .drive"):
+    with pytest.raises(InputError, match=r"call \.drive"):
         point_sar(made_up.fields(mixed, made_up.E(mixed, ports=2)), mixed)
 
 

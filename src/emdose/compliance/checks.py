@@ -179,7 +179,7 @@ class Checks:
         remarks: dict[str, int] = {}
         head = ("mode", "quantity", "region", "window", "value", "U (k=2)", "limit", "unit", "margin", "dB", "verdict",
                 "number", "source", "note")  # fmt: skip
-        body = []
+        body: list[tuple[str, ...]] = []
         for c in self.rows:
             row = c.limit
             source = f"[{sources.setdefault(row.source, len(sources) + 1)}]" if row.source else "-"

@@ -112,5 +112,5 @@ def _value(node: ast.expr, variables: Mapping[str, float]) -> float:
 
 
 def _not_a_formula(formula: str) -> InputError:
-    return InputError("not a formula", found=formula,
-                      expected=f"numbers, + - * / **, {', '.join(sorted(_FUNCTIONS))} and {', '.join(VARIABLES)}")  # fmt: skip
+    known = ", ".join([*sorted(_FUNCTIONS), *VARIABLES])
+    return InputError("not a formula", found=formula, expected=f"numbers, + - * / **, {known}")

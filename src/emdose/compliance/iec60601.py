@@ -186,7 +186,7 @@ def check(
         "heads": [{**h.to_dict(), "counted": counted} for h, counted in heads],
         "exposed": [{**p.to_dict(), "counted": counted} for p, counted in parts],
     }
-    notes = NOTES
+    notes: tuple[str, ...] = NOTES
     if coil_type == "local":
         notes += ("The volume-coil rows are listed for the local coil as well and take part in what binds first.",)
     return Checks(
@@ -312,8 +312,8 @@ def _patient_mass(phantom: Phantom, heads: list[Region], given: float | None) ->
                              expected=f"at least the phantom's {own:.4g} kg")  # fmt: skip
         if given > own * 1.01:
             return float(given), (
-                f"Patient mass {given:.4g} kg as given; what the {given - own:.4g} kg outside the phantom absorb is not "
-                "counted, so the whole-body value is a lower bound."
+                f"Patient mass {given:.4g} kg as given; the {given - own:.4g} kg outside the phantom are taken "
+                "to absorb nothing, so the whole-body value is a lower bound."
             )
         return float(given), ""
     if any(h.mass_kg > HEAD_SHARE * own for h in heads):
@@ -336,7 +336,7 @@ def _sequence(duty_cycle: float, duty_cycle_10s: float | None) -> _Sequence:
 
 
 def _b1plus(fields: Fields) -> tuple[float | None, str]:
-    """Abs(B1+) of the scaled fields [T] and where: that of the scaling, otherwise at the isocentre if it is in the grid."""
+    """Abs(B1+) of the fields [T] and where: that of the scaling, otherwise at the isocentre if the grid holds it."""
     scale: dict[str, Any] = fields.provenance.get("scale", {})
     if scale.get("target") == "b1plus_rms_T":
         return float(scale["value"]), f"mean over {scale.get('over', 'unknown region')}"

@@ -108,9 +108,9 @@ def q_matrices(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> QM
     matrices = np.empty((int(body.sum()), n, n), np.result_type(fields.E.dtype, np.complex64))
     to_numpy = backend.of(fields.E).to_numpy
     for k in range(n):
-        for l in range(k, n):
-            entry = factor * to_numpy(bilinear_form(fields.E[k], fields.E[l], rule))[body]
-            matrices[:, k, l] = entry.real if k == l else entry
-            if l > k:
-                matrices[:, l, k] = entry.conj()
+        for m in range(k, n):
+            entry = factor * to_numpy(bilinear_form(fields.E[k], fields.E[m], rule))[body]
+            matrices[:, k, m] = entry.real if k == m else entry
+            if m > k:
+                matrices[:, m, k] = entry.conj()
     return QMatrices(matrices, body, fields.grid, fields.ports, fields.drive_unit, rule)

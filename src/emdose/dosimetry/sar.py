@@ -169,7 +169,7 @@ def bilinear_form(a: np.ndarray, b: np.ndarray, rule: Rule = "trapezium") -> np.
     """
     if rule not in RULES:
         raise InputError("unknown SAR rule", field="rule", found=rule, expected=f"one of {list(RULES)}")
-    total = None
+    parts = []
     for c in range(3):
         first, second = (ax for ax in range(3) if ax != c)
         inside = tuple(slice(0, -1) if ax == c else slice(None) for ax in range(3))
@@ -182,8 +182,8 @@ def bilinear_form(a: np.ndarray, b: np.ndarray, rule: Rule = "trapezium") -> np.
             # A linear function on (0, 1) with mean m and difference d has the mean square abs(m)^2 + abs(d)^2 / 12.
             for f, g, weight in ((_mean, _step, 12), (_step, _mean, 12), (_step, _step, 144)):
                 part = part + g(f(u, first), second).conj() * g(f(v, first), second) / weight
-        total = part if total is None else total + part
-    return total
+        parts.append(part)
+    return parts[0] + parts[1] + parts[2]
 
 
 def body_properties(fields: Fields, phantom: Phantom) -> tuple[np.ndarray, np.ndarray]:
