@@ -178,7 +178,7 @@ class Checks:
         sources: dict[str, int] = {}
         remarks: dict[str, int] = {}
         head = ("mode", "quantity", "region", "window", "value", "U (k=2)", "limit", "unit", "margin", "dB", "verdict",
-                "number", "source", "note")  # fmt: skip
+                "limit is", "source", "note")  # fmt: skip
         body: list[tuple[str, ...]] = []
         for c in self.rows:
             row = c.limit
@@ -187,7 +187,7 @@ class Checks:
             body.append((
                 row.mode or "-",
                 row.quantity + (f", {row.mass_g:g} g" if row.mass_g else ""),
-                c.region + ("" if c.counted else " (alternative)"),
+                c.region + ("" if c.counted else " (alternative)" if row.limit else " (for information)"),
                 _duration(row.window_s),
                 _number(c.value),
                 _number(c.expanded_uncertainty, "unknown"),
@@ -211,7 +211,7 @@ class Checks:
             text = f"{mode}: first to bind is {first.limit.quantity}, {first.region}, {_duration(first.limit.window_s)}"
             text += f" at {100 * (first.ratio or 0.0):.1f} % of its limit"
             if b1 is not None:
-                text += f"; it is reached at B1+rms = {1e6 * b1:.3f} uT ({self.b1plus_region})"
+                text += f"; it is reached at B1+rms = {_rounded_down(1e6 * b1)} uT ({self.b1plus_region})"
             lines.append(text)
         if self.b1plus_rms_T is not None:
             lines.append(f"B1+rms of these values: {1e6 * self.b1plus_rms_T:.3f} uT ({self.b1plus_region})")
@@ -234,6 +234,11 @@ class Checks:
 
 def _number(value: float | None, missing: str = "-") -> str:
     return missing if value is None else f"{value:.4g}"
+
+
+def _rounded_down(value: float) -> str:
+    """Three decimals that never promise more than there is."""
+    return f"{math.floor(1e3 * value) / 1e3:.3f}"
 
 
 def _duration(seconds: float | None) -> str:

@@ -141,6 +141,8 @@ def check(
     if sar.grid.shape != phantom.grid.shape:
         raise InputError("SAR map does not fit the phantom", field="sar", found=sar.grid.shape,
                          expected=str(phantom.grid.shape))  # fmt: skip
+    if not np.isfinite(sar.power_W()):
+        raise InputError("SAR map holds values that are not finite", field="sar", expected="finite W/kg")
     heads = _heads(phantom, head)
     parts = _exposed_parts(sar, phantom, coil, exposed)
     mass, remark = _patient_mass(phantom, [h for h, _ in heads], patient_mass_kg)
