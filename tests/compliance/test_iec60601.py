@@ -203,6 +203,14 @@ def test_without_a_coil_there_are_still_two_exposed_parts():
     ]  # fmt: skip
 
 
+def test_a_flat_loop_encloses_no_body():
+    # Oracle: a loop across z has no extent along z, so the slab and the whole phantom remain.
+    loop = SimpleNamespace(extent_m=((-0.1, -0.1, 0.0), (0.1, 0.1, 0.0)))
+    assert [c.region.split(",")[0] for c in rows(run(coil=loop), "partial-body SAR")] == [
+        "95 % power slab", "whole phantom"
+    ]  # fmt: skip
+
+
 def test_patient_heavier_than_the_phantom():
     # Oracle: 200 kg: 0.56 W/kg, r = 0.32 -> 7.44 W/kg; the note calls the whole-body value a lower bound.
     table = run(patient_mass_kg=200.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +186,7 @@ def check(
         "duty_cycle": sequence.long,
         "duty_cycle_10s": sequence.short,
         "ambient_temperature_C": float(ambient_temperature_C),
+        "relative_uncertainty": relative_uncertainty,
         "heads": [{**h.to_dict(), "counted": counted} for h, counted in heads],
         "exposed": [{**p.to_dict(), "counted": counted} for p, counted in parts],
     }
@@ -287,11 +289,13 @@ def _exposed_parts(
     parts = []
     extent = getattr(coil, "extent_m", None)
     if extent is not None:
-        parts.append(within_coil(phantom, extent[0][2], extent[1][2]))
+        # A flat loop across z encloses no voxel centre; then the other definitions remain.
+        with suppress(InputError):
+            parts.append(within_coil(phantom, extent[0][2], extent[1][2]))
     if sar.power_W() > 0:
         parts.append(deposition_slab(sar, phantom))
-    if extent is None or not parts:
-        parts.append(region(phantom, "whole phantom", phantom.body, "all of the phantom, as no coil ends are known"))
+    if len(parts) < 2:
+        parts.append(region(phantom, "whole phantom", phantom.body, "all of the phantom"))
     if exposed is None:
         return [(p, True) for p in parts]
     return [(region(phantom, "exposed part (given)", exposed), True), *((p, False) for p in parts)]
