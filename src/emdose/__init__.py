@@ -1,1 +1,114 @@
-"""emdose."""
+"""Numerical dosimetry for MRI safety, with stated uncertainty: ``solver.solve(exposure) -> fields``, then functions of them.
+
+Public names are loaded when they are first used, so that ``import emdose`` takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from emdose.compliance import check
+    from emdose.dosimetry.averaging import MassAverage, mass_average
+    from emdose.dosimetry.sar import SarMap, point_sar
+    from emdose.errors import (
+        ConvergenceError,
+        DeviceError,
+        EmdoseError,
+        EmdoseWarning,
+        InputError,
+        OutputError,
+        ResourceError,
+    )
+    from emdose.io import read_phantom
+    from emdose.io.results import read_result
+    from emdose.models import phantoms, tissues
+    from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
+    from emdose.models.exposure import Exposure
+    from emdose.models.grid import Grid
+    from emdose.models.phantoms import Phantom
+    from emdose.models.tissues import Tissue, TissueTable
+    from emdose.report import write_report
+    from emdose.scenarios import run as run_scenario
+    from emdose.solvers.fields import Fields
+    from emdose.solvers.vie import Vie
+
+_WHERE = {
+    "emdose.compliance": ("check",),
+    "emdose.dosimetry.averaging": ("MassAverage", "mass_average"),
+    "emdose.dosimetry.sar": ("SarMap", "point_sar"),
+    "emdose.errors": (
+        "ConvergenceError",
+        "DeviceError",
+        "EmdoseError",
+        "EmdoseWarning",
+        "InputError",
+        "OutputError",
+        "ResourceError",
+    ),
+    "emdose.io": ("read_phantom",),
+    "emdose.io.results": ("read_result",),
+    "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
+    "emdose.models.exposure": ("Exposure",),
+    "emdose.models.grid": ("Grid",),
+    "emdose.models.phantoms": ("Phantom",),
+    "emdose.models.tissues": ("Tissue", "TissueTable"),
+    "emdose.report": ("write_report",),
+    "emdose.solvers.fields": ("Fields",),
+    "emdose.solvers.vie": ("Vie",),
+}
+_MODULES = {"phantoms": "emdose.models.phantoms", "tissues": "emdose.models.tissues"}
+_RENAMED = {"run_scenario": ("emdose.scenarios", "run")}
+_HOME = {name: (module, name) for module, names in _WHERE.items() for name in names} | _RENAMED
+
+__all__ = [
+    "Birdcage",
+    "Coil",
+    "ConvergenceError",
+    "DeviceError",
+    "EmdoseError",
+    "EmdoseWarning",
+    "Exposure",
+    "Fields",
+    "Grid",
+    "InputError",
+    "Loop",
+    "LoopArray",
+    "MassAverage",
+    "OutputError",
+    "Phantom",
+    "PlaneWave",
+    "ResourceError",
+    "SarMap",
+    "Tissue",
+    "TissueTable",
+    "Vie",
+    "check",
+    "mass_average",
+    "phantoms",
+    "point_sar",
+    "read_phantom",
+    "read_result",
+    "run_scenario",
+    "tissues",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        value: Any = import_module(_MODULES[name])
+    elif name in _HOME:
+        module, attribute = _HOME[name]
+        value = getattr(import_module(module), attribute)
+    else:
+        raise AttributeError(f"module 'emdose' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
