@@ -68,17 +68,7 @@ _CTYPES: dict[type, Any] = {
 }
 
 # Contraction to fused multiply-add would round differently from NumPy; neither flag below changes a value.
-_FLAGS = (
-    "-x",
-    "c",
-    "-std=c11",
-    "-O3",
-    "-fPIC",
-    "-shared",
-    "-ffp-contract=off",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-)
+_FLAGS = tuple("-x c -std=c11 -O3 -fPIC -shared -ffp-contract=off -fno-math-errno -fno-trapping-math".split())
 _OPTIONAL = (("-march=native", "-fopenmp"), ("-mcpu=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
 
 
@@ -376,7 +366,7 @@ def _parameter(text: str, real: str) -> Parameter:
     return Parameter(name, dtype, bool(pointer), bool(pointer) and not const)
 
 
-def _checked(signature: Signature, args: Sequence[Any], array_type: type) -> list[Any]:
+def _checked(signature: Signature, args: Sequence[Any], array_type: Any) -> list[Any]:
     """Arguments ready for the call, or TypeError or ValueError."""
     if len(args) != len(signature.parameters):
         names = ", ".join(p.name for p in signature.parameters)
