@@ -345,7 +345,8 @@ def _b1plus(fields: Fields) -> tuple[float | None, str]:
     """Abs(B1+) of the fields [T] and where: that of the scaling, otherwise at the isocentre if the grid holds it."""
     scale: dict[str, Any] = fields.provenance.get("scale", {})
     if scale.get("target") == "b1plus_rms_T":
-        return float(scale["value"]), f"mean over {scale.get('over', 'unknown region')}"
+        over = scale.get("over", "unknown region")
+        return float(scale["value"]), "at the isocentre" if over == "isocentre" else f"mean over {over}"
     try:
         inside = fields.region("isocentre")
     except InputError:
