@@ -12,8 +12,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from emdose.compliance import check
-    from emdose.dosimetry.averaging import MassAverage, mass_average
-    from emdose.dosimetry.sar import SarMap, point_sar
+    from emdose.dosimetry.averaging import AveragingPlan, MassAverage, mass_average
+    from emdose.dosimetry.power import tissue_sar
+    from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar, whole_body_sar
     from emdose.errors import (
         ConvergenceError,
         DeviceError,
@@ -38,8 +39,9 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "emdose.compliance": ("check",),
-    "emdose.dosimetry.averaging": ("MassAverage", "mass_average"),
-    "emdose.dosimetry.sar": ("SarMap", "point_sar"),
+    "emdose.dosimetry.averaging": ("AveragingPlan", "MassAverage", "mass_average"),
+    "emdose.dosimetry.power": ("tissue_sar",),
+    "emdose.dosimetry.sar": ("SarMap", "peak", "point_sar", "region_sar", "whole_body_sar"),
     "emdose.errors": (
         "ConvergenceError",
         "DeviceError",
@@ -65,6 +67,7 @@ _RENAMED = {"run_scenario": ("emdose.scenarios", "run")}
 _HOME = {name: (module, name) for module, names in _WHERE.items() for name in names} | _RENAMED
 
 __all__ = [
+    "AveragingPlan",
     "Birdcage",
     "Coil",
     "ConvergenceError",
@@ -88,12 +91,16 @@ __all__ = [
     "Vie",
     "check",
     "mass_average",
+    "peak",
     "phantoms",
     "point_sar",
     "read_phantom",
     "read_result",
+    "region_sar",
     "run_scenario",
+    "tissue_sar",
     "tissues",
+    "whole_body_sar",
     "write_report",
 ]
 
