@@ -1,0 +1,136 @@
+"""Property maps to NIfTI, HDF5 and ParaView, and back from HDF5."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emdose.ept.property_map import PropertyMap
+from emdose.errors import InputError
+from emdose.io import atomic
+from emdose.models.grid import Grid
+
+UNITS = {"conductivity": "S/m", "u_conductivity": "S/m", "bias_conductivity": "S/m", "covariance": "S/m"}
+_KIND = "emdose property map"
+
+
+def write_property_map(path: Path | str, maps: PropertyMap) -> list[Path]:
+    """Write a property map.
+
+    Parameters
+    ----------
+    path : Path or str
+        ``name.nii`` or ``name.nii.gz``: one file per map, ``name_conductivity.nii.gz`` and so on, in the orientation
+        and with the affine of the B1+ files; ``.h5``: one file with everything; ``.vti``: for ParaView.
+    maps : PropertyMap
+        What to write.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    InputError
+        For another file ending.
+    OutputError
+        When it cannot be written; nothing is left behind.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    if name.endswith((".nii", ".nii.gz")):
+        return _write_nifti(path, maps)
+    if name.endswith((".h5", ".hdf5")):
+        with atomic.replacing(path) as part:
+            _write_hdf5(part, maps)
+        return [path]
+    if name.endswith(".vti"):
+        from emdose.io.vtk import write_vti
+
+        named = {f"{n}_S_m" if n in UNITS else n: v for n, v in maps.maps().items()}
+        write_vti(path, maps.grid, {**named, "flags": maps.flags})
+        return [path]
+    raise InputError("unknown kind of file", file=path, expected=".nii, .nii.gz, .h5 or .vti")
+
+
+def _affine(maps: PropertyMap) -> np.ndarray:
+    if maps.affine is not None:
+        return maps.affine
+    affine = np.diag([*(1e3 * s for s in maps.grid.spacing_m), 1.0])
+    affine[:3, 3] = [1e3 * (o + 0.5 * s) for o, s in zip(maps.grid.origin_m, maps.grid.spacing_m, strict=True)]
+    return affine
+
+
+def _write_nifti(path: Path, maps: PropertyMap) -> list[Path]:
+    import nibabel
+    from nibabel.orientations import axcodes2ornt, ornt_transform
+
+    packed = path.name.lower().endswith(".gz")
+    stem = path.name[: -len(".nii.gz" if packed else ".nii")]
+    to_file = ornt_transform(axcodes2ornt(tuple("RAS")), axcodes2ornt(tuple(maps.axis_codes)))
+    written = []
+    with atomic.staging(path.parent) as stage:
+        for name, values in {**maps.maps(), "flags": maps.flags}.items():
+            data = values if name == "flags" else values.astype(np.float32)
+            image: Any = nibabel.Nifti1Image(data, _affine(maps)).as_reoriented(to_file)
+            image.header.set_xyzt_units("mm")
+            image.header["descrip"] = f"emdose {maps.method} {name} {UNITS.get(name, '')}".strip().encode()[:79]
+            content = image.to_bytes()
+            target = f"{stem}_{name}.nii{'.gz' if packed else ''}"
+            stage.path(target).write_bytes(gzip.compress(content, 4, mtime=0) if packed else content)
+            written.append(path.parent / target)
+    return written
+
+
+def _write_hdf5(path: Path, maps: PropertyMap) -> None:
+    import h5py
+
+    with h5py.File(path, "w") as file:
+        file.attrs.update({
+            "kind": _KIND, "frequency_Hz": maps.frequency_Hz, "spacing_m": maps.grid.spacing_m,
+            "origin_m": maps.grid.origin_m, "method": maps.method, "axis_order": "xyz",
+            "axis_codes": maps.axis_codes, "settings": json.dumps(dict(maps.settings), default=str),
+        })  # fmt: skip
+        if maps.affine is not None:
+            file.attrs["affine_mm"] = maps.affine
+        for name, values in {**maps.maps(), "flags": maps.flags}.items():
+            data = file.create_dataset(name, data=values, chunks=True, compression="gzip", compression_opts=2)
+            data.attrs["unit"] = UNITS.get(name, "1")
+
+
+def read_property_map(path: Path | str) -> PropertyMap:
+    """Read a property map that :func:`write_property_map` wrote as HDF5.
+
+    The link to the input noise is not stored: :meth:`PropertyMap.region_mean` of what is read gives no uncertainty.
+
+    Raises
+    ------
+    InputError
+        When the file is not such a map.
+    """
+    import h5py
+
+    try:
+        with h5py.File(path, "r") as file:
+            about = dict(file.attrs)
+            if about.get("kind") != _KIND:
+                raise InputError("not a property map of emdose", file=path)
+            arrays: dict[str, Any] = {n: np.asarray(d) for n, d in file.items()}
+    except FileNotFoundError:
+        raise InputError("no such file", file=path) from None
+    except OSError as error:
+        raise InputError(f"not a readable HDF5 file: {' '.join(str(error).split())[:120]}", file=path) from None
+    try:
+        flags = arrays.pop("flags")
+        grid = Grid(flags.shape, tuple(about["spacing_m"]), tuple(about["origin_m"]))
+        optional = {n: arrays.pop(n, None) for n in ("conductivity", "permittivity")}
+        return PropertyMap(grid=grid, frequency_Hz=float(about["frequency_Hz"]), flags=flags, **optional, **arrays,
+                           method=str(about["method"]), settings=json.loads(str(about["settings"])),
+                           affine=about.get("affine_mm"), axis_codes=str(about["axis_codes"]))  # fmt: skip
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"damaged property map: {error}", file=path) from None
