@@ -10,7 +10,7 @@ Closed filament circuits hold no charge, so that A alone gives the field:
      = \frac{\mu_0 I}{4\pi}\, \mathbf t \times \mathbf r \int \frac{(1 + jkR) e^{-jkR}}{R^3} ds
 
 Near a segment the terms 1/R, R (A) and 1/R^3, 1/R (B) are integrated in closed form and only the smooth rest, of order
-(kR)^3, by Gauss quadrature; far from it (more than ``FAR`` lengths) Gauss quadrature takes all.
+(kR)^3, by Gauss quadrature; far from it (more than two lengths) Gauss quadrature takes all.
 
 Source: R. Harrington, Time-Harmonic Electromagnetic Fields, McGraw-Hill 1961, ch. 2 (potentials); J. Hanson and
 S. Hirshman, Phys. Plasmas 9 (2002) 4410 (stable closed form of a straight segment).
@@ -30,8 +30,8 @@ from emdose.models.grid import Grid
 if TYPE_CHECKING:
     from emdose.backend import Backend
 
-FAR = 3.0
-"""Distance from the middle of a segment, in lengths, beyond which 3-point quadrature alone is good to 1e-7."""
+TILE = 16
+"""Points that the kernel treats together."""
 PHASE = 0.5
 """Largest k * length of one piece [rad]; longer segments are cut."""
 
@@ -100,6 +100,9 @@ def field_at(source: Coil | PlaneWave, points_m: np.ndarray, frequency_Hz: float
     E, B : (port, n, 3) complex ndarray
         Peak phasors per unit drive [V/m] and [T].
     """
+    from emdose import backend
+
+    be = backend.get("cpu")
     p = np.asarray(points_m, float).reshape(-1, 3).T
     out = []
     for magnetic in (False, True):
@@ -107,7 +110,7 @@ def field_at(source: Coil | PlaneWave, points_m: np.ndarray, frequency_Hz: float
             parts = [_wave(source, c, tuple(p), frequency_Hz, np, magnetic)[None] for c in range(3)]
         else:
             pieces = Pieces.of(*conductors(source, frequency_Hz), frequency_Hz)
-            parts = [pieces.numpy_field(p, c, magnetic) for c in range(3)]
+            parts = [pieces.field(p, c, magnetic, be) for c in range(3)]
         out.append(np.stack(parts, axis=-1))
     return out[0], out[1]
 
@@ -182,57 +185,12 @@ class Pieces:
 
     def field(self, points: np.ndarray, component: int, magnetic: bool, be: Backend) -> Any:
         """One component of E [V/m] or B [T] of every port at points (3, n) [m], (port, n) complex128."""
-        return self.numpy_field(points, component, magnetic)
-
-    def numpy_field(self, points: np.ndarray, component: int, magnetic: bool) -> np.ndarray:
-        """The same in NumPy, by blocks of points: the twin of the kernel."""
-        out = np.zeros((len(self.currents), points.shape[1]), complex)
-        if magnetic:
-            use = np.flatnonzero(np.hypot(*np.delete(self.tangent, component, axis=1).T) > 1e-12)
-        else:
-            use = np.flatnonzero(np.abs(self.tangent[:, component]) > 1e-12)
-        block = 4096
-        for lo in range(0, points.shape[1], block):
-            p = points[:, lo : lo + block]
-            middle = p.mean(axis=1)
-            reach = np.sqrt(((p - middle[:, None]) ** 2).sum(0).max())
-            distance = np.linalg.norm(self.start + 0.5 * self.length[:, None] * self.tangent - middle, axis=1)
-            far = distance - reach > FAR * self.length
-            for s in use:
-                r = p - self.start[s][:, None]
-                t, w = self.tangent[s], self.currents[:, s]
-                integral = _integral(r, t, self.length[s], self.k, magnetic, bool(far[s]))
-                a, b = (component + 1) % 3, (component + 2) % 3
-                integral *= t[a] * r[b] - t[b] * r[a] if magnetic else t[component]
-                out[:, lo : lo + block] += w[:, None] * integral
+        n, pieces, ports = points.shape[1], len(self.length), len(self.currents)
+        out = be.xp.zeros((ports, n), complex)
+        tables = (np.ascontiguousarray(v) for v in (self.start, self.tangent, self.length))
+        start, tangent, length = (be.asarray(v) for v in tables)
+        be.kernels.load("filaments", "double").launch(
+            "filaments", -(-n // TILE), n, be.asarray(np.ascontiguousarray(points)), pieces, start, tangent, length,
+            ports, be.asarray(np.ascontiguousarray(self.currents)), self.k, component, int(magnetic), out,
+        )  # fmt: skip
         return out * (MU_0 / (4 * math.pi) * (1 if magnetic else -1j * self.omega))
-
-
-_NODES, _WEIGHTS = (np.polynomial.legendre.leggauss(3)[0] + 1) / 2, np.polynomial.legendre.leggauss(3)[1] / 2
-
-
-def _integral(r: np.ndarray, t: np.ndarray, length: float, k: float, magnetic: bool, far: bool) -> np.ndarray:
-    """Integral over a piece of exp(-jkR)/R, or of (1 + jkR) exp(-jkR)/R^3 for B, at offsets r (3, n) from its start."""
-    u = t @ r
-    square = (r * r).sum(0)
-    rho2 = np.maximum(square - u * u, 0.0)
-    out = np.zeros(r.shape[1], complex)
-    for node, weight in zip(_NODES * length, _WEIGHTS * length, strict=True):
-        R = np.sqrt(rho2 + (node - u) ** 2)
-        if not far:
-            R = np.maximum(R, 1e-9 * length)
-        x = 1j * k * R
-        wave = np.exp(-x)
-        if magnetic:
-            out += weight * ((1 + x) * wave - (0 if far else 1 - 0.5 * x * x)) / R**3
-        else:
-            out += weight * (wave - (0 if far else 1 - x + 0.5 * x * x)) / R
-    if far:
-        return out
-    s1, s2 = -u, length - u
-    R1, R2 = np.sqrt(square), np.sqrt(rho2 + s2 * s2)
-    inverse = 2 * np.arctanh(np.minimum(length / (R1 + R2), 1 - 1e-15))
-    if magnetic:
-        cube = length * (R1 + R2) / np.maximum(R1 * R2 * (R1 * R2 + s1 * s2 + rho2), 1e-30 * length**4)
-        return out + cube + 0.5 * k * k * inverse
-    return out + inverse - 1j * k * length - 0.25 * k * k * (s2 * R2 - s1 * R1 + rho2 * inverse)

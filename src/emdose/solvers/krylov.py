@@ -202,8 +202,9 @@ def _rotate(H: np.ndarray, rotations: np.ndarray, g: np.ndarray, j: int) -> np.n
         column = H[i, :, j]
         for k in range(j):
             c, s = rotations[i, k]
-            column[k], column[k + 1] = c.real * column[k] + s * column[k + 1], (
-                -np.conj(s) * column[k] + c.real * column[k + 1]
+            column[k], column[k + 1] = (
+                c.real * column[k] + s * column[k + 1],
+                (-np.conj(s) * column[k] + c.real * column[k + 1]),
             )
         a, b = column[j], column[j + 1].real
         size = np.hypot(abs(a), b)

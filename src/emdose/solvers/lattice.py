@@ -10,8 +10,8 @@ lattice Green's function of the seven-point Laplacian,
 N = (k^2 + G D) S gives the scattered field j w eps0 E of currents J, with the discrete gradient G and divergence D as
 Fourier symbols, so that divergence-free currents make no charge field whatever the rounding of the voxels.
 
-Source: L. Glasser and J. Boersma, J. Phys. A 33 (2000) 5017 (lattice Green's function); P. Zwamborn and P. van den Berg,
-IEEE Trans. MTT 40 (1992) 1757 (weak form of the volume integral with one scalar Green's function).
+Source: L. Glasser and J. Boersma, J. Phys. A 33 (2000) 5017 (lattice Green's function); P. Zwamborn and P. van den
+Berg, IEEE Trans. MTT 40 (1992) 1757 (weak form of the volume integral with one scalar Green's function).
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ class Convolution:
         S = green_function(tuple(xp.arange(b // 2 + 1) for b in self.big), spacing_m, wavenumber, be)
         for axis in range(3):
             S = _even_fft(S, axis, be)
-        self.green = S.astype(self.dtype)
+        self.green = xp.ascontiguousarray(S.astype(self.dtype))
+        self._real = np.float32 if self.dtype == np.complex64 else np.float64
+        self._kernels = be.kernels.load("lattice", "float" if self.dtype == np.complex64 else "double")
         self.gradient = [
             ((xp.exp(2j * math.pi * xp.fft.fftfreq(b)) - 1) / spacing_m).astype(self.dtype) for b in self.big
         ]
@@ -161,26 +163,16 @@ class Convolution:
         count = max(1, round(self.big[1] * row / CHUNK_BYTES[self.be.name]))
         return -(-self.big[1] // count)
 
-    def _green_slab(self, cut: slice) -> Any:
-        xp = self.be.xp
-        bx, by, bz = self.big
-        jx, jz = (xp.minimum(xp.arange(b), b - xp.arange(b)) for b in (bx, bz))
-        jy = xp.minimum(xp.arange(cut.start, cut.stop), by - xp.arange(cut.start, cut.stop))
-        return self.green[jx[:, None, None], jy[None, :, None], jz[None, None, :]]
-
     def _dyadic(self, a: Any, cut: slice) -> None:
-        gx, gy, gz = self.gradient
-        g = (gx[:, None, None], gy[cut][None, :, None], gz[None, None, :])
-        a *= self._green_slab(cut)
-        charge = g[0].conj() * a[:, 0]
-        charge += g[1].conj() * a[:, 1]
-        charge += g[2].conj() * a[:, 2]
-        a *= self.dtype.type(self.wavenumber**2)
-        for c in range(3):
-            a[:, c] -= g[c] * charge
+        self._kernels.launch("dyadic", self._extent(a), len(a), cut.start, self.big[1],
+                             self._real(self.wavenumber**2), self.green, *self.gradient, a)  # fmt: skip
 
     def _scalar(self, a: Any, cut: slice) -> None:
-        a *= self._green_slab(cut)
+        self._kernels.launch("scalar", self._extent(a), len(a), cut.start, self.big[1], self.green, a)
+
+    @staticmethod
+    def _extent(a: Any) -> tuple[int, ...]:
+        return tuple(int(n) for n in a.shape[2:])
 
 
 def padded_shape(source: Shape, target: Shape, offset: Shape, be: Backend) -> tuple[int, int, int]:

@@ -206,7 +206,7 @@ class Problem:
         self.k = self.omega / C_0
         self.dtype = np.dtype(solver.dtype)
         self.low, high = bounding_box(np.asarray(phantom.body, bool))
-        cut = tuple(slice(l, h) for l, h in zip(self.low, high, strict=True))
+        cut = tuple(slice(a, b) for a, b in zip(self.low, high, strict=True))
         voxels = np.asarray(phantom.complex_permittivity(f))[cut].astype(complex)
         if not np.all(np.isfinite(voxels)) or voxels.imag.max() > 0:
             raise InputError("permittivity of a tissue cannot be used", field="phantom",
@@ -224,7 +224,7 @@ class Problem:
     @property
     def box(self) -> tuple[slice, ...]:
         """The nodes of the body's box within the grid."""
-        return tuple(slice(l, l + n) for l, n in zip(self.low, self.shape, strict=True))
+        return tuple(slice(a, a + n) for a, n in zip(self.low, self.shape, strict=True))
 
     def right_hand_side(self, ports: list[int]) -> Any:
         """j w eps0 M E_inc on the unknowns, (port, n) [A/m^2]."""
@@ -253,7 +253,7 @@ def _plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
     low, high = bounding_box(body)
     if not body.any():
         raise InputError("the phantom holds no tissue", field="phantom", expected="at least one voxel that is not air")
-    box = tuple(h - l + 1 for l, h in zip(low, high, strict=True))
+    box = tuple(b - a + 1 for a, b in zip(low, high, strict=True))
     item = np.dtype(solver.dtype).itemsize
     big = padded_shape(box, box, (0, 0, 0), be)  # type: ignore[arg-type]
     whole = padded_shape(box, grid.node_shape, low, be)  # type: ignore[arg-type]
@@ -392,7 +392,7 @@ def _fields(
 ) -> Fields:
     """Total fields on the phantom's grid and the power balance."""
     be, exposure, grid, h = problem.be, problem.exposure, problem.grid, problem.h
-    xp, ports, dtype = be.xp, len(x), problem.dtype
+    ports, dtype = len(x), problem.dtype
     unit = 1j * problem.omega * EPS_0
     currents = [problem.expand(v[None])[0] for v in x]
     power = _power(problem, x, currents)

@@ -12,7 +12,8 @@
 #  define STEP TILE
 #  define POINT(i, w, n0) ((i) * TILE + (w))
 #endif
-#define FAR 3.0 /* lengths from the middle beyond which quadrature alone is good to 1e-7 */
+#define FAR 2.0       /* lengths from the middle beyond which three Gauss points alone are good to 1e-6... */
+#define VERY_FAR 8.0  /* ...and two are */
 
 /* sin and cos to 1e-13, without a branch, for x up to some 1e6 */
 FN void sine_cosine(double x, double *s, double *c) {
@@ -28,43 +29,12 @@ FN void sine_cosine(double x, double *s, double *c) {
     *c = q == 1.0 || q == 2.0 ? -small : small;
 }
 
-FN double node_of(int q) { return q == 0 ? 0.11270166537925831148 : q == 1 ? 0.5 : 0.88729833462074168852; }
-FN double weight_of(int q) { return q == 1 ? 0.44444444444444444444 : 0.27777777777777777778; }
-
-/* Integral of exp(-jkR)/R or (1 + jkR) exp(-jkR)/R^3 over a piece close by: singular terms in closed form. */
-FN void near_integral(double u, double rho2, double length, double k, int magnetic, double *re, double *im) {
-    double sum_re = 0, sum_im = 0;
-    for (int q = 0; q < 3; q++) {
-        const double along = node_of(q) * length - u, weight = weight_of(q) * length;
-        double R = sqrt(rho2 + along * along), s, c;
-        R = R > 1e-9 * length ? R : 1e-9 * length;
-        const double x = k * R;
-        sine_cosine(x, &s, &c);
-        if (magnetic) {
-            const double scale = weight / (R * R * R);
-            sum_re += scale * (c + x * s - 1.0 - 0.5 * x * x);
-            sum_im += scale * (x * c - s);
-        } else {
-            sum_re += weight / R * (c - 1.0 + 0.5 * x * x);
-            sum_im += weight / R * (x - s);
-        }
-    }
-    const double s1 = -u, s2 = length - u, R1 = sqrt(rho2 + s1 * s1), R2 = sqrt(rho2 + s2 * s2);
-    double ratio = length / (R1 + R2);
-    ratio = ratio < 1.0 - 1e-15 ? ratio : 1.0 - 1e-15;
-    const double inverse = log((1.0 + ratio) / (1.0 - ratio));
-    if (magnetic) {
-        double below = R1 * R2 * (R1 * R2 + s1 * s2 + rho2);
-        const double least = 1e-30 * length * length * length * length;
-        below = below > least ? below : least;
-        sum_re += length * (R1 + R2) / below + 0.5 * k * k * inverse;
-    } else {
-        sum_re += inverse - 0.25 * k * k * (s2 * R2 - s1 * R1 + rho2 * inverse);
-        sum_im -= k * length;
-    }
-    *re = sum_re;
-    *im = sum_im;
+/* Gauss points on (0, 1), two or three */
+FN double node_of(int q, int count) {
+    const double reach = count == 2 ? 0.57735026918962576451 : 0.77459666924148337704;
+    return q == 0 ? 0.5 - 0.5 * reach : q == count - 1 ? 0.5 + 0.5 * reach : 0.5;
 }
+FN double weight_of(int q, int count) { return count == 2 ? 0.5 : q == 1 ? 4.0 / 9.0 : 5.0 / 18.0; }
 
 FN void filaments_tile(i64 i, i64 n0, i64 n, const double *RESTRICT points, int pieces, const double *RESTRICT start,
                        const double *RESTRICT tangent, const double *RESTRICT length, int ports,
@@ -92,31 +62,53 @@ FN void filaments_tile(i64 i, i64 n0, i64 n, const double *RESTRICT points, int 
                 factor[w] = magnetic ? ta * (p[b][w] - sb) - tb * (p[a][w] - sa) : tc;
                 closest = middle < closest ? middle : closest;
             }
-            if (closest + 0.25 * L * L > FAR * FAR * L * L) {
-                for (int w = 0; w < STEP; w++) re[w] = im[w] = 0;
-                for (int q = 0; q < 3; q++) {
-                    const double node = node_of(q) * L, weight = weight_of(q) * L;
-                    if (magnetic) {
-                        for (int w = 0; w < STEP; w++) {
-                            const double R2 = rho2[w] + (node - u[w]) * (node - u[w]), R = sqrt(R2), x = k * R;
-                            const double scale = weight / (R2 * R);
-                            double s, c;
-                            sine_cosine(x, &s, &c);
-                            re[w] += scale * (c + x * s);
-                            im[w] += scale * (x * c - s);
-                        }
-                    } else {
-                        for (int w = 0; w < STEP; w++) {
-                            const double R = sqrt(rho2[w] + (node - u[w]) * (node - u[w])), scale = weight / R;
-                            double s, c;
-                            sine_cosine(k * R, &s, &c);
-                            re[w] += scale * c;
-                            im[w] -= scale * s;
-                        }
+            /* Close by, the terms 1/R and R (or 1/R^3 and 1/R) are taken out of the quadrature... */
+            const double distance2 = closest + 0.25 * L * L;
+            const int count = distance2 > VERY_FAR * VERY_FAR * L * L ? 2 : 3;
+            const double close = distance2 > FAR * FAR * L * L ? 0.0 : 1.0, least = 1e-9 * close * L;
+            for (int w = 0; w < STEP; w++) re[w] = im[w] = 0;
+            for (int q = 0; q < count; q++) {
+                const double node = node_of(q, count) * L, weight = weight_of(q, count) * L;
+                if (magnetic) {
+                    for (int w = 0; w < STEP; w++) {
+                        double s, c, R = sqrt(rho2[w] + (node - u[w]) * (node - u[w]));
+                        R = R > least ? R : least;
+                        const double x = k * R, scale = weight / (R * R * R);
+                        sine_cosine(x, &s, &c);
+                        re[w] += scale * (c + x * s - close * (1.0 + 0.5 * x * x));
+                        im[w] += scale * (x * c - s);
+                    }
+                } else {
+                    for (int w = 0; w < STEP; w++) {
+                        double s, c, R = sqrt(rho2[w] + (node - u[w]) * (node - u[w]));
+                        R = R > least ? R : least;
+                        const double x = k * R, scale = weight / R;
+                        sine_cosine(x, &s, &c);
+                        re[w] += scale * (c - close * (1.0 - 0.5 * x * x));
+                        im[w] += scale * (close * x - s);
                     }
                 }
-            } else {
-                for (int w = 0; w < STEP; w++) near_integral(u[w], rho2[w], L, k, magnetic, &re[w], &im[w]);
+            }
+            if (close > 0) { /* ...and added in closed form. */
+                double inverse[STEP];
+                for (int w = 0; w < STEP; w++) {
+                    const double s1 = -u[w], s2 = L - u[w];
+                    const double R1 = sqrt(rho2[w] + s1 * s1), R2 = sqrt(rho2[w] + s2 * s2), ratio = L / (R1 + R2);
+                    inverse[w] = ratio < 1.0 - 1e-15 ? ratio : 1.0 - 1e-15;
+                }
+                for (int w = 0; w < STEP; w++) inverse[w] = log((1.0 + inverse[w]) / (1.0 - inverse[w]));
+                for (int w = 0; w < STEP; w++) {
+                    const double s1 = -u[w], s2 = L - u[w];
+                    const double R1 = sqrt(rho2[w] + s1 * s1), R2 = sqrt(rho2[w] + s2 * s2), floor4 = 1e-30 * L * L * L * L;
+                    if (magnetic) {
+                        double below = R1 * R2 * (R1 * R2 + s1 * s2 + rho2[w]);
+                        below = below > floor4 ? below : floor4;
+                        re[w] += L * (R1 + R2) / below + 0.5 * k * k * inverse[w];
+                    } else {
+                        re[w] += inverse[w] - 0.25 * k * k * (s2 * R2 - s1 * R1 + rho2[w] * inverse[w]);
+                        im[w] -= k * L;
+                    }
+                }
             }
             for (int c = 0; c < ports; c++) {
                 const creal I = currents[(i64)c * pieces + f];

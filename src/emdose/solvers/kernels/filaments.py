@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-FAR = 3.0
+FAR, VERY_FAR = 2.0, 8.0
 BLOCK = 4096
 
 
@@ -33,23 +33,27 @@ def filaments(
         p = points[:, low : low + BLOCK]
         centre = p.mean(axis=1)
         reach = np.sqrt(((p - centre[:, None]) ** 2).sum(0).max())
-        far = np.linalg.norm(middle - centre, axis=1) - reach > FAR * length
+        distance = np.linalg.norm(middle - centre, axis=1) - reach
+        far, count = distance > FAR * length, np.where(distance > VERY_FAR * length, 2, 3)
         for f in np.flatnonzero(size >= 1e-12):
             r, t = p - start[f][:, None], tangent[f]
-            value = _integral(r, t, length[f], k, bool(magnetic), bool(far[f]))
+            value = _integral(r, t, length[f], k, bool(magnetic), bool(far[f]), int(count[f]))
             value *= t[a] * r[b] - t[b] * r[a] if magnetic else t[component]
             out[:, low : low + BLOCK] += currents.reshape(ports, pieces)[:, f, None] * value
 
 
-_NODES, _WEIGHTS = ((g + (1 - i)) / 2 for i, g in enumerate(np.polynomial.legendre.leggauss(3)))
+_GAUSS = {n: np.polynomial.legendre.leggauss(n) for n in (2, 3)}
 
 
-def _integral(r: np.ndarray, t: np.ndarray, length: float, k: float, magnetic: bool, far: bool) -> np.ndarray:
+def _integral(
+    r: np.ndarray, t: np.ndarray, length: float, k: float, magnetic: bool, far: bool, count: int
+) -> np.ndarray:
     """Integral over a piece of exp(-jkR)/R, or of (1 + jkR) exp(-jkR)/R^3 for B, at offsets r (3, n) from its start."""
     u = t @ r
     rho2 = np.maximum((r * r).sum(0) - u * u, 0.0)
     out = np.zeros(r.shape[1], complex)
-    for node, weight in zip(_NODES * length, _WEIGHTS * length, strict=True):
+    for g, half in zip(*_GAUSS[count], strict=True):
+        node, weight = 0.5 * (1 + g) * length, 0.5 * half * length
         R = np.sqrt(rho2 + (node - u) ** 2)
         if not far:
             R = np.maximum(R, 1e-9 * length)

@@ -150,7 +150,8 @@ class Sphere:
         r = np.linalg.norm(p, axis=1)
         rho = np.hypot(p[:, 0], p[:, 1])
         phi = np.arctan2(p[:, 1], p[:, 0])
-        cos_t, sin_t = np.where(r > 0, p[:, 2] / np.where(r > 0, r, 1), 1.0), np.where(r > 0, rho / np.where(r > 0, r, 1), 0.0)  # fmt: skip
+        safe = np.where(r > 0, r, 1.0)
+        cos_t, sin_t = np.where(r > 0, p[:, 2] / safe, 1.0), np.where(r > 0, rho / safe, 0.0)
         # Points of a grid share few radii: radial functions once per distinct one.
         radius, which = np.unique(np.round(np.maximum(r, 1e-7 * self.radii_m[-1]), 13), return_inverse=True)
         layer = np.searchsorted(np.asarray(self.radii_m), radius, side="left")
