@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emdose.compliance import check
+from emdose.dosimetry.averaging import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
 from emdose.models.grid import Grid
@@ -62,7 +63,11 @@ def average(limb_value=30.0):
     """10 g averages: 8 W/kg at most, except in the first layer, the feet."""
     value = 2 * SAR.value + 2
     value[0, 0, 0] = limb_value
-    return SimpleNamespace(value=value)
+    return mass_average_of(value)
+
+
+def mass_average_of(value, mass_kg=10e-3):
+    return MassAverage(value, np.full(value.shape, 3, np.uint8), np.full(value.shape, 0.1), mass_kg)
 
 
 def run(**options):
@@ -248,6 +253,13 @@ def test_volume_coil_has_no_local_limit():
     assert "x, y, z = -150.0, -150.0, -450.0 mm" in local[0].note
 
 
+def test_the_average_is_computed_when_it_is_not_given():
+    # Oracle: uniform SAR of 1 W/kg in 1 kg voxels: every voxel holds more than 10 g and the average is 1 W/kg.
+    sar = replace(SAR, value=np.ones_like(SAR.value))
+    (local,) = (c for c in run(sar=sar, average_10g=None, device="cpu").rows if c.limit.quantity == "local SAR")
+    assert local.value == pytest.approx(1.0, rel=1e-6)
+
+
 def test_local_coil_has_local_limits_by_region():
     # Oracle: without extremities 30 W/kg against 10; with the feet as extremities 30 against 20 and 8 against 10.
     table = run(coil_type="local")
@@ -276,6 +288,7 @@ def test_voxels_that_are_not_cubes_have_no_average():
         local = [c for c in table.rows if c.limit.quantity == "local SAR"]
         assert {c.verdict for c in local} == {"not evaluated"}
         assert "cubic voxels" in local[0].note
+        assert rows(table, "whole-body SAR")[0].value == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize("edition", ["2010+A2:2015", "2022"])
@@ -314,7 +327,7 @@ def test_uncertainty_is_unknown_unless_given():
 
 def test_silence_is_below_every_limit():
     # Oracle: zero SAR: ratio 0, margin 100 %, no finite dB, no permitted B1+.
-    table = run(sar=replace(SAR, value=np.zeros_like(SAR.value)), average_10g=SimpleNamespace(value=SAR.value * 0))
+    table = run(sar=replace(SAR, value=np.zeros_like(SAR.value)), average_10g=mass_average_of(SAR.value * 0))
     first = table.binding("normal")
     assert (first.ratio, first.margin_percent, first.margin_dB) == (0.0, 100.0, None)
     assert table.b1plus_rms_limit_T("normal") is None
@@ -339,7 +352,8 @@ def test_silence_is_below_every_limit():
         ({"head": np.ones((2, 2, 2), bool)}, "not a mask"),
         ({"exposed": np.zeros((4, 4, 10), bool)}, "holds no tissue"),
         ({"extremities": np.ones((4, 4, 10)), "coil_type": "local"}, "not a mask"),
-        ({"average_10g": SimpleNamespace(value=np.zeros((2, 2, 2)))}, "does not fit"),
+        ({"average_10g": mass_average_of(np.zeros((2, 2, 2)))}, "not a 10 g average"),
+        ({"average_10g": mass_average_of(SAR.value, 1e-3)}, "not a 10 g average"),
         ({"fields": replace(FIELDS, ports=("a", "b"), E=np.tile(FIELDS.E, (2, 1, 1, 1, 1)),
                             B=np.tile(FIELDS.B, (2, 1, 1, 1, 1)))}, r"call \.drive"),
     ],

@@ -1,4 +1,4 @@
-"""Point Q-matrices: SAR as a quadratic form of the drive."""
+"""Q-matrices: SAR as a quadratic form of the drive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emdose.dosimetry.qmatrix import q_matrices
+from emdose.dosimetry.averaging import UNUSED, VALID, AveragingPlan
+from emdose.dosimetry.qmatrix import averaged, q_matrices
 from emdose.dosimetry.sar import RULES, point_sar
 from emdose.errors import InputError
 
@@ -35,7 +36,7 @@ def test_quadratic_form_is_the_sar_of_the_driven_fields(made_up, mixed, seed, ru
     fields = made_up.fields(mixed, made_up.E(mixed, ports=3, seed=11))
     v = random_drive(seed)
     expected = point_sar(fields.drive(v), mixed, rule).value
-    got = q_matrices(fields, mixed, rule).sar(v)
+    got = q_matrices(fields, mixed, rule).sar_map(v)
     np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-12 * expected.max())
 
 
@@ -71,8 +72,36 @@ def test_sum_over_the_body_is_the_power_matrix(made_up, mixed):
     # Oracle: conservation: sum of rho dV Q = absorbed power of every pair of ports, from loops over the edges.
     fields = made_up.fields(mixed, made_up.E(mixed, ports=3))
     q = q_matrices(fields, mixed)
-    mass = mixed.density[q.mask].astype(float) * mixed.grid.voxel_volume_m3
+    mass = mixed.density.ravel()[q.voxel].astype(float) * mixed.grid.voxel_volume_m3
     np.testing.assert_allclose(np.einsum("v,vkl->kl", mass, q.matrices), fields.power.absorbed_W, rtol=1e-6)
+
+
+def test_averaged_matrices_hold_the_mass_average_of_every_drive(made_up):
+    # Oracle: the mass average of the SAR of the driven fields: equal at the centres of valid cubes and in the voxels
+    # of step 2, and the same peak.
+    labels = np.random.default_rng(3).integers(1, 4, (9, 9, 9))
+    labels[0], labels[4, 4, 4] = 0, 0
+    phantom = made_up.phantom(labels, spacing_m=5e-3)
+    fields = made_up.fields(phantom, made_up.E(phantom, ports=3, seed=4))
+    plan = AveragingPlan(phantom.density, phantom.spacing_m, 2e-3, device="cpu")
+    q = averaged(q_matrices(fields, phantom), plan)
+    assert q.averaging_mass_kg == 2e-3
+    assert np.linalg.eigvalsh(q.matrices).min() >= -1e-12 * np.abs(q.matrices).max()
+    for seed in range(3):
+        v = random_drive(seed)
+        expected = plan.apply(point_sar(fields.drive(v), phantom).value)
+        own = (expected.flag == VALID) | (expected.flag == UNUSED)
+        assert (expected.flag == VALID).any()
+        assert (expected.flag == UNUSED).any()
+        got = q.sar_map(v)
+        np.testing.assert_allclose(got[own], expected.value[own], rtol=1e-9)
+        assert got.max() == pytest.approx(expected.peak, rel=1e-9)
+        assert (got[~own] == 0).all()
+    with pytest.raises(InputError, match="averaged already"):
+        averaged(q, plan)
+    other = made_up.phantom(np.ones((4, 4, 4)), spacing_m=5e-3)
+    with pytest.raises(InputError, match="does not fit"):
+        averaged(q_matrices(made_up.fields(other, made_up.E(other, ports=3)), other), plan)
 
 
 def test_drive_that_does_not_fit_is_refused(made_up, mixed):

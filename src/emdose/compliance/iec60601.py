@@ -12,12 +12,12 @@ import numpy as np
 
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.limits import Limit, limits
+from emdose.dosimetry.averaging import MassAverage, mass_average
 from emdose.dosimetry.regions import Region, deposition_slab, head_regions, region, within_coil
 from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
-    from emdose.dosimetry.averaging import MassAverage
     from emdose.models.coils import Coil, PlaneWave
     from emdose.models.phantoms import Phantom
     from emdose.solvers.fields import Fields
@@ -239,18 +239,18 @@ def _local(
         next(row for row in local if row.window_s == LONG_WINDOW_S), limit="", mode="", region="whole body",
         coil_type=coil_type, verified=False, source="",
     )  # fmt: skip
-    if average is None and phantom.grid.is_cubic:
-        from emdose.dosimetry.averaging import mass_average
-
-        average = mass_average(sar, sar.density, phantom.grid.spacing_m, AVERAGING_MASS_KG, device=device)
-    elif average is None:
-        note = "The 10 g average needs cubic voxels."
-        for row in local if coil_type == "local" else [for_information]:
-            yield _check(row, row.region, None, sequence, None, note, True)
-        return
-    if average.value.shape != phantom.grid.shape:
-        raise InputError("10 g average does not fit the phantom", field="average_10g", found=average.value.shape,
-                         expected=str(phantom.grid.shape))  # fmt: skip
+    if average is None:
+        try:
+            average = mass_average(sar, sar.density, phantom.grid.spacing_m, AVERAGING_MASS_KG, device=device)
+        except InputError as error:
+            # Voxels that are no cubes, or a body too small for 10 g, leave the other rows as they are.
+            for row in local if coil_type == "local" else [for_information]:
+                yield _check(row, row.region, None, sequence, None, f"No 10 g average: {error}.", row.limit != "")
+            return
+    if average.value.shape != phantom.grid.shape or not math.isclose(average.mass_kg, AVERAGING_MASS_KG, rel_tol=1e-6):
+        raise InputError("not a 10 g average of this phantom", field="average_10g",
+                         found=f"{average.mass_kg} kg, {average.value.shape}",
+                         expected=f"{AVERAGING_MASS_KG} kg, {phantom.grid.shape}")  # fmt: skip
     if coil_type == "volume":
         at = peak(average.value, phantom)
         note = f"For information: volume coils have no limit of the 10 g average (unverified). {_place(at)}"
@@ -263,7 +263,7 @@ def _local(
         else:
             inside = phantom.body if limbs is None else phantom.body & ~limbs
             note = "" if limbs is not None else "No extremities named: the whole body is held to this limit. "
-        if inside is None:
+        if inside is None or not inside.any():
             yield _check(row, row.region, None, sequence, None, note, True)
             continue
         at = peak(average.value, phantom, inside)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose import backend
 from emdose.dosimetry.sar import SarMap, as_mask, body_properties
 from emdose.errors import InputError
 
@@ -185,6 +186,4 @@ def _edge_mean(sigma: np.ndarray, component: int) -> np.ndarray:
 
 
 def _host(a: np.ndarray) -> np.ndarray:
-    from emdose import backend
-
     return backend.of(a).to_numpy(a)

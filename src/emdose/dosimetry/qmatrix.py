@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,20 +14,21 @@ from emdose.errors import InputError
 from emdose.models.grid import Grid
 
 if TYPE_CHECKING:
+    from emdose.dosimetry.averaging import AveragingPlan
     from emdose.models.phantoms import Phantom
     from emdose.solvers.fields import Fields
 
 
 @dataclass(frozen=True)
 class QMatrices:
-    """Q-matrices of a set of voxels: SAR = v^H Q v for a drive v.
+    """Q-matrices of voxels or of averaging cubes: SAR = v^H Q v for a drive v.
 
     Parameters
     ----------
-    matrices : (voxel, port, port) complex ndarray
+    matrices : (matrix, port, port) complex ndarray
         Hermitian and positive semidefinite [W/kg per squared drive unit].
-    mask : (nx, ny, nz) bool ndarray
-        Voxels they belong to, in C order.
+    voxel : (matrix,) integer ndarray
+        Flat index (C order) of the voxel that each belongs to; a voxel on a surface may have several cubes.
     grid : Grid
         The phantom's grid.
     ports : tuple of str
@@ -41,7 +42,7 @@ class QMatrices:
     """
 
     matrices: np.ndarray
-    mask: np.ndarray
+    voxel: np.ndarray
     grid: Grid
     ports: tuple[str, ...]
     drive_unit: str
@@ -49,7 +50,7 @@ class QMatrices:
     averaging_mass_kg: float | None = None
 
     def sar(self, weights: Sequence[complex] | np.ndarray) -> np.ndarray:
-        """SAR map of a drive, (nx, ny, nz) [W/kg], 0 where there is no matrix.
+        """SAR of a drive by every matrix, (matrix,) [W/kg].
 
         Parameters
         ----------
@@ -66,15 +67,34 @@ class QMatrices:
             raise InputError("drive does not fit the ports", field="weights", found=v.shape,
                              expected=f"{len(self.ports)} finite complex amplitudes")  # fmt: skip
         v = v.astype(self.matrices.dtype)
-        out = np.zeros(self.grid.shape, self.matrices.real.dtype)
-        out[self.mask] = ((self.matrices @ v) * v.conj()).sum(-1).real
-        return out
+        return ((self.matrices @ v) * v.conj()).sum(-1).real
+
+    def sar_map(self, weights: Sequence[complex] | np.ndarray) -> np.ndarray:
+        """SAR of a drive on the grid, (nx, ny, nz) [W/kg]: the largest of a voxel's matrices, 0 where it has none.
+
+        With averaged matrices the maximum of the map is the peak average, and voxels that a mass average calls "used"
+        hold 0: they have no cube of their own.
+
+        Parameters
+        ----------
+        weights : (port,) complex
+            Port amplitudes v [drive units].
+
+        Raises
+        ------
+        InputError
+            When the vector does not fit the ports.
+        """
+        values = self.sar(weights)
+        out = np.zeros(self.grid.size, values.dtype)
+        np.maximum.at(out, self.voxel, values)
+        return out.reshape(self.grid.shape)
 
     def worst_case(self) -> tuple[float, np.ndarray]:
         """Largest SAR of any drive of unit norm [W/kg per squared drive unit] and that drive, (port,) complex."""
         values, vectors = np.linalg.eigh(self.matrices)
-        voxel = int(np.argmax(values[:, -1]))
-        return float(values[voxel, -1]), vectors[voxel, :, -1]
+        index = int(np.argmax(values[:, -1]))
+        return float(values[index, -1]), vectors[index, :, -1]
 
 
 def q_matrices(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> QMatrices:
@@ -113,4 +133,46 @@ def q_matrices(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> QM
             matrices[:, k, m] = entry.real if k == m else entry
             if m > k:
                 matrices[:, m, k] = entry.conj()
-    return QMatrices(matrices, body, fields.grid, fields.ports, fields.drive_unit, rule)
+    return QMatrices(matrices, np.flatnonzero(body), fields.grid, fields.ports, fields.drive_unit, rule)
+
+
+def averaged(q: QMatrices, plan: AveragingPlan) -> QMatrices:
+    """Q-matrices averaged over a mass: one per averaging cube that can decide a voxel.
+
+    Parameters
+    ----------
+    q : QMatrices
+        Point Q-matrices of the body.
+    plan : AveragingPlan
+        Its averaging cubes, for 10 g or any other mass.
+
+    Raises
+    ------
+    InputError
+        When the matrices are averaged already, or the plan belongs to another grid.
+
+    Notes
+    -----
+    The mean over a cube is linear in SAR, so each entry is averaged on its own: Q_c = sum(m_i Q_i) / sum(m_i). The
+    maxima that the averaging standard takes afterwards are not linear, which is why every candidate cube keeps its
+    matrix: the largest v^H Q_c v is the largest mass average of the drive v.
+
+    Source: I. Graesslin et al., Magn. Reson. Med. 68 (2012) 1664-1674; IEC/IEEE 62704-1:2017 for the cubes.
+    """
+    if q.averaging_mass_kg is not None:
+        raise InputError("matrices are averaged already", field="q", found=f"{q.averaging_mass_kg} kg",
+                         expected="point Q-matrices")  # fmt: skip
+    if plan.shape != q.grid.shape:
+        raise InputError("averaging plan does not fit the grid", field="plan", found=plan.shape,
+                         expected=str(q.grid.shape))  # fmt: skip
+    voxel = plan.be.to_numpy(plan.cube_voxel)
+    n = len(q.ports)
+    matrices = np.empty((voxel.size, n, n), q.matrices.dtype)
+    entry = np.zeros(q.grid.shape, np.result_type(q.matrices, np.complex64))
+    for k in range(n):
+        for m in range(k, n):
+            entry.reshape(-1)[q.voxel] = q.matrices[:, k, m]
+            means = plan.be.to_numpy(plan.cube_means(entry.real if k == m else entry))
+            matrices[:, k, m] = means
+            matrices[:, m, k] = means.conj()
+    return replace(q, matrices=matrices, voxel=voxel, averaging_mass_kg=plan.mass_kg)
