@@ -142,11 +142,9 @@ FN double cubic_root(const double *c, double target)
         else
             low = t;
         next = t - f / slope;
-        if (!(next > low && next < high))
-            next = 0.5 * (low + high);
         if (fabs(next - t) <= 1e-15)
-            return next;
-        t = next;
+            return t;
+        t = next > low && next < high ? next : 0.5 * (low + high);
     }
     return t;
 }
@@ -158,18 +156,21 @@ FN double centred_box(const double *RESTRICT table, int i, int j, int k, int n1,
     return box_sum(table, n1, n2, i - half, i + half + 1, j - half, j + half + 1, k - half, k + half + 1);
 }
 
-/* Whether one of the six faces of shell `half` lies wholly in the background. */
-FN int face_in_background(const u32 *RESTRICT table, int i, int j, int k, int n1, int n2, int half)
+/* Whether one of the six faces of shell `half` lies wholly in the background. Mostly its middle voxel, read from the
+   weights, shows that it does not. */
+FN int face_in_background(const u32 *RESTRICT table, const double *RESTRICT weight, int i, int j, int k, int n1, int n2,
+                          int half)
 {
     const int x0 = i - half, x1 = i + half + 1, y0 = j - half, y1 = j + half + 1, z0 = k - half, z1 = k + half + 1;
-    return box_count(table, n1, n2, x0, x0 + 1, y0, y1, z0, z1) == 0 ||
-           box_count(table, n1, n2, x1 - 1, x1, y0, y1, z0, z1) == 0 ||
-           box_count(table, n1, n2, x0, x1, y0, y0 + 1, z0, z1) == 0 ||
-           box_count(table, n1, n2, x0, x1, y1 - 1, y1, z0, z1) == 0 ||
-           box_count(table, n1, n2, x0, x1, y0, y1, z0, z0 + 1) == 0 ||
-           box_count(table, n1, n2, x0, x1, y0, y1, z1 - 1, z1) == 0;
+    const i64 Y = n2, X = Y * n1;
+    const double *w = weight + i * X + j * Y + k;
+    return (!(w[-half * X] > 0) && box_count(table, n1, n2, x0, x0 + 1, y0, y1, z0, z1) == 0) ||
+           (!(w[half * X] > 0) && box_count(table, n1, n2, x1 - 1, x1, y0, y1, z0, z1) == 0) ||
+           (!(w[-half * Y] > 0) && box_count(table, n1, n2, x0, x1, y0, y0 + 1, z0, z1) == 0) ||
+           (!(w[half * Y] > 0) && box_count(table, n1, n2, x0, x1, y1 - 1, y1, z0, z1) == 0) ||
+           (!(w[-half] > 0) && box_count(table, n1, n2, x0, x1, y0, y1, z0, z0 + 1) == 0) ||
+           (!(w[half] > 0) && box_count(table, n1, n2, x0, x1, y0, y1, z1 - 1, z1) == 0);
 }
-
 
 FN int lesser(int a, int b) { return a < b ? a : b; }
 FN int greater(int a, int b) { return a > b ? a : b; }
@@ -243,14 +244,13 @@ FN void grow_centred(int i, int j, int k, int n0, int n1, int n2, double target,
     eight_counts(counts, n1, n2, s, v);
     side = 2 * n + 3;
     if (v[7] < side * side * side) { /* some background */
-        for (int shell = v[0] < (side - 2) * (side - 2) * (side - 2) ? 1 : n + 1; shell <= n + 1; shell++)
-            if (face_in_background(counts, i, j, k, n1, n2, shell)) {
-                mass[q] = 1;
-                return;
-            }
+        int shell = v[0] < (side - 2) * (side - 2) * (side - 2) ? 1 : n + 1, good;
         side = 2 * (n + t) + 1;
         polynomial(v, s, c);
-        if (side * side * side - cubic(c, t) > BACKGROUND_LIMIT * (side * side * side)) {
+        good = side * side * side - cubic(c, t) <= BACKGROUND_LIMIT * (side * side * side);
+        for (; good && shell <= n + 1; shell++)
+            good = !face_in_background(counts, weight, i, j, k, n1, n2, shell);
+        if (!good) {
             mass[q] = 1;
             return;
         }

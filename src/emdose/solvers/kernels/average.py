@@ -251,10 +251,9 @@ def _cubic_root(c: list[np.ndarray], target: float) -> np.ndarray:
         high = np.where(busy & (f > 0), t, high)
         low = np.where(busy & (f <= 0), t, low)
         step = t - f / slope
+        busy = busy & ~(np.abs(step - t) <= 1e-15)
         step = np.where((step > low) & (step < high), step, 0.5 * (low + high))
-        done = np.abs(step - t) <= 1e-15
         t = np.where(busy, step, t)
-        busy = busy & ~done
     return t
 
 

@@ -49,7 +49,7 @@ EXPORT int emdose_threads = 1; /* set by the loader before every call */
 /* Chunks are handed out as threads ask for them, because the work per index may differ (cubes at a surface). */
 #  define KERNEL1(name, call, ...)                                                      \
     EXPORT void name(i64 n0, __VA_ARGS__) {                                             \
-        WALK("omp parallel for schedule(dynamic, 1024) num_threads(emdose_threads)")    \
+        WALK("omp parallel for schedule(dynamic, 1024) num_threads(emdose_threads) if (n0 > 1024)") \
         for (i64 i = 0; i < n0; i++) { call; }                                          \
     }
 #  define KERNEL3(name, call, ...)                                                      \
