@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -95,7 +95,7 @@ class Grid:
 
     def centre_points(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Voxel centres as three sparse arrays that broadcast to ``shape`` [m]."""
-        return tuple(np.meshgrid(*(self.centres(a) for a in range(3)), indexing="ij", sparse=True))  # type: ignore[return-value]
+        return tuple(np.meshgrid(*(self.centres(a) for a in range(3)), indexing="ij", sparse=True))
 
     def edge_points(self, component: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Edge midpoints of one E component as sparse arrays that broadcast to ``node_shape`` [m].
@@ -114,9 +114,7 @@ class Grid:
 
     def index_of(self, point_m: Vector) -> tuple[int, int, int]:
         """Index of the voxel that holds a point [m]; raises InputError when the point is outside."""
-        index = tuple(
-            math.floor((p - o) / s) for p, o, s in zip(point_m, self.origin_m, self.spacing_m, strict=True)
-        )
+        index = tuple(math.floor((p - o) / s) for p, o, s in zip(point_m, self.origin_m, self.spacing_m, strict=True))
         if any(i < 0 or i >= n for i, n in zip(index, self.shape, strict=True)):
             raise InputError("point outside the grid", found=tuple(point_m), expected=f"within {self.bounds_m} m")
         return index  # type: ignore[return-value]
@@ -125,8 +123,9 @@ class Grid:
         """The grid of voxels ``low`` (included) to ``high`` (excluded); negative lows and large highs pad."""
         shape = tuple(b - a for a, b in zip(low, high, strict=True))
         origin = tuple(o + a * s for o, a, s in zip(self.origin_m, low, self.spacing_m, strict=True))
-        return replace(self, shape=shape, origin_m=origin)
+        return Grid(shape, self.spacing_m, origin)  # type: ignore[arg-type]
 
     def moved(self, shift_m: Vector) -> Grid:
         """The same grid displaced by a vector [m]."""
-        return replace(self, origin_m=tuple(o + d for o, d in zip(self.origin_m, shift_m, strict=True)))
+        origin = tuple(o + d for o, d in zip(self.origin_m, shift_m, strict=True))
+        return Grid(self.shape, self.spacing_m, origin)  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ def layered_head(spacing_m: float = 5e-3, scale: float = 1.0) -> Phantom:
     last = np.ceil(np.array([77.0, 105.0, VERTEX]) / h + 1e-9).astype(int) + 1
     first[0] = -max(-first[0], last[0])
     last[0] = -first[0]
-    grid = Grid(tuple(last - first), (spacing_m,) * 3, tuple(first * spacing_m))  # type: ignore[arg-type]
+    grid = Grid(tuple(last - first), (spacing_m,) * 3, tuple(first * spacing_m))
     x, y, z = (c / (scale * MM) for c in grid.centre_points())
     labels = _Painter(x.astype(np.float32), y.astype(np.float32), z.astype(np.float32), h).paint()
     table = TissueTable.default()

@@ -71,13 +71,13 @@ def box(tissue: TissueLike, centre_m: Vector, half_m: Vector) -> Solid:
 
 def grid_around(solids: Sequence[Solid], spacing_m: float | Vector, margin: int = 1) -> Grid:
     """A grid that holds all solids and ``margin`` voxels more on each side, with a node at the isocentre."""
-    spacing = np.array(Grid((1, 1, 1), spacing_m).spacing_m)  # type: ignore[arg-type]
+    spacing: np.ndarray = np.array(Grid((1, 1, 1), spacing_m).spacing_m)  # type: ignore[arg-type]
     low = np.min([s.low_m for s in solids], axis=0)
     high = np.max([s.high_m for s in solids], axis=0)
     first = np.floor(low / spacing + 1e-6).astype(int) - margin
     last = np.ceil(high / spacing - 1e-6).astype(int) + margin
     _check_size(tuple(last - first), spacing_m)
-    return Grid(tuple(last - first), tuple(spacing), tuple(first * spacing))  # type: ignore[arg-type]
+    return Grid(tuple(last - first), tuple(spacing), tuple(first * spacing))
 
 
 def rasterise(

@@ -240,6 +240,7 @@ class Tissue:
             if changes.get(key) is not None:
                 changes[key] = check_property(key, changes[key], where=self.name)
         eps, sigma = changes.pop("relative_permittivity", None), changes.pop("conductivity_S_m", None)
+        stated = "sources" in changes
         sources = dict(changes.pop("sources", self.sources))
         if eps is not None or sigma is not None:
             base = changes.get("dielectric", self.dielectric)
@@ -251,10 +252,9 @@ class Tissue:
                 eps = base.relative_permittivity if eps is None else eps
                 sigma = base.conductivity_S_m if sigma is None else sigma
             both = eps is not None and sigma is not None
-            changes["dielectric"] = Constant(eps, sigma) if both else Override(base, eps, sigma)  # type: ignore[arg-type]
-            sources.setdefault("dielectric", "")
-            if "sources" not in changes:
-                sources["dielectric"] = f"changed by the user; before: {sources['dielectric'] or 'unknown'}"
+            changes["dielectric"] = Constant(eps, sigma) if both else Override(base, eps, sigma)
+            if not stated:
+                sources["dielectric"] = f"changed by the user; before: {sources.get('dielectric', 'unknown')}"
         return replace(self, sources=sources, **changes)
 
 

@@ -48,7 +48,7 @@ def _quarter_turns(phantom: Phantom, n: int, axis: int, about: np.ndarray) -> Ph
     order = np.abs(R).astype(int) @ np.arange(3)
     spacing = tuple(np.array(phantom.grid.spacing_m)[order])
     shape = tuple(np.array(phantom.grid.shape)[order])
-    grid = Grid(shape, spacing, tuple(corners.min(axis=0)))  # type: ignore[arg-type]
+    grid = Grid(shape, spacing, tuple(corners.min(axis=0)))
 
     def turn(a: np.ndarray) -> np.ndarray:
         return np.rot90(a, n, axes=plane)
@@ -66,7 +66,7 @@ def _sampled(phantom: Phantom, R: np.ndarray, about: np.ndarray, samples: int) -
     # Grid lines stay on the old raster, so that turning a little back and forth does not shift the body.
     first = np.floor((turned.min(axis=0) - low) / spacing + 1e-9).astype(int)
     last = np.ceil((turned.max(axis=0) - low) / spacing - 1e-9).astype(int)
-    grid = old.crop(tuple(first), tuple(last))  # type: ignore[arg-type]
+    grid = old.crop(tuple(first), tuple(last))
     offsets = (np.arange(samples) + 0.5) / samples - 0.5
     votes = _Votes(grid.shape, len(phantom.tissues))
     region_votes = {k: np.zeros(grid.shape, np.uint16) for k in phantom.regions}
