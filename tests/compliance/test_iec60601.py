@@ -234,7 +234,10 @@ def test_a_head_alone_is_not_a_patient():
     for quantity in ("whole-body SAR", "partial-body SAR"):
         assert {c.verdict for c in rows(table, quantity)} == {"not evaluated"}
     assert {c.verdict for c in rows(table, "head SAR")} == {"below limit"}
+    assert rows(table, "partial-body SAR")[0].value == pytest.approx(0.25)
     assert "patient_mass_kg" in table.table()
+    assert "6 rows of this mode were not evaluated" in table.table()
+    assert "were not evaluated and" not in run().table()
     assert rows(run(body=body, patient_mass_kg=160.0), "whole-body SAR")[0].value == pytest.approx(0.7)
 
 

@@ -212,6 +212,9 @@ class Checks:
             text += f" at {100 * (first.ratio or 0.0):.1f} % of its limit"
             if b1 is not None:
                 text += f"; it is reached at B1+rms = {_rounded_down(1e6 * b1)} uT ({self.b1plus_region})"
+            missing = sum(c.counted and c.ratio is None for c in self.rows if c.limit.mode == mode)
+            if missing:
+                text += f"; {missing} rows of this mode were not evaluated and could bind before"
             lines.append(text)
         if self.b1plus_rms_T is not None:
             lines.append(f"B1+rms of these values: {1e6 * self.b1plus_rms_T:.3f} uT ({self.b1plus_region})")

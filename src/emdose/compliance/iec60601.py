@@ -164,10 +164,7 @@ def check(
         r = None if mass is None else part.mass_kg / mass
         label = f"{part.name}, {_kg(part.mass_kg)}" + ("" if r is None else f", r = {r:.3f}")
         note = f"{part.definition[:1].upper()}{part.definition[1:]}." + (f" {remark}" if remark else "")
-        if r is None:
-            add("partial-body SAR", label, None, note, counted, r=math.nan)
-        else:
-            add("partial-body SAR", label, region_sar(sar, part.mask), note, counted, r=r)
+        add("partial-body SAR", label, region_sar(sar, part.mask), note, counted, r=math.nan if r is None else r)
     if not heads:
         add("head SAR", "head", None, "The phantom names no head region: give one with head=.")
     for h, counted in heads:
