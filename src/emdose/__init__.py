@@ -1,4 +1,4 @@
-"""Numerical dosimetry for MRI safety, with stated uncertainty: ``solver.solve(exposure) -> fields``, then functions of them.
+"""Numerical dosimetry for MRI safety, with stated uncertainty: solve an exposure, then read its fields.
 
 Public names are loaded when they are first used, so that ``import emdose`` takes no time.
 """
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         OutputError,
         ResourceError,
     )
-    from emdose.io import read_phantom
+    from emdose.io.phantoms import read_phantom, write_phantom
     from emdose.io.results import read_result
     from emdose.models import phantoms, tissues
     from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
@@ -51,7 +51,7 @@ _WHERE = {
         "OutputError",
         "ResourceError",
     ),
-    "emdose.io": ("read_phantom",),
+    "emdose.io.phantoms": ("read_phantom", "write_phantom"),
     "emdose.io.results": ("read_result",),
     "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
     "emdose.models.exposure": ("Exposure",),
@@ -101,6 +101,7 @@ __all__ = [
     "tissue_sar",
     "tissues",
     "whole_body_sar",
+    "write_phantom",
     "write_report",
 ]
 

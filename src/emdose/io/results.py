@@ -1,7 +1,9 @@
-"""The result folder of a run: what it holds, and how it is read back."""
+"""The result folder of a run: what it holds, how it is written, and how it is read back."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +11,35 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.dosimetry.averaging import MassAverage
+from emdose.dosimetry.sar import SarMap
+from emdose.errors import InputError
+from emdose.io import atomic, files, hdf5
+from emdose.solvers.fields import Fields, PowerBalance
+
 if TYPE_CHECKING:
-    from emdose.dosimetry.averaging import MassAverage
-    from emdose.dosimetry.sar import SarMap
+    from emdose.models.grid import Vector
     from emdose.models.phantoms import Phantom
-    from emdose.solvers.fields import Fields
 
 RESULT_FILE = "result.h5"
 SUMMARY_FILE = "summary.json"
 FIELDS_FILE = "fields.vti"
 LOCK_FILE = "scenario.lock.toml"
 REPORT_FILE = "report.html"
+
+FORMAT, FORMAT_VERSION = "emdose result", 1
+LARGEST_SUMMARY_BYTES = 200_000_000
+SUMMARY_KEYS = (
+    "quantities",
+    "checks",
+    "convergence",
+    "power_balance",
+    "timing_s",
+    "provenance",
+    "scenario",
+    "warnings",
+)
+POWERS = ("absorbed_W", "extinction_W", "scattered_W")
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,14 @@ class CoilSummary:
     drive_unit: str
     parameters: Mapping[str, Any]
 
+    @property
+    def extent_m(self) -> tuple[Vector, Vector] | None:
+        """Low and high corner of the box around the conductors [m]; None for a plane wave."""
+        if not len(self.segments):
+            return None
+        points = self.segments.reshape(-1, 3)
+        return tuple(map(float, points.min(0))), tuple(map(float, points.max(0)))  # type: ignore[return-value]
+
 
 @dataclass(frozen=True)
 class RunResult:
@@ -56,10 +84,11 @@ class RunResult:
     folder : Path
         The folder.
     summary : dict
-        summary.json: ``quantities`` {name: {"value", "unit", "uncertainty", "note"}}, ``checks`` (rows as
-        dicts), ``convergence`` {"tolerance", "meaning", "ports": [{"name", "iterations", "residual",
-        "history"}]}, ``power_balance`` {"absorbed_W", "extinction_W", "scattered_W", "closure"}, ``timing_s``,
-        ``provenance``, ``scenario`` (all tables with their defaults), ``warnings`` (list of str).
+        summary.json: ``quantities`` {name: {"value", "unit", "uncertainty", "note", ...}}; ``checks`` (rows as dicts)
+        and ``check_inputs`` (everything else of the table of checks); ``convergence`` {"converged", "tolerance",
+        "meaning", "ports": [{"name", "iterations", "residual", "history"}]}; ``power_balance`` {"absorbed_W",
+        "extinction_W", "scattered_W", "closure", ...}; ``timing_s``; ``provenance``; ``scenario`` (all tables with
+        their defaults); ``warnings`` (list of str).
     phantom : Phantom
         Labels, grid, tissues and regions.
     coil : CoilSummary
@@ -85,3 +114,185 @@ class RunResult:
     sar: SarMap
     averages: dict[str, MassAverage]
     fields: Fields | None
+
+
+def write_result(
+    stage: atomic.Stage,
+    *,
+    phantom: Phantom,
+    coil: CoilSummary,
+    fields: Fields,
+    sar: SarMap,
+    averages: Mapping[str, MassAverage],
+    provenance: Mapping[str, Any],
+    keep_fields: bool,
+) -> None:
+    """Write result.h5 into a stage; it appears when the stage is committed.
+
+    Parameters
+    ----------
+    stage : Stage
+        Where to write, see :func:`emdose.io.atomic.staging`, which also turns errors into OutputError.
+    phantom, coil, fields, sar, averages
+        What was computed; ``fields`` driven and scaled.
+    provenance : mapping
+        Goes as JSON into the group /provenance.
+    keep_fields : bool
+        Whether E and B are stored as well.
+    """
+    import h5py
+
+    with h5py.File(stage.path(RESULT_FILE), "w") as file:
+        file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+        hdf5.write_phantom_group(file.create_group("phantom"), phantom)
+        _write_coil(file.create_group("coil"), coil)
+        _write_fields(file.create_group("fields"), fields, keep_fields)
+        group = file.create_group("sar")
+        _map(group, "value", sar.value, "W/kg")
+        _map(group, "density", sar.density, "kg/m^3")
+        group.attrs["rule"] = sar.rule
+        group.attrs["provenance"] = to_json(sar.provenance)
+        group = file.create_group("averages")
+        for name, average in averages.items():
+            part = group.create_group(name)
+            part.attrs["mass_kg"] = average.mass_kg
+            _map(part, "value", average.value, "W/kg")
+            _map(part, "flag", average.flag, "0 invalid, 1 unused, 2 used, 3 valid")
+            _map(part, "side_m", average.side_m, "m")
+        file.create_group("provenance").attrs["json"] = to_json(provenance)
+
+
+def read_result(folder: Path | str) -> RunResult:
+    """Read what a run left in its folder.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no finished result, or its files are damaged; nothing of them is used then.
+    """
+    folder = Path(folder)
+    summary = read_summary(folder)
+    path = folder / RESULT_FILE
+    with hdf5.opened(path) as file:
+        if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
+            raise InputError("not a result of this version of emdose", file=path, field="format_version",
+                             found=str(file.attrs.get("format_version")), expected=str(FORMAT_VERSION))  # fmt: skip
+        phantom = hdf5.read_phantom_group(file["phantom"], path)
+        averages = {name: _read_average(group) for name, group in file["averages"].items()}
+        sar = SarMap(file["sar/value"][()], str(file["sar"].attrs["rule"]), phantom.grid, file["sar/density"][()],
+                     json.loads(file["sar"].attrs["provenance"]))  # fmt: skip
+        fields = _read_fields(file["fields"], phantom) if "E" in file["fields"] else None
+        return RunResult(
+            folder=folder,
+            summary=summary,
+            phantom=phantom,
+            coil=_read_coil(file["coil"]),
+            frequency_Hz=float(file["fields"].attrs["frequency_Hz"]),
+            b1plus=file["fields/b1plus"][()],
+            sar=sar,
+            averages=averages,
+            fields=fields,
+        )
+
+
+def read_summary(folder: Path | str) -> dict[str, Any]:
+    """summary.json of a finished run; raises InputError when there is none or it is damaged."""
+    path = Path(folder) / SUMMARY_FILE
+    if not path.exists():
+        raise InputError("no result of a finished run", file=folder, expected=f"a folder with {SUMMARY_FILE}")
+    try:
+        summary = json.loads(files.read_bytes(path, "a summary", LARGEST_SUMMARY_BYTES))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("damaged summary", file=path, expected="JSON; run the scenario again with --force") from None
+    missing = [k for k in SUMMARY_KEYS if not isinstance(summary, dict) or k not in summary]
+    if missing:
+        raise InputError("not a summary of emdose", file=path, field=missing[0], expected="this key")
+    return summary
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """JSON text of nested plain values and NumPy scalars and arrays; what is not finite becomes null."""
+    return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | list | tuple | set | frozenset):
+        return [_plain(v) for v in (value.tolist() if isinstance(value, np.ndarray) else value)]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, complex):
+        return [_plain(value.real), _plain(value.imag)]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | bool | None) else str(value)
+
+
+def _map(group: Any, name: str, values: np.ndarray, unit: str) -> None:
+    data = np.asarray(values)
+    if data.dtype == np.float64:
+        data = data.astype(np.float32)
+    group.create_dataset(name, data=data, compression="gzip", compression_opts=1, shuffle=True).attrs["unit"] = unit
+
+
+def _write_coil(group: Any, coil: CoilSummary) -> None:
+    group.attrs["name"], group.attrs["drive_unit"] = coil.name, coil.drive_unit
+    group.attrs["parameters"] = to_json(coil.parameters)
+    group["segments"], group["currents"] = np.asarray(coil.segments, float), np.asarray(coil.currents, complex)
+    group["segments"].attrs["unit"], group["currents"].attrs["unit"] = "m", "A (peak)"
+
+
+def _read_coil(group: Any) -> CoilSummary:
+    return CoilSummary(
+        str(group.attrs["name"]),
+        group["segments"][()],
+        group["currents"][()],
+        str(group.attrs["drive_unit"]),
+        json.loads(group.attrs["parameters"]),
+    )
+
+
+def _write_fields(group: Any, fields: Fields, keep: bool) -> None:
+    group.attrs["frequency_Hz"], group.attrs["drive_unit"] = fields.frequency_Hz, fields.drive_unit
+    group.attrs["ports"] = list(fields.ports)
+    group.attrs["provenance"], group.attrs["convergence"] = to_json(fields.provenance), to_json(fields.convergence)
+    for name in POWERS:
+        group.attrs[name] = getattr(fields.power, name)
+    group["residual"] = np.asarray(fields.residual, float)
+    _map(group, "b1plus", fields.b1plus()[0].astype(np.complex64), "T")
+    if keep:
+        for name, unit in (("E", "V/m"), ("B", "T")):
+            data = np.asarray(getattr(fields, name))
+            group.create_dataset(name, data=data, chunks=(1, 1, *data.shape[2:]) if data[0, 0].nbytes < 2**31 else True)
+            group[name].attrs["unit"] = f"{unit}, peak phasor, Yee positions"
+
+
+def _read_fields(group: Any, phantom: Phantom) -> Fields:
+    ports = tuple(str(p) for p in group.attrs["ports"])
+    return Fields(
+        grid=phantom.grid,
+        frequency_Hz=float(group.attrs["frequency_Hz"]),
+        E=group["E"][()],
+        B=group["B"][()],
+        body=phantom.body,
+        body_mass_kg=phantom.mass_kg,
+        power=PowerBalance(*(group.attrs[name] for name in POWERS)),
+        ports=ports,
+        drives={p: np.eye(len(ports), dtype=complex)[i] for i, p in enumerate(ports)},
+        drive_unit=str(group.attrs["drive_unit"]),
+        residual=group["residual"][()],
+        convergence=json.loads(group.attrs["convergence"]),
+        provenance=json.loads(group.attrs["provenance"]),
+    )
+
+
+def _read_average(group: Any) -> MassAverage:
+    return MassAverage(
+        value=group["value"][()],
+        flag=group["flag"][()],
+        side_m=group["side_m"][()],
+        mass_kg=float(group.attrs["mass_kg"]),
+    )

@@ -7,18 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from emdose.errors import InputError, OutputError
+from emdose.errors import InputError
 from emdose.io import atomic
 from emdose.models.grid import Grid
 
 
-def write_vti(path: Path | str, grid: Grid, maps: Mapping[str, np.ndarray]) -> None:
-    """Write voxel maps as a VTK image (``.vti``, compressed) that ParaView opens.
+def vti_bytes(grid: Grid, maps: Mapping[str, np.ndarray]) -> bytes:
+    """Voxel maps as a VTK image file (``.vti``, compressed) that ParaView opens.
 
     Parameters
     ----------
-    path : Path or str
-        File to write; it appears whole or not at all.
     grid : Grid
         Grid of the maps.
     maps : mapping of str to (nx, ny, nz) real ndarray
@@ -28,8 +26,6 @@ def write_vti(path: Path | str, grid: Grid, maps: Mapping[str, np.ndarray]) -> N
     ------
     InputError
         When a map does not fit the grid.
-    OutputError
-        When it cannot be written.
     """
     from vtkmodules.util.numpy_support import numpy_to_vtk
     from vtkmodules.vtkCommonDataModel import vtkImageData
@@ -51,8 +47,18 @@ def write_vti(path: Path | str, grid: Grid, maps: Mapping[str, np.ndarray]) -> N
     writer.SetInputData(image)
     writer.SetDataModeToAppended()
     writer.SetCompressorTypeToZLib()
-    # Into memory first: VTK's own file writing reports a full disk on stderr instead of raising.
+    # Into memory: VTK's own file writing reports a full disk on stderr instead of raising.
     writer.WriteToOutputStringOn()
-    if not writer.Write():
-        raise OutputError(f"{path}: VTK could not encode the maps")
-    atomic.write_bytes(path, writer.GetOutputString().encode())
+    writer.Write()
+    return str(writer.GetOutputString()).encode()
+
+
+def write_vti(path: Path | str, grid: Grid, maps: Mapping[str, np.ndarray]) -> None:
+    """Write voxel maps as a VTK image file, whole or not at all; see :func:`vti_bytes`.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written.
+    """
+    atomic.write_bytes(path, vti_bytes(grid, maps))

@@ -30,6 +30,11 @@ UNITS = {
 """What users may have meant: for every unit of a key the other spellings and the factor to the right one."""
 
 
+def bad_value(expected: str) -> PydanticCustomError:
+    """The error of a value that is not what it should be."""
+    return PydanticCustomError("bad_value", "bad value", {"expected": expected})
+
+
 class Table(BaseModel):
     """A table of a scenario: every key is known, and a key that is not gets an answer that helps."""
 
@@ -39,7 +44,7 @@ class Table(BaseModel):
     @classmethod
     def _keys_are_known_and_complete(cls, data: Any) -> Any:
         if not isinstance(data, Mapping):
-            raise PydanticCustomError("bad_value", "not a table", {"expected": "a table of keys"})
+            raise bad_value("a table of keys")
         for key in data:
             if key not in cls.model_fields:
                 raise PydanticCustomError(
@@ -66,7 +71,7 @@ def number(what: str, low: float = -math.inf, high: float = math.inf, *, above: 
 
     def check(value: Any) -> float:
         if not _is_number(value) or not low <= value <= high or (above and value == low):
-            raise PydanticCustomError("bad_value", "bad value", {"expected": expected})
+            raise bad_value(expected)
         return float(value)
 
     return Quantity(check, expected)
@@ -78,7 +83,7 @@ def count(what: str, low: int, high: int) -> Quantity:
 
     def check(value: Any) -> int:
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise PydanticCustomError("bad_value", "bad value", {"expected": expected})
+            raise bad_value(expected)
         return value
 
     return Quantity(check, expected)
@@ -103,7 +108,7 @@ def numbers(what: str, length: int | None, low: float = -math.inf, high: float =
             and all(_is_number(v) and low <= v <= high and not (above and v == low) for v in value)
         )
         if not good:
-            raise PydanticCustomError("bad_value", "bad value", {"expected": expected})
+            raise bad_value(expected)
         return tuple(float(v) for v in value)
 
     return Quantity(check, expected)
@@ -114,10 +119,23 @@ def text(what: str, longest: int = 200) -> Quantity:
 
     def check(value: Any) -> str:
         if not isinstance(value, str) or not value.strip() or len(value) > longest or not value.isprintable():
-            raise PydanticCustomError("bad_value", "bad value", {"expected": what})
+            raise bad_value(what)
         return value
 
     return Quantity(check, what)
+
+
+def texts(what: str) -> Quantity:
+    """A list of 1 to 256 strings, each not empty and of one line."""
+    expected = f"a list of texts: {what}"
+    one = text(expected).func
+
+    def check(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or not 1 <= len(value) <= 256:
+            raise bad_value(expected)
+        return tuple(one(v) for v in value)  # type: ignore[call-arg]
+
+    return Quantity(check, expected)
 
 
 def switch(what: str) -> Quantity:
@@ -125,7 +143,7 @@ def switch(what: str) -> Quantity:
 
     def check(value: Any) -> bool:
         if not isinstance(value, bool):
-            raise PydanticCustomError("bad_value", "bad value", {"expected": f"true or false: {what}"})
+            raise bad_value(f"true or false: {what}")
         return value
 
     return Quantity(check, f"true or false: {what}")
@@ -146,16 +164,18 @@ def one_of(*tables: type[Table]) -> Quantity:
 
     def check(value: Any) -> Any:
         if not isinstance(value, Mapping | Table):
-            raise PydanticCustomError("bad_value", "not a table", {"expected": "a table of keys"})
+            raise bad_value("a table of keys")
         if isinstance(value, Table):
             return value
         if "type" not in value:
-            raise PydanticCustomError("missing_key", "missing key", {"key": "type", "expected": _one_of(None, tags)})
+            raise PydanticCustomError(
+                "missing_key", "missing key", {"key": "type", "expected": choices_text(None, tags)}
+            )
         if value["type"] not in tags:
-            raise PydanticCustomError("unknown_type", "unknown type", {"expected": _one_of(value["type"], tags)})
+            raise PydanticCustomError("unknown_type", "unknown type", {"expected": choices_text(value["type"], tags)})
         return value
 
-    return Quantity(check, f"a table with type = {_one_of(None, tags)}")
+    return Quantity(check, f"a table with type = {choices_text(None, tags)}")
 
 
 def files_of(table: Table, path: tuple[str, ...] = ()) -> dict[str, str]:
@@ -206,7 +226,7 @@ def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None)
         path, found, problem = [*path, "type"], found["type"], "unknown type"
     elif first["type"] == "literal_error":
         problem = "unknown choice"
-        expected = _one_of(found, [c.strip("' ") for c in str(expected).replace(" or ", ", ").split(", ")])
+        expected = choices_text(found, [c.strip("' ") for c in str(expected).replace(" or ", ", ").split(", ")])
     elif not problem:
         problem = str(context.get("error") or first["msg"]).removeprefix("Value error, ")
     if len(details) > 1:
@@ -221,7 +241,8 @@ def nearest(word: object, choices: Sequence[str]) -> str | None:
     return folded[match[0]] if match else None
 
 
-def _one_of(found: Any, choices: Sequence[str]) -> str:
+def choices_text(found: Any, choices: Sequence[str]) -> str:
+    """The ``expected`` part of an error: the choices, with the nearest one first."""
     near = nearest(found, choices) if isinstance(found, str) else None
     return (f"'{near}' (did you mean that?) or another of: " if near else "one of: ") + ", ".join(
         c for c in choices if c != near

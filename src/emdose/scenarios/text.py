@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from emdose.errors import InputError
+from emdose.io import files
 
 LARGEST_SCENARIO_BYTES = 1_000_000
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -25,20 +26,7 @@ def read(path: Path | str) -> dict[str, Any]:
     InputError
         When the file is missing, unreadable, too large, not UTF-8 or not TOML; the latter names the line.
     """
-    path = Path(path)
-    try:
-        if path.is_dir():
-            raise InputError("this is a folder", file=path, expected="a scenario file (.toml)")
-        if path.stat().st_size > LARGEST_SCENARIO_BYTES:
-            raise InputError("too large for a scenario", file=path, found=f"{path.stat().st_size} bytes",
-                             expected=f"at most {LARGEST_SCENARIO_BYTES} bytes of TOML")  # fmt: skip
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError("no such file", file=path, expected="a scenario file (.toml)") from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"cannot read: {reason}", file=path) from None
-    return parse(data, file=path)
+    return parse(files.read_bytes(path, "a scenario file (.toml)", LARGEST_SCENARIO_BYTES), file=path)
 
 
 def parse(data: bytes, file: object = None) -> dict[str, Any]:

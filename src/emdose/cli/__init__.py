@@ -1,0 +1,93 @@
+"""The command ``emdose``: run | demo | check | report | validate | devices."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import NoReturn
+
+OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit.
+
+    Exit codes: 0 done; 1 a validation row or a solver's tolerance was missed, or emdose itself has failed; 2 something
+    that the user gave or the machine lacks, told in one line; 130 interrupted.
+    """
+    code = _guarded(arguments)
+    try:
+        sys.stdout.flush()
+    except (BrokenPipeError, OSError):
+        code = code or _no_reader()
+    raise SystemExit(code)
+
+
+def _guarded(arguments: list[str] | None) -> int:
+    import warnings
+
+    from emdose.errors import ConvergenceError, EmdoseError, EmdoseWarning
+
+    def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
+        if issubclass(category, EmdoseWarning):
+            _say(f"warning: {message}")
+
+    warnings.showwarning = show
+    try:
+        import click
+
+        from emdose.cli.commands import app
+
+        try:
+            return app(args=arguments, standalone_mode=False) or OK
+        except click.exceptions.Exit as stop:
+            return stop.exit_code
+        except click.Abort:
+            raise KeyboardInterrupt from None
+        except click.ClickException as error:
+            _say(f"error: {error.format_message()} (see emdose --help)")
+            return BAD_INPUT
+    except KeyboardInterrupt as interrupt:
+        _say(str(interrupt) or "interrupted")
+        return INTERRUPTED
+    except ConvergenceError as error:
+        _say(f"error: {error}")
+        return FAILED
+    except EmdoseError as error:
+        _say(f"error: {error}")
+        return BAD_INPUT
+    except MemoryError:
+        _say("error: the memory is used up; use a larger spacing, or close other programs")
+        return BAD_INPUT
+    except BrokenPipeError:
+        return _no_reader()
+    except Exception as error:
+        _say(f"emdose has failed: {type(error).__name__}: {error}; details in {_save_traceback()}: please report them")
+        return FAILED
+
+
+def _say(text: str) -> None:
+    """One line on stderr, whatever the text holds."""
+    with contextlib.suppress(OSError):
+        print(f"emdose: {' '.join(text.split())}", file=sys.stderr, flush=True)
+
+
+def _no_reader() -> int:
+    """The reader of a pipe has gone (``emdose ... | head``): be quiet about it, as other commands are."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
+
+
+def _save_traceback() -> str:
+    import tempfile
+    import traceback
+
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="emdose-traceback-", suffix=".txt", delete=False) as file:
+            file.write(f"{' '.join(sys.argv)}\n\n{traceback.format_exc()}")
+            return file.name
+    except OSError:
+        traceback.print_exc()
+        return "the lines above"

@@ -1,0 +1,258 @@
+"""The commands themselves; each imports what it needs when it runs, so that ``--help`` answers at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emdose.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from emdose.scenarios import RunOutcome
+
+app = typer.Typer(
+    name="emdose",
+    help="Numerical dosimetry for MRI safety: fields, SAR and limits of a body in an RF coil.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+DEFAULT_DEMO = "head-3t"
+PLAIN_WIDTH = 200
+
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; made when it does not exist.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run in the folder.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result of emdose in the folder.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")]
+NoReport = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from emdose import __version__
+
+        typer.echo(f"emdose {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Numerical dosimetry for MRI safety: fields, SAR and limits of a body in an RF coil."""
+
+
+@app.command()
+def run(
+    file: Annotated[Path, typer.Argument(help="Scenario (.toml).")],
+    out: Out = None,
+    device: Device = "auto",
+    resume: Resume = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    no_report: NoReport = False,
+) -> int:
+    """Run a scenario: solve, average, check the limits, and write a folder with the results."""
+    folder = out if out is not None else Path(f"{file.stem.removesuffix('.lock')}-result")
+    return _run(file, folder, device, resume, force, quiet, no_report)
+
+
+@app.command()
+def demo(
+    name: Annotated[str, typer.Argument(help="Name of a bundled scenario, see --list.")] = DEFAULT_DEMO,
+    list_: Annotated[bool, typer.Option("--list", help="List the bundled scenarios.")] = False,
+    out: Out = None,
+    device: Device = "auto",
+    resume: Resume = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    no_report: NoReport = False,
+) -> int:
+    """Run a scenario that comes with emdose."""
+    from emdose import scenarios
+
+    if list_:
+        for each in scenarios.bundled_names():
+            header = scenarios.load(scenarios.bundled(each)).tables.scenario
+            typer.echo(f"{each:24} {header.description or ''}")
+        return 0
+    file = scenarios.bundled(name)
+    return _run(file, out or Path(f"emdose-{name}"), device, resume, force, quiet, no_report)
+
+
+@app.command()
+def check(
+    target: Annotated[Path, typer.Argument(help="Result folder, or a scenario (.toml).")],
+    standard: Annotated[str | None, typer.Option(help="Standard.")] = None,
+    edition: Annotated[str | None, typer.Option(help="Edition of the standard.")] = None,
+    coil_type: Annotated[str | None, typer.Option(help="volume or local.")] = None,
+    duty_cycle: Annotated[float | None, typer.Option(help="Fraction of the time over 6 min.")] = None,
+    duty_cycle_10s: Annotated[
+        float | None, typer.Option("--duty-cycle-10s", help="Fraction of the worst 10 s.")
+    ] = None,
+    ambient_degC: Annotated[float | None, typer.Option("--ambient-degC", help="Room temperature [degC].")] = None,
+    patient_mass_kg: Annotated[
+        float | None, typer.Option("--patient-mass-kg", help="Mass of the whole patient [kg].")
+    ] = None,
+    head: Annotated[str | None, typer.Option(help="Name of the head region that counts.")] = None,
+    relative_uncertainty: Annotated[
+        float | None, typer.Option("--relative-uncertainty", help="Expanded uncertainty (k = 2) of SAR as a fraction.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the table to this file.")] = None,
+    device: Device = "auto",
+) -> int:
+    """Check the limits of a finished run again under other circumstances, or a scenario without running it."""
+    options = {
+        "standard": standard, "edition": edition, "coil_type": coil_type, "duty_cycle": duty_cycle,
+        "duty_cycle_10s": duty_cycle_10s, "ambient_degC": ambient_degC, "patient_mass_kg": patient_mass_kg,
+        "head": head, "relative_uncertainty": relative_uncertainty,
+    }  # fmt: skip
+    changes = {k: v for k, v in options.items() if v is not None}
+    if target.suffix == ".toml" or (target.is_file() and target.name != "result.h5"):
+        if changes or json_file:
+            raise InputError("options of a check need a result folder, not a scenario", file=target,
+                             found=", ".join([*changes, *(["json"] if json_file else [])]))  # fmt: skip
+        return _check_scenario(target, device)
+    from emdose.cli import show
+    from emdose.io import atomic, results
+    from emdose.scenarios.rf.recheck import recheck
+
+    folder = target.parent if target.is_file() else target
+    table = recheck(results.read_result(folder), changes, device=device)
+    show.checks(_console(), table["checks"], table["check_inputs"])
+    if json_file is not None:
+        atomic.write_text(json_file, results.to_json(table, indent=1) + "\n")
+    return 0
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="Result folder.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of report.html in it.")] = None,
+) -> int:
+    """Write the report of a finished run again."""
+    from emdose.report import write_report
+
+    typer.echo(write_report(folder, out))
+    return 0
+
+
+@app.command()
+def validate(
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows to this file.")] = None,
+    case: Annotated[list[str] | None, typer.Option("--case", help="Run only this case; may be repeated.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the cases.")] = False,
+    device: Device = "auto",
+) -> int:
+    """Compare emdose with closed forms and other references; exit code 1 when a row misses its tolerance."""
+    from emdose.cli import validation
+
+    return validation.validate(_console(), json_file, case or [], list_, device)
+
+
+@app.command()
+def devices() -> int:
+    """Print what emdose found to compute with: processor, GPU, compiler, memory, bandwidth."""
+    from emdose import backend
+    from emdose.cli.progress import size
+
+    chosen = backend.get("auto").name
+    for name, trouble in backend.available().items():
+        if trouble:
+            typer.echo(f"{name}: not available: {trouble}")
+            continue
+        be = backend.get(name)
+        about = be.describe()
+        typer.echo(f"{name}: {about['name']}{' (used by default)' if name == chosen else ''}")
+        for key, value in about.items():
+            if key not in ("device", "name"):
+                text = size(value) if key.endswith("_bytes") else value
+                typer.echo(f"    {key.removesuffix('_bytes').replace('_', ' ')}: {text}")
+        typer.echo(f"    bandwidth: {backend.measure_bandwidth(be) / 1e9:.3g} GB/s (a = b + s c, double precision)")
+    return 0
+
+
+def _console(stderr: bool = False) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
+    return console
+
+
+def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: bool, no_report: bool) -> int:
+    from emdose import scenarios
+    from emdose.cli.progress import RunProgress
+
+    scenario = scenarios.load(file)
+    errors = _console(stderr=True)
+    errors.print(f"{scenario.name}: results go to {out}", highlight=False, markup=False, soft_wrap=True)
+    try:
+        with RunProgress(errors, quiet) as progress:
+            outcome = scenarios.run(scenario, out, device=device, resume=resume, force=force, progress=progress)
+        written = None if no_report else _report(outcome, force)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_how_to_go_on(out)) from None
+    return _told(outcome, quiet, written)
+
+
+def _report(outcome: RunOutcome, force: bool) -> Path:
+    from emdose.io.results import REPORT_FILE
+    from emdose.report import write_report
+
+    there = outcome.folder / REPORT_FILE
+    return there if outcome.state == "finished" and there.exists() and not force else write_report(outcome.folder)
+
+
+def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
+    from emdose.cli import show
+
+    console, data = _console(), outcome.summary
+    if outcome.state == "finished":
+        version = data["provenance"].get("emdose", "?")
+        console.print(f"This scenario was run before, on {data['provenance'].get('date', '?')} with emdose {version}; "
+                      "nothing was computed (--force computes it again).", highlight=False, soft_wrap=True)  # fmt: skip
+    if not quiet:
+        show.summary(console, data)
+        console.print()
+    for name in sorted(p.name for p in outcome.folder.iterdir() if p.is_file()):
+        console.print(f"  {outcome.folder / name}", highlight=False, markup=False, soft_wrap=True)
+    if written is not None:
+        console.print(f"Open {written.resolve().as_uri()}", highlight=False, markup=False, soft_wrap=True)
+    if not data["convergence"].get("converged", True):
+        for text in data["warnings"][:1]:
+            typer.echo(f"emdose: error: {text}", err=True)
+        return 1
+    return 0
+
+
+def _how_to_go_on(out: Path) -> str:
+    kept = len(list((out / "checkpoint").glob("port-*.npz"))) if out.exists() else 0
+    if not kept:
+        return "interrupted; no port was solved yet, nothing is kept"
+    return (
+        f"interrupted; {kept} solved port{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
+    )
+
+
+def _check_scenario(file: Path, device: str) -> int:
+    from emdose import scenarios
+    from emdose.cli.progress import plan_line
+
+    scenario = scenarios.load(file)
+    job: Any = scenario.module.Job(scenario, device)
+    typer.echo(f"{file}: a valid scenario of kind {scenario.kind}, '{scenario.name}'")
+    for line in job.describe():
+        typer.echo(line)
+    typer.echo(plan_line(job.plan()))
+    return 0

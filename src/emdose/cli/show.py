@@ -1,0 +1,103 @@
+"""Results as text on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+PREFIXES = {"T": (1e6, "uT")}
+"""Units that users read in another size."""
+
+
+def table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
+    """Print rows in columns; in a terminal headings are bold, elsewhere it is plain text that is never cut."""
+    from rich.table import Table as RichTable
+
+    grid: Table = RichTable(box=None, pad_edge=False, show_header=bool(headers), header_style="bold")
+    for i in range(len(headers) or len(rows[0])):
+        last = i == (len(headers) or len(rows[0])) - 1
+        grid.add_column(headers[i] if headers else "", justify="right" if i in right else "left", no_wrap=not last,
+                        overflow="fold")  # fmt: skip
+    for row in rows:
+        grid.add_row(*row)
+    console.print(grid)
+
+
+def summary(console: Console, data: Mapping[str, Any]) -> None:
+    """The headline numbers, the limits, and how far they can be trusted."""
+    rows = [quantity_row(name, entry) for name, entry in data["quantities"].items()]
+    table(console, ("quantity", "value", "unit", "note"), rows, right=(1,))
+    console.print()
+    checks(console, data["checks"], data.get("check_inputs", {}))
+    console.print()
+    trust(console, data)
+
+
+def quantity_row(name: str, entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Name, value, unit and note of a quantity."""
+    factor, unit = PREFIXES.get(entry["unit"], (1.0, entry["unit"]))
+    value = entry["value"]
+    notes = [str(entry["note"])] if entry.get("note") else []
+    if "mass_kg" in entry:
+        notes.append(f"{entry['mass_kg']:.3g} kg")
+    if "location_m" in entry:
+        place = ", ".join(f"{1e3 * x:.0f}" for x in entry["location_m"])
+        notes.append(f"at ({place}) mm in {entry.get('tissue', '?')}")
+    spread = entry.get("uncertainty")
+    text = "-" if value is None else f"{factor * value:.4g}"
+    if isinstance(spread, Mapping) and spread.get("expanded") is not None:
+        text += f" +- {factor * spread['expanded']:.2g}"
+    return name, text, "" if unit == "1" else unit, "; ".join(notes)
+
+
+def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> None:
+    """The table of limits, what binds first and the B1+rms that it leaves."""
+    edition = f"{inputs.get('standard', '')} edition {inputs.get('edition', '')}" if inputs else ""
+    console.print(f"Limits: {edition}", style="bold", highlight=False)
+    head = ("mode", "quantity", "region", "window", "value", "limit", "margin", "result")
+    table(console, head, [_check_row(r) for r in rows], right=(3, 4, 5, 6))
+    binding = inputs.get("binding_row", {})
+    for mode, b1 in inputs.get("b1plus_rms_limit_T", {}).items():
+        if binding.get(mode) is None:
+            console.print(f"{mode}: no limit was evaluated", highlight=False)
+            continue
+        row = rows[binding[mode]]
+        text = f"{mode}: {row['quantity']} ({row['region']}) binds first, at {100 * row['ratio']:.1f} % of its limit"
+        if b1 is not None:
+            text += f"; reached at B1+rms = {1e6 * b1:.3g} uT"
+        console.print(text, highlight=False, soft_wrap=True)
+    unverified = sum(not r["verified"] for r in rows if r["limit"] is not None)
+    if unverified:
+        console.print(
+            f"{unverified} of these limits are unverified: see the report for where each was read.", highlight=False
+        )
+
+
+def _check_row(row: Mapping[str, Any]) -> tuple[str, ...]:
+    number = {k: "-" if row[k] is None else f"{row[k]:.3g}" for k in ("value", "limit")}
+    margin = "-" if row["margin_percent"] is None else f"{row['margin_percent']:+.0f} %"
+    window = "-" if row["window_s"] is None else f"{row['window_s']:g} s"
+    quantity = row["quantity"] + (f" {row['averaging_mass_g']:g} g" if row["averaging_mass_g"] else "")
+    colour = {"above limit": "[bold red]above limit[/]", "below limit": "[green]below limit[/]"}
+    return (row["mode"] or "-", quantity, row["region"], window, number["value"], f"{number['limit']} {row['unit']}",
+            margin, colour.get(row["verdict"], row["verdict"]))  # fmt: skip
+
+
+def trust(console: Console, data: Mapping[str, Any]) -> None:
+    """Power balance, residual and warnings; what is wrong stands in red."""
+    power, convergence = data["power_balance"], data["convergence"]
+    worst = max((p["residual"] for p in convergence.get("ports", [])), default=None)
+    closure = power.get("closure")
+    console.print(
+        f"Power: {power['extinction_W']:.4g} W taken from the source = {power['absorbed_W']:.4g} W absorbed + "
+        f"{power['scattered_W']:.4g} W radiated; {100 * closure:.2g} % unaccounted for",
+        highlight=False, soft_wrap=True,
+    )  # fmt: skip
+    if worst is not None:
+        console.print(f"Residual: {worst:.1e}, tolerance {convergence['tolerance']:.0e}", highlight=False)
+    for text in data["warnings"]:
+        console.print(f"WARNING: {text}", style="bold red", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,218 @@
+"""Run an ``rf`` scenario: fields, SAR, averages, checks, and everything that goes into its summary."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose import backend
+from emdose.compliance import Checks, check, limits
+from emdose.dosimetry.averaging import AveragingPlan
+from emdose.dosimetry.power import power_report
+from emdose.dosimetry.sar import point_sar
+from emdose.errors import InputError
+from emdose.io.results import CoilSummary
+from emdose.models.exposure import Exposure
+from emdose.scenarios.rf import build
+from emdose.scenarios.rf.quantities import average_name, quantities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emdose.dosimetry.averaging import MassAverage
+    from emdose.dosimetry.sar import SarMap
+    from emdose.io.checkpoint import PortCheckpoint
+    from emdose.models.phantoms import Phantom
+    from emdose.scenarios.loading import LoadedScenario
+    from emdose.scenarios.rf.schema import ChecksTable
+    from emdose.solvers.fields import Fields
+
+Progress = Callable[[dict[str, Any]], None]
+CLOSURE_WARNING = 0.05
+PER_PORT = ("iterations", "products", "resumed", "E_error_estimate", "history")
+REQUIRED_MASSES_KG = (1e-3, 1e-2)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an ``rf`` run computed, before it is written.
+
+    Parameters
+    ----------
+    body, coil, fields, sar, averages : Phantom, CoilSummary, Fields, SarMap, dict of MassAverage
+        The scaled drive in full.
+    summary : dict
+        The part of summary.json that this kind of scenario knows.
+    warnings : list of str
+        What makes the numbers less trustworthy.
+    """
+
+    body: Phantom
+    coil: CoilSummary
+    fields: Fields
+    sar: SarMap
+    averages: dict[str, MassAverage]
+    summary: dict[str, Any]
+    warnings: list[str]
+
+
+class Job:
+    """An ``rf`` scenario made ready to run.
+
+    Parameters
+    ----------
+    scenario : LoadedScenario
+        What to run.
+    device : str
+        "auto", "cpu" or "cuda".
+
+    Raises
+    ------
+    InputError
+        When phantom, coil, drive, region or edition make no sense together; nothing has been computed then.
+    DeviceError
+        When the device is not there.
+    """
+
+    def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
+        file, tables = scenario.file, scenario.tables
+        self.scenario, self.tables = scenario, tables
+        self.device = backend.get(device).name
+        self.timing: dict[str, float] = {}
+        with self._timed("phantom"):
+            self.body = build.phantom(tables.phantom, file)
+        self.coil = build.coil(tables.coil, file)
+        self.drive = build.drive_of(tables.drive, self.coil, file)
+        self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
+        with build.blamed_on(file, "checks"):
+            limits(tables.checks.standard, tables.checks.edition)
+            check_arguments(tables.checks, self.body)
+        with build.blamed_on(file, ""):
+            self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
+        with build.blamed_on(file, "solver"):
+            self.solver = build.solver(tables.solver)
+        masses = (*tables.dosimetry.masses_kg, *REQUIRED_MASSES_KG)
+        self.masses_kg = sorted({average_name(m): m for m in masses}.values())
+        if not self.body.grid.is_cubic:
+            raise InputError("mass averages need cubic voxels", file=file, field="phantom.spacing_m",
+                             found=self.body.spacing_m, expected="resample_spacing_m = one number")  # fmt: skip
+        if self.body.mass_kg < max(self.masses_kg):
+            least = f"at least {max(self.masses_kg):g} kg"
+            raise InputError("the body is lighter than an averaging mass", file=file, field="phantom",
+                             found=f"{self.body.mass_kg:.4g} kg", expected=least)  # fmt: skip
+
+    def plan(self) -> dict[str, Any]:
+        """Memory, time and size of the solution; raises ResourceError when it does not fit."""
+        plan: dict[str, Any] = dict(self.solver.plan(self.exposure, self.device))
+        return {**plan, "device": self.device, "ports": len(self.coil.ports), "shape": self.body.grid.shape}
+
+    def describe(self) -> list[str]:
+        """What was read, in a few lines."""
+        low, high = self.body.grid.bounds_m
+        size = " x ".join(f"{1e3 * (b - a):.0f}" for a, b in zip(low, high, strict=True))
+        drive = self.drive if isinstance(self.drive, str) else "amplitudes and phases"
+        matter = f"{self.body.mass_kg:.4g} kg of {len(self.body.tissue_mass())} tissues"
+        return [
+            f"phantom: {self.body.name}, {matter} in {size} mm, voxels of {1e3 * self.body.spacing_m[0]:g} mm",
+            f"coil: {self.coil.name}, ports {len(self.coil.ports)}, drive {drive}",
+            f"frequency: {self.exposure.frequency_Hz / 1e6:g} MHz",
+            f"scaled to: {', '.join(f'{k} = {v:g}' for k, v in self.tables.normalise.target.items())}",
+        ]
+
+    def execute(self, checkpoint: PortCheckpoint | None = None, progress: Progress | None = None) -> Outcome:
+        """Solve, scale, average and check.
+
+        Raises
+        ------
+        ConvergenceError, ResourceError, DeviceError
+            As the solver; the ``partial`` fields of the first can still be given to :meth:`evaluate`.
+        """
+        with self._timed("solve"):
+            fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
+        return self.evaluate(fields, progress)
+
+    def evaluate(self, fields: Fields, progress: Progress | None = None) -> Outcome:
+        """Scale fields of all ports, average, check and summarise."""
+        tell = progress or (lambda event: None)
+        tell({"stage": "averages"})
+        with self._timed("sar"):
+            target = self.tables.normalise.target
+            with build.blamed_on(self.scenario.file, "normalise"):
+                driven = build.scaled(fields, self.drive, target, self.place, self.place_name)
+            sar = point_sar(driven, self.body, self.tables.dosimetry.rule)
+        averages: dict[str, MassAverage] = {}
+        with self._timed("averages"):
+            for mass in self.masses_kg:
+                plan = AveragingPlan(sar.density, self.body.spacing_m, mass, device=self.device)
+                averages[average_name(mass)] = plan.apply(sar.value)
+        tell({"stage": "checks"})
+        with self._timed("checks"):
+            checks = check(driven, self.body, coil=self.coil, sar=sar, average_10g=averages["10g"],
+                           device=self.device, **check_arguments(self.tables.checks, self.body))  # fmt: skip
+            power = power_report(driven, self.body, sar)
+            numbers = quantities(driven, self.body, self.coil, sar, averages, power, checks)
+        summary = {
+            "quantities": numbers,
+            **checks_summary(checks),
+            "convergence": self._convergence(fields),
+            "power_balance": power.to_dict(),
+            "provenance": {**driven.provenance, "phantom_sha256": self.body.hash()},
+        }
+        return Outcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, self._doubts(power))
+
+    def _convergence(self, fields: Fields) -> dict[str, Any]:
+        told = dict(fields.convergence)
+        per_port = {k: told.pop(k) for k in PER_PORT if k in told}
+        ports = [
+            {"name": name, "residual": float(fields.residual[i])} | {k: v[i] for k, v in per_port.items()}
+            for i, name in enumerate(fields.ports)
+        ]
+        converged = bool(np.all(fields.residual <= self.tables.solver.tolerance))
+        return {"converged": converged, **told, "ports": ports}
+
+    def _coil_summary(self, driven: Fields) -> CoilSummary:
+        weights = np.array([complex(*w) for w in driven.provenance["drive"]["weights"]])
+        weights = weights * driven.provenance["scale"]["factor"]
+        segments = np.asarray(getattr(self.coil, "segments", np.zeros((0, 2, 3))), float)
+        per_port = np.asarray(getattr(self.coil, "currents", np.zeros((len(weights), 0))), complex)
+        return CoilSummary(
+            self.coil.name, segments, weights @ per_port, self.coil.drive_unit, dict(self.coil.parameters)
+        )
+
+    def _doubts(self, power: Any) -> list[str]:
+        found = []
+        if power.closure > CLOSURE_WARNING:
+            found.append(f"power balance does not close: {100 * power.closure:.1f} % of the power is unaccounted for "
+                         f"(expected at most {100 * CLOSURE_WARNING:g} %)")  # fmt: skip
+        return found
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.timing[stage] = time.perf_counter() - start
+
+
+def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
+    """Arguments of :func:`emdose.check` for the table [checks]; raises InputError for an unknown head."""
+    values = table.model_dump(exclude={"ambient_degC", "exposed_z_m"})
+    heads = [n for n in body.regions if n.lower().startswith("head")]
+    if table.head is not None and table.head not in heads:
+        raise InputError("unknown head region", field="head", found=table.head, expected=f"one of {heads}")
+    if table.exposed_z_m is not None:
+        z = body.grid.centres(2)
+        low, high = table.exposed_z_m
+        values["exposed"] = np.broadcast_to((z >= low) & (z <= high), body.grid.shape)
+    return {**values, "ambient_temperature_C": table.ambient_degC}
+
+
+def checks_summary(checks: Checks) -> dict[str, Any]:
+    """The rows and the rest of a table of checks as two entries of summary.json."""
+    table = checks.to_dict()
+    rows = table.pop("rows")
+    return {"checks": rows, "check_inputs": {**table, "text": checks.table()}}

@@ -1,0 +1,188 @@
+"""Run a scenario into its folder: claim it, compute, write everything at once, or say why not."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.metadata
+import platform
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose import __version__, resources
+from emdose.errors import ConvergenceError, EmdoseWarning
+from emdose.io import atomic, results, vtk
+from emdose.io.checkpoint import PortCheckpoint
+from emdose.scenarios.folder import RunFolder, State
+from emdose.scenarios.loading import LoadedScenario, load
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DATABASES = ("gabriel_cole_cole.csv", "itis_v5_thermal.csv", "tissue_aliases.csv", "phantom_materials.csv",
+             "exposure_limits.csv")  # fmt: skip
+PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "cupy-cuda12x", "cupy-cuda13x")
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """Where the result is and how it came about.
+
+    Parameters
+    ----------
+    folder : Path
+        The result folder.
+    summary : dict
+        summary.json.
+    state : "new", "resumed" or "finished"
+        "finished" means that it was there already and nothing was computed.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    state: State
+
+
+def run(
+    scenario: LoadedScenario | Path | str,
+    out: Path | str,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    progress: Callable[[dict[str, Any]], None] | None = None,
+) -> RunOutcome:
+    """Run a scenario and write its result folder.
+
+    Parameters
+    ----------
+    scenario : LoadedScenario, Path or str
+        The scenario or its file.
+    out : Path or str
+        The result folder, see :meth:`RunFolder.claim` for what may be in it.
+    device : "auto", "cpu" or "cuda"
+        Where to compute.
+    resume, force : bool
+        Go on with an unfinished run; throw away an earlier one.
+    progress : callable, optional
+        Called with dicts that have a "stage": "phantom", "plan" (with memory and time), those of the solver,
+        "averages", "checks", "write", "done".
+
+    Returns
+    -------
+    RunOutcome
+        Also when a port missed its tolerance: the summary then says ``converged = false`` and warns.
+
+    Raises
+    ------
+    InputError, OutputError, ResourceError, DeviceError
+        Each in one line. Nothing half-written is left; solved ports stay for ``resume``.
+    """
+    if not isinstance(scenario, LoadedScenario):
+        scenario = load(scenario)
+    tell = progress or (lambda event: None)
+    start = time.perf_counter()
+    folder = RunFolder(out)
+    state = folder.claim(scenario, resume=resume, force=force)
+    if state == "finished":
+        return RunOutcome(folder.path, results.read_summary(folder.path), state)
+    try:
+        with _heard() as heard:
+            tell({"stage": "phantom"})
+            job = scenario.module.Job(scenario, device)
+            tell({"stage": "plan", **job.plan()})
+            checkpoint = PortCheckpoint(folder.checkpoint, scenario.sha256)
+            missed = None
+            try:
+                outcome = job.execute(checkpoint, progress)
+            except ConvergenceError as error:
+                if error.partial is None:
+                    raise
+                missed, outcome = str(error), job.evaluate(error.partial, tell)
+        tell({"stage": "write"})
+        summary = {
+            **outcome.summary,
+            "timing_s": {**job.timing, "total": time.perf_counter() - start},
+            "scenario": scenario.values(),
+            "warnings": [*([missed] if missed else []), *outcome.warnings, *heard],
+        }
+        summary["provenance"] = {**provenance(scenario), **summary["provenance"]}
+        _write(folder.path, job, outcome, summary, scenario)
+        checkpoint.clear()
+    finally:
+        folder.release()
+    tell({"stage": "done"})
+    return RunOutcome(folder.path, results.read_summary(folder.path), state)
+
+
+def provenance(scenario: LoadedScenario) -> dict[str, Any]:
+    """Versions, hashes, machine and date."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "emdose": __version__,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "scenario_sha256": scenario.sha256,
+        "scenario_file": str(scenario.file),
+        "versions": versions,
+        "databases_sha256": {n: hashlib.sha256(resources.text(n).encode()).hexdigest() for n in DATABASES},
+        "platform": platform.platform(),
+        "command": " ".join(Path(a).name if i == 0 else a for i, a in enumerate(sys.argv)),
+    }
+
+
+def _write(folder: Path, job: Any, outcome: Any, summary: dict[str, Any], scenario: LoadedScenario) -> None:
+    output = scenario.tables.output
+    with atomic.staging(folder) as stage:
+        results.write_result(
+            stage,
+            phantom=outcome.body,
+            coil=outcome.coil,
+            fields=outcome.fields,
+            sar=outcome.sar,
+            averages=outcome.averages,
+            provenance=summary["provenance"],
+            keep_fields=output.fields,
+        )
+        stage.path(results.LOCK_FILE).write_text(scenario.lock(), encoding="utf-8")
+        if output.paraview:
+            stage.path(results.FIELDS_FILE).write_bytes(vtk.vti_bytes(outcome.body.grid, _maps(outcome)))
+        # Last, because its presence says that the run is complete.
+        stage.path(results.SUMMARY_FILE).write_text(results.to_json(summary, indent=1) + "\n", encoding="utf-8")
+
+
+def _maps(outcome: Any) -> dict[str, np.ndarray]:
+    maps = {
+        "abs_B1plus_uT": (1e6 * np.abs(outcome.fields.b1plus()[0])).astype(np.float32),
+        "SAR_W_kg": outcome.sar.value.astype(np.float32),
+    }
+    maps |= {f"SAR_{name}_W_kg": np.nan_to_num(a.value).astype(np.float32) for name, a in outcome.averages.items()}
+    E = np.sqrt(np.sum(np.abs(outcome.fields.E_centre()[0]) ** 2, axis=0))
+    return {**maps, "abs_E_peak_V_m": E.astype(np.float32), "label": outcome.body.labels}
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Texts of the EmdoseWarnings raised inside; every warning is passed on afterwards."""
+    texts: list[str] = []
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", EmdoseWarning)
+        try:
+            yield texts
+        finally:
+            kept = list(caught)
+            texts += dict.fromkeys(str(w.message) for w in kept if issubclass(w.category, EmdoseWarning))
+    for w in kept:
+        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)

@@ -1,0 +1,39 @@
+"""`import emdose` stays light, and every public name is where it is promised."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import emdose
+
+HEAVY = ("scipy", "matplotlib", "pyvista", "vtkmodules", "nibabel", "h5py", "meshio", "pydantic", "rich", "typer",
+         "cupy", "jinja2", "psutil")  # fmt: skip
+
+
+def test_import_loads_nothing_heavy():
+    # Oracle: the list of modules of a fresh interpreter (no clock: a loaded machine must not fail this).
+    code = f"import sys, emdose; print([m for m in {HEAVY} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", emdose.__all__)
+def test_public_name_loads(name):
+    # Oracle: the list __all__ itself.
+    assert getattr(emdose, name) is not None
+    assert name in dir(emdose)
+
+
+def test_unknown_name_is_an_attribute_error():
+    # Oracle: Python's own rule for modules.
+    with pytest.raises(AttributeError, match="no attribute 'Birdcge'"):
+        emdose.Birdcge  # noqa: B018
+
+
+def test_static_and_lazy_names_agree():
+    # Oracle: the two lists must be the same, or type checkers and users see different packages.
+    lazy = set(emdose._HOME) | set(emdose._MODULES)
+    assert lazy == set(emdose.__all__)
