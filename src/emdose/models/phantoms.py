@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from emdose.models.adult import stylised_adult
 from emdose.models.head import layered_head
+from emdose.models.maps_head import from_probability_maps
 from emdose.models.shapes import (
     Solid,
     box,
@@ -25,6 +26,7 @@ __all__ = [
     "cylinder",
     "ellipsoid",
     "elliptic_cylinder",
+    "from_probability_maps",
     "gel_box",
     "grid_around",
     "layered_head",

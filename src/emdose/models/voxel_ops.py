@@ -137,14 +137,14 @@ def resample(phantom: Phantom, spacing_m: float | Vector) -> Phantom:
     centre = [0.5 * (a + b) for a, b in zip(*old.bounds_m, strict=True)]
     origin = tuple(c - 0.5 * n * s for c, n, s in zip(centre, shape, spacing, strict=True))
     grid = Grid(shape, spacing, origin)  # type: ignore[arg-type]
-    weights = [_overlap(old, grid, a) for a in range(3)]
+    weights = [overlap_weights(old, grid, a) for a in range(3)]
     used = [label for label in np.unique(phantom.labels) if label]
-    labels = majority(((label, _share(phantom.labels == label, weights)) for label in used), 1.0)
-    regions = {k: _share(m, weights) >= 0.5 - 1e-6 for k, m in phantom.regions.items()}
+    labels = majority(((label, share_of(phantom.labels == label, weights)) for label in used), 1.0)
+    regions = {k: share_of(m, weights) >= 0.5 - 1e-6 for k, m in phantom.regions.items()}
     return replace(phantom, grid=grid, labels=labels, regions=regions)
 
 
-def _overlap(old: Grid, new: Grid, axis: int) -> Any:
+def overlap_weights(old: Grid, new: Grid, axis: int) -> Any:
     """Sparse (n_new, n_old): the fraction of each new voxel's length that lies in each old one."""
     from scipy.sparse import csr_array
 
@@ -157,7 +157,7 @@ def _overlap(old: Grid, new: Grid, axis: int) -> Any:
     return csr_array((length, (i[keep], j[keep])), shape=(len(b) - 1, len(a) - 1))
 
 
-def _share(mask: np.ndarray, weights: list[Any]) -> np.ndarray:
+def share_of(mask: np.ndarray, weights: list[Any]) -> np.ndarray:
     """Fraction (float32) of each new voxel's volume that lies in ``mask``."""
     a = mask.astype(np.float32)
     for axis, W in enumerate(weights):
