@@ -47,15 +47,19 @@ EXPORT int emdose_threads = 1; /* set by the loader before every call */
 #    define WALK(schedule)
 #  endif
 /* Chunks are handed out as threads ask for them, because the work per index may differ (cubes at a surface). */
+FN i64 chunk_of(i64 n) {
+    const i64 chunk = n / (16 * (i64)emdose_threads);
+    return chunk < 1 ? 1 : chunk > 1024 ? 1024 : chunk;
+}
 #  define KERNEL1(name, call, ...)                                                      \
     EXPORT void name(i64 n0, __VA_ARGS__) {                                             \
-        WALK("omp parallel for schedule(dynamic, 1024) num_threads(emdose_threads) if (n0 > 1024)") \
+        WALK("omp parallel for schedule(dynamic, chunk_of(n0)) num_threads(emdose_threads)") \
         for (i64 i = 0; i < n0; i++) { call; }                                          \
     }
 #  define KERNEL3(name, call, ...)                                                      \
     EXPORT void name(int n0, int n1, int n2, __VA_ARGS__) {                             \
         const i64 rows = (i64)n0 * n1;                                                  \
-        WALK("omp parallel for schedule(dynamic, 16) num_threads(emdose_threads)")      \
+        WALK("omp parallel for schedule(dynamic, chunk_of(rows)) num_threads(emdose_threads)") \
         for (i64 row = 0; row < rows; row++) {                                          \
             const int i = (int)(row / n1), j = (int)(row % n1);                         \
             for (int k = 0; k < n2; k++) { call; }                                      \
