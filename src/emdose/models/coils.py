@@ -178,7 +178,7 @@ class Coil:
             np.add.at(net[p], node[:, 0], -self.currents[p])
         scale = np.abs(self.currents).max()
         if np.abs(net).max() > 1e-6 * scale:
-            p, n = np.unravel_index(int(np.abs(net).argmax()), net.shape)
+            p, n = (int(v) for v in np.unravel_index(int(np.abs(net).argmax()), net.shape))
             place = ends[int(np.flatnonzero(node.ravel() == n)[0])]
             raise InputError(
                 f"currents of port {self.ports[p]!r} do not close at ({', '.join(f'{1e3 * c:.1f}' for c in place)}) mm",
