@@ -22,20 +22,36 @@ def birdcage_segments(rungs: int = 16, radius: float = 0.15, length: float = 0.2
     ring = np.stack([radius * np.cos(a), radius * np.sin(a)], 1)
     low = np.column_stack([ring, np.full(rungs, -length / 2)])
     high = np.column_stack([ring, np.full(rungs, length / 2)])
-    return np.concatenate([
-        np.stack([low, high], 1), np.stack([low, np.roll(low, -1, 0)], 1), np.stack([high, np.roll(high, -1, 0)], 1)
-    ])  # fmt: skip
+    return np.concatenate(
+        [np.stack([low, high], 1), np.stack([low, np.roll(low, -1, 0)], 1), np.stack([high, np.roll(high, -1, 0)], 1)]
+    )
 
 
-def check(mode: str, quantity: str, region: str, value: float | None, limit: float | None, **changes: Any) -> dict[str, Any]:
+def check(
+    mode: str, quantity: str, region: str, value: float | None, limit: float | None, **changes: Any
+) -> dict[str, Any]:
     """One row as `compliance.Check.to_dict` makes it."""
     row = {
-        "standard": "IEC 60601-2-33", "edition": "2022", "mode": mode, "quantity": quantity, "region": region,
-        "coil_type": "volume", "window_s": 360.0, "averaging_mass_g": None, "statistic": "average", "value": value,
-        "uncertainty": None, "limit": limit, "limit_formula": str(limit), "unit": "W/kg",
-        "ratio": value / limit if value is not None and limit else None, "verified": True,
-        "source": "a public summary", "counted": True, "note": "",
-    }  # fmt: skip
+        "standard": "IEC 60601-2-33",
+        "edition": "2022",
+        "mode": mode,
+        "quantity": quantity,
+        "region": region,
+        "coil_type": "volume",
+        "window_s": 360.0,
+        "averaging_mass_g": None,
+        "statistic": "average",
+        "value": value,
+        "uncertainty": None,
+        "limit": limit,
+        "limit_formula": str(limit),
+        "unit": "W/kg",
+        "ratio": value / limit if value is not None and limit else None,
+        "verified": True,
+        "source": "a public summary",
+        "counted": True,
+        "note": "",
+    }
     return row | changes
 
 
@@ -53,27 +69,56 @@ def made_up_summary(convergence: dict[str, Any] | None = None) -> dict[str, Any]
     return {
         "quantities": {
             "b1plus_rms": {"value": 2e-6, "unit": "T", "uncertainty": None, "note": "at the isocentre"},
-            "whole_body_sar": {"value": 0.61, "unit": "W/kg", "uncertainty": {"expanded": 0.09, "k": 2}},
-            "head_sar": {"value": 1.9, "unit": "W/kg", "uncertainty": None},
-            "psSAR10g": {"value": 9.1, "unit": "W/kg", "uncertainty": None},
+            "whole_body_sar": {
+                "value": 0.61,
+                "unit": "W/kg",
+                "uncertainty": {"expanded": 0.09, "k": 2, "basis": "given in the scenario"},
+            },
+            "head_sar": {"value": 1.9, "unit": "W/kg", "uncertainty": None, "note": "head", "mass_kg": 5.3},
+            "psSAR10g": {
+                "value": 9.1,
+                "unit": "W/kg",
+                "uncertainty": None,
+                "location_m": [0.03, -0.07, 0.0],
+                "tissue": "skin",
+            },
         },
         "checks": rows,
+        "check_inputs": {
+            "standard": "IEC 60601-2-33",
+            "edition": "2022",
+            "b1plus_rms_T": 2e-6,
+            "b1plus_region": "isocentre",
+            "inputs": {"patient_mass_kg": 70.0},
+            "notes": ["Volume coils carry no limit of the 10 g average."],
+        },
         "convergence": convergence
         or {
+            "converged": True,
             "tolerance": 1e-4,
-            "meaning": "the field inside the body changes by less than 0.1 % when the tolerance is a tenth",
+            "meaning": "E_error_estimate is the relative error of E that the unfinished iteration leaves",
             "ports": [
-                {"name": n, "iterations": 60 + s, "residual": 9e-5, "history": list(10 ** (-4.05 * np.linspace(0, 1, 60 + s)))}
+                {
+                    "name": n,
+                    "iterations": 60 + s,
+                    "residual": 9e-5,
+                    "E_error_estimate": 2e-4,
+                    "history": list(10 ** (-4.05 * np.linspace(0, 1, 60 + s))),
+                }
                 for n, s in (("cosine", 0), ("sine", 3))
             ],
         },
         "power_balance": {"absorbed_W": 2.61, "extinction_W": 2.73, "scattered_W": 0.11, "closure": 0.0037},
         "timing_s": {"solve": 12.1},
-        "provenance": {"emdose": "0.1.0", "phantom_sha256": "0" * 64, "device": {"name": "cpu", "threads": 2},
-                       "scale": {"target": "b1plus_rms_T", "value": 2e-6, "over": "isocentre"}},
+        "provenance": {
+            "emdose": "0.1.0",
+            "phantom_sha256": "0" * 64,
+            "device": {"name": "cpu", "threads": 2},
+            "scale": {"target": "b1plus_rms_T", "value": 2e-6, "over": "isocentre"},
+        },
         "scenario": {"phantom": {"type": "layered-head", "spacing_m": 0.005}},
         "warnings": [],
-    }  # fmt: skip
+    }
 
 
 def made_up_result(
@@ -95,7 +140,9 @@ def made_up_result(
         folder=folder or Path("nowhere"),
         summary=made_up_summary(),
         phantom=phantom,
-        coil=CoilSummary("birdcage, 16 rungs", birdcage_segments(), np.ones(48, complex), "A", {"rungs": 16, "radius_m": 0.15}),
+        coil=CoilSummary(
+            "birdcage, 16 rungs", birdcage_segments(), np.ones(48, complex), "A", {"rungs": 16, "radius_m": 0.15}
+        ),
         frequency_Hz=FREQUENCY_HZ,
         b1plus=b1,
         sar=SarMap(value, "trapezium", phantom.grid, density),

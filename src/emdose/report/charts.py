@@ -27,7 +27,7 @@ def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], t
     if not values or not any(curves):
         return Markup("")
     longest = max((c[-1][0] for c in curves if c), default=1) or 1
-    low, high = math.floor(math.log10(min(values)) - 1e-9), math.ceil(math.log10(max(values)) + 1e-9)
+    low, high = math.floor(math.log10(min(values)) + 1e-9), math.ceil(math.log10(max(values)) - 1e-9)
     if low == high:
         high += 1
     width, height, left, top, right, bottom = 620, 300, 62, 14, 16, 46
@@ -44,7 +44,8 @@ def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], t
         at = y(10.0**decade)
         parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{at:.1f}" y2="{at:.1f}"/>')
         parts.append(
-            f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end">10<tspan dy="-5" font-size="9">{_signed(decade)}</tspan></text>'
+            f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end">10'
+            f'<tspan dy="-5" font-size="9">{_signed(decade)}</tspan></text>'
         )
     step = _nice_step(longest, 7)
     for i in range(0, longest + 1, step):
@@ -52,19 +53,28 @@ def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], t
     if tolerance:
         at = y(tolerance)
         parts.append(f'<line class="tolerance" x1="{left}" x2="{width - right}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text x="{width - right - 4}" y="{at - 5:.1f}" text-anchor="end">tolerance</text>')
+        parts.append(f'<text x="{left + 8}" y="{at - 5:.1f}">tolerance</text>')
     for n, curve in enumerate(curves):
         if curve:
             points = " ".join(f"{x(i):.1f},{y(r):.1f}" for i, r in curve)
             parts.append(f'<polyline class="curve" style="stroke:{CURVES[n % len(CURVES)]}" points="{points}"/>')
     for n, name in enumerate(names[:8]):
         at = top + 14 + 17 * n
-        parts.append(f'<line class="curve" style="stroke:{CURVES[n % len(CURVES)]}" x1="{left + 150}" x2="{left + 172}" y1="{at - 4}" y2="{at - 4}"/>'
-                     f'<text x="{left + 179}" y="{at}">{escape(name)}</text>')  # fmt: skip
+        parts.append(
+            f'<line class="curve" style="stroke:{CURVES[n % len(CURVES)]}" x1="{left + 150}" x2="{left + 172}" '
+            f'y1="{at - 4}" y2="{at - 4}"/>'
+            f'<text x="{left + 179}" y="{at}">{escape(name)}</text>'
+        )
     middle = top + (height - top - bottom) / 2
-    parts.append(f'<text x="{left + (width - left - right) / 2:.0f}" y="{height - 8}" text-anchor="middle">iteration</text>')
-    parts.append(f'<text transform="rotate(-90)" x="{-middle:.0f}" y="14" text-anchor="middle">relative residual</text>')
-    frame = f'<rect class="frame" x="{left}" y="{top}" width="{width - left - right}" height="{height - top - bottom}"/>'
+    parts.append(
+        f'<text x="{left + (width - left - right) / 2:.0f}" y="{height - 8}" text-anchor="middle">iteration</text>'
+    )
+    parts.append(
+        f'<text transform="rotate(-90)" x="{-middle:.0f}" y="14" text-anchor="middle">relative residual</text>'
+    )
+    frame = (
+        f'<rect class="frame" x="{left}" y="{top}" width="{width - left - right}" height="{height - top - bottom}"/>'
+    )
     return Markup(  # every piece above is a number or escaped
         f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
         f'aria-label="Relative residual against iteration for {len(names)} port(s)">{frame}{"".join(parts)}</svg>'
@@ -85,9 +95,11 @@ def power_chart(extinction_W: float, absorbed_W: float, scattered_W: float) -> M
     width, left, bar = 620, 8, 604
     parts = []
     for row, pieces in enumerate(
-        ([("work of the incident field", extinction_W, "#5f7f9e")],
-         [("absorbed", absorbed_W, "#c4542f"), ("radiated", max(scattered_W, 0.0), "#8fa3b8")])
-    ):  # fmt: skip
+        (
+            [("work of the incident field", extinction_W, "#5f7f9e")],
+            [("absorbed", absorbed_W, "#c4542f"), ("radiated", max(scattered_W, 0.0), "#8fa3b8")],
+        )
+    ):
         at, top = float(left), 26 + 58 * row
         for n, (name, power, colour) in enumerate(pieces):
             length = bar * max(power, 0.0) / full

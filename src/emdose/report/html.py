@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.errors import InputError
 from emdose.io import atomic
 from emdose.io.results import LOCK_FILE, REPORT_FILE
-from emdose.report import content
+from emdose.report import content, limit_table
 from emdose.report.scene import Renderer, Scene
 from emdose.report.volumes import colour_table, find_peak, pack
 from emdose.report.wording import heading, number, plain, words
@@ -60,15 +59,8 @@ def render(result: RunResult) -> str:
     ----------
     result : RunResult
         What a run left in its folder.
-
-    Raises
-    ------
-    InputError
-        When the phantom holds no tissue.
     """
     phantom, summary = result.phantom, result.summary
-    if not phantom.body.any():
-        raise InputError("nothing to show: the phantom holds no tissue", field="phantom", found=phantom.name)
     maps = content.layers(result)
     hot = maps[-1]
     peak = find_peak(hot.value, phantom.body, phantom.grid)
@@ -87,9 +79,10 @@ def render(result: RunResult) -> str:
     volume["tissues"] = [{"name": words(name), "colour": colour} for name, colour in colours.items()]
     volume["colour_tables"] = {name: colour_table(name) for name in sorted({m.colours for m in maps})}
     volume["first"] = hot.key
-    rows = content.check_rows(summary)
-    groups = content.limit_groups(rows, content.b1plus_rms_T(summary))
-    inputs, notes = content.check_inputs(summary)
+    rows = limit_table.check_rows(summary)
+    b1, b1_place = limit_table.b1plus_rms(summary)
+    groups = limit_table.limit_groups(rows, b1)
+    inputs, notes = limit_table.check_inputs(summary)
     version = _version()
     page: dict[str, Any] = {
         "version": version,
@@ -99,10 +92,12 @@ def render(result: RunResult) -> str:
         "tiles": content.tiles(summary),
         "setup": _setup(result),
         "groups": groups,
+        "document": limit_table.common_document(rows),
+        "b1_place": b1_place,
         "inputs": inputs,
         "notes": notes,
-        "sources": content.footnotes(rows, "source"),
-        "remarks": content.footnotes(rows, "note"),
+        "sources": limit_table.footnotes(rows, "source"),
+        "remarks": limit_table.footnotes(rows, "note"),
         "peaks": content.peak_rows(result),
         "block": volume["block"],
         "convergence": content.convergence(summary),
@@ -127,7 +122,10 @@ def _template(page: dict[str, Any]) -> str:
     loader = PackageLoader("emdose.report", "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     # Style and script are our own files: they go in as they are, not as templates.
-    own = {name: Markup(loader.get_source(environment, file)[0]) for name, file in (("css", "report.css"), ("script", "viewer.js"))}
+    own = {
+        name: Markup(loader.get_source(environment, file)[0])
+        for name, file in (("css", "report.css"), ("script", "viewer.js"))
+    }
     return environment.get_template("report.html.j2").render(**page, **own)
 
 
@@ -135,8 +133,11 @@ def _picture(renderer: Renderer, result: RunResult, title: str, marked: bool) ->
     png, problem = renderer.png()
     conductors = len(result.coil.segments)
     shown = f"{result.coil.name} around {words(result.phantom.name)}" if conductors else words(result.phantom.name)
-    spot = f" The red ball marks the peak of {title}; orange surrounds what exceeds half of it." if marked and not problem else (
-        f" The red dot marks the peak of {title}." if marked else "")  # fmt: skip
+    spot = (
+        f" The red ball marks the peak of {title}; orange surrounds what exceeds half of it."
+        if marked and not problem
+        else (f" The red dot marks the peak of {title}." if marked else "")
+    )
     return {
         "source": "data:image/png;base64," + base64.b64encode(png).decode("ascii"),
         "alt": f"Three-dimensional picture of {shown}.{spot}",
@@ -151,7 +152,10 @@ def _setup(result: RunResult) -> list[tuple[str, str]]:
         ("Body", words(result.phantom.name)),
         ("Source of the body", str(getattr(result.phantom, "source", "") or "–")),
         ("Mass, volume", f"{number(result.phantom.mass_kg, 4)} kg, {number(1e3 * result.phantom.volume_m3, 4)} L"),
-        ("Voxels", " × ".join(map(str, grid.shape)) + " of " + " × ".join(f"{1e3 * s:.4g}" for s in grid.spacing_m) + " mm"),
+        (
+            "Voxels",
+            " × ".join(map(str, grid.shape)) + " of " + " × ".join(f"{1e3 * s:.4g}" for s in grid.spacing_m) + " mm",
+        ),
         ("Tissue voxels", f"{int(result.phantom.body.sum()):,}".replace(",", "\u202f")),
         ("Coil", result.coil.name),
         *((f"Coil: {heading(str(k))}", plain(v)) for k, v in result.coil.parameters.items()),

@@ -1,8 +1,8 @@
 """The picture of body and coil, drawn off screen by pyvista in a process of its own.
 
-VTK ends the whole process when it finds no usable OpenGL. It therefore runs as ``python -m emdose.report.scene`` with the
-scene as an NPZ archive on standard input and a PNG file on standard output; when that fails or takes too long, matplotlib
-draws a plainer picture.
+VTK ends the whole process when it finds no usable OpenGL. It therefore runs as ``python -m emdose.report.scene`` with
+the scene as an NPZ archive on standard input and a PNG file on standard output; when that fails or takes too long,
+matplotlib draws a plainer picture.
 """
 
 from __future__ import annotations
@@ -227,11 +227,28 @@ def _add_guides(plotter: Any, points: np.ndarray, aspect: float) -> None:
     start = focus + (0.93 * half * aspect - bar) * right - 0.94 * half * up + extent * view
     plotter.add_mesh(pv.Line(start, start + bar * right), color=GUIDE, line_width=5)
     plotter.add_point_labels(
-        [start + 0.5 * bar * right + 0.03 * half * up], [f"{1e3 * bar:g} mm"], text_color=GUIDE, font_size=26, shape=None,
-        show_points=False, always_visible=True, bold=False, justification_horizontal="center",
-    )  # fmt: skip
+        [start + 0.5 * bar * right + 0.03 * half * up],
+        [f"{1e3 * bar:g} mm"],
+        text_color=GUIDE,
+        font_size=26,
+        shape=None,
+        show_points=False,
+        always_visible=True,
+        bold=False,
+        justification_horizontal="center",
+    )
     plotter.reset_camera_clipping_range()
-    plotter.add_axes(xlabel="R", ylabel="A", zlabel="S", line_width=4, color=GUIDE, viewport=(0.0, 0.0, 0.22, 0.22))
+    plotter.add_axes(
+        xlabel="R",
+        ylabel="A",
+        zlabel="S",
+        line_width=4,
+        color=GUIDE,
+        x_color="#d9534f",
+        y_color="#3c9d5b",
+        z_color="#3f7fc4",
+        viewport=(0.0, 0.0, 0.22, 0.22),
+    )
 
 
 def _level_set(value: np.ndarray, level: float, scene: Scene) -> Any:
@@ -253,7 +270,9 @@ def _corner_points(scene: Scene) -> np.ndarray:
     if not len(used):
         used = np.array([[0, 0, 0], scene.body.shape])
     ends = np.stack([used.min(axis=0), used.max(axis=0) + 1], 1)
-    return np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, 3) * np.asarray(scene.spacing_m) + np.asarray(scene.origin_m)
+    return np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, 3) * np.asarray(scene.spacing_m) + np.asarray(
+        scene.origin_m
+    )
 
 
 def _inner(body: np.ndarray) -> np.ndarray:

@@ -11,10 +11,28 @@ NARROW = "\u202f"
 UNIT_TEXT = {"W/kg": "W/kg", "T": "T", "uT": "µT", "m^3": "m³", "kg/m3": "kg/m³", "degC": "°C"}
 SCALED = {"T": (1e6, "µT"), "Hz": (1e-6, "MHz")}
 """Units that are shown in another size: factor and new unit."""
-UNITS = {"W_kg": "W/kg", "V_m": "V/m", "S_m": "S/m", "kg_m3": "kg/m³", "degC": "°C", "deg": "°", "Hz": "Hz", "kg": "kg",
-         "m": "m", "T": "T", "s": "s", "W": "W", "A": "A"}  # fmt: skip
+UNITS = {
+    "W_kg": "W/kg",
+    "V_m": "V/m",
+    "S_m": "S/m",
+    "kg_m3": "kg/m³",
+    "degC": "°C",
+    "deg": "°",
+    "Hz": "Hz",
+    "kg": "kg",
+    "m": "m",
+    "T": "T",
+    "s": "s",
+    "W": "W",
+    "A": "A",
+}
 """Endings of keys that are units, longest first."""
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+
+
+def is_finite(value: Any) -> bool:
+    """Whether something is a number, not a truth value, and finite."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -27,7 +45,7 @@ def number(value: Any, digits: int = 3) -> str:
     digits : int
         Significant digits.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) and not hasattr(value, "__float__"):
+    if isinstance(value, bool) or (not isinstance(value, int | float) and not hasattr(value, "__float__")):
         return "–"
     value = float(value)
     if not math.isfinite(value):

@@ -1,0 +1,111 @@
+"""The table of limits as the page shows it: one row per check, by operating mode, with footnotes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from emdose.report.wording import duration, flat, is_finite, number, words
+
+AMBER = 0.8
+"""Share of a limit above which its bar changes colour."""
+
+
+def check_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the limit table with all their keys, ready to show.
+
+    ``source_n`` and ``note_n`` number the sources and the notes, equal texts alike.
+    """
+    rows = [_check_row(r) for r in summary.get("checks") or []]
+    for key in ("source", "note"):
+        numbers: dict[str, int] = {}
+        for row in rows:
+            shown = row[key] and (key == "note" or row["limit"] is not None)
+            row[f"{key}_n"] = numbers.setdefault(row[key], len(numbers) + 1) if shown else None
+    return rows
+
+
+def common_document(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Standard and edition when all rows share them, else nothing."""
+    documents = {row["document"] for row in rows}
+    return documents.pop() if len(documents) == 1 else ""
+
+
+def footnotes(rows: Sequence[Mapping[str, Any]], key: str) -> list[tuple[int, str]]:
+    """Number and text of every "source" or "note" of the rows, in order."""
+    return sorted({(row[f"{key}_n"], row[key]) for row in rows if row[f"{key}_n"]})
+
+
+def limit_groups(rows: Sequence[Mapping[str, Any]], b1plus_rms_T: float | None) -> list[dict[str, Any]]:
+    """The rows by operating mode, each with the limit that binds first and the largest B1+rms it leaves.
+
+    SAR grows with the square of B1+, so that B1+rms = now / sqrt(value / limit) of the binding row.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        From :func:`check_rows`.
+    b1plus_rms_T : float or None
+        B1+rms that belongs to the values [T].
+    """
+    groups = []
+    for mode in dict.fromkeys(r["mode"] for r in rows):
+        mine = [r for r in rows if r["mode"] == mode]
+        rated = [r for r in mine if r["counted"] and r["ratio"] is not None]
+        binding = max(rated, key=lambda r: r["ratio"], default=None)
+        largest = b1plus_rms_T / math.sqrt(binding["ratio"]) if binding and binding["ratio"] and b1plus_rms_T else None
+        name = f"{mode} mode" if mode and not mode.endswith("mode") else mode or "all modes"
+        groups.append(
+            {
+                "mode": name[:1].upper() + name[1:],
+                "rows": mine,
+                "binding": binding,
+                "b1": number(largest and 1e6 * largest, 3) if largest else "",
+            }
+        )
+    return groups
+
+
+def check_inputs(summary: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Stated inputs of the checks (masses, definitions, duty cycles) and the notes to the table."""
+    told = summary.get("check_inputs") or {}
+    return [(words(k), v) for k, v in flat(told.get("inputs") or {})], [str(n) for n in told.get("notes") or []]
+
+
+def b1plus_rms(summary: Mapping[str, Any]) -> tuple[float | None, str]:
+    """B1+rms that the values of the checks belong to [T], and where it was taken."""
+    told = summary.get("check_inputs") or {}
+    value: Any = told.get("b1plus_rms_T")
+    return (float(value) if is_finite(value) else None), str(told.get("b1plus_region") or "")
+
+
+def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
+    value, limit = (v if is_finite(v := raw.get(k)) else None for k in ("value", "limit"))
+    ratio = raw.get("ratio") if is_finite(raw.get("ratio")) else value / limit if value is not None and limit else None
+    uncertainty = raw.get("uncertainty", raw.get("expanded_uncertainty"))
+    averaging = duration(raw.get("window_s"))
+    if is_finite(raw.get("averaging_mass_g")):
+        averaging += f", {raw['averaging_mass_g']:g} g"
+    level = "none" if ratio is None else "over" if ratio > 1 else "near" if ratio > AMBER else "low"
+    return {
+        "mode": str(raw.get("mode") or ""),
+        "quantity": str(raw.get("quantity") or ""),
+        "region": str(raw.get("region") or ""),
+        "document": ", edition ".join(str(raw[k]) for k in ("standard", "edition") if raw.get(k)),
+        "averaging": averaging,
+        "value": number(value),
+        "uncertainty": f"± {number(uncertainty, 2)}" if is_finite(uncertainty) else "not known",
+        "limit": None if limit is None else number(limit),
+        "unit": str(raw.get("unit") or ""),
+        "ratio": ratio,
+        "percent": None if ratio is None else f"{100 * ratio:.1f} %" if ratio < 1.995 else f"{ratio:.2f} ×",
+        "bar": None if ratio is None else round(min(100 * ratio / 1.25, 100), 2),
+        "margin": None if ratio is None else f"{100 * (1 - ratio):+.1f} %".replace("-", "\u2212"),
+        "margin_dB": None if not ratio or ratio <= 0 else f"{-10 * math.log10(ratio):+.2f} dB".replace("-", "\u2212"),
+        "level": level,
+        "verified": bool(raw.get("verified", False)),
+        "source": str(raw.get("source") or ""),
+        "counted": bool(raw.get("counted", True)),
+        "note": str(raw.get("note") or ""),
+    }

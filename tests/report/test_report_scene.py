@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from emdose.report.scene import PNG_MAGIC, Renderer, Scene, draw_plain
+
+SEGMENTS = np.array([[[0.05, 0.0, -0.05], [0.05, 0.0, 0.05]], [[-0.05, 0.0, -0.05], [-0.05, 0.0, 0.05]]])
+
+
+def small_scene(n: int = 10, segments: np.ndarray = SEGMENTS) -> Scene:
+    x = np.arange(n) - (n - 1) / 2
+    body = (x[:, None, None] ** 2 + x[:, None] ** 2 + x**2) < (0.4 * n) ** 2
+    return Scene(body, (5e-3,) * 3, (-2.5e-3 * n,) * 3, segments, body * 1.0, (0.0, 0.0, 0.01))
+
+
+def failing(code: str, timeout_s: float = 20.0) -> tuple[bytes, str]:
+    return Renderer(small_scene(), [sys.executable, "-c", code], timeout_s).png()
+
+
+def test_scene_survives_the_pipe():
+    """Oracle: the scene that was sent."""
+    scene = small_scene()
+    back = Scene.of_archive(scene.archive())
+    assert np.array_equal(back.body, scene.body)
+    assert np.array_equal(back.segments_m, scene.segments_m)
+    assert np.allclose(back.hot, scene.hot)
+    assert (back.spacing_m, back.origin_m, back.hot_spot_m) == (scene.spacing_m, scene.origin_m, scene.hot_spot_m)
+    assert Scene.of_archive(Scene(scene.body, *([(1.0,) * 3] * 2), SEGMENTS, scene.hot).archive()).hot_spot_m is None
+
+
+def test_large_scenes_are_thinned():
+    """Oracle: no side above the limit, the same extent to one voxel."""
+    body = np.ones((250, 30, 10), bool)
+    thin = Scene(body, (1e-3,) * 3, (0.0,) * 3, SEGMENTS, body * 1.0).thinned(100)
+    assert max(thin.body.shape) <= 100
+    assert thin.body.shape[0] * thin.spacing_m[0] == pytest.approx(0.25, abs=3e-3)
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("import os; os.abort()", "code"),
+        ("import sys; sys.exit(3)", "code 3"),
+        ("print('no picture')", "code 0"),
+        ("import sys; sys.stdin.close()", "code 0"),
+    ],
+)
+def test_a_crashing_renderer_leaves_a_plain_picture(code: str, why: str):
+    """Oracle: the PNG signature; the reason names how the process ended."""
+    png, problem = failing(code)
+    assert png.startswith(PNG_MAGIC)
+    assert why in problem
+
+
+def test_a_renderer_that_hangs_is_ended():
+    """Oracle: the time limit that was given."""
+    png, problem = failing("import time; time.sleep(60)", timeout_s=0.5)
+    assert png.startswith(PNG_MAGIC)
+    assert "0.5 s" in problem
+
+
+def test_a_renderer_that_does_not_exist():
+    """Oracle: a program that cannot be started must not fail the report."""
+    png, problem = Renderer(small_scene(), ["/no/such/program"]).png()
+    assert png.startswith(PNG_MAGIC)
+    assert "did not run" in problem
+
+
+def test_plain_picture_shows_the_hot_spot():
+    """Oracle: pixels of the marker's colour exist with a hot spot and not without."""
+
+    def reds(scene: Scene) -> int:
+        image = imread(io.BytesIO(draw_plain(scene)))[..., :3]
+        return int(np.sum(np.abs(image - np.array([0xE0, 0x32, 0x2B]) / 255).max(axis=-1) < 0.08))
+
+    scene = small_scene()
+    assert reds(scene) > 30
+    assert reds(Scene(scene.body, scene.spacing_m, scene.origin_m, SEGMENTS, scene.hot)) < 10
+
+
+def test_pyvista_picture_or_a_reason():
+    """Oracle: either a picture with a transparent background and copper in it, or a plain one with a reason."""
+    png, problem = Renderer(small_scene(), timeout_s=120).png()
+    image = imread(io.BytesIO(png))
+    assert image.ndim == 3
+    if not problem:
+        assert image[2, 2, 3] == 0
+        red, green, blue, opaque = np.moveaxis(image, -1, 0)
+        assert np.sum((opaque > 0.9) & (red > 1.4 * green) & (green > 1.2 * blue)) > 200
+
+
+def test_scene_without_conductors():
+    """Oracle: a plane wave has no segments; there is still a picture."""
+    assert draw_plain(small_scene(segments=np.zeros((0, 2, 3)))).startswith(PNG_MAGIC)
