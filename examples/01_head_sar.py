@@ -2,8 +2,8 @@
 SAR of a head at 3 T, beside its limits
 =======================================
 
-A layered head in a 16-rung birdcage driven in quadrature at 127.74 MHz, scaled to 2 µT B1+rms: the body's absorbed power,
-the peak 10 g average, and the SAR limits of IEC 60601-2-33 with value, limit and margin.
+A layered head in a 16-rung birdcage driven in quadrature at 127.74 MHz, scaled to 2 µT B1+rms: its mean SAR, the peak
+10 g average, and the SAR limits of IEC 60601-2-33 with value, limit and margin.
 """
 
 import emdose as em

@@ -2,8 +2,8 @@
 How good is it? A sphere against Mie's series
 =============================================
 
-A sphere of 10 cm radius in a plane wave has a closed form. The solver meets it on ever finer voxels: what is left is the
-staircase, and it shrinks with the voxels.
+A sphere of 10 cm radius in a plane wave has a closed form. The solver meets it on ever finer voxels: what is left is
+the staircase, and it shrinks with the voxels.
 """
 
 import emdose as em

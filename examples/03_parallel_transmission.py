@@ -19,5 +19,5 @@ drives = {**array.drives, "aligned in the centre": np.exp(-1j * np.angle(b1plus)
 for name, weights in drives.items():
     driven = fields.drive(weights).scale(b1plus_rms_T=1e-6)
     current_A = driven.provenance["scale"]["factor"]
-    peak = plan.apply(em.point_sar(driven, head)).value.max()
+    peak = plan.apply(em.point_sar(driven, head).value).value.max()
     print(f"{name:22} {current_A:6.2f} A per loop, peak 10 g {peak:6.2f} W/kg at 1 µT")
