@@ -114,7 +114,7 @@ def test_modules_stay_short() -> None:
 
 
 def test_no_loose_ends() -> None:
-    marks = re.compile(r"\b(TODO|FIXME|NotImplementedError)\b")
+    marks = re.compile(r"\b(TODO|FIXME)\b|raise NotImplementedError")
     texts = [*MODULES, *SOURCE.rglob("*.cuh")]
     assert [p.name for p in texts if marks.search(p.read_text(encoding="utf-8"))] == []
 
