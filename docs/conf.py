@@ -49,7 +49,7 @@ suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, w
 autosummary_generate = True
 autodoc_typehints = "none"  # types, shapes and units are in the docstrings
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False}
+autodoc_default_options = {"members": True, "show-inheritance": False, "ignore-module-all": True}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
@@ -67,7 +67,7 @@ sphinx_gallery_conf = {
     "plot_gallery": "True",
 }
 
-_LITERAL = re.compile(r"(``.*?``|:\w+:`.*?`|`[^`]*`_?)")
+_MARKUP = re.compile(r"(``.*?``|:[\w:]+:`.*?`|`[^`]*`_?|(?<![\w*])\*[A-Za-z][^*]*[A-Za-z]\*(?![\w*]))")
 
 
 def plain_text(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
@@ -80,14 +80,18 @@ def plain_text(app: object, what: str, name: str, obj: object, options: object, 
             in_math = False
         if in_math:
             continue
-        parts = _LITERAL.split(line)
+        parts = _MARKUP.split(line)
         parts[::2] = [_escape(p) for p in parts[::2]]
+        # Markup must end at a space or punctuation: ``n``^3 would not.
+        parts[1::2] = [
+            m + "\\ " if after[:1] in "^/" and after else m for m, after in zip(parts[1::2], parts[2::2], strict=True)
+        ]
         lines[i] = "".join(parts)
 
 
 def _escape(text: str) -> str:
     text = re.sub(r"(?<!\\)\|", r"\\|", text)
-    text = re.sub(r"(?<![*\\])\*(?!\*)(?![\w(][^*]*[\w)]\*)", r"\\*", text)
+    text = re.sub(r"(?<![*\\])\*(?!\*)", r"\\*", text)
     return re.sub(r"(?<=\w)_(?=[\s,.;:)\]/]|$)", r"\\_", text)
 
 
