@@ -68,7 +68,9 @@ _CTYPES: dict[type, Any] = {
 }
 
 # Contraction to fused multiply-add would round differently from NumPy; neither flag below changes a value.
-_FLAGS = tuple("-x c -std=c11 -O3 -fPIC -shared -ffp-contract=off -fno-math-errno -fno-trapping-math".split())
+_FLAGS = tuple(
+    ["-x", "c", "-std=c11", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+)
 _OPTIONAL = (("-march=native", "-fopenmp"), ("-mcpu=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
 
 
@@ -184,9 +186,12 @@ class Compiler:
 
 @cache
 def source(name: str) -> str:
-    """Text of ``<name>.cuh`` with its ``#include "..."`` lines replaced by the files."""
-    return re.sub(r'^#include "([\w.]+)"$', lambda m: resources.kernel_text(m[1]), resources.kernel_text(f"{name}.cuh"),
-                  flags=re.MULTILINE)  # fmt: skip
+    """Text of ``<name>.cuh`` with its ``#include "..."`` lines replaced by the files, also in included ones."""
+    return _expanded(f"{name}.cuh")
+
+
+def _expanded(file: str) -> str:
+    return re.sub(r'^#include "([\w.]+)"$', lambda m: _expanded(m[1]), resources.kernel_text(file), flags=re.MULTILINE)
 
 
 def signatures(text: str, real: str) -> dict[str, Signature]:

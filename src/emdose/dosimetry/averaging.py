@@ -79,9 +79,7 @@ class MassAverage:
         return tuple(int(i) for i in index)  # type: ignore[return-value]
 
 
-def mass_average(
-    sar: Any, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto"
-) -> MassAverage:
+def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> MassAverage:
     """SAR averaged over cubes of tissue of a given mass.
 
     Parameters

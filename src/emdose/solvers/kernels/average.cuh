@@ -93,7 +93,7 @@ FN void eight_sums(const double *RESTRICT table, int n1, int n2, const Span *s, 
     }
 }
 
-FN void eight_counts(const u32 *RESTRICT table, int n1, int n2, const Span *s, double *v)
+FN_APART void eight_counts(const u32 *RESTRICT table, int n1, int n2, const Span *s, double *v)
 {
     for (int e = 0; e < 8; e++) {
         const int x = e >> 2, y = e >> 1 & 1, z = e & 1;
@@ -162,14 +162,15 @@ FN int face_in_background(const u32 *RESTRICT table, const double *RESTRICT weig
                           int half)
 {
     const int x0 = i - half, x1 = i + half + 1, y0 = j - half, y1 = j + half + 1, z0 = k - half, z1 = k + half + 1;
-    const i64 Y = n2, X = Y * n1;
-    const double *w = weight + i * X + j * Y + k;
-    return (!(w[-half * X] > 0) && box_count(table, n1, n2, x0, x0 + 1, y0, y1, z0, z1) == 0) ||
-           (!(w[half * X] > 0) && box_count(table, n1, n2, x1 - 1, x1, y0, y1, z0, z1) == 0) ||
-           (!(w[-half * Y] > 0) && box_count(table, n1, n2, x0, x1, y0, y0 + 1, z0, z1) == 0) ||
-           (!(w[half * Y] > 0) && box_count(table, n1, n2, x0, x1, y1 - 1, y1, z0, z1) == 0) ||
-           (!(w[-half] > 0) && box_count(table, n1, n2, x0, x1, y0, y1, z0, z0 + 1) == 0) ||
-           (!(w[half] > 0) && box_count(table, n1, n2, x0, x1, y0, y1, z1 - 1, z1) == 0);
+    const i64 q = ((i64)i * n1 + j) * n2 + k;
+    ROLLED for (int f = 0; f < 6; f++) { /* -x, +x, -y, +y, -z, +z */
+        const i64 step = f < 2 ? (i64)n1 * n2 : f < 4 ? n2 : 1;
+        if (!(weight[q + (f % 2 ? step : -step) * half] > 0) &&
+            box_count(table, n1, n2, f == 1 ? x1 - 1 : x0, f == 0 ? x0 + 1 : x1, f == 3 ? y1 - 1 : y0,
+                      f == 2 ? y0 + 1 : y1, f == 5 ? z1 - 1 : z0, f == 4 ? z0 + 1 : z1) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 FN int lesser(int a, int b) { return a < b ? a : b; }

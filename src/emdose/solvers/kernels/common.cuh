@@ -16,6 +16,12 @@ typedef struct { real re, im; } creal;
 
 #  define FN static __device__ __forceinline__
 #  define RESTRICT __restrict__
+/* A GPU inlines and unrolls everything; where that takes too many registers: */
+#  define FN_APART static __device__ __noinline__
+#  define ROLLED _Pragma("unroll 1")
+#  ifndef NAN
+#    define NAN __int_as_float(0x7fc00000)
+#  endif
 #  define KERNEL1(name, call, ...)                                                      \
     extern "C" __global__ void name(i64 n0, __VA_ARGS__) {                              \
         const i64 i = (i64)blockIdx.x * blockDim.x + threadIdx.x;                       \
@@ -39,7 +45,9 @@ typedef struct { real re, im; } creal;
 #    define EXPORT
 #  endif
 #  define FN static inline
+#  define FN_APART static inline
 #  define RESTRICT restrict
+#  define ROLLED
 EXPORT int emdose_threads = 1; /* set by the loader before every call */
 #  if defined(_OPENMP)
 #    define WALK(schedule) _Pragma(schedule)
@@ -58,10 +66,10 @@ FN i64 chunk_of(i64 n) {
     }
 #  define KERNEL3(name, call, ...)                                                      \
     EXPORT void name(int n0, int n1, int n2, __VA_ARGS__) {                             \
-        const i64 rows = (i64)n0 * n1;                                                  \
-        WALK("omp parallel for schedule(dynamic, chunk_of(rows)) num_threads(emdose_threads)") \
-        for (i64 row = 0; row < rows; row++) {                                          \
-            const int i = (int)(row / n1), j = (int)(row % n1);                         \
+        const i64 all_rows = (i64)n0 * n1; /* names that no parameter should have */    \
+        WALK("omp parallel for schedule(dynamic, chunk_of(all_rows)) num_threads(emdose_threads)") \
+        for (i64 one_row = 0; one_row < all_rows; one_row++) {                          \
+            const int i = (int)(one_row / n1), j = (int)(one_row % n1);                 \
             for (int k = 0; k < n2; k++) { call; }                                      \
         }                                                                               \
     }

@@ -10,7 +10,7 @@
 #  define POINT(i, w, n0) ((i) + (i64)(w) * (n0))
 #else
 #  define STEP TILE
-#  define POINT(i, w, n0) ((i) * TILE + (w))
+#  define POINT(i, w, n0) ((void)(n0), (i) * TILE + (w))
 #endif
 #define FAR 2.0       /* lengths from the middle beyond which three Gauss points alone are good to 1e-6... */
 #define VERY_FAR 8.0  /* ...and two are */

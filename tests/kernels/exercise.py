@@ -1,0 +1,137 @@
+"""Every kernel of every file, launched once on small random input, by a given loader.
+
+Used by the tests that compare the compiled kernels with their NumPy twins and, as a script, under the sanitizers of
+gcc: ``python exercise.py`` compiles with the flags in EMDOSE_CFLAGS and runs all of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import numpy as np
+
+from emdose import backend
+
+Result = dict[str, np.ndarray]
+
+
+class Recorder:
+    """A kernel module that remembers which of its kernels ran."""
+
+    def __init__(self, module) -> None:
+        self.module, self.ran = module, set()
+
+    def launch(self, kernel, shape, *args) -> None:
+        self.ran.add(kernel)
+        self.module.launch(kernel, shape, *args)
+
+
+def bandwidth(kernels: Recorder, real: type) -> Result:
+    rng = np.random.default_rng(1)
+    b, c = rng.normal(size=(2, 3001)).astype(real)
+    a = np.full(3001, np.nan, real)
+    kernels.launch("triad", 3001, 1.5, b, c, a)
+    return {"a": a}
+
+
+def average(kernels: Recorder, real: type) -> Result:
+    """A lumpy body that touches the ends of the grid, with a cube whose shell is cut at 0.9995 (a rim)."""
+    rng = np.random.default_rng(2)
+    n0, n1, n2 = shape = (13, 11, 12)
+    # Whole numbers: their sums are exact in any order, so that ties fall the same way everywhere.
+    weight = np.where(rng.random(shape) < 0.93, 1000.0, 0.0)
+    weight[:7] = 1000.0
+    weight[9, 5, 5] = 1e6
+    target = 1000.0 * (3 + 2 * 0.9995) ** 3
+    values = rng.normal(size=shape)
+    masses, table = np.zeros((2, n0 + 1, n1 + 1, n2 + 1))
+    counts = np.zeros(masses.shape, np.uint32)
+    for kind, out, maps in (("sum", masses, (weight, np.ones(shape))), ("sum", table, (weight, values)),
+                            ("count", counts, (weight,))):  # fmt: skip
+        kernels.launch(f"{kind}_rows", n0 * n1, n1, n2, *maps, out)
+        kernels.launch(f"{kind}_lines", (n0 + 1) * (n2 + 1), n1 + 1, n2 + 1, out)
+        kernels.launch(f"{kind}_lines", (n1 + 1) * (n2 + 1), n0 + 1, (n1 + 1) * (n2 + 1), out)
+    half, reach = np.empty((2, *shape), np.int16)
+    fraction, mass, sums = np.empty((3, *shape))
+    rim = np.empty(shape, np.uint8)
+    kernels.launch("grow_cubes", shape, target, weight, masses, counts, half, fraction, mass, reach, rim)
+    kernels.launch("cube_sums", shape, table, half, fraction, sums)
+    before = np.full((n0 + 2, n1 + 2, n2 + 2), -np.inf)
+    after = before.copy()
+    everywhere = np.arange(weight.size)
+    for level in range(int(reach.max()), -1, -1):
+        kernels.launch("widen_level", shape, level, reach, sums, before, after)
+        kernels.launch("enter_rims", everywhere.size, *shape, level, everywhere, reach, rim, sums, after)
+        before, after = after, before
+    voxels = np.flatnonzero((weight > 0) & (half < 0))
+    steps, face_fraction = np.empty(6 * voxels.size, np.int32), np.empty(6 * voxels.size)
+    face_mass, face_sums = np.empty((2, 6 * voxels.size))
+    kernels.launch("grow_face_cubes", 6 * voxels.size, *shape, target, voxels, weight, masses, steps, face_fraction,
+                   face_mass)  # fmt: skip
+    kernels.launch("face_cube_sums", 6 * voxels.size, *shape, voxels, table, steps, face_fraction, face_sums)
+    assert (rim == 2).any()
+    assert (steps >= 0).any()
+    return {"masses": masses, "table": table, "counts": counts, "half": half, "fraction": fraction, "mass": mass,
+            "reach": reach, "rim": rim, "sums": sums, "largest": before, "steps": steps,
+            "face_fraction": face_fraction, "face_mass": face_mass, "face_sums": face_sums}  # fmt: skip
+
+
+def _complex(rng: np.random.Generator, shape: tuple[int, ...], real: type) -> np.ndarray:
+    kind = np.complex64 if real is np.float32 else np.complex128
+    return (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(kind)
+
+
+def lattice(kernels: Recorder, real: type) -> Result:
+    """A slab of rows 2 to 5 of 8, two ports."""
+    rng = np.random.default_rng(3)
+    n0, ny, n2, first, n1, ports = 6, 8, 10, 2, 4, 2
+    green = _complex(rng, (n0 // 2 + 1, ny // 2 + 1, n2 // 2 + 1), real)
+    g = [_complex(rng, (n,), real) for n in (n0, ny, n2)]
+    dyadic = _complex(rng, (ports, 3, n0, n1, n2), real)
+    scalar = dyadic.copy()
+    kernels.launch("dyadic", (n0, n1, n2), ports, first, ny, 0.7, green, *g, dyadic)
+    kernels.launch("scalar", (n0, n1, n2), ports, first, ny, green, scalar)
+    return {"dyadic": dyadic, "scalar": scalar}
+
+
+def filaments(kernels: Recorder, real: type) -> Result:
+    """Points near, far and very far from three pieces, two ports, all components of A and curl A."""
+    rng = np.random.default_rng(4)
+    n, pieces, ports = 53, 3, 2
+    points = rng.uniform(-1, 1, (3, n)) * np.geomspace(0.05, 20, n)
+    start = rng.uniform(-0.1, 0.1, (pieces, 3))
+    tangent = rng.normal(size=(pieces, 3))
+    tangent /= np.linalg.norm(tangent, axis=1)[:, None]
+    length = rng.uniform(0.05, 0.2, pieces)
+    currents = _complex(rng, (ports, pieces), real)
+    found = {}
+    for component in range(3):
+        for magnetic in (0, 1):
+            out = np.zeros((ports, n), currents.dtype)
+            kernels.launch("filaments", -(-n // 16), n, points, pieces, start, tangent, length, ports, currents, 2.7,
+                           component, magnetic, out)  # fmt: skip
+            found[f"{'curl A' if magnetic else 'A'} {component}"] = out
+    return found
+
+
+EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
+    "bandwidth": bandwidth, "average": average, "lattice": lattice, "filaments": filaments,
+}  # fmt: skip
+REALS = {"float": np.float32, "double": np.float64}
+
+
+def run(kernels: backend.KernelSet, name: str, real: str) -> tuple[Result, str]:
+    """Results of one file's kernels, and who ran them; fails when a kernel of the file was left out."""
+    module = kernels.load(name, real)
+    recorder = Recorder(module)
+    result = EXERCISES[name](recorder, REALS[real])
+    assert recorder.ran == set(module.signatures), f"{name}: not exercised: {set(module.signatures) - recorder.ran}"
+    return result, module.kind
+
+
+if __name__ == "__main__":
+    for file in EXERCISES:
+        for kind in REALS:
+            print(file, kind, run(backend.get("cpu").kernels, file, kind)[1])
+    sys.stdout.flush()

@@ -1,0 +1,183 @@
+"""The loader. Oracles: what a caller may and may not pass, and what must survive on a machine that is not ideal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emdose import backend, kernel_loader
+
+pytestmark = pytest.mark.skipif(kernel_loader.compiler() is None, reason="needs a C compiler")
+
+TRIAD = """
+import numpy as np
+from emdose import backend
+m = backend.get("cpu").kernels.load("bandwidth", "double")
+a = np.empty(100000)
+m.launch("triad", a.size, 2.0, np.ones(a.size), np.arange(a.size, dtype=float), a)
+assert np.array_equal(a, 1 + 2 * np.arange(a.size))
+print(m.kind)
+"""
+
+
+def python(code: str, *, ok: bool = True, **environment: str) -> subprocess.CompletedProcess:
+    run = subprocess.run([sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True,
+                         text=True, timeout=120, check=False)  # fmt: skip
+    assert not ok or run.returncode == 0, run.stderr
+    return run
+
+
+@pytest.fixture
+def triad():
+    module = backend.get("cpu").kernels.load("bandwidth", "double")
+    return lambda *args, shape=4: module.launch("triad", shape, *args)
+
+
+def test_signatures_are_read_from_the_text() -> None:
+    text = """/* KERNEL1(no, x) */
+KERNEL1(one, f(i, a[2], g(b, 1)), const real *RESTRICT a, // a comment, with commas
+        creal *RESTRICT b, i64 n)
+KERNEL3(three, h(i, j, k), double s, u8 *t)
+"""
+    found = kernel_loader.signatures(text, "float")
+    assert list(found) == ["one", "three"]
+    a, b, n = found["one"].parameters
+    assert (a.dtype, a.array, a.written) == (np.float32, True, False)
+    assert (b.dtype, b.array, b.written) == (np.complex64, True, True)
+    assert (n.name, n.dtype, n.array) == ("n", np.int64, False)
+    assert found["three"].dimensions == 3
+    assert kernel_loader.signatures(text, "double")["one"].parameters[1].dtype is np.complex128
+
+
+def test_good_call(triad) -> None:
+    a = np.empty(4)
+    triad(2, np.ones(4), np.arange(4.0), a)
+    np.testing.assert_array_equal(a, [1, 3, 5, 7])
+    triad(2, np.ones(4), np.ones(4), a, shape=0)
+    np.testing.assert_array_equal(a, [1, 3, 5, 7])
+
+
+def test_bad_arrays_raise_and_never_crash(triad) -> None:
+    good, other = np.ones(4), np.ones(4)
+    read_only = np.ones(4)
+    read_only.flags.writeable = False
+    unaligned = np.zeros(33, np.uint8)[1:].view(np.float64)
+
+    class Device:  # what a GPU's array looks like from here
+        dtype, flags, nbytes = good.dtype, good.flags, good.nbytes
+
+    for bad, error in [(good.astype(np.float32), TypeError), (np.ones(8)[::2], ValueError), ([1.0] * 4, TypeError),
+                       (None, TypeError), (Device(), TypeError), (read_only, ValueError), (unaligned, ValueError),
+                       (good.astype(">f8"), TypeError), (good, ValueError)]:  # fmt: skip
+        with pytest.raises(error, match="triad"):
+            triad(1.0, good, other, bad)
+    shared = np.ones(7)
+    with pytest.raises(ValueError, match="overlap"):
+        triad(1.0, shared[:4], other, shared[3:])
+    triad(1.0, good, good, other)  # two arrays that are only read may be the same one
+
+
+def test_bad_scalars_and_shapes_raise(triad) -> None:
+    good, out = np.ones(4), np.ones(4)
+    for args in [(1j, good, good, out), ("1", good, good, out), (1.0, good, good), (1.0, good, good, out, 2)]:
+        with pytest.raises(TypeError):
+            triad(*args)
+    for shape in (-1, (2, 2, 1)):
+        with pytest.raises(ValueError, match="shape"):
+            triad(1.0, good, good, out, shape=shape)
+    average = backend.get("cpu").kernels.load("average", "double")
+    with pytest.raises(TypeError, match="integer"):
+        average.launch("sum_lines", 2, 2.0, 1, out)
+    with pytest.raises(ValueError, match="does not fit"):
+        average.launch("sum_lines", 2, 2**31, 1, out)
+    with pytest.raises(ValueError, match=r"no kernel 'x'"):
+        average.launch("x", 2)
+
+
+def test_result_does_not_depend_on_the_number_of_threads(monkeypatch) -> None:
+    """Oracle: the same bits."""
+    rng = np.random.default_rng(0)
+    weight, values = rng.random((2, 30, 20, 10))
+    module = backend.get("cpu").kernels.load("average", "double")
+    tables = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("EMDOSE_THREADS", threads)
+        table = np.zeros((31, 21, 11))
+        module.launch("sum_rows", 600, 20, 10, weight, values, table)
+        module.launch("sum_lines", 31 * 11, 21, 11, table)
+        tables.append(table)
+    np.testing.assert_array_equal(*tables)
+
+
+def test_processes_that_compile_at_once_all_succeed(tmp_path: Path) -> None:
+    running = [subprocess.Popen([sys.executable, "-c", TRIAD], env={**os.environ, "EMDOSE_CACHE_DIR": str(tmp_path)},
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]  # fmt: skip
+    for process in running:
+        out, err = process.communicate(timeout=120)
+        assert (process.returncode, out.strip()) == (0, "c"), err
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(left) == 1
+    assert left[0].endswith(".so")
+
+
+def test_cache_is_used_and_repaired(tmp_path: Path) -> None:
+    python(TRIAD, EMDOSE_CACHE_DIR=str(tmp_path))
+    (library,) = tmp_path.rglob("*.so")
+    made = library.stat().st_mtime_ns
+    python(TRIAD, EMDOSE_CACHE_DIR=str(tmp_path))
+    assert library.stat().st_mtime_ns == made
+    library.write_bytes(b"half a library")
+    assert python(TRIAD, EMDOSE_CACHE_DIR=str(tmp_path)).stdout.strip() == "c"
+    assert library.stat().st_size > 1000
+    python(TRIAD, EMDOSE_CACHE_DIR=str(tmp_path), EMDOSE_CFLAGS="-O1")
+    assert len(list(tmp_path.rglob("*.so"))) == 2
+
+
+def test_unusable_cache_folder_is_replaced_by_a_temporary_one(tmp_path: Path) -> None:
+    """A path below a file cannot be made, not even by root, whom permissions do not stop."""
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    (tmp_path / "tmp").mkdir()
+    out = python(TRIAD, EMDOSE_CACHE_DIR=str(blocked / "cache"), TMPDIR=str(tmp_path / "tmp"))
+    assert out.stdout.strip() == "c"
+    assert list((tmp_path / "tmp").iterdir()) == []  # tidied at exit
+
+
+def test_without_a_compiler_numpy_runs_with_one_warning() -> None:
+    code = TRIAD + 'backend.get("cpu").kernels.load("bandwidth", "float")\nbackend.get("cpu").kernels.load("average")'
+    run = python(code, EMDOSE_COMPILER="none")
+    assert run.stdout.strip() == "numpy"
+    assert run.stderr.count("EmdoseWarning") == 1
+    assert "install gcc" in run.stderr
+
+
+def test_compiler_that_fails_is_reported_and_replaced(tmp_path: Path) -> None:
+    broken = tmp_path / "broken-cc"
+    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo broken 1.0 && exit 0\necho "x.h: fatal error: gone" >&2\n'
+                      "exit 1\n")  # fmt: skip
+    broken.chmod(0o755)
+    run = python(TRIAD, EMDOSE_COMPILER=str(broken), EMDOSE_CACHE_DIR=str(tmp_path))
+    assert run.stdout.strip() == "numpy"
+    assert "fatal error: gone" in run.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_child_does_not_wait_for_threads_it_does_not_have() -> None:
+    """OpenMP's threads do not survive fork(); a child that waited for them would hang."""
+    code = (
+        TRIAD
+        + """
+import os
+child = os.fork()
+if child == 0:
+    m.launch("triad", a.size, 3.0, np.ones(a.size), np.ones(a.size), a)
+    os._exit(0 if (a == 4).all() else 1)
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    )
+    python(code, EMDOSE_THREADS="2")
