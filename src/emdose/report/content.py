@@ -11,7 +11,7 @@ import numpy as np
 from emdose.dosimetry.power import tissue_sar
 from emdose.report import charts
 from emdose.report.volumes import Layer, find_peak
-from emdose.report.wording import flat, heading, is_finite, number, plain, quantity, words
+from emdose.report.wording import flat, is_finite, number, plain, quantity, quantity_name, words
 
 if TYPE_CHECKING:
     from emdose.io.results import RunResult
@@ -267,7 +267,7 @@ def quantity_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:
         value, unit = quantity(entry.get("value"), entry.get("unit", ""), 4)
         rows.append(
             {
-                "name": heading(name).split(" [")[0],
+                "name": quantity_name(name),
                 "value": value,
                 "unit": unit,
                 "uncertainty": _uncertainty(entry) or "not known",

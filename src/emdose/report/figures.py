@@ -46,7 +46,7 @@ def figure_maps(result: RunResult, dpi: int = 150) -> bytes:
     maps = layers(result)
     shown = [maps[0], maps[-1]]
     wide = [spans[h] for _, h, _, _ in PLANES]
-    row_height = 10 * 0.8 * max(spans[v] for *_, v, _ in PLANES) / sum(wide) + 0.55
+    row_height = 10 * 0.74 * max(spans[v] for *_, v, _ in PLANES) / sum(wide) + 0.45
     figure = Figure(figsize=(10, len(shown) * row_height + 0.1), dpi=dpi, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(shown), 3, width_ratios=wide, squeeze=False)

@@ -12,7 +12,7 @@ import numpy as np
 from emdose.io import atomic
 from emdose.io.results import LOCK_FILE, REPORT_FILE
 from emdose.report import content, limit_table
-from emdose.report.scene import Renderer, Scene
+from emdose.report.scene import GLOW, Renderer, Scene
 from emdose.report.volumes import colour_table, find_peak, pack
 from emdose.report.wording import heading, number, plain, words
 
@@ -134,7 +134,7 @@ def _picture(renderer: Renderer, result: RunResult, title: str, marked: bool) ->
     conductors = len(result.coil.segments)
     shown = f"{result.coil.name} around {words(result.phantom.name)}" if conductors else words(result.phantom.name)
     spot = (
-        f" The red ball marks the peak of {title}; orange surrounds what exceeds half of it."
+        f" The red ball marks the peak of {title}; orange surrounds what exceeds {100 * GLOW:g} % of it."
         if marked and not problem
         else (f" The red dot marks the peak of {title}." if marked else "")
     )
@@ -150,15 +150,15 @@ def _setup(result: RunResult) -> list[tuple[str, str]]:
     grid = result.phantom.grid
     rows = [
         ("Body", words(result.phantom.name)),
-        ("Source of the body", str(getattr(result.phantom, "source", "") or "–")),
+        ("Body's origin", str(getattr(result.phantom, "source", "") or "–")),
         ("Mass, volume", f"{number(result.phantom.mass_kg, 4)} kg, {number(1e3 * result.phantom.volume_m3, 4)} L"),
         (
             "Voxels",
             " × ".join(map(str, grid.shape)) + " of " + " × ".join(f"{1e3 * s:.4g}" for s in grid.spacing_m) + " mm",
         ),
         ("Tissue voxels", f"{int(result.phantom.body.sum()):,}".replace(",", "\u202f")),
-        ("Coil", result.coil.name),
-        *((f"Coil: {heading(str(k))}", plain(v)) for k, v in result.coil.parameters.items()),
+        ("Source", result.coil.name),
+        *((f"Source: {heading(str(k))}", plain(v)) for k, v in result.coil.parameters.items() if v != result.coil.name),
         ("Frequency", f"{result.frequency_Hz / 1e6:.6g} MHz"),
     ]
     return [(name, text) for name, text in rows if text]

@@ -55,7 +55,8 @@ def limit_groups(rows: Sequence[Mapping[str, Any]], b1plus_rms_T: float | None) 
         rated = [r for r in mine if r["counted"] and r["ratio"] is not None]
         binding = max(rated, key=lambda r: r["ratio"], default=None)
         largest = b1plus_rms_T / math.sqrt(binding["ratio"]) if binding and binding["ratio"] and b1plus_rms_T else None
-        name = f"{mode} mode" if mode and not mode.endswith("mode") else mode or "all modes"
+        name = mode or ("all modes" if any(r["limit"] for r in mine) else "reported without a limit")
+        name += "" if name.endswith(("mode", "modes", "limit")) else " mode"
         groups.append(
             {
                 "mode": name[:1].upper() + name[1:],

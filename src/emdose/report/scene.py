@@ -20,6 +20,8 @@ TIMEOUT_S = 40.0
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 SKIN, COPPER, HOT, GUIDE = "#c59f86", "#b8692e", "#e0322b", "#7a7f87"
 SCALE_BAR_M = 0.1
+GLOW = 0.75
+"""Share of the largest value above which the hot region is drawn."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,7 @@ def draw(scene: Scene, size: tuple[int, int] = (1100, 960)) -> bytes:
         plotter.add_mesh(skin, color=SKIN, opacity=0.45, smooth_shading=True, specular=0.25)
     top = float(scene.hot.max(initial=0.0))
     if top > 0:
-        glow = _level_set(scene.hot, 0.5 * top, scene)
+        glow = _level_set(scene.hot, GLOW * top, scene)
         if glow.n_points:
             plotter.add_mesh(glow, color="#f08a24", opacity=0.55, smooth_shading=True)
     if scene.hot_spot_m is not None:
@@ -196,21 +198,23 @@ def draw(scene: Scene, size: tuple[int, int] = (1100, 960)) -> bytes:
         wire = pv.PolyData(ends, lines=cells.ravel()).clean()
         width = 0.009 * float(np.ptp(ends, axis=0).max())
         plotter.add_mesh(wire.tube(radius=width, n_sides=14), color=COPPER, smooth_shading=True, specular=0.7)
-    _add_guides(plotter, np.concatenate(corners), size[0] / size[1])
+    side = np.ones(2)
+    if scene.hot_spot_m is not None:  # look from the side of the hot spot, from the right and the front when in doubt
+        side = np.where(np.asarray(scene.hot_spot_m)[:2] < corners[0].mean(axis=0)[:2], -1.0, 1.0)
+    view = np.array([0.62 * side[0], side[1], 0.42])
+    _add_guides(plotter, np.concatenate(corners), size[0] / size[1], view / np.linalg.norm(view))
     stream = io.BytesIO()
     plotter.screenshot(stream, transparent_background=True)
     plotter.close()
     return stream.getvalue()
 
 
-def _add_guides(plotter: Any, points: np.ndarray, aspect: float) -> None:
-    """Camera from the front right and above, direction arrows and a scale bar."""
+def _add_guides(plotter: Any, points: np.ndarray, aspect: float, view: np.ndarray) -> None:
+    """Camera in the direction ``view``, direction arrows and a scale bar."""
     import pyvista as pv
 
     low, high = points.min(axis=0), points.max(axis=0)
     middle, extent = 0.5 * (low + high), float(np.linalg.norm(high - low))
-    view = np.array([0.62, 1.0, 0.42])
-    view /= np.linalg.norm(view)
     right = np.cross(-view, (0.0, 0.0, 1.0))
     right /= np.linalg.norm(right)
     up = np.cross(right, -view)

@@ -8,7 +8,7 @@ from typing import Any
 
 MINUS = "\u2212"
 NARROW = "\u202f"
-UNIT_TEXT = {"W/kg": "W/kg", "T": "T", "uT": "µT", "m^3": "m³", "kg/m3": "kg/m³", "degC": "°C"}
+UNIT_TEXT = {"W/kg": "W/kg", "T": "T", "uT": "µT", "m^3": "m³", "kg/m3": "kg/m³", "degC": "°C", "1": ""}
 SCALED = {"T": (1e6, "µT"), "Hz": (1e-6, "MHz")}
 """Units that are shown in another size: factor and new unit."""
 UNITS = {
@@ -88,6 +88,12 @@ def duration(seconds: Any) -> str:
 def words(name: str) -> str:
     """A field name as words: underscores become spaces."""
     return name.replace("_", " ").strip()
+
+
+def quantity_name(name: str) -> str:
+    """The name of a quantity in a summary as it is written in texts: "b1plus_rms" becomes "B1+ rms"."""
+    text = " ".join({"b1plus": "B1+", "sar": "SAR", "sar:": "SAR:"}.get(word, word) for word in words(name).split())
+    return text[:1].upper() + text[1:] if not text.startswith("ps") else text
 
 
 def heading(key: str) -> str:

@@ -70,7 +70,6 @@
     const ratio = Math.max(window.devicePixelRatio || 1, printing ? 2 : 1);
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
-    canvas.style.height = height + "px";
     const g = canvas.getContext("2d");
     g.setTransform(ratio, 0, 0, ratio, 0, 0);
     g.clearRect(0, 0, width, height);
