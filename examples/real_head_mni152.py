@@ -3,7 +3,7 @@ A real anatomical head: the MNI152 maps of nilearn
 ==================================================
 
 The grey and white matter maps that the nilearn wheel carries become a head of six tissues, which goes to disk as NIfTI
-labels with their table and comes back as a body of your own would. The template ends at the skull base: no face, no neck.
+labels with their table and comes back as a body of your own would. The template has no face and no neck.
 """
 
 from pathlib import Path

@@ -155,9 +155,9 @@ def _csv_rows(path: Path, columns: tuple[str, ...], *needed: str) -> Iterator[tu
     header = [c.strip() for c in cells[0]]
     for column in header:
         if column not in columns:
-            raise InputError("unknown column", file=path, field=column or "(empty)", expected=_columns(column, columns))
+            raise InputError("unknown column", file=path, field=_shown(column), expected=_columns(column, columns))
         if header.count(column) > 1:
-            raise InputError("column given twice", file=path, field=column)
+            raise InputError("column given twice", file=path, field=_shown(column))
     for column in needed:
         if column not in header:
             raise InputError("missing column", file=path, field=column, found=", ".join(header))
@@ -177,15 +177,15 @@ def _toml_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     tables = nested if isinstance(nested, dict) and len(data) == 1 else data
     for name, table in tables.items():
         if not isinstance(table, dict):
-            raise InputError("not a tissue", file=path, field=name, found=table,
+            raise InputError("not a tissue", file=path, field=_shown(name), found=table,
                              expected=f"a table [{name}] with its properties")  # fmt: skip
         row = {"tissue": name}
         for key, value in table.items():
             if key not in TISSUE_COLUMNS or key == "tissue":
-                raise InputError("unknown key", file=path, field=f"{name}.{key}",
+                raise InputError("unknown key", file=path, field=_shown(f"{name}.{key}"),
                                  expected=_columns(key, TISSUE_COLUMNS[1:]))  # fmt: skip
             if key in PROPERTIES and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise InputError("not a number", file=path, field=f"{name}.{key}", found=value)
+                raise InputError("not a number", file=path, field=_shown(f"{name}.{key}"), found=value)
             row[key] = repr(float(value)) if key in PROPERTIES else str(value)
         yield name, row
 
@@ -197,6 +197,15 @@ def _columns(name: str, columns: tuple[str, ...]) -> str:
 
 def _text(path: Path, expected: str) -> str:
     try:
-        return read_bytes(path, expected, LARGEST_TABLE).decode("utf-8-sig")
+        text = read_bytes(path, expected, LARGEST_TABLE).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError("not a text file", file=path, expected=f"{expected} in UTF-8") from None
+        text = "\0"
+    if "\0" in text:
+        raise InputError("not a text file", file=path, expected=f"{expected} in UTF-8")
+    return text
+
+
+def _shown(name: str) -> str:
+    """A name for an error text: printable and short."""
+    text = "".join(c if c.isprintable() else "?" for c in name) or "(empty)"
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -117,8 +117,10 @@ class _Painter:
             self._set("skull_diploe", (cavity > -5.0) & (cavity <= -2.0) & body)
         self._brain(cavity)
         self._spine()
-        self._eyes()
-        self._airways()
+        outside = cavity <= -max(SKULL, 1.01 * self.h)  # of the skull
+        self._eyes(outside)
+        self._airways(outside)
+        self.labels[~body] = 0
         self._close_skin(body)
         return self.labels
 
@@ -190,6 +192,10 @@ class _Painter:
         self._set("cerebrospinal_fluid", self._ellipsoid((0, 2.0, -8.0), (max(2.5, 0.51 * h), 12.0, 10.0)) > 0)
         cerebellum = (self._ellipsoid((0, -46.0, -42.0), (47.0, 30.0, 25.0)) > 0) & (depth > 0)
         self._set("cerebellum", cerebellum)
+        # The stem leaves through the foramen magnum: a sleeve of bone around it keeps the skull base closed.
+        sleeve = max(SKULL, 1.5 * h)
+        rim = np.sqrt((x / (14.0 + sleeve)) ** 2 + ((y + 14.0) / (12.0 + sleeve)) ** 2) < 1
+        self._set("skull", rim & (z <= -14.0) & (z > -76.0) & (cavity <= 0))
         stem = (np.sqrt((x / 14.0) ** 2 + ((y + 14.0) / 12.0) ** 2) < 1) & (z < -14.0) & (z > -82.0)
         self._set("brainstem", stem)
 
@@ -206,29 +212,29 @@ class _Painter:
         self._set("cerebrospinal_fluid", (canal < 9.0) & column & (self.labels != self._label("brainstem")))
         self._set("spinal_cord", (canal < 5.5) & (z < -82.0))
 
-    def _eyes(self) -> None:
+    def _eyes(self, outside: np.ndarray) -> None:
         for side in (-1, 1):
-            centre = (side * 32.0, 76.0, -34.0)
-            globe = self._ellipsoid(centre, (12.0, 12.0, 12.0))
-            self._set("fat", self._ellipsoid((side * 31.0, 66.0, -34.0), (17.0, 24.0, 16.0)) > 0)
+            centre = (side * 32.0, 76.0, -38.0)
+            globe = np.where(outside, self._ellipsoid(centre, (12.0, 12.0, 12.0)), -1.0)
+            self._set("fat", (self._ellipsoid((side * 31.0, 66.0, centre[2]), (17.0, 24.0, 16.0)) > 0) & outside)
             self._set("sclera", globe > 0)
             self._set("vitreous_humour", globe > 1.2)
             wide, thin = max(4.5, 0.6 * self.h), max(2.0, 0.6 * self.h)
             lens = self._ellipsoid((centre[0], 83.0, centre[2]), (wide, thin, wide))
             self._set("lens", (lens > 0) & (globe > 0))
 
-    def _airways(self) -> None:
+    def _airways(self, outside: np.ndarray) -> None:
         x, y, z = self.x, self.y, self.z
         air: list[Callable[[], np.ndarray]] = [
             lambda: self._ellipsoid((26.0, 58.0, -68.0), (12.0, 15.0, 16.0)),  # maxillary sinuses
             lambda: self._ellipsoid((-26.0, 58.0, -68.0), (12.0, 15.0, 16.0)),
-            lambda: self._ellipsoid((0, 22.0, -58.0), (12.0, 11.0, 9.0)),  # sphenoid sinus
+            lambda: self._ellipsoid((0, 24.0, -62.0), (12.0, 11.0, 9.0)),  # sphenoid sinus
             lambda: self._ellipsoid((6.0, 54.0, -66.0), (4.0, 28.0, 18.0)),  # nasal passages beside the septum
             lambda: self._ellipsoid((-6.0, 54.0, -66.0), (4.0, 28.0, 18.0)),
             lambda: self._ellipsoid((0, 50.0, -103.0), (20.0, 24.0, 3.0)),  # mouth
         ]
         for shape in air:
-            self.labels[shape() > 0] = 0
+            self.labels[(shape() > 0) & outside] = 0
         pharynx = (np.sqrt((x / 11.0) ** 2 + ((y - 18.0) / 8.0) ** 2) < 1) & (z < -66.0)
         wall = (np.sqrt((x / 14.0) ** 2 + ((y - 18.0) / 11.0) ** 2) < 1) & (z < -66.0) & (self.labels > 0)
         self._set("mucous_membrane", wall & (self.labels == self._label("muscle")))
@@ -240,7 +246,8 @@ class _Painter:
         touches = np.zeros(self.shape, bool)
         for axis in range(3):
             for step in (-1, 1):
-                touches |= np.roll(outside, step, axis) & ((axis != 2) | (step == -1))
+                below = axis == 2 and step == 1
+                touches |= np.roll(outside, step, axis) & (not below or self.z > NECK_BASE + self.h)
         self._set("scalp", touches & body & (self.labels > 0))
 
     # ---- helpers -------------------------------------------------------------------------------------------------

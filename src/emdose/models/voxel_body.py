@@ -208,7 +208,7 @@ class Phantom:
             raise InputError("bad shift", field="shift_m", found=shift_m, expected="three finite metres")
         return replace(self, grid=self.grid.moved(shift_m))
 
-    def rotate(self, angle_deg: float, axis: str = "z", about_m: Vector | None = None, samples: int = 2) -> Phantom:
+    def rotate(self, angle_deg: float, axis: str = "z", about_m: Vector | None = None, samples: int = 3) -> Phantom:
         """The body turned by the right-hand rule.
 
         Multiples of 90 degrees turn the array and are exact. Any other angle samples the turned body in a new grid of
@@ -223,7 +223,7 @@ class Phantom:
         about_m : (float, float, float), optional
             Point on the axis [m]; by default the centre of the grid.
         samples : int
-            Points per voxel and axis; 1 is nearest neighbour.
+            Points per voxel and axis; 1 is nearest neighbour, odd numbers leave no ties.
         """
         from emdose.models.voxel_ops import rotate
 

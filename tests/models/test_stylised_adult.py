@@ -1,0 +1,92 @@
+"""The stylised adult against the closed forms of its solids."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from emdose.models import phantoms, tissues
+
+
+@pytest.fixture(scope="module")
+def adult() -> phantoms.Phantom:
+    return phantoms.stylised_adult(4e-3, fat_m=0.0)
+
+
+def ellipsoid(a: float, b: float, c: float) -> float:
+    return 4 / 3 * math.pi * a * b * c * 1e-9
+
+
+# Volumes [m^3] from the half-axes in millimetres, for organs that no other organ overlaps.
+CLOSED_FORMS = {
+    "spleen": ellipsoid(29, 18.8, 51.9),
+    "ovary": 2 * ellipsoid(11.7, 5.8, 18),
+    "brain": ellipsoid(65.8, 85.7, 57.3),
+    "urine": ellipsoid(40.4, 31.5, 28.8),
+    "thymus": ellipsoid(30, 5, 40),
+    "adrenal_gland": ellipsoid(15, 5, 50),
+}
+
+
+@pytest.mark.parametrize("name", CLOSED_FORMS)
+def test_organ_volumes(name: str, adult: phantoms.Phantom) -> None:
+    """Oracle: closed form of the ellipsoid; small organs have few voxels."""
+    expected = CLOSED_FORMS[name]
+    voxels = expected / adult.grid.voxel_volume_m3
+    assert adult.tissue_volume()[name] == pytest.approx(expected, rel=max(0.02, 2.5 / math.sqrt(voxels)))
+
+
+def test_whole_volume() -> None:
+    """Oracle: closed form of trunk, head and legs with 2 mm of skin: elliptic cylinders, half an ellipsoid, cones."""
+    adult = phantoms.stylised_adult(5e-3)
+    trunk = math.pi * 174.5 * 100 * 635
+    head = math.pi * 79.7 * 99.6 * (794 - 633) + 2 / 3 * math.pi * 79.7 * 99.6 * 71.2
+    z = np.linspace(-782, 0, 20001)
+    legs = 2 * np.trapezoid(math.pi * (86.25 * (1 + z / 1000) + 2) ** 2, z)
+    assert adult.volume_m3 == pytest.approx((trunk + head + legs) * 1e-9, rel=0.01)
+
+
+def test_mass_is_plausible() -> None:
+    """Oracle: published mass of the size, about 57 kg; muscle is denser than its soft tissue, fat lighter."""
+    lean, fat = phantoms.stylised_adult(5e-3, fat_m=0.0), phantoms.stylised_adult(5e-3)
+    assert 57 < fat.mass_kg < lean.mass_kg < 64
+    extent = np.ptp(np.flatnonzero(lean.body.any(axis=(0, 1)))) * 5e-3
+    assert extent == pytest.approx(1.647, abs=0.01)
+
+
+def test_mass_is_the_sum_of_volume_times_density(adult: phantoms.Phantom) -> None:
+    """Oracle: definition, with the densities of the built-in table."""
+    volume = adult.tissue_volume()
+    assert adult.mass_kg == pytest.approx(sum(v * tissues.get(n).density_kg_m3 for n, v in volume.items()))
+    assert len(volume) >= 20
+
+
+def test_sides_of_the_body(adult: phantoms.Phantom) -> None:
+    """Oracle: anatomy in RAS+ axes: liver right (x > 0), spleen and stomach left, spine behind, bladder in front."""
+
+    def centre(name: str) -> list[float]:
+        where = np.nonzero(adult.labels == [t.name for t in adult.tissues].index(name))
+        return [float(adult.grid.centres(a)[where[a]].mean()) for a in range(3)]
+
+    assert centre("liver")[0] > 0.03
+    assert centre("spleen")[0] < -0.05
+    assert centre("stomach")[0] < -0.05
+    assert centre("kidney")[1] < -0.04
+    assert centre("urine")[1] > 0.03
+    assert centre("brain")[2] > centre("heart")[2] > centre("liver")[2] > centre("urine")[2]
+
+
+def test_landmark_is_at_the_isocentre() -> None:
+    """Oracle: definition: the whole body shifts by the difference of the levels."""
+    heart, head = phantoms.stylised_adult(8e-3, "heart"), phantoms.stylised_adult(8e-3, "head")
+    assert heart.grid.bounds_m[1][2] - head.grid.bounds_m[1][2] == pytest.approx(0.794 - 0.4687, abs=8e-3)
+    assert head.tissues[head.labels[head.grid.index_of((0.0, 0.0, 0.0))]].name == "brain"
+
+
+def test_regions(adult: phantoms.Phantom) -> None:
+    """Oracle: the parts make the whole."""
+    parts = [m for n, m in adult.regions.items() if not n.startswith("head (crown")]
+    np.testing.assert_array_equal(np.sum(parts, axis=0), adult.body.astype(int))
+    assert sum(n.startswith("head") for n in adult.regions) >= 2
