@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.io import atomic
+from emdose.errors import InputError
+from emdose.io import atomic, files
 from emdose.io.results import LOCK_FILE, REPORT_FILE
 from emdose.report import content, limit_table
 from emdose.report.scene import GLOW, Renderer, Scene
@@ -18,6 +19,8 @@ from emdose.report.wording import heading, number, plain, words
 
 if TYPE_CHECKING:
     from emdose.io.results import RunResult
+
+LARGEST_LOCK_BYTES = 1_000_000
 
 
 def write_report(folder_or_result: Path | str | RunResult, path: Path | str | None = None) -> Path:
@@ -168,8 +171,8 @@ def _lock_text(result: RunResult) -> str:
     """Text of the scenario's lock file when it lies in the result's folder, else what the summary says."""
     path = Path(result.folder) / LOCK_FILE
     try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
+        return files.read_bytes(path, "the lock file of a scenario", LARGEST_LOCK_BYTES).decode("utf-8", "replace")
+    except InputError:
         return "\n".join(f"{k} = {v}" for k, v in content.flat(result.summary.get("scenario", {})))
 
 
