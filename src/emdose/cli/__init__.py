@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -34,20 +35,10 @@ def _guarded(arguments: list[str] | None) -> int:
             _say(f"warning: {message}")
 
     warnings.showwarning = show
+    # A polite kill ends like Ctrl-C: what was solved is kept, and the user is told how to go on.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        import click
-
-        from emdose.cli.commands import app
-
-        try:
-            return app(args=arguments, standalone_mode=False) or OK
-        except click.exceptions.Exit as stop:
-            return stop.exit_code
-        except click.Abort:
-            raise KeyboardInterrupt from None
-        except click.ClickException as error:
-            _say(f"error: {error.format_message()} (see emdose --help)")
-            return BAD_INPUT
+        return _command(arguments)
     except KeyboardInterrupt as interrupt:
         _say(str(interrupt) or "interrupted")
         return INTERRUPTED
@@ -65,6 +56,25 @@ def _guarded(arguments: list[str] | None) -> int:
     except Exception as error:
         _say(f"emdose has failed: {type(error).__name__}: {error}; details in {_save_traceback()}: please report them")
         return FAILED
+
+
+def _command(arguments: list[str] | None) -> int:
+    import typer
+
+    from emdose.cli.commands import app
+
+    try:
+        return app(args=arguments, standalone_mode=False) or OK
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        # Errors of usage belong to click or to typer's own copy of it, depending on the version.
+        if not hasattr(error, "format_message"):
+            raise
+        _say(f"error: {error.format_message()} (see emdose --help)")
+        return BAD_INPUT
 
 
 def _say(text: str) -> None:

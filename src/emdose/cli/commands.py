@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="emdose",
     help="Numerical dosimetry for MRI safety: fields, SAR and limits of a body in an RF coil.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -42,13 +41,16 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _main(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
     """Numerical dosimetry for MRI safety: fields, SAR and limits of a body in an RF coil."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
@@ -196,7 +198,6 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
 
     scenario = scenarios.load(file)
     errors = _console(stderr=True)
-    errors.print(f"{scenario.name}: results go to {out}", highlight=False, markup=False, soft_wrap=True)
     try:
         with RunProgress(errors, quiet) as progress:
             outcome = scenarios.run(scenario, out, device=device, resume=resume, force=force, progress=progress)

@@ -59,12 +59,20 @@ class RunProgress:
     def __call__(self, event: dict[str, Any]) -> None:
         """Show an event; see :func:`emdose.scenarios.run`."""
         stage = event["stage"]
-        if stage == "plan":
+        if stage == "claimed":
+            self._claimed(event)
+        elif stage == "plan":
             self.console.print(plan_line(event), highlight=False, soft_wrap=True)
         elif stage == "port":
             self._port(event)
         elif stage in WORDS and not self.quiet:
             self._show(WORDS[stage], None, "", (stage,))
+
+    def _claimed(self, event: dict[str, Any]) -> None:
+        text = f"{event['name']}: results go to {event['folder']}"
+        if event["ports"]:
+            text += f"; going on with {len(event['ports'])} solved port{'s' if len(event['ports']) > 1 else ''}"
+        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _port(self, event: dict[str, Any]) -> None:
         port, self.ports, residual, tolerance = event["port"], event["ports"], event["residual"], event["tolerance"]

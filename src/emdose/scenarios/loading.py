@@ -82,8 +82,9 @@ def load(path: Path | str) -> LoadedScenario:
     return from_tables(text.read(path), path)
 
 
-def from_tables(raw: Mapping[str, Any], file: Path) -> LoadedScenario:
+def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
     """Check the parsed tables of a scenario; see :func:`load`."""
+    file = Path(file)
     header = raw.get("scenario")
     if not isinstance(header, Mapping):
         problem = "missing table" if header is None else "not a table"

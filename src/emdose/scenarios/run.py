@@ -73,7 +73,7 @@ def run(
     resume, force : bool
         Go on with an unfinished run; throw away an earlier one.
     progress : callable, optional
-        Called with dicts that have a "stage": "phantom", "plan" (with memory and time), those of the solver,
+        Called with dicts that have a "stage": "claimed", "phantom", "plan" (with memory and time), those of the solver,
         "averages", "checks", "write", "done".
 
     Returns
@@ -94,12 +94,13 @@ def run(
     state = folder.claim(scenario, resume=resume, force=force)
     if state == "finished":
         return RunOutcome(folder.path, results.read_summary(folder.path), state)
+    checkpoint = PortCheckpoint(folder.checkpoint, scenario.sha256)
+    tell({"stage": "claimed", "name": scenario.name, "folder": folder.path, "ports": checkpoint.ports})
     try:
         with _heard() as heard:
             tell({"stage": "phantom"})
             job = scenario.module.Job(scenario, device)
             tell({"stage": "plan", **job.plan()})
-            checkpoint = PortCheckpoint(folder.checkpoint, scenario.sha256)
             missed = None
             try:
                 outcome = job.execute(checkpoint, progress)

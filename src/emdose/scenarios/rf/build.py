@@ -13,6 +13,7 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.models import coils, phantoms
 from emdose.scenarios.rf import schema
+from emdose.scenarios.tables import choices_text
 
 if TYPE_CHECKING:
     from emdose.models.coils import Coil, PlaneWave
@@ -29,7 +30,7 @@ def blamed_on(file: object, table: str) -> Iterator[None]:
     except InputError as error:
         if error.file is not None:
             raise
-        field = ".".join(p for p in (table, error.field) if p and p != table)
+        field = table if error.field in (None, table) else f"{table}.{error.field}".lstrip(".")
         raise InputError(error.problem, file=file, field=field, found=error.found, expected=error.expected) from None
 
 
@@ -44,8 +45,9 @@ def phantom(table: Any, file: object = None) -> Phantom:
     with blamed_on(file, "phantom"):
         body = _shape(table)
     for name, change in table.tissues.items():
-        with blamed_on(file, f"phantom.tissues.{name}"):
-            body = body.with_tissue(_present(body, name), **change.model_dump(exclude_none=True))
+        known = _present(body, name, file)
+        with blamed_on(file, "phantom.tissues"):
+            body = body.with_tissue(known, **change.model_dump(exclude_none=True))
     with blamed_on(file, "phantom"):
         if table.resample_spacing_m is not None:
             body = body.resample(table.resample_spacing_m)
@@ -163,9 +165,13 @@ def _from_file(table: schema.PhantomFile) -> Phantom:
     return read_phantom(table.file, table.labels, tissue_table=table.tissue_table, spacing_m=spacing, axes=table.axes)
 
 
-def _present(body: Phantom, name: str) -> str:
+def _present(body: Phantom, name: str, file: object) -> str:
     """A tissue by the name it has in the phantom: synonyms of the built-in table are understood."""
     from emdose.models.tissues import TissueTable
 
     names = [t.name for t in body.tissues[1:]]
-    return name if name in names else TissueTable.default().resolve(name) or name
+    found = name if name in names else TissueTable.default().resolve(name)
+    if found not in names:
+        raise InputError("this phantom has no such tissue", file=file, field=f"phantom.tissues.{name}",
+                         expected=choices_text(name, names))  # fmt: skip
+    return str(found)
