@@ -39,8 +39,8 @@ class Shield:
 
     radius_m: float
     length_m: float
-    cells_around: int = 48
-    cells_along: int = 24
+    cells_around: int = 32
+    cells_along: int = 16
 
     def __post_init__(self) -> None:
         _positive("shield radius_m", self.radius_m)

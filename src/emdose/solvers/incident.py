@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TILE = 16
 """Points that the kernel treats together."""
-PHASE = 0.5
+PHASE = 0.35
 """Largest k * length of one piece [rad]; longer segments are cut."""
 
 

@@ -186,7 +186,7 @@ class Sphere:
         cos_p, sin_p = np.cos(phi), np.sin(phi)
         E *= np.stack([cos_p, cos_p, sin_p])
         H *= np.stack([sin_p, sin_p, cos_p]) * -m[which] / (MU_0 * C_0)
-        return tuple(np.conj(_cartesian(v, sin_t, cos_t, sin_p, cos_p)) * s for v, s in ((E, 1.0), (H, MU_0)))  # type: ignore[return-value]
+        return tuple(np.conj(_cartesian(v, sin_t, cos_t, sin_p, cos_p)) * s for v, s in ((E, 1.0), (H, MU_0)))
 
 
 def _bessel(n: np.ndarray, x: complex | np.ndarray, function: object) -> tuple[np.ndarray, np.ndarray]:
