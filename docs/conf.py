@@ -49,7 +49,7 @@ suppress_warnings = ["config.cache"]  # the gallery's settings hold functions, w
 autosummary_generate = True
 autodoc_typehints = "none"  # types, shapes and units are in the docstrings
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": False, "ignore-module-all": True}
+autodoc_default_options = {"members": True, "ignore-module-all": True}
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 
@@ -65,6 +65,7 @@ sphinx_gallery_conf = {
     "capture_repr": (),
     "abort_on_example_error": True,
     "plot_gallery": "True",
+    "default_thumb_file": str(Path(__file__).parent / "images" / "head_3t.png"),
 }
 
 _MARKUP = re.compile(r"(``.*?``|:[\w:]+:`.*?`|`[^`]*`_?|(?<![\w*])\*[A-Za-z][^*]*[A-Za-z]\*(?![\w*]))")

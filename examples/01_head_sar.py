@@ -6,6 +6,9 @@ A layered head in a 16-rung birdcage driven in quadrature at 127.74 MHz, scaled 
 10 g average, and the SAR limits of IEC 60601-2-33 with value, limit and margin.
 """
 
+# %%
+# The whole script:
+
 import emdose as em
 
 head = em.phantoms.layered_head(spacing_m=5e-3)

@@ -6,6 +6,9 @@ A sphere of 10 cm radius in a plane wave has a closed form. The solver meets it 
 the staircase, and it shrinks with the voxels.
 """
 
+# %%
+# The whole script:
+
 import emdose as em
 from emdose.validation.closed_forms import mie
 

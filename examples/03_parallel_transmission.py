@@ -6,6 +6,9 @@ An array of eight loops around a head at 7 T. Aligning the phases of B1+ in the 
 loop currents of equal strength; the drives are compared at the same B1+, by their peak 10 g SAR.
 """
 
+# %%
+# The whole script:
+
 import numpy as np
 
 import emdose as em

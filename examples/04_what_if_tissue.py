@@ -6,6 +6,9 @@ Tissue properties are known to perhaps 10 %. Models are values, so a changed tis
 can stand side by side: here the grey matter conducts 20 % less or more, at the same B1+ in the centre.
 """
 
+# %%
+# The whole script:
+
 import emdose as em
 
 head = em.phantoms.layered_head(spacing_m=8e-3)

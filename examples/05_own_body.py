@@ -6,6 +6,9 @@ Any segmentation works: a NIfTI file of labels and a table that says what each l
 for a calf with a bone; then a surface loop at 1.5 T lies on it.
 """
 
+# %%
+# The whole script:
+
 from pathlib import Path
 
 import emdose as em
