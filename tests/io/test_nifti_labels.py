@@ -167,6 +167,24 @@ def test_one_line_for_what_is_wrong(tmp_path: Path, message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.int16, np.uint32, bool])
+def test_every_kind_of_integer(tmp_path: Path, kind: type) -> None:
+    """Oracle: the same body whatever the labels are stored as; NIfTI-2 as well."""
+    plain = labels() > 0 if kind is bool else labels()
+    stored = np.uint8 if kind is bool else kind
+    image = nib.Nifti2Image(plain.astype(stored), np.diag([2.0, 3.0, 4.0, 1.0]), dtype=stored)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, tmp_path / "k.nii")
+    assert read_phantom(tmp_path / "k.nii", TISSUES).volume_m3 == pytest.approx(4 * 24e-9)
+    if kind is np.int64:
+        far = np.where(plain == 1, 2**40, plain).astype(kind)
+        np.savez(tmp_path / "far.npz", labels=far, spacing_m=2e-3)
+        assert read_phantom(tmp_path / "far.npz", {2**40: "muscle", 2: "fat"}).body.sum() == 4
+    if kind is bool:
+        np.savez(tmp_path / "bool.npz", labels=plain, spacing_m=2e-3)
+        assert read_phantom(tmp_path / "bool.npz", TISSUES).body.sum() == 4
+
+
 def test_labels_without_tissue_are_listed(tmp_path: Path) -> None:
     """Oracle: the labels and counts that were put in."""
     path = save(tmp_path / "l.nii", labels())
@@ -176,6 +194,9 @@ def test_labels_without_tissue_are_listed(tmp_path: Path) -> None:
         read_phantom(path)
     with pytest.raises(InputError, match="did you mean 'muscle'"):
         read_phantom(path, {1: "muscel", 2: "fat"})
+    for key in ("1", 1.5, -1, True):
+        with pytest.raises(InputError, match="bad label"):
+            read_phantom(path, {key: "fat"})  # type: ignore[dict-item]
 
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import math
 import pickle
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emdose import resources
@@ -51,6 +51,7 @@ def test_one_debye_term_is_its_closed_form() -> None:
     assert -eps.imag == pytest.approx(5.0 + 0.2 / (2 * math.pi * f * EPS_0))
 
 
+@settings(deadline=None)
 @given(st.sampled_from(DISPERSIVE), st.floats(1e6, 9e10), st.floats(1.01, 3.0))
 def test_every_tissue_is_passive_and_causal(name: str, f: float, factor: float) -> None:
     """Oracle: a sum of relaxations loses permittivity and gains conductivity with frequency, eps >= 1, sigma >= 0."""

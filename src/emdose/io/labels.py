@@ -56,7 +56,7 @@ def phantom_from_labels(
     if values[-1] < 2**16:
         table = np.zeros(int(values[-1]) + 1, kind)
         table[values] = index
-        mapped = table[labels]
+        mapped = table[labels.astype(np.intp, copy=False)]
     else:
         mapped = np.array(index, kind)[np.searchsorted(values, labels)]
     return Phantom(grid, mapped, tuple(chosen), name, {}, source)
@@ -84,12 +84,10 @@ def whole_numbers(labels: np.ndarray, file: Path) -> np.ndarray:
 
 def _unique(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sorted distinct labels and their counts, by counting where the labels are small."""
-    if labels.dtype.itemsize <= 2 or (labels.min() >= 0 and labels.max() < 2**20):
-        low = int(labels.min())
-        if low >= 0:
-            counts = np.bincount(labels.ravel())
-            values = np.flatnonzero(counts)
-            return values, counts[values]
+    if labels.min() >= 0 and labels.max() < 2**20:
+        counts = np.bincount(labels.ravel().astype(np.intp, copy=False))
+        values = np.flatnonzero(counts)
+        return values, counts[values]
     return np.unique(labels, return_counts=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 import warnings
 from pathlib import Path
@@ -13,7 +14,6 @@ from emdose.errors import EmdoseWarning, InputError
 from emdose.io.atomic import replacing
 from emdose.io.labels import check_extent, check_memory
 from emdose.models.grid import Grid
-from emdose.models.phantoms import Phantom
 
 UNIT_M = {"mm": 1e-3, "meter": 1.0, "micron": 1e-6, "unknown": 1e-3}
 OBLIQUE_DEG = 0.1
@@ -78,27 +78,23 @@ def write_volume(path: Path | str, values: np.ndarray, grid: Grid) -> None:
     OutputError
         When the file cannot be written.
     """
-    import nibabel as nib
-
-    path = Path(path)
-    if values.shape != grid.shape:
-        raise InputError("values do not fit the grid", file=path, found=values.shape, expected=str(grid.shape))
-    affine = np.diag([*(1e3 * s for s in grid.spacing_m), 1.0])
-    affine[:3, 3] = [1e3 * (o + 0.5 * s) for o, s in zip(grid.origin_m, grid.spacing_m, strict=True)]
-    image = nib.Nifti1Image(np.asarray(values), affine)
-    image.header.set_xyzt_units("mm")
-    data = image.to_bytes()
-    if path.name.lower().endswith(".gz"):
-        import gzip
-
-        data = gzip.compress(data, compresslevel=6, mtime=0)
+    data = encoded(values, grid, gz=str(path).lower().endswith(".gz"))
     with replacing(path) as part:
         part.write_bytes(data)
 
 
-def write_labels(path: Path | str, phantom: Phantom) -> None:
-    """The labels of a phantom as NIfTI; see :func:`emdose.io.phantoms.write_phantom`."""
-    write_volume(path, phantom.labels, phantom.grid)
+def encoded(values: np.ndarray, grid: Grid, *, gz: bool) -> bytes:
+    """The bytes of a NIfTI file, gzipped or not; raises InputError when the values do not fit the grid."""
+    import nibabel as nib
+
+    if values.shape != grid.shape:
+        raise InputError("values do not fit the grid", found=values.shape, expected=str(grid.shape))
+    affine = np.diag([*(1e3 * s for s in grid.spacing_m), 1.0])
+    affine[:3, 3] = [1e3 * (o + 0.5 * s) for o, s in zip(grid.origin_m, grid.spacing_m, strict=True)]
+    image = nib.Nifti1Image(np.asarray(values), affine, dtype=values.dtype)
+    image.header.set_xyzt_units("mm")
+    data: bytes = image.to_bytes()
+    return gzip.compress(data, compresslevel=6, mtime=0) if gz else data
 
 
 def _load(path: Path) -> Any:
@@ -111,9 +107,12 @@ def _load(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nibabel and NumPy comment on headers that are refused below
-            return nib.Nifti1Image.from_filename(path)
+            image = nib.load(path)
     except Exception as error:  # nibabel raises whatever its parsers and the decompressor meet in a damaged file
         raise InputError(f"not a readable NIfTI file: {_first_line(error)}", file=path) from None
+    if not isinstance(image, nib.Nifti1Image):  # NIfTI-2 is a subclass
+        raise InputError("not a NIfTI file", file=path, found=type(image).__name__)
+    return image
 
 
 def _data(image: Any, path: Path) -> np.ndarray:

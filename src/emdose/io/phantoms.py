@@ -11,7 +11,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io import hdf5, nifti, tables, voxelbody
-from emdose.io.atomic import replacing, write_text
+from emdose.io.atomic import replacing, staging
 from emdose.io.files import sha256
 from emdose.io.labels import check_extent, phantom_from_labels, resolve_names, to_ras
 from emdose.models.grid import Grid, Vector
@@ -119,8 +119,10 @@ def write_phantom(phantom: Phantom, path: Path | str) -> Path:
         hdf5.write_phantom_file(path, phantom)
     elif suffix == ".nii":
         table = label_table(phantom, path)
-        nifti.write_labels(path, phantom)
-        write_text(_sidecar(path), table)
+        data = nifti.encoded(phantom.labels, phantom.grid, gz=path.name.lower().endswith(".gz"))
+        with staging(path.parent) as stage:  # both or none
+            stage.path(path.name).write_bytes(data)
+            stage.path(_sidecar(path).name).write_text(table, encoding="utf-8")
     elif path.suffix.lower() == ".npz":
         with replacing(path) as part, part.open("wb") as stream:
             np.savez_compressed(
@@ -208,6 +210,9 @@ def _label_tissues(tissues: Labels | None, path: Path, table: TissueTable) -> di
                              expected=f"tissues= or a file {sidecar.name} beside it")  # fmt: skip
         tissues = sidecar
     if isinstance(tissues, Mapping):
+        for label in tissues:
+            if isinstance(label, bool) or not isinstance(label, int | np.integer) or label < 0:
+                raise InputError("bad label", field="tissues", found=label, expected="a whole number >= 0")
         return {int(k): v if isinstance(v, Tissue) else table[v] for k, v in tissues.items()}
     return tables.read_labels(tissues, table)
 

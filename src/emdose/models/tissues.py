@@ -56,6 +56,11 @@ class ColeCole:
     sigma_S_m: float
 
     def __post_init__(self) -> None:
+        # Plain floats, so that texts and hashes do not depend on where a number came from.
+        object.__setattr__(self, "eps_inf", float(self.eps_inf))
+        object.__setattr__(self, "sigma_S_m", float(self.sigma_S_m))
+        for key in ("delta", "tau_s", "alpha"):
+            object.__setattr__(self, key, tuple(float(v) for v in getattr(self, key)))
         numbers = (self.eps_inf, self.sigma_S_m, *self.delta, *self.tau_s, *self.alpha)
         if not len(self.delta) == len(self.tau_s) == len(self.alpha):
             raise InputError("dispersions need as many delta as tau and alpha", field="dielectric")
@@ -89,8 +94,8 @@ class Constant:
     conductivity_S_m: float
 
     def __post_init__(self) -> None:
-        check_property("relative_permittivity", self.relative_permittivity)
-        check_property("conductivity_S_m", self.conductivity_S_m)
+        for key in ("relative_permittivity", "conductivity_S_m"):
+            object.__setattr__(self, key, check_property(key, getattr(self, key)))
 
     def complex_permittivity(self, frequency_Hz: float) -> complex:
         """eps_r - j sigma / (w eps0) at one frequency [Hz]."""
@@ -106,10 +111,9 @@ class Override:
     conductivity_S_m: float | None = None
 
     def __post_init__(self) -> None:
-        if self.relative_permittivity is not None:
-            check_property("relative_permittivity", self.relative_permittivity)
-        if self.conductivity_S_m is not None:
-            check_property("conductivity_S_m", self.conductivity_S_m)
+        for key in ("relative_permittivity", "conductivity_S_m"):
+            if getattr(self, key) is not None:
+                object.__setattr__(self, key, check_property(key, getattr(self, key)))
 
     def complex_permittivity(self, frequency_Hz: float) -> complex:
         """eps_r - j sigma / (w eps0) at one frequency [Hz]."""
