@@ -13,7 +13,7 @@ from emdose import backend
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     no_gpu = backend.available()["cuda"]
     no_nvrtc = "" if _has_nvrtc() else "needs the wheels cupy-cuda12x and nvidia-cuda-nvrtc-cu12"
-    # An expression such as -m slow or -m "slow or not slow" asks for slow tests; so does naming one on the command line.
+    # Asked for by -m slow or -m "slow or not slow", or by naming one test on the command line.
     named = any("::" in argument for argument in config.args)
     not_asked = "" if named or "slow" in config.getoption("markexpr") else "slow: run with -m slow"
     for item in items:

@@ -68,9 +68,8 @@ _CTYPES: dict[type, Any] = {
 }
 
 # Contraction to fused multiply-add would round differently from NumPy; neither flag below changes a value.
-_FLAGS = tuple(
-    ["-x", "c", "-std=c11", "-O3", "-fPIC", "-shared", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-)
+_LANGUAGE = ("-x", "c", "-std=c11", "-O3", "-fPIC", "-shared")
+_FLAGS = (*_LANGUAGE, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math")
 _OPTIONAL = (("-march=native", "-fopenmp"), ("-mcpu=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
 
 

@@ -115,8 +115,9 @@ def test_result_does_not_depend_on_the_number_of_threads(monkeypatch) -> None:
 
 
 def test_processes_that_compile_at_once_all_succeed(tmp_path: Path) -> None:
-    running = [subprocess.Popen([sys.executable, "-c", TRIAD], env={**os.environ, "EMDOSE_CACHE_DIR": str(tmp_path)},
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)]  # fmt: skip
+    environment = {**os.environ, "EMDOSE_CACHE_DIR": str(tmp_path)}
+    command, pipe = [sys.executable, "-c", TRIAD], subprocess.PIPE
+    running = [subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) for _ in range(4)]
     for process in running:
         out, err = process.communicate(timeout=120)
         assert (process.returncode, out.strip()) == (0, "c"), err
@@ -158,8 +159,8 @@ def test_without_a_compiler_numpy_runs_with_one_warning() -> None:
 
 def test_compiler_that_fails_is_reported_and_replaced(tmp_path: Path) -> None:
     broken = tmp_path / "broken-cc"
-    broken.write_text('#!/bin/sh\n[ "$1" = --version ] && echo broken 1.0 && exit 0\necho "x.h: fatal error: gone" >&2\n'
-                      "exit 1\n")  # fmt: skip
+    answer = '[ "$1" = --version ] && echo broken 1.0 && exit 0'
+    broken.write_text(f'#!/bin/sh\n{answer}\necho "x.h: fatal error: gone" >&2\nexit 1\n')
     broken.chmod(0o755)
     run = python(TRIAD, EMDOSE_COMPILER=str(broken), EMDOSE_CACHE_DIR=str(tmp_path))
     assert run.stdout.strip() == "numpy"

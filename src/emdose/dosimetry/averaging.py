@@ -14,8 +14,8 @@ Step 2
     grow the other five faces until they hold the mass, whatever else is inside; the largest average among the cubes
     whose volume is at most 1.05 times the smallest one's is taken.
 
-Background has neither mass nor power. Sums over boxes come from summed-area tables in float64, so the cost of a cube does
-not depend on its size, and one plan of cubes serves any number of maps.
+Background has neither mass nor power. Sums over boxes come from summed-area tables in float64, so the cost of a cube
+does not depend on its size, and one plan of cubes serves any number of maps.
 
 Source: IEC/IEEE 62704-1:2017, spatial-average SAR; F. C. Crow, SIGGRAPH 1984, 207-212 for the tables.
 """
@@ -23,7 +23,7 @@ Source: IEC/IEEE 62704-1:2017, spatial-average SAR; F. C. Crow, SIGGRAPH 1984, 2
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal, get_args
 
@@ -53,8 +53,8 @@ class MassAverage:
     flag : (nx, ny, nz) uint8 ndarray
         0 background (invalid), 1 unused (step 2), 2 used (inside a valid cube), 3 valid (centre of a valid cube).
     side_m : (nx, ny, nz) ndarray
-        Side of the cube whose average the voxel got [m]; NaN in used voxels (theirs is the cube of another voxel) and in
-        the background.
+        Side of the cube whose average the voxel got [m]; NaN in used voxels (theirs is the cube of another voxel) and
+        in the background.
     mass_kg : float
         Averaging mass [kg].
     """
@@ -72,10 +72,8 @@ class MassAverage:
     @property
     def peak_index(self) -> tuple[int, int, int]:
         """Voxel of the largest average."""
-        value = self.value
-        tissue = self.flag > INVALID
-        lowest = value.min() if value.size else 0.0
-        index = np.unravel_index(int((value * tissue + lowest * ~tissue).argmax()), value.shape)
+        xp = backend.of(self.value).xp
+        index = np.unravel_index(int(xp.where(self.flag > INVALID, self.value, -np.inf).argmax()), self.value.shape)
         return tuple(int(i) for i in index)  # type: ignore[return-value]
 
 
@@ -110,7 +108,9 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
     low = float((plan._cropped(values, "SAR") * plan._tissue).min())
     if low < 0:
         raise InputError("SAR is negative", field="sar", found=low, expected="values >= 0 W/kg")
-    return plan.apply(values)
+    average = plan.apply(values)
+    # The difference of two large sums may leave -1e-20 where there is no power at all.
+    return replace(average, value=average.value.clip(0, None))
 
 
 class AveragingPlan:
@@ -207,8 +207,8 @@ class AveragingPlan:
     def cube_means(self, values: Any, weights: Weights = "mass") -> Any:
         """Mean of a map over every cube that can decide a voxel: linear in the map, before any maximum is taken.
 
-        The largest of them is the largest value of :meth:`apply`. For Q-matrix entries: the averaged SAR of a drive v is
-        v^H Q_c v with the matrix Q_c of these means, for every cube c.
+        The largest of them is the largest value of :meth:`apply`. For Q-matrix entries: the averaged SAR of a drive v
+        is v^H Q_c v with the matrix Q_c of these means, for every cube c.
 
         Parameters
         ----------
@@ -402,7 +402,7 @@ def _cubic_spacing(spacing_m: Any) -> float:
         raise InputError("bad voxel size", field="spacing_m", found=spacing_m, expected="lengths > 0 in metres")
     if np.ptp(spacing) > 1e-6 * spacing.max():
         raise InputError("cubes of equal mass need cubic voxels", field="spacing_m",
-                         found=tuple(float(s) for s in spacing), expected="three equal lengths: resample first")  # fmt: skip
+                         found=tuple(map(float, spacing)), expected="three equal lengths; resample first")  # fmt: skip
     return float(spacing.reshape(-1)[0])
 
 

@@ -13,7 +13,7 @@ BACKGROUND_LIMIT = 0.1
 CHUNK = 1 << 15  # voxels at a time; bounds the memory of the eight boxes
 
 Shape = tuple[int, int, int]
-Index = tuple[np.ndarray, np.ndarray, np.ndarray]
+Index = tuple[np.ndarray, ...]  # x, y, z
 
 
 class Span(NamedTuple):
@@ -198,7 +198,7 @@ def _chunks(items: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _pick(at: Index, which: np.ndarray) -> Index:
-    return at[0][which], at[1][which], at[2][which]
+    return tuple(a[which] for a in at)
 
 
 def _cut(a: np.ndarray, axis: int, shift: int, n: int) -> np.ndarray:
