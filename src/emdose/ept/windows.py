@@ -1,0 +1,67 @@
+"""Filters on maps: factored window sums on the CPU or the GPU."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emdose.backend import Backend
+from emdose.ept.kernels import Factors, factor
+
+CPU_STRIP = 64
+"""Voxels along the last axis per call of the kernels on a CPU, as in window.cuh and local_fit.cuh."""
+
+
+def strips(be: Backend, size: int, strip: int = CPU_STRIP) -> int:
+    """Launch extent along the last axis."""
+    return size if be.name == "cuda" else -(-size // strip)
+
+
+def contract(be: Backend, images: Any, taps: np.ndarray, axis: int) -> Any:
+    """Sum of correlations along one axis; voxels outside the image count as 0.
+
+    Parameters
+    ----------
+    images : (b, nx, ny, nz) float64 array of the device
+        Inputs.
+    taps : (f, b, 2 r + 1) ndarray
+        One filter per output and input.
+    axis : {0, 1, 2}
+        Axis of the filters.
+
+    Returns
+    -------
+    (f, nx, ny, nz) array
+    """
+    n0, n1, n2 = images.shape[1:]
+    outputs, inputs, n = taps.shape
+    out = be.xp.empty((outputs, n0, n1, n2))
+    be.kernels.load("window", real="double").launch(
+        "contract", (n0, n1, strips(be, n2)), n2, axis, inputs, outputs, n // 2, be.asarray(taps, dtype=np.float64),
+        images, out,
+    )  # fmt: skip
+    return out
+
+
+def apply(be: Backend, image: Any, factors: Factors) -> Any:
+    """Filter one image (nx, ny, nz) with a stack of factored filters: (f, nx, ny, nz)."""
+    out = image[None]
+    for taps, axis in ((factors.z, 2), (factors.y, 1), (factors.x, 0)):
+        out = contract(be, out, taps, axis)
+    return out
+
+
+def full_windows(be: Backend, use: Any, box: np.ndarray) -> Any:
+    """Voxels whose whole window lies in a region, (nx, ny, nz) uint8.
+
+    Parameters
+    ----------
+    use : (nx, ny, nz) uint8 array of the device
+        The region.
+    box : (2 rx + 1, 2 ry + 1, 2 rz + 1) bool ndarray
+        The window.
+    """
+
+    count = apply(be, use.astype(np.float64), factor(box[None].astype(float)))[0]
+    return (count > np.count_nonzero(box) - 0.5).astype(np.uint8)
