@@ -177,7 +177,7 @@ def test_every_kind_of_integer(tmp_path: Path, kind: type) -> None:
     nib.save(image, tmp_path / "k.nii")
     assert read_phantom(tmp_path / "k.nii", TISSUES).volume_m3 == pytest.approx(4 * 24e-9)
     if kind is np.int64:
-        far = np.where(plain == 1, 2**40, plain).astype(kind)
+        far = np.where(plain == 1, 2**40, plain.astype(kind))
         np.savez(tmp_path / "far.npz", labels=far, spacing_m=2e-3)
         assert read_phantom(tmp_path / "far.npz", {2**40: "muscle", 2: "fat"}).body.sum() == 4
     if kind is bool:
