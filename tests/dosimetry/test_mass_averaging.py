@@ -22,7 +22,7 @@ from emdose.errors import InputError, ResourceError
 DATA = Path(__file__).parents[1] / "data" / "sar_averaging_two_layer.npz"
 
 
-# ---- brute force --------------------------------------------------------------------------------------------------------
+# ---- brute force ------------------------------------------------------------
 
 
 VOXELS = np.arange(64.0)
@@ -129,7 +129,7 @@ def test_against_brute_force(seed: int, holes: float, voxels: float) -> None:
     try:
         value, flag = BruteForce(density, target).run(sar)
     except LookupError:
-        with pytest.raises(InputError, match="averaging mass is (larger than|too large for)"):
+        with pytest.raises(InputError, match=r"averaging mass is (larger than|too large for)"):
             AveragingPlan(density, h, target * h**3, device="cpu")
         return
     found = mass_average(sar, density, h, target * h**3, device="cpu")
@@ -154,7 +154,7 @@ def test_shells_that_are_almost_whole_against_brute_force(fraction: float, rim: 
     np.testing.assert_allclose(found.value, value, rtol=1e-9)
 
 
-# ---- closed forms -------------------------------------------------------------------------------------------------------
+# ---- closed forms ------------------------------------------------------------
 
 
 def test_uniform_cube_gives_the_point_value() -> None:
@@ -206,7 +206,7 @@ def test_linear_map_keeps_its_value_at_the_centre_of_a_cube() -> None:
     np.testing.assert_allclose(found.value[valid], values[valid], atol=1e-10)
 
 
-# ---- another code -------------------------------------------------------------------------------------------------------
+# ---- another code ------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -270,7 +270,7 @@ def test_gpu_agrees_and_leaves_arrays_where_they_were(two_layer, mass: float) ->
     assert on_device.peak == pytest.approx(cpu.peak, rel=1e-11)
 
 
-# ---- symmetry, linearity, conservation ------------------------------------------------------------------------------------
+# ---- symmetry, linearity, conservation ------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -357,7 +357,7 @@ def test_zero_stays_zero_and_nothing_is_negative() -> None:
     assert found.value[15:].max() < 1e-6
 
 
-# ---- input ----------------------------------------------------------------------------------------------------------------
+# ---- input ------------------------------------------------------------
 
 BODY = np.full((8, 8, 8), 1000.0)
 SAR = np.ones(BODY.shape)

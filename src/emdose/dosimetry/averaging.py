@@ -278,7 +278,11 @@ class AveragingPlan:
                              self._mass, self._reach, self._rim)  # fmt: skip
         del counts
         self._levels = int(self._reach.max()) + 1
-        self._rim_voxels = xp.flatnonzero(_widened(xp, self._rim > 0)) if bool(self._rim.any()) else None
+        rims = self._rim > 0
+        self._rim_voxels = {
+            int(level): xp.flatnonzero(_widened(rims & (self._reach == level)))
+            for level in np.unique(self.be.to_numpy(self._reach[rims]))
+        }
 
         self._flag = xp.where(self._half >= 0, VALID, xp.where(self._tissue, UNUSED, INVALID)).astype(np.uint8)
         if self._levels:
@@ -309,9 +313,9 @@ class AveragingPlan:
         after = before.copy()
         for level in range(self._levels - 1, -1, -1):
             self._kernels.launch("widen_level", shape, level, self._reach, mean, before, after)
-            if self._rim_voxels is not None:
-                self._kernels.launch("enter_rims", self._rim_voxels.size, *shape, level, self._rim_voxels, self._reach,
-                                     self._rim, mean, after)  # fmt: skip
+            if level in self._rim_voxels:
+                near = self._rim_voxels[level]
+                self._kernels.launch("enter_rims", near.size, *shape, level, near, self._reach, self._rim, mean, after)
             before, after = after, before
         return before[1:-1, 1:-1, 1:-1]
 
@@ -421,7 +425,7 @@ def _bounding_box(be: Backend, tissue: Any) -> tuple[slice, slice, slice]:
     return box[0], box[1], box[2]
 
 
-def _widened(xp: Any, mask: Any) -> Any:
+def _widened(mask: Any) -> Any:
     """Voxels in a mask and all their neighbours."""
     for axis in range(3):
         low, high = [slice(None)] * 3, [slice(None)] * 3
