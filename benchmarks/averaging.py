@@ -2,8 +2,8 @@
 
 Measured: finding the cubes (once per body and mass), averaging one map with them, both together, the means over all
 cubes that Q-matrices need, and the same in plain NumPy as a machine without a compiler runs it. A JSON object goes to
-stdout, the same as a table to stderr. ``STATED`` are times of other codes on such a sphere as measured once on two cores, not
-here; no other code is installed or run by this script.
+stdout, the same as a table to stderr. ``STATED`` are times of other codes on such a sphere as measured once on two
+cores, not here; no other code is installed or run by this script.
 """
 
 from __future__ import annotations

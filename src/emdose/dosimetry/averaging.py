@@ -390,9 +390,9 @@ class AveragingPlan:
         return backend.of(values).asarray(result)
 
     def _require_memory(self) -> None:
-        """About 90 bytes per voxel of the bounding box, tables and working copies together."""
+        """About 100 bytes per voxel of the bounding box, tables and working copies together."""
         voxels = int(np.prod([b.stop - b.start for b in self._box], dtype=np.int64))
-        need, free = 90 * voxels, self.be.memory_free_bytes()
+        need, free = 100 * voxels, self.be.memory_free_bytes()
         if need > free:
             raise ResourceError(
                 f"averaging {voxels} voxels needs {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free on "
