@@ -175,6 +175,60 @@ def bicgstab(
     return Solution(x, residual, np.minimum(iterations, iteration), products, residual <= tolerance, history)
 
 
+def cocr(
+    apply: Callable[[Any], Any],
+    b: Any,
+    *,
+    tolerance: float,
+    max_iterations: int,
+    be: Backend,
+    weight: Any,
+    callback: Callable[[int, float], None] | None = None,
+) -> Solution:
+    """Conjugate orthogonal conjugate residuals for a complex symmetric A: one product and six vectors.
+
+    Parameters as in :func:`gmres`; the residual is measured as norm(weight r) / norm(weight b).
+
+    Source: T. Sogabe and S.-L. Zhang, J. Comput. Appl. Math. 199 (2007) 297.
+    """
+    xp, m = be.xp, len(b)
+    norm_b = _norm(weight * b, be)
+    scale = np.where(norm_b > 0, norm_b, 1.0)
+    x, r = xp.zeros_like(b), b.copy()
+    products, iteration = 0, 0
+    residual = _norm(weight * r, be) / scale
+    iterations, history = np.zeros(m, int), [residual]
+    stalls = 0
+    while residual.max() > tolerance and iteration < max_iterations and stalls < 3:
+        Ar = apply(r)
+        products += 1
+        p, q, rho = r.copy(), Ar.copy(), _dot(r.conj(), Ar, be)
+        while iteration < max_iterations:
+            alpha = _column(_ratio(rho, _dot(q.conj(), q, be)), b, be)
+            x += alpha * p
+            r -= alpha * q
+            iteration += 1
+            estimate = _norm(weight * r, be) / scale
+            history.append(estimate)
+            iterations[estimate > tolerance] = iteration + 1
+            if callback:
+                callback(iteration, float(estimate.max()))
+            if estimate.max() <= tolerance or not np.all(np.isfinite(estimate)):
+                break
+            Ar = apply(r)
+            products += 1
+            rho, before = _dot(r.conj(), Ar, be), rho
+            beta = _column(_ratio(rho, before), b, be)
+            p = r + beta * p
+            q = Ar + beta * q
+        r = b - apply(x)
+        products += 1
+        before, residual = residual, _norm(weight * r, be) / scale
+        history[-1] = residual
+        stalls = stalls + 1 if not residual.max() < 0.9 * before.max() else 0
+    return Solution(x, residual, np.minimum(iterations, iteration), products, residual <= tolerance, history)
+
+
 def _orthogonalise(V: Any, w: Any, be: Backend) -> tuple[np.ndarray, np.ndarray]:
     """Subtract from w (in place) its parts along V; coefficients and remaining norm.
 

@@ -123,7 +123,7 @@ def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
         )
 
     together = ports if be.name == "cuda" else 1
-    methods = ("gmres", "bicgstab") if solver.method == "auto" else (solver.method,)
+    methods = ("gmres", "cocr") if solver.method == "auto" else (solver.method,)
     choices = [(m, n) for m in methods for n in sorted({together, 1}, reverse=True)]
     method, at_once, need = "", 1, 0
     for method, at_once in choices:

@@ -1,1 +1,54 @@
-"""."""
+"""What ``emdose validate`` runs: every solver against oracles, one row per quantity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from emdose.errors import InputError
+from emdose.validation.cases import averaging, incident, volume_integral
+from emdose.validation.cases.rows import Row
+
+__all__ = ["Row", "names", "run"]
+
+_CASES: dict[str, Callable[[Any], list[Row]]] = {**incident.CASES, **volume_integral.CASES, **averaging.CASES}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all cases."""
+    return tuple(_CASES)
+
+
+def run(
+    names: Sequence[str] | None = None, device: Any = "auto", progress: Callable[[dict[str, Any]], None] | None = None
+) -> list[Row]:
+    """Run cases and compare with their references.
+
+    Parameters
+    ----------
+    names : sequence of str, optional
+        Which cases; all by default.
+    device : {"auto", "cpu", "cuda"} or Backend
+        Where.
+    progress : callable, optional
+        Called before every case with a dict: stage "case", name, index, count; at the end stage "done".
+
+    Raises
+    ------
+    InputError
+        For an unknown name.
+    """
+    wanted = tuple(_CASES) if names is None else tuple(names)
+    for name in wanted:
+        if name not in _CASES:
+            raise InputError(
+                "unknown validation case", field="case", found=name, expected=f"one of {', '.join(_CASES)}"
+            )
+    rows: list[Row] = []
+    for i, name in enumerate(wanted):
+        if progress:
+            progress({"stage": "case", "name": name, "index": i, "count": len(wanted)})
+        rows += _CASES[name](device)
+    if progress:
+        progress({"stage": "done", "name": "", "index": len(wanted), "count": len(wanted)})
+    return rows
