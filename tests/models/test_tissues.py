@@ -157,3 +157,13 @@ def test_tissues_survive_pickling() -> None:
     assert again == t
     assert dict(again.sources) == dict(t.sources)
     assert hash(again) == hash(t)
+
+
+def test_synonyms_are_unambiguous() -> None:
+    """Oracle: definition: a spelling stands for one tissue."""
+    rows = [*resources.csv_rows("tissue_aliases.csv"), *resources.csv_rows("phantom_materials.csv")]
+    spellings = [s for r in rows for s in (r["tissue"], *r["synonyms"].split(";")) if s]
+    assert len(spellings) == len(set(spellings))
+    for row in rows:
+        for spelling in filter(None, row["synonyms"].split(";")):
+            assert tissues.get(spelling).name == row["tissue"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -138,7 +137,7 @@ class _Painter:
         centre, deep = 0.5 * (front + back), 0.5 * (front - back)
         f = 1 - ((np.abs(x) / half) ** 2.4 + (np.abs(y - centre) / deep) ** 2.4) ** (1 / 2.4)
         face = np.minimum(f * np.minimum(half, deep), np.minimum(z - CHIN, 15.0 - z))
-        nose = self._ellipsoid((0, 92.0, -58.0), (14.0, 13.0, 24.0))
+        nose = self._blob((0, 92.0, -58.0), (14.0, 13.0, 24.0))
         # The neck leans forward on its way up.
         lean = -18.0 + 0.05 * (z - NECK_BASE)
         neck = (1 - np.sqrt((x / 58.0) ** 2 + ((y - lean) / 62.0) ** 2)) * 60.0
@@ -168,11 +167,11 @@ class _Painter:
         self._set("mandible", ramus & (z >= -115.0) & (z < -58.0))
         self._set("skull", ring & (z > -98.0) & (z < -40.0) & (y > 45.0))  # maxilla and cheek bones
         self._set("skull", (depth > 8.0) & (np.abs(z + 98.0) < 3.0 + 0.3 * self.h) & (y > 30.0) & (np.abs(x) < 26.0))
-        self._set("mucous_membrane", self._ellipsoid((0, 52.0, -68.0), (17.0, 32.0, 24.0)) > 0)
-        self._set("tongue", self._ellipsoid((0, 46.0, -116.0), (23.0, 30.0, 14.0)) > 0)
+        self._set("mucous_membrane", self._blob((0, 52.0, -68.0), (17.0, 32.0, 24.0)) > 0)
+        self._set("tongue", self._blob((0, 46.0, -116.0), (23.0, 30.0, 14.0)) > 0)
 
     def _neck(self) -> None:
-        fat = self._ellipsoid((0, -40.0, -150.0), (9.0, 12.0, 34.0))  # between the muscles of the nape
+        fat = self._blob((0, -40.0, -150.0), (9.0, 12.0, 34.0))  # between the muscles of the nape
         self._set("fat", (fat > 0) & (self.labels == self._label("muscle")))
 
     def _brain(self, cavity: np.ndarray) -> None:
@@ -186,11 +185,11 @@ class _Painter:
         cortex = np.maximum(10.5 + 3.2 * wave, max(4.0, 1.01 * h))
         self._set("white_matter", depth > cortex)
         for side in (-1, 1):
-            self._set("grey_matter", self._ellipsoid((side * 20.0, 2.0, -8.0), (9.0, 20.0, 11.0)) > 0)
-            horn = self._ellipsoid((side * 10.0, -2.0, 12.0), (7.0, 36.0, 8.0))
+            self._set("grey_matter", self._blob((side * 20.0, 2.0, -8.0), (9.0, 20.0, 11.0)) > 0)
+            horn = self._blob((side * 10.0, -2.0, 12.0), (7.0, 36.0, 8.0))
             self._set("cerebrospinal_fluid", horn > 0)
-        self._set("cerebrospinal_fluid", self._ellipsoid((0, 2.0, -8.0), (max(2.5, 0.51 * h), 12.0, 10.0)) > 0)
-        cerebellum = (self._ellipsoid((0, -46.0, -42.0), (47.0, 30.0, 25.0)) > 0) & (depth > 0)
+        self._set("cerebrospinal_fluid", self._blob((0, 2.0, -8.0), (max(2.5, 0.51 * h), 12.0, 10.0)) > 0)
+        cerebellum = (self._blob((0, -46.0, -42.0), (47.0, 30.0, 25.0)) > 0) & (depth > 0)
         self._set("cerebellum", cerebellum)
         # The stem leaves through the foramen magnum: a sleeve of bone around it keeps the skull base closed.
         sleeve = max(SKULL, 1.5 * h)
@@ -215,26 +214,26 @@ class _Painter:
     def _eyes(self, outside: np.ndarray) -> None:
         for side in (-1, 1):
             centre = (side * 32.0, 76.0, -38.0)
-            globe = np.where(outside, self._ellipsoid(centre, (12.0, 12.0, 12.0)), -1.0)
-            self._set("fat", (self._ellipsoid((side * 31.0, 66.0, centre[2]), (17.0, 24.0, 16.0)) > 0) & outside)
+            globe = np.where(outside, self._blob(centre, (12.0, 12.0, 12.0)), -1.0)
+            self._set("fat", (self._blob((side * 31.0, 66.0, centre[2]), (17.0, 24.0, 16.0)) > 0) & outside)
             self._set("sclera", globe > 0)
             self._set("vitreous_humour", globe > 1.2)
             wide, thin = max(4.5, 0.6 * self.h), max(2.0, 0.6 * self.h)
-            lens = self._ellipsoid((centre[0], 83.0, centre[2]), (wide, thin, wide))
+            lens = self._blob((centre[0], 83.0, centre[2]), (wide, thin, wide))
             self._set("lens", (lens > 0) & (globe > 0))
 
     def _airways(self, outside: np.ndarray) -> None:
         x, y, z = self.x, self.y, self.z
-        air: list[Callable[[], np.ndarray]] = [
-            lambda: self._ellipsoid((26.0, 58.0, -68.0), (12.0, 15.0, 16.0)),  # maxillary sinuses
-            lambda: self._ellipsoid((-26.0, 58.0, -68.0), (12.0, 15.0, 16.0)),
-            lambda: self._ellipsoid((0, 24.0, -62.0), (12.0, 11.0, 9.0)),  # sphenoid sinus
-            lambda: self._ellipsoid((6.0, 54.0, -66.0), (4.0, 28.0, 18.0)),  # nasal passages beside the septum
-            lambda: self._ellipsoid((-6.0, 54.0, -66.0), (4.0, 28.0, 18.0)),
-            lambda: self._ellipsoid((0, 50.0, -103.0), (20.0, 24.0, 3.0)),  # mouth
-        ]
-        for shape in air:
-            self.labels[(shape() > 0) & outside] = 0
+        cavities = (
+            ((26.0, 58.0, -68.0), (12.0, 15.0, 16.0)),  # maxillary sinuses
+            ((-26.0, 58.0, -68.0), (12.0, 15.0, 16.0)),
+            ((0.0, 24.0, -62.0), (12.0, 11.0, 9.0)),  # sphenoid sinus
+            ((6.0, 54.0, -66.0), (4.0, 28.0, 18.0)),  # nasal passages beside the septum
+            ((-6.0, 54.0, -66.0), (4.0, 28.0, 18.0)),
+            ((0.0, 50.0, -103.0), (20.0, 24.0, 3.0)),  # mouth
+        )
+        for centre, semi in cavities:
+            self.labels[(self._blob(centre, semi) > 0) & outside] = 0
         pharynx = (np.sqrt((x / 11.0) ** 2 + ((y - 18.0) / 8.0) ** 2) < 1) & (z < -66.0)
         wall = (np.sqrt((x / 14.0) ** 2 + ((y - 18.0) / 11.0) ** 2) < 1) & (z < -66.0) & (self.labels > 0)
         self._set("mucous_membrane", wall & (self.labels == self._label("muscle")))
@@ -253,16 +252,31 @@ class _Painter:
     # ---- helpers -------------------------------------------------------------------------------------------------
     def _ellipsoid(self, centre: tuple[float, float, float], semi: tuple[float, float, float]) -> np.ndarray:
         """Signed depth under an ellipsoid to first order: (1 - g) / |grad g| with g = |(r - centre) / semi|."""
-        u = [(c - o) / s for c, o, s in zip((self.x, self.y, self.z), centre, semi, strict=True)]
-        g = np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
-        slope = np.sqrt((u[0] / semi[0]) ** 2 + (u[1] / semi[1]) ** 2 + (u[2] / semi[2]) ** 2)
-        return np.where(g > 1e-6, g * (1 - g) / np.maximum(slope, 1e-9), min(semi))
+        return _depth((self.x, self.y, self.z), centre, semi)
+
+    def _blob(self, centre: tuple[float, float, float], semi: tuple[float, float, float]) -> np.ndarray:
+        """The same, -1 outside of the box around it: what is small need not be worked out for the whole head."""
+        part = []
+        for axis, c, s in zip((self.x, self.y, self.z), centre, semi, strict=True):
+            part.append(slice(*np.searchsorted(axis.ravel(), (c - s, c + s))))
+        out = np.full(self.shape, -1.0, np.float32)
+        out[tuple(part)] = _depth((self.x[part[0]], self.y[:, part[1]], self.z[:, :, part[2]]), centre, semi)
+        return out
 
     def _label(self, tissue: str) -> int:
         return TISSUES.index(tissue) + 1
 
     def _set(self, tissue: str, where: np.ndarray) -> None:
         self.labels[np.broadcast_to(where, self.shape)] = self._label(tissue)
+
+
+def _depth(
+    at: tuple[np.ndarray, np.ndarray, np.ndarray], centre: tuple[float, float, float], semi: tuple[float, float, float]
+) -> np.ndarray:
+    u = [(c - o) / s for c, o, s in zip(at, centre, semi, strict=True)]
+    g = np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
+    slope = np.sqrt((u[0] / semi[0]) ** 2 + (u[1] / semi[1]) ** 2 + (u[2] / semi[2]) ** 2)
+    return np.where(g > 1e-6, g * (1 - g) / np.maximum(slope, 1e-9), min(semi))
 
 
 def _within(value: float, name: str, low: float, high: float) -> None:
