@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from emdose.models.phantoms import Phantom
     from emdose.models.tissues import Tissue, TissueTable
     from emdose.report import write_report
-    from emdose.scenarios import run as run_scenario
+    from emdose.scenarios.run import run as run_scenario
     from emdose.solvers.fields import Fields
     from emdose.solvers.vie import Vie
 

@@ -261,9 +261,9 @@ class Fields:
             point = (0.0, 0.0, 0.0) if isinstance(over, str) else over
             if np.shape(point) != (3,) or not np.all(np.isfinite(np.asarray(point, float))):
                 raise InputError("not a point", field="over", found=over, expected="three metres or a bool mask")
-            point = tuple(float(p) for p in point)
+            x, y, z = (float(p) for p in point)
             mask = np.zeros(self.grid.shape, bool)
-            mask[self.grid.index_of(point)] = True  # type: ignore[arg-type]
+            mask[self.grid.index_of((x, y, z))] = True
         if not mask.any():
             raise InputError("region is empty", field="over", found=over if isinstance(over, str) else "mask",
                              expected="at least one voxel")  # fmt: skip
