@@ -22,7 +22,7 @@ exercise = module_from_spec(_spec)
 _spec.loader.exec_module(exercise)
 
 FOLDER = Path(kernel_loader.__file__).parent / "solvers" / "kernels"
-# Files that begin with another purpose than being included.
+# Kernel files; the others are included by them.
 FILES = sorted(p.stem for p in FOLDER.glob("*.cuh") if '#include "common.cuh"' in p.read_text(encoding="utf-8"))
 EXERCISED = sorted(exercise.EXERCISES)
 REALS = ("float", "double")
