@@ -41,7 +41,8 @@ def test_old_file_survives_a_failure(tmp_path, error):
             part.write_text("new, half")
             raise error
 
-    pytest.raises(type(error), fail)
+    with pytest.raises(type(error)):
+        fail()
     assert path.read_text() == "old"
     assert names(tmp_path) == ["a.txt"]
 

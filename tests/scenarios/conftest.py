@@ -10,12 +10,12 @@ from emdose.scenarios import text
 
 SMALL = {
     "scenario": {"kind": "rf", "name": "small"},
-    "phantom": {"type": "sphere", "radius_m": 0.05, "spacing_m": 10e-3},
+    "phantom": {"type": "sphere", "radius_m": 0.05, "spacing_m": 12.5e-3},
     "coil": {"type": "birdcage", "rungs": 8},
     "exposure": {"frequency_Hz": 127.74e6},
     "normalise": {"b1plus_rms_T": 2e-6},
 }
-"""A ball of 1720 unknowns in a birdcage: solved in a tenth of a second."""
+"""A ball of 900 unknowns in a birdcage: solved in a tenth of a second."""
 
 
 @pytest.fixture

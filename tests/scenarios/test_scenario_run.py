@@ -74,7 +74,7 @@ def test_power_balance_and_residual_are_told(result):
 
 def test_the_same_in_python(finished, result, small):
     # Oracle: the same physics through the public names, without scenario.
-    phantom = em.phantoms.sphere(0.05, 10e-3)
+    phantom = em.phantoms.sphere(0.05, 12.5e-3)
     exposure = em.Exposure(phantom, em.Birdcage(rungs=8), frequency_Hz=127.74e6)
     fields = em.Vie().solve(exposure, device="cpu").drive("quadrature").scale(b1plus_rms_T=2e-6)
     sar = em.point_sar(fields, phantom)
@@ -85,7 +85,7 @@ def test_the_same_in_python(finished, result, small):
 
 def test_result_is_read_back(finished, result):
     # Oracle: the phantom's own hash, and the fields' own functions.
-    assert result.phantom.hash() == em.phantoms.sphere(0.05, 10e-3).hash()
+    assert result.phantom.hash() == em.phantoms.sphere(0.05, 12.5e-3).hash()
     assert result.summary["provenance"]["phantom_sha256"] == result.phantom.hash()
     assert np.allclose(result.fields.b1plus()[0], result.b1plus)
     assert np.allclose(em.point_sar(result.fields, result.phantom).value, result.sar.value, rtol=1e-6)
@@ -322,7 +322,7 @@ def test_bad_closure_is_loud(small, write, tmp_path, monkeypatch):
 
 
 def test_warnings_are_passed_on_and_kept(small, write, tmp_path):
-    # Oracle: 800 MHz has five cells per wavelength here, of which the solver warns.
+    # Oracle: 800 MHz has four cells per wavelength here, of which the solver warns.
     small["exposure"]["frequency_Hz"] = 800e6
     with pytest.warns(EmdoseWarning, match="cells per wavelength"):
         outcome = run(write(small), tmp_path / "out")

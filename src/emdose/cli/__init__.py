@@ -61,14 +61,14 @@ def _guarded(arguments: list[str] | None) -> int:
 def _command(arguments: list[str] | None) -> int:
     import typer
 
-    from emdose.cli.commands import app
+    from emdose.cli.commands import Interrupted, app
 
     try:
         return app(args=arguments, standalone_mode=False) or OK
     except typer.Exit as stop:
         return stop.exit_code
-    except typer.Abort:
-        raise KeyboardInterrupt from None
+    except (Interrupted, typer.Abort) as interrupt:
+        raise KeyboardInterrupt(*interrupt.args) from None
     except Exception as error:
         # Errors of usage belong to click or to typer's own copy of it, depending on the version.
         if not hasattr(error, "format_message"):

@@ -22,6 +22,11 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+
+class Interrupted(Exception):  # noqa: N818
+    """Ctrl-C, with the words that tell the user what is kept."""
+
+
 DEFAULT_DEMO = "head-3t"
 PLAIN_WIDTH = 200
 
@@ -158,7 +163,7 @@ def validate(
     """Compare emdose with closed forms and other references; exit code 1 when a row misses its tolerance."""
     from emdose.cli import validation
 
-    return validation.validate(_console(), json_file, case or [], list_, device)
+    return validation.validate(_console(), _console(stderr=True), json_file, case or [], list_, device)
 
 
 @app.command()
@@ -203,7 +208,7 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
             outcome = scenarios.run(scenario, out, device=device, resume=resume, force=force, progress=progress)
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_how_to_go_on(out)) from None
+        raise Interrupted(_how_to_go_on(out)) from None
     return _told(outcome, quiet, written)
 
 

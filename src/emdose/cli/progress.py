@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 WORDS = {
-    "phantom": "building the phantom",
     "setup": "setting up the equations",
     "fields": "computing the fields",
     "averages": "averaging SAR",
@@ -34,6 +33,7 @@ class RunProgress:
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console, self.quiet = console, quiet
         self.ports_done, self.ports = 0, 0
+        self._where = ""
         self._bar: Any = None
         self._task: Any = None
         self._solving_since: float | None = None
@@ -60,19 +60,15 @@ class RunProgress:
         """Show an event; see :func:`emdose.scenarios.run`."""
         stage = event["stage"]
         if stage == "claimed":
-            self._claimed(event)
+            self._where = where_line(event)
         elif stage == "plan":
-            self.console.print(plan_line(event), highlight=False, soft_wrap=True)
+            # Not before: what is wrong with the input shall be the only line on the screen.
+            for line in (self._where, plan_line(event)):
+                self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         elif stage == "port":
             self._port(event)
         elif stage in WORDS and not self.quiet:
             self._show(WORDS[stage], None, "", (stage,))
-
-    def _claimed(self, event: dict[str, Any]) -> None:
-        text = f"{event['name']}: results go to {event['folder']}"
-        if event["ports"]:
-            text += f"; going on with {len(event['ports'])} solved port{'s' if len(event['ports']) > 1 else ''}"
-        self.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _port(self, event: dict[str, Any]) -> None:
         port, self.ports, residual, tolerance = event["port"], event["ports"], event["residual"], event["tolerance"]
@@ -123,6 +119,14 @@ def duration(seconds: float) -> str:
 def size(bytes_: float) -> str:
     """An amount of memory: "340 MiB", "2.1 GiB"."""
     return f"{bytes_ / 2**30:.2g} GiB" if bytes_ >= 2**30 else f"{bytes_ / 2**20:.0f} MiB"
+
+
+def where_line(event: dict[str, Any]) -> str:
+    """Where the results go, and what is there already."""
+    text = f"{event['name']}: results go to {event['folder']}"
+    if event["ports"]:
+        text += f"; going on with {len(event['ports'])} solved port{'s' if len(event['ports']) > 1 else ''}"
+    return text
 
 
 def plan_line(plan: dict[str, Any]) -> str:

@@ -1,3 +1,90 @@
-"""``emdose validate``: every case beside its reference."""
+"""``emdose validate``: every case beside its reference, and the verdict."""
 
 from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from emdose.validation.cases import Row
+
+
+def validate(
+    console: Console, errors: Console, json_file: Path | None, names: Sequence[str], only_list: bool, device: str
+) -> int:
+    """Run cases and print their rows; 1 when one of them misses its tolerance, else 0.
+
+    Parameters
+    ----------
+    console, errors : rich.console.Console
+        For the table, and for the progress.
+    json_file : Path, optional
+        Where to write the rows as well.
+    names : sequence of str
+        Cases to run; all of them when empty.
+    only_list : bool
+        Print the names only.
+    device : str
+        "auto", "cpu" or "cuda".
+    """
+    from emdose import backend
+    from emdose.cli import show
+    from emdose.validation import cases
+
+    if only_list:
+        for name in cases.names():
+            console.print(name, highlight=False, markup=False)
+        return 0
+    if json_file is not None:
+        _write(json_file, {})  # before the work, lest it be in vain
+    start = time.perf_counter()
+    be = backend.get(device)
+
+    def tell(event: dict[str, Any]) -> None:
+        if event["stage"] == "case":
+            text = f"case {event['index'] + 1} of {event['count']}: {event['name']}"
+            errors.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    rows = cases.run(tuple(names) or None, device=be, progress=tell)
+    seconds = time.perf_counter() - start
+    head = ("case", "quantity", "reference", "result", "error", "tolerance", "", "oracle")
+    show.table(console, head, [_cells(r) for r in rows], right=(2, 3, 4, 5))
+    failed = [r for r in rows if not r.passed]
+    verdict = f"{len(rows) - len(failed)} of {len(rows)} rows within their tolerance, {seconds:.0f} s on {be.name}"
+    console.print(verdict, style="bold red" if failed else "", highlight=False)
+    if json_file is not None:
+        _write(json_file, report(rows, be.describe(), seconds))
+    return 1 if failed else 0
+
+
+def report(rows: Sequence[Row], device: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """What goes into the JSON file: the rows, whether all passed, on what and when."""
+    from emdose import __version__
+
+    return {
+        "emdose": __version__,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "device": device,
+        "seconds": seconds,
+        "passed": all(r.passed for r in rows),
+        "rows": [dataclasses.asdict(r) for r in rows],
+    }
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    from emdose.io import atomic, results
+
+    atomic.write_text(path, results.to_json(value, indent=1) + "\n")
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    verdict = "[green]pass[/]" if row.passed else "[bold red]FAIL[/]"
+    return (row.case, row.quantity, f"{row.reference:.5g}", f"{row.result:.5g}", f"{row.error:.2g}",
+            f"{row.tolerance:.2g}", verdict, row.oracle)  # fmt: skip

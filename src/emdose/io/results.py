@@ -142,7 +142,8 @@ def write_result(
     """
     import h5py
 
-    with h5py.File(stage.path(RESULT_FILE), "w") as file:
+    # In memory first: on a full disk HDF5 cannot even close its file, and takes the process down with it.
+    with h5py.File(RESULT_FILE, "w", driver="core", backing_store=False, block_size=2**24) as file:
         file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
         hdf5.write_phantom_group(file.create_group("phantom"), phantom)
         _write_coil(file.create_group("coil"), coil)
@@ -160,6 +161,9 @@ def write_result(
             _map(part, "flag", average.flag, "0 invalid, 1 unused, 2 used, 3 valid")
             _map(part, "side_m", average.side_m, "m")
         file.create_group("provenance").attrs["json"] = to_json(provenance)
+        file.flush()
+        image = file.id.get_file_image()
+    stage.path(RESULT_FILE).write_bytes(image)
 
 
 def read_result(folder: Path | str) -> RunResult:
