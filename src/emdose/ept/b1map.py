@@ -215,7 +215,7 @@ class B1Map:
         assert self.mask is not None
         return self.mask
 
-    @property
+    @cached_property
     def regions(self) -> np.ndarray:
         """Label of every voxel of the mask plus one, 0 outside; without a segmentation the mask is one region."""
         if self.labels is None:

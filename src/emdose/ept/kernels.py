@@ -180,14 +180,14 @@ def radii(radius: int | Sequence[int]) -> tuple[int, int, int]:
 
 @lru_cache(maxsize=32)
 def monomials(degree: int) -> np.ndarray:
-    """Exponents (n, 3) of the monomials of total degree <= degree: sorted by (b, c), then a = 0, 1, ..."""
-    return np.array([(a, b, c) for b, c in pairs(degree) for a in range(degree - b - c + 1)])
+    """Exponents (n, 3) of the monomials of total degree <= degree: sorted by (a, b), then c = 0, 1, ..."""
+    return np.array([(a, b, c) for a, b in pairs(degree) for c in range(degree - a - b + 1)])
 
 
 @lru_cache(maxsize=32)
 def pairs(degree: int) -> tuple[tuple[int, int], ...]:
-    """Exponents (b, c) of y and z with b + c <= degree."""
-    return tuple((b, c) for b in range(degree + 1) for c in range(degree + 1 - b))
+    """Exponents (a, b) of x and y with a + b <= degree."""
+    return tuple((a, b) for a in range(degree + 1) for b in range(degree + 1 - a))
 
 
 def functionals(exponents: np.ndarray, radius: Sequence[int], spacing_m: Sequence[float]) -> np.ndarray:

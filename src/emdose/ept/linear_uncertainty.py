@@ -25,8 +25,8 @@ class FitPropagation:
     """Noise propagation of a Helmholtz reconstruction.
 
     With the filters w_v of all voxels, q_v responds to the data d as sum_k r_v w_v(k) d(v + k). The sum with weights
-    W_v then responds to d(u) as h(u) = sum_v W_v r_v w_v(u - v), and its covariance is the sum over u of h(u)^2 times the
-    noise there: no assumption on how neighbours are correlated enters.
+    W_v then responds to d(u) as h(u) = sum_v W_v r_v w_v(u - v), and its covariance is the sum over u of h(u)^2 times
+    the noise there: no assumption on how neighbours are correlated enters.
 
     Parameters
     ----------
@@ -44,17 +44,28 @@ class FitPropagation:
 
     def sum_covariance(self, weights: np.ndarray) -> np.ndarray:
         """Covariance (2, 2) of sum_v weights_v (sigma_v, eps_v)."""
-        be = backend.get("cpu")
-        b1, weights, noise = self._crop(be, np.asarray(weights, float))
-        power, pseudo = 0.0, 0j
-        for h, (one, two) in zip(self._adjoint(be, b1, weights), _channels(noise), strict=True):
-            power += float((np.abs(h) ** 2 * one).sum())
-            pseudo += complex((h * h * two).sum())
-        to_re, to_im = formulas.scales(b1.frequency_Hz)
-        vr, vi, cross = 0.5 * (power + pseudo.real), 0.5 * (power - pseudo.real), 0.5 * pseudo.imag
-        return np.array([[to_im**2 * vi, to_re * to_im * cross], [to_re * to_im * cross, to_re**2 * vr]])
+        if not np.any(weights):
+            return np.zeros((2, 2))
+        _, h, noise = self.adjoint(weights)
+        return covariance(h, noise, self.b1.frequency_Hz)
 
-    def _crop(self, be: Backend, weights: np.ndarray) -> tuple[B1Map, np.ndarray, Noise]:
+    def adjoint(self, weights: np.ndarray) -> tuple[tuple[slice, ...], list[np.ndarray], Noise]:
+        """How sum_v weights_v q_v responds to the data.
+
+        Returns
+        -------
+        tuple of slice
+            The part of the image that it feels.
+        list of (...) complex ndarray
+            h there, for each channel of the data (one for complex data).
+        Noise
+            The noise there.
+        """
+        be = backend.get("cpu")
+        box, b1, cut, noise = self._crop(be, np.asarray(weights, float))
+        return box, self._adjoint(be, b1, cut), noise
+
+    def _crop(self, be: Backend, weights: np.ndarray) -> tuple[tuple[slice, ...], B1Map, np.ndarray, Noise]:
         """The part of the data that the sum can feel."""
         place = np.nonzero(weights)
         low = [max(int(p.min()) - r, 0) for p, r in zip(place, radii(self.method.radius), strict=True)]
@@ -76,7 +87,7 @@ class FitPropagation:
             assert noise is not None
         else:
             noise = replace(noise, maps=noise.maps[:, box[0], box[1], box[2]])
-        return b1, weights[box], noise
+        return box, b1, weights[box], noise
 
     def _adjoint(self, be: Backend, b1: B1Map, weights: np.ndarray) -> list[np.ndarray]:
         """h per channel of the data (one for complex data), complex (nx, ny, nz)."""
@@ -124,6 +135,17 @@ class FitPropagation:
         return _scatter_neighbours(kernel, b1, self.method.contrast, coefficients)
 
 
+def covariance(h: list[np.ndarray], noise: Noise, frequency_Hz: float) -> np.ndarray:
+    """Covariance (2, 2) of (sigma, eps) from the response of q to the data and the noise of the data."""
+    power, pseudo = 0.0, 0j
+    for one, (variance, square) in zip(h, _channels(noise), strict=True):
+        power += float((np.abs(one) ** 2 * variance).sum())
+        pseudo += complex((one * one * square).sum())
+    to_re, to_im = formulas.scales(frequency_Hz)
+    vr, vi, cross = 0.5 * (power + pseudo.real), 0.5 * (power - pseudo.real), 0.5 * pseudo.imag
+    return np.array([[to_im**2 * vi, to_re * to_im * cross], [to_re * to_im * cross, to_re**2 * vr]])
+
+
 def _channels(noise: Noise) -> list[tuple[Any, Any]]:
     if noise.is_complex:
         return [(noise.maps[0], noise.maps[1] + 1j * noise.maps[2])]
@@ -138,20 +160,19 @@ def _scatter_moments(be: Backend, kernel: SavitzkyGolay, regions: np.ndarray, c:
     """h(u) = sum_v sum_i c_i(v) phi_i(u - v) over voxels v with the label of u, axis by axis."""
     d = kernel.degree
     taps = [(-np.arange(-n, n + 1) / n)[None] ** np.arange(d + 1)[:, None] for n in kernel.radius]
-    exponents = monomials(d)
-    place = {tuple(int(v) for v in e): n for n, e in enumerate(exponents)}
+    start = {pair: n for n, pair in enumerate(pairs(d))}
+    first = {(int(a), int(b)): n for n, (a, b, c) in enumerate(monomials(d)) if c == 0}
 
     def back(images: np.ndarray) -> np.ndarray:
-        along_x = np.concatenate([
-            contract(be, images[place[0, b, z] : place[0, b, z] + d - b - z + 1], taps[0][None, : d - b - z + 1], 0)
-            for b, z in pairs(d)
-        ])  # fmt: skip
-        order = {pair: n for n, pair in enumerate(pairs(d))}
         along_z = np.concatenate([
-            contract(be, along_x[order[b, 0] : order[b, 0] + d - b + 1], taps[2][None, : d - b + 1], 2)
-            for b in range(d + 1)
+            contract(be, images[first[a, b] : first[a, b] + d - a - b + 1], taps[2][None, : d - a - b + 1], 2)
+            for a, b in pairs(d)
         ])  # fmt: skip
-        return np.asarray(contract(be, along_z, taps[1][None], 1)[0])
+        along_y = np.concatenate([
+            contract(be, along_z[start[a, 0] : start[a, 0] + d - a + 1], taps[1][None, : d - a + 1], 1)
+            for a in range(d + 1)
+        ])  # fmt: skip
+        return np.asarray(contract(be, along_y, taps[0][None], 0)[0])
 
     out = np.zeros(regions.shape, complex)
     for label in np.unique(regions[regions > 0]):
@@ -183,5 +204,5 @@ def _scatter_neighbours(kernel: SavitzkyGolay, b1: B1Map, contrast: float, c: np
             w *= np.where(other == near, 1.0, np.where((near > 0) & (other > 0), soft, 0.0))
         # One offset moves every centre to a different voxel, so nothing is added twice to the same place.
         kept = w > 0
-        out[tuple(i[kept] for i in far)] += (w * (powers @ coefficients))[kept]
+        out[far[0][kept], far[1][kept], far[2][kept]] += (w * (powers @ coefficients))[kept]
     return out

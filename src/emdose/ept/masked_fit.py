@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement, pairwise
 from typing import Any
 
 import numpy as np
@@ -129,55 +130,66 @@ def _by_moments(be: Backend, kernel: SavitzkyGolay, head: tuple[Any, ...], targe
     degree, r, noises = kernel.degree, kernel.radius, head[3]
     taps = [(np.arange(-n, n + 1) / n)[None] ** np.arange(2 * degree + 1)[:, None] for n in r]
     module = be.kernels.load("local_fit", real="double")
-    name = "fit2" if degree == 2 else "fit4"
     _, ny, nz = regions.shape
-    empty = be.xp.zeros(1)
-    maps = len(pairs(2 * degree)) * (1 + noises) + 3 * len(images) * len(pairs(degree))
+    many, few = len(pairs(2 * degree)), len(pairs(degree))
+    counts = {"mask": many, "data": len(images) * few, "square": len(images) * (len(images) + 1) // 2,
+              "noise": max(noises * many, 1)}  # fmt: skip
+    work = be.xp.empty(0)
     for label, box in enumerate(find_objects(regions), start=1):
         if box is None or not wanted[box].any():
             continue
         inside = regions[box] == label
         todo = be.asarray((wanted[box] & inside).astype(np.uint8))
         mask = be.asarray(inside.astype(np.float64))
-        length = mask.shape[0]
+        length, *plane = mask.shape
         start = [s.start for s in box]
-        for low, high in slabs(be, length, mask[0].size * maps * 8, r[0]):
+        for low, high in slabs(be, length, math.prod(plane) * (sum(counts.values()) + 2 * degree + 8) * 8, r[0]):
             h0, h1 = max(low - r[0], 0), min(high + r[0], length)
+            inner, shape = slice(low - h0, high - h0), (high - low, *plane)
             m = mask[h0:h1]
             at = (slice(start[0] + h0, start[0] + h1), box[1], box[2])
-            data = [be.xp.where(m > 0, image[at], 0.0) for image in images]
-            pair = [data[i] * data[j] for i in range(len(data)) for j in range(i, len(data))]
-            noisy = [be.xp.where(m > 0, one[at], 0.0) for one in noise] if noises else []
-            square = be.xp.concatenate([_filtered(be, one, 0, taps) for one in pair])
+            data = [image[at] * m for image in images]
+            voxels = math.prod(shape)
+            if work.size < voxels * sum(counts.values()):
+                work = be.xp.empty(voxels * sum(counts.values()))
+            maps, position = {}, 0
+            for name, number in counts.items():
+                maps[name] = work[position : position + number * voxels].reshape(number, *shape)
+                position += number * voxels
+            _filter(be, m, inner, 2 * degree, taps, maps["mask"])
+            for i, one in enumerate(data):
+                _filter(be, one, inner, degree, taps, maps["data"][i * few : (i + 1) * few])
+            for i, (j, k) in enumerate(combinations_with_replacement(range(len(data)), 2)):
+                _filter(be, data[j] * data[k], inner, 0, taps, maps["square"][i : i + 1])
+            for i in range(noises):
+                _filter(be, noise[i][at] * m, inner, 2 * degree, taps, maps["noise"][i * many : (i + 1) * many])
             module.launch(
-                name, (high - low, mask.shape[1], strips(be, mask.shape[2], STRIP)), mask.shape[2], *head, r[0],
-                h1 - h0, low - h0, ((start[0] + low) * ny + start[1]) * nz + start[2], nz, ny * nz, regions.size,
-                be.asarray(taps[0]), targets, be.xp.ascontiguousarray(todo[low:high]),
-                _filtered(be, m, 2 * degree, taps), be.xp.concatenate([_filtered(be, d, degree, taps) for d in data]),
-                square,
-                be.xp.concatenate([_filtered(be, n, 2 * degree, taps) for n in noisy]) if noises else empty,
-                *results,
+                "fit2" if degree == 2 else "fit4", (*shape[:2], strips(be, plane[1], STRIP)), plane[1], *head, r[2],
+                ((start[0] + low) * ny + start[1]) * nz + start[2], nz, ny * nz, regions.size, be.asarray(taps[2]),
+                targets, be.xp.ascontiguousarray(todo[low:high]), *maps.values(), *results,
             )  # fmt: skip
 
 
 def slabs(be: Backend, length: int, plane_bytes: int, halo: int) -> list[tuple[int, int]]:
     """Parts of an axis whose working arrays (with a halo on both sides) take a modest share of the memory."""
-    budget = max(min(be.memory_free_bytes() // 4, 2**30 if be.name == "cpu" else 2**35), 2**27)
+    budget = max(min(be.memory_free_bytes() // 4, 2**28 if be.name == "cpu" else 2**34), 2**27)
     thick = min(length, budget // max(plane_bytes, 1) - 2 * halo)
     if thick < 1:
         raise ResourceError(f"one slab of the fit needs {plane_bytes * (2 * halo + 1) / 2**30:.1f} GiB; "
                             "use a smaller kernel or crop the image")  # fmt: skip
     parts = -(-length // thick)
     edges = np.linspace(0, length, parts + 1).round().astype(int)
-    return [(int(a), int(b)) for a, b in itertools.pairwise(edges) if b > a]
+    return [(int(a), int(b)) for a, b in pairwise(edges) if b > a]
 
 
-def _filtered(be: Backend, image: Any, degree: int, taps: list[np.ndarray]) -> Any:
-    """y^b z^c filtered maps for b + c <= degree, ordered by (b, c)."""
-    along_y = contract(be, image[None], taps[1][: degree + 1, None], 1)
-    return be.xp.concatenate([
-        contract(be, along_y[b : b + 1], taps[2][: degree + 1 - b, None], 2) for b in range(degree + 1)
-    ])  # fmt: skip
+def _filter(be: Backend, image: Any, inner: slice, degree: int, taps: list[np.ndarray], out: Any) -> None:
+    """x^a y^b filtered maps for a + b <= degree, ordered by (a, b), for the planes ``inner`` of an image."""
+    along_x = contract(be, image[None], taps[0][: degree + 1, None], 0)
+    place = 0
+    for a in range(degree + 1):
+        count = degree + 1 - a
+        contract(be, along_x[a : a + 1, inner], taps[1][:count, None], 1, out=out[place : place + count])
+        place += count
 
 
 def _by_neighbours(be: Backend, kernel: SavitzkyGolay, head: tuple[Any, ...], targets: Any, images: Any,

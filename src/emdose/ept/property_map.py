@@ -97,6 +97,8 @@ class PropertyMap:
     bias_conductivity, bias_permittivity : (nx, ny, nz) ndarray, optional
         Estimated error of the method itself (its value minus the truth), such as a neglected gradient; it is not part
         of the uncertainty and not subtracted.
+    choice : (nx, ny, nz) uint8 ndarray, optional
+        Which of several kernels was taken (index; 255 for none), see :class:`emdose.ept.automatic.AutomaticHelmholtz`.
     propagation : NoisePropagation, optional
         Spreads the noise into sums over voxels, see :meth:`region_mean`.
     method : str
@@ -122,6 +124,7 @@ class PropertyMap:
     covariance: np.ndarray | None = None
     bias_conductivity: np.ndarray | None = None
     bias_permittivity: np.ndarray | None = None
+    choice: np.ndarray | None = None
     propagation: NoisePropagation | None = None
     method: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -139,7 +142,7 @@ class PropertyMap:
     def maps(self) -> dict[str, np.ndarray]:
         """The real maps that are there, by name, without the flags."""
         names = ("conductivity", "permittivity", "u_conductivity", "u_permittivity", "covariance",
-                 "bias_conductivity", "bias_permittivity")  # fmt: skip
+                 "bias_conductivity", "bias_permittivity", "choice")  # fmt: skip
         return {n: v for n in names if (v := getattr(self, n)) is not None}
 
     @property

@@ -18,7 +18,7 @@ def strips(be: Backend, size: int, strip: int = CPU_STRIP) -> int:
     return size if be.name == "cuda" else -(-size // strip)
 
 
-def contract(be: Backend, images: Any, taps: np.ndarray, axis: int) -> Any:
+def contract(be: Backend, images: Any, taps: np.ndarray, axis: int, out: Any = None) -> Any:
     """Sum of correlations along one axis; voxels outside the image count as 0.
 
     Parameters
@@ -29,6 +29,8 @@ def contract(be: Backend, images: Any, taps: np.ndarray, axis: int) -> Any:
         One filter per output and input.
     axis : {0, 1, 2}
         Axis of the filters.
+    out : (f, nx, ny, nz) float64 array of the device, optional
+        Where to put the result.
 
     Returns
     -------
@@ -36,7 +38,8 @@ def contract(be: Backend, images: Any, taps: np.ndarray, axis: int) -> Any:
     """
     n0, n1, n2 = images.shape[1:]
     outputs, inputs, n = taps.shape
-    out = be.xp.empty((outputs, n0, n1, n2))
+    if out is None:
+        out = be.xp.empty((outputs, n0, n1, n2))
     be.kernels.load("window", real="double").launch(
         "contract", (n0, n1, strips(be, n2)), n2, axis, inputs, outputs, n // 2, be.asarray(taps, dtype=np.float64),
         images, out,

@@ -9,6 +9,7 @@
 #else
 #  define STRIP 16
 #endif
+#define REACH 64 /* largest half-width of a window */
 #define EACH for (int q = 0; q < STRIP; q++)
 
 /* What to fit and where to put it; the arrays are described in local_fit.py. */
@@ -39,19 +40,19 @@ FN Fit settings(int degree, int channels, int functionals, int noises, int keep,
 #include "local_fit_body.cuh"
 
 KERNEL3(fit2,
-        fit_strip_2(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n1, size, r,
-        extent, first, place, row, sheet, total, x, targets, use, mask, data, square, noise, value, gain, residual,
+        fit_strip_2(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size, r,
+        place, row, sheet, total, x, targets, use, mask, data, square, noise, value, gain, residual,
         count, solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
-        double minimum, int r, int extent, int first, i64 place, i64 row, i64 sheet, i64 total,
+        double minimum, int r, i64 place, i64 row, i64 sheet, i64 total,
         const double *RESTRICT x, const double *RESTRICT targets, const u8 *RESTRICT use, const real *RESTRICT mask,
         const real *RESTRICT data, const real *RESTRICT square, const real *RESTRICT noise, real *RESTRICT value,
         real *RESTRICT gain, real *RESTRICT residual, real *RESTRICT count, real *RESTRICT solution)
 
 KERNEL3(fit4,
-        fit_strip_4(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n1, size, r,
-        extent, first, place, row, sheet, total, x, targets, use, mask, data, square, noise, value, gain, residual,
+        fit_strip_4(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size, r,
+        place, row, sheet, total, x, targets, use, mask, data, square, noise, value, gain, residual,
         count, solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
-        double minimum, int r, int extent, int first, i64 place, i64 row, i64 sheet, i64 total,
+        double minimum, int r, i64 place, i64 row, i64 sheet, i64 total,
         const double *RESTRICT x, const double *RESTRICT targets, const u8 *RESTRICT use, const real *RESTRICT mask,
         const real *RESTRICT data, const real *RESTRICT square, const real *RESTRICT noise, real *RESTRICT value,
         real *RESTRICT gain, real *RESTRICT residual, real *RESTRICT count, real *RESTRICT solution)

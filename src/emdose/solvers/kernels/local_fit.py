@@ -1,15 +1,14 @@
 """NumPy twins of local_fit.cuh, and what its arrays are.
 
-Exponents are ordered by (b, c) of y^b z^c, then by a of x^a: the basis with total degree <= d, the moments with <= 2 d.
+Exponents are ordered by (a, b) of x^a y^b, then by c of z^c: the basis with total degree <= d, the moments with <= 2 d.
 
 fit
-    ``mask``, ``noise`` (per noise map): one map per (b, c) with b + c <= 2 d, filtered with y^b z^c along y and z;
-    ``data`` (per channel): the same with b + c <= d; ``square``: products of two channels summed along y and z.
-    These cover ``extent`` planes along x; the results cover n0 planes from ``first`` on. ``x`` holds the powers
-    0..2d of the scaled x coordinate of the taps.
+    ``mask``, ``noise`` (per noise map): one map per (a, b) with a + b <= 2 d, filtered with x^a y^b along x and y;
+    ``data`` (per channel): the same with a + b <= d; ``square``: products of two channels summed along x and y.
+    ``z`` holds the powers 0..2d of the scaled z coordinate of the taps.
 gather
     ``offset`` (o, 3) neighbours, ``powers`` (o, moments + basis) their monomials; ``region`` the label (0: nothing,
-    < 0: a neighbour that is not fitted itself), ``reference`` the image for contrast weights (one value when contrast is 0).
+    < 0: a neighbour that is not fitted itself), ``reference`` the image for contrast weights (one value without).
 results
     ``value`` (channel, functional), ``gain`` (noise map or one, functional pair i <= j), ``residual`` (channel pair),
     ``count``: sum of weights, negative where there was no unique fit (the others are NaN there), ``solution``
@@ -26,7 +25,7 @@ import numpy as np
 
 def _exponents(degree: int) -> np.ndarray:
     return np.array([
-        (a, b, c) for b in range(degree + 1) for c in range(degree + 1 - b) for a in range(degree + 1 - b - c)
+        (a, b, c) for a in range(degree + 1) for b in range(degree + 1 - a) for c in range(degree + 1 - a - b)
     ])  # fmt: skip
 
 
@@ -85,8 +84,8 @@ def _solve(degree: int, channels: int, functionals: int, noises: int, keep: int,
 
 
 def fit2(shape: tuple[int, int, int], size: int, degree: int, channels: int, functionals: int, noises: int, keep: int,
-         pivot: float, minimum: float, r: int, extent: int, first: int, place: int, row: int, sheet: int, total: int,
-         x: np.ndarray, rows: np.ndarray, use: np.ndarray, mask: np.ndarray, data: np.ndarray, square: np.ndarray,
+         pivot: float, minimum: float, r: int, place: int, row: int, sheet: int, total: int,
+         z: np.ndarray, rows: np.ndarray, use: np.ndarray, mask: np.ndarray, data: np.ndarray, square: np.ndarray,
          noise: np.ndarray, *results: np.ndarray) -> None:  # fmt: skip
     """Fits from filtered moment maps."""
     from scipy.ndimage import correlate1d
@@ -95,20 +94,20 @@ def fit2(shape: tuple[int, int, int], size: int, degree: int, channels: int, fun
     here = np.nonzero(use.reshape(full))
     if here[0].size == 0:
         return
-    powers = x.reshape(2 * degree + 1, 2 * r + 1)
+    powers = z.reshape(2 * degree + 1, 2 * r + 1)
 
     def last_pass(image: np.ndarray, taps: np.ndarray) -> np.ndarray:
-        return correlate1d(image, taps, axis=0, mode="constant")[first : first + full[0]][here]
+        return correlate1d(image, taps, axis=2, mode="constant")[here]
 
     def finish(maps: np.ndarray, degrees: int) -> np.ndarray:
-        images = maps.reshape(len(_pairs(degrees)), extent, *full[1:])
-        return np.stack([last_pass(image, powers[a]) for image, (b, c) in zip(images, _pairs(degrees), strict=True)
-                         for a in range(degrees + 1 - b - c)], axis=1)  # fmt: skip
+        images = maps.reshape(len(_pairs(degrees)), *full)
+        return np.stack([last_pass(image, powers[c]) for image, (a, b) in zip(images, _pairs(degrees), strict=True)
+                         for c in range(degrees + 1 - a - b)], axis=1)  # fmt: skip
 
     m = finish(mask, 2 * degree)
     b = np.stack([finish(d, degree) for d in data.reshape(channels, -1)])
     v = np.stack([finish(d, 2 * degree) for d in noise.reshape(noises, -1)]) if noises else np.zeros((0, 1, 1))
-    s = np.stack([last_pass(d, np.ones(2 * r + 1)) for d in square.reshape(-1, extent, *full[1:])])
+    s = np.stack([last_pass(d, np.ones(2 * r + 1)) for d in square.reshape(-1, *full)])
     at = place + here[0] * sheet + here[1] * row + here[2]
     _solve(degree, channels, functionals, noises, keep, pivot, minimum, rows, (m, b, v, s), total, at, results)
 

@@ -1,6 +1,6 @@
 /* Body of local_fit.cuh for polynomials with up to NB coefficients and NM moments. */
 
-/* Index of the moment x^a y^b z^c, ordered by (b, c), then a, in a set of total degree d */
+/* Index of the moment x^b y^c z^a, ordered by (b, c), then a, in a set of total degree d */
 FN int NAME(moment)(int d, int a, int b, int c)
 {
     int at = 0;
@@ -8,6 +8,29 @@ FN int NAME(moment)(int d, int a, int b, int c)
         for (int z = 0; z <= d - y; z++) at += d - y - z + 1;
     for (int z = 0; z < c; z++) at += d - b - z + 1;
     return at + a;
+}
+
+/* A strip of a row with r voxels more on both sides, 0 outside the image */
+FN void NAME(load_line)(const real *from, int k, int n2, int r, double *line)
+{
+    for (int q = 0; q < STRIP + 2 * r; q++) {
+        const int here = k + q - r;
+        line[q] = here >= 0 && here < n2 ? from[q - r] : 0;
+    }
+}
+
+/* Moments z^0 ... z^top of a strip */
+FN void NAME(along_z)(const double *line, const double *x, int taps, int top, double (*to)[STRIP])
+{
+    for (int e = 0; e <= top; e++) {
+        double sum[STRIP];
+        EACH sum[q] = 0;
+        for (int t = 0; t < taps; t++) {
+            const double c = x[e * taps + t];
+            EACH sum[q] += c * line[q + t];
+        }
+        EACH to[e][q] = sum[q];
+    }
 }
 
 /* Moments m (NM), right-hand sides b (channel, NB), noise moments v (noise, NM), sums of squares s -> results.
@@ -132,58 +155,40 @@ FN void NAME(solve)(Fit p, i64 at, i64 volume, int n, const double *targets, dou
         if (use[q]) count[at + q] = (real)(bad[q] ? -m[0][q] : m[0][q]);
 }
 
-/* Last pass, along x, over maps that are already filtered along y and z, then the solution. */
-FN void NAME(fit_strip)(Fit p, int i, int j, int strip, int n1, int n2, int r, int extent, int first,
-                        i64 place, i64 row, i64 sheet, i64 total, const double *x, const double *targets, const u8 *use, const real *mask, const real *data,
-                        const real *square, const real *noise, real *value, real *gain, real *residual, real *count,
-                        real *solution)
+/* Last pass, along z, over maps that are already filtered along x and y, then the solution. */
+FN void NAME(fit_strip)(Fit p, int i, int j, int strip, int n0, int n1, int n2, int r, i64 place, i64 row, i64 sheet,
+                        i64 total, const double *x, const double *targets, const u8 *use, const real *mask,
+                        const real *data, const real *square, const real *noise, real *value, real *gain,
+                        real *residual, real *count, real *solution)
 {
     const int k = strip * STRIP, n = n2 - k < STRIP ? n2 - k : STRIP, taps = 2 * r + 1, d = p.degree;
-    const i64 plane = (i64)n1 * n2, at = i * plane + (i64)j * n2 + k;
-    const i64 span = extent * plane, from = (i + first) * plane + (i64)j * n2 + k;
+    const i64 plane = (i64)n1 * n2, volume = n0 * plane, at = i * plane + (i64)j * n2 + k;
     int wanted[STRIP], any = 0;
     for (int q = 0; q < n; q++) any |= wanted[q] = use[at + q];
     if (!any) return;
-    double m[NM][STRIP], b[2 * NB][STRIP], v[3 * NM][STRIP], s[3][STRIP];
-    for (int f = 0; f < NM; f++) EACH m[f][q] = 0;
-    for (int f = 0; f < 2 * NB; f++) EACH b[f][q] = 0;
-    for (int f = 0; f < p.noises * NM; f++) EACH v[f][q] = 0;
-    for (int f = 0; f < 3; f++) EACH s[f][q] = 0;
-    const int low = i + first - r < 0 ? r - i - first : 0;
-    const int high = i + first + r >= extent ? extent - 1 - i - first + r : taps - 1;
-    for (int t = low; t <= high; t++) {
-        const i64 here = from + (t - r) * plane;
-        double load[STRIP];
-        EACH load[q] = 0;
+    double m[NM][STRIP], b[2 * NB][STRIP], v[3 * NM][STRIP], s[3][STRIP], line[STRIP + 2 * REACH];
+    for (int o = -1; o < p.noises; o++)
         for (int y = 0, map = 0, out = 0; y <= 2 * d; y++)
             for (int z = 0; z <= 2 * d - y; z++, map++) {
                 const int top = 2 * d - y - z;
-                for (int o = -1; o < p.noises; o++) {
-                    const real *src = o < 0 ? mask + map * span + here
-                                            : noise + ((i64)o * (d + 1) * (2 * d + 1) + map) * span + here;
-                    double(*to)[STRIP] = o < 0 ? m + out : v + o * NM + out;
-                    for (int q = 0; q < n; q++) load[q] = src[q];
-                    for (int e = 0; e <= top; e++) {
-                        const double c = x[e * taps + t];
-                        EACH to[e][q] += c * load[q];
-                    }
-                }
+                NAME(load_line)(o < 0 ? mask + map * volume + at : noise + ((i64)o * (d + 1) * (2 * d + 1) + map) * volume + at,
+                                k, n2, r, line);
+                NAME(along_z)(line, x, taps, top, o < 0 ? m + out : v + o * NM + out);
                 out += top + 1;
             }
-        for (int c = 0; c < p.channels; c++)
-            for (int y = 0, map = 0, out = 0; y <= d; y++)
-                for (int z = 0; z <= d - y; z++, map++) {
-                    const real *src = data + ((i64)c * (d + 1) * (d + 2) / 2 + map) * span + here;
-                    for (int q = 0; q < n; q++) load[q] = src[q];
-                    for (int e = 0; e <= d - y - z; e++, out++) {
-                        const double w = x[e * taps + t];
-                        EACH b[c * NB + out][q] += w * load[q];
-                    }
-                }
-        for (int c = 0; c < p.channels * (p.channels + 1) / 2; c++)
-            for (int q = 0; q < n; q++) s[c][q] += square[c * span + here + q];
+    for (int c = 0; c < p.channels; c++)
+        for (int y = 0, map = 0, out = 0; y <= d; y++)
+            for (int z = 0; z <= d - y; z++, map++) {
+                NAME(load_line)(data + ((i64)c * (d + 1) * (d + 2) / 2 + map) * volume + at, k, n2, r, line);
+                NAME(along_z)(line, x, taps, d - y - z, b + c * NB + out);
+                out += d - y - z + 1;
+            }
+    for (int c = 0; c < p.channels * (p.channels + 1) / 2; c++) {
+        NAME(load_line)(square + c * volume + at, k, n2, r, line);
+        NAME(along_z)(line, x, taps, 0, s + c);
     }
-    NAME(solve)(p, place + i * sheet + j * row + k, total, n, targets, m, b, v, s, wanted, value, gain, residual, count, solution);
+    NAME(solve)(p, place + i * sheet + j * row + k, total, n, targets, m, b, v, s, wanted, value, gain, residual, count,
+                solution);
 }
 
 /* Moments gathered from the neighbours of the same region (negative labels: neighbours only), weighted by their contrast to the centre:
