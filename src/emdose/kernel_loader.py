@@ -317,7 +317,7 @@ def _library(text: str, flags: tuple[str, ...], found: Compiler, folder: Path) -
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
     if path.exists():
         try:
-            return ctypes.CDLL(str(path))
+            return _opened(path)
         except OSError:
             pass  # damaged: make it again
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -327,7 +327,23 @@ def _library(text: str, flags: tuple[str, ...], found: Compiler, folder: Path) -
         command = [found.path, *flags, "-o", str(made), "-", "-lm"]
         subprocess.run(command, input=text, capture_output=True, text=True, check=True)
         os.replace(made, path)
-    return ctypes.CDLL(str(path))
+    return _opened(path)
+
+
+def _opened(path: Path) -> ctypes.CDLL:
+    """Load a library, and with the first one OpenMP, which reads its settings then.
+
+    By default its threads spin while they wait for each other, which on a busy machine takes the core from the thread
+    they wait for: measured with 10 jobs on 2 cores, averaging took 1.1 to 1.5 s so and 0.2 to 0.8 s asleep.
+    """
+    settings = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME")
+    if any(name in os.environ for name in settings):
+        return ctypes.CDLL(str(path))
+    os.environ["OMP_WAIT_POLICY"] = "passive"
+    try:
+        return ctypes.CDLL(str(path))
+    finally:
+        del os.environ["OMP_WAIT_POLICY"]
 
 
 @cache
