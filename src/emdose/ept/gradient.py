@@ -25,6 +25,7 @@ ITERATIONS = 5000
 TOLERANCE = 1e-6
 ROBUST_STEPS = 8
 HUBER = 1.5
+SILENT = 1e-4
 CONDITION = 1e-10
 """Local systems whose squared condition is worse give no value."""
 
@@ -169,7 +170,7 @@ class Gradient:
                     wanted[:, :, s] = b1.mask[:, :, s]
             except IndexError:
                 raise InputError("no such slice", field="slices", found=tuple(self.slices)) from None
-        fields = _relative_fields(be, b1, kernel)
+        fields = _relative_fields(b1)
         regions = b1.mask.astype(np.int32)
         rows = [be.to_numpy(masked_fit(be, kernel, (0, 1, 2, 3, 4), be.asarray(np.stack([f.real, f.imag])), regions,
                                        wanted=wanted).value)[..., wanted] for f in fields]  # fmt: skip
@@ -232,32 +233,17 @@ class _Local:
         return _Local(*(getattr(self, n)[place] for n in ("k", "g", "g_z", "u_k", "u_g", "u_gz")))
 
 
-def _relative_fields(be: Backend, b1: B1Map, kernel: SavitzkyGolay) -> np.ndarray:
-    """The channels with a smooth reference phase taken off, 0 outside the mask.
+def _relative_fields(b1: B1Map) -> np.ndarray:
+    """The channels with a reference phase taken off that is the same for all, 0 outside the mask.
 
-    Reference is the fitted sum of the channels, aligned so that they add up: it is strong everywhere, and its noise is
-    smoothed, so that it does not couple the channels.
+    Reference is the sum of the channels, aligned so that they add up. Any phase would do; this one is strong nearly
+    everywhere, and the noise of any channel has a small part in it.
     """
     assert b1.mask is not None
     field = np.where(b1.mask, b1.magnitude * np.exp(1j * np.where(b1.mask, b1.phase, 0)), 0)  # type: ignore[operator]
-    first = field[0] / np.maximum(np.abs(field[0]), 1e-300)
-    relative = field * first.conj()
-    total = (relative * np.exp(-1j * np.angle(relative.sum(axis=(1, 2, 3))))[:, None, None, None]).sum(axis=0) * first
-    image = total if _smooth(total, b1.mask) else total * first.conj()
-    regions = b1.mask.astype(np.int32)
-    fit = be.to_numpy(masked_fit(be, kernel, (0,), be.asarray(np.stack([image.real, image.imag])), regions).value)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        reference = fit[0, 0] + 1j * fit[1, 0]
-        reference = np.where(np.isfinite(reference), reference / np.abs(reference), image / np.abs(image))
-    back = np.ones_like(first) if image is total else first
-    return np.where(b1.mask, field * (reference * back).conj(), 0)
-
-
-def _smooth(image: np.ndarray, mask: np.ndarray) -> bool:
-    """Whether neighbours differ little in phase, so that a local fit can follow it."""
-    steps = image[1:] * image[:-1].conj()
-    both = mask[1:] & mask[:-1]
-    return bool(np.median(np.abs(np.angle(steps[both]))) < 0.7) if both.any() else True
+    relative = field * field[0].conj()
+    total = np.tensordot(np.exp(-1j * np.angle(relative.sum(axis=(1, 2, 3)))), field, axes=1)
+    return field * (total / np.where(total == 0, 1, np.abs(total))).conj()
 
 
 def _weights(b1: B1Map, wanted: np.ndarray) -> np.ndarray:
@@ -289,7 +275,7 @@ def _solve_local(values: np.ndarray, weight: np.ndarray, volume: bool) -> tuple[
     scale = np.sqrt((a**2).sum(axis=1))
     # Fields that do not vary along z say nothing about changes along z: those unknowns stay 0, with no weight.
     silent = np.zeros(scale.shape, bool)
-    silent[:, 6:] = scale[:, 6:] < 1e-6 * scale[:, 2:3]
+    silent[:, 6:] = scale[:, 6:] < SILENT * scale[:, 2:3]
     ok &= (scale[:, :6] > 0).all(axis=1)
     scale[(scale == 0) | silent] = 1
     a = np.where(silent[:, None], 0, a / scale[:, None])
