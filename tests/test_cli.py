@@ -58,7 +58,7 @@ def done(tmp_path_factory):
 
 def shell(*arguments, cwd=None, **options):
     return subprocess.run([*EMDOSE, *map(str, arguments)], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True,
-                          timeout=300, **options)  # fmt: skip
+                          timeout=600, **options)  # fmt: skip
 
 
 def call(capsys, *arguments):
@@ -411,7 +411,7 @@ def slow_run(folder, *more):
     )
     process = subprocess.Popen([sys.executable, "-c", code, "run", "small.toml", "--out", "out", *more], cwd=folder,
                                env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    for _ in range(600):
+    for _ in range(2400):
         if (folder / "out" / "checkpoint" / "port-0000.npz").exists() or process.poll() is not None:
             break
         time.sleep(0.1)

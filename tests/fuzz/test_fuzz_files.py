@@ -102,7 +102,9 @@ def assault(rng, path, count, read, header=400, compressed=False):
 
 COUNTS = {
     "body.nii": 400, "body.nii.gz": 200, "raw.txt": 300, "raw.raw": 50, "body.npz": 200, "body.npy": 150,
-    "body.h5": 200, "labels.csv": 200, "tissues.csv": 200, "tissues.toml": 200, "checkpoint": 100, "summary.json": 60, "result.h5": 60,
+    "body.h5": 200,
+    "labels.csv": 200, "tissues.csv": 200, "tissues.toml": 200, "checkpoint": 100, "summary.json": 60,
+    "result.h5": 60,
 }  # fmt: skip
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emdose.errors import InputError
+from emdose.errors import EmdoseWarning, InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -204,7 +205,8 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
     scenario = scenarios.load(file)
     errors = _console(stderr=True)
     try:
-        with RunProgress(errors, quiet) as progress:
+        with RunProgress(errors, quiet) as progress, warnings.catch_warnings():
+            warnings.simplefilter("ignore", EmdoseWarning)  # they stand in the summary, which is shown below
             outcome = scenarios.run(scenario, out, device=device, resume=resume, force=force, progress=progress)
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
@@ -231,6 +233,9 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     if not quiet:
         show.summary(console, data)
         console.print()
+    else:
+        for text in data["warnings"]:
+            typer.echo(f"emdose: warning: {' '.join(text.split())}", err=True)
     for name in sorted(p.name for p in outcome.folder.iterdir() if p.is_file()):
         console.print(f"  {outcome.folder / name}", highlight=False, markup=False, soft_wrap=True)
     if written is not None:

@@ -48,7 +48,7 @@ class RunProgress:
             columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30),
                        TextColumn("{task.fields[note]}"), TimeElapsedColumn())  # fmt: skip
             self._bar = Progress(*columns, console=self.console, transient=True)
-            self._task = self._bar.add_task("starting", total=1.0, note="")
+            self._task = self._bar.add_task("preparing", total=1.0, note="")
             self._bar.start()
         return self
 

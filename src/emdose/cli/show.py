@@ -13,15 +13,23 @@ PREFIXES = {"T": (1e6, "uT")}
 """Units that users read in another size."""
 
 
-def table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> None:
-    """Print rows in columns; in a terminal headings are bold, elsewhere it is plain text that is never cut."""
+def table(
+    console: Console,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: Sequence[int],
+    whole: Sequence[int] = (),
+) -> None:
+    """Print rows in columns, the numbers to the ``right``.
+
+    In a narrow terminal words wrap; numbers and the columns in ``whole`` never do.
+    """
     from rich.table import Table as RichTable
 
-    grid: Table = RichTable(box=None, pad_edge=False, show_header=bool(headers), header_style="bold")
-    for i in range(len(headers) or len(rows[0])):
-        last = i == (len(headers) or len(rows[0])) - 1
-        grid.add_column(headers[i] if headers else "", justify="right" if i in right else "left", no_wrap=not last,
-                        overflow="fold")  # fmt: skip
+    grid: Table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for i, header in enumerate(headers):
+        side: Any = "right" if i in right else "left"
+        grid.add_column(header, justify=side, no_wrap=i in right or i in whole, overflow="fold")
     for row in rows:
         grid.add_row(*row)
     console.print(grid)
@@ -30,7 +38,7 @@ def table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]
 def summary(console: Console, data: Mapping[str, Any]) -> None:
     """The headline numbers, the limits, and how far they can be trusted."""
     rows = [quantity_row(name, entry) for name, entry in data["quantities"].items()]
-    table(console, ("quantity", "value", "unit", "note"), rows, right=(1,))
+    table(console, ("quantity", "value", "unit", "note"), rows, right=(1,), whole=(2,))
     console.print()
     checks(console, data["checks"], data.get("check_inputs", {}))
     console.print()
@@ -59,7 +67,7 @@ def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[
     edition = f"{inputs.get('standard', '')} edition {inputs.get('edition', '')}" if inputs else ""
     console.print(f"Limits: {edition}", style="bold", highlight=False)
     head = ("mode", "quantity", "region", "window", "value", "limit", "margin", "result")
-    table(console, head, [_check_row(r) for r in rows], right=(3, 4, 5, 6))
+    table(console, head, [_check_row(r) for r in rows], right=(3, 4, 5, 6), whole=(0, 1, 7))
     binding = inputs.get("binding_row", {})
     for mode, b1 in inputs.get("b1plus_rms_limit_T", {}).items():
         if binding.get(mode) is None:

@@ -55,7 +55,7 @@ def validate(
     rows = cases.run(tuple(names) or None, device=be, progress=tell)
     seconds = time.perf_counter() - start
     head = ("case", "quantity", "reference", "result", "error", "tolerance", "", "oracle")
-    show.table(console, head, [_cells(r) for r in rows], right=(2, 3, 4, 5))
+    show.table(console, head, [_cells(r) for r in rows], right=(2, 3, 4, 5), whole=(6,))
     failed = [r for r in rows if not r.passed]
     verdict = f"{len(rows) - len(failed)} of {len(rows)} rows within their tolerance, {seconds:.0f} s on {be.name}"
     console.print(verdict, style="bold red" if failed else "", highlight=False)

@@ -87,10 +87,10 @@ class RunFolder:
         return (self.path / results.SUMMARY_FILE).exists() and (self.path / results.RESULT_FILE).exists()
 
     def release(self) -> None:
-        """Stop owning the folder; one that was made for this run and holds nothing of worth goes away."""
+        """Stop owning the folder; what was made for a run that has left nothing of worth goes away."""
         with contextlib.suppress(OSError):
             (self.path / OWNER).unlink(missing_ok=True)
-        if not self.finished and not self.checkpoint.exists() and self._made:
+        if not self.finished and not self.checkpoint.exists():
             with contextlib.suppress(OSError):
                 (self.path / results.LOCK_FILE).unlink(missing_ok=True)
                 for folder in reversed(self._made):

@@ -148,7 +148,7 @@ def _shape(table: Any) -> Phantom:
     if isinstance(table, schema.LayeredHead):
         return phantoms.layered_head(table.spacing_m, table.scale)
     if isinstance(table, schema.StylisedAdult):
-        return phantoms.stylised_adult(table.spacing_m)
+        return phantoms.stylised_adult(table.spacing_m, table.landmark, table.fat_m)
     if isinstance(table, schema.Sphere):
         return phantoms.sphere(table.radius_m, table.spacing_m, table.tissue, samples=table.samples)
     if isinstance(table, schema.LayeredSphere):

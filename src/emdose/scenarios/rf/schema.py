@@ -65,7 +65,9 @@ class StylisedAdult(PhantomTable):
     """Whole adult of stylised solids."""
 
     type: Literal["stylised-adult"]
-    spacing_m: VoxelSize = 5e-3
+    spacing_m: Annotated[float, number("a voxel size in metres", 1e-3, 20e-3)] = 5e-3
+    landmark: Literal["head", "neck", "heart", "liver", "pelvis", "knee"] = "heart"
+    fat_m: Annotated[float, number("thickness of the fat under the skin in metres", 0, 0.05)] = 10e-3
 
 
 class Sphere(PhantomTable):
