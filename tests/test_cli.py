@@ -400,7 +400,8 @@ def test_full_disk(small, tiny_disk):
 def slow_run(folder, *more):
     """A run that waits after its first port, and the process; returns when the port is on the disk."""
     code = (
-        "import sys, time\n"
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # background jobs of a shell ignore it
         "from emdose.solvers import vie\n"
         "from emdose.io.checkpoint import PortCheckpoint\n"
         "save = PortCheckpoint.save\n"
@@ -425,7 +426,7 @@ def test_stopped_and_resumed(small, capsys, sign):
     folder = small.parent
     process = slow_run(folder)
     process.send_signal(sign)
-    err = process.communicate(timeout=60)[1]
+    err = process.communicate(timeout=600)[1]
     if sign == signal.SIGKILL:
         assert process.returncode == -9
     else:
@@ -544,3 +545,29 @@ def test_estimates():
     assert [size(b) for b in (2**20, 3 * 2**30)] == ["1 MiB", "3 GiB"]
     plan = {"shape": (1, 2, 3), "unknowns": 4, "ports": 1, "device": "cpu", "bytes": 2**20, "seconds": 1}
     assert plan_line(plan) == "plan: 1 x 2 x 3 voxels, 4 unknowns, 1 port on cpu; about 1 MiB and 1 s to solve"
+
+
+def test_names_are_not_markup(capsys):
+    # Oracle: what users call things must come out as they wrote it, "[/]" included.
+    from rich.console import Console
+
+    from emdose.cli import show
+
+    show.table(Console(width=60), ("name", "value"), [("[/] [red]gel", "1"), (("fine", "green"), "2")], right=(1,))
+    show.say(Console(width=60), "a [/] b")
+    out = capsys.readouterr().out
+    assert "[/] [red]gel" in out
+    assert "a [/] b" in out
+
+
+def test_narrow_terminals_cut_no_numbers(done, capsys, monkeypatch):
+    # Oracle: every number of the wide table is in the narrow one.
+    from rich.console import Console
+
+    from emdose.cli import show
+
+    rows = json.loads((done[0] / "summary.json").read_text())["checks"]
+    show.checks(Console(width=80), rows, {})
+    out = capsys.readouterr().out
+    assert all(f"{row['limit']:.3g} W/kg" in out for row in rows if row["limit"] is not None)
+    assert all(f"{row['value']:.3g} " in out for row in rows if row["value"] is not None)

@@ -17,6 +17,10 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     Exit codes: 0 done; 1 a validation row or a solver's tolerance was missed, or emdose itself has failed; 2 something
     that the user gave or the machine lacks, told in one line; 130 interrupted.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that the terminal cannot show must not end the program.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     code = _guarded(arguments)
     try:
         sys.stdout.flush()
@@ -80,7 +84,8 @@ def _command(arguments: list[str] | None) -> int:
 def _say(text: str) -> None:
     """One line on stderr, whatever the text holds."""
     with contextlib.suppress(OSError):
-        print(f"emdose: {' '.join(text.split())}", file=sys.stderr, flush=True)
+        line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+        print(f"emdose: {line}", file=sys.stderr, flush=True)
 
 
 def _no_reader() -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from emdose.errors import EmdoseWarning, InputError
+from emdose.errors import EmdoseWarning, InputError, OutputError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -210,7 +210,10 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
             outcome = scenarios.run(scenario, out, device=device, resume=resume, force=force, progress=progress)
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
-        raise Interrupted(_how_to_go_on(out)) from None
+        raise Interrupted(f"interrupted; {_how_to_go_on(_solved_ports(out))}") from None
+    except OutputError as error:
+        kept = _solved_ports(out)
+        raise (OutputError(f"{error}; {_how_to_go_on(kept)}") if kept else error) from None
     return _told(outcome, quiet, written)
 
 
@@ -228,8 +231,9 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     console, data = _console(), outcome.summary
     if outcome.state == "finished":
         version = data["provenance"].get("emdose", "?")
-        console.print(f"This scenario was run before, on {data['provenance'].get('date', '?')} with emdose {version}; "
-                      "nothing was computed (--force computes it again).", highlight=False, soft_wrap=True)  # fmt: skip
+        date = data["provenance"].get("date", "?")
+        show.say(console, f"This scenario was run before, on {date} with emdose {version}; nothing was computed "
+                          "(--force computes it again).")  # fmt: skip
     if not quiet:
         show.summary(console, data)
         console.print()
@@ -237,9 +241,9 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
         for text in data["warnings"]:
             typer.echo(f"emdose: warning: {' '.join(text.split())}", err=True)
     for name in sorted(p.name for p in outcome.folder.iterdir() if p.is_file()):
-        console.print(f"  {outcome.folder / name}", highlight=False, markup=False, soft_wrap=True)
+        show.say(console, f"  {outcome.folder / name}")
     if written is not None:
-        console.print(f"Open {written.resolve().as_uri()}", highlight=False, markup=False, soft_wrap=True)
+        show.say(console, f"Open {written.resolve().as_uri()}")
     if not data["convergence"].get("converged", True):
         for text in data["warnings"][:1]:
             typer.echo(f"emdose: error: {text}", err=True)
@@ -247,13 +251,17 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     return 0
 
 
-def _how_to_go_on(out: Path) -> str:
-    kept = len(list((out / "checkpoint").glob("port-*.npz"))) if out.exists() else 0
+def _solved_ports(out: Path) -> int:
+    try:
+        return len(list((out / "checkpoint").glob("port-*.npz")))
+    except OSError:
+        return 0
+
+
+def _how_to_go_on(kept: int) -> str:
     if not kept:
-        return "interrupted; no port was solved yet, nothing is kept"
-    return (
-        f"interrupted; {kept} solved port{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
-    )
+        return "no port was solved yet, nothing is kept"
+    return f"{kept} solved port{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
 
 
 def _check_scenario(file: Path, device: str) -> int:

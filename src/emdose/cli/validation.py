@@ -40,7 +40,7 @@ def validate(
 
     if only_list:
         for name in cases.names():
-            console.print(name, highlight=False, markup=False)
+            show.say(console, name)
         return 0
     if json_file is not None:
         _write(json_file, {})  # before the work, lest it be in vain
@@ -50,7 +50,7 @@ def validate(
     def tell(event: dict[str, Any]) -> None:
         if event["stage"] == "case":
             text = f"case {event['index'] + 1} of {event['count']}: {event['name']}"
-            errors.print(text, highlight=False, markup=False, soft_wrap=True)
+            show.say(errors, text)
 
     rows = cases.run(tuple(names) or None, device=be, progress=tell)
     seconds = time.perf_counter() - start
@@ -58,7 +58,7 @@ def validate(
     show.table(console, head, [_cells(r) for r in rows], right=(2, 3, 4, 5), whole=(6,))
     failed = [r for r in rows if not r.passed]
     verdict = f"{len(rows) - len(failed)} of {len(rows)} rows within their tolerance, {seconds:.0f} s on {be.name}"
-    console.print(verdict, style="bold red" if failed else "", highlight=False)
+    show.say(console, verdict, "bold red" if failed else "")
     if json_file is not None:
         _write(json_file, report(rows, be.describe(), seconds))
     return 1 if failed else 0
@@ -84,7 +84,7 @@ def _write(path: Path, value: dict[str, Any]) -> None:
     atomic.write_text(path, results.to_json(value, indent=1) + "\n")
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    verdict = "[green]pass[/]" if row.passed else "[bold red]FAIL[/]"
+def _cells(row: Row) -> tuple[str | tuple[str, str], ...]:
+    verdict = ("pass", "green") if row.passed else ("FAIL", "bold red")
     return (row.case, row.quantity, f"{row.reference:.5g}", f"{row.result:.5g}", f"{row.error:.2g}",
             f"{row.tolerance:.2g}", verdict, row.oracle)  # fmt: skip
