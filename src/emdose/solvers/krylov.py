@@ -34,6 +34,9 @@ class Solution:
         Whether the residual meets the tolerance.
     history : list of (rhs,) ndarray
         Residual estimate after every iteration.
+    inverse_norm : (rhs,) ndarray or None
+        Estimate of norm(A^-1) from the smallest singular value of GMRES's Hessenberg matrices, so that
+        norm(x error) <= inverse_norm * norm(b - A x).
     """
 
     x: Any
@@ -42,6 +45,7 @@ class Solution:
     products: int
     converged: np.ndarray
     history: list[np.ndarray] = field(default_factory=list)
+    inverse_norm: np.ndarray | None = None
 
 
 def gmres(
@@ -83,7 +87,7 @@ def gmres(
     residual_vector = b.copy() if x0 is None else b - apply(x)
     products, iteration = int(x0 is not None), 0
     residual = _norm(residual_vector, be) / scale
-    iterations, history = np.zeros(m, int), [residual]
+    iterations, history, inverse_norm = np.zeros(m, int), [residual], np.ones(m)
     V = xp.empty((m, restart + 1, n), b.dtype)
     while residual.max() > tolerance and iteration < max_iterations:
         steps = min(restart, max_iterations - iteration)
@@ -93,13 +97,14 @@ def gmres(
         rotations = np.zeros((m, steps, 2), complex)
         g = np.zeros((m, steps + 1), complex)
         g[:, 0] = beta
-        used = 0
+        hessenberg, used = np.zeros_like(H), 0
         for j in range(steps):
             w = apply(V[:, j])
             products += 1
             iteration += 1
             h, norm = _orthogonalise(V[:, : j + 1], w, be)
             H[:, : j + 1, j], H[:, j + 1, j] = h, norm
+            hessenberg[:, :, j] = H[:, :, j]
             V[:, j + 1] = w / _column(np.where(norm > 0, norm, 1.0), b, be)
             estimate = _rotate(H, rotations, g, j) / scale
             used = j + 1
@@ -109,6 +114,8 @@ def gmres(
                 callback(iteration, float(estimate.max()))
             if estimate.max() <= tolerance or np.all(norm <= 1e-30):
                 break
+        smallest = np.linalg.svd(hessenberg[:, : used + 1, :used], compute_uv=False)[:, -1]
+        inverse_norm = np.maximum(inverse_norm, 1 / np.maximum(smallest, 1e-12))
         y = np.stack([_back_substitute(H[i, :used, :used], g[i, :used]) for i in range(m)])
         x += xp.matmul(xp.asarray(y.astype(b.dtype))[:, None, :], V[:, :used])[:, 0]
         residual_vector = b - apply(x)
@@ -117,7 +124,8 @@ def gmres(
         history[-1] = residual
         if residual.max() > 0.98 * before.max():
             break  # rounding or a singular system: more of the same does not help
-    return Solution(x, residual, np.minimum(iterations, iteration), products, residual <= tolerance, history)
+    return Solution(x, residual, np.minimum(iterations, iteration), products, residual <= tolerance, history,
+                    inverse_norm)  # fmt: skip
 
 
 def bicgstab(

@@ -19,15 +19,28 @@ if TYPE_CHECKING:
     from emdose.solvers.vie_problem import Problem
 
 
-def error_factor(frequency_Hz: float) -> float:
-    """Ratio of the relative error of E (L2 in the body) to the relative residual, as measured on tissue spheres.
+def error_per_residual(problem: Problem, port: int, x: Any, inverse_norm: float | None) -> float:
+    """Estimate of the relative error of E (L2 in the body) over the relative residual.
+
+    norm(A^-1) norm(b) / norm(x), with norm(A^-1) from the Krylov space but at least the largest permittivity, which is
+    its size for slow currents that close on themselves. Measured on spheres from 1 to 450 MHz it is 1 to 1.6 times the
+    true factor.
 
     Parameters
     ----------
-    frequency_Hz : float
-        Frequency [Hz].
+    problem : Problem
+        The equations.
+    port : int
+        Index of the port.
+    x : (n,) array
+        Solution.
+    inverse_norm : float or None
+        Estimate of norm(A^-1) by GMRES.
     """
-    return max(2.0, 18.0 * frequency_Hz / 298e6)
+    norm = problem.be.xp.linalg.norm
+    size, b = float(norm(x)), float(norm(problem.right_hand_side([port])))
+    largest = float(abs(problem.contrast + 1).max())
+    return max(largest, inverse_norm or 1.5 * largest) * b / size if size > 0 else 1.0
 
 
 def fields_of(
@@ -39,6 +52,7 @@ def fields_of(
     unit = 1j * problem.omega * EPS_0
     currents = [problem.expand(v[None])[0] for v in x]
     power = _power(problem, x, currents)
+    factors = [error_per_residual(problem, p, x[p], infos[p].get("inverse_norm")) for p in range(ports)]
     green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype)
     E, B = problem.E_incident, incident_B(exposure.coil, grid, exposure.frequency_Hz, be, dtype)
     for p in range(ports):
@@ -53,7 +67,6 @@ def fields_of(
     residual = np.array([i["residual"] for i in infos])
     E, B = be.to_numpy(E), be.to_numpy(B)
     end = time.perf_counter()
-    factor = error_factor(exposure.frequency_Hz)
     phantom = exposure.phantom
     return Fields(
         grid=grid,
@@ -74,8 +87,8 @@ def fields_of(
             "products": [i["products"] for i in infos],
             "history": [i["history"] for i in infos],
             "resumed": [bool(i.get("resumed")) for i in infos],
-            "E_error_per_residual": factor,
-            "E_error_estimate": [float(factor * r) for r in residual],
+            "E_error_per_residual": factors,
+            "E_error_estimate": [float(f * r) for f, r in zip(factors, residual, strict=True)],
             "meaning": "E_error_estimate is the relative L2 error of E that the unfinished iteration leaves; the "
             "voxel staircase adds its own, which only a finer grid shows",
             "unknowns": len(problem.index),

@@ -44,33 +44,33 @@ KERNEL3(fit2,
         place, row, sheet, total, x, targets, use, mask, data, square, noise, value, gain, residual,
         count, solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
         double minimum, int r, i64 place, i64 row, i64 sheet, i64 total,
-        const double *RESTRICT x, const double *RESTRICT targets, const u8 *RESTRICT use, const real *RESTRICT mask,
-        const real *RESTRICT data, const real *RESTRICT square, const real *RESTRICT noise, real *RESTRICT value,
-        real *RESTRICT gain, real *RESTRICT residual, real *RESTRICT count, real *RESTRICT solution)
+        const double *RESTRICT x, const double *RESTRICT targets, const u8 *RESTRICT use, const double *RESTRICT mask,
+        const double *RESTRICT data, const double *RESTRICT square, const double *RESTRICT noise, double *RESTRICT value,
+        double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count, double *RESTRICT solution)
 
 KERNEL3(fit4,
         fit_strip_4(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size, r,
         place, row, sheet, total, x, targets, use, mask, data, square, noise, value, gain, residual,
         count, solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
         double minimum, int r, i64 place, i64 row, i64 sheet, i64 total,
-        const double *RESTRICT x, const double *RESTRICT targets, const u8 *RESTRICT use, const real *RESTRICT mask,
-        const real *RESTRICT data, const real *RESTRICT square, const real *RESTRICT noise, real *RESTRICT value,
-        real *RESTRICT gain, real *RESTRICT residual, real *RESTRICT count, real *RESTRICT solution)
+        const double *RESTRICT x, const double *RESTRICT targets, const u8 *RESTRICT use, const double *RESTRICT mask,
+        const double *RESTRICT data, const double *RESTRICT square, const double *RESTRICT noise, double *RESTRICT value,
+        double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count, double *RESTRICT solution)
 
 KERNEL3(gather2,
         gather_strip_2(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size,
         offsets, contrast, offset, powers, targets, region, reference, data, noise, value, gain, residual, count,
         solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
         double minimum, int offsets, double contrast, const int *RESTRICT offset, const double *RESTRICT powers,
-        const double *RESTRICT targets, const int *RESTRICT region, const real *RESTRICT reference,
-        const real *RESTRICT data, const real *RESTRICT noise, real *RESTRICT value, real *RESTRICT gain,
-        real *RESTRICT residual, real *RESTRICT count, real *RESTRICT solution)
+        const double *RESTRICT targets, const int *RESTRICT region, const double *RESTRICT reference,
+        const double *RESTRICT data, const double *RESTRICT noise, double *RESTRICT value, double *RESTRICT gain,
+        double *RESTRICT residual, double *RESTRICT count, double *RESTRICT solution)
 
 KERNEL3(gather4,
         gather_strip_4(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size,
         offsets, contrast, offset, powers, targets, region, reference, data, noise, value, gain, residual, count,
         solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
         double minimum, int offsets, double contrast, const int *RESTRICT offset, const double *RESTRICT powers,
-        const double *RESTRICT targets, const int *RESTRICT region, const real *RESTRICT reference,
-        const real *RESTRICT data, const real *RESTRICT noise, real *RESTRICT value, real *RESTRICT gain,
-        real *RESTRICT residual, real *RESTRICT count, real *RESTRICT solution)
+        const double *RESTRICT targets, const int *RESTRICT region, const double *RESTRICT reference,
+        const double *RESTRICT data, const double *RESTRICT noise, double *RESTRICT value, double *RESTRICT gain,
+        double *RESTRICT residual, double *RESTRICT count, double *RESTRICT solution)

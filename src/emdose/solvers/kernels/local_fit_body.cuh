@@ -11,7 +11,7 @@ FN int NAME(moment)(int d, int a, int b, int c)
 }
 
 /* A strip of a row with r voxels more on both sides, 0 outside the image */
-FN void NAME(load_line)(const real *from, int k, int n2, int r, double *line)
+FN void NAME(load_line)(const double *from, int k, int n2, int r, double *line)
 {
     for (int q = 0; q < STRIP + 2 * r; q++) {
         const int here = k + q - r;
@@ -36,8 +36,8 @@ FN void NAME(along_z)(const double *line, const double *x, int taps, int top, do
 /* Moments m (NM), right-hand sides b (channel, NB), noise moments v (noise, NM), sums of squares s -> results.
    The basis is ordered like the moments. */
 FN void NAME(solve)(Fit p, i64 at, i64 volume, int n, const double *targets, double (*m)[STRIP], double (*b)[STRIP],
-                    double (*v)[STRIP], double (*s)[STRIP], const int *use, real *value, real *gain, real *residual,
-                    real *count, real *solution)
+                    double (*v)[STRIP], double (*s)[STRIP], const int *use, double *value, double *gain, double *residual,
+                    double *count, double *solution)
 {
     double a[NB * (NB + 1) / 2][STRIP], scale[NB][STRIP], x[5 * NB][STRIP], bad[STRIP];
     short pair[NB * (NB + 1) / 2];
@@ -96,7 +96,7 @@ FN void NAME(solve)(Fit p, i64 at, i64 volume, int n, const double *targets, dou
             EACH sum[q] = s[w][q];
             for (int f = 0; f < nb; f++) EACH sum[q] -= y[c * NB + f][q] * y[e * NB + f][q];
             for (int q = 0; q < n; q++)
-                if (use[q]) residual[w * volume + at + q] = (real)(bad[q] ? nan("") : sum[q]);
+                if (use[q]) residual[w * volume + at + q] = (double)(bad[q] ? nan("") : sum[q]);
         }
     /* x_f = A^-1 row_f: the filter of a functional is x_f . phi(k) */
     for (int o = 0; o < p.functionals; o++) {
@@ -117,14 +117,14 @@ FN void NAME(solve)(Fit p, i64 at, i64 volume, int n, const double *targets, dou
             EACH u[f][q] *= scale[f][q];
             if (p.keep)
                 for (int q = 0; q < n; q++)
-                    if (use[q]) solution[(o * nb + f) * volume + at + q] = (real)(bad[q] ? 0 : u[f][q]);
+                    if (use[q]) solution[(o * nb + f) * volume + at + q] = (double)(bad[q] ? 0 : u[f][q]);
         }
         for (int c = 0; c < p.channels; c++) {
             double sum[STRIP];
             EACH sum[q] = 0;
             for (int f = 0; f < nb; f++) EACH sum[q] += u[f][q] * b[c * NB + f][q];
             for (int q = 0; q < n; q++)
-                if (use[q]) value[(c * p.functionals + o) * volume + at + q] = (real)(bad[q] ? nan("") : sum[q]);
+                if (use[q]) value[(c * p.functionals + o) * volume + at + q] = (double)(bad[q] ? nan("") : sum[q]);
         }
     }
     /* Gains: without noise maps x_f . row_g (unit noise, weights 0 or 1), else x_f' V x_g */
@@ -148,18 +148,18 @@ FN void NAME(solve)(Fit p, i64 at, i64 volume, int n, const double *targets, dou
                 else
                     for (int f = 0; f < nb; f++) EACH sum[q] += x[e * NB + f][q] * targets[o * nb + f];
                 for (int q = 0; q < n; q++)
-                    if (use[q]) gain[(t * products + w) * volume + at + q] = (real)(bad[q] ? nan("") : sum[q]);
+                    if (use[q]) gain[(t * products + w) * volume + at + q] = (double)(bad[q] ? nan("") : sum[q]);
             }
         }
     for (int q = 0; q < n; q++)
-        if (use[q]) count[at + q] = (real)(bad[q] ? -m[0][q] : m[0][q]);
+        if (use[q]) count[at + q] = (double)(bad[q] ? -m[0][q] : m[0][q]);
 }
 
 /* Last pass, along z, over maps that are already filtered along x and y, then the solution. */
 FN void NAME(fit_strip)(Fit p, int i, int j, int strip, int n0, int n1, int n2, int r, i64 place, i64 row, i64 sheet,
-                        i64 total, const double *x, const double *targets, const u8 *use, const real *mask,
-                        const real *data, const real *square, const real *noise, real *value, real *gain,
-                        real *residual, real *count, real *solution)
+                        i64 total, const double *x, const double *targets, const u8 *use, const double *mask,
+                        const double *data, const double *square, const double *noise, double *value, double *gain,
+                        double *residual, double *count, double *solution)
 {
     const int k = strip * STRIP, n = n2 - k < STRIP ? n2 - k : STRIP, taps = 2 * r + 1, d = p.degree;
     const i64 plane = (i64)n1 * n2, volume = n0 * plane, at = i * plane + (i64)j * n2 + k;
@@ -195,8 +195,8 @@ FN void NAME(fit_strip)(Fit p, int i, int j, int strip, int n0, int n1, int n2, 
    w = exp(-((ref - ref0) / min(ref, ref0))^2 / contrast^2), no contrast weight for contrast 0. */
 FN void NAME(gather_strip)(Fit p, int i, int j, int strip, int n0, int n1, int n2, int offsets, double contrast,
                            const int *offset, const double *powers, const double *targets, const int *region,
-                           const real *reference, const real *data, const real *noise, real *value, real *gain,
-                           real *residual, real *count, real *solution)
+                           const double *reference, const double *data, const double *noise, double *value, double *gain,
+                           double *residual, double *count, double *solution)
 {
     const int k = strip * STRIP, n = n2 - k < STRIP ? n2 - k : STRIP;
     const i64 plane = (i64)n1 * n2, volume = n0 * plane, at = i * plane + (i64)j * n2 + k;

@@ -11,7 +11,7 @@
 
 /* out[f] = sum over inputs b and taps t of w[f][b][t] in[b] shifted by t - r along the axis */
 FN void contract_strip(int i, int j, int s, int n0, int n1, int n2, int axis, int inputs, int outputs, int r,
-                       const double *RESTRICT w, const real *RESTRICT in, real *RESTRICT out)
+                       const double *RESTRICT w, const double *RESTRICT in, double *RESTRICT out)
 {
     const i64 plane = (i64)n1 * n2, volume = (i64)n0 * plane;
     const int k = s * STRIP, m = n2 - k < STRIP ? n2 - k : STRIP;
@@ -24,7 +24,7 @@ FN void contract_strip(int i, int j, int s, int n0, int n1, int n2, int axis, in
             for (int t = -r; t <= r; t++) {
                 const double c = w[((i64)f * inputs + b) * (2 * r + 1) + t + r];
                 if (c == 0) continue;
-                const real *from = in + b * volume + at + t * stride;
+                const double *from = in + b * volume + at + t * stride;
                 if (axis < 2) {
                     if (here + t < 0 || here + t >= n) continue;
                     if (m == STRIP)
@@ -39,58 +39,58 @@ FN void contract_strip(int i, int j, int s, int n0, int n1, int n2, int axis, in
                         for (int q = low; q < high; q++) sum[q] += c * from[q];
                 }
             }
-        for (int q = 0; q < m; q++) out[f * volume + at + q] = (real)sum[q];
+        for (int q = 0; q < m; q++) out[f * volume + at + q] = sum[q];
     }
 }
 
 KERNEL3(contract, contract_strip(i, j, k, n0, n1, size, axis, inputs, outputs, r, w, in, out),
-        int size, int axis, int inputs, int outputs, int r, const double *RESTRICT w, const real *RESTRICT in,
-        real *RESTRICT out)
+        int size, int axis, int inputs, int outputs, int r, const double *RESTRICT w, const double *RESTRICT in,
+        double *RESTRICT out)
 
 /* Complex B1+ of magnitude and transmit phase; 0 outside the mask */
 KERNEL1(phasor, const double a = mask[i] ? magnitude[i] : 0.0; const double p = mask[i] ? factor * phase[i] : 0.0;
-        re[i] = (real)(a * cos(p)); im[i] = (real)(a * sin(p)),
+        re[i] = (double)(a * cos(p)); im[i] = (double)(a * sin(p)),
         double factor, const double *RESTRICT magnitude, const double *RESTRICT phase, const u8 *RESTRICT mask,
-        real *RESTRICT re, real *RESTRICT im)
+        double *RESTRICT re, double *RESTRICT im)
 
 /* (re, im) of Laplacian / value; NaN where not usable */
-FN void quotient_voxel(i64 i, const u8 *RESTRICT use, const real *RESTRICT lr, const real *RESTRICT li,
-                       const real *RESTRICT cr, const real *RESTRICT ci, double to_re, double to_im,
+FN void quotient_voxel(i64 i, const u8 *RESTRICT use, const double *RESTRICT lr, const double *RESTRICT li,
+                       const double *RESTRICT cr, const double *RESTRICT ci, double to_re, double to_im,
                        double *RESTRICT re, double *RESTRICT im)
 {
-    const double d = (double)cr[i] * cr[i] + (double)ci[i] * ci[i];
+    const double d = cr[i] * cr[i] + ci[i] * ci[i];
     const double scale = use[i] && d > 0 ? 1 / d : nan("");
-    re[i] = to_re * scale * ((double)lr[i] * cr[i] + (double)li[i] * ci[i]);
-    im[i] = to_im * scale * ((double)li[i] * cr[i] - (double)lr[i] * ci[i]);
+    re[i] = to_re * scale * (lr[i] * cr[i] + li[i] * ci[i]);
+    im[i] = to_im * scale * (li[i] * cr[i] - lr[i] * ci[i]);
 }
 
 KERNEL1(quotient, quotient_voxel(i, use, lr, li, cr, ci, to_re, to_im, re, im),
-        const u8 *RESTRICT use, const real *RESTRICT lr, const real *RESTRICT li, const real *RESTRICT cr,
-        const real *RESTRICT ci, double to_re, double to_im, double *RESTRICT re, double *RESTRICT im)
+        const u8 *RESTRICT use, const double *RESTRICT lr, const double *RESTRICT li, const double *RESTRICT cr,
+        const double *RESTRICT ci, double to_re, double to_im, double *RESTRICT re, double *RESTRICT im)
 
 /* Noise of one voxel of a exp(j p): E|d|^2 and E d^2 */
 FN void noise_voxel(i64 i, int maps, double factor, const double *RESTRICT a, const double *RESTRICT p,
                     const double *RESTRICT ua, const double *RESTRICT up, const u8 *RESTRICT mask,
-                    real *RESTRICT power, real *RESTRICT re, real *RESTRICT im)
+                    double *RESTRICT power, double *RESTRICT re, double *RESTRICT im)
 {
     if (!mask[i]) {
         power[i] = re[i] = im[i] = 0;
         return;
     }
     const double s = ua[maps & 1 ? i : 0], t = factor * a[i] * up[maps & 2 ? i : 0], angle = 2 * factor * p[i];
-    power[i] = (real)(s * s + t * t);
-    re[i] = (real)((s * s - t * t) * cos(angle));
-    im[i] = (real)((s * s - t * t) * sin(angle));
+    power[i] = s * s + t * t;
+    re[i] = (s * s - t * t) * cos(angle);
+    im[i] = (s * s - t * t) * sin(angle);
 }
 
 KERNEL1(complex_noise, noise_voxel(i, maps, factor, magnitude, phase, u_magnitude, u_phase, mask, power, re, im),
         int maps, double factor, const double *RESTRICT magnitude, const double *RESTRICT phase,
         const double *RESTRICT u_magnitude, const double *RESTRICT u_phase, const u8 *RESTRICT mask,
-        real *RESTRICT power, real *RESTRICT re, real *RESTRICT im)
+        double *RESTRICT power, double *RESTRICT re, double *RESTRICT im)
 
 /* Covariance of (re, im) of q = L/C from filtered noise. k: (9, n) = (power, re, im) x (CC, CL, LL). */
-FN void spread_voxel(i64 i, i64 n, const u8 *RESTRICT use, const real *RESTRICT lr, const real *RESTRICT li,
-                     const real *RESTRICT cr, const real *RESTRICT ci, const real *RESTRICT k, double to_re,
+FN void spread_voxel(i64 i, i64 n, const u8 *RESTRICT use, const double *RESTRICT lr, const double *RESTRICT li,
+                     const double *RESTRICT cr, const double *RESTRICT ci, const double *RESTRICT k, double to_re,
                      double to_im, double *RESTRICT u_re, double *RESTRICT u_im, double *RESTRICT cov)
 {
     if (!use[i]) {
@@ -113,6 +113,6 @@ FN void spread_voxel(i64 i, i64 n, const u8 *RESTRICT use, const real *RESTRICT 
 }
 
 KERNEL1(spread, spread_voxel(i, n0, use, lr, li, cr, ci, k, to_re, to_im, u_re, u_im, cov),
-        const u8 *RESTRICT use, const real *RESTRICT lr, const real *RESTRICT li, const real *RESTRICT cr,
-        const real *RESTRICT ci, const real *RESTRICT k, double to_re, double to_im, double *RESTRICT u_re,
+        const u8 *RESTRICT use, const double *RESTRICT lr, const double *RESTRICT li, const double *RESTRICT cr,
+        const double *RESTRICT ci, const double *RESTRICT k, double to_re, double to_im, double *RESTRICT u_re,
         double *RESTRICT u_im, double *RESTRICT cov)

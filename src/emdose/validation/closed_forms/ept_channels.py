@@ -1,7 +1,7 @@
 """B1+ of an array of line sources around a layered cylinder: the oracle of parallel-transmit EPT.
 
-A line current along z at (rho_s, phi_s) has A_z proportional to H2_0(k0 |r - r_s|); inside the array, by Graf's addition
-theorem, that is sum_n H2_n(k0 rho_s) exp(-j n phi_s) J_n(k0 rho) exp(j n phi).
+A line current along z at (rho_s, phi_s) has A_z proportional to H2_0(k0 |r - r_s|); inside the array, by Graf's
+addition theorem, that is sum_n H2_n(k0 rho_s) exp(-j n phi_s) J_n(k0 rho) exp(j n phi).
 
 Source: M. Abramowitz and I. Stegun, Handbook of Mathematical Functions, 9.1.79; B1+ of each harmonic:
 :mod:`emdose.validation.closed_forms.ept_cylinder`.
