@@ -115,8 +115,88 @@ def filaments(kernels: Recorder, real: type) -> Result:
     return found
 
 
+def window(kernels: Recorder, real: type) -> Result:
+    """Filters wider than the map along every axis, and B1+ with voxels outside the mask."""
+    rng = np.random.default_rng(5)
+    shape = n0, n1, n2 = 5, 4, 70
+    data = rng.normal(size=(2, *shape)).astype(real)
+    found = {}
+    for axis, r in ((0, 3), (1, 5), (2, 36)):
+        out = np.full((3, *shape), np.nan, real)
+        extents = (n0, n1, 2)
+        kernels.launch("contract", extents, n2, axis, 2, 3, r, rng.normal(size=(3, 2, 2 * r + 1)), data, out)
+        found[f"along {axis}"] = out
+    n = 500
+    magnitude, phase, u = rng.uniform(0.5, 1, n), rng.uniform(-3, 3, n), rng.uniform(0.1, 1, n)
+    mask = (rng.random(n) < 0.8).astype(np.uint8)
+    b, noise = np.full((2, n), np.nan, real), np.full((3, n), np.nan, real)
+    kernels.launch("phasor", n, 0.5, magnitude, phase, mask, *b)
+    kernels.launch("complex_noise", n, 1, 0.5, magnitude, phase, u, np.array([0.3]), mask, *noise)
+    fields = [rng.normal(size=n).astype(real) for _ in range(4)]
+    gains, out = rng.uniform(0, 1, (9, n)).astype(real), np.empty((5, n))
+    kernels.launch("quotient", n, mask, *fields, -0.5, 2.0, *out[:2])
+    kernels.launch("spread", n, mask, *fields, gains, -0.5, 2.0, *out[2:])
+    return {**found, "b": b, "noise": noise, "out": out}
+
+
+def local_fit(kernels: Recorder, real: type) -> Result:
+    """Ragged regions with thin parts; polynomials of degree 2, 3 and 4; one and two channels."""
+    from emdose.solvers.kernels import local_fit as layout
+
+    found = {}
+    for degree, channels, noises, keep in ((2, 2, 3, 1), (3, 1, 1, 0), (4, 2, 0, 1)):
+        rng = np.random.default_rng(6 + degree)
+        shape = n0, n1, n2 = 5, 6, 19
+        r, total = (3, 2, 3), 5 * 6 * 19
+        basis, moments = (layout._exponents(d) for d in (degree, 2 * degree))
+        region = (rng.random(shape) < 0.9).astype(np.int32)
+        region[:, :, 9] = 0
+        region[0] *= -1
+        data, noise = (
+            rng.normal(size=(channels, *shape)).astype(real),
+            rng.random((max(noises, 1), *shape)).astype(real),
+        )
+        rows = rng.normal(size=(2, len(basis)))
+        offsets = np.ascontiguousarray(np.argwhere(np.ones([2 * n + 1 for n in r])) - np.array(r), np.int32)
+        scaled = (offsets / np.array(r))[:, None]
+        powers = np.concatenate([np.prod(scaled ** e[None], axis=2) for e in (moments, basis)], axis=1)
+        head = (n2, degree, channels, 2, noises, keep, 1e-3, 25.0)
+        sizes = (channels * 2, max(noises, 1) * 3, channels * (channels + 1) // 2, 1, 2 * len(basis))
+        name = "2" if degree == 2 else "4"
+        out = [np.zeros((n, total), real) for n in sizes]
+        reference = rng.uniform(1, 2, shape).astype(real)
+        extents = (n0, n1, -(-n2 // 16))
+        kernels.launch(f"gather{name}", extents, *head, len(offsets), 0.5, offsets, powers, rows,
+                       region, reference, data, noise, *out)  # fmt: skip
+        found |= {f"gather {degree} {n}": a for n, a in enumerate(out)}
+        # Moment maps of the mask itself, so that the normal matrix is one.
+        mask = (region != 0).astype(real)
+        taps = [(np.arange(-n, n + 1) / n)[None] ** np.arange(2 * degree + 1)[:, None] for n in r]
+        maps = [_filtered(one, d, taps) for images, d in ((mask[None], 2 * degree), (data * mask, degree),
+                (noise * mask, 2 * degree)) for one in [images]]  # fmt: skip
+        square = _filtered(np.stack([data[i] * data[j] * mask for i in range(channels) for j in range(i, channels)]), 0,
+                           taps)  # fmt: skip
+        out = [np.zeros((n, total + 9), real) for n in sizes]
+        kernels.launch(f"fit{name}", extents, *head, r[2], 9, n2, n1 * n2, total + 9, taps[2], rows,
+                       (region > 0).astype(np.uint8), maps[0].astype(real), maps[1].astype(real), square.astype(real),
+                       maps[2].astype(real), *out)  # fmt: skip
+        found |= {f"fit {degree} {n}": a for n, a in enumerate(out)}
+    return found
+
+
+def _filtered(images: np.ndarray, degree: int, taps: list[np.ndarray]) -> np.ndarray:
+    from scipy.ndimage import correlate1d
+
+    return np.concatenate([
+        np.stack([correlate1d(correlate1d(image.astype(float), taps[0][a], axis=0, mode="constant"), taps[1][b], axis=1,
+                              mode="constant") for a in range(degree + 1) for b in range(degree + 1 - a)])
+        for image in images
+    ])  # fmt: skip
+
+
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "bandwidth": bandwidth, "average": average, "lattice": lattice, "filaments": filaments,
+    "window": window, "local_fit": local_fit,
 }  # fmt: skip
 REALS = {"float": np.float32, "double": np.float64}
 

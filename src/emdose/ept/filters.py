@@ -101,8 +101,9 @@ def weighted_mean(
                 changes[f"bias_{name}"] = np.where(some, shifted / total, np.nan)
         changes[f"u_{name}"] = np.where(some, _mean_uncertainty(window, weight, u, total, correlation), np.nan)
         weights[name] = (weight, total)
-    propagation = None if maps.propagation is None else MeanPropagation(maps.propagation, window, weights)
-    return replace(maps, **changes, propagation=propagation, method=f"{maps.method}, weighted mean",
+    if maps.propagation is not None:
+        changes["propagation"] = MeanPropagation(maps.propagation, window, weights)
+    return replace(maps, **changes, method=f"{maps.method}, weighted mean",
                    settings={**maps.settings, "filter": f"weighted mean {kernel} {window.radius}"})  # fmt: skip
 
 
@@ -178,8 +179,8 @@ def _correlation(propagation: NoisePropagation | None, offsets: np.ndarray) -> n
     kernel = propagation.method.savitzky_golay(propagation.b1.grid.spacing_m)
     dense = kernel.dense(kernel.weights[4:5])[0]
     size = [2 * n for n in dense.shape]
-    spectrum = np.abs(np.fft.rfftn(dense, size)) ** 2
-    auto = np.fft.irfftn(spectrum, size)
+    spectrum = np.abs(np.fft.rfftn(dense, size, axes=(0, 1, 2))) ** 2
+    auto = np.fft.irfftn(spectrum, size, axes=(0, 1, 2))
     auto /= auto[0, 0, 0]
     apart = offsets[:, None, :] - offsets[None, :, :]
     near = np.all(np.abs(apart) < np.array(dense.shape), axis=-1)

@@ -184,7 +184,8 @@ class Helmholtz:
                 found |= {"bias_permittivity": to_re * off.real, "bias_conductivity": to_im * off.imag}
         else:
             value = {(c, f): fit.value[c, n] for c in range(len(fit.value)) for n, f in enumerate(rows)}
-            quotient = evaluate(self.method, value)
+            with np.errstate(divide="ignore", invalid="ignore"):  # voxels without a fit
+                quotient = evaluate(self.method, value)
             for name, part, scale in (("permittivity", "re", to_re), ("conductivity", "im", to_im)):
                 if getattr(quotient, part) is not None:
                     found[name] = xp.where(use, scale * getattr(quotient, part), xp.nan)

@@ -187,7 +187,7 @@ def _scatter_neighbours(kernel: SavitzkyGolay, b1: B1Map, contrast: float, c: np
     regions, shape = b1.regions, np.array(b1.grid.shape)
     here = np.argwhere(np.any(c != 0, axis=0))
     centre = tuple(here.T)
-    coefficients = c[(slice(None), *centre)]
+    coefficients = c[:, centre[0], centre[1], centre[2]]
     scaled = kernel.offsets / np.array(kernel.radius)
     phi = np.prod(scaled[:, None, :] ** monomials(kernel.degree)[None], axis=2)
     out = np.zeros(b1.grid.shape, complex)

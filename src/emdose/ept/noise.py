@@ -48,7 +48,9 @@ def known_noise(be: Backend, b1: B1Map, method: str) -> Noise | None:
     xp, mask = be.xp, np.asarray(b1.mask)
     if method == "complex":
         maps = xp.empty((3, *b1.grid.shape))
-        um, up = (be.asarray(np.atleast_1d(np.asarray(u, float))) for u in (b1.u_magnitude, b1.u_phase))
+        um, up = (
+            be.asarray(np.ascontiguousarray(np.atleast_1d(np.asarray(u, float)))) for u in (b1.u_magnitude, b1.u_phase)
+        )
         phase, factor = b1.phase, b1.phase_factor  # exp(2 j phase/2) does not feel whole turns
         be.kernels.load("window", real="double").launch(
             "complex_noise", b1.grid.size, int(um.size > 1) + 2 * int(up.size > 1), factor,

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.io.files import read_bytes
 
 ORDERS = ("xyz", "zyx")
-_LARGEST = 2**36
 _ADDRESS = re.compile(r"^(.+\.(?:h5|hdf5|he5|mat|npz)):(.*)$", re.IGNORECASE)
 
 
@@ -124,17 +122,16 @@ def _nifti(path: str, what: str) -> VoxelMap:
 
 
 def _numpy(path: str, name: str, what: str) -> np.ndarray:
-    import io
-
     try:
-        loaded = np.load(io.BytesIO(read_bytes(path, "a NumPy array", _LARGEST)), allow_pickle=False)
+        with Path(path).open("rb") as stream:
+            loaded = np.load(stream, allow_pickle=False)
+            return loaded if isinstance(loaded, np.ndarray) else loaded[_only(name, list(loaded.files), path, what)]
     except InputError:
         raise
+    except FileNotFoundError:
+        raise InputError("no such file", file=path, field=what) from None
     except Exception as error:  # zipfile, struct and numpy raise types of their own
         raise InputError(f"not a readable NumPy file: {' '.join(str(error).split())}", file=path, field=what) from None
-    if isinstance(loaded, np.ndarray):
-        return loaded
-    return loaded[_only(name, list(loaded.files), path, what)]
 
 
 def _hdf5(path: str, name: str, what: str) -> np.ndarray:
