@@ -11,7 +11,7 @@ import numpy as np
 
 from emdose.ept.property_map import PropertyMap
 from emdose.errors import InputError
-from emdose.io import atomic
+from emdose.io import atomic, hdf5
 from emdose.models.grid import Grid
 
 UNITS = {"conductivity": "S/m", "u_conductivity": "S/m", "bias_conductivity": "S/m", "covariance": "S/m"}
@@ -66,23 +66,32 @@ def _affine(maps: PropertyMap) -> np.ndarray:
     return affine
 
 
-def _write_nifti(path: Path, maps: PropertyMap) -> list[Path]:
+def nifti_files(maps: PropertyMap, stem: str, packed: bool = True) -> dict[str, bytes]:
+    """Every map as the content of a NIfTI file, by file name ``stem_conductivity.nii.gz`` and so on."""
     import nibabel
     from nibabel.orientations import axcodes2ornt, ornt_transform
 
+    to_file = ornt_transform(axcodes2ornt(tuple("RAS")), axcodes2ornt(tuple(maps.axis_codes)))
+    contents = {}
+    for name, values in {**maps.maps(), "flags": maps.flags}.items():
+        data = values if values.dtype == np.uint8 else values.astype(np.float32)
+        image: Any = nibabel.Nifti1Image(data, _affine(maps)).as_reoriented(to_file)
+        image.header.set_xyzt_units("mm")
+        image.header["descrip"] = f"emdose {maps.method} {name} {UNITS.get(name, '')}".strip().encode()[:79]
+        content = image.to_bytes()
+        contents[f"{stem}_{name}.nii{'.gz' if packed else ''}"] = (
+            gzip.compress(content, 4, mtime=0) if packed else content
+        )
+    return contents
+
+
+def _write_nifti(path: Path, maps: PropertyMap) -> list[Path]:
     packed = path.name.lower().endswith(".gz")
     stem = path.name[: -len(".nii.gz" if packed else ".nii")]
-    to_file = ornt_transform(axcodes2ornt(tuple("RAS")), axcodes2ornt(tuple(maps.axis_codes)))
     written = []
     with atomic.staging(path.parent) as stage:
-        for name, values in {**maps.maps(), "flags": maps.flags}.items():
-            data = values if name == "flags" else values.astype(np.float32)
-            image: Any = nibabel.Nifti1Image(data, _affine(maps)).as_reoriented(to_file)
-            image.header.set_xyzt_units("mm")
-            image.header["descrip"] = f"emdose {maps.method} {name} {UNITS.get(name, '')}".strip().encode()[:79]
-            content = image.to_bytes()
-            target = f"{stem}_{name}.nii{'.gz' if packed else ''}"
-            stage.path(target).write_bytes(gzip.compress(content, 4, mtime=0) if packed else content)
+        for target, content in nifti_files(maps, stem, packed).items():
+            stage.path(target).write_bytes(content)
             written.append(path.parent / target)
     return written
 
@@ -91,16 +100,21 @@ def _write_hdf5(path: Path, maps: PropertyMap) -> None:
     import h5py
 
     with h5py.File(path, "w") as file:
-        file.attrs.update({
-            "kind": _KIND, "frequency_Hz": maps.frequency_Hz, "spacing_m": maps.grid.spacing_m,
-            "origin_m": maps.grid.origin_m, "method": maps.method, "axis_order": "xyz",
-            "axis_codes": maps.axis_codes, "settings": json.dumps(dict(maps.settings), default=str),
-        })  # fmt: skip
-        if maps.affine is not None:
-            file.attrs["affine_mm"] = maps.affine
-        for name, values in {**maps.maps(), "flags": maps.flags}.items():
-            data = file.create_dataset(name, data=values, chunks=True, compression="gzip", compression_opts=2)
-            data.attrs["unit"] = UNITS.get(name, "1")
+        write_property_group(file, maps)
+
+
+def write_property_group(group: Any, maps: PropertyMap) -> None:
+    """Put a property map into an open, empty h5py group."""
+    group.attrs.update({
+        "kind": _KIND, "frequency_Hz": maps.frequency_Hz, "spacing_m": maps.grid.spacing_m,
+        "origin_m": maps.grid.origin_m, "method": maps.method, "axis_order": "xyz",
+        "axis_codes": maps.axis_codes, "settings": json.dumps(dict(maps.settings), default=str),
+    })  # fmt: skip
+    if maps.affine is not None:
+        group.attrs["affine_mm"] = maps.affine
+    for name, values in {**maps.maps(), "flags": maps.flags}.items():
+        data = group.create_dataset(name, data=values, chunks=True, compression="gzip", compression_opts=2)
+        data.attrs["unit"] = UNITS.get(name, "1")
 
 
 def read_property_map(path: Path | str) -> PropertyMap:
@@ -113,18 +127,16 @@ def read_property_map(path: Path | str) -> PropertyMap:
     InputError
         When the file is not such a map.
     """
-    import h5py
+    with hdf5.opened(path) as file:
+        return read_property_group(file, path)
 
-    try:
-        with h5py.File(path, "r") as file:
-            about = dict(file.attrs)
-            if about.get("kind") != _KIND:
-                raise InputError("not a property map of emdose", file=path)
-            arrays: dict[str, Any] = {n: np.asarray(d) for n, d in file.items()}
-    except FileNotFoundError:
-        raise InputError("no such file", file=path) from None
-    except OSError as error:
-        raise InputError(f"not a readable HDF5 file: {' '.join(str(error).split())[:120]}", file=path) from None
+
+def read_property_group(group: Any, path: Path | str) -> PropertyMap:
+    """The property map of an open h5py group; raises InputError when it holds none."""
+    about = dict(group.attrs)
+    if about.get("kind") != _KIND:
+        raise InputError("not a property map of emdose", file=path)
+    arrays: dict[str, Any] = {n: np.asarray(d) for n, d in group.items()}
     try:
         flags = arrays.pop("flags")
         grid = Grid(flags.shape, tuple(about["spacing_m"]), tuple(about["origin_m"]))
