@@ -1,4 +1,4 @@
-"""Convection-reaction EPT with artificial diffusion: finite volumes with prescribed values at the rim, as EPTlib has it."""
+"""Convection-reaction EPT with artificial diffusion: finite volumes and prescribed values at the rim, as in EPTlib."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def reconstruct(b1: B1Map, settings: ConvectionReaction, form: str, kernel: Savi
     v and grad phi come from plain Savitzky-Golay windows, so that voxels whose window leaves the mask have no equation:
     those next to such a voxel carry the prescribed value.
 
-    The scheme is EPTlib's: upwind fluxes with the phase form, central differences with the complex one. Differences from
-    EPTlib 0.4: the system is solved by sparse LU, or to a residual that is reported (EPTlib: BiCGStab, which may stop
-    early in silence); windows that reach over the end of the image give no equation (EPTlib takes zeros there, so that
-    its volumes have one more slice at both ends, and spoilt ones next to them); slices need not be square.
+    The scheme is EPTlib's: upwind fluxes with the phase form, central differences with the complex one. Differences
+    from EPTlib 0.4: the system is solved by sparse LU, or to a residual that is reported (EPTlib: BiCGStab, which may
+    stop early in silence); windows that reach over the end of the image give no equation (EPTlib takes zeros there, so
+    that its volumes have one more slice at both ends, and spoilt ones next to them); slices need not be square.
 
     Source: N. Gurler and Y. Z. Ider, Magn. Reson. Med. 77 (2017) 137-150; viscosity: C. Li et al., Phys. Med. Biol. 62
     (2017) 655.
@@ -82,11 +82,12 @@ def reconstruct(b1: B1Map, settings: ConvectionReaction, form: str, kernel: Savi
     flags = np.zeros(b1.grid.shape, np.uint8)
     flags[~b1.mask] |= np.uint8(Flag.OUTSIDE)
     flags[b1.mask & ~there] |= np.uint8(Flag.NO_FIT)
-    permittivity = None
+    permittivity: np.ndarray | None = None
     with np.errstate(invalid="ignore", divide="ignore"):
         if form == "complex":
             value = 1 / found
             sigma, permittivity = -value.imag * w, value.real / EPS_0
+            sigma[~there] = np.nan
             flags[there & ((sigma < 0) | (permittivity < 1))] |= np.uint8(Flag.UNPHYSICAL)
         else:
             sigma = 1 / found
@@ -160,7 +161,7 @@ def _solve(usable: np.ndarray, velocity: Sequence[np.ndarray], reaction: np.ndar
             known = np.roll(prescribed, -step, a)[inner][~unknown]
             if not np.all(np.isfinite(known)):
                 raise InputError("a voxel at the rim has no boundary value", field="boundary", expected="a finite "
-                                 "conductivity above 0 (a permittivity of 1 or more) next to the reconstruction")  # fmt: skip
+                                 "conductivity above 0 (permittivity 1 or more) around the inner voxels")  # fmt: skip
             rhs[~unknown] -= other[~unknown] * known
     matrix = sp.csc_matrix((np.concatenate([centre, *values]),
                             (np.concatenate([np.arange(n), *rows]), np.concatenate([np.arange(n), *columns]))),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,12 +30,15 @@ Progress = Callable[[Mapping[str, Any]], None]
 class ConvectionReaction:
     """Convection-reaction EPT as regularised least squares.
 
-    Maxwell's equations for B1+ with a negligible gradient of Bz are div(gamma v) = -w^2 mu0 B1+ with gamma = 1/eps_c and
+    Maxwell's equations for B1+ with a negligible gradient of Bz are div(gamma v) = -w^2 mu0 B1+, gamma = 1/eps_c and
     v = (dx - j dy) B1+ (1, j, 0) + dz B1+ (0, 0, 1). By the product rule, and divided by gamma = exp(-k),
 
         laplacian(B1+) + w^2 mu0 exp(k) B1+ - v . grad(k) = 0,        k = ln eps_c.
 
-    The phase-only form, for abs(B1+) that varies little, is laplacian(phi) - w mu0 sigma - grad(phi) . grad(ln sigma) = 0.
+    The phase-only form, for abs(B1+) that varies little, is with the transmit phase phi
+
+        laplacian(phi) - w mu0 sigma - grad(phi) . grad(ln sigma) = 0.
+
     B1+ and its derivatives come from fits inside the mask; the equations of all voxels are solved together, with the
     differences of k between neighbours as penalty. Where v vanishes the equation is Helmholtz's: there is no zero on
     the diagonal, and no value at the rim is needed.
@@ -62,8 +65,8 @@ class ConvectionReaction:
     within_labels : bool
         Fit and smooth inside each label of the segmentation only.
     boundary : (float or array, float or array), optional
-        Conductivity [S/m] and relative permittivity at the rim of the mask, as numbers or (nx, ny, nz) maps; with "phase"
-        the second is not used and may be None.
+        Conductivity [S/m] and relative permittivity at the rim of the mask, as numbers or (nx, ny, nz) maps; with
+        "phase" the second is not used and may be None.
     diffusion : float, optional
         Use the method of artificial diffusion instead, with this coefficient in the unit of B1+ ("complex") or in
         radians of the transceive phase ("phase"); needs ``boundary``. It is there for comparison with EPTlib, see
@@ -140,11 +143,17 @@ class ConvectionReaction:
             raise InputError("no voxel has enough neighbours inside the mask", field="radius", found=self.radius,
                              expected="a thicker mask or another window")  # fmt: skip
         rim = _rim_values(b1, form, self.boundary, terms)
-        if self.volume:
-            k, about = self._volume(be, terms, rim, progress)
-        else:
-            k, about = self._slices(be, terms, rim, progress)
-        return self._map(b1, form, terms, k, about)
+        k, about = self._solve(be, terms, rim, progress)
+        bias = None
+        if terms.neglected is not None:
+            # What the neglected term does: the same solution with and without it.
+            full = replace(terms, source=terms.source + terms.neglected, neglected=None)
+            again = replace(self, smoothing=about["smoothing"])
+            bias = np.exp(k) - np.exp(again._solve(be, full, rim, progress)[0])
+        return self._map(b1, form, terms, k, about, bias)
+
+    def _solve(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: Progress | None) -> Any:
+        return (self._volume if self.volume else self._slices)(be, terms, rim, progress)
 
     def _form(self, b1: B1Map) -> str:
         if b1.channels > 1:
@@ -205,23 +214,22 @@ class ConvectionReaction:
             return self.smoothing, None
         return choose_smoothing(be, equation, self.noise_share * noise, self.edge)
 
-    def _map(self, b1: B1Map, form: str, terms: _Terms, k: np.ndarray, about: dict[str, Any]) -> PropertyMap:
+    def _map(self, b1: B1Map, form: str, terms: _Terms, k: np.ndarray, about: dict[str, Any],
+             bias: np.ndarray | None) -> PropertyMap:  # fmt: skip
         assert b1.mask is not None
         failed = about.pop("failed")
-        value, there = np.exp(k), np.isfinite(k)
+        there = np.isfinite(k)
+        value = np.where(there, np.exp(k), complex(np.nan, np.nan) if form == "complex" else np.nan)
         flags = np.zeros(b1.grid.shape, np.uint8)
         flags[~b1.mask] |= np.uint8(Flag.OUTSIDE)
         flags[b1.mask & ~there] |= np.uint8(Flag.NO_FIT)
         flags[terms.calm & there] |= np.uint8(Flag.LOW_CONVECTION)
-        bias = None
         if form == "complex":
             sigma, permittivity = -value.imag * b1.angular_frequency, value.real / EPS_0
             with np.errstate(invalid="ignore"):
                 flags[there & ((sigma < 0) | (permittivity < 1))] |= np.uint8(Flag.UNPHYSICAL)
         else:
             sigma, permittivity = value, None
-            if terms.bias is not None:
-                bias = np.where(there, terms.bias, np.nan)
         for s in failed:
             flags[:, :, s][there[:, :, s]] |= np.uint8(Flag.FAILED)
             for values in (sigma, permittivity, bias):
@@ -259,7 +267,7 @@ class _Terms:
     noise: float
     noise_source: str
     calm: np.ndarray
-    bias: np.ndarray | None
+    neglected: np.ndarray | None
 
     @property
     def usable(self) -> np.ndarray:
@@ -307,7 +315,7 @@ class _Terms:
         else:
             velocity, reaction = (dx, dy, dz), np.full(value.shape, -w * MU_0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            level = _level(form, -(laplacian / reaction)[usable], w)
+            level = _level(form, -(laplacian / reaction)[usable], w) if usable.any() else 1.0
             size = np.abs(reaction * level)
             relative = np.sqrt(np.maximum(gain, 0)) / size
             noise = float(np.median(relative[usable])) if usable.any() else 0.0
@@ -317,16 +325,18 @@ class _Terms:
             root = np.sqrt(np.abs(reaction * level))
             calm = convection < LOW_CONVECTION * (root * np.sqrt(np.abs(value)) if form == "complex" else root)
         usable &= np.isfinite(weight)
-        bias = None
+        neglected = None
         if form == "phase" and b1.magnitude is not None:
-            bias = _phase_bias(be, b1, kernel, regions, (dx, dy, dz), w)
+            neglected = _neglected(be, b1, kernel, regions, (dx, dy, dz))
+            usable &= np.isfinite(neglected)
 
         def clean(array: np.ndarray) -> np.ndarray:
             return np.where(usable, array * weight, 0)
 
         return cls(clean(reaction), clean(laplacian), tuple(clean(v) for v in velocity),
                    np.where(usable, regions, 0), b1.grid.spacing_m, np.log(level), noise,
-                   "given" if variance is not None else "estimated", calm & usable, bias)  # fmt: skip
+                   "given" if variance is not None else "estimated", calm & usable,
+                   None if neglected is None else clean(neglected))  # fmt: skip
 
 
 def _variance(b1: B1Map, form: str) -> np.ndarray | None:
@@ -337,8 +347,8 @@ def _variance(b1: B1Map, form: str) -> np.ndarray | None:
     if form == "phase":
         out = u_phase**2
     else:
-        out = np.broadcast_to(b1.u_magnitude, b1.grid.shape) ** 2 + (np.nan_to_num(b1.magnitude) * u_phase) ** 2  # type: ignore[arg-type,operator]
-    return np.ascontiguousarray(np.where(b1.mask, out, 0.0))
+        out = np.broadcast_to(b1.u_magnitude, b1.grid.shape) ** 2 + (np.nan_to_num(b1.magnitude) * u_phase) ** 2  # type: ignore[arg-type]
+    return np.ascontiguousarray(np.where(np.asarray(b1.mask), out, 0.0))
 
 
 def _level(form: str, local: np.ndarray, w: float) -> complex | float:
@@ -350,14 +360,14 @@ def _level(form: str, local: np.ndarray, w: float) -> complex | float:
     return complex(permittivity, -conductivity / w)
 
 
-def _phase_bias(be: Backend, b1: B1Map, kernel: SavitzkyGolay, regions: np.ndarray, slope: Sequence[np.ndarray],
-                w: float) -> np.ndarray:  # fmt: skip
-    """What the neglected gradient of abs(B1+) does to the conductivity: -2 grad(ln abs(B)) . grad(phi) / (w mu0)."""
-    magnitude = np.where(b1.mask, b1.magnitude, 0.0)  # type: ignore[arg-type]
+def _neglected(be: Backend, b1: B1Map, kernel: SavitzkyGolay, regions: np.ndarray,
+               slope: Sequence[np.ndarray]) -> np.ndarray:  # fmt: skip
+    """What the phase form leaves out beside the Laplacian: 2 grad(ln abs(B)) . grad(phi)."""
+    magnitude = np.where(np.asarray(b1.mask), b1.magnitude, 0.0)  # type: ignore[arg-type]
     fit = masked_fit(be, kernel, (0, 1, 2, 3), be.asarray(magnitude[None]), regions)
     value, *steps = be.to_numpy(fit.value)[0]
     with np.errstate(invalid="ignore", divide="ignore"):
-        return -2 * sum(s * g for s, g in zip(steps, slope, strict=True)) / value / (w * MU_0)
+        return 2 * sum(s * g for s, g in zip(steps, slope, strict=True)) / value
 
 
 def _rim_values(b1: B1Map, form: str, boundary: tuple[Value, Value | None] | None, terms: _Terms) -> np.ndarray | None:

@@ -26,6 +26,7 @@ TOLERANCE = 1e-6
 ROBUST_STEPS = 8
 HUBER = 1.5
 SILENT = 1e-4
+SILENT_SPREAD = 10.0
 CONDITION = 1e-10
 """Local systems whose squared condition is worse give no value."""
 
@@ -51,14 +52,15 @@ class Seed:
 class Gradient:
     """Gradient EPT for parallel transmission.
 
-    The channels share an unknown phase phi0 (that of the receiver and of the reference). With B_i the measured maps less a
-    reference phase, Maxwell's equations (negligible gradient of Bz) say for every channel i
+    The channels share an unknown phase phi0 (that of the receiver and of the reference). With B_i the measured maps
+    less a reference phase, Maxwell's equations (negligible gradient of Bz) say for every channel i
 
         lap B_i = theta B_i - 2 j grad(phi0) . grad(B_i) + g (dx - j dy) B_i + g_z dz B_i,
 
-    with g = (dx + j dy) ln eps_c, g_z = dz ln eps_c. The local step solves these for grad(phi0), g, g_z and theta voxel by
-    voxel; then w^2 mu0 eps_c = |grad(phi0)|^2 - j lap(phi0) + j g (dx - j dy) phi0 + j g_z dz phi0 - theta. The global
-    step finds ln eps_c from its gradient and these local values together, both weighted by their scatter, and from seeds.
+    with g = (dx + j dy) ln eps_c, g_z = dz ln eps_c. The local step solves these for grad(phi0), g, g_z and theta voxel
+    by voxel; then w^2 mu0 eps_c = |grad(phi0)|^2 - j lap(phi0) + j g (dx - j dy) phi0 + j g_z dz phi0 - theta. The
+    global step finds ln eps_c from its gradient and these local values together, both weighted by their scatter, with
+    Huber weights on top, and from seeds.
 
     Parameters
     ----------
@@ -140,7 +142,8 @@ class Gradient:
         if not self.local_only:
             k, cost = self._global(b1, local)
         assert b1.mask is not None
-        there, value = np.isfinite(k), np.exp(k)
+        there = np.isfinite(k)
+        value = np.where(there, np.exp(k), complex(np.nan, np.nan))
         sigma, permittivity = -value.imag * b1.angular_frequency, value.real / EPS_0
         flags = np.zeros(b1.grid.shape, np.uint8)
         flags[~b1.mask] |= np.uint8(Flag.OUTSIDE)
@@ -240,7 +243,7 @@ def _relative_fields(b1: B1Map) -> np.ndarray:
     everywhere, and the noise of any channel has a small part in it.
     """
     assert b1.mask is not None
-    field = np.where(b1.mask, b1.magnitude * np.exp(1j * np.where(b1.mask, b1.phase, 0)), 0)  # type: ignore[operator]
+    field = np.where(b1.mask, b1.magnitude * np.exp(1j * np.where(b1.mask, b1.phase, 0)), 0)  # type: ignore[operator,arg-type]
     relative = field * field[0].conj()
     total = np.tensordot(np.exp(-1j * np.angle(relative.sum(axis=(1, 2, 3)))), field, axes=1)
     return field * (total / np.where(total == 0, 1, np.abs(total))).conj()
@@ -341,7 +344,10 @@ def _integrate(local: _Local, seeds: np.ndarray, regularisation: float, spacing_
     """ln eps_c from its gradients, its local values and seeds by weighted least squares."""
     import scipy.sparse as sp
 
-    inside = np.isfinite(local.g)
+    have = np.isfinite(local.k) & np.isfinite(local.u_k)
+    known = np.isfinite(seeds)
+    inside = _anchored(np.isfinite(local.g), have | known)
+    have, known = have & inside, known & inside
     number = np.full(inside.shape, -1)
     n = int(inside.sum())
     number[inside] = np.arange(n)
@@ -370,11 +376,10 @@ def _integrate(local: _Local, seeds: np.ndarray, regularisation: float, spacing_
         rhs.append(weight * local.g[ok])
         if volume:
             ok, (along_z,) = differences(step, (2,))
-            weight = typical / local.u_gz[ok]
+            # Fields that do not vary along z: neither do the properties, said weakly.
+            weight = typical / np.minimum(local.u_gz, SILENT_SPREAD * local.u_g)[ok]
             blocks.append(sp.diags(weight) @ along_z)
             rhs.append(weight * local.g_z[ok])
-    known = np.isfinite(seeds) & inside
-    have = inside & np.isfinite(local.k) & np.isfinite(local.u_k)
     for place, values, weight in ((have, local.k, regularisation * typical / np.maximum(local.u_k, 1e-300)),
                                   (known, seeds, np.full(inside.shape, SEED_WEIGHT))):  # fmt: skip
         m = int(place.sum())
@@ -395,6 +400,14 @@ def _integrate(local: _Local, seeds: np.ndarray, regularisation: float, spacing_
     out = np.full(inside.shape, np.nan, complex)
     out[inside] = x
     return out, float(np.sqrt(np.mean(size**2)))
+
+
+def _anchored(inside: np.ndarray, fixed: np.ndarray) -> np.ndarray:
+    """The connected parts that hold a voxel with a value."""
+    from scipy.ndimage import label
+
+    parts, _ = label(inside)
+    return inside & np.isin(parts, np.unique(parts[inside & fixed]))
 
 
 def _solve_normal(normal: Any, rhs: np.ndarray) -> np.ndarray:

@@ -68,7 +68,8 @@ def write_case(folder: Path | str, b1: B1Map, settings: Settings) -> Case:
     (folder / OUTPUT).unlink(missing_ok=True)
     _check(b1, settings)
     shape = padded_shape(b1, settings)
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
+    mask = np.asarray(b1.mask)
     many = b1.channels > 1
     if b1.magnitude is not None:
         arrays |= _channels("tx_sens", b1.magnitude, many)
@@ -77,8 +78,8 @@ def write_case(folder: Path | str, b1: B1Map, settings: Settings) -> Case:
         arrays |= _channels("trx_phase", b1.phase if many else 2 * b1.transmit_phase, many)
     outside = 0.0 if b1.reference is not None else np.nan
     if b1.reference is not None:
-        arrays["ref"] = np.where(b1.mask, b1.reference, 0.0)
-    out = {name: _padded(np.where(b1.mask, a, 0.0 if name == "ref" else outside), shape) for name, a in arrays.items()}
+        arrays["ref"] = np.where(mask, b1.reference, 0.0)
+    out = {name: _padded(np.where(mask, a, 0.0 if name == "ref" else outside), shape) for name, a in arrays.items()}
     write_datasets(folder / INPUT, {f"/{n}": np.ascontiguousarray(a.T) for n, a in out.items()}, fresh=True)
     outputs = _outputs(b1, settings)
     write_text(folder / CONFIG, config_text(b1, settings, shape))
@@ -218,7 +219,7 @@ def read_case(case: Case) -> PropertyMap:
         When a dataset is missing or has another shape.
     """
     found = {name: _read(case, name) for name in case.outputs}
-    u = {}
+    u: dict[str, Any] = {}
     for short, name in (("sigma", "u_conductivity"), ("epsr", "u_permittivity")):
         long = {"sigma": "electric-conductivity", "epsr": "relative-permittivity"}[short]
         variance = found.get(f"variance/{long}")
@@ -237,10 +238,9 @@ def read_case(case: Case) -> PropertyMap:
         for value, least in ((sigma, 0.0), (epsr, 1.0)):
             if value is not None:
                 flags[there & mask & (value < least)] |= np.uint8(Flag.UNPHYSICAL)
-    settings = {k: v for k, v in vars(case.settings).items()}
     return PropertyMap(
         grid=case.b1.grid, frequency_Hz=case.b1.frequency_Hz, conductivity=sigma, permittivity=epsr, flags=flags, **u,
-        method=f"EPTlib {case.settings.method}", settings=settings, affine=case.b1.affine,
+        method=f"EPTlib {case.settings.method}", settings=dict(vars(case.settings)), affine=case.b1.affine,
         axis_codes=case.b1.axis_codes,
     )  # fmt: skip
 
@@ -260,4 +260,4 @@ def _read(case: Case, name: str) -> np.ndarray:
         whole = np.full(case.b1.grid.shape, np.nan)
         whole[:, :, chosen] = values[:, :, 0]
         values = whole
-    return np.where(case.b1.mask, values, np.nan)
+    return np.where(np.asarray(case.b1.mask), values, np.nan)

@@ -81,10 +81,10 @@ class _Table:
     def _one(self, key: str, value: Any, kind: type) -> Any:
         if kind is float and isinstance(value, int) and not isinstance(value, bool):
             self.remarks.append(
-                f"{key} = {value} is an integer: EPTlib would take its default or stop; taken as {value}.0"
+                f"{key} = {value} is an integer, for which EPTlib would take its default or stop; taken as {value}.0"
             )
             return float(value)
-        if type(value) is not kind or (kind is float and not math.isfinite(value)):
+        if type(value) is not kind or (isinstance(value, float) and not math.isfinite(value)):
             raise InputError("wrong type", file=self.file, field=key, found=value, expected=kind.__name__)
         return value
 
@@ -329,7 +329,7 @@ def _only_filter(table: _Table, grid: Grid, frequency: float,
     if settings.post is None:
         raise InputError("nothing to filter to", file=table.file, field="postprocessing",
                          expected="output-electric-conductivity or output-relative-permittivity")  # fmt: skip
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Any] = {}
     for name, long in LONG.items():
         address, variance = (table.text(f"postprocessing.input-{long}{end}") for end in ("", "-variance-map"))
         if address:

@@ -23,7 +23,7 @@ Method = Helmholtz | AutomaticHelmholtz | ConvectionReaction | Gradient
 
 @dataclass(frozen=True)
 class Filter:
-    """EPTlib's post-processing: median, or with variances their weighted mean, within a reference image if there is one.
+    """EPTlib's post-processing: median, or with variances the weighted mean, within a reference image if there is one.
 
     Parameters
     ----------
@@ -125,9 +125,10 @@ class Settings:
         """The emdose method with these settings, for a map.
 
         Plain Helmholtz is the same filter. With a reference image the soft weights are the same and the fitted value
-        is the denominator; a window that does not hold enough voxels for fits inside a mask (a cross) becomes the cuboid
-        of the same radii there, and in gradient EPT. Convection-reaction with artificial diffusion is the same scheme; without it the
-        regularised least squares of emdose are used, since EPTlib's system has zeros on its diagonal then.
+        is the denominator; a window that does not hold enough voxels for fits inside a mask (a cross) becomes the
+        cuboid of the same radii there, and in gradient EPT. Convection-reaction with artificial diffusion is the same
+        scheme; without it the regularised least squares of emdose are used, since EPTlib's system has zeros on its
+        diagonal then.
         """
         form = "complex" if b1.magnitude is not None and b1.phase is not None else "phase"
         form = "magnitude" if b1.phase is None else form

@@ -49,8 +49,8 @@ def known_defects(version: Version, settings: Settings, b1: B1Map) -> list[str]:
     found = []
     both = b1.magnitude is not None and b1.phase is not None
     if settings.method == "helmholtz" and settings.variance and both and version <= (0, 4, 4):
-        found.append("the variance of complex Helmholtz is wrong: residual norms of both parts are squared as one complex "
-                     "number (up to 1.8 times too large, or negative)")  # fmt: skip
+        found.append("the variance of complex Helmholtz is wrong: residual norms of both parts are squared as one "
+                     "complex number (up to 1.8 times too large, or negative)")  # fmt: skip
     if settings.degree > 2 and min(b1.grid.spacing_m) * min(settings.size) < 1e-3 and version <= (0, 4, 4):
         found.append("high degrees of a small window are dropped: its monomials are in metres")
     if settings.method == "automatic" and both and version <= (0, 4, 4):
