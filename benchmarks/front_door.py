@@ -43,7 +43,7 @@ def main() -> None:
     python = sys.executable
     bare, imported = (min(seconds([python, "-c", code], 5)) for code in ("pass", "import emdose"))
     with tempfile.TemporaryDirectory() as folder:
-        demo = seconds([python, "-m", "emdose.cli", "demo", "--out", str(Path(folder) / "demo")], 1)[0]
+        demo = seconds([python, "-m", "emdose", "demo", "--out", str(Path(folder) / "demo")], 1)[0]
     peak_GiB = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20  # kilobytes on Linux
     result = {
         "benchmark": "front door",
