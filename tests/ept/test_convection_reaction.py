@@ -159,9 +159,8 @@ def recorded(phase_only: bool = True) -> B1Map:
     def load(name: str) -> np.ndarray:
         return read_map(f"{LAYERED}:/input/{name}", name, "zyx").values
 
-    b1 = B1Map(Grid((44, 44, 18), 3e-3), 128e6, None if phase_only else load("tx_sens"), load("trx_phase"),
-               mask=load("mask"))  # fmt: skip
-    return b1
+    return B1Map(Grid((44, 44, 18), 3e-3), 128e6, None if phase_only else load("tx_sens"), load("trx_phase"),
+                 mask=load("mask"))  # fmt: skip
 
 
 def test_artificial_diffusion_in_a_slice_equals_eptlib() -> None:
@@ -176,8 +175,8 @@ def test_artificial_diffusion_in_a_slice_equals_eptlib() -> None:
 def test_artificial_diffusion_in_a_volume_equals_eptlib_away_from_its_end_slices() -> None:
     """EPTlib 0.4.4 (recorded). Measured difference in the 6 middle slices: median 0.08 %, largest 0.5 %.
 
-    EPTlib has equations in the slices whose window leaves the image, with zeros for what is outside: 16 slices against 14,
-    and a difference that grows towards them.
+    EPTlib has equations in the slices whose window leaves the image, with zeros for what is outside: 16 slices against
+    14, and a difference that grows towards them.
     """
     method = ConvectionReaction(kernel="cross", radius=1, diffusion=5e-3, boundary=(1.0, None), volume=True)
     mine = method.reconstruct(recorded()).conductivity
@@ -202,9 +201,9 @@ def test_bad_input(layered: tuple) -> None:
         ConvectionReaction(diffusion=0.01)
     with pytest.raises(InputError, match="boundary"):
         ConvectionReaction(boundary=(-1.0, 50.0)).reconstruct(b1)
+    thin = np.zeros(b1.grid.shape, bool)
+    thin[10, 10] = True
     with pytest.raises(InputError, match="neighbours"):
-        thin = np.zeros(b1.grid.shape, bool)
-        thin[10, 10] = True
         ConvectionReaction().reconstruct(replace(b1, mask=thin & b1.mask))
 
 

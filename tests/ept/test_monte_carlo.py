@@ -42,8 +42,8 @@ def test_agrees_with_the_linear_propagation(homogeneous: B1Map) -> None:
     for name in ("u_conductivity", "u_permittivity"):
         ratio = getattr(drawn, name)[both] / getattr(linear, name)[both]
         assert np.median(ratio) == pytest.approx(1.0, abs=0.05)
-    slope = np.sum(drawn.covariance[both] * linear.covariance[both]) / np.sum(linear.covariance[both] ** 2)
-    assert slope == pytest.approx(1.0, abs=0.2)
+    one, two = ((m.covariance / (m.u_conductivity * m.u_permittivity))[both] for m in (linear, drawn))
+    assert np.mean(two - one) == pytest.approx(0, abs=0.05)
     region = np.zeros(both.shape, bool)
     region[8:16, 8:16, 2:7] = True
     one, two = linear.region_mean(region), drawn.region_mean(region)
@@ -73,14 +73,16 @@ def test_iterative_method_scatters_as_stated(homogeneous: B1Map) -> None:
 
 def test_wrapped_phases_stay_wrapped(homogeneous: B1Map) -> None:
     """Unwrapped noise must not appear as jumps: the result does not depend on where the phase wraps."""
-    shifted = replace(homogeneous, phase=np.where(homogeneous.mask, np.angle(np.exp(1j * (homogeneous.phase + 3))), 0))
+    turn = np.pi - np.median(homogeneous.phase[homogeneous.mask])
+    wrapped = np.angle(np.exp(1j * (homogeneous.phase + turn)))
+    shifted = replace(homogeneous, phase=np.where(homogeneous.mask, wrapped, 0))
     assert shifted.wrapped
     draw = noisy(shifted, np.random.default_rng(0))
     inside = draw.phase[draw.mask]
     assert np.ptp(inside) <= 2 * np.pi
     plain = noisy(homogeneous, np.random.default_rng(0))
     one, two = (Helmholtz(radius=2, uncertainty=False).reconstruct(b) for b in (draw, plain))
-    assert np.allclose(one.conductivity[one.valid], two.conductivity[two.valid], rtol=1e-6)
+    assert np.abs(one.conductivity - two.conductivity)[one.valid].max() < 1e-9
 
 
 def test_bad_input(homogeneous: B1Map) -> None:

@@ -25,9 +25,9 @@ def electric_field(
 ) -> np.ndarray:
     """Electric field from B1+ by Ampere's law, peak phasors.
 
-    Assumes a negligible longitudinal component, Bz = 0. Then div B = 0 makes the curl's z component follow from B1+ alone,
-    whatever (Bx - j By)/2 is. The transverse components hold dz of both; with only B1+ known, (Bx - j By)/2 is taken not
-    to vary along z, so that (dz Bx, dz By) = (1, -j) dz B1+:
+    Assumes a negligible longitudinal component, Bz = 0. Then div B = 0 makes the curl's z component follow from B1+
+    alone, whatever (Bx - j By)/2 is. The transverse components hold dz of both; with only B1+ known, (Bx - j By)/2 is
+    taken not to vary along z, so that (dz Bx, dz By) = (1, -j) dz B1+:
 
         E_z = -2 j (dx - j dy) B1+ / (j w mu0 eps_c),
         E_x = -dz By / (j w mu0 eps_c),  E_y = dz Bx / (j w mu0 eps_c).

@@ -88,18 +88,18 @@ def monte_carlo(
 ) -> PropertyMap:
     """Reconstruct a map and realisations of its noise.
 
-    The noise is added to data that already hold noise once, so that the spread is that of the method at this noise level
-    around its own result; the mean of the draws less that result estimates the bias that noise itself causes.
+    The noise is added to data that already hold noise once, so that the spread is that of the method at this noise
+    level around its own result; the mean of the draws less that result estimates the bias that noise itself causes.
 
     Parameters
     ----------
     b1 : B1Map
         The map, with its noise.
     reconstruct : callable
-        B1Map to PropertyMap, such as ``ConvectionReaction().reconstruct``. A setting that it derives from the data, such as
-        the smoothing, is derived again in every draw.
+        B1Map to PropertyMap, such as ``ConvectionReaction().reconstruct``. A setting that it derives from the data, such
+        as the smoothing, is derived again in every draw.
     draws : int
-        Number of realisations; the relative standard uncertainty of the result's uncertainties is 1/sqrt(2 (draws - 1)).
+        Number of realisations; the relative standard uncertainty of the uncertainties is 1/sqrt(2 (draws - 1)).
     seed : int
         Same seed, same numbers.
     progress : callable, optional
@@ -110,8 +110,8 @@ def monte_carlo(
     Returns
     -------
     PropertyMap
-        The reconstruction of ``b1`` with ``u_conductivity``, ``u_permittivity``, ``covariance`` and ``propagation`` from
-        the draws. ``settings["noise_bias"]`` holds the median over voxels of the mean shift of conductivity and
+        The reconstruction of ``b1`` with ``u_conductivity``, ``u_permittivity``, ``covariance`` and ``propagation``
+        from the draws. ``settings["noise_bias"]`` holds the median over voxels of the mean shift of conductivity and
         permittivity.
 
     Raises

@@ -16,8 +16,8 @@ from emdose.models.grid import Grid
 class WaterContent:
     """Conductivity and permittivity that follow from the water fraction alone.
 
-    The functions are monotone and pass through the calibration points (piecewise cubic, Fritsch and Carlson); beyond the
-    points they go on as straight lines of their last slope, within a margin. The model knows no ions beyond those that
+    The functions are monotone and pass through the calibration points (piecewise cubic, Fritsch and Carlson); beyond
+    the points they go on as straight lines of their last slope, within a margin. The model knows no ions beyond those that
     go with the water of the tissues in the calibration: a lesion with another salinity gets the wrong conductivity.
 
     Parameters
@@ -37,8 +37,8 @@ class WaterContent:
 
     Notes
     -----
-    Source: E. Michel, D. Hernandez and S. Y. Lee, Magn. Reson. Med. 77 (2017) 1094-1103 (method; the water fraction comes
-    from the ratio of two spin-echo images of different repetition time).
+    Source: E. Michel, D. Hernandez and S. Y. Lee, Magn. Reson. Med. 77 (2017) 1094-1103 (method; the water fraction
+    comes from the ratio of two spin-echo images of different repetition time).
 
     Raises
     ------

@@ -109,8 +109,8 @@ def run_case(
     judge(code, log, errors)
     iterations, residual = _solver(log)
     if iterations is not None and iterations >= case.settings.max_iterations:
-        warnings.warn(f"EPTlib stopped after {iterations} iterations with an estimated error of {residual:.2g}, "
-                      f"wanted {case.settings.tolerance:g}: its result is no solution", EmdoseWarning, stacklevel=2)  # fmt: skip
+        told = f"EPTlib stopped after {iterations} iterations with an estimated error of {residual:.2g}"
+        warnings.warn(f"{told}, wanted {case.settings.tolerance:g}: no solution", EmdoseWarning, stacklevel=2)
     notes = tuple(versions.known_defects(version, case.settings, case.b1))
     for note in notes:
         warnings.warn(f"EPTlib {versions.text(version)}: {note}", EmdoseWarning, stacklevel=2)
