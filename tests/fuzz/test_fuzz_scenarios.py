@@ -97,7 +97,7 @@ patched = st.lists(st.tuples(st.sampled_from(["scenario", "phantom", "coil", "ex
                    min_size=1, max_size=3)  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(patched, st.sampled_from(TEXTS))
 def test_any_value_anywhere(patches, data):
     # Oracle: as above, for values of any type at any key.
@@ -111,7 +111,7 @@ def test_any_value_anywhere(patches, data):
     assert line is None or is_clear(line)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(st.one_of(st.dictionaries(keys, anything, max_size=6), st.dictionaries(st.just("scenario"), anything)))
 def test_any_tables(tables):
     # Oracle: as above.

@@ -324,6 +324,7 @@ def test_bad_closure_is_loud(small, write, tmp_path, monkeypatch):
 def test_warnings_are_passed_on_and_kept(small, write, tmp_path):
     # Oracle: 800 MHz has four cells per wavelength here, of which the solver warns.
     small["exposure"]["frequency_Hz"] = 800e6
+    small["solver"] = {"tolerance": 1e-2}
     with pytest.warns(EmdoseWarning, match="cells per wavelength"):
         outcome = run(write(small), tmp_path / "out")
     assert any("cells per wavelength" in w for w in outcome.summary["warnings"])
