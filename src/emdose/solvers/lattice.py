@@ -37,8 +37,8 @@ def static_table(n: int = NEAR) -> np.ndarray:
     """Lattice Green's function of the seven-point Laplacian at offsets 0..n-1, (n, n, n), unit spacing."""
     from scipy.special import ive
 
-    x, w = np.polynomial.legendre.leggauss(400)
-    low, high = math.log(1e-6), math.log(1e6)
+    x, w = np.polynomial.legendre.leggauss(500)
+    low, high = math.log(1e-12), math.log(1e6)
     t = np.exp((x + 1) / 2 * (high - low) + low)
     weight = w * (high - low) / 2 * t
     bessel = np.array([ive(i, 2 * t) for i in range(n)])

@@ -1,0 +1,220 @@
+"""What the volume integral promises besides numbers: plans, progress, checkpoints, errors."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emdose import backend
+from emdose.errors import ConvergenceError, EmdoseWarning, InputError, ResourceError
+from emdose.models import phantoms
+from emdose.models.coils import Birdcage, LoopArray, PlaneWave
+from emdose.models.exposure import Exposure
+from emdose.models.grid import Grid
+from emdose.solvers.materials import bounding_box, edge_mean
+from emdose.solvers.vie import Vie
+from emdose.validation.cases.volume_integral import gel
+
+
+@pytest.fixture(scope="module")
+def exposure():
+    return Exposure(phantoms.sphere(0.05, 0.01, gel()).pad(2), Birdcage(rungs=4, radius_m=0.1, length_m=0.1), 128e6)
+
+
+@pytest.fixture(scope="module")
+def fields(exposure):
+    return Vie().solve(exposure, device="cpu")
+
+
+def test_fields_are_complete(exposure, fields):
+    # Oracle: the conventions of constants.py.
+    assert fields.ports == ("cosine", "sine")
+    assert set(fields.drives) == {"quadrature", "anti-quadrature", "linear"}
+    assert fields.drive_unit == "A"
+    assert fields.E.dtype == np.complex64
+    assert fields.E.shape == fields.B.shape == (2, 3, *exposure.phantom.grid.node_shape)
+    for c in range(3):
+        last = [slice(None)] * 3
+        last[c] = -1
+        assert not fields.E[(slice(None), c, *last)].any()
+        for a in range(3):
+            if a != c:
+                last = [slice(None)] * 3
+                last[a] = -1
+                assert not fields.B[(slice(None), c, *last)].any()
+    assert fields.body_mass_kg == pytest.approx(exposure.phantom.mass_kg)
+    assert np.all(fields.residual <= 1e-4)
+    assert all(0 < e < 0.01 for e in fields.convergence["E_error_estimate"])
+    assert fields.provenance["engine"] == "Vie"
+    assert fields.provenance["phantom"]["sha256"] == exposure.phantom.hash()
+
+
+def test_error_estimate_bounds_the_error(exposure):
+    # Oracle: the solution in double precision to 1e-10.
+    exact = Vie(tolerance=1e-10, dtype="complex128").solve(exposure, device="cpu")
+    rough = Vie(tolerance=1e-2, dtype="complex128").solve(exposure, device="cpu")
+    inside = edge_mean(exposure.phantom.body.astype(float), 0.0) > 0
+    for p in range(2):
+        error = np.linalg.norm((rough.E[p] - exact.E[p])[inside]) / np.linalg.norm(exact.E[p][inside])
+        assert 0.1 < error / rough.convergence["E_error_estimate"][p] < 1.1
+
+
+def test_quadrature_has_b1plus(fields):
+    # Oracle: the symmetry of a sphere in a four-rung birdcage.
+    driven = fields.drive("quadrature")
+    c = tuple(n // 2 for n in fields.grid.shape)
+    around = tuple(slice(i - 1, i + 1) for i in c)
+    assert abs(driven.b1minus()[(0, *around)].mean()) < 0.02 * abs(driven.b1plus()[(0, *around)].mean())
+
+
+def test_yee_curl_of_e_is_b(exposure, fields):
+    # Oracle: Faraday's law on the lattice for the scattered field; the incident one is exact at points.
+    from emdose.solvers.incident import incident_B, incident_E
+
+    be, g = backend.get("cpu"), exposure.phantom.grid
+    E = fields.E - incident_E(exposure.coil, g, 128e6, be, np.complex128)
+    B = fields.B - incident_B(exposure.coil, g, 128e6, be, np.complex128)
+    h = g.spacing_m[0]
+    n = (slice(None), slice(None, -1), slice(None, -1), slice(None, -1))
+    curl_z = (np.diff(E[:, 1], axis=1)[:, :, :-1, :-1] - np.diff(E[:, 0], axis=2)[:, :-1, :, :-1]) / h
+    expected = curl_z / (-2j * np.pi * 128e6)
+    assert np.linalg.norm(B[:, 2][n] - expected) < 2e-2 * np.linalg.norm(B[:, 2][n])
+
+
+def test_progress(exposure):
+    events = []
+    Vie().solve(exposure, device="cpu", progress=events.append)
+    stages = [e["stage"] for e in events]
+    assert stages[0] == "setup"
+    assert stages[-2:] == ["fields", "done"]
+    assert {e["port"] for e in events if e["stage"] == "port"} == {0, 1}
+    assert all(set(e) == {"stage", "port", "ports", "iteration", "residual", "tolerance"} for e in events)
+
+
+class Memory:
+    def __init__(self):
+        self.kept = {}
+
+    def load(self, port):
+        return self.kept.get(port)
+
+    def save(self, port, J):
+        self.kept[port] = J
+
+
+def test_interrupted_runs_resume(exposure, fields):
+    # Oracle: the uninterrupted run.
+    memory = Memory()
+
+    def stop(event):
+        if event["stage"] == "port" and event["port"] == 1:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Vie().solve(exposure, device="cpu", progress=stop, checkpoint=memory)
+    assert set(memory.kept) == {0}
+    again = Vie().solve(exposure, device="cpu", checkpoint=memory)
+    assert again.convergence["resumed"] == [True, False]
+    assert np.allclose(again.E, fields.E, rtol=1e-5, atol=1e-6 * np.abs(fields.E).max())
+    assert set(memory.kept) == {0, 1}
+
+
+def test_a_checkpoint_of_another_problem_is_not_believed(exposure, fields):
+    memory = Memory()
+    Vie().solve(exposure, device="cpu", checkpoint=memory)
+    memory.kept = {0: 2 * memory.kept[0], 1: memory.kept[1][:, :3]}
+    again = Vie().solve(exposure, device="cpu", checkpoint=memory)
+    assert again.convergence["resumed"] == [False, False]
+    assert np.allclose(again.E, fields.E, rtol=1e-5, atol=1e-6 * np.abs(fields.E).max())
+
+
+def test_missed_tolerance_keeps_what_it_has(exposure):
+    memory = Memory()
+    with pytest.raises(ConvergenceError, match="misses the tolerance") as caught:
+        Vie(max_iterations=3).solve(exposure, device="cpu", checkpoint=memory)
+    partial = caught.value.partial
+    assert partial.E.shape[0] == 2
+    assert partial.residual.max() > 1e-4
+    assert not memory.kept
+
+
+def test_plan_names_a_spacing_that_fits(exposure, monkeypatch):
+    plan = Vie().plan(exposure, "cpu")
+    assert plan["method"] == "gmres"
+    assert plan["bytes"] > 0
+    assert abs(plan["unknowns"] / 2300 - 1) < 0.3
+    many = Vie(restart=500)
+    half = many.plan(exposure, "cpu")["bytes"] // 2
+    monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: half)
+    assert many.plan(exposure, "cpu")["method"] == "cocr"
+    monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**16)
+    with pytest.raises(ResourceError, match=r"needs .* GiB but .* a spacing of .* mm would fit"):
+        Vie().solve(exposure, device="cpu")
+
+
+def test_anisotropic_voxels_are_refused():
+    body = phantoms.sphere(0.05, (0.01, 0.01, 0.02), gel())
+    with pytest.raises(InputError, match=r"cubic voxels.*resample\(0.01\)"):
+        Vie().solve(Exposure(body, PlaneWave(), 128e6), device="cpu")
+
+
+def test_coarse_voxels_warn():
+    body = phantoms.sphere(0.05, 0.01, gel())
+    with pytest.warns(EmdoseWarning, match="cells per wavelength"):
+        Vie(tolerance=1e-2).solve(Exposure(body, PlaneWave(), 1e9), device="cpu")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tolerance": 0},
+        {"tolerance": 1e-8},
+        {"tolerance": float("nan")},
+        {"restart": 0},
+        {"max_iterations": 2.5},
+        {"dtype": "float32"},
+        {"method": "cg"},
+        {"materials": "magic"},
+    ],
+)
+def test_bad_options_are_refused(options):
+    with pytest.raises(InputError):
+        Vie(**options)
+
+
+def test_options_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Vie().tolerance = 1.0
+
+
+def test_body_at_the_border_and_off_centre():
+    # Oracle: the same body in a larger grid.
+    body = phantoms.sphere(0.04, 0.01, gel()).crop_to_body()
+    array = LoopArray(2, radius_m=0.09, length_m=0.08)
+    tight = Vie(tolerance=1e-5).solve(Exposure(body, array, 128e6), device="cpu")
+    wide = Vie(tolerance=1e-5).solve(Exposure(body.pad(3), array, 128e6), device="cpu")
+    n = tight.grid.shape[0]
+    for a, b in ((tight.E, wide.E), (tight.B, wide.B)):
+        part = b[:, :, 3 : 3 + n, 3 : 3 + n, 3 : 3 + n]
+        assert np.linalg.norm(a[:, :, :-1, :-1, :-1] - part) < 1e-4 * np.linalg.norm(part)
+
+
+def test_edge_mean_is_the_mean_of_four():
+    # Oracle: an explicit sum.
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=(3, 4, 5))
+    out = edge_mean(v, 1.0)
+    p = np.pad(v, 1, constant_values=1.0)
+    assert out[0, 1, 2, 3] == pytest.approx(p[2, 2:4, 3:5].mean())
+    assert out[1, 1, 2, 0] == pytest.approx(p[1:3, 3, 0:2].mean())
+    assert out[2, 3, 4, 4] == pytest.approx(p[3:5, 4:6, 5].mean())
+    assert np.all(out[0, -1] == 1.0)
+
+
+def test_bounding_box():
+    mask = np.zeros((4, 5, 6), bool)
+    mask[1:3, 2, 0:5] = True
+    assert bounding_box(mask) == ((1, 2, 0), (3, 3, 5))
+    assert Grid((4, 5, 6), 1.0).node_shape == (5, 6, 7)
