@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from emdose import ept, eptlib_bridge
     from emdose.compliance import check
     from emdose.dosimetry.averaging import AveragingPlan, MassAverage, mass_average
     from emdose.dosimetry.power import tissue_sar
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
         OutputError,
         ResourceError,
     )
+    from emdose.io.b1 import read_b1
+    from emdose.io.folders import read_result
     from emdose.io.phantoms import read_phantom, write_phantom
-    from emdose.io.results import read_result
+    from emdose.io.property_maps import read_property_map, write_property_map
     from emdose.models import phantoms, tissues
     from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
     from emdose.models.exposure import Exposure
@@ -51,8 +54,10 @@ _WHERE = {
         "OutputError",
         "ResourceError",
     ),
+    "emdose.io.b1": ("read_b1",),
+    "emdose.io.folders": ("read_result",),
     "emdose.io.phantoms": ("read_phantom", "write_phantom"),
-    "emdose.io.results": ("read_result",),
+    "emdose.io.property_maps": ("read_property_map", "write_property_map"),
     "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
     "emdose.models.exposure": ("Exposure",),
     "emdose.models.grid": ("Grid",),
@@ -62,7 +67,12 @@ _WHERE = {
     "emdose.solvers.fields": ("Fields",),
     "emdose.solvers.vie": ("Vie",),
 }
-_MODULES = {"phantoms": "emdose.models.phantoms", "tissues": "emdose.models.tissues"}
+_MODULES = {
+    "ept": "emdose.ept",
+    "eptlib_bridge": "emdose.eptlib_bridge",
+    "phantoms": "emdose.models.phantoms",
+    "tissues": "emdose.models.tissues",
+}
 _RENAMED = {"run_scenario": ("emdose.scenarios", "run")}
 _HOME = {name: (module, name) for module, names in _WHERE.items() for name in names} | _RENAMED
 
@@ -90,11 +100,15 @@ __all__ = [
     "TissueTable",
     "Vie",
     "check",
+    "ept",
+    "eptlib_bridge",
     "mass_average",
     "peak",
     "phantoms",
     "point_sar",
+    "read_b1",
     "read_phantom",
+    "read_property_map",
     "read_result",
     "region_sar",
     "run_scenario",
@@ -102,6 +116,7 @@ __all__ = [
     "tissues",
     "whole_body_sar",
     "write_phantom",
+    "write_property_map",
     "write_report",
 ]
 

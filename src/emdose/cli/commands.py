@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="emdose",
-    help="Numerical dosimetry for MRI safety: fields, SAR and limits of a body in an RF coil.",
+    help="Numerical dosimetry for MRI safety: fields, SAR and limits of a body in an RF coil; EPT.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -69,7 +69,7 @@ def run(
     quiet: Quiet = False,
     no_report: NoReport = False,
 ) -> int:
-    """Run a scenario: solve, average, check the limits, and write a folder with the results."""
+    """Run a scenario: solve, average, check the limits or reconstruct, and write a folder with the results."""
     folder = out if out is not None else Path(f"{file.stem.removesuffix('.lock')}-result")
     return _run(file, folder, device, resume, force, quiet, no_report)
 
@@ -168,6 +168,18 @@ def validate(
 
 
 @app.command()
+def ept(
+    eptlib: Annotated[Path, typer.Option("--eptlib", help="Configuration file of EPTlib (.toml).")],
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> int:
+    """Run a configuration of EPTlib with emdose: the same inputs and options, outputs at the same addresses."""
+    from emdose.cli import eptlib as runner
+
+    return runner.run(_console(), eptlib, device, quiet)
+
+
+@app.command()
 def devices() -> int:
     """Print what emdose found to compute with: processor, GPU, compiler, memory, bandwidth."""
     from emdose import backend
@@ -240,8 +252,12 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     else:
         for text in data["warnings"]:
             typer.echo(f"emdose: warning: {' '.join(text.split())}", err=True)
-    for name in sorted(p.name for p in outcome.folder.iterdir() if p.is_file()):
+    names = sorted(p.name for p in outcome.folder.iterdir() if p.is_file())
+    maps = [n for n in names if n.endswith(".nii.gz")]
+    for name in (n for n in names if n not in maps):
         show.say(console, f"  {outcome.folder / name}")
+    if maps:
+        show.say(console, f"  {outcome.folder / '*.nii.gz'} ({len(maps)} maps)")
     if written is not None:
         show.say(console, f"Open {written.resolve().as_uri()}")
     if not data["convergence"].get("converged", True):

@@ -15,6 +15,8 @@ WORDS = {
     "averages": "averaging SAR",
     "checks": "checking limits",
     "write": "writing the results",
+    "method": "reconstructing",
+    "judge": "comparing with the truth",
 }
 LINE_EVERY_S = 5.0
 
@@ -68,7 +70,8 @@ class RunProgress:
         elif stage == "port":
             self._port(event)
         elif stage in WORDS and not self.quiet:
-            self._show(WORDS[stage], None, "", (stage,))
+            note = f"{event['name']}, {event['index'] + 1} of {event['count']}" if "index" in event else ""
+            self._show(WORDS[stage], None, note, (stage, note))
 
     def _port(self, event: dict[str, Any]) -> None:
         port, self.ports, residual, tolerance = event["port"], event["ports"], event["residual"], event["tolerance"]
@@ -132,6 +135,11 @@ def where_line(event: dict[str, Any]) -> str:
 def plan_line(plan: dict[str, Any]) -> str:
     """What a run will take, before it starts."""
     shape = " x ".join(str(n) for n in plan["shape"])
+    count = plan.get("methods", 0)
+    methods = f"{count} method{'s' if count != 1 else ''} of reconstruction"
+    if "unknowns" not in plan:
+        return f"plan: {shape} voxels, {methods} on {plan['device']}"
     ports = f"{plan['ports']} port{'s' if plan['ports'] != 1 else ''}"
     return (f"plan: {shape} voxels, {plan['unknowns']} unknowns, {ports} on {plan['device']}; "
-            f"about {size(plan['bytes'])} and {duration(plan['seconds'])} to solve")  # fmt: skip
+            f"about {size(plan['bytes'])} and {duration(plan['seconds'])} to solve"
+            f"{f', then {methods}' if count else ''}")  # fmt: skip

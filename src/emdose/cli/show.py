@@ -48,6 +48,11 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 def summary(console: Console, data: Mapping[str, Any]) -> None:
     """The headline numbers, the limits, and how far they can be trusted."""
+    if "ept" in data:
+        from emdose.cli import show_ept
+
+        show_ept.summary(console, data)
+        return
     rows = [quantity_row(name, entry) for name, entry in data["quantities"].items()]
     table(console, ("quantity", "value", "unit", "note"), rows, right=(1,), whole=(2,))
     console.print()

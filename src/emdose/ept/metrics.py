@@ -83,13 +83,14 @@ def metrics(
                              expected=str(found.grid.shape))  # fmt: skip
         for name, region in regions.items():
             for shrink in erosion:
-                rows.append(_metric(quantity, name, shrink, _eroded(region, shrink), values, truth, found.valid))
+                rows.append(_metric(quantity, name, shrink, eroded(region, shrink), values, truth, found.valid))
     if not rows:
         raise InputError("nothing to compare: the map and the truth have no quantity in common")
     return rows
 
 
-def _eroded(region: np.ndarray, voxels: int) -> np.ndarray:
+def eroded(region: np.ndarray, voxels: int) -> np.ndarray:
+    """A region without the voxels that are so close to its outside (6 neighbours)."""
     from scipy.ndimage import binary_erosion
 
     return binary_erosion(region, iterations=voxels) if voxels else region

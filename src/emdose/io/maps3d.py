@@ -71,6 +71,12 @@ def read_map(source: Any, what: str, order: str | None = None) -> VoxelMap:
                      expected=".nii, .nii.gz, .h5:/dataset, .mat (v7.3), .npy or .npz")  # fmt: skip
 
 
+def file_of(address: str) -> str:
+    """The file of "file.h5:/group/dataset", or of a plain file name."""
+    match = _ADDRESS.match(address)
+    return match[1] if match else address
+
+
 def _ordered(found: VoxelMap, order: str, what: str, squeeze_last: bool = True) -> VoxelMap:
     values = found.values
     if values.dtype.kind == "V" and values.dtype.names:

@@ -176,6 +176,8 @@ def read_result(folder: Path | str) -> RunResult:
     """
     folder = Path(folder)
     summary = read_summary(folder)
+    if "ept" in summary:
+        raise InputError("the result of an EPT scenario", file=folder, expected="the result of a scenario of kind rf")
     path = folder / RESULT_FILE
     with hdf5.opened(path) as file:
         if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:

@@ -140,7 +140,10 @@ class RunFolder:
         """Remove what an earlier run left: its results are not those of the run that begins."""
         ours = (results.SUMMARY_FILE, results.RESULT_FILE, results.FIELDS_FILE, results.REPORT_FILE, OWNER)
         try:
-            for path in [self.path / name for name in ours] + list(self.path.glob(f".*{atomic.PART}")):
+            for path in [self.path / name for name in ours] + [
+                *self.path.glob(f".*{atomic.PART}"),
+                *self.path.glob("*.nii.gz"),
+            ]:
                 path.unlink(missing_ok=True)
             if not keep_checkpoint and self.checkpoint.exists():
                 shutil.rmtree(self.checkpoint)

@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from emdose import __version__
 from emdose.errors import InputError
-from emdose.io import files
+from emdose.io import files, maps3d
 from emdose.scenarios import tables, text
 
-KINDS = {"rf": "emdose.scenarios.rf"}
+KINDS = {"rf": "emdose.scenarios.rf", "ept": "emdose.scenarios.ept"}
 """Kinds of scenario and the module of each: it has the schema ``Scenario`` and the class ``Job`` that runs it."""
 
 LOCK_HEADER = "# Scenario of an emdose run with every default spelled out; it can be run again as it is.\n"
@@ -88,7 +88,9 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
     header = raw.get("scenario")
     if not isinstance(header, Mapping):
         problem = "missing table" if header is None else "not a table"
-        raise InputError(problem, file=file, field="scenario", found=header, expected='[scenario] with kind = "rf"')
+        raise InputError(
+            problem, file=file, field="scenario", found=header, expected='[scenario] with kind = "rf" or "ept"'
+        )
     kind = header.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         problem = "missing key" if kind is None else "unknown kind of scenario"
@@ -133,7 +135,8 @@ def bundled(name: str) -> Path:
 
 def _hash(checked: Any, file: Path) -> str:
     contents = {}
-    for field, name in tables.files_of(checked).items():
+    for field, address in tables.files_of(checked).items():
+        name = maps3d.file_of(address)
         try:
             contents[field] = files.sha256(name)
             contents |= {f"{field} {path.suffix}": files.sha256(path) for path in _companions(Path(name))}
@@ -142,12 +145,12 @@ def _hash(checked: Any, file: Path) -> str:
                              expected="a file, named relative to the scenario") from None  # fmt: skip
     plain: dict[str, Any] = checked.model_dump()
     plain["scenario"].pop("sha256")
-    for field in tables.files_of(checked):
+    for field, address in tables.files_of(checked).items():
         table = plain
         *above, last = field.split(".")
         for key in above:
             table = table[key]
-        table[last] = None
+        table[last] = address.removeprefix(maps3d.file_of(address)) or None  # the dataset inside the file counts
     return text.digest({"tables": plain, "files": contents})
 
 

@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from emdose import __version__, resources
 from emdose.errors import ConvergenceError, EmdoseWarning
-from emdose.io import atomic, results, vtk
+from emdose.io import atomic, results
 from emdose.io.checkpoint import PortCheckpoint
 from emdose.scenarios.folder import RunFolder, State
 from emdose.scenarios.loading import LoadedScenario, load
@@ -74,7 +72,7 @@ def run(
         Go on with an unfinished run; throw away an earlier one.
     progress : callable, optional
         Called with dicts that have a "stage": "claimed", "phantom", "plan" (with memory and time), those of the solver,
-        "averages", "checks", "write", "done".
+        "averages" and "checks", or "method" and "judge" (with "name", "index", "count"), "write", "done".
 
     Returns
     -------
@@ -145,33 +143,11 @@ def provenance(scenario: LoadedScenario) -> dict[str, Any]:
 
 
 def _write(folder: Path, job: Any, outcome: Any, summary: dict[str, Any], scenario: LoadedScenario) -> None:
-    output = scenario.tables.output
     with atomic.staging(folder) as stage:
-        results.write_result(
-            stage,
-            phantom=outcome.body,
-            coil=outcome.coil,
-            fields=outcome.fields,
-            sar=outcome.sar,
-            averages=outcome.averages,
-            provenance=summary["provenance"],
-            keep_fields=output.fields,
-        )
+        job.write(stage, outcome, summary)
         stage.path(results.LOCK_FILE).write_text(scenario.lock(), encoding="utf-8")
-        if output.paraview:
-            stage.path(results.FIELDS_FILE).write_bytes(vtk.vti_bytes(outcome.body.grid, _maps(outcome)))
         # Last, because its presence says that the run is complete.
         stage.path(results.SUMMARY_FILE).write_text(results.to_json(summary, indent=1) + "\n", encoding="utf-8")
-
-
-def _maps(outcome: Any) -> dict[str, np.ndarray]:
-    maps = {
-        "abs_B1plus_uT": (1e6 * np.abs(outcome.fields.b1plus()[0])).astype(np.float32),
-        "SAR_W_kg": outcome.sar.value.astype(np.float32),
-    }
-    maps |= {f"SAR_{name}_W_kg": np.nan_to_num(a.value).astype(np.float32) for name, a in outcome.averages.items()}
-    E = np.sqrt(np.sum(np.abs(outcome.fields.E_centre()[0]) ** 2, axis=0))
-    return {**maps, "abs_E_peak_V_m": E.astype(np.float32), "label": outcome.body.labels}
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from emdose.dosimetry.averaging import AveragingPlan
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
+from emdose.io import results, vtk
 from emdose.io.results import CoilSummary
 from emdose.models.exposure import Exposure
 from emdose.scenarios.rf import build
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from emdose.dosimetry.averaging import MassAverage
     from emdose.dosimetry.sar import SarMap
+    from emdose.io import atomic
     from emdose.io.checkpoint import PortCheckpoint
     from emdose.models.phantoms import Phantom
     from emdose.scenarios.loading import LoadedScenario
@@ -159,21 +161,27 @@ class Job:
         summary = {
             "quantities": numbers,
             **checks_summary(checks),
-            "convergence": self._convergence(fields),
+            "convergence": solver_convergence(fields, self.tables.solver.tolerance),
             "power_balance": power.to_dict(),
             "provenance": {**driven.provenance, "phantom_sha256": self.body.hash()},
         }
         return Outcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, self._doubts(power))
 
-    def _convergence(self, fields: Fields) -> dict[str, Any]:
-        told = dict(fields.convergence)
-        per_port = {k: told.pop(k) for k in PER_PORT if k in told}
-        ports = [
-            {"name": name, "residual": float(fields.residual[i])} | {k: v[i] for k, v in per_port.items()}
-            for i, name in enumerate(fields.ports)
-        ]
-        converged = bool(np.all(fields.residual <= self.tables.solver.tolerance))
-        return {"converged": converged, **told, "ports": ports}
+    def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
+        """Put result.h5 and fields.vti into a stage."""
+        output = self.tables.output
+        results.write_result(
+            stage,
+            phantom=outcome.body,
+            coil=outcome.coil,
+            fields=outcome.fields,
+            sar=outcome.sar,
+            averages=outcome.averages,
+            provenance=summary["provenance"],
+            keep_fields=output.fields,
+        )
+        if output.paraview:
+            stage.path(results.FIELDS_FILE).write_bytes(vtk.vti_bytes(outcome.body.grid, _maps(outcome)))
 
     def _coil_summary(self, driven: Fields) -> CoilSummary:
         weights = np.array([complex(*w) for w in driven.provenance["drive"]["weights"]])
@@ -196,6 +204,27 @@ class Job:
         start = time.perf_counter()
         yield
         self.timing[stage] = time.perf_counter() - start
+
+
+def solver_convergence(fields: Fields, tolerance: float) -> dict[str, Any]:
+    """The entry "convergence" of a summary: whether the tolerance was met, and the history of every port."""
+    told = dict(fields.convergence)
+    per_port = {k: told.pop(k) for k in PER_PORT if k in told}
+    ports = [
+        {"name": name, "residual": float(fields.residual[i])} | {k: v[i] for k, v in per_port.items()}
+        for i, name in enumerate(fields.ports)
+    ]
+    return {"converged": bool(np.all(fields.residual <= tolerance)), **told, "ports": ports}
+
+
+def _maps(outcome: Outcome) -> dict[str, np.ndarray]:
+    maps = {
+        "abs_B1plus_uT": (1e6 * np.abs(outcome.fields.b1plus()[0])).astype(np.float32),
+        "SAR_W_kg": outcome.sar.value.astype(np.float32),
+    }
+    maps |= {f"SAR_{name}_W_kg": np.nan_to_num(a.value).astype(np.float32) for name, a in outcome.averages.items()}
+    E = np.sqrt(np.sum(np.abs(outcome.fields.E_centre()[0]) ** 2, axis=0))
+    return {**maps, "abs_E_peak_V_m": E.astype(np.float32), "label": outcome.body.labels}
 
 
 def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
