@@ -47,16 +47,17 @@ def reconstruct(b1: B1Map, settings: ConvectionReaction, form: str, kernel: Savi
     assert b1.mask is not None
     assert settings.diffusion is not None
     assert settings.boundary is not None
-    w = b1.angular_frequency
+    w, mask = b1.angular_frequency, b1.mask
+    field: np.ndarray
     sigma0, permittivity0 = boundary_maps(b1, form, settings.boundary)
     with np.errstate(divide="ignore", invalid="ignore"):
         if form == "complex":
             assert b1.magnitude is not None
-            field = np.where(b1.mask, b1.magnitude * np.exp(1j * b1.transmit_phase), 0)
+            field = np.where(mask, b1.magnitude * np.exp(1j * b1.transmit_phase), 0)
             prescribed = 1 / (permittivity0 * EPS_0 - 1j * sigma0 / w)
             drive = -(w**2) * MU_0 * field
         else:
-            field = np.where(b1.mask, 2 * b1.transmit_phase, 0)  # the transceive phase, unwrapped
+            field = np.where(mask, 2 * b1.transmit_phase, 0)  # the transceive phase, unwrapped
             prescribed = 1 / sigma0
             drive = np.full(field.shape, 2 * w * MU_0)
     slope, usable = _derivatives(field, b1.mask, kernel)

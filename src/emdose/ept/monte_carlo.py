@@ -96,8 +96,8 @@ def monte_carlo(
     b1 : B1Map
         The map, with its noise.
     reconstruct : callable
-        B1Map to PropertyMap, such as ``ConvectionReaction().reconstruct``. A setting that it derives from the data, such
-        as the smoothing, is derived again in every draw.
+        B1Map to PropertyMap, such as ``ConvectionReaction().reconstruct``. A setting that it derives from the data (the
+        smoothing) is derived again in every draw.
     draws : int
         Number of realisations; the relative standard uncertainty of the uncertainties is 1/sqrt(2 (draws - 1)).
     seed : int
@@ -153,7 +153,7 @@ def monte_carlo(
     flags = base.flags.copy()
     lost = base.valid & ~enough
     flags[lost] |= np.uint8(Flag.FAILED)
-    values = {n: np.where(lost, np.nan, getattr(base, n)) for n in names}
+    values: dict[str, Any] = {n: np.where(lost, np.nan, getattr(base, n)) for n in names}
     return replace(
         base, **values, **spread, flags=flags,
         propagation=Draws(stacks.get("conductivity"), stacks.get("permittivity")),

@@ -17,8 +17,9 @@ class WaterContent:
     """Conductivity and permittivity that follow from the water fraction alone.
 
     The functions are monotone and pass through the calibration points (piecewise cubic, Fritsch and Carlson); beyond
-    the points they go on as straight lines of their last slope, within a margin. The model knows no ions beyond those that
-    go with the water of the tissues in the calibration: a lesion with another salinity gets the wrong conductivity.
+    the points they go on as straight lines of their last slope, within a margin. The model knows no ions beyond
+    those that go with the water of the tissues in the calibration: a lesion with another salinity gets the wrong
+    conductivity.
 
     Parameters
     ----------
