@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
 import typing
 from pathlib import Path
 from typing import Any
 
-from emdose.scenarios.rf.schema import Scenario
+from emdose.scenarios.loading import KINDS
 from emdose.scenarios.tables import Table
 
 
 def write(path: Path) -> None:
-    """Write one table of keys per table of the scenario of kind ``rf``."""
+    """Write one table of keys per table of every kind of scenario."""
     lines: list[str] = []
-    for key, field in Scenario.model_fields.items():
+    for kind, module in KINDS.items():
+        lines += [f'## Keys of `kind = "{kind}"`', "", *_kind(importlib.import_module(f"{module}.schema").Scenario)]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _kind(scenario: type[Table]) -> list[str]:
+    lines: list[str] = []
+    for key, field in scenario.model_fields.items():
         tables = [t for t in _leaves(field.annotation) if _is_table(t)]
         need = "required" if field.is_required() else "optional"
         if len(tables) == 1:
@@ -32,8 +41,7 @@ def write(path: Path) -> None:
             tag = _leaves(table.model_fields["type"].annotation)[0]
             lines += [f'#### `type = "{tag}"`', "", _sentence(table), ""]
             lines += _rows(table, only=[n for n in table.model_fields if n not in (*common, "type")])
-    path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return lines
 
 
 def _sentence(table: type[Table]) -> str:
