@@ -1,4 +1,4 @@
-"""Helmholtz EPT of a noisy three-layer cylinder: seconds, voxels per second and errors, beside EPTlib where it is found.
+"""Helmholtz EPT of a noisy three-layer cylinder: seconds and errors, beside EPTlib where it is found.
 
 EPTlib is looked for in EMDOSE_EPTLIB and on the PATH; without it only emdose is timed. Both run on the same arrays with
 the same number of threads. EPTlib's time is that of its process without reading and writing (a run with the smallest

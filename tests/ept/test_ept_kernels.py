@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emdose import backend
 from emdose.ept.kernels import SavitzkyGolay, factor, monomials
 from emdose.ept.masked_fit import masked_fit
-from emdose.ept.windows import apply
+from emdose.ept.windows import apply, full_windows
 from emdose.errors import InputError
 
 BE = backend.get("cpu")
@@ -150,3 +150,20 @@ def test_a_sheet_of_two_voxels_is_not_fitted() -> None:
 def test_bad_kernels_are_refused(settings_: tuple[object, ...], text: str) -> None:
     with pytest.raises(InputError, match=text):
         SavitzkyGolay(*settings_, (1.0, 1.0, 1.0))  # type: ignore[arg-type]
+
+
+def test_windows_that_hold_several_labels_are_found() -> None:
+    """Oracle: minimum and maximum filters of SciPy."""
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    rng = np.random.default_rng(2)
+    labels = np.kron(rng.integers(0, 4, (5, 4, 4)), np.ones((5, 6, 7), int))
+    box = np.ones((3, 5, 5), bool)
+    full, mixed = full_windows(BE, (labels > 0).astype(np.uint8), box, labels)
+    low = minimum_filter(labels, box.shape, mode="constant")
+    high = maximum_filter(labels, box.shape, mode="constant")
+    assert np.array_equal(full, low > 0)
+    assert np.array_equal(mixed[full], (low != high)[full])
+    assert mixed[full].any()
+    assert not mixed[full].all()
+    assert full_windows(BE, (labels > 0).astype(np.uint8), box)[1] is None

@@ -5,22 +5,33 @@ from __future__ import annotations
 from emdose.ept import filters
 from emdose.ept.automatic import AutomaticHelmholtz
 from emdose.ept.b1map import B1Map, mean_of_repeats, relative_noise
+from emdose.ept.convection_reaction import ConvectionReaction
+from emdose.ept.gradient import Gradient, Seed
 from emdose.ept.helmholtz import Helmholtz
+from emdose.ept.local_sar import local_sar
 from emdose.ept.metrics import Metric, metrics
+from emdose.ept.monte_carlo import monte_carlo
 from emdose.ept.property_map import Flag, NoisePropagation, PropertyMap, RegionMean, Uncertainty
+from emdose.ept.water_content import WaterContent
 
 __all__ = [
     "AutomaticHelmholtz",
     "B1Map",
+    "ConvectionReaction",
     "Flag",
+    "Gradient",
     "Helmholtz",
     "Metric",
     "NoisePropagation",
     "PropertyMap",
     "RegionMean",
+    "Seed",
     "Uncertainty",
+    "WaterContent",
     "filters",
+    "local_sar",
     "mean_of_repeats",
     "metrics",
+    "monte_carlo",
     "relative_noise",
 ]

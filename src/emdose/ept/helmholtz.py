@@ -18,7 +18,6 @@ from emdose.ept.masked_fit import LocalFit, masked_fit
 from emdose.ept.noise import Noise, known_noise, residual_noise
 from emdose.ept.property_map import Flag, PropertyMap
 from emdose.ept.window_fit import window_fit
-from emdose.ept.windows import apply
 from emdose.errors import InputError
 
 SUPPORTS = ("tissue", "window")
@@ -157,7 +156,9 @@ class Helmholtz:
         estimate = self.uncertainty and noise is None
         if self.support == "window":
             use = be.asarray(np.asarray(b1.mask, np.uint8))
-            return window_fit(be, kernel, rows, images, use, noise=maps, residual=estimate), kernel, None
+            labels = None if b1.labels is None else b1.regions
+            fit = window_fit(be, kernel, rows, images, use, noise=maps, residual=estimate, regions=labels)
+            return fit, kernel, None
         fit = fit_tissue(be, kernel, b1, rows, images, maps, self.contrast)
         if self.degree == 2 or not bool((fit.count < 0).any()):
             return fit, kernel, None
@@ -226,7 +227,7 @@ class Helmholtz:
         if self.support == "tissue":
             edge = use & (fit.count < len(kernel.offsets) - 0.5)
         else:
-            edge = use & mixed_windows(be, b1, kernel) if b1.labels is not None else None
+            edge = use & fit.mixed if fit.mixed is not None else None
         if edge is not None:
             flags |= xp.where(edge, Flag.INTERFACE, 0).astype(xp.uint8)
         if fallback is not None:
@@ -292,13 +293,3 @@ def fit_tissue(be: Backend, kernel: SavitzkyGolay, b1: B1Map, rows: Sequence[int
             noise = be.xp.ones((1, *b1.grid.shape))  # gains of weighted fits need the squares of the weights
     return masked_fit(be, kernel, rows, images, b1.regions, wanted=wanted, noise=noise, reference=reference,
                       contrast=contrast, keep=keep)  # fmt: skip
-
-
-def mixed_windows(be: Backend, b1: B1Map, kernel: SavitzkyGolay) -> Any:
-    """Voxels whose window holds more than one label."""
-    from emdose.ept.kernels import factor
-
-    box = factor((kernel.dense(np.ones((1, len(kernel.offsets)))) > 0).astype(float))
-    labels = be.asarray(b1.regions.astype(np.float64))
-    total, square = apply(be, labels, box)[0], apply(be, labels * labels, box)[0]
-    return len(kernel.offsets) * square - total * total > 0.5

@@ -39,6 +39,8 @@ class LocalFit:
         Degrees of freedom of the residual.
     solution : (row, basis, nx, ny, nz) or None
         Coefficients of the filters, see :mod:`emdose.solvers.kernels.local_fit`.
+    mixed : (nx, ny, nz) bool array or None
+        Plain windows that hold more than one label.
     """
 
     value: Any
@@ -47,6 +49,7 @@ class LocalFit:
     count: Any
     freedom: Any
     solution: Any = None
+    mixed: Any = None
 
 
 def masked_fit(

@@ -22,6 +22,7 @@ def window_fit(
     *,
     noise: Any = None,
     residual: bool = False,
+    regions: np.ndarray | None = None,
 ) -> LocalFit:
     """Filter images with the functionals of a Savitzky-Golay fit.
 
@@ -41,6 +42,8 @@ def window_fit(
         Maps of (co)variances.
     residual : bool
         Also compute the residuals: the norm of the data minus that of its projection on the polynomials.
+    regions : (nx, ny, nz) int ndarray, optional
+        Labels above 0; windows that hold several of them are then told (``mixed``).
     """
     box = kernel.dense(np.ones((1, len(kernel.offsets))))[0] > 0
     xp, total = be.xp, float(len(kernel.offsets))
@@ -62,5 +65,6 @@ def window_fit(
             apply(be, images[i] * images[j], window)[0] - (parts[i] * parts[j]).sum(axis=0)
             for i in range(len(images)) for j in range(i, len(images))
         ])  # fmt: skip
-    full = full_windows(be, use, box)
-    return LocalFit(value, gain, squares, xp.where(full > 0, total, -1.0), max(total - len(kernel.basis), 1.0))
+    full, mixed = full_windows(be, use, box, regions)
+    count = xp.where(full, total, -1.0)
+    return LocalFit(value, gain, squares, count, max(total - len(kernel.basis), 1.0), mixed=mixed)
