@@ -26,7 +26,7 @@ def loop(device: Any) -> list[Row]:
     rho, height = np.array([0.03, 0.08, 0.2]), np.array([0.02, 0.01, 0.05])
     static_B = field_at(coil, np.stack([rho, 0 * rho, height], axis=1), 1e3)[1][0, :, 2]
     # A grid of one voxel row whose y edges cross the plane y = 0 at the wanted points, on the device.
-    grid = Grid((6, 1, 1), 0.01, (0.03, -0.005, 0.02))
+    grid = Grid((6, 1, 1), (0.01, 0.01, 0.01), (0.03, -0.005, 0.02))
     be = backend.get(device)
     E = be.to_numpy(incident_E(coil, grid, FREQUENCY_HZ, be, np.complex128))[0, 1, :, 0, 0]
     retarded = [loops.retarded_potential(radius, x, 0.02, FREQUENCY_HZ) for x in grid.nodes(0)]
