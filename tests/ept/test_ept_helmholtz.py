@@ -195,6 +195,10 @@ def test_invariances(homogeneous: Case) -> None:
     turned = {n: np.transpose(getattr(b1, n), (2, 0, 1)).copy() for n in ("magnitude", "phase", "mask", "labels")}
     shape = turned["mask"].shape
     rotated = B1Map(Grid(shape, 2e-3), 128e6, **turned)
+    single = replace(method, dtype="float32").reconstruct(b1, "cpu").conductivity
+    assert single is not None
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, base, rtol=1e-6)
     again = method.reconstruct(rotated, "cpu").conductivity
     assert again is not None
     np.testing.assert_allclose(np.transpose(again, (1, 2, 0)), base, rtol=1e-7)
@@ -227,6 +231,7 @@ def test_automatic_kernel_beats_every_fixed_one(homogeneous: Case) -> None:
         ({"support": "window", "contrast": 0.05}, "need support 'tissue'"),
         ({"kernel": "sphere"}, "unknown kernel shape"),
         ({"radius": 0}, "bad kernel radius"),
+        ({"dtype": "float16"}, "unknown dtype"),
     ],
 )
 def test_bad_settings_are_refused(change: dict[str, object], text: str) -> None:
