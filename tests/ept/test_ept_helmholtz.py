@@ -252,3 +252,15 @@ def test_data_that_do_not_suit_the_method(homogeneous: Case) -> None:
         with pytest.raises(InputError, match=text) as caught:
             method.reconstruct(changed, "cpu")
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("settings", [Helmholtz(radius=2), Helmholtz("ellipsoid", 3, support="window")])
+def test_without_a_compiler(settings: Helmholtz, homogeneous: Case) -> None:
+    """Oracle: the compiled kernels; NumPy runs where there is no compiler."""
+    from emdose.backend import Backend, TwinKernels
+
+    b1 = homogeneous.noisy(100, 5)
+    compiled = settings.reconstruct(b1, "cpu").maps()
+    twins = settings.reconstruct(b1, Backend("cpu", np, TwinKernels())).maps()
+    for name, values in compiled.items():
+        np.testing.assert_allclose(twins[name], values, rtol=1e-6, atol=1e-8 * np.nanmax(np.abs(values)))
