@@ -38,7 +38,8 @@ def _solve(degree: int, channels: int, functionals: int, noises: int, keep: int,
            results: tuple[np.ndarray, ...]) -> None:  # fmt: skip
     """Moments m (n, moments), b (channel, n, basis), v (noise, n, moments), s (channel pair, n)."""
     m, b, v, s = moments
-    value, gain, residual, count, solution = (array.reshape(-1, total) for array in results)
+    value, gain, residual, count = (array.reshape(-1, total) for array in results[:4])
+    solution = results[4].reshape(-1, total) if keep else results[4]
     basis = _exponents(degree)
     index = {tuple(e): i for i, e in enumerate(_exponents(2 * degree).tolist())}
     pair = np.array([[index[tuple(e)] for e in (basis + row).tolist()] for row in basis])
