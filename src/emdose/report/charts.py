@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from markupsafe import Markup, escape
 
@@ -115,6 +116,73 @@ def power_chart(extinction_W: float, absorbed_W: float, scattered_W: float) -> M
     )
 
 
+def interval_chart(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str], axis: str) -> Markup:
+    """Median and quartiles of every method per row, beside the truth.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        "name", "truth" (float or None) and "spans", a list of {"method", "median", "iqr"}.
+    colours : mapping of str to str
+        Colour of every method.
+    axis : str
+        What the horizontal axis is.
+    """
+    spans = [(s["median"], s["iqr"]) for row in rows for s in row["spans"] if math.isfinite(s["median"])]
+    values = [m + 0.5 * k * q for m, q in spans for k in (-1, 1)] + [r["truth"] for r in rows if r["truth"] is not None]
+    if not values:
+        return Markup("")
+    low, high = min(0.0, *values), 1.05 * max(values)
+    width, left, right, top, line = 640, 150, 16, 24, 13
+    heights = [line * len(row["spans"]) + 14 for row in rows]
+    bottom = top + sum(heights)
+
+    def x(v: float) -> float:
+        return left + (width - left - right) * (v - low) / (high - low)
+
+    parts = []
+    step = _nice_real(high - low, 6)
+    for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
+        at = x(n * step)
+        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>')
+        label = f"{n * step:.6g}".replace("-", "−")
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{label}</text>')
+    y = float(top)
+    for row, height in zip(rows, heights, strict=True):
+        middle = y + height / 2
+        parts.append(f'<text x="{left - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(row["name"])}</text>')
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        if row["truth"] is not None:
+            at = x(row["truth"])
+            parts.append(
+                f'<line class="truth" x1="{at:.1f}" x2="{at:.1f}" y1="{y + 2:.1f}" y2="{y + height - 2:.1f}"/>'
+            )
+        for n, span in enumerate(row["spans"]):
+            if not math.isfinite(span["median"]):
+                continue
+            at, colour = y + 7 + line * (n + 0.5), colours[span["method"]]
+            ends = [x(span["median"] + 0.5 * k * span["iqr"]) for k in (-1, 1)]
+            parts.append(f'<line class="curve" style="stroke:{colour}" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" '
+                         f'y1="{at:.1f}" y2="{at:.1f}"/>'
+                         f'<circle cx="{x(span["median"]):.1f}" cy="{at:.1f}" r="4" fill="{colour}"/>')  # fmt: skip
+        y += height
+    at = float(left)
+    for name, colour in colours.items():
+        parts.append(f'<circle cx="{at + 5:.1f}" cy="10" r="4" fill="{colour}"/>'
+                     f'<text x="{at + 14:.1f}" y="14">{escape(name)}</text>')  # fmt: skip
+        at += 30 + 6.6 * len(name)
+    if any(row["truth"] is not None for row in rows):
+        parts.append(f'<line class="truth" x1="{at + 4:.1f}" x2="{at + 4:.1f}" y1="4" y2="16"/>'
+                     f'<text x="{at + 12:.1f}" y="14">truth</text>')  # fmt: skip
+    parts.append(f'<text x="{left + (width - left - right) / 2:.0f}" y="{bottom + 34}" text-anchor="middle">'
+                 f"{escape(axis)}</text>")  # fmt: skip
+    frame = f'<rect class="frame" x="{left}" y="{top}" width="{width - left - right}" height="{bottom - top}"/>'
+    return Markup(  # every piece above is a number or escaped
+        f'<svg class="chart" viewBox="0 0 {width} {bottom + 42}" role="img" aria-label="Median and quartiles per '
+        f'tissue and method">{frame}{"".join(parts)}</svg>'
+    )
+
+
 def _power(watt: float) -> str:
     if not math.isfinite(watt):
         return "unknown"
@@ -126,6 +194,12 @@ def _power(watt: float) -> str:
 
 def _signed(n: int) -> str:
     return str(n).replace("-", "−")
+
+
+def _nice_real(span: float, count: int) -> float:
+    raw = span / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= 0.999 * raw)
 
 
 def _nice_step(span: int, count: int) -> int:

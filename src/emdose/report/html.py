@@ -11,6 +11,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io import atomic, files
+from emdose.io.ept_results import EptResult
 from emdose.io.results import LOCK_FILE, REPORT_FILE
 from emdose.report import content, limit_table
 from emdose.report.scene import GLOW, Renderer, Scene
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 LARGEST_LOCK_BYTES = 1_000_000
 
 
-def write_report(folder_or_result: Path | str | RunResult, path: Path | str | None = None) -> Path:
+def write_report(folder_or_result: Path | str | RunResult | EptResult, path: Path | str | None = None) -> Path:
     """Write the report of a run as one self-contained HTML file.
 
     Parameters
     ----------
-    folder_or_result : Path, str or RunResult
-        Result folder of a run, or what :func:`emdose.io.results.read_result` made of it.
+    folder_or_result : Path, str, RunResult or EptResult
+        Result folder of a run of any kind, or what :func:`emdose.io.folders.read_result` made of it.
     path : Path or str, optional
         The file; by default ``report.html`` in the result's folder.
 
@@ -47,11 +48,16 @@ def write_report(folder_or_result: Path | str | RunResult, path: Path | str | No
     """
     result = folder_or_result
     if isinstance(result, Path | str):
-        from emdose.io.results import read_result
+        from emdose.io.folders import read_result
 
         result = read_result(result)
     target = Path(path) if path is not None else Path(result.folder) / REPORT_FILE
-    atomic.write_text(target, render(result))
+    if isinstance(result, EptResult):
+        from emdose.report.ept_html import render as render_ept
+
+        atomic.write_text(target, render_ept(result))
+    else:
+        atomic.write_text(target, render(result))
     return target
 
 
@@ -86,10 +92,10 @@ def render(result: RunResult) -> str:
     b1, b1_place = limit_table.b1plus_rms(summary)
     groups = limit_table.limit_groups(rows, b1)
     inputs, notes = limit_table.check_inputs(summary)
-    version = _version()
+    version = version_text()
     page: dict[str, Any] = {
         "version": version,
-        "title": _capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
+        "title": capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
         "sentence": content.sentence(result),
         "banners": content.banners(summary, rows),
         "tiles": content.tiles(summary),
@@ -109,27 +115,42 @@ def render(result: RunResult) -> str:
         "frequency_MHz": f"{result.frequency_Hz / 1e6:.6g}",
         "quantities": content.quantity_rows(summary),
         "provenance": content.provenance(summary),
-        "lock": _lock_text(result),
-        "cite": f"The emdose developers, emdose {version}: numerical dosimetry for MRI safety and electric properties "
-        "tomography. Cite with the version, the hashes above and the sources of the tissue data.",
+        "lock": lock_text(result),
+        "cite": cite(version),
         "volume": volume,
         "picture": _picture(renderer, result, hot.title, peak is not None),
     }
-    return _template(page)
+    return fill("report.html.j2", "viewer.js", page)
 
 
-def _template(page: dict[str, Any]) -> str:
+def fill(name: str, script: str, page: dict[str, Any]) -> str:
+    """A page from its template, with style and scripts inside.
+
+    Parameters
+    ----------
+    name, script : str
+        Files in the folder of templates; the script follows ``shared.js``.
+    page : dict
+        What the template needs.
+    """
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     loader = PackageLoader("emdose.report", "templates")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    # Style and script are our own files: they go in as they are, not as templates.
-    own = {
-        name: Markup(loader.get_source(environment, file)[0])
-        for name, file in (("css", "report.css"), ("script", "viewer.js"))
-    }
-    return environment.get_template("report.html.j2").render(**page, **own)
+
+    def own(*files: str) -> Markup:
+        # Style and script are our own files: they go in as they are, not as templates.
+        return Markup("\n".join(loader.get_source(environment, file)[0] for file in files))
+
+    parts = {"css": own("report.css"), "script": own("shared.js", script)}
+    return environment.get_template(name).render(**page, **parts)
+
+
+def cite(version: str) -> str:
+    """How to cite a run."""
+    return (f"The emdose developers, emdose {version}: numerical dosimetry for MRI safety and electric properties "
+            "tomography. Cite with the version, the hashes above and the sources of the tissue data.")  # fmt: skip
 
 
 def _picture(renderer: Renderer, result: RunResult, title: str, marked: bool) -> dict[str, str]:
@@ -144,7 +165,7 @@ def _picture(renderer: Renderer, result: RunResult, title: str, marked: bool) ->
     return {
         "source": "data:image/png;base64," + base64.b64encode(png).decode("ascii"),
         "alt": f"Three-dimensional picture of {shown}.{spot}",
-        "caption": f"{_capital(shown)}.{spot}" + ("" if conductors else " The source has no conductors to show."),
+        "caption": f"{capital(shown)}.{spot}" + ("" if conductors else " The source has no conductors to show."),
         "note": f"Simplified picture: {problem}." if problem else "",
     }
 
@@ -167,7 +188,7 @@ def _setup(result: RunResult) -> list[tuple[str, str]]:
     return [(name, text) for name, text in rows if text]
 
 
-def _lock_text(result: RunResult) -> str:
+def lock_text(result: RunResult | EptResult) -> str:
     """Text of the scenario's lock file when it lies in the result's folder, else what the summary says."""
     path = Path(result.folder) / LOCK_FILE
     try:
@@ -176,11 +197,13 @@ def _lock_text(result: RunResult) -> str:
         return "\n".join(f"{k} = {v}" for k, v in content.flat(result.summary.get("scenario", {})))
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """A text that begins with a capital."""
     return text[:1].upper() + text[1:]
 
 
-def _version() -> str:
+def version_text() -> str:
+    """Version of emdose."""
     try:
         return metadata.version("emdose")
     except metadata.PackageNotFoundError:

@@ -1,25 +1,17 @@
 // Leafs through voxel maps in three orthogonal planes. Reads the JSON of #volume-data; needs nothing else.
 (function () {
   "use strict";
-  const NO_VALUE = 65535;
+  const { NO_VALUE, LETTERS, bytes, words, number, niceStep } = emdose;
   const FLOOR_DB = -30;
   const PLANES = [
     { name: "sagittal", normal: 0, h: 1, v: 2 },
     { name: "coronal", normal: 1, h: 0, v: 2 },
     { name: "axial", normal: 2, h: 0, v: 1 },
   ];
-  const LETTERS = [["L", "R"], ["P", "A"], ["I", "S"]]; // low and high end of x, y, z
 
   const viewer = document.getElementById("viewer");
   const volume = JSON.parse(document.getElementById("volume-data").textContent);
   const [nx, ny, nz] = volume.shape;
-  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-  const words = (text) => {
-    const raw = bytes(text);
-    const out = new Uint16Array(raw.length >> 1);
-    for (let i = 0; i < out.length; i++) out[i] = raw[2 * i] | (raw[2 * i + 1] << 8); // little endian
-    return out;
-  };
   const labels = volume.label_bytes === 1 ? bytes(volume.labels) : words(volume.labels);
   const entry = new Int32Array(labels.length); // position of a voxel's value among those of the body
   for (let i = 0, n = 0; i < labels.length; i++) entry[i] = labels[i] ? n++ : -1;
@@ -41,13 +33,6 @@
   const $ = (id) => document.getElementById(id);
   let printing = false;
 
-  function number(v) {
-    if (!Number.isFinite(v)) return "–";
-    if (v === 0) return "0";
-    const a = Math.abs(v);
-    const text = a >= 1e5 || a < 1e-4 ? v.toExponential(2) : a >= 100 ? v.toFixed(0) : v.toPrecision(3);
-    return text.replace("-", "−");
-  }
   const position = (axis, mm) => `${Math.abs(mm) < 0.05 ? "" : LETTERS[axis][mm > 0 ? 1 : 0] + " "}${Math.abs(mm).toFixed(1)}`;
 
   // Colours: one byte per code, so that a slice is two look-ups per voxel.
@@ -182,11 +167,6 @@
       g.stroke();
     }
     g.globalAlpha = 1;
-  }
-
-  function niceStep(span, count) {
-    const raw = span / Math.max(count, 1), power = Math.pow(10, Math.floor(Math.log10(raw)));
-    return power * [1, 2, 5, 10].find((m) => m * power >= raw * 0.999);
   }
 
   function drawAxes(g, plane) {
