@@ -9,9 +9,10 @@ which leaves out how a change of contrast changes E. That is right for structure
 irrotational part of the sources makes no B, and costs two products instead of two solutions. The factor tau and BFGS
 updates from past gradients supply the rest. The factor for total variation is
 
-.. math:: F_R = \frac1N \sum \frac{|\nabla\chi|^2 + \delta^2}{|\nabla\chi_n|^2 + \delta^2}, \qquad F_D F_R^{p} \to \min
+.. math:: F_R = \frac1N \sum \frac{|\nabla\chi|^2 + \delta^2}{|\nabla\chi_n|^2 + \delta^2}, \qquad
+   (F_D - F_{noise})\, F_R^{p} \to \min
 
-so that its weight falls with the misfit.
+to first order in p, so that its weight falls with the misfit that noise does not explain.
 
 Source: J. Nocedal and S. Wright, Numerical Optimization, 2nd ed., Springer 2006, ch. 6, 7 and 10 (BFGS, sizing,
 structured updates); P. van den Berg, A. Abubakar and J. Fokkema, Radio Sci. 38 (2003) 8022 (multiplicative
@@ -36,6 +37,10 @@ LEAST_STEP = 0.05
 """Smallest part of a step that is tried."""
 LEAST_GAIN = 0.02
 """An iteration that lowers the objective by less counts as stalled; two in a row end the minimisation."""
+
+
+NOISE_SHARE = 0.05
+"""Part of the noise that counts as misfit for the weight of total variation, so that it never fades to nothing."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,8 @@ def minimise(
     b_incident: Any,
     guess: complex,
     *,
-    tolerance: float,
+    misfit: float,
+    noise: float,
     iterations: int,
     strength: float,
     edge: float,
@@ -86,8 +92,8 @@ def minimise(
         Incident fields on the edges (excitation, n) [V/m] and at the voxel centres (excitation, 2, voxels) [T].
     guess : complex
         Homogeneous contrast to start from.
-    tolerance : float
-        Relative data residual to stop at.
+    misfit, noise : float
+        Relative data residuals from the grid and from noise; their root sum of squares is what to stop at.
     iterations : int
         Steps at most.
     strength, edge, object_tolerance :
@@ -109,7 +115,7 @@ def minimise(
         rest = float(xp.linalg.norm(chi * E - w) / xp.linalg.norm(right))
         return State(contrast, w, E, b, term.misfit(b), rest)
 
-    xp = lattice.be.xp
+    xp, tolerance = lattice.be.xp, math.hypot(misfit, noise)
     total_variation = TotalVariation(lattice)
     state = evaluate(xp.full(len(lattice.body_index), guess, complex), None, 1e-2)
     history: dict[str, list[float]] = {"data": [], "object": [], "step": [], "variation": []}
@@ -134,7 +140,8 @@ def minimise(
         before = state.contrast, slope
         delta = edge * float(xp.sqrt((abs(state.contrast) ** 2).mean()))
         penalty = total_variation.at(state.contrast, delta)
-        weight = strength * state.data
+        excess = max(state.data - noise**2, misfit**2 + NOISE_SHARE * noise**2)
+        weight = strength * excess
         curvature = _curvature(lattice, term, state, pairs)
         direction = _conjugate_gradients(
             lambda x, c=curvature, p=penalty, t=weight: c(x) + t * p.normal(x), -(slope + weight * penalty.slope)
@@ -143,7 +150,7 @@ def minimise(
         step, found = 1.0, None
         while step >= LEAST_STEP:
             trial = evaluate(physical(state.contrast + step * direction), state.w, goal)
-            gain = 1 - trial.data * penalty.value(trial.contrast) ** strength / state.data
+            gain = (state.data - trial.data) / excess - strength * (penalty.value(trial.contrast) - 1)
             if gain > 0:
                 found = trial
                 break
