@@ -64,9 +64,8 @@ def write(address: str, data: np.ndarray) -> None:
 
 
 def main() -> None:
-    print(
-        f"{'Something else 1.0' if MODE == 'other' else 'EPTlib ' + os.environ.get('FAKE_VERSION', '0.4.4')}-master (x)\n"
-    )
+    version = os.environ.get("FAKE_VERSION", "0.4.4")
+    print(f"{'Something else 1.0' if MODE == 'other' else 'EPTlib ' + version}-master (x)\n")
     if len(sys.argv) < 2:
         sys.exit(255)
     if MODE == "hang":

@@ -49,6 +49,8 @@ def reconstruct(b1: B1Map, settings: ConvectionReaction, form: str, kernel: Savi
     assert settings.boundary is not None
     w, mask = b1.angular_frequency, b1.mask
     field: np.ndarray
+    drive: np.ndarray
+    prescribed: np.ndarray
     sigma0, permittivity0 = boundary_maps(b1, form, settings.boundary)
     with np.errstate(divide="ignore", invalid="ignore"):
         if form == "complex":

@@ -121,12 +121,12 @@ def invert(
 ) -> Inversion:
     """Solve for k by Gauss-Newton steps.
 
-    Minimises sum abs(residual)^2 + smoothing^2 * sum phi(abs(difference of k between neighbours)), where phi(t) = t^2, or
+    Minimises sum abs(residual)^2 + smoothing^2 sum phi(abs(difference of k between neighbours)), where phi(t) = t^2, or
     with ``edge`` > 0 the edge-keeping 2 edge (sqrt(t^2 + edge^2) - edge), by re-weighting. Noise of L is additive here,
     so that it does not pull the result towards 0 as in the form that is linear in exp(-k).
 
-    Two axes: sparse LU of the normal equations on the CPU. Three axes: conjugate gradients on the device, matrix-free, at
-    most :data:`ITERATIONS` per step, preconditioned by the LU of every slice (CPU) or by the diagonal (GPU).
+    Two axes: sparse LU of the normal equations on the CPU. Three axes: conjugate gradients on the device, matrix-free,
+    at most :data:`ITERATIONS` per step, preconditioned by the LU of every slice (CPU) or by the diagonal (GPU).
 
     Parameters
     ----------
