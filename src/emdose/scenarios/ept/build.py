@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from emdose.ept import AutomaticHelmholtz, B1Map, Helmholtz, filters, relative_noise
+from emdose.ept import AutomaticHelmholtz, B1Map, Helmholtz, filters, monte_carlo, relative_noise
 from emdose.errors import InputError
 from emdose.scenarios.ept import schema
 from emdose.scenarios.rf.build import blamed_on
@@ -65,7 +65,7 @@ class Data:
 
 def method(table: Any, file: object, name: str) -> Reconstruction:
     """The method of a table; raises InputError naming scenario and key."""
-    values = table.model_dump(exclude={"type", "filter"})
+    values = table.model_dump(exclude={"type", "filter", "monte_carlo"})
     with blamed_on(file, f"methods.{name}"):
         if isinstance(table, schema.Helmholtz):
             return Helmholtz(**values)
@@ -91,6 +91,8 @@ def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set
     def fail(problem: str, field: str, found: object, expected: str) -> InputError:
         return InputError(problem, file=file, field=f"methods.{name}.{field}", found=found, expected=expected)
 
+    if getattr(table, "monte_carlo", 0) in (1, 2):
+        raise fail("too few draws", "monte_carlo", table.monte_carlo, "0, or 3 and more (30 are better)")
     if any(w > n for w, n in zip(widest, shape, strict=True)):
         raise fail("kernel larger than the image", key, " x ".join(map(str, widest)),
                    f"at most {' x '.join(map(str, shape))} voxels")  # fmt: skip
@@ -113,6 +115,17 @@ def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set
     soft = getattr(table, "contrast", 0.0) > 0 or (chosen is not None and chosen.by_reference)
     if "reference" not in present and soft:
         raise fail("contrast weights need a reference image", "contrast", None, "data.reference")
+
+
+def reconstructed(with_: Reconstruction, table: Any, b1: B1Map, device: str, *, spread: bool = True) -> PropertyMap:
+    """The result of a method, with Monte Carlo where the table asks for it and ``spread`` is set, after its filter."""
+
+    def once(one: B1Map) -> PropertyMap:
+        found = with_.reconstruct(one, device)
+        return found if table.filter is None else filtered(found, table.filter, one)
+
+    draws = getattr(table, "monte_carlo", 0)
+    return monte_carlo(b1, once, draws=draws) if draws and spread else once(b1)
 
 
 def filtered(found: PropertyMap, table: schema.Filter, b1: B1Map) -> PropertyMap:

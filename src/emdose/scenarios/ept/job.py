@@ -21,7 +21,7 @@ from emdose.scenarios.rf.job import CLOSURE_WARNING, solver_convergence
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from emdose.ept import PropertyMap
+    from emdose.ept import B1Map, PropertyMap
     from emdose.io import atomic
     from emdose.io.checkpoint import PortCheckpoint
     from emdose.models.phantoms import Phantom
@@ -159,7 +159,7 @@ class Job:
             with self._timed(f"judging {name}"):
                 clean = None
                 if data.clean is not None and maps[name].propagation is not None:
-                    clean = self._reconstruct(name, table, data.clean)
+                    clean = self._reconstruct(name, table, data.clean, spread=False)
                 about[name], found = judged(maps[name], clean, data, self.tables.evaluation)
                 about[name] |= {"type": table.type, "seconds": self.timing[f"method {name}"]}
                 rows += [{"method": name, **row} for row in found]
@@ -187,10 +187,9 @@ class Job:
         if output.paraview:
             ept_results.write_vti(stage, outcome.data.b1, outcome.data.labels, outcome.data.truth, outcome.maps)
 
-    def _reconstruct(self, name: str, table: Any, b1: Any) -> PropertyMap:
+    def _reconstruct(self, name: str, table: Any, b1: B1Map, *, spread: bool = True) -> PropertyMap:
         with rf.blamed_on(self.scenario.file, f"methods.{name}"):
-            found = self.methods[name].reconstruct(b1, self.device)
-            return found if table.filter is None else build.filtered(found, table.filter, b1)
+            return build.reconstructed(self.methods[name], table, b1, self.device, spread=spread)
 
     def _about_data(self, data: build.Data) -> dict[str, Any]:
         b1 = data.b1

@@ -150,7 +150,13 @@ class AutomaticHelmholtz(Method):
     by: Literal["conductivity", "permittivity"] = "conductivity"
 
 
-class ConvectionReaction(Method):
+class Iterative(Method):
+    """What methods can have whose uncertainty does not follow from a formula."""
+
+    monte_carlo: Annotated[int, count("draws of the noise for the uncertainty, 0 for none", 0, 10_000)] = 0
+
+
+class ConvectionReaction(Iterative):
     """Convection-reaction equation as regularised least squares; valid across boundaries."""
 
     type: Literal["convection-reaction"]
@@ -176,7 +182,7 @@ class ConvectionReaction(Method):
         return self
 
 
-class Gradient(Method):
+class Gradient(Iterative):
     """Gradient EPT from five or more transmit channels."""
 
     type: Literal["gradient"]

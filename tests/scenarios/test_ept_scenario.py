@@ -1,0 +1,339 @@
+"""Scenarios of kind ept: from maps to a folder of results, and one clear line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+
+from emdose import scenarios
+from emdose.ept import B1Map, Helmholtz, relative_noise
+from emdose.errors import InputError
+from emdose.io.folders import read_result
+from emdose.io.results import SUMMARY_KEYS
+from emdose.models.grid import Grid
+from emdose.scenarios import text
+from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+
+FREQUENCY_HZ = 127.74e6
+CYLINDER = LayeredCylinder([0.016, 0.036], [60.0, 75.0], [0.4, 0.8], FREQUENCY_HZ)
+SPACING_M = 2e-3
+AFFINE = np.array([[-2.0, 0.0, 0.0, 40.0], [0.0, 2.0, 0.0, -37.0], [0.0, 0.0, 2.0, 12.0], [0.0, 0.0, 0.0, 1.0]])
+
+
+def cylinder(shape=(38, 38, 9)):
+    """Magnitude, transceive phase, mask and layers (1, 2) of the two-layered cylinder, exact."""
+    x, y = np.meshgrid(*((np.arange(n) - 0.5 * (n - 1)) * SPACING_M for n in shape[:2]), indexing="ij")
+    x, y = (np.repeat(v[..., None], shape[2], axis=2) for v in (x, y))
+    transmit, receive = CYLINDER.transmit_and_receive(x, y)
+    layer = np.where(CYLINDER.layer(x, y) < 2, CYLINDER.layer(x, y) + 1, 0)
+    return np.abs(transmit), np.angle(transmit * receive), layer > 0, layer
+
+
+def save(path, values, affine=AFFINE):
+    nibabel.Nifti1Image(np.asarray(values, np.float32), affine).to_filename(path)
+    return path.name
+
+
+@pytest.fixture(scope="module")
+def maps(tmp_path_factory):
+    """A folder with the maps of the cylinder as NIfTI (an image whose first axis runs to the left)."""
+    folder = tmp_path_factory.mktemp("maps")
+    magnitude, phase, mask, layer = cylinder()
+    steps = np.linspace(0, 9, len(phase))[:, None, None]  # such as a receiver far away adds
+    degrees = np.degrees(np.angle(np.exp(1j * (phase + steps))))
+    for name, values in (("mag", magnitude * 1e6), ("phase", phase), ("mask", mask), ("seg", layer),
+                         ("sigma", np.choose(layer, [0.0, 0.4, 0.8])), ("deg", degrees),
+                         ("all", np.ones(mask.shape)), ("none", np.zeros(mask.shape)),
+                         ("nan", np.where(layer == 1, np.nan, phase)), ("small", phase[:-1])):  # fmt: skip
+        save(folder / f"{name}.nii.gz", values)
+    shifted = AFFINE.copy()
+    shifted[2, 3] += 5
+    save(folder / "shifted.nii.gz", phase, shifted)
+    metres = np.diag([2e-3, 2e-3, 2e-3, 1.0])
+    save(folder / "metres.nii.gz", phase, metres)
+    (folder / "labels.csv").write_text("label,tissue\n1,white_matter\n2,grey_matter\n")
+    return folder
+
+
+def tables(**data):
+    data = {"magnitude": "mag.nii.gz", "phase": "phase.nii.gz", "mask": "mask.nii.gz"} | data
+    return {
+        "scenario": {"kind": "ept", "name": "cylinder"},
+        "exposure": {"frequency_Hz": FREQUENCY_HZ},
+        "data": {"type": "files", **{k: v for k, v in data.items() if v is not None}},
+        "methods": {"helmholtz": {"type": "helmholtz", "radius": 2}},
+    }
+
+
+def write(maps, content, name="case.toml"):
+    path = maps / name
+    path.write_text(text.dump(content), encoding="utf-8")
+    return path
+
+
+FULL = {"segmentation": "seg.nii.gz", "labels": "labels.csv", "true_conductivity": "sigma.nii.gz", "snr": 200.0}
+
+
+@pytest.fixture(scope="module")
+def done(maps):
+    content = tables(**FULL)
+    content["methods"]["phase only"] = {"type": "helmholtz", "method": "phase", "radius": 3}
+    content["methods"]["smooth"] = {"type": "helmholtz", "radius": 2, "filter": {"type": "weighted-mean"}}
+    return scenarios.run(write(maps, content), maps / "result", device="cpu")
+
+
+def test_folder_holds_what_the_documentation_says(done):
+    # Oracle: the list of files and keys in the documentation; NIfTI maps keep the affine of the file that was read.
+    names = {p.name for p in done.folder.iterdir()}
+    assert {"result.h5", "summary.json", "fields.vti", "scenario.lock.toml"} <= names
+    maps = {"helmholtz_conductivity", "helmholtz_covariance", "helmholtz_flags", "phase-only_u_conductivity"}
+    assert {f"{name}.nii.gz" for name in maps} <= names
+    assert set(SUMMARY_KEYS) <= set(json.loads((done.folder / "summary.json").read_text()))
+    image = nibabel.load(done.folder / "helmholtz_conductivity.nii.gz")
+    np.testing.assert_allclose(image.affine, AFFINE)
+    flipped = read_result(done.folder).maps["helmholtz"].conductivity[::-1]
+    np.testing.assert_allclose(np.asarray(image.dataobj), flipped, rtol=1e-6)
+
+
+def test_values_come_close_to_the_cylinder(done):
+    # Oracle: the closed form of the layered cylinder: noiseless data, masked fits, 2 mm. The truncation of a quadratic
+    # fit with radius 2 is below 1 % there.
+    found = done.summary["quantities"]
+    for name, sigma in (("white_matter", 0.4), ("grey_matter", 0.8)):
+        entry = found[f"conductivity: {name}, helmholtz"]
+        assert entry["value"] == pytest.approx(sigma, rel=0.01)
+        assert entry["truth"] == pytest.approx(sigma)
+        assert entry["uncertainty"]["k"] == 2
+    assert done.summary["ept"]["methods"]["helmholtz"]["missing"] == 0
+
+
+def test_result_equals_the_library(done, maps):
+    # Oracle: the same call in Python.
+    result = read_result(done.folder)
+    b1 = result.b1
+    again = Helmholtz(radius=2).reconstruct(relative_noise(
+        B1Map(grid=b1.grid, frequency_Hz=FREQUENCY_HZ, magnitude=b1.magnitude, phase=b1.phase, mask=b1.mask,
+              labels=np.where(b1.mask, result.labels, 0)), 1 / 200.0), "cpu")  # fmt: skip
+    # result.h5 keeps the data in single precision: their second derivatives differ by 1e-7/(k h)^2.
+    np.testing.assert_allclose(result.maps["helmholtz"].conductivity, again.conductivity, atol=2e-3)
+    np.testing.assert_allclose(result.maps["helmholtz"].u_conductivity, again.u_conductivity, rtol=1e-3)
+
+
+def test_metrics_of_every_method_tissue_and_erosion(done):
+    # Oracle: counting, and the definition of the RMSE.
+    rows = done.summary["ept"]["metrics"]
+    sigma = [r for r in rows if r["method"] == "helmholtz" and r["quantity"] == "conductivity" and r["erosion"] == 0]
+    by_region = {r["region"]: r for r in sigma}
+    assert by_region["whole"]["voxels"] == by_region["white_matter"]["voxels"] + by_region["grey_matter"]["voxels"]
+    squares = sum(by_region[n]["voxels"] * by_region[n]["rmse"] ** 2 for n in ("white_matter", "grey_matter"))
+    assert by_region["whole"]["rmse"] ** 2 * by_region["whole"]["voxels"] == pytest.approx(squares)
+    # Without a true permittivity there is no error of it, but a median.
+    epsilon = next(r for r in rows if r["quantity"] == "permittivity" and r["voxels"])
+    assert epsilon["rmse"] is None
+    assert epsilon["median"] > 1
+
+
+def test_second_run_computes_nothing_and_lock_repeats(done, maps, tmp_path):
+    # Oracle: the same bytes; and the lock file is a scenario with the same hash.
+    assert scenarios.run(maps / "case.toml", done.folder, device="cpu").state == "finished"
+    lock = scenarios.load(done.folder / "scenario.lock.toml")
+    assert lock.sha256 == scenarios.load(maps / "case.toml").sha256
+
+
+def test_hash_knows_the_dataset_inside_a_file(maps):
+    # Oracle: another dataset is another scenario.
+    import h5py
+
+    with h5py.File(maps / "both.h5", "w") as file:
+        for name in ("one", "two"):
+            file[name] = np.zeros((4, 4, 4))
+    content = tables(magnitude=None, phase="both.h5:/one", mask=None, spacing_m=2e-3)
+    first = scenarios.load(write(maps, content, "one.toml"))
+    content["data"]["phase"] = "both.h5:/two"
+    assert first.sha256 != scenarios.load(write(maps, content, "two.toml")).sha256
+    content["data"]["phase"] = "both.h5:/one"
+    assert first.sha256 == scenarios.load(write(maps, content, "three.toml")).sha256
+
+
+SIMULATED = {
+    "scenario": {"kind": "ept", "name": "ball"},
+    "exposure": {"frequency_Hz": FREQUENCY_HZ},
+    "data": {"type": "simulated", "snr": 500.0, "seed": 3},
+    "phantom": {"type": "sphere", "radius_m": 0.06, "spacing_m": 7.5e-3},
+    "coil": {"type": "birdcage", "rungs": 8},
+    "methods": {
+        "helmholtz": {"type": "helmholtz", "radius": 2},
+        "slices": {"type": "convection-reaction", "monte_carlo": 3},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def ball(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ball")
+    path = folder / "ball.toml"
+    path.write_text(text.dump(SIMULATED), encoding="utf-8")
+    return scenarios.run(path, folder / "result", device="cpu")
+
+
+def test_simulated_object_knows_its_truth(ball):
+    # Oracle: the tissue of the phantom; away from the rim the voxel staircase is out of the window.
+    from emdose.models import tissues
+
+    liquid = tissues.get("head_liquid")
+    entry = ball.summary["quantities"]["conductivity: head_liquid, helmholtz"]
+    assert entry["truth"] == pytest.approx(liquid.conductivity(FREQUENCY_HZ), rel=1e-5)
+    assert entry["value"] == pytest.approx(entry["truth"], rel=0.15)
+    assert ball.summary["convergence"]["converged"]
+    assert ball.summary["power_balance"]["closure"] < 1e-3
+    # By symmetry of ball and birdcage the halved transceive phase departs little from the transmit phase.
+    assert ball.summary["ept"]["data"]["phase_error_rms_rad"] < 0.02
+
+
+def test_noise_is_as_large_as_stated(ball):
+    # Oracle: statistics: noise over its propagated uncertainty has a root mean square of 1 (some 2000 voxels, of which
+    # neighbours share data).
+    about = ball.summary["ept"]["methods"]["helmholtz"]
+    assert 0.85 < about["z_noise_conductivity"] < 1.15
+    assert 0.85 < about["z_noise_permittivity"] < 1.15
+
+
+def test_monte_carlo_gives_what_a_formula_cannot(ball):
+    # Oracle: the settings: draws were asked for, so there is an uncertainty per voxel and of the mean.
+    result = read_result(ball.folder)
+    assert np.isfinite(result.maps["slices"].u_conductivity).any()
+    assert ball.summary["quantities"]["conductivity: head_liquid, slices"]["uncertainty"]["expanded"] > 0
+
+
+def test_seed_decides_the_noise(tmp_path):
+    # Oracle: the same seed gives the same bits, another seed others.
+    from emdose.scenarios.ept.build import simulated
+    from emdose.scenarios.ept.schema import Simulated
+    from emdose.solvers.fields import Fields, PowerBalance
+
+    grid = Grid((4, 4, 4), 5e-3)
+    random = np.random.default_rng(0)
+    B = random.standard_normal((2, 3, 5, 5, 5)) + 1j * random.standard_normal((2, 3, 5, 5, 5))
+    drives = {"quadrature": np.array([1, -1j]), "anti-quadrature": np.array([1, 1j])}
+    nothing = PowerBalance(*(np.eye(2, dtype=complex),) * 3)
+    fields = Fields(grid, FREQUENCY_HZ, B, B, np.ones(grid.shape, bool), 1.0, nothing, ("a", "b"), drives, "A",
+                    np.zeros(2))  # fmt: skip
+
+    class Body:
+        grid, body, labels = fields.grid, np.ones((4, 4, 4), bool), np.ones((4, 4, 4), np.uint8)
+        name, tissues = "cube", ()
+        conductivity = permittivity = staticmethod(lambda frequency_Hz: np.ones((4, 4, 4)))
+
+    def phase(**options):
+        return simulated(Simulated(type="simulated", **options), fields, Body).b1.phase
+
+    np.testing.assert_array_equal(phase(seed=1), phase(seed=1))
+    assert not np.allclose(phase(seed=1), phase(seed=2))
+    # The transceive phase is the sum of both phases: the transmit phase alone is another map.
+    clean = phase(snr=None)
+    transmit, receive = fields.drive("quadrature").b1plus()[0], np.conj(fields.drive("anti-quadrature").b1minus()[0])
+    np.testing.assert_allclose(np.exp(1j * clean), np.exp(1j * (np.angle(transmit) + np.angle(receive))), rtol=1e-9)
+    np.testing.assert_allclose(phase(snr=None, phase="transmit"), np.angle(transmit))
+
+
+# ---- what can be wrong with it --------------------------------------------------------------------------------------
+BAD_DATA = {
+    "shapes that differ": ({"phase": "small.nii.gz"}, "shape differs"),
+    "affines that differ": ({"phase": "shifted.nii.gz"}, "affine differs"),
+    "millimetres for metres": ({"phase": "metres.nii.gz"}, "metres against millimetres"),
+    "voxel size against the header": ({"spacing_m": 3e-3}, "differs from the header"),
+    "phase in degrees": ({"phase": "deg.nii.gz"}, "not in radians"),
+    "empty mask": ({"mask": "none.nii.gz"}, "mask is empty"),
+    "mask of everything": ({"mask": "all.nii.gz"}, "mask covers the whole image"),
+    "NaN inside the mask": ({"phase": "nan.nii.gz"}, "not finite"),
+    "no such file": ({"phase": "missing.nii.gz"}, "no such file"),
+    "nothing": ({"phase": None, "magnitude": None}, "magnitude, phase or both"),
+    "labels of nothing": ({"labels": "labels.csv"}, "a segmentation"),
+    "two kinds of noise": ({"snr": 10.0, "noise": "mag.nii.gz"}, "either snr or noise"),
+    "truth of another shape": ({"true_conductivity": "small.nii.gz"}, "shape differs"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("data", "words"), BAD_DATA.values(), ids=BAD_DATA)
+def test_bad_data_is_told_in_one_line(maps, tmp_path, data, words):
+    # Oracle: the list of bad input that emdose promises to explain.
+    with pytest.raises(InputError, match=words) as told:
+        scenarios.run(write(maps, tables(**data), "bad.toml"), tmp_path / "out", device="cpu")
+    assert "\n" not in str(told.value)
+    assert not (tmp_path / "out").exists()
+
+
+BAD_METHODS = {
+    "kernel larger than the image": ({"type": "helmholtz", "radius": [2, 2, 5]}, "kernel larger than the image"),
+    "kernel of nothing": ({"type": "helmholtz", "radius": 0}, "half-widths in voxels"),
+    "one channel for gradient EPT": ({"type": "gradient"}, "several transmit channels"),
+    "unknown method": ({"type": "helmholz"}, "did you mean that"),
+    "reference missing": ({"type": "helmholtz", "contrast": 0.05}, "reference image"),
+    "rim missing": ({"type": "convection-reaction", "diffusion": 0.01}, "boundary_conductivity_S_m"),
+    "two draws": ({"type": "convection-reaction", "monte_carlo": 2}, "too few draws"),
+    "unknown key": ({"type": "helmholtz", "radius_mm": 4}, "unknown key"),
+    "mean without weights": ({"type": "convection-reaction", "filter": {"type": "weighted-mean"}}, "weights need"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "words"), BAD_METHODS.values(), ids=BAD_METHODS)
+def test_bad_methods_are_told_in_one_line(maps, tmp_path, method, words):
+    # Oracle: as above; the line names the method.
+    content = tables()
+    content["methods"] = {"mine": method}
+    with pytest.raises(InputError, match=words) as told:
+        scenarios.run(write(maps, content, "bad.toml"), tmp_path / "out", device="cpu")
+    assert "methods.mine" in str(told.value)
+
+
+def test_method_needs_its_map(maps, tmp_path):
+    content = tables(phase=None)
+    with pytest.raises(InputError, match="this method needs a phase"):
+        scenarios.run(write(maps, content, "bad.toml"), tmp_path / "out", device="cpu")
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"exposure": {}}, "frequency_Hz"),
+    ({"methods": {}}, "methods.NAME"),
+    ({"phantom": {"type": "sphere", "radius_m": 0.1}}, r"no \[phantom\]"),
+    ({"scenario": {"kind": "etp"}}, "did you mean"),
+])  # fmt: skip
+def test_incomplete_scenarios(maps, change, words):
+    # Oracle: what the schema asks for.
+    with pytest.raises(InputError, match=words):
+        scenarios.load(write(maps, tables() | change, "bad.toml"))
+
+
+def test_simulation_needs_body_coil_and_drives(tmp_path):
+    for change, words in (
+        ({"phantom": None}, r"\[phantom\]"),
+        ({"coil": {"type": "loop", "radius_m": 0.05, "centre_m": [0.0, 0.12, 0.0]}}, "unknown drive"),
+        ({"methods": {"g": {"type": "gradient"}}}, "several transmit channels"),
+        ({"methods": {"h": {"type": "helmholtz", "radius": 20}}}, "kernel larger"),
+    ):
+        content = {k: v for k, v in (SIMULATED | change).items() if v is not None}
+        path = tmp_path / "bad.toml"
+        path.write_text(text.dump(content), encoding="utf-8")
+        with pytest.raises(InputError, match=words):
+            scenarios.run(path, tmp_path / "out", device="cpu")
+
+
+def test_rf_commands_refuse_an_ept_result(done):
+    # Oracle: an EPT result has neither fields nor limits.
+    from emdose.io.results import read_result as read_rf
+
+    with pytest.raises(InputError, match="EPT scenario"):
+        read_rf(done.folder)
+
+
+def test_damaged_result_is_told_in_one_line(done, tmp_path):
+    # Oracle: no traceback from HDF5.
+    (tmp_path / "summary.json").write_bytes((done.folder / "summary.json").read_bytes())
+    data = bytearray((done.folder / "result.h5").read_bytes())
+    data[: len(data) // 2] = bytes(len(data) // 2)
+    (tmp_path / "result.h5").write_bytes(data)
+    with pytest.raises(InputError, match="not a readable HDF5"):
+        read_result(tmp_path)
