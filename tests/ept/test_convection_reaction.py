@@ -101,7 +101,7 @@ def test_volume_of_a_field_that_does_not_vary_along_z_equals_the_slice(layered: 
     b1, sigma, _ = layered
     flat = ConvectionReaction(slices=[3], smoothing=1.0, edge=0.0).reconstruct(b1)
     deep = ConvectionReaction(volume=True, smoothing=1.0, edge=0.0).reconstruct(b1)
-    assert deep.settings["linear_residual"] <= 1e-3
+    assert deep.settings["linear_residual"] <= 3e-3
     both = flat.valid & deep.valid
     assert np.abs(deep.conductivity / flat.conductivity - 1)[both].max() < 0.02
     assert error(deep.conductivity, sigma, deep.valid) < 0.03
