@@ -110,17 +110,17 @@ def test_given_fields_instead_of_a_coil_and_progress() -> None:
     b1, be = b1_map(small(), body, "complex"), backend.get("cpu")
     fields = [f(coil(), body.grid, FREQUENCY, be, complex) for f in (incident_E, incident_B)]
     given = IncidentField(*fields)
-    a = Csi(max_iterations=2).reconstruct(b1, given, drive=[1, -1j], device="cpu", progress=events.append)
-    b = Csi(max_iterations=2).reconstruct(b1, coil(), device="cpu")
+    a = Csi(max_iterations=1).reconstruct(b1, given, drive=[1, -1j], device="cpu", progress=events.append)
+    b = Csi(max_iterations=1).reconstruct(b1, coil(), device="cpu")
     np.testing.assert_allclose(a.conductivity[body.body], b.conductivity[body.body], rtol=1e-3)  # type: ignore[index]
-    assert [e["stage"] for e in events] == ["setup", "iteration", "iteration", "iteration", "done"]
+    assert [e["stage"] for e in events] == ["setup", "iteration", "iteration", "done"]
 
 
 def test_repeatable() -> None:
     """Twice the same."""
     body = phantom(1e-2)
     b1 = b1_map(small(), body, "transceive")
-    one, two = (Csi(max_iterations=2).reconstruct(b1, coil(), device="cpu") for _ in range(2))
+    one, two = (Csi(max_iterations=1).reconstruct(b1, coil(), device="cpu") for _ in range(2))
     np.testing.assert_array_equal(one.permittivity, two.permittivity)
 
 

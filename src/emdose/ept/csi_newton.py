@@ -143,9 +143,7 @@ def minimise(
         excess = max(state.data - noise**2, misfit**2 + NOISE_SHARE * noise**2)
         weight = strength * excess
         curvature = _curvature(lattice, term, state, pairs)
-        direction = _conjugate_gradients(
-            lambda x, c=curvature, p=penalty, t=weight: c(x) + t * p.normal(x), -(slope + weight * penalty.slope)
-        )
+        direction = _conjugate_gradients(_sum(curvature, weight, penalty.normal), -(slope + weight * penalty.slope))
         goal = max(object_tolerance, 0.03 * residual)
         step, found = 1.0, None
         while step >= LEAST_STEP:
@@ -251,6 +249,10 @@ def _curvature(lattice: Lattice, term: DataTerm, state: State, pairs: list[tuple
         a = corrected(s, image)
         updates.append((y, a, _dot(y, s), _dot(s, a)))
     return lambda x: corrected(x, born(x))
+
+
+def _sum(first: Callable[[Any], Any], weight: float, second: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda x: first(x) + weight * second(x)
 
 
 def _conjugate_gradients(apply: Callable[[Any], Any], right: Any) -> Any:
