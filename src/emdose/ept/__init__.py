@@ -6,6 +6,7 @@ from emdose.ept import filters
 from emdose.ept.automatic import AutomaticHelmholtz
 from emdose.ept.b1map import B1Map, mean_of_repeats, relative_noise
 from emdose.ept.convection_reaction import ConvectionReaction
+from emdose.ept.csi import Csi, IncidentField
 from emdose.ept.gradient import Gradient, Seed
 from emdose.ept.helmholtz import Helmholtz
 from emdose.ept.local_sar import local_sar
@@ -18,9 +19,11 @@ __all__ = [
     "AutomaticHelmholtz",
     "B1Map",
     "ConvectionReaction",
+    "Csi",
     "Flag",
     "Gradient",
     "Helmholtz",
+    "IncidentField",
     "Metric",
     "NoisePropagation",
     "PropertyMap",
