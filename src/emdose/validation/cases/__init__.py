@@ -6,12 +6,17 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emdose.errors import InputError
-from emdose.validation.cases import averaging, incident, volume_integral
+from emdose.validation.cases import averaging, ept, incident, volume_integral
 from emdose.validation.cases.rows import Row
 
 __all__ = ["Row", "names", "run"]
 
-_CASES: dict[str, Callable[[Any], list[Row]]] = {**incident.CASES, **volume_integral.CASES, **averaging.CASES}
+_CASES: dict[str, Callable[[Any], list[Row]]] = {
+    **incident.CASES,
+    **volume_integral.CASES,
+    **averaging.CASES,
+    **ept.CASES,
+}
 
 
 def names() -> tuple[str, ...]:
