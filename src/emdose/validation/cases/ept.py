@@ -60,7 +60,7 @@ def layered(device: Any) -> list[Row]:
     """Fits inside each layer up to its boundaries, and the convection-reaction equation across them."""
     cylinder = LayeredCylinder([0.017, 0.034, 0.05], [52.0, 73.0, 65.0], [0.34, 0.6, 1.0], FREQUENCY_HZ)
     b1, sigma, permittivity = _maps(cylinder, (53, 48, 13))
-    masked = Helmholtz(radius=3, uncertainty=False).reconstruct(b1, device)
+    masked = Helmholtz(radius=2, uncertainty=False).reconstruct(b1, device)
     case, oracle = "EPT, layered cylinder, boundaries included", "closed form"
     mask = np.asarray(b1.mask)
     truths = (("conductivity", sigma), ("permittivity", permittivity))
