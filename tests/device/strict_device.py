@@ -1,0 +1,483 @@
+"""A CUDA device for machines without one: CuPy's rules about arrays, and kernels compiled from their CUDA text.
+
+:class:`DeviceArray` is a NumPy array that behaves like ``cupy.ndarray``: it refuses to become a NumPy array unless asked
+by ``get()``, to meet one in an operation, and to be an index; reductions and elements are arrays of no axes.
+:class:`Module` is a module with the functions that CuPy has, called with the keywords that CuPy takes (both checked
+against CuPy where it is installed). :class:`RawModule` compiles the CUDA branch of a kernel text with a C++ compiler and
+walks its grid of blocks, with arguments read by the types of the kernel's parameters as a driver does. FFTs return the
+memory layout of cupyx.scipy.fft.
+
+What it cannot show: races between threads, limits of registers, time, rounding by fused multiply-add, and whatever of
+CuPy is not imitated here.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import inspect
+import math
+import operator
+import subprocess
+import types
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.fft
+
+from emdose import backend, kernel_loader
+
+_REDUCE = frozenset({"axis", "out", "keepdims"})
+METHODS: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("any", "all", "min", "max"), _REDUCE),
+    **dict.fromkeys(("argmin", "argmax", "sum", "prod", "mean"), _REDUCE | {"dtype"}),
+    **dict.fromkeys(("std", "var"), _REDUCE | {"dtype", "ddof"}),
+    **dict.fromkeys(("cumsum", "cumprod"), frozenset({"axis", "dtype", "out"})),
+    **dict.fromkeys(("conj", "conjugate", "nonzero", "tolist", "transpose", "swapaxes", "fill"), frozenset()),
+    **dict.fromkeys(("reshape", "ravel", "flatten", "copy"), frozenset({"order"})),
+    "astype": frozenset({"dtype", "order", "casting", "subok", "copy"}),
+    "clip": frozenset({"min", "max", "out"}),
+    "squeeze": frozenset({"axis"}),
+    "repeat": frozenset({"axis"}),
+    "take": frozenset({"axis", "out"}),
+}
+"""Methods of cupy.ndarray and their keywords."""
+
+PLAIN = frozenset({"shape", "ndim", "size", "dtype", "nbytes", "itemsize", "strides", "flags"})
+CREATE = frozenset({"zeros", "ones", "empty", "full", "arange", "linspace", "eye", "identity", "array", "asarray"})
+FROM_HOST = frozenset({"array", "asarray", "asnumpy", "result_type"})
+OPEN_KEYWORDS = {"pad": {"constant_values"}, "meshgrid": {"indexing", "sparse", "copy"}, "einsum": {"optimize"}}
+"""What functions with **kwargs take."""
+JOIN = frozenset({"concatenate", "stack", "vstack", "hstack"})
+
+
+@cache
+def real_cupy() -> Any:
+    """CuPy where it is installed; no GPU is needed to ask what it has."""
+    try:
+        import cupy
+    except ImportError:
+        return None
+    return cupy
+
+
+def _host(x: Any) -> Any:
+    """An argument of an operation as NumPy takes it; TypeError for what CuPy refuses."""
+    if isinstance(x, DeviceArray):
+        return x._array
+    if isinstance(x, (bool, int, float, complex, np.generic)):
+        return x
+    raise TypeError(f"Unsupported type {type(x)}")
+
+
+def _unwrap(x: Any) -> Any:
+    """An argument of a function, also inside sequences."""
+    if isinstance(x, DeviceArray):
+        return x._array
+    if isinstance(x, np.ndarray):
+        raise TypeError(f"a NumPy array {x.shape} was passed to a function of the device")
+    if isinstance(x, (tuple, list)):
+        return type(x)(_unwrap(v) for v in x)
+    return x
+
+
+def _wrap(x: Any) -> Any:
+    if isinstance(x, (np.ndarray, np.generic)):
+        return DeviceArray(np.asarray(x))
+    return type(x)(_wrap(v) for v in x) if type(x) in (tuple, list) else x
+
+
+def _holds(x: Any) -> bool:
+    return isinstance(x, DeviceArray) or (isinstance(x, (tuple, list)) and any(map(_holds, x)))
+
+
+class DeviceArray:
+    """An array that only a device may touch."""
+
+    __array_priority__ = 100
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+
+    # ---- what leaves the device ---------------------------------------------------------------------------------
+    def get(self) -> np.ndarray:
+        return self._array.copy()
+
+    def item(self) -> Any:
+        return self._array.item()
+
+    def _scalar(self) -> Any:
+        if self.ndim:
+            raise TypeError("only arrays without axes become Python numbers")
+        return self._array[()]
+
+    def __float__(self) -> float:
+        return float(self._scalar())
+
+    def __int__(self) -> int:
+        return int(self._scalar())
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar())
+
+    def __bool__(self) -> bool:
+        return bool(self._array)
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy "
+                        "array explicitly.")  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"device {self._array!r}"
+
+    def __format__(self, spec: str) -> str:
+        return format(self._array, spec)
+
+    # ---- numpy functions called on it ---------------------------------------------------------------------------
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            return NotImplemented
+        if "out" in kwargs:
+            (kwargs["out"],) = kwargs["out"]
+        return getattr(xp, ufunc.__name__)(*inputs, **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        module: Any = xp
+        try:
+            for name in func.__module__.split(".")[1:]:
+                module = getattr(module, name)
+            function = getattr(module, func.__name__)
+        except AttributeError:
+            return NotImplemented
+        if not all(issubclass(t, (DeviceArray, np.ndarray)) for t in types):
+            return NotImplemented
+        return function(*args, **kwargs)
+
+    # ---- attributes ---------------------------------------------------------------------------------------------
+    def __getattr__(self, name: str) -> Any:
+        if name in PLAIN:
+            return getattr(self._array, name)
+        if name not in METHODS:
+            raise AttributeError(f"cupy.ndarray has no attribute {name!r}, or the device of the tests lacks it")
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            if not kwargs.keys() <= METHODS[name]:
+                raise TypeError(f"cupy.ndarray.{name} takes no {sorted(kwargs.keys() - METHODS[name])}")
+            if "out" in kwargs and not isinstance(kwargs["out"], (DeviceArray, type(None))):
+                raise TypeError("out must be an array of the device")
+            kwargs = {k: _unwrap(v) for k, v in kwargs.items()}
+            return _wrap(getattr(self._array, name)(*map(_unwrap, args), **kwargs))
+
+        return method
+
+    @property
+    def data(self) -> Any:
+        return types.SimpleNamespace(ptr=self._array.ctypes.data)
+
+    @property
+    def T(self) -> DeviceArray:
+        return DeviceArray(self._array.T)
+
+    @property
+    def real(self) -> DeviceArray:
+        return DeviceArray(self._array.real)
+
+    @property
+    def imag(self) -> DeviceArray:
+        return DeviceArray(self._array.imag)
+
+    # ---- elements -----------------------------------------------------------------------------------------------
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __iter__(self) -> Iterator[DeviceArray]:
+        return (self[i] for i in range(len(self)))
+
+    def _key(self, key: Any) -> tuple[Any, ...]:
+        parts = key if isinstance(key, tuple) else (key,)
+        plain = tuple(p._array if isinstance(p, DeviceArray) else p for p in parts)
+        if sum(isinstance(p, np.ndarray) and p.dtype == bool for p in plain) > 1:
+            raise IndexError("more than one mask in an index")
+        # The Ellipsis keeps an element an array of no axes.
+        return plain if any(p is Ellipsis for p in plain) else (*plain, Ellipsis)
+
+    def __getitem__(self, key: Any) -> DeviceArray:
+        return DeviceArray(self._array[self._key(key)])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._array[self._key(key)] = _host(value)
+
+
+def _add_operators() -> None:
+    binary = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift",
+              "rshift")  # fmt: skip
+    for name in binary:
+        f = getattr(operator, {"and": "and_", "or": "or_"}.get(name, name))
+
+        def forward(a: Any, b: Any, f: Callable = f) -> Any:
+            return _wrap(f(a._array, _host(b)))
+
+        def backward(a: Any, b: Any, f: Callable = f) -> Any:
+            return _wrap(f(_host(b), a._array))
+
+        def in_place(a: Any, b: Any, f: Callable = getattr(operator, f"i{name}")) -> Any:
+            # With the Ellipsis arrays without axes stay arrays, and the result is cast or refused as by out=.
+            f(a._array[...], _host(b))
+            return a
+
+        setattr(DeviceArray, f"__{name}__", forward)
+        setattr(DeviceArray, f"__r{name}__", backward)
+        if name != "matmul":
+            setattr(DeviceArray, f"__i{name}__", in_place)
+    for name in ("lt", "le", "gt", "ge", "eq", "ne"):
+        setattr(DeviceArray, f"__{name}__", lambda a, b, f=getattr(operator, name): _wrap(f(a._array, _host(b))))
+    for name in ("neg", "pos", "abs", "invert"):
+        setattr(DeviceArray, f"__{name}__", lambda a, f=getattr(operator, name): _wrap(f(a._array)))
+
+
+_add_operators()
+DeviceArray.__module__ = "cupy"  # by which emdose.backend.of knows where an array lives
+DeviceArray.__qualname__ = DeviceArray.__name__ = "ndarray"
+
+
+class Module:
+    """The part of a NumPy module that the module of the same name of CuPy has."""
+
+    def __init__(self, name: str, host: Any) -> None:
+        self.__dict__.update(_name=name, _module=host)
+
+    def __getattr__(self, name: str) -> Any:
+        real = real_cupy()
+        if real is not None:
+            for part in self._name.split(".")[1:]:
+                real = getattr(real, part)
+            if not hasattr(real, name):
+                raise AttributeError(f"{self._name} has no {name!r}")
+        found = getattr(self._module, name)
+        if isinstance(found, types.ModuleType):
+            return Module(f"{self._name}.{name}", found)
+        if isinstance(found, type) or not callable(found):
+            return found
+        return _function(name, found, getattr(real, name, None))
+
+
+def _function(name: str, host: Any, real: Any) -> Callable:
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if name in OPEN_KEYWORDS and not kwargs.keys() <= OPEN_KEYWORDS[name] | {"mode"}:
+            raise TypeError(f"cupy.{name} takes no {sorted(kwargs)}")
+        if isinstance(host, np.ufunc):
+            if not kwargs.keys() <= {"out", "dtype", "casting"}:
+                raise TypeError(f"cupy.{name} takes no {sorted(kwargs)}")
+            args = tuple(a if a is None else _host(a) for a in args)
+            if name == "matmul" and not all(isinstance(a, np.ndarray) for a in args):
+                raise TypeError("matmul of something that is no array")
+        else:
+            if real is not None:
+                inspect.signature(real).bind(*args, **kwargs)  # TypeError for a keyword that CuPy does not know
+            if name not in CREATE | FROM_HOST and not any(map(_holds, (*args, *kwargs.values()))):
+                raise TypeError(f"cupy.{name} without an array of the device")
+            if name in JOIN and not all(isinstance(a, DeviceArray) for a in args[0]):
+                raise TypeError("Only cupy arrays can be concatenated")
+            if name == "where" and not isinstance(args[0], DeviceArray):
+                raise TypeError("the condition is no array of the device")
+            if name == "ravel_multi_index":
+                kwargs = {"mode": "wrap"} | kwargs
+            args = tuple(_from_host(a) if name in FROM_HOST else _unwrap(a) for a in args)
+        result = host(*args, **{k: _unwrap(v) for k, v in kwargs.items()})
+        if name in ("array", "asarray") and any(result is a for a in args) and not _holds(args):
+            result = result.copy()
+        return result if name in ("result_type", "asnumpy") else _wrap(result)
+
+    return call
+
+
+def _from_host(x: Any) -> Any:
+    if isinstance(x, (tuple, list)):
+        return type(x)(map(_from_host, x))
+    return x._array if isinstance(x, DeviceArray) else x
+
+
+class Fft:
+    """cupyx.scipy.fft: transforms of one axis come back as a view of an array with this axis last."""
+
+    @staticmethod
+    def next_fast_len(target: int, real: bool = False) -> int:
+        n = max(target, 1)
+        while not _smooth(n):
+            n += 1
+        return n
+
+    @classmethod
+    def fftn(cls, x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False, *,
+             plan: Any = None) -> DeviceArray:  # fmt: skip
+        return cls._transform(scipy.fft.fft, x, s, axes, norm, overwrite_x)
+
+    @classmethod
+    def ifftn(cls, x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False, *,
+              plan: Any = None) -> DeviceArray:  # fmt: skip
+        return cls._transform(scipy.fft.ifft, x, s, axes, norm, overwrite_x)
+
+    @staticmethod
+    def _transform(one: Callable, x: Any, s: Any, axes: Any, norm: Any, overwrite_x: bool) -> DeviceArray:
+        if not isinstance(x, DeviceArray):
+            raise TypeError("The input array a must be a cupy.ndarray")
+        a = x._array
+        axes = range(-(len(s) if s is not None else a.ndim), 0) if axes is None else axes
+        a = a.astype(np.complex64 if a.dtype in (np.float32, np.complex64) else np.complex128, copy=False)
+        for axis, length in zip(axes, s if s is not None else [a.shape[i] for i in axes], strict=True):
+            turned = a.swapaxes(axis, -1)
+            kept = turned[..., :length]
+            padded = np.zeros((*turned.shape[:-1], length), a.dtype)
+            padded[..., : kept.shape[-1]] = kept
+            out = one(padded, norm=norm)
+            if overwrite_x and kept.shape == turned.shape and kept.flags.c_contiguous:
+                kept[...] = out
+                out = kept
+            a = out.swapaxes(axis, -1)
+        # Several neighbouring axes with the first or last one: one plan, which keeps the layout.
+        order = sorted(i % a.ndim for i in axes)
+        together = 1 < len(order) <= 3 and order[-1] - order[0] == len(order) - 1
+        if together and (order[0] == 0 or order[-1] == a.ndim - 1):
+            a = np.ascontiguousarray(a)
+        return DeviceArray(a)
+
+
+def _smooth(n: int) -> bool:
+    for p in (2, 3, 5, 7):
+        while n % p == 0:
+            n //= p
+    return n == 1
+
+
+class CompileError(Exception):
+    """NVRTC refuses a text."""
+
+
+PRELUDE = r"""
+#include <math.h>
+#include <stddef.h>
+#include <utility>
+#include <type_traits>
+struct emu_index { unsigned x, y, z; };
+static thread_local emu_index blockIdx, threadIdx;
+static emu_index blockDim, gridDim;
+static inline float __int_as_float(int v) { float f; __builtin_memcpy(&f, &v, 4); return f; }
+#define __CUDACC__ 1
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __noinline__ __attribute__((noinline))
+"""
+LAUNCH = r"""
+template <class... P, size_t... I>
+static void emu_thread(void (*kernel)(P...), void **a, std::index_sequence<I...>) { kernel(*static_cast<P *>(a[I])...); }
+template <class... P> static void emu_walk(void (*kernel)(P...), const unsigned *g, const unsigned *b, void **a) {
+    blockDim = {b[0], b[1], b[2]};
+    gridDim = {g[0], g[1], g[2]};
+    for (unsigned z = 0; z < g[2]; z++) for (unsigned y = 0; y < g[1]; y++) for (unsigned x = 0; x < g[0]; x++) {
+        blockIdx = {x, y, z};
+        for (unsigned k = 0; k < b[2]; k++) for (unsigned j = 0; j < b[1]; j++) for (unsigned i = 0; i < b[0]; i++) {
+            threadIdx = {i, j, k};
+            emu_thread(kernel, a, std::index_sequence_for<P...>{});
+        }
+    }
+}
+template <class... P> static int emu_types(void (*)(P...), char *out) {
+    ((*out++ = std::is_pointer<P>::value ? 'p' : std::is_floating_point<P>::value ? 'f' : 'i',
+      *out++ = (char)sizeof(P)), ...);
+    return (int)sizeof...(P);
+}
+"""
+
+
+class RawModule:
+    """Kernels of a CUDA text, walked thread by thread on the CPU."""
+
+    def __init__(self, *, code: str, options: tuple[str, ...] = ()) -> None:
+        if not isinstance(options, tuple):
+            raise TypeError("options must be a tuple")
+        defined = [o for o in options if o.startswith("-D")]
+        if set(options) - set(defined) != {"--std=c++17"}:
+            raise CompileError(f"options {options}")
+        self.names = list(kernel_loader.signatures(code, "float"))
+        entries = "".join(
+            f'extern "C" void emu_run_{n}(const unsigned *g, const unsigned *b, void **a) {{ emu_walk(&{n}, g, b, a); }}\n'
+            f'extern "C" int emu_types_{n}(char *out) {{ return emu_types(&{n}, out); }}\n' for n in self.names
+        )  # fmt: skip
+        self.text = PRELUDE + code + LAUNCH + entries
+        self.flags = ("-x", "c++", "-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-w", *defined)
+        self.library: Any = None
+
+    def compile(self) -> None:
+        compiler = kernel_loader.compiler()
+        if compiler is None:
+            pytest.skip("needs a C++ compiler")
+        try:
+            self.library = kernel_loader._library(self.text, self.flags, compiler, kernel_loader.cache_folder())
+        except subprocess.CalledProcessError as error:
+            if "cc1plus" in error.stderr:
+                pytest.skip("needs a C++ compiler")
+            raise CompileError(error.stderr) from None
+
+    def get_function(self, name: str) -> Callable:
+        run, tell = (getattr(self.library, f"emu_{what}_{name}") for what in ("run", "types"))
+        letters = ctypes.create_string_buffer(256)
+        parameters = [(chr(letters.raw[2 * i]), letters.raw[2 * i + 1]) for i in range(tell(letters))]
+
+        def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
+            if not all(type(n) is int and n > 0 for n in (*grid, *block)) or math.prod(block) > 1024:
+                raise ValueError(f"{name}: grid {grid}, block {block}")
+            if len(args) != len(parameters):
+                raise ValueError(f"{name}: {len(args)} arguments for {len(parameters)} parameters")
+            kept: list[np.ndarray] = []
+            for n, ((kind, size), a) in enumerate(zip(parameters, args, strict=True)):
+                if kind == "p":
+                    if not isinstance(a, DeviceArray):
+                        raise TypeError(f"{name}: argument {n} is {type(a)}")
+                    kept.append(np.array(a.data.ptr if a.size else 0, np.uintp))
+                    continue
+                # The driver reads as many bytes as the parameter has, whatever is passed.
+                value = np.asarray(a)
+                if not isinstance(a, np.generic) or (value.dtype.kind, value.itemsize) != (kind, size):
+                    raise TypeError(f"{name}: argument {n} is {value.dtype} for a parameter {kind}{size}")
+                kept.append(value)
+            pointers = (ctypes.c_void_p * len(kept))(*(v.ctypes.data for v in kept))
+            extents = [(ctypes.c_uint * 3)(*(*e, 1, 1)[:3]) for e in (grid, block)]
+            run(*extents, pointers)
+
+        return launch
+
+
+class _Cupy(Module):
+    """The module ``cupy``."""
+
+    ndarray = DeviceArray
+    RawModule = RawModule
+    __version__ = "imitated"
+    cuda = types.SimpleNamespace(
+        get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None),
+        compiler=types.SimpleNamespace(CompileException=CompileError),
+        nvrtc=types.SimpleNamespace(getVersion=lambda: (12, 9)),
+        runtime=types.SimpleNamespace(
+            memGetInfo=lambda: (2**33, 2**34),
+            getDevice=lambda: 0,
+            getDeviceProperties=lambda n: {"name": b"imitated GPU", "major": 9, "minor": 0},
+        ),
+    )
+
+    @staticmethod
+    def get_default_memory_pool() -> Any:
+        return types.SimpleNamespace(free_bytes=lambda: 2**20)
+
+
+xp = _Cupy("cupy", np)
+
+
+def strict_backend() -> backend.Backend:
+    """A backend named "cuda" whose arrays, functions, transforms and kernels are those of this module."""
+    be = backend.Backend("cuda", xp, backend.CudaKernels(xp))
+    be.__dict__["fft"] = Fft
+    return be

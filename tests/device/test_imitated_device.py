@@ -1,0 +1,68 @@
+"""The imitated device itself. Oracle: what CuPy documents about its arrays, and CuPy where it is installed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import strict_device
+from strict_device import METHODS, DeviceArray, Fft, strict_backend
+
+from emdose import backend
+
+be = strict_backend()
+xp = be.xp
+
+
+def test_refuses_to_mix_with_the_host() -> None:
+    a, host = be.asarray(np.arange(4.0)), np.ones(4)
+    for attempt in (
+        lambda: a + host,
+        lambda: host + a,
+        lambda: np.asarray(a),
+        lambda: xp.where(a > 1, host, 0.0),
+        lambda: np.stack([a, host]),
+        lambda: xp.stack([host]),
+        lambda: np.exp(a, out=host),
+        lambda: host.__iadd__(a),
+        lambda: a.__setitem__(slice(None), host),
+        lambda: range(a[0]),
+    ):
+        with pytest.raises(TypeError):
+            attempt()
+    assert type(np.exp(a)) is type(np.stack([a, a])) is type(np.float64(2) * a) is DeviceArray
+    assert backend._host(a) is not None
+
+
+def test_results_stay_on_the_device() -> None:
+    a = be.asarray(np.arange(6.0).reshape(2, 3))
+    for value in (a.sum(), a[0, 0], xp.vdot(a, a), a.argmax()):
+        assert isinstance(value, DeviceArray)
+        assert value.shape == ()
+    row = a[0]
+    row += 1
+    assert be.to_numpy(a)[0].tolist() == [1, 2, 3]
+    assert float(a.max()) == 5.0
+    assert bool((a > 0).any())
+
+
+def test_transform_of_an_inner_axis_is_a_view() -> None:
+    """Oracle: cupy.fft swaps the axis to the end, transforms, and swaps the axes of the result back."""
+    values = np.random.default_rng(1).normal(size=(3, 4, 5)) + 0j
+    for axes in ((1,), (2,), (1, 2)):
+        found = Fft.fftn(be.asarray(values), axes=axes)
+        np.testing.assert_allclose(be.to_numpy(found), np.fft.fftn(values, axes=axes), atol=1e-12)
+        assert found.flags.c_contiguous == (axes != (1,))
+
+
+def test_keywords_and_names_are_those_of_cupy() -> None:
+    cupy = strict_device.real_cupy()
+    if cupy is None:
+        pytest.skip("needs CuPy (no GPU)")
+    assert [n for n in METHODS if not hasattr(cupy.ndarray, n)] == []
+    assert not hasattr(cupy.ndarray, "__index__")
+    with pytest.raises(AttributeError):
+        _ = xp.ascontiguousarray_chkfinite
+    with pytest.raises(TypeError):
+        xp.sum(xp.ones(3), where=xp.ones(3, bool))
+    with pytest.raises(TypeError):
+        xp.ones(3).sum(initial=1.0)
