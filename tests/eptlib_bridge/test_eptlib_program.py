@@ -179,7 +179,7 @@ def test_missing_input_and_wrong_mesh(fake: Path, tmp_path: Path) -> None:
     with pytest.raises(bridge.EptlibError, match=r"execution failed \(mesh.size"):
         bridge.run_case(case, fake)
     case.config.write_text(text.replace("frequency = 64000000.0", "frequency = 64000000"))
-    with pytest.raises(bridge.EptlibError, match="Wrong data format 'input.frequency'"):
+    with pytest.raises(bridge.EptlibError, match=r"Wrong data format 'input\.frequency'"):
         bridge.run_case(case, fake)
     case.config.write_text(text.replace(":/trx_phase", ":/nothing"))
     with pytest.raises(bridge.EptlibError, match="dataset exception"):
@@ -277,7 +277,7 @@ class TestRealProgram:
         case = bridge.write_case(tmp_path, phase, bridge.Settings(method="convection-reaction", dirichlet=(1.0, 1.0),
                                                                   imaging_slice=9))  # fmt: skip
         case.config.write_text(case.config.read_text().replace("conductivity = 1.0", "conductivity = 1"))
-        with pytest.raises(bridge.EptlibError, match="ignored parameter.dirichlet.electric-conductivity"):
+        with pytest.raises(bridge.EptlibError, match=r"ignored parameter\.dirichlet\.electric-conductivity"):
             bridge.run_case(case)
 
     def test_a_missing_file_is_a_crash_with_a_reason(self, layered: B1Map, tmp_path: Path) -> None:
