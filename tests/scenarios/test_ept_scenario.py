@@ -337,3 +337,27 @@ def test_damaged_result_is_told_in_one_line(done, tmp_path):
     (tmp_path / "result.h5").write_bytes(data)
     with pytest.raises(InputError, match="not a readable HDF5"):
         read_result(tmp_path)
+
+
+def test_contrast_source_inversion_takes_the_coil_of_the_scenario(tmp_path):
+    # Oracle: the tissue of the phantom; the data come from the same operator, so that only noise is left.
+    content = SIMULATED | {"methods": {"csi": {"type": "csi", "max_iterations": 20}}}
+    path = tmp_path / "ball.toml"
+    path.write_text(text.dump(content), encoding="utf-8")
+    entry = scenarios.run(path, tmp_path / "out", device="cpu").summary["quantities"]["conductivity: head_liquid, csi"]
+    assert entry["value"] == pytest.approx(entry["truth"], rel=0.1)
+
+
+def test_inversion_of_files_needs_a_coil(maps):
+    # Oracle: the schema: a coil is asked for where a method needs one, and refused where none does.
+    content = tables()
+    content["methods"] = {"csi": {"type": "csi"}}
+    with pytest.raises(InputError, match=r"\[coil\] for the method csi"):
+        scenarios.load(write(maps, content, "bad.toml"))
+    content["coil"] = {"type": "birdcage"}
+    scenarios.load(write(maps, content, "good.toml"))
+    with pytest.raises(InputError, match=r"no \[coil\]"):
+        scenarios.load(write(maps, tables() | {"coil": {"type": "birdcage"}}, "bad.toml"))
+    content["methods"] = {"csi": {"type": "csi", "drive": "square"}}
+    with pytest.raises(InputError, match="unknown drive"):
+        scenarios.run(write(maps, content, "bad.toml"), maps / "out", device="cpu")

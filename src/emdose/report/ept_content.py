@@ -37,6 +37,10 @@ ASSUMPTIONS = {
         "Thin layers are smoothed into their surroundings; slice by slice, what varies along z is neglected; where the "
         "gradient of B1+ vanishes it is Helmholtz.",
     ),
+    "csi": (
+        "The coil's field without the body is known, and all tissue lies in the mask.",
+        "Sensitive to errors of that field; where E vanishes (flag low convection) the value comes from the neighbours.",
+    ),
     "gradient": (
         "Five or more transmit channels with a common receive phase; the gradient of Bz is negligible.",
         "Noise grows fast: it needs several channels that differ at the voxel.",
@@ -84,6 +88,12 @@ def banners(result: EptResult) -> list[dict[str, str]]:
             text += f"; here it departs from it by {number(rms, 2)} rad (rms, at most {number(worst, 2)} rad)"
             text += ", an error that no noise tells of"
         found.append(("note", text + "."))
+    same = (
+        [n for n, m in summary["ept"]["methods"].items() if m["type"] == "csi"] if about["type"] == "simulated" else []
+    )
+    if same:
+        text = f"{_listed(same)} inverts the operator, on the grid, that the data were simulated with: what the grid "
+        found.append(("note", text + "gets wrong cancels, so that its errors are smaller here than on measured data."))
     over = {n: z for n, m in summary["ept"]["methods"].items() if (z := _worst(m)) is not None and z > LARGE_RATIO}
     if over:
         text = "The stated uncertainty holds noise alone. Over the whole object the errors are larger: "

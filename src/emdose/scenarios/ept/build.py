@@ -63,8 +63,36 @@ class Data:
     phase_error: np.ndarray | None = None
 
 
-def method(table: Any, file: object, name: str) -> Reconstruction:
-    """The method of a table; raises InputError naming scenario and key."""
+@dataclass(frozen=True)
+class _Inversion:
+    """Contrast-source inversion for one coil and its drives."""
+
+    method: Any
+    coil: Coil | PlaneWave
+    drive: str | None
+    receive: str | None
+
+    def reconstruct(self, b1: B1Map, device: str = "auto") -> PropertyMap:
+        found: PropertyMap = self.method.reconstruct(b1, self.coil, self.drive, self.receive, device=device)
+        return found
+
+
+def method(
+    table: Any, file: object, name: str, coil: Coil | PlaneWave | None = None, drives: tuple[str, str] | None = None
+) -> Reconstruction:
+    """The method of a table; raises InputError naming scenario and key.
+
+    Parameters
+    ----------
+    table : Helmholtz, AutomaticHelmholtz, ConvectionReaction, Gradient or Csi
+        One of [methods].
+    file, name : object, str
+        Scenario and name of the method, for errors.
+    coil : Coil or PlaneWave, optional
+        For contrast-source inversion.
+    drives : (str, str), optional
+        How the coil transmitted and received, where the table does not say.
+    """
     values = table.model_dump(exclude={"type", "filter", "monte_carlo"})
     with blamed_on(file, f"methods.{name}"):
         if isinstance(table, schema.Helmholtz):
@@ -77,16 +105,27 @@ def method(table: Any, file: object, name: str) -> Reconstruction:
 
             sigma, permittivity = values.pop("boundary_conductivity_S_m"), values.pop("boundary_permittivity")
             return ConvectionReaction(**values, boundary=None if sigma is None else (sigma, permittivity))
-        from emdose.ept.gradient import Gradient
+        if isinstance(table, schema.Gradient):
+            from emdose.ept.gradient import Gradient
 
-        return Gradient(**values)
+            return Gradient(**values)
+        from emdose.ept.csi import Csi
+
+        assert coil is not None
+        chosen = [values.pop(key) or (drives[n] if drives else None) for n, key in enumerate(("drive", "receive"))]
+        for key, drive in zip(("drive", "receive"), chosen, strict=True):
+            if drive is not None and drive not in coil.drives:
+                raise InputError("unknown drive of this coil", field=key, found=drive,
+                                 expected=f"one of: {', '.join(coil.drives)}")  # fmt: skip
+        return _Inversion(Csi(**values), coil, chosen[0], chosen[1])
 
 
 def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set[str], file: object,
                  name: str) -> None:  # fmt: skip
     """Raise InputError, before anything is computed, when the data cannot serve a method."""
-    widest = [2 * r + 1 for r in (table.radius if hasattr(table, "radius") else (max(table.radii),) * 3)]
-    key = "radius" if hasattr(table, "radius") else "radii"
+    key = "radii" if hasattr(table, "radii") else "radius"
+    radius = (max(table.radii),) * 3 if key == "radii" else getattr(table, "radius", (0, 0, 0))
+    widest = [2 * r + 1 for r in radius]
 
     def fail(problem: str, field: str, found: object, expected: str) -> InputError:
         return InputError(problem, file=file, field=f"methods.{name}.{field}", found=found, expected=expected)
@@ -97,12 +136,15 @@ def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set
         raise fail("kernel larger than the image", key, " x ".join(map(str, widest)),
                    f"at most {' x '.join(map(str, shape))} voxels")  # fmt: skip
     many = isinstance(table, schema.Gradient)
+    any_number = isinstance(table, schema.Csi)
     if many and channels < LEAST_CHANNELS:
         raise fail("gradient EPT needs several transmit channels", "type", f"data of {channels}",
                    f"{LEAST_CHANNELS} or more, or another method")  # fmt: skip
-    if not many and channels > 1:
+    if not many and not any_number and channels > 1:
         raise fail("this method takes one transmit channel", "type", f"data of {channels}", "gradient, or one channel")
-    wanted = {"gradient": {"magnitude", "phase"}, "convection-reaction": {"phase"}}.get(table.type)
+    wanted = {"gradient": {"magnitude", "phase"}, "convection-reaction": {"phase"}, "csi": {"magnitude"}}.get(
+        table.type
+    )
     if wanted is None:
         wanted = {"phase": {"phase"}, "magnitude": {"magnitude"}}.get(table.method, {"magnitude", "phase"})
     elif getattr(table, "form", "") == "complex":

@@ -80,15 +80,21 @@ class Job:
         self.scenario, self.tables = scenario, tables
         self.device = backend.get(device).name
         self.timing: dict[str, float] = {}
-        self.methods = {name: build.method(table, file, name) for name, table in tables.methods.items()}
+        simulated = isinstance(tables.data, schema.Simulated)
+        self.coil = None if tables.coil is None else rf.coil(tables.coil, file)
+        channels, drives = 1, None
+        if simulated:
+            assert self.coil is not None
+            channels = build.check_drives(tables.data, self.coil, file)
+            drives = None if tables.data.channels else (tables.data.transmit, tables.data.receive)
+        self.methods = {n: build.method(table, file, n, self.coil, drives) for n, table in tables.methods.items()}
         self.body: Phantom | None = None
         self.data: build.Data | None = None
         frequency_Hz = tables.exposure.frequency_Hz
-        if isinstance(tables.data, schema.Simulated):
+        if simulated:
+            assert self.coil is not None
             with self._timed("phantom"):
                 self.body = rf.phantom(tables.phantom, file)
-            self.coil = rf.coil(tables.coil, file)
-            channels = build.check_drives(tables.data, self.coil, file)
             with rf.blamed_on(file, ""):
                 self.exposure = Exposure(self.body, self.coil, frequency_Hz=frequency_Hz)
             with rf.blamed_on(file, "solver"):
@@ -106,7 +112,7 @@ class Job:
     def plan(self) -> dict[str, Any]:
         """Memory, time and size; raises ResourceError when it does not fit."""
         about = {"device": self.device, "shape": self.grid.shape, "methods": len(self.methods)}
-        if self.body is None:
+        if self.body is None or self.coil is None:
             return about
         plan: dict[str, Any] = dict(self.solver.plan(self.exposure, self.device))
         return {**plan, **about, "ports": len(self.coil.ports)}
@@ -115,7 +121,7 @@ class Job:
         """What was read, in a few lines."""
         lines = [f"frequency: {self.tables.exposure.frequency_Hz / 1e6:g} MHz"]
         size = f"{' x '.join(map(str, self.grid.shape))} voxels of {build.mm(self.grid.spacing_m)} mm"
-        if self.body is not None:
+        if self.body is not None and self.coil is not None:
             lines += [f"digital reference object: {self.body.name}, {size}", f"coil: {self.coil.name}"]
         else:
             assert self.data is not None

@@ -194,6 +194,18 @@ class Gradient(Iterative):
     regularisation: Annotated[float, number("a weight", 0, 1e6)] = 1.0
 
 
+class Csi(Iterative):
+    """Contrast-source inversion with the volume integral; needs the coil, of which [coil] is the model."""
+
+    type: Literal["csi"]
+    drive: Annotated[str, text("the name of a drive of the coil")] | None = None
+    receive: Annotated[str, text("the name of a drive of the coil")] | None = None
+    max_iterations: Annotated[int, count("steps of the contrast", 1, 10_000)] = 40
+    strength: Annotated[float, number("power of the factor for total variation", 0, 10)] = 0.1
+    edge: Annotated[float, number("a relative jump", 0, 10, above=True)] = 0.02
+    low_field: Annotated[float, number("a share of the median field", 0, 1)] = 0.1
+
+
 class Evaluation(Table):
     """How the maps are judged."""
 
@@ -210,9 +222,9 @@ class Output(Table):
 
 Data = Annotated[Simulated | Files, Field(discriminator="type"), one_of(Simulated, Files)]
 AnyMethod = Annotated[
-    Helmholtz | AutomaticHelmholtz | ConvectionReaction | Gradient,
+    Helmholtz | AutomaticHelmholtz | ConvectionReaction | Gradient | Csi,
     Field(discriminator="type"),
-    one_of(Helmholtz, AutomaticHelmholtz, ConvectionReaction, Gradient),
+    one_of(Helmholtz, AutomaticHelmholtz, ConvectionReaction, Gradient, Csi),
 ]
 MethodName = Annotated[str, text("a short name", longest=40)]
 
@@ -233,11 +245,13 @@ class Scenario(Table):
     @model_validator(mode="after")
     def _complete(self) -> Scenario:
         simulated = isinstance(self.data, Simulated)
-        for name in ("phantom", "coil"):
-            if (getattr(self, name) is not None) != simulated:
-                raise bad_value(
-                    f"a table [{name}] for simulated data" if simulated else f"no [{name}] beside data from files"
-                )
+        inverts = any(isinstance(m, Csi) for m in self.methods.values())
+        for name, needed, allowed in (("phantom", simulated, simulated), ("coil", simulated or inverts, inverts)):
+            present = getattr(self, name) is not None
+            if needed and not present:
+                raise bad_value(f"a table [{name}] for {'simulated data' if simulated else 'the method csi'}")
+            if present and not (needed or allowed):
+                raise bad_value(f"no [{name}] beside data from files")
         if not 1 <= len(self.methods) <= 12:
             raise bad_value("1 to 12 tables [methods.NAME]")
         return self
