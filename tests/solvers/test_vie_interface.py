@@ -13,7 +13,7 @@ from emdose.models import phantoms
 from emdose.models.coils import Birdcage, LoopArray, PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.grid import Grid
-from emdose.solvers.materials import bounding_box, edge_mean
+from emdose.solvers.materials import bounding_box, edge_majority, edge_mean, fill_corners
 from emdose.solvers.vie import Vie
 from emdose.validation.cases.volume_integral import gel
 
@@ -211,6 +211,32 @@ def test_edge_mean_is_the_mean_of_four():
     assert out[1, 1, 2, 0] == pytest.approx(p[1:3, 3, 0:2].mean())
     assert out[2, 3, 4, 4] == pytest.approx(p[3:5, 4:6, 5].mean())
     assert np.all(out[0, -1] == 1.0)
+
+
+def test_edge_majority():
+    # Oracle: the rule, voxel by voxel.
+    v = np.array([1.0, 5.0])[np.random.default_rng(1).integers(0, 2, (4, 5, 6))]
+    out, mean = edge_majority(v, 1.0), edge_mean(v, 1.0)
+    assert np.array_equal(np.unique(out), [1.0, 3.0, 5.0])
+    assert np.all(out[mean == 2.0] == 1.0)
+    assert np.all(out[mean == 4.0] == 5.0)
+    assert np.all(out[mean == 3.0] == 3.0)
+    three = edge_majority(np.array([[[1.0], [2.0]], [[3.0], [4.0]]]), 9.0)
+    assert three[2, 1, 1, 0] == 2.5
+
+
+def test_corners_take_the_field_of_the_body():
+    # Oracle: a uniform field inside a single voxel with one edge of tissue stays uniform there.
+    body = np.zeros((3, 3, 3), bool)
+    body[1, 1, 1] = True
+    tissue = np.zeros((3, 4, 4, 4), bool)
+    tissue[0, 1, 1, 1] = True
+    E = np.full((3, 4, 4, 4), 100.0, complex)
+    E[0, 1, 1, 1] = 2.0
+    fill_corners(E, body, tissue)
+    assert np.all(E[0, 1, 1:3, 1:3] == 2.0)
+    assert np.all(E[1:] == 100.0)
+    assert np.count_nonzero(E == 2.0) == 4
 
 
 def test_bounding_box():

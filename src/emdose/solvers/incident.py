@@ -141,9 +141,10 @@ def _wave(
     source: PlaneWave, component: int, axes: tuple[Any, ...], frequency_Hz: float, xp: Any, magnetic: bool
 ) -> Any:
     d, p = np.asarray(source.direction), np.asarray(source.polarisation)
-    amplitude = source.amplitude_V_m * (np.cross(d, p) / C_0 if magnetic else p)[component]
+    amplitude = complex(source.amplitude_V_m * (np.cross(d, p) / C_0 if magnetic else p)[component])
     k = 2 * math.pi * frequency_Hz / C_0
-    return amplitude * xp.exp(-1j * k * (d[0] * axes[0] + d[1] * axes[1] + d[2] * axes[2]))
+    x, y, z = (float(c) * axis for c, axis in zip(d, axes, strict=True))
+    return amplitude * xp.exp(-1j * k * (x + y + z))
 
 
 class Pieces:

@@ -145,7 +145,8 @@ class Convolution:
         step = self._slab(a.shape[0])
         for lo in range(0, by, step):
             cut = slice(lo, min(lo + step, by))
-            slab = self._forward(a[:, :, :, cut], 2, bx)
+            # CuPy returns the transform of an inner axis as a view of an array that has it last.
+            slab = be.xp.ascontiguousarray(self._forward(a[:, :, :, cut], 2, bx))
             symbol(slab, cut)
             out[:, :, :, cut] = be.ifftn(slab, axes=(2,), overwrite_x=True)[:, :, :tx]
         out = be.ifftn(out, axes=(3,), overwrite_x=True)[:, :, :, :ty]

@@ -48,8 +48,9 @@ class Vie:
     Parameters
     ----------
     tolerance : float
-        Relative residual of the linear system. The error of E that it leaves is larger: about 10 times in tissue at 64
-        to 300 MHz, 100 times at 10 MHz. ``Fields.convergence["E_error_estimate"]`` states it for every port.
+        Relative residual of the linear system. The error of E that it leaves differs: 1 to 3 times as large for a head
+        in a birdcage at 64 to 298 MHz, 6 to 20 times for a sphere in a plane wave, 100 times at 10 MHz.
+        ``Fields.convergence["E_error_estimate"]`` states an estimate for every port.
     restart : int
         Krylov vectors that GMRES keeps.
     max_iterations : int
@@ -59,8 +60,10 @@ class Vie:
     method : {"auto", "gmres", "cocr", "bicgstab"}
         Krylov method; "auto" is GMRES unless its vectors do not fit the memory, then COCR (half the products of
         BiCGStab, which is kept for comparison).
-    materials : {"average"}
-        How edges get their permittivity: the mean of the four voxels around.
+    materials : {"average", "majority"}
+        How edges get their permittivity. "average" is the mean of the four voxels around, as in an FDTD. "majority" is
+        that of three equal voxels of the four and else the mean: about half the error of E and of the absorbed power
+        on curved bodies, but the trapezium SAR then sums to the absorbed power within about 1 % only.
 
     Raises
     ------
@@ -85,7 +88,7 @@ class Vie:
         for name, allowed in (
             ("dtype", ("complex64", "complex128")),
             ("method", ("auto", "gmres", "cocr", "bicgstab")),
-            ("materials", ("average",)),
+            ("materials", ("average", "majority")),
         ):
             if getattr(self, name) not in allowed:
                 raise InputError("unknown choice", field=name, found=getattr(self, name),

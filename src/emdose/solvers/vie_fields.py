@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from emdose.constants import EPS_0, MU_0
 from emdose.solvers.fields import Fields, PowerBalance
 from emdose.solvers.incident import incident_B
 from emdose.solvers.lattice import Convolution
+from emdose.solvers.materials import fill_corners
 from emdose.solvers.radiation import radiated_power
 
 if TYPE_CHECKING:
@@ -54,6 +56,11 @@ def fields_of(
     power = _power(problem, x, currents)
     factors = [error_per_residual(problem, p, x[p], infos[p].get("inverse_norm")) for p in range(ports)]
     green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype)
+    cut = tuple(slice(s.start, s.stop - 1) for s in problem.box)
+    body = be.asarray(np.asarray(exposure.phantom.body, bool)[cut])
+    tissue = be.xp.zeros(3 * math.prod(problem.shape), bool)
+    tissue[problem.index] = True
+    tissue = tissue.reshape(3, *problem.shape)
     E, B = problem.E_incident, incident_B(exposure.coil, grid, exposure.frequency_Hz, be, dtype)
     for p in range(ports):
         scattered = green.scattered(currents[p][None])[0]
@@ -62,7 +69,10 @@ def fields_of(
         E[p] += scattered
         inside = E[(p, slice(None), *problem.box)].reshape(-1)
         inside[problem.index] = (x[p] / (unit * problem.contrast)).astype(dtype)
-        E[(p, slice(None), *problem.box)] = inside.reshape(3, *problem.shape)
+        inside = inside.reshape(3, *problem.shape)
+        if problem.solver.materials == "majority":
+            fill_corners(inside, body, tissue, be.xp)
+        E[(p, slice(None), *problem.box)] = inside
         _add_curl(B[p], green.potential(currents[p][None])[0], MU_0 / h)
     residual = np.array([i["residual"] for i in infos])
     E, B = be.to_numpy(E), be.to_numpy(B)

@@ -13,7 +13,7 @@ from emdose.errors import EmdoseWarning, InputError, ResourceError
 from emdose.models.grid import Grid, Shape
 from emdose.solvers.incident import incident_E
 from emdose.solvers.lattice import CHUNK_BYTES, Convolution, padded_shape
-from emdose.solvers.materials import bounding_box, edge_mean
+from emdose.solvers.materials import bounding_box, edge_majority, edge_mean
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
@@ -51,7 +51,8 @@ class Problem:
             raise InputError("permittivity of a tissue cannot be used", field="phantom",
                              expected="finite values with a conductivity >= 0")  # fmt: skip
         _check_resolution(voxels, f, self.h)
-        eps = be.asarray(edge_mean(voxels, 1.0))
+        rule = {"average": edge_mean, "majority": edge_majority}[solver.materials]
+        eps = be.asarray(rule(voxels, 1.0))
         self.shape: Shape = tuple(int(n) for n in eps.shape[1:])  # type: ignore[assignment]
         self.index = be.xp.flatnonzero(eps.ravel() != 1)
         self.contrast = eps.ravel()[self.index] - 1
@@ -72,7 +73,7 @@ class Problem:
     def incident_on_unknowns(self, ports: list[int]) -> Any:
         """E_inc on the edges that hold tissue, (port, n) [V/m]."""
         box = self.E_incident[(slice(None), slice(None), *self.box)]
-        return box[ports].reshape(len(ports), -1)[:, self.index]
+        return self.be.xp.stack([box[p] for p in ports]).reshape(len(ports), -1)[:, self.index]
 
     def expand(self, x: Any) -> Any:
         """Unknowns (port, n) as an array (port, 3, box)."""
