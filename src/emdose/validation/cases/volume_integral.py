@@ -111,6 +111,18 @@ def mie(device: Any) -> list[Row]:
     return rows
 
 
+def majority(device: Any) -> list[Row]:
+    """The same sphere at 298 MHz with the majority rule for edges."""
+    fields, sphere = solve_sphere(298e6, 5e-3, device, materials="majority")
+    error, name, oracle = edge_errors(fields, sphere), "Mie sphere, majority edges, 5 mm, 298 MHz", "Mie series"
+    return [
+        at_most(name, oracle, "relative L2 of E, core", error["core"], 0.03),
+        at_most(name, oracle, "relative L2 of E, all", error["all"], 0.045),
+        compare(name, oracle, "absorbed power [W]", sphere.power()["absorption"], fields.power.power()["absorbed_W"],
+                0.04),
+    ]  # fmt: skip
+
+
 def convergence(device: Any) -> list[Row]:
     """Order of the error of E when the spacing halves."""
     errors = [edge_errors(*solve_sphere(298e6, h, device))["core"] for h in (10e-3, 5e-3)]
@@ -168,4 +180,11 @@ def lattice(device: Any) -> list[Row]:
     return rows
 
 
-CASES = {"mie": mie, "convergence": convergence, "layered sphere": layered, "cylinder": cylinder, "lattice": lattice}
+CASES = {
+    "mie": mie,
+    "majority": majority,
+    "convergence": convergence,
+    "layered sphere": layered,
+    "cylinder": cylinder,
+    "lattice": lattice,
+}
