@@ -15,7 +15,7 @@ STEPS = 30
 """Most Gauss-Newton steps of one inversion."""
 RIM_WEIGHT = 100.0
 """Weight of prescribed values against the relative residual."""
-ITERATIONS = 400
+ITERATIONS = 1000
 TOLERANCE = 3e-3
 """Limits of the conjugate gradients within one step."""
 FLOOR = 0.3
@@ -144,7 +144,7 @@ def invert(
     so that it does not pull the result towards 0 as in the form that is linear in exp(-k).
 
     Two axes: sparse LU of the normal equations on the CPU. Three axes: conjugate gradients on the device, matrix-free,
-    at most :data:`ITERATIONS` per step, preconditioned by the LU of every slice (CPU) or by the diagonal (GPU).
+    at most :data:`ITERATIONS` per step, preconditioned by the diagonal.
 
     Parameters
     ----------
@@ -248,68 +248,51 @@ def _adjoint(xp: Any, near: _Neighbours, equation: Equation, reaction: Any, y: A
     return out
 
 
-class _SliceOperators:
-    """Sparse matrices of one slice."""
-
-    def __init__(self, near: _Neighbours, velocity: Sequence[Any], part: Any) -> None:
-        import scipy.sparse as sp
-
-        self.sp, self.part, self.inside = sp, part, near.inside[part]
-        n = int(self.inside.sum())
-        number = np.full(self.inside.shape, -1)
-        number[self.inside] = np.arange(n)
-        self.steps, self.advection = [], sp.csr_matrix((n, n))
-        for a in range(2):
-            up = near.up[a][part]
-            here, there = number[up], np.roll(number, -1, a)[up]
-            ones = np.ones(here.size)
-            step = sp.csr_matrix((np.r_[ones, -ones], (np.r_[here, here], np.r_[there, here])), shape=(n, n))
-            back = sp.csr_matrix((ones, (there, here)), shape=(n, n))  # moves the step at i - 1 to i
-            central = sp.diags(near.per_length[a][part][self.inside]) @ (step + back @ step)
-            self.steps.append(step)
-            self.advection = self.advection + sp.diags(velocity[a][part][self.inside]) @ central
-
-    def factors(self, reaction: Any, penalty: Sequence[Any], diagonal: Any) -> Any:
-        """LU of the normal equations within the slice plus a diagonal."""
-        from scipy.sparse.linalg import splu
-
-        diags, inside = self.sp.diags, self.inside
-        tangent = diags(reaction[self.part][inside]) - self.advection
-        normal = tangent.conj().T @ tangent + diags(diagonal[self.part][inside])
-        for step, weight in zip(self.steps, penalty, strict=False):
-            normal = normal + step.T @ diags(weight[self.part][inside]) @ step
-        # Hermitian and positive definite: no pivoting, symmetric ordering.
-        return splu(normal.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-
-
 class _Direct:
     """Normal equations of a slice by sparse LU."""
 
     def __init__(self, near: _Neighbours, equation: Equation) -> None:
-        self.near = near
-        self.slice = _SliceOperators(near, equation.velocity, np.s_[:, :])
+        import scipy.sparse as sp
+
+        self.sp, self.inside, self.axes = sp, near.inside, near.axes
+        n = int(self.inside.sum())
+        number = np.full(self.inside.shape, -1)
+        number[self.inside] = np.arange(n)
+        self.steps, self.advection = [], sp.csr_matrix((n, n))
+        for a in near.axes:
+            here, there = number[near.up[a]], np.roll(number, -1, a)[near.up[a]]
+            ones = np.ones(here.size)
+            step = sp.csr_matrix((np.r_[ones, -ones], (np.r_[here, here], np.r_[there, here])), shape=(n, n))
+            back = sp.csr_matrix((ones, (there, here)), shape=(n, n))  # moves the step at i - 1 to i
+            central = sp.diags(near.per_length[a][self.inside]) @ (step + back @ step)
+            self.steps.append(step)
+            self.advection = self.advection + sp.diags(equation.velocity[a][self.inside]) @ central
 
     def __call__(self, reaction: Any, penalty: Sequence[Any], pinned: Any, rhs: Any) -> Any:
-        factors = self.slice.factors(reaction, penalty, pinned)
+        from scipy.sparse.linalg import splu
+
+        diags, inside = self.sp.diags, self.inside
+        tangent = diags(reaction[inside]) - self.advection
+        normal = tangent.conj().T @ tangent + diags(pinned[inside])
+        for step, weight in zip(self.steps, penalty, strict=True):
+            normal = normal + step.T @ diags(weight[inside]) @ step
+        # Hermitian and positive definite: no pivoting, symmetric ordering.
+        options = {"SymmetricMode": True}
+        factors = splu(normal.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options=options)
         out = np.zeros_like(rhs)
-        out[self.near.inside] = factors.solve(np.ascontiguousarray(rhs[self.near.inside]))
+        out[inside] = factors.solve(np.ascontiguousarray(rhs[inside]))
         return out, 0.0
 
 
 class _Gradients:
-    """Normal equations of a volume by preconditioned conjugate gradients, without their matrix."""
+    """Normal equations of a volume by conjugate gradients with a diagonal preconditioner, without their matrix."""
 
     def __init__(self, near: _Neighbours, equation: Equation, be: Backend) -> None:
-        self.near, self.equation, self.be = near, equation, be
-        self.slices: list[_SliceOperators] | None = None
-        self.factors: list[Any] = []
-        self.used = 0
-        if be.name == "cpu":
-            self.slices = [_SliceOperators(near, equation.velocity, np.s_[:, :, s])
-                           for s in range(near.inside.shape[2])]  # fmt: skip
+        self.near, self.equation, self.xp = near, equation, be.xp
+        self.advection = self._advection()
 
     def __call__(self, reaction: Any, penalty: Sequence[Any], pinned: Any, rhs: Any) -> Any:
-        xp, near, equation = self.be.xp, self.near, self.equation
+        xp, near, equation = self.xp, self.near, self.equation
 
         def apply(x: Any) -> Any:
             out = _adjoint(xp, near, equation, reaction, _tangent(near, equation, reaction, x)) + pinned * x
@@ -317,53 +300,37 @@ class _Gradients:
                 out = out + near.forward_t(penalty[a] * near.forward(x, a), a)
             return out
 
-        if self.slices is None:
-            inverse = self._jacobi(reaction, penalty, pinned)
-            precondition: Callable[[Any], Any] = lambda r: inverse * r  # noqa: E731
-        else:
-            if not self.factors or self.used > 30:  # the first factors serve as long as they work well
-                below = self._between(reaction, penalty, pinned)
-                self.factors = [s.factors(reaction, penalty, below) for s in self.slices]
-            precondition = self._by_slices
+        inverse = self._inverse_diagonal(reaction, penalty, pinned)
         x, r = xp.zeros_like(rhs), xp.where(near.inside, rhs, 0)
-        z = precondition(r)
+        z = inverse * r
         p, rho = z, float(xp.vdot(r, z).real)
-        first, self.used = rho, 0
-        while self.used < ITERATIONS and rho > TOLERANCE**2 * first:
+        first, done = rho, 0
+        while done < ITERATIONS and rho > TOLERANCE**2 * first:
             q = apply(p)
             alpha = rho / float(xp.vdot(p, q).real)
             x, r = x + alpha * p, r - alpha * q
-            z = precondition(r)
+            z = inverse * r
             rho, old = float(xp.vdot(r, z).real), rho
             p = z + (rho / old) * p
-            self.used += 1
+            done += 1
         return x, float(np.sqrt(rho / first)) if first > 0 else 0.0
 
-    def _by_slices(self, r: Any) -> Any:
-        assert self.slices is not None
-        z = np.zeros_like(r)
-        for one, factors in zip(self.slices, self.factors, strict=True):
-            if one.inside.any():
-                z[one.part][one.inside] = factors.solve(r[one.part][one.inside])
-        return z
-
-    def _between(self, reaction: Any, penalty: Sequence[Any], pinned: Any) -> Any:
-        """Diagonal of what couples the slices."""
-        xp, near = self.be.xp, self.near
-        on = xp.where(near.up[2], penalty[2], 0)
-        return pinned + on + xp.roll(on, 1, 2) + self._spread(2)
-
-    def _jacobi(self, reaction: Any, penalty: Sequence[Any], pinned: Any) -> Any:
-        xp, near = self.be.xp, self.near
-        diagonal = xp.abs(reaction) ** 2 + self._between(reaction, penalty, pinned)
-        for a in range(2):
+    def _inverse_diagonal(self, reaction: Any, penalty: Sequence[Any], pinned: Any) -> Any:
+        xp, near = self.xp, self.near
+        diagonal = xp.abs(reaction) ** 2 + self.advection + pinned
+        for a in near.axes:
             on = xp.where(near.up[a], penalty[a], 0)
-            diagonal = diagonal + on + xp.roll(on, 1, a) + self._spread(a)
+            diagonal = diagonal + on + xp.roll(on, 1, a)
         return xp.where(near.inside, 1 / xp.where(near.inside, diagonal, 1), 0)
 
-    def _spread(self, a: int) -> Any:
-        """Diagonal of the squared advection along one axis."""
-        xp, near = self.be.xp, self.near
-        squared = (xp.abs(self.equation.velocity[a]) * near.per_length[a]) ** 2
-        out = xp.where(near.down[a], xp.roll(squared, 1, a), 0) + xp.where(near.up[a], xp.roll(squared, -1, a), 0)
-        return out + xp.where(near.up[a] & near.down[a], 0, squared)
+    def _advection(self) -> Any:
+        """Diagonal of the squared advection."""
+        xp, near = self.xp, self.near
+        total = xp.zeros(near.inside.shape)
+        for a in near.axes:
+            squared = (xp.abs(self.equation.velocity[a]) * near.per_length[a]) ** 2
+            total += xp.where(near.down[a], xp.roll(squared, 1, a), 0) + xp.where(
+                near.up[a], xp.roll(squared, -1, a), 0
+            )
+            total += xp.where(near.up[a] & near.down[a], 0, squared)
+        return total
