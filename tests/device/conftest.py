@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from strict_device import strict_backend
 
@@ -13,9 +11,9 @@ _imitated = strict_backend()
 
 
 @pytest.fixture(params=["imitated", pytest.param("gpu", marks=pytest.mark.gpu)])
-def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[backend.Backend]:
+def cuda(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> backend.Backend:
     """What ``backend.get("cuda")`` returns for the time of a test."""
     if request.param == "imitated":
         monkeypatch.setattr(backend, "_cuda", lambda: _imitated)
         monkeypatch.setattr(backend, "_cuda_trouble", lambda: "")
-    yield backend.get("cuda")
+    return backend.get("cuda")

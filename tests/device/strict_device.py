@@ -1,11 +1,11 @@
 """A CUDA device for machines without one: CuPy's rules about arrays, and kernels compiled from their CUDA text.
 
-:class:`DeviceArray` is a NumPy array that behaves like ``cupy.ndarray``: it refuses to become a NumPy array unless asked
-by ``get()``, to meet one in an operation, and to be an index; reductions and elements are arrays of no axes.
+:class:`DeviceArray` is a NumPy array that behaves like ``cupy.ndarray``: it refuses to become a NumPy array unless
+asked by ``get()``, to meet one in an operation, and to be an index; reductions and elements are arrays of no axes.
 :class:`Module` is a module with the functions that CuPy has, called with the keywords that CuPy takes (both checked
-against CuPy where it is installed). :class:`RawModule` compiles the CUDA branch of a kernel text with a C++ compiler and
-walks its grid of blocks, with arguments read by the types of the kernel's parameters as a driver does. FFTs return the
-memory layout of cupyx.scipy.fft.
+against CuPy where it is installed). :class:`RawModule` compiles the CUDA branch of a kernel text with a C++ compiler
+and walks its grid of blocks, with arguments read by the types of the kernel's parameters as a driver does. FFTs return
+the memory layout of cupyx.scipy.fft.
 
 What it cannot show: races between threads, limits of registers, time, rounding by fused multiply-add, and whatever of
 CuPy is not imitated here.
@@ -46,7 +46,7 @@ METHODS: dict[str, frozenset[str]] = {
 """Methods of cupy.ndarray and their keywords."""
 
 PLAIN = frozenset({"shape", "ndim", "size", "dtype", "nbytes", "itemsize", "strides", "flags"})
-CREATE = frozenset({"zeros", "ones", "empty", "full", "arange", "linspace", "eye", "identity", "array", "asarray"})
+CREATE = frozenset({"zeros", "ones", "empty", "full", "arange", "linspace", "eye", "array", "asarray", "fftfreq"})
 FROM_HOST = frozenset({"array", "asarray", "asnumpy", "result_type"})
 OPEN_KEYWORDS = {"pad": {"constant_values"}, "meshgrid": {"indexing", "sparse", "copy"}, "einsum": {"optimize"}}
 """What functions with **kwargs take."""
@@ -211,31 +211,38 @@ class DeviceArray:
         self._array[self._key(key)] = _host(value)
 
 
+def _operators(name: str) -> dict[str, Callable]:
+    f = getattr(operator, {"and": "and_", "or": "or_"}.get(name, name))
+    changed = getattr(operator, f"i{name}")
+
+    def in_place(a: Any, b: Any) -> Any:
+        # With the Ellipsis arrays without axes stay arrays, and the result is cast or refused as by out=.
+        changed(a._array[...], _host(b))
+        return a
+
+    return {
+        f"__{name}__": lambda a, b: _wrap(f(a._array, _host(b))),
+        f"__r{name}__": lambda a, b: _wrap(f(_host(b), a._array)),
+        **({} if name == "matmul" else {f"__i{name}__": in_place}),
+    }
+
+
+def _comparison(f: Callable) -> Callable:
+    return lambda a, b: _wrap(f(a._array, _host(b)))
+
+
+def _sign(f: Callable) -> Callable:
+    return lambda a: _wrap(f(a._array))
+
+
 def _add_operators() -> None:
-    binary = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor", "lshift",
-              "rshift")  # fmt: skip
-    for name in binary:
-        f = getattr(operator, {"and": "and_", "or": "or_"}.get(name, name))
-
-        def forward(a: Any, b: Any, f: Callable = f) -> Any:
-            return _wrap(f(a._array, _host(b)))
-
-        def backward(a: Any, b: Any, f: Callable = f) -> Any:
-            return _wrap(f(_host(b), a._array))
-
-        def in_place(a: Any, b: Any, f: Callable = getattr(operator, f"i{name}")) -> Any:
-            # With the Ellipsis arrays without axes stay arrays, and the result is cast or refused as by out=.
-            f(a._array[...], _host(b))
-            return a
-
-        setattr(DeviceArray, f"__{name}__", forward)
-        setattr(DeviceArray, f"__r{name}__", backward)
-        if name != "matmul":
-            setattr(DeviceArray, f"__i{name}__", in_place)
-    for name in ("lt", "le", "gt", "ge", "eq", "ne"):
-        setattr(DeviceArray, f"__{name}__", lambda a, b, f=getattr(operator, name): _wrap(f(a._array, _host(b))))
-    for name in ("neg", "pos", "abs", "invert"):
-        setattr(DeviceArray, f"__{name}__", lambda a, f=getattr(operator, name): _wrap(f(a._array)))
+    found: dict[str, Callable] = {}
+    for name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor"):
+        found |= _operators(name)
+    found |= {f"__{n}__": _comparison(getattr(operator, n)) for n in ("lt", "le", "gt", "ge", "eq", "ne")}
+    found |= {f"__{n}__": _sign(getattr(operator, n)) for n in ("neg", "pos", "abs", "invert")}
+    for name, method in found.items():
+        setattr(DeviceArray, name, method)
 
 
 _add_operators()
@@ -373,7 +380,9 @@ static inline float __int_as_float(int v) { float f; __builtin_memcpy(&f, &v, 4)
 """
 LAUNCH = r"""
 template <class... P, size_t... I>
-static void emu_thread(void (*kernel)(P...), void **a, std::index_sequence<I...>) { kernel(*static_cast<P *>(a[I])...); }
+static void emu_thread(void (*kernel)(P...), void **a, std::index_sequence<I...>) {
+    kernel(*static_cast<P *>(a[I])...);
+}
 template <class... P> static void emu_walk(void (*kernel)(P...), const unsigned *g, const unsigned *b, void **a) {
     blockDim = {b[0], b[1], b[2]};
     gridDim = {g[0], g[1], g[2]};
@@ -391,6 +400,10 @@ template <class... P> static int emu_types(void (*)(P...), char *out) {
     return (int)sizeof...(P);
 }
 """
+ENTRY = r"""
+extern "C" void emu_run_NAME(const unsigned *g, const unsigned *b, void **a) { emu_walk(&NAME, g, b, a); }
+extern "C" int emu_types_NAME(char *out) { return emu_types(&NAME, out); }
+"""
 
 
 class RawModule:
@@ -403,10 +416,7 @@ class RawModule:
         if set(options) - set(defined) != {"--std=c++17"}:
             raise CompileError(f"options {options}")
         self.names = list(kernel_loader.signatures(code, "float"))
-        entries = "".join(
-            f'extern "C" void emu_run_{n}(const unsigned *g, const unsigned *b, void **a) {{ emu_walk(&{n}, g, b, a); }}\n'
-            f'extern "C" int emu_types_{n}(char *out) {{ return emu_types(&{n}, out); }}\n' for n in self.names
-        )  # fmt: skip
+        entries = "".join(ENTRY.replace("NAME", name) for name in self.names)
         self.text = PRELUDE + code + LAUNCH + entries
         self.flags = ("-x", "c++", "-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-w", *defined)
         self.library: Any = None

@@ -1,4 +1,4 @@
-"""Every kernel through the CUDA backend: the CUDA branch of its text, the grid of blocks, the arguments of the launch."""
+"""Every kernel through the CUDA backend: the CUDA branch of its text, the blocks, the arguments of the launch."""
 
 from __future__ import annotations
 

@@ -117,7 +117,8 @@ def gmres(
         smallest = np.linalg.svd(hessenberg[:, : used + 1, :used], compute_uv=False)[:, -1]
         inverse_norm = np.maximum(inverse_norm, 1 / np.maximum(smallest, 1e-12))
         y = np.stack([_back_substitute(H[i, :used, :used], g[i, :used]) for i in range(m)])
-        x += xp.matmul(xp.asarray(y.astype(b.dtype))[:, None, :], V[:, :used])[:, 0]
+        for one, coefficients, basis in zip(x, xp.asarray(y.astype(b.dtype)), V, strict=True):
+            one += coefficients @ basis[:used]
         residual_vector = b - apply(x)
         products += 1
         before, residual = residual, _norm(residual_vector, be) / scale
@@ -241,14 +242,17 @@ def _orthogonalise(V: Any, w: Any, be: Backend) -> tuple[np.ndarray, np.ndarray]
     """Subtract from w (in place) its parts along V; coefficients and remaining norm.
 
     Classical Gram-Schmidt, twice where the first pass cancelled most of w: as good as modified Gram-Schmidt, in
-    matrix-vector products and with one small transfer per pass.
+    matrix-vector products and with one small transfer per pass. One right-hand side after the other: for a batch CuPy
+    would copy the basis, a part of a larger array, every time.
     """
-    xp, total = be.xp, None
+    total = None
     before = _norm(w, be)
     for _ in range(2):
-        h = xp.matmul(V, w.conj()[:, :, None])[:, :, 0].conj()
-        w -= xp.matmul(h[:, None, :], V)[:, 0]
-        small = be.to_numpy(h).astype(complex)
+        parts = []
+        for one, basis in zip(w, V, strict=True):
+            parts.append((basis @ one.conj()).conj())
+            one -= parts[-1] @ basis
+        small = be.to_numpy(be.xp.stack(parts)).astype(complex)
         total = small if total is None else total + small
         after = _norm(w, be)
         if np.all(after > 0.5 * before):
@@ -291,11 +295,7 @@ def _norm(a: Any, be: Backend) -> np.ndarray:
 
 def _dot(a: Any, b: Any, be: Backend) -> np.ndarray:
     """conj(a) . b per right-hand side, summed pairwise so that single precision is enough."""
-    if len(a) == 1:
-        out = be.xp.vdot(a[0], b[0])[None]
-    else:
-        out = be.xp.matmul(a.conj()[:, None, :], b[:, :, None])[:, 0, 0]
-    return be.to_numpy(out).astype(complex)
+    return be.to_numpy(be.xp.stack([be.xp.vdot(one, other) for one, other in zip(a, b, strict=True)])).astype(complex)
 
 
 def _column(value: np.ndarray, like: Any, be: Backend) -> Any:
