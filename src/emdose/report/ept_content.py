@@ -39,7 +39,7 @@ ASSUMPTIONS = {
     ),
     "csi": (
         "The coil's field without the body is known, and all tissue lies in the mask.",
-        "Sensitive to errors of that field; where E vanishes (flag low convection) the value comes from the neighbours.",
+        "Sensitive to errors of that field; where E vanishes (low convection) the value comes from the neighbours.",
     ),
     "gradient": (
         "Five or more transmit channels with a common receive phase; the gradient of Bz is negligible.",
