@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose import backend
 from emdose.errors import InputError
 from emdose.models.grid import Grid, Vector
 
@@ -156,7 +157,7 @@ class Fields:
         if v.shape != (len(self.ports),) or not np.all(np.isfinite(v)):
             raise InputError("drive does not fit the ports", field="drive", found=v.shape,
                              expected=f"{len(self.ports)} finite complex amplitudes")  # fmt: skip
-        low = v.astype(self.E.dtype)
+        low = backend.of(self.E).asarray(v, dtype=self.E.dtype)
         return replace(
             self,
             E=np.tensordot(low, self.E, 1)[None],
