@@ -289,8 +289,10 @@ def _thin(result: EptResult) -> list[str]:
     shown = {e["region"] for e in result.summary["quantities"].values()}
     if not erosion or not shown:
         return []
-    # A tissue is thin when next to nothing of it is left; small ones that are just not among the largest are not.
-    thick = {r["region"] for r in result.summary["ept"]["metrics"] if r["erosion"] == erosion and r["voxels"] >= 10}
+    least = result.summary.get("scenario", {}).get("evaluation", {}).get("least_voxels", 1)
+    rows = [r for r in result.summary["ept"]["metrics"] if r["erosion"] == erosion]
+    # Small tissues that are thick enough, but not among the largest, have no headline mean either.
+    thick = {r["region"] for r in rows if r["voxels"] + r["missing"] >= least}
     return [words(n) for n in result.summary["ept"]["data"]["labels"] if n not in shown and n not in thick]
 
 
