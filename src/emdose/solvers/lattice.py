@@ -117,6 +117,7 @@ class Convolution:
         for axis in range(3):
             S = _even_fft(S, axis, be)
         self.green = xp.ascontiguousarray(S.astype(self.dtype))
+        self._work: tuple[Any, Any, Any] | None = None
         self._real = np.float32 if self.dtype == np.complex64 else np.float64
         self._kernels = be.kernels.load("lattice", "float" if self.dtype == np.complex64 else "double")
         self.gradient = [
@@ -137,23 +138,49 @@ class Convolution:
         return self._apply(J, self._scalar)
 
     def _apply(self, J: Any, symbol: Any) -> Any:
-        be, (bx, by, bz), (tx, ty, tz) = self.be, self.big, self.target
-        # Only lines that hold something are transformed: z on the source's columns, then y, then x by slabs.
-        a = self._forward(J, 4, bz)
-        a = self._forward(a, 3, by)
-        out = be.xp.empty((*a.shape[:2], tx, by, bz), self.dtype)
-        step = self._slab(a.shape[0])
-        for lo in range(0, by, step):
-            cut = slice(lo, min(lo + step, by))
-            # CuPy returns the transform of an inner axis as a view of an array that has it last.
-            slab = be.xp.ascontiguousarray(self._forward(a[:, :, :, cut], 2, bx))
-            symbol(slab, cut)
-            out[:, :, :, cut] = be.ifftn(slab, axes=(2,), overwrite_x=True)[:, :, :tx]
-        out = be.ifftn(out, axes=(3,), overwrite_x=True)[:, :, :, :ty]
-        return be.ifftn(out, axes=(4,))[..., :tz]
+        be, xp, ports = self.be, self.be.xp, len(J)
+        (bx, by, bz), (sx, sy, sz), (tx, ty, tz) = self.big, self.source, self.target
+        # Only lines that hold something are transformed: z on the source's columns, then y, then x by slabs. The work
+        # happens in place in kept arrays: fresh ones of this size would cost as much in page faults as in arithmetic.
+        work_z, work_y, work_x = self._workspace(ports)
+        z = work_z[:, :, :sx, :sy]
+        z[..., :sz] = J
+        z[..., sz:] = 0
+        z = self._forward(z, 4)
+        y = work_y[:, :, :sx]
+        y[:, :, :, :sy] = z
+        y[:, :, :, sy:] = 0
+        y = self._forward(y, 3)
+        out = work_y[:, :, :tx]
+        step = self._slab(ports)
+        for low in range(0, by, step):
+            cut = slice(low, min(low + step, by))
+            shape = (ports, 3, bx, cut.stop - low, bz)
+            x = work_x[: math.prod(shape)].reshape(shape)
+            x[:, :, :sx] = y[:, :, :, cut]
+            x[:, :, sx:] = 0
+            # CuPy transforms along inner axes by way of a transposed view; the kernels want plain order.
+            x = xp.ascontiguousarray(self._forward(x, 2))
+            symbol(x, cut)
+            out[:, :, :, cut] = be.ifftn(x, axes=(2,), overwrite_x=True)[:, :, :tx]
+        y = be.ifftn(out, axes=(3,), overwrite_x=True)
+        z = work_z[:, :, :tx, :ty]
+        z[...] = y[:, :, :, :ty]
+        return be.ifftn(z, axes=(4,), overwrite_x=True)[..., :tz].copy()
 
-    def _forward(self, a: Any, axis: int, length: int) -> Any:
-        a = self.be.fftn(a, s=(length,), axes=(axis,))
+    def _workspace(self, ports: int) -> tuple[Any, Any, Any]:
+        if self._work is None or len(self._work[0]) != ports:
+            xp, (bx, by, bz) = self.be.xp, self.big
+            nx, ny, _ = (max(s, t) for s, t in zip(self.source, self.target, strict=True))
+            self._work = (
+                xp.empty((ports, 3, nx, ny, bz), self.dtype),
+                xp.empty((ports, 3, nx, by, bz), self.dtype),
+                xp.empty(ports * 3 * bx * self._slab(ports) * bz, self.dtype),
+            )
+        return self._work
+
+    def _forward(self, a: Any, axis: int) -> Any:
+        a = self.be.fftn(a, axes=(axis,), overwrite_x=True)
         shift = self._shift[axis - 2]
         if shift is not None:
             a *= shift.reshape([-1 if i == axis else 1 for i in range(5)])

@@ -108,7 +108,10 @@ def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
     def convolution(source: int, target: tuple[int, ...], lengths: tuple[int, ...], at_once: int) -> int:
         half = at_once * 3 * item * lengths[1] * lengths[2]
         slab = min(CHUNK_BYTES[be.name], half * lengths[0])
-        return half * (source + target[0]) + 3 * slab + 3 * item * math.prod(n // 2 + 1 for n in lengths)
+        # On a GPU every transform makes a new array and a transposed one.
+        copies = 3 if be.name == "cuda" else 1
+        held = 1.5 * half * max(source, target[0]) * copies + slab * copies
+        return int(held) + 3 * item * math.prod(n // 2 + 1 for n in lengths)
 
     fields = 2 * ports * 3 * nodes * item
     last = fields + ports * unknowns * item + convolution(box[0], grid.node_shape, whole, 1) + 6 * nodes * item
