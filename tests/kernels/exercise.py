@@ -86,12 +86,12 @@ def lattice(kernels: Recorder, real: type) -> Result:
     """A slab of rows 2 to 5 of 8, two ports."""
     rng = np.random.default_rng(3)
     n0, ny, n2, first, n1, ports = 6, 8, 10, 2, 4, 2
-    green = _complex(rng, (n0 // 2 + 1, ny // 2 + 1, n2 // 2 + 1), real)
+    green = _complex(rng, (n0 // 2 + 1, ny // 2 + 1, n2), real)
     g = [_complex(rng, (n,), real) for n in (n0, ny, n2)]
     dyadic = _complex(rng, (ports, 3, n0, n1, n2), real)
     scalar = dyadic.copy()
-    kernels.launch("dyadic", (n0, n1, n2), ports, first, ny, 0.7, green, *g, dyadic)
-    kernels.launch("scalar", (n0, n1, n2), ports, first, ny, green, scalar)
+    kernels.launch("dyadic", (ports * n0, n1, n2), n0, first, ny, 0.7, green, *g, dyadic)
+    kernels.launch("scalar", (ports * n0, n1, n2), n0, first, ny, green, scalar)
     return {"dyadic": dyadic, "scalar": scalar}
 
 

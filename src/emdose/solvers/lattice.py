@@ -116,6 +116,8 @@ class Convolution:
         S = green_function(tuple(xp.arange(b // 2 + 1) for b in self.big), spacing_m, wavenumber, be)
         for axis in range(3):
             S = _even_fft(S, axis, be)
+        # Even along every axis; whole along z, where the kernel runs through it.
+        S = xp.concatenate([S, S[:, :, self.big[2] // 2 - 1 : 0 : -1]], axis=2)
         self.green = xp.ascontiguousarray(S.astype(self.dtype))
         self._work: tuple[Any, Any, Any] | None = None
         self._real = np.float32 if self.dtype == np.complex64 else np.float64
@@ -192,15 +194,16 @@ class Convolution:
         return -(-self.big[1] // count)
 
     def _dyadic(self, a: Any, cut: slice) -> None:
-        self._kernels.launch("dyadic", self._extent(a), len(a), cut.start, self.big[1],
+        self._kernels.launch("dyadic", self._extent(a), self.big[0], cut.start, self.big[1],
                              self._real(self.wavenumber**2), self.green, *self.gradient, a)  # fmt: skip
 
     def _scalar(self, a: Any, cut: slice) -> None:
-        self._kernels.launch("scalar", self._extent(a), len(a), cut.start, self.big[1], self.green, a)
+        self._kernels.launch("scalar", self._extent(a), self.big[0], cut.start, self.big[1], self.green, a)
 
     @staticmethod
-    def _extent(a: Any) -> tuple[int, ...]:
-        return tuple(int(n) for n in a.shape[2:])
+    def _extent(a: Any) -> tuple[int, int, int]:
+        ports, _, nx, rows, nz = (int(n) for n in a.shape)
+        return ports * nx, rows, nz
 
 
 def padded_shape(source: Shape, target: Shape, offset: Shape, be: Backend) -> tuple[int, int, int]:

@@ -111,7 +111,7 @@ def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
         # On a GPU every transform makes a new array and a transposed one.
         copies = 3 if be.name == "cuda" else 1
         held = 1.5 * half * max(source, target[0]) * copies + slab * copies
-        return int(held) + 3 * item * math.prod(n // 2 + 1 for n in lengths)
+        return int(held) + 6 * item * math.prod(n // 2 + 1 for n in lengths)
 
     fields = 2 * ports * 3 * nodes * item
     last = fields + ports * unknowns * item + convolution(box[0], grid.node_shape, whole, 1) + 6 * nodes * item
