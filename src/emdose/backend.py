@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache, cached_property
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -282,7 +283,17 @@ def _cuda_trouble() -> str:
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy raises its own types, and ImportError or OSError for missing libraries
         return f"CuPy finds no usable GPU or driver ({' '.join(str(error).split())})"
-    return "" if count else "CuPy finds no GPU"
+    if not count:
+        return "CuPy finds no GPU"
+    try:
+        # CuPy loads these when first asked for them, which would be in the middle of a computation.
+        cupy.cuda.nvrtc.getVersion()
+        for library in ("cupy_backends.cuda.libs.cublas", "cupy.cuda.cufft"):
+            import_module(library)
+    except Exception as error:
+        return (f"a library of the CUDA toolkit is missing ({' '.join(str(error).split())}); "
+                "install emdose[cuda12] or emdose[cuda13], which bring it")  # fmt: skip
+    return ""
 
 
 def _host(x: Any) -> Any:

@@ -340,10 +340,12 @@ class Fft:
             padded = np.zeros((*turned.shape[:-1], length), a.dtype)
             padded[..., : kept.shape[-1]] = kept
             out = one(padded, norm=norm)
-            if overwrite_x and kept.shape == turned.shape and kept.flags.c_contiguous:
-                kept[...] = out
-                out = kept
-            a = out.swapaxes(axis, -1)
+            # CuPy works in place only on a whole array whose last axis is transformed.
+            last = axis % a.ndim == a.ndim - 1 and length == a.shape[-1]
+            if overwrite_x and last and a.base is None and a.flags.c_contiguous:
+                a[...] = out
+            else:
+                a = out.swapaxes(axis, -1)
         # Several neighbouring axes with the first or last one: one plan, which keeps the layout.
         order = sorted(i % a.ndim for i in axes)
         together = 1 < len(order) <= 3 and order[-1] - order[0] == len(order) - 1

@@ -42,7 +42,7 @@ def test_cuda_text_equals_the_cpu_text(name: str, cuda: backend.Backend) -> None
         def load(self, name: str, real: str) -> OnDevice:
             return OnDevice(cuda, name, real)
 
-    for real in ("float", "double") if name in ("lattice", "bandwidth") else ("double",):
+    for real in exercise.reals(name):
         found, kind = exercise.run(Loader(), name, real)
         expected, _ = exercise.run(backend.get("cpu").kernels, name, real)
         assert kind == "cuda"

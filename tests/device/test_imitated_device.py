@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 import pytest
 import strict_device
@@ -60,9 +62,27 @@ def test_keywords_and_names_are_those_of_cupy() -> None:
         pytest.skip("needs CuPy (no GPU)")
     assert [n for n in METHODS if not hasattr(cupy.ndarray, n)] == []
     assert not hasattr(cupy.ndarray, "__index__")
+    for name in ("RawModule", "get_default_memory_pool", "cuda.get_current_stream", "cuda.compiler.CompileException",
+                 "cuda.nvrtc.getVersion", "cuda.runtime.memGetInfo", "cuda.runtime.getDeviceProperties"):  # fmt: skip
+        assert operator.attrgetter(name)(cupy) is not None
     with pytest.raises(AttributeError):
         _ = xp.ascontiguousarray_chkfinite
     with pytest.raises(TypeError):
         xp.sum(xp.ones(3), where=xp.ones(3, bool))
     with pytest.raises(TypeError):
         xp.ones(3).sum(initial=1.0)
+
+
+def test_a_missing_library_is_found_out_before_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A driver and CuPy without the CUDA toolkit: "auto" must not take the GPU."""
+    cupy = pytest.importorskip("cupy")
+
+    def fails(name: str) -> None:
+        raise ImportError("libcufft.so.11: cannot open shared object file")
+
+    monkeypatch.setattr(cupy.cuda.runtime, "getDeviceCount", lambda: 1)
+    monkeypatch.setattr(cupy.cuda.nvrtc, "getVersion", lambda: (12, 9))
+    monkeypatch.setattr(backend, "import_module", fails)
+    assert "libcufft.so.11" in backend._cuda_trouble.__wrapped__()
+    monkeypatch.setattr(backend, "import_module", lambda name: None)
+    assert backend._cuda_trouble.__wrapped__() == ""

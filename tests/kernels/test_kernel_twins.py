@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import re
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -25,16 +24,8 @@ FOLDER = Path(kernel_loader.__file__).parent / "solvers" / "kernels"
 # Kernel files; the others are included by them.
 FILES = sorted(p.stem for p in FOLDER.glob("*.cuh") if '#include "common.cuh"' in p.read_text(encoding="utf-8"))
 EXERCISED = sorted(exercise.EXERCISES)
-REALS = ("float", "double")
-
-
-def _reals(name: str) -> tuple[str, ...]:
-    """Both precisions, where the text says ``real`` at all."""
-    return REALS if re.search(r"\bc?real\b", (FOLDER / f"{name}.cuh").read_text(encoding="utf-8")) else ("double",)
-
-
-ALL = [(name, real) for name in FILES for real in _reals(name)]
-RUN = [(name, real) for name in EXERCISED for real in _reals(name)]
+ALL = [(name, real) for name in FILES for real in exercise.reals(name)]
+RUN = [(name, real) for name in EXERCISED for real in exercise.reals(name)]
 
 # Largest difference from the twin, of the largest value; where nothing is said, rounding. Filaments: the compiled text
 # takes fewer Gauss points at a distance, see FAR in it.
@@ -105,7 +96,7 @@ def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, str(HERE / "exercise.py")], env=environment, capture_output=True, text=True,
                          timeout=300, check=False)  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
-    assert sorted(run.stdout.split("\n")[:-1]) == sorted(f"{n} {r} c" for n in EXERCISED for r in REALS)
+    assert sorted(run.stdout.split("\n")[:-1]) == sorted(f"{n} {r} c" for n, r in RUN)
 
 
 @pytest.mark.nvrtc
@@ -128,32 +119,3 @@ def test_text_compiles_for_cuda_within_its_registers(name: str, real: str) -> No
         assert len(registers) == len(kernel_loader.signatures(kernel_loader.source(name), real)), log
         assert max(registers) <= 128, log
         assert spills == [], log
-
-
-@pytest.mark.gpu
-@pytest.mark.parametrize(("name", "real"), RUN)
-def test_gpu_kernels_equal_their_twins(name: str, real: str, twin_backend) -> None:
-    """Oracle: the NumPy twin. The GPU fuses multiply and add, so that only rounding may differ."""
-    be = backend.get("cuda")
-
-    class OnDevice:
-        def __init__(self) -> None:
-            self.module = be.kernels.load(name, real)
-            self.signatures = self.module.signatures
-            self.kind = self.module.kind
-
-        def launch(self, kernel, shape, *args) -> None:
-            moved = [be.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
-            self.module.launch(kernel, shape, *moved)
-            for p, host, device in zip(self.signatures[kernel].parameters, args, moved, strict=True):
-                if p.written:
-                    host[...] = be.to_numpy(device)
-
-    class Loader:
-        def load(self, name, real):
-            return OnDevice()
-
-    found, kind = exercise.run(Loader(), name, real)
-    expected, _ = exercise.run(twin_backend.kernels, name, real)
-    assert kind == "cuda"
-    _assert_same(found, expected, ACCURACY.get(name, 0.0))

@@ -199,7 +199,8 @@ class Helmholtz:
                     found[f"bias_{name}"] = xp.where(use, scale * getattr(quotient, f"bias_{part}"), xp.nan)
             if noise is not None:
                 gains = {c: (fit.gain[c], fit.gain[c]) for c in range(len(fit.gain))}
-                vr, vi, cross = formulas.spread(be, quotient, rows, gains)
+                with np.errstate(invalid="ignore"):
+                    vr, vi, cross = formulas.spread(be, quotient, rows, gains)
                 parts = {"u_permittivity": abs(to_re) * xp.sqrt(vr), "u_conductivity": abs(to_im) * xp.sqrt(vi),
                          "covariance": to_re * to_im * cross}  # fmt: skip
                 keep = [n for n in parts if n[2:] in found or (n == "covariance" and len(quotient_parts(found)) == 2)]
