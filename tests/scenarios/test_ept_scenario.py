@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import nibabel
 import numpy as np
@@ -361,3 +362,15 @@ def test_inversion_of_files_needs_a_coil(maps):
     content["methods"] = {"csi": {"type": "csi", "drive": "square"}}
     with pytest.raises(InputError, match="unknown drive"):
         scenarios.run(write(maps, content, "bad.toml"), maps / "out", device="cpu")
+
+
+def test_force_removes_the_earlier_maps_and_nothing_else(done, maps, tmp_path):
+    # Oracle: the files on the disk: maps of a method that is gone disappear, a map that the user put there stays.
+    folder = tmp_path / "result"
+    shutil.copytree(done.folder, folder)
+    (folder / "mine.nii.gz").write_bytes(b"measured")
+    scenarios.run(write(maps, tables(**FULL)), folder, device="cpu", force=True)
+    names = {p.name for p in folder.iterdir()}
+    assert "helmholtz_conductivity.nii.gz" in names
+    assert not any(name.startswith("phase-only") for name in names)
+    assert (folder / "mine.nii.gz").read_bytes() == b"measured"

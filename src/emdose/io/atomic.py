@@ -68,6 +68,11 @@ class Stage:
             self._parts[name] = Path(part)
         return self._parts[name]
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the files asked for so far."""
+        return list(self._parts)
+
     def commit(self) -> None:
         """Flush every temporary file to the disk and rename it, in the order in which they were asked for."""
         mask = os.umask(0)

@@ -138,17 +138,28 @@ class RunFolder:
 
     def _clean(self, keep_checkpoint: bool) -> None:
         """Remove what an earlier run left: its results are not those of the run that begins."""
-        ours = (results.SUMMARY_FILE, results.RESULT_FILE, results.FIELDS_FILE, results.REPORT_FILE, OWNER)
+        ours = {
+            results.SUMMARY_FILE,
+            results.RESULT_FILE,
+            results.FIELDS_FILE,
+            results.REPORT_FILE,
+            OWNER,
+            *self._listed(),
+        }
         try:
-            for path in [self.path / name for name in ours] + [
-                *self.path.glob(f".*{atomic.PART}"),
-                *self.path.glob("*.nii.gz"),
-            ]:
+            for path in [self.path / name for name in ours] + [*self.path.glob(f".*{atomic.PART}")]:
                 path.unlink(missing_ok=True)
             if not keep_checkpoint and self.checkpoint.exists():
                 shutil.rmtree(self.checkpoint)
         except OSError as error:
             raise atomic.output_error(error, self.path) from error
+
+    def _listed(self) -> list[str]:
+        """Plain file names that the earlier run's summary lists as written by it."""
+        with contextlib.suppress(InputError):
+            names = results.read_summary(self.path).get("files")
+            return [n for n in names if isinstance(n, str) and n == Path(n).name] if isinstance(names, list) else []
+        return []
 
 
 def _difference(earlier: LoadedScenario | None, new: LoadedScenario) -> str | None:

@@ -146,7 +146,8 @@ def _write(folder: Path, job: Any, outcome: Any, summary: dict[str, Any], scenar
     with atomic.staging(folder) as stage:
         job.write(stage, outcome, summary)
         stage.path(results.LOCK_FILE).write_text(scenario.lock(), encoding="utf-8")
-        # Last, because its presence says that the run is complete.
+        # The list tells a later --force what it may remove. The summary is last: its presence says that all is there.
+        summary = {**summary, "files": [*stage.names, results.SUMMARY_FILE]}
         stage.path(results.SUMMARY_FILE).write_text(results.to_json(summary, indent=1) + "\n", encoding="utf-8")
 
 
