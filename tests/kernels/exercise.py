@@ -97,6 +97,18 @@ def lattice(kernels: Recorder, real: type) -> Result:
     return {"dyadic": dyadic, "scalar": scalar}
 
 
+def basis(kernels: Recorder, real: type) -> Result:
+    """Two ports, three of four vectors, with a last part that is not full."""
+    rng = np.random.default_rng(5)
+    ports, capacity, vectors, n = 2, 4, 3, 531
+    V, w, h = (_complex(rng, shape, real) for shape in ((ports, capacity, n), (ports, n), (ports, vectors)))
+    parts = -(-n // 256)
+    out = np.empty((ports, vectors, parts), V.dtype)
+    kernels.launch("project", out.size, n, vectors, capacity, parts, V, w, out)
+    kernels.launch("subtract", ports * -(-n // 16), n, vectors, capacity, -(-n // 16), V, h, w)
+    return {"sums": out.sum(-1), "w": w}
+
+
 def filaments(kernels: Recorder, real: type) -> Result:
     """Points near, far and very far from three pieces, two ports, all components of A and curl A."""
     rng = np.random.default_rng(4)
@@ -198,7 +210,7 @@ def _filtered(images: np.ndarray, degree: int, taps: list[np.ndarray]) -> np.nda
 
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "bandwidth": bandwidth, "average": average, "lattice": lattice, "filaments": filaments,
-    "window": window, "local_fit": local_fit,
+    "basis": basis, "window": window, "local_fit": local_fit,
 }  # fmt: skip
 REALS = {"float": np.float32, "double": np.float64}
 

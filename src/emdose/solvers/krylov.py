@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from emdose.backend import Backend
 
 
+SPAN, LANES = 256, 16
+"""Elements that one index of the kernels "project" and "subtract" takes."""
+
+
 @dataclass
 class Solution:
     """What a Krylov solver returns.
@@ -99,10 +103,10 @@ def gmres(
         g[:, 0] = beta
         hessenberg, used = np.zeros_like(H), 0
         for j in range(steps):
-            w = apply(V[:, j])
+            w = xp.ascontiguousarray(apply(V[:, j]))
             products += 1
             iteration += 1
-            h, norm = _orthogonalise(V[:, : j + 1], w, be)
+            h, norm = _orthogonalise(V, j + 1, w, be)
             H[:, : j + 1, j], H[:, j + 1, j] = h, norm
             hessenberg[:, :, j] = H[:, :, j]
             V[:, j + 1] = w / _column(np.where(norm > 0, norm, 1.0), b, be)
@@ -238,28 +242,44 @@ def cocr(
     return Solution(x, residual, np.minimum(iterations, iteration), products, residual <= tolerance, history)
 
 
-def _orthogonalise(V: Any, w: Any, be: Backend) -> tuple[np.ndarray, np.ndarray]:
-    """Subtract from w (in place) its parts along V; coefficients and remaining norm.
+def _orthogonalise(V: Any, used: int, w: Any, be: Backend) -> tuple[np.ndarray, np.ndarray]:
+    """Subtract from w (in place) its parts along the first vectors of V; coefficients and remaining norm.
 
-    Classical Gram-Schmidt, twice where the first pass cancelled most of w: as good as modified Gram-Schmidt, in
-    matrix-vector products and with one small transfer per pass. One right-hand side after the other: for a batch CuPy
-    would copy the basis, a part of a larger array, every time.
+    Classical Gram-Schmidt, twice where the first pass cancelled most of w: as good as modified Gram-Schmidt, with one
+    small transfer per pass.
     """
-    total = None
-    before = _norm(w, be)
+    total, before = None, _norm(w, be)
     for _ in range(2):
-        parts = []
-        for one, basis in zip(w, V, strict=True):
-            parts.append((basis @ one.conj()).conj())
-            one -= parts[-1] @ basis
-        small = be.to_numpy(be.xp.stack(parts)).astype(complex)
-        total = small if total is None else total + small
+        h = _project(V, used, w, be)
+        _subtract(V, used, h, w, be)
+        total = h if total is None else total + h
         after = _norm(w, be)
         if np.all(after > 0.5 * before):
             break
         before = after
     assert total is not None
     return total, after
+
+
+def _project(V: Any, used: int, w: Any, be: Backend) -> np.ndarray:
+    """conj(V) . w for the first vectors of every basis, (rhs, used)."""
+    m, capacity, n = V.shape
+    parts = -(-n // SPAN)
+    out = be.xp.empty((m, used, parts), V.dtype)
+    _basis_kernels(V, be).launch("project", m * used * parts, n, used, capacity, parts, V, w, out)
+    return be.to_numpy(out.sum(axis=2, dtype=complex))
+
+
+def _subtract(V: Any, used: int, h: np.ndarray, w: Any, be: Backend) -> None:
+    """w <- w - h . V for the first vectors of every basis."""
+    m, capacity, n = V.shape
+    parts = -(-n // LANES)
+    low = be.asarray(np.ascontiguousarray(h, dtype=V.dtype))
+    _basis_kernels(V, be).launch("subtract", m * parts, n, used, capacity, parts, V, low, w)
+
+
+def _basis_kernels(V: Any, be: Backend) -> Any:
+    return be.kernels.load("basis", "float" if V.dtype == np.complex64 else "double")
 
 
 def _rotate(H: np.ndarray, rotations: np.ndarray, g: np.ndarray, j: int) -> np.ndarray:
@@ -294,8 +314,9 @@ def _norm(a: Any, be: Backend) -> np.ndarray:
 
 
 def _dot(a: Any, b: Any, be: Backend) -> np.ndarray:
-    """conj(a) . b per right-hand side, summed pairwise so that single precision is enough."""
-    return be.to_numpy(be.xp.stack([be.xp.vdot(one, other) for one, other in zip(a, b, strict=True)])).astype(complex)
+    """conj(a) . b per right-hand side, summed by parts so that single precision is enough."""
+    xp = be.xp
+    return _project(xp.ascontiguousarray(a)[:, None], 1, xp.ascontiguousarray(b), be)[:, 0]
 
 
 def _column(value: np.ndarray, like: Any, be: Backend) -> Any:
