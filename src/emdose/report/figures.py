@@ -53,7 +53,9 @@ def figure_maps(result: RunResult, dpi: int = 150) -> bytes:
     for row, layer in zip(axes, shown, strict=True):
         _draw_row(figure, row, layer, result, (low, high), through_peak=layer is maps[-1])
     stream = io.BytesIO()
-    figure.savefig(stream, format="png")
+    figure.savefig(
+        stream, format="png", bbox_inches="tight", pad_inches=0.08
+    )  # the layout forgets the outermost labels
     return stream.getvalue()
 
 

@@ -138,8 +138,8 @@ def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
         spacing = grid.spacing_m[0] * (need / (0.8 * free)) ** (1 / 3)
         raise ResourceError(
             f"volume integral of {'x'.join(map(str, grid.shape))} voxels needs {need / 2**30:.3g} GiB but "
-            f"{free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is kept back; a spacing of {1e3 * spacing:.2g} mm would fit, "
-            f"as would cropping air around the body (phantom.crop_to_body)"
+            f"{free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is kept back; a spacing of "
+            f"{1e3 * spacing:.2g} mm would fit, as would cropping air around the body (phantom.crop_to_body)"
         )
     # Seconds per padded point and product, as measured; iterations grow with the size in wavelengths.
     rate = {"cpu": 5e-8, "cuda": 2e-10}[be.name] * item / 8
