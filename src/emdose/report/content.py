@@ -162,11 +162,16 @@ def missed_ports(convergence: Mapping[str, Any]) -> list[dict[str, Any]]:
 def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     """The headline strip: label, value, unit, remark."""
     quantities = summary.get("quantities", {})
+    inputs = summary.get("check_inputs", {}).get("inputs", {})
+    # A head alone is no whole body: there the average over the phantom must not carry that name.
+    partial = inputs.get("patient_mass_kg") != inputs.get("phantom_mass_kg")
     found = []
     for names, label in HEADLINE:
         name = next((n for n in names if n in quantities), None)
         if name is None:
             continue
+        if name == "whole_body_sar" and partial:
+            label = "SAR of the phantom"
         entry = quantities[name]
         value, unit = quantity(entry.get("value"), entry.get("unit", ""))
         found.append(
