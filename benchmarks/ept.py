@@ -117,13 +117,6 @@ def time_eptlib(app: str, b1: B1Map, setting: tuple[int, int, bool, bool], threa
     return {"wall_s": round(wall, 3), "cpu_s": round(cpu, 3)}
 
 
-def processor() -> str:
-    """Name of the processor, where Linux tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-
-
 def main() -> None:
     """Measure and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -154,7 +147,7 @@ def main() -> None:
     result = {
         "benchmark": "ept",
         "date": time.strftime("%Y-%m-%d"),
-        "processor": processor(),
+        "processor": backend.get("cpu").describe()["name"],
         "device": options.device,
         "threads": threads,
         "load_average": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,

@@ -17,6 +17,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from emdose import backend
+
 
 def seconds(command: list[str], repeats: int) -> list[float]:
     """Wall-clock times of a command [s], the first one (cold caches) included."""
@@ -26,13 +28,6 @@ def seconds(command: list[str], repeats: int) -> list[float]:
         subprocess.run(command, check=True, capture_output=True)
         times.append(time.perf_counter() - begin)
     return times
-
-
-def processor() -> str:
-    """Name of the processor, where Linux tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 def main() -> None:
@@ -48,7 +43,7 @@ def main() -> None:
     result = {
         "benchmark": "front door",
         "date": time.strftime("%Y-%m-%d"),
-        "processor": processor(),
+        "processor": backend.get("cpu").describe()["name"],
         "threads": os.cpu_count(),
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in ("emdose", "numpy", "scipy")},

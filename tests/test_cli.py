@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from command_line import call, one_line
 from emdose import __version__
 from emdose.backend import Backend
-from emdose.cli import main
 from emdose.cli.progress import RunProgress, duration, plan_line, remaining, size, solved_share
 from emdose.io import results
 from emdose.scenarios import bundled_names
@@ -59,25 +59,6 @@ def done(tmp_path_factory):
 def shell(*arguments, cwd=None, **options):
     return subprocess.run([*EMDOSE, *map(str, arguments)], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True,
                           timeout=600, **options)  # fmt: skip
-
-
-def call(capsys, *arguments):
-    """Exit code, stdout and stderr of a command in this process."""
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(SystemExit) as stop:
-            main([str(a) for a in arguments])
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-    out, err = capsys.readouterr()
-    return stop.value.code, out, err
-
-
-def one_line(err):
-    assert err.count("\n") == 1, err
-    assert err.startswith("emdose: error: ")
-    assert "Traceback" not in err
-    return err
 
 
 # ---- a good run ----------------------------------------------------------------------------------------------------

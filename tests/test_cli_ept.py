@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-
 import h5py
 import numpy as np
 import pytest
 
-from emdose.cli import main
+from command_line import call, one_line
 from emdose.scenarios import text
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 FREQUENCY_HZ = 127.74e6
 SHAPE, SPACING_M = (24, 24, 7), 2e-3
-
-
-def call(capsys, *arguments):
-    """Exit code, stdout and stderr of a command in this process."""
-    handler = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(SystemExit) as stop:
-            main([str(a) for a in arguments])
-    finally:
-        signal.signal(signal.SIGTERM, handler)
-    out, err = capsys.readouterr()
-    return stop.value.code, out, err
-
-
-def one_line(err):
-    assert err.count("\n") == 1, err
-    assert err.startswith("emdose: error: ")
-    assert "Traceback" not in err
-    return err
 
 
 @pytest.fixture

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +15,9 @@ from emdose.scenarios.ept import build, schema
 from emdose.scenarios.ept.judge import judged, quantities
 from emdose.scenarios.rf import build as rf
 from emdose.scenarios.rf.job import CLOSURE_WARNING, solver_convergence
+from emdose.scenarios.timing import Timed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from emdose.ept import B1Map, PropertyMap
     from emdose.io import atomic
     from emdose.io.checkpoint import PortCheckpoint
@@ -57,7 +54,7 @@ class Outcome:
     warnings: list[str]
 
 
-class Job:
+class Job(Timed):
     """An ``ept`` scenario made ready to run.
 
     Parameters
@@ -79,7 +76,7 @@ class Job:
         file, tables = scenario.file, scenario.tables
         self.scenario, self.tables = scenario, tables
         self.device = backend.get(device).name
-        self.timing: dict[str, float] = {}
+        super().__init__()
         simulated = isinstance(tables.data, schema.Simulated)
         self.coil = None if tables.coil is None else rf.coil(tables.coil, file)
         channels, drives = 1, None
@@ -242,9 +239,3 @@ class Job:
             if not about["voxels"]:
                 found.append(f"method '{name}' gave no voxel a value")
         return found
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.timing[stage] = time.perf_counter() - start

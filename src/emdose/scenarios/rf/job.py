@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +19,9 @@ from emdose.io.results import CoilSummary
 from emdose.models.exposure import Exposure
 from emdose.scenarios.rf import build
 from emdose.scenarios.rf.quantities import average_name, quantities
+from emdose.scenarios.timing import Timed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from emdose.dosimetry.averaging import MassAverage
     from emdose.dosimetry.sar import SarMap
     from emdose.io import atomic
@@ -63,7 +60,7 @@ class Outcome:
     warnings: list[str]
 
 
-class Job:
+class Job(Timed):
     """An ``rf`` scenario made ready to run.
 
     Parameters
@@ -85,7 +82,7 @@ class Job:
         file, tables = scenario.file, scenario.tables
         self.scenario, self.tables = scenario, tables
         self.device = backend.get(device).name
-        self.timing: dict[str, float] = {}
+        super().__init__()
         with self._timed("phantom"):
             self.body = build.phantom(tables.phantom, file)
         self.coil = build.coil(tables.coil, file)
@@ -198,12 +195,6 @@ class Job:
             found.append(f"power balance does not close: {100 * power.closure:.1f} % of the power is unaccounted for "
                          f"(expected at most {100 * CLOSURE_WARNING:g} %)")  # fmt: skip
         return found
-
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.timing[stage] = time.perf_counter() - start
 
 
 def solver_convergence(fields: Fields, tolerance: float) -> dict[str, Any]:
