@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from emdose.io.folders import read_result
     from emdose.io.phantoms import read_phantom, write_phantom
     from emdose.io.property_maps import read_property_map, write_property_map
-    from emdose.models import phantoms, tissues
+    from emdose.models import implant_shapes as implants
+    from emdose.models import metals, phantoms, tissues
     from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
     from emdose.models.exposure import Exposure
     from emdose.models.grid import Grid
+    from emdose.models.implants import Implant
+    from emdose.models.metals import Metal
     from emdose.models.phantoms import Phantom
     from emdose.models.tissues import Tissue, TissueTable
     from emdose.report import write_report
@@ -61,6 +64,8 @@ _WHERE = {
     "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
     "emdose.models.exposure": ("Exposure",),
     "emdose.models.grid": ("Grid",),
+    "emdose.models.implants": ("Implant",),
+    "emdose.models.metals": ("Metal",),
     "emdose.models.phantoms": ("Phantom",),
     "emdose.models.tissues": ("Tissue", "TissueTable"),
     "emdose.report": ("write_report",),
@@ -70,6 +75,8 @@ _WHERE = {
 _MODULES = {
     "ept": "emdose.ept",
     "eptlib_bridge": "emdose.eptlib_bridge",
+    "implants": "emdose.models.implant_shapes",
+    "metals": "emdose.models.metals",
     "phantoms": "emdose.models.phantoms",
     "tissues": "emdose.models.tissues",
 }
@@ -87,10 +94,12 @@ __all__ = [
     "Exposure",
     "Fields",
     "Grid",
+    "Implant",
     "InputError",
     "Loop",
     "LoopArray",
     "MassAverage",
+    "Metal",
     "OutputError",
     "Phantom",
     "PlaneWave",
@@ -102,7 +111,9 @@ __all__ = [
     "check",
     "ept",
     "eptlib_bridge",
+    "implants",
     "mass_average",
+    "metals",
     "peak",
     "phantoms",
     "point_sar",
