@@ -29,14 +29,16 @@ if TYPE_CHECKING:
     from emdose.io.folders import read_result
     from emdose.io.phantoms import read_phantom, write_phantom
     from emdose.io.property_maps import read_property_map, write_property_map
+    from emdose.models import conductors, metals, phantoms, tissues
     from emdose.models import implant_shapes as implants
-    from emdose.models import metals, phantoms, tissues
+    from emdose.models.circuit_coils import CircuitCoil
     from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
     from emdose.models.exposure import Exposure
     from emdose.models.grid import Grid
     from emdose.models.implants import Implant
     from emdose.models.metals import Metal
     from emdose.models.phantoms import Phantom
+    from emdose.models.rectilinear import RectilinearGrid
     from emdose.models.tissues import Tissue, TissueTable
     from emdose.report import write_report
     from emdose.scenarios.run import run as run_scenario
@@ -61,18 +63,21 @@ _WHERE = {
     "emdose.io.folders": ("read_result",),
     "emdose.io.phantoms": ("read_phantom", "write_phantom"),
     "emdose.io.property_maps": ("read_property_map", "write_property_map"),
+    "emdose.models.circuit_coils": ("CircuitCoil",),
     "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
     "emdose.models.exposure": ("Exposure",),
     "emdose.models.grid": ("Grid",),
     "emdose.models.implants": ("Implant",),
     "emdose.models.metals": ("Metal",),
     "emdose.models.phantoms": ("Phantom",),
+    "emdose.models.rectilinear": ("RectilinearGrid",),
     "emdose.models.tissues": ("Tissue", "TissueTable"),
     "emdose.report": ("write_report",),
     "emdose.solvers.fields": ("Fields",),
     "emdose.solvers.vie": ("Vie",),
 }
 _MODULES = {
+    "conductors": "emdose.models.conductors",
     "ept": "emdose.ept",
     "eptlib_bridge": "emdose.eptlib_bridge",
     "implants": "emdose.models.implant_shapes",
@@ -86,6 +91,7 @@ _HOME = {name: (module, name) for module, names in _WHERE.items() for name in na
 __all__ = [
     "AveragingPlan",
     "Birdcage",
+    "CircuitCoil",
     "Coil",
     "ConvergenceError",
     "DeviceError",
@@ -103,12 +109,14 @@ __all__ = [
     "OutputError",
     "Phantom",
     "PlaneWave",
+    "RectilinearGrid",
     "ResourceError",
     "SarMap",
     "Tissue",
     "TissueTable",
     "Vie",
     "check",
+    "conductors",
     "ept",
     "eptlib_bridge",
     "implants",

@@ -1,0 +1,146 @@
+"""Whether conductors that are apart stay apart on a grid, and joined ones joined."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.models.conductors import Conductor, Plate, Solid
+from emdose.models.rectilinear import RectilinearGrid
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A connected piece of a conductor.
+
+    Parameters
+    ----------
+    conductor : int
+        Number of the conductor; one past the last for the shield.
+    span_m : (float, float) or None
+        Where it starts and ends along the conductor [m]; None for plates, solids and the shield.
+    nodes : (n,) int ndarray
+        Its nodes on the grid, as flat indices.
+    """
+
+    conductor: int
+    span_m: tuple[float, float] | None
+    nodes: np.ndarray
+
+
+def check_pieces(conductors: Sequence[Conductor], pieces: Sequence[Piece], grid: RectilinearGrid) -> None:
+    """Raise InputError when two pieces share a node without touching in space, or touch without sharing one."""
+    touching = _touching(conductors, pieces)
+    sharing = _sharing(pieces)
+    for pair, node in sharing.items():
+        a, b = (pieces[n] for n in pair)
+        shield = len(conductors) in (a.conductor, b.conductor)
+        if pair not in touching and (shield or (a.span_m is not None and b.span_m is not None)):
+            at = np.unravel_index(node, grid.node_shape)
+            where = ", ".join(f"{1e3 * grid.nodes(c)[int(at[c])]:.1f}" for c in range(3))
+            names = sorted({_label(conductors, p.conductor) for p in (a, b)})
+            raise InputError(f"{' and '.join(names)} merge on this grid at ({where}) mm", field="spacing_m",
+                             expected="a finer grid, or conductors further apart")  # fmt: skip
+    for pair in touching:
+        if pair not in sharing:
+            names = sorted({_label(conductors, pieces[n].conductor) for n in pair})
+            raise InputError(f"{' and '.join(names)} lose their contact on this grid", field="spacing_m",
+                             expected="a finer grid, or conductors that end at each other")  # fmt: skip
+
+
+def _label(conductors: Sequence[Conductor], number: int) -> str:
+    if number == len(conductors):
+        return "the shield"
+    return f"conductor {number} ({type(conductors[number]).__name__.lower()})"
+
+
+def _sharing(pieces: Sequence[Piece]) -> dict[tuple[int, int], int]:
+    """Pairs of pieces that have a node in common, with that node."""
+    nodes = np.concatenate([p.nodes for p in pieces])
+    owner = np.repeat(np.arange(len(pieces)), [len(p.nodes) for p in pieces])
+    order = np.lexsort((owner, nodes))
+    nodes, owner = nodes[order], owner[order]
+    out: dict[tuple[int, int], int] = {}
+    for reach in range(1, len(pieces)):
+        same = nodes[reach:] == nodes[:-reach]
+        if not same.any():
+            break
+        rows = np.stack([owner[:-reach][same], owner[reach:][same]], axis=1)
+        pairs, first = np.unique(rows, axis=0, return_index=True)
+        for (a, b), n in zip(pairs.tolist(), nodes[reach:][same][first].tolist(), strict=True):
+            if a != b:
+                out.setdefault((a, b), n)
+    return out
+
+
+def _touching(conductors: Sequence[Conductor], pieces: Sequence[Piece]) -> set[tuple[int, int]]:
+    """Pairs of pieces of chains that share a point in space."""
+    start, vector, owner, at, length = [], [], [], [], []
+    for number, c in enumerate(conductors):
+        if isinstance(c, Solid | Plate):
+            continue
+        spine = c.points_m
+        v = np.diff(spine, axis=0)
+        piece = np.linalg.norm(v, axis=1)
+        start.append(spine[:-1])
+        vector.append(v)
+        length.append(piece)
+        at.append(np.cumsum(piece) - piece)
+        owner.append(np.full(len(v), number))
+    if not start:
+        return set()
+    s, v, lengths, a, o = (np.concatenate(x) for x in (start, vector, length, at, owner))
+    size = float(np.ptp(s, axis=0).max() + lengths.max())
+    out: set[tuple[int, int]] = set()
+    spans: dict[int, list[int]] = {}
+    for n, p in enumerate(pieces):
+        if p.span_m is not None:
+            spans.setdefault(p.conductor, []).append(n)
+    for i in range(len(s)):
+        # Only boxes that overlap can touch.
+        low, high = np.minimum(s[i], s[i] + v[i]) - 1e-6 * size, np.maximum(s[i], s[i] + v[i]) + 1e-6 * size
+        near = np.all((np.minimum(s, s + v) <= high) & (np.maximum(s, s + v) >= low), axis=1)
+        for j in np.flatnonzero(near[:i]):
+            t, u, d = _closest(s[i], v[i], s[j], v[j])
+            if d > 1e-6 * size:
+                continue
+            first = _holding(pieces, spans[int(o[i])], float(a[i] + t * lengths[i]), 1e-6 * size)
+            second = _holding(pieces, spans[int(o[j])], float(a[j] + u * lengths[j]), 1e-6 * size)
+            out |= {(min(p, q), max(p, q)) for p in first for q in second if p != q}
+    return out
+
+
+def _holding(pieces: Sequence[Piece], candidates: Sequence[int], at: float, tol: float) -> list[int]:
+    out = []
+    for n in candidates:
+        span = pieces[n].span_m
+        if span is not None and span[0] - tol <= at <= span[1] + tol:
+            out.append(n)
+    return out
+
+
+def _closest(p: np.ndarray, u: np.ndarray, q: np.ndarray, v: np.ndarray) -> tuple[float, float, float]:
+    """Parameters of the closest points of two segments p + t u and q + s v, and their distance."""
+    w = p - q
+    a, b, c, d, e = u @ u, u @ v, v @ v, u @ w, v @ w
+    det = a * c - b * b
+    best = (0.0, 0.0, np.inf)
+    trials = [(0.0, _clip(e / c)), (1.0, _clip((e + b) / c)), (_clip(-d / a), 0.0), (_clip((b - d) / a), 1.0)]
+    if det > 1e-12 * a * c:
+        t = (b * e - c * d) / det
+        if 0 <= t <= 1:
+            s = (a * e - b * d) / det
+            if 0 <= s <= 1:
+                trials.append((t, s))
+    for t, s in trials:
+        distance = float(np.linalg.norm(w + t * u - s * v))
+        if distance < best[2]:
+            best = (float(t), float(s), distance)
+    return best
+
+
+def _clip(x: float) -> float:
+    return min(1.0, max(0.0, float(x)))
