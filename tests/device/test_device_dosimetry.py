@@ -56,6 +56,14 @@ def test_mass_average(body: tuple, cuda: backend.Backend, weights: str) -> None:
         np.testing.assert_allclose(cuda.to_numpy(getattr(gpu, name)), getattr(cpu, name), rtol=1e-12)
 
 
+def test_average_on_graded_voxels(body: tuple, cuda: backend.Backend) -> None:
+    density, sar = body
+    edges = [H * (1 + 0.3 * np.random.default_rng(a).random(n)) for a, n in enumerate(density.shape)]
+    expected = mass_average(sar, density, edges, MASS, "cpu")
+    assert set(np.unique(expected.flag)) == {0, 1, 2, 3}
+    _same(mass_average(cuda.asarray(sar), cuda.asarray(density), edges, MASS, cuda), expected, cuda)
+
+
 def test_shell_cut_at_a_rim(cuda: backend.Backend) -> None:
     """A fraction of 0.9995: the faces of the next shell lie inside, its corners do not (kernel enter_rims)."""
     density = np.full((9, 9, 9), 1000.0)

@@ -79,6 +79,37 @@ def average(kernels: Recorder, real: type) -> Result:
             "face_fraction": face_fraction, "face_mass": face_mass, "face_sums": face_sums}  # fmt: skip
 
 
+def average_graded(kernels: Recorder, real: type) -> Result:
+    """Voxels of random edges, a lumpy body: centred cubes, those on faces, and the largest around some voxels."""
+    rng = np.random.default_rng(12)
+    shape = (9, 10, 11)
+    edges = [rng.uniform(0.5, 1.5, n) for n in shape]
+    nodes = np.concatenate([np.concatenate([[0.0], np.cumsum(e)]) for e in edges])
+    volume = edges[0][:, None, None] * edges[1][:, None] * edges[2]
+    weight = np.where(rng.random(shape) < 0.95, rng.uniform(900, 1100, shape), 0.0)
+
+    def table(values: np.ndarray) -> np.ndarray:
+        return np.pad(values, ((1, 0),) * 3).cumsum(0).cumsum(1).cumsum(2)
+
+    masses, volumes = table(weight * volume), table((weight > 0) * volume)
+    counts = table(weight > 0).astype(np.uint32)
+    values = table(rng.normal(size=shape))
+    found = {}
+    body = np.flatnonzero(weight > 0)
+    for faces, voxels in ((1, body), (6, body[::7].copy())):
+        side, mass, sums = np.full((3, faces * voxels.size), np.nan)
+        kernels.launch("grow_graded_cubes", side.size, *shape, nodes, faces, 1.5e4, voxels, weight, masses, volumes,
+                       counts, side, mass)  # fmt: skip
+        kernels.launch("graded_cube_sums", side.size, *shape, nodes, faces, voxels, side, values, sums)
+        found |= {f"side {faces}": side, f"mass {faces}": mass, f"sums {faces}": sums}
+    sides, means, best = np.full(shape, -1.0), rng.normal(size=shape), np.empty(body.size)
+    sides.reshape(-1)[body] = found["side 1"]
+    kernels.launch("graded_largest", body.size, *shape, nodes, float(sides.max()), body, sides, means, best)
+    assert 50 < (found["side 1"] > 0).sum() < body.size
+    assert (best > -1e300).any()
+    return {**found, "best": best}
+
+
 def _complex(rng: np.random.Generator, shape: tuple[int, ...], real: type) -> np.ndarray:
     kind = np.complex64 if real is np.float32 else np.complex128
     return (rng.normal(size=shape) + 1j * rng.normal(size=shape)).astype(kind)
@@ -209,9 +240,15 @@ def _filtered(images: np.ndarray, degree: int, taps: list[np.ndarray]) -> np.nda
 
 
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
-    "bandwidth": bandwidth, "average": average, "lattice": lattice, "filaments": filaments,
-    "basis": basis, "window": window, "local_fit": local_fit,
-}  # fmt: skip
+    "bandwidth": bandwidth,
+    "average": average,
+    "average_graded": average_graded,
+    "lattice": lattice,
+    "filaments": filaments,
+    "basis": basis,
+    "window": window,
+    "local_fit": local_fit,
+}
 REALS = {"float": np.float32, "double": np.float64}
 
 

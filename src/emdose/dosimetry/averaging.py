@@ -86,8 +86,8 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
         Point SAR [W/kg]; what stands in the background is ignored.
     density : (nx, ny, nz) array
         Mass density [kg/m^3]; NaN or <= 0 is background.
-    spacing_m : float or (float, float, float)
-        Edge of the cubic voxels [m].
+    spacing_m : float, (float, float, float) or three arrays (nx,), (ny,), (nz,)
+        Voxel edges [m]; they may differ by axis and along an axis.
     mass_kg : float
         Averaging mass, such as 10e-3 [kg].
     device : {"auto", "cpu", "cuda"} or Backend
@@ -96,21 +96,33 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
     Raises
     ------
     InputError
-        For maps that do not fit each other, SAR that is negative or not finite in tissue, voxels that are no cubes, a
-        mass that is not positive or that the body does not hold.
+        For maps that do not fit each other, SAR that is negative or not finite in tissue, a mass that is not positive
+        or that the body does not hold.
     ResourceError
         When the tables do not fit the memory.
 
     Source: IEC/IEEE 62704-1:2017; see the module's text for the steps.
     """
     values = getattr(sar, "value", sar)
-    plan = AveragingPlan(density, spacing_m, mass_kg, device=device)
-    low = float((plan._cropped(values, "SAR") * plan._tissue).min())
+    plan = averaging_plan(density, spacing_m, mass_kg, device=device)
+    low = plan.lowest(values, "SAR")
     if low < 0:
         raise InputError("SAR is negative", field="sar", found=low, expected="values >= 0 W/kg")
     average = plan.apply(values)
     # The difference of two large sums may leave -1e-20 where there is no power at all.
     return replace(average, value=average.value.clip(0, None))
+
+
+def averaging_plan(density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> Any:
+    """The plan that fits the voxels: :class:`AveragingPlan` for equal cubes, else the one for graded voxels.
+
+    Parameters and errors as in :func:`mass_average`.
+    """
+    if _are_cubes(spacing_m):
+        return AveragingPlan(density, spacing_m, mass_kg, device=device)
+    from emdose.dosimetry.graded_averaging import GradedAveragingPlan
+
+    return GradedAveragingPlan(density, spacing_m, mass_kg, device=device)
 
 
 class AveragingPlan:
@@ -138,7 +150,7 @@ class AveragingPlan:
 
     def __init__(self, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> None:
         self.be: Backend = backend.get(device)
-        self.spacing_m, self.mass_kg = _cubic_spacing(spacing_m), _positive_mass(mass_kg)
+        self.spacing_m, self.mass_kg = _cubic_spacing(spacing_m), positive_mass(mass_kg)
         xp = self.be.xp
         self._kernels = self.be.kernels.load("average", real="double")
         density = self.be.asarray(density)
@@ -203,6 +215,10 @@ class AveragingPlan:
     def apply_many(self, maps: Iterable[Any], weights: Weights = "mass") -> list[MassAverage]:
         """:meth:`apply` to every map of a sequence."""
         return [self.apply(values, weights) for values in maps]
+
+    def lowest(self, values: Any, name: str = "map") -> float:
+        """Lowest value in tissue, or 0 when that is lower; raises InputError for a map that cannot be averaged."""
+        return float((self._cropped(values, name) * self._tissue).min())
 
     def cube_means(self, values: Any, weights: Weights = "mass") -> Any:
         """Mean of a map over every cube that can decide a voxel: linear in the map, before any maximum is taken.
@@ -271,7 +287,7 @@ class AveragingPlan:
             raise InputError("averaging mass is larger than the body", field="mass_kg", found=self.mass_kg,
                              expected=f"at most {body_kg:.6g} kg")  # fmt: skip
         counts = xp.zeros(masses.shape, np.uint32)
-        self._fill(counts, "count", weight)
+        _fill(self._kernels, counts, "count", weight)
         self._half, self._reach = xp.empty(shape, np.int16), xp.empty(shape, np.int16)
         self._fraction, self._mass, self._rim = xp.empty(shape), xp.empty(shape), xp.empty(shape, np.uint8)
         self._kernels.launch("grow_cubes", shape, self._target, weight, masses, counts, self._half, self._fraction,
@@ -354,16 +370,7 @@ class AveragingPlan:
         return xp.where(self._half >= 0, centred, 1.0), xp.where(self._steps.reshape(-1, 6) >= 0, faces, 1.0)
 
     def _table(self, weight: Any, values: Any) -> Any:
-        """Summed-area table of weight x values, (n0 + 1, n1 + 1, n2 + 1) float64."""
-        table = self.be.xp.zeros(tuple(n + 1 for n in weight.shape))
-        self._fill(table, "sum", weight, values)
-        return table
-
-    def _fill(self, table: Any, kind: str, *maps: Any) -> None:
-        n0, n1, n2 = maps[0].shape
-        self._kernels.launch(f"{kind}_rows", n0 * n1, n1, n2, *maps, table)
-        self._kernels.launch(f"{kind}_lines", (n0 + 1) * (n2 + 1), n1 + 1, n2 + 1, table)
-        self._kernels.launch(f"{kind}_lines", (n1 + 1) * (n2 + 1), n0 + 1, (n1 + 1) * (n2 + 1), table)
+        return summed_area_table(self.be, weight, values)
 
     # ---- grids ------------------------------------------------------------------------------------------------------
 
@@ -400,6 +407,41 @@ class AveragingPlan:
             )
 
 
+def summed_area_table(be: Backend, weight: Any, values: Any) -> Any:
+    """Sums of weight x values over all voxels below each node, where the weight is positive.
+
+    Parameters
+    ----------
+    be : Backend
+        Where the maps live.
+    weight, values : (n0, n1, n2) float64 arrays
+        Maps.
+
+    Returns
+    -------
+    (n0 + 1, n1 + 1, n2 + 1) float64 array
+    """
+    table = be.xp.zeros(tuple(n + 1 for n in weight.shape))
+    _fill(be.kernels.load("average", real="double"), table, "sum", weight, values)
+    return table
+
+
+def _fill(kernels: Any, table: Any, kind: str, *maps: Any) -> None:
+    n0, n1, n2 = maps[0].shape
+    kernels.launch(f"{kind}_rows", n0 * n1, n1, n2, *maps, table)
+    kernels.launch(f"{kind}_lines", (n0 + 1) * (n2 + 1), n1 + 1, n2 + 1, table)
+    kernels.launch(f"{kind}_lines", (n1 + 1) * (n2 + 1), n0 + 1, (n1 + 1) * (n2 + 1), table)
+
+
+def _are_cubes(spacing_m: Any) -> bool:
+    """Whether the voxels are equal cubes; also for what is no spacing at all, which AveragingPlan then refuses."""
+    try:
+        edges = np.asarray(spacing_m, float)
+    except (TypeError, ValueError):  # arrays of different lengths
+        return False
+    return edges.ndim < 2 and (edges.shape != (3,) or not np.ptp(edges) > 1e-6 * edges.max())
+
+
 def _cubic_spacing(spacing_m: Any) -> float:
     spacing = np.asarray(spacing_m, dtype=float)
     if spacing.shape not in ((), (3,)) or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
@@ -410,7 +452,8 @@ def _cubic_spacing(spacing_m: Any) -> float:
     return float(spacing.reshape(-1)[0])
 
 
-def _positive_mass(mass_kg: Any) -> float:
+def positive_mass(mass_kg: Any) -> float:
+    """The mass as a float; raises InputError when it is not finite and positive."""
     if not (np.ndim(mass_kg) == 0 and np.isfinite(mass_kg) and mass_kg > 0):
         raise InputError("bad averaging mass", field="mass_kg", found=mass_kg, expected="a mass > 0 in kg")
     return float(mass_kg)
