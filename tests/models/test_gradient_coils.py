@@ -1,0 +1,113 @@
+"""Gradient coils: Biot-Savart closed forms, curl A = B, Maxwell's equations of the expansion, and linearity."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emdose.constants import MU_0
+from emdose.errors import InputError
+from emdose.models.gradient_coils import GradientCoil, GradientSet, IdealGradient, UniformField, linear_terms
+from emdose.models.gradient_windings import whole_body
+
+PLACES = np.array([[0.05, 0.02, 0.1], [-0.1, 0.07, -0.03], [0.0, 0.0, 0.0]])
+
+
+def circle(radius, z, n=720):
+    phi = 2 * np.pi * np.arange(n) / n
+    r = radius * np.sqrt(2 * np.pi / n / np.sin(2 * np.pi / n))
+    return np.stack([r * np.cos(phi), r * np.sin(phi), np.full(n, z)], axis=1)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """A Maxwell pair of 0.3 m radius."""
+    return GradientCoil("pair", "z", [circle(0.3, s * 0.15 * np.sqrt(3)) for s in (1, -1)], [1, -1])
+
+
+@pytest.fixture(scope="module")
+def scanner():
+    return whole_body()
+
+
+def test_field_on_the_axis_of_a_ring(pair):
+    """Oracle: mu0 a^2 / 2 (a^2 + z^2)^1.5 of two rings, and Gz = 0.641 mu0 / a^2 of a Maxwell pair."""
+    z = np.linspace(-0.2, 0.2, 9)
+    d = 0.15 * np.sqrt(3)
+    exact = sum(s * MU_0 * 0.09 / 2 / (0.09 + (z - s * d) ** 2) ** 1.5 for s in (1, -1))
+    np.testing.assert_allclose(pair.field(np.stack([0 * z, 0 * z, z], axis=1))[:, 2], exact, rtol=1e-5, atol=1e-14)
+    assert pair.efficiency_T_m_A == pytest.approx(48 / 49 * np.sqrt(3 / 7) * MU_0 / 0.09, rel=1e-5)
+
+
+def test_field_of_a_square_in_its_centre():
+    """Oracle: B = 2 sqrt(2) mu0 I / (pi side) in the centre of a square loop."""
+    square = 0.5 * np.array([[1, -1, 0], [1, 1, 0], [-1, 1, 0], [-1, -1, 0]])
+    coil = GradientCoil("squares", "z", [square + np.array([0, 0, z]) for z in (0.3, 50.0)], [1, -1])
+    got = coil.field(np.array([[0, 0, 0.3]]))[0, 2]  # the far square adds 1e-6 of it
+    assert got == pytest.approx(2 * np.sqrt(2) * MU_0 / np.pi, rel=1e-5)
+
+
+@pytest.mark.parametrize("which", ["pair", "x", "ideal x", "ideal y", "ideal z", "uniform"])
+def test_curl_of_the_potential_is_the_field(which, pair, scanner):
+    """Oracle: B = curl A by central differences; div A = 0 for closed wires."""
+    source = {"pair": pair, "x": scanner.sources[0], "uniform": UniformField((1, 2, 2))}.get(which)
+    source = source or IdealGradient(which[-1])
+    h = 1e-4
+    for place in PLACES:
+        J = np.stack([source.vector_potential(np.stack([place + h * e, place - h * e])) for e in np.eye(3)])
+        J = (J[:, 0] - J[:, 1]).T / (2 * h)  # J[i, j] = dA_i / dx_j
+        curl = np.array([J[2, 1] - J[1, 2], J[0, 2] - J[2, 0], J[1, 0] - J[0, 1]])
+        np.testing.assert_allclose(curl, source.expansion(place)[0], atol=2e-7)
+        assert abs(np.trace(J)) < 1e-7
+
+
+def test_expansion_obeys_maxwell_and_predicts_the_field_nearby(scanner):
+    """Oracles: div B = 0 and curl B = 0 off the wires; the field itself 2 cm away."""
+    for source in scanner.sources:
+        value, slope = source.expansion(PLACES[0])
+        assert abs(np.trace(slope)) < 1e-6
+        np.testing.assert_allclose(slope, slope.T, atol=1e-6)
+        step = np.array([0.01, -0.01, 0.01])
+        field = source.field(PLACES[0] + step) / source.efficiency_T_m_A
+        np.testing.assert_allclose(value + slope @ step, field, atol=3e-4)
+        xx, yy, xy, xz, yz = linear_terms(slope)
+        np.testing.assert_allclose([[xx, xy, xz], [xy, yy, yz], [xz, yz, -xx - yy]], slope, atol=1e-6)
+
+
+def test_whole_body_set_is_linear(scanner):
+    """Oracle: the ideal gradient; the stated 3.1 % in a sphere of 40 cm diameter, and the stated efficiencies."""
+    assert max(c.linearity(0.2) for c in scanner.sources) < 0.031
+    assert max(c.linearity(0.1) for c in scanner.sources) < 0.01
+    got = [1e3 * c.efficiency_T_m_A for c in scanner.sources]
+    assert got == pytest.approx([0.098, 0.094, 0.087], abs=6e-4)
+
+
+def test_whole_body_set_near_the_isocentre_is_the_ideal_one(scanner):
+    """Oracle: the ideal set with its concomitant components."""
+    place = (0.03, -0.02, 0.04)
+    np.testing.assert_allclose(scanner.matrix(place), GradientSet().matrix(place), atol=1.5e-3)
+    linear = scanner.matrix_with_linear(place)
+    assert linear.shape == (8, 3)
+    np.testing.assert_allclose(linear[3:], GradientSet().matrix_with_linear(place)[3:], atol=0.03)
+    assert scanner.sources[0].dbdt(place, 200.0) == pytest.approx(200 * scanner.matrix(place)[:, 0])
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: GradientCoil("c", "w", [circle(0.3, 0.1)]), "unknown axis"),
+        (lambda: GradientCoil("c", "z", []), "bad wire paths"),
+        (lambda: GradientCoil("c", "z", [np.zeros((2, 3))]), "fewer than three"),
+        (lambda: GradientCoil("c", "z", [np.full((9, 3), np.nan)]), "bad wire path"),
+        (lambda: GradientCoil("c", "z", [circle(0.3, 0.1), circle(0.3, -0.1)]), "no gradient of Bz along z"),
+        (lambda: IdealGradient("r"), "unknown axis"),
+        (lambda: UniformField((0, 0, 0)), "direction"),
+        (lambda: whole_body(0.2), "too small for the sphere"),
+        (lambda: whole_body(turns=2), "turns"),
+    ],
+)
+def test_bad_coils(make, words):
+    """Oracle: the documented errors, one line each."""
+    with pytest.raises(InputError, match=words) as caught:
+        make()
+    assert "\n" not in str(caught.value)
