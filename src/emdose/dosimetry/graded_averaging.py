@@ -132,7 +132,7 @@ class GradedAveragingPlan:
                              expected=f"at most {body_kg:.6g} kg")  # fmt: skip
         tissue = self._tissue.astype(np.float64)
         volumes = self._table(tissue, self._volume)
-        counts = self._table(tissue, xp.ones(self.shape)).round().astype(np.uint32)
+        counts = (self._table(tissue, xp.ones(self.shape)) + 0.5).astype(np.uint32)
         self._body = xp.flatnonzero(self._tissue).astype(np.int64)
         self._side, self._mass = self._cubes(self._body, 1, volumes, counts)
         self._flag = xp.zeros(self.shape, np.uint8)
