@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from emdose.models import conductors, metals, phantoms, tissues
     from emdose.models import implant_shapes as implants
     from emdose.models.circuit_coils import CircuitCoil
+    from emdose.models.coil_builders import BirdcageCoil, CapacitorLoop, CapacitorLoopArray, Dipole
     from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
     from emdose.models.exposure import Exposure
     from emdose.models.grid import Grid
@@ -64,6 +65,7 @@ _WHERE = {
     "emdose.io.phantoms": ("read_phantom", "write_phantom"),
     "emdose.io.property_maps": ("read_property_map", "write_property_map"),
     "emdose.models.circuit_coils": ("CircuitCoil",),
+    "emdose.models.coil_builders": ("BirdcageCoil", "CapacitorLoop", "CapacitorLoopArray", "Dipole"),
     "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
     "emdose.models.exposure": ("Exposure",),
     "emdose.models.grid": ("Grid",),
@@ -91,10 +93,14 @@ _HOME = {name: (module, name) for module, names in _WHERE.items() for name in na
 __all__ = [
     "AveragingPlan",
     "Birdcage",
+    "BirdcageCoil",
+    "CapacitorLoop",
+    "CapacitorLoopArray",
     "CircuitCoil",
     "Coil",
     "ConvergenceError",
     "DeviceError",
+    "Dipole",
     "EmdoseError",
     "EmdoseWarning",
     "Exposure",

@@ -234,6 +234,7 @@ def gap_span(spine: np.ndarray, gap: Gap) -> tuple[float, float] | None:
         When the gap spans the closing point of a closed chain.
     """
     ends = []
+    straight = float(np.linalg.norm(np.subtract(gap.end_m, gap.start_m)))
     size = float(np.ptp(spine, axis=0).max())
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(spine, axis=0), axis=1))])
     for point in (gap.start_m, gap.end_m):
@@ -241,10 +242,9 @@ def gap_span(spine: np.ndarray, gap: Gap) -> tuple[float, float] | None:
         t = np.clip(((np.array(point) - a) * v).sum(1) / (v * v).sum(1), 0, 1)
         d = np.linalg.norm(a + t[:, None] * v - np.array(point), axis=1)
         n = int(d.argmin())
-        if d[n] > 1e-6 * size:
+        if d[n] > max(1e-6 * size, 0.05 * straight):  # chains of chords stand for arcs
             return None
         ends.append(float(lengths[n] + t[n] * (lengths[n + 1] - lengths[n])))
-    straight = float(np.linalg.norm(np.subtract(gap.end_m, gap.start_m)))
     if abs(ends[1] - ends[0]) > 1.6 * straight:
         raise InputError(f"gap {gap.name!r} spans the closing point of its conductor", field=gap.name,
                          expected="a chain that starts elsewhere")  # fmt: skip

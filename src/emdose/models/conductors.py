@@ -321,7 +321,7 @@ class LumpedElement:
         """Impedance at frequencies [ohm], complex, of the shape of the frequencies."""
         return lumped_impedance(frequency_Hz, self.resistance_ohm, self.inductance_H, self.capacitance_F, self.topology)
 
-    def with_values(self, **values: float | str | None) -> LumpedElement:
+    def with_values(self, **values: Any) -> LumpedElement:
         """The same element with other values."""
         return replace(self, **values)
 
