@@ -239,6 +239,30 @@ def _filtered(images: np.ndarray, degree: int, taps: list[np.ndarray]) -> np.nda
     ])  # fmt: skip
 
 
+def panels(kernels: Recorder, real: type) -> Result:
+    """Targets that do not fill a tile, sources in parts that do not divide evenly, some closer than counts; pairs of points
+    and triangles with a point in the plane, above it, and on a corner."""
+    rng = np.random.default_rng(7)
+    n, m, parts = 45, 523, 2
+    targets = rng.normal(size=(3, n)).astype(real)
+    sources = np.concatenate([rng.normal(size=(m, 3)), np.full((m, 1), 0.04)], axis=1).astype(real)
+    sources[:n:2, :3] = targets[:, ::2].T
+    found = {}
+    for kernel, densities, rows in (("potential_1", 1, 1), ("potential_3", 3, 3), ("potential_9", 9, 9),
+                                    ("field_1", 1, 3), ("field_3", 3, 9)):  # fmt: skip
+        out = np.full((parts, rows, n), np.nan)
+        q = rng.normal(size=(m, densities)).astype(real)
+        kernels.launch(kernel, parts * -(-n // 32), n, m, parts, targets, sources, q, out)
+        found[kernel] = out.sum(axis=0).astype(real)
+    corners = rng.normal(size=(5, 3, 3))
+    points = np.concatenate([rng.normal(size=(20, 3)), corners.mean(axis=1), corners[:, 0], corners[:, :2].mean(axis=1)])
+    points[:5] = corners[:, 0] + 1e-3
+    pairs = np.argwhere(np.ones((len(points), len(corners))))
+    out = np.full((4, len(pairs)), np.nan)
+    kernels.launch("near", len(pairs), *np.ascontiguousarray(pairs.T), points, corners, out)
+    return found | {"near": out}
+
+
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "bandwidth": bandwidth,
     "average": average,
