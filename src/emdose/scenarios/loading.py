@@ -97,6 +97,7 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
         expected = tables.choices_text(kind, list(KINDS))
         raise InputError(problem, file=file, field="scenario.kind", found=kind, expected=expected)
     schema = importlib.import_module(KINDS[kind]).Scenario
+    raw = schema.completed(raw) if hasattr(schema, "completed") else raw
     try:
         checked = schema.model_validate(raw)
     except ValidationError as error:

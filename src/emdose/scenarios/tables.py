@@ -25,6 +25,8 @@ UNITS = {
     "V_m": {"kV_m": 1e3, "mV_m": 1e-3, "V_cm": 100.0, "V_m": 1.0},
     "degC": {"C": 1.0, "celsius": 1.0, "degC": 1.0},
     "deg": {"rad": 180 / math.pi, "degrees": 1.0, "deg": 1.0},
+    "F": {"pF": 1e-12, "nF": 1e-9, "uF": 1e-6, "F": 1.0},
+    "ohm": {"kohm": 1e3, "mohm": 1e-3, "ohm": 1.0},
     "s": {"ms": 1e-3, "min": 60.0, "h": 3600.0, "s": 1.0},
 }
 """What users may have meant: for every unit of a key the other spellings and the factor to the right one."""
@@ -33,6 +35,11 @@ UNITS = {
 def bad_value(expected: str) -> PydanticCustomError:
     """The error of a value that is not what it should be."""
     return PydanticCustomError("bad_value", "bad value", {"expected": expected})
+
+
+def bad_key(key: str, expected: str) -> PydanticCustomError:
+    """The error of a key (a path with dots) that does not fit another one."""
+    return PydanticCustomError("bad_key", "does not fit the rest", {"key": key, "expected": expected})
 
 
 class Table(BaseModel):
@@ -217,7 +224,14 @@ def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None)
     context = first.get("ctx", {})
     path, found = _follow(raw, first["loc"])
     expected = context.get("expected")
-    names = {"unknown_key": "unknown key", "missing_key": "missing key", "bad_value": "bad value"}
+    if first["type"] == "bad_key":
+        path, found = _follow(raw, (*first["loc"], *context["key"].split(".")))
+    names = {
+        "bad_key": "does not fit the rest",
+        "unknown_key": "unknown key",
+        "missing_key": "missing key",
+        "bad_value": "bad value",
+    }
     problem = names.get(first["type"], "")
     if first["type"] in ("unknown_key", "missing_key"):
         path = [*path, context["key"]]

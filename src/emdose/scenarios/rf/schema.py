@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from emdose.models.exposure import HIGHEST_FREQUENCY_HZ, LOWEST_FREQUENCY_HZ
+from emdose.scenarios.rf.circuit_schema import (
+    CIRCUIT_COILS,
+    CapacitorLoop,
+    CapacitorLoopArray,
+    CircuitBirdcage,
+    Dipole,
+    FdtdTable,
+    Tuning,
+)
 from emdose.scenarios.tables import (
     Header,
     Table,
+    bad_key,
     bad_value,
     count,
     file_name,
@@ -286,10 +297,13 @@ Phantom = Annotated[
     one_of(LayeredHead, StylisedAdult, Sphere, LayeredSphere, Cylinder, GelBox, PhantomFile),
 ]
 Coil = Annotated[
-    Birdcage | Loop | LoopArray | PlaneWave,
+    Birdcage | Loop | LoopArray | PlaneWave | CircuitBirdcage | CapacitorLoop | CapacitorLoopArray | Dipole,
     Field(discriminator="type"),
-    one_of(Birdcage, Loop, LoopArray, PlaneWave),
+    one_of(Birdcage, Loop, LoopArray, PlaneWave, *CIRCUIT_COILS),
 ]
+
+
+Solver = Annotated[VieTable | FdtdTable, Field(discriminator="type"), one_of(VieTable, FdtdTable)]
 
 
 class Scenario(Table):
@@ -301,7 +315,27 @@ class Scenario(Table):
     exposure: ExposureTable
     drive: Drive = Field(default_factory=Drive)
     normalise: Normalise
-    solver: VieTable = Field(default_factory=VieTable)
+    solver: Solver = Field(default_factory=VieTable)
+    tuning: Tuning | None = None
     dosimetry: Dosimetry = Field(default_factory=Dosimetry)
     checks: ChecksTable = Field(default_factory=ChecksTable)
     output: Output = Field(default_factory=Output)
+
+    @staticmethod
+    def completed(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parsed tables with a solver that has a type: its name alone will do, and "vie" is the default."""
+        solver = raw.get("solver")
+        if isinstance(solver, str):
+            return {**raw, "solver": {"type": solver}}
+        if isinstance(solver, Mapping):
+            return {**raw, "solver": {"type": "vie", **solver}}
+        return raw
+
+    @model_validator(mode="after")
+    def _solver_fits_coil(self) -> Scenario:
+        circuit = isinstance(self.coil, CIRCUIT_COILS)
+        if circuit and not isinstance(self.solver, FdtdTable):
+            raise bad_key("solver", f'"fdtd" for a coil of type "{self.coil.type}": only it finds the currents')
+        if self.tuning is not None and not circuit:
+            raise bad_key("tuning", f"no such table for a coil of given currents, type '{self.coil.type}'")
+        return self
