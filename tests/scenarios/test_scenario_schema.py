@@ -46,7 +46,7 @@ def put(tables, path, value):
         ("coil.type", 7, "coil.type", "one of: birdcage"),
         ("solver.type", "fdtx", "solver.type", "fdtd"),
         ("solver", "fem", "solver.type", "vie"),
-        ("solver.max_periods", 9, "solver.max_periods", "one of"),
+        ("solver.max_periods", 9, "solver.max_periods", "another of: type, tolerance"),
         ("solver", {"type": "fdtd", "courant": 2}, "solver.courant", "limit of stability"),
         ("coil", {"type": "circuit-birdcage"}, "solver", '"fdtd" for a coil of type'),
         ("coil", {"type": "capacitor-loop"}, "coil", "either radius_m or size_m"),
