@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from emdose.errors import InputError
 from emdose.io import atomic
+from emdose.io.files import read_bytes
 from emdose.models.grid import Grid
 
 
@@ -62,3 +64,38 @@ def write_vti(path: Path | str, grid: Grid, maps: Mapping[str, np.ndarray]) -> N
         When it cannot be written.
     """
     atomic.write_bytes(path, vti_bytes(grid, maps))
+
+
+def read_polylines(path: Path | str) -> list[np.ndarray]:
+    """Points of every line of a VTK file of poly data (``.vtk``, ``.vtp``), a list of (n, 3) arrays in its own unit.
+
+    Raises
+    ------
+    InputError
+        When it is missing, cannot be read as poly data, or holds numbers that are not finite.
+    """
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkObject
+    from vtkmodules.vtkIOLegacy import vtkPolyDataReader
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataReader
+
+    path = Path(path)
+    expected = "VTK poly data with lines"
+    read_bytes(path, expected, 256 * 2**20)
+    reader = vtkXMLPolyDataReader() if path.suffix.lower() == ".vtp" else vtkPolyDataReader()
+    shown = vtkObject.GetGlobalWarningDisplay()
+    vtkObject.GlobalWarningDisplayOff()  # VTK tells its troubles on stderr, many lines of them
+    try:
+        reader.SetFileName(str(path))
+        reader.Update()
+    finally:
+        vtkObject.SetGlobalWarningDisplay(shown)
+    data = reader.GetOutput()
+    if data is None or not data.GetNumberOfPoints() or not data.GetNumberOfLines():
+        raise InputError("no lines in this file", file=path, expected=expected)
+    points = vtk_to_numpy(data.GetPoints().GetData()).astype(float)
+    if not np.all(np.isfinite(points)):
+        raise InputError("a point is not finite", file=path, expected=expected)
+    lines = data.GetLines()
+    ends, index = vtk_to_numpy(lines.GetOffsetsArray()), vtk_to_numpy(lines.GetConnectivityArray())
+    return [points[index[a:b]] for a, b in pairwise(ends)]
