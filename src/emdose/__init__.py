@@ -29,12 +29,15 @@ if TYPE_CHECKING:
     from emdose.io.folders import read_result
     from emdose.io.phantoms import read_phantom, write_phantom
     from emdose.io.property_maps import read_property_map, write_property_map
-    from emdose.models import conductors, metals, phantoms, tissues
+    from emdose.io.pulseq import read_sequence
+    from emdose.io.wire_paths import read_gradient_coil
+    from emdose.models import conductors, metals, phantoms, tissues, waveforms
     from emdose.models import implant_shapes as implants
     from emdose.models.circuit_coils import CircuitCoil
     from emdose.models.coil_builders import BirdcageCoil, CapacitorLoop, CapacitorLoopArray, Dipole
     from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
     from emdose.models.exposure import Exposure
+    from emdose.models.gradient_coils import GradientCoil, GradientSet
     from emdose.models.grid import Grid
     from emdose.models.implants import Implant
     from emdose.models.metals import Metal
@@ -64,10 +67,13 @@ _WHERE = {
     "emdose.io.folders": ("read_result",),
     "emdose.io.phantoms": ("read_phantom", "write_phantom"),
     "emdose.io.property_maps": ("read_property_map", "write_property_map"),
+    "emdose.io.pulseq": ("read_sequence",),
+    "emdose.io.wire_paths": ("read_gradient_coil",),
     "emdose.models.circuit_coils": ("CircuitCoil",),
     "emdose.models.coil_builders": ("BirdcageCoil", "CapacitorLoop", "CapacitorLoopArray", "Dipole"),
     "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
     "emdose.models.exposure": ("Exposure",),
+    "emdose.models.gradient_coils": ("GradientCoil", "GradientSet"),
     "emdose.models.grid": ("Grid",),
     "emdose.models.implants": ("Implant",),
     "emdose.models.metals": ("Metal",),
@@ -86,6 +92,7 @@ _MODULES = {
     "metals": "emdose.models.metals",
     "phantoms": "emdose.models.phantoms",
     "tissues": "emdose.models.tissues",
+    "waveforms": "emdose.models.waveforms",
 }
 _RENAMED = {"run_scenario": ("emdose.scenarios", "run")}
 _HOME = {name: (module, name) for module, names in _WHERE.items() for name in names} | _RENAMED
@@ -105,6 +112,8 @@ __all__ = [
     "EmdoseWarning",
     "Exposure",
     "Fields",
+    "GradientCoil",
+    "GradientSet",
     "Grid",
     "Implant",
     "InputError",
@@ -132,13 +141,16 @@ __all__ = [
     "phantoms",
     "point_sar",
     "read_b1",
+    "read_gradient_coil",
     "read_phantom",
     "read_property_map",
     "read_result",
+    "read_sequence",
     "region_sar",
     "run_scenario",
     "tissue_sar",
     "tissues",
+    "waveforms",
     "whole_body_sar",
     "write_phantom",
     "write_property_map",
