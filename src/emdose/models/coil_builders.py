@@ -90,7 +90,8 @@ def BirdcageCoil(
         _lengths(strip_width_m=strip_width_m)
     if width + gap_m >= arc or width + gap_m >= length_m:
         raise InputError("rungs and gaps do not fit on the ring", field="rungs, strip_width_m, gap_m",
-                         found=f"{1e3 * (width + gap_m):.3g} mm", expected=f"< {1e3 * min(arc, length_m):.3g} mm")  # fmt: skip
+                         found=f"{1e3 * (width + gap_m):.3g} mm",
+                         expected=f"< {1e3 * min(arc, length_m):.3g} mm")  # fmt: skip
     phi = 2 * math.pi * np.arange(rungs + 1) / rungs
     half = 0.5 * length_m
     section = None if strip_width_m is None else 0.5 * strip_width_m
