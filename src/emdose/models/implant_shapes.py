@@ -1,7 +1,7 @@
-"""Implants of simple shape with exact volumes: test bodies of the solvers.
+"""Implants made of numbers: simple shapes with exact volumes, prostheses, and shapes given by a signed distance.
 
-Curved surfaces are polyhedra whose corners lie slightly outside the ideal surface, so that the volume is that of the
-ideal body.
+The curved surfaces of the simple shapes are polyhedra whose corners lie slightly outside the ideal surface, so that the
+volume is that of the ideal body.
 """
 
 from __future__ import annotations
@@ -12,8 +12,13 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.grid import Vector
-from emdose.models.implants import Implant, Part
+from emdose.models.implants import Implant, Part, assembly
 from emdose.models.metals import Metal
+from emdose.models.prostheses import hip, knee, shoulder
+from emdose.models.signed_distance import Shape
+
+__all__ = ["Shape", "assembly", "box", "cylinder", "ellipsoid", "hip", "hollow_sphere", "knee", "ring", "shoulder",
+           "sphere", "tube"]  # fmt: skip
 
 ORIGIN: Vector = (0.0, 0.0, 0.0)
 _AXES = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}

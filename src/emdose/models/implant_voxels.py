@@ -35,6 +35,8 @@ OUTSIDE = 0.01
 """Largest part of the metal that may lie in the air around a phantom."""
 THINNEST = 0.02
 """Part of the surface whose walls may be thinner than the "thinnest wall": sharp edges are no walls."""
+PARALLEL = 0.8
+"""Least cosine between the sides of a wall."""
 RAYS = 512
 BATCH = 1 << 21  # pairs of triangle and column at a time
 
@@ -191,7 +193,8 @@ def grid_around(implant: Implant, spacing_m: float | Vector) -> Grid:
 def wall_thickness(implant: Implant, rays: int = RAYS) -> list[tuple[np.ndarray, np.ndarray]]:
     """The metal below points of the surface of every part: the points (n, 3) and the ways through the wall (n, 3) [m].
 
-    ``rays`` points spread evenly over the area of each part look straight inwards to where the part ends.
+    ``rays`` points spread evenly over the area of each part look straight inwards to where the part ends; it is a wall
+    where both its sides are parallel to 37 degrees, so that sharp edges do not count.
     """
     kernels = backend.get("cpu").kernels.load("triangles", "double")
     found = []
@@ -207,10 +210,10 @@ def wall_thickness(implant: Implant, rays: int = RAYS) -> list[tuple[np.ndarray,
         a, b, c = corners[picked].transpose(1, 0, 2)
         origin = np.ascontiguousarray(a + u * (b - a) + v * (c - a))
         inwards = np.ascontiguousarray(-part.normals[picked])
-        distance = np.empty(rays)
+        distance, which = np.empty(rays), np.empty(rays, np.int32)
         least = 1e-9 * float(np.ptp(corners.reshape(-1, 3), axis=0).max())
-        kernels.launch("first_hits", rays, origin, inwards, len(corners), corners, least, distance)
-        hit = distance < 1e299
+        kernels.launch("first_hits", rays, origin, inwards, len(corners), corners, least, distance, which)
+        hit = (which >= 0) & ((part.normals[which] * inwards).sum(1) > PARALLEL)
         found.append((origin[hit] + middle, inwards[hit] * distance[hit, None]))
     return found
 
@@ -410,8 +413,9 @@ def _check_walls(implant: Implant, spacing_m: Vector) -> None:
         thin = order[int(THINNEST * len(order))]
         across, wall = float(cells[thin]), float(np.linalg.norm(ways[thin]))
         if across < 1:
+            expected = f"at most {wall * 1e3:.3g} mm, the wall of '{part.name}', or better half"
             raise InputError("step coarser than the thinnest wall", field="spacing_m", found=_size_text(spacing_m),
-                             expected=f"at most {wall * 1e3:.3g} mm, the wall of '{part.name}', or better half")  # fmt: skip
+                             expected=expected)  # fmt: skip
         if across < 2:
             text = f"{part.name}: only {across:.1f} voxels across its thinnest wall of {wall * 1e3:.3g} mm"
             warnings.warn(text, EmdoseWarning, stacklevel=4)

@@ -84,11 +84,13 @@ KERNEL1(column_spans, span(corners + 9 * (i64)triangle[i], column[2 * i], column
 KERNEL1(voxel_pieces, piece(corners + 9 * (i64)triangle[i], voxel[3 * i], voxel[3 * i + 1], voxel[3 * i + 2], out + 4 * i),
         const double *RESTRICT corners, const int *RESTRICT triangle, const int *RESTRICT voxel, double *RESTRICT out)
 
-/* Distance along a ray to the first triangle beyond `least`, by the method of Moeller and Trumbore (1997); 1e300 where
-   there is none. */
-FN double first_hit(const double *o, const double *d, int triangles, const double *RESTRICT corners, double least)
+/* The first triangle along a ray beyond `least` and the distance to it, by the method of Moeller and Trumbore (1997);
+   -1 and 1e300 where there is none. */
+FN void first_hit(const double *o, const double *d, int triangles, const double *RESTRICT corners, double least,
+                  double *distance, int *which)
 {
     double nearest = 1e300;
+    *which = -1;
     for (int t = 0; t < triangles; t++) {
         const double *a = corners + 9 * (i64)t;
         const double u0 = a[3] - a[0], u1 = a[4] - a[1], u2 = a[5] - a[2];
@@ -100,14 +102,18 @@ FN double first_hit(const double *o, const double *d, int triangles, const doubl
         const double b1 = inverse * (s0 * p0 + s1 * p1 + s2 * p2), b2 = inverse * (d[0] * q0 + d[1] * q1 + d[2] * q2);
         const double along = inverse * (v0 * q0 + v1 * q1 + v2 * q2);
         const int hit = det != 0 && b1 >= 0 && b2 >= 0 && b1 + b2 <= 1 && along > least;
-        nearest = hit && along < nearest ? along : nearest;
+        if (hit && along < nearest) {
+            nearest = along;
+            *which = t;
+        }
     }
-    return nearest;
+    *distance = nearest;
 }
 
-KERNEL1(first_hits, distance[i] = first_hit(origin + 3 * i, direction + 3 * i, triangles, corners, least),
+KERNEL1(first_hits,
+        first_hit(origin + 3 * i, direction + 3 * i, triangles, corners, least, distance + i, which + i),
         const double *RESTRICT origin, const double *RESTRICT direction, int triangles,
-        const double *RESTRICT corners, double least, double *RESTRICT distance)
+        const double *RESTRICT corners, double least, double *RESTRICT distance, int *RESTRICT which)
 
 /* Six times the volume of a tetrahedron. */
 FN double six_volumes(const double *a, const double *b, const double *c, const double *d)

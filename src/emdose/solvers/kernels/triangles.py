@@ -42,10 +42,16 @@ def voxel_pieces(
 
 
 def first_hits(
-    shape: tuple[int], origin: np.ndarray, direction: np.ndarray, triangles: int, corners: np.ndarray, least: float,
+    shape: tuple[int],
+    origin: np.ndarray,
+    direction: np.ndarray,
+    triangles: int,
+    corners: np.ndarray,
+    least: float,
     distance: np.ndarray,
-) -> None:  # fmt: skip
-    """Distance along each ray to the first triangle beyond ``least``."""
+    which: np.ndarray,
+) -> None:
+    """The first triangle along each ray beyond ``least`` and the distance to it."""
     t = corners.reshape(-1, 3, 3)[:triangles]
     u, v = t[:, 1] - t[:, 0], t[:, 2] - t[:, 0]
     o, d = origin.reshape(-1, 3), direction.reshape(-1, 3)
@@ -60,7 +66,9 @@ def first_hits(
         inverse = np.where(det != 0, 1.0 / np.where(det != 0, det, 1.0), 0.0)
         b1, b2, along = inverse * (s * p).sum(-1), inverse * (ray * q).sum(-1), inverse * (v * q).sum(-1)
         hit = (det != 0) & (b1 >= 0) & (b2 >= 0) & (b1 + b2 <= 1) & (along > least)
-        distance[at] = np.where(hit, along, 1e300).min(1)
+        along = np.where(hit, along, 1e300)
+        which[at] = np.where(hit.any(1), along.argmin(1), -1)
+        distance[at] = along.min(1)
 
 
 def crossing_pairs(
