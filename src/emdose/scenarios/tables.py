@@ -192,6 +192,9 @@ def files_of(table: Table, path: tuple[str, ...] = ()) -> dict[str, str]:
         value = getattr(table, key)
         if isinstance(value, Table):
             found |= files_of(value, (*path, key))
+        elif isinstance(value, Mapping):
+            for name, part in value.items():
+                found |= files_of(part, (*path, key, name)) if isinstance(part, Table) else {}
         elif isinstance(value, str) and _is_file(field):
             found[".".join((*path, key))] = value
     return found
@@ -204,6 +207,8 @@ def with_files_at(table: Any, folder: Path) -> Any:
         value = getattr(table, key)
         if isinstance(value, Table):
             changes[key] = with_files_at(value, folder)
+        elif isinstance(value, Mapping):
+            changes[key] = {k: with_files_at(v, folder) if isinstance(v, Table) else v for k, v in value.items()}
         elif isinstance(value, str) and _is_file(field):
             changes[key] = str((folder / Path(value).expanduser()).resolve())
     return table.model_copy(update=changes)
