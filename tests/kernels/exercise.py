@@ -240,8 +240,8 @@ def _filtered(images: np.ndarray, degree: int, taps: list[np.ndarray]) -> np.nda
 
 
 def panels(kernels: Recorder, real: type) -> Result:
-    """Targets that do not fill a tile, sources in parts that do not divide evenly, some closer than counts; pairs of points
-    and triangles with a point in the plane, above it, and on a corner."""
+    """Targets that do not fill a tile, sources in parts that do not divide evenly, some closer than counts; points in the
+    plane of a triangle, above it, and on a corner."""
     rng = np.random.default_rng(7)
     n, m, parts = 45, 523, 2
     targets = rng.normal(size=(3, n)).astype(real)
@@ -255,12 +255,17 @@ def panels(kernels: Recorder, real: type) -> Result:
         kernels.launch(kernel, parts * -(-n // 32), n, m, parts, targets, sources, q, out)
         found[kernel] = out.sum(axis=0).astype(real)
     corners = rng.normal(size=(5, 3, 3))
-    points = np.concatenate([rng.normal(size=(20, 3)), corners.mean(axis=1), corners[:, 0], corners[:, :2].mean(axis=1)])
+    others = corners.mean(axis=1), corners[:, 0], corners[:, :2].mean(axis=1)
+    points = np.concatenate([rng.normal(size=(20, 3)), *others])
     points[:5] = corners[:, 0] + 1e-3
     pairs = np.argwhere(np.ones((len(points), len(corners))))
     out = np.full((4, len(pairs)), np.nan)
     kernels.launch("near", len(pairs), *np.ascontiguousarray(pairs.T), points, corners, out)
-    return found | {"near": out}
+    start = np.array([0, 2, 2, 5])
+    rows = rng.normal(size=(2, 4, 3))
+    kernels.launch("add_rows", 3, 5, 2, 4, start, np.array([0, 3, 1, 2, 3], np.int32),
+                   rng.normal(size=(4, 5)).astype(real), rng.normal(size=(4, 2)).astype(real), rows)  # fmt: skip
+    return found | {"near": out, "rows": rows}
 
 
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {

@@ -43,7 +43,9 @@ FN real root(real x) {
 }
 #endif
 
-/* Weights of one source at STEP targets: 1/R, or the components of (r - r')/R^3 */
+/* Weights of one source at STEP targets: 1/R, or the components of (r - r')/R^3. The potential has the mean over a source
+   and a target in one plane to the next order: 1/R + m/R^3 with m = size^2/24 of an equilateral triangle. */
+#define MOMENT (2.0 / 3.0) /* m over the least square distance, which is size^2/16 */
 FN void weights(const real *RESTRICT source, real p[3][STEP], real *RESTRICT w0, real *RESTRICT w1, real *RESTRICT w2,
                 const int field) {
     const real X = source[0], Y = source[1], Z = source[2], least = source[3];
@@ -56,7 +58,7 @@ FN void weights(const real *RESTRICT source, real p[3][STEP], real *RESTRICT w0,
             w1[w] = cube * y;
             w2[w] = cube * z;
         } else
-            w0[w] = s;
+            w0[w] = MADD((real)MOMENT * least * s, s * s, s);
     }
 }
 
@@ -175,4 +177,19 @@ FN void near_pair(i64 i, i64 pairs, const i64 *RESTRICT point, const i64 *RESTRI
 
 KERNEL1(near, near_pair(i, n0, point, triangle, points, triangles, out), const i64 *RESTRICT point,
         const i64 *RESTRICT triangle, const double *RESTRICT points, const double *RESTRICT triangles,
+        double *RESTRICT out)
+
+/* Add a sparse matrix of K kinds, rows of `index` from start[i] to start[i + 1], times q (m, D): out (D, K, n) */
+FN void add_row(i64 i, i64 n, i64 entries, int D, int K, const i64 *RESTRICT start, const int *RESTRICT index,
+                const real *RESTRICT values, const real *RESTRICT q, double *RESTRICT out) {
+    for (int d = 0; d < D; d++)
+        for (int k = 0; k < K; k++) {
+            double sum = 0;
+            for (i64 e = start[i]; e < start[i + 1]; e++) sum += (double)values[k * entries + e] * q[(i64)index[e] * D + d];
+            out[((i64)d * K + k) * n + i] += sum;
+        }
+}
+
+KERNEL1(add_rows, add_row(i, n0, entries, D, K, start, index, values, q, out), i64 entries, int D, int K,
+        const i64 *RESTRICT start, const int *RESTRICT index, const real *RESTRICT values, const real *RESTRICT q,
         double *RESTRICT out)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 BLOCK = 512
+MOMENT = 2 / 3
 
 
 def potential_1(shape: tuple[int], n: int, m: int, parts: int, targets: np.ndarray, sources: np.ndarray,
@@ -58,6 +59,26 @@ def near(shape: tuple[int], point: np.ndarray, triangle: np.ndarray, points: np.
     out[1:] = ((u * f[..., None]).sum(1) + n * angle[:, None]).T
 
 
+def add_rows(
+    shape: tuple[int],
+    entries: int,
+    D: int,
+    K: int,
+    start: np.ndarray,
+    index: np.ndarray,
+    values: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Add a sparse matrix times densities."""
+    (n,) = shape
+    values, q, out = values.reshape(K, entries), q.reshape(-1, D), out.reshape(D, K, n)
+    row = np.repeat(np.arange(n), np.diff(start))
+    for d in range(D):
+        for k in range(K):
+            out[d, k] += np.bincount(row, values[k].astype(float) * q[index, d], minlength=n)
+
+
 def _sum(n: int, m: int, parts: int, targets: np.ndarray, sources: np.ndarray, q: np.ndarray, out: np.ndarray,
          densities: int, field: bool) -> None:  # fmt: skip
     targets, sources = targets.reshape(3, n), sources.reshape(m, 4)
@@ -72,5 +93,5 @@ def _sum(n: int, m: int, parts: int, targets: np.ndarray, sources: np.ndarray, q
             if field:
                 value = np.einsum("cts,ts,sd->dct", x, inverse**3, w).reshape(3 * densities, -1)
             else:
-                value = (inverse @ w).T
+                value = ((inverse + MOMENT * s[:, 3] * inverse**3) @ w).T
             out[part, :, low : low + BLOCK] = value

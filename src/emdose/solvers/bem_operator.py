@@ -1,0 +1,193 @@
+"""Potential and field of charged triangles: pair sums far away, closed forms nearby, as one operator on either device.
+
+A triangle of constant density is a point charge at its centroid for targets farther than ``NEAR`` sizes, and for closer
+ones its integrals are taken in closed form (:func:`panel_integrals`); what these add to the point charge is a sparse
+matrix. Densities come and go as arrays of the device, in the order (density, triangle).
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from emdose.backend import Backend
+    from emdose.solvers.bem_mesh import Surface
+
+NEAR = 3.0
+"""Mean longest edges of two triangles within which their centroids count as near."""
+CLAMP = 0.25
+"""Longest edges of a source within which a point charge is moved away; the sparse matrix puts it right."""
+MOMENT = 2 / 3
+"""Share of the square of this clamp that is the mean second moment of an equilateral triangle, size^2/24."""
+TILE = 32
+"""Targets that one index of the kernels takes."""
+
+_RULES = {
+    3: (np.array([[2 / 3, 1 / 6, 1 / 6]]), np.array([1 / 3])),
+    7: (np.array([[1 / 3, 1 / 3, 1 / 3],
+                  [0.797426985353087, 0.101286507323456, 0.101286507323456],
+                  [0.059715871789770, 0.470142064105115, 0.470142064105115]]),
+        np.array([0.225, 0.125939180544827, 0.132394152788506])),
+}  # fmt: skip
+
+
+def triangle_rule(points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Barycentric coordinates (points, 3) and weights (sum 1) of the rule of degree 2 (3 points) or 5 (7 points).
+
+    Source: J. Radon, Monatsh. Math. 52 (1948) 286; G. Strang and G. Fix, An Analysis of the Finite Element Method, 1973.
+    """
+    orbits, weights = _RULES[points]
+    found = [
+        (np.roll(o, r), w) for o, w in zip(orbits, weights, strict=True) for r in range(1 if np.ptp(o) < 1e-9 else 3)
+    ]
+    return np.array([p for p, _ in found]), np.array([w for _, w in found])
+
+
+def panel_integrals(points: np.ndarray, corners: np.ndarray, point: np.ndarray, triangle: np.ndarray,
+                    be: Backend) -> np.ndarray:  # fmt: skip
+    """Integrals of 1/R and (r - r')/R^3 over triangles, in closed form, for pairs of points and triangles.
+
+    Parameters
+    ----------
+    points : (n, 3) array
+        Field points r [m], of the device.
+    corners : (m, 3, 3) array
+        Triangles [m], of the device.
+    point, triangle : (pairs,) int64 array
+        Which point and which triangle, of the device.
+    be : Backend
+        Device.
+
+    Returns
+    -------
+    (4, pairs) array
+        Potential [m] and field [1]; on the triangle itself the mean of both sides.
+
+    Source: D. R. Wilton et al., IEEE Trans. Antennas Propag. 32 (1984) 276; A. van Oosterom and J. Strackee, IEEE Trans.
+    Biomed. Eng. 30 (1983) 125 (solid angle).
+    """
+    out = be.xp.empty((4, len(point)))
+    be.kernels.load("panels", "double").launch("near", len(point), point, triangle, points, corners, out)
+    return out
+
+
+def near_pairs(a: np.ndarray, size_a: np.ndarray, b: np.ndarray, size_b: np.ndarray,
+               reach: float = NEAR) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Pairs (i, j) of points a and b closer than ``reach`` times the mean of their sizes, sorted by i, then j."""
+    from scipy.spatial import cKDTree
+
+    found = []
+    for one, size, other in ((a, size_a, b), (b, size_b, a)):
+        lists = cKDTree(other).query_ball_point(one, reach * size, return_sorted=False, workers=-1)
+        counts = np.fromiter(map(len, lists), np.int64, len(one))
+        i = np.repeat(np.arange(len(one)), counts)
+        j = np.fromiter(chain.from_iterable(lists), np.int64, int(counts.sum()))
+        found.append(i * len(b) + j if one is a else j * len(b) + i)
+        if a is b:
+            found.append(j * len(b) + i)
+            break
+    i, j = np.divmod(np.unique(np.concatenate(found)), len(b))
+    close = np.linalg.norm(a[i] - b[j], axis=1) < 0.5 * reach * (size_a[i] + size_b[j])
+    return i[close], j[close]
+
+
+class PanelSums:
+    """Potential or field of constant charge densities on triangles.
+
+    Parameters
+    ----------
+    surface : Surface
+        The triangles.
+    be : Backend
+        Device.
+    kind : {"potential", "field"}
+        Mean of 1/(4 pi R) over every triangle (Galerkin, symmetric), or (r - r')/(4 pi R^3) at points, by default the
+        centroids.
+    points : (n, 3) ndarray, optional
+        Where the field is wanted [m].
+    real : {"float", "double"}
+        Precision of the pairs; sums are always in double precision.
+    """
+
+    def __init__(self, surface: Surface, be: Backend, kind: str, points: np.ndarray | None = None,
+                 real: str = "float") -> None:  # fmt: skip
+        self._be, self._kind = be, kind
+        self._module = be.kernels.load("panels", real)
+        self._dtype = np.float32 if real == "float" else np.float64
+        at = surface.centroids if points is None else np.asarray(points, float)
+        self.targets, self.sources = len(at), len(surface.areas)
+        origin = surface.centroids.mean(axis=0)
+        least = (CLAMP * surface.sizes) ** 2
+        sources = np.concatenate([surface.centroids - origin, least[:, None]], axis=1)
+        self._sources = be.asarray(sources.astype(self._dtype))
+        self._points = be.asarray(np.ascontiguousarray((at - origin).T.astype(self._dtype)))
+        self._areas = be.asarray(surface.areas)
+        if points is None:
+            i, j = near_pairs(at, surface.sizes, at, surface.sizes)
+        else:  # a point has no size: near is within the same distance of the triangle
+            i, j = near_pairs(at, np.zeros(len(at)), surface.centroids, 2 * surface.sizes)
+        start = np.searchsorted(i, np.arange(self.targets + 1))
+        self._start, self._index = be.asarray(start.astype(np.int64)), be.asarray(j.astype(np.int32))
+        exact = _means(surface, i, j, be) if kind == "potential" else _fields(surface, at, i, j, be)
+        x = (at[i] - surface.centroids[j]).T
+        s = 1 / np.sqrt(np.maximum((x * x).sum(0), least[j]))
+        point = (s + MOMENT * least[j] * s**3)[None] if kind == "potential" else s**3 * x
+        values = exact / surface.areas[j] - point
+        self._values = be.asarray(np.ascontiguousarray(values.astype(self._dtype)))
+
+    @property
+    def bytes(self) -> int:
+        """Memory kept [bytes]."""
+        return int(self._values.nbytes + self._index.nbytes + self._start.nbytes + self._sources.nbytes
+                   + self._points.nbytes)  # fmt: skip
+
+    def __call__(self, density: Any) -> Any:
+        """Potential (d, n) or field (d, 3, n) of densities (d, triangles), with the factor 1/(4 pi)."""
+        xp, be, kinds = self._be.xp, self._be, 1 if self._kind == "potential" else 3
+        q = density * (self._areas / (4 * np.pi))
+        out = xp.empty((len(q), kinds, self.targets))
+        groups = (9, 3, 1) if self._kind == "potential" else (3, 1)
+        low = 0
+        while low < len(q):
+            count = next(g for g in groups if g <= len(q) - low)
+            some = xp.ascontiguousarray(q[low : low + count].T.astype(self._dtype))
+            tiles = -(-self.targets // TILE)
+            # A GPU needs some 1e5 indices to be busy; a CPU is with one part.
+            parts = 1 if be.name == "cpu" else max(1, min(128, 200_000 // tiles, self.sources // 64))
+            part = xp.empty((parts, count * kinds, self.targets))
+            self._module.launch(f"{self._kind}_{count}", tiles * parts, self.targets, self.sources, parts, self._points,
+                                self._sources, some, part)  # fmt: skip
+            total = xp.ascontiguousarray(part.sum(axis=0) if parts > 1 else part[0])
+            self._module.launch("add_rows", self.targets, self._index.size, count, kinds, self._start, self._index,
+                                self._values, some, total)  # fmt: skip
+            out[low : low + count] = total.reshape(count, kinds, self.targets)
+            low += count
+        return out[:, 0] if kinds == 1 else out
+
+
+def _fields(surface: Surface, at: np.ndarray, i: np.ndarray, j: np.ndarray, be: Backend) -> np.ndarray:
+    return be.to_numpy(panel_integrals(be.asarray(at), be.asarray(surface.corners), be.asarray(i), be.asarray(j), be))[
+        1:
+    ]
+
+
+def _means(surface: Surface, i: np.ndarray, j: np.ndarray, be: Backend) -> np.ndarray:
+    """Mean over triangle i of the potential of triangle j, made symmetric."""
+    distance = np.linalg.norm(surface.centroids[i] - surface.centroids[j], axis=1)
+    close = distance < 0.75 * (surface.sizes[i] + surface.sizes[j])
+    found = np.empty(len(i))
+    corners = be.asarray(surface.corners)
+    for mask, count in ((close, 7), (~close, 3)):
+        nodes, weights = triangle_rule(count)
+        points = np.einsum("qk,tkc->tqc", nodes, surface.corners).reshape(-1, 3)
+        point = (i[mask, None] * count + np.arange(count)).ravel()
+        both = (be.asarray(point), be.asarray(np.repeat(j[mask], count)))
+        potential = be.to_numpy(panel_integrals(be.asarray(points), corners, *both, be)[0])
+        found[mask] = potential.reshape(-1, count) @ weights
+    # The list is sorted and holds every pair both ways round: its transpose is it sorted by (j, i).
+    transpose = np.lexsort((i, j))
+    per_area = found / surface.areas[j]
+    return 0.5 * (per_area + per_area[transpose]) * surface.areas[j]
