@@ -1,0 +1,363 @@
+/* Yee's scheme on a CPU: rows of z in vectors, the absorbing layer while a row is in the cache, and blocks of planes and
+   rows in time. The order in which blocks run does not change a bit of the result: every entry sees the same operations.
+
+   One index of "walk" is, by mode: 0 a group of planes of E, 1 one of H, 2 a chunk of groups for "steps" steps with
+   slanting sides, 3 what mode 2 left between chunk i and i + 1. Groups hold together the planes (rows) that one port or
+   element spans. See docs/theory/fdtd_engine.md. */
+#include "common.cuh"
+#include "yee_cell.cuh"
+
+/* Places in "plan"; emdose/solvers/yee/tables.py has the same list. */
+enum { NX, NY, NZ, STRIDE, PLANE, COMPONENT, UNIFORM_Z, WIDE_IDS, LOW_X, HIGH_X, LOW_Y, HIGH_Y, LANES_LOW, LANES_HIGH,
+       PSI_EX, PSI_EY, PSI_EZ, PSI_HX, PSI_HY, PSI_HZ, GROUPS_X, GROUPS_Y, LONGEST, WIDEST, BRANCHES, COLUMNS,
+       FREQUENCIES, REGIONS, EVERY, FIRST_STEP, STRIP, REGION };
+enum { REGION_SIZE = 8 }; /* low x y z, high x y z, offset of E or -1, of B or -1 */
+
+typedef struct {
+    const i64 *plan; const int *group_x, *group_y; const u8 *ids8; const u16 *ids16; const int *rows;
+    const real *ca, *cb, *factor, *layer;
+    const i64 *first, *entry, *term_row; const int *column; const double *coefficient, *drive;
+    const i64 *face, *turn; const double *face_gain;
+    const int *branch; const i64 *path_row, *path_edge; const double *sign, *path_gain, *law, *source;
+    const double *phase;
+    real *e, *h, *psi, *dft; double *state, *record;
+} Yee;
+
+#define FACTOR(y, magnetic, c, axis) ((y)->factor + ((((magnetic) * 3 + (c)) * 3 + (axis)) * (y)->plan[LONGEST]))
+#define LAYER(y, magnetic, axis, what) ((y)->layer + ((((magnetic) * 3 + (axis)) * 3 + (what)) * (y)->plan[WIDEST]))
+
+/* f = a f + b z ((p - q) - (r - s)) for k in [begin, end) */
+FN void row_graded(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+                   real a, real b, const real *z) {
+    for (int k = begin; k < end; k++) f[k] = yee_step(a, b * z[k], f[k], p[k], q[k], r[k], s[k]);
+}
+FN void row_even(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+                 real a, real b) {
+    for (int k = begin; k < end; k++) f[k] = yee_step(a, b, f[k], p[k], q[k], r[k], s[k]);
+}
+/* the same with a = 1, which needs no product */
+FN void row_lossless(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+                     real b) {
+    for (int k = begin; k < end; k++) f[k] = f[k] + b * ((p[k] - q[k]) - (r[k] - s[k]));
+}
+/* one material; inside [inner, outer) z is 1 */
+FN void row_one(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+                real a, real b, const real *z, int inner, int outer) {
+    const int from = begin > inner ? begin : inner < end ? inner : end, to = end < outer ? end : outer;
+    row_graded(f, p, q, r, s, begin, from, a, b, z);
+    if (a == 1) row_lossless(f, p, q, r, s, from, to, b);
+    else row_even(f, p, q, r, s, from, to, a, b);
+    row_graded(f, p, q, r, s, to > from ? to : from, end, a, b, z);
+}
+FN void row_of_8(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+                 const u8 *id, const real *ca, const real *cb, real b, const real *z) {
+    for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
+}
+FN void row_of_16(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+                  const u16 *id, const real *ca, const real *cb, real b, const real *z) {
+    for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
+}
+
+/* Layer along x or y: one set of coefficients for the row. gain is signed. */
+FN void row_layer(real *RESTRICT f, real *RESTRICT psi, const real *p, const real *q, int begin, int end, real b, real c,
+                  real kappa, real gain, const real *z) {
+    for (int k = begin; k < end; k++) {
+        const real d = p[k] - q[k], now = layer_psi(b, c, psi[k], d);
+        psi[k] = now;
+        f[k] += layer_gain(gain * z[k], now, kappa, d);
+    }
+}
+/* Layer along z: coefficients per entry. */
+FN void row_ends(real *RESTRICT f, real *RESTRICT psi, const real *p, const real *q, int lanes, const real *b,
+                 const real *c, const real *kappa, real gain, const real *z) {
+    for (int k = 0; k < lanes; k++) {
+        const real d = p[k] - q[k], now = layer_psi(b[k], c[k], psi[k], d);
+        psi[k] = now;
+        f[k] += layer_gain(gain * z[k], now, kappa[k], d);
+    }
+}
+
+typedef struct { i64 id; int c, begin, end, one; real scale; const real *z; i64 from; } Row;
+
+FN int id_at(const Yee *y, i64 at) { return y->plan[WIDE_IDS] ? y->ids16[at] : y->ids8[at]; }
+
+/* Layers act on segments of one material: [0, begin), single entries of [begin, end), [end, n). */
+FN void layer_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p, const real *q, int n, real b, real c,
+                    real kappa, real sign) {
+    const real outside = sign * (y->cb[w->one] * w->scale);
+    row_layer(f, psi, p, q, 0, w->begin, b, c, kappa, outside, w->z);
+    for (int k = w->begin; k < w->end; k++)
+        row_layer(f, psi, p, q, k, k + 1, b, c, kappa, sign * (y->cb[id_at(y, w->from + k)] * w->scale), w->z);
+    row_layer(f, psi, p, q, w->end, n, b, c, kappa, outside, w->z);
+}
+FN void ends_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p, const real *q, int start, int lanes,
+                   int lane, real sign) {
+    const real *b = LAYER(y, 0, 2, 0) + lane, *c = LAYER(y, 0, 2, 1) + lane, *kappa = LAYER(y, 0, 2, 2) + lane;
+    if (w->end <= start || w->begin >= start + lanes || w->begin == w->end) {
+        row_ends(f + start, psi + lane, p + start, q + start, lanes, b, c, kappa,
+                 sign * (y->cb[w->one] * w->scale), w->z + start);
+        return;
+    }
+    for (int k = 0; k < lanes; k++) {
+        const int at = start + k;
+        const int id = at >= w->begin && at < w->end ? id_at(y, w->from + at) : w->one;
+        row_ends(f + at, psi + lane + k, p + at, q + at, 1, b + k, c + k, kappa + k, sign * (y->cb[id] * w->scale),
+                 w->z + at);
+    }
+}
+
+/* Row (i, j) of component c of E. */
+FN Row edge_row(const Yee *y, int c, int i, int j, real *f, const real *p, const real *q, const real *r, const real *s,
+                int n) {
+    const i64 *plan = y->plan;
+    const int *kind = y->rows + 3 * (((i64)c * plan[NX] + i) * plan[NY] + j);
+    Row w;
+    w.c = c; w.one = kind[0]; w.begin = kind[1]; w.end = kind[2]; w.id = 0;
+    w.from = (((i64)c * plan[NX] + i) * plan[NY] + j) * plan[STRIDE];
+    w.scale = FACTOR(y, 0, c, 0)[i] * FACTOR(y, 0, c, 1)[j];
+    w.z = FACTOR(y, 0, c, 2);
+    const int even = (int)plan[UNIFORM_Z];
+    const int inner = !even ? n : c == 2 ? 0 : 1, outer = !even ? n : c == 2 ? n : n - 1;
+    const real a = y->ca[w.one], b = y->cb[w.one] * w.scale;
+    row_one(f, p, q, r, s, 0, w.begin, a, b, w.z, inner, outer);
+    if (w.begin < w.end) {
+        if (plan[WIDE_IDS]) row_of_16(f, p, q, r, s, w.begin, w.end, y->ids16 + w.from, y->ca, y->cb, w.scale, w.z);
+        else row_of_8(f, p, q, r, s, w.begin, w.end, y->ids8 + w.from, y->ca, y->cb, w.scale, w.z);
+    }
+    row_one(f, p, q, r, s, w.end, n, a, b, w.z, inner, outer);
+    return w;
+}
+
+/* Place in the layer of a position along x or y, or -1. */
+FN int place(int at, int low, int high, int start) {
+    return at < low ? at : high && at >= start ? at - start + low : -1;
+}
+
+FN void e_rows(const Yee *y, int i, int j0, int j1) {
+    const i64 *plan = y->plan;
+    const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
+    const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
+    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
+    const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
+    const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - (int)plan[HIGH_X]);
+    for (int j = j0; j < j1; j++) {
+        const i64 at = (i + 1) * plane + j * stride;
+        real *ex = y->e + at, *ey = ex + component, *ez = ey + component;
+        const real *hx = y->h + at, *hy = hx + component, *hz = hy + component;
+        const int qy = place(j, (int)plan[LOW_Y], (int)plan[HIGH_Y], ny - (int)plan[HIGH_Y]);
+        const int has_x = i < nx - 1, has_y = j < ny - 1;
+        Row wx, wy, wz;
+        if (has_x) wx = edge_row(y, 0, i, j, ex, hz, hz - stride, hy, hy - 1, nz);
+        if (has_y) wy = edge_row(y, 1, i, j, ey, hx, hx - 1, hz, hz - plane, nz);
+        wz = edge_row(y, 2, i, j, ez, hy, hy - plane, hx, hx - stride, nz - 1);
+        if (qx >= 0) {
+            const real b = LAYER(y, 0, 0, 0)[qx], c = LAYER(y, 0, 0, 1)[qx], kappa = LAYER(y, 0, 0, 2)[qx];
+            real *psi = y->psi + plan[PSI_EX] + ((i64)qx * ny + j) * stride;
+            if (has_y) layer_edges(y, &wy, ey, psi, hz, hz - plane, nz, b, c, kappa, -1);
+            layer_edges(y, &wz, ez, psi + (i64)deep_x * plane, hy, hy - plane, nz - 1, b, c, kappa, 1);
+        }
+        if (qy >= 0) {
+            const real b = LAYER(y, 0, 1, 0)[qy], c = LAYER(y, 0, 1, 1)[qy], kappa = LAYER(y, 0, 1, 2)[qy];
+            real *psi = y->psi + plan[PSI_EY] + ((i64)i * deep_y + qy) * stride;
+            layer_edges(y, &wz, ez, psi, hx, hx - stride, nz - 1, b, c, kappa, -1);
+            if (has_x) layer_edges(y, &wx, ex, psi + (i64)nx * deep_y * stride, hz, hz - stride, nz, b, c, kappa, 1);
+        }
+        if (lanes) {
+            real *psi = y->psi + plan[PSI_EZ] + ((i64)i * ny + j) * lanes;
+            for (int side = 0; side < 2; side++) {
+                const int wide = side ? lanes - low : low, start = side ? nz - wide : 0, lane = side ? low : 0;
+                if (!wide) continue;
+                if (has_x) ends_edges(y, &wx, ex, psi, hy, hy - 1, start, wide, lane, -1);
+                if (has_y) ends_edges(y, &wy, ey, psi + (i64)nx * ny * lanes, hx, hx - 1, start, wide, lane, 1);
+            }
+        }
+    }
+}
+
+/* Row (i, j) of component c of H; r - s and p - q as for E, with the sign of the curl in b. */
+FN real face_row(const Yee *y, int c, int i, int j, real *f, const real *p, const real *q, const real *r, const real *s,
+                 int n) {
+    const real scale = FACTOR(y, 1, c, 0)[i] * FACTOR(y, 1, c, 1)[j];
+    const int even = (int)y->plan[UNIFORM_Z];
+    const int inner = !even ? n : c == 2 ? 1 : 0, outer = !even ? n : c == 2 ? n - 1 : n;
+    row_one(f, p, q, r, s, 0, n, 1, -scale, FACTOR(y, 1, c, 2), inner, outer);
+    return scale;
+}
+
+FN void h_rows(const Yee *y, int i, int j0, int j1) {
+    const i64 *plan = y->plan;
+    const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
+    const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
+    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
+    const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
+    const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - 1 - (int)plan[HIGH_X]);
+    for (int j = j0; j < j1; j++) {
+        const i64 at = (i + 1) * plane + j * stride;
+        real *hx = y->h + at, *hy = hx + component, *hz = hy + component;
+        const real *ex = y->e + at, *ey = ex + component, *ez = ey + component;
+        const int qy = place(j, (int)plan[LOW_Y], (int)plan[HIGH_Y], ny - 1 - (int)plan[HIGH_Y]);
+        const int has_x = i < nx - 1, has_y = j < ny - 1;
+        real sx = 0, sy = 0, sz = 0;
+        if (has_y) sx = face_row(y, 0, i, j, hx, ez + stride, ez, ey + 1, ey, nz - 1);
+        if (has_x) sy = face_row(y, 1, i, j, hy, ex + 1, ex, ez + plane, ez, nz - 1);
+        if (has_x && has_y) sz = face_row(y, 2, i, j, hz, ey + plane, ey, ex + stride, ex, nz);
+        if (qx >= 0 && has_x) {
+            const real b = LAYER(y, 1, 0, 0)[qx], c = LAYER(y, 1, 0, 1)[qx], kappa = LAYER(y, 1, 0, 2)[qx];
+            real *psi = y->psi + plan[PSI_HX] + ((i64)qx * ny + j) * stride;
+            row_layer(hy, psi, ez + plane, ez, 0, nz - 1, b, c, kappa, sy, FACTOR(y, 1, 1, 2));
+            if (has_y) row_layer(hz, psi + (i64)deep_x * plane, ey + plane, ey, 0, nz, b, c, kappa, -sz, FACTOR(y, 1, 2, 2));
+        }
+        if (qy >= 0 && has_y) {
+            const real b = LAYER(y, 1, 1, 0)[qy], c = LAYER(y, 1, 1, 1)[qy], kappa = LAYER(y, 1, 1, 2)[qy];
+            real *psi = y->psi + plan[PSI_HY] + ((i64)i * deep_y + qy) * stride;
+            if (has_x) row_layer(hz, psi, ex + stride, ex, 0, nz, b, c, kappa, sz, FACTOR(y, 1, 2, 2));
+            row_layer(hx, psi + (i64)nx * deep_y * stride, ez + stride, ez, 0, nz - 1, b, c, kappa, -sx, FACTOR(y, 1, 0, 2));
+        }
+        if (lanes) {
+            real *psi = y->psi + plan[PSI_HZ] + ((i64)i * ny + j) * lanes;
+            for (int side = 0; side < 2; side++) {
+                const int wide = side ? lanes - low : low, o = side ? nz - 1 - wide : 0, lane = side ? low : 0;
+                const real *b = LAYER(y, 1, 2, 0) + lane, *c = LAYER(y, 1, 2, 1) + lane, *kappa = LAYER(y, 1, 2, 2) + lane;
+                if (!wide) continue;
+                if (has_y) row_ends(hx + o, psi + lane, ey + 1 + o, ey + o, wide, b, c, kappa, sx, FACTOR(y, 1, 0, 2) + o);
+                if (has_x) row_ends(hy + o, psi + (i64)nx * ny * lanes + lane, ex + 1 + o, ex + o, wide, b, c, kappa, -sy,
+                                    FACTOR(y, 1, 1, 2) + o);
+            }
+        }
+    }
+}
+
+/* Running Fourier sums of planes [i0, i1) and rows [j0, j1); sample is the number of this sample. */
+FN void dft_rows(const Yee *y, int magnetic, int i, int j0, int j1, i64 step) {
+    const i64 *plan = y->plan;
+    if ((step + 1) % plan[EVERY]) return;
+    const i64 sample = (step + 1) / plan[EVERY] - (plan[FIRST_STEP] + plan[EVERY]) / plan[EVERY];
+    for (int g = 0; g < plan[REGIONS]; g++) {
+        const i64 *box = plan + REGION + REGION_SIZE * g;
+        if (box[6 + magnetic] < 0 || i < box[0] || i >= box[3]) continue;
+        const int from = j0 > box[1] ? j0 : (int)box[1], to = j1 < box[4] ? j1 : (int)box[4];
+        const i64 wide = box[5] - box[2], rows = box[4] - box[1], size = (box[3] - box[0]) * rows * wide;
+        for (int f = 0; f < plan[FREQUENCIES]; f++) {
+            const double *phase = y->phase + ((sample * plan[FREQUENCIES] + f) * 2 + magnetic) * 2;
+            const real re = (real)phase[0], im = (real)phase[1];
+            for (int c = 0; c < 3; c++)
+                for (int j = from; j < to; j++) {
+                    const i64 line = ((i64)(i - box[0]) * rows + (j - box[1])) * wide;
+                    real *RESTRICT sum_re = y->dft + box[6 + magnetic] + ((i64)(2 * f) * 3 + c) * size + line;
+                    real *RESTRICT sum_im = sum_re + 3 * size;
+                    const real *x = (magnetic ? y->h : y->e) + c * plan[COMPONENT] + (i + 1) * plan[PLANE]
+                                    + j * plan[STRIDE] + box[2];
+                    for (i64 k = 0; k < wide; k++) sum_re[k] += re * x[k], sum_im[k] += im * x[k];
+                }
+        }
+    }
+}
+
+/* Row groups [r0, r1) of plane group g, one step: everything that happens to E there, and to H. */
+enum { LIST_E, LIST_H, LIST_FACES, LIST_BRANCHES };
+#define FIRST(y, list, g, r) ((y)->first[((list) * (y)->plan[GROUPS_X] + (g)) * ((y)->plan[GROUPS_Y] + 1) + (r)])
+
+FN void e_block(const Yee *y, int g, int r0, int r1, i64 step) {
+    const i64 *plan = y->plan, from = step - plan[FIRST_STEP];
+    const int j0 = y->group_y[r0], j1 = y->group_y[r1];
+    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) e_rows(y, i, j0, j1);
+    for (i64 t = FIRST(y, LIST_E, g, r0); t < FIRST(y, LIST_E, g, r1); t++)
+        add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * plan[COLUMNS], y->e);
+    for (i64 t = FIRST(y, LIST_BRANCHES, g, r0); t < FIRST(y, LIST_BRANCHES, g, r1); t++) {
+        const i64 b = y->branch[t], place_of = from * plan[BRANCHES] + b;
+        branch_term(b, y->path_row, y->path_edge, y->sign, y->path_gain, y->law, y->source[place_of], y->state, y->e,
+                    y->record + 2 * place_of);
+    }
+    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 0, i, j0, j1, step);
+}
+FN void h_block(const Yee *y, int g, int r0, int r1, i64 step) {
+    const i64 *plan = y->plan, from = step - plan[FIRST_STEP];
+    const int j0 = y->group_y[r0], j1 = y->group_y[r1];
+    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) h_rows(y, i, j0, j1);
+    for (i64 t = FIRST(y, LIST_FACES, g, r0); t < FIRST(y, LIST_FACES, g, r1); t++)
+        face_term(t, y->face, y->turn, y->face_gain, y->e, y->h);
+    for (i64 t = FIRST(y, LIST_H, g, r0); t < FIRST(y, LIST_H, g, r1); t++)
+        add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * plan[COLUMNS], y->h);
+    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 1, i, j0, j1, step);
+}
+
+FN int least(int a, int b) { return a < b ? a : b; }
+FN int most(int a, int b) { return a > b ? a : b; }
+
+/* Row groups of strip "strip" at a step: its borders move down by one group per half step, so that strips run one after
+   the other over all steps. */
+FN void strip_block(const Yee *y, int magnetic, int g, int strip, int shift, i64 step) {
+    const int all = (int)y->plan[GROUPS_Y], width = (int)y->plan[STRIP], last = (strip + 1) * width >= all;
+    const int r0 = strip ? most(0, strip * width - shift - magnetic) : 0;
+    const int r1 = last ? all : most(0, (strip + 1) * width - shift - magnetic);
+    if (r0 >= r1) return;
+    if (magnetic) h_block(y, g, r0, r1, step);
+    else e_block(y, g, r0, r1, step);
+}
+
+/* Chunk n of "chunks": E of groups [a + s, b - s), H of [a + s, b - s - 1) at step s; outer walls do not lean. */
+FN void chunk_walk(const Yee *y, int n, int chunks, int steps) {
+    const int all = (int)y->plan[GROUPS_X], a = (int)((i64)n * all / chunks), b = (int)((i64)(n + 1) * all / chunks);
+    const int strips = (int)((y->plan[GROUPS_Y] + y->plan[STRIP] - 1) / y->plan[STRIP]);
+    for (int strip = 0; strip < strips; strip++)
+        for (int front = a; front < b + steps; front++)
+            for (int s = 0; s < steps; s++) {
+                const int begin = n == 0 ? 0 : a + s, end = n == chunks - 1 ? all : b - s;
+                const int end_h = n == chunks - 1 ? all : b - s - 1;
+                const int g = front - s, g_h = g - 1;
+                if (g >= begin && g < end) strip_block(y, 0, g, strip, s, y->plan[FIRST_STEP] + s);
+                if (g_h >= begin && g_h < end_h) strip_block(y, 1, g_h, strip, s, y->plan[FIRST_STEP] + s);
+            }
+}
+/* Between chunks n and n + 1: E of [x - s, x + s), H of [x - s - 1, x + s). */
+FN void border_walk(const Yee *y, int n, int chunks, int steps) {
+    const int x = (int)((i64)(n + 1) * y->plan[GROUPS_X] / chunks);
+    const int strips = (int)((y->plan[GROUPS_Y] + y->plan[STRIP] - 1) / y->plan[STRIP]);
+    for (int strip = 0; strip < strips; strip++)
+        for (int s = 0; s < steps; s++) {
+            for (int g = x - s; g < x + s; g++) strip_block(y, 0, g, strip, s, y->plan[FIRST_STEP] + s);
+            for (int g = x - s - 1; g < x + s; g++) strip_block(y, 1, g, strip, s, y->plan[FIRST_STEP] + s);
+        }
+}
+
+/* Numbers too small for a normal float cost a hundred cycles each; ahead of a wave there are many. */
+#if defined(__SSE__) && !defined(__CUDACC__) && !defined(__CUDACC_RTC__)
+#  define FLUSH(call)                                                   \
+    const unsigned int mode_before = __builtin_ia32_stmxcsr();          \
+    __builtin_ia32_ldmxcsr(mode_before | 0x8040u);                      \
+    call;                                                               \
+    __builtin_ia32_ldmxcsr(mode_before)
+#else
+#  define FLUSH(call) call
+#endif
+
+FN void walk_task(const Yee *y, int n, int count, int mode, int steps) {
+    const i64 first = y->plan[FIRST_STEP];
+    const int all = (int)y->plan[GROUPS_Y];
+    FLUSH(
+        if (mode == 0) e_block(y, n, 0, all, first + steps);
+        else if (mode == 1) h_block(y, n, 0, all, first + steps);
+        else if (mode == 2) chunk_walk(y, n, count, steps);
+        else border_walk(y, n, count + 1, steps)
+    );
+}
+
+
+KERNEL1(walk,
+        Yee y; y.plan = plan; y.group_x = group_x; y.group_y = group_y; y.ids8 = ids8; y.ids16 = ids16; y.rows = rows;
+        y.ca = ca; y.cb = cb; y.factor = factor; y.layer = layer; y.first = first; y.entry = entry;
+        y.term_row = term_row; y.column = column; y.coefficient = coefficient; y.drive = drive; y.face = face;
+        y.turn = turn; y.face_gain = face_gain; y.branch = branch; y.path_row = path_row; y.path_edge = path_edge;
+        y.sign = sign; y.path_gain = path_gain; y.law = law; y.source = source; y.phase = phase; y.e = e; y.h = h;
+        y.psi = psi; y.dft = dft; y.state = state; y.record = record;
+        walk_task(&y, (int)i, (int)n0, mode, steps),
+        int mode, int steps, const i64 *RESTRICT plan, const int *RESTRICT group_x, const int *RESTRICT group_y,
+        const u8 *RESTRICT ids8, const u16 *RESTRICT ids16, const int *RESTRICT rows, const real *RESTRICT ca,
+        const real *RESTRICT cb, const real *RESTRICT factor, const real *RESTRICT layer, const i64 *RESTRICT first,
+        const i64 *RESTRICT entry, const i64 *RESTRICT term_row, const int *RESTRICT column,
+        const double *RESTRICT coefficient, const double *RESTRICT drive, const i64 *RESTRICT face,
+        const i64 *RESTRICT turn, const double *RESTRICT face_gain, const int *RESTRICT branch,
+        const i64 *RESTRICT path_row, const i64 *RESTRICT path_edge, const double *RESTRICT sign,
+        const double *RESTRICT path_gain, const double *RESTRICT law, const double *RESTRICT source,
+        const double *RESTRICT phase, real *RESTRICT e, real *RESTRICT h, real *RESTRICT psi, real *RESTRICT dft,
+        double *RESTRICT state, double *RESTRICT record)

@@ -1,0 +1,134 @@
+"""Who walks the lattice: blocks in space and time on a CPU, one thread per cell on a GPU.
+
+The kernel module says what it is; both schedules give the same fields.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.kernel_loader import thread_count
+from emdose.solvers.yee.tables import PLAN, Tables
+
+if TYPE_CHECKING:
+    from emdose.backend import Backend
+
+STEPS_AT_ONCE = 256
+"""Steps whose drives are made at once."""
+
+
+class Walk:
+    """Plane after plane, every step over the whole lattice; the oracle of :class:`Blocks`."""
+
+    file = "yee_walk"
+
+    def __init__(self, tables: Tables, be: Backend) -> None:
+        self.tables, self.be = tables, be
+        self.module = be.kernels.load(self.file, tables.real)
+        self.rows = be.asarray(uniform_rows(tables, be))
+
+    def advance(self, first: int, steps: int) -> np.ndarray:
+        """Take steps; returns voltage and current of every branch, (steps, branches, 2)."""
+        done = [
+            self._block(n, min(STEPS_AT_ONCE, first + steps - n)) for n in range(first, first + steps, STEPS_AT_ONCE)
+        ]
+        return np.concatenate([np.zeros((0, len(self.tables.branches.elements), 2)), *done])
+
+    def _block(self, first: int, steps: int) -> np.ndarray:
+        drives = self.tables.drives(first, steps)
+        branches = len(self.tables.branches.elements)
+        record = self.be.xp.zeros(max(1, steps * branches * 2))
+        self._steps(first, steps, {n: self.be.asarray(v) for n, v in drives.items()}, record)
+        return self.be.to_numpy(record)[: steps * branches * 2].reshape(steps, branches, 2).copy()
+
+    def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
+        planes = len(self.tables.groups.x) - 1
+        plan = self._plan(first)
+        for n in range(steps):
+            self._launch(planes, 0, n, plan, drives, record)
+            self._launch(planes, 1, n, plan, drives, record)
+
+    def _plan(self, first: int, strip: int | None = None) -> np.ndarray:
+        plan = self.tables.plan.copy()
+        plan[PLAN.index("FIRST_STEP")] = first
+        if strip is not None:
+            plan[PLAN.index("STRIP")] = strip
+        return plan
+
+    def _launch(self, count: int, mode: int, steps: int, plan: Any, drives: dict[str, Any], record: Any) -> None:
+        t, a = self.tables, self.tables.arrays
+        self.module.launch(
+            "walk", count, mode, steps, plan, a["group_x"], a["group_y"], t.ids8, t.ids16, self.rows, a["ca"], a["cb"],
+            a["factor"], a["layer"], a["first"], a["entry"], a["term_row"], a["column"], a["coefficient"],
+            drives["drive"], a["face"], a["turn"], a["face_gain"], a["branch"], a["path_row"], a["path_edge"], a["sign"],
+            a["path_gain"], a["law"], drives["source"], drives["phase"], t.e, t.h, t.psi, t.dft, t.state, record,
+        )  # fmt: skip
+
+
+class Blocks(Walk):
+    """Time blocking: every thread takes a chunk of planes through several steps while it is in the cache.
+
+    Parameters
+    ----------
+    tables : Tables
+        The problem.
+    be : Backend
+        Device.
+    depth : int
+        Steps per pass.
+    strip : int or None
+        Row groups treated together; None chooses them for a window that fits ``CACHE_BYTES``.
+    """
+
+    DEPTH = 6
+    CACHE_BYTES = 1_200_000
+
+    def __init__(self, tables: Tables, be: Backend, depth: int | None = None, strip: int | None = None) -> None:
+        super().__init__(tables, be)
+        self.depth = depth or self.DEPTH
+        planes = len(tables.groups.x) - 1
+        self.chunks = max(1, min(thread_count(), planes // 8))
+        self.depth = max(1, min(self.depth, planes // (2 * self.chunks) - 1))
+        row = 6 * tables.lattice.stride * tables.lattice.dtype.itemsize * (self.depth + 3)
+        rows = strip or max(4 * (self.depth + 2), self.CACHE_BYTES // row)
+        self.strip = min(max(rows, self.depth + 2), len(tables.groups.y) - 1)
+
+    def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
+        done = 0
+        branches, columns = len(self.tables.branches.elements), self.tables.terms.columns
+        samples = 4 * len(self.tables.frequencies)
+        every = self.tables.every
+        while done < steps:
+            depth = min(self.depth, steps - done)
+            plan = self._plan(first + done, self.strip)
+            seen = (first + done) // every - first // every
+            part = {
+                "drive": drives["drive"][done * columns :] if columns else drives["drive"],
+                "source": drives["source"][done * branches :] if branches else drives["source"],
+                "phase": drives["phase"][min(seen * samples, drives["phase"].size - 1) :],
+            }
+            out = record[done * branches * 2 :] if branches else record
+            self._launch(self.chunks, 2, depth, plan, part, out)
+            self._launch(self.chunks - 1, 3, depth, plan, part, out)
+            done += depth
+
+
+def uniform_rows(tables: Tables, be: Backend) -> Any:
+    """Per component and row: the material that most of it has at both ends, and the range that differs, int32."""
+    nx, ny, nz = tables.lattice.nodes
+    rows = be.xp.zeros((3, nx, ny, 3), np.int32)
+    be.kernels.load("yee_rows", tables.real).launch(
+        "uniform_rows", 3 * nx * ny, nx * ny, nz, tables.lattice.stride, int(tables.ids.dtype == np.uint16),
+        tables.ids8, tables.ids16, rows,
+    )  # fmt: skip
+    return rows
+
+
+KINDS: dict[str, type[Walk]] = {"c": Blocks, "numpy": Walk}
+
+
+def schedule_of(tables: Tables, be: Backend) -> Walk:
+    """The schedule for the kernels of a device."""
+    return KINDS[be.kernels.load("yee_rows", tables.real).kind](tables, be)
