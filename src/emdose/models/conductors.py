@@ -317,9 +317,21 @@ class LumpedElement:
             raise InputError(f"bad topology of element {self.name!r}", field="topology", found=self.topology,
                              expected=" or ".join(TOPOLOGIES))  # fmt: skip
 
+    def impedance_s(self, s: Any) -> Any:
+        """Impedance at complex frequencies s = sigma + j w [ohm]."""
+        s = np.asarray(s, complex)
+        parts = []
+        if self.resistance_ohm is not None:
+            parts.append(self.resistance_ohm + 0 * s)
+        if self.inductance_H is not None:
+            parts.append(s * self.inductance_H)
+        if self.capacitance_F is not None:
+            parts.append(1 / (s * self.capacitance_F))
+        return np.asarray(sum(parts) if self.topology == "series" else 1 / sum(1 / z for z in parts))
+
     def impedance(self, frequency_Hz: Any) -> Any:
         """Impedance at frequencies [ohm], complex, of the shape of the frequencies."""
-        return lumped_impedance(frequency_Hz, self.resistance_ohm, self.inductance_H, self.capacitance_F, self.topology)
+        return self.impedance_s(2j * math.pi * np.asarray(frequency_Hz, float))
 
     def with_values(self, **values: Any) -> LumpedElement:
         """The same element with other values."""
@@ -355,25 +367,6 @@ class FeedPort:
     def __post_init__(self) -> None:
         _gap(self)
         _positive(f"feed {self.name!r}: impedance_ohm", self.impedance_ohm)
-
-
-def lumped_impedance(
-    frequency_Hz: Any,
-    resistance_ohm: float | None = None,
-    inductance_H: float | None = None,
-    capacitance_F: float | None = None,
-    topology: str = "series",
-) -> Any:
-    """Impedance of R, L and C in series or in parallel [ohm]; what is None is not there."""
-    w = 2 * math.pi * np.asarray(frequency_Hz, float)
-    parts = []
-    if resistance_ohm is not None:
-        parts.append(resistance_ohm + 0j * w)
-    if inductance_H is not None:
-        parts.append(1j * w * inductance_H)
-    if capacitance_F is not None:
-        parts.append(1 / (1j * w * capacitance_F))
-    return sum(parts) if topology == "series" else 1 / sum(1 / z for z in parts)
 
 
 def _gap(item: LumpedElement | FeedPort) -> None:
