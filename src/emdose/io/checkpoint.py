@@ -6,16 +6,20 @@ import contextlib
 import shutil
 import warnings
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from emdose.errors import EmdoseWarning
+from emdose.errors import EmdoseWarning, InputError
 from emdose.io import atomic
+
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError, NotImplementedError)
+_KEY = "checkpoint key"
 
 
 class PortCheckpoint:
-    """Currents of finished ports in a folder, valid for one scenario only.
+    """Currents of finished ports, or states of running ones, in a folder, valid for one scenario only.
 
     Parameters
     ----------
@@ -52,7 +56,7 @@ class PortCheckpoint:
             # The CRC of the zip container finds damaged bytes; pickles are refused.
             with np.load(path, allow_pickle=False) as data:
                 key, J = str(data["key"]), data["J"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError, NotImplementedError) as error:
+        except _DAMAGE as error:
             self._warn(path, f"damaged ({type(error).__name__})")
             return None
         if key != self.key:
@@ -62,6 +66,44 @@ class PortCheckpoint:
             self._warn(path, "not finite")
             return None
         return J
+
+    def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep named arrays under a name, all of them or none.
+
+        Raises
+        ------
+        OutputError
+            When they cannot be written.
+        """
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise atomic.output_error(error, self.folder) from error
+        with atomic.replacing(self.folder / f"{name}.npz") as part, part.open("wb") as stream:
+            np.savez(stream, **{_KEY: np.array(self.key)}, **{k: np.asarray(v) for k, v in arrays.items()})
+
+    def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        """What :meth:`save_arrays` kept, or None when there is nothing that can be used; damage is said in a warning.
+
+        Raises
+        ------
+        InputError
+            When it was kept for another scenario: what that one has reached shall not be overwritten.
+        """
+        path = self.folder / f"{name}.npz"
+        if not path.exists():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as data:
+                arrays = {k: data[k] for k in data.files}
+            key = str(arrays.pop(_KEY))
+        except _DAMAGE as error:
+            self._warn(path, f"damaged ({type(error).__name__})")
+            return None
+        if key != self.key:
+            raise InputError("checkpoint of another scenario", file=path,
+                             expected="the scenario it was made for; remove the folder to start anew")  # fmt: skip
+        return arrays
 
     @property
     def ports(self) -> tuple[int, ...]:

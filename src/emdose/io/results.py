@@ -267,6 +267,8 @@ def _write_fields(group: Any, fields: Fields, keep: bool) -> None:
     group.attrs["provenance"], group.attrs["convergence"] = to_json(fields.provenance), to_json(fields.convergence)
     for name in POWERS:
         group.attrs[name] = getattr(fields.power, name)
+    if fields.power.lost_W is not None:
+        group.attrs["lost_W"] = fields.power.lost_W
     group["residual"] = np.asarray(fields.residual, float)
     _map(group, "b1plus", fields.b1plus()[0].astype(np.complex64), "T")
     if keep:
@@ -285,7 +287,7 @@ def _read_fields(group: Any, phantom: Phantom) -> Fields:
         B=group["B"][()],
         body=phantom.body,
         body_mass_kg=phantom.mass_kg,
-        power=PowerBalance(*(group.attrs[name] for name in POWERS)),
+        power=PowerBalance(*(group.attrs[name] for name in POWERS), group.attrs.get("lost_W")),
         ports=ports,
         drives={p: np.eye(len(ports), dtype=complex)[i] for i, p in enumerate(ports)},
         drive_unit=str(group.attrs["drive_unit"]),

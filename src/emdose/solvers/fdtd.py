@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from emdose import backend
 from emdose.errors import ConvergenceError, InputError
+from emdose.models.coils import Coil, PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd_domain import GROWTH
 
@@ -67,6 +68,9 @@ class Fdtd:
         Precision of the fields.
     materials : {"average", "majority"}
         How edges get their permittivity, as in :class:`emdose.solvers.vie.Vie`.
+    circuit : {"network", "grid"}
+        How coils with lumped elements are solved: by one short run per gap and circuit algebra, as
+        :meth:`cosimulate`, or with the elements in the grid, one run per feed, which rings as long as the coil does.
     checkpoint_s : float
         Seconds between saved states within a port.
 
@@ -88,6 +92,7 @@ class Fdtd:
     courant: float = 0.99
     dtype: str = "float32"
     materials: str = "average"
+    circuit: str = "network"
     checkpoint_s: float = 60.0
 
     def __post_init__(self) -> None:
@@ -105,7 +110,7 @@ class Fdtd:
         if not isinstance(self.cpml_cells, int) or isinstance(self.cpml_cells, bool) or not 4 <= self.cpml_cells <= 64:
             raise InputError("bad absorbing layer", field="cpml_cells", found=self.cpml_cells, expected="4 to 64 cells")
         for name, allowed in (("walls", ("cpml", "pec")), ("dtype", ("float32", "float64")),
-                              ("materials", ("average", "majority"))):  # fmt: skip
+                              ("materials", ("average", "majority")), ("circuit", ("network", "grid"))):  # fmt: skip
             if getattr(self, name) not in allowed:
                 raise InputError("unknown choice", field=name, found=getattr(self, name),
                                  expected=" or ".join(allowed))  # fmt: skip
@@ -137,7 +142,7 @@ class Fdtd:
         """
         from emdose.solvers.fdtd_problem import Problem
 
-        return Problem(self, exposure, backend.get(device)).plan()
+        return Problem(self, exposure, backend.get(device), network=self.circuit == "network").plan()
 
     def solve(
         self,
@@ -179,8 +184,10 @@ class Fdtd:
         from emdose.solvers.fdtd_run import Reporter, run_all
 
         be = backend.get(device)
+        if self.circuit == "network" and not isinstance(exposure.coil, Coil | PlaneWave):
+            return self.cosimulate(exposure, [exposure.frequency_Hz], be, progress, checkpoint).fields()
         clock = {"start": time.perf_counter()}
-        problem = Problem(self, exposure, be)
+        problem = Problem(self, exposure, be, network=False)
         planned = problem.plan()
         reporter = Reporter(progress, problem, planned)
         reporter.tell("setup")

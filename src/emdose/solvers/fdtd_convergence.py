@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Monitor:
         last = self.energies[-GROWTH_WINDOWS - 1 :]
         return (
             len(last) > GROWTH_WINDOWS
-            and all(b > a for a, b in zip(last[:-1], last[1:], strict=True))
+            and all(b > a for a, b in pairwise(last))
             and last[-1] > GROWTH_FACTOR * last[0]
         )
 

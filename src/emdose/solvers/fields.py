@@ -27,34 +27,43 @@ class PowerBalance:
         Work of the incident field on the currents in the body: 1/2 sum of E_inc J* + J E_inc* halves [W].
     scattered_W : (port, port) complex ndarray
         Radiated by the currents in the body, from their far field, independent of the solution's E [W].
+    lost_W : (port, port) complex ndarray, optional
+        Dissipated in lumped elements of the coil [W].
+
+    Notes
+    -----
+    :class:`emdose.solvers.fdtd.Fdtd` knows the whole source: for its coils ``extinction_W`` is what they deliver and
+    ``scattered_W`` all that is radiated, by coil and body together.
     """
 
     absorbed_W: np.ndarray
     extinction_W: np.ndarray
     scattered_W: np.ndarray
+    lost_W: np.ndarray | None = None
 
     def power(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """Absorbed, extinction and scattered power [W] and the closure (fraction) for drive weights.
 
-        closure = abs(extinction - absorbed - scattered) / max(absorbed, tiny). With one port no weights are needed.
+        closure = abs(extinction - absorbed - scattered - lost) / max(absorbed, extinction, tiny), with "lost_W" where
+        there are lumped losses. With one port no weights are needed.
         """
         n = self.absorbed_W.shape[0]
         v = np.ones(n) if weights is None else np.asarray(weights)
         if v.shape != (n,):
             raise InputError("drive does not fit the ports", found=v.shape, expected=f"{n} weights")
-        out = {
-            name: float(np.real(np.vdot(v, getattr(self, f"{name}_W") @ v)))
-            for name in ("absorbed", "extinction", "scattered")
-        }
-        result = {f"{k}_W": p for k, p in out.items()}
-        scale = max(abs(out["absorbed"]), abs(out["extinction"]), np.finfo(float).tiny)
-        result["closure"] = abs(out["extinction"] - out["absorbed"] - out["scattered"]) / scale
-        return result
+        out = {name: float(np.real(np.vdot(v, matrix @ v))) for name, matrix in self._matrices().items()}
+        scale = max(abs(out["absorbed_W"]), abs(out["extinction_W"]), np.finfo(float).tiny)
+        missing = out["extinction_W"] - out["absorbed_W"] - out["scattered_W"] - out.get("lost_W", 0.0)
+        return {**out, "closure": abs(missing) / scale}
 
     def combined(self, weights: np.ndarray) -> PowerBalance:
         """The 1 x 1 (or n x n) balance of drives: M -> W^H M W for weights W of shape (port,) or (port, n)."""
         W = np.asarray(weights, complex).reshape(self.absorbed_W.shape[0], -1)
-        return PowerBalance(*(W.conj().T @ m @ W for m in (self.absorbed_W, self.extinction_W, self.scattered_W)))
+        return PowerBalance(**{name: W.conj().T @ m @ W for name, m in self._matrices().items()})
+
+    def _matrices(self) -> dict[str, np.ndarray]:
+        out = {"absorbed_W": self.absorbed_W, "extinction_W": self.extinction_W, "scattered_W": self.scattered_W}
+        return out if self.lost_W is None else {**out, "lost_W": self.lost_W}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,244 @@
+"""What the FDTD promises besides numbers: plans, progress, checkpoints, errors."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pytest
+
+from emdose import backend
+from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
+from emdose.io.checkpoint import PortCheckpoint
+from emdose.models import phantoms
+from emdose.models.coils import Birdcage, PlaneWave
+from emdose.models.exposure import Exposure
+from emdose.solvers.fdtd import Fdtd
+from emdose.validation.cases.volume_integral import gel
+
+
+@pytest.fixture(scope="module")
+def exposure():
+    return Exposure(phantoms.sphere(0.05, 0.01, gel()).pad(1), Birdcage(rungs=4, radius_m=0.1, length_m=0.1), 298e6)
+
+
+@pytest.fixture(scope="module")
+def fields(exposure):
+    return Fdtd().solve(exposure, device="cpu")
+
+
+def test_fields_are_complete(exposure, fields):
+    # Oracle: the conventions of constants.py.
+    assert fields.ports == ("cosine", "sine")
+    assert set(fields.drives) == {"quadrature", "anti-quadrature", "linear"}
+    assert fields.drive_unit == "A"
+    assert fields.E.dtype == np.complex64
+    assert fields.E.shape == fields.B.shape == (2, 3, *exposure.phantom.grid.node_shape)
+    for c in range(3):
+        last = [slice(None)] * 3
+        last[c] = -1
+        assert not fields.E[(slice(None), c, *last)].any()
+        for a in range(3):
+            if a != c:
+                last = [slice(None)] * 3
+                last[a] = -1
+                assert not fields.B[(slice(None), c, *last)].any()
+    assert fields.body_mass_kg == pytest.approx(exposure.phantom.mass_kg)
+    assert np.all(fields.residual <= 1e-3)
+    assert fields.provenance["engine"] == "Fdtd"
+    assert fields.provenance["phantom"]["sha256"] == exposure.phantom.hash()
+    assert set(fields.provenance["timing_s"]["per_port"]) == {"0 cosine", "1 sine"}
+    assert all(s > 0 for s in fields.convergence["steps"])
+
+
+def test_power_closes(fields):
+    # Oracle: conservation of energy, with the work of the currents, the loss in the body and the flux through a box.
+    for drive in ([1, 0], [1, -1j], [0.3, 2j]):
+        assert fields.power.power(np.array(drive))["closure"] < 1e-3
+
+
+def test_progress(exposure):
+    events = []
+    Fdtd(tolerance=0.05).solve(exposure, device="cpu", progress=events.append)
+    stages = [e["stage"] for e in events]
+    assert stages[0] == "setup"
+    assert stages[-2:] == ["fields", "done"]
+    assert {e["port"] for e in events if e["stage"] == "port"} == {0, 1}
+    keys = {"stage", "port", "ports", "step", "steps", "energy_dB", "mcells_per_s", "eta_s", "residual", "tolerance"}
+    assert all(set(e) == keys for e in events)
+    assert all(0 < e["residual"] <= 1 for e in events)
+    assert all(e["steps"] >= e["step"] for e in events)
+
+
+class Memory:
+    def __init__(self):
+        self.kept = {}
+
+    def load_arrays(self, name):
+        return None if name not in self.kept else dict(self.kept[name])
+
+    def save_arrays(self, name, arrays):
+        self.kept[name] = {k: np.array(v) for k, v in arrays.items()}
+
+
+def interrupted(solver, exposure, memory, port, step):
+    def stop(event):
+        if event["stage"] == "port" and event["port"] == port and event["step"] >= step:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        solver.solve(exposure, device="cpu", progress=stop, checkpoint=memory)
+
+
+def test_a_resumed_run_gives_the_same_bits(exposure, fields):
+    # Oracle: the run that was not interrupted.
+    solver, memory = Fdtd(checkpoint_s=1e-9), Memory()
+    steps = fields.convergence["steps"]
+    interrupted(solver, exposure, memory, 1, steps[1] // 2)
+    assert set(memory.kept) == {"port-0000", "port-state"}
+    assert int(memory.kept["port-state"]["run"]) == 1
+    again = solver.solve(exposure, device="cpu", checkpoint=memory)
+    assert again.convergence["resumed"] == [True, True]
+    assert again.convergence["steps"] == steps
+    assert np.array_equal(again.E, fields.E)
+    assert np.array_equal(again.B, fields.B)
+    assert np.array_equal(again.power.extinction_W, fields.power.extinction_W)
+
+
+def test_a_checkpoint_of_something_else_is_refused(exposure, tmp_path):
+    checkpoint = PortCheckpoint(tmp_path / "c", "key")
+    Fdtd(tolerance=0.05).solve(exposure, device="cpu", checkpoint=checkpoint)
+    kept = {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()}
+    other = Exposure(exposure.phantom, exposure.coil, 200e6)
+    for solver, question, words in (
+        (Fdtd(tolerance=0.04), exposure, "options"),
+        (Fdtd(tolerance=0.05), other, "frequencies"),
+        (Fdtd(tolerance=0.05), Exposure(exposure.phantom.with_tissue("gel", density_kg_m3=900.0), exposure.coil, 298e6),
+         "phantom"),
+        (Fdtd(tolerance=0.05), Exposure(exposure.phantom, Birdcage(rungs=4, radius_m=0.1, length_m=0.11), 298e6),
+         "coil"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=f"checkpoint was made with other .*{words}"):
+            solver.solve(question, device="cpu", checkpoint=checkpoint)
+    with pytest.raises(InputError, match="checkpoint of another scenario"):
+        Fdtd(tolerance=0.05).solve(exposure, device="cpu", checkpoint=PortCheckpoint(tmp_path / "c", "other"))
+    assert {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()} == kept
+
+
+def test_a_checkpoint_cut_short_is_said_in_one_line(exposure, tmp_path):
+    checkpoint = PortCheckpoint(tmp_path / "c", "key")
+    solver = Fdtd(tolerance=0.05)
+    whole = solver.solve(exposure, device="cpu", checkpoint=checkpoint)
+    path = tmp_path / "c" / "port-0001.npz"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.warns(EmdoseWarning, match=r"port-0001\.npz: checkpoint damaged .*; this port is solved again") as told:
+        again = solver.solve(exposure, device="cpu", checkpoint=checkpoint)
+    assert len(told) == 1
+    assert again.convergence["resumed"] == [True, False]
+    assert np.array_equal(again.E, whole.E)
+
+
+def test_a_full_disk_costs_the_checkpoint_not_the_run(exposure):
+    class Full(Memory):
+        def save_arrays(self, name, arrays):
+            raise OutputError("c: no space left on the device")
+
+    with pytest.warns(EmdoseWarning, match="no checkpoint from here on, the run itself goes on: .*no space") as told:
+        out = Fdtd(tolerance=0.05, checkpoint_s=1e-9).solve(exposure, device="cpu", checkpoint=Full())
+    assert len(told) == 1
+    assert out.residual.max() <= 0.05
+
+
+def test_an_unconverged_run_is_no_result(exposure):
+    with pytest.raises(ConvergenceError, match=r"cosine, sine not rung down after 2 periods .*raise max_periods") as e:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EmdoseWarning)
+            Fdtd(max_periods=2).solve(exposure, device="cpu")
+    assert e.value.partial.E.shape[0] == 2
+    assert e.value.partial.residual.min() > 1e-3
+
+
+def test_a_blow_up_names_the_place(exposure, monkeypatch):
+    # Oracle: a time step above the limit is unstable.
+    from emdose.solvers.yee import lattice
+
+    stable = lattice.stable_step
+    monkeypatch.setattr(lattice, "stable_step", lambda *a: 1.2 * stable(*a))
+    with pytest.raises(ConvergenceError, match=r"port cosine: .*(cell|\()"):
+        Fdtd().solve(exposure, device="cpu")
+
+
+def test_plan_says_what_fits(exposure, monkeypatch):
+    plan = Fdtd().plan(exposure, "cpu")
+    assert plan["runs"] == 2
+    assert plan["cells"] == np.prod(plan["shape"])
+    assert plan["bytes"] > 36 * plan["cells"]
+    assert plan["seconds"] > 0
+    monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**20)
+    with pytest.raises(ResourceError, match=r"needs .* GiB but .* cells of .* mm would fit"):
+        Fdtd().solve(exposure, device="cpu")
+    monkeypatch.setattr(backend.Backend, "name", "cuda", raising=False)
+
+
+def test_out_of_memory_in_mid_run(exposure, monkeypatch):
+    from emdose.solvers import yee
+
+    class Greedy:
+        def __init__(self, *args, **options):
+            raise MemoryError("16 GiB")
+
+    monkeypatch.setattr(yee, "Engine", Greedy)
+    with pytest.raises(ResourceError, match="out of memory on cpu with .* cells: use larger cells"):
+        Fdtd().solve(exposure, device="cpu")
+
+
+def test_coarse_voxels_warn():
+    body = phantoms.sphere(0.05, 0.01, gel())
+    with pytest.warns(EmdoseWarning, match="cells per wavelength"):
+        Fdtd().plan(Exposure(body, PlaneWave(), 1e9), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"tolerance": 0}, "bad tolerance"),
+        ({"tolerance": 1e-8}, "bad tolerance"),
+        ({"tolerance": float("nan")}, "bad tolerance"),
+        ({"spacing_m": -1.0}, "spacing_m"),
+        ({"margin_m": "wide"}, "margin_m"),
+        ({"growth": 3.0}, "grading ratio out of bounds"),
+        ({"courant": 1.01}, "time step above the limit of stability"),
+        ({"cpml_cells": 2}, "absorbing layer"),
+        ({"cpml_cells": 10.0}, "absorbing layer"),
+        ({"dtype": "float16"}, "unknown choice"),
+        ({"materials": "magic"}, "unknown choice"),
+        ({"walls": "mur"}, "unknown choice"),
+        ({"bounds_m": ((0, 0, 0),)}, "bad box"),
+        ({"bounds_m": ((-1, -1, -1), (1, 1, 1)), "margin_m": 0.1}, "margin and box given"),
+    ],
+)
+def test_bad_options_are_refused(options, words):
+    with pytest.raises(InputError, match=words):
+        Fdtd(**options)
+
+
+def test_empty_frequency_list(exposure):
+    with pytest.raises(InputError, match="no frequencies"):
+        Fdtd().cosimulate(exposure, [])
+
+
+def test_options_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Fdtd().tolerance = 1.0
+
+
+def test_cells_within_voxels(exposure):
+    # Oracle: the same body with voxels cut in two by hand.
+    fine = Fdtd(spacing_m=0.005, tolerance=1e-3).solve(Exposure(exposure.phantom, PlaneWave(), 298e6), device="cpu")
+    cut = exposure.phantom.resample(0.005)
+    whole = Fdtd(tolerance=1e-3).solve(Exposure(cut, PlaneWave(), 298e6), device="cpu")
+    mean = 0.5 * (whole.E[0, 0, :-1:2, ::2, ::2] + whole.E[0, 0, 1::2, ::2, ::2])
+    assert fine.E.shape[2:] == exposure.phantom.grid.node_shape
+    assert np.linalg.norm(fine.E[0, 0, :-1] - mean) < 3e-3 * np.linalg.norm(mean)
+    assert fine.power.absorbed_W[0, 0] == pytest.approx(whole.power.absorbed_W[0, 0], rel=3e-3)
