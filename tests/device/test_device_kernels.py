@@ -27,6 +27,8 @@ class OnDevice:
     def launch(self, kernel, shape, *args) -> None:
         if isinstance(shape, tuple) and kernel in ("contract", "fit2", "fit4", "gather2", "gather4"):
             shape = (*shape[:2], args[0])  # no strips on a GPU
+        if self.module.name == "bioheat" and kernel != "stencil":
+            shape *= args[0] if kernel in ("pivots", "first_sweep", "second_sweep") else 16  # lines instead of tiles
         moved = [self.be.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
         self.module.launch(kernel, shape, *moved)
         for p, host, device in zip(self.signatures[kernel].parameters, args, moved, strict=True):

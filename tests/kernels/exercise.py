@@ -268,6 +268,54 @@ def panels(kernels: Recorder, real: type) -> Result:
     return found | {"near": out, "rows": rows}
 
 
+def bioheat(kernels: Recorder, real: type) -> Result:
+    """A lumpy body on a grid with two bundles of rows along z, two sources with their own sinks and with shared ones."""
+    from emdose.solvers.bioheat_problem import Layout
+
+    rng = np.random.default_rng(9)
+    active = rng.random((5, 7, 300)) < 0.9
+    active[2] = False
+    layout = Layout(active, backend.get("cpu"))
+    n, plane, row, maps = layout.n, layout.plane, layout.row, 2
+    x, y, z = layout.x, layout.y, layout.z
+
+    def put(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        return layout.pad(np.where(active, values, fill).astype(real), fill)
+
+    g = []
+    for axis in range(3):
+        faces = rng.uniform(1, 2, active.shape) * active * np.roll(active, -1, axis)
+        faces[tuple(-1 if a == axis else slice(None) for a in range(3))] = 0
+        g.append(put(faces))
+    heat = put(rng.uniform(1, 2, active.shape), 1.0)
+    sink = np.stack([put(rng.uniform(0, 1, active.shape)) for _ in range(maps)])
+    q, T = (np.stack([put(rng.normal(size=active.shape)) for _ in range(maps)]) for _ in range(2))
+    scale = np.array([0.5, 2.0], real)
+    found = {"sink": sink.copy()}
+    for own in (0, 1):
+        h, pick = 0.35, maps if own else 1
+        m, change = np.ones((pick, *layout.shape), real), np.zeros_like(T)
+        second, u, a, c = (np.ones(layout.shape, real) for _ in range(4))
+        kernels.launch("pivots", y.launches(CPU, pick), y.lanes, pick, n, row, h, y.first, y.count, heat, g[1],
+                       sink[:pick], m)  # fmt: skip
+        kernels.launch("pivots", x.launches(CPU), x.lanes, 0, n, plane, h, x.first, x.count, heat, g[0], sink, second)
+        kernels.launch("pivots_z", z.launches(CPU), row, h, z.first, z.count, z.packed, heat, g[2], u, a, c)
+        kernels.launch("first_sweep", y.launches(CPU, maps), y.lanes, maps, n, row, plane, row, 2 * h, own, y.first,
+                       y.count, g[1].copy(), *g, sink, m, scale, q, T, change)  # fmt: skip
+        found[f"first {own}"] = change.copy()
+        kernels.launch("second_sweep", x.launches(CPU, maps), x.lanes, maps, n, plane, h, x.first, x.count, heat, g[0],
+                       second, change)  # fmt: skip
+        found[f"second {own}"] = change.copy()
+        kernels.launch("last_sweep", z.launches(CPU, maps), maps, n, row, z.first, z.count, z.packed, u, a, c, change, T)
+        found |= {f"{name} {own}": values.copy() for name, values in (("T", T), ("m", m), ("u", u), ("a", a), ("c", c))}
+    for step in (0.0, 0.7):
+        out = np.zeros_like(q[0])
+        kernels.launch("stencil", -(-(n - 2 * plane) // 64), n, plane, row, step, *g, sink[0], q[0], T[0], out)
+        found[f"stencil {step}"] = out
+    return found
+
+
+CPU = backend.get("cpu")
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "bandwidth": bandwidth,
     "average": average,
@@ -277,6 +325,7 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "basis": basis,
     "window": window,
     "local_fit": local_fit,
+    "bioheat": bioheat,
 }
 REALS = {"float": np.float32, "double": np.float64}
 
