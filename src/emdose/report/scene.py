@@ -78,6 +78,10 @@ class Scene:
                 spot if np.all(np.isfinite(spot)) else None,  # type: ignore[arg-type]
             )
 
+    def plain(self) -> bytes:
+        """The picture by matplotlib, where pyvista cannot draw."""
+        return draw_plain(self)
+
     def thinned(self, most: int = 120) -> Scene:
         """The scene with every n-th voxel, so that no side has more than ``most`` of them."""
         n = max(1, -(-max(self.body.shape) // most))
@@ -93,7 +97,7 @@ class Renderer:
 
     Parameters
     ----------
-    scene : Scene
+    scene : Scene, or another with ``thinned``, ``archive`` and ``plain``
         What to draw.
     command : sequence of str, optional
         Program that turns the archive into a PNG; by default this module in the running Python.
@@ -101,7 +105,7 @@ class Renderer:
         How long the program may take [s].
     """
 
-    def __init__(self, scene: Scene, command: list[str] | None = None, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(self, scene: Any, command: list[str] | None = None, timeout_s: float = TIMEOUT_S) -> None:
         self.scene, self.timeout_s, self.problem = scene.thinned(), timeout_s, ""
         self._png = b""
         self._thread = threading.Thread(
@@ -112,7 +116,7 @@ class Renderer:
     def png(self) -> tuple[bytes, str]:
         """The picture as PNG, and why it is not pyvista's (empty when it is)."""
         self._thread.join()
-        return self._png or draw_plain(self.scene), self.problem
+        return self._png or self.scene.plain(), self.problem
 
     def _run(self, command: list[str]) -> None:
         try:
@@ -202,15 +206,15 @@ def draw(scene: Scene, size: tuple[int, int] = (1100, 960)) -> bytes:
     if scene.hot_spot_m is not None:  # look from the side of the hot spot, from the right and the front when in doubt
         side = np.where(np.asarray(scene.hot_spot_m)[:2] < corners[0].mean(axis=0)[:2], -1.0, 1.0)
     view = np.array([0.62 * side[0], side[1], 0.42])
-    _add_guides(plotter, np.concatenate(corners), size[0] / size[1], view / np.linalg.norm(view))
+    add_guides(plotter, np.concatenate(corners), size[0] / size[1], view / np.linalg.norm(view))
     stream = io.BytesIO()
     plotter.screenshot(stream, transparent_background=True)
     plotter.close()
     return stream.getvalue()
 
 
-def _add_guides(plotter: Any, points: np.ndarray, aspect: float, view: np.ndarray) -> None:
-    """Camera in the direction ``view``, direction arrows and a scale bar."""
+def add_guides(plotter: Any, points: np.ndarray, aspect: float, view: np.ndarray) -> None:
+    """Camera in the direction ``view`` on all ``points`` (n, 3), direction arrows and a scale bar."""
     import pyvista as pv
 
     low, high = points.min(axis=0), points.max(axis=0)
