@@ -383,9 +383,28 @@ class Circuit:
         seen = Network(network.frequencies_Hz, outer, [f.name for f in self.feeds], np.array(feeds, float))
         return Connected(seen, network, self, transfer, a, b)
 
-    def reflection(self, network: Network, s: Any) -> np.ndarray:
-        """Scattering matrix (f, n, n) of the circuit at the internal ports, sources switched off, at complex s."""
-        return self._scattering(network, np.atleast_1d(np.asarray(s, complex)))[:, : network.size, : network.size]
+    def impedance(self, port: str, s: Any) -> np.ndarray:
+        """What an internal port sees of its load or feed, the source switched off, at complex s (f,) [ohm].
+
+        An open port is infinite.
+        """
+        s = np.atleast_1d(np.asarray(s, complex))
+        for feed in self.feeds:
+            if feed.port == port:
+                m = feed.ladder.abcd(s)
+                r = feed.impedance_ohm
+                if math.isinf(r):
+                    some = m[:, 1, 0] != 0
+                    return np.where(some, m[:, 1, 1] / np.where(some, m[:, 1, 0], 1), math.inf)
+                return np.asarray((m[:, 1, 1] * r + m[:, 0, 1]) / (m[:, 1, 0] * r + m[:, 0, 0]))
+        load = self.loads.get(port, "open")
+        if isinstance(load, str):
+            return np.full(len(s), math.inf if load == "open" else 0.0, complex)
+        return np.broadcast_to(load.impedance_s(s), s.shape)
+
+    def without_sources(self) -> Circuit:
+        """The circuit with every source taken off and its ladder left open there: that of the coil alone."""
+        return replace(self, feeds=tuple(replace(f, impedance_ohm=math.inf) for f in self.feeds))
 
     def _scattering(self, network: Network, s: np.ndarray) -> np.ndarray:
         n, m = network.size, len(self.feeds)

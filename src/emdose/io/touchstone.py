@@ -1,0 +1,86 @@
+"""Touchstone files of networks (.s1p, .s2p, ...)."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.io.atomic import replacing
+from emdose.solvers.network import Network
+
+
+def write_touchstone(network: Network, path: Path | str) -> Path:
+    """Write the scattering matrices of a network.
+
+    Port names and single reference impedances go into comment lines, which other programs leave out.
+
+    Parameters
+    ----------
+    network : Network
+        The network.
+    path : Path or str
+        File name; its ending is replaced by the one of the number of ports, such as .s2p.
+
+    Returns
+    -------
+    Path
+        The file written.
+
+    Raises
+    ------
+    OutputError
+        When it cannot be written; nothing half-written is left.
+    """
+    path = Path(path)
+    path = path.with_suffix(f".s{network.size}p")
+    same = np.ptp(network.reference_ohm) <= 1e-12 * network.reference_ohm.max()
+    out = network if same else network.renormalised(float(network.reference_ohm[0]))
+    lines = ["! written by emdose", *(f"! Port[{n + 1}] = {name}" for n, name in enumerate(out.names))]
+    if not same:
+        lines.append("! reference impedances before renormalisation: "
+                     + " ".join(f"{r:.15g}" for r in network.reference_ohm))  # fmt: skip
+    lines.append(f"# Hz S RI R {out.reference_ohm[0]:.15g}")
+    for f, s in zip(out.frequencies_Hz, out.s, strict=True):
+        # Two ports are written column by column, more row by row in lines of four.
+        rows = [s.T.ravel()] if out.size <= 2 else list(s)
+        first = True
+        for row in rows:
+            for start in range(0, len(row), 4):
+                numbers = " ".join(f"{v.real:.16e} {v.imag:.16e}" for v in row[start : start + 4])
+                lines.append((f"{f:.16e} " if first else "  ") + numbers)
+                first = False
+    with replacing(path) as part:
+        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def read_touchstone(path: Path | str) -> Network:
+    """Read a Touchstone file.
+
+    Parameters
+    ----------
+    path : Path or str
+        A file .sNp with scattering, impedance or admittance parameters.
+
+    Raises
+    ------
+    InputError
+        When it does not exist, is not such a file, or has complex reference impedances.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError("no such file", file=path, expected="a Touchstone file")
+    if not re.fullmatch(r"\.(s\d+p|ts)", path.suffix.lower()):
+        raise InputError("not a Touchstone file", file=path, found=path.suffix, expected="an ending like .s2p")
+    import skrf
+
+    try:
+        return Network.from_skrf(skrf.Network(str(path)))
+    except InputError as error:
+        raise InputError(error.problem, file=path, field=error.field, found=error.found,
+                         expected=error.expected) from None  # fmt: skip
+    except Exception as error:
+        raise InputError(f"cannot be read: {error}", file=path, expected="a Touchstone file") from None
