@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     )
     from emdose.io.b1 import read_b1
     from emdose.io.folders import read_result
+    from emdose.io.meshes import read_implant, write_implant
     from emdose.io.phantoms import read_phantom, write_phantom
     from emdose.io.property_maps import read_property_map, write_property_map
     from emdose.io.pulseq import read_sequence
@@ -46,6 +47,8 @@ if TYPE_CHECKING:
     from emdose.models.tissues import Tissue, TissueTable
     from emdose.report import write_report
     from emdose.scenarios.run import run as run_scenario
+    from emdose.solvers.fdtd import Fdtd
+    from emdose.solvers.fdtd_cosimulation import CoSimulation
     from emdose.solvers.fields import Fields
     from emdose.solvers.vie import Vie
 
@@ -65,6 +68,7 @@ _WHERE = {
     ),
     "emdose.io.b1": ("read_b1",),
     "emdose.io.folders": ("read_result",),
+    "emdose.io.meshes": ("read_implant", "write_implant"),
     "emdose.io.phantoms": ("read_phantom", "write_phantom"),
     "emdose.io.property_maps": ("read_property_map", "write_property_map"),
     "emdose.io.pulseq": ("read_sequence",),
@@ -81,6 +85,8 @@ _WHERE = {
     "emdose.models.rectilinear": ("RectilinearGrid",),
     "emdose.models.tissues": ("Tissue", "TissueTable"),
     "emdose.report": ("write_report",),
+    "emdose.solvers.fdtd": ("Fdtd",),
+    "emdose.solvers.fdtd_cosimulation": ("CoSimulation",),
     "emdose.solvers.fields": ("Fields",),
     "emdose.solvers.vie": ("Vie",),
 }
@@ -104,6 +110,7 @@ __all__ = [
     "CapacitorLoop",
     "CapacitorLoopArray",
     "CircuitCoil",
+    "CoSimulation",
     "Coil",
     "ConvergenceError",
     "DeviceError",
@@ -111,6 +118,7 @@ __all__ = [
     "EmdoseError",
     "EmdoseWarning",
     "Exposure",
+    "Fdtd",
     "Fields",
     "GradientCoil",
     "GradientSet",
@@ -142,6 +150,7 @@ __all__ = [
     "point_sar",
     "read_b1",
     "read_gradient_coil",
+    "read_implant",
     "read_phantom",
     "read_property_map",
     "read_result",
@@ -152,6 +161,7 @@ __all__ = [
     "tissues",
     "waveforms",
     "whole_body_sar",
+    "write_implant",
     "write_phantom",
     "write_property_map",
     "write_report",

@@ -17,6 +17,7 @@ from functools import cache
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.models.surfaces import crossing_triangles
 
 Distance = Callable[[np.ndarray], np.ndarray]
 LATTICES = (0.37, 0.61, 0.13, 0.83)
@@ -25,6 +26,7 @@ SOFTNESS = 0.02
 """Weight of the mean of the cut edges against the tangent planes; holds the corner where the surface is flat."""
 MARGIN = 0.02
 """Distance that corners keep from the faces of their cells, in cells: no two fall together."""
+UNTANGLING = 5
 MOST_NODES = 1 << 28
 BLOCK = 1 << 20
 
@@ -63,7 +65,9 @@ def triangulate(
         origin = low - (1.5 + shift) * step_m
         vertices, triangles = _contour(distance, origin, step_m, tuple(shape.tolist()))
         if _is_manifold(triangles):
-            return vertices, triangles
+            vertices, sound = _untangled(vertices, triangles)
+            if sound:
+                return vertices, triangles
     raise InputError("shape thinner than the step of its surface", field="step_m", found=step_m,
                      expected="a smaller step")  # fmt: skip
 
@@ -147,6 +151,19 @@ def _balanced(distance: Distance, v: np.ndarray, triangles: np.ndarray, h: float
     weight = np.bincount(flat, np.repeat(area, 3), len(v))
     mean = np.bincount(flat, np.repeat(area * off, 3), len(v)) / np.where(weight > 0, weight, 1.0)
     return v - _limited(mean[:, None] * _towards(distance, v, h), 0.1 * h)
+
+
+def _untangled(v: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Corners without crossing triangles, and whether that worked: beside sharp edges some are moved between others."""
+    edges = np.concatenate([triangles[:, [n, (n + 1) % 3]] for n in range(3)])
+    count = np.bincount(edges[:, 0], minlength=len(v))[:, None]
+    for _ in range(UNTANGLING):
+        tangled = np.unique(triangles[crossing_triangles(v, triangles).ravel()])
+        if not len(tangled):
+            return v, True
+        v = v.copy()
+        v[tangled] = (0.5 * v + 0.5 * _sums(edges[:, 0], v[edges[:, 1]]) / count)[tangled]
+    return v, not len(crossing_triangles(v, triangles))
 
 
 @cache
