@@ -134,7 +134,7 @@ def test_a_checkpoint_cut_short_is_said_in_one_line(exposure, tmp_path):
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.warns(EmdoseWarning, match=r"port-0001\.npz: checkpoint damaged .*; this port is solved again") as told:
         again = solver.solve(exposure, device="cpu", checkpoint=checkpoint)
-    assert len(told) == 1
+    assert sum(issubclass(w.category, EmdoseWarning) for w in told) == 1
     assert again.convergence["resumed"] == [True, False]
     assert np.array_equal(again.E, whole.E)
 
@@ -151,10 +151,10 @@ def test_a_full_disk_costs_the_checkpoint_not_the_run(exposure):
 
 
 def test_an_unconverged_run_is_no_result(exposure):
-    with pytest.raises(ConvergenceError, match=r"cosine, sine not rung down after 2 periods .*raise max_periods") as e:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", EmdoseWarning)
-            Fdtd(max_periods=2).solve(exposure, device="cpu")
+    words = r"cosine, sine not rung down after 2 periods .*raise max_periods"
+    with pytest.raises(ConvergenceError, match=words) as e, warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmdoseWarning)
+        Fdtd(max_periods=2).solve(exposure, device="cpu")
     assert e.value.partial.E.shape[0] == 2
     assert e.value.partial.residual.min() > 1e-3
 
@@ -178,7 +178,9 @@ def test_plan_says_what_fits(exposure, monkeypatch):
     monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**20)
     with pytest.raises(ResourceError, match=r"needs .* GiB but .* cells of .* mm would fit"):
         Fdtd().solve(exposure, device="cpu")
-    monkeypatch.setattr(backend.Backend, "name", "cuda", raising=False)
+    gpu = backend.Backend("cuda", np, backend.get("cpu").kernels)
+    with pytest.raises(ResourceError, match=r'are free on cuda, .* or device="cpu", which is slower'):
+        Fdtd().plan(exposure, gpu)
 
 
 def test_out_of_memory_in_mid_run(exposure, monkeypatch):
@@ -189,7 +191,7 @@ def test_out_of_memory_in_mid_run(exposure, monkeypatch):
             raise MemoryError("16 GiB")
 
     monkeypatch.setattr(yee, "Engine", Greedy)
-    with pytest.raises(ResourceError, match="out of memory on cpu with .* cells: use larger cells"):
+    with pytest.raises(ResourceError, match=r"out of memory on cpu with .* cells: use larger cells"):
         Fdtd().solve(exposure, device="cpu")
 
 
@@ -224,8 +226,10 @@ def test_bad_options_are_refused(options, words):
 
 
 def test_empty_frequency_list(exposure):
-    with pytest.raises(InputError, match="no frequencies"):
+    with pytest.raises(InputError, match="empty frequency list"):
         Fdtd().cosimulate(exposure, [])
+    with pytest.raises(InputError, match="co-simulation needs gaps"):
+        Fdtd().cosimulate(exposure)
 
 
 def test_options_are_frozen():

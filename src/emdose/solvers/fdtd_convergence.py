@@ -95,9 +95,7 @@ class Monitor:
         """Whether the energy has kept growing since the source fell silent."""
         last = self.energies[-GROWTH_WINDOWS - 1 :]
         return (
-            len(last) > GROWTH_WINDOWS
-            and all(b > a for a, b in pairwise(last))
-            and last[-1] > GROWTH_FACTOR * last[0]
+            len(last) > GROWTH_WINDOWS and all(b > a for a, b in pairwise(last)) and last[-1] > GROWTH_FACTOR * last[0]
         )
 
     def state(self) -> dict[str, np.ndarray]:

@@ -116,8 +116,8 @@ def make_domain(solver: Fdtd, exposure: Exposure, highest_frequency_Hz: float | 
         corner.append(len(below) + before)
         source_low.append(len(below))
         source_high.append(len(below) + len(inner) - 1)
-    return Domain(RectilinearGrid(*nodes), phantom, tuple(corner), factor, cells,
-                  (tuple(source_low), tuple(source_high)))  # type: ignore[arg-type]  # fmt: skip
+    source = (_triple(source_low), _triple(source_high))
+    return Domain(RectilinearGrid(*nodes), phantom, _triple(corner), factor, cells, source)
 
 
 def refinement(solver: Fdtd, phantom: Grid) -> int:
@@ -168,6 +168,10 @@ def _reach(solver: Fdtd, axis: int, side: int, inner: np.ndarray, wave: bool) ->
             field=field, found=f"{1e3 * margin:.3g} mm of air", expected=f"at least {1e3 * least:.3g} mm",
         )  # fmt: skip
     return margin
+
+
+def _triple(values: list[int]) -> Shape:
+    return values[0], values[1], values[2]
 
 
 def default_margin(h: float) -> float:

@@ -90,7 +90,7 @@ def assemble(
             "tolerance": solver.tolerance,
             "steps": [r.steps for r in runs],
             "iterations": [max(r.steps for r in mine) for mine in behind],
-            "history": [list(max((r.history for r in mine), key=len)) for mine in behind],
+            "history": [list(max(mine, key=lambda r: len(r.history)).history) for mine in behind],
             "energy_dB": [r.energy_dB for r in runs],
             "resumed": [all(r.resumed for r in mine) for mine in behind],
             "runs": [r.name for r in runs],
@@ -244,26 +244,26 @@ def _extinction(problem: Problem, wave: PlaneWave, runs: Sequence[Run], shares: 
 
 def _at_ports(problem: Problem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
     """Power that the sources deliver behind their impedances into the coil, [W]."""
-    place = [runs[0].elements.index(name) for name in problem.exposure.coil.ports]
-    f = _own_frequency(problem)
-    V, I = (shares @ np.stack([getattr(r, x)[f] for r in runs]) for x in ("voltages", "currents"))
-    work = 0.5 * V[:, place].conj() @ I[:, place].T
-    return 0.5 * (work + work.conj().T)
+    return _in_elements(problem, runs, shares, feeds=True)
 
 
 def _lost(problem: Problem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray | None:
     """Power dissipated in lumped elements, [W]; None where there are none."""
-    if problem.coil_on_grid is None:
-        return None
-    place = [n for n, name in enumerate(runs[0].elements) if name not in problem.exposure.coil.ports]
-    f = _own_frequency(problem)
-    V, I = (shares @ np.stack([getattr(r, x)[f] for r in runs]) for x in ("voltages", "currents"))
-    work = 0.5 * V[:, place].conj() @ I[:, place].T
+    return None if problem.coil_on_grid is None else _in_elements(problem, runs, shares, feeds=False)
+
+
+def _in_elements(problem: Problem, runs: Sequence[Run], shares: np.ndarray, feeds: bool) -> np.ndarray:
+    names = problem.exposure.coil.ports
+    place = [n for n, name in enumerate(runs[0].elements) if (name in names) == feeds]
+    f = int(np.abs(problem.frequencies_Hz - problem.frequency_Hz).argmin())
+    volts, amperes = (shares @ np.stack([getattr(r, x)[f] for r in runs])[:, place] for x in ("voltages", "currents"))
+    return pair_power(volts, amperes)
+
+
+def pair_power(volts: np.ndarray, amperes: np.ndarray) -> np.ndarray:
+    """Power of every pair of drives as a Hermitian matrix, from voltages and currents (drive, port) [W]."""
+    work = 0.5 * volts.conj() @ amperes.T
     return 0.5 * (work + work.conj().T)
-
-
-def _own_frequency(problem: Problem) -> int:
-    return int(np.abs(problem.frequencies_Hz - problem.frequency_Hz).argmin())
 
 
 def _warn_closure(power: PowerBalance, drives: Mapping[str, np.ndarray]) -> None:
@@ -271,7 +271,7 @@ def _warn_closure(power: PowerBalance, drives: Mapping[str, np.ndarray]) -> None
     if worst > CLOSURE_WARNING:
         warnings.warn(
             f"power balance of the FDTD does not close: {100 * worst:.1f} % of the power is unaccounted for (expected "
-            f"at most {100 * CLOSURE_WARNING:g} %); use a smaller tolerance, more margin_m, or dtype=\"float64\"",
+            f'at most {100 * CLOSURE_WARNING:g} %); use a smaller tolerance, more margin_m, or dtype="float64"',
             EmdoseWarning,
             stacklevel=4,
         )

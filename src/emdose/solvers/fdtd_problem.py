@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from emdose.solvers.fdtd_domain import make_domain
 from emdose.solvers.fdtd_power import faces
 from emdose.solvers.fdtd_pulse import Pulse
 from emdose.solvers.materials import bounding_box, edge_majority
+from emdose.solvers.yee.lattice import stable_step
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
@@ -117,6 +119,12 @@ class Problem:
         self.complex_dtype = np.dtype(np.complex64 if solver.dtype == "float32" else np.complex128)
         self.wires: tuple[Any, Any] | None = None
 
+    def for_coil(self, coil: Any) -> Problem:
+        """The same problem for a coil of the same metal with other elements."""
+        out = copy.copy(self)
+        out.exposure = replace(self.exposure, coil=coil) if coil is not self.exposure.coil else self.exposure
+        return out
+
     # ---- what exists ---------------------------------------------------------------------------------------------
     @cached_property
     def materials(self) -> Any:
@@ -162,8 +170,7 @@ class Problem:
     @cached_property
     def time_step_s(self) -> float:
         """Step that the engine will take [s]."""
-        speed = math.sqrt(sum(1 / float(self.grid.steps(a).min()) ** 2 for a in range(3)))
-        return self.solver.courant / (C_0 * speed)
+        return self.solver.courant * stable_step(self.grid, (self.solver.walls,) * 6)
 
     @property
     def dft_every(self) -> int:
@@ -179,8 +186,8 @@ class Problem:
         tile = np.unique(self.currents.edges[:, 1:] // TILE, axis=0)
         nodes = np.array(self.grid.node_shape)
         return [
-            yee.Region(f"tile {n}", tuple(map(int, t * TILE)), tuple(map(int, np.minimum((t + 1) * TILE, nodes))), "E")
-            for n, t in enumerate(tile)
+            _region(f"tile {n}", tuple(slice(a, min(a + TILE, m)) for a, m in zip(t, nodes, strict=True)), "E")
+            for n, t in enumerate(tile * TILE)
         ]
 
     @cached_property
@@ -191,24 +198,23 @@ class Problem:
         for a in range(3):
             middle = (core[a].start + core[a].stop) // 2
             cut = [slice(middle, middle + 1) if b == a else s for b, s in enumerate(core)]
-            out.append(yee.Region(f"probe {a}", tuple(s.start for s in cut), tuple(s.stop for s in cut), "E"))
+            out.append(_region(f"probe {a}", cut, "E"))
         return out
 
     @cached_property
     def kept(self) -> list[Any]:
         """Where phasors are kept: the phantom's grid, the faces of the power box, and the filaments."""
-        boxes = {"core": self.domain.core}
+        out = [_region("core", self.domain.core, "EB")]
         if self.solver.walls == "cpml":
-            boxes |= {f"face {n}": cut for n, cut in enumerate(faces(self.domain.power_box))}
-        named = [
-            yee.Region(name, tuple(s.start for s in cut), tuple(s.stop for s in cut)) for name, cut in boxes.items()
-        ]
-        return [*named, *self.tiles]
+            out += [_region(f"face {n}", cut, "EB") for n, cut in enumerate(faces(self.domain.power_box))]
+        return [*out, *self.tiles]
 
     def problem_of(self, excitation: Excitation) -> Any:
         """The engine's problem of one run."""
-        materials, factors = self.materials, None
-        ports, lumped, sources, wave = [], [], [], None
+        materials, factors, wave = self.materials, None, None
+        ports: list[Any] = []
+        lumped: list[Any] = []
+        sources: list[Any] = []
         if excitation.weights is not None:
             assert self.currents is not None
             sources = [yee.CurrentSource(excitation.name, self.currents.edges, excitation.weights, self.pulse)]
@@ -263,7 +269,8 @@ class Problem:
         """What the runs will take; see :meth:`emdose.solvers.fdtd.Fdtd.plan`."""
         be, cells, runs = self.be, math.prod(self.grid.shape), len(self.excitations)
         transformed = sum(
-            math.prod(h - a for a, h in zip(r.low, r.high, strict=True)) * 3 * len(r.fields) for r in (*self.kept, *self.probes)
+            math.prod(h - a for a, h in zip(r.low, r.high, strict=True)) * 3 * len(r.fields)
+            for r in (*self.kept, *self.probes)
         )
         item = 4 if self.solver.dtype == "float32" else 8
         shell = cells - math.prod(n - 2 * self.domain.absorber_cells for n in self.grid.shape)
@@ -318,6 +325,11 @@ class Problem:
             "grid": repr([hashlib.sha256(self.grid.nodes(a).tobytes()).hexdigest()[:16] for a in range(3)]),
             "device": self.be.name,
         }
+
+
+def _region(name: str, cut: Sequence[slice], fields: str) -> Any:
+    low, high = ([int(getattr(s, end)) for s in cut] for end in ("start", "stop"))
+    return yee.Region(name, (low[0], low[1], low[2]), (high[0], high[1], high[2]), fields)
 
 
 def _real_parts(weights: np.ndarray) -> list[tuple[complex, np.ndarray]]:

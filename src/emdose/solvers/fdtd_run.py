@@ -155,9 +155,7 @@ class Reporter:
         return max(self.planned, self.step if self.run < self.runs else 0)
 
 
-def run_all(
-    problem: Problem, reporter: Reporter, checkpoint: Checkpoint | None, clock: dict[str, float]
-) -> list[Run]:
+def run_all(problem: Problem, reporter: Reporter, checkpoint: Checkpoint | None, clock: dict[str, float]) -> list[Run]:
     """Every run of a problem, from the checkpoint where it is there.
 
     Raises
@@ -220,9 +218,7 @@ class _Keeper:
         if self.checkpoint is None:
             return
         try:
-            self.checkpoint.save_arrays(
-                name, {**arrays, **{f"id.{k}": np.array(v) for k, v in self.identity.items()}}
-            )
+            self.checkpoint.save_arrays(name, {**arrays, **{f"id.{k}": np.array(v) for k, v in self.identity.items()}})
         except OutputError as error:
             warnings.warn(f"no checkpoint from here on, the run itself goes on: {error}", EmdoseWarning, stacklevel=2)
             self.checkpoint = None
@@ -276,9 +272,9 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
     E, B = {}, {}
     for region in problem.kept:
         phasors = engine.phasors(region.name)
-        E[region.name] = (phasors.E[0] / unit).astype(problem.complex_dtype)
-        if "B" in region.fields:
-            B[region.name] = (phasors.B[0] / unit).astype(problem.complex_dtype)
+        for kept, sums in ((E, phasors.E), (B, phasors.B)):
+            if sums is not None:
+                kept[region.name] = (sums[0] / unit).astype(problem.complex_dtype)
     return Run(
         excitation.name, excitation.port, excitation.factor, E, B,
         voltages / source[:, None], currents / source[:, None], names,
