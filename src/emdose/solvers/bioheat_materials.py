@@ -1,0 +1,231 @@
+r"""From a phantom with or without metal to the maps of the heat problem.
+
+A voxel that a metal surface cuts holds f of metal: capacities mix by volume, perfusion acts in the rest. Heat flows along
+the surface through both (parallel), across it through one after the other (series), so with n the normal, the gradient
+of f, the conductivity along axis a is
+
+.. math:: k_a = n_a^2 \left(\frac{f}{k_m} + \frac{1 - f}{k_t} + R |\nabla f|\right)^{-1}
+          + (1 - n_a^2) \left(f k_m + (1 - f) k_t\right)
+
+with R the thermal contact resistance of the surface, spread over the voxels that it crosses.
+
+Source: the mixing rule is that of C. Kottke, A. Farjadpour, S. G. Johnson, Phys. Rev. E 77 (2008) 036611, whose
+diagonal is kept here; perfusion as in H. H. Pennes, J. Appl. Physiol. 1 (1948) 93-122.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import EmdoseWarning, InputError
+from emdose.solvers.bioheat_problem import HeatMaps
+
+if TYPE_CHECKING:
+    from emdose.models.phantoms import Phantom
+
+ML_MIN_KG = 1e-6 / 60
+"""Of a perfusion in mL/min/kg: m^3/s/kg."""
+BLOOD_DENSITY_KG_M3, BLOOD_HEAT_CAPACITY_J_KG_K = 1049.75, 3617.0
+"""Blood in the IT'IS database V5.0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Metals:
+    """Metal in the voxels of a body.
+
+    Parameters
+    ----------
+    fraction : (nx, ny, nz) ndarray
+        Share of the voxel's volume, 0 to 1.
+    part : (nx, ny, nz) integer ndarray
+        Which metal, counted from 1; 0 where there is none.
+    metals : sequence
+        With density_kg_m3, heat_capacity_J_kg_K and thermal_conductivity_W_m_K.
+    contact_m2_K_W : float
+        Thermal contact resistance between metal and tissue [m^2 K/W]; 0 for perfect contact.
+    """
+
+    fraction: np.ndarray
+    part: np.ndarray
+    metals: Sequence[Any]
+    contact_m2_K_W: float = 0.0
+
+    def per_part(self, name: str) -> np.ndarray:
+        """A property of the metal in every voxel; where there is none, that of the first metal."""
+        values = [float(getattr(m, name)) for m in self.metals]
+        return np.array([values[0], *values])[self.part]
+
+
+def body_maps(
+    phantom: Phantom, metals: Metals | None = None, surface_W_m2_K: float = 8.0, edges: str = "surface"
+) -> HeatMaps:
+    """Thermal maps of a phantom.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        The body; every tissue needs heat capacity and thermal conductivity.
+    metals : Metals, optional
+        Metal in its voxels.
+    surface_W_m2_K : float
+        Heat exchange of the skin with the air: convection, radiation and evaporation together [W/m^2/K].
+    edges : "surface", "insulated" or "fixed"
+        What the faces of the body at the ends of the grid do, see :class:`HeatMaps`.
+
+    Notes
+    -----
+    Air that the body encloses (no way to the ends of the grid) exchanges no heat. Tissue with the perfusion that stands
+    for "at blood temperature" keeps its temperature.
+
+    Raises
+    ------
+    InputError
+        When a tissue has no thermal data.
+    """
+    used = np.unique(phantom.labels)
+    heat, conductivity, perfusion = np.zeros((3, len(phantom.tissues)))
+    conductivity[0] = heat[0] = 1.0  # the background takes no part
+    for i in used[used > 0]:
+        tissue = phantom.tissues[i]
+        for name in ("heat_capacity_J_kg_K", "thermal_conductivity_W_m_K"):
+            if getattr(tissue, name) is None:
+                raise InputError("this tissue has no thermal data", field=f"{tissue.name}.{name}",
+                                 expected="a number: phantom.with_tissue(...) or a table of tissues gives it")  # fmt: skip
+        heat[i] = tissue.density_kg_m3 * tissue.heat_capacity_J_kg_K  # type: ignore[operator]
+        conductivity[i] = tissue.thermal_conductivity_W_m_K
+        perfusion[i] = perfusion_W_m3_K(tissue)
+    body, labels = phantom.body, phantom.labels
+    pinned = np.array([t.at_blood_temperature for t in phantom.tissues])[labels]
+    C, k, W = heat[labels], conductivity[labels], perfusion[labels]
+    active = body
+    if metals is not None and metals.fraction.any():
+        f = np.asarray(metals.fraction, float)
+        active = body | (f > 0)
+        C, W = _with_metal(f, metals, body, C, W)
+        k = _mixed_conductivity(f, metals, body, k, phantom.spacing_m)
+        pinned = pinned & (f < 0.5)
+    return HeatMaps(phantom.spacing_m, C, k, W, active, surface_W_m2_K, _open_air(active), edges,
+                    pinned if pinned.any() else None)  # fmt: skip
+
+
+def perfusion_W_m3_K(tissue: Any) -> float:
+    """Heat that the blood takes per kelvin above its temperature: rho w rho_b c_b [W/m^3/K]."""
+    flow = (tissue.perfusion_mL_min_kg or 0.0) * ML_MIN_KG
+    return flow * tissue.density_kg_m3 * BLOOD_DENSITY_KG_M3 * BLOOD_HEAT_CAPACITY_J_KG_K
+
+
+def metabolic_W_m3(phantom: Phantom, metals: Metals | None = None) -> np.ndarray:
+    """Metabolic heat of every voxel [W/m^3]."""
+    values = [0.0, *((t.metabolic_heat_W_kg or 0.0) * t.density_kg_m3 for t in phantom.tissues[1:])]
+    out = phantom.per_label(values, float)
+    return out if metals is None else out * (1 - np.clip(metals.fraction, 0, 1))
+
+
+def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, fraction: np.ndarray) -> np.ndarray:
+    """Power density of voxels of one grid on another, by the volume they share; the power is kept.
+
+    Parameters
+    ----------
+    cells : (m, 3) int ndarray
+        Voxels of ``source_grid``.
+    values : (s, m) ndarray
+        Power densities [W/m^3].
+    source_grid, grid : Grid
+        Where they are and where they go.
+    fraction : (nx, ny, nz) ndarray
+        Share of metal: what falls into voxels without any is given to the deposit of the others.
+
+    Returns
+    -------
+    (s, nx, ny, nz) float64 ndarray [W/m^3]
+    """
+    pieces: list[list[tuple[np.ndarray, np.ndarray]]] = []
+    for axis in range(3):
+        h, H = source_grid.spacing_m[axis], grid.spacing_m[axis]
+        low = (source_grid.origin_m[axis] + cells[:, axis] * h - grid.origin_m[axis]) / H
+        first, width = np.floor(low + 1e-9).astype(int), h / H
+        ends = []
+        for n in range(int(np.ceil(width)) + 1):
+            shared = np.clip(np.minimum(low + width, first + n + 1) - np.maximum(low, first + n), 0, None) / width
+            ends.append((first + n, shared))
+        pieces.append(ends)
+    out = np.zeros((len(values), grid.size))
+    lost = 0.0
+    total = float(np.abs(values).sum())
+    for ix, wx in pieces[0]:
+        for iy, wy in pieces[1]:
+            for iz, wz in pieces[2]:
+                share = wx * wy * wz
+                inside = share > 0
+                for index, n in ((ix, grid.shape[0]), (iy, grid.shape[1]), (iz, grid.shape[2])):
+                    inside &= (index >= 0) & (index < n)
+                lost += float((np.abs(values) * np.where(inside, 0, share)).sum())
+                at = np.ravel_multi_index((ix[inside], iy[inside], iz[inside]), grid.shape)
+                for s in range(len(values)):
+                    out[s] += np.bincount(at, (values[s] * share)[inside], grid.size)
+    if lost > 1e-6 * total:
+        raise InputError("the implant's losses leave the body's grid", field="implant", found=f"{lost / total:.1%}",
+                         expected="an implant inside the phantom, posed as when its losses were computed")  # fmt: skip
+    out *= source_grid.voxel_volume_m3 / grid.voxel_volume_m3
+    return _into_metal(out.reshape(-1, *grid.shape), np.asarray(fraction) > 0)
+
+
+def _into_metal(density: np.ndarray, metal: np.ndarray) -> np.ndarray:
+    before = density.sum(axis=(1, 2, 3))
+    size = np.abs(density).sum(axis=(1, 2, 3))
+    stray = np.abs(density * ~metal).sum(axis=(1, 2, 3))
+    if np.any(stray > 0.2 * size):
+        raise InputError("the losses lie beside the implant", field="implant", found=f"{float((stray / size).max()):.0%}",
+                         expected="the implant posed as when its losses were computed")  # fmt: skip
+    kept = density * metal
+    after = kept.sum(axis=(1, 2, 3))
+    # Diagonal entries of a tensor are powers and scale; the others may sum to nothing and stay as they are.
+    factor = np.where(np.abs(after) > 0.5 * np.abs(kept).sum(axis=(1, 2, 3)), before / np.where(after, after, 1), 1.0)
+    return kept * factor[:, None, None, None]
+
+
+def _with_metal(
+    f: np.ndarray, metals: Metals, body: np.ndarray, C: np.ndarray, W: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    metal = metals.per_part("density_kg_m3") * metals.per_part("heat_capacity_J_kg_K")
+    tissue = np.where(body, C, metal)
+    return f * metal + (1 - f) * tissue, np.where(body, (1 - f) * W, 0.0)
+
+
+def _mixed_conductivity(
+    f: np.ndarray, metals: Metals, body: np.ndarray, k: np.ndarray, spacing_m: Sequence[float]
+) -> np.ndarray:
+    metal = metals.per_part("thermal_conductivity_W_m_K")
+    tissue = np.where(body, k, metal)
+    slope = np.zeros((3, *f.shape))
+    for axis in range(3):
+        if f.shape[axis] > 1:
+            slope[axis] = np.gradient(f, spacing_m[axis], axis=axis)
+    steep = np.sqrt((slope**2).sum(axis=0))
+    normal = np.divide(slope, steep, out=np.zeros_like(slope), where=steep > 0)
+    parallel = f * metal + (1 - f) * tissue
+    series = 1 / (f / metal + (1 - f) / tissue + metals.contact_m2_K_W * steep)
+    return normal**2 * series + (1 - normal**2) * parallel
+
+
+def _open_air(active: np.ndarray) -> np.ndarray:
+    """Empty voxels with a way to the ends of the grid; enclosed air exchanges nothing."""
+    from scipy.ndimage import label
+
+    parts, count = label(~active)
+    open_ = np.zeros(count + 1, bool)
+    for axis in range(3):
+        for end in (0, -1):
+            open_[np.unique(np.take(parts, end, axis))] = True
+    open_[0] = False
+    return open_[parts]
+
+
+def warn(text: str) -> None:
+    """Tell of something that changes how far a temperature can be trusted."""
+    warnings.warn(text, EmdoseWarning, stacklevel=4)
