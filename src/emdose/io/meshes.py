@@ -6,6 +6,7 @@ import struct
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -195,7 +196,7 @@ def _read_other(data: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            mesh = trimesh.load(io.BytesIO(data), file_type=kind, process=False, force="mesh", skip_materials=True)
+            mesh: Any = trimesh.load(io.BytesIO(data), file_type=kind, process=False, force="mesh", skip_materials=True)
             vertices, triangles = np.asarray(mesh.vertices, float), np.asarray(mesh.faces, np.int64)
     except Exception as error:  # whatever the reader stumbles over
         raise InputError(f"cannot read this {kind.upper()} file: {type(error).__name__}: {error}", file=path,

@@ -75,9 +75,10 @@ def triangulate(
 def _contour(
     distance: Distance, origin: np.ndarray, h: float, shape: tuple[int, int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
+    size = int(np.prod(shape))
     values = np.concatenate([
-        distance(origin + h * np.stack(np.unravel_index(np.arange(at, min(at + BLOCK, np.prod(shape))), shape), 1))
-        for at in range(0, int(np.prod(shape)), BLOCK)
+        distance(origin + h * np.stack(np.unravel_index(np.arange(at, min(at + BLOCK, size)), shape), 1))
+        for at in range(0, size, BLOCK)
     ]).reshape(shape)  # fmt: skip
     inside = values < 0
     if not inside.any():

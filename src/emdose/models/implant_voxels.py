@@ -240,9 +240,13 @@ class _Pieces:
 
     def area(self, c: int) -> np.ndarray:
         """Open area fraction of the faces normal to c in the window; one more layer along c."""
-        shape = self.volume.shape
-        areas = np.bincount(self.index, self.vectors[:, c], math.prod(shape)).reshape(shape)
-        return _below(areas, c)
+        shape: Shape = self.volume.shape
+        return _below(_per_voxel(self.index, self.vectors[:, c], shape), c)
+
+
+def _per_voxel(index: np.ndarray, values: np.ndarray, shape: Shape) -> np.ndarray:
+    # Without any entry bincount makes integers.
+    return np.bincount(index, values, math.prod(shape)).astype(float, copy=False).reshape(shape)
 
 
 def _below(areas: np.ndarray, axis: int) -> np.ndarray:
@@ -271,8 +275,7 @@ def _cut(part: Part, grid: Grid, contacts: list[_Contact]) -> _Pieces:
     flat = np.ptp(corners, axis=1) == 0  # (t, 3): lies in a plane normal to that axis...
     flat &= corners[:, 0] == np.floor(corners[:, 0])  # ...which is one of the grid
     index, pieces, owner = _all_pieces(corners, normals, flat, shape)
-    volume = np.bincount(index, -pieces[:, 3], math.prod(shape)).reshape(shape)
-    volume += _below(np.bincount(index, pieces[:, 2], math.prod(shape)).reshape(shape), 2)[..., :-1]
+    volume = _below(_per_voxel(index, pieces[:, 2], shape), 2)[..., :-1] - _per_voxel(index, pieces[:, 3], shape)
     for c in range(3):
         for top in (False, True):
             chosen = flat[owner, c] & ((normals[owner, c] > 0) == top)

@@ -172,7 +172,7 @@ class Implant:
     @property
     def centroid_m(self) -> np.ndarray:
         """Centre of mass (3,) [m]."""
-        return sum(p.mass_kg * p.centroid_m for p in self.parts) / self.mass_kg
+        return np.sum([p.mass_kg * p.centroid_m for p in self.parts], axis=0) / self.mass_kg
 
     @property
     def bounds_m(self) -> tuple[Vector, Vector]:

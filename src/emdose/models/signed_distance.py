@@ -66,7 +66,7 @@ class Shape:
         """The shape displaced by a vector [m]."""
         shift, f = np.asarray(shift_m, float), self.distance
         low, high = np.array(self.low_m) + shift, np.array(self.high_m) + shift
-        return Shape(lambda p: f(p - shift), tuple(low.tolist()), tuple(high.tolist()))  # type: ignore[arg-type]
+        return Shape(lambda p: f(p - shift), tuple(low.tolist()), tuple(high.tolist()))
 
     def rotated(self, rotation: Rotation, axis: str | Vector = "z") -> Shape:
         """The shape turned about the origin, as :meth:`emdose.models.implants.Implant.rotated`."""
@@ -74,7 +74,7 @@ class Shape:
         corners = np.stack(np.meshgrid(*zip(self.low_m, self.high_m, strict=True), indexing="ij"), -1).reshape(-1, 3)
         corners = corners @ R.T
         low, high = corners.min(0), corners.max(0)
-        return Shape(lambda p: f(p @ R), tuple(low.tolist()), tuple(high.tolist()))  # type: ignore[arg-type]
+        return Shape(lambda p: f(p @ R), tuple(low.tolist()), tuple(high.tolist()))
 
     def part(self, name: str, metal: Metal | str, step_m: float) -> Part:
         """The shape as a closed surface of triangles of about ``step_m`` [m], filled with a metal."""
