@@ -269,7 +269,8 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
     source = problem.pulse.spectrum(problem.frequencies_Hz, dt)
     voltages, currents = spectra.arrays(names)
     unit = problem.pulse.spectrum(np.array([problem.frequency_Hz]), dt)[0] / problem.phase_of(excitation)
-    E, B = {}, {}
+    E: dict[str, np.ndarray] = {}
+    B: dict[str, np.ndarray] = {}
     for region in problem.kept:
         phasors = engine.phasors(region.name)
         for kept, sums in ((E, phasors.E), (B, phasors.B)):
