@@ -49,7 +49,9 @@ if TYPE_CHECKING:
     from emdose.scenarios.run import run as run_scenario
     from emdose.solvers.fdtd import Fdtd
     from emdose.solvers.fdtd_cosimulation import CoSimulation
+    from emdose.solvers.eddy import EddyCurrent
     from emdose.solvers.fields import Fields
+    from emdose.solvers.power_tensor import PowerTensor
     from emdose.solvers.vie import Vie
 
 _WHERE = {
@@ -87,7 +89,9 @@ _WHERE = {
     "emdose.report": ("write_report",),
     "emdose.solvers.fdtd": ("Fdtd",),
     "emdose.solvers.fdtd_cosimulation": ("CoSimulation",),
+    "emdose.solvers.eddy": ("EddyCurrent",),
     "emdose.solvers.fields": ("Fields",),
+    "emdose.solvers.power_tensor": ("PowerTensor",),
     "emdose.solvers.vie": ("Vie",),
 }
 _MODULES = {
@@ -115,6 +119,7 @@ __all__ = [
     "ConvergenceError",
     "DeviceError",
     "Dipole",
+    "EddyCurrent",
     "EmdoseError",
     "EmdoseWarning",
     "Exposure",
@@ -132,6 +137,7 @@ __all__ = [
     "OutputError",
     "Phantom",
     "PlaneWave",
+    "PowerTensor",
     "RectilinearGrid",
     "ResourceError",
     "SarMap",

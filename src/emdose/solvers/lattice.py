@@ -17,6 +17,7 @@ Berg, IEEE Trans. MTT 40 (1992) 1757 (weak form of the volume integral with one 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -103,17 +104,28 @@ class Convolution:
         Device.
     dtype : complex dtype
         Type of the computation.
+    kernel : callable, optional
+        Even function of three 1-D arrays of offsets in cells, which :meth:`potential` uses in place of S h^3.
     """
 
     def __init__(
-        self, source: Shape, target: Shape, offset: Shape, spacing_m: float, wavenumber: float, be: Backend, dtype: Any
+        self,
+        source: Shape,
+        target: Shape,
+        offset: Shape,
+        spacing_m: float,
+        wavenumber: float,
+        be: Backend,
+        dtype: Any,
+        kernel: Callable[[tuple[Any, Any, Any]], Any] | None = None,
     ) -> None:
         self.be, self.dtype = be, np.dtype(dtype)
         self.source, self.target, self.offset = tuple(source), tuple(target), tuple(offset)
         self.wavenumber, self.spacing_m = wavenumber, spacing_m
         self.big = padded_shape(source, target, offset, be)
         xp = be.xp
-        S = green_function(tuple(xp.arange(b // 2 + 1) for b in self.big), spacing_m, wavenumber, be)
+        offsets = tuple(xp.arange(b // 2 + 1) for b in self.big)
+        S = green_function(offsets, spacing_m, wavenumber, be) if kernel is None else kernel(offsets)
         for axis in range(3):
             S = _even_fft(S, axis, be)
         # Even along every axis; whole along z, where the kernel runs through it.
