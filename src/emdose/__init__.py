@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from emdose.models.tissues import Tissue, TissueTable
     from emdose.report import write_report
     from emdose.scenarios.run import run as run_scenario
+    from emdose.solvers.eddy import EddyCurrent
     from emdose.solvers.fdtd import Fdtd
     from emdose.solvers.fdtd_cosimulation import CoSimulation
-    from emdose.solvers.eddy import EddyCurrent
     from emdose.solvers.fields import Fields
     from emdose.solvers.power_tensor import PowerTensor
     from emdose.solvers.vie import Vie
