@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from emdose.io.ept_results import EptResult
+    from emdose.io.implant_results import ImplantResult
     from emdose.io.results import RunResult
 
 __all__ = ["write_report"]
 
 
-def write_report(folder_or_result: Path | str | RunResult | EptResult, path: Path | str | None = None) -> Path:
+def write_report(
+    folder_or_result: Path | str | RunResult | EptResult | ImplantResult, path: Path | str | None = None
+) -> Path:
     """Write the report of a run as one self-contained HTML file; see :func:`emdose.report.html.write_report`."""
     from emdose.report.html import write_report as write
 

@@ -12,6 +12,7 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.io import atomic, files
 from emdose.io.ept_results import EptResult
+from emdose.io.implant_results import ImplantResult
 from emdose.io.results import LOCK_FILE, REPORT_FILE
 from emdose.report import content, limit_table
 from emdose.report.scene import GLOW, Renderer, Scene
@@ -24,12 +25,14 @@ if TYPE_CHECKING:
 LARGEST_LOCK_BYTES = 1_000_000
 
 
-def write_report(folder_or_result: Path | str | RunResult | EptResult, path: Path | str | None = None) -> Path:
+def write_report(
+    folder_or_result: Path | str | RunResult | EptResult | ImplantResult, path: Path | str | None = None
+) -> Path:
     """Write the report of a run as one self-contained HTML file.
 
     Parameters
     ----------
-    folder_or_result : Path, str, RunResult or EptResult
+    folder_or_result : Path, str, RunResult, EptResult or ImplantResult
         Result folder of a run of any kind, or what :func:`emdose.io.folders.read_result` made of it.
     path : Path or str, optional
         The file; by default ``report.html`` in the result's folder.
@@ -56,6 +59,10 @@ def write_report(folder_or_result: Path | str | RunResult | EptResult, path: Pat
         from emdose.report.ept_html import render as render_ept
 
         atomic.write_text(target, render_ept(result))
+    elif isinstance(result, ImplantResult):
+        from emdose.report.implant_html import render as render_implant
+
+        atomic.write_text(target, render_implant(result))
     else:
         atomic.write_text(target, render(result))
     return target
@@ -188,7 +195,7 @@ def _setup(result: RunResult) -> list[tuple[str, str]]:
     return [(name, text) for name, text in rows if text]
 
 
-def lock_text(result: RunResult | EptResult) -> str:
+def lock_text(result: RunResult | EptResult | ImplantResult) -> str:
     """Text of the scenario's lock file when it lies in the result's folder, else what the summary says."""
     path = Path(result.folder) / LOCK_FILE
     try:
