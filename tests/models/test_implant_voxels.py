@@ -168,9 +168,7 @@ def test_walls() -> None:
     ((_, ways),) = wall_thickness(shell)
     depth = np.linalg.norm(ways, axis=1)
     assert np.quantile(depth, 0.02) == pytest.approx(3e-3, rel=0.02)
-    with pytest.raises(
-        em.InputError, match="step coarser than the thinnest wall; found '4 x 4 x 4 mm'; expected at mo"
-    ):
+    with pytest.raises(em.InputError, match="step coarser than the thinnest wall; found '4 x 4 x 4 mm'; expected at m"):
         voxelise(shell, 4e-3)
     with pytest.warns(em.EmdoseWarning, match=r"only 1\.5 voxels across its thinnest wall of 3 mm"):
         voxelise(shell, 2e-3)

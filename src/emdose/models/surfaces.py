@@ -65,7 +65,9 @@ def closed_surface(vertices: Array, triangles: Array, file: object = None) -> Su
         When there is no triangle, a coordinate is not finite, or the surface stays open, one-sided or flat.
     """
     vertices, triangles = np.asarray(vertices, float), np.asarray(triangles, np.int64)
-    if triangles.ndim != 2 or not len(triangles):
+    if vertices.ndim != 2 or vertices.shape[1] != 3:
+        raise InputError("vertices without three coordinates", file=file, found=vertices.shape)
+    if triangles.ndim != 2 or triangles.shape[1] != 3 or not len(triangles):
         raise InputError("no triangles", file=file, expected="a closed surface of triangles")
     if triangles.min() < 0 or triangles.max() >= len(vertices):
         raise InputError("triangle points to a vertex that is not there", file=file,
@@ -180,20 +182,23 @@ def _fill_holes(s: Surface, file: object) -> None:
     for p, q in zip(a.tolist(), b.tolist(), strict=True):
         neighbours.setdefault(p, []).append(q)
         neighbours.setdefault(q, []).append(p)
-    if any(len(n) != 2 for n in neighbours.values()):
+    if any(len(n) % 2 for n in neighbours.values()):
         raise InputError("surface is open", file=file, found=f"{len(a)} edges of one triangle only",
                          expected="a closed surface")  # fmt: skip
     direction = set(zip(a.tolist(), b.tolist(), strict=True))
-    loops, left = [], set(neighbours)
-    while left:
-        loop = [left.pop()]
-        while True:
-            ahead = [q for q in neighbours[loop[-1]] if q in left]
-            if not ahead:
-                break
-            left.discard(ahead[0])
-            loop.append(ahead[0])
-        loops.append(loop)
+    loops = []
+    for start in list(neighbours):
+        path = [start]
+        while neighbours[path[-1]]:
+            here = path[-1]
+            there = neighbours[here].pop()
+            neighbours[there].remove(here)
+            if there in path:  # a loop is closed; holes may share a corner
+                at = path.index(there)
+                loops.append(path[at:])
+                path = path[: at + 1]
+            else:
+                path.append(there)
     added = []
     for loop in loops:
         points = s.vertices[loop]
