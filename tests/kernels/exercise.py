@@ -269,7 +269,7 @@ def panels(kernels: Recorder, real: type) -> Result:
 
 
 def bioheat(kernels: Recorder, real: type) -> Result:
-    """A lumpy body on a grid with two bundles of rows along z, two sources with their own sinks and with shared ones."""
+    """A lumpy body on a grid with two bundles of rows along z; two sources, with sinks of their own or shared."""
     from emdose.solvers.bioheat_problem import Layout
 
     rng = np.random.default_rng(9)
@@ -306,7 +306,8 @@ def bioheat(kernels: Recorder, real: type) -> Result:
         kernels.launch("second_sweep", x.launches(CPU, maps), x.lanes, maps, n, plane, h, x.first, x.count, heat, g[0],
                        second, change)  # fmt: skip
         found[f"second {own}"] = change.copy()
-        kernels.launch("last_sweep", z.launches(CPU, maps), maps, n, row, z.first, z.count, z.packed, u, a, c, change, T)
+        kernels.launch("last_sweep", z.launches(CPU, maps), maps, n, row, z.first, z.count, z.packed, u, a, c, change,
+                       T)  # fmt: skip
         found |= {f"{name} {own}": values.copy() for name, values in (("T", T), ("m", m), ("u", u), ("a", a), ("c", c))}
     for step in (0.0, 0.7):
         out = np.zeros_like(q[0])
@@ -316,6 +317,33 @@ def bioheat(kernels: Recorder, real: type) -> Result:
 
 
 CPU = backend.get("cpu")
+def triangles(kernels: Recorder, real: type) -> Result:
+    """Triangles of several sizes in a box of voxels, rays through them, and all their pairs."""
+    rng = np.random.default_rng(11)
+    n, side = 40, 6
+    corners = rng.uniform(0, side, (n, 1, 3)) + rng.normal(size=(n, 3, 3)) * rng.uniform(0.1, 2, (n, 1, 1))
+    columns = np.stack(np.meshgrid(np.arange(side), np.arange(side), indexing="ij"), -1).reshape(-1, 2)
+    triangle = np.repeat(np.arange(n, dtype=np.int32), len(columns))
+    column = np.tile(columns, (n, 1)).astype(np.int32)
+    low, high = np.empty((2, len(triangle)), np.int32)
+    kernels.launch("column_spans", len(triangle), corners, triangle, column, low, high)
+    some = np.flatnonzero(high > low)
+    voxel = np.column_stack([column[some], low[some]]).astype(np.int32)
+    pieces = np.empty((len(some), 4))
+    kernels.launch("voxel_pieces", len(some), corners, triangle[some], voxel, pieces)
+    origin, direction = rng.uniform(0, side, (30, 3)), rng.normal(size=(30, 3))
+    distance, which = np.empty(30), np.empty(30, np.int32)
+    kernels.launch("first_hits", 30, origin, direction, n, corners, 1e-9, distance, which)
+    pair = np.stack(np.triu_indices(n, 1), 1).astype(np.int32)
+    crossing = np.empty(len(pair), np.uint8)
+    kernels.launch("crossing_pairs", len(pair), corners, pair, 1e-12, crossing)
+    assert len(some) > 100
+    assert 0 < crossing.sum() < len(pair)
+    assert 0 < (which < 0).sum() < 30
+    return {"low": low, "high": high, "pieces": pieces, "distance": np.where(which < 0, 0.0, distance), "which": which,
+            "crossing": crossing}  # fmt: skip
+
+
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "bandwidth": bandwidth,
     "average": average,
@@ -325,6 +353,7 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "basis": basis,
     "window": window,
     "local_fit": local_fit,
+    "triangles": triangles,
     "bioheat": bioheat,
 }
 REALS = {"float": np.float32, "double": np.float64}
