@@ -76,13 +76,16 @@ class RunProgress:
     def _port(self, event: dict[str, Any]) -> None:
         port, self.ports, residual, tolerance = event["port"], event["ports"], event["residual"], event["tolerance"]
         self.ports_done = port
-        fraction = (port + solved_share(residual, tolerance)) / self.ports
+        fraction = (port + _share(event)) / self.ports
         now = time.monotonic()
         if self._solving_since is None:
             # Ports from a checkpoint took no time: they must not make the estimate too good.
             self._solving_since, self._first_fraction = now, fraction
-        eta = remaining(now - self._solving_since, fraction - self._first_fraction, 1 - fraction)
+        eta = event.get("eta_s") or remaining(now - self._solving_since, fraction - self._first_fraction, 1 - fraction)
         note = f"residual {residual:.1e} (goal {tolerance:.0e})"
+        if "step" in event:
+            note = (f"step {event['step']} of {event['steps']}, energy {event['energy_dB']:.0f} dB, {note}, "
+                    f"{event['mcells_per_s']:.0f} Mcells/s")  # fmt: skip
         note += "" if eta is None else f", about {duration(eta)} left"
         if not self.quiet:
             self._show(f"solving port {port + 1} of {self.ports}", fraction, note, (event["stage"], port))
@@ -97,6 +100,13 @@ class RunProgress:
         if stage != self._last_stage or now - self._last_line >= LINE_EVERY_S:
             self.console.print(f"{text}{': ' if note else ''}{note}", highlight=False, soft_wrap=True)
             self._last_line, self._last_stage = now, stage
+
+
+def _share(event: dict[str, Any]) -> float:
+    """How much of a port is done: by steps in time, or by the residual."""
+    if event.get("steps"):
+        return min(1.0, float(event["step"] / event["steps"]))
+    return solved_share(event["residual"], event["tolerance"])
 
 
 def solved_share(residual: float, tolerance: float) -> float:

@@ -36,6 +36,13 @@ def write_touchstone(network: Network, path: Path | str) -> Path:
     """
     path = Path(path)
     path = path.with_suffix(f".s{network.size}p")
+    with replacing(path) as part:
+        part.write_text(touchstone_text(network), encoding="utf-8")
+    return path
+
+
+def touchstone_text(network: Network) -> str:
+    """The text of a Touchstone file; see :func:`write_touchstone`."""
     same = np.ptp(network.reference_ohm) <= 1e-12 * network.reference_ohm.max()
     out = network if same else network.renormalised(float(network.reference_ohm[0]))
     lines = ["! written by emdose", *(f"! Port[{n + 1}] = {name}" for n, name in enumerate(out.names))]
@@ -52,9 +59,7 @@ def write_touchstone(network: Network, path: Path | str) -> Path:
                 numbers = " ".join(f"{v.real:.16e} {v.imag:.16e}" for v in row[start : start + 4])
                 lines.append((f"{f:.16e} " if first else "  ") + numbers)
                 first = False
-    with replacing(path) as part:
-        part.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
+    return "\n".join(lines) + "\n"
 
 
 def read_touchstone(path: Path | str) -> Network:

@@ -132,6 +132,17 @@ class CircuitCoil:
                     high.append(spine.max(0) + across.max(0))
         return tuple(map(float, np.min(low, 0))), tuple(map(float, np.max(high, 0)))  # type: ignore[return-value]
 
+    @property
+    def outline(self) -> np.ndarray:
+        """Middle lines of the conductors as straight pieces, (n, 2, 3), for drawings [m]."""
+        lines = [
+            np.stack([spine[:-1], spine[1:]], axis=1)
+            for c in self.conductors
+            if not isinstance(c, Solid)
+            for _, spine, _ in c.sheets
+        ]
+        return np.concatenate(lines) if lines else np.zeros((0, 2, 3))
+
     def element(self, name: str) -> LumpedElement:
         """The element of that name; raises InputError when there is none."""
         for e in self.elements:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
+    from emdose.models.circuit_coils import CircuitCoil
     from emdose.models.coils import Coil, PlaneWave
     from emdose.models.phantoms import Phantom
 
@@ -24,7 +25,7 @@ class Exposure:
     ----------
     phantom : Phantom
         The body: labels, grid and tissues.
-    coil : Coil or PlaneWave
+    coil : Coil, CircuitCoil or PlaneWave
         What makes the incident field.
     frequency_Hz : float
         Frequency of the time-harmonic field [Hz].
@@ -36,7 +37,7 @@ class Exposure:
     """
 
     phantom: Phantom
-    coil: Coil | PlaneWave
+    coil: Coil | CircuitCoil | PlaneWave
     frequency_Hz: float
 
     def __post_init__(self) -> None:

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.models import coils, phantoms
-from emdose.scenarios.rf import schema
+from emdose.models import coil_builders, coils, phantoms
+from emdose.scenarios.rf import circuit_schema, schema
+from emdose.scenarios.rf.tuned import TunedFdtd
 from emdose.scenarios.tables import choices_text
 
 if TYPE_CHECKING:
+    from emdose.models.circuit_coils import CircuitCoil
     from emdose.models.coils import Coil, PlaneWave
     from emdose.models.phantoms import Phantom
     from emdose.solvers.fields import Fields
-    from emdose.solvers.vie import Vie
 
 
 @contextlib.contextmanager
@@ -60,7 +61,7 @@ def phantom(table: Any, file: object = None) -> Phantom:
     return body
 
 
-def coil(table: Any, file: object = None) -> Coil | PlaneWave:
+def coil(table: Any, file: object = None) -> Coil | PlaneWave | CircuitCoil:
     """The coil or wave of a scenario; raises InputError naming scenario and key."""
     values = table.model_dump(exclude={"type"})
     with blamed_on(file, "coil"):
@@ -72,18 +73,32 @@ def coil(table: Any, file: object = None) -> Coil | PlaneWave:
             return coils.PlaneWave(**values)
         if isinstance(table, schema.Loop):
             return coils.Loop(**values)
+        if isinstance(table, circuit_schema.CIRCUIT_COILS):
+            return getattr(coil_builders, _CIRCUIT_BUILDERS[type(table)])(**values)
         make = coils.Birdcage if isinstance(table, schema.Birdcage) else coils.LoopArray
         return make(**values)
 
 
-def solver(table: schema.VieTable) -> Vie:
-    """The solver of a scenario."""
+_CIRCUIT_BUILDERS = {
+    circuit_schema.CircuitBirdcage: "BirdcageCoil",
+    circuit_schema.CapacitorLoop: "CapacitorLoop",
+    circuit_schema.CapacitorLoopArray: "CapacitorLoopArray",
+    circuit_schema.Dipole: "Dipole",
+}
+
+
+def solver(table: schema.VieTable | circuit_schema.FdtdTable, tuning: circuit_schema.Tuning | None = None) -> Any:
+    """The solver of a scenario: Vie, Fdtd, or Fdtd that tunes and matches the coil before it returns fields."""
+    from emdose.solvers.fdtd import Fdtd
     from emdose.solvers.vie import Vie
 
-    return Vie(**table.model_dump(exclude={"type"}))
+    options = table.model_dump(exclude={"type"})
+    if isinstance(table, schema.VieTable):
+        return Vie(**options)
+    return Fdtd(**options) if tuning is None else TunedFdtd(Fdtd(**options), tuning)
 
 
-def drive_of(table: schema.Drive, source: Coil | PlaneWave, file: object = None) -> str | np.ndarray:
+def drive_of(table: schema.Drive, source: Coil | PlaneWave | CircuitCoil, file: object = None) -> str | np.ndarray:
     """Name or weights of the drive, checked against the ports of the source.
 
     Raises

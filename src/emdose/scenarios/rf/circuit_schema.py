@@ -6,11 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import model_validator
 
-from emdose.models.exposure import HIGHEST_FREQUENCY_HZ, LOWEST_FREQUENCY_HZ
 from emdose.scenarios.tables import Table, bad_value, count, number, numbers, switch
 
 Length = Annotated[float, number("a length in metres", 0, 100, above=True)]
-Frequency = Annotated[float, number("a frequency in Hz (64 MHz is 64e6)", LOWEST_FREQUENCY_HZ, HIGHEST_FREQUENCY_HZ)]
 Capacitance = Annotated[float, number("a capacitance in F (20 pF is 20e-12)", 1e-16, 1e-3)]
 Resistance = Annotated[float, number("a resistance in ohm", 0, 1e6, above=True)]
 Point = Annotated[tuple[float, ...], numbers("x, y, z in metres,", 3, -100, 100)]
@@ -94,9 +92,8 @@ CIRCUIT_COILS = (CircuitBirdcage, CapacitorLoop, CapacitorLoopArray, Dipole)
 
 
 class Tuning(Table):
-    """Tune a coil with its load: one run per capacitor and feed, then circuit algebra."""
+    """Tune the coil with its load to the frequency of the exposure: one run per gap, then circuit algebra."""
 
-    frequency_Hz: Frequency | None = None
     match: Annotated[bool, switch("match every feed to its impedance by a network of two capacitors")] = True
     span: Annotated[float, number("width of the plotted band over the frequency", 0, 1.5, above=True)] = 0.4
     points: Annotated[int, count("frequencies at which the network is kept", 3, 2001)] = 81

@@ -14,11 +14,12 @@ from emdose.dosimetry.averaging import AveragingPlan
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
-from emdose.io import results, vtk
+from emdose.io import results, touchstone, vtk
 from emdose.io.results import CoilSummary
 from emdose.models.exposure import Exposure
 from emdose.scenarios.rf import build
 from emdose.scenarios.rf.quantities import average_name, quantities
+from emdose.scenarios.rf.tuned import NETWORK, network_of
 from emdose.scenarios.timing import Timed
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Job(Timed):
         with build.blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
         with build.blamed_on(file, "solver"):
-            self.solver = build.solver(tables.solver)
+            self.solver = build.solver(tables.solver, tables.tuning)
         masses = (*tables.dosimetry.masses_kg, *REQUIRED_MASSES_KG)
         self.masses_kg = sorted({average_name(m): m for m in masses}.values())
         if not self.body.grid.is_cubic:
@@ -162,6 +163,9 @@ class Job(Timed):
             "power_balance": power.to_dict(),
             "provenance": {**driven.provenance, "phantom_sha256": self.body.hash()},
         }
+        network = summary["provenance"].pop(NETWORK, None)
+        if network is not None:
+            summary[NETWORK] = network
         return Outcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, self._doubts(power))
 
     def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
@@ -177,14 +181,20 @@ class Job(Timed):
             provenance=summary["provenance"],
             keep_fields=output.fields,
         )
+        if NETWORK in summary:
+            network = network_of(summary[NETWORK])
+            name = f"{self.scenario.name}.s{network.size}p"
+            stage.path(name).write_text(touchstone.touchstone_text(network), encoding="utf-8")
         if output.paraview:
             stage.path(results.FIELDS_FILE).write_bytes(vtk.vti_bytes(outcome.body.grid, _maps(outcome)))
 
     def _coil_summary(self, driven: Fields) -> CoilSummary:
         weights = np.array([complex(*w) for w in driven.provenance["drive"]["weights"]])
         weights = weights * driven.provenance["scale"]["factor"]
-        segments = np.asarray(getattr(self.coil, "segments", np.zeros((0, 2, 3))), float)
-        per_port = np.asarray(getattr(self.coil, "currents", np.zeros((len(weights), 0))), complex)
+        outline = getattr(self.coil, "outline", np.zeros((0, 2, 3)))
+        segments = np.asarray(getattr(self.coil, "segments", outline), float)
+        # The currents of a circuit coil flow on the edges of the grid and are not kept.
+        per_port = np.asarray(getattr(self.coil, "currents", np.zeros((len(weights), len(segments)))), complex)
         return CoilSummary(
             self.coil.name, segments, weights @ per_port, self.coil.drive_unit, dict(self.coil.parameters)
         )

@@ -66,8 +66,11 @@ def quantities(
     top = peak(np.sqrt(np.sum(np.abs(fields.E_centre()[0]) ** 2, axis=0)), body)
     add("E_peak", top.value, "V/m", "largest length of the peak phasor at a voxel centre of tissue", **_where(top))
     add("absorbed_power", power.absorbed_W, "W")
-    add("scattered_power", power.scattered_W, "W", "radiated by the currents in the body")
-    add("input_power", power.input_W, "W", "absorbed and scattered; a real coil loses more")
+    whole = fields.provenance.get("engine") == "Fdtd"  # it has the source in its grid as well
+    by = "coil and body" if whole else "the currents in the body"
+    add("scattered_power", power.scattered_W, "W", f"radiated by {by}")
+    rest = "radiated" if whole else "scattered; a real coil loses more"
+    add("input_power", power.input_W, "W", f"absorbed and {rest}")
     for mode in checks.modes:
         row = checks.binding(mode)
         if row is not None:
