@@ -221,10 +221,10 @@ def CapacitorLoop(
         assert size_m is not None
         if len(size_m) != 2:
             raise InputError("bad size of a loop", field="size_m", found=size_m, expected="two lengths")
-        a, b = (0.5 * s for s in size_m)
-        _lengths(size_m=a)
-        _lengths(size_m=b)
-        flat = np.array([[0, -b], [a, -b], [a, b], [-a, b], [-a, -b], [0, -b]])
+        c, d = (0.5 * s for s in size_m)
+        _lengths(size_m=c)
+        _lengths(size_m=d)
+        flat = np.array([[0, -d], [c, -d], [c, d], [-c, d], [-c, -d], [0, -d]])
     points = np.asarray(centre_m, float) + flat[:, :1] * u + flat[:, 1:] * v
     points, sites = _with_gaps(points, capacitors, gap_m)
     elements = [_capacitor(f"C{i + 1}", p, q, capacitance_F, resistance_ohm) for i, (p, q) in enumerate(sites)]
@@ -368,7 +368,7 @@ def Dipole(
                          expected="a direction, and a gap shorter than the dipole")  # fmt: skip
     d, c = d / np.linalg.norm(d), np.asarray(centre_m, float)
     a, b, p, q = (c + s * d for s in (-0.5 * length_m, 0.5 * length_m, -0.5 * gap_m, 0.5 * gap_m))
-    feed = FeedPort("feed", tuple(p), tuple(q), feed_impedance_ohm)  # type: ignore[arg-type]
+    feed = FeedPort("feed", tuple(p), tuple(q), feed_impedance_ohm)
     parameters: dict[str, Any] = {
         "kind": "dipole", "length_m": length_m, "wire_radius_m": wire_radius_m, "gap_m": gap_m,
         "centre_m": list(centre_m), "direction": list(direction), "feed_impedance_ohm": feed_impedance_ohm,

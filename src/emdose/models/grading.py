@@ -155,7 +155,7 @@ def planes_of(coil: CircuitCoil, tolerance_m: float = 1e-9) -> tuple[np.ndarray,
             for chain in (spine, spine[0] + across):
                 for p, q in itertools.pairwise(chain):
                     flat = np.abs(q - p) <= 1e-6 * np.linalg.norm(q - p)
-                    for a in np.flatnonzero(flat):
+                    for a in np.flatnonzero(flat).tolist():
                         found[a].append(float(p[a]))
                     if flat.sum() == 2:  # along an axis: its ends are edges of the metal
                         a = int(np.flatnonzero(~flat)[0])

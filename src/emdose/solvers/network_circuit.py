@@ -271,7 +271,8 @@ class Connected:
             lost[feed.name] = forward[:, n] - reflected[:, n] - into[:, names.index(port)]
         if self.circuit.couplings:
             lost["couplings"] = into.sum(axis=1) - structure
-        return Operation(names, self.network.names, r * (a + b), (a - b) / r, 2 * r * a, forward, reflected, lost,
+        names_of = (tuple(names), tuple(self.network.names))
+        return Operation(*names_of, r * (a + b), (a - b) / r, 2 * r * a, forward, reflected, lost,
                          structure)  # fmt: skip
 
 

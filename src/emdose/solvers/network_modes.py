@@ -159,7 +159,7 @@ def modes(
     z = np.array([circuit.impedance(n, middle)[0] for n in network.names])
     # Ports without current (or, with admittances, without voltage) take no part.
     active = np.flatnonzero(np.isfinite(z) if fit.impedance else z != 0)
-    names = [network.names[i] for i in active]
+    names = [network.names[int(i)] for i in active]
     part = Fit(fit.terms[:, active[:, None], active], fit.powers, fit.scale, fit.residual, fit.impedance)
     load = _load(circuit, names, fit.impedance)
     out: list[Mode] = []
@@ -313,7 +313,7 @@ def _refine(matrix: Matrix, s: complex, vector: np.ndarray) -> tuple[complex, np
         turn = vector.conj() @ step
         if not np.isfinite(turn) or turn == 0 or abs(turn) * abs(s) > 1e14:
             break
-        s = s - 1 / turn
+        s = complex(s - 1 / turn)
         vector = step / np.linalg.norm(step)
         if abs(turn) * abs(s) > 1e12:
             break

@@ -10,6 +10,7 @@ import numpy as np
 
 from emdose.constants import C_0, EPS_0
 from emdose.errors import EmdoseWarning, InputError, ResourceError
+from emdose.models.circuit_coils import require_ideal
 from emdose.models.grid import Grid, Shape
 from emdose.solvers.incident import incident_E
 from emdose.solvers.lattice import CHUNK_BYTES, Convolution, padded_shape
@@ -90,6 +91,7 @@ class Problem:
 
 def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
     """What a solution will take; see :meth:`emdose.solvers.vie.Vie.plan`."""
+    require_ideal(exposure.coil)
     phantom, grid, ports = exposure.phantom, exposure.phantom.grid, len(exposure.coil.ports)
     if not grid.is_cubic:
         raise InputError("the volume integral needs cubic voxels", field="spacing_m", found=grid.spacing_m,
