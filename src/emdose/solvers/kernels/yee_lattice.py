@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 PLAN = (
-    "NX", "NY", "NZ", "STRIDE", "PLANE", "COMPONENT", "UNIFORM_Z", "WIDE_IDS", "LOW_X", "HIGH_X", "LOW_Y", "HIGH_Y",
+    "NX", "NY", "NZ", "STRIDE", "PLANE", "COMPONENT", "WIDE_IDS", "LOW_X", "HIGH_X", "LOW_Y", "HIGH_Y",
     "LANES_LOW", "LANES_HIGH", "PSI_EX", "PSI_EY", "PSI_EZ", "PSI_HX", "PSI_HY", "PSI_HZ", "GROUPS_X", "GROUPS_Y",
     "LONGEST", "WIDEST", "BRANCHES", "COLUMNS", "FREQUENCIES", "REGIONS", "EVERY", "FIRST_STEP", "STRIP",
 )  # fmt: skip

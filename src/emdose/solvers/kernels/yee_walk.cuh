@@ -8,7 +8,7 @@
 #include "yee_cell.cuh"
 
 /* Places in "plan"; emdose/solvers/yee/tables.py has the same list. */
-enum { NX, NY, NZ, STRIDE, PLANE, COMPONENT, UNIFORM_Z, WIDE_IDS, LOW_X, HIGH_X, LOW_Y, HIGH_Y, LANES_LOW, LANES_HIGH,
+enum { NX, NY, NZ, STRIDE, PLANE, COMPONENT, WIDE_IDS, LOW_X, HIGH_X, LOW_Y, HIGH_Y, LANES_LOW, LANES_HIGH,
        PSI_EX, PSI_EY, PSI_EZ, PSI_HX, PSI_HY, PSI_HZ, GROUPS_X, GROUPS_Y, LONGEST, WIDEST, BRANCHES, COLUMNS,
        FREQUENCIES, REGIONS, EVERY, FIRST_STEP, STRIP, REGION };
 enum { REGION_SIZE = 8 }; /* low x y z, high x y z, offset of E or -1, of B or -1 */
@@ -26,28 +26,12 @@ typedef struct {
 #define FACTOR(y, magnetic, c, axis) ((y)->factor + ((((magnetic) * 3 + (c)) * 3 + (axis)) * (y)->plan[LONGEST]))
 #define LAYER(y, magnetic, axis, what) ((y)->layer + ((((magnetic) * 3 + (axis)) * 3 + (what)) * (y)->plan[WIDEST]))
 
+/* z, the factor along the row, is zero beyond the row's end, so whole vectors up to the stride may be taken. */
+
 /* f = a f + b z ((p - q) - (r - s)) for k in [begin, end) */
-FN void row_graded(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
-                   real a, real b, const real *z) {
-    for (int k = begin; k < end; k++) f[k] = yee_step(a, b * z[k], f[k], p[k], q[k], r[k], s[k]);
-}
-FN void row_even(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
-                 real a, real b) {
-    for (int k = begin; k < end; k++) f[k] = yee_step(a, b, f[k], p[k], q[k], r[k], s[k]);
-}
-/* the same with a = 1, which needs no product */
-FN void row_lossless(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
-                     real b) {
-    for (int k = begin; k < end; k++) f[k] = f[k] + b * ((p[k] - q[k]) - (r[k] - s[k]));
-}
-/* one material; inside [inner, outer) z is 1 */
 FN void row_one(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
-                real a, real b, const real *z, int inner, int outer) {
-    const int from = begin > inner ? begin : inner < end ? inner : end, to = end < outer ? end : outer;
-    row_graded(f, p, q, r, s, begin, from, a, b, z);
-    if (a == 1) row_lossless(f, p, q, r, s, from, to, b);
-    else row_even(f, p, q, r, s, from, to, a, b);
-    row_graded(f, p, q, r, s, to > from ? to : from, end, a, b, z);
+                real a, real b, const real *z) {
+    for (int k = begin; k < end; k++) f[k] = yee_step(a, b * z[k], f[k], p[k], q[k], r[k], s[k]);
 }
 FN void row_of_8(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
                  const u8 *id, const real *ca, const real *cb, real b, const real *z) {
@@ -56,6 +40,37 @@ FN void row_of_8(real *RESTRICT f, const real *p, const real *q, const real *r, 
 FN void row_of_16(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
                   const u16 *id, const real *ca, const real *cb, real b, const real *z) {
     for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
+}
+
+/* All of E in a row whose components have one material each: every row of H is loaded once. z01 is the factor of x and y. */
+FN void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy, const real *hz,
+              i64 stride, i64 plane, real ax, real ay, real az, real bx, real by, real bz, const real *z01,
+              const real *z2) {
+    for (i64 k = 0; k < stride; k++) {
+        const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];
+        ex[k] = yee_step(ax, bx * w, ex[k], z, hz[k - stride], y, hy[k - 1]);
+        ey[k] = yee_step(ay, by * w, ey[k], x, hx[k - 1], z, hz[k - plane]);
+        ez[k] = yee_step(az, bz * z2[k], ez[k], y, hy[k - plane], x, hx[k - stride]);
+    }
+}
+FN void e_row_lossless(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,
+                       const real *hz, i64 stride, i64 plane, real bx, real by, real bz, const real *z01,
+                       const real *z2) {
+    for (i64 k = 0; k < stride; k++) {
+        const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];
+        ex[k] += (bx * w) * ((z - hz[k - stride]) - (y - hy[k - 1]));
+        ey[k] += (by * w) * ((x - hx[k - 1]) - (z - hz[k - plane]));
+        ez[k] += (bz * z2[k]) * ((y - hy[k - plane]) - (x - hx[k - stride]));
+    }
+}
+FN void h_row(real *RESTRICT hx, real *RESTRICT hy, real *RESTRICT hz, const real *ex, const real *ey, const real *ez,
+              i64 stride, i64 plane, real bx, real by, real bz, const real *z01, const real *z2) {
+    for (i64 k = 0; k < stride; k++) {
+        const real x = ex[k], y = ey[k], z = ez[k], w = z01[k];
+        hx[k] += (bx * w) * ((ez[k + stride] - z) - (ey[k + 1] - y));
+        hy[k] += (by * w) * ((ex[k + 1] - x) - (ez[k + plane] - z));
+        hz[k] += (bz * z2[k]) * ((ey[k + plane] - y) - (ex[k + stride] - x));
+    }
 }
 
 /* Layer along x or y: one set of coefficients for the row. gain is signed. */
@@ -77,7 +92,8 @@ FN void row_ends(real *RESTRICT f, real *RESTRICT psi, const real *p, const real
     }
 }
 
-typedef struct { i64 id; int c, begin, end, one; real scale; const real *z; i64 from; } Row;
+/* A row of edges: its material outside [begin, end), the factor across it and along it, its place in ids. */
+typedef struct { int one, begin, end; real scale; const real *z; i64 from; } Row;
 
 FN int id_at(const Yee *y, i64 at) { return y->plan[WIDE_IDS] ? y->ids16[at] : y->ids8[at]; }
 
@@ -106,26 +122,26 @@ FN void ends_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p
     }
 }
 
-/* Row (i, j) of component c of E. */
-FN Row edge_row(const Yee *y, int c, int i, int j, real *f, const real *p, const real *q, const real *r, const real *s,
-                int n) {
-    const i64 *plan = y->plan;
-    const int *kind = y->rows + 3 * (((i64)c * plan[NX] + i) * plan[NY] + j);
+FN Row row_of_edges(const Yee *y, int c, int i, int j) {
+    const i64 *plan = y->plan, row = ((i64)c * plan[NX] + i) * plan[NY] + j;
     Row w;
-    w.c = c; w.one = kind[0]; w.begin = kind[1]; w.end = kind[2]; w.id = 0;
-    w.from = (((i64)c * plan[NX] + i) * plan[NY] + j) * plan[STRIDE];
+    w.one = y->rows[3 * row]; w.begin = y->rows[3 * row + 1]; w.end = y->rows[3 * row + 2];
     w.scale = FACTOR(y, 0, c, 0)[i] * FACTOR(y, 0, c, 1)[j];
     w.z = FACTOR(y, 0, c, 2);
-    const int even = (int)plan[UNIFORM_Z];
-    const int inner = !even ? n : c == 2 ? 0 : 1, outer = !even ? n : c == 2 ? n : n - 1;
-    const real a = y->ca[w.one], b = y->cb[w.one] * w.scale;
-    row_one(f, p, q, r, s, 0, w.begin, a, b, w.z, inner, outer);
-    if (w.begin < w.end) {
-        if (plan[WIDE_IDS]) row_of_16(f, p, q, r, s, w.begin, w.end, y->ids16 + w.from, y->ca, y->cb, w.scale, w.z);
-        else row_of_8(f, p, q, r, s, w.begin, w.end, y->ids8 + w.from, y->ca, y->cb, w.scale, w.z);
-    }
-    row_one(f, p, q, r, s, w.end, n, a, b, w.z, inner, outer);
+    w.from = row * plan[STRIDE];
     return w;
+}
+
+FN void edge_row(const Yee *y, const Row *w, real *f, const real *p, const real *q, const real *r, const real *s, int n) {
+    const real a = y->ca[w->one], b = y->cb[w->one] * w->scale;
+    row_one(f, p, q, r, s, 0, w->begin, a, b, w->z);
+    if (w->begin < w->end) {
+        if (y->plan[WIDE_IDS])
+            row_of_16(f, p, q, r, s, w->begin, w->end, y->ids16 + w->from, y->ca, y->cb, w->scale, w->z);
+        else
+            row_of_8(f, p, q, r, s, w->begin, w->end, y->ids8 + w->from, y->ca, y->cb, w->scale, w->z);
+    }
+    row_one(f, p, q, r, s, w->end, n, a, b, w->z);
 }
 
 /* Place in the layer of a position along x or y, or -1. */
@@ -146,10 +162,19 @@ FN void e_rows(const Yee *y, int i, int j0, int j1) {
         const real *hx = y->h + at, *hy = hx + component, *hz = hy + component;
         const int qy = place(j, (int)plan[LOW_Y], (int)plan[HIGH_Y], ny - (int)plan[HIGH_Y]);
         const int has_x = i < nx - 1, has_y = j < ny - 1;
-        Row wx, wy, wz;
-        if (has_x) wx = edge_row(y, 0, i, j, ex, hz, hz - stride, hy, hy - 1, nz);
-        if (has_y) wy = edge_row(y, 1, i, j, ey, hx, hx - 1, hz, hz - plane, nz);
-        wz = edge_row(y, 2, i, j, ez, hy, hy - plane, hx, hx - stride, nz - 1);
+        const Row wx = row_of_edges(y, 0, i, j), wy = row_of_edges(y, 1, i, j), wz = row_of_edges(y, 2, i, j);
+        if (has_x && has_y && wx.begin == wx.end && wy.begin == wy.end && wz.begin == wz.end) {
+            const real ax = y->ca[wx.one], ay = y->ca[wy.one], az = y->ca[wz.one];
+            const real bx = y->cb[wx.one] * wx.scale, by = y->cb[wy.one] * wy.scale, bz = y->cb[wz.one] * wz.scale;
+            if (ax == 1 && ay == 1 && az == 1)
+                e_row_lossless(ex, ey, ez, hx, hy, hz, stride, plane, bx, by, bz, wx.z, wz.z);
+            else
+                e_row(ex, ey, ez, hx, hy, hz, stride, plane, ax, ay, az, bx, by, bz, wx.z, wz.z);
+        } else {
+            if (has_x) edge_row(y, &wx, ex, hz, hz - stride, hy, hy - 1, nz);
+            if (has_y) edge_row(y, &wy, ey, hx, hx - 1, hz, hz - plane, nz);
+            edge_row(y, &wz, ez, hy, hy - plane, hx, hx - stride, nz - 1);
+        }
         if (qx >= 0) {
             const real b = LAYER(y, 0, 0, 0)[qx], c = LAYER(y, 0, 0, 1)[qx], kappa = LAYER(y, 0, 0, 2)[qx];
             real *psi = y->psi + plan[PSI_EX] + ((i64)qx * ny + j) * stride;
@@ -174,16 +199,6 @@ FN void e_rows(const Yee *y, int i, int j0, int j1) {
     }
 }
 
-/* Row (i, j) of component c of H; r - s and p - q as for E, with the sign of the curl in b. */
-FN real face_row(const Yee *y, int c, int i, int j, real *f, const real *p, const real *q, const real *r, const real *s,
-                 int n) {
-    const real scale = FACTOR(y, 1, c, 0)[i] * FACTOR(y, 1, c, 1)[j];
-    const int even = (int)y->plan[UNIFORM_Z];
-    const int inner = !even ? n : c == 2 ? 1 : 0, outer = !even ? n : c == 2 ? n - 1 : n;
-    row_one(f, p, q, r, s, 0, n, 1, -scale, FACTOR(y, 1, c, 2), inner, outer);
-    return scale;
-}
-
 FN void h_rows(const Yee *y, int i, int j0, int j1) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
@@ -191,27 +206,32 @@ FN void h_rows(const Yee *y, int i, int j0, int j1) {
     const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
     const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
     const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - 1 - (int)plan[HIGH_X]);
+    const real *zx = FACTOR(y, 1, 0, 2), *zy = FACTOR(y, 1, 1, 2), *zz = FACTOR(y, 1, 2, 2);
     for (int j = j0; j < j1; j++) {
         const i64 at = (i + 1) * plane + j * stride;
         real *hx = y->h + at, *hy = hx + component, *hz = hy + component;
         const real *ex = y->e + at, *ey = ex + component, *ez = ey + component;
         const int qy = place(j, (int)plan[LOW_Y], (int)plan[HIGH_Y], ny - 1 - (int)plan[HIGH_Y]);
         const int has_x = i < nx - 1, has_y = j < ny - 1;
-        real sx = 0, sy = 0, sz = 0;
-        if (has_y) sx = face_row(y, 0, i, j, hx, ez + stride, ez, ey + 1, ey, nz - 1);
-        if (has_x) sy = face_row(y, 1, i, j, hy, ex + 1, ex, ez + plane, ez, nz - 1);
-        if (has_x && has_y) sz = face_row(y, 2, i, j, hz, ey + plane, ey, ex + stride, ex, nz);
+        const real sx = FACTOR(y, 1, 0, 0)[i] * FACTOR(y, 1, 0, 1)[j], sy = FACTOR(y, 1, 1, 0)[i] * FACTOR(y, 1, 1, 1)[j];
+        const real sz = FACTOR(y, 1, 2, 0)[i] * FACTOR(y, 1, 2, 1)[j];
+        if (has_x && has_y) {
+            h_row(hx, hy, hz, ex, ey, ez, stride, plane, -sx, -sy, -sz, zx, zz);
+        } else {
+            if (has_y) row_one(hx, ez + stride, ez, ey + 1, ey, 0, nz - 1, 1, -sx, zx);
+            if (has_x) row_one(hy, ex + 1, ex, ez + plane, ez, 0, nz - 1, 1, -sy, zy);
+        }
         if (qx >= 0 && has_x) {
             const real b = LAYER(y, 1, 0, 0)[qx], c = LAYER(y, 1, 0, 1)[qx], kappa = LAYER(y, 1, 0, 2)[qx];
             real *psi = y->psi + plan[PSI_HX] + ((i64)qx * ny + j) * stride;
-            row_layer(hy, psi, ez + plane, ez, 0, nz - 1, b, c, kappa, sy, FACTOR(y, 1, 1, 2));
-            if (has_y) row_layer(hz, psi + (i64)deep_x * plane, ey + plane, ey, 0, nz, b, c, kappa, -sz, FACTOR(y, 1, 2, 2));
+            row_layer(hy, psi, ez + plane, ez, 0, nz - 1, b, c, kappa, sy, zy);
+            if (has_y) row_layer(hz, psi + (i64)deep_x * plane, ey + plane, ey, 0, nz, b, c, kappa, -sz, zz);
         }
         if (qy >= 0 && has_y) {
             const real b = LAYER(y, 1, 1, 0)[qy], c = LAYER(y, 1, 1, 1)[qy], kappa = LAYER(y, 1, 1, 2)[qy];
             real *psi = y->psi + plan[PSI_HY] + ((i64)i * deep_y + qy) * stride;
-            if (has_x) row_layer(hz, psi, ex + stride, ex, 0, nz, b, c, kappa, sz, FACTOR(y, 1, 2, 2));
-            row_layer(hx, psi + (i64)nx * deep_y * stride, ez + stride, ez, 0, nz - 1, b, c, kappa, -sx, FACTOR(y, 1, 0, 2));
+            if (has_x) row_layer(hz, psi, ex + stride, ex, 0, nz, b, c, kappa, sz, zz);
+            row_layer(hx, psi + (i64)nx * deep_y * stride, ez + stride, ez, 0, nz - 1, b, c, kappa, -sx, zx);
         }
         if (lanes) {
             real *psi = y->psi + plan[PSI_HZ] + ((i64)i * ny + j) * lanes;
@@ -219,9 +239,9 @@ FN void h_rows(const Yee *y, int i, int j0, int j1) {
                 const int wide = side ? lanes - low : low, o = side ? nz - 1 - wide : 0, lane = side ? low : 0;
                 const real *b = LAYER(y, 1, 2, 0) + lane, *c = LAYER(y, 1, 2, 1) + lane, *kappa = LAYER(y, 1, 2, 2) + lane;
                 if (!wide) continue;
-                if (has_y) row_ends(hx + o, psi + lane, ey + 1 + o, ey + o, wide, b, c, kappa, sx, FACTOR(y, 1, 0, 2) + o);
+                if (has_y) row_ends(hx + o, psi + lane, ey + 1 + o, ey + o, wide, b, c, kappa, sx, zx + o);
                 if (has_x) row_ends(hy + o, psi + (i64)nx * ny * lanes + lane, ex + 1 + o, ex + o, wide, b, c, kappa, -sy,
-                                    FACTOR(y, 1, 1, 2) + o);
+                                    zy + o);
             }
         }
     }

@@ -80,16 +80,20 @@ class Blocks(Walk):
         Steps per pass.
     strip : int or None
         Row groups treated together; None chooses them for a window that fits ``CACHE_BYTES``.
+    chunks : int or None
+        Chunks of planes; None is one per thread.
     """
 
     DEPTH = 6
     CACHE_BYTES = 1_200_000
 
-    def __init__(self, tables: Tables, be: Backend, depth: int | None = None, strip: int | None = None) -> None:
+    def __init__(
+        self, tables: Tables, be: Backend, depth: int | None = None, strip: int | None = None, chunks: int | None = None
+    ) -> None:
         super().__init__(tables, be)
         self.depth = depth or self.DEPTH
         planes = len(tables.groups.x) - 1
-        self.chunks = max(1, min(thread_count(), planes // 8))
+        self.chunks = max(1, min(chunks or thread_count(), planes // 8))
         self.depth = max(1, min(self.depth, planes // (2 * self.chunks) - 1))
         row = 6 * tables.lattice.stride * tables.lattice.dtype.itemsize * (self.depth + 3)
         rows = strip or max(4 * (self.depth + 2), self.CACHE_BYTES // row)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from emdose.backend import Backend
 
 PLAN = (
-    "NX", "NY", "NZ", "STRIDE", "PLANE", "COMPONENT", "UNIFORM_Z", "WIDE_IDS", "LOW_X", "HIGH_X", "LOW_Y", "HIGH_Y",
+    "NX", "NY", "NZ", "STRIDE", "PLANE", "COMPONENT", "WIDE_IDS", "LOW_X", "HIGH_X", "LOW_Y", "HIGH_Y",
     "LANES_LOW", "LANES_HIGH", "PSI_EX", "PSI_EY", "PSI_EZ", "PSI_HX", "PSI_HY", "PSI_HZ", "GROUPS_X", "GROUPS_Y",
     "LONGEST", "WIDEST", "BRANCHES", "COLUMNS", "FREQUENCIES", "REGIONS", "EVERY", "FIRST_STEP", "STRIP",
 )  # fmt: skip
@@ -44,9 +44,9 @@ class Tables:
         self.faces = Faces(problem, lattice, self.groups)
         self.branches = Branches(problem, lattice, self.groups)
         xp, real = be.xp, lattice.dtype
-        self.e = xp.zeros(lattice.buffer_shape, real)
-        self.h = xp.zeros(lattice.buffer_shape, real)
-        self.psi = xp.zeros(self.shell.size, real)
+        self.e = _aligned(lattice.buffer_shape, real, xp)
+        self.h = _aligned(lattice.buffer_shape, real, xp)
+        self.psi = _aligned((self.shell.size,), real, xp)
         self.state = xp.zeros(max(1, len(self.branches.elements)) * 3)
         self.regions, size = _places(problem)
         self.dft = xp.zeros(max(1, size), real)
@@ -93,7 +93,7 @@ class Tables:
         values = {
             **dict(zip(("NX", "NY", "NZ"), lattice.nodes, strict=True)),
             "STRIDE": lattice.stride, "PLANE": lattice.plane, "COMPONENT": lattice.component,
-            "UNIFORM_Z": int(lattice.uniform_z), "WIDE_IDS": int(self.problem.materials.ids.dtype == np.uint16),
+            "WIDE_IDS": int(self.problem.materials.ids.dtype == np.uint16),
             "LOW_X": shell.low[0], "HIGH_X": shell.high[0], "LOW_Y": shell.low[1], "HIGH_Y": shell.high[1],
             "LANES_LOW": shell.lanes[0], "LANES_HIGH": shell.lanes[1],
             **dict(zip(("PSI_EX", "PSI_EY", "PSI_EZ", "PSI_HX", "PSI_HY", "PSI_HZ"), shell.offsets, strict=False)),
@@ -146,6 +146,15 @@ def _padded_ids(ids: np.ndarray, stride: int, be: Backend) -> Any:
     out = be.xp.zeros((*ids.shape[:3], stride), ids.dtype)
     out[..., : ids.shape[3]] = be.asarray(ids)
     return out
+
+
+def _aligned(shape: tuple[int, ...], dtype: Any, xp: Any) -> Any:
+    """Zeros whose rows begin on cache lines; a device's memory does so anyway."""
+    count, line = int(np.prod(shape, dtype=np.int64)), 64 // dtype.itemsize
+    raw = xp.zeros(count + line, dtype)
+    address = raw.__array_interface__["data"][0] if hasattr(raw, "__array_interface__") else 0
+    first = -address % 64 // dtype.itemsize
+    return raw[first : first + count].reshape(shape)
 
 
 def _some(value: np.ndarray, dtype: Any) -> np.ndarray:
