@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.constants import C_0
+from emdose.constants import C_0, EPS_0
 from emdose.errors import EmdoseWarning, InputError, ResourceError
 from emdose.models.coils import Coil, PlaneWave
 from emdose.models.conductor_raster import RasterisedCoil, rasterise, shield_edges
@@ -192,14 +192,25 @@ class Problem:
 
     @cached_property
     def probes(self) -> list[Any]:
-        """Planes through the middle of the phantom's grid, on which the end criterion watches E."""
-        core = self.domain.core
+        """Planes through the middle of the body, on which the end criterion watches E."""
+        core, factor = self.domain.core, self.domain.factor
+        low, high = bounding_box(np.asarray(self.exposure.phantom.body, bool))
         out = []
         for a in range(3):
-            middle = (core[a].start + core[a].stop) // 2
+            middle = core[a].start + factor * ((low[a] + high[a]) // 2)
             cut = [slice(middle, middle + 1) if b == a else s for b, s in enumerate(core)]
             out.append(_region(f"probe {a}", cut, "E"))
         return out
+
+    @cached_property
+    def watched(self) -> list[np.ndarray]:
+        """Which edges of the probes hold tissue; all where there is none: near fields of a source say nothing."""
+        matter = (self.materials.permittivity != EPS_0) & np.isfinite(self.materials.permittivity)
+        out = []
+        for region in self.probes:
+            cut = tuple(slice(a, b) for a, b in zip(region.low, region.high, strict=True))
+            out.append(matter[self.materials.ids[(slice(None), *cut)]].ravel())
+        return out if any(m.any() for m in out) else [np.ones_like(m) for m in out]
 
     @cached_property
     def kept(self) -> list[Any]:

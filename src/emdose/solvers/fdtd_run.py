@@ -290,7 +290,7 @@ def _limit(problem: Problem) -> int:
 
 def _sums(problem: Problem, engine: Any, spectra: _Spectra) -> dict[str, np.ndarray]:
     """What the end criterion looks at: E on planes through the body, and the ports."""
-    planes = [engine.phasors(r.name).E[0].ravel() for r in problem.probes]
+    planes = [engine.phasors(r.name).E[0].ravel()[m] for r, m in zip(problem.probes, problem.watched, strict=True)]
     out = {"fields": np.concatenate(planes)}
     names = tuple(engine.records)
     if names:
