@@ -28,7 +28,7 @@ def phasors(problem, steps, dtype="float64"):
 
 
 def guide(frequencies, centre, h=5e-3, width=20, length=90):
-    """TE10 of a guide that is ``width`` cells wide, excited by a sheet; Ey along the middle (f, z) and the time step."""
+    """TE10 of a guide that is ``width`` cells wide, from a sheet; Ey in the middle (f, z) and the time step."""
     grid = grid_of((width, 2, length), h)
     i = np.arange(1, width)
     edges = np.array([[1, a, b, 25] for a in i for b in range(2)])

@@ -170,7 +170,7 @@ class Problem:
     @cached_property
     def time_step_s(self) -> float:
         """Step that the engine will take [s]."""
-        return self.solver.courant * stable_step(self.grid, (self.solver.walls,) * 6)
+        return self.solver.courant * stable_step(self.grid)
 
     @property
     def dft_every(self) -> int:
