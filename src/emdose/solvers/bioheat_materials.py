@@ -1,16 +1,16 @@
 r"""From a phantom with or without metal to the maps of the heat problem.
 
-A voxel that a metal surface cuts holds f of metal: capacities mix by volume, perfusion acts in the rest. Heat flows along
-the surface through both (parallel), across it through one after the other (series), so with n the normal, the gradient
-of f, the conductivity along axis a is
+A voxel that a metal surface cuts holds a share f of metal. Capacities mix by volume, perfusion acts in the rest. A voxel
+with f > 1/2 has its centre in metal. Between such a voxel a and one with less metal, b, the way along an axis leaves the
+metal at the share \theta = (f_a - 1/2) / (f_a - f_b) of its length h, and passes the contact resistance R of the surface
+with normal n,
 
-.. math:: k_a = n_a^2 \left(\frac{f}{k_m} + \frac{1 - f}{k_t} + R |\nabla f|\right)^{-1}
-          + (1 - n_a^2) \left(f k_m + (1 - f) k_t\right)
+.. math:: k_{ab} = \left(\frac{\theta}{k_m} + \frac{1 - \theta}{k_t} + \frac{R}{h |n|}\right)^{-1} ;
 
-with R the thermal contact resistance of the surface, spread over the voxels that it crosses.
+between two voxels with their centres in metal, metal and tissue share the face, min(f_a, f_b) of it metal.
 
-Source: the mixing rule is that of C. Kottke, A. Farjadpour, S. G. Johnson, Phys. Rev. E 77 (2008) 036611, whose
-diagonal is kept here; perfusion as in H. H. Pennes, J. Appl. Physiol. 1 (1948) 93-122.
+Source: X.-D. Liu, R. P. Fedkiw, M. Kang, J. Comput. Phys. 160 (2000) 151-178 (interfaces at a part of a step); perfusion
+as in H. H. Pennes, J. Appl. Physiol. 1 (1948) 93-122.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.solvers.bioheat_problem import HeatMaps
+from emdose.solvers.bioheat_problem import HeatMaps, harmonic, sides
 
 if TYPE_CHECKING:
     from emdose.models.phantoms import Phantom
@@ -95,22 +95,22 @@ def body_maps(
         for name in ("heat_capacity_J_kg_K", "thermal_conductivity_W_m_K"):
             if getattr(tissue, name) is None:
                 raise InputError("this tissue has no thermal data", field=f"{tissue.name}.{name}",
-                                 expected="a number: phantom.with_tissue(...) or a table of tissues gives it")  # fmt: skip
-        heat[i] = tissue.density_kg_m3 * tissue.heat_capacity_J_kg_K  # type: ignore[operator]
+                                 expected="a number, from phantom.with_tissue(...) or a tissue table")  # fmt: skip
+        heat[i] = tissue.density_kg_m3 * tissue.heat_capacity_J_kg_K
         conductivity[i] = tissue.thermal_conductivity_W_m_K
         perfusion[i] = perfusion_W_m3_K(tissue)
     body, labels = phantom.body, phantom.labels
     pinned = np.array([t.at_blood_temperature for t in phantom.tissues])[labels]
     C, k, W = heat[labels], conductivity[labels], perfusion[labels]
-    active = body
+    active, faces = body, None
     if metals is not None and metals.fraction.any():
         f = np.asarray(metals.fraction, float)
         active = body | (f > 0)
         C, W = _with_metal(f, metals, body, C, W)
-        k = _mixed_conductivity(f, metals, body, k, phantom.spacing_m)
+        faces, k = mixed_conductivity(f, metals, body, k, phantom.spacing_m)
         pinned = pinned & (f < 0.5)
     return HeatMaps(phantom.spacing_m, C, k, W, active, surface_W_m2_K, _open_air(active), edges,
-                    pinned if pinned.any() else None)  # fmt: skip
+                    pinned if pinned.any() else None, faces)  # fmt: skip
 
 
 def perfusion_W_m3_K(tissue: Any) -> float:
@@ -180,7 +180,8 @@ def _into_metal(density: np.ndarray, metal: np.ndarray) -> np.ndarray:
     size = np.abs(density).sum(axis=(1, 2, 3))
     stray = np.abs(density * ~metal).sum(axis=(1, 2, 3))
     if np.any(stray > 0.2 * size):
-        raise InputError("the losses lie beside the implant", field="implant", found=f"{float((stray / size).max()):.0%}",
+        found = f"{float((stray / size).max()):.0%}"
+        raise InputError("the losses lie beside the implant", field="implant", found=found,
                          expected="the implant posed as when its losses were computed")  # fmt: skip
     kept = density * metal
     after = kept.sum(axis=(1, 2, 3))
@@ -197,20 +198,54 @@ def _with_metal(
     return f * metal + (1 - f) * tissue, np.where(body, (1 - f) * W, 0.0)
 
 
-def _mixed_conductivity(
+def mixed_conductivity(
     f: np.ndarray, metals: Metals, body: np.ndarray, k: np.ndarray, spacing_m: Sequence[float]
-) -> np.ndarray:
+) -> tuple[np.ndarray, np.ndarray]:
+    """Conductivity across the faces between voxels with and without metal, and at the voxels' centres.
+
+    Parameters
+    ----------
+    f : (nx, ny, nz) ndarray
+        Share of metal.
+    metals : Metals
+        Which metal, and its contact with the tissue.
+    body : (nx, ny, nz) bool ndarray
+        Voxels that hold tissue besides.
+    k : (nx, ny, nz) ndarray
+        Conductivity of the tissue [W/m/K].
+    spacing_m : (float, float, float)
+        Voxel edge lengths [m].
+
+    Returns
+    -------
+    (3, nx, ny, nz) ndarray, (nx, ny, nz) ndarray
+        Of the face on the high side along each axis, and of the centres [W/m/K].
+    """
     metal = metals.per_part("thermal_conductivity_W_m_K")
     tissue = np.where(body, k, metal)
+    inside = f > 0.5
     slope = np.zeros((3, *f.shape))
     for axis in range(3):
         if f.shape[axis] > 1:
             slope[axis] = np.gradient(f, spacing_m[axis], axis=axis)
-    steep = np.sqrt((slope**2).sum(axis=0))
-    normal = np.divide(slope, steep, out=np.zeros_like(slope), where=steep > 0)
-    parallel = f * metal + (1 - f) * tissue
-    series = 1 / (f / metal + (1 - f) / tissue + metals.contact_m2_K_W * steep)
-    return normal**2 * series + (1 - normal**2) * parallel
+    faces = np.zeros((3, *f.shape))
+    for axis in range(3):
+        below, above = sides(axis)
+        a, b = f[below], f[above]
+        most, least = np.maximum(a, b), np.minimum(a, b)
+        crossing = inside[below] != inside[above]
+        theta = np.divide(most - 0.5, most - least, out=np.full_like(most, 0.5), where=crossing)
+        k_m = np.where(inside[below], metal[below], metal[above])
+        k_t = np.where(inside[below], tissue[above], tissue[below])
+        normal = slope[(slice(None), *below)] + slope[(slice(None), *above)]
+        steep = np.sqrt((normal**2).sum(axis=0))
+        along = np.divide(np.abs(normal[axis]), steep, out=np.ones_like(steep), where=steep > 0)
+        contact = metals.contact_m2_K_W / (spacing_m[axis] * np.maximum(along, 1e-3))
+        across = 1 / (theta / k_m + (1 - theta) / k_t + contact)
+        matter = harmonic(tissue[below], tissue[above])
+        shared = least * harmonic(metal[below], metal[above]) + (1 - least) * matter
+        faces[axis][below] = np.where(crossing, across, np.where(inside[below], shared, matter))
+    return faces, np.where(inside, metal, tissue)
 
 
 def _open_air(active: np.ndarray) -> np.ndarray:

@@ -49,6 +49,9 @@ class HeatMaps:
         What the faces of active voxels at the ends of the grid do: as faces to the outside; nothing; hold a rise of 0.
     pinned : (nx, ny, nz) bool ndarray, optional
         Voxels whose rise stays 0, such as blood at a given temperature.
+    face_conductivity : (3, nx, ny, nz) ndarray, optional
+        Conductivity of the way between the centres on both sides of the face on a voxel's high side, per axis [W/m/K];
+        by default the harmonic mean of the two voxels.
 
     Raises
     ------
@@ -65,6 +68,7 @@ class HeatMaps:
     outside: np.ndarray | None = None
     edges: str = "surface"
     pinned: np.ndarray | None = None
+    face_conductivity: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         shape = self.shape
@@ -95,7 +99,7 @@ class HeatMaps:
     @property
     def shape(self) -> Shape:
         """Number of voxels along x, y and z."""
-        return np.shape(self.active)  # type: ignore[return-value]
+        return np.shape(self.active)
 
     @property
     def voxel_volume_m3(self) -> float:
@@ -117,13 +121,13 @@ class HeatMaps:
     def faces(self, axis: int) -> np.ndarray:
         """Conductance of the faces on the high side of every voxel, 0 at the border [W/m^3/K], (nx, ny, nz) float64."""
         k = np.where(self.active, self.along(axis), 0.0).astype(float)
+        below, above = sides(axis)
         g = np.zeros(self.shape)
-        low, high = (np.take(k, range(a, k.shape[axis] - 1 + a), axis) for a in (0, 1))
-        total = low + high
-        mean = np.divide(2 * low * high, total, out=np.zeros_like(total), where=total > 0)
-        inner = tuple(slice(0, -1) if a == axis else slice(None) for a in range(3))
-        g[inner] = mean / self.spacing_m[axis] ** 2
-        return g
+        if self.face_conductivity is None:
+            g[below] = harmonic(k[below], k[above])
+        else:
+            g[below] = np.where(self.active[below] & self.active[above], self.face_conductivity[axis][below], 0.0)
+        return g / self.spacing_m[axis] ** 2
 
     def border(self) -> tuple[np.ndarray, np.ndarray]:
         """What faces to the outside and to held edges take per kelvin, two maps (nx, ny, nz) [W/m^3/K].
@@ -153,6 +157,18 @@ class HeatMaps:
             stiffest = 2 * sum(self.along(a) / self.spacing_m[a] ** 2 for a in range(3))
             total = np.where(self.pinned & self.active, total + 1e4 * stiffest, total)
         return total, surface
+
+
+def sides(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Index of the voxels below and of those above all inner faces normal to an axis."""
+    below, above = (tuple(s if a == axis else slice(None) for a in range(3)) for s in (slice(0, -1), slice(1, None)))
+    return below, above
+
+
+def harmonic(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """2 a b / (a + b), 0 where both are 0."""
+    total = a + b
+    return np.divide(2 * a * b, total, out=np.zeros_like(total), where=total > 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +207,7 @@ class Layout:
         ny += 4 if (ny * row * 4) % 4096 == 0 else 0
         self.shape: Shape = (nx + 2, ny, row)
         self.plane, self.row, self.n = ny * row, row, (nx + 2) * ny * row
-        padded = self.pad(active, False)
+        padded: Any = self.pad(active, False)
         flat = padded.reshape(nx + 2, self.plane)
         wide = 4 * LANES
         self.x = self._tiles(be, flat.reshape(nx + 2, -1, wide).any(2).T, wide, self.plane, wide, 0)

@@ -42,7 +42,7 @@ class HeatSolution:
     peaks : (s, t) ndarray
         Largest rise in the body at every time [K].
     time_error : float
-        Largest error that the time steps leave, over the largest rise at that time, as measured on all sources together.
+        Largest error that the time steps leave, over the largest rise at that time; measured on all sources together.
     steps, level : int
         Number of steps and how often the first choice was halved.
     energy : mapping of str to (s,) ndarray
@@ -183,16 +183,29 @@ def heat(
     on = np.array([e.integral(duration_s) for e in envelopes])
     energy = {"supplied": supplied * on, "stored": seen.stored * unit, "lost": seen.lost * unit,
               "turnover": turnover * on}  # fmt: skip
+    error = error if size > 0 else 0.0
     provenance = {
-        "solver": "bioheat", "voxels": problem.cells, "spacing_m": list(maps.spacing_m), "dtype": dtype,
-        "device": be.name, "steps": seen.steps, "time_error": error if size > 0 else 0.0, "seconds":
-        round(time.perf_counter() - began, 3),
-    }  # fmt: skip
+        "solver": "bioheat",
+        "voxels": problem.cells,
+        "spacing_m": list(maps.spacing_m),
+        "dtype": dtype,
+        "device": be.name,
+        "steps": seen.steps,
+        "time_error": error,
+        "seconds": round(time.perf_counter() - began, 3),
+    }
     return HeatSolution(
-        times, np.stack(seen.maps, axis=1) * sources.dtype.type(1) * unit, problem.result(seen.stepper.T) * unit,
-        window or (slice(None),) * 3, np.stack(seen.peaks, axis=1) * unit, provenance["time_error"], seen.steps, level,
-        energy, provenance,
-    )  # fmt: skip
+        times_s=times,
+        rise=np.stack(seen.maps, axis=1) * problem.dtype.type(unit),
+        final=problem.result(seen.stepper.T) * problem.dtype.type(unit),
+        window=window or (slice(None), slice(None), slice(None)),
+        peaks=np.stack(seen.peaks, axis=1) * unit,
+        time_error=error,
+        steps=seen.steps,
+        level=level,
+        energy=energy,
+        provenance=provenance,
+    )
 
 
 def steady(maps: HeatMaps, sources: np.ndarray, device: str | Backend = "auto") -> np.ndarray:
