@@ -7,6 +7,7 @@ matrix. Densities come and go as arrays of the device, in the order (density, tr
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -80,18 +81,17 @@ def near_pairs(a: np.ndarray, size_a: np.ndarray, b: np.ndarray, size_b: np.ndar
     from scipy.spatial import cKDTree
 
     found = []
-    for one, size, other in ((a, size_a, b), (b, size_b, a)):
+    for one, size, other, other_size in ((a, size_a, b, size_b), (b, size_b, a, size_a)):
         lists = cKDTree(other).query_ball_point(one, reach * size, return_sorted=False, workers=-1)
         counts = np.fromiter(map(len, lists), np.int64, len(one))
         i = np.repeat(np.arange(len(one)), counts)
         j = np.fromiter(chain.from_iterable(lists), np.int64, int(counts.sum()))
-        found.append(i * len(b) + j if one is a else j * len(b) + i)
-        if a is b:
-            found.append(j * len(b) + i)
-            break
-    i, j = np.divmod(np.unique(np.concatenate(found)), len(b))
-    close = np.linalg.norm(a[i] - b[j], axis=1) < 0.5 * reach * (size_a[i] + size_b[j])
-    return i[close], j[close]
+        close = np.linalg.norm(one[i] - other[j], axis=1) < 0.5 * reach * (size[i] + other_size[j])
+        # The larger of both finds every pair; equal ones find it twice.
+        larger = size[i] > other_size[j] if found else size[i] >= other_size[j]
+        i, j = i[close & larger], j[close & larger]
+        found.append(i * len(b) + j if not found else j * len(b) + i)
+    return np.divmod(np.sort(np.concatenate(found)), len(b))
 
 
 class PanelSums:
@@ -103,9 +103,9 @@ class PanelSums:
         The triangles.
     be : Backend
         Device.
-    kind : {"potential", "field"}
-        Mean of 1/(4 pi R) over every triangle (Galerkin, symmetric), or (r - r')/(4 pi R^3) at points, by default the
-        centroids.
+    kind : {"potential", "field", "normal"}
+        Mean of 1/(4 pi R) over every triangle (Galerkin, symmetric); (r - r')/(4 pi R^3) at points, by default the
+        centroids; or its normal component at the centroids, with the flux through every closed surface made exact.
     points : (n, 3) ndarray, optional
         Where the field is wanted [m].
     real : {"float", "double"}
@@ -117,7 +117,7 @@ class PanelSums:
         self._be, self._kind = be, kind
         self._module = be.kernels.load("panels", real)
         self._dtype = np.float32 if real == "float" else np.float64
-        at = surface.centroids if points is None else np.asarray(points, float)
+        at = surface.centroids if points is None else np.ascontiguousarray(points, float)
         self.targets, self.sources = len(at), len(surface.areas)
         origin = surface.centroids.mean(axis=0)
         least = (CLAMP * surface.sizes) ** 2
@@ -131,11 +131,16 @@ class PanelSums:
             i, j = near_pairs(at, np.zeros(len(at)), surface.centroids, 2 * surface.sizes)
         start = np.searchsorted(i, np.arange(self.targets + 1))
         self._start, self._index = be.asarray(start.astype(np.int64)), be.asarray(j.astype(np.int32))
-        exact = _means(surface, i, j, be) if kind == "potential" else _fields(surface, at, i, j, be)
+        exact = _means(surface, i, j, be)[None] if kind == "potential" else _fields(surface, at, i, j, be)
         x = (at[i] - surface.centroids[j]).T
         s = 1 / np.sqrt(np.maximum((x * x).sum(0), least[j]))
         point = (s + MOMENT * least[j] * s**3)[None] if kind == "potential" else s**3 * x
         values = exact / surface.areas[j] - point
+        self._normals = None
+        if kind == "normal":
+            values = (values * surface.normals[i].T).sum(axis=0, keepdims=True)
+            self._normals = be.asarray(np.ascontiguousarray(surface.normals.T))
+            values[0, i == j] += _missing_flux(surface, i, j, exact, be)
         self._values = be.asarray(np.ascontiguousarray(values.astype(self._dtype)))
 
     @property
@@ -145,33 +150,83 @@ class PanelSums:
                    + self._points.nbytes)  # fmt: skip
 
     def __call__(self, density: Any) -> Any:
-        """Potential (d, n) or field (d, 3, n) of densities (d, triangles), with the factor 1/(4 pi)."""
-        xp, be, kinds = self._be.xp, self._be, 1 if self._kind == "potential" else 3
+        """Potential or normal field (d, n) or field (d, 3, n) of densities (d, triangles), with the factor 1/(4 pi)."""
+        xp, be = self._be.xp, self._be
         q = density * (self._areas / (4 * np.pi))
-        out = xp.empty((len(q), kinds, self.targets))
-        groups = (9, 3, 1) if self._kind == "potential" else (3, 1)
-        low = 0
-        while low < len(q):
-            count = next(g for g in groups if g <= len(q) - low)
-            some = xp.ascontiguousarray(q[low : low + count].T.astype(self._dtype))
-            tiles = -(-self.targets // TILE)
-            # A GPU needs some 1e5 indices to be busy; a CPU is with one part.
-            parts = 1 if be.name == "cpu" else max(1, min(128, 200_000 // tiles, self.sources // 64))
-            part = xp.empty((parts, count * kinds, self.targets))
-            self._module.launch(f"{self._kind}_{count}", tiles * parts, self.targets, self.sources, parts, self._points,
-                                self._sources, some, part)  # fmt: skip
-            total = xp.ascontiguousarray(part.sum(axis=0) if parts > 1 else part[0])
-            self._module.launch("add_rows", self.targets, self._index.size, count, kinds, self._start, self._index,
-                                self._values, some, total)  # fmt: skip
-            out[low : low + count] = total.reshape(count, kinds, self.targets)
-            low += count
-        return out[:, 0] if kinds == 1 else out
+        out = []
+        for some in _grouped(q, "potential" if self._kind == "potential" else "field"):
+            charges = xp.ascontiguousarray(some.T.astype(self._dtype))
+            total = point_sums(self._kind, self._points, self._sources, charges, be)
+            if self._normals is not None:
+                total = xp.einsum("dcn,cn->dn", total, self._normals)[:, None]
+            total = xp.ascontiguousarray(total)
+            self._module.launch("add_rows", self.targets, self._index.size, *total.shape[:2], self._start, self._index,
+                                self._values, charges, total)  # fmt: skip
+            out.append(total)
+        found = xp.concatenate(out)
+        return found if self._kind == "field" else found[:, 0]
+
+
+def point_sums(kind: str, targets: Any, sources: Any, charges: Any, be: Backend) -> Any:
+    """Potential (d, 1, n) or field (d, 3, n) of point charges, all pairs, without 1/(4 pi).
+
+    Parameters
+    ----------
+    kind : str
+        "potential" or any other for the field.
+    targets : (3, n) array
+        [m]
+    sources : (m, 4) array
+        Point and the least square of a distance [m2].
+    charges : (m, d) array
+        1, 3 or (potential) 9 of them.
+    be : Backend
+        Device.
+    """
+    xp, (m, d), n = be.xp, charges.shape, targets.shape[1]
+    name, kinds = ("potential", 1) if kind == "potential" else ("field", 3)
+    tiles = -(-n // TILE)
+    # A GPU needs some 1e5 indices to be busy; a CPU is with one part.
+    parts = 1 if be.name == "cpu" else max(1, min(128, 200_000 // tiles, m // 64))
+    out = xp.empty((parts, d, kinds, n))
+    module = be.kernels.load("panels", "float" if targets.dtype == np.float32 else "double")
+    module.launch(f"{name}_{d}", tiles * parts, n, m, parts, targets, sources, charges, out)
+    return out.sum(axis=0) if parts > 1 else out[0]
+
+
+def _grouped(q: Any, name: str) -> Iterator[Any]:
+    low = 0
+    while low < len(q):
+        count = next(g for g in ((9, 3, 1) if name == "potential" else (3, 1)) if g <= len(q) - low)
+        yield q[low : low + count]
+        low += count
 
 
 def _fields(surface: Surface, at: np.ndarray, i: np.ndarray, j: np.ndarray, be: Backend) -> np.ndarray:
     return be.to_numpy(panel_integrals(be.asarray(at), be.asarray(surface.corners), be.asarray(i), be.asarray(j), be))[
         1:
     ]
+
+
+def _missing_flux(surface: Surface, i: np.ndarray, j: np.ndarray, exact: np.ndarray, be: Backend) -> np.ndarray:
+    """What the normal field of a unit charge at its own centroid lacks, so that half its flux leaves its closed surface."""
+    flux = np.empty(len(surface.areas))
+    least = (CLAMP * surface.sizes) ** 2
+    for c in range(surface.components):
+        own = surface.component == c
+        # sum_i A_i n_i . (r_i - r_j) / R^3 is minus the divergence-like trace of the field of the sources A_i n_i at r_j.
+        sources = np.concatenate([surface.centroids[own], least[own, None]], axis=1)
+        charges = np.ascontiguousarray((surface.areas[:, None] * surface.normals)[own])
+        field = point_sums("field", be.asarray(np.ascontiguousarray(surface.centroids[own].T)), be.asarray(sources),
+                           be.asarray(charges), be)  # fmt: skip
+        flux[own] = -np.einsum("ccn->n", be.to_numpy(field))
+    same = surface.component[i] == surface.component[j]
+    i, j, exact = i[same], j[same], exact[:, same]
+    x = (surface.centroids[i] - surface.centroids[j]).T
+    cube = np.maximum((x * x).sum(0), least[i]) ** -1.5
+    more = surface.areas[i] * (surface.normals[i].T * (exact / surface.areas[j] - cube * x)).sum(0)
+    flux += np.bincount(j, more, minlength=len(flux))
+    return (2 * np.pi - flux) / surface.areas
 
 
 def _means(surface: Surface, i: np.ndarray, j: np.ndarray, be: Backend) -> np.ndarray:
@@ -191,3 +246,13 @@ def _means(surface: Surface, i: np.ndarray, j: np.ndarray, be: Backend) -> np.nd
     transpose = np.lexsort((i, j))
     per_area = found / surface.areas[j]
     return 0.5 * (per_area + per_area[transpose]) * surface.areas[j]
+
+
+def packed(b: Any, xp: Any) -> Any:
+    """Two real right-hand sides each as one complex one, (rhs, n) -> ((rhs + 1) // 2, n), for the complex GMRES."""
+    return b[0::2] + 1j * xp.concatenate([b[1::2], xp.zeros_like(b[: len(b) % 2])])
+
+
+def unpacked(x: Any, count: int, xp: Any) -> Any:
+    """The ``count`` real rows of what :func:`packed` makes."""
+    return xp.ascontiguousarray(xp.stack([x.real, x.imag], axis=1).reshape(-1, x.shape[1])[:count])

@@ -20,7 +20,7 @@ import numpy as np
 
 from emdose.errors import ConvergenceError
 from emdose.solvers import krylov
-from emdose.solvers.bem_operator import PanelSums
+from emdose.solvers.bem_operator import PanelSums, packed, unpacked
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
@@ -94,7 +94,7 @@ class SurfaceCurrents:
         flat = currents.reshape(-1, currents.shape[-1])
         return self._potential(flat).reshape(currents.shape)
 
-    def solve(self, source: Any, tolerance: float = 1e-5, max_iterations: int = 200) -> CurrentSolution:
+    def solve(self, source: Any, tolerance: float = 1e-4, max_iterations: int = 200) -> CurrentSolution:
         """Currents whose vector potential cancels a source along the surface.
 
         Parameters
@@ -139,20 +139,17 @@ class SurfaceCurrents:
         # Right-hand sides of very different size would not both be solved well as one.
         size = xp.sqrt((b * b).sum(axis=1))
         size = xp.where(size > 0, size, 1.0)[:, None]
-        packed = _packed(b / size, xp)
-        found = krylov.gmres(lambda y: self._both(lambda x: self._apply(self._precondition(x)), y), packed,
-                             tolerance=tolerance, restart=60, max_iterations=max_iterations, be=be)  # fmt: skip
+
+        def apply(y: Any) -> Any:
+            return packed(self._apply(self._precondition(unpacked(y, count, xp))), xp)
+
+        found = krylov.gmres(apply, packed(b / size, xp), tolerance=tolerance, restart=60, max_iterations=max_iterations,
+                             be=be)  # fmt: skip
         if found.residual.max() > 10 * tolerance:
             raise ConvergenceError(f"surface currents: residual {found.residual.max():.1e} after "
                                    f"{found.iterations.max()} iterations; expected {tolerance:.0e}")  # fmt: skip
-        x = self._both(self._precondition, found.x)
-        psi = xp.concatenate([x.real, x.imag])[xp.asarray(_order(count))] * size
+        psi = self._precondition(unpacked(found.x, count, xp)) * size
         return psi, found.residual, int(found.iterations.max())
-
-    def _both(self, apply: Any, packed: Any) -> Any:
-        xp, m = self._be.xp, len(packed)
-        out = apply(xp.concatenate([packed.real, packed.imag]))
-        return out[:m] + 1j * out[m:]
 
     def _apply(self, psi: Any) -> Any:
         return self._without_mean(self._test(self.vector_potential(self._current(psi))))
@@ -183,14 +180,3 @@ class SurfaceCurrents:
         """Sum at every vertex of values at the corners, (rhs, 3, t) -> (rhs, v)."""
         xp, at = self._be.xp, self._corner.ravel()
         return xp.stack([xp.bincount(at, weights=x.ravel(), minlength=self.vertices) for x in corners])
-
-
-def _packed(b: Any, xp: Any) -> Any:
-    odd = len(b) % 2
-    second = xp.concatenate([b[1::2], xp.zeros_like(b[:odd])])
-    return b[0::2] + 1j * second
-
-
-def _order(count: int) -> list[int]:
-    half = (count + 1) // 2
-    return [r // 2 + half * (r % 2) for r in range(count)]
