@@ -13,33 +13,26 @@ Electron. 37 (2022) 700 (partial elements on voxels with FFT); A. Arduino et al.
 
 from __future__ import annotations
 
-import math
-import time
-import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from emdose import backend
 from emdose.backend import Backend
-from emdose.constants import MU_0
-from emdose.errors import ConvergenceError, EmdoseWarning, InputError
-from emdose.models.implant_voxels import VoxelImplant, voxelise
+from emdose.errors import InputError
+from emdose.models.implant_voxels import VoxelImplant
 from emdose.models.implants import Implant
-from emdose.solvers.eddy_cells import Network, Voxels, network
-from emdose.solvers.eddy_modes import Checkpoint, find_modes
-from emdose.solvers.eddy_operator import EddyOperator
+from emdose.solvers.eddy_cells import network
+from emdose.solvers.eddy_modes import Checkpoint
 from emdose.solvers.eddy_plan import plan
+from emdose.solvers.eddy_run import EddyRun, middle, solve_network, voxels_of
 from emdose.solvers.eddy_solution import EddySolution
 from emdose.solvers.eddy_sources import sources_of
 from emdose.solvers.power_tensor import PowerTensor
 
 Progress = Callable[[dict[str, Any]], None]
-
-RESOLVED = 3.0
-"""Skin depths over step below which a voxel result carries a warning."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,8 @@ class EddyCurrent:
         Voxel edge lengths [m]; they need not be equal.
     engine : {"auto", "voxel", "thin-skin"}
         "voxel" resolves the currents inside the metal; "thin-skin" takes them as a sheet on the surface; "auto" chooses
-        per frequency.
+        per frequency: voxels where about three lie in a skin depth, the sheet where the skin is thin against the metal,
+        and between the two smaller voxels as far as memory allows.
     tolerance : float
         Relative residual at the highest frequency; the error of the power is about its square.
     max_steps : int
@@ -160,20 +154,7 @@ class EddyCurrent:
             Where fewer than three voxels lie in a skin depth.
         """
         be, f = backend.get(device), _frequencies(frequencies_Hz)
-        report = progress or (lambda event: None)
-        clock = {"start": time.perf_counter()}
-        failure: ConvergenceError | None = None
-        try:
-            solution = self.currents(implant, f[-1], sources, be, progress, checkpoint)
-        except ConvergenceError as error:
-            failure, solution = error, error.partial
-            if not isinstance(solution, EddySolution):
-                raise
-        clock["modes"] = time.perf_counter()
-        tensor = self._tensor(implant, solution, f, report, clock)
-        if failure is not None:
-            raise ConvergenceError(str(failure), partial=tensor)
-        return tensor
+        return EddyRun(self, implant, f, sources, be, progress or (lambda event: None), checkpoint).tensor()
 
     def currents(
         self,
@@ -199,93 +180,10 @@ class EddyCurrent:
             As :meth:`solve`.
         """
         be, top = backend.get(device), float(_frequencies(highest_Hz)[-1])
-        report = progress or (lambda event: None)
-        middle = _middle(implant)
-        wanted = sources_of(sources, middle)
-        planned = plan(self, implant, np.array([top]), len(wanted), be)
-        report({"stage": "setup", "step": 0, "steps": planned["steps"], "residual": 1.0, "tolerance": self.tolerance,
-                **{k: planned[k] for k in ("bytes", "seconds", "voxels")}})  # fmt: skip
-        operator = EddyOperator(self._network(implant), be, self.dtype, 0.1 * self.tolerance)
-        emf = operator.emf(wanted)
-
-        def tell(step: int, residual: float) -> None:
-            report({"stage": "modes", "step": step, "steps": planned["steps"], "residual": residual,
-                    "tolerance": self.tolerance})  # fmt: skip
-
-        try:
-            modes = find_modes(operator, emf, top, self.tolerance, self.max_steps, tell, checkpoint)
-        except ConvergenceError as error:
-            if hasattr(error.partial, "basis"):
-                error.partial = EddySolution(operator, error.partial, wanted, emf, top)
-            raise
-        return EddySolution(operator, modes, wanted, emf, top)
-
-    def _network(self, implant: Implant | VoxelImplant) -> Network:
-        return network(_voxels(self, implant))
-
-    def _tensor(
-        self,
-        implant: Implant | VoxelImplant,
-        solution: EddySolution,
-        frequencies_Hz: np.ndarray,
-        report: Progress,
-        clock: dict[str, float],
-    ) -> PowerTensor:
-        op, count = solution.operator, len(frequencies_Hz)
-        net, be, n = op.network, op.be, len(solution.sources)
-        cells = np.argwhere(net.cells).astype(np.int32)
-        matrix = np.zeros((count, n, n), complex)
-        loss = np.zeros((count, n, n, len(cells)), np.complex64)
-        identity, residual = np.zeros(count), np.zeros(count)
-        for i, f in enumerate(frequencies_Hz):
-            report({"stage": "frequency", "index": i, "count": count, "frequency_Hz": float(f)})
-            currents = solution.currents(float(f))
-            matrix[i], work = solution.power(currents)
-            scale = np.abs(matrix[i]).max()
-            identity[i] = np.abs(matrix[i] - work).max() / (scale if scale > 0 else 1.0)
-            residual[i] = solution.modes.residual(float(f))
-            loss[i] = be.to_numpy(solution.density(currents))
-        # The reduced model judges itself at every frequency; at the highest one the equations do.
-        residual[-1] = max(residual[-1], solution.true_residual(currents, float(frequencies_Hz[-1])))
-        be.synchronize()
-        end = time.perf_counter()
-        sigma = float(net.conductivity.max())
-        depth = skin_depth(frequencies_Hz, sigma)
-        ratio = depth / max(net.grid.spacing_m)
-        notes = _notes(frequencies_Hz, ratio)
-        for note in notes:
-            warnings.warn(note, EmdoseWarning, stacklevel=3)
-        report({"stage": "done", "index": count, "count": count, "residual": float(residual.max()),
-                "tolerance": self.tolerance})  # fmt: skip
-        return PowerTensor(
-            frequencies_Hz=frequencies_Hz, sources=tuple(s.name for s in solution.sources), matrix=matrix,
-            grid=net.grid, cells=cells, loss=loss, engine=("voxel",) * count, residual=residual, identity=identity,
-            skin_depth_over_step=ratio, metals=tuple(getattr(implant, "metals", ())),
-            source_units=tuple(s.unit for s in solution.sources), warnings=notes,
-            provenance={
-                "solver": "EddyCurrent", "options": asdict(self), "implant": str(getattr(implant, "name", "voxels")),
-                "voxels": len(cells), "branches": len(op.branches), "steps": len(solution.modes.basis),
-                "products": op.products, "resumed_steps": solution.modes.resumed,
-                "reference_point_m": _middle(implant), "device": be.describe(),
-                "timing_s": {"modes": clock["modes"] - clock["start"], "frequencies": end - clock["modes"]},
-            },
-        )  # fmt: skip
-
-
-def skin_depth(frequencies_Hz: Any, conductivity_S_m: Any) -> Any:
-    """Skin depth of a metal without magnetisation [m]."""
-    return np.sqrt(1 / (math.pi * np.asarray(frequencies_Hz, float) * MU_0 * np.asarray(conductivity_S_m, float)))
-
-
-def _voxels(solver: EddyCurrent, implant: Implant | VoxelImplant) -> Voxels:
-    if isinstance(implant, Implant):
-        return voxelise(implant, solver.spacing_m)
-    return implant
-
-
-def _middle(implant: Implant | VoxelImplant) -> tuple[float, float, float]:
-    low, high = implant.bounds_m if isinstance(implant, Implant) else implant.grid.bounds_m
-    return tuple(0.5 * (a + b) for a, b in zip(low, high, strict=True))  # type: ignore[return-value]
+        wanted = sources_of(sources, middle(implant))
+        plan(self, implant, np.array([top]), len(wanted), be)
+        net = network(voxels_of(self, implant))
+        return solve_network(self, net, wanted, top, be, progress or (lambda event: None), checkpoint)
 
 
 def _frequencies(frequencies_Hz: Any) -> np.ndarray:
@@ -293,12 +191,3 @@ def _frequencies(frequencies_Hz: Any) -> np.ndarray:
     if not f.size or not np.all(np.isfinite(f)) or np.any(f <= 0):
         raise InputError("bad frequencies", field="frequencies_Hz", found=frequencies_Hz, expected="finite, > 0 Hz")
     return f
-
-
-def _notes(frequencies_Hz: np.ndarray, ratio: np.ndarray) -> tuple[str, ...]:
-    low = ratio < RESOLVED
-    if not low.any():
-        return ()
-    text = (f"skin depth is {ratio.min():.2g} voxels at {frequencies_Hz[np.argmin(ratio)]:g} Hz: below {RESOLVED:g} "
-            "the power of the voxel engine is off by one to a few per cent; use a smaller spacing_m")  # fmt: skip
-    return (text,)

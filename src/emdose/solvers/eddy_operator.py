@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from emdose.solvers.eddy_cells import Network
     from emdose.solvers.eddy_sources import Source
 
+HEAD = 7
+"""Numbers in front of a packed block: its sizes and the fingerprint of the problem."""
 CHUNK = 1 << 20
 """Points at which a vector potential is asked for at a time."""
 
@@ -45,6 +47,7 @@ class EddyOperator:
         conductance = network.conductance.ravel()[network.branches]
         self.conductance = be.asarray(conductance.astype(self.real))
         self.resistance = be.asarray((1 / conductance).astype(self.real))
+        self.fingerprint = (0.0, 0.0)
         self.products = 0
 
     def emf(self, sources: tuple[Source, ...]) -> Any:
@@ -61,6 +64,8 @@ class EddyOperator:
                 for s, source in enumerate(sources):
                     A = np.asarray(source.potential(points[part]))
                     out[s, here[part]] = -h[c] * A[:, c]
+        # Tells problems of the same size apart in a checkpoint.
+        self.fingerprint = (float(net.conductance.sum()), float(np.abs(out).sum(dtype=float)))
         return self.be.asarray(out)
 
     def expand(self, x: Any) -> Any:
@@ -104,21 +109,23 @@ class EddyOperator:
     def pack(self, block: tuple[Any, np.ndarray, np.ndarray]) -> np.ndarray:
         """A block of the basis with its coefficients as one array of the host."""
         new, coupling, overlaps = block
-        head = np.array([len(new), *coupling.shape, *overlaps.shape], float)
+        head = np.array([len(new), *coupling.shape, *overlaps.shape, *self.fingerprint], float)
         return np.concatenate([head, coupling.ravel(), overlaps.ravel(), self.be.to_numpy(new).ravel().astype(float)])
 
     def unpack(self, saved: np.ndarray, size: int) -> tuple[Any, np.ndarray, np.ndarray] | None:
         """The inverse of :meth:`pack`; None where it does not belong to this problem."""
         saved = np.asarray(saved, float).ravel()
-        if saved.size < 5:
+        if saved.size < HEAD:
             return None
         count, a, b, c, d = (int(v) for v in saved[:5])
         n = len(self.branches)
-        if min(count, a, b, c, d) < 0 or c != size or saved.size != 5 + a * b + c * d + count * n:
+        if min(count, a, b, c, d) < 0 or c != size or saved.size != HEAD + a * b + c * d + count * n:
             return None
-        coupling = saved[5 : 5 + a * b].reshape(a, b)
-        overlaps = saved[5 + a * b : 5 + a * b + c * d].reshape(c, d)
-        return self.be.asarray(saved[5 + a * b + c * d :].reshape(count, n).astype(self.real)), coupling, overlaps
+        if not np.allclose(saved[5:HEAD], self.fingerprint, rtol=1e-6, atol=0):
+            return None
+        coupling = saved[HEAD : HEAD + a * b].reshape(a, b)
+        overlaps = saved[HEAD + a * b : HEAD + a * b + c * d].reshape(c, d)
+        return self.be.asarray(saved[HEAD + a * b + c * d :].reshape(count, n).astype(self.real)), coupling, overlaps
 
 
 def divergence(flow: Any) -> Any:

@@ -88,6 +88,8 @@ def sources_of(sources: Any, centre_m: Vector) -> tuple[Source, ...]:
 
 
 def _custom(source: Any, index: int) -> Source:
+    if isinstance(source, Source):
+        return source
     potential = getattr(source, "vector_potential", source)
     if not callable(potential):
         raise InputError("not a source", field="sources", found=type(source).__name__,

@@ -1,0 +1,122 @@
+r"""Solid and hollow metal spheres in a uniform alternating field.
+
+With x = ka, k = (1 - j)/delta, the vector potential is A_phi = f(r) sin(theta); f is B0 r/2 + D/r^2 outside, a mix of j1(kr)
+and y1(kr) in metal, and proportional to r in the cavity. The dipole moment is m = 4 pi D/mu0 and the power
+
+.. math:: P = -\frac{\omega}{2} \operatorname{Im}(m B_0^*) , \qquad
+          m = \frac{4\pi a^3 B_0}{\mu_0}\, \frac{2 - u}{2 (1 + u)}, \quad u = \frac{j_1 + x j_1'}{\mu_r j_1} .
+
+Source: J. R. Wait, Geophysics 16 (1951) 666; W. Smythe, Static and Dynamic Electricity, 3rd ed., McGraw-Hill 1968,
+ch. 10.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+MU_0 = 1.25663706212e-6
+
+
+def skin_depth(conductivity_S_m: float, frequency_Hz: float, relative_permeability: float = 1.0) -> float:
+    """Skin depth [m]."""
+    return 1 / math.sqrt(math.pi * frequency_Hz * MU_0 * relative_permeability * conductivity_S_m)
+
+
+def sphere_power(
+    radius_m: float, conductivity_S_m: float, frequency_Hz: float, relative_permeability: float = 1.0
+) -> float:
+    """Power in a solid sphere at a rate of 1 T/s rms [W].
+
+    Parameters
+    ----------
+    radius_m : float
+        Radius [m].
+    conductivity_S_m : float
+        Conductivity [S/m].
+    frequency_Hz : float
+        Frequency [Hz].
+    relative_permeability : float
+        mu_r.
+    """
+    x2 = -2j * (radius_m / skin_depth(conductivity_S_m, frequency_Hz, relative_permeability)) ** 2
+    D = _d(x2)
+    u = (1 / D - 1) / relative_permeability
+    ratio = (3 * D - 1) if relative_permeability == 1 else (2 - u) / (1 + u)
+    if relative_permeability == 1:
+        ratio = _three_d_less_one(x2)
+    return _from_moment(2 * math.pi * radius_m**3 / MU_0 * ratio, frequency_Hz)
+
+
+def sphere_limits(radius_m: float, conductivity_S_m: float, frequency_Hz: float) -> tuple[float, float]:
+    r"""Limits of low and of high frequency of :func:`sphere_power` for mu_r = 1 [W].
+
+    .. math:: \frac{2\pi}{15}\sigma a^5 \quad\text{and}\quad \frac{6 \pi a^2}{\mu_0^2 \sigma \delta \omega^2}
+    """
+    w = 2 * math.pi * frequency_Hz
+    high = 6 * math.pi * radius_m**2 / (MU_0**2 * conductivity_S_m * skin_depth(conductivity_S_m, frequency_Hz) * w**2)
+    return 2 * math.pi / 15 * conductivity_S_m * radius_m**5, high
+
+
+def hollow_sphere(
+    inner_m: float,
+    outer_m: float,
+    conductivity_S_m: float,
+    frequency_Hz: float,
+    relative_permeability: float = 1.0,
+) -> tuple[float, complex]:
+    """Power of a spherical shell at a rate of 1 T/s rms [W], and the field in the cavity over the applied one.
+
+    Parameters
+    ----------
+    inner_m, outer_m : float
+        Radii [m].
+    conductivity_S_m, frequency_Hz, relative_permeability : float
+        As in :func:`sphere_power`.
+    """
+    from scipy.special import spherical_jn, spherical_yn
+
+    k = (1 - 1j) / skin_depth(conductivity_S_m, frequency_Hz, relative_permeability)
+    # Unknowns: D/a^2 outside, factors of j1 and y1, slope in the cavity; continuous are A and d(rA)/dr / mu.
+    rows, right = np.zeros((4, 4), complex), np.zeros(4, complex)
+
+    def both(function: object, r: float) -> tuple[complex, complex]:
+        value, slope = function(1, k * r), function(1, k * r, derivative=True)  # type: ignore[operator]
+        return value, (value + k * r * slope) / relative_permeability
+
+    scale = [abs(both(f, outer_m)[0]) for f in (spherical_jn, spherical_yn)]
+    for row, r in ((0, outer_m), (2, inner_m)):
+        for column, f in ((1, spherical_jn), (2, spherical_yn)):
+            value, turn = both(f, r)
+            rows[row, column], rows[row + 1, column] = value / scale[column - 1], turn / scale[column - 1]
+    rows[0, 0], rows[1, 0] = -1, 1
+    right[0], right[1] = 0.5 * outer_m, outer_m
+    rows[2, 3], rows[3, 3] = -inner_m, -2 * inner_m
+    D, _, _, slope = np.linalg.solve(rows, right)
+    return _from_moment(4 * math.pi * D * outer_m**2 / MU_0, frequency_Hz), complex(2 * slope)
+
+
+def _from_moment(moment: complex, frequency_Hz: float) -> float:
+    """Power of a dipole moment per unit B0, at 1 T/s rms: B0 = sqrt(2)/w."""
+    return -float(np.imag(moment)) / (2 * math.pi * frequency_Hz)
+
+
+_SERIES = (1 / 3, 1 / 45, 2 / 945, 1 / 4725, 2 / 93555, 1382 / 638512875)
+
+
+def _d(x2: complex) -> complex:
+    """(1 - x cot x) / x^2."""
+    if abs(x2) < 0.1:
+        return sum(c * x2**n for n, c in enumerate(_SERIES))
+    x = np.sqrt(x2)
+    x = x if x.imag < 0 else -x
+    q = np.exp(-2j * x)
+    return complex((1 - x * 1j * (1 + q) / (1 - q)) / x2)
+
+
+def _three_d_less_one(x2: complex) -> complex:
+    """3 (1 - x cot x) / x^2 - 1, without cancellation."""
+    if abs(x2) < 0.1:
+        return sum(3 * c * x2**n for n, c in enumerate(_SERIES) if n)
+    return 3 * _d(x2) - 1
