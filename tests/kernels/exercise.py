@@ -240,8 +240,8 @@ def _filtered(images: np.ndarray, degree: int, taps: list[np.ndarray]) -> np.nda
 
 
 def panels(kernels: Recorder, real: type) -> Result:
-    """Targets that do not fill a tile, sources in parts that do not divide evenly, some closer than counts; points in the
-    plane of a triangle, above it, and on a corner."""
+    """Targets that do not fill a tile, sources in parts that do not divide evenly, some closer than counts; points in
+    the plane of a triangle, above it, and on a corner."""
     rng = np.random.default_rng(7)
     n, m, parts = 45, 523, 2
     targets = rng.normal(size=(3, n)).astype(real)

@@ -46,8 +46,8 @@ def revolved(profile: np.ndarray, around: int, closed: bool) -> tuple[np.ndarray
     n, angle = len(rings), 2 * np.pi * np.arange(around) / around
     # Every other ring is turned by half a step: nearly equilateral triangles.
     turned = angle + np.pi / around * (np.arange(n) % 2)[:, None]
-    v = np.stack([rings[:, :1] * np.cos(turned), rings[:, :1] * np.sin(turned), np.broadcast_to(rings[:, 1:], turned.shape)],
-                 axis=2).reshape(-1, 3)  # fmt: skip
+    x, y = rings[:, :1] * np.cos(turned), rings[:, :1] * np.sin(turned)
+    v = np.stack([x, y, rings[:, 1:] + 0 * x], axis=2).reshape(-1, 3)
     j = np.arange(around)
     k = (j + 1) % around
     faces = []

@@ -1,4 +1,4 @@
-"""Charge boundary elements: closed forms for spheres, shells, ellipsoids; a dense solve; both precisions and the twins."""
+"""Charge boundary elements: closed forms for spheres, shells, ellipsoids; a dense solve; the NumPy twins."""
 
 from __future__ import annotations
 

@@ -1,18 +1,17 @@
 r"""Charge boundary element method: fields in bodies of constant conductivity (or permeability) between closed surfaces.
 
-A source field E_p drives currents through interfaces; charges on them keep the normal current continuous. With the charge
-density c (over eps0) constant on every triangle, the outward normal n, and sigma on both sides,
+A source field E_p drives currents through interfaces; charges on them keep the normal current continuous. With the
+charge density c (over eps0) constant on every triangle, the outward normal n, and sigma on both sides,
 
 .. math:: \frac{c}{2} - K\, \mathbf n \cdot \mathrm{PV}\!\int c\, \frac{\mathbf r - \mathbf r'}{4\pi R^3}\, dS'
           = K\, \mathbf n \cdot \mathbf E_p , \qquad
           K = \frac{\sigma_\mathrm{in} - \sigma_\mathrm{out}}{\sigma_\mathrm{in} + \sigma_\mathrm{out}} .
 
-K = 1 is a conductor in air, K = -1 a superconductor in a magnetic field (then c is a magnetic charge and the normal field
-vanishes outside). Every closed surface carries no net charge, which removes the null space at K = 1; the diagonal makes the
-flux of every charge through its own surface exact.
+K = 1 is a conductor in air, K = -1 a superconductor in a magnetic field (then c is a magnetic charge and the normal
+field vanishes outside). Every closed surface carries no net charge, which removes the null space at K = 1; the diagonal
+makes the flux of every charge through its own surface exact.
 
-Source: S. N. Makarov et al., IEEE Trans. Biomed. Eng. 65 (2018) 2675 (charge-based formulation); proofs of the deflation
-and of the second order are tests.
+Source: S. N. Makarov et al., IEEE Trans. Biomed. Eng. 65 (2018) 2675 (charge-based formulation).
 """
 
 from __future__ import annotations
@@ -55,8 +54,9 @@ class Charges:
     def field(self, points: np.ndarray, be: Backend, real: str = "double") -> Any:
         """Secondary field at points (n, 3), (rhs, 3, n) [V/m], array of the device.
 
-        Integrals over close triangles are in closed form, so that points may be near the surface; within half a triangle
-        of it the steps of the density from triangle to triangle show. On a triangle it is the mean of both sides.
+        Integrals over close triangles are in closed form, so that points may be near the surface; within half a
+        triangle of it the steps of the density from triangle to triangle show. On a triangle it is the mean of both
+        sides.
         """
         operator = PanelSums(self.surface, be, "field", points, real)
         return _parts(operator, self.density, be)

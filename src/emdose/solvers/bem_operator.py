@@ -38,7 +38,8 @@ _RULES = {
 def triangle_rule(points: int) -> tuple[np.ndarray, np.ndarray]:
     """Barycentric coordinates (points, 3) and weights (sum 1) of the rule of degree 2 (3 points) or 5 (7 points).
 
-    Source: J. Radon, Monatsh. Math. 52 (1948) 286; G. Strang and G. Fix, An Analysis of the Finite Element Method, 1973.
+    Source: J. Radon, Monatsh. Math. 52 (1948) 286; G. Strang and G. Fix, An Analysis of the Finite Element Method,
+    Prentice-Hall 1973.
     """
     orbits, weights = _RULES[points]
     found = [
@@ -67,8 +68,8 @@ def panel_integrals(points: np.ndarray, corners: np.ndarray, point: np.ndarray, 
     (4, pairs) array
         Potential [m] and field [1]; on the triangle itself the mean of both sides.
 
-    Source: D. R. Wilton et al., IEEE Trans. Antennas Propag. 32 (1984) 276; A. van Oosterom and J. Strackee, IEEE Trans.
-    Biomed. Eng. 30 (1983) 125 (solid angle).
+    Source: D. R. Wilton et al., IEEE Trans. Antennas Propag. 32 (1984) 276; A. van Oosterom and J. Strackee, IEEE
+    Trans. Biomed. Eng. 30 (1983) 125 (solid angle).
     """
     out = be.xp.empty((4, len(point)))
     be.kernels.load("panels", "double").launch("near", len(point), point, triangle, points, corners, out)
@@ -80,7 +81,7 @@ def near_pairs(a: np.ndarray, size_a: np.ndarray, b: np.ndarray, size_b: np.ndar
     """Pairs (i, j) of points a and b closer than ``reach`` times the mean of their sizes, sorted by i, then j."""
     from scipy.spatial import cKDTree
 
-    found = []
+    found: list[np.ndarray] = []
     for one, size, other, other_size in ((a, size_a, b, size_b), (b, size_b, a, size_a)):
         lists = cKDTree(other).query_ball_point(one, reach * size, return_sorted=False, workers=-1)
         counts = np.fromiter(map(len, lists), np.int64, len(one))
@@ -209,12 +210,12 @@ def _fields(surface: Surface, at: np.ndarray, i: np.ndarray, j: np.ndarray, be: 
 
 
 def _missing_flux(surface: Surface, i: np.ndarray, j: np.ndarray, exact: np.ndarray, be: Backend) -> np.ndarray:
-    """What the normal field of a unit charge at its own centroid lacks, so that half its flux leaves its closed surface."""
+    """What the normal field of a unit charge at its own centroid lacks for half of its flux through its surface."""
     flux = np.empty(len(surface.areas))
     least = (CLAMP * surface.sizes) ** 2
     for c in range(surface.components):
         own = surface.component == c
-        # sum_i A_i n_i . (r_i - r_j) / R^3 is minus the divergence-like trace of the field of the sources A_i n_i at r_j.
+        # sum_i A_i n_i . (r_i - r_j) / R^3 is minus the sum of the components c at r_j of the fields of A_i n_i,c.
         sources = np.concatenate([surface.centroids[own], least[own, None]], axis=1)
         charges = np.ascontiguousarray((surface.areas[:, None] * surface.normals)[own])
         field = point_sums("field", be.asarray(np.ascontiguousarray(surface.centroids[own].T)), be.asarray(sources),

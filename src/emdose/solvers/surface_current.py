@@ -1,8 +1,8 @@
 """Divergence-free currents on closed surfaces: stream functions, their inductance, and the solve.
 
 A stream function psi, linear on every triangle, makes the surface current K = n x grad psi, constant on every triangle.
-With every handle come two many-valued stream functions (:meth:`Surface.handle_jumps`). In the space of these currents the
-weak form of "no electric field along the surface" is
+With every handle come two many-valued stream functions (:meth:`Surface.handle_jumps`). In the space of these currents
+the weak form of "no electric field along the surface" is
 
     sum_j L_ij x_j = -int K_i . A0 / mu0 dS,    L_ij = int int K_i . K_j / (4 pi R) dS dS',
 
@@ -143,8 +143,8 @@ class SurfaceCurrents:
         def apply(y: Any) -> Any:
             return packed(self._apply(self._precondition(unpacked(y, count, xp))), xp)
 
-        found = krylov.gmres(apply, packed(b / size, xp), tolerance=tolerance, restart=60, max_iterations=max_iterations,
-                             be=be)  # fmt: skip
+        right = packed(b / size, xp)
+        found = krylov.gmres(apply, right, tolerance=tolerance, restart=60, max_iterations=max_iterations, be=be)
         if found.residual.max() > 10 * tolerance:
             raise ConvergenceError(f"surface currents: residual {found.residual.max():.1e} after "
                                    f"{found.iterations.max()} iterations; expected {tolerance:.0e}")  # fmt: skip

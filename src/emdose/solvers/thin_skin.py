@@ -1,19 +1,20 @@
 r"""Eddy-current power of metal bodies whose skin is thin against everything: surfaces instead of volumes.
 
-Outside, the field of a good conductor at high frequency is that of a superconductor: no normal field, and no flux through
-holes. The surface current K = n x H that does this comes from :mod:`emdose.solvers.surface_current`, with one unknown per
-hole. Its losses to first order in the skin depth delta are, for rms fields,
+Outside, the field of a good conductor at high frequency is that of a superconductor: no normal field, and no flux
+through holes. The surface current K = n x H that does this comes from :mod:`emdose.solvers.surface_current`, with the
+loop currents around holes among its unknowns. To first order in the skin depth delta the losses are, for rms fields,
 
 .. math:: P = \frac{1}{\sigma\delta} \int |H_t|^2 (1 - \delta\kappa) + \delta\, H_t \cdot S H_t
               + \mu_r \delta\, H_t \cdot H^{(1)}_t \, dS .
 
-S is the shape operator of the surface and kappa its mean curvature: the current flows in a layer that is narrower than the
-surface along the current where that is convex, and denser along the field. H^(1) is the change of the outer field per
-complex depth lambda = mu_r delta (1 - j)/2, because the skin takes flux in: H_n = -lambda div_s H_t. For mu_r = 1 all of
-it is what the superconductor offset inward by delta/2 would give.
+S is the shape operator of the surface and kappa its mean curvature: where the surface is convex along the current, the
+current flows in a layer that narrows inward; where it is convex along the field, the field grows inward. H^(1) is the
+change of the outer field per complex depth lambda = mu_r delta (1 - j)/2, because the skin takes flux in:
+H_n = -lambda div_s H_t. For mu_r = 1 all of it together is the loss of a superconductor whose surface lies delta/2
+deeper.
 
-Source: K. M. Mitzner, Radio Sci. 2 (1967) 1459 and S. Yuferev and N. Ida, Surface Impedance Boundary Conditions, CRC 2010
-(curvature terms); the offset rule and the power formula were derived for this module and are tested against closed forms.
+Source: K. M. Mitzner, Radio Sci. 2 (1967) 1459 and S. Yuferev and N. Ida, Surface Impedance Boundary Conditions, CRC
+2010 (curvature terms); docs/theory/bem.md derives the power, which tests hold against closed forms.
 """
 
 from __future__ import annotations
@@ -59,8 +60,7 @@ class ThinSkinPower:
     areas : (t,) ndarray
         [m2]
     tangential_field : (s, 3, t) ndarray
-        Magnetic field along the surface in the limit of no skin depth, times mu0, per rate times angular frequency: of a
-        unit source field.
+        Magnetic flux density just outside, which is along the surface, for no skin depth and unit sources [T/T].
     skin_depth_m : (f, parts) ndarray
         [m]
     inscribed_radius_m : (t,) ndarray
@@ -110,7 +110,8 @@ def thin_skin_power(
     be : Backend
         Device.
     potential : callable, optional
-        Vector potentials (s, 3, n) of unit sources at points (n, 3) [T m]; by default the uniform fields along x, y and z.
+        Vector potentials (s, 3, n) of unit sources at points (n, 3) [T m]; by default uniform fields of 1 T along x, y
+        and z.
     tolerance : float
         Relative residual of the linear systems.
     real : {"float", "double"}
