@@ -32,8 +32,8 @@ def plan(
         fits = spacing.max() * (planned["bytes"] / (0.8 * free)) ** (1 / 3)
         raise ResourceError(
             f"eddy currents on {planned['voxels']} voxels with {sources} sources need "
-            f"{planned['bytes'] / 2**30:.3g} GiB but {free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is kept back; a spacing of "
-            f"{1e3 * fits:.2g} mm would fit"
+            f"{planned['bytes'] / 2**30:.3g} GiB but {free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is "
+            f"kept back; a spacing of {1e3 * fits:.2g} mm would fit"
         )
     return planned
 

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from emdose.models.grid import Shape, Vector
 
 NEAR, MOST = 14, 64
-"""Distances below this many of the largest edge use F; beyond, the second moments leave about 1e-6 of the value. And the
-largest number of offsets along one axis for which that is done."""
+"""Distances below this many of the largest edge use F; beyond, the second moments leave about 1e-6 of the value. The
+second is the largest number of offsets along one axis for which that is done."""
 
 
 @lru_cache(maxsize=8)

@@ -5,8 +5,8 @@ Eddy currents that a source of unit dB/dt drives are a sum of modes, each with o
 .. math:: M(\omega) = \sum_k \frac{a_k a_k^H}{1 + \omega^2 \tau_k^2} .
 
 The modes of a solid body are not a few: their time constants thin out as 1/k^2, which is the skin effect and its fall
-as f^(-3/2). Single poles between a handful of samples would ripple. The ladder of terms is therefore made of the sum that
-belongs to a sphere,
+as f^(-3/2). Single poles between a handful of samples would ripple. The ladder of terms is therefore made of the
+sum that belongs to a sphere,
 
 .. math:: M(\omega) = \sum_k A_k\, g(\omega\theta_k), \quad A_k \succeq 0, \qquad
           g(y) = \frac{15}{y} \operatorname{Im} \Bigl(1 - \frac{3}{x^2} + \frac{3 \cot x}{x}\Bigr), \quad x^2 = -jy ,
@@ -15,8 +15,8 @@ which has the right limits on both sides. The A_k are built from rank-one terms,
 again after each (non-negative least squares). What the fit leaves at the samples is taken up by a congruence that is
 interpolated between them.
 
-Source: for g, J. R. Wait, Geophysics 16 (1951) 666 (conducting sphere in a time-varying field); for the growth of the fit,
-F. Locatello et al., NIPS 30 (2017) 773 (matching pursuit over a cone, fully corrective).
+Source: for g, J. R. Wait, Geophysics 16 (1951) 666 (conducting sphere in a time-varying field); for the growth of the
+fit, F. Locatello et al., NIPS 30 (2017) 773 (matching pursuit over a cone, fully corrective).
 """
 
 from __future__ import annotations

@@ -117,10 +117,12 @@ def dot(shape: int, n: int, parts: int, a: np.ndarray, b: np.ndarray, out: np.nd
 def gram(shape: int, n: int, others: int, parts: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     """Sums of a_r b_s over parts, for every pair of rows."""
     span = -(-n // parts)
-    u, v = np.zeros((shape // parts // others, parts * span)), np.zeros((others, parts * span))
-    u[:, :n], v[:, :n] = a.reshape(-1, n), b.reshape(-1, n)
-    u, v = u.reshape(-1, parts, span), v.reshape(-1, parts, span)
-    out[...] = np.einsum("rte,ste->rst", u, v).reshape(out.shape)
+    rows = []
+    for m, count in ((a, shape // parts // others), (b, others)):
+        wide = np.zeros((count, parts * span))
+        wide[:, :n] = m.reshape(-1, n)
+        rows.append(wide.reshape(count, parts, span))
+    out[...] = np.einsum("rte,ste->rst", *rows).reshape(out.shape)
 
 
 def add_scaled(shape: int, n: int, factor: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
