@@ -40,7 +40,7 @@ class Cpml:
     kappa_max : float
         Largest stretch of real coordinates.
     alpha_max_S_m : float
-        Shift of the pole at the inner border, falling linearly to 0 at the wall [S/m]; 0.003 puts the pole at 54 MHz.
+        Shift of the pole at the inner border, falling linearly to 0 at the wall [S/m]; 0.01 puts the pole at 180 MHz.
 
     Raises
     ------
@@ -51,8 +51,8 @@ class Cpml:
     cells: int = 10
     order: float = 3.0
     sigma_factor: float = 1.0
-    kappa_max: float = 8.0
-    alpha_max_S_m: float = 0.003
+    kappa_max: float = 10.0
+    alpha_max_S_m: float = 0.01
 
     def __post_init__(self) -> None:
         if not (isinstance(self.cells, int) and self.cells >= 2):

@@ -1,15 +1,18 @@
 r"""Wires of a radius below a cell.
 
-A line of perfectly conducting edges in square cells of side d acts as a wire of radius 0.2298 d. For another radius a
-the medium next to the wire is changed so that capacitance and inductance per length are those of the wire and their
-product, the speed of the wave along it, stays:
+The potential of a line charge on the square lattice of side d is ln(r / d) + gamma + 3/2 ln 2 far from it (over
+2 pi eps), so a line of conducting edges acts as a wire of radius d exp(-gamma) / 8^(1/2) = 0.1985 d. The edges that leave
+it carry a quarter of the flux each, a drop of pi / 2 in the same units. For another radius a the medium next to the wire
+is changed so that this drop makes up for the difference, and so that the speed of the wave along the wire stays:
 
-.. math:: m = \frac{\ln(1 / 0.2298)}{\ln(d / a)}, \qquad \varepsilon' = m\,\varepsilon, \qquad \mu' = \mu / m
+.. math:: m = \frac{\pi / 2}{\ln(d / a) + \pi/2 - \gamma - \frac32 \ln 2}, \qquad \varepsilon' = m\,\varepsilon,
+   \qquad \mu' = \mu / m
 
 with the permittivity on the edges that leave the wire's nodes at right angles and the permeability on the faces that H
 circles the wire through.
 
-Source: T. Noda and S. Yokoyama, IEEE Trans. Power Delivery 17 (2002) 841-847.
+Source: T. Noda and S. Yokoyama, IEEE Trans. Power Delivery 17 (2002) 841-847 (the method, with an empirical 0.2298 d);
+J. Cserti, Am. J. Phys. 68 (2000) 896-906 (the lattice's potential).
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from emdose.errors import InputError
 from emdose.models.rectilinear import RectilinearGrid
 from emdose.solvers.yee.problem import FaceFactors
 
-LATTICE_RADIUS = 0.2298
+LATTICE_RADIUS = math.exp(-0.5772156649015329) / math.sqrt(8)
 """Radius of a line of conducting edges over the cell size."""
 
 
@@ -83,7 +86,7 @@ def thin_wire(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray | f
                     raise InputError(
                         "not a thin wire", field="radius_m", found=radius, expected=f"above 0, below {0.6 * d:g}"
                     )
-                m = math.log(1 / LATTICE_RADIUS) / math.log(d / radius)
+                m = 0.5 * math.pi / (0.5 * math.pi + math.log(LATTICE_RADIUS * d / radius))
                 # H along the third axis circles the wire through the face between wire and neighbour.
                 permeability[(other, *at)] = 1 / m
                 for end in (0, 1):
