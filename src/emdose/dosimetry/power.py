@@ -55,13 +55,15 @@ class PowerReport:
     closure : float
         abs(extinction - absorbed - scattered) over the larger of absorbed and extinction.
     input_W : float
-        Absorbed plus scattered: what a source without losses of its own delivers because of the body [W].
+        Absorbed, scattered and lost: what a source delivers that has no losses but those in ``lost_W`` [W].
     edge_absorbed_W : float
         Absorbed power summed anew over the edges from the fields and the phantom [W].
     map_W : float
         Sum of the SAR map over the voxels [W]; equals ``edge_absorbed_W`` with the trapezium rule.
     tissues : tuple of TissueRow
         In the phantom's order of tissues.
+    lost_W : float
+        Dissipated in lumped elements of the coil, where the solver knows them [W].
     """
 
     absorbed_W: float
@@ -72,6 +74,7 @@ class PowerReport:
     edge_absorbed_W: float
     map_W: float
     tissues: tuple[TissueRow, ...]
+    lost_W: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
@@ -167,10 +170,11 @@ def power_report(fields: Fields, phantom: Phantom, sar: SarMap) -> PowerReport:
         extinction_W=balance["extinction_W"],
         scattered_W=balance["scattered_W"],
         closure=balance["closure"],
-        input_W=balance["absorbed_W"] + balance["scattered_W"],
+        input_W=balance["absorbed_W"] + balance["scattered_W"] + balance.get("lost_W", 0.0),
         edge_absorbed_W=absorbed_power(fields, phantom),
         map_W=sar.power_W(),
         tissues=tissue_sar(sar, phantom),
+        lost_W=balance.get("lost_W", 0.0),
     )
 
 

@@ -82,23 +82,32 @@ def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], t
     )
 
 
-def power_chart(extinction_W: float, absorbed_W: float, scattered_W: float) -> Markup:
-    """The work of the incident field beside what became of it, as two bars of the same scale.
+def power_chart(
+    extinction_W: float,
+    absorbed_W: float,
+    scattered_W: float,
+    lost_W: float = 0.0,
+    given: str = "work of the incident field",
+) -> Markup:
+    """What was given beside what became of it, as two bars of the same scale.
 
     Parameters
     ----------
-    extinction_W, absorbed_W, scattered_W : float
-        Time-averaged powers [W].
+    extinction_W, absorbed_W, scattered_W, lost_W : float
+        Time-averaged powers: given, absorbed in the body, radiated, lost in the coil [W].
+    given : str
+        Name of the first.
     """
-    full = max(extinction_W, absorbed_W + max(scattered_W, 0.0))
+    full = max(extinction_W, absorbed_W + max(scattered_W, 0.0) + max(lost_W, 0.0))
     if not (math.isfinite(full) and full > 0):
         return Markup("")
     width, left, bar = 620, 8, 604
+    lost = [("", lost_W, "#b9a36b")] if lost_W > 0 else []
     parts = []
     for row, pieces in enumerate(
         (
-            [("work of the incident field", extinction_W, "#5f7f9e")],
-            [("absorbed", absorbed_W, "#c4542f"), ("radiated", max(scattered_W, 0.0), "#8fa3b8")],
+            [(given, extinction_W, "#5f7f9e")],
+            [("absorbed", absorbed_W, "#c4542f"), *lost, ("radiated", max(scattered_W, 0.0), "#8fa3b8")],
         )
     ):
         at, top = float(left), 26 + 58 * row
@@ -107,10 +116,13 @@ def power_chart(extinction_W: float, absorbed_W: float, scattered_W: float) -> M
             parts.append(f'<rect x="{at:.1f}" y="{top}" width="{max(length, 0.5):.1f}" height="24" fill="{colour}"/>')
             # The name of a short last piece is set flush right, so that it stays inside the picture.
             anchor, where = ("start", at) if n == 0 else ("end", left + bar)
-            parts.append(f'<text x="{where:.1f}" y="{top - 6}" text-anchor="{anchor}">{name} {_power(power)}</text>')
+            if name:
+                parts.append(
+                    f'<text x="{where:.1f}" y="{top - 6}" text-anchor="{anchor}">{name} {_power(power)}</text>'
+                )
             at += length
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {width} 116" role="img" aria-label="Work of the incident field '
+        f'<svg class="chart" viewBox="0 0 {width} 116" role="img" aria-label="{given.capitalize()} '
         f"{_power(extinction_W)}, absorbed {_power(absorbed_W)}, radiated {_power(scattered_W)}"
         f'">{"".join(parts)}</svg>'
     )

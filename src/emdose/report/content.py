@@ -252,9 +252,14 @@ def power(summary: Mapping[str, Any]) -> dict[str, Any]:
         "absorbed_W": "Absorbed in the body",
         "scattered_W": "Radiated by the body's currents",
     }
+    if summary.get("provenance", {}).get("engine") == "Fdtd":  # the source stands in its grid
+        names = {"extinction_W": "Delivered by the source", "absorbed_W": "Absorbed in the body",
+                 "scattered_W": "Radiated by coil and body"}  # fmt: skip
+        names |= {"lost_W": "Lost in elements of the coil"} if data.get("lost_W") else {}
     closure = data.get("closure")
     powers = [float(data[k]) if is_finite(data.get(k)) else math.nan for k in names]
-    chart = charts.power_chart(*powers) if all(map(math.isfinite, powers)) else ""
+    given = {"given": "delivered by the source"} if names["extinction_W"].startswith("Delivered") else {}
+    chart = charts.power_chart(*powers, **given) if all(map(math.isfinite, powers)) else ""  # type: ignore[arg-type]
     rows = [{"name": text, "value": number(data.get(key), 4)} for key, text in names.items()]
     good = is_finite(closure) and closure <= CLOSURE_LIMIT
     return {

@@ -15,6 +15,7 @@ from emdose.io.ept_results import EptResult
 from emdose.io.implant_results import ImplantResult
 from emdose.io.results import LOCK_FILE, REPORT_FILE
 from emdose.report import content, limit_table
+from emdose.report.network_content import network
 from emdose.report.scene import GLOW, Renderer, Scene
 from emdose.report.volumes import colour_table, find_peak, pack
 from emdose.report.wording import heading, number, plain, words
@@ -117,6 +118,7 @@ def render(result: RunResult) -> str:
         "peaks": content.peak_rows(result),
         "block": volume["block"],
         "convergence": content.convergence(summary),
+        "network": network(summary),
         "power": content.power(summary),
         "tissues": content.tissue_rows(result, colours),
         "frequency_MHz": f"{result.frequency_Hz / 1e6:.6g}",

@@ -199,7 +199,7 @@ class Fields:
         whole_body_sar_W_kg : float
             Absorbed power over the mass of the phantom [W/kg].
         absorbed_power_W, input_power_W : float
-            Power dissipated in the body; the same plus what the body and an otherwise lossless source radiate [W].
+            Power dissipated in the body; the same plus what is radiated and lost in the coil's elements [W].
         over : "isocentre", "slice", "body", point or mask
             Region for B1+: the voxel at the isocentre, the body's voxels in the axial slice through it, all body
             voxels, the voxel at a point (x, y, z) [m], or a bool array (nx, ny, nz).
@@ -227,7 +227,7 @@ class Fields:
             now = {
                 "whole_body_sar_W_kg": power["absorbed_W"] / self.body_mass_kg if self.body_mass_kg > 0 else 0.0,
                 "absorbed_power_W": power["absorbed_W"],
-                "input_power_W": power["absorbed_W"] + power["scattered_W"],
+                "input_power_W": power["absorbed_W"] + power["scattered_W"] + power.get("lost_W", 0.0),
             }[name]
             factor = float(np.sqrt(target / now)) if now > 0 else np.inf
         if not np.isfinite(factor):

@@ -1,0 +1,78 @@
+"""A tuned coil on the report page: its scattering parameters, modes, elements and matching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from emdose.report.line_chart import Curve, line_chart
+from emdose.report.wording import number
+
+FLOOR_DB = -60.0
+"""Reflections below this are drawn at it: a perfect match has no finite value."""
+
+UNITS = (("capacitance_F", "pF", 1e12), ("inductance_H", "nH", 1e9), ("resistance_ohm", "\N{OHM SIGN}", 1.0))
+
+
+def network(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the page shows of the network of a tuned coil, or None when there is none."""
+    about = summary.get("network")
+    if not about:
+        return None
+    f = 1e-6 * np.asarray(about["frequencies_Hz"], float)
+    s = np.asarray(about["S"], float)
+    level = _decibel(np.hypot(s[..., 0], s[..., 1]))
+    ports, target = list(about["ports"]), 1e-6 * float(about["frequency_Hz"])
+    at = int(np.abs(f - target).argmin())
+    curves = []
+    for i in range(len(ports)):
+        for j in range(i + 1):
+            curves.append(Curve(f"|S{i + 1}{j + 1}|", f, level[:, i, j], len(curves), dashed=i != j))
+    chart = line_chart(
+        curves[:10], "frequency [MHz]", "scattering parameters [dB]",
+        label=f"Scattering parameters of {len(ports)} port(s) against frequency",
+    )  # fmt: skip
+    matrix = [
+        {"name": f"{n + 1}: {name}", "values": [number(v, 3) for v in level[at, n]]} for n, name in enumerate(ports)
+    ]
+    return {
+        "chart": chart,
+        "frequency_MHz": f"{target:.6g}",
+        "ports": len(ports),
+        "matrix": matrix,
+        "modes": [
+            {"frequency": number(1e-6 * m["frequency_Hz"], 5), "quality": number(m["quality"], 3),
+             "note": "" if m.get("within", True) else "outside the computed band"}
+            for m in about["modes"] if m["quality"] >= 2
+        ],
+        "elements": _elements(about["elements"]),
+        "matching": [{"name": n, "steps": "; ".join(map(_step, steps))} for n, steps in about["matching"].items()],
+        "asymmetry": number(about["asymmetry"], 2),
+        "gaps": about["gaps"],
+    }  # fmt: skip
+
+
+def _decibel(magnitude: np.ndarray) -> np.ndarray:
+    return np.asarray(20 * np.log10(np.maximum(magnitude, 10 ** (FLOOR_DB / 20))))
+
+
+def _elements(elements: Mapping[str, Mapping[str, float]]) -> list[dict[str, str]]:
+    """Elements of the same value in one row."""
+    groups: dict[str, list[str]] = {}
+    for name, values in elements.items():
+        groups.setdefault(_values(values), []).append(name)
+    return [
+        {"value": value, "names": ", ".join(names) if len(names) < 4 else f"{names[0]} to {names[-1]} ({len(names)})"}
+        for value, names in groups.items()
+    ]
+
+
+def _values(values: Mapping[str, float]) -> str:
+    return ", ".join(f"{number(factor * values[key], 4)} {unit}" for key, unit, factor in UNITS if key in values)
+
+
+def _step(step: Mapping[str, Any]) -> str:
+    where = "in series" if step["where"] == "series" else "across the feed"
+    return f"{_values(step)} {where}"
