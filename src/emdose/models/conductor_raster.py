@@ -236,6 +236,10 @@ def gap_span(spine: np.ndarray, gap: Gap) -> tuple[float, float] | None:
     ends = []
     straight = float(np.linalg.norm(np.subtract(gap.end_m, gap.start_m)))
     size = float(np.ptp(spine, axis=0).max())
+    if np.any(np.array(gap.start_m) < spine.min(0) - straight) or np.any(
+        np.array(gap.start_m) > spine.max(0) + straight
+    ):
+        return None
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(spine, axis=0), axis=1))])
     for point in (gap.start_m, gap.end_m):
         a, v = spine[:-1], np.diff(spine, axis=0)

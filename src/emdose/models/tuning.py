@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 LINE_RADIUS = 1e-3
 """Radius of wires that have none given [m]."""
+SAGITTA = 1e-3
+"""Corners of a chain are left out while it stays this close to its pieces, in units of its size."""
 PARTNER = 1e-3
 """Modes closer in frequency than this are taken as one degenerate mode."""
 
@@ -166,12 +168,7 @@ class _Loops:
         keys = np.round(ends.reshape(-1, 3) / (1e-6 * size) + 0.2137).astype(np.int64)
         _, node = np.unique(keys, axis=0, return_inverse=True)
         node = node.reshape(-1, 2)
-        incidence = np.zeros((int(node.max()) + 1, len(ends)))
-        np.add.at(incidence, (node[:, 1], np.arange(len(ends))), 1.0)
-        np.add.at(incidence, (node[:, 0], np.arange(len(ends))), -1.0)
-        from scipy import linalg
-
-        basis = linalg.null_space(incidence)
+        basis = _cycles(node, int(node.max()) + 1)
         if not basis.shape[1]:
             raise InputError("the coil has no closed loop", field="conductors, elements",
                              expected="metal and elements that close")  # fmt: skip
@@ -235,6 +232,37 @@ class _Loops:
         return float(x[best].real)
 
 
+def _cycles(node: np.ndarray, count: int) -> np.ndarray:
+    """Independent closed loops of a graph of branches (n, 2), (n, loop): 1 or -1 where a loop runs along a branch."""
+    around: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+    for n, (a, b) in enumerate(node.tolist()):
+        around[a].append((n, b))
+        around[b].append((n, a))
+    # Potentials of a tree: the branches, with signs, from each node to the root of its tree.
+    way: dict[int, np.ndarray] = {}
+    tree = np.zeros(len(node), bool)
+    for root in range(count):
+        if root in way:
+            continue
+        way[root] = np.zeros(len(node))
+        queue = [root]
+        while queue:
+            here = queue.pop()
+            for n, other in around[here]:
+                if other not in way:
+                    tree[n] = True
+                    way[other] = way[here].copy()
+                    way[other][n] = 1.0 if node[n, 0] == other else -1.0
+                    queue.append(other)
+    loops = []
+    for n in np.flatnonzero(~tree).tolist():
+        a, b = node[n].tolist()
+        loop = way[b] - way[a]  # from the end of the branch to the root and from there to its start
+        loop[n] += 1
+        loops.append(loop)
+    return np.array(loops).reshape(-1, len(node)).T
+
+
 def _useful(modes: Sequence[CoilMode]) -> int:
     across = np.array([np.hypot(m.field_T[0], m.field_T[1]) for m in modes])
     along = np.array([abs(m.field_T[2]) for m in modes])
@@ -265,7 +293,7 @@ def _filaments(coil: CircuitCoil) -> tuple[np.ndarray, np.ndarray, dict[str, np.
         piece = np.linalg.norm(v, axis=1)
         s = np.concatenate([[0.0], np.cumsum(piece)])
         size = s[-1]
-        cuts = [s]
+        cuts = [s[[0, -1]]]
         for tip in tips:
             t = np.clip(((tip - spine[:-1]) * v).sum(1) / piece**2, 0, 1)
             d = np.linalg.norm(spine[:-1] + t[:, None] * v - tip, axis=1)
@@ -279,8 +307,7 @@ def _filaments(coil: CircuitCoil) -> tuple[np.ndarray, np.ndarray, dict[str, np.
                 spans.append((min(span), max(span)))
                 cuts.append(np.array(span))
                 terminals[gap.name] = _at(spine, s, np.array(span))
-        where = np.sort(np.concatenate(cuts))
-        where = where[np.concatenate([[True], np.diff(where) > 1e-6 * size])]
+        where = _thinned(spine, s, np.concatenate(cuts), 1e-6 * size)
         points = _at(spine, s, where)
         middle = 0.5 * (where[1:] + where[:-1])
         keep = np.ones(len(middle), bool)
@@ -292,6 +319,25 @@ def _filaments(coil: CircuitCoil) -> tuple[np.ndarray, np.ndarray, dict[str, np.
     for gap in coil.gaps:
         terminals.setdefault(gap.name, np.array([gap.start_m, gap.end_m]))
     return np.concatenate(segments), np.concatenate(radii), terminals
+
+
+def _thinned(spine: np.ndarray, s: np.ndarray, kept: np.ndarray, tie: float) -> np.ndarray:
+    """Lengths along a chain at which to place corners: all that are kept, and what the chain's shape needs."""
+    where = np.sort(np.concatenate([kept, s]))
+    where = where[np.concatenate([[True], np.diff(where) > tie])]
+    must = np.abs(where[:, None] - kept).min(axis=1) <= tie
+    points = _at(spine, s, where)
+    sag = SAGITTA * float(np.ptp(spine, axis=0).max())
+    out = [0]
+    for j in range(2, len(where)):
+        a = points[out[-1]]
+        chord = points[j] - a
+        between = points[out[-1] + 1 : j] - a
+        along = between @ chord / (chord @ chord) if chord.any() else np.zeros(len(between))
+        off = np.linalg.norm(between - along[:, None] * chord, axis=1)
+        if must[j - 1] or off.max() > sag or not chord.any():
+            out.append(j - 1)
+    return where[[*out, len(where) - 1]]
 
 
 def _at(spine: np.ndarray, s: np.ndarray, where: np.ndarray) -> np.ndarray:
