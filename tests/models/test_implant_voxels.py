@@ -217,6 +217,16 @@ def test_implant_in_a_phantom() -> None:
         embed(sphere.placed((0.0505, 0, 0)), padded)
 
 
+def test_batches_of_triangles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the same fractions in one go."""
+    implant = em.implants.cylinder(0.006, 0.01, around=24).rotated(20, "x")
+    whole = voxelise(implant, 1e-3)
+    monkeypatch.setattr("emdose.models.implant_voxels.BATCH", 7)
+    parts = voxelise(implant, 1e-3)
+    np.testing.assert_allclose(parts.fraction, whole.fraction, atol=1e-6)
+    np.testing.assert_allclose(parts.face_fraction, whole.face_fraction, atol=1e-6)
+
+
 def test_kernels_and_twins_agree_on_an_implant(twin_backend) -> None:
     """Oracle: the NumPy twin, through the whole of voxelise."""
     implant = em.implants.ring(0.01, 0.003, around=24, across=8).rotated(40, (1, 1, 0))

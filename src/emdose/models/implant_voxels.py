@@ -37,6 +37,8 @@ THINNEST = 0.02
 """Part of the surface whose walls may be thinner than the "thinnest wall": sharp edges are no walls."""
 PARALLEL = 0.8
 """Least cosine between the sides of a wall."""
+SLACK = 0.02
+"""Walls may be that much thinner than voxels would like: facets are not exact."""
 RAYS = 512
 BATCH = 1 << 21  # pairs of triangle and column at a time
 
@@ -299,15 +301,9 @@ def _all_pieces(
     first, last = first - back, last - back
     first, last = np.maximum(first, 0), np.minimum(last, shape)
     columns = (last[:, 0] - first[:, 0]) * (last[:, 1] - first[:, 1])
-    found = []
-    ends = np.searchsorted(np.cumsum(columns), np.arange(BATCH, columns.sum() + BATCH, BATCH), side="right")
-    begin = 0
-    for end in np.maximum(ends, np.arange(1, len(ends) + 1)).clip(max=len(corners)):
-        if end > begin:
-            found.append(_pieces_of(kernels, corners, np.arange(begin, end), first, last, back, shape))
-            begin = int(end)
-    if begin < len(corners):
-        found.append(_pieces_of(kernels, corners, np.arange(begin, len(corners)), first, last, back, shape))
+    splits = np.unique(np.searchsorted(np.cumsum(columns), np.arange(BATCH, int(columns.sum()), BATCH)))
+    batches = np.split(np.arange(len(corners)), splits)
+    found = [_pieces_of(kernels, corners, batch, first, last, back, shape) for batch in batches]
     index, pieces, owner = (np.concatenate(x) for x in zip(*found, strict=True))
     return index, pieces, owner
 
@@ -415,11 +411,11 @@ def _check_walls(implant: Implant, spacing_m: Vector) -> None:
         order = np.argsort(cells)
         thin = order[int(THINNEST * len(order))]
         across, wall = float(cells[thin]), float(np.linalg.norm(ways[thin]))
-        if across < 1:
+        if across < 1 - SLACK:
             expected = f"at most {wall * 1e3:.3g} mm, the wall of '{part.name}', or better half"
             raise InputError("step coarser than the thinnest wall", field="spacing_m", found=_size_text(spacing_m),
                              expected=expected)  # fmt: skip
-        if across < 2:
+        if across < 2 * (1 - SLACK):
             text = f"{part.name}: only {across:.1f} voxels across its thinnest wall of {wall * 1e3:.3g} mm"
             warnings.warn(text, EmdoseWarning, stacklevel=4)
 

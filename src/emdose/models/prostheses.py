@@ -87,6 +87,7 @@ def hip(
     stem = stem | taper
     radius = 0.5 * head_diameter_m
     sphere = ball(radius)
+    cup = _cup(up, radius, shell_diameter_m, shell_thickness_m, screw_length_m if with_screw else 0.0)
     parts: list[Part] = []
     if ball_metal == stem_metal:
         parts.append((stem | sphere).part("stem and head", stem_metal, step_m))
@@ -98,8 +99,7 @@ def hip(
         parts.append(stem.part("stem", stem_metal, step_m))
         parts.append((sphere - (bore | air).rotated(_lean(up))).part("head", ball_metal, step_m))
     if with_cup:
-        parts.append(_cup(up, radius, shell_diameter_m, shell_thickness_m, screw_length_m if with_screw else 0.0)
-                     .part("cup", stem_metal if cup_metal is None else metals.get(cup_metal), step_m))  # fmt: skip
+        parts.append(cup.part("cup", stem_metal if cup_metal is None else metals.get(cup_metal), step_m))
     return Implant("hip prosthesis", tuple(parts))
 
 

@@ -187,12 +187,14 @@ def loft(path_m: np.ndarray, half_widths_m: np.ndarray, exponents: Sequence[floa
 
     def block(p: np.ndarray) -> np.ndarray:
         x = p[:, [0, 2]]
-        along = np.einsum("npi,pi->np", x[:, None] - start, way) / length2
+        along = (x @ way.T - (start * way).sum(1)) / length2
         held = np.clip(along, 0, 1)
-        away = x[:, None] - start - held[..., None] * way
-        near = (away**2).sum(-1).argmin(1)
+        # |x - start - s way|^2 without |x|^2, which is the same for all pieces
+        away2 = (start**2).sum(1) - 2 * x @ start.T + length2 * held * (held - 2 * along)
+        near = away2.argmin(1)
         rows = np.arange(len(p))
-        s, u = held[rows, near], np.linalg.norm(away[rows, near], axis=1)
+        s = held[rows, near]
+        u = np.linalg.norm(x - start[near] - s[:, None] * way[near], axis=1)
         a, b, power = (table[near] + s[:, None] * (table[near + 1] - table[near])).T
         beyond = along[rows, near] - s  # past either end of the curve
         ends = ((near == 0) & (beyond < 0)) | ((near == len(way) - 1) & (beyond > 0))
