@@ -153,7 +153,7 @@ def planes_of(coil: CircuitCoil, tolerance_m: float = 1e-9) -> tuple[np.ndarray,
             continue
         for _, spine, across in c.sheets:
             for chain in (spine, spine[0] + across):
-                for p, q in itertools.pairwise(chain):
+                for p, q in itertools.pairwise(_corners(chain)):
                     flat = np.abs(q - p) <= 1e-6 * np.linalg.norm(q - p)
                     for a in np.flatnonzero(flat).tolist():
                         found[a].append(float(p[a]))
@@ -174,6 +174,20 @@ def planes_of(coil: CircuitCoil, tolerance_m: float = 1e-9) -> tuple[np.ndarray,
         v = np.sort(np.array(values))
         out.append(v[np.concatenate([[True], np.diff(v) > tolerance_m])] if len(v) else v)
     return out[0], out[1], out[2]
+
+
+def _corners(chain: np.ndarray) -> np.ndarray:
+    """A chain without the points at which it goes straight on, closing point included."""
+    v = np.diff(chain, axis=0)
+    if not len(v):
+        return chain
+    unit = v / np.linalg.norm(v, axis=1)[:, None]
+    turns = np.linalg.norm(np.diff(unit, axis=0), axis=1) > 1e-6
+    closed = len(v) > 2 and np.allclose(chain[0], chain[-1]) and np.linalg.norm(unit[0] - unit[-1]) < 1e-6
+    kept = chain[1:-1][turns]
+    if closed:
+        return np.concatenate([kept, kept[:1]])
+    return np.concatenate([chain[:1], kept, chain[-1:]])
 
 
 def worst_ratio(nodes: np.ndarray) -> float:
