@@ -36,11 +36,17 @@ _RULES = {
 
 
 def triangle_rule(points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Barycentric coordinates (points, 3) and weights (sum 1) of the rule of degree 2 (3 points) or 5 (7 points).
+    """Barycentric coordinates (points, 3) and weights (sum 1): 3 points of degree 2, 7 of degree 5, 28 as 4 times 7.
 
     Source: J. Radon, Monatsh. Math. 52 (1948) 286; G. Strang and G. Fix, An Analysis of the Finite Element Method,
     Prentice-Hall 1973.
     """
+    if points == 28:
+        nodes, w = triangle_rule(7)
+        a, b, c = np.eye(3)
+        ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+        quarters = np.array([[a, ab, ca], [ab, b, bc], [ca, bc, c], [ab, bc, ca]])
+        return np.einsum("qk,skb->sqb", nodes, quarters).reshape(28, 3), np.tile(w / 4, 4)
     orbits, weights = _RULES[points]
     found = [
         (np.roll(o, r), w) for o, w in zip(orbits, weights, strict=True) for r in range(1 if np.ptp(o) < 1e-9 else 3)
@@ -236,7 +242,7 @@ def _means(surface: Surface, i: np.ndarray, j: np.ndarray, be: Backend) -> np.nd
     close = distance < 0.75 * (surface.sizes[i] + surface.sizes[j])
     found = np.empty(len(i))
     corners = be.asarray(surface.corners)
-    for mask, count in ((close, 7), (~close, 3)):
+    for mask, count in ((close, 28), (~close, 3)):
         nodes, weights = triangle_rule(count)
         points = np.einsum("qk,tkc->tqc", nodes, surface.corners).reshape(-1, 3)
         point = (i[mask, None] * count + np.arange(count)).ravel()

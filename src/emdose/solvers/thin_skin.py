@@ -146,7 +146,7 @@ def thin_skin_power(
         surface, K, _incident(surface.centroids, potential) + _field(field_of, zeroth.currents, be), -0.5
     )
     inner = float(np.sqrt(((inside**2).sum(1) @ surface.areas).max() / ((H0**2).sum(1) @ surface.areas).max()))
-    return _powers(f, surface, part, source_triangle, H0, H1, sigma, mu_r, delta, solver.handles,
+    return _powers(f, surface, part, source_triangle, H0, H1, sigma, mu_r, delta, solver.handles // 2,
                    max(zeroth.residual.max(), first.residual.max()), inner)  # fmt: skip
 
 
