@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emdose.dosimetry.averaging import AveragingPlan, MassAverage, mass_average
     from emdose.dosimetry.power import tissue_sar
     from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar, whole_body_sar
+    from emdose.dosimetry.thermal import TemperatureMap, cem43, temperature_map, thermal_dose
     from emdose.errors import (
         ConvergenceError,
         DeviceError,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from emdose.models.tissues import Tissue, TissueTable
     from emdose.report import write_report
     from emdose.scenarios.run import run as run_scenario
+    from emdose.solvers.bioheat import Bioheat, HeatCourse, HeatResult
     from emdose.solvers.eddy import EddyCurrent
     from emdose.solvers.fdtd import Fdtd
     from emdose.solvers.fdtd_cosimulation import CoSimulation
@@ -59,6 +61,7 @@ _WHERE = {
     "emdose.dosimetry.averaging": ("AveragingPlan", "MassAverage", "mass_average"),
     "emdose.dosimetry.power": ("tissue_sar",),
     "emdose.dosimetry.sar": ("SarMap", "peak", "point_sar", "region_sar", "whole_body_sar"),
+    "emdose.dosimetry.thermal": ("TemperatureMap", "cem43", "temperature_map", "thermal_dose"),
     "emdose.errors": (
         "ConvergenceError",
         "DeviceError",
@@ -89,6 +92,7 @@ _WHERE = {
     "emdose.report": ("write_report",),
     "emdose.solvers.fdtd": ("Fdtd",),
     "emdose.solvers.fdtd_cosimulation": ("CoSimulation",),
+    "emdose.solvers.bioheat": ("Bioheat", "HeatCourse", "HeatResult"),
     "emdose.solvers.eddy": ("EddyCurrent",),
     "emdose.solvers.fields": ("Fields",),
     "emdose.solvers.power_tensor": ("PowerTensor",),
@@ -109,6 +113,7 @@ _HOME = {name: (module, name) for module, names in _WHERE.items() for name in na
 
 __all__ = [
     "AveragingPlan",
+    "Bioheat",
     "Birdcage",
     "BirdcageCoil",
     "CapacitorLoop",
@@ -128,6 +133,8 @@ __all__ = [
     "GradientCoil",
     "GradientSet",
     "Grid",
+    "HeatCourse",
+    "HeatResult",
     "Implant",
     "InputError",
     "Loop",
@@ -141,9 +148,11 @@ __all__ = [
     "RectilinearGrid",
     "ResourceError",
     "SarMap",
+    "TemperatureMap",
     "Tissue",
     "TissueTable",
     "Vie",
+    "cem43",
     "check",
     "conductors",
     "ept",
@@ -163,6 +172,8 @@ __all__ = [
     "read_sequence",
     "region_sar",
     "run_scenario",
+    "temperature_map",
+    "thermal_dose",
     "tissue_sar",
     "tissues",
     "waveforms",

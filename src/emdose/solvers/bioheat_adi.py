@@ -31,6 +31,7 @@ FINEST = 1 / 64
 """First step after a change of the source over the longest one."""
 GROWTH = 0.25
 """Step over the time since the source last changed, at level 0."""
+LAWS = ("none", "constant", "linear", "exponential")
 MOST_SWITCHES = 64
 """Changes of the source that get a fresh row of short steps; with more, steps stay as they are and see averages."""
 
@@ -99,8 +100,8 @@ class Perfusion:
 
     Parameters
     ----------
-    law : "constant", "linear" or "exponential"
-        Factor on the basal perfusion: 1; 1 + slope rise; base^(rise / scale).
+    law : "none", "constant", "linear" or "exponential"
+        Factor on the basal perfusion: 0; 1; 1 + slope rise; base^(rise / scale).
     slope_1_K : float
         Slope of the linear law [1/K].
     base, scale_K : float
@@ -119,12 +120,16 @@ class Perfusion:
     cap: float = 15.0
 
     def __post_init__(self) -> None:
-        if self.law not in ("constant", "linear", "exponential"):
-            raise InputError("unknown perfusion law", field="perfusion", found=self.law,
-                             expected="constant, linear or exponential")  # fmt: skip
+        if self.law not in LAWS:
+            raise InputError("unknown perfusion law", field="perfusion", found=self.law, expected=" or ".join(LAWS))
         for name, least in (("slope_1_K", 0.0), ("base", 1.0), ("scale_K", 1e-6), ("cap", 1.0)):
             if not math.isfinite(getattr(self, name)) or getattr(self, name) < least:
                 raise InputError("bad perfusion law", field=name, found=getattr(self, name), expected=f">= {least:g}")
+
+    @property
+    def follows(self) -> bool:
+        """Whether perfusion depends on the rise, so that sources do not superpose."""
+        return self.law in ("linear", "exponential")
 
     def factor(self, rise: Any, xp: Any) -> Any:
         """Factor on the basal perfusion for a rise [K]; never below 1, cooling does not throttle."""
@@ -142,8 +147,8 @@ class Stepper:
         Body and layout.
     q : (s, nx, ny, nz) array in the kernels' layout
         Power density of every source [W/m^3].
-    unit : float
-        What the numbers in q have been divided by; only a perfusion law needs to know.
+    unit : (s,) ndarray, optional
+        What every source in q has been divided by; only a perfusion law needs to know.
     perfusion : Perfusion
         Law of perfusion.
     basal : (W, excess) arrays in the kernels' layout, optional
@@ -151,14 +156,21 @@ class Stepper:
     """
 
     def __init__(
-        self, problem: HeatProblem, q: Any, unit: float = 1.0, perfusion: Perfusion | None = None, basal: Any = None
+        self,
+        problem: HeatProblem,
+        q: Any,
+        unit: np.ndarray | None = None,
+        perfusion: Perfusion | None = None,
+        basal: Any = None,
     ) -> None:
-        self.problem, self.q, self.unit, self.law, self.basal = problem, q, unit, perfusion, basal
+        self.problem, self.q, self.law, self.basal = problem, q, perfusion, basal
+        unit = np.ones(len(q)) if unit is None else unit
+        self.unit = problem.be.asarray(unit.astype(problem.dtype))[:, None, None, None]
         be, layout = problem.be, problem.layout
         self.kernels = be.kernels.load("bioheat", "float" if problem.dtype == np.float32 else "double")
         self.sources = len(q)
         self.T, self.change = be.xp.zeros_like(q), be.xp.zeros_like(q)
-        self.own = perfusion is not None and perfusion.law != "constant"
+        self.own = perfusion is not None and perfusion.follows
         shape = layout.shape
         self.first_pivots = be.xp.zeros((self.sources, *shape) if self.own else shape, problem.dtype)
         self.second_pivots, *self.packed = (be.xp.zeros(shape, problem.dtype) for _ in range(4))

@@ -1,20 +1,21 @@
 r"""From a phantom with or without metal to the maps of the heat problem.
 
-A voxel that a metal surface cuts holds a share f of metal. Capacities mix by volume, perfusion acts in the rest. A voxel
-with f > 1/2 has its centre in metal. Between such a voxel a and one with less metal, b, the way along an axis leaves the
-metal at the share \theta = (f_a - 1/2) / (f_a - f_b) of its length h, and passes the contact resistance R of the surface
-with normal n,
+A voxel that a metal surface cuts holds a share f of metal. Capacities mix by volume, perfusion acts in the rest. A
+voxel with f > 1/2 has its centre in metal. Between such a voxel a and one with less metal, b, the way along an axis
+leaves the metal at the share \theta = (f_a - 1/2) / (f_a - f_b) of its length h, and passes the contact resistance R of
+the surface with normal n,
 
 .. math:: k_{ab} = \left(\frac{\theta}{k_m} + \frac{1 - \theta}{k_t} + \frac{R}{h |n|}\right)^{-1} ;
 
 between two voxels with their centres in metal, metal and tissue share the face, min(f_a, f_b) of it metal.
 
-Source: X.-D. Liu, R. P. Fedkiw, M. Kang, J. Comput. Phys. 160 (2000) 151-178 (interfaces at a part of a step); perfusion
-as in H. H. Pennes, J. Appl. Physiol. 1 (1948) 93-122.
+Source: X.-D. Liu, R. P. Fedkiw, M. Kang, J. Comput. Phys. 160 (2000) 151-178 (interfaces at a part of a step);
+perfusion as in H. H. Pennes, J. Appl. Physiol. 1 (1948) 93-122.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -126,8 +127,8 @@ def metabolic_W_m3(phantom: Phantom, metals: Metals | None = None) -> np.ndarray
     return out if metals is None else out * (1 - np.clip(metals.fraction, 0, 1))
 
 
-def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, fraction: np.ndarray) -> np.ndarray:
-    """Power density of voxels of one grid on another, by the volume they share; the power is kept.
+def transfer(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any) -> tuple[np.ndarray, float]:
+    """Power density of voxels of one grid on another, by the volume they share; power within both grids is kept.
 
     Parameters
     ----------
@@ -137,12 +138,11 @@ def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, 
         Power densities [W/m^3].
     source_grid, grid : Grid
         Where they are and where they go.
-    fraction : (nx, ny, nz) ndarray
-        Share of metal: what falls into voxels without any is given to the deposit of the others.
 
     Returns
     -------
-    (s, nx, ny, nz) float64 ndarray [W/m^3]
+    (s, nx, ny, nz) float64 ndarray, float
+        Power density [W/m^3], and the share of the absolute values that lies outside of ``grid``.
     """
     pieces: list[list[tuple[np.ndarray, np.ndarray]]] = []
     for axis in range(3):
@@ -155,24 +155,44 @@ def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, 
             ends.append((first + n, shared))
         pieces.append(ends)
     out = np.zeros((len(values), grid.size))
-    lost = 0.0
-    total = float(np.abs(values).sum())
-    for ix, wx in pieces[0]:
-        for iy, wy in pieces[1]:
-            for iz, wz in pieces[2]:
-                share = wx * wy * wz
-                inside = share > 0
-                for index, n in ((ix, grid.shape[0]), (iy, grid.shape[1]), (iz, grid.shape[2])):
-                    inside &= (index >= 0) & (index < n)
-                lost += float((np.abs(values) * np.where(inside, 0, share)).sum())
-                at = np.ravel_multi_index((ix[inside], iy[inside], iz[inside]), grid.shape)
-                for s in range(len(values)):
-                    out[s] += np.bincount(at, (values[s] * share)[inside], grid.size)
-    if lost > 1e-6 * total:
-        raise InputError("the implant's losses leave the body's grid", field="implant", found=f"{lost / total:.1%}",
-                         expected="an implant inside the phantom, posed as when its losses were computed")  # fmt: skip
+    total, lost = float(np.abs(values).sum()), 0.0
+    for parts in itertools.product(*pieces):
+        share = parts[0][1] * parts[1][1] * parts[2][1]
+        inside = share > 0
+        for (index, _), n in zip(parts, grid.shape, strict=True):
+            inside &= (index >= 0) & (index < n)
+        lost += float((np.abs(values) * np.where(inside, 0, share)).sum())
+        at = np.ravel_multi_index(tuple(index[inside] for index, _ in parts), grid.shape)
+        for s in range(len(values)):
+            out[s] += np.bincount(at, (values[s] * share)[inside], grid.size)
     out *= source_grid.voxel_volume_m3 / grid.voxel_volume_m3
-    return _into_metal(out.reshape(-1, *grid.shape), np.asarray(fraction) > 0)
+    return out.reshape(-1, *grid.shape), lost / total if total > 0 else 0.0
+
+
+def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, fraction: np.ndarray) -> np.ndarray:
+    """Losses in metal on another grid, all of them in voxels that hold metal.
+
+    Parameters
+    ----------
+    cells, values, source_grid, grid
+        See :func:`transfer`.
+    fraction : (nx, ny, nz) ndarray
+        Share of metal: what falls into voxels without any is given to the others.
+
+    Returns
+    -------
+    (s, nx, ny, nz) float64 ndarray [W/m^3]
+
+    Raises
+    ------
+    InputError
+        When the losses lie beside the metal or outside of the grid.
+    """
+    density, lost = transfer(cells, values, source_grid, grid)
+    if lost > 1e-6:
+        raise InputError("the implant's losses leave the body's grid", field="implant", found=f"{lost:.1%}",
+                         expected="an implant inside the phantom, posed as when its losses were computed")  # fmt: skip
+    return _into_metal(density, np.asarray(fraction) > 0)
 
 
 def _into_metal(density: np.ndarray, metal: np.ndarray) -> np.ndarray:

@@ -90,6 +90,8 @@ class HeatMaps:
                              expected="a finite number >= 0")  # fmt: skip
         if not self.active.any():
             raise InputError("nothing to heat: no active voxel", field="active")
+        if not self.solved.any():
+            raise InputError("nothing to heat: every voxel is held at blood temperature", field="pinned")
         for name, least in (("heat_capacity", "> 0"), ("conductivity", "> 0"), ("perfusion", ">= 0")):
             values = np.asarray(getattr(self, name))[..., self.active]
             if not np.isfinite(values).all() or values.min() < 0 or (least == "> 0" and values.min() == 0):
@@ -118,8 +120,20 @@ class HeatMaps:
         """Conductivity along an axis, (nx, ny, nz) [W/m/K]."""
         return self.conductivity[axis] if np.ndim(self.conductivity) == 4 else self.conductivity
 
+    @property
+    def solved(self) -> np.ndarray:
+        """Active voxels whose rise is not held, (nx, ny, nz) bool."""
+        return self.active if self.pinned is None else self.active & ~self.pinned
+
     def faces(self, axis: int) -> np.ndarray:
         """Conductance of the faces on the high side of every voxel, 0 at the border [W/m^3/K], (nx, ny, nz) float64."""
+        below, above = sides(axis)
+        g = self._between(axis)
+        g[below] *= self.solved[below] & self.solved[above]
+        return g
+
+    def _between(self, axis: int) -> np.ndarray:
+        """The same between all active voxels, held ones among them."""
         k = np.where(self.active, self.along(axis), 0.0).astype(float)
         below, above = sides(axis)
         g = np.zeros(self.shape)
@@ -154,9 +168,12 @@ class HeatMaps:
         surface, held = self.border()
         total = np.where(self.active, self.perfusion, 0.0) + surface + held
         if self.pinned is not None:
-            stiffest = 2 * sum(self.along(a) / self.spacing_m[a] ** 2 for a in range(3))
-            total = np.where(self.pinned & self.active, total + 1e4 * stiffest, total)
-        return total, surface
+            for axis in range(3):
+                below, above = sides(axis)
+                g = self._between(axis)[below]
+                total[below] += g * self.pinned[above]
+                total[above] += g * self.pinned[below]
+        return np.where(self.solved, total, 0.0), np.where(self.solved, surface, 0.0)
 
 
 def sides(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
@@ -268,7 +285,7 @@ class HeatProblem:
     def __init__(self, maps: HeatMaps, be: Backend, dtype: str, sources: int) -> None:
         self.maps, self.be, self.dtype = maps, be, np.dtype(dtype)
         self.window = maps.window()
-        self.active = maps.active[self.window]
+        self.active = maps.solved[self.window]
         self.layout = Layout(self.active, be)
         self.cells = int(np.count_nonzero(self.active))
         need = self.layout.n * self.dtype.itemsize * (3 * sources + 13)
@@ -278,7 +295,7 @@ class HeatProblem:
                                 "are free: coarser voxels or a smaller margin would fit")  # fmt: skip
         sink, self.surface_sink = maps.sinks()
         self.sink = self._put(sink)
-        self.heat = self._put(np.where(maps.active, maps.heat_capacity, INERT_HEAT), INERT_HEAT)
+        self.heat = self._put(np.where(maps.solved, maps.heat_capacity, INERT_HEAT), INERT_HEAT)
         self.g = tuple(self._put(maps.faces(a)) for a in range(3))
 
     def _put(self, values: np.ndarray, fill: float = 0.0) -> Any:
@@ -286,9 +303,8 @@ class HeatProblem:
         return self.be.asarray(np.ascontiguousarray(padded))
 
     def field(self, values: np.ndarray) -> Any:
-        """Source maps (s, nx, ny, nz) on the device, 0 where nothing is active or the rise is held at 0."""
-        used = self.active if self.maps.pinned is None else self.active & ~self.maps.pinned[self.window]
-        inner = np.where(used, np.asarray(values)[(..., *self.window)], 0).astype(self.dtype)
+        """Maps (s, nx, ny, nz) on the device, 0 where nothing is solved."""
+        inner = np.where(self.active, np.asarray(values)[(..., *self.window)], 0).astype(self.dtype)
         return self.be.asarray(np.ascontiguousarray(self.layout.pad(inner)))
 
     def result(self, values: Any) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,12 @@ from emdose.solvers.bioheat_steady import Steady
 
 Progress = Callable[[dict[str, Any]], None]
 UNIT_W_M3 = 1e6
-"""Sources are scaled to this largest density inside, far from the ends of what a float holds."""
+"""Every source is scaled to this largest density inside: far from the ends of what a float holds, and none drowns."""
 HIGHEST_LEVEL = 7
 CHECKED = (1 / 16, 1 / 4, 1.0)
 """Times over the duration at which the error of the steps is measured besides those asked for."""
+LEAST_RISE = 1e-3
+"""Part of the largest rise below which the error of a moment is not taken relative to its own rise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,13 +134,16 @@ def heat(
     _check_sources(maps, sources, tolerance, dtype)
     envelopes = _envelopes(envelope, len(sources))
     be = backend.get(device)
+    if perfusion is not None and perfusion.law == "none":
+        maps = replace(maps, perfusion=np.zeros(maps.shape))
     began = time.perf_counter()
     problem = HeatProblem(maps, be, dtype, len(sources))
     q = problem.field(sources)
-    size = float(be.to_numpy(be.xp.abs(q).max()))
-    unit = size / UNIT_W_M3 if size > 0 else 1.0
-    q = q / q.dtype.type(unit)
-    law = perfusion if perfusion is not None and perfusion.law != "constant" else None
+    largest = be.to_numpy(be.xp.abs(q).reshape(len(sources), -1).max(axis=1)).astype(float)
+    unit = np.where(largest > 0, largest / UNIT_W_M3, 1.0)
+    q = q / be.asarray(unit.astype(dtype))[:, None, None, None]
+    heated = bool(largest.max() > 0)
+    law = perfusion if perfusion is not None and perfusion.follows else None
     basal = _basal(problem, excess_K) if law is not None else None
     tell = progress or (lambda event: None)
 
@@ -160,7 +165,7 @@ def heat(
     pilot_q = q if alone else be.xp.abs(q).sum(axis=0, keepdims=True)
     pilot_e = envelopes if alone else [_together(envelopes)]
     level, error, seen = 0, np.inf, run(pilot_q, pilot_e, 0, alone)
-    if size > 0:
+    if heated:
         while True:
             finer = run(pilot_q, pilot_e, level + 1, alone)
             difference = finer.difference(seen)
@@ -170,20 +175,18 @@ def heat(
             level, seen, error = level + 1, finer, difference / 3
             if error <= tolerance or level == HIGHEST_LEVEL:
                 break
-    if error > tolerance and size > 0:
+    if error > tolerance and heated:
         warn(
             f"heat: time steps leave an error of {100 * error:.2g} % of the rise; {100 * tolerance:.2g} % was asked for"
         )
     if not alone:
         seen = run(q, envelopes, level, True)
-    supplied = problem.maps.voxel_volume_m3 * sources[..., maps.active].sum(axis=-1, dtype=float)
-    if maps.pinned is not None:
-        supplied -= problem.maps.voxel_volume_m3 * sources[..., maps.active & maps.pinned].sum(axis=-1, dtype=float)
-    turnover = problem.maps.voxel_volume_m3 * np.abs(sources[..., maps.active]).sum(axis=-1, dtype=float)
+    supplied = maps.voxel_volume_m3 * sources[..., maps.solved].sum(axis=-1, dtype=float)
+    turnover = maps.voxel_volume_m3 * np.abs(sources[..., maps.solved]).sum(axis=-1, dtype=float)
     on = np.array([e.integral(duration_s) for e in envelopes])
     energy = {"supplied": supplied * on, "stored": seen.stored * unit, "lost": seen.lost * unit,
               "turnover": turnover * on}  # fmt: skip
-    error = error if size > 0 else 0.0
+    error = error if heated else 0.0
     provenance = {
         "solver": "bioheat",
         "voxels": problem.cells,
@@ -196,10 +199,10 @@ def heat(
     }
     return HeatSolution(
         times_s=times,
-        rise=np.stack(seen.maps, axis=1) * problem.dtype.type(unit),
-        final=problem.result(seen.stepper.T) * problem.dtype.type(unit),
+        rise=np.stack(seen.maps, axis=1) * unit.astype(dtype)[:, None, None, None, None],
+        final=problem.result(seen.stepper.T) * unit.astype(dtype)[:, None, None, None],
         window=window or (slice(None), slice(None), slice(None)),
-        peaks=np.stack(seen.peaks, axis=1) * unit,
+        peaks=np.stack(seen.peaks, axis=1) * unit[:, None],
         time_error=error,
         steps=seen.steps,
         level=level,
@@ -278,11 +281,14 @@ class _Recorder:
 
     def difference(self, other: _Recorder) -> float:
         """Largest difference from another run over the largest rise, of all stops."""
-        be, found = self.stepper.problem.be, 0.0
+        be, xp = self.stepper.problem.be, self.stepper.problem.be.xp
+        sizes, errors = [], []
         for a, b in zip(self.checks, other.checks, strict=True):
-            size = float(be.to_numpy(be.xp.abs(a).max()))
-            found = max(found, float(be.to_numpy(be.xp.abs(a - b).max())) / size if size > 0 else 0.0)
-        return found
+            sizes.append(float(be.to_numpy(xp.abs(a).max())))
+            errors.append(float(be.to_numpy(xp.abs(a - b).max())))
+        # Before the source is on there is nothing to compare.
+        scale = np.maximum(sizes, LEAST_RISE * max(sizes))
+        return float(np.max(np.divide(errors, scale, out=np.zeros(len(errors)), where=scale > 0)))
 
 
 def _times(duration_s: float, times_s: Sequence[float]) -> np.ndarray:
