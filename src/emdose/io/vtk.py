@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -180,7 +181,7 @@ def read_surface(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
     path = Path(path)
     expected = "VTK poly data or an unstructured grid"
     read_bytes(path, expected, 1 << 30)
-    readers = {".vtp": vtkXMLPolyDataReader, ".vtu": vtkXMLUnstructuredGridReader}
+    readers: dict[str, Any] = {".vtp": vtkXMLPolyDataReader, ".vtu": vtkXMLUnstructuredGridReader}
     reader = readers.get(path.suffix.lower(), vtkDataSetReader)()
     skin, triangles = vtkGeometryFilter(), vtkTriangleFilter()
     shown = vtkObject.GetGlobalWarningDisplay()

@@ -11,14 +11,15 @@ import math
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.models import signed_distance as distances
 from emdose.models.grid import Vector
 from emdose.models.implants import Implant, Part, assembly
 from emdose.models.metals import Metal
 from emdose.models.prostheses import hip, knee, shoulder
 from emdose.models.signed_distance import Shape
 
-__all__ = ["Shape", "assembly", "box", "cylinder", "ellipsoid", "hip", "hollow_sphere", "knee", "ring", "shoulder",
-           "sphere", "tube"]  # fmt: skip
+__all__ = ["Shape", "assembly", "box", "cylinder", "distances", "ellipsoid", "hip", "hollow_sphere", "knee", "ring",
+           "shoulder", "sphere", "tube"]  # fmt: skip
 
 ORIGIN: Vector = (0.0, 0.0, 0.0)
 _AXES = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
