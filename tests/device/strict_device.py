@@ -373,6 +373,8 @@ PRELUDE = r"""
 struct emu_index { unsigned x, y, z; };
 static thread_local emu_index blockIdx, threadIdx;
 static emu_index blockDim, gridDim;
+static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
+static inline double rsqrt(double x) { return 1.0 / sqrt(x); }
 static inline float __int_as_float(int v) { float f; __builtin_memcpy(&f, &v, 4); return f; }
 #define __CUDACC__ 1
 #define __global__
