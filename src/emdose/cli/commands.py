@@ -13,7 +13,7 @@ from emdose.errors import EmdoseWarning, InputError, OutputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from emdose.scenarios import RunOutcome
+    from emdose.scenarios import LoadedScenario, RunOutcome
 
 app = typer.Typer(
     name="emdose",
@@ -222,10 +222,10 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
             outcome = scenarios.run(scenario, out, device=device, resume=resume, force=force, progress=progress)
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
-        raise Interrupted(f"interrupted; {_how_to_go_on(_solved_ports(out))}") from None
+        raise Interrupted(f"interrupted; {_how_to_go_on(_solved_ports(out), _noun(scenario))}") from None
     except OutputError as error:
         kept = _solved_ports(out)
-        raise (OutputError(f"{error}; {_how_to_go_on(kept)}") if kept else error) from None
+        raise (OutputError(f"{error}; {_how_to_go_on(kept, _noun(scenario))}") if kept else error) from None
     return _told(outcome, quiet, written)
 
 
@@ -274,10 +274,14 @@ def _solved_ports(out: Path) -> int:
         return 0
 
 
-def _how_to_go_on(kept: int) -> str:
+def _noun(scenario: LoadedScenario) -> str:
+    return str(getattr(scenario.module, "NOUN", "solved port"))
+
+
+def _how_to_go_on(kept: int, noun: str) -> str:
     if not kept:
-        return "no port was solved yet, nothing is kept"
-    return f"{kept} solved port{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
+        return "no port was solved yet, nothing is kept" if noun == "solved port" else "nothing is kept"
+    return f"{kept} {noun}{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
 
 
 def _check_scenario(file: Path, device: str) -> int:

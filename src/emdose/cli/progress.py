@@ -17,6 +17,8 @@ WORDS = {
     "write": "writing the results",
     "method": "reconstructing",
     "judge": "comparing with the truth",
+    "frequency": "power",
+    "power": "power of the exposures",
 }
 LINE_EVERY_S = 5.0
 
@@ -42,6 +44,8 @@ class RunProgress:
         self._first_fraction = 0.0
         self._last_line = -math.inf
         self._last_stage: tuple[Any, ...] = ()
+        self._timed_stage: tuple[Any, ...] = ()
+        self._timed_since = 0.0
 
     def __enter__(self) -> Self:
         if self.console.is_terminal and not self.quiet:
@@ -69,8 +73,11 @@ class RunProgress:
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         elif stage == "port":
             self._port(event)
+        elif stage in ("modes", "heat"):
+            self._timed(event)
         elif stage in WORDS and not self.quiet:
-            note = f"{event['name']}, {event['index'] + 1} of {event['count']}" if "index" in event else ""
+            what = event.get("name") or (f"{event['frequency_Hz']:g} Hz" if "frequency_Hz" in event else "")
+            note = f"{what}, {event['index'] + 1} of {event['count']}" if "index" in event else ""
             self._show(WORDS[stage], None, note, (stage, note))
 
     def _port(self, event: dict[str, Any]) -> None:
@@ -89,6 +96,24 @@ class RunProgress:
         note += "" if eta is None else f", about {duration(eta)} left"
         if not self.quiet:
             self._show(f"solving port {port + 1} of {self.ports}", fraction, note, (event["stage"], port))
+
+    def _timed(self, event: dict[str, Any]) -> None:
+        """A stage that knows how far it is: steps of the eddy currents, or seconds of heat."""
+        now, heat = time.monotonic(), event["stage"] == "heat"
+        if heat:
+            part = event["time_s"] / event["duration_s"]
+            text = f"heat: {event['name']}" if event["final"] else f"choosing time steps: {event['name']}"
+            key: tuple[Any, ...] = ("heat", event["index"], event["level"], event["final"])
+            note = f"{event['time_s']:.0f} of {event['duration_s']:.0f} s"
+        else:
+            part, text, key = solved_share(event["residual"], event["tolerance"]), "eddy currents", ("modes",)
+            note = f"step {event['step']}, residual {event['residual']:.1e} (goal {event['tolerance']:.0e})"
+        if key != self._timed_stage:
+            self._timed_stage, self._timed_since, self._first_fraction = key, now, part
+        eta = remaining(now - self._timed_since, part - self._first_fraction, 1 - part)
+        note += "" if eta is None else f", about {duration(eta)} left"
+        if not self.quiet:
+            self._show(text, part, note, key[:1])
 
     def _show(self, text: str, fraction: float | None, note: str, stage: tuple[Any, ...]) -> None:
         if self._bar is not None:
@@ -138,7 +163,8 @@ def where_line(event: dict[str, Any]) -> str:
     """Where the results go, and what is there already."""
     text = f"{event['name']}: results go to {event['folder']}"
     if event["ports"]:
-        text += f"; going on with {len(event['ports'])} solved port{'s' if len(event['ports']) > 1 else ''}"
+        noun = event.get("noun", "solved port")
+        text += f"; going on with {len(event['ports'])} {noun}{'s' if len(event['ports']) > 1 else ''}"
     return text
 
 
@@ -147,6 +173,11 @@ def plan_line(plan: dict[str, Any]) -> str:
     shape = " x ".join(str(n) for n in plan["shape"])
     count = plan.get("methods", 0)
     methods = f"{count} method{'s' if count != 1 else ''} of reconstruction"
+    if "heat_shape" in plan:
+        heat = " x ".join(str(n) for n in plan["heat_shape"])
+        return (f"plan: {shape} voxels around the metal, {plan['branches']} currents, {plan['frequencies']} frequencies "
+                f"on {plan['device']}; about {size(plan['bytes'])} and {duration(plan['seconds'])} to solve; then heat "
+                f"on {heat} voxels, {plan['exposures']} exposure{'s' if plan['exposures'] != 1 else ''}")  # fmt: skip
     if "unknowns" not in plan:
         return f"plan: {shape} voxels, {methods} on {plan['device']}"
     ports = f"{plan['ports']} port{'s' if plan['ports'] != 1 else ''}"

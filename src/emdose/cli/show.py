@@ -53,6 +53,11 @@ def summary(console: Console, data: Mapping[str, Any]) -> None:
 
         show_ept.summary(console, data)
         return
+    if "implant" in data:
+        from emdose.cli import show_implant
+
+        show_implant.summary(console, data)
+        return
     rows = [quantity_row(name, entry) for name, entry in data["quantities"].items()]
     table(console, ("quantity", "value", "unit", "note"), rows, right=(1,), whole=(2,))
     console.print()

@@ -179,9 +179,8 @@ def read_implant_result(folder: Path | str) -> ImplantResult:
         for key in sorted(file["exposures"]):
             part = file["exposures"][key]
             curves = {str(part[n].attrs["title"]): part[n][()] for n in sorted(part) if n.startswith("curve_")}
-            exposures[str(part.attrs["name"])] = ExposureMaps(
-                *(part[n][()] for n in ("loss", "rise", "times_s", "peak_rise_K")), curves=curves
-            )
+            numbers = {n: part[n][()] for n in ("loss", "rise", "times_s", "peak_rise_K")}
+            exposures[str(part.attrs["name"])] = ExposureMaps(**numbers, curves=curves)
         shape = next(iter(exposures.values())).rise.shape
         about = file["exposures"].attrs
         return ImplantResult(

@@ -51,11 +51,11 @@ def tensor_arrays(tensor: PowerTensor, *, loss: bool = True) -> dict[str, np.nda
 def tensor_of_arrays(arrays: Mapping[str, Any], file: object = None) -> PowerTensor:
     """Inverse of :func:`tensor_arrays`; raises InputError for arrays that are no power tensor."""
     try:
-        grid = Grid(*(tuple(np.asarray(arrays[k]).tolist()) for k in ("shape", "spacing_m", "origin_m")))  # type: ignore[arg-type]
-        numbers = {k: np.asarray(arrays[k]) for k in NUMBERS if k in arrays}
+        grid = Grid(*(tuple(np.asarray(arrays[k]).tolist()) for k in ("shape", "spacing_m", "origin_m")))
+        numbers: dict[str, Any] = {k: np.asarray(arrays[k]) for k in NUMBERS if k in arrays}
         f, n, m = len(numbers["frequencies_Hz"]), numbers["matrix"].shape[-1], len(numbers["cells"])
         numbers.setdefault("loss", np.zeros((f, n, n, m), np.complex64))
-        texts = {k: json.loads(_text(arrays[k])) for k in TEXTS}
+        texts: dict[str, Any] = {k: json.loads(_text(arrays[k])) for k in TEXTS}
         texts |= {k: tuple(texts[k]) for k in TEXTS if k != "provenance"}
         metals = tuple(Metal(**row) for row in json.loads(_text(arrays["metals"])))
         return PowerTensor(grid=grid, metals=metals, **numbers, **texts)
@@ -94,7 +94,8 @@ class TensorCache:
         with contextlib.suppress(OSError, OutputError):
             self.folder.mkdir(parents=True, exist_ok=True)
             with atomic.replacing(self._path(key)) as part, part.open("wb") as stream:
-                np.savez(stream, **tensor_arrays(tensor))  # type: ignore[arg-type]
+                arrays: dict[str, Any] = tensor_arrays(tensor)
+                np.savez(stream, **arrays)
             files = sorted(self.folder.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
             for old in files[MOST_FILES:]:
                 # Another process may have written it a moment ago.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.dosimetry.power import tissue_sar
-from emdose.report import charts
+from emdose.report import charts, thermal_content
 from emdose.report.volumes import Layer, find_peak
 from emdose.report.wording import flat, is_finite, number, plain, quantity, quantity_name, words
 
@@ -70,7 +70,7 @@ def layers(result: RunResult) -> list[Layer]:
             "the largest value of the cubes that hold them."
         )
         found.append(Layer(f"sar{name}", f"SAR {grams}", "W/kg", average.value, 1.0, "inferno", 10.0, note))
-    return found
+    return found + thermal_content.layers(result)
 
 
 def colour_of(index: int) -> str:
@@ -190,6 +190,7 @@ HEADLINE = (
     (("whole_body_sar",), "Whole-body SAR"),
     (("head_sar",), "Head SAR"),
     (("psSAR10g",), "psSAR10g"),
+    (("temperature_rise_max",), "Largest temperature rise"),
 )
 
 

@@ -14,7 +14,7 @@ from emdose.io import atomic, files
 from emdose.io.ept_results import EptResult
 from emdose.io.implant_results import ImplantResult
 from emdose.io.results import LOCK_FILE, REPORT_FILE
-from emdose.report import content, limit_table
+from emdose.report import content, limit_table, thermal_content
 from emdose.report.network_content import network
 from emdose.report.scene import GLOW, Renderer, Scene
 from emdose.report.volumes import colour_table, find_peak, pack
@@ -79,7 +79,7 @@ def render(result: RunResult) -> str:
     """
     phantom, summary = result.phantom, result.summary
     maps = content.layers(result)
-    hot = maps[-1]
+    hot = [m for m in maps if m.key.startswith("sar")][-1]
     peak = find_peak(hot.value, phantom.body, phantom.grid)
     scene = Scene(
         phantom.body,
@@ -119,6 +119,7 @@ def render(result: RunResult) -> str:
         "block": volume["block"],
         "convergence": content.convergence(summary),
         "network": network(summary),
+        "thermal": thermal_content.thermal(summary),
         "power": content.power(summary),
         "tissues": content.tissue_rows(result, colours),
         "frequency_MHz": f"{result.frequency_Hz / 1e6:.6g}",

@@ -168,7 +168,7 @@ def _slices(result: ImplantResult, maps: ExposureMaps, one: dict[str, Any]) -> d
     figure = Figure(figsize=(9.6, 9.6 * 0.8 * tall / sum(wide) + 0.5), dpi=130, layout="constrained")
     FigureCanvasAgg(figure)
     row = figure.subplots(1, 3, width_ratios=wide)
-    image = None
+    image: Any = None
     for axes, (normal, across, up, name) in zip(row, PLANES, strict=True):
         cut: list[Any] = [slice(a, b) for a, b in zip(low, high, strict=True)]
         cut[normal] = peak[normal]

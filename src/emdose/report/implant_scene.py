@@ -14,7 +14,7 @@ import numpy as np
 
 from emdose.report.scene import GUIDE, SKIN, add_guides
 
-COLOURS = "plasma"
+COLOURS: Any = "plasma"
 MOST_TRIANGLES = 400_000
 
 

@@ -37,8 +37,8 @@ class Curve:
     """
 
     name: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Any
+    y: Any
     colour: int = 0
     dashed: bool = False
     dots: bool = False

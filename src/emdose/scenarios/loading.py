@@ -17,7 +17,11 @@ from emdose.errors import InputError
 from emdose.io import files, maps3d
 from emdose.scenarios import tables, text
 
-KINDS = {"rf": "emdose.scenarios.rf", "ept": "emdose.scenarios.ept"}
+KINDS = {
+    "rf": "emdose.scenarios.rf",
+    "ept": "emdose.scenarios.ept",
+    "implant-gradient": "emdose.scenarios.implant_gradient",
+}
 """Kinds of scenario and the module of each: it has the schema ``Scenario`` and the class ``Job`` that runs it."""
 
 LOCK_HEADER = "# Scenario of an emdose run with every default spelled out; it can be run again as it is.\n"
@@ -89,7 +93,11 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
     if not isinstance(header, Mapping):
         problem = "missing table" if header is None else "not a table"
         raise InputError(
-            problem, file=file, field="scenario", found=header, expected='[scenario] with kind = "rf" or "ept"'
+            problem,
+            file=file,
+            field="scenario",
+            found=header,
+            expected='[scenario] with kind = "rf", "ept" or "implant-gradient"',
         )
     kind = header.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:

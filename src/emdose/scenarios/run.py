@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DATABASES = ("gabriel_cole_cole.csv", "itis_v5_thermal.csv", "tissue_aliases.csv", "phantom_materials.csv",
-             "exposure_limits.csv")  # fmt: skip
+             "exposure_limits.csv", "metals.csv", "gradient_exposures.csv")  # fmt: skip
 PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "cupy-cuda12x", "cupy-cuda13x")
 
 
@@ -93,7 +93,8 @@ def run(
     if state == "finished":
         return RunOutcome(folder.path, results.read_summary(folder.path), state)
     checkpoint = PortCheckpoint(folder.checkpoint, scenario.sha256)
-    tell({"stage": "claimed", "name": scenario.name, "folder": folder.path, "ports": checkpoint.ports})
+    tell({"stage": "claimed", "name": scenario.name, "folder": folder.path, "ports": checkpoint.ports,
+          "noun": getattr(scenario.module, "NOUN", "solved port")})  # fmt: skip
     try:
         with _heard() as heard:
             tell({"stage": "phantom"})
