@@ -19,12 +19,17 @@ from emdose.validation.cases.volume_integral import gel
 
 @pytest.fixture(scope="module")
 def exposure():
-    return Exposure(phantoms.sphere(0.05, 0.01, gel()).pad(1), Birdcage(rungs=4, radius_m=0.1, length_m=0.1), 298e6)
+    return Exposure(phantoms.sphere(0.04, 0.01, gel()), Birdcage(rungs=4, radius_m=0.07, length_m=0.06), 298e6)
+
+
+def quick(**options):
+    """A solver with little air and a thin absorber: good enough for promises, not for numbers."""
+    return Fdtd(**{"margin_m": 0.03, "cpml_cells": 6, **options})
 
 
 @pytest.fixture(scope="module")
 def fields(exposure):
-    return Fdtd().solve(exposure, device="cpu")
+    return quick().solve(exposure, device="cpu")
 
 
 def test_fields_are_complete(exposure, fields):
@@ -59,7 +64,7 @@ def test_power_closes(fields):
 
 def test_progress(exposure):
     events = []
-    Fdtd(tolerance=0.05).solve(exposure, device="cpu", progress=events.append)
+    quick(tolerance=0.05).solve(exposure, device="cpu", progress=events.append)
     stages = [e["stage"] for e in events]
     assert stages[0] == "setup"
     assert stages[-2:] == ["fields", "done"]
@@ -92,7 +97,7 @@ def interrupted(solver, exposure, memory, port, step):
 
 def test_a_resumed_run_gives_the_same_bits(exposure, fields):
     # Oracle: the run that was not interrupted.
-    solver, memory = Fdtd(checkpoint_s=1e-9), Memory()
+    solver, memory = quick(checkpoint_s=1e-9), Memory()
     steps = fields.convergence["steps"]
     interrupted(solver, exposure, memory, 1, steps[1] // 2)
     assert set(memory.kept) == {"port-0000", "port-state"}
@@ -107,27 +112,27 @@ def test_a_resumed_run_gives_the_same_bits(exposure, fields):
 
 def test_a_checkpoint_of_something_else_is_refused(exposure, tmp_path):
     checkpoint = PortCheckpoint(tmp_path / "c", "key")
-    Fdtd(tolerance=0.05).solve(exposure, device="cpu", checkpoint=checkpoint)
+    quick(tolerance=0.05).solve(exposure, device="cpu", checkpoint=checkpoint)
     kept = {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()}
     other = Exposure(exposure.phantom, exposure.coil, 200e6)
+    light = exposure.phantom.with_tissue("gel", density_kg_m3=900.0)
     for solver, question, words in (
-        (Fdtd(tolerance=0.04), exposure, "options"),
-        (Fdtd(tolerance=0.05), other, "frequencies"),
-        (Fdtd(tolerance=0.05), Exposure(exposure.phantom.with_tissue("gel", density_kg_m3=900.0), exposure.coil, 298e6),
-         "phantom"),
-        (Fdtd(tolerance=0.05), Exposure(exposure.phantom, Birdcage(rungs=4, radius_m=0.1, length_m=0.11), 298e6),
+        (quick(tolerance=0.04), exposure, "options"),
+        (quick(tolerance=0.05), other, "frequencies"),
+        (quick(tolerance=0.05), Exposure(light, exposure.coil, 298e6), "phantom"),
+        (quick(tolerance=0.05), Exposure(exposure.phantom, Birdcage(rungs=4, radius_m=0.07, length_m=0.07), 298e6),
          "coil"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=f"checkpoint was made with other .*{words}"):
             solver.solve(question, device="cpu", checkpoint=checkpoint)
     with pytest.raises(InputError, match="checkpoint of another scenario"):
-        Fdtd(tolerance=0.05).solve(exposure, device="cpu", checkpoint=PortCheckpoint(tmp_path / "c", "other"))
+        quick(tolerance=0.05).solve(exposure, device="cpu", checkpoint=PortCheckpoint(tmp_path / "c", "other"))
     assert {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()} == kept
 
 
 def test_a_checkpoint_cut_short_is_said_in_one_line(exposure, tmp_path):
     checkpoint = PortCheckpoint(tmp_path / "c", "key")
-    solver = Fdtd(tolerance=0.05)
+    solver = quick(tolerance=0.05)
     whole = solver.solve(exposure, device="cpu", checkpoint=checkpoint)
     path = tmp_path / "c" / "port-0001.npz"
     path.write_bytes(path.read_bytes()[:1000])
@@ -144,7 +149,7 @@ def test_a_full_disk_costs_the_checkpoint_not_the_run(exposure):
             raise OutputError("c: no space left on the device")
 
     with pytest.warns(EmdoseWarning, match="no checkpoint from here on, the run itself goes on: .*no space") as told:
-        out = Fdtd(tolerance=0.05, checkpoint_s=1e-9).solve(exposure, device="cpu", checkpoint=Full())
+        out = quick(tolerance=0.05, checkpoint_s=1e-9).solve(exposure, device="cpu", checkpoint=Full())
     assert len(told) == 1
     assert out.residual.max() <= 0.05
 
@@ -153,7 +158,7 @@ def test_a_full_disk_costs_the_checkpoint_not_the_run(exposure):
 def test_an_unconverged_run_is_no_result(exposure):
     words = r"cosine, sine not rung down after 2 periods .*raise max_periods"
     with pytest.raises(ConvergenceError, match=words) as e:
-        Fdtd(max_periods=2).solve(exposure, device="cpu")
+        quick(max_periods=2).solve(exposure, device="cpu")
     assert e.value.partial.E.shape[0] == 2
     assert e.value.partial.residual.min() > 1e-3
 
@@ -165,21 +170,21 @@ def test_a_blow_up_names_the_place(exposure, monkeypatch):
     stable = lattice.stable_step
     monkeypatch.setattr(lattice, "stable_step", lambda *a: 1.2 * stable(*a))
     with pytest.raises(ConvergenceError, match=r"port cosine: .*(cell|\()"):
-        Fdtd().solve(exposure, device="cpu")
+        quick().solve(exposure, device="cpu")
 
 
 def test_plan_says_what_fits(exposure, monkeypatch):
-    plan = Fdtd().plan(exposure, "cpu")
+    plan = quick().plan(exposure, "cpu")
     assert plan["runs"] == 2
     assert plan["cells"] == np.prod(plan["shape"])
     assert plan["bytes"] > 36 * plan["cells"]
     assert plan["seconds"] > 0
     monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**20)
     with pytest.raises(ResourceError, match=r"needs .* GiB but .* cells of .* mm would fit"):
-        Fdtd().solve(exposure, device="cpu")
+        quick().solve(exposure, device="cpu")
     gpu = backend.Backend("cuda", np, backend.get("cpu").kernels)
     with pytest.raises(ResourceError, match=r'are free on cuda, .* or device="cpu", which is slower'):
-        Fdtd().plan(exposure, gpu)
+        quick().plan(exposure, gpu)
 
 
 def test_out_of_memory_in_mid_run(exposure, monkeypatch):
@@ -191,7 +196,7 @@ def test_out_of_memory_in_mid_run(exposure, monkeypatch):
 
     monkeypatch.setattr(yee, "Engine", Greedy)
     with pytest.raises(ResourceError, match=r"out of memory on cpu with .* cells: use larger cells"):
-        Fdtd().solve(exposure, device="cpu")
+        quick().solve(exposure, device="cpu")
 
 
 def test_coarse_voxels_warn():
@@ -226,9 +231,9 @@ def test_bad_options_are_refused(options, words):
 
 def test_empty_frequency_list(exposure):
     with pytest.raises(InputError, match="empty frequency list"):
-        Fdtd().cosimulate(exposure, [])
+        quick().cosimulate(exposure, [])
     with pytest.raises(InputError, match="co-simulation needs gaps"):
-        Fdtd().cosimulate(exposure)
+        quick().cosimulate(exposure)
 
 
 def test_options_are_frozen():
@@ -236,11 +241,12 @@ def test_options_are_frozen():
         Fdtd().tolerance = 1.0
 
 
+@pytest.mark.slow
 def test_cells_within_voxels(exposure):
     # Oracle: the same body with voxels cut in two by hand.
-    fine = Fdtd(spacing_m=0.005, tolerance=1e-3).solve(Exposure(exposure.phantom, PlaneWave(), 298e6), device="cpu")
+    fine = quick(spacing_m=0.005, tolerance=1e-3).solve(Exposure(exposure.phantom, PlaneWave(), 298e6), device="cpu")
     cut = exposure.phantom.resample(0.005)
-    whole = Fdtd(tolerance=1e-3).solve(Exposure(cut, PlaneWave(), 298e6), device="cpu")
+    whole = quick(tolerance=1e-3).solve(Exposure(cut, PlaneWave(), 298e6), device="cpu")
     mean = 0.5 * (whole.E[0, 0, :-1:2, ::2, ::2] + whole.E[0, 0, 1::2, ::2, ::2])
     assert fine.E.shape[2:] == exposure.phantom.grid.node_shape
     assert np.linalg.norm(fine.E[0, 0, :-1] - mean) < 3e-3 * np.linalg.norm(mean)

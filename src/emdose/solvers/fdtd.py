@@ -58,8 +58,8 @@ class Fdtd:
     cpml_cells : int
         Cells of the absorbing layer.
     tolerance : float
-        What is still to come of fields, port spectra and (as a root) energy, relative to what is there, when a run
-        ends.
+        What is still to come of fields and port spectra, relative to what is there, and the energy over its peak,
+        when a run ends.
     max_periods : float
         Periods of the frequency after which a run gives up with ConvergenceError.
     courant : float

@@ -1,12 +1,15 @@
 r"""When a pulse has rung down: energy, fields at the wanted frequencies, and port spectra.
 
-The running Fourier sums are looked at in windows of time. With d_n the relative change of a sum in window n and r the
-ratio by which changes shrink, what is still to come is at most about
+The running Fourier sums S_n are looked at after windows of time. What rings at another frequency than that of the sum
+turns the changes from window to window, what rings at its own frequency does not. So with the changes d_n and the
+complex ratio of two that follow each other,
 
-.. math:: \sum_{m > n} d_m \approx d_n \frac{r}{1 - r}
+.. math:: \rho = \frac{\langle d_{n-1}, d_n \rangle}{\lVert d_{n-1} \rVert^2}, \qquad
+          \lVert S_\infty - S_n \rVert \approx \lVert d_n \rVert\, \frac{|\rho|}{|1 - \rho|},
 
-A run has converged when this remainder of the fields and of the port spectra, and the root of the energy over its
-peak, are all below the tolerance in two windows that follow each other.
+for single windows and for groups of three, of which the larger counts. A run has converged when this remainder of the
+fields and of the port spectra, and the energy over its peak, are all below the tolerance in two windows that follow
+each other.
 """
 
 from __future__ import annotations
@@ -18,8 +21,10 @@ from typing import Any
 
 import numpy as np
 
-RATIOS = (0.2, 0.999)
-"""Changes are believed to shrink by a factor between these per window; rounding alone makes them stay the same."""
+LAGS = (1, 3)
+"""Windows that a change spans."""
+GAINS = (0.25, 1000.0)
+"""Bounds of the remainder over the last change: what is believed at best, and what rounding can be told from."""
 GROWTH_WINDOWS = 6
 """Windows in a row with growing energy after the pulse that are called an instability ..."""
 GROWTH_FACTOR = 2.0
@@ -42,8 +47,7 @@ class Monitor:
     source_end: int
     peak: float = 0.0
     energies: list[float] = field(default_factory=list)
-    sums: dict[str, np.ndarray] = field(default_factory=dict)
-    changes: dict[str, list[float]] = field(default_factory=dict)
+    sums: dict[str, list[np.ndarray]] = field(default_factory=dict)
     history: list[float] = field(default_factory=list)
     calm: int = 0
     residuals: dict[str, float] = field(default_factory=dict)
@@ -61,22 +65,17 @@ class Monitor:
             Samples of the running Fourier sums, by what they belong to ("fields", "ports").
         """
         self.peak = max(self.peak, energy_J)
-        remainders = {"energy": math.sqrt(max(energy_J, 0.0) / self.peak) if self.peak > 0 else 0.0}
+        remainders = {"energy": max(energy_J, 0.0) / self.peak if self.peak > 0 else 0.0}
         for name, value in sums.items():
-            old = self.sums.get(name)
-            self.sums[name] = np.array(value)
-            if old is None or not value.size:
-                continue
-            size = float(np.linalg.norm(value))
-            changes = self.changes.setdefault(name, [])
-            changes.append(float(np.linalg.norm(value - old)) / size if size > 0 else 0.0)
-            remainders[name] = _remainder(changes)
+            series = self.sums.setdefault(name, [])
+            series.append(np.array(value))
+            del series[: -2 * max(LAGS) - 1]
+            remainders[name] = _remainder(series)
         self.residuals = remainders
-        self.history.append(max(remainders.values()) if len(remainders) > len(self.sums) else 1.0)
+        self.history.append(min(max(remainders.values()), 1.0))
         after = step > self.source_end
         self.energies = [*self.energies, energy_J] if after else []
-        complete = after and len(remainders) == len(sums) + 1
-        self.calm = self.calm + 1 if complete and self.history[-1] <= self.tolerance else 0
+        self.calm = self.calm + 1 if after and self.history[-1] <= self.tolerance else 0
         return self.calm >= 2
 
     @property
@@ -88,7 +87,7 @@ class Monitor:
     def energy_dB(self) -> float:
         """Energy over its peak as seen in the last window [dB]."""
         ratio = self.residuals.get("energy", 1.0)
-        return 20 * math.log10(ratio) if ratio > 0 else -400.0
+        return 10 * math.log10(ratio) if ratio > 0 else -400.0
 
     @property
     def grows(self) -> bool:
@@ -102,8 +101,7 @@ class Monitor:
         """Everything as arrays, for a checkpoint."""
         out = {"numbers": np.array([self.peak, self.calm]), "energies": np.array(self.energies),
                "history": np.array(self.history)}  # fmt: skip
-        out |= {f"sum.{k}": v for k, v in self.sums.items()}
-        out |= {f"change.{k}": np.array(v) for k, v in self.changes.items()}
+        out |= {f"sum.{k}": np.stack(v) for k, v in self.sums.items()}
         return out | {f"residual.{k}": np.array(v) for k, v in self.residuals.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -111,19 +109,26 @@ class Monitor:
         self.peak, self.calm = float(state["numbers"][0]), int(state["numbers"][1])
         self.energies, self.history = ([float(v) for v in state[k]] for k in ("energies", "history"))
         parts = {k: v for k, v in state.items() if "." in k}
-        self.sums = {k[4:]: np.array(v) for k, v in parts.items() if k.startswith("sum.")}
-        self.changes = {k[7:]: [float(x) for x in v] for k, v in parts.items() if k.startswith("change.")}
+        self.sums = {k[4:]: list(v) for k, v in parts.items() if k.startswith("sum.")}
         self.residuals = {k[9:]: float(v) for k, v in parts.items() if k.startswith("residual.")}
 
 
-def _remainder(changes: list[float]) -> float:
-    """What is still to come after the last change of a series that shrinks geometrically."""
-    if len(changes) < 3:
+def _remainder(series: list[np.ndarray]) -> float:
+    """What is still to come, relative to the last of a series of sums."""
+    size = float(np.linalg.norm(series[-1]))
+    if len(series) < 3:
         return math.inf
-    last = max(changes[-2:])
-    if last == 0:
-        return 0.0
-    before = max(changes[-3:-1]) if len(changes) < 4 else max(changes[-4:-2])
-    ratio = (last / before) ** (1.0 if len(changes) < 4 else 0.5) if before > 0 else 1.0
-    ratio = min(max(ratio, RATIOS[0]), RATIOS[1])
-    return last * ratio / (1 - ratio)
+    worst = 0.0
+    for lag in LAGS:
+        if len(series) <= 2 * lag:
+            continue
+        new, old = series[-1] - series[-1 - lag], series[-1 - lag] - series[-1 - 2 * lag]
+        change, before = float(np.linalg.norm(new)), float(np.linalg.norm(old))
+        if change == 0:
+            continue
+        if before == 0:
+            return math.inf
+        ratio = complex(np.vdot(old, new)) / before**2
+        gain = min(change / before, 1.0) / max(abs(1 - ratio), 1 / GAINS[1])
+        worst = max(worst, change * max(gain, GAINS[0]))
+    return worst / size if size > 0 else 0.0

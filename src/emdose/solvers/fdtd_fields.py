@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 CLOSURE_WARNING = 0.02
 MEANING = (
-    "residual is what was still to come of fields, port spectra and (as a root) energy when the run ended; the voxel "
-    "staircase adds its own error, which only a finer grid shows"
+    "residual is what was still to come of fields and port spectra when the run ended, or the energy over its peak; "
+    "the voxel staircase adds its own error, which only a finer grid shows"
 )
 
 

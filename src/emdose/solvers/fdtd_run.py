@@ -18,7 +18,7 @@ from emdose.solvers.fdtd_convergence import Monitor
 if TYPE_CHECKING:
     from emdose.solvers.fdtd_problem import Excitation, Problem
 
-WINDOWS_PER_PERIOD = 2
+WINDOWS_PER_PERIOD = 4
 """Looks at the sums per period of the frequency."""
 STATE = "port-state"
 

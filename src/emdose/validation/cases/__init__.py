@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emdose.errors import InputError
-from emdose.validation.cases import averaging, ept, incident, volume_integral
+from emdose.validation.cases import averaging, bem, ept, fdtd, incident, volume_integral
 from emdose.validation.cases.rows import Row
 
 __all__ = ["Row", "names", "run"]
@@ -14,6 +14,8 @@ __all__ = ["Row", "names", "run"]
 _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **incident.CASES,
     **volume_integral.CASES,
+    **fdtd.CASES,
+    **bem.CASES,
     **averaging.CASES,
     **ept.CASES,
 }
