@@ -85,6 +85,9 @@ def l_sections(impedance_ohm: complex, source_ohm: float, frequency_Hz: float, *
         for root in sorted({math.sqrt(room), -math.sqrt(room)}):
             inner = root - value.imag
             outer = root / (g * g + root * root)
+            # What is too small to matter is left out.
+            inner = inner if abs(inner) > 1e-9 * reference else 0.0
+            outer = outer if abs(outer) * reference > 1e-9 else 0.0
             if shunt_first:
                 steps = [("shunt", _susceptance(outer, w, losses)), ("series", _reactance(inner, w, losses))]
             else:

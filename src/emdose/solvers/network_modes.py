@@ -8,8 +8,8 @@ a resistance and an inductance, and their next terms,
 as many terms as there are frequencies, in the order L, D, R, s^2, s^3. Source-free currents obey
 (Z(s) + Z_c(s)) I = 0 with the circuit's impedance Z_c = R_c + s L_c + 1 / (s C_c): a polynomial eigenvalue problem,
 solved by its companion matrix. Circuits that are not of this form are replaced by one with the same impedance and slope
-at the middle frequency, and each mode is then refined by Newton's method on the true circuit. Where the network has no
-impedance matrix (islands of metal without stray capacitance) the same is done with admittances.
+at one or several frequencies, and each mode is then refined by Newton's method on the true circuit. Where the network
+has no impedance matrix (islands of metal without stray capacitance) the same is done with admittances.
 
 Source: F. Tisseur and K. Meerbergen, SIAM Review 43 (2001) 235 (polynomial eigenvalue problems); A. Neumaier, SIAM J.
 Numer. Anal. 22 (1985) 914 (residual inverse iteration).
@@ -29,6 +29,8 @@ from emdose.solvers.network_circuit import Circuit
 
 POWERS = (1, -1, 0, 2, 3)
 """Powers of s in the fit, in the order in which they are taken."""
+PIECES = 12
+"""Pieces into which the frequencies are taken when the circuit is not a plain series circuit."""
 SINGULAR = 1e-9
 """Below this singular value of 1 - S a network has no impedance matrix."""
 Matrix = Callable[[complex], np.ndarray]
@@ -163,10 +165,7 @@ def modes(
     part = Fit(fit.terms[:, active[:, None], active], fit.powers, fit.scale, fit.residual, fit.impedance)
     load = _load(circuit, names, fit.impedance)
     out: list[Mode] = []
-    for s, vector in _eigen(part, _series(load, fit.scale)):
-        if not 0.5 * low <= s.imag / (2 * math.pi) <= 2 * high:
-            continue
-        s, vector = _refine(lambda x: part(x) + np.diag(load(x)), s, vector)
+    for s, vector in _candidates(part, load, low, high):
         frequency = s.imag / (2 * math.pi)
         quality = abs(s) / (2 * abs(s.real)) if s.real else math.inf
         if not low <= frequency <= high or quality < 0.6:
@@ -239,7 +238,9 @@ def tuning_factor(
         with np.errstate(divide="ignore"):
             x = 1 / x
         currents = load[t][:, None] * vectors
-    good = np.flatnonzero(np.isfinite(x) & (x.real > 0) & (np.abs(x.imag) < 0.5 * np.abs(x.real)))
+    # Islands of metal and losses bring factors that are zero, infinite or imaginary.
+    within = np.isfinite(x) & (x.real > 1e-6) & (x.real < 1e6)
+    good = np.flatnonzero(within & (np.abs(x.imag) < 0.5 * np.abs(x.real)))
     if not len(good):
         raise InputError("no capacitance puts a mode there", field="frequency_Hz", found=frequency_Hz,
                          expected="a lower frequency or another coil")  # fmt: skip
@@ -269,13 +270,38 @@ def _load(circuit: Circuit, names: Sequence[str], impedance: bool) -> Matrix:
     return load
 
 
-def _series(load: Matrix, scale: float) -> tuple[np.ndarray, ...]:
-    """(R, L, G) in units of the scale: R + p L + G / p, p = s / scale, agrees with the load at p = j and its slope."""
-    s, h = 1j * scale, 1e-3
+def _candidates(fit: Fit, load: Matrix, low: float, high: float) -> list[tuple[complex, np.ndarray]]:
+    """Refined eigenvalues and vectors between two frequencies [Hz], every one once."""
+    centres = [fit.scale]
+    model = _series(load, fit.scale, fit.scale)
+    for w in 2 * math.pi * np.array([low, high]):
+        p = 1j * w / fit.scale
+        true = load(1j * w)
+        if np.abs(model[0] + p * model[1] + model[2] / p - true).max() > 0.05 * np.abs(true).max():
+            # The circuit is not of this form: take it to pieces, each with its own tangent.
+            centres = list(2 * math.pi * np.geomspace(low, high, PIECES))
+    found: list[tuple[complex, np.ndarray]] = []
+    for centre in centres:
+        for s, vector in _eigen(fit, _series(load, fit.scale, centre)):
+            if not 0.5 * low <= s.imag / (2 * math.pi) <= 2 * high:
+                continue
+            s, vector = _refine(lambda x: fit(x) + np.diag(load(x)), s, vector)
+            same = [v for t, v in found if abs(t - s) < 1e-6 * abs(s)]
+            if same:
+                basis = np.linalg.qr(np.array(same).T)[0]
+                if np.linalg.norm(vector - basis @ (basis.conj().T @ vector)) < 1e-3:
+                    continue
+            found.append((s, vector))
+    return found
+
+
+def _series(load: Matrix, scale: float, centre: float) -> tuple[np.ndarray, ...]:
+    """(R, L, G): R + p L + G / p with p = s / scale agrees with the load at s = j centre, and so does its slope."""
+    s, h, p = 1j * centre, 1e-3, centre / scale
     below, here, above = (load(s * q) for q in (1 - h, 1.0, 1 + h))
-    slope = ((above - below) / (2j * h)).real
-    # Z = R + p L + G / p at p = j: R + jL - jG; dZ/dp = L + G.
-    return here.real, 0.5 * (slope + here.imag), 0.5 * (slope - here.imag)
+    slope = ((above - below) / (2j * h * p)).real
+    # At s = j centre: R + j (p L - G / p); d/d(jp): L + G / p^2.
+    return here.real, 0.5 * (slope + here.imag / p), 0.5 * (slope * p * p - here.imag * p)
 
 
 def _eigen(fit: Fit, load: tuple[np.ndarray, ...]) -> list[tuple[complex, np.ndarray]]:
