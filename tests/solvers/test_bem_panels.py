@@ -137,10 +137,13 @@ def test_curvature_of_sphere_and_cylinder() -> None:
 def test_refined_surface_is_the_same_with_short_edges() -> None:
     """Oracle: volume, area and closedness do not change."""
     before = Surface(*cylinder(0.5, 2.0, 12, 3))
-    after = Surface(*refined(before.vertices, before.triangles, 0.15))
+    vertices, triangles, parent = refined(before.vertices, before.triangles, 0.15)
+    after = Surface(vertices, triangles)
     assert after.sizes.max() <= 0.15
     assert after.volumes[0] == pytest.approx(before.volumes[0], rel=1e-12)
     assert after.areas.sum() == pytest.approx(before.areas.sum(), rel=1e-12)
+    np.testing.assert_allclose(np.bincount(parent, after.areas), before.areas, rtol=1e-12)
+    np.testing.assert_allclose((after.normals * before.normals[parent]).sum(1), 1, rtol=1e-12)
     # Bisection of longest edges keeps at least half of the smallest angle.
     assert (after.areas / after.sizes**2).min() > 0.4 * (before.areas / before.sizes**2).min()
 

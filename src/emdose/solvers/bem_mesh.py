@@ -228,13 +228,10 @@ class Surface:
         return found
 
 
-def refined(
-    vertices: np.ndarray, triangles: np.ndarray, size_m: float, rounds: int = 40
-) -> tuple[np.ndarray, np.ndarray]:
+def refined(vertices: np.ndarray, triangles: np.ndarray, size_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Halve edges until none is longer than ``size_m``; the surface stays where it is.
 
-    Every round halves the edges that are the longest of both of their triangles (or of one, for the edges that keep it
-    waiting), so that angles do not become much smaller than they were.
+    A triangle with a halved edge halves its longest edge too, which keeps angles from becoming much smaller.
 
     Parameters
     ----------
@@ -242,11 +239,17 @@ def refined(
         A closed surface [m].
     size_m : float
         Longest edge allowed [m].
-    rounds : int
-        Give up after this many.
+
+    Returns
+    -------
+    vertices, triangles, parent : (v', 3), (t', 3), (t',) ndarray
+        The finer surface, and the triangle of which each one is the whole or a piece.
+
+    Source: M.-C. Rivara, Int. J. Numer. Methods Eng. 20 (1984) 745.
     """
+    parent = np.arange(len(triangles))
     vertices, triangles = np.asarray(vertices, float), np.asarray(triangles, np.int64)
-    for _ in range(rounds):
+    while True:
         halves = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
         edges, inverse = np.unique(halves, axis=0, return_inverse=True)
         of = inverse.reshape(-1, 3)
@@ -264,13 +267,18 @@ def refined(
             if wanted[more].all():
                 break
             wanted[more] = True
-        vertices, triangles = _halved(vertices, triangles, edges, of, wanted)
-    return vertices, triangles
+        vertices, triangles, of_which = _halved(vertices, triangles, edges, of, wanted)
+        parent = parent[of_which]
+    return vertices, triangles, parent
 
 
-def _halved(vertices: np.ndarray, triangles: np.ndarray, edges: np.ndarray, of: np.ndarray,
-            wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """Triangles with the wanted edges halved; where one is, the longest one of the triangle is too."""
+def _halved(
+    vertices: np.ndarray, triangles: np.ndarray, edges: np.ndarray, of: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Triangles with the wanted edges halved, and which they are pieces of.
+
+    Where an edge of a triangle is wanted, its longest one is.
+    """
     middle = np.full(len(edges), -1)
     middle[wanted] = len(vertices) + np.arange(int(wanted.sum()))
     length = np.linalg.norm(vertices[edges[:, 0]] - vertices[edges[:, 1]], axis=1)
@@ -281,19 +289,15 @@ def _halved(vertices: np.ndarray, triangles: np.ndarray, edges: np.ndarray, of: 
     turn = (np.argmax(key[of], axis=1)[:, None] + np.arange(3)) % 3
     (a, b, c), m = np.take_along_axis(triangles, turn, 1).T, middle[np.take_along_axis(of, turn, 1)]
     ab, bc, ca = m.T
-    whole, both = ab < 0, (bc >= 0) & (ca >= 0)
-    left, right = (ca >= 0) & ~both, (bc >= 0) & ~both
-    only = ~whole & ~both & ~left & ~right
-
-    def rows(mask: np.ndarray, *corners: np.ndarray) -> np.ndarray:
-        return np.stack([x[mask] for x in corners], axis=1)
-
-    return points, np.concatenate([
-        rows(whole, a, b, c),
-        rows(only | right, a, ab, c), rows(only | left, ab, b, c),
-        rows(left | both, a, ab, ca), rows(left | both, ab, c, ca),
-        rows(right | both, ab, b, bc), rows(right | both, ab, bc, c),
-    ])  # fmt: skip
+    whole, left, right = ab < 0, (ab >= 0) & (ca >= 0), (ab >= 0) & (bc >= 0)
+    pieces = (
+        (whole, (a, b, c)),
+        (~whole & ~left, (a, ab, c)), (~whole & ~right, (ab, b, c)),
+        (left, (a, ab, ca)), (left, (ab, c, ca)),
+        (right, (ab, b, bc)), (right, (ab, bc, c)),
+    )  # fmt: skip
+    found = [np.stack([x[mask] for x in corners], axis=1) for mask, corners in pieces]
+    return points, np.concatenate(found), np.concatenate([np.flatnonzero(mask) for mask, _ in pieces])
 
 
 def _spanning_forest(pairs: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:

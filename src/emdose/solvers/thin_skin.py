@@ -27,7 +27,7 @@ import numpy as np
 
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.solvers.bem_mesh import Surface
+from emdose.solvers.bem_mesh import Surface, refined
 from emdose.solvers.bem_operator import PanelSums
 from emdose.solvers.surface_current import SurfaceCurrents
 
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 CURVATURE_LIMIT = 0.5
 """Skin depths per radius of curvature beyond which a principal curvature is taken as this; see ``error_estimate``."""
+COARSEST = 0.05
+"""Longest edge of a triangle that is not divided, in diagonals of the box around its part."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,14 +188,16 @@ def _outer_trace(surface: Surface, K: np.ndarray, mean: np.ndarray, side: float)
 
 def _outer_surface(implant: Implant) -> tuple[Surface, np.ndarray, np.ndarray]:
     """Surfaces that are not enclosed by another one, with part and triangle of each of their triangles."""
-    vertices, triangles, part, number, offset = [], [], [], [], 0
+    vertices, triangles, parts, numbers, offset = [], [], [], [], 0
     for k, p in enumerate(implant.parts):
-        vertices.append(np.asarray(p.vertices, float))
-        triangles.append(np.asarray(p.triangles, np.int64) + offset)
-        part.append(np.full(len(p.triangles), k))
-        number.append(np.arange(len(p.triangles)))
-        offset += len(p.vertices)
-    points, faces = np.concatenate(vertices), np.concatenate(triangles)
+        size = COARSEST * float(np.linalg.norm(np.ptp(p.vertices, axis=0)))
+        v, t, number = refined(p.vertices, p.triangles, size)
+        vertices.append(v)
+        triangles.append(t + offset)
+        parts.append(np.full(len(t), k))
+        numbers.append(number)
+        offset += len(v)
+    points, faces, part = np.concatenate(vertices), np.concatenate(triangles), np.concatenate(parts)
     whole = Surface(points, faces)
     outer = np.ones(whole.components, bool)
     if whole.components > 1:
@@ -204,11 +208,11 @@ def _outer_surface(implant: Implant) -> tuple[Surface, np.ndarray, np.ndarray]:
                                 minlength=whole.components) / (4 * np.pi)  # fmt: skip
             outer[c] = not np.any(np.abs(turns) > 0.5)
     for c in np.flatnonzero(outer & (whole.volumes <= 0)):
-        name = implant.parts[int(np.concatenate(part)[whole.component == c][0])].name
+        name = implant.parts[int(part[np.argmax(whole.component == c)])].name
         raise InputError("surface is inside out", field=name, found=f"volume {whole.volumes[c]:.3g} m3",
-                         expected="triangles counter-clockwise seen from outside")  # fmt: skip
+                         expected="triangles anticlockwise seen from outside")  # fmt: skip
     keep = outer[whole.component]
-    return Surface(points, faces[keep]), np.concatenate(part)[keep], np.concatenate(number)[keep]
+    return Surface(points, faces[keep]), part[keep], np.concatenate(numbers)[keep]
 
 
 def _solid_angles(corners: np.ndarray, at: np.ndarray) -> np.ndarray:
