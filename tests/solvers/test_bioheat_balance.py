@@ -159,7 +159,9 @@ def test_warm_tissue_is_perfused_more() -> None:
             T += 0.03 / 4e6 * (1e5 - 2e4 * factor(middle) * middle)
         found = heat(maps, q, 600.0, perfusion=law, tolerance=1e-3, dtype="float64")
         np.testing.assert_allclose(found.final, T, rtol=2e-3)
+        assert found.balance_error < 2e-3
     warmer = heat(maps, q, 600.0, perfusion=Perfusion("linear", 0.8, cap=3.0), excess_K=np.full(shape, 1.0))
+    assert warmer.balance_error < 2e-3
     assert warmer.final.max() < heat(maps, q, 600.0, perfusion=Perfusion("linear", 0.8, cap=3.0)).final.min()
 
 

@@ -15,6 +15,7 @@ from emdose.dosimetry.averaging import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
 from emdose.io import atomic, files, hdf5
+from emdose.io.thermal_maps import ThermalMaps, read_thermal, write_thermal
 from emdose.solvers.fields import Fields, PowerBalance
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class RunResult:
         Mass averages by name: "1g", "10g", ...
     fields : Fields or None
         E and B of the scaled drive, when the scenario asked to keep them ([output] fields = true).
+    thermal : ThermalMaps or None
+        Temperatures, when the scenario has a table [thermal].
     """
 
     folder: Path
@@ -114,6 +117,7 @@ class RunResult:
     sar: SarMap
     averages: dict[str, MassAverage]
     fields: Fields | None
+    thermal: ThermalMaps | None = None
 
 
 def write_result(
@@ -126,6 +130,7 @@ def write_result(
     averages: Mapping[str, MassAverage],
     provenance: Mapping[str, Any],
     keep_fields: bool,
+    thermal: ThermalMaps | None = None,
 ) -> None:
     """Write result.h5 into a stage; it appears when the stage is committed.
 
@@ -139,6 +144,8 @@ def write_result(
         Goes as JSON into the group /provenance.
     keep_fields : bool
         Whether E and B are stored as well.
+    thermal : ThermalMaps, optional
+        Temperatures.
     """
     import h5py
 
@@ -160,6 +167,8 @@ def write_result(
             _map(part, "value", average.value, "W/kg")
             _map(part, "flag", average.flag, "0 invalid, 1 unused, 2 used, 3 valid")
             _map(part, "side_m", average.side_m, "m")
+        if thermal is not None:
+            write_thermal(file, thermal)
         file.create_group("provenance").attrs["json"] = to_json(provenance)
         file.flush()
         image = file.id.get_file_image()
@@ -198,6 +207,7 @@ def read_result(folder: Path | str) -> RunResult:
             sar=sar,
             averages=averages,
             fields=fields,
+            thermal=read_thermal(file),
         )
 
 

@@ -226,16 +226,20 @@ class Stepper:
 
     def heat(self) -> tuple[np.ndarray, np.ndarray]:
         """Heat stored [J] and power taken by sinks [W] of every source, per unit of ``unit``."""
-        p = self.problem
-        found = []
-        for weight in (p.heat, p.sink):
-            by_plane = [p.be.xp.einsum("pi,pi->p", _planes(weight), _planes(T)) for T in self.T]
-            found.append(np.array([float(p.be.to_numpy(v).astype(float).sum()) for v in by_plane]))
-        return found[0] * p.maps.voxel_volume_m3, found[1] * p.maps.voxel_volume_m3
+        p, volume = self.problem, self.problem.maps.voxel_volume_m3
+        stored, lost = (np.array([self._total(weight, T) for T in self.T]) for weight in (p.heat, p.sink))
+        if self.own:
+            W, excess = self.basal
+            more = W * (self.law.factor(self.unit * self.T, p.be.xp) - 1)  # type: ignore[union-attr]
+            warmer = self.T + excess / self.unit
+            lost += [self._total(m, T) for m, T in zip(more, warmer, strict=True)]
+        return stored * volume, lost * volume
 
-
-def _planes(a: Any) -> Any:
-    return a.reshape(a.shape[0], -1)
+    def _total(self, a: Any, b: Any) -> float:
+        """Sum of a product: planes in the precision of the state, their sum in float64."""
+        be = self.problem.be
+        by_plane = be.xp.einsum("pi,pi->p", a.reshape(a.shape[0], -1), b.reshape(b.shape[0], -1))
+        return float(be.to_numpy(by_plane).astype(float).sum())
 
 
 def blocks(duration_s: float, stops: Sequence[float], switches: Sequence[float], level: int) -> Iterator[tuple]:

@@ -17,7 +17,7 @@ from emdose.errors import InputError
 from emdose.io import results, touchstone, vtk
 from emdose.io.results import CoilSummary
 from emdose.models.exposure import Exposure
-from emdose.scenarios.rf import build
+from emdose.scenarios.rf import build, thermal
 from emdose.scenarios.rf.quantities import average_name, quantities
 from emdose.scenarios.rf.tuned import NETWORK, network_of
 from emdose.scenarios.timing import Timed
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from emdose.dosimetry.sar import SarMap
     from emdose.io import atomic
     from emdose.io.checkpoint import PortCheckpoint
+    from emdose.io.thermal_maps import ThermalMaps
     from emdose.models.phantoms import Phantom
     from emdose.scenarios.loading import LoadedScenario
     from emdose.scenarios.rf.schema import ChecksTable
@@ -50,6 +51,8 @@ class Outcome:
         The part of summary.json that this kind of scenario knows.
     warnings : list of str
         What makes the numbers less trustworthy.
+    thermal : ThermalMaps or None
+        Temperatures, when the scenario has a table [thermal].
     """
 
     body: Phantom
@@ -59,6 +62,7 @@ class Outcome:
     averages: dict[str, MassAverage]
     summary: dict[str, Any]
     warnings: list[str]
+    thermal: ThermalMaps | None = None
 
 
 class Job(Timed):
@@ -96,6 +100,11 @@ class Job(Timed):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
         with build.blamed_on(file, "solver"):
             self.solver = build.solver(tables.solver, tables.tuning)
+        if tables.thermal is not None:
+            with build.blamed_on(file, "phantom.tissues"):
+                thermal.require_data(self.body)
+            with build.blamed_on(file, "thermal"):
+                thermal.solver(tables.thermal, tables.checks)
         masses = (*tables.dosimetry.masses_kg, *REQUIRED_MASSES_KG)
         self.masses_kg = sorted({average_name(m): m for m in masses}.values())
         if not self.body.grid.is_cubic:
@@ -166,7 +175,15 @@ class Job(Timed):
         network = summary["provenance"].pop(NETWORK, None)
         if network is not None:
             summary[NETWORK] = network
-        return Outcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, self._doubts(power))
+        maps = None
+        if self.tables.thermal is not None:
+            with self._timed("heat"):
+                maps, summary["thermal"], more = thermal.temperatures(
+                    self.tables.thermal, self.tables.checks, self.body, sar, self.device, tell
+                )
+            numbers |= more
+        doubts = self._doubts(power)
+        return Outcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, doubts, maps)
 
     def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
         """Put result.h5 and fields.vti into a stage."""
@@ -180,6 +197,7 @@ class Job(Timed):
             averages=outcome.averages,
             provenance=summary["provenance"],
             keep_fields=output.fields,
+            thermal=outcome.thermal,
         )
         if NETWORK in summary:
             network = network_of(summary[NETWORK])
@@ -224,6 +242,8 @@ def _maps(outcome: Outcome) -> dict[str, np.ndarray]:
         "SAR_W_kg": outcome.sar.value.astype(np.float32),
     }
     maps |= {f"SAR_{name}_W_kg": np.nan_to_num(a.value).astype(np.float32) for name, a in outcome.averages.items()}
+    if outcome.thermal is not None:
+        maps["temperature_rise_K"] = outcome.thermal.rise.astype(np.float32)
     E = np.sqrt(np.sum(np.abs(outcome.fields.E_centre()[0]) ** 2, axis=0))
     return {**maps, "abs_E_peak_V_m": E.astype(np.float32), "label": outcome.body.labels}
 

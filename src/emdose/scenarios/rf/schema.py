@@ -17,6 +17,7 @@ from emdose.scenarios.rf.circuit_schema import (
     FdtdTable,
     Tuning,
 )
+from emdose.scenarios.rf.thermal_table import ThermalTable
 from emdose.scenarios.tables import (
     Header,
     Table,
@@ -52,6 +53,12 @@ class TissueChange(Table):
     relative_permittivity: Annotated[float, number("a relative permittivity", 1, 1e8)] | None = None
     conductivity_S_m: Annotated[float, number("a conductivity in S/m", 0, 1e8)] | None = None
     density_kg_m3: Annotated[float, number("a density in kg/m3", 0, 1e5, above=True)] | None = None
+    heat_capacity_J_kg_K: Annotated[float, number("a heat capacity in J/kg/K", 0, 1e5, above=True)] | None = None
+    thermal_conductivity_W_m_K: (
+        Annotated[float, number("a thermal conductivity in W/m/K", 0, 1e4, above=True)] | None
+    ) = None
+    perfusion_mL_min_kg: Annotated[float, number("a perfusion in mL/min/kg", 0, 1e5)] | None = None
+    metabolic_heat_W_kg: Annotated[float, number("a metabolic heat in W/kg", 0, 1e4)] | None = None
 
 
 class PhantomTable(Table):
@@ -319,6 +326,7 @@ class Scenario(Table):
     tuning: Tuning | None = None
     dosimetry: Dosimetry = Field(default_factory=Dosimetry)
     checks: ChecksTable = Field(default_factory=ChecksTable)
+    thermal: ThermalTable | None = None
     output: Output = Field(default_factory=Output)
 
     @staticmethod
