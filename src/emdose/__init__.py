@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from emdose.io.phantoms import read_phantom, write_phantom
     from emdose.io.property_maps import read_property_map, write_property_map
     from emdose.io.pulseq import read_sequence
+    from emdose.io.touchstone import read_touchstone, write_touchstone
     from emdose.io.wire_paths import read_gradient_coil
     from emdose.models import conductors, metals, phantoms, tissues, waveforms
     from emdose.models import implant_shapes as implants
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from emdose.solvers.fdtd import Fdtd
     from emdose.solvers.fdtd_cosimulation import CoSimulation
     from emdose.solvers.fields import Fields
+    from emdose.solvers.network import Network
     from emdose.solvers.power_tensor import PowerTensor
     from emdose.solvers.vie import Vie
 
@@ -78,6 +80,7 @@ _WHERE = {
     "emdose.io.property_maps": ("read_property_map", "write_property_map"),
     "emdose.io.pulseq": ("read_sequence",),
     "emdose.io.wire_paths": ("read_gradient_coil",),
+    "emdose.io.touchstone": ("read_touchstone", "write_touchstone"),
     "emdose.models.circuit_coils": ("CircuitCoil",),
     "emdose.models.coil_builders": ("BirdcageCoil", "CapacitorLoop", "CapacitorLoopArray", "Dipole"),
     "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
@@ -95,6 +98,7 @@ _WHERE = {
     "emdose.solvers.bioheat": ("Bioheat", "HeatCourse", "HeatResult"),
     "emdose.solvers.eddy": ("EddyCurrent",),
     "emdose.solvers.fields": ("Fields",),
+    "emdose.solvers.network": ("Network",),
     "emdose.solvers.power_tensor": ("PowerTensor",),
     "emdose.solvers.vie": ("Vie",),
 }
@@ -141,6 +145,7 @@ __all__ = [
     "LoopArray",
     "MassAverage",
     "Metal",
+    "Network",
     "OutputError",
     "Phantom",
     "PlaneWave",
@@ -170,6 +175,7 @@ __all__ = [
     "read_property_map",
     "read_result",
     "read_sequence",
+    "read_touchstone",
     "region_sar",
     "run_scenario",
     "temperature_map",
@@ -182,6 +188,7 @@ __all__ = [
     "write_phantom",
     "write_property_map",
     "write_report",
+    "write_touchstone",
 ]
 
 

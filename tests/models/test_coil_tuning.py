@@ -11,7 +11,7 @@ import emdose as em
 from emdose.constants import MU_0
 from emdose.models.conductors import FeedPort, LumpedElement, Plate
 from emdose.models.partial_inductance import field_of_filaments, partial_inductances
-from emdose.models.tuning import coil_modes
+from emdose.models.tuning import birdcage_order, coil_modes
 from emdose.validation.closed_forms.ladder import end_ring_mode, ladder_modes
 from emdose.validation.closed_forms.networks import resonance
 
@@ -75,6 +75,13 @@ def test_tuning_puts_the_homogeneous_mode_at_the_frequency(kind, place):
     shapes = tuning.pattern(names)
     harmonics = np.abs(np.fft.fft(shapes, axis=0))
     assert np.all(harmonics[[1, 7]].max(axis=0) > 1e3 * harmonics[[0, 2, 3, 4, 5, 6]].max(axis=0))
+    orders = [birdcage_order(coil, m.currents_A) for m in tuning.modes]
+    assert [orders[m] for m in tuning.chosen] == [1, 1]
+    # Oracle: every order once or twice, the end-ring mode without one.
+    pairs = {m: 2 if 0 < m < 4 else 1 for m in range(5)}
+    if kind == "high-pass":
+        assert {m: orders.count(m) for m in range(5)} == pairs
+        assert orders.count(None) == 1
     again = tuning.coil.tune(frequency_Hz=127.74e6)
     for name, value in tuning.capacitances_F.items():
         assert again.capacitances_F[name] == pytest.approx(value, rel=1e-9)

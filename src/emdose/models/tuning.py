@@ -151,6 +151,36 @@ def tune(
     return Tuning(tuned, float(modes[near].frequency_Hz), values, modes, partners)
 
 
+def birdcage_order(coil: CircuitCoil, currents_A: Mapping[str, complex]) -> int | None:
+    """Order of a birdcage's mode: the number of periods of its currents around the axis, 1 for the homogeneous one.
+
+    Parameters
+    ----------
+    coil : CircuitCoil
+        A birdcage.
+    currents_A : mapping of str to complex
+        Currents of its elements by name, as in :class:`CoilMode`.
+
+    Returns
+    -------
+    int or None
+        0 to N/2; None when the coil is no birdcage, or for the mode with equal currents in both rings.
+    """
+    rungs = coil.parameters.get("rungs")
+    if rungs is None or "birdcage" not in str(coil.parameters.get("kind")):
+        return None
+    rows = []
+    for site in ("top", "bottom", "rung"):
+        names = [f"{site} {n + 1}" for n in range(int(rungs))]
+        rows.append(np.abs(np.fft.fft([complex(currents_A.get(n, 0.0)) for n in names])) ** 2)
+    tops, bottoms = (np.array([complex(currents_A.get(f"{s} {n + 1}", 0.0)) for n in range(int(rungs))])
+                     for s in ("top", "bottom"))  # fmt: skip
+    if np.linalg.norm(tops + bottoms) > np.linalg.norm(tops - bottoms) and np.linalg.norm(tops) > 0:
+        return None
+    power = sum(rows)[: int(rungs) // 2 + 1]
+    return int(np.argmax(power))
+
+
 class _Loops:
     """Filaments, elements and closed loops of a coil."""
 
