@@ -175,9 +175,10 @@ def plan_line(plan: dict[str, Any]) -> str:
     methods = f"{count} method{'s' if count != 1 else ''} of reconstruction"
     if "heat_shape" in plan:
         heat = " x ".join(str(n) for n in plan["heat_shape"])
-        return (f"plan: {shape} voxels around the metal, {plan['branches']} currents, {plan['frequencies']} frequencies "
-                f"on {plan['device']}; about {size(plan['bytes'])} and {duration(plan['seconds'])} to solve; then heat "
-                f"on {heat} voxels, {plan['exposures']} exposure{'s' if plan['exposures'] != 1 else ''}")  # fmt: skip
+        exposures = f"{plan['exposures']} exposure{'s' if plan['exposures'] != 1 else ''}"
+        return (f"plan: {shape} voxels around the metal, {plan['branches']} currents, {plan['frequencies']} "
+                f"frequencies on {plan['device']}; about {size(plan['bytes'])} and {duration(plan['seconds'])}; "
+                f"then heat on {heat} voxels, {exposures}")  # fmt: skip
     if "unknowns" not in plan:
         return f"plan: {shape} voxels, {methods} on {plan['device']}"
     ports = f"{plan['ports']} port{'s' if plan['ports'] != 1 else ''}"

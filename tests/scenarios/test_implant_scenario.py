@@ -1,0 +1,192 @@
+"""Scenarios of kind implant-gradient: numbers against closed forms, files, resuming, and the cache."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import numpy as np
+import pytest
+
+from emdose import scenarios
+from emdose.io import power_tensors
+from emdose.io.folders import read_result
+from emdose.io.implant_results import ImplantResult
+from emdose.models import metals
+from emdose.scenarios import text
+from emdose.solvers import eddy
+
+BALL = {
+    "scenario": {"kind": "implant-gradient", "name": "ball"},
+    "implant": {"type": "sphere", "radius_m": 10e-3, "metal": "Ti6Al4V", "position_m": [0.0, 0.0, 0.01]},
+    "solver": {"spacing_m": 1.25e-3, "frequencies_Hz": [270.0, 1000.0, 4000.0]},
+    "gradients": {"type": "ideal", "position_m": [0.1, 0.0, 0.19]},
+    "exposures": {
+        "ISO": {"type": "preset", "duration_s": 120.0},
+        "along x": {"type": "sinusoid", "frequency_Hz": 1000.0, "dbdt_rms_T_s": 20.0, "direction": [2.0, 0.0, 0.0]},
+        "EPI": {"type": "epi", "echoes": 8, "repetition_s": 0.01, "echo_spacing_s": 1e-3, "duration_s": 60.0},
+    },
+    "thermal": {"spacing_m": 4e-3, "margin_m": 0.02, "duration_s": 120.0, "curve_points": 6,
+                "thresholds_K": [0.1, 50.0]},
+}  # fmt: skip
+"""A ball of titanium, whose power is known."""
+
+
+def low_frequency_W(rms_T_s):
+    """2 pi sigma a^5 (dB/dt rms)^2 / 15."""
+    return 2 * np.pi * metals.get("Ti6Al4V").conductivity_S_m * 10e-3**5 * rms_T_s**2 / 15
+
+
+@pytest.fixture
+def ball():
+    return copy.deepcopy(BALL)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of a finished run; tests must not change it."""
+    folder = tmp_path_factory.mktemp("ball")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(power_tensors, "cache_folder", lambda: folder / "cache" / "kernels")
+        (folder / "ball.toml").write_text(text.dump(BALL), encoding="utf-8")
+        outcome = scenarios.run(folder / "ball.toml", folder / "result", device="cpu")
+    return outcome.folder
+
+
+def test_power_of_a_ball(finished):
+    """Oracle: the closed form at low frequency; a ball has no orientation; the skin effect at 270 Hz is 1e-4."""
+    about = json.loads((finished / "summary.json").read_text())["implant"]["exposures"]
+    assert about["ISO"]["power_W"] == pytest.approx(low_frequency_W(42), rel=0.01)
+    assert about["ISO"]["worst_W"] == pytest.approx(about["ISO"]["best_W"], rel=2e-3)
+    assert about["ISO"]["dbdt_rms_T_s"] == pytest.approx(42)
+    assert about["along x"]["power_W"] == pytest.approx(low_frequency_W(20), rel=0.015)
+    assert about["along x"]["direction"] == [1, 0, 0]
+
+
+def test_power_of_an_epi_train(finished):
+    """Oracles: dB/dt of ideal gradients, (z Gx, z Gy, x Gx); the power without skin effect is not reached."""
+    one = json.loads((finished / "summary.json").read_text())["implant"]["exposures"]["EPI"]
+    x, z = 0.1, 0.2  # the ball lies 1 cm above the origin of the scenario
+    slew, ramp, blip = 150.0, 30e-3 / 150, 5e-3 / 150
+    readout = slew**2 * 8 * 2 * ramp / 0.01
+    whole = readout * (x**2 + z**2)
+    assert one["dbdt_rms_T_s"] ** 2 == pytest.approx(whole + slew**2 * (7 * 2 * blip + 4 * blip) / 0.01 * z**2, rel=0.1)
+    bound = low_frequency_W(one["dbdt_rms_T_s"])
+    assert 0.75 * bound < one["power_W"] < bound
+    assert one["power_W"] + one["missing_W"] < 1.05 * bound
+    assert one["harmonics"]["count"] == 40
+    assert one["direction"] is None
+
+
+def test_heat_of_a_ball(finished):
+    """Oracles: energy: without losses the metal cannot exceed P t / (m c); the rise grows with the square of dB/dt."""
+    summary = json.loads((finished / "summary.json").read_text())
+    one, x = (summary["implant"]["exposures"][n] for n in ("ISO", "along x"))
+    body = summary["implant"]["body"]
+    titanium = metals.get("Ti6Al4V")
+    adiabatic = one["power_W"] * 120 / (body["mass_kg"] * titanium.heat_capacity_J_kg_K)
+    assert 0.05 * adiabatic < one["rise_K"] < adiabatic
+    assert x["rise_K"] == pytest.approx(one["rise_K"] * x["power_W"] / one["power_W"], rel=0.02)
+    assert one["worst_rise_K"] == pytest.approx(one["rise_K"], rel=0.02)
+    assert one["best_rise_K"] == pytest.approx(one["rise_K"], rel=0.02)
+    assert one["hot_spot_in"] == "Ti6Al4V"
+    assert np.linalg.norm(np.array(one["hot_spot_m"]) - [0, 0, 0.01]) < 9e-3
+    assert one["time_to_K"]["50"] is None
+    assert 0 < one["time_to_K"]["0.1"] < 120
+    assert one["cem43_min"] == pytest.approx(2 * 0.25**6, rel=0.5)  # two minutes slightly above 37 degC
+    assert summary["provenance"]["heat"]["balance_error"] < 0.01
+
+
+def test_summary_and_files(finished):
+    """Oracles: the list of files, units of all quantities, and the rows of the document."""
+    summary = json.loads((finished / "summary.json").read_text())
+    assert {"result.h5", "fields.vtu", "temperature.vti", "summary.json"} <= {p.name for p in finished.iterdir()}
+    assert all({"value", "unit"} <= set(q) for q in summary["quantities"].values())
+    for name in ("power: ISO", "worst power: ISO", "peak rise: ISO", "CEM43: ISO", "time to 0.1 K: ISO", "residual",
+                 "power identity", "skin depth over step: 270 Hz"):  # fmt: skip
+        assert name in summary["quantities"]
+    rows = {r["quantity"]: r for r in summary["implant"]["conditions"]}
+    assert rows["dB/dt, rms"]["value"] == pytest.approx(rows["dB/dt, rms"]["level"])
+    assert rows["duration"]["value"] == 120
+    assert rows["duration"]["level"] == 1800
+    assert not any(r["verified"] for r in rows.values())
+    assert all(r["source"] for r in rows.values())
+    assert summary["convergence"]["converged"]
+    assert "compliant" not in json.dumps(summary).lower()
+
+
+def test_result_reads_back(finished):
+    """Oracle: what was written: the power tensor, its loss and the maps agree with the summary."""
+    result = read_result(finished)
+    assert isinstance(result, ImplantResult)
+    about = result.summary["implant"]["exposures"]["ISO"]
+    power = result.tensor.power([42, 0, 0], 270.0)
+    assert power == pytest.approx(about["power_W"], rel=2e-3)
+    volume = result.tensor.grid.voxel_volume_m3
+    assert result.exposures["ISO"].loss.sum() * volume == pytest.approx(about["power_W"], rel=1e-3)
+    assert result.exposures["ISO"].rise.max() == pytest.approx(about["rise_K"], rel=1e-5)
+    assert result.exposures["ISO"].peak_rise_K[-1] == pytest.approx(about["rise_K"], rel=1e-5)
+    assert result.fraction.sum() * volume == pytest.approx(result.implant.volume_m3, rel=1e-3)
+    assert result.heat_grid.shape == result.exposures["EPI"].rise.shape
+    assert result.implant.hash() == result.summary["implant"]["body"]["sha256"]
+
+
+def test_lock_runs_again_to_the_same_numbers(finished, tmp_path, monkeypatch):
+    """Oracle: the first run."""
+    monkeypatch.setattr(power_tensors, "cache_folder", lambda: tmp_path / "cache" / "kernels")
+    again = scenarios.run(finished / "scenario.lock.toml", tmp_path / "again", device="cpu").summary
+    first = json.loads((finished / "summary.json").read_text())
+    for name, value in first["quantities"].items():
+        wanted = value["value"] if value["value"] is None else pytest.approx(value["value"], rel=1e-4)
+        assert again["quantities"][name]["value"] == wanted, name
+
+
+def test_cache_serves_other_waveforms(ball, tmp_path, monkeypatch):
+    """Oracle: the solver is not called again for the same implant, and is for another one."""
+    monkeypatch.setattr(power_tensors, "cache_folder", lambda: tmp_path / "cache" / "kernels")
+    ball["exposures"] = {"ISO": {"type": "preset", "duration_s": 20.0}}
+    ball["solver"]["frequencies_Hz"] = [270.0]
+    calls = []
+    solve = eddy.EddyCurrent.solve
+    monkeypatch.setattr(eddy.EddyCurrent, "solve", lambda *a, **k: calls.append(1) or solve(*a, **k))
+
+    def run(name):
+        (tmp_path / f"{name}.toml").write_text(text.dump(ball), encoding="utf-8")
+        return scenarios.run(tmp_path / f"{name}.toml", tmp_path / name, device="cpu").summary
+
+    first = run("first")
+    ball["exposures"] = {"other": {"type": "sinusoid", "frequency_Hz": 270.0, "dbdt_rms_T_s": 21.0, "duration_s": 20.0}}
+    second = run("second")
+    assert len(calls) == 1
+    powers = [first["quantities"]["power: ISO"]["value"], second["quantities"]["power: other"]["value"]]
+    assert powers[1] == pytest.approx(powers[0] / 4)
+    ball["implant"]["metal"] = "CoCrMo"
+    run("third")
+    assert len(calls) == 2
+
+
+def test_stopped_run_resumes(ball, tmp_path, monkeypatch):
+    """Oracle: what is kept is not solved again, and the result is that of a run in one go."""
+    ball["solver"] |= {"cache": False, "frequencies_Hz": [270.0, 1000.0]}
+    ball["exposures"] = {"ISO": {"type": "preset", "duration_s": 20.0}}
+    (tmp_path / "ball.toml").write_text(text.dump(ball), encoding="utf-8")
+    seen = []
+
+    def stop(event):
+        seen.append(event["stage"])
+        if event["stage"] == "heat":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        scenarios.run(tmp_path / "ball.toml", tmp_path / "out", device="cpu", progress=stop)
+    assert "modes" in seen
+    seen.clear()
+    outcome = scenarios.run(tmp_path / "ball.toml", tmp_path / "out", device="cpu", resume=True,
+                            progress=lambda event: seen.append(event["stage"]))  # fmt: skip
+    assert outcome.state == "resumed"
+    assert "modes" not in seen
+    whole = scenarios.run(tmp_path / "ball.toml", tmp_path / "whole", device="cpu").summary
+    for name in ("power: ISO", "peak rise: ISO"):
+        wanted = whole["quantities"][name]["value"]
+        assert outcome.summary["quantities"][name]["value"] == pytest.approx(wanted, rel=1e-5)
+    assert not (tmp_path / "out" / "checkpoint").exists()
