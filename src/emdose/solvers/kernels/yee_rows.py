@@ -16,7 +16,7 @@ def uniform_rows(
     rows: np.ndarray,
 ) -> None:
     """Material at both ends of every row, begin and end of the range between them."""
-    ids, out = (ids16 if wide else ids8).reshape(-1, stride), rows.reshape(-1, 3)
+    ids, out = (ids16 if wide else ids8).reshape(-1, stride), rows.reshape(-1, 3, 3)
     for component in range(shape[0] // rows_of_one):
         cut = slice(component * rows_of_one, (component + 1) * rows_of_one)
         part = ids[cut, : nz - (component == 2)]
@@ -27,6 +27,6 @@ def uniform_rows(
         high = np.maximum(np.where(from_high.any(1), count - from_high.argmax(1), 0), low)
         one = np.where(low >= count - high, first, last)
         whole = low == count
-        out[cut, 0] = one
-        out[cut, 1] = np.where(whole, count, np.where(one == first, low, 0))
-        out[cut, 2] = np.where(whole, count, np.where(one == last, high, count))
+        out[:, component, 0] = one
+        out[:, component, 1] = np.where(whole, count, np.where(one == first, low, 0))
+        out[:, component, 2] = np.where(whole, count, np.where(one == last, high, count))

@@ -16,7 +16,7 @@ enum { REGION_SIZE = 8 }; /* low x y z, high x y z, offset of E or -1, of B or -
 typedef struct {
     const i64 *plan; const int *group_x, *group_y; const u8 *ids8; const u16 *ids16; const int *rows;
     const real *ca, *cb, *factor, *layer;
-    const i64 *first, *entry, *term_row; const int *column; const double *coefficient, *drive;
+    const u8 *busy; const i64 *first, *entry, *term_row; const int *column; const double *coefficient, *drive;
     const i64 *face, *turn; const double *face_gain;
     const int *branch; const i64 *path_row, *path_edge; const double *sign, *path_gain, *law, *source;
     const double *phase;
@@ -26,24 +26,31 @@ typedef struct {
 #define FACTOR(y, magnetic, c, axis) ((y)->factor + ((((magnetic) * 3 + (c)) * 3 + (axis)) * (y)->plan[LONGEST]))
 #define LAYER(y, magnetic, axis, what) ((y)->layer + ((((magnetic) * 3 + (axis)) * 3 + (what)) * (y)->plan[WIDEST]))
 
+/* Functions of their own, so that their pointers stay in registers. */
+#if defined(__GNUC__) && !defined(__CUDACC__) && !defined(__CUDACC_RTC__)
+#  define ROWS static __attribute__((noinline))
+#else
+#  define ROWS FN
+#endif
+
 /* z, the factor along the row, is zero beyond the row's end, so whole vectors up to the stride may be taken. */
 
 /* f = a f + b z ((p - q) - (r - s)) for k in [begin, end) */
-FN void row_one(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+ROWS void row_one(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
                 real a, real b, const real *z) {
     for (int k = begin; k < end; k++) f[k] = yee_step(a, b * z[k], f[k], p[k], q[k], r[k], s[k]);
 }
-FN void row_of_8(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+ROWS void row_of_8(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
                  const u8 *id, const real *ca, const real *cb, real b, const real *z) {
     for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
 }
-FN void row_of_16(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+ROWS void row_of_16(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
                   const u16 *id, const real *ca, const real *cb, real b, const real *z) {
     for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
 }
 
 /* All of E in a row whose components have one material each: every row of H is loaded once. z01 is the factor of x and y. */
-FN void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy, const real *hz,
+ROWS void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy, const real *hz,
               i64 stride, i64 plane, real ax, real ay, real az, real bx, real by, real bz, const real *z01,
               const real *z2) {
     for (i64 k = 0; k < stride; k++) {
@@ -53,7 +60,7 @@ FN void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const rea
         ez[k] = yee_step(az, bz * z2[k], ez[k], y, hy[k - plane], x, hx[k - stride]);
     }
 }
-FN void e_row_lossless(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,
+ROWS void e_row_lossless(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,
                        const real *hz, i64 stride, i64 plane, real bx, real by, real bz, const real *z01,
                        const real *z2) {
     for (i64 k = 0; k < stride; k++) {
@@ -63,7 +70,7 @@ FN void e_row_lossless(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, 
         ez[k] += (bz * z2[k]) * ((y - hy[k - plane]) - (x - hx[k - stride]));
     }
 }
-FN void h_row(real *RESTRICT hx, real *RESTRICT hy, real *RESTRICT hz, const real *ex, const real *ey, const real *ez,
+ROWS void h_row(real *RESTRICT hx, real *RESTRICT hy, real *RESTRICT hz, const real *ex, const real *ey, const real *ez,
               i64 stride, i64 plane, real bx, real by, real bz, const real *z01, const real *z2) {
     for (i64 k = 0; k < stride; k++) {
         const real x = ex[k], y = ey[k], z = ez[k], w = z01[k];
@@ -74,7 +81,7 @@ FN void h_row(real *RESTRICT hx, real *RESTRICT hy, real *RESTRICT hz, const rea
 }
 
 /* Layer along x or y: one set of coefficients for the row. gain is signed. */
-FN void row_layer(real *RESTRICT f, real *RESTRICT psi, const real *p, const real *q, int begin, int end, real b, real c,
+ROWS void row_layer(real *RESTRICT f, real *RESTRICT psi, const real *p, const real *q, int begin, int end, real b, real c,
                   real kappa, real gain, const real *z) {
     for (int k = begin; k < end; k++) {
         const real d = p[k] - q[k], now = layer_psi(b, c, psi[k], d);
@@ -82,13 +89,28 @@ FN void row_layer(real *RESTRICT f, real *RESTRICT psi, const real *p, const rea
         f[k] += layer_gain(gain * z[k], now, kappa, d);
     }
 }
-/* Layer along z: coefficients per entry. */
-FN void row_ends(real *RESTRICT f, real *RESTRICT psi, const real *p, const real *q, int lanes, const real *b,
-                 const real *c, const real *kappa, real gain, const real *z) {
+/* Layer along z, one side: one component, coefficients per entry. */
+FN void row_end(real *RESTRICT f, real *RESTRICT psi, const real *p, i64 ahead, int lanes, const real *b, i64 widest,
+                real gain, const real *z) {
+    const real *c = b + widest, *kappa = c + widest;
     for (int k = 0; k < lanes; k++) {
-        const real d = p[k] - q[k], now = layer_psi(b[k], c[k], psi[k], d);
+        const real d = p[k + ahead] - p[k + ahead - 1], now = layer_psi(b[k], c[k], psi[k], d);
         psi[k] = now;
         f[k] += layer_gain(gain * z[k], now, kappa[k], d);
+    }
+}
+/* Layer along z, one side: two components f and g of a row with their own gains. */
+ROWS void row_ends(real *RESTRICT f, real *RESTRICT g, real *RESTRICT psi_f, real *RESTRICT psi_g, const real *p,
+                   const real *q, i64 ahead, int lanes, const real *b, i64 widest, real gain_f, real gain_g,
+                   const real *z) {
+    const real *c = b + widest, *kappa = c + widest;
+    for (int k = 0; k < lanes; k++) {
+        const real d = p[k + ahead] - p[k + ahead - 1], now = layer_psi(b[k], c[k], psi_f[k], d);
+        const real t = q[k + ahead] - q[k + ahead - 1], then = layer_psi(b[k], c[k], psi_g[k], t);
+        psi_f[k] = now;
+        psi_g[k] = then;
+        f[k] += layer_gain(gain_f * z[k], now, kappa[k], d);
+        g[k] += layer_gain(gain_g * z[k], then, kappa[k], t);
     }
 }
 
@@ -106,26 +128,27 @@ FN void layer_edges(const Yee *y, const Row *w, real *f, real *psi, const real *
         row_layer(f, psi, p, q, k, k + 1, b, c, kappa, sign * (y->cb[id_at(y, w->from + k)] * w->scale), w->z);
     row_layer(f, psi, p, q, w->end, n, b, c, kappa, outside, w->z);
 }
-FN void ends_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p, const real *q, int start, int lanes,
-                   int lane, real sign) {
+/* One component and side of the layer along z in a row of several materials. */
+FN void ends_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p, int start, int lanes, int lane,
+                   real sign) {
     const real *b = LAYER(y, 0, 2, 0) + lane, *c = LAYER(y, 0, 2, 1) + lane, *kappa = LAYER(y, 0, 2, 2) + lane;
-    if (w->end <= start || w->begin >= start + lanes || w->begin == w->end) {
-        row_ends(f + start, psi + lane, p + start, q + start, lanes, b, c, kappa,
-                 sign * (y->cb[w->one] * w->scale), w->z + start);
-        return;
-    }
     for (int k = 0; k < lanes; k++) {
         const int at = start + k;
         const int id = at >= w->begin && at < w->end ? id_at(y, w->from + at) : w->one;
-        row_ends(f + at, psi + lane + k, p + at, q + at, 1, b + k, c + k, kappa + k, sign * (y->cb[id] * w->scale),
-                 w->z + at);
+        const real d = p[at] - p[at - 1], now = layer_psi(b[k], c[k], psi[lane + k], d);
+        psi[lane + k] = now;
+        f[at] += layer_gain(sign * (y->cb[id] * w->scale) * w->z[at], now, kappa[k], d);
     }
+}
+FN int differs(const Row *w, int start, int lanes) {
+    return w->begin < w->end && w->end > start && w->begin < start + lanes;
 }
 
 FN Row row_of_edges(const Yee *y, int c, int i, int j) {
     const i64 *plan = y->plan, row = ((i64)c * plan[NX] + i) * plan[NY] + j;
     Row w;
-    w.one = y->rows[3 * row]; w.begin = y->rows[3 * row + 1]; w.end = y->rows[3 * row + 2];
+    const int *kind = y->rows + 3 * (((i64)i * plan[NY] + j) * 3 + c);
+    w.one = kind[0]; w.begin = kind[1]; w.end = kind[2];
     w.scale = FACTOR(y, 0, c, 0)[i] * FACTOR(y, 0, c, 1)[j];
     w.z = FACTOR(y, 0, c, 2);
     w.from = row * plan[STRIDE];
@@ -149,12 +172,51 @@ FN int place(int at, int low, int high, int start) {
     return at < low ? at : high && at >= start ? at - start + low : -1;
 }
 
+/* What the absorbing layers add to E in row (i, j), or -1 where the row is not in the layer along x or y. */
+ROWS void e_layers(const Yee *y, int i, int j, int qx, int qy) {
+    const i64 *plan = y->plan;
+    const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ], has_x = i < nx - 1, has_y = j < ny - 1;
+    const i64 stride = plan[STRIDE], plane = plan[PLANE], at = (i + 1) * plane + j * stride;
+    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
+    const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
+    real *ex = y->e + at, *ey = ex + plan[COMPONENT], *ez = ey + plan[COMPONENT];
+    const real *hx = y->h + at, *hy = hx + plan[COMPONENT], *hz = hy + plan[COMPONENT];
+    const Row wx = row_of_edges(y, 0, i, j), wy = row_of_edges(y, 1, i, j), wz = row_of_edges(y, 2, i, j);
+    if (qx >= 0) {
+        const real b = LAYER(y, 0, 0, 0)[qx], c = LAYER(y, 0, 0, 1)[qx], kappa = LAYER(y, 0, 0, 2)[qx];
+        real *psi = y->psi + plan[PSI_EX] + ((i64)qx * ny + j) * stride;
+        if (has_y) layer_edges(y, &wy, ey, psi, hz, hz - plane, nz, b, c, kappa, -1);
+        layer_edges(y, &wz, ez, psi + (i64)deep_x * plane, hy, hy - plane, nz - 1, b, c, kappa, 1);
+    }
+    if (qy >= 0) {
+        const real b = LAYER(y, 0, 1, 0)[qy], c = LAYER(y, 0, 1, 1)[qy], kappa = LAYER(y, 0, 1, 2)[qy];
+        real *psi = y->psi + plan[PSI_EY] + ((i64)i * deep_y + qy) * stride;
+        layer_edges(y, &wz, ez, psi, hx, hx - stride, nz - 1, b, c, kappa, -1);
+        if (has_x) layer_edges(y, &wx, ex, psi + (i64)nx * deep_y * stride, hz, hz - stride, nz, b, c, kappa, 1);
+    }
+    if (lanes) {
+        real *psi = y->psi + plan[PSI_EZ] + ((i64)i * ny + j) * lanes;
+        const i64 far = (i64)nx * ny * lanes;
+        for (int side = 0; side < 2; side++) {
+            const int wide = side ? lanes - low : low, start = side ? nz - wide : 0, lane = side ? low : 0;
+            if (!wide) continue;
+            if (has_x && has_y && !differs(&wx, start, wide) && !differs(&wy, start, wide)) {
+                row_ends(ex + start, ey + start, psi + lane, psi + far + lane, hy + start, hx + start, 0, wide,
+                         LAYER(y, 0, 2, 0) + lane, plan[WIDEST], -(y->cb[wx.one] * wx.scale),
+                         y->cb[wy.one] * wy.scale, wx.z + start);
+                continue;
+            }
+            if (has_x) ends_edges(y, &wx, ex, psi, hy, start, wide, lane, -1);
+            if (has_y) ends_edges(y, &wy, ey, psi + far, hx, start, wide, lane, 1);
+        }
+    }
+}
+
 FN void e_rows(const Yee *y, int i, int j0, int j1) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
     const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
-    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
-    const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
+    const int lanes = (int)(plan[LANES_LOW] + plan[LANES_HIGH]);
     const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - (int)plan[HIGH_X]);
     for (int j = j0; j < j1; j++) {
         const i64 at = (i + 1) * plane + j * stride;
@@ -175,26 +237,48 @@ FN void e_rows(const Yee *y, int i, int j0, int j1) {
             if (has_y) edge_row(y, &wy, ey, hx, hx - 1, hz, hz - plane, nz);
             edge_row(y, &wz, ez, hy, hy - plane, hx, hx - stride, nz - 1);
         }
-        if (qx >= 0) {
-            const real b = LAYER(y, 0, 0, 0)[qx], c = LAYER(y, 0, 0, 1)[qx], kappa = LAYER(y, 0, 0, 2)[qx];
-            real *psi = y->psi + plan[PSI_EX] + ((i64)qx * ny + j) * stride;
-            if (has_y) layer_edges(y, &wy, ey, psi, hz, hz - plane, nz, b, c, kappa, -1);
-            layer_edges(y, &wz, ez, psi + (i64)deep_x * plane, hy, hy - plane, nz - 1, b, c, kappa, 1);
-        }
-        if (qy >= 0) {
-            const real b = LAYER(y, 0, 1, 0)[qy], c = LAYER(y, 0, 1, 1)[qy], kappa = LAYER(y, 0, 1, 2)[qy];
-            real *psi = y->psi + plan[PSI_EY] + ((i64)i * deep_y + qy) * stride;
-            layer_edges(y, &wz, ez, psi, hx, hx - stride, nz - 1, b, c, kappa, -1);
-            if (has_x) layer_edges(y, &wx, ex, psi + (i64)nx * deep_y * stride, hz, hz - stride, nz, b, c, kappa, 1);
-        }
-        if (lanes) {
-            real *psi = y->psi + plan[PSI_EZ] + ((i64)i * ny + j) * lanes;
-            for (int side = 0; side < 2; side++) {
-                const int wide = side ? lanes - low : low, start = side ? nz - wide : 0, lane = side ? low : 0;
-                if (!wide) continue;
-                if (has_x) ends_edges(y, &wx, ex, psi, hy, hy - 1, start, wide, lane, -1);
-                if (has_y) ends_edges(y, &wy, ey, psi + (i64)nx * ny * lanes, hx, hx - 1, start, wide, lane, 1);
-            }
+        if (qx >= 0 || qy >= 0 || lanes) e_layers(y, i, j, qx, qy);
+    }
+}
+
+/* The same for H. */
+ROWS void h_layers(const Yee *y, int i, int j, int qx, int qy) {
+    const i64 *plan = y->plan;
+    const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ], has_x = i < nx - 1, has_y = j < ny - 1;
+    const i64 stride = plan[STRIDE], plane = plan[PLANE], at = (i + 1) * plane + j * stride;
+    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
+    const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
+    real *hx = y->h + at, *hy = hx + plan[COMPONENT], *hz = hy + plan[COMPONENT];
+    const real *ex = y->e + at, *ey = ex + plan[COMPONENT], *ez = ey + plan[COMPONENT];
+    const real *zx = FACTOR(y, 1, 0, 2), *zy = FACTOR(y, 1, 1, 2), *zz = FACTOR(y, 1, 2, 2);
+    const real sx = FACTOR(y, 1, 0, 0)[i] * FACTOR(y, 1, 0, 1)[j], sy = FACTOR(y, 1, 1, 0)[i] * FACTOR(y, 1, 1, 1)[j];
+    const real sz = FACTOR(y, 1, 2, 0)[i] * FACTOR(y, 1, 2, 1)[j];
+    if (qx >= 0 && has_x) {
+        const real b = LAYER(y, 1, 0, 0)[qx], c = LAYER(y, 1, 0, 1)[qx], kappa = LAYER(y, 1, 0, 2)[qx];
+        real *psi = y->psi + plan[PSI_HX] + ((i64)qx * ny + j) * stride;
+        row_layer(hy, psi, ez + plane, ez, 0, nz - 1, b, c, kappa, sy, zy);
+        if (has_y) row_layer(hz, psi + (i64)deep_x * plane, ey + plane, ey, 0, nz, b, c, kappa, -sz, zz);
+    }
+    if (qy >= 0 && has_y) {
+        const real b = LAYER(y, 1, 1, 0)[qy], c = LAYER(y, 1, 1, 1)[qy], kappa = LAYER(y, 1, 1, 2)[qy];
+        real *psi = y->psi + plan[PSI_HY] + ((i64)i * deep_y + qy) * stride;
+        if (has_x) row_layer(hz, psi, ex + stride, ex, 0, nz, b, c, kappa, sz, zz);
+        row_layer(hx, psi + (i64)nx * deep_y * stride, ez + stride, ez, 0, nz - 1, b, c, kappa, -sx, zx);
+    }
+    if (lanes) {
+        real *psi = y->psi + plan[PSI_HZ] + ((i64)i * ny + j) * lanes;
+        const i64 far = (i64)nx * ny * lanes;
+        for (int side = 0; side < 2; side++) {
+            const int wide = side ? lanes - low : low, o = side ? nz - 1 - wide : 0, lane = side ? low : 0;
+            const real *b = LAYER(y, 1, 2, 0) + lane;
+            if (!wide) continue;
+            if (has_x && has_y)
+                row_ends(hx + o, hy + o, psi + lane, psi + far + lane, ey + o, ex + o, 1, wide, b, plan[WIDEST], sx,
+                         -sy, zx + o);
+            else if (has_y)
+                row_end(hx + o, psi + lane, ey + o, 1, wide, b, plan[WIDEST], sx, zx + o);
+            else if (has_x)
+                row_end(hy + o, psi + far + lane, ex + o, 1, wide, b, plan[WIDEST], -sy, zx + o);
         }
     }
 }
@@ -203,8 +287,7 @@ FN void h_rows(const Yee *y, int i, int j0, int j1) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
     const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
-    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
-    const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
+    const int lanes = (int)(plan[LANES_LOW] + plan[LANES_HIGH]);
     const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - 1 - (int)plan[HIGH_X]);
     const real *zx = FACTOR(y, 1, 0, 2), *zy = FACTOR(y, 1, 1, 2), *zz = FACTOR(y, 1, 2, 2);
     for (int j = j0; j < j1; j++) {
@@ -221,34 +304,12 @@ FN void h_rows(const Yee *y, int i, int j0, int j1) {
             if (has_y) row_one(hx, ez + stride, ez, ey + 1, ey, 0, nz - 1, 1, -sx, zx);
             if (has_x) row_one(hy, ex + 1, ex, ez + plane, ez, 0, nz - 1, 1, -sy, zy);
         }
-        if (qx >= 0 && has_x) {
-            const real b = LAYER(y, 1, 0, 0)[qx], c = LAYER(y, 1, 0, 1)[qx], kappa = LAYER(y, 1, 0, 2)[qx];
-            real *psi = y->psi + plan[PSI_HX] + ((i64)qx * ny + j) * stride;
-            row_layer(hy, psi, ez + plane, ez, 0, nz - 1, b, c, kappa, sy, zy);
-            if (has_y) row_layer(hz, psi + (i64)deep_x * plane, ey + plane, ey, 0, nz, b, c, kappa, -sz, zz);
-        }
-        if (qy >= 0 && has_y) {
-            const real b = LAYER(y, 1, 1, 0)[qy], c = LAYER(y, 1, 1, 1)[qy], kappa = LAYER(y, 1, 1, 2)[qy];
-            real *psi = y->psi + plan[PSI_HY] + ((i64)i * deep_y + qy) * stride;
-            if (has_x) row_layer(hz, psi, ex + stride, ex, 0, nz, b, c, kappa, sz, zz);
-            row_layer(hx, psi + (i64)nx * deep_y * stride, ez + stride, ez, 0, nz - 1, b, c, kappa, -sx, zx);
-        }
-        if (lanes) {
-            real *psi = y->psi + plan[PSI_HZ] + ((i64)i * ny + j) * lanes;
-            for (int side = 0; side < 2; side++) {
-                const int wide = side ? lanes - low : low, o = side ? nz - 1 - wide : 0, lane = side ? low : 0;
-                const real *b = LAYER(y, 1, 2, 0) + lane, *c = LAYER(y, 1, 2, 1) + lane, *kappa = LAYER(y, 1, 2, 2) + lane;
-                if (!wide) continue;
-                if (has_y) row_ends(hx + o, psi + lane, ey + 1 + o, ey + o, wide, b, c, kappa, sx, zx + o);
-                if (has_x) row_ends(hy + o, psi + (i64)nx * ny * lanes + lane, ex + 1 + o, ex + o, wide, b, c, kappa, -sy,
-                                    zy + o);
-            }
-        }
+        if (qx >= 0 || qy >= 0 || lanes) h_layers(y, i, j, qx, qy);
     }
 }
 
 /* Running Fourier sums of planes [i0, i1) and rows [j0, j1); sample is the number of this sample. */
-FN void dft_rows(const Yee *y, int magnetic, int i, int j0, int j1, i64 step) {
+ROWS void dft_rows(const Yee *y, int magnetic, int i, int j0, int j1, i64 step) {
     const i64 *plan = y->plan;
     if ((step + 1) % plan[EVERY]) return;
     const i64 sample = (step + 1) / plan[EVERY] - (plan[FIRST_STEP] + plan[EVERY]) / plan[EVERY];
@@ -277,10 +338,9 @@ FN void dft_rows(const Yee *y, int magnetic, int i, int j0, int j1, i64 step) {
 enum { LIST_E, LIST_H, LIST_FACES, LIST_BRANCHES };
 #define FIRST(y, list, g, r) ((y)->first[((list) * (y)->plan[GROUPS_X] + (g)) * ((y)->plan[GROUPS_Y] + 1) + (r)])
 
-FN void e_block(const Yee *y, int g, int r0, int r1, i64 step) {
-    const i64 *plan = y->plan, from = step - plan[FIRST_STEP];
-    const int j0 = y->group_y[r0], j1 = y->group_y[r1];
-    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) e_rows(y, i, j0, j1);
+/* Sources and elements of E; faces and sources of H. Apart, because most groups have none. */
+ROWS void e_sparse(const Yee *y, int g, int r0, int r1, i64 from) {
+    const i64 *plan = y->plan;
     for (i64 t = FIRST(y, LIST_E, g, r0); t < FIRST(y, LIST_E, g, r1); t++)
         add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * plan[COLUMNS], y->e);
     for (i64 t = FIRST(y, LIST_BRANCHES, g, r0); t < FIRST(y, LIST_BRANCHES, g, r1); t++) {
@@ -288,56 +348,62 @@ FN void e_block(const Yee *y, int g, int r0, int r1, i64 step) {
         branch_term(b, y->path_row, y->path_edge, y->sign, y->path_gain, y->law, y->source[place_of], y->state, y->e,
                     y->record + 2 * place_of);
     }
-    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 0, i, j0, j1, step);
 }
-FN void h_block(const Yee *y, int g, int r0, int r1, i64 step) {
-    const i64 *plan = y->plan, from = step - plan[FIRST_STEP];
-    const int j0 = y->group_y[r0], j1 = y->group_y[r1];
-    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) h_rows(y, i, j0, j1);
+ROWS void h_sparse(const Yee *y, int g, int r0, int r1, i64 from) {
     for (i64 t = FIRST(y, LIST_FACES, g, r0); t < FIRST(y, LIST_FACES, g, r1); t++)
         face_term(t, y->face, y->turn, y->face_gain, y->e, y->h);
     for (i64 t = FIRST(y, LIST_H, g, r0); t < FIRST(y, LIST_H, g, r1); t++)
-        add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * plan[COLUMNS], y->h);
-    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 1, i, j0, j1, step);
+        add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * y->plan[COLUMNS], y->h);
+}
+
+FN void e_block(const Yee *y, int g, int r0, int r1, i64 step) {
+    const int j0 = y->group_y[r0], j1 = y->group_y[r1];
+    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) e_rows(y, i, j0, j1);
+    if (y->busy[g]) e_sparse(y, g, r0, r1, step - y->plan[FIRST_STEP]);
+    if (y->plan[REGIONS])
+        for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 0, i, j0, j1, step);
+}
+FN void h_block(const Yee *y, int g, int r0, int r1, i64 step) {
+    const int j0 = y->group_y[r0], j1 = y->group_y[r1];
+    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) h_rows(y, i, j0, j1);
+    if (y->busy[g]) h_sparse(y, g, r0, r1, step - y->plan[FIRST_STEP]);
+    if (y->plan[REGIONS])
+        for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 1, i, j0, j1, step);
 }
 
 FN int least(int a, int b) { return a < b ? a : b; }
-FN int most(int a, int b) { return a > b ? a : b; }
 
-/* Row groups of strip "strip" at a step: its borders move down by one group per half step, so that strips run one after
-   the other over all steps. */
-FN void strip_block(const Yee *y, int magnetic, int g, int strip, int shift, i64 step) {
-    const int all = (int)y->plan[GROUPS_Y], width = (int)y->plan[STRIP], last = (strip + 1) * width >= all;
-    const int r0 = strip ? most(0, strip * width - shift - magnetic) : 0;
-    const int r1 = last ? all : most(0, (strip + 1) * width - shift - magnetic);
-    if (r0 >= r1) return;
-    if (magnetic) h_block(y, g, r0, r1, step);
-    else e_block(y, g, r0, r1, step);
+/* A group of planes and one of rows at a step, where they are within the grid: E, or H one group behind in both. */
+FN void both_blocks(const Yee *y, int g, int e_here, int h_here, int r, i64 step) {
+    const int rows = (int)y->plan[GROUPS_Y];
+    if (e_here && r >= 0 && r < rows) e_block(y, g, r, r + 1, step);
+    if (h_here && r >= 1 && r <= rows) h_block(y, g - 1, r - 1, r, step);
 }
 
-/* Chunk n of "chunks": E of groups [a + s, b - s), H of [a + s, b - s - 1) at step s; outer walls do not lean. */
+/* Chunk n of "chunks": E of groups [a + s, b - s), H of [a + s, b - s - 1) at step s; outer walls do not lean. A front
+   runs over planes and rows, each step one group behind the step before, so that a row is taken through all steps while
+   its neighbours are in the cache. Strips of rows lean the same way and run one after the other. */
 FN void chunk_walk(const Yee *y, int n, int chunks, int steps) {
     const int all = (int)y->plan[GROUPS_X], a = (int)((i64)n * all / chunks), b = (int)((i64)(n + 1) * all / chunks);
-    const int strips = (int)((y->plan[GROUPS_Y] + y->plan[STRIP] - 1) / y->plan[STRIP]);
-    for (int strip = 0; strip < strips; strip++)
+    const int rows = (int)y->plan[GROUPS_Y] + steps, width = (int)y->plan[STRIP];
+    for (int strip = 0; strip < rows; strip += width)
         for (int front = a; front < b + steps; front++)
-            for (int s = 0; s < steps; s++) {
-                const int begin = n == 0 ? 0 : a + s, end = n == chunks - 1 ? all : b - s;
-                const int end_h = n == chunks - 1 ? all : b - s - 1;
-                const int g = front - s, g_h = g - 1;
-                if (g >= begin && g < end) strip_block(y, 0, g, strip, s, y->plan[FIRST_STEP] + s);
-                if (g_h >= begin && g_h < end_h) strip_block(y, 1, g_h, strip, s, y->plan[FIRST_STEP] + s);
-            }
+            for (int r = strip; r < least(strip + width, rows); r++)
+                for (int s = 0; s < steps; s++) {
+                    const int begin = n == 0 ? 0 : a + s, end = n == chunks - 1 ? all : b - s;
+                    const int end_h = n == chunks - 1 ? all : b - s - 1, g = front - s;
+                    both_blocks(y, g, g >= begin && g < end, g - 1 >= begin && g - 1 < end_h, r - s, y->plan[FIRST_STEP] + s);
+                }
 }
 /* Between chunks n and n + 1: E of [x - s, x + s), H of [x - s - 1, x + s). */
 FN void border_walk(const Yee *y, int n, int chunks, int steps) {
     const int x = (int)((i64)(n + 1) * y->plan[GROUPS_X] / chunks);
-    const int strips = (int)((y->plan[GROUPS_Y] + y->plan[STRIP] - 1) / y->plan[STRIP]);
-    for (int strip = 0; strip < strips; strip++)
-        for (int s = 0; s < steps; s++) {
-            for (int g = x - s; g < x + s; g++) strip_block(y, 0, g, strip, s, y->plan[FIRST_STEP] + s);
-            for (int g = x - s - 1; g < x + s; g++) strip_block(y, 1, g, strip, s, y->plan[FIRST_STEP] + s);
-        }
+    const int rows = (int)y->plan[GROUPS_Y] + steps, width = (int)y->plan[STRIP];
+    for (int strip = 0; strip < rows; strip += width)
+        for (int s = 0; s < steps; s++)
+            for (int r = strip; r < least(strip + width, rows); r++)
+                for (int g = x - s; g <= x + s; g++)
+                    both_blocks(y, g, g < x + s, 1, r - s, y->plan[FIRST_STEP] + s);
 }
 
 /* Numbers too small for a normal float cost a hundred cycles each; ahead of a wave there are many. */
@@ -365,7 +431,7 @@ FN void walk_task(const Yee *y, int n, int count, int mode, int steps) {
 
 KERNEL1(walk,
         Yee y; y.plan = plan; y.group_x = group_x; y.group_y = group_y; y.ids8 = ids8; y.ids16 = ids16; y.rows = rows;
-        y.ca = ca; y.cb = cb; y.factor = factor; y.layer = layer; y.first = first; y.entry = entry;
+        y.ca = ca; y.cb = cb; y.factor = factor; y.layer = layer; y.busy = busy; y.first = first; y.entry = entry;
         y.term_row = term_row; y.column = column; y.coefficient = coefficient; y.drive = drive; y.face = face;
         y.turn = turn; y.face_gain = face_gain; y.branch = branch; y.path_row = path_row; y.path_edge = path_edge;
         y.sign = sign; y.path_gain = path_gain; y.law = law; y.source = source; y.phase = phase; y.e = e; y.h = h;
@@ -373,7 +439,8 @@ KERNEL1(walk,
         walk_task(&y, (int)i, (int)n0, mode, steps),
         int mode, int steps, const i64 *RESTRICT plan, const int *RESTRICT group_x, const int *RESTRICT group_y,
         const u8 *RESTRICT ids8, const u16 *RESTRICT ids16, const int *RESTRICT rows, const real *RESTRICT ca,
-        const real *RESTRICT cb, const real *RESTRICT factor, const real *RESTRICT layer, const i64 *RESTRICT first,
+        const real *RESTRICT cb, const real *RESTRICT factor, const real *RESTRICT layer,
+        const u8 *RESTRICT busy, const i64 *RESTRICT first,
         const i64 *RESTRICT entry, const i64 *RESTRICT term_row, const int *RESTRICT column,
         const double *RESTRICT coefficient, const double *RESTRICT drive, const i64 *RESTRICT face,
         const i64 *RESTRICT turn, const double *RESTRICT face_gain, const int *RESTRICT branch,

@@ -21,6 +21,7 @@ def walk(
     cb: np.ndarray,
     factor: np.ndarray,
     layer: np.ndarray,
+    busy: np.ndarray,
     first: np.ndarray,
     entry: np.ndarray,
     term_row: np.ndarray,

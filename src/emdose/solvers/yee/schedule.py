@@ -61,7 +61,7 @@ class Walk:
         t, a = self.tables, self.tables.arrays
         self.module.launch(
             "walk", count, mode, steps, plan, a["group_x"], a["group_y"], t.ids8, t.ids16, self.rows, a["ca"], a["cb"],
-            a["factor"], a["layer"], a["first"], a["entry"], a["term_row"], a["column"], a["coefficient"],
+            a["factor"], a["layer"], a["busy"], a["first"], a["entry"], a["term_row"], a["column"], a["coefficient"],
             drives["drive"], a["face"], a["turn"], a["face_gain"], a["branch"], a["path_row"], a["path_edge"], a["sign"],
             a["path_gain"], a["law"], drives["source"], drives["phase"], t.e, t.h, t.psi, t.dft, t.state, record,
         )  # fmt: skip
@@ -84,7 +84,7 @@ class Blocks(Walk):
         Chunks of planes; None is one per thread.
     """
 
-    DEPTH = 6
+    DEPTH = 8
     CACHE_BYTES = 1_200_000
 
     def __init__(
@@ -122,7 +122,7 @@ class Blocks(Walk):
 def uniform_rows(tables: Tables, be: Backend) -> Any:
     """Per component and row: the material that most of it has at both ends, and the range that differs, int32."""
     nx, ny, nz = tables.lattice.nodes
-    rows = be.xp.zeros((3, nx, ny, 3), np.int32)
+    rows = be.xp.zeros((nx, ny, 3, 3), np.int32)
     be.kernels.load("yee_rows", tables.real).launch(
         "uniform_rows", 3 * nx * ny, nx * ny, nz, tables.lattice.stride, int(tables.ids.dtype == np.uint16),
         tables.ids8, tables.ids16, rows,

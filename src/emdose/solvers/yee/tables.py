@@ -62,6 +62,7 @@ class Tables:
             for name, value in {
                 "group_x": self.groups.x, "group_y": self.groups.y, "ca": lattice.ca, "cb": lattice.cb,
                 "factor": lattice.factors, "layer": self.shell.coefficients, "first": first,
+                "busy": (first[:, :, -1] > first[:, :, 0]).any(0).astype(np.uint8),
                 "entry": _some(self.terms.entry, np.int64), "term_row": _some(self.terms.row, np.int64),
                 "column": _some(self.terms.column, np.int32),
                 "coefficient": _some(self.terms.coefficient, np.float64),
