@@ -161,7 +161,8 @@ class Conduction:
             else:
                 self._kernels.launch("turn", ports * n, n, self.be.asarray(_ratio(rho, before)), z, p)
             self._launch("conduct", level, ports, level.g, level.ground, p, Ap)
-            alpha = _ratio(rho, self._dot(p, Ap))
+            # Ports that are done rest: more steps would only stir their rounding, which may have no solution.
+            alpha = np.where(residual > tolerance, _ratio(rho, self._dot(p, Ap)), 0.0)
             self._kernels.launch("add_scaled", ports * n, n, self.be.asarray(alpha), p, x)
             self._kernels.launch("add_scaled", ports * n, n, self.be.asarray(-alpha), Ap, r)
             residual = np.sqrt(self._dot(r, r)) / scale
