@@ -131,6 +131,12 @@ def _loops_power(points: np.ndarray) -> tuple[float, float]:
     return float(2 * np.pi * (K * K * r * width).sum()), float((K * width).sum())
 
 
+def _high_limit(power: ThinSkinPower) -> np.ndarray:
+    """Integral of the square of the field at the surface, from the power at one frequency."""
+    f, depth = power.frequencies_Hz[0], power.skin_depth_m[0, 0]
+    return _diagonal(power)[0] * COCR.conductivity_S_m * depth * (2 * np.pi * f * MU_0) ** 2
+
+
 def _net_current(power: ThinSkinPower) -> np.ndarray:
     c = power.corners.mean(axis=1)
     n = np.cross(power.corners[:, 1] - power.corners[:, 0], power.corners[:, 2] - power.corners[:, 0])
@@ -155,7 +161,7 @@ def test_ring_carries_the_current_that_keeps_its_hole_free_of_flux() -> None:
 
 
 def test_tube_shields_its_bore() -> None:
-    """Oracle: coaxial loops, current < 1 %, power < 3 % (four sharp rims); the wall of the bore carries little."""
+    """Oracle: coaxial loops, current < 1 %, power < 2 %; the wall of the bore carries little."""
     inner, outer, half = 0.006, 0.01, 0.02
     corners = np.array([[inner, half], [inner, -half], [outer, -half], [outer, half]])
 
@@ -167,28 +173,28 @@ def test_tube_shields_its_bore() -> None:
         return 0.5 - 0.5 * np.cos(np.pi * np.arange(n) / n)
 
     rough = outline([graded(20), graded(6), graded(20), graded(6)])
-    power = _solve(_part(*_round(*revolved(rough, 36, closed=True), 36)), f=[1e7])
+    power = _solve(_part(*_round(*revolved(rough, 36, closed=True), 36)), f=[1e13])
     fine = outline([graded(n) for n in (160, 60, 160, 60)])
     square, current = _loops_power(np.concatenate([fine, fine[:1]]))
     assert _net_current(power)[2] == pytest.approx(current, rel=0.01)
+    assert _high_limit(power)[2] == pytest.approx(square, rel=0.02)
     B2 = (power.tangential_field**2).sum(axis=1)
-    assert B2[2] @ power.areas == pytest.approx(square, rel=0.03)
     c = power.corners.mean(axis=1)
     bore = (np.hypot(c[:, 0], c[:, 1]) < 1.05 * inner) & (np.abs(c[:, 2]) < 0.5 * half)
     assert B2[2, bore].max() < 0.02
 
 
 def test_rod_with_sharp_rims_in_the_limit_of_no_skin_depth() -> None:
-    """Oracle: coaxial loops, graded to the rims, < 3 % of the integral of the squared field."""
+    """Oracle: coaxial loops, graded to the rims, < 2 % of the integral of the squared field."""
     radius, length = 0.01, 0.04
-    power = _solve(_part(*_round(*cylinder(radius, length, 32, 16, power=3.0), 32)), f=[1e9])
+    power = _solve(_part(*_round(*cylinder(radius, length, 32, 16, power=3.0), 32)), f=[1e13])
     t = 0.5 - 0.5 * np.cos(np.pi * np.arange(201) / 200)
     side = np.stack([np.full(201, radius), length * (t - 0.5)], axis=1)
     disc = radius * np.sin(0.5 * np.pi * np.arange(101) / 100)
     down = np.stack([disc, np.full(101, -length / 2)], axis=1)
     up = np.stack([disc[::-1], np.full(101, length / 2)], axis=1)
     square, _ = _loops_power(np.concatenate([down[:-1], side[:-1], up]))
-    assert (power.tangential_field[2] ** 2).sum(axis=0) @ power.areas == pytest.approx(square, rel=0.03)
+    assert _high_limit(power)[2] == pytest.approx(square, rel=0.02)
 
 
 def test_superconducting_ellipsoid_by_both_formulations() -> None:

@@ -1,0 +1,100 @@
+"""Boundary elements: sums over pairs of triangles, and a thin-skin solve of a sphere.
+
+Measured: billions of pairs per second of every kernel of panels.cuh (``pairs`` triangles against themselves), the
+set-up of the closed-form integrals, and the power of a sphere of 20 x 4^level triangles for three field directions. A
+JSON object goes to stdout, the same as a table to stderr. ``STATED`` are rates of other codes measured once on two
+cores, not here; no other code is installed or run by this script.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from emdose import backend
+from emdose.models import implant_shapes
+from emdose.solvers.bem_mesh import Surface
+from emdose.solvers.bem_operator import PanelSums, point_sums
+from emdose.solvers.thin_skin import thin_skin_power
+
+STATED = {
+    "Numba, fastmath, float32, field": 15.0,
+    "Numba, fastmath, float64, field": 4.1,
+    "Numba, strict, float64": 0.57,
+}
+
+
+def median_s(be: backend.Backend, work: Callable[[], object], repeats: int) -> float:
+    """Median of the wall-clock times after one run that loads code [s]."""
+    times = []
+    for _ in range(repeats + 1):
+        be.synchronize()
+        begin = time.perf_counter()
+        work()
+        be.synchronize()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times[1:])
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, help="also write the JSON here")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--pairs", type=int, default=20_000, help="triangles of the sums")
+    parser.add_argument("--level", type=int, default=5, help="of the sphere: 20 x 4^level triangles")
+    parser.add_argument("--repeats", type=int, default=5)
+    given = parser.parse_args()
+    be, n = backend.get(given.device), given.pairs
+    rng = np.random.default_rng(0)
+    rates = {}
+    for real, dtype in (("float", np.float32), ("double", np.float64)):
+        points = rng.normal(size=(3, n)).astype(dtype)
+        targets = be.asarray(points)
+        least = np.full((n, 1), 1e-4, dtype)
+        sources = be.asarray(np.ascontiguousarray(np.concatenate([points.T, least], axis=1)))
+        for kind, count in (("potential", 1), ("potential", 3), ("potential", 9), ("field", 1), ("field", 3)):
+            q = be.asarray(rng.normal(size=(n, count)).astype(dtype))
+            seconds = median_s(be, lambda a=(kind, targets, sources, q): point_sums(*a, be), given.repeats)
+            rates[f"{kind}_{count}_{real}"] = round(n * n / seconds / 1e9, 2)
+    implant = implant_shapes.sphere(0.015, subdivisions=given.level)
+    part = implant.parts[0]
+    surface = Surface(part.vertices, part.triangles)
+    setup = median_s(be, lambda: PanelSums(surface, be, "potential"), 1)
+    solve = median_s(be, lambda: thin_skin_power(implant, np.geomspace(3e4, 1e6, 8), be), 1)
+    about = be.describe()
+    result = {
+        "benchmark": "bem",
+        "date": time.strftime("%Y-%m-%d"),
+        "processor": about["name"],
+        "threads": about.get("threads"),
+        "kernels": about["kernels"],
+        "versions": {"python": platform.python_version()}
+        | {name: importlib.metadata.version(name) for name in ("emdose", "numpy")},
+        "case": {"triangles_of_sums": n, "triangles_of_sphere": len(surface.areas), "frequencies": 8},
+        "repeats": given.repeats,
+        "gpairs_per_s": rates,
+        "closed_forms_s": round(setup, 3),
+        "thin_skin_s": round(solve, 3),
+        "stated_elsewhere_gpairs_per_s": STATED,
+    }
+    text = json.dumps(result, indent=2)
+    print(text)
+    if given.out:
+        given.out.write_text(text + "\n", encoding="utf-8")
+    for name, value in (rates | {f"{k} (stated)": v for k, v in STATED.items()}).items():
+        print(f"{name:45s} {value:8.2f} Gpair/s", file=sys.stderr)
+    print(f"{'closed forms':45s} {setup:8.2f} s\n{'thin skin, three directions':45s} {solve:8.2f} s", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
