@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emdose.errors import InputError
-from emdose.validation.cases import averaging, bem, ept, fdtd, incident, volume_integral
+from emdose.validation.cases import averaging, bem, bioheat, ept, fdtd, incident, volume_integral
 from emdose.validation.cases.rows import Row
 
 __all__ = ["Row", "names", "run"]
@@ -16,6 +16,7 @@ _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **volume_integral.CASES,
     **fdtd.CASES,
     **bem.CASES,
+    **bioheat.CASES,
     **averaging.CASES,
     **ept.CASES,
 }
