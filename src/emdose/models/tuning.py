@@ -177,7 +177,7 @@ def birdcage_order(coil: CircuitCoil, currents_A: Mapping[str, complex]) -> int 
                      for s in ("top", "bottom"))  # fmt: skip
     if np.linalg.norm(tops + bottoms) > np.linalg.norm(tops - bottoms) and np.linalg.norm(tops) > 0:
         return None
-    power = sum(rows)[: int(rungs) // 2 + 1]
+    power = np.sum(rows, axis=0)[: int(rungs) // 2 + 1]
     return int(np.argmax(power))
 
 
