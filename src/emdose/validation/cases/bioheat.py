@@ -110,7 +110,8 @@ class _CoCr:
 
 def _block(shape: tuple[int, ...], h: Any, perfusion: float) -> HeatMaps:
     spacing = (h, h, h) if np.ndim(h) == 0 else h
-    return HeatMaps(spacing, *(np.full(shape, v) for v in (C, K, perfusion)), np.ones(shape, bool))
+    capacity, conductivity, taken = (np.full(shape, v) for v in (C, K, perfusion))
+    return HeatMaps(spacing, capacity, conductivity, taken, np.ones(shape, bool))
 
 
 def _octant(n: int, h: float, radius: float, samples: int = 6) -> tuple[np.ndarray, np.ndarray]:
