@@ -183,7 +183,7 @@ def test_growth_is_seen_and_states_survive():
     b = Monitor(1e-3, 5)
     b.restore(a.state())
     for n in (8, 9):
-        value = {"fields": np.array([1 + math.exp(-0.3 * n)])}
+        value = {"fields": np.array([1 + math.exp(-0.3 * n), 3.0])}
         assert a.update(20 + n, 1e-9, value) == b.update(20 + n, 1e-9, value)
     assert a.history == b.history
     assert not a.grows

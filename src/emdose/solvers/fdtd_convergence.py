@@ -15,6 +15,7 @@ each other.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -41,10 +42,13 @@ class Monitor:
         What the remainders must fall below.
     source_end : int
         Step after which the source is silent.
+    weights : mapping of str to float
+        Factors for remainders that must become smaller than the tolerance.
     """
 
     tolerance: float
     source_end: int
+    weights: Mapping[str, float] = field(default_factory=dict)
     peak: float = 0.0
     energies: list[float] = field(default_factory=list)
     sums: dict[str, list[np.ndarray]] = field(default_factory=dict)
@@ -70,7 +74,7 @@ class Monitor:
             series = self.sums.setdefault(name, [])
             series.append(np.array(value))
             del series[: -2 * max(LAGS) - 1]
-            remainders[name] = _remainder(series)
+            remainders[name] = _remainder(series) * self.weights.get(name, 1.0)
         self.residuals = remainders
         self.history.append(min(max(remainders.values()), 1.0))
         after = step > self.source_end

@@ -205,12 +205,13 @@ def cosimulate(
     reporter = Reporter(progress, problem, plan)
     reporter.tell("setup")
     runs = run_all(problem, reporter, checkpoint, clock)
-    reporter.tell("done")
+    reporter.tell("fields")
     names = [g.name for g in coil.gaps]
     place = [runs[0].elements.index(n) for n in names]
     volts, amperes = (np.stack([getattr(r, x)[:, place] for r in runs], axis=-1) for x in ("voltages", "currents"))
     network = Network.from_runs(listed, volts, amperes, names, GAP_OHM)
     parts = (problem, runs, plan, clock, Phasors(problem, runs))
+    reporter.tell("done")
     return CoSimulation(network.symmetrised(), coil, Circuit.of(coil), network.asymmetry(), parts)
 
 

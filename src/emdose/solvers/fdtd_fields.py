@@ -69,7 +69,7 @@ def assemble(
     """Fields of the ports of a coil as sums of runs with ``shares`` (port, run)."""
     exposure, solver = problem.exposure, problem.solver
     phantom, coil = exposure.phantom, exposure.coil
-    _warn_closure(power, coil.drives)
+    _warn_closure(power, coil.drives, max(CLOSURE_WARNING, solver.tolerance))
     E, B = phasors.on_voxels(shares)
     step = problem.time_step_s
     behind = [[r for r, share in zip(runs, row, strict=True) if share != 0] for row in shares]
@@ -266,12 +266,12 @@ def pair_power(volts: np.ndarray, amperes: np.ndarray) -> np.ndarray:
     return 0.5 * (work + work.conj().T)
 
 
-def _warn_closure(power: PowerBalance, drives: Mapping[str, np.ndarray]) -> None:
+def _warn_closure(power: PowerBalance, drives: Mapping[str, np.ndarray], limit: float) -> None:
     worst = max((power.power(v)["closure"] for v in drives.values()), default=0.0)
-    if worst > CLOSURE_WARNING:
+    if worst > limit:
         warnings.warn(
             f"power balance of the FDTD does not close: {100 * worst:.1f} % of the power is unaccounted for (expected "
-            f'at most {100 * CLOSURE_WARNING:g} %); use a smaller tolerance, more margin_m, or dtype="float64"',
+            f'at most {100 * limit:g} %); use a smaller tolerance, more margin_m, or dtype="float64"',
             EmdoseWarning,
             stacklevel=4,
         )

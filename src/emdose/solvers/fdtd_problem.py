@@ -36,6 +36,8 @@ SAMPLES_PER_PERIOD = 24
 """Samples of the running Fourier sums per period of the highest frequency; the pulse ends at about eight times it."""
 TILE = 8
 """Nodes along each axis of the regions in which E is kept along filaments."""
+WIRE_COURANT = 0.9
+"""Largest time step over the stable one where thin wires change the medium beside them."""
 RING_DOWN_PERIODS = 3.0
 """Periods after the pulse that a plan reckons with."""
 RATE = {"cpu": 1.5e8, "cuda": 1.5e10}
@@ -100,7 +102,8 @@ class Problem:
         frequencies_Hz: Sequence[float] | None = None,
         network: bool = True,
     ) -> None:
-        self.solver, self.exposure, self.be, self.network = solver, exposure, be, network
+        self.solver, self.exposure, self.be = solver, exposure, be
+        self.network = network and not isinstance(exposure.coil, Coil | PlaneWave)
         self.frequency_Hz = exposure.frequency_Hz
         listed = [self.frequency_Hz] if frequencies_Hz is None else [float(f) for f in frequencies_Hz]
         self.frequencies_Hz = np.array(listed)
@@ -167,10 +170,16 @@ class Problem:
             out[tuple(last)] = 0.0
         return out
 
+    @property
+    def courant(self) -> float:
+        """Time step over the largest stable one in vacuum; thin wires want a little less than that."""
+        wires = self.coil_on_grid is not None and self.coil_on_grid.wires
+        return min(self.solver.courant, WIRE_COURANT) if wires else self.solver.courant
+
     @cached_property
     def time_step_s(self) -> float:
         """Step that the engine will take [s]."""
-        return self.solver.courant * stable_step(self.grid)
+        return self.courant * stable_step(self.grid)
 
     @property
     def dft_every(self) -> int:
@@ -242,7 +251,7 @@ class Problem:
         # Field sums are kept at the exposure's frequency alone; spectra of ports come from their records.
         return yee.YeeProblem(
             self.grid, materials, walls, yee.Cpml(cells=self.solver.cpml_cells), sources, ports, lumped, wave, factors,
-            yee.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every), self.solver.courant,
+            yee.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every), self.courant,
         )  # fmt: skip
 
     def _excitations(self) -> list[Excitation]:
