@@ -317,6 +317,8 @@ def bioheat(kernels: Recorder, real: type) -> Result:
 
 
 CPU = backend.get("cpu")
+
+
 def triangles(kernels: Recorder, real: type) -> Result:
     """Triangles of several sizes in a box of voxels, rays through them, and all their pairs."""
     rng = np.random.default_rng(11)
@@ -344,7 +346,145 @@ def triangles(kernels: Recorder, real: type) -> Result:
             "crossing": crossing}  # fmt: skip
 
 
+def multigrid(kernels: Recorder, real: type) -> Result:
+    """Cut cells with odd numbers of them, a hole in the middle, two right-hand sides."""
+    rng = np.random.default_rng(21)
+    ports, shape, coarse = 2, (7, 5, 6), (4, 3, 3)
+    nx, ny, nz = shape
+    g = rng.uniform(0.1, 1.0, (3, *shape)).astype(real)
+    for c in range(3):
+        g[c][tuple(0 if a == c else slice(None) for a in range(3))] = 0
+    g[:, 3:5, 2:4, 2:4] = 0
+    ground = (rng.uniform(0, 1, shape) * (rng.random(shape) < 0.3)).astype(real)
+    dinv = np.where(rng.random(shape) < 0.9, 0.2, 0.0).astype(real)
+    norm = np.where(dinv > 0, 1.1, 0.0).astype(real)
+    alive = (rng.random(coarse) < 0.8).astype(real)
+    x, b = rng.normal(size=(2, ports, *shape)).astype(real)
+    up = rng.normal(size=(ports, *coarse)).astype(real)
+    applied, left, relaxed = (np.full_like(x, np.nan) for _ in range(3))
+    down, raised = np.full_like(up, np.nan), x.copy()
+    launch = (ports * nx, ny, nz)
+    kernels.launch("conduct", launch, nx, g, ground, x, applied)
+    kernels.launch("residual", launch, nx, g, ground, b, x, left)
+    kernels.launch("relax", launch, nx, 0.8, g, ground, dinv, b, x, relaxed)
+    kernels.launch("restrict_cells", (ports * 4, 3, 3), 4, *shape, alive, norm, x, down)
+    kernels.launch("prolong_cells", launch, nx, *coarse, norm, up, raised)
+    n, parts = x[0].size, 4
+    dots, gram = np.full(ports * parts, np.nan), np.full(ports * 2 * parts, np.nan)
+    kernels.launch("dot", ports * parts, n, parts, x, b, dots)
+    kernels.launch("gram", ports * 2 * parts, n, 2, parts, x, b, gram)
+    added, turned = x.copy(), x.copy()
+    kernels.launch("add_scaled", ports * n, n, np.array([0.5, -2.0]), b, added)
+    kernels.launch("turn", ports * n, n, np.array([0.5, -2.0]), b, turned)
+    return {"applied": applied, "left": left, "relaxed": relaxed, "down": down, "raised": raised, "dots": dots,
+            "gram": gram, "added": added, "turned": turned}  # fmt: skip
+
+
+def cut_faces(kernels: Recorder, real: type) -> Result:
+    """Middles of faces anywhere in them, also next to the ends of the box."""
+    rng = np.random.default_rng(22)
+    ports, (nx, ny, nz) = 2, (5, 4, 6)
+    offset = (rng.uniform(-0.5, 0.5, (3, 2, nx, ny, nz)) * (rng.random((3, 2, nx, ny, nz)) < 0.5)).astype(real)
+    kind = np.complex64 if real is np.float32 else np.complex128
+    field = (rng.normal(size=(ports, 3, nx, ny, nz)) + 1j * rng.normal(size=(ports, 3, nx, ny, nz))).astype(kind)
+    out = {"collected": np.full_like(field, np.nan), "spread": np.full_like(field, np.nan)}
+    kernels.launch("collect", (3 * ports * nx, ny, nz), nx, offset, field, out["collected"])
+    kernels.launch("spread", (3 * ports * nx, ny, nz), nx, offset, field, out["spread"])
+    return out
+
+
+class Prepared:
+    """What a schedule of the Yee engine calls, passed on to a recorder."""
+
+    def __init__(self, kernels: Recorder) -> None:
+        self.launch = kernels.launch
+
+    def prepare(self, kernel, shape, *args) -> Callable[..., None]:
+        return lambda *first: self.launch(kernel, shape, *first, *args[len(first) :])
+
+
+def _yee_tables(real: type):
+    """A small graded problem with everything that the engine knows, and fields in it."""
+    from emdose.models.rectilinear import RectilinearGrid
+    from emdose.solvers import yee as engine
+    from emdose.solvers.yee.tables import Tables
+
+    rng = np.random.default_rng(6)
+    grid = RectilinearGrid(*(np.cumsum(rng.uniform(0.01, 0.013, n)) for n in (17, 18, 25)))
+    labels = (rng.random(grid.shape) < 0.3).astype(np.uint8)
+    labels[:, :9] = 0
+    wire = np.array([[2, 9, 6, k] for k in range(6, 10)])
+    thin = engine.thin_wire(grid, wire, 0.001)
+    materials = engine.materials_from_voxels(grid, labels, np.array([1.0, 50.0]), np.array([0.0, 0.7]))
+    pulse = engine.Gaussian(1e9, start=0.1)
+    walls = ("cpml", "cpml", "cpml", "pmc", "cpml", "cpml")
+    problem = engine.YeeProblem(
+        grid, materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]), walls, engine.Cpml(3),
+        sources=[engine.CurrentSource("i", np.array([[1, 5, 7, 8], [0, 5, 7, 8]]), np.array([1.0, 2.0]), pulse)],
+        ports=[engine.VoltagePort("p", np.array([[0, 6, 8, 12], [0, 7, 8, 12]]), 50.0, pulse)],
+        lumped=[engine.Lumped("c", np.array([[1, 8, 11, 12]]), 1.0, 1e-9, 1e-12)],
+        face_factors=thin.faces, dft=engine.Dft([1e8, 2e8], [engine.Region("r", (1, 2, 3), (12, 13, 14))], 2),
+    )  # fmt: skip
+    tables = Tables(problem, backend.get("cpu"), np.dtype(real).name)
+    for field in (tables.e, tables.h):
+        inner = field[:, 2:-1, 1:-1, 1:-9]  # rows end before their padding
+        inner[...] = rng.normal(size=inner.shape)
+    return tables
+
+
+def _yee_steps(kernels: Recorder, real: type, schedule: str, **options: int) -> Result:
+    from emdose.solvers.yee import schedule as schedules
+
+    class Kernels(backend.KernelSet):
+        def load(self, name: str, real: str = "float"):
+            return super().load(name, real) if name == "yee_rows" else Prepared(kernels)
+
+    tables = _yee_tables(real)
+    record = getattr(schedules, schedule)(tables, backend.Backend("cpu", np, Kernels()), **options).advance(0, 7)
+    return {"e": tables.e, "h": tables.h, "psi": tables.psi, "state": tables.state, "dft": tables.dft, "record": record}
+
+
+def yee(kernels: Recorder, real: type) -> Result:
+    """Seven steps, one thread per cell."""
+    found = _yee_steps(kernels, real, "Cells")
+    kernels.launch("terms", 1, 0, 0, 1, np.array([3]), np.array([0, 1]), np.array([0], np.int32), np.ones(1),
+                   np.ones(1), found["e"])  # fmt: skip
+    return found
+
+
+def yee_walk(kernels: Recorder, real: type) -> Result:
+    """Seven steps in blocks of three, two chunks."""
+    return _yee_steps(kernels, real, "Blocks", depth=3, strip=5, chunks=2)
+
+
+def yee_rows(kernels: Recorder, real: type) -> Result:
+    """Rows that are uniform, uniform at either end, and not at all."""
+    ids = np.repeat(np.random.default_rng(7).integers(0, 3, (3, 4, 5, 4)), 4, axis=3)
+    rows = np.full((4, 5, 3, 3), -1, np.int32)
+    wide = rows.copy()
+    ids[0, 0] = 1
+    kernels.launch("uniform_rows", 60, 20, 15, 16, 0, ids.astype(np.uint8), np.zeros(1, np.uint16), rows)
+    kernels.launch("uniform_rows", 60, 20, 15, 16, 1, np.zeros(1, np.uint8), ids.astype(np.uint16), wide)
+    return {"rows": rows, "wide": wide}
+
+
+def yee_watch(kernels: Recorder, real: type) -> Result:
+    """Energy of random fields."""
+    t = _yee_tables(real)
+    rng, lattice = np.random.default_rng(8), t.lattice
+    nx, ny, nz = lattice.nodes
+    out = np.zeros((nx * ny, 2))
+    kernels.launch("row_energy", nx * ny, nx, ny, nz, lattice.stride, lattice.component, lattice.factors.shape[-1],
+                   int(t.ids.dtype == np.uint16), t.ids8, t.ids16, rng.random(len(lattice.ca)),
+                   rng.random(lattice.factors.shape), t.arrays["factor"], t.e, t.h, out)  # fmt: skip
+    return {"energy": out}
+
+
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
+    "yee": yee,
+    "yee_walk": yee_walk,
+    "yee_rows": yee_rows,
+    "yee_watch": yee_watch,
     "bandwidth": bandwidth,
     "average": average,
     "average_graded": average_graded,
@@ -354,6 +494,8 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "window": window,
     "local_fit": local_fit,
     "triangles": triangles,
+    "multigrid": multigrid,
+    "cut_faces": cut_faces,
     "bioheat": bioheat,
 }
 REALS = {"float": np.float32, "double": np.float64}

@@ -106,32 +106,32 @@ def prolong_cells(
     out += norm.reshape(out.shape[1:]) * _spread(coarse.reshape(len(out), cx, cy, cz), out.shape[1:])
 
 
-def dot(shape: int, n: int, parts: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+def dot(shape: tuple[int], n: int, parts: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     """Sums of a b over parts of every port."""
     span = -(-n // parts)
-    product = np.zeros((shape // parts, parts * span))
+    product = np.zeros((shape[0] // parts, parts * span))
     product[:, :n] = a.reshape(-1, n).astype(float) * b.reshape(-1, n)
     out[...] = product.reshape(-1, parts, span).sum(axis=2).reshape(out.shape)
 
 
-def gram(shape: int, n: int, others: int, parts: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
+def gram(shape: tuple[int], n: int, others: int, parts: int, a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     """Sums of a_r b_s over parts, for every pair of rows."""
     span = -(-n // parts)
     rows = []
-    for m, count in ((a, shape // parts // others), (b, others)):
+    for m, count in ((a, shape[0] // parts // others), (b, others)):
         wide = np.zeros((count, parts * span))
         wide[:, :n] = m.reshape(-1, n)
         rows.append(wide.reshape(count, parts, span))
     out[...] = np.einsum("rte,ste->rst", *rows).reshape(out.shape)
 
 
-def add_scaled(shape: int, n: int, factor: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+def add_scaled(shape: tuple[int], n: int, factor: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     """y <- y + factor x."""
     rows = y.reshape(-1, n)
     rows += factor.astype(y.dtype)[:, None] * x.reshape(-1, n)
 
 
-def turn(shape: int, n: int, factor: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+def turn(shape: tuple[int], n: int, factor: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     """y <- x + factor y."""
     rows = y.reshape(-1, n)
     rows[...] = x.reshape(-1, n) + factor.astype(y.dtype)[:, None] * rows

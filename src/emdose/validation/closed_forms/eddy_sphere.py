@@ -1,7 +1,7 @@
 r"""Solid and hollow metal spheres in a uniform alternating field.
 
 With x = ka, k = (1 - j)/delta, the vector potential is A_phi = f(r) sin(theta); f is B0 r/2 + D/r^2 outside, a mix of
-j1(kr) and y1(kr) in metal, and proportional to r in the cavity. The dipole moment is m = 4 pi D/mu0 and the power
+spherical Bessel functions of kr in metal, and proportional to r in the cavity. The dipole moment is m = 4 pi D/mu0 and the power
 
 .. math:: P = -\frac{\omega}{2} \operatorname{Im}(m B_0^*) , \qquad
           m = \frac{4\pi a^3 B_0}{\mu_0}\, \frac{2 - u}{2 (1 + u)}, \quad u = \frac{j_1 + x j_1'}{\mu_r j_1} .
@@ -75,21 +75,21 @@ def hollow_sphere(
     conductivity_S_m, frequency_Hz, relative_permeability : float
         As in :func:`sphere_power`.
     """
-    from scipy.special import spherical_jn, spherical_yn
-
     k = (1 - 1j) / skin_depth(conductivity_S_m, frequency_Hz, relative_permeability)
-    # Unknowns: D/a^2 outside, factors of j1 and y1, slope in the cavity; continuous are A and d(rA)/dr / mu.
+    # Unknowns: D/a^2 outside, factors of two spherical Hankel functions, each scaled to one at the surface where it is
+    # largest (j1 and y1 would be all but parallel in a thick shell), slope in the cavity. Continuous are A and
+    # d(rA)/dr / mu.
     rows, right = np.zeros((4, 4), complex), np.zeros(4, complex)
 
-    def both(function: object, r: float) -> tuple[complex, complex]:
-        value, slope = function(1, k * r), function(1, k * r, derivative=True)  # type: ignore[operator]
-        return value, (value + k * r * slope) / relative_permeability
+    def hankel(sign: int, largest_m: float, r: float) -> tuple[complex, complex]:
+        x, turn = k * r, np.exp(sign * 1j * k * (r - largest_m))
+        value = turn * (x + sign * 1j) / x**2
+        slope = turn * (sign * 1j * (x + sign * 1j) / x + 1 / x - (x + sign * 1j) / x**2)
+        return value, slope / relative_permeability
 
-    scale = [abs(both(f, outer_m)[0]) for f in (spherical_jn, spherical_yn)]
     for row, r in ((0, outer_m), (2, inner_m)):
-        for column, f in ((1, spherical_jn), (2, spherical_yn)):
-            value, turn = both(f, r)
-            rows[row, column], rows[row + 1, column] = value / scale[column - 1], turn / scale[column - 1]
+        for column, (sign, largest) in enumerate(((1, outer_m), (-1, inner_m)), 1):
+            rows[row, column], rows[row + 1, column] = hankel(sign, largest, r)
     rows[0, 0], rows[1, 0] = -1, 1
     right[0], right[1] = 0.5 * outer_m, outer_m
     rows[2, 3], rows[3, 3] = -inner_m, -2 * inner_m
