@@ -1,7 +1,8 @@
 r"""Solid and hollow metal spheres in a uniform alternating field.
 
 With x = ka, k = (1 - j)/delta, the vector potential is A_phi = f(r) sin(theta); f is B0 r/2 + D/r^2 outside, a mix of
-spherical Bessel functions of kr in metal, and proportional to r in the cavity. The dipole moment is m = 4 pi D/mu0 and the power
+spherical Bessel functions of kr in metal, and proportional to r in the cavity. The dipole moment is m = 4 pi D/mu0 and
+the power
 
 .. math:: P = -\frac{\omega}{2} \operatorname{Im}(m B_0^*) , \qquad
           m = \frac{4\pi a^3 B_0}{\mu_0}\, \frac{2 - u}{2 (1 + u)}, \quad u = \frac{j_1 + x j_1'}{\mu_r j_1} .
