@@ -202,7 +202,8 @@ def tuning_factor(
     frequency_Hz : float
         Where the mode shall be [Hz].
     pattern : (tunable,) or (tunable, k) ndarray, optional
-        The mode is the one whose currents overlap most with these.
+        The mode is the one whose currents overlap most with these. With k patterns, such as the two of a pair that
+        a load splits, the geometric mean for the k modes most like them.
     mode : int, optional
         Otherwise its number, 0 being the one that needs the largest capacitance.
 
@@ -250,8 +251,11 @@ def tuning_factor(
             raise InputError("no such mode", field="mode", found=mode, expected=f"0 to {len(order) - 1}")
         return float(x.real[order[mode]])
     shapes = np.linalg.qr(np.asarray(pattern, complex).reshape(len(t), -1))[0]
-    overlap = [np.linalg.norm(shapes.conj().T @ currents[:, i]) / np.linalg.norm(currents[:, i]) for i in good]
-    return float(x.real[good[int(np.argmax(overlap))]])
+    shown = currents[:, good]
+    overlap = np.linalg.norm(shapes.conj().T @ shown, axis=0) / np.linalg.norm(shown, axis=0)
+    best = np.argsort(-overlap)[: shapes.shape[1]]
+    best = best[overlap[best] > 0.5 * overlap[best[0]]]
+    return float(np.exp(np.log(x.real[good[best]]).mean()))
 
 
 def _load(circuit: Circuit, names: Sequence[str], impedance: bool) -> Matrix:
