@@ -269,7 +269,7 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
 
 def _solved_ports(out: Path) -> int:
     try:
-        return len(list((out / "checkpoint").glob("port-*.npz")))
+        return len(list((out / "checkpoint").glob("port-[0-9]*.npz")))
     except OSError:
         return 0
 

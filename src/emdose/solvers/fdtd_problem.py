@@ -331,12 +331,19 @@ class Problem:
         coil = self.exposure.coil
         source = hashlib.sha256()
         if self.currents is not None:
-            source.update(self.currents.edges.tobytes() + self.currents.weights.tobytes())
-        if self.coil_on_grid is not None:
-            source.update(self.coil_on_grid.pec.tobytes())
-            values = "" if self.network else repr(getattr(coil, "elements", ""))
-            source.update((repr([(g.name, g.edges.tolist()) for g in self.coil_on_grid.gaps]) + values).encode())
-        source.update(json.dumps(_plain(coil.parameters), sort_keys=True, default=str).encode())
+            source.update(
+                self.currents.edges.tobytes() + self.currents.weights.tobytes() + self.materials.ids.tobytes()
+            )
+        elif self.coil_on_grid is not None:
+            raster = self.coil_on_grid
+            source.update(raster.pec.tobytes())
+            source.update(repr([(g.name, g.edges.tolist(), g.sign.tolist()) for g in raster.gaps]).encode())
+            source.update(repr([(w.radius_m, w.edges.tolist()) for w in raster.wires]).encode())
+            # What fills the gaps is no matter for the runs of a network.
+            filling = [] if self.network else [getattr(coil, "elements", ()), getattr(coil, "feeds", ())]
+            source.update(repr(filling).encode())
+        else:
+            source.update(json.dumps(dict(coil.parameters), sort_keys=True, default=str).encode())
         return {
             "options": repr(sorted(solver.items())),
             "phantom": self.exposure.phantom.hash(),
@@ -361,10 +368,6 @@ def _real_parts(weights: np.ndarray) -> list[tuple[complex, np.ndarray]]:
     if np.abs(turned.imag).max() > 1e-9 * max(abs(largest), np.finfo(float).tiny):
         terms.append((1j * phase, turned.imag))
     return terms
-
-
-def _plain(value: Any) -> Any:
-    return {str(k): v for k, v in value.items()} if hasattr(value, "items") else value
 
 
 def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: Fdtd) -> None:
