@@ -44,7 +44,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -122,6 +122,22 @@ class Module:
         TypeError, ValueError
             When the arguments do not fit the kernel's signature.
         """
+        self.prepare(kernel, shape, *args)()
+
+    def prepare(self, kernel: str, shape: int | Sequence[int], *args: Any) -> Callable[..., None]:
+        """A launch whose arguments are checked now, to be run many times.
+
+        Returns
+        -------
+        callable
+            Without an argument it runs the kernel; with one, an integer, that takes the place of the first parameter,
+            which must be a scalar.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When the arguments do not fit the kernel's signature.
+        """
         if kernel not in self.signatures:
             raise ValueError(f"{self.name}.cuh has no kernel '{kernel}'; it has {', '.join(self.signatures)}")
         signature = self.signatures[kernel]
@@ -131,8 +147,13 @@ class Module:
         if signature.dimensions == 3 and max(extents) >= 2**31:
             raise ValueError(f"{kernel}: shape {extents}; expected counts below 2^31")
         values = _checked(signature, args, self._array_type)
-        if 0 not in extents:
-            self._run(signature, extents, values)
+
+        def run(*first: int) -> None:
+            if 0 not in extents:
+                changed = [_scalar(kernel, p, v) for p, v in zip(signature.parameters, first, strict=False)]
+                self._run(signature, extents, [*changed, *values[len(changed) :]])
+
+        return run
 
     def _run(self, signature: Signature, shape: tuple[int, ...], args: list[Any]) -> None:
         raise TypeError(f"{type(self).__name__} does not say how a kernel runs")

@@ -24,7 +24,7 @@ from emdose.solvers.yee import (
     materials_from_voxels,
     thin_wire,
 )
-from emdose.solvers.yee.schedule import Blocks, Walk
+from emdose.solvers.yee.schedule import Blocks, Cells, Walk
 
 RESULTS = ("e", "h", "psi", "state", "dft")
 
@@ -95,6 +95,16 @@ def test_blocks_in_time_change_no_bit(case: str, depth: int, strip: int, chunks:
     for name, record in plain.records.items():
         assert np.array_equal(record.voltage, blocks.records[name].voltage)
         assert np.array_equal(record.current, blocks.records[name].current)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_thread_per_cell_changes_no_bit(case: str) -> None:
+    """Oracle: the plain walk; here the kernels of a GPU, compiled for the CPU."""
+    problem, cpu = everything(**CASES[case]), backend.get("cpu")
+    plain, cells = run(problem, cpu, Walk, "float64"), run(problem, cpu, Cells, "float64")
+    for name in RESULTS:
+        assert np.array_equal(getattr(plain.tables, name), getattr(cells.tables, name)), name
+    assert np.array_equal(plain.records["series"].current, cells.records["series"].current)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -16,7 +16,7 @@ class Twin:
     """Fields and tables under the names of ``plan``."""
 
     def __init__(self, plan: np.ndarray, factor: np.ndarray, layer: np.ndarray) -> None:
-        for name, value in zip(PLAN, plan.tolist(), strict=False):
+        for name, value in zip(PLAN, plan[: len(PLAN)].tolist(), strict=True):
             setattr(self, name.lower(), value)
         self.nodes = (self.nx, self.ny, self.nz)
         self.factor = factor.reshape(2, 3, 3, self.longest)

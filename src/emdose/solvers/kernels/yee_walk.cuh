@@ -30,7 +30,7 @@ typedef struct {
 #if defined(__GNUC__) && !defined(__CUDACC__) && !defined(__CUDACC_RTC__)
 #  define ROWS static __attribute__((noinline))
 #else
-#  define ROWS FN
+#  define ROWS FN_APART
 #endif
 
 /* z, the factor along the row, is zero beyond the row's end, so whole vectors up to the stride may be taken. */
@@ -212,7 +212,7 @@ ROWS void e_layers(const Yee *y, int i, int j, int qx, int qy) {
     }
 }
 
-FN void e_rows(const Yee *y, int i, int j0, int j1) {
+FN_APART void e_rows(const Yee *y, int i, int j0, int j1) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
     const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
@@ -283,7 +283,7 @@ ROWS void h_layers(const Yee *y, int i, int j, int qx, int qy) {
     }
 }
 
-FN void h_rows(const Yee *y, int i, int j0, int j1) {
+FN_APART void h_rows(const Yee *y, int i, int j0, int j1) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
     const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
@@ -356,14 +356,14 @@ ROWS void h_sparse(const Yee *y, int g, int r0, int r1, i64 from) {
         add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * y->plan[COLUMNS], y->h);
 }
 
-FN void e_block(const Yee *y, int g, int r0, int r1, i64 step) {
+FN_APART void e_block(const Yee *y, int g, int r0, int r1, i64 step) {
     const int j0 = y->group_y[r0], j1 = y->group_y[r1];
     for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) e_rows(y, i, j0, j1);
     if (y->busy[g]) e_sparse(y, g, r0, r1, step - y->plan[FIRST_STEP]);
     if (y->plan[REGIONS])
         for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 0, i, j0, j1, step);
 }
-FN void h_block(const Yee *y, int g, int r0, int r1, i64 step) {
+FN_APART void h_block(const Yee *y, int g, int r0, int r1, i64 step) {
     const int j0 = y->group_y[r0], j1 = y->group_y[r1];
     for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) h_rows(y, i, j0, j1);
     if (y->busy[g]) h_sparse(y, g, r0, r1, step - y->plan[FIRST_STEP]);
@@ -383,7 +383,7 @@ FN void both_blocks(const Yee *y, int g, int e_here, int h_here, int r, i64 step
 /* Chunk n of "chunks": E of groups [a + s, b - s), H of [a + s, b - s - 1) at step s; outer walls do not lean. A front
    runs over planes and rows, each step one group behind the step before, so that a row is taken through all steps while
    its neighbours are in the cache. Strips of rows lean the same way and run one after the other. */
-FN void chunk_walk(const Yee *y, int n, int chunks, int steps) {
+FN_APART void chunk_walk(const Yee *y, int n, int chunks, int steps) {
     const int all = (int)y->plan[GROUPS_X], a = (int)((i64)n * all / chunks), b = (int)((i64)(n + 1) * all / chunks);
     const int rows = (int)y->plan[GROUPS_Y] + steps, width = (int)y->plan[STRIP];
     for (int strip = 0; strip < rows; strip += width)
@@ -396,7 +396,7 @@ FN void chunk_walk(const Yee *y, int n, int chunks, int steps) {
                 }
 }
 /* Between chunks n and n + 1: E of [x - s, x + s), H of [x - s - 1, x + s). */
-FN void border_walk(const Yee *y, int n, int chunks, int steps) {
+FN_APART void border_walk(const Yee *y, int n, int chunks, int steps) {
     const int x = (int)((i64)(n + 1) * y->plan[GROUPS_X] / chunks);
     const int rows = (int)y->plan[GROUPS_Y] + steps, width = (int)y->plan[STRIP];
     for (int strip = 0; strip < rows; strip += width)
@@ -417,7 +417,7 @@ FN void border_walk(const Yee *y, int n, int chunks, int steps) {
 #  define FLUSH(call) call
 #endif
 
-FN void walk_task(const Yee *y, int n, int count, int mode, int steps) {
+FN_APART void walk_task(const Yee *y, int n, int count, int mode, int steps) {
     const i64 first = y->plan[FIRST_STEP];
     const int all = (int)y->plan[GROUPS_Y];
     FLUSH(

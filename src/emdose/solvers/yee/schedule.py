@@ -5,7 +5,7 @@ The kernel module says what it is; both schedules give the same fields.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -19,15 +19,22 @@ STEPS_AT_ONCE = 256
 """Steps whose drives are made at once."""
 
 
-class Walk:
-    """Plane after plane, every step over the whole lattice; the oracle of :class:`Blocks`."""
+class Schedule:
+    """What all schedules share: drives made for some steps at once, records brought to the host.
 
-    file = "yee_walk"
+    Parameters
+    ----------
+    tables : Tables
+        The problem.
+    be : Backend
+        Device.
+    """
+
+    file: ClassVar[str] = ""
 
     def __init__(self, tables: Tables, be: Backend) -> None:
         self.tables, self.be = tables, be
         self.module = be.kernels.load(self.file, tables.real)
-        self.rows = be.asarray(uniform_rows(tables, be))
 
     def advance(self, first: int, steps: int) -> np.ndarray:
         """Take steps; returns voltage and current of every branch, (steps, branches, 2)."""
@@ -42,6 +49,19 @@ class Walk:
         record = self.be.xp.zeros(max(1, steps * branches * 2))
         self._steps(first, steps, {n: self.be.asarray(v) for n, v in drives.items()}, record)
         return self.be.to_numpy(record)[: steps * branches * 2].reshape(steps, branches, 2).copy()
+
+    def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
+        raise TypeError(f"{type(self).__name__} does not say how it steps")
+
+
+class Walk(Schedule):
+    """Plane after plane, every step over the whole lattice; the oracle of :class:`Blocks`."""
+
+    file = "yee_walk"
+
+    def __init__(self, tables: Tables, be: Backend) -> None:
+        super().__init__(tables, be)
+        self.rows = uniform_rows(tables, be)
 
     def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
         planes = len(self.tables.groups.x) - 1
@@ -119,6 +139,59 @@ class Blocks(Walk):
             done += depth
 
 
+class Cells(Schedule):
+    """One thread per cell: two launches per step, and one for every list that is not empty.
+
+    What does not change from step to step is checked once; a launch then costs little more than the driver's own.
+    """
+
+    file = "yee"
+
+    def __init__(self, tables: Tables, be: Backend) -> None:
+        super().__init__(tables, be)
+        t, a, plan = tables, tables.arrays, dict(zip(PLAN, tables.plan.tolist(), strict=False))
+        nodes, extents = t.lattice.nodes, ("LOW_X", "HIGH_X", "LOW_Y", "HIGH_Y", "LANES_LOW", "LANES_HIGH", "WIDEST")
+        lattice = (t.lattice.stride, t.lattice.component, plan["LONGEST"])
+        layer = tuple(plan[n] for n in extents)
+        places = [tuple(plan[f"PSI_{f}{x}"] for x in "XYZ") for f in "EH"]
+        prepare = self.module.prepare
+        self._electric = prepare("cells_e", nodes, *lattice, plan["WIDE_IDS"], *layer, *places[0], t.ids8, t.ids16, a["ca"],
+                          a["cb"], a["factor"], a["layer"], t.h, t.e, t.psi)  # fmt: skip
+        self._magnetic = prepare("cells_h", nodes, *lattice, *layer, *places[1], a["factor"], a["layer"], t.e, t.h, t.psi)
+        self._faces = prepare("faces", len(t.faces.face), a["face"], a["turn"], a["face_gain"], t.e, t.h)
+
+    def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
+        t, a, prepare = self.tables, self.tables.arrays, self.module.prepare
+        electric, magnetic = t.terms.electric, len(t.terms.entry) - t.terms.electric
+        drive = (t.terms.columns, a["entry"], a["term_row"], a["column"], a["coefficient"], drives["drive"])
+        currents = prepare("terms", electric, 0, 0, *drive, t.e)
+        surface = prepare("terms", magnetic, 0, electric, *drive, t.h)
+        branches = prepare("branches", len(t.branches.elements), 0, a["path_row"], a["path_edge"], a["sign"],
+                           a["path_gain"], a["law"], drives["source"], t.state, t.e, record)  # fmt: skip
+        sample = 0
+        for n in range(steps):
+            self._electric()
+            currents(n)
+            branches(n)
+            self._magnetic()
+            self._faces()
+            surface(n)
+            if t.regions and (first + n + 1) % t.every == 0:
+                self._sample(sample, drives["phase"])
+                sample += 1
+
+    def _sample(self, sample: int, phase: Any) -> None:
+        t, lattice = self.tables, self.tables.lattice
+        for region, *offsets in t.regions:
+            size = tuple(h - a for a, h in zip(region.low, region.high, strict=True))
+            low = (region.low[0] + 1) * lattice.plane + region.low[1] * lattice.stride + region.low[2]
+            count = 6 * len(t.frequencies) * int(np.prod(size))
+            for magnetic, (at, field) in enumerate(zip(offsets, (t.e, t.h), strict=True)):
+                if at >= 0:
+                    self.module.launch("fourier", size, sample, low, lattice.plane, lattice.stride, lattice.component,
+                                       len(t.frequencies), magnetic, phase, field, t.dft[at : at + count])  # fmt: skip
+
+
 def uniform_rows(tables: Tables, be: Backend) -> Any:
     """Per component and row: the material that most of it has at both ends, and the range that differs, int32."""
     nx, ny, nz = tables.lattice.nodes
@@ -130,9 +203,10 @@ def uniform_rows(tables: Tables, be: Backend) -> Any:
     return rows
 
 
-KINDS: dict[str, type[Walk]] = {"c": Blocks, "numpy": Walk}
+KINDS: dict[str, type[Schedule]] = {"c": Blocks, "numpy": Walk, "cuda": Cells}
+"""Schedule by the kind of kernel module."""
 
 
-def schedule_of(tables: Tables, be: Backend) -> Walk:
+def schedule_of(tables: Tables, be: Backend) -> Schedule:
     """The schedule for the kernels of a device."""
     return KINDS[be.kernels.load("yee_rows", tables.real).kind](tables, be)
