@@ -11,7 +11,12 @@ from markupsafe import Markup, escape
 CURVES = ("#2f7ed8", "#d9822b", "#3a9d5d", "#b1467f", "#7a5cc7", "#8a6d3b", "#159aa5", "#c0392b")
 
 
-def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], tolerance: float | None) -> Markup:
+def residual_chart(
+    names: Sequence[str],
+    histories: Sequence[Sequence[float]],
+    tolerance: float | None,
+    step: str = "iteration",
+) -> Markup:
     """Relative residual against iteration, one curve per port, on a logarithmic axis.
 
     Parameters
@@ -22,6 +27,8 @@ def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], t
         Relative residual per iteration; values that are not positive and finite are left out.
     tolerance : float or None
         Drawn as a dashed line.
+    step : str
+        What the residuals were taken after.
     """
     curves = [[(i, r) for i, r in enumerate(h) if math.isfinite(r) and r > 0] for h in histories]
     values = [r for c in curves for _, r in c] + ([tolerance] if tolerance else [])
@@ -48,8 +55,7 @@ def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], t
             f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end">10'
             f'<tspan dy="-5" font-size="9">{_signed(decade)}</tspan></text>'
         )
-    step = _nice_step(longest, 7)
-    for i in range(0, longest + 1, step):
+    for i in range(0, longest + 1, _nice_step(longest, 7)):
         parts.append(f'<text x="{x(i):.1f}" y="{height - bottom + 18}" text-anchor="middle">{i}</text>')
     if tolerance:
         at = y(tolerance)
@@ -68,7 +74,7 @@ def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], t
         )
     middle = top + (height - top - bottom) / 2
     parts.append(
-        f'<text x="{left + (width - left - right) / 2:.0f}" y="{height - 8}" text-anchor="middle">iteration</text>'
+        f'<text x="{left + (width - left - right) / 2:.0f}" y="{height - 8}" text-anchor="middle">{step}</text>'
     )
     parts.append(
         f'<text transform="rotate(-90)" x="{-middle:.0f}" y="14" text-anchor="middle">relative residual</text>'
@@ -78,7 +84,7 @@ def residual_chart(names: Sequence[str], histories: Sequence[Sequence[float]], t
     )
     return Markup(  # every piece above is a number or escaped
         f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="Relative residual against iteration for {len(names)} port(s)">{frame}{"".join(parts)}</svg>'
+        f'aria-label="Relative residual against {step} for {len(names)} port(s)">{frame}{"".join(parts)}</svg>'
     )
 
 

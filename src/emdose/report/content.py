@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 CLOSURE_LIMIT = 0.05
 """Power balance closure above which the page warns in red."""
 
+LEAST_LOSS = 1e-6
+"""Share of the power delivered below which the loss in elements is rounding of a coil without any."""
+
 COLOURS = (
     "#e0a899",
     "#f2d27a",
@@ -226,10 +229,15 @@ def convergence(summary: Mapping[str, Any]) -> dict[str, Any]:
     data = summary.get("convergence", {})
     ports = _ports(data)
     tolerance = data.get("tolerance")
+    in_time = data.get("method") == "fdtd"
     return {
         "chart": charts.residual_chart(
-            [p["name"] for p in ports], [p["history"] for p in ports], tolerance if is_finite(tolerance) else None
+            [p["name"] for p in ports],
+            [p["history"] for p in ports],
+            tolerance if is_finite(tolerance) else None,
+            "quarter period" if in_time else "iteration",
         ),
+        "count": "Steps" if in_time else "Iterations",
         "tolerance": plain(tolerance),
         "meaning": str(data.get("meaning") or "").replace("E_error_estimate", "the estimated error of E"),
         "has_error": any(is_finite(p["error"]) for p in ports),
@@ -256,7 +264,9 @@ def power(summary: Mapping[str, Any]) -> dict[str, Any]:
     if summary.get("provenance", {}).get("engine") == "Fdtd":  # the source stands in its grid
         names = {"extinction_W": "Delivered by the source", "absorbed_W": "Absorbed in the body",
                  "scattered_W": "Radiated by coil and body"}  # fmt: skip
-        names |= {"lost_W": "Lost in elements of the coil"} if data.get("lost_W") else {}
+        lost, given = data.get("lost_W"), data.get("extinction_W")
+        if is_finite(lost) and is_finite(given) and lost > LEAST_LOSS * given:
+            names["lost_W"] = "Lost in elements of the coil"
     closure = data.get("closure")
     powers = [float(data[k]) if is_finite(data.get(k)) else math.nan for k in names]
     given = {"given": "delivered by the source"} if names["extinction_W"].startswith("Delivered") else {}
@@ -290,7 +300,10 @@ def quantity_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:
 
 def provenance(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Versions, hashes, device and times as rows."""
-    rows = flat(summary.get("provenance", {}))
+    told = dict(summary.get("provenance", {}))
+    if isinstance(told.get("timing_s"), Mapping):  # one row per run would be many
+        told["timing_s"] = {k: v for k, v in told["timing_s"].items() if k != "per_port"}
+    rows = flat(told)
     return rows + [(f"time: {words(k)} [s]", v) for k, v in flat(summary.get("timing_s", {}))]
 
 
@@ -321,7 +334,7 @@ def _ports(convergence: Mapping[str, Any]) -> list[dict[str, Any]]:
             "iterations": p.get("iterations"),
             "residual": p.get("residual"),
             "error": p.get("E_error_estimate"),
-            "history": [float(r) for r in p.get("history", []) if is_finite(r)],
+            "history": [float(r) if is_finite(r) else math.nan for r in p.get("history", [])],
         }
         for n, p in enumerate(convergence.get("ports", []))
     ]

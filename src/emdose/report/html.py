@@ -16,9 +16,9 @@ from emdose.io.implant_results import ImplantResult
 from emdose.io.results import LOCK_FILE, REPORT_FILE
 from emdose.report import content, limit_table, thermal_content
 from emdose.report.network_content import network
-from emdose.report.scene import GLOW, Renderer, Scene
+from emdose.report.scene import GLOW, Renderer, Scene, shield_lines
 from emdose.report.volumes import colour_table, find_peak, pack
-from emdose.report.wording import heading, number, plain, words
+from emdose.report.wording import number, parameter, words
 
 if TYPE_CHECKING:
     from emdose.io.results import RunResult
@@ -88,6 +88,7 @@ def render(result: RunResult) -> str:
         np.asarray(result.coil.segments, float).reshape(-1, 2, 3),
         np.where(phantom.body & np.isfinite(hot.value), hot.value, 0.0),
         None if peak is None else peak.position_m,
+        shield_lines(result.coil.parameters),
     )
     renderer = Renderer(scene)  # draws while the rest of the page is made
 
@@ -172,6 +173,8 @@ def _picture(renderer: Renderer, result: RunResult, title: str, marked: bool) ->
         if marked and not problem
         else (f" The red dot marks the peak of {title}." if marked else "")
     )
+    shield = " Grey lines are its shield." if len(shield_lines(result.coil.parameters)) else ""
+    spot = shield + spot
     return {
         "source": "data:image/png;base64," + base64.b64encode(png).decode("ascii"),
         "alt": f"Three-dimensional picture of {shown}.{spot}",
@@ -182,6 +185,8 @@ def _picture(renderer: Renderer, result: RunResult, title: str, marked: bool) ->
 
 def _setup(result: RunResult) -> list[tuple[str, str]]:
     grid = result.phantom.grid
+    given = {k: v for k, v in result.coil.parameters.items() if v is not None and v != result.coil.name}
+    built = ", ".join(parameter(str(k), v) for k, v in given.items())
     rows = [
         ("Body", words(result.phantom.name)),
         ("Body's origin", str(getattr(result.phantom, "source", "") or "–")),
@@ -192,7 +197,7 @@ def _setup(result: RunResult) -> list[tuple[str, str]]:
         ),
         ("Tissue voxels", f"{int(result.phantom.body.sum()):,}".replace(",", "\u202f")),
         ("Source", result.coil.name),
-        *((f"Source: {heading(str(k))}", plain(v)) for k, v in result.coil.parameters.items() if v != result.coil.name),
+        ("Built from", built),
         ("Frequency", f"{result.frequency_Hz / 1e6:.6g} MHz"),
     ]
     return [(name, text) for name, text in rows if text]

@@ -57,14 +57,11 @@ def banners(result: ImplantResult) -> list[dict[str, str]]:
 
 
 def tiles(result: ImplantResult) -> list[dict[str, str]]:
-    """The headline numbers: power and rise of every exposure, the worst of all orientations beside them."""
+    """The headline numbers: the peak rise of every exposure, its power and the worst of all orientations."""
     found = []
     for name, one in result.summary["implant"]["exposures"].items():
-        value, unit = watt(one["power_W"])
-        worst = " ".join(watt(one["worst_W"]))
-        found.append({"label": f"Power, {name}", "value": value, "unit": unit, "remark": f"worst orientation {worst}"})
-        remark = f"after {duration(one['duration_s'])}"
-        if is_finite(one.get("worst_rise_K")) and number(one["worst_rise_K"]) != number(one["rise_K"]):
+        remark = f"after {duration(one['duration_s'])}; {' '.join(watt(one['power_W']))} in the metal"
+        if is_finite(one.get("worst_rise_K")):
             remark += f"; worst orientation {number(one['worst_rise_K'])} K"
         found.append({"label": f"Peak rise, {name}", "value": number(one["rise_K"]), "unit": "K", "remark": remark})
     return found[:8]
@@ -166,7 +163,7 @@ def waveform_charts(one: Mapping[str, Any]) -> list[dict[str, Any]]:
     if wave:
         rates = np.asarray(wave["dbdt_T_s"], float)
         curves = [Curve(f"dB{a}/dt", 1e3 * np.asarray(wave["times_s"]), rates[:, n], colour=n)
-                  for n, a in enumerate("xyz") if np.any(rates[:, n])]  # fmt: skip
+                  for n, a in enumerate("xyz") if np.abs(rates[:, n]).max() > 1e-6 * np.abs(rates).max()]  # fmt: skip
         chart = line_chart(curves, "time [ms]", "dB/dt at the implant [T/s]", height=250)
         found.append({"chart": chart, "caption": wave["caption"]})
     if spectrum and len(spectrum["frequencies_Hz"]) > 1:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from emdose.models.implant_voxels import voxelise
 from emdose.report import content, implant_content
 from emdose.report.html import capital, cite, fill, lock_text, version_text
 from emdose.report.implant_scene import COLOURS, ImplantScene
@@ -34,7 +35,7 @@ def render(result: ImplantResult) -> str:
     """
     summary, version = result.summary, version_text()
     renderers = _start_pictures(result)  # they draw while the rest of the page is made
-    exposures = []
+    exposures, metal = [], _metal_on(result)
     for n, (name, one) in enumerate(summary["implant"]["exposures"].items()):
         maps = result.exposures[name]
         exposures.append({
@@ -42,7 +43,7 @@ def render(result: ImplantResult) -> str:
             "rows": implant_content.exposure_rows(result, name),
             "discs": implant_content.orientation_discs(result, name),
             "charts": implant_content.waveform_charts(one),
-            "slices": _slices(result, maps, one),
+            "slices": _slices(result, maps, one, metal),
             "picture": renderers[n],
         })  # fmt: skip
     whole, exposures = _collected(result, renderers, exposures)
@@ -153,14 +154,13 @@ def _picture(renderer: Renderer, caption: str) -> dict[str, Any]:
     }
 
 
-def _slices(result: ImplantResult, maps: ExposureMaps, one: dict[str, Any]) -> dict[str, str]:
+def _slices(result: ImplantResult, maps: ExposureMaps, one: dict[str, Any], metal: np.ndarray) -> dict[str, str]:
     """The temperature rise in three planes through its peak, with the outline of the metal, as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     grid, rise = result.heat_grid, np.asarray(maps.rise, float)
     peak = np.unravel_index(int(np.argmax(rise)), rise.shape)
-    metal = _metal_on(result)
     low, high = _shown_box(rise, metal)
     spans = [1e3 * (b - a) * s for a, b, s in zip(low, high, grid.spacing_m, strict=True)]
     wide = [spans[h] for _, h, _, _ in PLANES]
@@ -200,15 +200,8 @@ def _slices(result: ImplantResult, maps: ExposureMaps, one: dict[str, Any]) -> d
 
 
 def _metal_on(result: ImplantResult) -> np.ndarray:
-    """Part of every voxel of the heat's grid that is metal, from the finer voxels of the currents."""
-    source, grid = result.tensor.grid, result.heat_grid
-    places = (result.tensor.cells + 0.5) * np.array(source.spacing_m) + np.array(source.origin_m)
-    index = np.floor((places - np.array(grid.origin_m)) / np.array(grid.spacing_m)).astype(int)
-    good = np.all((index >= 0) & (index < grid.shape), axis=1)
-    out = np.zeros(grid.shape)
-    share = source.voxel_volume_m3 / grid.voxel_volume_m3
-    np.add.at(out, tuple(index[good].T), share * np.asarray(result.fraction, float)[good])
-    return out
+    """Part of every voxel of the heat's grid that is metal."""
+    return np.asarray(voxelise(result.implant, grid=result.heat_grid, check_walls=False).fraction)
 
 
 def _shown_box(rise: np.ndarray, metal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from emdose.report.charts import CURVES
 from emdose.report.wording import number
 
 WIDTH, LEFT, TOP, RIGHT, BOTTOM = 620, 66, 16, 18, 46
-ROW = 17
+ROW, LABEL = 17, 14
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,12 @@ def line_chart(
         at = across(value)
         parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>'
                      f'<text x="{at:.1f}" y="{height - BOTTOM + 18}" text-anchor="middle">{text}</text>')  # fmt: skip
-    for name, value in levels:
+    free = -math.inf
+    for name, value in sorted(levels, key=lambda level: level[1], reverse=True):
         if up.low <= value <= up.high and (value > 0 or not log_y):
             at = up(value)
+            name = name if at > free + LABEL else ""  # names of close levels would lie on each other
+            free = at if name else free
             parts.append(f'<line class="tolerance" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
                          f'<text x="{WIDTH - RIGHT - 6}" y="{at - 5:.1f}" text-anchor="end">{escape(name)}</text>'
                          )  # fmt: skip

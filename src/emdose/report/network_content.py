@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from emdose.report.line_chart import Curve, line_chart
-from emdose.report.wording import number
+from emdose.report.wording import MINUS, number
 
 FLOOR_DB = -60.0
 """Reflections below this are drawn at it: a perfect match has no finite value."""
+
+MOST_MODES, LEAST_QUALITY = 12, 2.0
+"""How many modes are shown at most, the nearest, and the quality below which there is no resonance to speak of."""
 
 UNITS = (("capacitance_F", "pF", 1e12), ("inductance_H", "nH", 1e9), ("resistance_ohm", "\N{OHM SIGN}", 1.0))
 
@@ -26,7 +30,7 @@ def network(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     level = _decibel(np.hypot(s[..., 0], s[..., 1]))
     ports, target = list(about["ports"]), 1e-6 * float(about["frequency_Hz"])
     at = int(np.abs(f - target).argmin())
-    curves = []
+    curves: list[Curve] = []
     for i in range(len(ports)):
         for j in range(i + 1):
             curves.append(Curve(f"|S{i + 1}{j + 1}|", f, level[:, i, j], len(curves), dashed=i != j))
@@ -34,19 +38,21 @@ def network(summary: Mapping[str, Any]) -> dict[str, Any] | None:
         curves[:10], "frequency [MHz]", "scattering parameters [dB]",
         label=f"Scattering parameters of {len(ports)} port(s) against frequency",
     )  # fmt: skip
-    matrix = [
-        {"name": f"{n + 1}: {name}", "values": [number(v, 3) for v in level[at, n]]} for n, name in enumerate(ports)
-    ]
+    matrix = [{"name": f"{n + 1}: {name}", "values": [_level(v) for v in level[at, n]]} for n, name in enumerate(ports)]
+    near = [m for m in about["modes"] if m["quality"] >= LEAST_QUALITY and _distance(m, target) <= 1]
+    shown = sorted(near, key=lambda m: _distance(m, target))[:MOST_MODES]
+    shown.sort(key=lambda m: float(m["frequency_Hz"]))
     return {
         "chart": chart,
         "frequency_MHz": f"{target:.6g}",
         "ports": len(ports),
         "matrix": matrix,
-        "modes": [
-            {"frequency": number(1e-6 * m["frequency_Hz"], 5), "quality": number(m["quality"], 3),
-             "note": "" if m.get("within", True) else "outside the computed band"}
-            for m in about["modes"] if m["quality"] >= 2
-        ],
+        "modes": [_mode(m, target) for m in shown],
+        "more_modes": len(about["modes"]) - len(shown),
+        "done": {(True, True): "Tuned and matched", (True, False): "Tuned", (False, True): "Matched"}.get(
+            (bool(about.get("tuned", True)), bool(about["matching"])), "As given, neither tuned nor matched"
+        ),
+        "samples": len(f),
         "elements": _elements(about["elements"]),
         "matching": [{"name": n, "steps": "; ".join(map(_step, steps))} for n, steps in about["matching"].items()],
         "asymmetry": number(about["asymmetry"], 2),
@@ -54,8 +60,26 @@ def network(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
+def _distance(mode: Mapping[str, Any], target_MHz: float) -> float:
+    """Octaves between a mode and a frequency."""
+    return abs(math.log2(1e-6 * mode["frequency_Hz"] / target_MHz))
+
+
+def _mode(mode: Mapping[str, Any], target_MHz: float) -> dict[str, Any]:
+    """A row of the table of modes; marked when the frequency lies within its resonance."""
+    f, quality = 1e-6 * mode["frequency_Hz"], mode["quality"]
+    here = abs(f - target_MHz) <= 0.5 * f / quality
+    note = "at the frequency" if here else ("" if mode.get("within", True) else "outside the computed band")
+    return {"frequency": number(f, 5), "quality": number(quality, 3), "note": note, "here": here}
+
+
 def _decibel(magnitude: np.ndarray) -> np.ndarray:
     return np.asarray(20 * np.log10(np.maximum(magnitude, 10 ** (FLOOR_DB / 20))))
+
+
+def _level(decibel: float) -> str:
+    """A level as text; what lies at the floor is below it."""
+    return f"below {number(FLOOR_DB, 2)}" if decibel <= FLOOR_DB else f"{decibel:.1f}".replace("-", MINUS)
 
 
 def _elements(elements: Mapping[str, Mapping[str, float]]) -> list[dict[str, str]]:

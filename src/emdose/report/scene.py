@@ -11,14 +11,15 @@ import io
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 TIMEOUT_S = 40.0
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-SKIN, COPPER, HOT, GUIDE = "#c59f86", "#b8692e", "#e0322b", "#7a7f87"
+SKIN, COPPER, HOT, GUIDE, SHIELD = "#c59f86", "#b8692e", "#e0322b", "#7a7f87", "#8c96a3"
 SCALE_BAR_M = 0.1
 GLOW = 0.75
 """Share of the largest value above which the hot region is drawn."""
@@ -40,6 +41,8 @@ class Scene:
         Map whose hot spot is marked (SAR averaged over 10 g, say); zero outside the body.
     hot_spot_m : (float, float, float) or None
         Position of its largest value [m].
+    outline_m : (m, 2, 3) float ndarray
+        Thin lines beside the conductors, such as those of a shield [m]; may be empty.
     """
 
     body: np.ndarray
@@ -48,6 +51,7 @@ class Scene:
     segments_m: np.ndarray
     hot: np.ndarray
     hot_spot_m: tuple[float, float, float] | None = None
+    outline_m: np.ndarray = field(default_factory=lambda: np.zeros((0, 2, 3)))
 
     def archive(self) -> bytes:
         """The scene as an NPZ archive."""
@@ -61,6 +65,7 @@ class Scene:
             segments_m=self.segments_m,
             hot=self.hot.astype(np.float32),
             hot_spot_m=spot,
+            outline_m=self.outline_m,
         )
         return stream.getvalue()
 
@@ -76,6 +81,7 @@ class Scene:
                 z["segments_m"],
                 z["hot"],
                 spot if np.all(np.isfinite(spot)) else None,  # type: ignore[arg-type]
+                z["outline_m"],
             )
 
     def plain(self) -> bytes:
@@ -89,7 +95,8 @@ class Scene:
             return self
         cut = (slice(None, None, n),) * 3
         spacing: Any = tuple(n * s for s in self.spacing_m)
-        return Scene(self.body[cut], spacing, self.origin_m, self.segments_m, self.hot[cut], self.hot_spot_m)
+        return Scene(self.body[cut], spacing, self.origin_m, self.segments_m, self.hot[cut], self.hot_spot_m,
+                     self.outline_m)  # fmt: skip
 
 
 class Renderer:
@@ -151,9 +158,11 @@ def draw_plain(scene: Scene) -> bytes:
     axes.scatter(*points.T, s=5, c=SKIN, alpha=0.6, linewidths=0, depthshade=False)
     if len(scene.segments_m):
         axes.add_collection3d(Line3DCollection(1e3 * scene.segments_m, colors=COPPER, linewidths=1.8))
+    if len(scene.outline_m):
+        axes.add_collection3d(Line3DCollection(1e3 * scene.outline_m, colors=SHIELD, linewidths=0.6))
     if scene.hot_spot_m is not None:
         axes.scatter(*(1e3 * np.asarray(scene.hot_spot_m)), s=70, c=HOT, marker="o", depthshade=False)
-    corners = np.concatenate([points, 1e3 * scene.segments_m.reshape(-1, 3)])
+    corners = np.concatenate([points, *(1e3 * s.reshape(-1, 3) for s in (scene.segments_m, scene.outline_m))])
     if len(corners):
         low, high = corners.min(axis=0), corners.max(axis=0)
         for setter, a, b in zip((axes.set_xlim, axes.set_ylim, axes.set_zlim), low, high, strict=True):
@@ -198,10 +207,12 @@ def draw(scene: Scene, size: tuple[int, int] = (1100, 960)) -> bytes:
     if len(scene.segments_m):
         ends = scene.segments_m.reshape(-1, 3)
         corners.append(ends)
-        cells = np.column_stack([np.full(len(scene.segments_m), 2), np.arange(len(ends)).reshape(-1, 2)])
-        wire = pv.PolyData(ends, lines=cells.ravel()).clean()
+        wire = _lines(scene.segments_m)
         width = 0.009 * float(np.ptp(ends, axis=0).max())
         plotter.add_mesh(wire.tube(radius=width, n_sides=14), color=COPPER, smooth_shading=True, specular=0.7)
+    if len(scene.outline_m):
+        corners.append(scene.outline_m.reshape(-1, 3))
+        plotter.add_mesh(_lines(scene.outline_m), color=SHIELD, line_width=2.5, opacity=0.6)
     side = np.ones(2)
     if scene.hot_spot_m is not None:  # look from the side of the hot spot, from the right and the front when in doubt
         side = np.where(np.asarray(scene.hot_spot_m)[:2] < corners[0].mean(axis=0)[:2], -1.0, 1.0)
@@ -257,6 +268,36 @@ def add_guides(plotter: Any, points: np.ndarray, aspect: float, view: np.ndarray
         z_color="#3f7fc4",
         viewport=(0.0, 0.0, 0.22, 0.22),
     )
+
+
+def shield_lines(parameters: Mapping[str, Any], lines: int = 24) -> np.ndarray:
+    """The cylinder of a shield about z as thin lines, (m, 2, 3) [m]: two rings and lines between them.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Those of a coil; without shield_radius_m and shield_length_m there is nothing to draw.
+    lines : int
+        Lines along z.
+    """
+    radius, length = (parameters.get(k) for k in ("shield_radius_m", "shield_length_m"))
+    if not radius or not length:
+        return np.zeros((0, 2, 3))
+    phi = np.linspace(0, 2 * np.pi, 4 * lines + 1)
+    ring = radius * np.stack([np.cos(phi), np.sin(phi), np.zeros_like(phi)], axis=1)
+    half = np.array([0, 0, 0.5 * length])
+    rings = [np.stack([ring[:-1] + z, ring[1:] + z], axis=1) for z in (-half, half)]
+    along = np.stack([ring[:-1:4] - half, ring[:-1:4] + half], axis=1)
+    return np.concatenate([*rings, along])
+
+
+def _lines(segments: np.ndarray) -> Any:
+    """Straight pieces (n, 2, 3) as a mesh of lines."""
+    import pyvista as pv
+
+    ends = segments.reshape(-1, 3)
+    cells = np.column_stack([np.full(len(segments), 2), np.arange(len(ends)).reshape(-1, 2)])
+    return pv.PolyData(ends, lines=cells.ravel()).clean()
 
 
 def _level_set(value: np.ndarray, level: float, scene: Scene) -> Any:

@@ -27,6 +27,15 @@ UNITS = {
     "A": "A",
 }
 """Endings of keys that are units, longest first."""
+PARAMETER_UNITS = {
+    "V_m": (1.0, "V/m"),
+    "F": (1e12, "pF"),
+    "H": (1e9, "nH"),
+    "ohm": (1.0, "\N{OHM SIGN}"),
+    "m": (1e3, "mm"),
+    "deg": (1.0, "°"),
+}
+"""Endings of the parameters of sources: factor and unit in which they are shown."""
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -102,6 +111,18 @@ def heading(key: str) -> str:
         if key.endswith(f"_{ending}") and len(key) > len(ending) + 1:
             return f"{words(key[: -len(ending) - 1])} [{unit}]"
     return words(key)
+
+
+def parameter(key: str, value: Any) -> str:
+    """One parameter of a source in words: "radius 0.15 m", "capacitance 20 pF", "high-pass birdcage"."""
+    if key == "kind":
+        return str(value)
+    for ending, (factor, unit) in PARAMETER_UNITS.items():
+        if key.endswith(f"_{ending}") and isinstance(value, int | float | list | tuple):
+            values = value if isinstance(value, list | tuple) else [value]
+            text = ", ".join(f"{factor * v:.6g}" for v in values)
+            return f"{words(key[: -len(ending) - 1])} {text if len(values) == 1 else f'({text})'} {unit}"
+    return f"{words(key)} {plain(value)}"
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
