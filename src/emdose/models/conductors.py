@@ -35,7 +35,7 @@ class Wire:
         Corners [m]; the wire is closed when the last equals the first.
     radius_m : float, optional
         Radius [m]. With it the near field of the wire is corrected on the grid; without it the wire is a line of
-        edges, which acts like a radius of about 0.14 to 0.2 cells.
+        edges, which acts like a radius of about 0.2 cells.
 
     Raises
     ------

@@ -35,10 +35,8 @@ def damped_series(resistance_ohm: float, inductance_H: float, capacitance_F: flo
     return resonance(inductance_H, capacitance_F) * math.sqrt(1 - 1 / (4 * quality**2)), quality
 
 
-def coupled_resonators(
-    inductance_H: float, capacitance_F: float, coupling: float
-) -> tuple[float, float]:
-    """Lower and upper frequency f0 / sqrt(1 +- k) of two equal circuits with the coupling coefficient k = M / L [Hz]."""
+def coupled_resonators(inductance_H: float, capacitance_F: float, coupling: float) -> tuple[float, float]:
+    """Lower and upper frequency f0 / sqrt(1 +- k) of two equal circuits with the coupling k = M / L [Hz]."""
     f = resonance(inductance_H, capacitance_F)
     return f / math.sqrt(1 + abs(coupling)), f / math.sqrt(1 - abs(coupling))
 
