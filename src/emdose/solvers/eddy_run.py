@@ -58,6 +58,7 @@ class EddyRun:
         self.surfaces = implant if isinstance(implant, Implant) else None
         self.sources = sources_of(sources, middle(implant))
         self.notes: list[str] = []
+        self.engine = ["voxel"] * len(frequencies_Hz)
         self.facts: dict[str, Any] = {"engines": {}}
         self.clock: dict[str, float] = {}
 
@@ -88,13 +89,13 @@ class EddyRun:
         these = choice.where("thin-skin")
         if len(these):
             self._on_surface(net, these, choice, out)
-        self._judge(choice, ratio)
+        self._judge(out)
         self.clock["all"] = time.perf_counter() - start
         self.report({"stage": "done", "index": len(f), "count": len(f), "residual": float(out.residual.max()),
                      "tolerance": solver.tolerance})  # fmt: skip
         result = PowerTensor(
             frequencies_Hz=f, sources=tuple(s.name for s in self.sources), matrix=out.matrix, grid=net.grid,
-            cells=cells, loss=out.loss, engine=tuple("voxel" if "voxel" in e else e for e in choice.engine),
+            cells=cells, loss=out.loss, engine=tuple(self.engine),
             residual=out.residual, identity=out.identity, skin_depth_over_step=ratio,
             metals=tuple(getattr(self.implant, "metals", ())), source_units=tuple(s.unit for s in self.sources),
             warnings=tuple(self.notes),
@@ -208,6 +209,7 @@ class EddyRun:
             self.report({"stage": "frequency", "index": int(index), "count": len(self.frequencies_Hz),
                          "frequency_Hz": float(self.frequencies_Hz[index])})  # fmt: skip
             k = int(choice.thin_index[index])
+            self.engine[index] = "thin-skin"
             out.matrix[index] = thin.matrix[k]
             power = (thin.surface_loss[k] * thin.areas).reshape(n * n, -1)
             out.loss[index] = (shares @ power.T).T.reshape(n, n, -1) / volume
@@ -216,30 +218,23 @@ class EddyRun:
             "triangles": len(thin.areas), "holes": thin.handles, "inner_field": thin.inner_field,
         }  # fmt: skip
 
-    def _judge(self, choice: Choice, ratio: np.ndarray) -> None:
+    def _judge(self, out: _Parts) -> None:
         """Say where numbers are weak."""
         f = self.frequencies_Hz
-        steps = self.facts["engines"]
-        for name in ("voxel", "fine voxel"):
-            these = choice.where(name)
-            if not len(these) or name not in steps:
-                continue
-            step = max(steps[name]["spacing_m"])
-            here = ratio[these] * max(steps["voxel"]["spacing_m"] if "voxel" in steps else [step]) / step
-            low = here.min()
-            if low < RESOLVED * (1 - 1e-6) and VOXEL_ERROR / low**2 > GOOD * (1 + 1e-6):
-                self.notes.append(
-                    f"skin depth is {low:.2g} voxels at {f[these][np.argmin(here)]:g} Hz: below {RESOLVED:g} the power "
-                    f"on voxels may be off by {100 * VOXEL_ERROR / low**2:.1g} %; use a smaller spacing_m"
-                )
-        if choice.thin is not None:
-            these = choice.where("thin-skin")
-            errors = choice.thin.error_estimate[choice.thin_index[these]] if len(these) else np.zeros(1)
-            if errors.max() > 2 * GOOD:
-                self.notes.append(
-                    f"the skin is not thin at {f[these][np.argmax(errors)]:g} Hz: the power of the thin-skin engine "
-                    f"may be off by {100 * errors.max():.1g} %"
-                )
+        on_voxels = np.array([e == "voxel" for e in self.engine])
+        weak = np.where(on_voxels, out.error, 0.0)
+        ratio = np.sqrt(VOXEL_ERROR / np.maximum(weak, 1e-30))
+        if ratio.min() < RESOLVED and weak.max() > GOOD * (1 + 1e-6):
+            self.notes.append(
+                f"skin depth is {ratio.min():.2g} voxels at {f[np.argmin(ratio)]:g} Hz: below {RESOLVED:g} the power on "
+                f"voxels may be off by {100 * weak.max():.1g} %; use a smaller spacing_m"
+            )
+        weak = np.where(on_voxels, 0.0, out.error)
+        if weak.max() > 2 * GOOD:
+            self.notes.append(
+                f"the skin is not thin at {f[np.argmax(weak)]:g} Hz: the power of the thin-skin engine may be off by "
+                f"{100 * weak.max():.1g} %"
+            )
         for note in self.notes:
             warnings.warn(note, EmdoseWarning, stacklevel=4)
 
