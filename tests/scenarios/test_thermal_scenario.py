@@ -11,6 +11,7 @@ import emdose as em
 from emdose import scenarios
 from emdose.errors import InputError
 from emdose.io import results
+from emdose.report import thermal_content
 from emdose.report.html import render
 from emdose.solvers.bioheat import Bioheat
 
@@ -109,7 +110,8 @@ def test_without_the_table_nothing_changes(finished):
     assert "thermal" not in result.summary
     assert not any("temperature" in name for name in result.summary["quantities"])
     assert "thermal" not in (finished / "scenario.lock.toml").read_text()
-    assert 'id="temperature"' not in render(result)
+    assert thermal_content.thermal(result.summary) is None
+    assert thermal_content.layers(result) == []
 
 
 def test_air_and_duty_cycle_come_from_the_checks(finished_warm, warm, write, tmp_path):

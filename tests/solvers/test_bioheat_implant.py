@@ -136,13 +136,13 @@ def test_hottest_direction_of_random_matrices() -> None:
     assert u @ T[at] @ u + offset[at] == pytest.approx(value)
 
 
-def test_margin_changes_nothing(body, implant, power, result) -> None:
+def test_margin_changes_nothing(implant, power) -> None:
     """Oracle: the whole body, against the part around the implant."""
-    wide = phantoms.gel_box(2.5e-3, (0.2, 0.18, 0.2), MUSCLE)
-    cut = Bioheat(tolerance=1e-3).solve(wide, implant, power, 300.0)
+    wide = phantoms.gel_box(2.5e-3, (0.12, 0.1, 0.11), MUSCLE)
+    cut = Bioheat(tolerance=1e-3).solve(wide, implant, power, 60.0)
     assert cut.provenance["cut"]
     assert cut.phantom.grid.size < 0.5 * wide.grid.size
-    whole = Bioheat(tolerance=1e-3, margin_m=1.0).solve(wide, implant, power, 300.0)
+    whole = Bioheat(tolerance=1e-3, margin_m=1.0).solve(wide, implant, power, 60.0)
     assert cut.worst()[0].rise_K == pytest.approx(whole.worst()[0].rise_K, rel=2e-3)
 
 
