@@ -23,7 +23,7 @@ def test_device_equals_host(cuda, kind):
         "wave": PlaneWave(),
         "circuit": CapacitorLoop(size_m=(0.08, 0.08), capacitors=1, centre_m=(0, 0, 0.1), gap_m=H),
     }[kind]
-    solver = Fdtd(margin_m=0.12, cpml_cells=4, tolerance=0.01, coarsest_m=0.03)
+    solver = Fdtd(margin_m=0.12, cpml_cells=4, tolerance=1e-3 if kind == "circuit" else 0.01, coarsest_m=0.03)
     a, b = (solver.solve(Exposure(body, coil, 298e6), device=d) for d in ("cpu", cuda))
     assert type(b.E) is np.ndarray
     assert b.provenance["device"]["device"] == "cuda"

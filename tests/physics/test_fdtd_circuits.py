@@ -68,6 +68,18 @@ def test_tuning_and_power(cosimulation):
         cosimulation.tune(["C9"])
 
 
+def test_matching_delivers_all_the_power(cosimulation):
+    # Oracle: a matched feed takes what its source can give, V^2 / (8 R); energy closes with the ladder's part.
+    from emdose.solvers.network_matching import match
+
+    tuned = cosimulation.tune()
+    matched = tuned.with_circuit(match(tuned.network, tuned.circuit, 128e6, kind="L").circuit)
+    assert abs(matched.s_parameters().at(128e6).s[0, 0, 0]) < 1e-3
+    power = matched.fields().power.power()
+    assert power["extinction_W"] == pytest.approx(1 / 400, rel=1e-5)
+    assert power["closure"] < 2e-3
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "values",

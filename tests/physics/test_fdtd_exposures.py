@@ -194,13 +194,13 @@ def test_graded_air_against_uniform_air():
 def test_reciprocity_and_closure_of_several_ports():
     # Oracle: for real currents in a reciprocal body the matrix of delivered power is real; energy is conserved.
     body = phantoms.layered_sphere((0.03, 0.05), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), H).translate((0.01, 0, 0.02))
-    coil = LoopArray(3, radius_m=0.09, length_m=0.08)
+    coil = LoopArray(2, radius_m=0.08, length_m=0.08)
     fields = Fdtd(tolerance=1e-4).solve(Exposure(body, coil, 298e6), device="cpu")
     work = fields.power.extinction_W
     assert np.abs(work.imag).max() < 1e-3 * np.abs(work).max()
     rng = np.random.default_rng(2)
     for _ in range(3):
-        power = fields.drive(rng.normal(size=3) + 1j * rng.normal(size=3)).power.power()
+        power = fields.drive(rng.normal(size=2) + 1j * rng.normal(size=2)).power.power()
         assert power["closure"] < 1e-3
         assert min(power["absorbed_W"], power["scattered_W"]) > 0
 
