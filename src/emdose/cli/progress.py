@@ -181,6 +181,11 @@ def plan_line(plan: dict[str, Any]) -> str:
                 f"then heat on {heat} voxels, {exposures}")  # fmt: skip
     if "unknowns" not in plan:
         return f"plan: {shape} voxels, {methods} on {plan['device']}"
+    if "cells_shape" in plan:
+        cells = " x ".join(str(n) for n in plan["cells_shape"])
+        return (f"plan: {cells} cells, {plan['runs']} run{'s' if plan['runs'] != 1 else ''} of about {plan['steps']} "
+                f"steps on {plan['device']}; about {size(plan['bytes'])} and "
+                f"{duration(plan['seconds'])} to solve")  # fmt: skip
     ports = f"{plan['ports']} port{'s' if plan['ports'] != 1 else ''}"
     return (f"plan: {shape} voxels, {plan['unknowns']} unknowns, {ports} on {plan['device']}; "
             f"about {size(plan['bytes'])} and {duration(plan['seconds'])} to solve"

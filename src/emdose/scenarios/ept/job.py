@@ -10,6 +10,7 @@ import numpy as np
 
 from emdose import backend
 from emdose.io import ept_results
+from emdose.models.circuit_coils import require_ideal
 from emdose.models.exposure import Exposure
 from emdose.scenarios.ept import build, schema
 from emdose.scenarios.ept.judge import judged, quantities
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from emdose.ept import B1Map, PropertyMap
     from emdose.io import atomic
     from emdose.io.checkpoint import PortCheckpoint
+    from emdose.models.coils import Coil, PlaneWave
     from emdose.models.phantoms import Phantom
     from emdose.scenarios.loading import LoadedScenario
     from emdose.solvers.fields import Fields
@@ -78,7 +80,7 @@ class Job(Timed):
         self.device = backend.get(device).name
         super().__init__()
         simulated = isinstance(tables.data, schema.Simulated)
-        self.coil = None if tables.coil is None else rf.coil(tables.coil, file)
+        self.coil = None if tables.coil is None else _ideal(tables.coil, file)
         channels, drives = 1, None
         if simulated:
             assert self.coil is not None
@@ -239,3 +241,9 @@ class Job(Timed):
             if not about["voxels"]:
                 found.append(f"method '{name}' gave no voxel a value")
         return found
+
+
+def _ideal(table: Any, file: object) -> Coil | PlaneWave:
+    """The coil of a scenario, whose currents must be given."""
+    with rf.blamed_on(file, "coil"):
+        return require_ideal(rf.coil(table, file))

@@ -87,15 +87,18 @@ _CIRCUIT_BUILDERS = {
 }
 
 
-def solver(table: schema.VieTable | circuit_schema.FdtdTable, tuning: circuit_schema.Tuning | None = None) -> Any:
-    """The solver of a scenario: Vie, Fdtd, or Fdtd that tunes and matches the coil before it returns fields."""
+def solver(tables: schema.Scenario) -> Any:
+    """The solver of a scenario: Vie, Fdtd, or Fdtd with the network of a circuit coil, tuned and matched if asked."""
     from emdose.solvers.fdtd import Fdtd
     from emdose.solvers.vie import Vie
 
-    options = table.model_dump(exclude={"type"})
-    if isinstance(table, schema.VieTable):
+    options = tables.solver.model_dump(exclude={"type"})
+    if isinstance(tables.solver, schema.VieTable):
         return Vie(**options)
-    return Fdtd(**options) if tuning is None else TunedFdtd(Fdtd(**options), tuning)
+    if not isinstance(tables.coil, circuit_schema.CIRCUIT_COILS):
+        return Fdtd(**options)
+    as_given = circuit_schema.Tuning(tune=False, match=False)
+    return TunedFdtd(Fdtd(**options), tables.tuning or as_given)
 
 
 def drive_of(table: schema.Drive, source: Coil | PlaneWave | CircuitCoil, file: object = None) -> str | np.ndarray:

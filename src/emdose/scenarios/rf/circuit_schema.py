@@ -92,9 +92,12 @@ CIRCUIT_COILS = (CircuitBirdcage, CapacitorLoop, CapacitorLoopArray, Dipole)
 
 
 class Tuning(Table):
-    """Tune the coil with its load to the frequency of the exposure: one run per gap, then circuit algebra."""
+    """Tune and match a circuit coil with its load at the frequency of the exposure: circuit algebra after the runs."""
 
-    match: Annotated[bool, switch("match every feed to its impedance by a network of two capacitors")] = True
+    tune: Annotated[bool, switch("scale the capacitances until the useful mode of the coil is at the frequency")] = True
+    match: Annotated[
+        bool, switch("match every feed to its impedance by a network of two elements, of capacitors if possible")
+    ] = True
     span: Annotated[float, number("width of the plotted band over the frequency", 0, 1.5, above=True)] = 0.4
     points: Annotated[int, count("frequencies at which the network is kept", 3, 2001)] = 81
 

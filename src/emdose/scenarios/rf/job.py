@@ -90,7 +90,7 @@ class Job(Timed):
         super().__init__()
         with self._timed("phantom"):
             self.body = build.phantom(tables.phantom, file)
-        self.coil = build.coil(tables.coil, file)
+        self.coil: Any = build.coil(tables.coil, file)
         self.drive = build.drive_of(tables.drive, self.coil, file)
         self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
         with build.blamed_on(file, "checks"):
@@ -99,7 +99,7 @@ class Job(Timed):
         with build.blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
         with build.blamed_on(file, "solver"):
-            self.solver = build.solver(tables.solver, tables.tuning)
+            self.solver = build.solver(tables)
         if tables.thermal is not None:
             with build.blamed_on(file, "phantom.tissues"):
                 thermal.require_data(self.body)
@@ -117,7 +117,14 @@ class Job(Timed):
 
     def plan(self) -> dict[str, Any]:
         """Memory, time and size of the solution; raises ResourceError when it does not fit."""
-        plan: dict[str, Any] = dict(self.solver.plan(self.exposure, self.device))
+        try:
+            plan: dict[str, Any] = dict(self.solver.plan(self.exposure, self.device))
+        except InputError as error:  # a solver learns late that its options do not fit the exposure
+            table = "solver" if error.field in type(self.tables.solver).model_fields else ""
+            with build.blamed_on(self.scenario.file, table):
+                raise
+        if "cells" in plan:
+            plan["cells_shape"] = plan["shape"]
         return {**plan, "device": self.device, "ports": len(self.coil.ports), "shape": self.body.grid.shape}
 
     def describe(self) -> list[str]:
@@ -175,6 +182,7 @@ class Job(Timed):
         network = summary["provenance"].pop(NETWORK, None)
         if network is not None:
             summary[NETWORK] = network
+            summary["provenance"].pop("cosimulation", None)  # the same in other words
         maps = None
         if self.tables.thermal is not None:
             with self._timed("heat"):

@@ -1,12 +1,14 @@
-"""A solver that tunes and matches a coil with its load before it returns fields."""
+"""A solver that returns the fields of a circuit coil with its network, tuned and matched with the load if asked to."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.errors import ConvergenceError, EmdoseWarning, InputError
 from emdose.solvers.network import Network
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ class TunedFdtd:
     solver : Fdtd
         Its options.
     tuning : Tuning
-        The table [tuning].
+        What to do with the network of the gaps, and where to keep it.
     """
 
     solver: Fdtd
@@ -59,27 +61,55 @@ class TunedFdtd:
 
         Raises
         ------
-        InputError
-            When the coil cannot be tuned to the frequency of the exposure, or not matched.
-        ConvergenceError, ResourceError
+        InputError, ConvergenceError, ResourceError
             As :meth:`emdose.Fdtd.cosimulate`.
-        """
-        from emdose.solvers.network_matching import match
 
+        Warns
+        -----
+        EmdoseWarning
+            When the coil cannot be tuned or matched as asked; the fields are then those of the coil as far as it got.
+        """
         f, half = exposure.frequency_Hz, 0.5 * self.tuning.span
         band = np.linspace((1 - half) * f, (1 + half) * f, self.tuning.points)
         start = self.solver.cosimulate(exposure, list(band), device, progress, checkpoint)
-        tuned = start
-        if any(e.capacitance_F for e in start.coil.elements):
-            tuned = start.tune(pattern=useful_currents(start.coil), frequency_Hz=f)
-        ladders: dict[str, Any] = {}
-        final = tuned
-        if self.tuning.match:
-            matched = match(tuned.network, tuned.circuit, f)
-            final, ladders = tuned.with_circuit(matched.circuit), dict(matched.ladders)
-        fields = final.fields()
-        about = describe(final, tuned, ladders)
+        tuned = _tuned(start) if self.tuning.tune else start
+        final, ladders = _matched(tuned) if self.tuning.match else (tuned, {})
+        about = describe(final, tuned, ladders, tuned is not start)
+        try:
+            fields = final.fields()
+        except ConvergenceError as error:
+            if error.partial is not None:
+                kept = {**error.partial.provenance, NETWORK: about}
+                error.partial = replace(error.partial, provenance=kept)
+            raise
         return replace(fields, provenance={**fields.provenance, NETWORK: about})
+
+
+def _tuned(start: CoSimulation) -> CoSimulation:
+    """With capacitances that put the useful mode at the frequency of the exposure, if there are any."""
+    if not any(e.capacitance_F for e in start.coil.elements):
+        return start
+    try:
+        return start.tune(pattern=useful_currents(start.coil), frequency_Hz=start.frequency_Hz)
+    except InputError as error:  # the runs took long: they are kept
+        warnings.warn(f"the coil is not tuned: {error}", EmdoseWarning, stacklevel=3)
+        return start
+
+
+def _matched(tuned: CoSimulation) -> tuple[CoSimulation, dict[str, Any]]:
+    """With every feed matched by two capacitors, else by any ladder of two elements, and the ladders by feed."""
+    from emdose.solvers.network_matching import match
+
+    problem: Exception | None = None
+    for kind in ("two capacitors", "L"):
+        try:
+            found = match(tuned.network, tuned.circuit, tuned.frequency_Hz, kind=kind)
+        except (InputError, ConvergenceError) as error:
+            problem = error
+        else:
+            return tuned.with_circuit(found.circuit), dict(found.ladders)
+    warnings.warn(f"the feeds are not matched: {problem}", EmdoseWarning, stacklevel=3)
+    return tuned, {}
 
 
 def useful_currents(coil: Any) -> np.ndarray:
@@ -99,21 +129,24 @@ def useful_currents(coil: Any) -> np.ndarray:
     return found if "birdcage" in str(coil.parameters.get("kind")) else np.ones((len(found), 1))
 
 
-def describe(final: CoSimulation, tuned: CoSimulation, ladders: dict[str, Any]) -> dict[str, Any]:
+def describe(final: CoSimulation, tuned: CoSimulation, ladders: dict[str, Any], moved: bool) -> dict[str, Any]:
     """Plain values of a tuned coil: S-parameters, modes, elements and matching."""
     network = final.s_parameters()
     elements = {
         e.name: {k: v for k in ("resistance_ohm", "inductance_H", "capacitance_F") if (v := getattr(e, k))}
         for e in final.coil.elements
     }
+    # Metal alone, a dipole say, has modes too, but no circuit to find them by.
+    natural = tuned.modes() if any(e.capacitance_F or e.inductance_H for e in tuned.coil.elements) else []
     return {
         "frequency_Hz": final.frequency_Hz,
         "frequencies_Hz": network.frequencies_Hz.tolist(),
         "ports": list(network.names),
         "reference_ohm": network.reference_ohm.tolist(),
         "S": np.stack([network.s.real, network.s.imag], -1).tolist(),
-        "modes": [{"frequency_Hz": m.frequency_Hz, "quality": m.quality, "within": m.within} for m in tuned.modes()],
+        "modes": [{"frequency_Hz": m.frequency_Hz, "quality": m.quality, "within": m.within} for m in natural],
         "elements": elements,
+        "tuned": moved,
         "matching": {name: [_step(*s) for s in ladder.steps] for name, ladder in ladders.items()},
         "asymmetry": final.asymmetry,
         "gaps": len(final.coil.gaps),
