@@ -18,6 +18,7 @@ from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
+    from emdose.models.circuit_coils import CircuitCoil
     from emdose.models.coils import Coil, PlaneWave
     from emdose.models.phantoms import Phantom
     from emdose.solvers.fields import Fields
@@ -57,7 +58,7 @@ def check(
     standard: str = STANDARD,
     edition: str = "2022",
     *,
-    coil: Coil | PlaneWave | None = None,
+    coil: Coil | CircuitCoil | PlaneWave | None = None,
     coil_type: str = "volume",
     patient_mass_kg: float | None = None,
     head: str | np.ndarray | None = None,
@@ -83,7 +84,7 @@ def check(
         The body. Its regions whose names start with "head" are the definitions of the head.
     standard, edition : str
         "IEC 60601-2-33" and one of its editions "2010+A2:2015" (edition 3.2) and "2022" (edition 4).
-    coil : Coil or PlaneWave, optional
+    coil : Coil, CircuitCoil or PlaneWave, optional
         The ends of its conductors along z bound one definition of the exposed mass.
     coil_type : "volume" or "local"
         With "local" (surface coils, parallel transmission) the 10 g limits are checked as well.
@@ -281,7 +282,7 @@ def _heads(phantom: Phantom, head: str | np.ndarray | None) -> list[tuple[Region
 
 
 def _exposed_parts(
-    sar: SarMap, phantom: Phantom, coil: Coil | PlaneWave | None, exposed: np.ndarray | None
+    sar: SarMap, phantom: Phantom, coil: Coil | CircuitCoil | PlaneWave | None, exposed: np.ndarray | None
 ) -> list[tuple[Region, bool]]:
     parts = []
     extent = getattr(coil, "extent_m", None)

@@ -8,6 +8,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -80,7 +81,8 @@ class PortCheckpoint:
         except OSError as error:
             raise atomic.output_error(error, self.folder) from error
         with atomic.replacing(self.folder / f"{name}.npz") as part, part.open("wb") as stream:
-            np.savez(stream, **{_KEY: np.array(self.key)}, **{k: np.asarray(v) for k, v in arrays.items()})
+            kept: dict[str, Any] = {_KEY: np.array(self.key), **{k: np.asarray(v) for k, v in arrays.items()}}
+            np.savez(stream, **kept)
 
     def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
         """What :meth:`save_arrays` kept, or None when there is nothing that can be used; damage is said in a warning.

@@ -297,7 +297,7 @@ def _read_fields(group: Any, phantom: Phantom) -> Fields:
         B=group["B"][()],
         body=phantom.body,
         body_mass_kg=phantom.mass_kg,
-        power=PowerBalance(*(group.attrs[name] for name in POWERS), group.attrs.get("lost_W")),
+        power=PowerBalance(**{name: group.attrs[name] for name in POWERS}, lost_W=group.attrs.get("lost_W")),
         ports=ports,
         drives={p: np.eye(len(ports), dtype=complex)[i] for i, p in enumerate(ports)},
         drive_unit=str(group.attrs["drive_unit"]),

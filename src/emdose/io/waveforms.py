@@ -56,7 +56,7 @@ def read_waveform(path: Path | str, quantity: Literal["gradient", "field", "dB/d
         raise InputError("no samples in this file", file=path, expected=EXPECTED)
     table = np.array(rows)
     try:
-        return Sampled(table[:, 0], table[:, 1:], quantity=quantity, name=path.stem)
+        return Sampled(table[:, 0].tolist(), table[:, 1:].tolist(), quantity=quantity, name=path.stem)
     except InputError as error:
         raise InputError(error.problem, file=path, field=error.field, found=error.found,
                          expected=error.expected) from None  # fmt: skip

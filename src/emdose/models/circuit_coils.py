@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models.coils import Shield
+from emdose.models.coils import Coil, PlaneWave, Shield
 from emdose.models.conductors import Conductor, FeedPort, LumpedElement, Solid
 from emdose.models.grid import Vector
 from emdose.models.metal_clearance import conductor_points, first_in_body, near_body, shield_in_body
@@ -233,11 +233,12 @@ class CircuitCoil:
         return vector
 
 
-def require_ideal(coil: object) -> None:
-    """Raise InputError when a coil has no given currents, for solvers that need them."""
+def require_ideal(coil: Coil | CircuitCoil | PlaneWave) -> Coil | PlaneWave:
+    """The coil itself; raises InputError when it has no given currents, for solvers that need them."""
     if isinstance(coil, CircuitCoil):
         raise InputError(f"the coil {coil.name!r} has capacitors and feeds, whose currents only Fdtd finds",
                          field="coil", expected="Fdtd, or a coil of ideal currents such as Birdcage")  # fmt: skip
+    return coil
 
 
 def _distinct(items: Sequence[LumpedElement | FeedPort], what: str) -> None:

@@ -57,7 +57,7 @@ class RectilinearGrid:
     def bounds_m(self) -> tuple[Vector, Vector]:
         """Low and high corner [m]."""
         low, high = zip(*((float(n[0]), float(n[-1])) for n in (self.x, self.y, self.z)), strict=True)
-        return low, high  # type: ignore[return-value]
+        return low, high
 
     def nodes(self, axis: int) -> np.ndarray:
         """Node coordinates along one axis, (n + 1,) [m]."""

@@ -61,7 +61,7 @@ def fields_of(
     tissue = be.xp.zeros(3 * math.prod(problem.shape), bool)
     tissue[problem.index] = True
     tissue = tissue.reshape(3, *problem.shape)
-    E, B = problem.E_incident, incident_B(exposure.coil, grid, exposure.frequency_Hz, be, dtype)
+    E, B = problem.E_incident, incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype)
     for p in range(ports):
         scattered = green.scattered(currents[p][None])[0]
         scattered *= dtype.type(1 / unit)

@@ -59,7 +59,8 @@ class Problem:
         self.contrast = eps.ravel()[self.index] - 1
         self.M = (self.contrast / (self.contrast + 1)).astype(self.dtype)
         self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype)
-        self.E_incident = incident_E(exposure.coil, self.grid, f, be, self.dtype)
+        self.source = require_ideal(exposure.coil)
+        self.E_incident = incident_E(self.source, self.grid, f, be, self.dtype)
         self.products = 0
 
     @property

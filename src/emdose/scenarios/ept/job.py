@@ -97,7 +97,7 @@ class Job(Timed):
             with rf.blamed_on(file, ""):
                 self.exposure = Exposure(self.body, self.coil, frequency_Hz=frequency_Hz)
             with rf.blamed_on(file, "solver"):
-                self.solver = rf.solver(tables.solver)
+                self.solver = rf.vie(tables.solver)
             self.grid, present = self.body.grid, {"magnitude", "phase"}
         else:
             with self._timed("data"):

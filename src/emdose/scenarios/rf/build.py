@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emdose.models.coils import Coil, PlaneWave
     from emdose.models.phantoms import Phantom
     from emdose.solvers.fields import Fields
+    from emdose.solvers.vie import Vie
 
 
 @contextlib.contextmanager
@@ -90,15 +91,21 @@ _CIRCUIT_BUILDERS = {
 def solver(tables: schema.Scenario) -> Any:
     """The solver of a scenario: Vie, Fdtd, or Fdtd with the network of a circuit coil, tuned and matched if asked."""
     from emdose.solvers.fdtd import Fdtd
-    from emdose.solvers.vie import Vie
 
-    options = tables.solver.model_dump(exclude={"type"})
     if isinstance(tables.solver, schema.VieTable):
-        return Vie(**options)
+        return vie(tables.solver)
+    options = tables.solver.model_dump(exclude={"type"})
     if not isinstance(tables.coil, circuit_schema.CIRCUIT_COILS):
         return Fdtd(**options)
     as_given = circuit_schema.Tuning(tune=False, match=False)
     return TunedFdtd(Fdtd(**options), tables.tuning or as_given)
+
+
+def vie(table: schema.VieTable) -> Vie:
+    """The volume integral with the options of a table."""
+    from emdose.solvers.vie import Vie
+
+    return Vie(**table.model_dump(exclude={"type"}))
 
 
 def drive_of(table: schema.Drive, source: Coil | PlaneWave | CircuitCoil, file: object = None) -> str | np.ndarray:

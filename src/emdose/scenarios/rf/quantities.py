@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emdose.dosimetry.averaging import MassAverage
     from emdose.dosimetry.power import PowerReport
     from emdose.dosimetry.sar import SarMap
+    from emdose.models.circuit_coils import CircuitCoil
     from emdose.models.coils import Coil, PlaneWave
     from emdose.models.phantoms import Phantom
     from emdose.solvers.fields import Fields
@@ -29,7 +30,7 @@ def average_name(mass_kg: float) -> str:
 def quantities(
     fields: Fields,
     body: Phantom,
-    source: Coil | PlaneWave,
+    source: Coil | CircuitCoil | PlaneWave,
     sar: SarMap,
     averages: dict[str, MassAverage],
     power: PowerReport,
@@ -106,7 +107,7 @@ def _heads(sar: SarMap, body: Phantom, checks: Checks, add: Any) -> None:
         add(f"head_sar: {name}", value, "W/kg", mass_kg=mass)
 
 
-def _parts(sar: SarMap, body: Phantom, source: Coil | PlaneWave) -> list[Any]:
+def _parts(sar: SarMap, body: Phantom, source: Coil | CircuitCoil | PlaneWave) -> list[Any]:
     parts = []
     extent = getattr(source, "extent_m", None)
     if extent is not None:

@@ -75,8 +75,8 @@ def graded_largest(
         held = np.ones(near.shape)
         for axis in range(3):
             centre = centres[axis][cut[axis]].reshape([-1 if a == axis else 1 for a in range(3)])
-            ends = [np.clip(centre + s * near, low[axis], high[axis]) for s in (-0.5, 0.5)]
-            held *= (ends[1] - ends[0]) / (high[axis] - low[axis])
+            from_, to = (np.clip(centre + s * near, low[axis], high[axis]) for s in (-0.5, 0.5))
+            held *= (to - from_) / (high[axis] - low[axis])
         best[item] = np.where((near >= 0) & (held > FULLY_INSIDE), mean[tuple(cut)], -1e300).max()
 
 
