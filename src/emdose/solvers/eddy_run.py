@@ -226,8 +226,8 @@ class EddyRun:
         ratio = np.sqrt(VOXEL_ERROR / np.maximum(weak, 1e-30))
         if ratio.min() < RESOLVED and weak.max() > GOOD * (1 + 1e-6):
             self.notes.append(
-                f"skin depth is {ratio.min():.2g} voxels at {f[np.argmin(ratio)]:g} Hz: below {RESOLVED:g} the power on "
-                f"voxels may be off by {100 * weak.max():.1g} %; use a smaller spacing_m"
+                f"skin depth is {ratio.min():.2g} voxels at {f[np.argmin(ratio)]:g} Hz: below {RESOLVED:g} the power "
+                f"on voxels may be off by {100 * weak.max():.1g} %; use a smaller spacing_m"
             )
         weak = np.where(on_voxels, 0.0, out.error)
         if weak.max() > 2 * GOOD:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emdose.errors import InputError
-from emdose.validation.cases import averaging, bem, bioheat, ept, fdtd, incident, volume_integral
+from emdose.validation.cases import averaging, bem, bioheat, eddy, ept, fdtd, incident, volume_integral
 from emdose.validation.cases.rows import Row
 
 __all__ = ["Row", "names", "run"]
@@ -18,6 +18,7 @@ _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **bem.CASES,
     **bioheat.CASES,
     **averaging.CASES,
+    **eddy.CASES,
     **ept.CASES,
 }
 
