@@ -1,0 +1,53 @@
+"""The scripts of the gallery on implants run as they stand, and what they compute is checked against an oracle each."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)  # what a script writes stays out of the repository
+    return lambda name: runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+
+
+@pytest.mark.slow
+def test_implant_stl(run: Any) -> None:
+    """Oracles: the volume of the shape that was written; no direction beats the worst; the square of dB/dt."""
+    import emdose as em
+
+    got = run("11_implant_stl.py")
+    assert got["hip"].volume_m3 == pytest.approx(em.implants.hip().volume_m3, rel=1e-5)
+    rng = np.random.default_rng(2)
+    for u in rng.normal(size=(20, 3)):
+        u = 42 * u / np.linalg.norm(u)
+        assert got["power"].power(u, 270) <= got["watt"] * (1 + 1e-6)
+        assert got["heat"].peak(u / 42).rise_K <= got["spot"].rise_K * (1 + 1e-4)
+    assert got["power"].worst(270, rms=21)[0] == pytest.approx(got["watt"] / 4)
+
+
+def test_pulseq_heating(run: Any) -> None:
+    """Oracle: for a rod along x without skin effect, P' = pi sigma a^4 (Bx^2 / 8 + (By^2 + Bz^2) / 4)... as bounds."""
+    got = run("12_pulseq_heating.py")
+    b = got["spectrum"].rms
+    low = np.pi * 0.58e6 * 7e-3**4 * 0.12 * (b[0] ** 2 / 8 + (b[1] ** 2 + b[2] ** 2) / 4)
+    found = got["power"].average_power(got["spectrum"])
+    assert 0.6 * low < found < low  # ends of the rod and the skin effect lower it
+    assert got["wave"].mean == pytest.approx(0, abs=1e-6)
+    assert 0.9 < 1 - got["spectrum"].dropped < 1
+
+
+def test_rf_and_gradients(run: Any) -> None:
+    """Oracle: heat is linear: at one voxel both rises add up; the peak of both is at most the sum of the peaks."""
+    got = run("13_rf_and_gradients.py")
+    heat, along, both = got["heat"], got["along"] * 1.0, got["both"]
+    parts = heat.rise(along, extra=False)[both.index] + heat.extra["RF"][both.index]
+    assert both.rise_K == pytest.approx(parts, rel=1e-5)
+    assert max(got["alone"]) <= both.rise_K <= sum(got["alone"]) * (1 + 1e-6)
