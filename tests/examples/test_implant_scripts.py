@@ -23,7 +23,7 @@ def test_implant_stl(run: Any) -> None:
     """Oracles: the volume of the shape that was written; no direction beats the worst; the square of dB/dt."""
     import emdose as em
 
-    got = run("11_implant_stl.py")
+    got = run("12_implant_stl.py")
     assert got["hip"].volume_m3 == pytest.approx(em.implants.hip().volume_m3, rel=1e-5)
     rng = np.random.default_rng(2)
     for u in rng.normal(size=(20, 3)):
@@ -35,7 +35,7 @@ def test_implant_stl(run: Any) -> None:
 
 def test_pulseq_heating(run: Any) -> None:
     """Oracle: for a rod along x without skin effect, P' = pi sigma a^4 (Bx^2 / 8 + (By^2 + Bz^2) / 4)... as bounds."""
-    got = run("12_pulseq_heating.py")
+    got = run("13_pulseq_heating.py")
     b = got["spectrum"].rms
     low = np.pi * 0.58e6 * 7e-3**4 * 0.12 * (b[0] ** 2 / 8 + (b[1] ** 2 + b[2] ** 2) / 4)
     found = got["power"].average_power(got["spectrum"])
@@ -46,7 +46,7 @@ def test_pulseq_heating(run: Any) -> None:
 
 def test_rf_and_gradients(run: Any) -> None:
     """Oracle: heat is linear: at one voxel both rises add up; the peak of both is at most the sum of the peaks."""
-    got = run("13_rf_and_gradients.py")
+    got = run("14_rf_and_gradients.py")
     heat, along, both = got["heat"], got["along"] * 1.0, got["both"]
     parts = heat.rise(along, extra=False)[both.index] + heat.extra["RF"][both.index]
     assert both.rise_K == pytest.approx(parts, rel=1e-5)
