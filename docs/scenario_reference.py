@@ -26,7 +26,8 @@ def _kind(scenario: type[Table]) -> list[str]:
         tables = [t for t in _leaves(field.annotation) if _is_table(t)]
         need = "required" if field.is_required() else "optional"
         if len(tables) == 1:
-            lines += [f"### `[{key}]`", "", f"{_sentence(tables[0])} ({need})", "", *_rows(tables[0])]
+            title = f"{key}.NAME" if typing.get_origin(field.annotation) is dict else key
+            lines += [f"### `[{title}]`", "", f"{_sentence(tables[0])} ({need})", "", *_rows(tables[0])]
             continue
         common = [
             n for n in tables[0].model_fields if n != "type" and all(n in t.__mro__[1].model_fields for t in tables)
@@ -40,7 +41,11 @@ def _kind(scenario: type[Table]) -> list[str]:
         for table in tables:
             tag = _leaves(table.model_fields["type"].annotation)[0]
             lines += [f'#### `type = "{tag}"`', "", _sentence(table), ""]
-            lines += _rows(table, only=[n for n in table.model_fields if n not in (*common, "type")])
+            own = [n for n in table.model_fields if n not in (*common, "type")]
+            lines += _rows(table, only=own)
+            for sub, inner in ((n, _leaves(table.model_fields[n].annotation)) for n in own):
+                for part in filter(_is_table, inner):
+                    lines += [f"##### `[{key}.{sub}.NAME]`", "", _sentence(part), "", *_rows(part)]
     return lines
 
 
@@ -65,7 +70,7 @@ def _rows(table: type[Table], only: list[str] | None = None) -> list[str]:
 def _accepts(field: Any) -> str:
     leaves = [leaf for leaf in _leaves(field.annotation) if leaf is not type(None)]
     if any(_is_table(leaf) for leaf in leaves):
-        return "a table of changes per tissue, see below"
+        return "tables with a name each, see below"
     expected = [m.expected for m in [*field.metadata, *_metadata(field.annotation)] if hasattr(m, "expected")]
     words = [f"`{_toml_plain(leaf)}`" for leaf in leaves if isinstance(leaf, str)]
     return " or ".join([*words, *expected[:1]]) or ", ".join(getattr(leaf, "__name__", str(leaf)) for leaf in leaves)
