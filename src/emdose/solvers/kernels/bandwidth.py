@@ -10,3 +10,10 @@ def triad(shape: tuple[int], s: float, b: np.ndarray, c: np.ndarray, a: np.ndarr
     n = shape[0]
     np.multiply(c[:n], s, out=a[:n])
     a[:n] += b[:n]
+
+
+def scaled_add(shape: tuple[int], s: float, b: np.ndarray, a: np.ndarray) -> None:
+    """a = b + s a, elementwise."""
+    n = shape[0]
+    a[:n] *= s
+    a[:n] += b[:n]

@@ -38,22 +38,22 @@ typedef struct {
 /* f = a f + b z ((p - q) - (r - s)) for k in [begin, end) */
 ROWS void row_one(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
                 real a, real b, const real *z) {
-    for (int k = begin; k < end; k++) f[k] = yee_step(a, b * z[k], f[k], p[k], q[k], r[k], s[k]);
+    ROLLED for (int k = begin; k < end; k++) f[k] = yee_step(a, b * z[k], f[k], p[k], q[k], r[k], s[k]);
 }
 ROWS void row_of_8(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
                  const u8 *id, const real *ca, const real *cb, real b, const real *z) {
-    for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
+    ROLLED for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
 }
 ROWS void row_of_16(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
                   const u16 *id, const real *ca, const real *cb, real b, const real *z) {
-    for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
+    ROLLED for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
 }
 
 /* All of E in a row whose components have one material each: every row of H is loaded once. z01 is the factor of x and y. */
 ROWS void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy, const real *hz,
               i64 stride, i64 plane, real ax, real ay, real az, real bx, real by, real bz, const real *z01,
               const real *z2) {
-    for (i64 k = 0; k < stride; k++) {
+    ROLLED for (i64 k = 0; k < stride; k++) {
         const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];
         ex[k] = yee_step(ax, bx * w, ex[k], z, hz[k - stride], y, hy[k - 1]);
         ey[k] = yee_step(ay, by * w, ey[k], x, hx[k - 1], z, hz[k - plane]);
@@ -63,7 +63,7 @@ ROWS void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const r
 ROWS void e_row_lossless(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,
                        const real *hz, i64 stride, i64 plane, real bx, real by, real bz, const real *z01,
                        const real *z2) {
-    for (i64 k = 0; k < stride; k++) {
+    ROLLED for (i64 k = 0; k < stride; k++) {
         const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];
         ex[k] += (bx * w) * ((z - hz[k - stride]) - (y - hy[k - 1]));
         ey[k] += (by * w) * ((x - hx[k - 1]) - (z - hz[k - plane]));
@@ -72,7 +72,7 @@ ROWS void e_row_lossless(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez
 }
 ROWS void h_row(real *RESTRICT hx, real *RESTRICT hy, real *RESTRICT hz, const real *ex, const real *ey, const real *ez,
               i64 stride, i64 plane, real bx, real by, real bz, const real *z01, const real *z2) {
-    for (i64 k = 0; k < stride; k++) {
+    ROLLED for (i64 k = 0; k < stride; k++) {
         const real x = ex[k], y = ey[k], z = ez[k], w = z01[k];
         hx[k] += (bx * w) * ((ez[k + stride] - z) - (ey[k + 1] - y));
         hy[k] += (by * w) * ((ex[k + 1] - x) - (ez[k + plane] - z));
@@ -83,7 +83,7 @@ ROWS void h_row(real *RESTRICT hx, real *RESTRICT hy, real *RESTRICT hz, const r
 /* Layer along x or y: one set of coefficients for the row. gain is signed. */
 ROWS void row_layer(real *RESTRICT f, real *RESTRICT psi, const real *p, const real *q, int begin, int end, real b, real c,
                   real kappa, real gain, const real *z) {
-    for (int k = begin; k < end; k++) {
+    ROLLED for (int k = begin; k < end; k++) {
         const real d = p[k] - q[k], now = layer_psi(b, c, psi[k], d);
         psi[k] = now;
         f[k] += layer_gain(gain * z[k], now, kappa, d);
@@ -93,7 +93,7 @@ ROWS void row_layer(real *RESTRICT f, real *RESTRICT psi, const real *p, const r
 FN void row_end(real *RESTRICT f, real *RESTRICT psi, const real *p, i64 ahead, int lanes, const real *b, i64 widest,
                 real gain, const real *z) {
     const real *c = b + widest, *kappa = c + widest;
-    for (int k = 0; k < lanes; k++) {
+    ROLLED for (int k = 0; k < lanes; k++) {
         const real d = p[k + ahead] - p[k + ahead - 1], now = layer_psi(b[k], c[k], psi[k], d);
         psi[k] = now;
         f[k] += layer_gain(gain * z[k], now, kappa[k], d);
@@ -104,7 +104,7 @@ ROWS void row_ends(real *RESTRICT f, real *RESTRICT g, real *RESTRICT psi_f, rea
                    const real *q, i64 ahead, int lanes, const real *b, i64 widest, real gain_f, real gain_g,
                    const real *z) {
     const real *c = b + widest, *kappa = c + widest;
-    for (int k = 0; k < lanes; k++) {
+    ROLLED for (int k = 0; k < lanes; k++) {
         const real d = p[k + ahead] - p[k + ahead - 1], now = layer_psi(b[k], c[k], psi_f[k], d);
         const real t = q[k + ahead] - q[k + ahead - 1], then = layer_psi(b[k], c[k], psi_g[k], t);
         psi_f[k] = now;
@@ -124,7 +124,7 @@ FN void layer_edges(const Yee *y, const Row *w, real *f, real *psi, const real *
                     real kappa, real sign) {
     const real outside = sign * (y->cb[w->one] * w->scale);
     row_layer(f, psi, p, q, 0, w->begin, b, c, kappa, outside, w->z);
-    for (int k = w->begin; k < w->end; k++)
+    ROLLED for (int k = w->begin; k < w->end; k++)
         row_layer(f, psi, p, q, k, k + 1, b, c, kappa, sign * (y->cb[id_at(y, w->from + k)] * w->scale), w->z);
     row_layer(f, psi, p, q, w->end, n, b, c, kappa, outside, w->z);
 }
@@ -132,7 +132,7 @@ FN void layer_edges(const Yee *y, const Row *w, real *f, real *psi, const real *
 FN void ends_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p, int start, int lanes, int lane,
                    real sign) {
     const real *b = LAYER(y, 0, 2, 0) + lane, *c = LAYER(y, 0, 2, 1) + lane, *kappa = LAYER(y, 0, 2, 2) + lane;
-    for (int k = 0; k < lanes; k++) {
+    ROLLED for (int k = 0; k < lanes; k++) {
         const int at = start + k;
         const int id = at >= w->begin && at < w->end ? id_at(y, w->from + at) : w->one;
         const real d = p[at] - p[at - 1], now = layer_psi(b[k], c[k], psi[lane + k], d);
@@ -322,13 +322,13 @@ ROWS void dft_rows(const Yee *y, int magnetic, int i, int j0, int j1, i64 step) 
             const double *phase = y->phase + ((sample * plan[FREQUENCIES] + f) * 2 + magnetic) * 2;
             const real re = (real)phase[0], im = (real)phase[1];
             for (int c = 0; c < 3; c++)
-                for (int j = from; j < to; j++) {
+                ROLLED for (int j = from; j < to; j++) {
                     const i64 line = ((i64)(i - box[0]) * rows + (j - box[1])) * wide;
                     real *RESTRICT sum_re = y->dft + box[6 + magnetic] + ((i64)(2 * f) * 3 + c) * size + line;
                     real *RESTRICT sum_im = sum_re + 3 * size;
                     const real *x = (magnetic ? y->h : y->e) + c * plan[COMPONENT] + (i + 1) * plan[PLANE]
                                     + j * plan[STRIDE] + box[2];
-                    for (i64 k = 0; k < wide; k++) sum_re[k] += re * x[k], sum_im[k] += im * x[k];
+                    ROLLED for (i64 k = 0; k < wide; k++) sum_re[k] += re * x[k], sum_im[k] += im * x[k];
                 }
         }
     }
