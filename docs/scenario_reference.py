@@ -32,7 +32,8 @@ def _kind(scenario: type[Table]) -> list[str]:
         common = [
             n for n in tables[0].model_fields if n != "type" and all(n in t.__mro__[1].model_fields for t in tables)
         ]
-        lines += [f"### `[{key}]`", "", f"The key `type` says which; it is {need}.", ""]
+        title = f"{key}.NAME" if typing.get_origin(field.annotation) is dict else key
+        lines += [f"### `[{title}]`", "", f"The key `type` says which; it is {need}.", ""]
         if common:
             lines += ["Keys that every type has:", "", *_rows(tables[0], only=common)]
         for sub, inner in ((n, _leaves(tables[0].model_fields[n].annotation)) for n in common):

@@ -130,7 +130,7 @@ def frequencies(built: list[BuiltExposure]) -> tuple[float, ...]:
     count = max(4, MOST_FREQUENCIES - len(single))
     spread = np.geomspace(low, high, count)
     near = [f for f in spread if all(abs(math.log(f / s)) > 0.15 for s in single)]
-    return tuple(sorted({*single, *(float(f"{f:.4g}") for f in near), *([] if high in single else [high])}))
+    return tuple(sorted({*single, *(float(f"{f:.4g}") for f in near)}))
 
 
 def _exposure(name: str, table: Any, tables: schema.Scenario, matrix: np.ndarray | None) -> BuiltExposure:
