@@ -16,8 +16,7 @@ import emdose as em
 
 head = em.phantoms.layered_head(spacing_m=10e-3)
 exposure = em.Exposure(head, em.Birdcage(radius_m=0.15, length_m=0.20), frequency_Hz=127.74e6)
-pictures, axes = plt.subplots(1, 2, figsize=(7, 4), sharey=True)
-sar = {}
+sar, (pictures, axes) = {}, plt.subplots(1, 2, figsize=(7, 4), sharey=True)
 for name, solver, ax in (("Vie", em.Vie(), axes[0]), ("Fdtd", em.Fdtd(), axes[1])):
     fields = solver.solve(exposure).drive("quadrature").scale(b1plus_rms_T=2e-6)
     sar[name] = em.mass_average(em.point_sar(fields, head), head.density, head.spacing_m, mass_kg=10e-3)
