@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose import backend
 from emdose.compliance import Checks, check, limits
-from emdose.dosimetry.averaging import AveragingPlan
+from emdose.dosimetry.averaging import averaging_plan
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
@@ -107,9 +107,9 @@ class Job(Timed):
                 thermal.solver(tables.thermal, tables.checks)
         masses = (*tables.dosimetry.masses_kg, *REQUIRED_MASSES_KG)
         self.masses_kg = sorted({average_name(m): m for m in masses}.values())
-        if not self.body.grid.is_cubic:
-            raise InputError("mass averages need cubic voxels", file=file, field="phantom.spacing_m",
-                             found=self.body.spacing_m, expected="resample_spacing_m = one number")  # fmt: skip
+        if tables.solver.type == "vie" and not self.body.grid.is_cubic:
+            raise InputError("the volume integral needs cubic voxels", file=file, field="phantom.spacing_m",
+                             found=self.body.spacing_m, expected='resample_spacing_m = one number, or solver = "fdtd"')  # fmt: skip
         if self.body.mass_kg < max(self.masses_kg):
             least = f"at least {max(self.masses_kg):g} kg"
             raise InputError("the body is lighter than an averaging mass", file=file, field="phantom",
@@ -164,7 +164,7 @@ class Job(Timed):
         averages: dict[str, MassAverage] = {}
         with self._timed("averages"):
             for mass in self.masses_kg:
-                plan = AveragingPlan(sar.density, self.body.spacing_m, mass, device=self.device)
+                plan = averaging_plan(sar.density, self.body.spacing_m, mass, device=self.device)
                 averages[average_name(mass)] = plan.apply(sar.value)
         tell({"stage": "checks"})
         with self._timed("checks"):
