@@ -85,7 +85,7 @@ def test_50_hz() -> None:
 
 @pytest.mark.slow
 def test_50_and_200_hz() -> None:
-    winding = coil(4, 8, arc=12)
+    winding = coil(3, 6, arc=8)
     solver = em.EddyCurrent(engine="voxel")
     solution = solver.currents(plate(3e-3, 1.9e-3), 200.0, sources=lambda p: winding.potential(p, TURNS))
     for frequency in LOSS_W:
