@@ -14,7 +14,9 @@ from emdose.io.folders import read_result
 from emdose.io.implant_results import ImplantResult
 from emdose.models import metals
 from emdose.scenarios import text
+from emdose.scenarios.implant_gradient.heating import directions, orientations
 from emdose.solvers import eddy
+from emdose.solvers.heat_result import PAIRS
 
 BALL = {
     "scenario": {"kind": "implant-gradient", "name": "ball"},
@@ -190,3 +192,55 @@ def test_stopped_run_resumes(ball, tmp_path, monkeypatch):
         wanted = whole["quantities"][name]["value"]
         assert outcome.summary["quantities"][name]["value"] == pytest.approx(wanted, rel=1e-5)
     assert not (tmp_path / "out" / "checkpoint").exists()
+
+
+def test_rf_and_gradients_together(ball, tmp_path):
+    """Oracles: heat is linear: the peak of both lies between the larger and the sum of what each heats alone."""
+    rf = {
+        "scenario": {"kind": "rf", "name": "gel"},
+        "phantom": {"type": "gel-box", "size_m": [0.1, 0.1, 0.1], "spacing_m": 12.5e-3},
+        "coil": {"type": "birdcage", "rungs": 8},
+        "exposure": {"frequency_Hz": 63.87e6},
+        "normalise": {"whole_body_sar_W_kg": 2.0},
+    }
+    (tmp_path / "rf.toml").write_text(text.dump(rf), encoding="utf-8")
+    scenarios.run(tmp_path / "rf.toml", tmp_path / "rf", device="cpu")
+    ball["solver"] |= {"cache": False, "frequencies_Hz": [1000.0]}
+    ball["implant"]["position_m"] = [0.02, 0.0, 0.0]
+    ball["exposures"] = {"x": ball["exposures"]["along x"]}
+    ball["thermal"] |= {"margin_m": 0.015, "spacing_m": 5e-3}
+    ball["rf"] = {"file": "rf/result.h5", "duty_cycle": 0.5}
+    (tmp_path / "ball.toml").write_text(text.dump(ball), encoding="utf-8")
+    outcome = scenarios.run(tmp_path / "ball.toml", tmp_path / "both", device="cpu")
+    one = outcome.summary["implant"]["exposures"]["x"]
+    alone = one["gradient_rise_K"], one["rf_rise_K"]
+    assert min(alone) > 0
+    assert max(alone) * (1 - 1e-5) <= one["rise_K"] <= sum(alone) * (1 + 1e-5)
+    assert one["worst_rise_K"] >= one["rise_K"] * 0.999
+    about = outcome.summary["implant"]["rf"]
+    # 2 W/kg half of the time: the rise of gel that loses nothing is 1 W/kg t / c.
+    assert one["rf_rise_K"] < 5 * 120 / 4150
+    assert 0 < about["power_W"] < 1.0
+    assert any("without the implant" in w for w in outcome.summary["warnings"])
+    curves = read_result(outcome.folder).exposures["x"].curves
+    assert set(curves) == {"worst orientation", "gradients alone", "RF alone"}
+
+
+def test_orientations_against_brute_force():
+    """Oracle: the peak over all voxels for many directions."""
+    rng = np.random.default_rng(4)
+    roots = rng.normal(size=(200, 3, 3)) * rng.uniform(0.1, 1, 200)[:, None, None]
+    T = np.einsum("mij,mkj->mik", roots, roots)
+    six = np.stack([T[:, i, j] for i, j in PAIRS]).reshape(6, 10, 5, 4)
+    base = rng.uniform(0, 0.5, (10, 5, 4))
+    peaks, (worst, direction), place, best, lowest = orientations(six, base, directions())
+    many = rng.normal(size=(20_000, 3))
+    many /= np.linalg.norm(many, axis=1, keepdims=True)
+    brute = (np.einsum("ni,mij,nj->nm", many, T, many) + base.ravel()).max(1)
+    assert brute.max() <= worst * (1 + 1e-9)
+    assert worst == pytest.approx(brute.max(), rel=0.01)
+    assert lowest == pytest.approx(brute.min(), rel=0.02)
+    at = T.reshape(10, 5, 4, 3, 3)[place]
+    assert direction @ at @ direction + base[place] == pytest.approx(worst)
+    assert np.linalg.norm(best) == pytest.approx(1)
+    np.testing.assert_allclose(peaks, (np.einsum("ni,mij,nj->nm", directions(), T, directions()) + base.ravel()).max(1))

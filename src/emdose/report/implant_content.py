@@ -163,7 +163,7 @@ def waveform_charts(one: Mapping[str, Any]) -> list[dict[str, Any]]:
     if wave:
         rates = np.asarray(wave["dbdt_T_s"], float)
         curves = [Curve(f"dB{a}/dt", 1e3 * np.asarray(wave["times_s"]), rates[:, n], colour=n)
-                  for n, a in enumerate("xyz") if np.abs(rates[:, n]).max() > 1e-6 * np.abs(rates).max()]  # fmt: skip
+                  for n, a in enumerate("xyz") if np.abs(rates[:, n]).max() > 5e-3 * np.abs(rates).max()]  # fmt: skip
         chart = line_chart(curves, "time [ms]", "dB/dt at the implant [T/s]", height=250)
         found.append({"chart": chart, "caption": wave["caption"]})
     if spectrum and len(spectrum["frequencies_Hz"]) > 1:
