@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_up_result import made_up_result
 
 from emdose.io.results import CoilSummary
 from emdose.models.phantoms import sphere
 from emdose.report.html import render
 from emdose.report.network_content import network
-from emdose.report.scene import shield_lines
+from emdose.report.scene import Scene, shield_lines
 from emdose.report.wording import parameter
-from made_up_result import made_up_result
 
 TARGET_HZ = 127.74e6
 
@@ -43,6 +44,12 @@ def about(ports: int = 2, **changes):
         "asymmetry": 3e-7,
         "gaps": 32,
     } | changes  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def no_renderer(monkeypatch):
+    """The picture takes seconds and is not what these tests look at."""
+    monkeypatch.setattr("emdose.report.html.Renderer", lambda scene: SimpleNamespace(png=lambda: (b"png", "")))
 
 
 @pytest.fixture
@@ -155,6 +162,8 @@ def test_shield_is_drawn_where_there_is_one(result):
     assert np.allclose(np.hypot(lines[..., 0], lines[..., 1]), 0.18)
     assert np.ptp(lines[..., 2]) == pytest.approx(0.26)
     assert shield_lines({"radius_m": 0.15}).shape == (0, 2, 3)
+    scene = Scene(np.ones((2, 2, 2), bool), (1, 1, 1), (0, 0, 0), lines[:3], np.ones((2, 2, 2)), None, lines)
+    assert np.array_equal(Scene.of_archive(scene.archive()).outline_m, lines)
     coil = replace(result.coil, parameters={"shield_radius_m": 0.18, "shield_length_m": 0.26})
     assert "Grey lines are its shield" in render(replace(result, coil=coil))
     assert "Grey lines" not in render(result)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from command_line import call, one_line
 from emdose import scenarios
+from emdose.cli.progress import plan_line
 from emdose.errors import ConvergenceError, EmdoseWarning
 from emdose.io import results
 from emdose.scenarios import text
@@ -153,7 +155,7 @@ def test_fields_are_kept(tuned, summary):
 
 def test_report_is_made_again(tuned, tmp_path, capsys):
     # Oracle: the section of the network, from the folder alone.
-    code, out, err = call(capsys, "report", tuned, "--out", tmp_path / "page.html")
+    code, _, err = call(capsys, "report", tuned, "--out", tmp_path / "page.html")
     assert code == 0, err
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Coil as a network" in page
@@ -179,6 +181,17 @@ def test_lock_and_resume_give_the_same(tuned, summary, tmp_path):
     assert outcome.summary["scenario"]["scenario"]["sha256"] == summary["scenario"]["scenario"]["sha256"]
     assert outcome.summary["network"] == summary["network"]
     assert outcome.summary["quantities"] == summary["quantities"]
+
+
+def test_plan_counts_cells_steps_and_runs(loop, write):
+    # Oracle: two gaps are two runs; the cells are those of the engine, absorber included, not the voxels of the body.
+    from emdose.scenarios.loading import load
+    from emdose.scenarios.rf.job import Job
+
+    plan = Job(load(write(loop)), "cpu").plan()
+    cells = " x ".join(map(str, plan["cells_shape"]))
+    assert np.prod(plan["cells_shape"]) == plan["cells"]
+    assert plan_line(plan).startswith(f"plan: {cells} cells, 2 runs of about {plan['steps']} steps on cpu; about ")
 
 
 # ---- what does not work out is no lost result ----------------------------------------------------------------------
@@ -226,7 +239,7 @@ BAD = {
     "courant": ({"solver": {"type": "fdtd", "courant": 1.2}}, r"solver\.courant.*1\.2.*0\.999"),
     "grading": ({"solver": {"type": "fdtd", "growth": 3.0}}, r"solver\.growth.*3"),
     "absorber": ({"solver": {"type": "fdtd", "cpml_cells": 2}}, r"solver\.cpml_cells.*2"),
-    "body at the absorber": ({"solver": {"type": "fdtd", "margin_m": 0.01}}, r"solver\.margin_m: .*too close to the absorber"),
+    "body at the absorber": ({"solver": {"type": "fdtd", "margin_m": 0.01}}, r"solver\.margin_m: .*too close"),
     "cells larger than voxels": ({"solver": {"type": "fdtd", "spacing_m": 0.03}}, "cells larger than the voxels"),
     "an option of the other engine": ({"solver": {"type": "fdtd", "restart": 50}}, r"solver\.restart.*unknown key"),
     "unknown engine": ({"solver": "fem"}, r"solver.*fem.*vie.*fdtd"),
@@ -251,7 +264,5 @@ def test_bad_input_is_one_line(name, loop, write, tmp_path, capsys):
         table[key] = value
     code, _, err = call(capsys, "run", write(loop), "--out", tmp_path / "out", "--device", "cpu")
     assert code == 2, err
-    import re
-
     assert re.search(says, one_line(err)), err
     assert not (tmp_path / "out").exists()
