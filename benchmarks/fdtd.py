@@ -1,10 +1,10 @@
-"""The Yee engine: speed with and without absorbing walls, memory per cell, set-up, beside the memory's bandwidth and peers.
+"""The Yee engine: speed with and without absorbing walls, memory, set-up, beside the memory's bandwidth and peers.
 
-The case is a dielectric sphere of 10 cm radius (permittivity 50, 0.7 S/m) in a uniform 2 mm grid, a port as source and the
+The case is a dielectric sphere of 10 cm radius (permittivity 50, 0.7 S/m) in a uniform 2 mm grid, a port as source, the
 Fourier transform of E in a box of 100 cells around the centre every 32 steps. The roofline of a scheme that sweeps over
 E and over H once per step is 75 bytes per cell and step. `openEMS` is driven through its XML file where the program is
 found on the path or given, gprMax through its input file as `PYTHON -m gprMax` with the interpreter in --gprmax or
-EMDOSE_GPRMAX_PYTHON; nothing is installed. Peers run the same sphere and number of cells with their own absorbing layers
+EMDOSE_GPRMAX_PYTHON; nothing is installed. Peers run the same sphere and cells with their own absorbing layers
 (openEMS: PML_8, gprMax: 10 cells), one source and no Fourier transform. On CUDA add --cells for larger grids.
 """
 
@@ -103,12 +103,13 @@ def openems(program: str, n: int, wall: str, threads: int, steps: int) -> float:
 <Center X="{mid}" Y="{mid}" Z="{mid}"/></Sphere></Primitives></Material>
 <Excitation Name="source" Type="0" Excite="0,0,1"><Primitives><Box Priority="5"><P1 X="{at}" Y="{mid}" Z="{mid}"/>
 <P2 X="{at}" Y="{mid}" Z="{mid + 2}"/></Box></Primitives></Excitation></Properties>
-<RectilinearGrid DeltaUnit="0.001" CoordSystem="0"><XLines>{lines}</XLines><YLines>{lines}</YLines><ZLines>{lines}</ZLines>
+<RectilinearGrid DeltaUnit="0.001" CoordSystem="0"><XLines>{lines}</XLines>
+<YLines>{lines}</YLines><ZLines>{lines}</ZLines>
 </RectilinearGrid></ContinuousStructure></openEMS>"""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "case.xml").write_text(text, encoding="utf-8")
-        run = subprocess.run([program, "case.xml", f"--numThreads={threads}"], cwd=folder, capture_output=True, text=True,
-                             check=False)  # fmt: skip
+        command = [program, "case.xml", f"--numThreads={threads}"]
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     found = re.findall(r"Speed:\s*([\d.]+)\s*MC", run.stdout)
     if not found:
         raise RuntimeError(f"openEMS said no speed: {(run.stdout + run.stderr)[-500:]}")

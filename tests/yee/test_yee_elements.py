@@ -42,7 +42,8 @@ def column(n: int, i: int = 0, j: int = 0) -> np.ndarray:
 def test_resonance_of_a_lumped_circuit(topology: str, n: int) -> None:
     """Oracle: circuit theory, with the trapezium rule's own frequency w' = 2/dt atan(w dt / 2) for the element.
 
-    One cell between plates is the capacitance eps0 A / d; with an inductor across it, it rings at 1/sqrt(L (C + C_cell)).
+    One cell between plates is the capacitance eps0 A / d; with an inductor across it, it rings at
+    1 / sqrt(L (C + C_cell)).
     """
     grid, L, C = cell(1), 2e-9, 0.3e-12
     if n == 3:  # the same cell of three edges in series
@@ -90,8 +91,8 @@ def test_port_obeys_its_own_law_and_gives_the_energy_it_says() -> None:
     engine = Engine(YeeProblem(grid, vacuum(grid), ("pec",) * 6, ports=[port]), CPU, "float64")
     engine.advance(400)
     record = engine.records["p"]
-    V, I, Vs = record.spectrum(np.array([8e8, 1e9, 1.3e9]))
-    np.testing.assert_allclose(V, Vs - 50 * I, rtol=1e-12)
+    V, current, Vs = record.spectrum(np.array([8e8, 1e9, 1.3e9]))
+    np.testing.assert_allclose(V, Vs - 50 * current, rtol=1e-12)
     np.testing.assert_allclose(Vs, engine.source_spectrum([8e8, 1e9, 1.3e9], "p"), rtol=1e-12)
     assert record.energy == pytest.approx(engine.energy(), rel=1e-9)
 
@@ -138,8 +139,8 @@ def tube_impedance(radius: float, n: int = 10, d: float = 0.01) -> float:
                         + h[0, middle, middle - 1, k] for k in (19, 20)])  # fmt: skip
     # The current is half a cell and half a step away on either side.
     mean = np.mean(current, axis=1)
-    I = 0.5 * (mean + np.concatenate([[0.0], mean[:-1]]))
-    return float(abs(np.sum(V * I) / np.sum(I**2)))
+    here = 0.5 * (mean + np.concatenate([[0.0], mean[:-1]]))
+    return float(abs(np.sum(V * here) / np.sum(here**2)))
 
 
 def test_thin_wires_have_the_impedance_of_their_radius() -> None:

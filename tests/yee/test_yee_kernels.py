@@ -13,7 +13,6 @@ from emdose.solvers.yee import (
     Cpml,
     CurrentSource,
     Dft,
-    EdgeMaterials,
     Engine,
     Gaussian,
     IncidentWave,
@@ -52,7 +51,7 @@ def everything(graded: bool, boundaries: tuple[str, ...], wave: bool = False, wi
                 Lumped("parallel", np.array([[2, 12, 18, 16]]), 100.0, 1e-9, 1e-12, "parallel")],
         wave=IncidentWave((9, 9, 9), (23, 22, 27), (1, 0.3, 0.2), (-0.3, 1, 0), pulse) if wave else None,
         face_factors=thin.faces,
-        dft=Dft([1e8, 2e8], [Region("inside", (2, 3, 4), (30, 29, 31)), Region("E", (0, 0, 0), (9, 9, 9), "E")], every=4),
+        dft=Dft([1e8, 2e8], [Region("inside", (2, 3, 4), (30, 29, 31)), Region("E", (0, 0, 0), (9, 9, 9), "E")], 4),
     )  # fmt: skip
 
 

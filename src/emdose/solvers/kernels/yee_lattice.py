@@ -136,9 +136,9 @@ class Twin:
         if (step + 1) % self.every:
             return
         sample = (step + 1) // self.every - (self.first_step + self.every) // self.every
-        pairs = (
-            phase.reshape(-1, self.frequencies, 2, 2)[sample, :, magnetic].astype(dft.dtype) if self.frequencies else []
-        )
+        if not self.frequencies:
+            return
+        pairs = phase.reshape(-1, self.frequencies, 2, 2)[sample, :, magnetic].astype(dft.dtype)
         for box in self.boxes.tolist():
             low, high, at = box[:3], box[3:6], box[6 + magnetic]
             if at < 0:

@@ -35,7 +35,7 @@ def row_energy(
             w, f = ([t[magnetic, c, a, : n[a]] for a in range(3)] for t in (weight, factor))
             scale = (w[0][:, None] * w[1])[:, :, None] * w[2]
             if not magnetic:
-                value = E[c][cut].astype(float) ** 2 * (scale * eps[ids[(c, *cut)]])
+                value = E[c][cut].astype(float) ** 2 * (scale * eps[ids[c][cut]])
             else:
                 u, v = (c + 1) % 3, (c + 2) % 3
                 turn = _difference(E[v], u, n) - _difference(E[u], v, n)

@@ -148,13 +148,14 @@ class Engine:
         return out
 
     def phasors(self, region: str) -> Phasors:
-        """Fourier sums of a region so far, in V/m s and T s; divide by :meth:`source_spectrum` for fields per unit source."""
+        """Fourier sums of a region so far; over :meth:`source_spectrum` they are fields per unit source."""
         places = {r.name: (r, e, b) for r, e, b in self.tables.regions}
         if region not in places:
             raise InputError("no such region", field="region", found=region, expected=", ".join(places) or "none")
         box, *offsets = places[region]
         shape = tuple(h - a for a, h in zip(box.low, box.high, strict=True))
-        frequencies, found = self.tables.frequencies, []
+        frequencies = self.tables.frequencies
+        found: list[np.ndarray | None] = []
         for magnetic, at in enumerate(offsets):
             if at < 0:
                 found.append(None)
@@ -249,8 +250,7 @@ class Engine:
         size = xp.abs(self.tables.e.reshape(-1))
         bad = ~xp.isfinite(size)
         at = int(xp.argmax(bad)) if bool(bad.any()) else int(xp.argmax(size))
-        c, i, j, k = lattice.position(at)
-        cell = (i, j, k)
+        cell = lattice.position(at)[1:]
         layers = [self.problem.interior(a)[0] <= n < self.problem.interior(a)[1] for a, n in enumerate(cell)]
         return cell, "in the grid" if all(layers) else "in the absorbing layer"
 

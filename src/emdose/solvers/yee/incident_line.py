@@ -2,13 +2,14 @@ r"""The incident plane wave on an auxiliary line, and the box through which it e
 
 A wave along the unit vector d obeys on the lattice, to fourth order in the steps,
 
-.. math:: k^2 \Big(1 - \frac{k^2}{12} \sum_a d_a^4 \Delta_a^2\Big) = \frac{4}{c^2\Delta t^2} \sin^2\frac{\omega\Delta t}{2}
+.. math:: k^2 \Big(1 - \frac{k^2}{12} \sum_a d_a^4 \Delta_a^2\Big)
+   = \frac{4}{c^2\Delta t^2} \sin^2\frac{\omega\Delta t}{2}
 
-and on a line of step D the same with D^2 in place of the sum, so a line with D^2 = sum d_a^4 Delta_a^2 carries it at the
-lattice's speed; along an axis it is the lattice's own line. D is never below c dt. Values between the line's points are
+and on a line of step D the same with D^2 in place of the sum, so a line with D^2 = sum d_a^4 Delta_a^2 carries it
+at the lattice's speed; along an axis it is the lattice's own line. D is never below c dt. Values between its points are
 interpolated by cubics.
 
-Source: A. Taflove and S. Hagness, Computational Electrodynamics, 3rd ed., Artech 2005, ch. 5 (total and scattered field).
+Source: A. Taflove and S. Hagness, Computational Electrodynamics, 3rd ed., Artech 2005, ch. 5 (total field).
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class IncidentLine:
             around = grid.steps(axis)[wave.low[axis] - 1 : wave.high[axis] + 1]
             if np.ptp(around) > 1e-6 * around.max():
                 raise InputError("plane wave on a graded part of the grid", field="xyz"[axis],
-                                 found=f"steps from {around.min():g} to {around.max():g} m", expected="equal steps")  # fmt: skip
+                                 found=f"{around.min():g} to {around.max():g} m", expected="equal steps")  # fmt: skip
             steps[axis] = around.mean()
         self.direction, self.polarisation = np.array(wave.direction), np.array(wave.polarisation)
         self.step = float(np.sqrt(np.sum(self.direction**4 * steps**2)))
@@ -121,8 +122,8 @@ def surface_terms(
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Terms of E (0) or H (1) at the box: entries (p, 4), columns and coefficients.
 
-    E on the box's surface is total field and lacks the incident part of the H just outside; that H is scattered field and
-    has too much of the E on the surface.
+    E on the box's surface is total field and lacks the incident part of the H just outside; that H is scattered
+    field and has too much of the E on the surface.
     """
     wave, grid = line.wave, lattice.grid
     field = np.cross(line.direction, line.polarisation) if magnetic == 0 else line.polarisation

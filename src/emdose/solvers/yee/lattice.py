@@ -5,7 +5,8 @@ curl is a plain difference. With the edge's length l and its dual face A', the f
 
 .. math::
 
-   e \leftarrow c_a e + c_b \frac{l}{A'} \sum \pm h, \qquad h \leftarrow h - \frac{\Delta t}{\mu_0} \frac{l'}{A} \sum \pm e
+   e \leftarrow c_a e + c_b \frac{l}{A'} \sum \pm h, \qquad
+   h \leftarrow h - \frac{\Delta t}{\mu_0} \frac{l'}{A} \sum \pm e
 
 l / A' and l' / A are products of one factor per axis. Beyond a wall h is zero, which is a magnetic wall; the factors of
 edges on an electric wall are zero.

@@ -7,6 +7,7 @@ them shares with the edge's dual face. On a wall only the cells inside the grid 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ class EdgeMaterials:
         eps = np.concatenate([self.permittivity, self.permittivity[number] * kinds[:, 1]])
         sigma = np.concatenate([self.conductivity, self.conductivity[number] * kinds[:, 1]])
         new = np.where(number == PEC, PEC, len(self.permittivity) + np.arange(len(kinds)))
-        ids = self.ids.astype(_smallest(len(eps)))
+        ids: np.ndarray = self.ids.astype(_smallest(len(eps)))
         ids[at] = new[which.ravel()]
         return EdgeMaterials(ids, eps, sigma)
 
@@ -168,7 +169,7 @@ def materials_from_voxels(
                 cut = [slice(None)] * 3
                 cut[a], cut[b] = slice(u, padded.shape[a] - 1 + u), slice(v, padded.shape[b] - 1 + v)
                 four.append(padded[tuple(cut)])
-        inside = (c, *(slice(0, n) for n in four[0].shape))
+        inside: tuple[Any, ...] = (c, *(slice(0, n) for n in four[0].shape))
         ids[inside] = four[0]
         ids[inside] += 1
         differs = (four[0] != four[1]) | (four[0] != four[2]) | (four[0] != four[3])

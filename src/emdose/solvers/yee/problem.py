@@ -311,13 +311,14 @@ class YeeProblem:
             if sum(layers) >= self.grid.shape[axis]:
                 raise InputError("absorbing layers fill the grid", field="xyz"[axis], found=f"{layers} cells",
                                  expected=f"fewer than {self.grid.shape[axis]} together")  # fmt: skip
-        names = [s.name for s in (*self.ports, *self.lumped)]
+        elements = self.elements
+        names = [s.name for s in elements]
         if len(set(names)) != len(names):
             raise InputError("two ports or elements of one name", found=names)
         for source in self.sources:
             self._check_edges(source.name, source.edges)
         taken: dict[tuple[int, ...], str] = {}
-        for element in (*self.ports, *self.lumped):
+        for element in elements:
             self._check_edges(element.name, element.edges)
             for edge in map(tuple, element.edges.tolist()):
                 if edge in taken:
@@ -336,6 +337,11 @@ class YeeProblem:
                 if not first < a < b < last:
                     raise InputError("plane-wave box outside the interior of the grid", field="xyz"[axis],
                                      found=(a, b), expected=f"between nodes {first} and {last}")  # fmt: skip
+
+    @property
+    def elements(self) -> tuple[VoltagePort | Lumped, ...]:
+        """Ports, then lumped elements."""
+        return (*self.ports, *self.lumped)
 
     def layer(self, face: int) -> int:
         """Cells of the absorbing layer at a face, 0 where there is none."""

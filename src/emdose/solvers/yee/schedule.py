@@ -82,8 +82,9 @@ class Walk(Schedule):
         self.module.launch(
             "walk", count, mode, steps, plan, a["group_x"], a["group_y"], t.ids8, t.ids16, self.rows, a["ca"], a["cb"],
             a["factor"], a["layer"], a["busy"], a["first"], a["entry"], a["term_row"], a["column"], a["coefficient"],
-            drives["drive"], a["face"], a["turn"], a["face_gain"], a["branch"], a["path_row"], a["path_edge"], a["sign"],
-            a["path_gain"], a["law"], drives["source"], drives["phase"], t.e, t.h, t.psi, t.dft, t.state, record,
+            drives["drive"], a["face"], a["turn"], a["face_gain"], a["branch"], a["path_row"], a["path_edge"],
+            a["sign"], a["path_gain"], a["law"], drives["source"], drives["phase"], t.e, t.h, t.psi, t.dft, t.state,
+            record,
         )  # fmt: skip
 
 
@@ -155,9 +156,11 @@ class Cells(Schedule):
         layer = tuple(plan[n] for n in extents)
         places = [tuple(plan[f"PSI_{f}{x}"] for x in "XYZ") for f in "EH"]
         prepare = self.module.prepare
-        self._electric = prepare("cells_e", nodes, *lattice, plan["WIDE_IDS"], *layer, *places[0], t.ids8, t.ids16, a["ca"],
-                          a["cb"], a["factor"], a["layer"], t.h, t.e, t.psi)  # fmt: skip
-        self._magnetic = prepare("cells_h", nodes, *lattice, *layer, *places[1], a["factor"], a["layer"], t.e, t.h, t.psi)
+        self._electric = prepare("cells_e", nodes, *lattice, plan["WIDE_IDS"], *layer, *places[0], t.ids8, t.ids16,
+                          a["ca"], a["cb"], a["factor"], a["layer"], t.h, t.e, t.psi)  # fmt: skip
+        self._magnetic = prepare(
+            "cells_h", nodes, *lattice, *layer, *places[1], a["factor"], a["layer"], t.e, t.h, t.psi
+        )
         self._faces = prepare("faces", len(t.faces.face), a["face"], a["turn"], a["face_gain"], t.e, t.h)
 
     def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:

@@ -31,7 +31,7 @@ class Groups:
         bounds = []
         for axis in (0, 1):
             begins = np.ones(lattice.nodes[axis], bool)
-            for element in (*problem.ports, *problem.lumped):
+            for element in problem.elements:
                 at = element.edges[:, 1 + axis]
                 begins[at.min() + 1 : at.max() + 1] = False
             bounds.append(np.append(np.flatnonzero(begins), len(begins)).astype(np.int32))
@@ -150,7 +150,7 @@ class Branches:
     """
 
     def __init__(self, problem: YeeProblem, lattice: Lattice, groups: Groups) -> None:
-        self.elements: tuple[VoltagePort | Lumped, ...] = (*problem.ports, *problem.lumped)
+        self.elements: tuple[VoltagePort | Lumped, ...] = problem.elements
         self.ports = len(problem.ports)
         paths = [e.edges for e in self.elements] or [np.zeros((0, 4), np.int64)]
         at = np.concatenate(paths)

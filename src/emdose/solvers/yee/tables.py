@@ -110,7 +110,8 @@ class Tables:
     def drives(self, first: int, steps: int) -> dict[str, np.ndarray]:
         """What changes with time over some steps: drive table, source voltages, phases of the Fourier transform.
 
-        The drive of current sources and of ports is taken at (n + 1/2) dt; E is sampled at (n + 1) dt, H at (n + 3/2) dt.
+        The drive of current sources and of ports is taken at (n + 1/2) dt; E is sampled at (n + 1) dt and H at
+        (n + 3/2) dt.
         """
         dt, problem = self.lattice.dt, self.problem
         t = (first + np.arange(steps) + 0.5) * dt
@@ -119,8 +120,8 @@ class Tables:
             drive[:, n] = source.waveform(t)
         if self.terms.line is not None:
             drive[:, len(problem.sources) :] = self.terms.line.advance(first, steps)
-        n = np.arange(first + 1, first + steps + 1)
-        times = n[n % self.every == 0] * dt
+        numbers = np.arange(first + 1, first + steps + 1)
+        times = numbers[numbers % self.every == 0] * dt
         angle = 2 * np.pi * self.frequencies * np.stack([times, times + 0.5 * dt])[..., None]  # (E and H, sample, f)
         phase = np.exp(-1j * angle).transpose(1, 2, 0) * (dt * self.every)
         pairs = np.stack([phase.real, phase.imag], axis=-1)

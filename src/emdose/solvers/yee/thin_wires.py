@@ -1,9 +1,9 @@
 r"""Wires of a radius below a cell.
 
 The potential of a line charge on the square lattice of side d is ln(r / d) + gamma + 3/2 ln 2 far from it (over
-2 pi eps), so a line of conducting edges acts as a wire of radius d exp(-gamma) / 8^(1/2) = 0.1985 d. The edges that leave
-it carry a quarter of the flux each, a drop of pi / 2 in the same units. For another radius a the medium next to the wire
-is changed so that this drop makes up for the difference, and so that the speed of the wave along the wire stays:
+2 pi eps), so a line of conducting edges acts as a wire of radius d exp(-gamma) / 8^(1/2) = 0.1985 d. The edges that
+leave it carry a quarter of the flux each, a drop of pi / 2 in the same units. For another radius a the medium beside
+it is changed so that this drop makes up for the difference, and so that the speed of the wave along the wire stays:
 
 .. math:: m = \frac{\pi / 2}{\ln(d / a) + \pi/2 - \gamma - \frac32 \ln 2}, \qquad \varepsilon' = m\,\varepsilon,
    \qquad \mu' = \mu / m

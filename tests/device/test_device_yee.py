@@ -1,0 +1,66 @@
+"""The time-stepping engine on the device. Oracle: the same steps on the CPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emdose import backend
+from emdose.models.rectilinear import RectilinearGrid
+from emdose.solvers.yee import (
+    Cpml,
+    CurrentSource,
+    Dft,
+    Engine,
+    Gaussian,
+    IncidentWave,
+    Lumped,
+    Region,
+    VoltagePort,
+    YeeProblem,
+    materials_from_voxels,
+    thin_wire,
+)
+
+
+def problem() -> YeeProblem:
+    rng = np.random.default_rng(1)
+    grid = RectilinearGrid(*(np.arange(n + 1) * 0.01 for n in (20, 21, 22)))
+    labels = (rng.random(grid.shape) < 0.2).astype(np.uint8)
+    labels[:, :12] = 0
+    wire = np.array([[2, 8, 7, k] for k in range(8, 12)])
+    thin = thin_wire(grid, wire, 0.001)
+    materials = materials_from_voxels(grid, labels, np.array([1.0, 50.0]), np.array([0.0, 0.7]))
+    pulse = Gaussian(2e9)
+    return YeeProblem(
+        grid, materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]), ("cpml", "cpml", "cpml", "pmc", "pec", "cpml"),
+        Cpml(4), sources=[CurrentSource("i", np.array([[0, 9, 9, 9]]), np.ones(1), pulse)],
+        ports=[VoltagePort("p", wire[:1], 50.0, pulse)], lumped=[Lumped("c", np.array([[1, 12, 9, 9]]), 1.0, 1e-9, 1e-12)],
+        wave=IncidentWave((6, 6, 6), (14, 11, 15), (1, 0.5, 0), (0, 0, 1), pulse), face_factors=thin.faces,
+        dft=Dft([3e8], [Region("r", (1, 2, 3), (19, 19, 19))], 3),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("float64", 1e-11)])
+def test_steps(cuda: backend.Backend, dtype: str, tolerance: float) -> None:
+    given = problem()
+    found, expected = (Engine(given, be, dtype) for be in (cuda, backend.get("cpu")))
+    for engine in (found, expected):
+        engine.advance(31)
+    for name in ("E", "B"):
+        a, b = (getattr(e.phasors("r"), name) for e in (found, expected))
+        assert type(a) is np.ndarray
+        np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max())
+    for name, record in expected.records.items():
+        np.testing.assert_allclose(found.records[name].current, record.current, rtol=0,
+                                   atol=tolerance * np.abs(record.current).max())  # fmt: skip
+    assert found.check() == pytest.approx(expected.check(), rel=10 * tolerance)
+    state = found.state()
+    assert all(type(v) is np.ndarray for v in state.values())
+    again = Engine(given, cuda, dtype)
+    again.restore(state)
+    again.advance(9)
+    found.advance(9)
+    assert np.array_equal(again.phasors("r").E, found.phasors("r").E)
+    found.tables.e[1, 10, 9, 8] = float("nan")
+    assert found.strongest()[0] == (9, 9, 8)
