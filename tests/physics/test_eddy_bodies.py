@@ -13,7 +13,7 @@ from emdose.errors import EmdoseWarning
 from emdose.models import implant_shapes
 from emdose.models.implant_voxels import VoxelImplant, voxelise
 from emdose.models.implants import rotation_matrix
-from emdose.solvers.eddy_run import skin_depth
+from emdose.solvers.eddy_engines import skin_depth
 from emdose.solvers.power_tensor import LINEAR
 from emdose.validation.closed_forms import eddy_cylinder, eddy_low_frequency, eddy_sphere
 

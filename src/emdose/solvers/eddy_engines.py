@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.constants import MU_0
 from emdose.errors import ConvergenceError
+from emdose.solvers.bem_mesh import Surface
 from emdose.solvers.thin_skin import ThinSkinPower, thin_skin_power
+from emdose.solvers.thin_skin_geometry import inscribed_radii
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
@@ -21,79 +24,85 @@ VOXEL_ERROR = 0.08
 """Error of the power on voxels over (step / skin depth)^2: a flat surface in a plane of the grid, the worst case."""
 GOOD = 0.01
 """Estimated error that is good enough for the first engine that has it."""
+LIKELY = 0.05
+"""Guess of the error of the thin skin below which it is worth its computation."""
 
 
-@dataclass(frozen=True, eq=False)
-class Choice:
-    """Who answers at which frequency.
-
-    Parameters
-    ----------
-    engine : tuple of str
-        "voxel", "fine voxel" (with a smaller step) or "thin-skin", per frequency.
-    voxel_error : (f,) ndarray
-        Estimated relative error on the voxels asked for.
-    thin : ThinSkinPower or None
-        The thin-skin result at all frequencies for which it was asked, with ``thin_index`` of each frequency (-1: not
-        asked).
-    thin_index : (f,) int ndarray
-        See ``thin``.
-    """
-
-    engine: tuple[str, ...]
-    voxel_error: np.ndarray
-    thin: ThinSkinPower | None
-    thin_index: np.ndarray
-
-    def where(self, name: str) -> np.ndarray:
-        """Indices of the frequencies of an engine."""
-        return np.flatnonzero([e == name for e in self.engine])
-
-
-def choose(
-    engine: str,
-    implant: Implant | None,
-    frequencies_Hz: np.ndarray,
-    ratio: np.ndarray,
-    sources: tuple[Source, ...],
-    be: Backend,
-) -> Choice:
-    """The engine of every frequency.
+class ThinSkin:
+    """Thin-skin results of some frequencies, computed when they are first asked for.
 
     Parameters
     ----------
-    engine : {"auto", "voxel", "thin-skin"}
-        What was asked for.
-    implant : Implant or None
-        Surfaces; without them there are only voxels.
+    implant : Implant
+        Surfaces.
     frequencies_Hz : (f,) ndarray
-        Frequencies [Hz].
-    ratio : (f,) ndarray
-        Skin depth over step.
+        All frequencies [Hz].
     sources : tuple of Source
         Sources.
     be : Backend
         Device.
     """
-    count, error = len(frequencies_Hz), VOXEL_ERROR / ratio**2
-    nowhere = np.full(count, -1)
-    if engine == "voxel" or implant is None:
-        return Choice(("voxel",) * count, error, None, nowhere)
+
+    def __init__(self, implant: Implant, frequencies_Hz: np.ndarray, sources: tuple[Source, ...], be: Backend) -> None:
+        self.implant, self.frequencies_Hz, self.sources, self.be = implant, frequencies_Hz, sources, be
+        self.results: dict[int, tuple[ThinSkinPower, int]] = {}
+        self._failed: set[int] = set()
+
+    @cached_property
+    def guess(self) -> np.ndarray:
+        """What the geometry says about the error of every frequency, before any field is known: how much of the
+        surface has metal below it that is not many skin depths thick."""
+        total, weak = 0.0, np.zeros(len(self.frequencies_Hz))
+        for part in self.implant.parts:
+            surface = Surface(part.vertices, part.triangles)
+            radius = inscribed_radii(surface)
+            for i, f in enumerate(self.frequencies_Hz):
+                ratio = skin_depth(f, part.metal.conductivity_S_m) / radius
+                weak[i] += float(surface.areas @ np.minimum(1, 4 * np.exp(-2 / ratio) + 0.06 * ratio**2))
+            total += float(surface.areas.sum())
+        return weak / total
+
+    def errors(self, these: np.ndarray) -> np.ndarray:
+        """Estimated error of some frequencies; infinite where there is no solution."""
+        new = [int(i) for i in these if int(i) not in self.results and int(i) not in self._failed]
+        if new:
+            try:
+                thin = thin_skin_power(self.implant, self.frequencies_Hz[new], self.be, potential=self._potential)
+                self.results |= {i: (thin, k) for k, i in enumerate(new)}
+            except ConvergenceError:
+                self._failed |= set(new)
+        return np.array([self.results[i][0].error_estimate[self.results[i][1]] if (i := int(k)) in self.results
+                         else np.inf for k in these])  # fmt: skip
+
+    def _potential(self, points: np.ndarray) -> np.ndarray:
+        return np.stack([np.asarray(s.potential(points)).T for s in self.sources])
+
+
+def choose(engine: str, voxel_error: np.ndarray, thin: ThinSkin | None) -> list[str]:
+    """The engine of every frequency: "voxel", "thin-skin", or "fine voxel" between the two.
+
+    Parameters
+    ----------
+    engine : {"auto", "voxel", "thin-skin"}
+        What was asked for.
+    voxel_error : (f,) ndarray
+        Estimated error on the voxels asked for.
+    thin : ThinSkin or None
+        The other engine; without surfaces there are only voxels.
+    """
+    names = ["voxel"] * len(voxel_error)
+    if engine == "voxel" or thin is None:
+        return names
     if engine == "thin-skin":
-        thin = _thin(implant, frequencies_Hz, sources, be)
-        return Choice(("thin-skin",) * count, error, thin, np.arange(count))
-    doubtful = np.flatnonzero(error > GOOD)
+        return ["thin-skin"] * len(names)
+    doubtful = np.flatnonzero(voxel_error > GOOD)
     if not len(doubtful):
-        return Choice(("voxel",) * count, error, None, nowhere)
-    names = ["voxel"] * count
-    try:
-        thin = _thin(implant, frequencies_Hz[doubtful], sources, be)
-    except ConvergenceError:
-        return Choice(tuple("fine voxel" if i in doubtful else n for i, n in enumerate(names)), error, None, nowhere)
-    nowhere[doubtful] = np.arange(len(doubtful))
-    for i, k in enumerate(doubtful):
-        names[k] = "thin-skin" if thin.error_estimate[i] <= GOOD else "fine voxel"
-    return Choice(tuple(names), error, thin, nowhere)
+        return names
+    likely = doubtful[thin.guess[doubtful] <= LIKELY]
+    good = likely[thin.errors(likely) <= GOOD] if len(likely) else likely
+    for i in doubtful:
+        names[i] = "thin-skin" if i in good else "fine voxel"
+    return names
 
 
 def deposit(thin: ThinSkinPower, grid: Grid, metal: np.ndarray) -> Any:
@@ -149,13 +158,6 @@ def nearest_cells(points_m: np.ndarray, grid: Grid, metal: np.ndarray) -> np.nda
     return cell
 
 
-def _thin(implant: Implant, frequencies_Hz: np.ndarray, sources: tuple[Source, ...], be: Backend) -> ThinSkinPower:
-    def potential(points: np.ndarray) -> np.ndarray:
-        return np.stack([np.asarray(s.potential(points)).T for s in sources])
-
-    return thin_skin_power(implant, frequencies_Hz, be, potential=potential)
-
-
 def _barycentres(n: int) -> np.ndarray:
     """Barycentric coordinates of the middles of the n^2 equal pieces of a triangle, (n^2, 3)."""
     out = []
@@ -190,3 +192,8 @@ def fine_spacing(spacing_m: np.ndarray, depth_m: float, fits: Any) -> np.ndarray
         if fits(coarser):
             return coarser
     return None
+
+
+def skin_depth(frequencies_Hz: Any, conductivity_S_m: Any) -> Any:
+    """Skin depth of a metal without magnetisation [m]."""
+    return np.sqrt(1 / (math.pi * np.asarray(frequencies_Hz, float) * MU_0 * np.asarray(conductivity_S_m, float)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 import warnings
 from collections.abc import Callable
@@ -11,12 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.constants import MU_0
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError
 from emdose.models.implant_voxels import VoxelImplant, voxelise
 from emdose.models.implants import Implant
 from emdose.solvers.eddy_cells import Network, network
-from emdose.solvers.eddy_engines import GOOD, VOXEL_ERROR, Choice, choose, deposit, fine_spacing, nearest_cells
+from emdose.solvers.eddy_engines import (
+    GOOD,
+    VOXEL_ERROR,
+    ThinSkin,
+    choose,
+    deposit,
+    fine_spacing,
+    nearest_cells,
+    skin_depth,
+)
 from emdose.solvers.eddy_modes import Checkpoint, find_modes
 from emdose.solvers.eddy_operator import EddyOperator
 from emdose.solvers.eddy_plan import KEPT, estimate, plan
@@ -55,8 +62,10 @@ class EddyRun:
     ) -> None:
         self.solver, self.implant, self.frequencies_Hz = solver, implant, frequencies_Hz
         self.be, self.report, self.checkpoint = be, report, checkpoint
-        self.surfaces = implant if isinstance(implant, Implant) else None
         self.sources = sources_of(sources, middle(implant))
+        self.thin = None
+        if isinstance(implant, Implant):
+            self.thin = ThinSkin(implant, frequencies_Hz, self.sources, be)
         self.notes: list[str] = []
         self.engine = ["voxel"] * len(frequencies_Hz)
         self.facts: dict[str, Any] = {"engines": {}}
@@ -70,25 +79,25 @@ class EddyRun:
             plan(solver, self.implant, f, n, self.be)
         net = network(voxels_of(solver, self.implant))
         ratio = skin_depth(f, float(net.conductivity.max())) / max(net.grid.spacing_m)
-        choice = choose(self._engine(), self.surfaces, f, ratio, self.sources, self.be)
+        names = choose(self._engine(), VOXEL_ERROR / ratio**2, self.thin)
         cells = np.argwhere(net.cells).astype(np.int32)
         out = _Parts(len(f), n, len(cells))
         failure: ConvergenceError | None = None
         self.clock["setup"] = time.perf_counter() - start
         for name in ("voxel", "fine voxel"):
-            these = choice.where(name)
+            these = np.flatnonzero([engine == name for engine in names])
             if not len(these):
                 continue
             try:
                 if name == "voxel":
                     self._on_voxels(net, these, out, lambda loss: loss, 0)
                 else:
-                    self._on_fine_voxels(net, these, choice, ratio, out)
+                    self._on_fine_voxels(net, these, out)
             except ConvergenceError as error:
                 failure = error
-        these = choice.where("thin-skin")
+        these = np.flatnonzero([engine == "thin-skin" for engine in names])
         if len(these):
-            self._on_surface(net, these, choice, out)
+            self._on_surface(net, these, out)
         self._judge(out)
         self.clock["all"] = time.perf_counter() - start
         self.report({"stage": "done", "index": len(f), "count": len(f), "residual": float(out.residual.max()),
@@ -116,7 +125,7 @@ class EddyRun:
             raise InputError("the voxel engine takes metals without magnetisation", field="metal",
                              found=f"{magnetic[0].name} with mu_r = {magnetic[0].relative_permeability:g}",
                              expected=f'mu_r <= {MAGNETIC:g}, or engine="thin-skin"')  # fmt: skip
-        if self.solver.engine == "thin-skin" and self.surfaces is None:
+        if self.solver.engine == "thin-skin" and self.thin is None:
             raise InputError("the thin-skin engine needs surfaces", field="implant", found="voxels",
                              expected="an Implant")  # fmt: skip
         return self.solver.engine
@@ -155,10 +164,10 @@ class EddyRun:
         if failure is not None:
             raise failure
 
-    def _on_fine_voxels(self, net: Network, these: np.ndarray, choice: Choice, ratio: np.ndarray, out: _Parts) -> None:
+    def _on_fine_voxels(self, net: Network, these: np.ndarray, out: _Parts) -> None:
         """Frequencies between the engines: smaller voxels as far as memory allows, else the engine that errs less."""
-        surfaces = self.surfaces
-        assert surfaces is not None
+        assert self.thin is not None
+        surfaces = self.thin.implant
         spacing = np.array(net.grid.spacing_m)
         sigma, top = float(net.conductivity.max()), these[-1]
 
@@ -175,11 +184,13 @@ class EddyRun:
             fine = network(voxelise(surfaces, tuple(step.tolist()), check_walls=False))
         found = np.array([VOXEL_ERROR * max(fine.grid.spacing_m) ** 2 / skin_depth(self.frequencies_Hz[i], sigma) ** 2
                           for i in these])  # fmt: skip
-        thin = choice.thin
-        better = np.array([thin is not None and thin.error_estimate[choice.thin_index[i]] < e
-                           for i, e in zip(these, found, strict=True)])  # fmt: skip
+        # Where smaller voxels do not get there, the thin skin may err less, however little the geometry promises.
+        better = np.zeros(len(these), bool)
+        short = found > GOOD * (1 + 1e-6)
+        if short.any():
+            better[short] = self.thin.errors(these[short]) < found[short]
         if better.any():
-            self._on_surface(net, these[better], choice, out)
+            self._on_surface(net, these[better], out)
         if better.all():
             return
         rest = these[~better]
@@ -200,15 +211,19 @@ class EddyRun:
 
         self._on_voxels(fine, rest, out, place, FINE_STEPS)
 
-    def _on_surface(self, net: Network, these: np.ndarray, choice: Choice, out: _Parts) -> None:
-        thin = choice.thin
-        assert thin is not None
+    def _on_surface(self, net: Network, these: np.ndarray, out: _Parts) -> None:
+        assert self.thin is not None
+        self.thin.errors(these)
+        missing = [self.frequencies_Hz[i] for i in these if int(i) not in self.thin.results]
+        if missing:
+            raise ConvergenceError(f"thin skin: no solution of the surface currents at {missing[0]:g} Hz")
+        thin = self.thin.results[int(these[0])][0]
         shares = deposit(thin, net.grid, net.cells)
         n, volume = len(self.sources), net.grid.voxel_volume_m3
         for index in these:
             self.report({"stage": "frequency", "index": int(index), "count": len(self.frequencies_Hz),
                          "frequency_Hz": float(self.frequencies_Hz[index])})  # fmt: skip
-            k = int(choice.thin_index[index])
+            thin, k = self.thin.results[int(index)]
             self.engine[index] = "thin-skin"
             out.matrix[index] = thin.matrix[k]
             power = (thin.surface_loss[k] * thin.areas).reshape(n * n, -1)
@@ -260,7 +275,9 @@ def solve_network(
     """Currents of one network for frequencies up to one; ConvergenceError with them as ``partial``."""
     report({"stage": "setup", "step": 0, "steps": solver.max_steps, "residual": 1.0, "tolerance": solver.tolerance,
             "voxels": int(net.cells.sum())})  # fmt: skip
-    operator = EddyOperator(net, be, solver.dtype, 0.1 * solver.tolerance)
+    # The conduction problems must not be what limits the residual; single precision ends near the floor.
+    floor = 2e-6 if solver.dtype == "float32" else 1e-13
+    operator = EddyOperator(net, be, solver.dtype, max(0.02 * solver.tolerance, floor))
     emf = operator.emf(sources)
 
     def tell(step: int, residual: float) -> None:
@@ -274,11 +291,6 @@ def solve_network(
             error.partial = EddySolution(operator, error.partial, sources, emf, highest_Hz)
         raise
     return EddySolution(operator, modes, sources, emf, highest_Hz)
-
-
-def skin_depth(frequencies_Hz: Any, conductivity_S_m: Any) -> Any:
-    """Skin depth of a metal without magnetisation [m]."""
-    return np.sqrt(1 / (math.pi * np.asarray(frequencies_Hz, float) * MU_0 * np.asarray(conductivity_S_m, float)))
 
 
 def voxels_of(solver: EddyCurrent, implant: Implant | VoxelImplant) -> VoxelImplant:
