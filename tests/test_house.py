@@ -164,8 +164,8 @@ def test_readme_shows_five_scripts_of_at_most_fifteen_lines() -> None:
 def test_readme_scripts_are_the_examples() -> None:
     """The README quotes examples/NN_*.py, which tests/examples runs; so what it shows is what is tested."""
     scripts = [p.read_text(encoding="utf-8") for p in sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))]
-    for block, script in zip(_readme_blocks(), scripts, strict=False):
-        assert block.strip() in script
+    for block in _readme_blocks():
+        assert any(block.strip() in script for script in scripts)
 
 
 def test_readme_gives_the_two_commands() -> None:
