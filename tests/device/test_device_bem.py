@@ -27,13 +27,16 @@ def _ring(around: int = 10, across: int = 6) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("real", ["float", "double"])
 def test_thin_skin_of_a_ring(cuda: backend.Backend, real: str) -> None:
     metal = SimpleNamespace(conductivity_S_m=1e6, relative_permeability=1.0)
-    implant = SimpleNamespace(parts=[SimpleNamespace(name="ring", vertices=_ring()[0], triangles=_ring()[1], metal=metal)])
+    implant = SimpleNamespace(
+        parts=[SimpleNamespace(name="ring", vertices=_ring()[0], triangles=_ring()[1], metal=metal)]
+    )
     found, expected = (thin_skin_power(implant, [1e5, 1e6], be, tolerance=1e-6, real=real)
                        for be in (cuda, backend.get("cpu")))  # fmt: skip
     for name in ("matrix", "surface_loss", "tangential_field", "error_estimate"):
         a, b = getattr(found, name), getattr(expected, name)
         assert type(a) is np.ndarray
-        np.testing.assert_allclose(a, b, rtol=0, atol=2e-5 * np.abs(b).max())
+        # In single precision the change with depth is a difference of fields that are equal to 4 digits.
+        np.testing.assert_allclose(a, b, rtol=0, atol=(1e-3 if real == "float" else 1e-7) * np.abs(b).max())
 
 
 @pytest.mark.parametrize("contrast", [0.9, 0.5 + 0.3j])

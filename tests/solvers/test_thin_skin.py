@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from axisymmetric import rod_power
 from surfaces import cylinder, icosphere, revolved, torus
 
 from emdose import backend
@@ -13,7 +14,8 @@ from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.solvers.bem import ChargeOperator
 from emdose.solvers.bem_mesh import Surface, refined
-from emdose.solvers.thin_skin import ThinSkinPower, inscribed_radii, thin_skin_power
+from emdose.solvers.thin_skin import ThinSkinPower, thin_skin_power
+from emdose.solvers.thin_skin_geometry import inscribed_radii
 from emdose.validation.closed_forms.eddy_cylinder import axial_power, cylinder_limits, transverse_power
 from emdose.validation.closed_forms.eddy_sphere import sphere_limits, sphere_power
 
@@ -34,7 +36,7 @@ def _diagonal(power: ThinSkinPower) -> np.ndarray:
 
 
 def test_sphere_within_two_percent_while_the_skin_is_thin() -> None:
-    """Oracle: closed form; 2 % to a skin depth of 0.38 radii, 0.65 % below 0.3; the estimate covers the error."""
+    """Oracle: closed form; 2 % to a skin depth of 0.38 radii, 1 % below 0.3; the estimate covers the error."""
     a = 0.015
     depths = np.array([0.02, 0.1, 0.2, 0.3, 0.38, 0.5])
     f = np.sort(1 / (np.pi * MU_0 * COCR.conductivity_S_m * (depths * a) ** 2))
@@ -43,7 +45,7 @@ def test_sphere_within_two_percent_while_the_skin_is_thin() -> None:
     error = _diagonal(power) / expected[:, None] - 1
     thin = power.skin_depth_m[:, 0] / a
     assert np.abs(error[thin < 0.39]).max() < 0.02
-    assert np.abs(error[thin < 0.31]).max() < 0.0065
+    assert np.abs(error[thin < 0.31]).max() < 0.01
     assert np.all(np.abs(error).max(axis=1) < 1.5 * power.error_estimate + 0.006)  # 0.006: the mesh
     assert power.error_estimate[thin > 0.45].min() > 0.05
     np.testing.assert_allclose(power.matrix[0], np.diag(_diagonal(power)[0]), atol=1e-4 * expected[0])
@@ -195,6 +197,15 @@ def test_rod_with_sharp_rims_in_the_limit_of_no_skin_depth() -> None:
     up = np.stack([disc[::-1], np.full(101, length / 2)], axis=1)
     square, _ = _loops_power(np.concatenate([down[:-1], side[:-1], up]))
     assert _high_limit(power)[2] == pytest.approx(square, rel=0.02)
+
+
+def test_rod_with_sharp_rims_at_finite_skin_depth() -> None:
+    """Oracle: axisymmetric finite elements, 1.5 % from 0.03 to 0.3 radii."""
+    radius, length, sigma = 0.01, 0.04, COCR.conductivity_S_m
+    f = [1 / (np.pi * MU_0 * sigma * (d * radius) ** 2) for d in (0.3, 0.2, 0.1, 0.03)]
+    power = _solve(_part(*_round(*cylinder(radius, length, 32, 24, power=1.0), 32)), f=f)
+    expected = [rod_power(radius, length, sigma, one) for one in f]
+    np.testing.assert_allclose(power.matrix[:, 2, 2].real, expected, rtol=0.015)
 
 
 def test_superconducting_ellipsoid_by_both_formulations() -> None:

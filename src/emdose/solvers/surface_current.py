@@ -39,8 +39,10 @@ class CurrentSolution:
     ----------
     currents : (rhs, 3, triangles) array
         K of every triangle, array of the device.
-    handle_currents : (rhs, handles) ndarray
-        Coefficients of the many-valued stream functions.
+    streams : (rhs, vertices) array
+        Single-valued part of the stream functions, array of the device.
+    loops : (rhs, 2 handles) ndarray
+        Coefficients of the many-valued part.
     residual : (rhs,) ndarray
         Relative residual of the linear system.
     iterations : int
@@ -48,7 +50,8 @@ class CurrentSolution:
     """
 
     currents: Any
-    handle_currents: np.ndarray
+    streams: Any
+    loops: np.ndarray
     residual: np.ndarray
     iterations: int
 
@@ -87,14 +90,23 @@ class SurfaceCurrents:
             value[1], value[2] = jump[:, 0], jump[:, 0] + jump[:, 1]
         self.handles = len(jumps)
         self._handle_currents = self._current_of_corners(be.asarray(values))  # (handles, 3, t)
-        self._handle_solution: tuple[Any, np.ndarray] | None = None
+        self._induced: tuple[Any, np.ndarray] | None = None
 
     def vector_potential(self, currents: Any) -> Any:
         """Mean over every triangle of A / mu0 of currents (rhs, 3, t)."""
         flat = currents.reshape(-1, currents.shape[-1])
         return self._potential(flat).reshape(currents.shape)
 
-    def solve(self, source: Any, tolerance: float = 1e-4, max_iterations: int = 200) -> CurrentSolution:
+    def currents(self, streams: Any, loops: np.ndarray) -> Any:
+        """K (rhs, 3, t) of stream functions and loop coefficients."""
+        K = self._current(streams)
+        if self.handles:
+            K = K + self._be.xp.einsum("rh,hct->rct", self._be.asarray(loops), self._handle_currents)
+        return K
+
+    def solve(
+        self, source: Any, tolerance: float = 1e-4, max_iterations: int = 200, start: CurrentSolution | None = None
+    ) -> CurrentSolution:
         """Currents whose vector potential cancels a source along the surface.
 
         Parameters
@@ -102,9 +114,11 @@ class SurfaceCurrents:
         source : (rhs, 3, t) array
             A0 / mu0 at the triangles, array of the device.
         tolerance : float
-            Relative residual.
+            Relative residual; of what a start leaves, where there is one.
         max_iterations : int
             Of GMRES.
+        start : CurrentSolution, optional
+            Solution on a surface of the same triangles.
 
         Raises
         ------
@@ -112,24 +126,28 @@ class SurfaceCurrents:
             When the residual stays above ten times the tolerance.
         """
         be, xp = self._be, self._be.xp
+        if start is not None:
+            source = source + self.vector_potential(self.currents(start.streams, start.loops))
         psi, residual, iterations = self._solve_streams(-self._test(source), tolerance, max_iterations)
-        currents = self._current(psi)
-        if not self.handles:
-            return CurrentSolution(currents, np.zeros((len(psi), 0)), residual, iterations)
-        if self._handle_solution is None:
-            # Every handle's current with the single-valued streams that it induces, and their mutual inductances.
-            inducing = self.vector_potential(self._handle_currents)
-            induced, *_ = self._solve_streams(-self._test(inducing), tolerance, max_iterations)
-            modes = self._handle_currents + self._current(induced)
-            flux = self.vector_potential(modes)
-            inductance = be.to_numpy(xp.einsum("hct,t,kct->hk", self._handle_currents, self._areas, flux))
-            self._handle_solution = modes, inductance
-        modes, inductance = self._handle_solution
-        total = source + self.vector_potential(currents)
-        drive = be.to_numpy(xp.einsum("hct,t,rct->hr", self._handle_currents, self._areas, total))
-        coefficients = -np.linalg.solve(inductance, drive).T
-        currents = currents + xp.einsum("rh,hct->rct", be.asarray(coefficients), modes)
-        return CurrentSolution(currents, coefficients, residual, iterations)
+        loops = np.zeros((len(psi), self.handles))
+        if self.handles:
+            if self._induced is None:
+                # Every handle's current with the single-valued streams that it induces, and their mutual inductances.
+                inducing = self.vector_potential(self._handle_currents)
+                induced, *_ = self._solve_streams(-self._test(inducing), tolerance, max_iterations)
+                flux = self.vector_potential(self.currents(induced, np.eye(self.handles)))
+                self._induced = induced, self._handle_flux(flux).T
+            induced, inductance = self._induced
+            drive = self._handle_flux(source + self.vector_potential(self._current(psi)))
+            loops = -np.linalg.solve(inductance, drive.T).T
+            psi = psi + be.asarray(loops) @ induced
+        if start is not None:
+            psi, loops = psi + start.streams, loops + start.loops
+        return CurrentSolution(xp.ascontiguousarray(self.currents(psi, loops)), psi, loops, residual, iterations)
+
+    def _handle_flux(self, potential: Any) -> np.ndarray:
+        """int K_h . potential dS for every handle's current, (rhs, handles)."""
+        return self._be.to_numpy(self._be.xp.einsum("hct,t,rct->rh", self._handle_currents, self._areas, potential))
 
     def _solve_streams(self, b: Any, tolerance: float, max_iterations: int) -> tuple[Any, np.ndarray, int]:
         """Single-valued stream functions (rhs, v) of a right-hand side; two real ones travel as one complex one."""

@@ -30,15 +30,15 @@ from emdose.errors import InputError
 from emdose.solvers.bem_mesh import Surface, refined
 from emdose.solvers.bem_operator import PanelSums
 from emdose.solvers.surface_current import SurfaceCurrents
+from emdose.solvers.thin_skin_geometry import deeper
+from emdose.solvers.thin_skin_losses import TangentialFields, losses
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
     from emdose.models.implants import Implant
 
-CURVATURE_LIMIT = 0.5
-"""Skin depths per radius of curvature beyond which a principal curvature is taken as this; see ``error_estimate``."""
-EDGE_SHARE = 7 / 18
-"""Mean of r^(-2/3) over the square of the mean of r^(-1/3), less 1, for a triangle with one side on an edge (r = 0)."""
+CHANGE_TOLERANCE = 0.01
+"""Relative residual of the change from the one surface to the other."""
 COARSEST = 0.1
 """Longest edge of a triangle that is not divided, in diagonals of the box around its part."""
 
@@ -139,19 +139,26 @@ def thin_skin_power(
     solver = SurfaceCurrents(surface, be, real)
     source = _uniform(surface.centroids) if potential is None else np.asarray(potential(surface.centroids), float)
     zeroth = solver.solve(be.asarray(np.ascontiguousarray(source)), tolerance)
+    K = be.to_numpy(zeroth.currents)
+    H = _cross(K, surface.normals)
     # The depth of each metal relative to that of the first one does not depend on frequency.
-    depth = (np.sqrt(mu_r / sigma) / np.sqrt(mu_r[0] / sigma[0]))[part]
-    first = solver.solve(zeroth.currents * be.asarray(depth), tolerance)
+    depth = np.sqrt(mu_r / sigma) / np.sqrt(mu_r[0] / sigma[0])
+    step, below = deeper(surface, depth[part])
+    source = _uniform(below.centroids) if potential is None else np.asarray(potential(below.centroids), float)
+    solver = SurfaceCurrents(below, be, real)
+    moved = solver.solve(be.asarray(np.ascontiguousarray(source)), CHANGE_TOLERANCE, start=zeroth)
+    H_deeper = _cross(be.to_numpy(moved.currents), below.normals)
+    widening = (below.areas / surface.areas - 1) / step
+    fields = TangentialFields(H, (H_deeper - H) / step, widening, step)
     field_of = PanelSums(surface, be, "field", real=real)
-    K, K1 = be.to_numpy(zeroth.currents), be.to_numpy(first.currents)
-    H0 = _cross(K, surface.normals)
-    H1 = _outer_trace(surface, K1, _field(field_of, first.currents, be), 0.5)
-    inside = _outer_trace(
-        surface, K, _incident(surface.centroids, potential) + _field(field_of, zeroth.currents, be), -0.5
-    )
-    inner = float(np.sqrt(((inside**2).sum(1) @ surface.areas).max() / ((H0**2).sum(1) @ surface.areas).max()))
-    return _powers(f, surface, part, source_triangle, H0, H1, sigma, mu_r, delta, solver.handles // 2,
-                   max(zeroth.residual.max(), first.residual.max()), inner)  # fmt: skip
+    mean = _incident(surface.centroids, potential) + _field(field_of, zeroth.currents, be)
+    inside = _inner_trace(surface, K, mean)
+    inner = float(np.sqrt(((inside**2).sum(1) @ surface.areas).max() / ((H**2).sum(1) @ surface.areas).max()))
+    loss, radius, error = losses(f, surface, part, fields, sigma, mu_r, delta)
+    matrix = np.einsum("fabt,t->fab", loss.astype(complex), surface.areas)
+    return ThinSkinPower(f, 0.5 * (matrix + matrix.conj().swapaxes(1, 2)), loss, part, source_triangle, surface.corners,
+                         surface.areas, H, delta, radius, error, float(zeroth.residual.max()), inner,
+                         solver.handles // 2)  # fmt: skip
 
 
 def _uniform(points: np.ndarray) -> np.ndarray:
@@ -182,10 +189,10 @@ def _cross(K: np.ndarray, normals: np.ndarray) -> np.ndarray:
     return np.cross(K, normals.T[None], axis=1)
 
 
-def _outer_trace(surface: Surface, K: np.ndarray, mean: np.ndarray, side: float) -> np.ndarray:
-    """Tangential field just outside (side 0.5) or inside (-0.5) of a current sheet, of its mean on the sheet."""
+def _inner_trace(surface: Surface, K: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Tangential field just inside of a current sheet, of its mean on the sheet."""
     n = surface.normals.T[None]
-    return mean - n * (mean * n).sum(axis=1, keepdims=True) + side * _cross(K, surface.normals)
+    return mean - n * (mean * n).sum(axis=1, keepdims=True) - 0.5 * _cross(K, surface.normals)
 
 
 def _outer_surface(implant: Implant) -> tuple[Surface, np.ndarray, np.ndarray]:
@@ -228,91 +235,3 @@ def _solid_angles(corners: np.ndarray, at: np.ndarray) -> np.ndarray:
     x, y, z = (np.linalg.norm(v, axis=1) for v in (a, b, c))
     triple = (a * np.cross(b, c)).sum(1)
     return 2 * np.arctan2(triple, x * y * z + (a * b).sum(1) * z + (b * c).sum(1) * x + (c * a).sum(1) * y)
-
-
-def inscribed_radii(surface: Surface) -> np.ndarray:
-    """Radius of the largest ball within the body that touches the centroid of every triangle, (t,) [m].
-
-    Source: J. Ma, S. W. Bae and S. Choi, Visual Computer 28 (2012) 7 (shrinking ball).
-    """
-    from scipy.spatial import cKDTree
-
-    p, n = surface.centroids, surface.normals
-    tree = cKDTree(p)
-    radius = np.full(len(p), float(np.linalg.norm(np.ptp(p, axis=0))))
-    active = np.arange(len(p))
-    for _ in range(30):
-        distance, nearest = tree.query(p[active] - radius[active, None] * n[active], workers=-1)
-        shrink = distance < radius[active] * (1 - 1e-3)
-        active, nearest = active[shrink], nearest[shrink]
-        if not len(active):
-            break
-        way = p[active] - p[nearest]
-        height, square = (way * n[active]).sum(1), (way * way).sum(1)
-        smaller = square / np.maximum(2 * height, 1e-300)
-        radius[active] = np.minimum(radius[active], smaller)
-        active = active[square > (1.5 * surface.sizes[active]) ** 2]  # neighbours say more about the mesh
-    return radius
-
-
-def _powers(f: np.ndarray, surface: Surface, part: np.ndarray, source_triangle: np.ndarray, H0: np.ndarray,
-            H1: np.ndarray, sigma: np.ndarray, mu_r: np.ndarray, delta: np.ndarray, handles: int, residual: float,
-            inner: float) -> ThinSkinPower:  # fmt: skip
-    curvature, frame = np.linalg.eigh(surface.shape_operator)
-    # Two principal directions: drop the eigenvector along the normal.
-    along = np.abs(np.einsum("tc,tck->tk", surface.normals, frame))
-    drop = np.argmax(along, axis=1)
-    kept = np.stack([np.where(drop == 0, 1, 0), np.where(drop == 2, 1, 2)], axis=1)
-    k = np.take_along_axis(curvature, kept, 1)
-    e = np.take_along_axis(frame, kept[:, None, :], 2)
-    h = np.einsum("sct,tck->skt", H0, e)
-    zeroth = np.einsum("act,bct->abt", H0, H0)
-    bent = np.einsum("at,bt->abt", h[:, 0], h[:, 0]) - np.einsum("at,bt->abt", h[:, 1], h[:, 1])
-    change = np.einsum("act,bct->abt", H0, H1)
-    trace = np.maximum(np.einsum("aat->t", zeroth), 1e-30)
-    at_edge, height = _edge_fields(surface, H0)
-    radius = inscribed_radii(surface)
-    loss = np.empty((len(f), *zeroth.shape), np.complex64)
-    error = np.empty(len(f))
-    for i, frequency in enumerate(f):
-        d = delta[i, part]
-        reference = mu_r[0] * delta[i, 0] * 0.5 * (1 - 1j)
-        limit = CURVATURE_LIMIT / d
-        k1, k2 = (np.clip(k[:, c], -limit, limit) for c in (0, 1))
-        more = 0.5 * d * (k1 - k2) * bent + reference * change + (reference * change.swapaxes(0, 1)).conj()
-        relative = np.einsum("aat->t", more).real / trace
-        q = (
-            zeroth
-            + EDGE_SHARE * height / (height + d) * at_edge
-            + more * (_limited(relative) / np.where(relative == 0, 1, relative))
-        )
-        scale = 1 / (sigma[part] * d * (2 * np.pi * frequency * MU_0) ** 2)
-        loss[i] = scale * q
-        ratio = mu_r[part] * d / radius
-        weight = scale * trace * surface.areas
-        error[i] = (weight * np.minimum(1, 4 * np.exp(-2 * radius / d) + 0.06 * ratio**2)).sum() / weight.sum()
-    matrix = np.einsum("fabt,t->fab", loss.astype(complex), surface.areas)
-    return ThinSkinPower(f, 0.5 * (matrix + matrix.conj().swapaxes(1, 2)), loss, part, source_triangle, surface.corners,
-                         surface.areas, H0, delta, radius, error, float(residual), inner, handles)  # fmt: skip
-
-
-def _edge_fields(surface: Surface, H: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Products (s, s, t) of the fields across an edge of the body at which a triangle lies, and its height there (t,).
-
-    The field across an edge of 90 degrees grows like r^(-1/3); a triangle knows its mean, which is less than its root
-    mean square. 0 for triangles without such an edge.
-    """
-    sharp = surface.crease_edges[surface.triangle_edges]
-    k = np.argmax(sharp, axis=1)
-    t = np.arange(len(k))
-    along = surface.corners[t, (k + 1) % 3] - surface.corners[t, k]
-    length = np.linalg.norm(along, axis=1)
-    across = np.cross(surface.normals, along / length[:, None]) * sharp.any(axis=1)[:, None]
-    h = np.einsum("sct,tc->st", H, across)
-    return np.einsum("at,bt->abt", h, h), 2 * surface.areas / length
-
-
-def _limited(x: np.ndarray) -> np.ndarray:
-    """x where it is small; at edges, where the expansion diverges, no less than -1 and no more than 1."""
-    bent = 1 - 0.5 * np.exp(-2 * np.maximum(np.abs(x) - 0.5, 0))
-    return np.where(np.abs(x) <= 0.5, x, np.sign(x) * bent)
