@@ -33,9 +33,11 @@ def problem() -> YeeProblem:
     materials = materials_from_voxels(grid, labels, np.array([1.0, 50.0]), np.array([0.0, 0.7]))
     pulse = Gaussian(2e9)
     return YeeProblem(
-        grid, materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]), ("cpml", "cpml", "cpml", "pmc", "pec", "cpml"),
-        Cpml(4), sources=[CurrentSource("i", np.array([[0, 9, 9, 9]]), np.ones(1), pulse)],
-        ports=[VoltagePort("p", wire[:1], 50.0, pulse)], lumped=[Lumped("c", np.array([[1, 12, 9, 9]]), 1.0, 1e-9, 1e-12)],
+        grid, materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]),
+        ("cpml", "cpml", "cpml", "pmc", "pec", "cpml"), Cpml(4),
+        sources=[CurrentSource("i", np.array([[0, 9, 9, 9]]), np.ones(1), pulse)],
+        ports=[VoltagePort("p", wire[:1], 50.0, pulse)],
+        lumped=[Lumped("c", np.array([[1, 12, 9, 9]]), 1.0, 1e-9, 1e-12)],
         wave=IncidentWave((6, 6, 6), (14, 11, 15), (1, 0.5, 0), (0, 0, 1), pulse), face_factors=thin.faces,
         dft=Dft([3e8], [Region("r", (1, 2, 3), (19, 19, 19))], 3),
     )  # fmt: skip

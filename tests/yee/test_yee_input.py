@@ -50,7 +50,7 @@ def port(name: str = "p", edges: np.ndarray = HERE) -> VoltagePort:
     ({"ports": [port(edges=np.array([[2, 15, 15, 3]]))]}, "inside the absorbing layer"),
     ({"sources": [CurrentSource("s", np.array([[0, 2, 15, 15]]), np.ones(1), Gaussian(1e9))]}, "'s' is inside"),
     ({"ports": [port("a"), port("b")]}, "'b' and 'a' are on one edge"),
-    ({"ports": [port("a"), port("a", HERE + [[0, 1, 1, 1]])]}, "of one name"),
+    ({"ports": [port("a"), port("a", HERE + np.array([0, 1, 1, 1]))]}, "of one name"),
     ({"materials": vacuum(GRID).with_pec(HERE), "ports": [port()]}, "inside metal"),
     ({"dft": Dft([1e8], [Region("r", (0, 0, 0), (40, 1, 1))])}, "region outside the grid"),
     ({"wave": IncidentWave((4, 9, 9), (20, 20, 20), (0, 0, 1), (1, 0, 0), Gaussian(1e9))}, "outside the interior"),
