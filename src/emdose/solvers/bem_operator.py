@@ -87,18 +87,23 @@ def near_pairs(a: np.ndarray, size_a: np.ndarray, b: np.ndarray, size_b: np.ndar
     """Pairs (i, j) of points a and b closer than ``reach`` times the mean of their sizes, sorted by i, then j."""
     from scipy.spatial import cKDTree
 
-    found: list[np.ndarray] = []
-    for one, size, other, other_size in ((a, size_a, b, size_b), (b, size_b, a, size_a)):
+    def larger(one: np.ndarray, size: np.ndarray, other: np.ndarray, other_size: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Pairs found from the larger of both, and whether their sizes are equal."""
         lists = cKDTree(other).query_ball_point(one, reach * size, return_sorted=False, workers=-1)
         counts = np.fromiter(map(len, lists), np.int64, len(one))
         i = np.repeat(np.arange(len(one)), counts)
         j = np.fromiter(chain.from_iterable(lists), np.int64, int(counts.sum()))
-        close = np.linalg.norm(one[i] - other[j], axis=1) < 0.5 * reach * (size[i] + other_size[j])
-        # The larger of both finds every pair; equal ones find it twice.
-        larger = size[i] > other_size[j] if found else size[i] >= other_size[j]
-        i, j = i[close & larger], j[close & larger]
-        found.append(i * len(b) + j if not found else j * len(b) + i)
-    return np.divmod(np.sort(np.concatenate(found)), len(b))
+        x = one[i] - other[j]
+        mean = 0.5 * reach * (size[i] + other_size[j])
+        kept = (np.einsum("pc,pc->p", x, x) < mean * mean) & (size[i] >= other_size[j])
+        i, j = i[kept], j[kept]
+        return i, j, size[i] == other_size[j]
+
+    i, j, _ = larger(a, size_a, b, size_b)
+    j2, i2, equal = larger(b, size_b, a, size_a) if a is not b else (i, j, size_a[i] == size_a[j])
+    keys = np.concatenate([i * len(b) + j, (i2 * len(b) + j2)[~equal]])
+    keys.sort()
+    return np.divmod(keys, len(b))
 
 
 class PanelSums:
@@ -239,10 +244,11 @@ def _missing_flux(surface: Surface, i: np.ndarray, j: np.ndarray, exact: np.ndar
 def _means(surface: Surface, i: np.ndarray, j: np.ndarray, be: Backend) -> np.ndarray:
     """Mean over triangle i of the potential of triangle j, made symmetric."""
     distance = np.linalg.norm(surface.centroids[i] - surface.centroids[j], axis=1)
-    close = distance < 0.75 * (surface.sizes[i] + surface.sizes[j])
+    apart = distance / (surface.sizes[i] + surface.sizes[j])
     found = np.empty(len(i))
     corners = be.asarray(surface.corners)
-    for mask, count in ((close, 28), (~close, 3)):
+    # Triangles with a common edge, with a common corner, and others.
+    for mask, count in ((apart < 0.35, 28), ((apart >= 0.35) & (apart < 0.75), 7), (apart >= 0.75, 3)):
         nodes, weights = triangle_rule(count)
         points = np.einsum("qk,tkc->tqc", nodes, surface.corners).reshape(-1, 3)
         point = (i[mask, None] * count + np.arange(count)).ravel()

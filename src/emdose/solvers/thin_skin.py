@@ -2,19 +2,11 @@ r"""Eddy-current power of metal bodies whose skin is thin against everything: su
 
 Outside, the field of a good conductor at high frequency is that of a superconductor: no normal field, and no flux
 through holes. The surface current K = n x H that does this comes from :mod:`emdose.solvers.surface_current`, with the
-loop currents around holes among its unknowns. To first order in the skin depth delta the losses are, for rms fields,
+loop currents around holes among its unknowns. To first order in the skin depth delta, and for mu_r = 1, the losses are
+those of a superconductor whose surface lies delta/2 deeper; a second solve on a surface moved inward by a small step
+says what the depth changes, so that frequency is algebra (:mod:`emdose.solvers.thin_skin_losses`).
 
-.. math:: P = \frac{1}{\sigma\delta} \int |H_t|^2 (1 - \delta\kappa) + \delta\, H_t \cdot S H_t
-              + \mu_r \delta\, H_t \cdot H^{(1)}_t \, dS .
-
-S is the shape operator of the surface and kappa its mean curvature: where the surface is convex along the current, the
-current flows in a layer that narrows inward; where it is convex along the field, the field grows inward. H^(1) is the
-change of the outer field per complex depth lambda = mu_r delta (1 - j)/2, because the skin takes flux in:
-H_n = -lambda div_s H_t. For mu_r = 1 all of it together is the loss of a superconductor whose surface lies delta/2
-deeper.
-
-Source: K. M. Mitzner, Radio Sci. 2 (1967) 1459 and S. Yuferev and N. Ida, Surface Impedance Boundary Conditions, CRC
-2010 (curvature terms); docs/theory/bem.md derives the power, which tests hold against closed forms.
+Source: docs/theory/bem.md derives the power; tests hold it against closed forms and finite elements.
 """
 
 from __future__ import annotations
