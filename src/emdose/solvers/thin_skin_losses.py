@@ -109,9 +109,9 @@ def losses(
     growth = growth + EDGE_SHARE * edge_growth
     trace = np.maximum(np.einsum("aat->t", zeroth), 1e-30)
     radius = inscribed_radii(surface)
-    # Balls that an edge of 90 degrees keeps small are as large as their distance from it.
-    by_edge = radius < 2.0 * edge_distance(surface) if bend.any() else np.zeros(len(radius), bool)
-    by_edge &= radius > 0.3 * edge_distance(surface)
+    # Balls that an edge of 90 degrees keeps small are as large as their distance from it, give or take the mesh.
+    distance = edge_distance(surface)
+    by_edge = (radius > 0.6 * distance) & (radius < 2.5 * distance)
     loss = np.empty((len(f), *zeroth.shape), np.complex64)
     error = np.empty(len(f))
     for i, frequency in enumerate(f):
