@@ -285,7 +285,8 @@ def solve_network(
                 "tolerance": solver.tolerance})  # fmt: skip
 
     try:
-        modes = find_modes(operator, emf, highest_Hz, solver.tolerance, solver.max_steps, tell, checkpoint)
+        # Rounding and the conduction problems add to the residual of the reduced model: it stops a little below.
+        modes = find_modes(operator, emf, highest_Hz, 0.7 * solver.tolerance, solver.max_steps, tell, checkpoint)
     except ConvergenceError as error:
         if hasattr(error.partial, "basis"):
             error.partial = EddySolution(operator, error.partial, sources, emf, highest_Hz)

@@ -263,8 +263,7 @@ class Job(Timed):
                  for f, r in zip(tensor.frequencies_Hz, tensor.residual, strict=True)]  # fmt: skip
         meaning = "the error of the power is about the square of the residual"
         voxel = [r for r, e in zip(tensor.residual, tensor.engine, strict=True) if e == "voxel"]
-        # The equations themselves, with rounding, may stay a little above what the reduced model has reached.
-        converged = all(r <= 2 * self.solver.tolerance for r in voxel)
+        converged = all(r <= self.solver.tolerance for r in voxel)
         return {"converged": converged, "tolerance": self.solver.tolerance, "meaning": meaning, "ports": ports}
 
     def _doubts(self, tensor: PowerTensor) -> list[str]:
