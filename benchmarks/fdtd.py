@@ -34,17 +34,19 @@ STEP_M = 2e-3
 RADIUS_M = 0.1
 SWEEPS_BYTES = 75
 EVERY = 32
+ROW = 2**16
 
 
 def in_place_bandwidth(be: backend.Backend) -> float:
     """Bandwidth of a = b + s a, two streams of reading and one of writing without a line fetched for it [bytes/s]."""
-    n = min(2**30 if be.name == "cuda" else 2**26, be.memory_free_bytes() // 16)
+    rows = min(2**30 if be.name == "cuda" else 2**26, be.memory_free_bytes() // 16) // ROW
+    n = rows * ROW
     a, b = be.xp.full(n, np.float32(1)), be.xp.full(n, np.float32(2))
     module, best = be.kernels.load("bandwidth", "float"), float("inf")
     for _ in range(8):
         be.synchronize()
         begin = time.perf_counter()
-        module.launch("scaled_add", n, 0.5, b, a)
+        module.launch("scaled_add", (rows, 1, ROW), 0.5, b, a)
         be.synchronize()
         best = min(best, time.perf_counter() - begin)
     return 12 * n / best

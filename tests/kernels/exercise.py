@@ -35,7 +35,7 @@ def bandwidth(kernels: Recorder, real: type) -> Result:
     b, c = rng.normal(size=(2, 3001)).astype(real)
     a = np.full(3001, np.nan, real)
     kernels.launch("triad", 3001, 1.5, b, c, a)
-    kernels.launch("scaled_add", 3001, 0.5, b, c)
+    kernels.launch("scaled_add", (3, 5, 200), 0.5, b, c)
     return {"a": a, "c": c}
 
 

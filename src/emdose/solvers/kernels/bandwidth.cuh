@@ -3,4 +3,6 @@
 #include "common.cuh"
 
 KERNEL1(triad, a[i] = b[i] + s * c[i], real s, const real *RESTRICT b, const real *RESTRICT c, real *RESTRICT a)
-KERNEL1(scaled_add, a[i] = b[i] + s * a[i], real s, const real *RESTRICT b, real *RESTRICT a)
+/* In rows, so that a CPU's threads take long pieces. */
+FN void scale_one(i64 at, real s, const real *RESTRICT b, real *RESTRICT a) { a[at] = b[at] + s * a[at]; }
+KERNEL3(scaled_add, scale_one(((i64)i * n1 + j) * n2 + k, s, b, a), real s, const real *RESTRICT b, real *RESTRICT a)

@@ -12,8 +12,8 @@ def triad(shape: tuple[int], s: float, b: np.ndarray, c: np.ndarray, a: np.ndarr
     a[:n] += b[:n]
 
 
-def scaled_add(shape: tuple[int], s: float, b: np.ndarray, a: np.ndarray) -> None:
+def scaled_add(shape: tuple[int, int, int], s: float, b: np.ndarray, a: np.ndarray) -> None:
     """a = b + s a, elementwise."""
-    n = shape[0]
+    n = shape[0] * shape[1] * shape[2]
     a[:n] *= s
     a[:n] += b[:n]
