@@ -165,6 +165,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the JSON here")
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--cells", type=int, nargs="+", default=None, help="cells along an edge")
+    parser.add_argument("--walls", nargs="+", default=["cpml", "pec"], choices=["cpml", "pec"])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one timed run")
     parser.add_argument("--openems", default=shutil.which("openEMS"), help="program")
@@ -179,7 +180,7 @@ def main() -> None:
     roofline = bandwidth / SWEEPS_BYTES / 1e6
     rows = []
     for n in sizes:
-        for wall in ("cpml", "pec"):
+        for wall in given.walls:
             row = engine_case(n, wall, be, given.repeats, given.seconds)
             row["over_two_sweep_roofline"] = round(row["Mcells_per_s"] / roofline, 2)
             if be.name == "cpu":
