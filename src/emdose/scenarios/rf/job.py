@@ -109,7 +109,8 @@ class Job(Timed):
         self.masses_kg = sorted({average_name(m): m for m in masses}.values())
         if tables.solver.type == "vie" and not self.body.grid.is_cubic:
             raise InputError("the volume integral needs cubic voxels", file=file, field="phantom.spacing_m",
-                             found=self.body.spacing_m, expected='resample_spacing_m = one number, or solver = "fdtd"')  # fmt: skip
+                             found=self.body.spacing_m,
+                             expected='resample_spacing_m = one number, or solver = "fdtd"')  # fmt: skip
         if self.body.mass_kg < max(self.masses_kg):
             least = f"at least {max(self.masses_kg):g} kg"
             raise InputError("the body is lighter than an averaging mass", file=file, field="phantom",
