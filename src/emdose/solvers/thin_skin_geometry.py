@@ -56,8 +56,8 @@ def inscribed_radii(surface: Surface) -> np.ndarray:
     radius = np.full(len(p), float(np.linalg.norm(np.ptp(p, axis=0))))
     active = np.arange(len(p))
     for _ in range(30):
-        distance, nearest = tree.query(p[active] - radius[active, None] * n[active], eps=0.02, workers=-1)
-        shrink = distance < radius[active] * 0.99
+        distance, nearest = tree.query(p[active] - radius[active, None] * n[active], eps=0.05, workers=-1)
+        shrink = distance < radius[active] * 0.95
         active, nearest = active[shrink], nearest[shrink]
         if not len(active):
             break
