@@ -153,10 +153,7 @@ class AveragingPlan:
         self.spacing_m, self.mass_kg = _cubic_spacing(spacing_m), positive_mass(mass_kg)
         xp = self.be.xp
         self._kernels = self.be.kernels.load("average", real="double")
-        density = self.be.asarray(density)
-        if density.ndim != 3 or density.dtype.kind not in "fiu":
-            raise InputError("density is no map", field="density", found=(density.dtype.str, density.shape),
-                             expected="a 3-D array of real numbers")  # fmt: skip
+        density = density_map(self.be, density)
         tissue = density > 0
         if not tissue.any():
             raise InputError("there is no tissue to average over", field="density", expected="values > 0 kg/m^3")
@@ -405,6 +402,15 @@ class AveragingPlan:
                 f"averaging {voxels} voxels needs {need / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free on "
                 f"{self.be.name}; a spacing of {self.spacing_m * 1e3 * (need / free) ** (1 / 3):.2g} mm would fit"
             )
+
+
+def density_map(be: Backend, density: Any) -> Any:
+    """The density on the device; raises InputError when it is no real 3-D map."""
+    density = be.asarray(density)
+    if density.ndim != 3 or density.dtype.kind not in "fiu":
+        raise InputError("density is no map", field="density", found=(density.dtype.str, density.shape),
+                         expected="a 3-D array of real numbers")  # fmt: skip
+    return density
 
 
 def summed_area_table(be: Backend, weight: Any, values: Any) -> Any:

@@ -28,6 +28,7 @@ from emdose.dosimetry.averaging import (
     VOLUME_LIMIT,
     MassAverage,
     Weights,
+    density_map,
     positive_mass,
     summed_area_table,
 )
@@ -62,10 +63,7 @@ class GradedAveragingPlan:
         self.mass_kg = positive_mass(mass_kg)
         xp = self.be.xp
         self._kernels = self.be.kernels.load("average_graded", real="double")
-        density = self.be.asarray(density)
-        if density.ndim != 3 or density.dtype.kind not in "fiu":
-            raise InputError("density is no map", field="density", found=(density.dtype.str, density.shape),
-                             expected="a 3-D array of real numbers")  # fmt: skip
+        density = density_map(self.be, density)
         self.shape: tuple[int, int, int] = density.shape
         self.steps_m = voxel_edges(spacing_m, self.shape)
         self._nodes = self.be.asarray(np.concatenate([np.concatenate([[0.0], np.cumsum(s)]) for s in self.steps_m]))
