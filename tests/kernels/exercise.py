@@ -435,7 +435,7 @@ def _yee_tables(real: type):
 
 
 def _yee_steps(kernels: Recorder, real: type, schedule: str, **options: int) -> Result:
-    from emdose.solvers.yee import schedule as schedules
+    from emdose.solvers.yee import choice as schedules
 
     class Kernels(backend.KernelSet):
         def load(self, name: str, real: str = "float"):

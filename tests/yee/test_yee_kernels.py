@@ -23,7 +23,8 @@ from emdose.solvers.yee import (
     materials_from_voxels,
     thin_wire,
 )
-from emdose.solvers.yee.schedule import Blocks, Cells, Walk
+from emdose.solvers.yee.cells import Cells
+from emdose.solvers.yee.schedule import Blocks, Walk
 
 RESULTS = ("e", "h", "psi", "state", "dft")
 

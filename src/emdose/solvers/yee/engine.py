@@ -9,9 +9,9 @@ import numpy as np
 
 from emdose.constants import MU_0
 from emdose.errors import ConvergenceError, InputError
+from emdose.solvers.yee.choice import schedule_of
 from emdose.solvers.yee.lattice import padded_row
 from emdose.solvers.yee.problem import YeeProblem
-from emdose.solvers.yee.schedule import schedule_of
 from emdose.solvers.yee.tables import Tables
 
 if TYPE_CHECKING:
