@@ -73,6 +73,7 @@ def test_tuning_puts_the_homogeneous_mode_at_the_frequency(kind, place):
     assert tuning.chosen[0] == range(len(tuning.modes))[place] or kind == "high-pass"
     names = [f"{'rung' if kind == 'low-pass' else 'top'} {n + 1}" for n in range(8)]
     shapes = tuning.pattern(names)
+    assert np.array_equal(tuning.pattern(), tuning.pattern([e.name for e in coil.elements]))
     harmonics = np.abs(np.fft.fft(shapes, axis=0))
     assert np.all(harmonics[[1, 7]].max(axis=0) > 1e3 * harmonics[[0, 2, 3, 4, 5, 6]].max(axis=0))
     orders = [birdcage_order(coil, m.currents_A) for m in tuning.modes]

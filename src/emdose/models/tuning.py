@@ -84,8 +84,12 @@ class Tuning:
     modes: tuple[CoilMode, ...]
     chosen: tuple[int, ...]
 
-    def pattern(self, names: Sequence[str]) -> np.ndarray:
-        """Currents of the chosen modes in some elements, (name, mode): which mode it is, for networks of the coil."""
+    def pattern(self, names: Sequence[str] | None = None) -> np.ndarray:
+        """Currents of the chosen modes in some elements, (name, mode): which mode it is, for networks of the coil.
+
+        Without names, in the elements that were tuned.
+        """
+        names = list(self.capacitances_F) if names is None else names
         return np.array([[self.modes[m].currents_A[n] for m in self.chosen] for n in names])
 
 

@@ -90,7 +90,7 @@ def _tuned(start: CoSimulation) -> CoSimulation:
     if not any(e.capacitance_F for e in start.coil.elements):
         return start
     try:
-        return start.tune(pattern=useful_currents(start.coil), frequency_Hz=start.frequency_Hz)
+        return start.tune(pattern=_useful_currents(start), frequency_Hz=start.frequency_Hz)
     except InputError as error:  # the runs took long: they are kept
         warnings.warn(f"the coil is not tuned: {error}", EmdoseWarning, stacklevel=3)
         return start
@@ -112,21 +112,14 @@ def _matched(tuned: CoSimulation) -> tuple[CoSimulation, dict[str, Any]]:
     return tuned, {}
 
 
-def useful_currents(coil: Any) -> np.ndarray:
-    """Currents of the capacitors in the homogeneous modes of a coil, (element, 2).
+def _useful_currents(start: CoSimulation) -> np.ndarray:
+    """Currents of the capacitors in the useful modes of a coil, (element, mode).
 
-    On a cylinder about z a current K(phi) in +phi above and in -phi below the middle, with K = -sin and cos, goes with
-    rung currents cos and sin; a single loop carries one current.
+    Those of a birdcage are its homogeneous pair, found without its load; loops carry one current each, all alike.
     """
-    patterns = []
-    for element in (e for e in coil.elements if e.capacitance_F):
-        a, b = np.array(element.start_m), np.array(element.end_m)
-        middle, along = 0.5 * (a + b), (b - a) / np.linalg.norm(b - a)
-        phi = np.arctan2(middle[1], middle[0])
-        round_ = along @ np.array([-np.sin(phi), np.cos(phi), 0.0]) * np.sign(middle[2])
-        patterns.append([along[2] * np.cos(phi) - round_ * np.sin(phi), along[2] * np.sin(phi) + round_ * np.cos(phi)])
-    found = np.array(patterns)
-    return found if "birdcage" in str(coil.parameters.get("kind")) else np.ones((len(found), 1))
+    if "birdcage" in str(start.coil.parameters.get("kind")):
+        return start.coil.tune(start.frequency_Hz).pattern()
+    return np.ones((sum(1 for e in start.coil.elements if e.capacitance_F), 1))
 
 
 def describe(final: CoSimulation, tuned: CoSimulation, ladders: dict[str, Any], moved: bool) -> dict[str, Any]:
