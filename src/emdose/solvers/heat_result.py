@@ -153,7 +153,7 @@ class HeatResult:
     def worst_power(self, strength: float = 1.0) -> tuple[float, np.ndarray]:
         """Largest power of all directions [W] and its unit vector."""
         values, vectors = np.linalg.eigh(self.power_matrix)
-        return float(values[-1]) * strength**2, _upright(vectors[:, -1])
+        return float(values[-1]) * strength**2, upright(vectors[:, -1])
 
     def heating_curve(self, dbdt: Any, extra: bool = True, index: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Rise over time, from 0 on: times [s] and rises [K].
@@ -224,7 +224,7 @@ def hottest_direction(basis: np.ndarray, offset: np.ndarray) -> tuple[float, np.
     values = _largest(basis[:, kept]) + offset[kept]
     at = int(kept[int(np.argmax(values))])
     vector = np.linalg.eigh(_matrices(basis[:, at : at + 1])[0])[1][:, -1]
-    return float(values.max()), _upright(vector), at
+    return float(values.max()), upright(vector), at
 
 
 def crossing(times: np.ndarray, values: np.ndarray, level: float) -> float | None:
@@ -250,5 +250,6 @@ def _largest(basis: np.ndarray) -> np.ndarray:
     return np.linalg.eigvalsh(_matrices(basis))[:, -1]
 
 
-def _upright(u: np.ndarray) -> np.ndarray:
+def upright(u: np.ndarray) -> np.ndarray:
+    """The vector or its opposite, such that its largest component is positive."""
     return np.asarray(u * (np.sign(u[np.argmax(np.abs(u))]) or 1.0))

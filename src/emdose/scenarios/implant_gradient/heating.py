@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.dosimetry.thermal import cem43
 from emdose.io.implant_results import ExposureMaps
 from emdose.models.periodic import Waveform
 from emdose.solvers.bioheat_adi import Envelope
 from emdose.solvers.bioheat_materials import Metals, body_maps, deposit
-from emdose.solvers.heat_result import PAIRS, crossing, hottest_direction, weights
+from emdose.solvers.heat_result import PAIRS, crossing, hottest_direction, upright, weights
 from emdose.solvers.heat_solution import heat
 from emdose.solvers.power_tensor import UNIFORM
 
@@ -36,7 +37,6 @@ DISC = 21
 WINDOW_MARGIN_m = 12e-3
 """Around the metal, where rises are kept over time."""
 WORST = "worst orientation"
-BREAK_degC = 43.0
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,7 @@ class Heating:
                 T = solution.final[6 * n : 6 * n + 6]
                 base = solution.final[-1] if len(rf) else None
                 direction = self._orientations(case, T, base)
-                worst[case.exposure.name] = np.einsum(
-                    "abm,a,b->m", _square(basis[6 * n : 6 * n + 6]), direction, direction
-                )
+                worst[case.exposure.name] = weights(direction) @ basis[6 * n : 6 * n + 6]
         losses = np.stack([*own.values(), *worst.values()])
         sources = self._deposit(losses)
         extra: list[np.ndarray] = []
@@ -178,12 +176,9 @@ class Heating:
         tissue = (self.metal.fraction < 0.5)[self.window] & self.maps.active[self.window]
         if not tissue.any():
             return 0.0
-        temperature = self.table.baseline_degC + np.concatenate(
-            [np.zeros((1, int(tissue.sum()))), solution.rise[n][:, tissue]]
-        )
-        rate = np.where(temperature >= BREAK_degC, 0.5, 0.25) ** (BREAK_degC - temperature)
-        steps = np.diff(np.concatenate([[0.0], solution.times_s]))[:, None]
-        return float((0.5 * (rate[1:] + rate[:-1]) * steps).sum(0).max() / 60)
+        rise = np.concatenate([np.zeros((1, int(tissue.sum()))), solution.rise[n][:, tissue]])
+        times = np.append(0.0, solution.times_s)
+        return float(cem43(times, self.table.baseline_degC + rise, least_degC=None).max())
 
     def _place(self, index: Sequence[Any]) -> list[float]:
         return [float(self.phantom.grid.centres(a)[i]) for a, i in enumerate(index)]
@@ -259,7 +254,7 @@ def orientations(
     found = minimize(peak, _angles(start), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-4, "maxiter": 80})
     best = _unit(found.x)
     index = tuple(int(i) for i in np.unravel_index(place, shape))
-    return peaks, (value, direction), index, best * np.sign(best[np.argmax(np.abs(best))]), float(found.fun)
+    return peaks, (value, direction), index, upright(best), float(found.fun)
 
 
 def _peaks(flat: np.ndarray, offset: np.ndarray, tried: np.ndarray) -> np.ndarray:
@@ -268,14 +263,6 @@ def _peaks(flat: np.ndarray, offset: np.ndarray, tried: np.ndarray) -> np.ndarra
     for low in range(0, flat.shape[1], 1 << 16):
         cut = slice(low, low + (1 << 16))
         out = np.maximum(out, (factors @ flat[:, cut] + offset[cut]).max(axis=1))
-    return out
-
-
-def _square(six: np.ndarray) -> np.ndarray:
-    """Symmetric matrices (3, 3, m) of their six entries (6, m)."""
-    out = np.empty((3, 3, *six.shape[1:]))
-    for n, (a, b) in enumerate(PAIRS):
-        out[a, b] = out[b, a] = six[n]
     return out
 
 
