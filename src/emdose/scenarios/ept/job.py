@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose import backend
 from emdose.io import ept_results
 from emdose.models.circuit_coils import require_ideal
 from emdose.models.exposure import Exposure
+from emdose.scenarios.base import BaseJob, Progress
 from emdose.scenarios.ept import build, schema
 from emdose.scenarios.ept.judge import judged, quantities
 from emdose.scenarios.rf import build as rf
 from emdose.scenarios.rf.job import CLOSURE_WARNING, solver_convergence
-from emdose.scenarios.timing import Timed
 
 if TYPE_CHECKING:
     from emdose.ept import B1Map, PropertyMap
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     from emdose.scenarios.loading import LoadedScenario
     from emdose.solvers.fields import Fields
 
-Progress = Callable[[dict[str, Any]], None]
 POWERS = ("absorbed", "extinction", "scattered")
 
 
@@ -56,29 +53,12 @@ class Outcome:
     warnings: list[str]
 
 
-class Job(Timed):
-    """An ``ept`` scenario made ready to run.
-
-    Parameters
-    ----------
-    scenario : LoadedScenario
-        What to run.
-    device : str
-        "auto", "cpu" or "cuda".
-
-    Raises
-    ------
-    InputError
-        When data and methods do not go together; nothing has been computed then.
-    DeviceError
-        When the device is not there.
-    """
+class Job(BaseJob):
+    """An ``ept`` scenario made ready to run; see :class:`~emdose.scenarios.base.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
+        super().__init__(scenario, device)
         file, tables = scenario.file, scenario.tables
-        self.scenario, self.tables = scenario, tables
-        self.device = backend.get(device).name
-        super().__init__()
         simulated = isinstance(tables.data, schema.Simulated)
         self.coil = None if tables.coil is None else _ideal(tables.coil, file)
         channels, drives = 1, None

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose import __version__, backend
+from emdose import __version__
 from emdose.io import implant_results
 from emdose.io.implant_results import ExposureMaps
 from emdose.io.power_tensors import TensorCache, tensor_arrays, tensor_of_arrays
 from emdose.io.results import to_json
 from emdose.models import implant_voxels
 from emdose.models.periodic import Waveform
+from emdose.scenarios.base import BaseJob, Progress
 from emdose.scenarios.implant_gradient import build
 from emdose.scenarios.implant_gradient.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
 from emdose.scenarios.implant_gradient.rf_heating import rf_heating
 from emdose.scenarios.rf.build import blamed_on
-from emdose.scenarios.timing import Timed
 from emdose.solvers.eddy import EddyCurrent
 from emdose.solvers.power_tensor import PowerTensor
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from emdose.models.phantoms import Phantom
     from emdose.scenarios.loading import LoadedScenario
 
-Progress = Callable[[dict[str, Any]], None]
 IDENTITY_WARNING = 0.02
 TENSOR = "power-tensor"
 """Name of the power tensor among the checkpoints."""
@@ -66,29 +64,12 @@ class Outcome:
     warnings: list[str]
 
 
-class Job(Timed):
-    """An ``implant-gradient`` scenario made ready to run.
-
-    Parameters
-    ----------
-    scenario : LoadedScenario
-        What to run.
-    device : str
-        "auto", "cpu" or "cuda".
-
-    Raises
-    ------
-    InputError
-        When implant, phantom and exposures make no sense together; nothing has been computed then.
-    DeviceError
-        When the device is not there.
-    """
+class Job(BaseJob):
+    """An ``implant-gradient`` scenario made ready to run; see :class:`~emdose.scenarios.base.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
+        super().__init__(scenario, device)
         file, tables = scenario.file, scenario.tables
-        self.scenario, self.tables = scenario, tables
-        self.device = backend.get(device).name
-        super().__init__()
         with self._timed("implant"):
             self.implant = build.implant(tables, file)
         with self._timed("phantom"):

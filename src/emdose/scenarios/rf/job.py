@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose import backend
 from emdose.compliance import Checks, check, limits
 from emdose.dosimetry.averaging import averaging_plan
 from emdose.dosimetry.power import power_report
@@ -17,10 +15,10 @@ from emdose.errors import InputError
 from emdose.io import results, touchstone, vtk
 from emdose.io.results import CoilSummary
 from emdose.models.exposure import Exposure
+from emdose.scenarios.base import BaseJob, Progress
 from emdose.scenarios.rf import build, thermal
 from emdose.scenarios.rf.quantities import average_name, quantities
 from emdose.scenarios.rf.tuned import NETWORK, network_of
-from emdose.scenarios.timing import Timed
 
 if TYPE_CHECKING:
     from emdose.dosimetry.averaging import MassAverage
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from emdose.scenarios.rf.schema import ChecksTable
     from emdose.solvers.fields import Fields
 
-Progress = Callable[[dict[str, Any]], None]
 CLOSURE_WARNING = 0.05
 PER_PORT = ("iterations", "products", "resumed", "E_error_estimate", "history")
 REQUIRED_MASSES_KG = (1e-3, 1e-2)
@@ -65,29 +62,12 @@ class Outcome:
     thermal: ThermalMaps | None = None
 
 
-class Job(Timed):
-    """An ``rf`` scenario made ready to run.
-
-    Parameters
-    ----------
-    scenario : LoadedScenario
-        What to run.
-    device : str
-        "auto", "cpu" or "cuda".
-
-    Raises
-    ------
-    InputError
-        When phantom, coil, drive, region or edition make no sense together; nothing has been computed then.
-    DeviceError
-        When the device is not there.
-    """
+class Job(BaseJob):
+    """An ``rf`` scenario made ready to run; see :class:`~emdose.scenarios.base.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
+        super().__init__(scenario, device)
         file, tables = scenario.file, scenario.tables
-        self.scenario, self.tables = scenario, tables
-        self.device = backend.get(device).name
-        super().__init__()
         with self._timed("phantom"):
             self.body = build.phantom(tables.phantom, file)
         self.coil: Any = build.coil(tables.coil, file)
