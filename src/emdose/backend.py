@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
@@ -19,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from emdose import kernel_loader
-from emdose.errors import DeviceError
+from emdose.errors import DeviceError, EmdoseWarning
 from emdose.kernel_loader import Module, Signature, thread_count
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -83,6 +85,23 @@ class Backend:
         if self.name == "cuda":
             self.xp.cuda.get_current_stream().synchronize()
 
+    def recorded(self, work: Callable[[], None]) -> Recorded:
+        """Work to be done many times, where a device can do it without being told every launch again.
+
+        Parameters
+        ----------
+        work : callable
+            Launches kernels that :meth:`~emdose.kernel_loader.Module.prepare` returned, and nothing else: it neither
+            makes arrays nor brings any to the host. What changes from time to time it finds in arrays.
+
+        Returns
+        -------
+        Recorded
+            Its ``launch()`` does the work. On a GPU the second launch captures a CUDA graph, which is replayed from
+            then on; where that is refused, launches go on one by one, with one warning.
+        """
+        return _Graph(work, self.xp) if self.name == "cuda" else Recorded(work)
+
     def memory_total_bytes(self) -> int:
         """Memory of the device or machine, or what this process is allowed of it [bytes]."""
         if self.name == "cuda":
@@ -117,6 +136,61 @@ class Backend:
             "memory_free_bytes": self.memory_free_bytes(),
             "kernels": self.kernels.description(),
         }
+
+
+class Recorded:
+    """Work that is launched many times, see :meth:`Backend.recorded`; this base class just does it.
+
+    Parameters
+    ----------
+    work : callable
+        The work.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+
+    def launch(self) -> None:
+        """Do the work, or queue it on the device."""
+        self._work()
+
+
+class _Graph(Recorded):
+    """Work as a CUDA graph. It holds the addresses of arrays; the arrays are held by the work."""
+
+    def __init__(self, work: Callable[[], None], cupy: Any) -> None:
+        super().__init__(work)
+        self._cupy, self._graph, self._plain = cupy, None, 1
+
+    def launch(self) -> None:
+        """Replay the graph; the first launch runs the work as it is, which loads its kernels, the second captures."""
+        if self._graph is not None:
+            self._graph.launch()
+        elif self._plain:
+            self._plain -= 1
+            self._work()
+        else:
+            try:
+                graph = self._captured()
+                graph.launch()
+                self._graph = graph
+            except (RuntimeError, AttributeError) as error:  # CuPy's errors of driver and runtime; a CuPy too old
+                _warn_of_graphs(f"{type(error).__name__}: {' '.join(str(error).split())}")
+                self._plain = 2**62
+                self.launch()
+
+    def _captured(self) -> Any:
+        # The default stream cannot be captured; nothing runs before the graph is launched, on whatever stream.
+        stream = self._cupy.cuda.Stream(non_blocking=True)
+        with stream:
+            stream.begin_capture()
+            try:
+                self._work()
+            except BaseException:
+                with suppress(RuntimeError):
+                    stream.end_capture()
+                raise
+            return stream.end_capture()
 
 
 class KernelSet:
@@ -188,6 +262,7 @@ class _CudaModule(Module):
             self._module.compile()
         except cupy.cuda.compiler.CompileException as error:
             raise DeviceError(f"{name}.cuh does not compile for this GPU: {error}") from error
+        self._functions: dict[str, Any] = {}
 
     def _run(self, signature: Signature, shape: tuple[int, ...], args: list[Any]) -> None:
         block = self.BLOCK[signature.dimensions]
@@ -196,7 +271,9 @@ class _CudaModule(Module):
         if grid[0] >= 2**31 or max(grid[1:]) > 65535:
             raise DeviceError(f"{signature.name}: {shape} is more than one launch can walk on a GPU")
         extent = np.int64 if signature.dimensions == 1 else np.int32
-        self._module.get_function(signature.name)(grid, block, (*(extent(n) for n in shape), *args))
+        if signature.name not in self._functions:
+            self._functions[signature.name] = self._module.get_function(signature.name)
+        self._functions[signature.name](grid, block, (*(extent(n) for n in shape), *args))
 
 
 def get(device: str | Backend = "auto") -> Backend:
@@ -294,6 +371,12 @@ def _cuda_trouble() -> str:
         return (f"a library of the CUDA toolkit is missing ({' '.join(str(error).split())}); "
                 "install emdose[cuda12] or emdose[cuda13], which bring it")  # fmt: skip
     return ""
+
+
+@cache
+def _warn_of_graphs(reason: str) -> None:
+    text = f"CUDA graphs are refused ({reason}); kernels are launched one by one, which is slower on small grids"
+    warnings.warn(text, EmdoseWarning, stacklevel=4)
 
 
 def _host(x: Any) -> Any:

@@ -19,6 +19,7 @@ import math
 import operator
 import subprocess
 import types
+import weakref
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -93,6 +94,73 @@ def _holds(x: Any) -> bool:
     return isinstance(x, DeviceArray) or (isinstance(x, (tuple, list)) and any(map(_holds, x)))
 
 
+class CaptureError(RuntimeError):
+    """What a stream does not do while it is captured."""
+
+
+class Graph:
+    """Launches that were taken down, with weak references to the memory they name."""
+
+    def __init__(self) -> None:
+        self.launches: list[tuple[Callable[[], None], list[weakref.ref]]] = []
+
+    def add(self, run: Callable[[], None], arrays: list[np.ndarray]) -> None:
+        self.launches.append((run, [weakref.ref(_memory(a)) for a in arrays]))
+
+    def launch(self, stream: Any = None) -> None:
+        _not_while_capturing("a graph is launched")
+        for run, memory in self.launches:
+            if any(m() is None for m in memory):
+                raise CaptureError("a graph uses an array that is gone")
+            run()
+
+
+def _memory(array: np.ndarray) -> np.ndarray:
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+class Stream:
+    """A stream; the current one may be captured unless it is the default one."""
+
+    current: Stream
+    graph: Graph | None = None
+
+    def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
+        self.null, self.before = null, None
+
+    def __enter__(self) -> Stream:
+        self.before, Stream.current = Stream.current, self
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        assert self.before is not None
+        Stream.current = self.before
+
+    def synchronize(self) -> None:
+        _not_while_capturing("something waits")
+
+    def begin_capture(self, mode: int | None = None) -> None:
+        if self.null or self.graph is not None:
+            raise CaptureError("cudaErrorStreamCaptureUnsupported")
+        self.graph = Graph()
+
+    def end_capture(self) -> Graph:
+        if self.graph is None:
+            raise CaptureError("cudaErrorIllegalState")
+        graph, self.graph = self.graph, None
+        return graph
+
+
+Stream.current = Stream(null=True)
+
+
+def _not_while_capturing(what: str) -> None:
+    if Stream.current.graph is not None:
+        raise CaptureError(f"{what} while a stream is captured")
+
+
 class DeviceArray:
     """An array that only a device may touch."""
 
@@ -100,19 +168,22 @@ class DeviceArray:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, array: np.ndarray) -> None:
+        if array.base is None:
+            _not_while_capturing("an array is made")
         self._array = array
 
     # ---- what leaves the device ---------------------------------------------------------------------------------
     def get(self) -> np.ndarray:
+        _not_while_capturing("an array is brought to the host")
         return self._array.copy()
 
     def item(self) -> Any:
-        return self._array.item()
+        return self.get().item()
 
     def _scalar(self) -> Any:
         if self.ndim:
             raise TypeError("only arrays without axes become Python numbers")
-        return self._array[()]
+        return self.get()[()]
 
     def __float__(self) -> float:
         return float(self._scalar())
@@ -124,7 +195,7 @@ class DeviceArray:
         return complex(self._scalar())
 
     def __bool__(self) -> bool:
-        return bool(self._array)
+        return bool(self.get())
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
         raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy "
@@ -208,6 +279,7 @@ class DeviceArray:
         return DeviceArray(self._array[self._key(key)])
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        _not_while_capturing("elements are set")
         self._array[self._key(key)] = _host(value)
 
 
@@ -217,6 +289,7 @@ def _operators(name: str) -> dict[str, Callable]:
 
     def in_place(a: Any, b: Any) -> Any:
         # With the Ellipsis arrays without axes stay arrays, and the result is cast or refused as by out=.
+        _not_while_capturing("an array is changed")
         changed(a._array[...], _host(b))
         return a
 
@@ -447,10 +520,12 @@ class RawModule:
             if len(args) != len(parameters):
                 raise ValueError(f"{name}: {len(args)} arguments for {len(parameters)} parameters")
             kept: list[np.ndarray] = []
+            arrays: list[np.ndarray] = []
             for n, ((kind, size), a) in enumerate(zip(parameters, args, strict=True)):
                 if kind == "p":
                     if not isinstance(a, DeviceArray):
                         raise TypeError(f"{name}: argument {n} is {type(a)}")
+                    arrays.append(a._array)
                     kept.append(np.array(a.data.ptr if a.size else 0, np.uintp))
                     continue
                 # The driver reads as many bytes as the parameter has, whatever is passed.
@@ -460,7 +535,11 @@ class RawModule:
                 kept.append(value)
             pointers = (ctypes.c_void_p * len(kept))(*(v.ctypes.data for v in kept))
             extents = [(ctypes.c_uint * 3)(*(*e, 1, 1)[:3]) for e in (grid, block)]
-            run(*extents, pointers)
+            # By default a driver reads the arguments at once, also when it takes the launch down.
+            if Stream.current.graph is not None:
+                Stream.current.graph.add(lambda kept=kept: run(*extents, pointers), arrays)
+            else:
+                run(*extents, pointers)
 
         return launch
 
@@ -472,7 +551,8 @@ class _Cupy(Module):
     RawModule = RawModule
     __version__ = "imitated"
     cuda = types.SimpleNamespace(
-        get_current_stream=lambda: types.SimpleNamespace(synchronize=lambda: None),
+        get_current_stream=lambda: Stream.current,
+        Stream=Stream,
         compiler=types.SimpleNamespace(CompileException=CompileError),
         nvrtc=types.SimpleNamespace(getVersion=lambda: (12, 9)),
         runtime=types.SimpleNamespace(

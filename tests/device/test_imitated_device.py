@@ -63,7 +63,8 @@ def test_keywords_and_names_are_those_of_cupy() -> None:
     assert [n for n in METHODS if not hasattr(cupy.ndarray, n)] == []
     assert not hasattr(cupy.ndarray, "__index__")
     for name in ("RawModule", "get_default_memory_pool", "cuda.get_current_stream", "cuda.compiler.CompileException",
-                 "cuda.nvrtc.getVersion", "cuda.runtime.memGetInfo", "cuda.runtime.getDeviceProperties"):  # fmt: skip
+                 "cuda.nvrtc.getVersion", "cuda.Stream.begin_capture", "cuda.Stream.end_capture", "cuda.Graph.launch",
+                 "cuda.runtime.memGetInfo", "cuda.runtime.getDeviceProperties"):  # fmt: skip
         assert operator.attrgetter(name)(cupy) is not None
     with pytest.raises(AttributeError):
         _ = xp.ascontiguousarray_chkfinite

@@ -31,6 +31,7 @@ class Schedule:
     """
 
     file: ClassVar[str] = ""
+    at_once: int = STEPS_AT_ONCE
 
     def __init__(self, tables: Tables, be: Backend) -> None:
         self.tables, self.be = tables, be
@@ -38,9 +39,8 @@ class Schedule:
 
     def advance(self, first: int, steps: int) -> np.ndarray:
         """Take steps; returns voltage and current of every branch, (steps, branches, 2)."""
-        done = [
-            self._block(n, min(STEPS_AT_ONCE, first + steps - n)) for n in range(first, first + steps, STEPS_AT_ONCE)
-        ]
+        last, many = first + steps, self.at_once
+        done = [self._block(n, min(many, last - n)) for n in range(first, last, many)]
         return np.concatenate([np.zeros((0, len(self.tables.branches.elements), 2)), *done])
 
     def _block(self, first: int, steps: int) -> np.ndarray:
