@@ -6,6 +6,7 @@ Oracle of every test here: the project's own written rules (docs/architecture.md
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -23,9 +24,14 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 
+@functools.cache
+def _nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def _imports(path: Path) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _nodes(path):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -101,7 +107,7 @@ def test_nothing_inside_imports_the_package_front() -> None:
     rooms = {p.stem for p in SOURCE.iterdir()}
     guilty = []
     for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in _nodes(path):
             flat = isinstance(node, ast.Import) and any(alias.name == "emdose" for alias in node.names)
             if isinstance(node, ast.ImportFrom) and node.module == "emdose":
                 flat = any(alias.name not in rooms | {"__version__"} for alias in node.names)
@@ -121,11 +127,9 @@ def test_no_loose_ends() -> None:
 
 def _strings(path: Path) -> list[ast.Constant]:
     """String constants of a module that are not docstrings."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    statements = [n.value for n in ast.walk(tree) if isinstance(n, ast.Expr)]
-    return [
-        n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str) and n not in statements
-    ]
+    nodes = _nodes(path)
+    statements = {id(n.value) for n in nodes if isinstance(n, ast.Expr)}
+    return [n for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str) and id(n) not in statements]
 
 
 def test_the_word_compliant_is_never_printed() -> None:
