@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.models.checks import all_positive, positive, whole
 from emdose.models.circuit_coils import CircuitCoil
-from emdose.models.coils import Shield
+from emdose.models.coils import on_cylinder, shield_around
 from emdose.models.conductors import Conductor, FeedPort, LumpedElement, Sheet, Strip, Wire
 from emdose.models.grid import Vector
 
@@ -77,17 +78,17 @@ def BirdcageCoil(
     """
     if kind not in KINDS:
         raise InputError("bad kind of birdcage", field="kind", found=kind, expected=", ".join(KINDS))
-    _count("rungs", rungs, 4)
+    whole("rungs", rungs, 4)
     if feeds not in (1, 2, 4) or (feeds > 1 and rungs % 4):
         raise InputError("feeds cannot be 90 degrees apart", field="feeds", found=f"{feeds} with {rungs} rungs",
                          expected="1, or 2 or 4 with a multiple of 4 rungs")  # fmt: skip
-    _lengths(radius_m=radius_m, length_m=length_m, gap_m=gap_m)
+    all_positive(radius_m=radius_m, length_m=length_m, gap_m=gap_m)
     if strip_width_m is not None and wire_radius_m is not None:
         raise InputError("strips and wires at once", field="strip_width_m, wire_radius_m", expected="one of them")
     width = 0.0 if strip_width_m is None else strip_width_m
     arc = 2 * math.pi * radius_m / rungs
     if strip_width_m is not None:
-        _lengths(strip_width_m=strip_width_m)
+        positive("strip_width_m", strip_width_m)
     if width + gap_m >= arc or width + gap_m >= length_m:
         raise InputError("rungs and gaps do not fit on the ring", field="rungs, strip_width_m, gap_m",
                          found=f"{1e3 * (width + gap_m):.3g} mm",
@@ -97,15 +98,15 @@ def BirdcageCoil(
     section = None if strip_width_m is None else 0.5 * strip_width_m
     conductors: list[Conductor] = []
     for p in phi[:-1]:
-        ends = _circle(radius_m, np.array([p, p]), np.array([-half, half]))
+        ends = on_cylinder(radius_m, np.array([p, p]), np.array([-half, half]))
         if section is None:
             conductors.append(Wire(ends, wire_radius_m))
         else:
             angles = _angles(p - section / radius_m, p + section / radius_m)
-            conductors.append(Sheet(ends, _circle(radius_m, angles, -half) - ends[0]))
+            conductors.append(Sheet(ends, on_cylinder(radius_m, angles, -half) - ends[0]))
     for z in (half, -half):
         for n in range(rungs):
-            points = _circle(radius_m, _angles(phi[n], phi[n + 1]), z)
+            points = on_cylinder(radius_m, _angles(phi[n], phi[n + 1]), z)
             if section is None:
                 conductors.append(Wire(points, wire_radius_m))
             else:
@@ -116,30 +117,24 @@ def BirdcageCoil(
         for label, z in (("top", half), ("bottom", -half)):
             for n in range(rungs):
                 middle = phi[n] + math.pi / rungs
-                a, b = _circle(radius_m, np.array([middle - turn, middle + turn]), z)
+                a, b = on_cylinder(radius_m, np.array([middle - turn, middle + turn]), z)
                 elements.append(_capacitor(f"{label} {n + 1}", a, b, capacitance_F, resistance_ohm))
     if kind != "high-pass":
         value = capacitance_F if rung_capacitance_F is None else rung_capacitance_F
         for n in range(rungs):
-            a, b = _circle(radius_m, phi[[n, n]], np.array([-0.5 * gap_m, 0.5 * gap_m]))
+            a, b = on_cylinder(radius_m, phi[[n, n]], np.array([-0.5 * gap_m, 0.5 * gap_m]))
             elements.append(_capacitor(f"rung {n + 1}", a, b, value, resistance_ohm))
     site = "top" if kind == "high-pass" else "rung"
     by_name = {e.name: e for e in elements}
     places = [by_name[f"{site} {1 + m * rungs // 4}"] for m in range(feeds)]
-    ports = [FeedPort(f"feed {m + 1}", e.start_m, e.end_m, feed_impedance_ohm) for m, e in enumerate(places)]
+    ports = [_feed_across(e, f"feed {m + 1}", feed_impedance_ohm) for m, e in enumerate(places)]
     parameters: dict[str, Any] = {
         "kind": f"{kind} birdcage", "rungs": rungs, "radius_m": radius_m, "length_m": length_m, "gap_m": gap_m,
         "capacitance_F": capacitance_F, "rung_capacitance_F": rung_capacitance_F, "resistance_ohm": resistance_ohm,
         "strip_width_m": strip_width_m, "wire_radius_m": wire_radius_m, "feeds": feeds,
         "feed_impedance_ohm": feed_impedance_ohm,
     }  # fmt: skip
-    shield = None
-    if shield_radius_m is not None:
-        shield = Shield(shield_radius_m, 1.5 * length_m if shield_length_m is None else shield_length_m)
-        parameters.update(shield_radius_m=shield.radius_m, shield_length_m=shield.length_m)
-    elif shield_length_m is not None:
-        raise InputError("shield length without a radius", field="shield_length_m", found=shield_length_m,
-                         expected="shield_radius_m too")  # fmt: skip
+    shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters)
     turns = np.arange(feeds)
     drives = {
         "quadrature": (-1j) ** turns,
@@ -198,8 +193,8 @@ def CapacitorLoop(
     InputError
         For values that cannot be used.
     """
-    _count("capacitors", capacitors, 1)
-    _lengths(gap_m=gap_m)
+    whole("capacitors", capacitors, 1)
+    positive("gap_m", gap_m)
     if (radius_m is None) == (size_m is None):
         raise InputError("loop without a size", field="radius_m, size_m", expected="one of them")
     n = np.asarray(normal, float)
@@ -210,7 +205,7 @@ def CapacitorLoop(
     u /= np.linalg.norm(u)
     v = np.cross(n, u)
     if radius_m is not None:
-        _lengths(radius_m=radius_m)
+        positive("radius_m", radius_m)
         if strip_width_m is not None:
             raise InputError("strips are for rectangular loops", field="strip_width_m", found=strip_width_m,
                              expected="size_m instead of radius_m, or wire_radius_m")  # fmt: skip
@@ -222,13 +217,13 @@ def CapacitorLoop(
         if len(size_m) != 2:
             raise InputError("bad size of a loop", field="size_m", found=size_m, expected="two lengths")
         c, d = (0.5 * s for s in size_m)
-        _lengths(size_m=c)
-        _lengths(size_m=d)
+        positive("size_m", c)
+        positive("size_m", d)
         flat = np.array([[0, -d], [c, -d], [c, d], [-c, d], [-c, -d], [0, -d]])
     points = np.asarray(centre_m, float) + flat[:, :1] * u + flat[:, 1:] * v
     points, sites = _with_gaps(points, capacitors, gap_m)
-    elements = [_capacitor(f"C{i + 1}", p, q, capacitance_F, resistance_ohm) for i, (p, q) in enumerate(sites)]
-    feed = FeedPort("feed", elements[0].start_m, elements[0].end_m, feed_impedance_ohm)
+    elements = _capacitors("", sites, capacitance_F, resistance_ohm)
+    feed = _feed_across(elements[0], "feed", feed_impedance_ohm)
     parameters: dict[str, Any] = {
         "kind": "loop with capacitors", "radius_m": radius_m, "size_m": size_m, "capacitors": capacitors,
         "capacitance_F": capacitance_F, "resistance_ohm": resistance_ohm, "wire_radius_m": wire_radius_m,
@@ -288,9 +283,9 @@ def CapacitorLoopArray(
     InputError
         For values that cannot be used or loops that touch.
     """
-    _count("elements", elements, 1)
-    _count("capacitors", capacitors, 1)
-    _lengths(radius_m=radius_m, length_m=length_m, gap_m=gap_m, coverage=coverage)
+    whole("elements", elements, 1)
+    whole("capacitors", capacitors, 1)
+    all_positive(radius_m=radius_m, length_m=length_m, gap_m=gap_m, coverage=coverage)
     width = 2 * math.pi / elements * coverage if elements > 1 else min(coverage, 1.0) * math.pi / 2
     if (elements > 1 and coverage >= 1) or width > math.pi:
         raise InputError("loops touch or are wider than half a turn", field="coverage", found=coverage,
@@ -301,26 +296,22 @@ def CapacitorLoopArray(
     for i, phi in enumerate(centres):
         # Seen from outside: along +phi at the bottom, up, back along -phi at the top, down: normal outward.
         chain = [
-            _circle(radius_m, _angles(phi, phi + 0.5 * width), -half),
-            _circle(radius_m, _angles(phi + 0.5 * width, phi - 0.5 * width), half),
-            _circle(radius_m, _angles(phi - 0.5 * width, phi), -half),
+            on_cylinder(radius_m, _angles(phi, phi + 0.5 * width), -half),
+            on_cylinder(radius_m, _angles(phi + 0.5 * width, phi - 0.5 * width), half),
+            on_cylinder(radius_m, _angles(phi - 0.5 * width, phi), -half),
         ]
         points, sites = _with_gaps(np.concatenate(chain), capacitors, gap_m)
         conductors.append(Wire(points, wire_radius_m))
-        own = [_capacitor(f"loop {i + 1} C{c + 1}", p, q, capacitance_F, resistance_ohm)
-               for c, (p, q) in enumerate(sites)]  # fmt: skip
+        own = _capacitors(f"loop {i + 1} ", sites, capacitance_F, resistance_ohm)
         parts += own
-        feeds.append(FeedPort(f"loop {i + 1}", own[0].start_m, own[0].end_m, feed_impedance_ohm))
+        feeds.append(_feed_across(own[0], f"loop {i + 1}", feed_impedance_ohm))
     parameters: dict[str, Any] = {
         "kind": "loop array with capacitors", "elements": elements, "radius_m": radius_m, "length_m": length_m,
         "coverage": coverage, "capacitors": capacitors, "capacitance_F": capacitance_F,
         "resistance_ohm": resistance_ohm, "wire_radius_m": wire_radius_m, "gap_m": gap_m,
         "feed_impedance_ohm": feed_impedance_ohm,
     }  # fmt: skip
-    shield = None
-    if shield_radius_m is not None:
-        shield = Shield(shield_radius_m, 1.5 * length_m if shield_length_m is None else shield_length_m)
-        parameters.update(shield_radius_m=shield.radius_m, shield_length_m=shield.length_m)
+    shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters)
     drives = {
         "circular": np.exp(-1j * centres),
         "anti-circular": np.exp(1j * centres),
@@ -361,7 +352,7 @@ def Dipole(
     InputError
         For values that cannot be used.
     """
-    _lengths(length_m=length_m, gap_m=gap_m)
+    all_positive(length_m=length_m, gap_m=gap_m)
     d = np.asarray(direction, float)
     if d.shape != (3,) or not np.all(np.isfinite(d)) or not d.any() or gap_m >= length_m:
         raise InputError("bad dipole", field="direction, gap_m", found=(direction, gap_m),
@@ -413,20 +404,15 @@ def _capacitor(name: str, a: np.ndarray, b: np.ndarray, value: float, resistance
     return LumpedElement(name, *ends, resistance_ohm=resistance, capacitance_F=value)  # type: ignore[arg-type]
 
 
+def _capacitors(
+    prefix: str, sites: list[tuple[np.ndarray, np.ndarray]], value: float, resistance: float | None
+) -> list[LumpedElement]:
+    return [_capacitor(f"{prefix}C{i + 1}", a, b, value, resistance) for i, (a, b) in enumerate(sites)]
+
+
+def _feed_across(element: LumpedElement, name: str, impedance: float) -> FeedPort:
+    return FeedPort(name, element.start_m, element.end_m, impedance)
+
+
 def _angles(first: float, last: float) -> np.ndarray:
     return np.linspace(first, last, max(2, math.ceil(abs(last - first) / ARC_STEP) + 1))
-
-
-def _circle(radius: float, phi: np.ndarray, z: float | np.ndarray) -> np.ndarray:
-    return np.stack([radius * np.cos(phi), radius * np.sin(phi), np.broadcast_to(z, phi.shape)], axis=1)
-
-
-def _lengths(**values: float) -> None:
-    for name, value in values.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-            raise InputError("must be positive", field=name, found=value, expected="a finite number > 0")
-
-
-def _count(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError("bad count", field=name, found=value, expected=f"a whole number >= {least}")

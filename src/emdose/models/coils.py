@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
+from emdose.models.checks import all_positive, positive, vector, whole
 from emdose.models.grid import Vector
 
 if TYPE_CHECKING:
@@ -43,10 +44,10 @@ class Shield:
     cells_along: int = 16
 
     def __post_init__(self) -> None:
-        _positive("shield radius_m", self.radius_m)
-        _positive("shield length_m", self.length_m)
-        _count("shield cells_around", self.cells_around, 8)
-        _count("shield cells_along", self.cells_along, 2)
+        positive("shield radius_m", self.radius_m)
+        positive("shield length_m", self.length_m)
+        whole("shield cells_around", self.cells_around, 8)
+        whole("shield cells_along", self.cells_along, 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +234,7 @@ class PlaneWave:
     drive_unit: str = "V/m"
 
     def __post_init__(self) -> None:
-        _positive("amplitude_V_m", self.amplitude_V_m)
+        positive("amplitude_V_m", self.amplitude_V_m)
         d, p = np.asarray(self.direction, float), np.asarray(self.polarisation, complex)
         for key, v in (("direction", d), ("polarisation", p)):
             if v.shape != (3,) or not np.all(np.isfinite(v)) or np.linalg.norm(v) == 0:
@@ -301,24 +302,23 @@ def Birdcage(
     Source: J. Jin, Electromagnetic Analysis and Design in Magnetic Resonance Imaging, CRC Press 1998, ch. 4 (ideal
     sinusoidal currents).
     """
-    _count("rungs", rungs, 4)
-    _positive("radius_m", radius_m)
-    _positive("length_m", length_m)
+    whole("rungs", rungs, 4)
+    all_positive(radius_m=radius_m, length_m=length_m)
     phi = 2 * np.pi * np.arange(rungs) / rungs
     per_arc = max(1, math.ceil(2 * np.pi / rungs / ARC_STEP))
     half = 0.5 * length_m
-    rung_ends = np.stack([_on_cylinder(radius_m, phi, -half), _on_cylinder(radius_m, phi, half)], axis=1)
+    rung_ends = np.stack([on_cylinder(radius_m, phi, -half), on_cylinder(radius_m, phi, half)], axis=1)
     ring_phi = 2 * np.pi * np.arange(rungs * per_arc + 1) / (rungs * per_arc)
     rings = []
     for z in (half, -half):
-        nodes = _on_cylinder(radius_m, ring_phi, z)
+        nodes = on_cylinder(radius_m, ring_phi, z)
         nodes[-1] = nodes[0]
         rings.append(np.stack([nodes[:-1], nodes[1:]], axis=1))
     rung = np.stack([np.cos(phi), np.sin(phi)])
     arc = np.cumsum(rung, axis=1)
     arc = np.repeat(arc - arc.mean(axis=1, keepdims=True), per_arc, axis=1)
     parameters: dict[str, Any] = {"kind": "birdcage", "rungs": rungs, "radius_m": radius_m, "length_m": length_m}
-    shield = _shield(shield_radius_m, shield_length_m, length_m, parameters)
+    shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters)
     return Coil(
         name,
         np.concatenate([rung_ends, *rings]),
@@ -358,9 +358,9 @@ def Loop(
     InputError
         For a radius that is not positive or vectors that cannot be used.
     """
-    _positive("radius_m", radius_m)
-    _count("segments", segments, 8)
-    centre, n = _vector("centre_m", centre_m), _vector("normal", normal)
+    positive("radius_m", radius_m)
+    whole("segments", segments, 8)
+    centre, n = vector("centre_m", centre_m), vector("normal", normal)
     if np.linalg.norm(n) == 0:
         raise InputError("normal has no length", field="normal", found=tuple(normal), expected="a direction")
     n = n / np.linalg.norm(n)
@@ -413,10 +413,8 @@ def LoopArray(
     InputError
         For values that are not positive, or loops wider than half a turn.
     """
-    _count("elements", elements, 1)
-    _positive("radius_m", radius_m)
-    _positive("length_m", length_m)
-    _positive("coverage", coverage)
+    whole("elements", elements, 1)
+    all_positive(radius_m=radius_m, length_m=length_m, coverage=coverage)
     width = 2 * np.pi / elements * coverage if elements > 1 else min(coverage, 1.0) * np.pi / 2
     if width > np.pi:
         raise InputError("loops wider than half a turn", field="coverage", found=coverage,
@@ -427,7 +425,7 @@ def LoopArray(
     for phi in centres:
         a = phi + width * (np.arange(per_arc + 1) / per_arc - 0.5)
         # Seen from outside: along +phi at the bottom, up, back along -phi at the top, down: normal outward.
-        nodes = np.concatenate([_on_cylinder(radius_m, a, -half), _on_cylinder(radius_m, a[::-1], half)])
+        nodes = np.concatenate([on_cylinder(radius_m, a, -half), on_cylinder(radius_m, a[::-1], half)])
         pieces.append(np.stack([nodes, np.roll(nodes, -1, axis=0)], axis=1))
     each = len(pieces[0])
     currents = np.kron(np.eye(elements), np.ones((1, each))).astype(complex)
@@ -445,11 +443,14 @@ def LoopArray(
             "uniform": np.ones(elements, complex),
         },
         parameters=parameters,
-        shield=_shield(shield_radius_m, shield_length_m, length_m, parameters),
+        shield=shield_around(shield_radius_m, shield_length_m, length_m, parameters),
     )
 
 
-def _shield(radius: float | None, length: float | None, coil_length: float, into: dict[str, Any]) -> Shield | None:
+def shield_around(
+    radius: float | None, length: float | None, coil_length: float, into: dict[str, Any]
+) -> Shield | None:
+    """The shield of a coil builder's arguments, entered into the coil's parameters; 1.5 times as long unless given."""
     if radius is None:
         if length is not None:
             raise InputError("shield length without a radius", field="shield_length_m", found=length,
@@ -460,8 +461,9 @@ def _shield(radius: float | None, length: float | None, coil_length: float, into
     return shield
 
 
-def _on_cylinder(radius: float, phi: np.ndarray, z: float) -> np.ndarray:
-    return np.stack([radius * np.cos(phi), radius * np.sin(phi), np.full(len(phi), z)], axis=1)
+def on_cylinder(radius: float, phi: np.ndarray, z: float | np.ndarray) -> np.ndarray:
+    """Points (n, 3) at the angles phi (n,) and the height or heights z of a cylinder about z."""
+    return np.stack([radius * np.cos(phi), radius * np.sin(phi), np.broadcast_to(z, phi.shape)], axis=1)
 
 
 def _sample(segments: np.ndarray, step: float) -> np.ndarray:
@@ -498,20 +500,3 @@ def _dilate(mask: np.ndarray) -> np.ndarray:
 
 def _tissue_name(phantom: Phantom, voxel: tuple[int, ...]) -> str:
     return str(phantom.tissues[int(phantom.labels[voxel])].name)
-
-
-def _positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-        raise InputError("must be positive", field=name, found=value, expected="a finite number > 0")
-
-
-def _count(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise InputError("bad count", field=name, found=value, expected=f"a whole number >= {least}")
-
-
-def _vector(name: str, value: Sequence[float]) -> np.ndarray:
-    v = np.asarray(value, float)
-    if v.shape != (3,) or not np.all(np.isfinite(v)):
-        raise InputError("bad vector", field=name, found=value, expected="three finite numbers")
-    return v

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.models.checks import positive
 from emdose.models.grid import Vector
 
 TOPOLOGIES = ("series", "parallel")
@@ -49,7 +50,7 @@ class Wire:
     def __post_init__(self) -> None:
         object.__setattr__(self, "points_m", _chain("wire points_m", self.points_m))
         if self.radius_m is not None:
-            _positive("wire radius_m", self.radius_m)
+            positive("wire radius_m", self.radius_m)
 
     @property
     def sheets(self) -> tuple[tuple[int, np.ndarray, np.ndarray], ...]:
@@ -130,7 +131,7 @@ class Strip:
 
     def __post_init__(self) -> None:
         points = _chain("strip points_m", self.points_m)
-        _positive("strip width_m", self.width_m)
+        positive("strip width_m", self.width_m)
         normal = np.array(self.normal, float)
         if normal.shape not in ((3,), (len(points) - 1, 3)) or not np.all(np.isfinite(normal)):
             raise InputError("bad strip normal", field="normal", found=normal.shape,
@@ -241,7 +242,7 @@ def solid_box(centre_m: Vector, size_m: Vector) -> Solid:
 
 def solid_sphere(centre_m: Vector, radius_m: float) -> Solid:
     """A metal sphere [m]."""
-    _positive("radius_m", radius_m)
+    positive("radius_m", radius_m)
     c = np.array(_vector("centre_m", centre_m))
 
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -252,7 +253,7 @@ def solid_sphere(centre_m: Vector, radius_m: float) -> Solid:
 
 def solid_cylinder(start_m: Vector, end_m: Vector, radius_m: float) -> Solid:
     """A solid metal cylinder between two points on its axis [m]."""
-    _positive("radius_m", radius_m)
+    positive("radius_m", radius_m)
     a, b = np.array(_vector("start_m", start_m)), np.array(_vector("end_m", end_m))
     length = float(np.linalg.norm(b - a))
     if length == 0:
@@ -308,7 +309,7 @@ class LumpedElement:
         for key in ("resistance_ohm", "inductance_H", "capacitance_F"):
             value = getattr(self, key)
             if value is not None:
-                _positive(f"element {self.name!r}: {key}", value)
+                positive(f"element {self.name!r}: {key}", value)
                 object.__setattr__(self, key, float(value))
         if self.resistance_ohm is self.inductance_H is self.capacitance_F is None:
             raise InputError(f"lumped element {self.name!r} has no value", field="elements",
@@ -366,7 +367,7 @@ class FeedPort:
 
     def __post_init__(self) -> None:
         _gap(self)
-        _positive(f"feed {self.name!r}: impedance_ohm", self.impedance_ohm)
+        positive(f"feed {self.name!r}: impedance_ohm", self.impedance_ohm)
 
 
 def _gap(item: LumpedElement | FeedPort) -> None:
@@ -387,11 +388,6 @@ def _chain(name: str, value: Any) -> np.ndarray:
         raise InputError("two points of a conductor coincide", field=name, expected="pieces with a length")
     points.flags.writeable = False
     return points
-
-
-def _positive(name: str, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-        raise InputError("must be positive", field=name, found=value, expected="a finite number > 0")
 
 
 def _vector(name: str, value: Sequence[float]) -> Vector:

@@ -27,8 +27,9 @@ import numpy as np
 
 from emdose.constants import MU_0
 from emdose.errors import InputError
+from emdose.models.checks import all_positive
 from emdose.models.gradient_coils import GradientCoil, GradientSet, GradientSource
-from emdose.models.periodic import AXES, positive
+from emdose.models.periodic import AXES
 
 TERMS = 6
 PENALTY = 1e-3
@@ -54,9 +55,7 @@ def whole_body(
     InputError
         For lengths that are not positive, a sphere that does not fit inside, and fewer than 4 turns.
     """
-    positive("radius_m", radius_m)
-    positive("length_m", length_m)
-    positive("sphere_radius_m", sphere_radius_m)
+    all_positive(radius_m=radius_m, length_m=length_m, sphere_radius_m=sphere_radius_m)
     if isinstance(turns, bool) or not isinstance(turns, int | np.integer) or turns < 4:
         raise InputError("bad number of turns", field="turns", found=turns, expected="a whole number >= 4")
     if sphere_radius_m > 0.75 * radius_m or length_m < 3 * radius_m:

@@ -12,6 +12,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models import signed_distance as distances
+from emdose.models.checks import metres
 from emdose.models.grid import Vector
 from emdose.models.implants import Implant, Part, assembly
 from emdose.models.metals import Metal
@@ -29,7 +30,7 @@ def sphere(
     radius_m: float, metal: Metal | str = "CoCrMo", centre_m: Vector = ORIGIN, *, subdivisions: int = 4
 ) -> Implant:
     """A solid sphere as an icosahedron subdivided ``subdivisions`` times (20 x 4^n triangles), of exact volume."""
-    r = _length(radius_m, "radius_m")
+    r = metres("radius_m", radius_m)
     return _single("sphere", *_ball((r, r, r), centre_m, subdivisions), metal)
 
 
@@ -39,7 +40,7 @@ def ellipsoid(
     """A solid ellipsoid with semi-axes along x, y, z [m], of exact volume."""
     if np.shape(semi_m) != (3,):
         raise InputError("bad ellipsoid", field="semi_m", found=semi_m, expected="three lengths in metres")
-    a, b, c = (_length(s, "semi_m") for s in semi_m)
+    a, b, c = (metres("semi_m", s) for s in semi_m)
     return _single("ellipsoid", *_ball((a, b, c), centre_m, subdivisions), metal)
 
 
@@ -47,7 +48,7 @@ def hollow_sphere(
     outer_m: float, inner_m: float, metal: Metal | str = "CoCrMo", centre_m: Vector = ORIGIN, *, subdivisions: int = 4
 ) -> Implant:
     """A spherical shell between two radii [m], of exact volume."""
-    ro, ri = _length(outer_m, "outer_m"), _length(inner_m, "inner_m")
+    ro, ri = metres("outer_m", outer_m), metres("inner_m", inner_m)
     if ri >= ro:
         raise InputError("bad shell", field="inner_m", found=inner_m, expected=f"less than {outer_m}")
     v, t = _ball((ro, ro, ro), centre_m, subdivisions)
@@ -59,7 +60,7 @@ def box(size_m: Vector, metal: Metal | str = "CoCrMo", centre_m: Vector = ORIGIN
     """A box with edge lengths along x, y, z [m]; ``divisions`` triangles' edges along each of its edges."""
     if np.shape(size_m) != (3,):
         raise InputError("bad box", field="size_m", found=size_m, expected="three lengths in metres")
-    size = np.array([_length(s, "size_m") for s in size_m])
+    size = np.array([metres("size_m", s) for s in size_m])
     n = _count(divisions, "divisions", 1)
     u, w = (a.ravel() for a in np.meshgrid(np.linspace(-0.5, 0.5, n + 1), np.linspace(-0.5, 0.5, n + 1), indexing="ij"))
     vertices, triangles = [], []
@@ -83,7 +84,7 @@ def cylinder(
     around: int = 96,
 ) -> Implant:
     """A solid circular cylinder along an axis, of exact volume, with ``around`` corners on its circle."""
-    return _turned("cylinder", [(_length(radius_m, "radius_m"), _length(length_m, "length_m"))], metal, centre_m, axis,
+    return _turned("cylinder", [(metres("radius_m", radius_m), metres("length_m", length_m))], metal, centre_m, axis,
                    around)  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def tube(
     around: int = 96,
 ) -> Implant:
     """A circular tube between two radii [m]: a body with one hole, of exact volume."""
-    ro, ri, length = _length(outer_m, "outer_m"), _length(inner_m, "inner_m"), _length(length_m, "length_m")
+    ro, ri, length = metres("outer_m", outer_m), metres("inner_m", inner_m), metres("length_m", length_m)
     if ri >= ro:
         raise InputError("bad tube", field="inner_m", found=inner_m, expected=f"less than {outer_m}")
     return _turned("tube", [(ro, length), (ri, length)], metal, centre_m, axis, around)
@@ -123,7 +124,7 @@ def ring(
     around, across : int
         Corners along the circle and around the wire.
     """
-    R, r = _length(radius_m, "radius_m"), _length(wire_radius_m, "wire_radius_m")
+    R, r = metres("radius_m", radius_m), metres("wire_radius_m", wire_radius_m)
     if r >= R:
         raise InputError("bad ring", field="wire_radius_m", found=wire_radius_m, expected=f"less than {radius_m}")
     n, m = _count(around, "around", 8), _count(across, "across", 6)
@@ -230,12 +231,6 @@ def _merged(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np
     t = index.ravel()[triangles]
     keep = (t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])
     return vertices[first], t[keep]
-
-
-def _length(value: float, name: str) -> float:
-    if not isinstance(value, int | float | np.number) or not math.isfinite(value) or value <= 0:
-        raise InputError("bad length", field=name, found=value, expected="metres > 0")
-    return float(value)
 
 
 def _count(value: int, name: str, least: int, most: int = 10**6) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models import metals
+from emdose.models.checks import vector
 from emdose.models.grid import Vector
 from emdose.models.metals import Metal
 
@@ -202,7 +203,7 @@ class Implant:
 
     def moved(self, shift_m: Vector) -> Implant:
         """The implant displaced by a vector [m]."""
-        shift = _vector(shift_m, "shift_m")
+        shift = vector("shift_m", shift_m)
         return self.transformed(lambda v: v + shift)
 
     def rotated(self, rotation: Rotation, axis: str | Vector = "z", about_m: Vector | None = None) -> Implant:
@@ -223,7 +224,7 @@ class Implant:
             When the matrix is not a rotation or the axis has no length.
         """
         matrix = rotation_matrix(rotation, axis)
-        centre = np.zeros(3) if about_m is None else _vector(about_m, "about_m")
+        centre = np.zeros(3) if about_m is None else vector("about_m", about_m)
         return self.transformed(lambda v: (v - centre) @ matrix.T + centre)
 
     def placed(self, position_m: Vector, rotation: Rotation | None = None, axis: str | Vector = "z") -> Implant:
@@ -239,7 +240,7 @@ class Implant:
         low, high = (np.array(b) for b in self.bounds_m)
         middle = 0.5 * (low + high)
         matrix = np.eye(3) if rotation is None else rotation_matrix(rotation, axis)
-        target = _vector(position_m, "position_m")
+        target = vector("position_m", position_m)
         return self.transformed(lambda v: (v - middle) @ matrix.T + target)
 
     def scaled(self, factor: float) -> Implant:
@@ -282,7 +283,7 @@ def rotation_matrix(rotation: Rotation, axis: str | Vector = "z") -> np.ndarray:
             raise InputError("bad angle", field="rotation", found=rotation, expected="degrees")
         if isinstance(axis, str) and axis not in ("x", "y", "z"):
             raise InputError("bad axis", field="axis", found=axis, expected="x, y, z or a vector")
-        n = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else _vector(axis, "axis")
+        n = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else vector("axis", axis)
         length = np.linalg.norm(n)
         if length == 0:
             raise InputError("axis without length", field="axis", found=axis)
@@ -294,13 +295,3 @@ def rotation_matrix(rotation: Rotation, axis: str | Vector = "z") -> np.ndarray:
         raise InputError("not a rotation matrix", field="rotation", found=matrix.shape,
                          expected="(3, 3), orthogonal, determinant +1")  # fmt: skip
     return matrix
-
-
-def _vector(value: Any, name: str) -> np.ndarray:
-    try:
-        vector = np.asarray(value, float)
-    except (TypeError, ValueError):
-        vector = np.empty(0)
-    if vector.shape != (3,) or not np.all(np.isfinite(vector)):
-        raise InputError("bad vector", field=name, found=value, expected="three finite numbers")
-    return vector

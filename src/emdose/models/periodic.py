@@ -24,6 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.models.checks import positive
 
 MEAN_TOLERANCE = 1e-3
 """Largest mean of a rate over its rms; what is below is rounding of samples."""
@@ -440,9 +441,3 @@ class Sinusoid:
             raise InputError("no harmonic of the waveform below the highest frequency", field="max_frequency_Hz",
                              found=max_frequency_Hz, expected=f">= {self.frequency_Hz:.4g} Hz")  # fmt: skip
         return Spectrum(np.array([self.frequency_Hz]), math.sqrt(2) * self.rms[None], self.rate_unit)
-
-
-def positive(name: str, value: float) -> None:
-    """Raise InputError unless a value is a finite number above zero."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-        raise InputError("must be positive", field=name, found=value, expected="a finite number > 0")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.models.checks import metres
 from emdose.models.grid import Grid, Vector
 from emdose.models.tissues import AIR, Tissue, TissueTable
 from emdose.models.voxel_body import Phantom
@@ -151,7 +152,7 @@ def layered_sphere(
     samples : int
         See :func:`rasterise`.
     """
-    radii = [_positive(r, "radii_m") for r in radii_m]
+    radii = [metres("radii_m", r) for r in radii_m]
     if len(radii) != len(tissues) or not radii or any(b <= a for a, b in itertools.pairwise(radii)):
         raise InputError("bad layers", field="radii_m", found=tuple(radii_m), expected="growing radii, one per tissue")
     solids = [ellipsoid(t, (0, 0, 0), (r, r, r)) for r, t in zip(radii[::-1], list(tissues)[::-1], strict=True)]
@@ -168,7 +169,7 @@ def cylinder(
     samples: int = 1,
 ) -> Phantom:
     """A homogeneous circular cylinder along z, centred at the isocentre."""
-    r, half = _positive(radius_m, "radius_m"), 0.5 * _positive(length_m, "length_m")
+    r, half = metres("radius_m", radius_m), 0.5 * metres("length_m", length_m)
     solids = [elliptic_cylinder(tissue, (0, 0, 0), (r, r, half))]
     return rasterise(solids, grid_around(solids, spacing_m), samples=samples, name="cylinder", source="closed form")
 
@@ -186,7 +187,7 @@ def gel_box(
     """
     if len(size_m) != 3:
         raise InputError("bad box", field="size_m", found=size_m, expected="three lengths in metres")
-    half = tuple(0.5 * _positive(s, "size_m") for s in size_m)
+    half = tuple(0.5 * metres("size_m", s) for s in size_m)
     solids = [box(tissue, (0, 0, 0), half)]  # type: ignore[arg-type]
     source = "ASTM F2182 rectangular phantom as described in public literature"
     return rasterise(solids, grid_around(solids, spacing_m), samples=samples, name="gel box", source=source)
@@ -227,12 +228,6 @@ def _check_size(shape: tuple[int, ...], spacing_m: object) -> None:
     if math.prod(int(n) for n in shape) > 2**31:
         raise InputError("grid too large", field="spacing_m", found=spacing_m,
                          expected=f"at most 2^31 voxels, not {' x '.join(str(n) for n in shape)}")  # fmt: skip
-
-
-def _positive(value: float, field: str) -> float:
-    if not isinstance(value, int | float | np.number) or not math.isfinite(value) or value <= 0:
-        raise InputError("bad length", field=field, found=value, expected="metres > 0")
-    return float(value)
 
 
 def _add(a: Vector, b: Vector, sign: int) -> Vector:

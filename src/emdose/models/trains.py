@@ -9,7 +9,8 @@ from typing import Any, Literal
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.models.periodic import AXES, Unit, Waveform, positive
+from emdose.models.checks import positive
+from emdose.models.periodic import AXES, Unit, Waveform
 
 
 def TrapezoidTrain(
