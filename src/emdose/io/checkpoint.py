@@ -41,30 +41,20 @@ class PortCheckpoint:
         OutputError
             When it cannot be written.
         """
-        try:
-            self.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise atomic.output_error(error, self.folder) from error
-        with atomic.replacing(self._path(port)) as part, part.open("wb") as stream:
-            np.savez(stream, J=np.asarray(J), key=np.array(self.key))
+        self._write(self._path(port), {"J": J})
 
     def load(self, port: int) -> np.ndarray | None:
         """The solution of a port, or None when there is none that can be used; damage is said in a warning."""
         path = self._path(port)
-        if not path.exists():
-            return None
-        try:
-            # The CRC of the zip container finds damaged bytes; pickles are refused.
-            with np.load(path, allow_pickle=False) as data:
-                key, J = str(data["key"]), data["J"]
-        except _DAMAGE as error:
-            self._warn(path, f"damaged ({type(error).__name__})")
+        key, arrays = self._read(path)
+        if arrays is None:
             return None
         if key != self.key:
             self._warn(path, "from another scenario")
             return None
-        if not np.all(np.isfinite(J)):
-            self._warn(path, "not finite")
+        J = arrays.get("J")
+        if J is None or not np.all(np.isfinite(J)):
+            self._warn(path, "damaged (no currents)" if J is None else "not finite")
             return None
         return J
 
@@ -76,13 +66,7 @@ class PortCheckpoint:
         OutputError
             When they cannot be written.
         """
-        try:
-            self.folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise atomic.output_error(error, self.folder) from error
-        with atomic.replacing(self.folder / f"{name}.npz") as part, part.open("wb") as stream:
-            kept: dict[str, Any] = {_KEY: np.array(self.key), **{k: np.asarray(v) for k, v in arrays.items()}}
-            np.savez(stream, **kept)
+        self._write(self.folder / f"{name}.npz", arrays)
 
     def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
         """What :meth:`save_arrays` kept, or None when there is nothing that can be used; damage is said in a warning.
@@ -93,14 +77,8 @@ class PortCheckpoint:
             When it was kept for another scenario: what that one has reached shall not be overwritten.
         """
         path = self.folder / f"{name}.npz"
-        if not path.exists():
-            return None
-        try:
-            with np.load(path, allow_pickle=False) as data:
-                arrays = {k: data[k] for k in data.files}
-            key = str(arrays.pop(_KEY))
-        except _DAMAGE as error:
-            self._warn(path, f"damaged ({type(error).__name__})")
+        key, arrays = self._read(path)
+        if arrays is None:
             return None
         if key != self.key:
             raise InputError("checkpoint of another scenario", file=path,
@@ -120,6 +98,28 @@ class PortCheckpoint:
 
     def _path(self, port: int) -> Path:
         return self.folder / f"port-{port:04d}.npz"
+
+    def _write(self, path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+        try:
+            self.folder.mkdir(exist_ok=True)
+        except OSError as error:
+            raise atomic.output_error(error, self.folder) from error
+        with atomic.replacing(path) as part, part.open("wb") as stream:
+            kept: dict[str, Any] = {_KEY: np.array(self.key), **{k: np.asarray(v) for k, v in arrays.items()}}
+            np.savez(stream, **kept)
+
+    def _read(self, path: Path) -> tuple[str, dict[str, np.ndarray] | None]:
+        """Key and arrays of a file; None, with a warning unless there is no file, when they cannot be read."""
+        if not path.exists():
+            return "", None
+        try:
+            # The CRC of the zip container finds damaged bytes; pickles are refused.
+            with np.load(path, allow_pickle=False) as data:
+                arrays = {k: data[k] for k in data.files}
+            return str(arrays.pop(_KEY)), arrays
+        except _DAMAGE as error:
+            self._warn(path, f"damaged ({type(error).__name__})")
+            return "", None
 
     @staticmethod
     def _warn(path: Path, why: str) -> None:
