@@ -312,12 +312,7 @@ class AveragingPlan:
         steps = self._steps.reshape(-1, 6)
         self._face_mass = mass.reshape(-1, 6)
         self._face_side = xp.where(steps >= 0, 1 + steps + self._face_fraction.reshape(-1, 6), np.inf)
-        smallest = self._face_side.min(axis=1, keepdims=True)
-        lost = int((smallest == np.inf).sum())
-        if lost:
-            raise InputError("averaging mass is too large for this body", field="mass_kg", found=self.mass_kg,
-                             expected=f"a mass that every voxel finds on one side of it ({lost} do not)")  # fmt: skip
-        self._accepted = self._face_side**3 <= VOLUME_LIMIT * smallest**3
+        self._accepted = accepted_cubes(self._face_side, self.mass_kg)
 
     def _largest_around(self, mean: Any) -> Any:
         """Largest mean of the valid cubes that hold a voxel; -infinity where there is none."""
@@ -373,16 +368,7 @@ class AveragingPlan:
 
     def _cropped(self, values: Any, name: str) -> Any:
         """A user's map inside the body's bounding box, float64, checked."""
-        values = self.be.asarray(values)
-        if values.shape != self.shape:
-            raise InputError(f"{name} does not fit the density", found=values.shape, expected=str(self.shape))
-        if values.dtype.kind not in "fiub":
-            raise InputError(f"{name} is not real", found=str(values.dtype), expected="real numbers")
-        values = self.be.xp.ascontiguousarray(values[self._box], dtype=np.float64)
-        bad = int((~self.be.xp.isfinite(values) & self._tissue).sum())
-        if bad:
-            raise InputError(f"{name} is not finite in {bad} tissue voxels", expected="finite numbers in tissue")
-        return values
+        return checked_map(self.be, values, name, self.shape, self._tissue, self._box)
 
     def _full(self, values: Any, background: float) -> Any:
         out = self.be.xp.full(self.shape, background, dtype=values.dtype)
@@ -411,6 +397,56 @@ def density_map(be: Backend, density: Any) -> Any:
         raise InputError("density is no map", field="density", found=(density.dtype.str, density.shape),
                          expected="a 3-D array of real numbers")  # fmt: skip
     return density
+
+
+def checked_map(
+    be: Backend, values: Any, name: str, shape: tuple[int, int, int], tissue: Any, box: tuple[slice, ...] = ()
+) -> Any:
+    """A user's map on the device, float64, inside a box; raises InputError when it cannot be averaged.
+
+    Parameters
+    ----------
+    be : Backend
+        The device.
+    values : (nx, ny, nz) array
+        The map.
+    name : str
+        What it is called in errors.
+    shape : (int, int, int)
+        What it must have.
+    tissue : bool array
+        Where it must be finite, inside the box.
+    box : tuple of slice
+        Part that counts; all of it by default.
+    """
+    values = be.asarray(values)
+    if values.shape != shape:
+        raise InputError(f"{name} does not fit the density", found=values.shape, expected=str(shape))
+    if values.dtype.kind not in "fiub":
+        raise InputError(f"{name} is not real", found=str(values.dtype), expected="real numbers")
+    values = be.xp.ascontiguousarray(values[box], dtype=np.float64)
+    bad = int((~be.xp.isfinite(values) & tissue).sum())
+    if bad:
+        raise InputError(f"{name} is not finite in {bad} tissue voxels", expected="finite numbers in tissue")
+    return values
+
+
+def accepted_cubes(sides: Any, mass_kg: float) -> Any:
+    """Which cubes of step 2, (unused, 6), are small enough to count; raises InputError for a voxel without any.
+
+    Parameters
+    ----------
+    sides : (unused, 6) array
+        Sides of the cubes; infinite where there is none.
+    mass_kg : float
+        Averaging mass, for the error [kg].
+    """
+    smallest = sides.min(axis=1, keepdims=True)
+    lost = int((smallest == np.inf).sum())
+    if lost:
+        raise InputError("averaging mass is too large for this body", field="mass_kg", found=mass_kg,
+                         expected=f"a mass that every voxel finds on one side of it ({lost} do not)")  # fmt: skip
+    return sides**3 <= VOLUME_LIMIT * smallest**3
 
 
 def summed_area_table(be: Backend, weight: Any, values: Any) -> Any:

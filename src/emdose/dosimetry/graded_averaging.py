@@ -25,9 +25,10 @@ from emdose.dosimetry.averaging import (
     UNUSED,
     USED,
     VALID,
-    VOLUME_LIMIT,
     MassAverage,
     Weights,
+    accepted_cubes,
+    checked_map,
     density_map,
     positive_mass,
     summed_area_table,
@@ -146,12 +147,7 @@ class GradedAveragingPlan:
         side, mass = self._cubes(self._unused, 6, volumes, counts)
         self._face_side = xp.where(side >= 0, side, np.inf).reshape(-1, 6)
         self._face_side_raw, self._face_mass = side, mass.reshape(-1, 6)
-        smallest = self._face_side.min(axis=1, keepdims=True) if self._unused.size else self._face_side
-        lost = int((smallest == np.inf).sum())
-        if lost:
-            raise InputError("averaging mass is too large for this body", field="mass_kg", found=self.mass_kg,
-                             expected=f"a mass that every voxel finds on one side of it ({lost} do not)")  # fmt: skip
-        self._accepted = self._face_side**3 <= VOLUME_LIMIT * smallest**3
+        self._accepted = accepted_cubes(self._face_side, self.mass_kg)
 
     def _cubes(self, voxels: Any, faces: int, volumes: Any, counts: Any) -> tuple[Any, Any]:
         side, mass = self.be.xp.empty((2, faces * voxels.size))
@@ -203,16 +199,7 @@ class GradedAveragingPlan:
         return summed_area_table(self.be, weight, values)
 
     def _checked(self, values: Any, name: str = "map") -> Any:
-        values = self.be.asarray(values)
-        if values.shape != self.shape:
-            raise InputError(f"{name} does not fit the density", found=values.shape, expected=str(self.shape))
-        if values.dtype.kind not in "fiub":
-            raise InputError(f"{name} is not real", found=str(values.dtype), expected="real numbers")
-        values = self.be.xp.ascontiguousarray(values, dtype=np.float64)
-        bad = int((~self.be.xp.isfinite(values) & self._tissue).sum())
-        if bad:
-            raise InputError(f"{name} is not finite in {bad} tissue voxels", expected="finite numbers in tissue")
-        return values
+        return checked_map(self.be, values, name, self.shape, self._tissue)
 
     def _require_memory(self) -> None:
         """About 130 bytes per voxel: tables, volumes, sides and working copies."""
