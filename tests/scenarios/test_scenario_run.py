@@ -401,14 +401,20 @@ def test_drives_and_regions(small, write, tmp_path):
 
 
 def test_head_region(write, tmp_path):
-    # Oracle: the mean of abs(B1+) over the head mask is the target.
+    # Oracles: the mean of abs(B1+) over the head mask is the target; the local limits of the extremities look at the
+    # largest 10 g average below the height that was given, those of head and trunk above it.
     tables = {
         "scenario": {"kind": "rf", "name": "head"},
         "phantom": {"type": "layered-head", "spacing_m": 10e-3},
         "coil": {"type": "loop-array", "elements": 2, "radius_m": 0.16},
         "exposure": {"frequency_Hz": 64e6},
         "normalise": {"b1plus_rms_T": 1e-6, "over": "head"},
-        "checks": {"coil_type": "local", "patient_mass_kg": 70.0, "exposed_z_m": [-0.1, 0.1]},
+        "checks": {
+            "coil_type": "local",
+            "patient_mass_kg": 70.0,
+            "exposed_z_m": [-0.1, 0.1],
+            "extremities_z_m": [-1.0, -0.05],
+        },
         "solver": {"tolerance": 1e-2},
     }
     outcome = run(write(tables), tmp_path / "a")
@@ -421,6 +427,43 @@ def test_head_region(write, tmp_path):
     assert len(heads) >= 2
     assert outcome.summary["quantities"]["head_sar"]["value"] > 0
     assert any(r["region"].startswith("exposed part (given)") for r in outcome.summary["checks"])
+    below = np.broadcast_to(result.phantom.grid.centres(2) <= -0.05, result.phantom.grid.shape)
+    average = np.where(result.phantom.body, result.averages["10g"].value, 0)
+    local = [r for r in outcome.summary["checks"] if r["quantity"] == "local SAR"]
+    assert {r["region"] for r in local} > {"extremities"}
+    for row in local:
+        part = average[below] if row["region"] == "extremities" else average[~below]
+        assert row["value"] == pytest.approx(part.max(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("checks", "field", "words"),
+    [
+        ({"extremities": ["arms"]}, "checks.extremities", "unknown region; found 'arms'; expected one of .*'legs'"),
+        ({"extremities_z_m": [5, 6]}, "checks.extremities_z_m", "no tissue between these heights"),
+        ({"exposed_z_m": [5, 6]}, "checks.exposed_z_m", "no tissue between these heights"),
+        ({"extremities": ["legs"]}, None, ""),
+    ],
+)
+def test_extremities_of_the_phantom(write, checks, field, words):
+    # Oracle: the regions and heights of the body, looked at before anything is computed.
+    tables = {
+        "scenario": {"kind": "rf", "name": "adult"},
+        "phantom": {"type": "stylised-adult", "spacing_m": 20e-3},
+        "coil": {"type": "birdcage", "radius_m": 0.35, "length_m": 0.6},
+        "exposure": {"frequency_Hz": 64e6},
+        "normalise": {"b1plus_rms_T": 1e-6},
+        "checks": {"coil_type": "local", **checks},
+    }
+    scenario = scenarios.loading.load(write(tables))
+    if field is None:
+        body = scenario.module.Job(scenario, "cpu").body
+        mask = job.check_arguments(scenario.tables.checks, body)["extremities"]
+        assert np.array_equal(mask, body.regions["legs"])
+    else:
+        with pytest.raises(InputError, match=words) as error:
+            scenario.module.Job(scenario, "cpu")
+        assert error.value.field == field
 
 
 def test_phantom_from_file(small, write, tmp_path):

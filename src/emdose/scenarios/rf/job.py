@@ -238,16 +238,37 @@ def _maps(outcome: Outcome) -> dict[str, np.ndarray]:
 
 
 def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
-    """Arguments of :func:`emdose.check` for the table [checks]; raises InputError for an unknown head."""
-    values = table.model_dump(exclude={"ambient_degC", "exposed_z_m"})
+    """Arguments of :func:`emdose.check` for the table [checks]; raises InputError for parts the body does not have."""
+    values = table.model_dump(exclude={"ambient_degC", "exposed_z_m", "extremities", "extremities_z_m"})
     heads = [n for n in body.regions if n.lower().startswith("head")]
     if table.head is not None and table.head not in heads:
         raise InputError("unknown head region", field="head", found=table.head, expected=f"one of {heads}")
-    if table.exposed_z_m is not None:
-        z = body.grid.centres(2)
-        low, high = table.exposed_z_m
-        values["exposed"] = np.broadcast_to((z >= low) & (z <= high), body.grid.shape)
+    for key in ("exposed", "extremities"):
+        if getattr(table, f"{key}_z_m") is not None:
+            values[key] = _slab(body, f"{key}_z_m", *getattr(table, f"{key}_z_m"))
+    if table.extremities is not None:
+        values["extremities"] = np.any([_region(body, name) for name in table.extremities], axis=0)
     return {**values, "ambient_temperature_C": table.ambient_degC}
+
+
+def _slab(body: Phantom, field: str, low: float, high: float) -> np.ndarray:
+    """What lies between two heights."""
+    z = body.grid.centres(2)
+    mask = np.broadcast_to((z >= low) & (z <= high), body.grid.shape)
+    if not (mask & body.body).any():
+        filled = z[body.body.any(axis=(0, 1))]
+        raise InputError("no tissue between these heights", field=field, found=[low, high],
+                         expected=f"heights of the body, {filled[0]:.4g} to {filled[-1]:.4g} m")  # fmt: skip
+    return mask
+
+
+def _region(body: Phantom, name: str) -> np.ndarray:
+    """A region of the phantom that is named as an extremity."""
+    known = [n for n, m in body.regions.items() if (m & body.body).any()]
+    if name not in known:
+        expected = f"one of {known}" if known else "extremities_z_m: the phantom has no regions"
+        raise InputError("unknown region", field="extremities", found=name, expected=expected)
+    return np.asarray(body.regions[name])
 
 
 def checks_summary(checks: Checks) -> dict[str, Any]:

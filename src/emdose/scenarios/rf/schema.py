@@ -38,6 +38,7 @@ Length = Annotated[float, number("a length in metres", 0, 100, above=True)]
 VoxelSize = Annotated[float, number("a voxel size in metres", 1e-4, 0.1)]
 VoxelSizes = Annotated[tuple[float, ...], numbers("voxel size in metres,", 3, 1e-4, 0.1, one_for_all=True)]
 Point = Annotated[tuple[float, ...], numbers("x, y, z in metres,", 3, -100, 100)]
+Slab = Annotated[tuple[float, ...], numbers("lowest and highest z in metres,", 2, -100, 100)]
 Direction = Annotated[tuple[float, ...], numbers("a direction x, y, z,", 3, -1e6, 1e6)]
 Angles = Annotated[tuple[float, ...], numbers("angles about x, y and z in degrees,", 3, -360, 360)]
 Name = Annotated[str, text("a name")]
@@ -277,7 +278,9 @@ class ChecksTable(Table):
     ambient_degC: Annotated[float, number("a room temperature in degC", -50, 60)] = 25.0
     patient_mass_kg: Annotated[float, number("a mass in kg", 0, 1000, above=True)] | None = None
     head: Annotated[str, text("the name of a head region of the phantom")] | None = None
-    exposed_z_m: Annotated[tuple[float, ...], numbers("lowest and highest z in metres,", 2, -100, 100)] | None = None
+    exposed_z_m: Slab | None = None
+    extremities: Annotated[tuple[str, ...], texts("regions of the phantom that are arms or legs")] | None = None
+    extremities_z_m: Slab | None = None
     relative_uncertainty: (
         Annotated[float, number("expanded uncertainty (k = 2) of SAR as a fraction", 0, 100)] | None
     ) = None
@@ -286,8 +289,12 @@ class ChecksTable(Table):
     def _fit_each_other(self) -> ChecksTable:
         if self.duty_cycle_10s is not None and self.duty_cycle_10s < self.duty_cycle:
             raise bad_value("duty_cycle_10s >= duty_cycle")
-        if self.exposed_z_m is not None and self.exposed_z_m[0] >= self.exposed_z_m[1]:
-            raise bad_value("exposed_z_m = [lowest, highest]")
+        for key in ("exposed_z_m", "extremities_z_m"):
+            slab = getattr(self, key)
+            if slab is not None and slab[0] >= slab[1]:
+                raise bad_value(f"{key} = [lowest, highest]")
+        if self.extremities is not None and self.extremities_z_m is not None:
+            raise bad_value("either extremities or extremities_z_m")
         return self
 
 
