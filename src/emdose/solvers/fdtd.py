@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emdose import backend
-from emdose.errors import ConvergenceError, InputError
+from emdose.errors import InputError
 from emdose.models.coils import Coil, PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd_domain import GROWTH
@@ -181,7 +181,7 @@ class Fdtd:
         """
         from emdose.solvers.fdtd_fields import fields_of
         from emdose.solvers.fdtd_problem import Problem
-        from emdose.solvers.fdtd_run import Reporter, run_all
+        from emdose.solvers.fdtd_run import Reporter, require_rung_down, run_all
 
         be = backend.get(device)
         if self.circuit == "network" and not isinstance(exposure.coil, Coil | PlaneWave):
@@ -195,14 +195,8 @@ class Fdtd:
         reporter.tell("fields")
         fields = fields_of(problem, runs, planned, clock)
         reporter.tell("done")
-        missed = [r.name for r in runs if not r.converged]
-        if missed:
-            raise ConvergenceError(
-                f"FDTD: {', '.join(missed)} not rung down after {self.max_periods:g} periods (what is still to come is "
-                f"{fields.residual.max():.2g} of the fields, tolerance {self.tolerance:g}); raise max_periods, accept "
-                "a larger tolerance, or use cosimulate() for coils that ring (what was reached is kept)",
-                partial=fields,
-            )
+        advice = "raise max_periods, accept a larger tolerance, or use cosimulate() for coils that ring"
+        require_rung_down(self, runs, fields, "", advice)
         return fields
 
     def cosimulate(

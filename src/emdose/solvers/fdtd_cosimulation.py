@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.errors import ConvergenceError, InputError
+from emdose.errors import InputError
 from emdose.models.circuit_coils import CircuitCoil
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd_circuit import GAP_OHM
 from emdose.solvers.fdtd_fields import Phasors, assemble, pair_power
 from emdose.solvers.fdtd_problem import Problem
-from emdose.solvers.fdtd_run import Checkpoint, Reporter, Run, run_all
+from emdose.solvers.fdtd_run import Checkpoint, Reporter, Run, require_rung_down, run_all
 from emdose.solvers.network import Network
 from emdose.solvers.network_circuit import Circuit, Connected, TwoPort
 from emdose.solvers.network_modes import Mode, modes, tuning_factor
@@ -173,7 +173,7 @@ class CoSimulation:
                                              ("C_F", e.capacitance_F)) if v} for e in self.coil.elements}  # fmt: skip
         extra = {"elements": values, "asymmetry": self.asymmetry, "S": s, "feeds": list(self.coil.ports)}
         out = replace(out, provenance={**out.provenance, "cosimulation": extra})
-        _require_converged(problem, runs, out)
+        require_rung_down(problem.solver, runs, out, "gaps ", "raise max_periods or accept a larger tolerance")
         return out
 
 
@@ -213,14 +213,3 @@ def cosimulate(
     parts = (problem, runs, plan, clock, Phasors(problem, runs))
     reporter.tell("done")
     return CoSimulation(network.symmetrised(), coil, Circuit.of(coil), network.asymmetry(), parts)
-
-
-def _require_converged(problem: Problem, runs: Sequence[Run], fields: Fields) -> None:
-    missed = [r.name for r in runs if not r.converged]
-    if missed:
-        raise ConvergenceError(
-            f"FDTD: gaps {', '.join(missed)} not rung down after {problem.solver.max_periods:g} periods (what is still "
-            f"to come is {fields.residual.max():.2g} of the fields, tolerance {problem.solver.tolerance:g}); raise "
-            "max_periods or accept a larger tolerance (what was reached is kept)",
-            partial=fields,
-        )

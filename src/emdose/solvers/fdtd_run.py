@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,7 +17,9 @@ from emdose.solvers.fdtd_circuit import GAP_OHM
 from emdose.solvers.fdtd_convergence import Monitor
 
 if TYPE_CHECKING:
+    from emdose.solvers.fdtd import Fdtd
     from emdose.solvers.fdtd_problem import Excitation, Problem
+    from emdose.solvers.fields import Fields
 
 WINDOWS_PER_PERIOD = 4
 """Looks at the sums per period of the frequency."""
@@ -349,3 +351,15 @@ class _Spectra:
         if not names:
             return np.zeros((2, len(self.omega), 0), complex)  # type: ignore[return-value]
         return tuple(np.stack([self.sums[n][k] for n in names], axis=1) for k in (0, 1))  # type: ignore[return-value]
+
+
+def require_rung_down(solver: Fdtd, runs: Sequence[Run], fields: Fields, what: str, advice: str) -> None:
+    """Raise ConvergenceError that holds the fields when some of the runs had not rung down."""
+    missed = [r.name for r in runs if not r.converged]
+    if missed:
+        raise ConvergenceError(
+            f"FDTD: {what}{', '.join(missed)} not rung down after {solver.max_periods:g} periods (what is still to "
+            f"come is {fields.residual.max():.2g} of the fields, tolerance {solver.tolerance:g}); {advice} (what was "
+            "reached is kept)",
+            partial=fields,
+        )

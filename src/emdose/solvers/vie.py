@@ -15,6 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -155,21 +156,24 @@ class Vie:
         """
         be = backend.get(device)
         planned = plan(self, exposure, be)
-        report = progress or (lambda event: None)
-        report({"stage": "setup", "port": 0, "ports": len(exposure.coil.ports), "iteration": 0, "residual": 1.0,
-                "tolerance": self.tolerance})  # fmt: skip
+        ports = len(exposure.coil.ports)
+
+        def tell(stage: str, port: int, iteration: int, residual: float) -> None:
+            if progress is not None:
+                progress({"stage": stage, "port": port, "ports": ports, "iteration": iteration, "residual": residual,
+                          "tolerance": self.tolerance})  # fmt: skip
+
+        tell("setup", 0, 0, 1.0)
         clock = {"start": time.perf_counter()}
         problem = Problem(self, exposure, be)
         be.synchronize()
         clock["setup"] = time.perf_counter()
-        solutions, J = _solve_ports(problem, planned, report, checkpoint)
+        solutions, J = _solve_ports(problem, planned, tell, checkpoint)
         be.synchronize()
         clock["ports"] = time.perf_counter()
-        report({"stage": "fields", "port": len(J), "ports": len(J), "iteration": 0,
-                "residual": float(max(s["residual"] for s in solutions)), "tolerance": self.tolerance})  # fmt: skip
+        tell("fields", ports, 0, float(max(s["residual"] for s in solutions)))
         fields = fields_of(problem, J, solutions, planned, clock)
-        report({"stage": "done", "port": len(J), "ports": len(J), "iteration": 0,
-                "residual": float(fields.residual.max()), "tolerance": self.tolerance})  # fmt: skip
+        tell("done", ports, 0, float(fields.residual.max()))
         missed = [p for p, s in zip(fields.ports, solutions, strict=True) if not s["converged"]]
         if missed:
             raise ConvergenceError(
@@ -182,7 +186,10 @@ class Vie:
 
 
 def _solve_ports(
-    problem: Problem, plan: Mapping[str, Any], report: Progress, checkpoint: Checkpoint | None
+    problem: Problem,
+    plan: Mapping[str, Any],
+    tell: Callable[[str, int, int, float], None],
+    checkpoint: Checkpoint | None,
 ) -> tuple[list[dict[str, Any]], list[Any]]:
     """Unknowns of every port and how they were found."""
     be, solver, ports = problem.be, problem.solver, len(problem.exposure.coil.ports)
@@ -201,12 +208,7 @@ def _solve_ports(
     todo = [p for p in range(ports) if p not in done]
     for lo in range(0, len(todo), plan["ports_at_once"]):
         group = todo[lo : lo + plan["ports_at_once"]]
-
-        def tell(iteration: int, residual: float, group: list[int] = group) -> None:
-            report({"stage": "port", "port": group[0], "ports": ports, "iteration": iteration, "residual": residual,
-                    "tolerance": solver.tolerance})  # fmt: skip
-
-        solution = _krylov(problem, plan["method"], group, tell)
+        solution = _krylov(problem, plan["method"], group, partial(tell, "port", group[0]))
         for i, port in enumerate(group):
             done[port] = solution.x[i]
             infos[port] = {
