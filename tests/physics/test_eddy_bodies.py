@@ -14,6 +14,7 @@ from emdose.models import implant_shapes
 from emdose.models.implant_voxels import VoxelImplant, voxelise
 from emdose.models.implants import rotation_matrix
 from emdose.solvers.eddy_engines import skin_depth
+from emdose.solvers.eddy_sources import SLOPES, linear_potential
 from emdose.solvers.power_tensor import LINEAR
 from emdose.validation.closed_forms import eddy_cylinder, eddy_low_frequency, eddy_sphere
 
@@ -151,6 +152,24 @@ def test_linear_sources() -> None:
     expected[0, 1] = expected[1, 0] = unit
     assert np.abs(M[3:, 3:] - expected).max() < 0.015 * 2 * unit
     assert np.abs(M[:3, 3:]).max() < 1e-3 * math.sqrt(M[0, 0] * 2 * unit)
+
+
+def test_linear_sources_away_from_their_centre() -> None:
+    """Oracle: closed forms of the sphere at every frequency and by both engines.
+
+    About the middle of the sphere the field B = S (r + c) is uniform, S c, plus linear, S r; the two do not interfere,
+    so the power matrix of five sources is P_1 (S_i c).(S_j c) + P_2 tr(S_i S_j).
+    """
+    a, f, c = 0.015, [100.0, 3e3, 1e5], np.array([3e-3, -5e-3, 4e-3])
+    sources = [linear_potential(i, tuple(-c)) for i in range(5)]
+    tensor = em.EddyCurrent(spacing_m=a / 10).solve(implant_shapes.sphere(a, subdivisions=3), f, sources)
+    assert tensor.engine == ("voxel", "voxel", "thin-skin")
+    uniform, products = SLOPES @ c, np.einsum("iab,jab->ij", SLOPES, SLOPES)
+    for found, x in zip(tensor.matrix, f, strict=True):
+        linear = eddy_sphere.linear_field_power(a, COCR, x) * products
+        exact = eddy_sphere.sphere_power(a, COCR, x) * uniform @ uniform.T + linear
+        assert np.abs(linear).max() > 0.5 * np.abs(exact).max()
+        assert np.abs(found - exact).max() < 0.01 * np.abs(exact).max()
 
 
 def test_two_metals() -> None:

@@ -46,6 +46,16 @@ def test_magnetic_sphere() -> None:
     assert powers == pytest.approx([0.7183, 2.3821, 1.2455], rel=1e-4)
 
 
+def test_sphere_in_a_linear_field() -> None:
+    """Oracles: J = sigma w (S r) x r/3 at low frequency; surface resistance times the field on a perfect conductor."""
+    a, sigma = 0.015, 1.16e6
+    low = 4 * math.pi * sigma * a**7 / 315
+    assert eddy_sphere.linear_field_power(a, sigma, 1.0) == pytest.approx(low, rel=1e-6)
+    w, delta = 2e9 * math.pi, eddy_sphere.skin_depth(sigma, 1e9)
+    high = 20 * math.pi * a**4 / (9 * MU_0**2 * sigma * delta * w**2)
+    assert eddy_sphere.linear_field_power(a, sigma, 1e9) == pytest.approx(high, rel=3 * delta / a)
+
+
 def test_hollow_sphere_against_finite_differences() -> None:
     """Oracle: f'' + 2 f'/r - 2 f/r^2 = j w mu0 sigma f by finite differences, power from |E|^2."""
     inner, outer, sigma, f = 0.05, 0.055, 5e8, 50.0

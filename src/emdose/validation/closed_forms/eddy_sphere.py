@@ -60,6 +60,30 @@ def sphere_limits(radius_m: float, conductivity_S_m: float, frequency_Hz: float)
     return 2 * math.pi / 15 * conductivity_S_m * radius_m**5, high
 
 
+def linear_field_power(radius_m: float, conductivity_S_m: float, frequency_Hz: float) -> float:
+    r"""Power in a solid sphere of mu_r = 1 in a field that is zero at its centre and grows linearly [W].
+
+    The field is B = S r with a symmetric S without trace, at the rate of 1 T/m/s rms; the power is to be multiplied by
+    tr(S S^T). The potential (S r) x r/3 goes with r^2 outside, to which the sphere adds D/r^3, and with j_2(kr) inside;
+    the flux of energy through the sphere is
+
+    .. math:: P = -\frac{4\pi}{9\mu_0\omega} \operatorname{Im} D \operatorname{tr}(SS^T), \qquad
+              D = a^5 \left(\frac{5\, j_2(x)}{x\, j_1(x)} - 1\right)
+
+    with the limits :math:`4\pi\sigma a^7/315` and :math:`20\pi a^4/(9\mu_0^2\sigma\delta\omega^2)`.
+
+    Parameters
+    ----------
+    radius_m, conductivity_S_m, frequency_Hz : float
+        As in :func:`sphere_power`.
+    """
+    from scipy import special
+
+    x = (1 - 1j) * radius_m / skin_depth(conductivity_S_m, frequency_Hz)
+    D = radius_m**5 * (5 * special.jve(2.5, x) / (x * special.jve(1.5, x)) - 1)  # the scale of both cancels
+    return -4 * math.pi / (9 * MU_0 * 2 * math.pi * frequency_Hz) * float(np.imag(D))
+
+
 def hollow_sphere(
     inner_m: float,
     outer_m: float,
