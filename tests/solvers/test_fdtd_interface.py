@@ -11,6 +11,7 @@ from emdose import backend
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.io.checkpoint import PortCheckpoint
 from emdose.models import phantoms
+from emdose.models.coil_builders import CapacitorLoop
 from emdose.models.coils import Birdcage, PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd import Fdtd
@@ -187,6 +188,17 @@ def test_plan_says_what_fits(exposure, monkeypatch):
         quick().plan(exposure, gpu)
 
 
+def test_room_is_checked_before_the_coil_is_put_on_the_grid(exposure, monkeypatch):
+    def greedy(*_):
+        pytest.fail("arrays of the size of the grid were made")
+
+    monkeypatch.setattr("emdose.solvers.fdtd_problem.rasterise", greedy)
+    monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**18)
+    coil = CapacitorLoop(0.07, capacitors=2)
+    with pytest.raises(ResourceError, match=r"and 2 ports needs .* GiB but .* cells of .* mm would fit"):
+        quick().plan(Exposure(exposure.phantom, coil, 298e6), "cpu")
+
+
 def test_out_of_memory_in_mid_run(exposure, monkeypatch):
     from emdose.solvers import yee
 
@@ -221,6 +233,7 @@ def test_coarse_voxels_warn():
         ({"materials": "magic"}, "unknown choice"),
         ({"walls": "mur"}, "unknown choice"),
         ({"bounds_m": ((0, 0, 0),)}, "bad box"),
+        ({"bounds_m": (1, 2)}, "bad box"),
         ({"bounds_m": ((-1, -1, -1), (1, 1, 1)), "margin_m": 0.1}, "margin and box given"),
     ],
 )
@@ -232,6 +245,9 @@ def test_bad_options_are_refused(options, words):
 def test_empty_frequency_list(exposure):
     with pytest.raises(InputError, match="empty frequency list"):
         quick().cosimulate(exposure, [])
+    for bad in (["wide"], [float("nan")], "64e6 Hz"):
+        with pytest.raises(InputError, match="frequencies_Hz: bad frequencies"):
+            quick().cosimulate(exposure, bad)
     with pytest.raises(InputError, match="co-simulation needs gaps"):
         quick().cosimulate(exposure)
 

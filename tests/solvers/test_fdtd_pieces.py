@@ -100,6 +100,8 @@ def test_a_plane_wave_gets_a_uniform_grid():
     ("solver", "words"),
     [
         (Fdtd(spacing_m=0.02), "cells larger than the voxels"),
+        (Fdtd(spacing_m=1e-9), "spacing_m: too many cells along x; found '2e.08 cells'"),
+        (Fdtd(margin_m=1e7), "margin_m: too many cells along x"),
         (Fdtd(margin_m=0.01), "body or source too close to the absorber"),
         (Fdtd(bounds_m=((-0.2,) * 3, (0.2, 0.2, 0.06))), "too close to the absorber on the high z side"),
         (Fdtd(bounds_m=((-0.2,) * 3, (0.05, 0.2, 0.2)), walls="pec"), "too close to the wall on the high x side"),

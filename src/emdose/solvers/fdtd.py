@@ -235,7 +235,8 @@ class Fdtd:
 
     def _check_bounds(self) -> None:
         bounds = self.bounds_m
-        good = isinstance(bounds, tuple | list) and len(bounds) == 2 and all(len(b) == 3 for b in bounds)
+        good = isinstance(bounds, tuple | list) and len(bounds) == 2
+        good = good and all(isinstance(b, tuple | list) and len(b) == 3 for b in bounds)  # type: ignore[union-attr]
         if not good or not all(_number(v) for b in bounds for v in b):  # type: ignore[union-attr]
             raise InputError("bad box", field="bounds_m", found=bounds, expected="two corners of three metres")
         if self.margin_m is not None:

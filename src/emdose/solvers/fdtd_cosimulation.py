@@ -189,7 +189,11 @@ def cosimulate(
     f = exposure.frequency_Hz
     if frequencies_Hz is None:
         frequencies_Hz = list(np.linspace((1 - SPAN) * f, (1 + SPAN) * f, COUNT))
-    listed = [float(x) for x in frequencies_Hz]
+    try:
+        listed = [float(x) for x in np.ravel(frequencies_Hz)]
+    except (TypeError, ValueError):
+        raise InputError("bad frequencies", field="frequencies_Hz", found=frequencies_Hz,
+                         expected="at least one frequency > 0") from None  # fmt: skip
     if not listed or not all(np.isfinite(x) and x > 0 for x in listed):
         raise InputError("empty frequency list" if not listed else "bad frequencies", field="frequencies_Hz",
                          found=listed, expected="at least one frequency > 0")  # fmt: skip

@@ -26,6 +26,8 @@ CELLS_PER_WAVELENGTH = 30.0
 """Of the coarse steps in air."""
 WAVE_BOX = 2
 """Cells between the body's grid and the box of a plane wave."""
+MOST_CELLS = 1_000_000
+"""Along an axis: what asks for more is a slip of the pen, and would take minutes to lay out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +107,14 @@ def make_domain(solver: Fdtd, exposure: Exposure, highest_frequency_Hz: float | 
     nodes, corner, source_low, source_high = [], [], [], []
     for a in range(3):
         h = steps[a]
+        _require_few((high[a] - low[a]) / h, a, "spacing_m")
         start, stop = phantom.bounds_m[0][a], phantom.bounds_m[1][a]
         before, after = (max(0, math.ceil(d / h - 1e-6)) for d in (start - low[a], high[a] - stop))
         inner = start + h * np.arange(-before, phantom.shape[a] * factor + after + 1)
         inner[before], inner[before + phantom.shape[a] * factor] = start, stop
-        left, right = (_air(solver, h, wave, coarsest, _reach(solver, a, side, inner, wave)) for side in (0, 1))
+        reach = [_reach(solver, a, side, inner, wave) for side in (0, 1)]
+        _require_few(max(reach) / coarsest, a, "margin_m" if solver.bounds_m is None else "bounds_m")
+        left, right = (_air(solver, h, wave, coarsest, r) for r in reach)
         below = inner[0] - np.cumsum([*left, *[left[-1]] * cells])[::-1]
         above = inner[-1] + np.cumsum([*right, *[right[-1]] * cells])
         nodes.append(np.concatenate([below, inner, above]))
@@ -168,6 +173,12 @@ def _reach(solver: Fdtd, axis: int, side: int, inner: np.ndarray, wave: bool) ->
             field=field, found=f"{1e3 * margin:.3g} mm of air", expected=f"at least {1e3 * least:.3g} mm",
         )  # fmt: skip
     return margin
+
+
+def _require_few(cells: float, axis: int, field: str) -> None:
+    if cells > MOST_CELLS:
+        raise InputError(f"too many cells along {'xyz'[axis]}", field=field, found=f"{cells:.3g} cells",
+                         expected=f"at most {MOST_CELLS}")  # fmt: skip
 
 
 def _triple(values: list[int]) -> Shape:

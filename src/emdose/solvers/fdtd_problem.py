@@ -19,6 +19,7 @@ from emdose.errors import EmdoseWarning, InputError, ResourceError
 from emdose.models.coils import Coil, PlaneWave
 from emdose.models.conductor_raster import RasterisedCoil, rasterise, shield_edges
 from emdose.solvers import yee
+from emdose.solvers.fdtd_convergence import EXTRAPOLATION
 from emdose.solvers.fdtd_currents import EdgeCurrents, deposit
 from emdose.solvers.fdtd_domain import make_domain
 from emdose.solvers.fdtd_power import faces
@@ -38,8 +39,8 @@ TILE = 8
 """Nodes along each axis of the regions in which E is kept along filaments."""
 WIRE_COURANT = 0.9
 """Largest time step over the stable one where thin wires change the medium beside them."""
-RING_DOWN_PERIODS = 3.0
-"""Periods after the pulse that a plan reckons with."""
+RING_DOWN_PERIODS = (3.0, 2.0)
+"""Periods after the pulse that a plan reckons with, in general and where the limit of the sums is extrapolated."""
 RATE = {"cpu": 1.5e8, "cuda": 1.5e10}
 """Cells per second that a plan reckons with."""
 
@@ -92,6 +93,8 @@ class Problem:
     ------
     InputError
         When body and source cannot be put on a grid.
+    ResourceError
+        When the fields alone do not fit the memory.
     """
 
     def __init__(
@@ -109,6 +112,7 @@ class Problem:
         self.frequencies_Hz = np.array(listed)
         self.domain = make_domain(solver, exposure, float(self.frequencies_Hz.max()))
         self.grid = self.domain.grid
+        self._require_room()
         self.pulse = Pulse(float(0.5 * (self.frequencies_Hz.min() + self.frequencies_Hz.max())))
         _check_tissues(exposure, self.frequency_Hz, solver)
         self.coil_on_grid: RasterisedCoil | None = None
@@ -294,14 +298,15 @@ class Problem:
         )
         item = 4 if self.solver.dtype == "float32" else 8
         shell = cells - math.prod(n - 2 * self.domain.absorber_cells for n in self.grid.shape)
-        engine = cells * (6 * item + 6) + shell * 12 * item + 2 * transformed * item
+        copies = 1 + (EXTRAPOLATION + 1 if self.network else 0)
+        engine = cells * (6 * item + 6) + shell * 12 * item + 2 * transformed * item * copies
         host = cells * 12 + (runs + 1) * 2 * transformed * 4
         need = engine + (host if be.name == "cpu" else 0)
         free = be.memory_free_bytes()
         if need > 0.9 * free:
             self._does_not_fit(need, free, runs)
         period = 1 / self.frequency_Hz
-        steps = int((self.pulse.end_s + RING_DOWN_PERIODS * period) / self.time_step_s)
+        steps = int((self.pulse.end_s + RING_DOWN_PERIODS[self.network] * period) / self.time_step_s)
         return {
             "bytes": int(need),
             "seconds": float(runs * steps * cells / RATE[be.name]),
@@ -313,6 +318,14 @@ class Problem:
             "time_step_s": self.time_step_s,
             "device": be.name,
         }
+
+    def _require_room(self) -> None:
+        """Raise ResourceError before anything of the size of the grid is made, when the fields alone do not fit."""
+        need = math.prod(self.grid.shape) * (6 * (4 if self.solver.dtype == "float32" else 8) + 6)
+        free = self.be.memory_free_bytes()
+        if need > 0.9 * free:
+            coil = self.exposure.coil
+            self._does_not_fit(need, free, len(coil.gaps if self.network else coil.ports))  # type: ignore[union-attr]
 
     def _does_not_fit(self, need: float, free: float, runs: int) -> None:
         h = max(self.exposure.phantom.grid.spacing_m) / self.domain.factor
