@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import warnings
 
 import numpy as np
@@ -22,14 +23,34 @@ SCENARIO = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """A folder with the surface of a rod of 5 mm radius and 30 mm length, in millimetres."""
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A rod of 5 mm radius and 30 mm length, in millimetres, and what can be wrong with it and with waveforms."""
     from emdose.io.meshes import write_implant
 
+    made = tmp_path_factory.mktemp("files")
+    write_implant(shapes.cylinder(5e-3, 30e-3), made / "rod.stl", unit="mm")
+    write_implant(shapes.cylinder(5e-3, 30e-3, centre_m=(3e-3, 0, 0)), made / "shifted.stl", unit="mm")
+    surface = (made / "rod.stl").read_bytes()
+    # A binary STL: a header, the number of triangles, 50 bytes each; a third of them missing leaves a hole.
+    count = int.from_bytes(surface[80:84], "little")
+    kept = 2 * count // 3
+    (made / "open.stl").write_bytes(surface[:80] + kept.to_bytes(4, "little") + surface[84 : 84 + 50 * kept])
+    (made / "mean.csv").write_text("0,0,0,1\n1e-3,0,0,1\n2e-3,0,0,1\n")
+    (made / "empty.seq").write_text("")
+    sequence(made / "whole.seq")
+    sequence(made / "mean.seq", closed=False)
+    content = (made / "whole.seq").read_text()
+    (made / "corrupt.seq").write_text(content.replace("[GRADIENTS]", "[GRADIENTS]\n1 a b c d e f"))
+    return made
+
+
+@pytest.fixture
+def folder(files, tmp_path, monkeypatch):
+    """A folder of the test's own with the surface of the rod."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(power_tensors, "cache_folder", lambda: tmp_path / "cache" / "kernels")
-    write_implant(shapes.cylinder(5e-3, 30e-3), "rod.stl", unit="mm")
+    shutil.copy(files / "rod.stl", tmp_path)
     return tmp_path
 
 
@@ -133,22 +154,9 @@ GEL = {"type": "gel-box", "size_m": [0.05, 0.05, 0.08], "spacing_m": 5e-3}
     ],
     ids=lambda v: v[0] if isinstance(v, tuple) else None,
 )  # fmt: skip
-def test_what_is_wrong_is_one_line_and_exit_code_2(folder, capsys, changes, words):
+def test_what_is_wrong_is_one_line_and_exit_code_2(files, folder, capsys, changes, words):
     """Oracle: the contract of the command line."""
-    surface = (folder / "rod.stl").read_bytes()
-    # A binary STL: a header, the number of triangles, 50 bytes each; a third of them missing leaves a hole.
-    count = int.from_bytes(surface[80:84], "little")
-    kept = 2 * count // 3
-    (folder / "open.stl").write_bytes(surface[:80] + kept.to_bytes(4, "little") + surface[84 : 84 + 50 * kept])
-    from emdose.io.meshes import write_implant
-
-    write_implant(shapes.cylinder(5e-3, 30e-3, centre_m=(3e-3, 0, 0)), "shifted.stl", unit="mm")
-    (folder / "mean.csv").write_text("0,0,0,1\n1e-3,0,0,1\n2e-3,0,0,1\n")
-    (folder / "empty.seq").write_text("")
-    sequence(folder / "whole.seq")
-    sequence(folder / "mean.seq", closed=False)
-    content = (folder / "whole.seq").read_text()
-    (folder / "corrupt.seq").write_text(content.replace("[GRADIENTS]", "[GRADIENTS]\n1 a b c d e f"))
+    shutil.copytree(files, folder, dirs_exist_ok=True)
     code, out, err = call(capsys, "run", write(folder, changes), "--out", "result", "--device", "cpu")
     assert code == 2, out + err
     line = one_line(err)
