@@ -10,6 +10,18 @@ complex ratio of two that follow each other,
 for single windows and for groups of three, of which the larger counts. A run has converged when this remainder of the
 fields and of the port spectra, and the energy over its peak, are all below the tolerance in two windows that follow
 each other.
+
+Metal rings with modes that nothing but radiation damps, such as currents along closed end rings, or between a cage and
+its shield, that pass no gap. After the pulse a sum is its limit and a few such terms, each a geometric series in n, and
+the limit is extrapolated by a combination of the last windows that cancels the strongest of them,
+
+.. math:: T_n = \sum_{k=0}^{K} c_k S_{n-k}, \qquad \sum_k c_k = 1, \qquad
+          \Bigl\lVert \sum_k c_k d_{n-k} \Bigr\rVert \to \min .
+
+The remainder of T is estimated from its changes just as that of S is; the smaller of both counts.
+
+Source: R. Eddy, in P. Wang (ed.), Information Linkage between Applied Mathematics and Industry, Academic Press 1979,
+387; D. Smith, W. Ford and A. Sidi, SIAM Review 29 (1987) 199 (reduced rank extrapolation of vector sequences).
 """
 
 from __future__ import annotations
@@ -22,6 +34,10 @@ from typing import Any
 
 import numpy as np
 
+EXTRAPOLATION = 4
+"""Geometric series that are cancelled: two per resonance that still rings."""
+CUTOFF = 1e-12
+"""Directions of the changes weaker than this, in power over the strongest, are rounding."""
 LAGS = (1, 3)
 """Windows that a change spans."""
 GAINS = (0.25, 1000.0)
@@ -44,14 +60,25 @@ class Monitor:
         Step after which the source is silent.
     weights : mapping of str to float
         Factors for remainders that must become smaller than the tolerance.
+    order : int
+        Geometric series to cancel at most; 0: the sums are taken as they are.
+
+    Attributes
+    ----------
+    shares : dict of str to (row, k) complex ndarray
+        Shares of the last k windows, the oldest first, in the result of every row of a sum; none where the sum as it is
+        was better.
     """
 
     tolerance: float
     source_end: int
     weights: Mapping[str, float] = field(default_factory=dict)
+    order: int = 0
     peak: float = 0.0
     energies: list[float] = field(default_factory=list)
     sums: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    limits: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    shares: dict[str, np.ndarray] = field(default_factory=dict)
     history: list[float] = field(default_factory=list)
     calm: int = 0
     residuals: dict[str, float] = field(default_factory=dict)
@@ -66,21 +93,42 @@ class Monitor:
         energy_J : float
             Energy of the field in the box [J].
         sums : dict of str to complex ndarray
-            Samples of the running Fourier sums, by what they belong to ("fields", "ports").
+            Samples of the running Fourier sums, by what they belong to ("fields", "ports"); rows of two-dimensional
+            ones are extrapolated on their own, for they belong to frequencies of their own.
         """
+        after = step > self.source_end
+        self.energies = [*self.energies, energy_J] if after else []
         self.peak = max(self.peak, energy_J)
         remainders = {"energy": max(energy_J, 0.0) / self.peak if self.peak > 0 else 0.0}
         for name, value in sums.items():
             series = self.sums.setdefault(name, [])
             series.append(np.array(value))
             del series[: -2 * max(LAGS) - 1]
-            remainders[name] = _remainder(series) * self.weights.get(name, 1.0)
+            remainders[name] = min(_remainder(series), self._extrapolate(name)) * self.weights.get(name, 1.0)
         self.residuals = remainders
         self.history.append(min(max(remainders.values()), 1.0))
-        after = step > self.source_end
-        self.energies = [*self.energies, energy_J] if after else []
         self.calm = self.calm + 1 if after and self.history[-1] <= self.tolerance else 0
         return self.calm >= 2
+
+    def value(self, name: str) -> np.ndarray:
+        """The sum of the last window, or its extrapolated limit where that is better."""
+        return (self.limits if name in self.shares else self.sums)[name][-1]
+
+    def _extrapolate(self, name: str) -> float:
+        """The remainder of the extrapolated limit; infinite without one, or when the sum as it is does better."""
+        self.shares.pop(name, None)
+        # All windows that it is made of must lie after the source.
+        order = min(self.order, len(self.energies) - 2)
+        if order < 1:
+            return math.inf
+        value, shares = extrapolated(self.sums[name], order)
+        series = self.limits.setdefault(name, [])
+        series.append(value)
+        del series[: -2 * max(LAGS) - 1]
+        remainder = _remainder(series)
+        if remainder < _remainder(self.sums[name]):
+            self.shares[name] = shares
+        return remainder
 
     @property
     def residual(self) -> float:
@@ -106,6 +154,8 @@ class Monitor:
         out = {"numbers": np.array([self.peak, self.calm]), "energies": np.array(self.energies),
                "history": np.array(self.history)}  # fmt: skip
         out |= {f"sum.{k}": np.stack(v) for k, v in self.sums.items()}
+        out |= {f"limit.{k}": np.stack(v) for k, v in self.limits.items()}
+        out |= {f"share.{k}": v for k, v in self.shares.items()}
         return out | {f"residual.{k}": np.array(v) for k, v in self.residuals.items()}
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -114,7 +164,39 @@ class Monitor:
         self.energies, self.history = ([float(v) for v in state[k]] for k in ("energies", "history"))
         parts = {k: v for k, v in state.items() if "." in k}
         self.sums = {k[4:]: list(v) for k, v in parts.items() if k.startswith("sum.")}
+        self.limits = {k[6:]: list(v) for k, v in parts.items() if k.startswith("limit.")}
+        self.shares = {k[6:]: np.array(v) for k, v in parts.items() if k.startswith("share.")}
         self.residuals = {k[9:]: float(v) for k, v in parts.items() if k.startswith("residual.")}
+
+
+def extrapolated(series: list[np.ndarray], order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Limit of a series of sums, by cancelling geometric series.
+
+    Parameters
+    ----------
+    series : list of (m,) or (row, m) complex ndarray
+        Sums after windows of equal length, at least order + 2 of them; every row has its own geometric series.
+    order : int
+        How many are cancelled.
+
+    Returns
+    -------
+    value : complex ndarray
+        The limit, shaped as the sums.
+    shares : (row, order + 1) complex ndarray
+        Shares of the last sums in it, the oldest first; they add up to one.
+    """
+    last = np.stack(series[-order - 2 :]).astype(complex)
+    rows = last.reshape(order + 2, -1 if last.ndim > 2 else 1, last.shape[-1])
+    changes = np.moveaxis(np.diff(rows, axis=0), 0, 1)
+    # The last share is one less the others.
+    basis, right = changes[:, :-1] - changes[:, -1:], -changes[:, -1:]
+    gram = basis.conj() @ np.swapaxes(basis, 1, 2)
+    inverse = np.linalg.pinv(gram, rcond=CUTOFF, hermitian=True)
+    shares = (inverse @ (basis.conj() @ np.swapaxes(right, 1, 2)))[..., 0]
+    shares = np.concatenate([shares, 1 - shares.sum(axis=1, keepdims=True)], axis=1)
+    value = np.einsum("rk,krm->rm", shares, rows[1:])
+    return value.reshape(last.shape[1:]), shares
 
 
 def _remainder(series: list[np.ndarray]) -> float:

@@ -3,7 +3,7 @@ r"""The pulse that excites a run: a differentiated Gaussian, whose spectrum peak
 .. math:: s(t) = -\frac{t - t_0}{\tau} e^{\frac12 - \frac{(t - t_0)^2}{2 \tau^2}}, \qquad
           |S(f)| \propto \omega \tau\, e^{-\frac12 (\omega \tau)^2}, \qquad \tau = \frac{1}{\omega_0}
 
-It holds nothing at zero frequency, so that no static charge or current is left behind, and lasts two periods.
+It holds nothing at zero frequency, so that no static charge or current is left behind, and lasts 1.6 periods.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DELAY = 6.0
-"""Time of the middle in units of tau: the pulse starts at 1e-7 of its peak."""
+DELAY = 5.0
+"""Time of the middle in units of tau: the pulse starts and ends at 3e-5 of its peak."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.solvers import yee
 from emdose.solvers.fdtd_circuit import GAP_OHM
-from emdose.solvers.fdtd_convergence import Monitor
+from emdose.solvers.fdtd_convergence import EXTRAPOLATION, Monitor
 
 if TYPE_CHECKING:
     from emdose.solvers.fdtd import Fdtd
@@ -241,7 +241,9 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
     engine = yee.Engine(problem.problem_of(excitation), be, dtype=solver.dtype)
     dt = engine.dt
     weights = {"ports": NETWORK_WEIGHT} if problem.network else {}
-    monitor = Monitor(solver.tolerance, math.ceil(problem.pulse.end_s / dt), weights)
+    order = EXTRAPOLATION if problem.network else 0
+    monitor = Monitor(solver.tolerance, math.ceil(problem.pulse.end_s / dt), weights, order)
+    earlier: list[Any] = []
     spectra = _Spectra(problem.frequencies_Hz, dt)
     state = keeper.load(STATE)
     before = 0.0
@@ -249,6 +251,7 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
         before = float(state.pop("seconds"))
         monitor.restore({k[8:]: v for k, v in state.items() if k.startswith("monitor.")})
         engine.restore({k[7:]: v for k, v in state.items() if k.startswith("engine.")})
+        earlier = [be.asarray(state[f"sums.{n}"]) for n in range(order + 1) if f"sums.{n}" in state]
     # A whole number of samples of the sums per window, so that windows look alike.
     every = problem.dft_every
     window = max(1, round(1 / (WINDOWS_PER_PERIOD * problem.frequency_Hz * dt * every))) * every
@@ -262,6 +265,8 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
         speed = cells * (engine.step - first) / max(time.perf_counter() - began, 1e-9)
         _check(problem, engine, excitation)
         spectra.update(engine.records)
+        if order and engine.step > monitor.source_end:
+            earlier = [*earlier[-order:], engine.sums]
         converged = monitor.update(engine.step, engine.energy(), _sums(problem, engine, spectra))
         reporter.window(number, engine.step, monitor, speed)
         if monitor.grows:
@@ -270,24 +275,38 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
             seconds = np.array(before + time.perf_counter() - start)
             keeper.save(STATE, {"run": np.array(number), "seconds": seconds,
                                 **{f"monitor.{k}": v for k, v in monitor.state().items()},
+                                **{f"sums.{n}": np.array(be.to_numpy(v)) for n, v in enumerate(earlier)},
                                 **{f"engine.{k}": v for k, v in engine.state().items()}})  # fmt: skip
     names = tuple(engine.records)
     source = problem.pulse.spectrum(problem.frequencies_Hz, dt)
     voltages, currents = spectra.arrays(names)
+    if "ports" in monitor.shares:
+        voltages, currents = np.split(monitor.value("ports"), 2, axis=1)
+        currents = currents / GAP_OHM
     unit = problem.pulse.spectrum(np.array([problem.frequency_Hz]), dt)[0] / problem.phase_of(excitation)
     E: dict[str, np.ndarray] = {}
     B: dict[str, np.ndarray] = {}
     for region in problem.kept:
-        phasors = engine.phasors(region.name)
-        for kept, sums in ((E, phasors.E), (B, phasors.B)):
-            if sums is not None:
-                kept[region.name] = (sums[0] / unit).astype(problem.complex_dtype)
+        for share, sums in _shares(monitor, earlier):
+            phasors = engine.phasors(region.name, sums)
+            for kept, part in ((E, phasors.E), (B, phasors.B)):
+                if part is not None:
+                    value = (part[0] * (share / unit)).astype(problem.complex_dtype)
+                    kept[region.name] = value + kept[region.name] if region.name in kept else value
     return Run(
         excitation.name, excitation.port, excitation.factor, E, B,
         voltages / source[:, None], currents / source[:, None], names,
         converged, engine.step, before + time.perf_counter() - start, list(monitor.history), monitor.energy_dB,
         before > 0,
     )  # fmt: skip
+
+
+def _shares(monitor: Monitor, earlier: list[Any]) -> list[tuple[complex, Any]]:
+    """What the fields are made of: sums of the last windows with their shares, or the sums as they are."""
+    if "fields" not in monitor.shares:
+        return [(1.0, None)]
+    shares = monitor.shares["fields"][0]
+    return [(complex(c), sums) for c, sums in zip(shares, earlier[-len(shares) :], strict=True)]
 
 
 def _limit(problem: Problem) -> int:
@@ -302,7 +321,7 @@ def _sums(problem: Problem, engine: Any, spectra: _Spectra) -> dict[str, np.ndar
     if names:
         voltages, currents = spectra.arrays(names)
         # In the same unit, so that a gap without much of the one still shows in the other.
-        out["ports"] = np.concatenate([voltages, GAP_OHM * currents])
+        out["ports"] = np.concatenate([voltages, GAP_OHM * currents], axis=1)
     return out
 
 

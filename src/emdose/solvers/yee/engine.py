@@ -147,8 +147,16 @@ class Engine:
             out[element.name] = Record(self.dt, history[:, n, 0], outward * history[:, n, 1], sources[:, n])
         return out
 
-    def phasors(self, region: str) -> Phasors:
-        """Fourier sums of a region so far; over :meth:`source_spectrum` they are fields per unit source."""
+    @property
+    def sums(self) -> Any:
+        """A copy of all Fourier sums as they are now, on the device, for :meth:`phasors`."""
+        return self.tables.dft.copy()
+
+    def phasors(self, region: str, sums: Any = None) -> Phasors:
+        """Fourier sums of a region so far, or of earlier :attr:`sums`; over :meth:`source_spectrum` they are fields per
+        unit source.
+        """
+        kept = self.tables.dft if sums is None else sums
         places = {r.name: (r, e, b) for r, e, b in self.tables.regions}
         if region not in places:
             raise InputError("no such region", field="region", found=region, expected=", ".join(places) or "none")
@@ -161,8 +169,8 @@ class Engine:
                 found.append(None)
                 continue
             count = len(frequencies) * 6 * int(np.prod(shape))
-            sums = self.be.to_numpy(self.tables.dft[at : at + count]).reshape(len(frequencies), 2, 3, *shape)
-            value = sums[:, 0] + 1j * sums[:, 1]
+            parts = self.be.to_numpy(kept[at : at + count]).reshape(len(frequencies), 2, 3, *shape)
+            value = parts[:, 0] + 1j * parts[:, 1]
             for c, lengths in enumerate(self.tables.lattice.edge_lengths(magnetic)):
                 for a, length in enumerate(lengths):
                     cut = length[box.low[a] : box.high[a]].astype(value.real.dtype)
