@@ -71,7 +71,10 @@ class EmdoseWarning(UserWarning):
 
 def _short(value: Any, limit: int = 80) -> str:
     text = repr(value) if not isinstance(value, str) else f"'{value}'"
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    if len(text) <= limit:
+        return text
+    half = (limit - 3) // 2  # the end of a path holds the name of the file
+    return f"{text[:half]}...{text[-half:]}"
 
 
 def _rebuild(problem: str, file: object, field: str | None, found: Any, expected: str | None) -> InputError:
