@@ -97,7 +97,15 @@ def _escape(text: str) -> str:
     return re.sub(r"(?<=\w)_(?=[\s,.;:)\]/]|$)", r"\\_", text)
 
 
+def open_branch(app: object, page: str, template: str, context: dict, doctree: object) -> None:
+    """Unfold only the branch of the page in its sidebar: all 300 modules beside each page took half of the build."""
+    tree = context.get("toctree")
+    if tree is not None:
+        context["toctree"] = lambda **options: tree(**{**options, "collapse": True})
+
+
 def setup(app: object) -> dict[str, bool]:
-    """Register the docstring filter before napoleon sees the text."""
+    """Register the docstring filter before napoleon sees the text, the sidebar before the theme draws it."""
     app.connect("autodoc-process-docstring", plain_text, priority=400)  # type: ignore[attr-defined]
-    return {"parallel_read_safe": False, "parallel_write_safe": True}
+    app.connect("html-page-context", open_branch, priority=400)  # type: ignore[attr-defined]
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

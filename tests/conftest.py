@@ -3,11 +3,38 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import re
 
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose import backend, kernel_loader
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Share a run of several files among processes where pytest-xdist is there and -n does not say otherwise.
+
+    Most of a test is Python on one core. A file stays in one process, so that its fixtures are made once.
+    """
+    worker = hasattr(config, "workerinput")
+    if worker or getattr(config.option, "numprocesses", 0) is not None or not _shared_run(config):
+        return
+    cores = kernel_loader.thread_count()
+    processes = min(cores, 4)  # each holds the libraries and its own fields: about 1 GB
+    if processes > 1:
+        config.option.numprocesses, config.option.dist = processes, "loadfile"
+        os.environ["OMP_NUM_THREADS"] = str(cores // processes)
+
+
+def _shared_run(config: pytest.Config) -> bool:
+    option = config.option
+    alone = option.usepdb or option.capture == "no" or option.collectonly or option.dist != "no"
+    # There is one graphics card, and slow tests use the memory and all cores by themselves.
+    alone = alone or re.search(r"(?<!not )\b(gpu|slow)\b", option.markexpr) is not None
+    files = {argument.partition("::")[0] for argument in config.args}
+    return not alone and (len(files) > 1 or not files.pop().endswith(".py"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
