@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from command_line import call, one_line
 from emdose import __version__
 from emdose.backend import Backend
 from emdose.cli.progress import RunProgress, duration, plan_line, remaining, size, solved_share
+from emdose.errors import EmdoseWarning, OutputError
 from emdose.io import results
 from emdose.scenarios import bundled_names
 
@@ -438,6 +440,18 @@ def test_stopped_and_resumed(small, capsys, sign):
     ports = results.read_summary(folder / "out")["convergence"]["ports"]
     assert [p["resumed"] for p in ports] == [True, False]
     assert not list((folder / "out").glob("*.part")) + list((folder / "out").glob(".*"))
+
+
+def test_warnings_of_a_run_that_fails_are_told(small, capsys, monkeypatch):
+    # Oracle: the warning came before the error, and there is no summary that could hold it.
+    def full(*_, **__):
+        warnings.warn("no checkpoint from here on", EmdoseWarning, stacklevel=2)
+        raise OutputError("disk full")
+
+    monkeypatch.setattr("emdose.scenarios.rf.job.Job.execute", full)
+    code, _, err = call(capsys, "run", small, "--out", small.parent / "out", "--quiet")
+    assert code == 2
+    assert err.splitlines()[-2:] == ["emdose: warning: no checkpoint from here on", "emdose: error: disk full"]
 
 
 def test_missed_tolerance(small, capsys):

@@ -216,17 +216,27 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
 
     scenario = scenarios.load(file)
     errors = _console(stderr=True)
+    heard: list[warnings.WarningMessage] = []
     try:
-        with RunProgress(errors, quiet) as progress, warnings.catch_warnings():
-            warnings.simplefilter("ignore", EmdoseWarning)  # they stand in the summary, which is shown below
+        # A run that ends well has them in its summary, which is shown below.
+        with warnings.catch_warnings(record=True) as heard, RunProgress(errors, quiet) as progress:
+            warnings.simplefilter("always", EmdoseWarning)
             outcome = scenarios.run(scenario, out, device=device, resume=resume, force=force, progress=progress)
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
+        _say_again(heard)
         raise Interrupted(f"interrupted; {_how_to_go_on(_solved_ports(out), _noun(scenario))}") from None
     except OutputError as error:
+        _say_again(heard)
         kept = _solved_ports(out)
         raise (OutputError(f"{error}; {_how_to_go_on(kept, _noun(scenario))}") if kept else error) from None
     return _told(outcome, quiet, written)
+
+
+def _say_again(heard: list[warnings.WarningMessage]) -> None:
+    """Warnings of a run that has come to no summary: that there is no checkpoint, say."""
+    for text in dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, EmdoseWarning)):
+        typer.echo(f"emdose: warning: {text}", err=True)
 
 
 def _report(outcome: RunOutcome, force: bool) -> Path:

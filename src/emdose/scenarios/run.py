@@ -154,14 +154,17 @@ def _write(folder: Path, job: Any, outcome: Any, summary: dict[str, Any], scenar
 
 @contextmanager
 def _heard() -> Iterator[list[str]]:
-    """Texts of the EmdoseWarnings raised inside; every warning is passed on afterwards."""
+    """Texts of the EmdoseWarnings raised inside; every warning is passed on afterwards, whatever the end."""
     texts: list[str] = []
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", EmdoseWarning)
-        try:
-            yield texts
-        finally:
-            kept = list(caught)
-            texts += dict.fromkeys(str(w.message) for w in kept if issubclass(w.category, EmdoseWarning))
-    for w in kept:
-        warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    kept: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", EmdoseWarning)
+            try:
+                yield texts
+            finally:
+                kept = list(caught)
+                texts += dict.fromkeys(str(w.message) for w in kept if issubclass(w.category, EmdoseWarning))
+    finally:
+        for w in kept:
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
