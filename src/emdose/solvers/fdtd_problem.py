@@ -41,6 +41,8 @@ WIRE_COURANT = 0.9
 """Largest time step over the stable one where thin wires change the medium beside them."""
 RING_DOWN_PERIODS = (3.0, 2.0)
 """Periods after the pulse that a plan reckons with, in general and where the limit of the sums is extrapolated."""
+NETWORK_DELAY = 5.0
+"""Delay of the pulse in gaps, whose resistances take up that it starts and ends at 3e-5 of its peak."""
 RATE = {"cpu": 1.5e8, "cuda": 1.5e10}
 """Cells per second that a plan reckons with."""
 
@@ -113,7 +115,8 @@ class Problem:
         self.domain = make_domain(solver, exposure, float(self.frequencies_Hz.max()))
         self.grid = self.domain.grid
         self._require_room()
-        self.pulse = Pulse(float(0.5 * (self.frequencies_Hz.min() + self.frequencies_Hz.max())))
+        middle = float(0.5 * (self.frequencies_Hz.min() + self.frequencies_Hz.max()))
+        self.pulse = Pulse(middle, NETWORK_DELAY) if self.network else Pulse(middle)
         _check_tissues(exposure, self.frequency_Hz, solver)
         self.coil_on_grid: RasterisedCoil | None = None
         self.currents: EdgeCurrents | None = None

@@ -3,7 +3,7 @@ r"""The pulse that excites a run: a differentiated Gaussian, whose spectrum peak
 .. math:: s(t) = -\frac{t - t_0}{\tau} e^{\frac12 - \frac{(t - t_0)^2}{2 \tau^2}}, \qquad
           |S(f)| \propto \omega \tau\, e^{-\frac12 (\omega \tau)^2}, \qquad \tau = \frac{1}{\omega_0}
 
-It holds nothing at zero frequency, so that no static charge or current is left behind, and lasts 1.6 periods.
+It holds nothing at zero frequency, so that no static charge or current is left behind, and lasts two periods.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DELAY = 5.0
-"""Time of the middle in units of tau: the pulse starts and ends at 3e-5 of its peak."""
+DELAY = 6.0
+"""Time of the middle in units of tau: the pulse starts and ends at 1e-7 of its peak."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,12 @@ class Pulse:
     ----------
     frequency_Hz : float
         Peak of the spectrum [Hz].
+    delay : float
+        Time of the middle in units of tau.
     """
 
     frequency_Hz: float
+    delay: float = DELAY
 
     @property
     def tau_s(self) -> float:
@@ -37,12 +40,12 @@ class Pulse:
     @property
     def end_s(self) -> float:
         """Time after which it is silent [s]."""
-        return 2 * DELAY * self.tau_s
+        return 2 * self.delay * self.tau_s
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
         """Values at the times t [s]."""
         t = np.asarray(t, float)
-        x = t / self.tau_s - DELAY
+        x = t / self.tau_s - self.delay
         return np.where((t >= 0) & (t <= self.end_s), -x * np.exp(0.5 - 0.5 * x * x), 0.0)
 
     def spectrum(self, frequencies_Hz: np.ndarray, time_step_s: float) -> np.ndarray:
