@@ -18,7 +18,8 @@ the limit is extrapolated by a combination of the last windows that cancels the 
 .. math:: T_n = \sum_{k=0}^{K} c_k S_{n-k}, \qquad \sum_k c_k = 1, \qquad
           \Bigl\lVert \sum_k c_k d_{n-k} \Bigr\rVert \to \min .
 
-The remainder of T is estimated from its changes just as that of S is; the smaller of both counts.
+The remainder of T is estimated from its changes just as that of S is, and at least as twice the largest distance to T
+of the three windows before: a slow mode hides longer beneath an extrapolation. The smaller remainder of S and T counts.
 
 Source: R. Eddy, in P. Wang (ed.), Information Linkage between Applied Mathematics and Industry, Academic Press 1979,
 387; D. Smith, W. Ford and A. Sidi, SIAM Review 29 (1987) 199 (reduced rank extrapolation of vector sequences).
@@ -38,6 +39,8 @@ EXTRAPOLATION = 4
 """Geometric series that are cancelled: two per resonance that still rings."""
 CUTOFF = 1e-12
 """Directions of the changes weaker than this, in power over the strongest, are rounding."""
+SETTLED, SPREAD = 3, 2.0
+"""The extrapolated limit must agree with those of so many windows before to the tolerance over a factor."""
 LAGS = (1, 3)
 """Windows that a change spans."""
 GAINS = (0.25, 1000.0)
@@ -125,7 +128,11 @@ class Monitor:
         series = self.limits.setdefault(name, [])
         series.append(value)
         del series[: -2 * max(LAGS) - 1]
-        remainder = _remainder(series)
+        if len(series) <= SETTLED:
+            return math.inf
+        size = float(np.linalg.norm(value)) or 1.0
+        spread = max(float(np.linalg.norm(value - v)) for v in series[-1 - SETTLED : -1]) / size
+        remainder = max(_remainder(series), SPREAD * spread)
         if remainder < _remainder(self.sums[name]):
             self.shares[name] = shares
         return remainder
