@@ -52,7 +52,7 @@ def render(result: EptResult) -> str:
         "lock": lock_text(result),
         "cite": cite(version),
     }
-    return fill("ept.html.j2", "ept.js", page)
+    return fill("ept.html.j2", ("planes.js", "ept.js"), page)
 
 
 def start_voxel(result: EptResult, volume: dict[str, Any]) -> list[int]:

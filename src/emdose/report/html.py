@@ -21,6 +21,8 @@ from emdose.report.volumes import colour_table, find_peak, pack
 from emdose.report.wording import number, parameter, words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from emdose.io.results import RunResult
 
 LARGEST_LOCK_BYTES = 1_000_000
@@ -131,16 +133,18 @@ def render(result: RunResult) -> str:
         "volume": volume,
         "picture": _picture(renderer, result, hot.title, peak is not None),
     }
-    return fill("report.html.j2", "viewer.js", page)
+    return fill("report.html.j2", ("planes.js", "viewer.js"), page)
 
 
-def fill(name: str, script: str, page: dict[str, Any]) -> str:
+def fill(name: str, scripts: Sequence[str], page: dict[str, Any]) -> str:
     """A page from its template, with style and scripts inside.
 
     Parameters
     ----------
-    name, script : str
-        Files in the folder of templates; the script follows ``shared.js``.
+    name : str
+        Template.
+    scripts : sequence of str
+        Files beside it, which follow ``shared.js``.
     page : dict
         What the template needs.
     """
@@ -154,7 +158,7 @@ def fill(name: str, script: str, page: dict[str, Any]) -> str:
         # Style and script are our own files: they go in as they are, not as templates.
         return Markup("\n".join(loader.get_source(environment, file)[0] for file in files))
 
-    parts = {"css": own("report.css"), "script": own("shared.js", script)}
+    parts = {"css": own("report.css"), "script": own("shared.js", *scripts)}
     return environment.get_template(name).render(**page, **parts)
 
 

@@ -68,7 +68,7 @@ def render(result: ImplantResult) -> str:
         "lock": lock_text(result),
         "cite": cite(version),
     }
-    return fill("implant.html.j2", "implant.js", page)
+    return fill("implant.html.j2", ("implant.js",), page)
 
 
 def surface_values(result: ImplantResult, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,15 +1,12 @@
 // Methods of EPT side by side: map, error and uncertainty in the same slice. Reads the JSON of #volume-data.
 (function () {
   "use strict";
-  const { NO_VALUE, LETTERS, bytes, words, number, niceStep } = emdose;
+  const { NO_VALUE, LETTERS, bytes, words, number } = emdose;
   const PLANES = { axial: { normal: 2, h: 0, v: 1 }, coronal: { normal: 1, h: 0, v: 2 }, sagittal: { normal: 0, h: 1, v: 2 } };
   const volume = JSON.parse(document.getElementById("volume-data").textContent);
-  const [nx, ny, nz] = volume.shape;
-  const labels = volume.label_bytes === 1 ? bytes(volume.labels) : words(volume.labels);
-  const entry = new Int32Array(labels.length); // position of a voxel's value among those of the mask
-  for (let i = 0, n = 0; i < labels.length; i++) entry[i] = labels[i] ? n++ : -1;
-  const tables = {};
-  for (const [name, text] of Object.entries(volume.colour_tables)) tables[name] = bytes(text);
+  const state = { quantity: 0, plane: "axial", index: volume.start.slice(), outlines: true, gain: 1, flip: true };
+  const view = emdose.planes(volume, state, draw);
+  const { labels, entry, tables, voxel, centre, length, ink, redraw, prepare } = view;
   const unpacked = (map) => (map ? { low: map.low, step: map.step, codes: words(map.data) } : null);
   const value = (map, i) => (!map || map.codes[i] === NO_VALUE ? NaN : map.low + map.step * map.codes[i]);
   const quantities = Object.entries(volume.quantities).map(([key, q]) => ({
@@ -19,13 +16,6 @@
   const b1 = volume.b1.map((m) => ({ ...m, map: unpacked(m.map) }));
   const flags = volume.flags.map(bytes);
   const $ = (id) => document.getElementById(id);
-  const state = { quantity: 0, plane: "axial", index: [nx >> 1, ny >> 1, nz >> 1], outlines: true, gain: 1, flip: true };
-  let printing = false;
-  const dark = () => !printing && window.matchMedia("(prefers-color-scheme: dark)").matches;
-  const ink = () => (dark() ? "#a9b2be" : "#5b6470");
-  const length = (axis) => volume.shape[axis] * volume.spacing_mm[axis];
-  const centre = (axis, i) => volume.origin_mm[axis] + (i + 0.5) * volume.spacing_mm[axis];
-  const voxel = (i) => (i[0] * ny + i[1]) * nz + i[2];
 
   // What the panels of a row show: a function of the voxel's entry, its colours and its range.
   function rows() {
@@ -48,17 +38,6 @@
     return list;
   }
 
-  function prepare(canvas, width, height) {
-    const ratio = Math.max(window.devicePixelRatio || 1, printing ? 2 : 1);
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const g = canvas.getContext("2d");
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, width, height);
-    g.font = "11px system-ui, sans-serif";
-    return g;
-  }
-
   const PAD = 15;
   function frame(width) {
     const plane = PLANES[state.plane];
@@ -69,47 +48,17 @@
 
   function drawPanel(canvas, of, colours, range) {
     const f = frame(canvas.clientWidth), plane = f.plane, g = prepare(canvas, canvas.clientWidth, f.height);
-    const nh = volume.shape[plane.h], nv = volume.shape[plane.v], table = tables[colours];
-    const image = new ImageData(nh, nv), cut = new Uint16Array(nh * nv), index = state.index.slice();
-    for (let b = 0; b < nv; b++) {
-      index[plane.v] = nv - 1 - b;
-      for (let a = 0; a < nh; a++) {
-        index[plane.h] = f.flip ? nh - 1 - a : a;
-        const i = voxel(index), o = b * nh + a;
-        cut[o] = labels[i];
-        if (!labels[i]) continue;
-        const v = of(entry[i]);
-        let rgb = [140, 140, 140], k = 0;
-        if (Number.isFinite(v)) { rgb = table; k = 3 * Math.max(0, Math.min(255, Math.round((255 * (v - range[0])) / (range[1] - range[0])))); }
-        image.data.set([rgb[k], rgb[k + 1], rgb[k + 2], 255], 4 * o);
-      }
-    }
-    const small = document.createElement("canvas");
-    small.width = nh;
-    small.height = nv;
-    small.getContext("2d").putImageData(image, 0, 0);
-    g.imageSmoothingEnabled = false;
-    g.drawImage(small, f.left, f.top, f.w, f.h);
-    if (state.outlines) {
-      const pw = f.w / nh, ph = f.h / nv;
-      g.beginPath();
-      for (let b = 0; b < nv; b++)
-        for (let a = 0; a < nh; a++) {
-          const here = cut[b * nh + a];
-          if (a + 1 < nh && cut[b * nh + a + 1] !== here) { g.moveTo(f.left + (a + 1) * pw, f.top + b * ph); g.lineTo(f.left + (a + 1) * pw, f.top + (b + 1) * ph); }
-          if (b + 1 < nv && cut[(b + 1) * nh + a] !== here) { g.moveTo(f.left + a * pw, f.top + (b + 1) * ph); g.lineTo(f.left + (a + 1) * pw, f.top + (b + 1) * ph); }
-        }
-      g.strokeStyle = "rgba(90,100,112,0.45)";
-      g.lineWidth = 0.6;
-      g.stroke();
-    }
-    const at = (axis) => (centre(axis, state.index[axis]) - volume.origin_mm[axis]) * f.scale;
-    const x = f.left + (f.flip ? f.w - at(plane.h) : at(plane.h)), y = f.top + f.h - at(plane.v), gap = 6;
-    g.strokeStyle = dark() ? "rgba(120,200,255,0.85)" : "rgba(20,120,200,0.8)";
-    g.lineWidth = 0.8;
-    g.beginPath();
-    for (const [x0, y0, x1, y1] of [[f.left, y, x - gap, y], [x + gap, y, f.left + f.w, y], [x, f.top, x, y - gap], [x, y + gap, x, f.top + f.h]]) { g.moveTo(x0, y0); g.lineTo(x1, y1); }
-    g.stroke();
+    const table = tables[colours];
+    const paint = (i, data, at) => {
+      const v = of(entry[i]);
+      let rgb = [140, 140, 140], k = 0;
+      if (Number.isFinite(v)) { rgb = table; k = 3 * Math.max(0, Math.min(255, Math.round((255 * (v - range[0])) / (range[1] - range[0])))); }
+      data[at] = rgb[k];
+      data[at + 1] = rgb[k + 1];
+      data[at + 2] = rgb[k + 2];
+    };
+    view.drawSlice(g, f, paint, "rgba(90,100,112,0.45)", 0.6);
+    view.drawCrossHair(g, f, 6, 0.8);
     g.fillStyle = ink();
     g.textBaseline = "middle";
     const [lo, hi] = LETTERS[plane.h], [down, up] = LETTERS[plane.v];
@@ -118,22 +67,8 @@
     g.textAlign = "center"; g.fillText(up, f.left + f.w / 2, f.top - 8); g.fillText(down, f.left + f.w / 2, f.top + f.h + 8);
   }
 
-  function drawBar(canvas, colours, range) {
-    const width = canvas.clientWidth, g = prepare(canvas, width, 34), table = tables[colours], pad = 16, bar = width - 2 * pad;
-    for (let i = 0; i < 256; i++) {
-      g.fillStyle = `rgb(${table[3 * i]},${table[3 * i + 1]},${table[3 * i + 2]})`;
-      g.fillRect(pad + (i * bar) / 256, 1, bar / 256 + 0.6, 10);
-    }
-    g.strokeStyle = g.fillStyle = ink();
-    g.textAlign = "center";
-    g.textBaseline = "top";
-    const step = niceStep(range[1] - range[0], bar / 55);
-    for (let t = Math.ceil(range[0] / step - 1e-9) * step; t <= range[1] + 1e-9 * step; t += step) {
-      const x = pad + ((t - range[0]) / (range[1] - range[0])) * bar;
-      g.beginPath(); g.moveTo(x, 11); g.lineTo(x, 15); g.stroke();
-      g.fillText(String(Number(t.toPrecision(6))).replace("-", "−"), x, 17);
-    }
-  }
+  const drawBar = (canvas, colours, range) =>
+    view.drawBar(canvas, tables[colours], range, { height: 34, pad: 16, top: 1, thick: 10, below: 6, every: 55 });
 
   let panels = [];
   function element(name, parent, text, type) {
@@ -164,18 +99,7 @@
         const canvas = element("canvas", figure), bar = element("canvas", figure, "", "bar");
         canvas.setAttribute("role", "img");
         panels.push({ canvas, bar, of: cell.of, colours: own ? cell.colours : row.colours, range: own ? cell.range : row.range, label: `${cell.title}, ${own ? "" : row.title}` });
-        const pick = (event) => {
-          const box = canvas.getBoundingClientRect(), f = frame(canvas.clientWidth);
-          let a = (event.clientX - box.left - f.left) / f.scale;
-          if (f.flip) a = length(f.plane.h) - a;
-          const b = length(f.plane.v) - (event.clientY - box.top - f.top) / f.scale;
-          if (a < 0 || b < 0 || a >= length(f.plane.h) || b >= length(f.plane.v)) return null;
-          const index = state.index.slice();
-          index[f.plane.h] = Math.floor(a / volume.spacing_mm[f.plane.h]);
-          index[f.plane.v] = Math.floor(b / volume.spacing_mm[f.plane.v]);
-          return index;
-        };
-        const go = (event) => { const index = pick(event); if (index) { state.index = index; redraw(); } };
+        const go = (event) => { const index = view.pick(canvas, event, frame(canvas.clientWidth)); if (index) { state.index = index; redraw(); } };
         canvas.addEventListener("pointerdown", go);
         canvas.addEventListener("pointermove", (event) => { if (event.buttons & 1) go(event); });
       });
@@ -211,12 +135,6 @@
     $("where").textContent = `${"xyz"[normal]} = ${centre(normal, state.index[normal]).toFixed(1).replace("-", "−")} mm`;
     describe();
   }
-  let waiting = false;
-  function redraw() {
-    if (waiting) return;
-    waiting = true;
-    window.requestAnimationFrame(() => { waiting = false; draw(); });
-  }
   function tabs(id, names, current, act) {
     names.forEach((name, n) => {
       const button = element("button", $(id), name);
@@ -235,11 +153,6 @@
   $("outlines").addEventListener("change", (e) => { state.outlines = e.target.checked; redraw(); });
   $("neuro").addEventListener("change", (e) => { state.flip = !e.target.checked; redraw(); });
   $("gain").addEventListener("input", (e) => { state.gain = Number(e.target.value); build(); redraw(); });
-  window.addEventListener("resize", redraw);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  window.addEventListener("beforeprint", () => { printing = true; draw(); });
-  window.addEventListener("afterprint", () => { printing = false; draw(); });
-  state.index = volume.start.slice();
   $("viewer").hidden = false;
   build();
   draw();

@@ -1,7 +1,7 @@
 // Leafs through voxel maps in three orthogonal planes. Reads the JSON of #volume-data; needs nothing else.
 (function () {
   "use strict";
-  const { NO_VALUE, LETTERS, bytes, words, number, niceStep } = emdose;
+  const { NO_VALUE, LETTERS, words, number, niceStep } = emdose;
   const FLOOR_DB = -30;
   const PLANES = [
     { name: "sagittal", normal: 0, h: 1, v: 2 },
@@ -11,27 +11,20 @@
 
   const viewer = document.getElementById("viewer");
   const volume = JSON.parse(document.getElementById("volume-data").textContent);
-  const [nx, ny, nz] = volume.shape;
-  const labels = volume.label_bytes === 1 ? bytes(volume.labels) : words(volume.labels);
-  const entry = new Int32Array(labels.length); // position of a voxel's value among those of the body
-  for (let i = 0, n = 0; i < labels.length; i++) entry[i] = labels[i] ? n++ : -1;
-  const tables = {};
-  for (const [name, text] of Object.entries(volume.colour_tables)) tables[name] = bytes(text);
+  const first = volume.maps.findIndex((m) => m.key === volume.first);
+  const state = { map: Math.max(first, 0), index: volume.shape.map((n) => n >> 1), db: false, top: 100, flip: true, outlines: true };
+  const view = emdose.planes(volume, state, draw);
+  const { labels, entry, tables, voxel, centre, length, ink, redraw, prepare } = view;
   for (const map of volume.maps) map.codes = words(map.data);
   const palette = volume.tissues.map((t) => [1, 3, 5].map((k) => parseInt(t.colour.slice(k, k + 2), 16)));
 
-  const voxel = (i, j, k) => (i * ny + j) * nz + k;
-  const centre = (axis, i) => volume.origin_mm[axis] + (i + 0.5) * volume.spacing_mm[axis];
   const nearest = (axis, mm) =>
     Math.min(volume.shape[axis] - 1, Math.max(0, Math.floor((mm - volume.origin_mm[axis]) / volume.spacing_mm[axis])));
   const peakIndex = (map) => (map.peak ? map.peak.mm.map((mm, a) => nearest(a, mm)) : null);
 
-  const first = volume.maps.findIndex((m) => m.key === volume.first);
-  const state = { map: Math.max(first, 0), index: [nx >> 1, ny >> 1, nz >> 1], db: false, top: 100, flip: true, outlines: true };
   if (volume.maps.length && peakIndex(volume.maps[state.map])) state.index = peakIndex(volume.maps[state.map]);
   const current = () => (state.map < volume.maps.length ? volume.maps[state.map] : null); // null: tissues
   const $ = (id) => document.getElementById(id);
-  let printing = false;
 
   const position = (axis, mm) => `${Math.abs(mm) < 0.05 ? "" : LETTERS[axis][mm > 0 ? 1 : 0] + " "}${Math.abs(mm).toFixed(1)}`;
 
@@ -48,23 +41,8 @@
     }
   }
 
-  const dark = () => !printing && window.matchMedia("(prefers-color-scheme: dark)").matches;
-  const ink = () => (dark() ? "#a9b2be" : "#5b6470");
-
-  function prepare(canvas, width, height) {
-    const ratio = Math.max(window.devicePixelRatio || 1, printing ? 2 : 1);
-    canvas.width = Math.round(width * ratio);
-    canvas.height = Math.round(height * ratio);
-    const g = canvas.getContext("2d");
-    g.setTransform(ratio, 0, 0, ratio, 0, 0);
-    g.clearRect(0, 0, width, height);
-    g.font = "11px system-ui, sans-serif";
-    return g;
-  }
-
   const MARGIN = { left: 34, right: 16, top: 18, bottom: 34 };
   const narrow = () => window.matchMedia("(max-width: 820px)").matches; // planes below each other
-  const length = (axis) => volume.shape[axis] * volume.spacing_mm[axis];
   const flipped = (plane) => plane.h === 1 || state.flip; // anterior, or the patient's right, on the left
 
   function layout() {
@@ -83,68 +61,23 @@
     const left = MARGIN.left + Math.max(0, (plane.width - MARGIN.left - MARGIN.right - w) / 2);
     const tall = narrow() ? h : Math.max(...PLANES.map((p) => length(p.v))) * scale, top = MARGIN.top + (tall - h) / 2;
     const g = prepare(canvas, plane.width, tall + MARGIN.top + MARGIN.bottom);
-    const flip = flipped(plane);
-    const at = (mm) => [
-      left + (flip ? w - (mm[plane.h] - volume.origin_mm[plane.h]) * scale : (mm[plane.h] - volume.origin_mm[plane.h]) * scale),
-      top + h - (mm[plane.v] - volume.origin_mm[plane.v]) * scale,
-    ];
-    plane.frame = { left, top, w, h, scale, flip };
-
-    // The slice, one image pixel per voxel, enlarged without smoothing.
-    const nh = volume.shape[plane.h], nv = volume.shape[plane.v], map = current();
-    const image = new ImageData(nh, nv), cut = new Uint16Array(nh * nv);
-    const table = map ? tables[map.colours] : null;
-    const ijk = state.index.slice();
-    for (let b = 0; b < nv; b++) {
-      ijk[plane.v] = nv - 1 - b;
-      for (let a = 0; a < nh; a++) {
-        ijk[plane.h] = flip ? nh - 1 - a : a;
-        const i = voxel(ijk[0], ijk[1], ijk[2]), label = labels[i], o = b * nh + a;
-        cut[o] = label;
-        if (!label) continue;
-        let rgb = palette[label - 1], k = 0;
-        if (map) {
-          const code = map.codes[entry[i]];
-          if (code === NO_VALUE) { rgb = [128, 128, 128]; } else { rgb = table; k = 3 * ramp[code]; }
-        }
-        image.data[4 * o] = rgb[k];
-        image.data[4 * o + 1] = rgb[k + 1];
-        image.data[4 * o + 2] = rgb[k + 2];
-        image.data[4 * o + 3] = 255;
+    const f = (plane.frame = { plane, left, top, w, h, scale, flip: flipped(plane) });
+    const map = current(), table = map ? tables[map.colours] : null;
+    const paint = (i, data, at) => {
+      let rgb = palette[labels[i] - 1], k = 0;
+      if (map) {
+        const code = map.codes[entry[i]];
+        if (code === NO_VALUE) { rgb = [128, 128, 128]; } else { rgb = table; k = 3 * ramp[code]; }
       }
-    }
-    const small = document.createElement("canvas");
-    small.width = nh;
-    small.height = nv;
-    small.getContext("2d").putImageData(image, 0, 0);
-    g.imageSmoothingEnabled = false;
-    g.drawImage(small, left, top, w, h);
-
-    if (state.outlines) {
-      const pw = w / nh, ph = h / nv;
-      g.beginPath();
-      for (let b = 0; b < nv; b++)
-        for (let a = 0; a < nh; a++) {
-          const here = cut[b * nh + a];
-          if (a + 1 < nh && cut[b * nh + a + 1] !== here) { g.moveTo(left + (a + 1) * pw, top + b * ph); g.lineTo(left + (a + 1) * pw, top + (b + 1) * ph); }
-          if (b + 1 < nv && cut[(b + 1) * nh + a] !== here) { g.moveTo(left + a * pw, top + (b + 1) * ph); g.lineTo(left + (a + 1) * pw, top + (b + 1) * ph); }
-        }
-      g.strokeStyle = map ? "rgba(160,175,190,0.45)" : "rgba(0,0,0,0.25)";
-      g.lineWidth = 0.7;
-      g.stroke();
-    }
+      data[at] = rgb[k];
+      data[at + 1] = rgb[k + 1];
+      data[at + 2] = rgb[k + 2];
+    };
+    view.drawSlice(g, f, paint, map ? "rgba(160,175,190,0.45)" : "rgba(0,0,0,0.25)", 0.7);
     drawAxes(g, plane);
 
-    // Cross-hair with a gap, isocentre, peak.
-    const here = state.index.map((i, a) => centre(a, i)), [x, y] = at(here), gap = 7;
-    g.strokeStyle = dark() ? "rgba(120,200,255,0.85)" : "rgba(20,120,200,0.8)";
-    g.lineWidth = 1;
-    g.beginPath();
-    for (const [x0, y0, x1, y1] of [[left, y, x - gap, y], [x + gap, y, left + w, y], [x, top, x, y - gap], [x, y + gap, x, top + h]]) {
-      g.moveTo(x0, y0);
-      g.lineTo(x1, y1);
-    }
-    g.stroke();
+    view.drawCrossHair(g, f, 7, 1);
+    const here = state.index.map((i, a) => centre(a, i)), at = (mm) => view.at(f, mm);
     const near = (mm) => Math.abs(mm[plane.normal] - here[plane.normal]) <= 0.5001 * volume.spacing_mm[plane.normal];
     const inside = (q) => q[0] >= left && q[0] <= left + w && q[1] >= top && q[1] <= top + h;
     const iso = at([0, 0, 0]);
@@ -212,27 +145,14 @@
     for (const id of ["db", "top", "go-peak"]) $(id).disabled = !map || !map.peak || (id === "top" && state.db);
     $("map-note").textContent = map ? map.note : "Every voxel shows its tissue.";
     if (!map || !map.peak) return;
-    const width = canvas.clientWidth, g = prepare(canvas, width, 44), pad = 18, table = tables[map.colours];
-    const bar = width - 2 * pad;
-    for (let i = 0; i < 256; i++) {
-      g.fillStyle = `rgb(${table[3 * i]},${table[3 * i + 1]},${table[3 * i + 2]})`;
-      g.fillRect(pad + (i * bar) / 256, 2, bar / 256 + 0.6, 16);
-    }
-    g.strokeStyle = g.fillStyle = ink();
-    g.textAlign = "center"; g.textBaseline = "top";
-    const low = state.db ? FLOOR_DB : 0, high = state.db ? 0 : (map.peak.value * state.top) / 100;
-    const step = niceStep(high - low, bar / 70);
-    for (let t = Math.ceil(low / step) * step; t <= high + 1e-9 * step; t += step) {
-      const x = pad + ((t - low) / (high - low)) * bar;
-      g.beginPath(); g.moveTo(x, 18); g.lineTo(x, 22); g.stroke();
-      g.fillText(String(Number(t.toPrecision(6))).replace("-", "−"), x, 25);
-    }
+    const range = state.db ? [FLOOR_DB, 0] : [0, (map.peak.value * state.top) / 100];
+    view.drawBar(canvas, tables[map.colours], range, { height: 44, pad: 18, top: 2, thick: 16, below: 7, every: 70 });
     const unit = state.db ? `dB below the peak of ${number(map.peak.value)} ${map.unit}` : map.unit;
     $("scale-text").textContent = `${map.title} [${unit}]` + (!state.db && state.top < 100 ? ` – colours end at ${state.top} % of the peak` : "");
   }
 
   function describe(index) {
-    const i = voxel(...index), label = labels[i], mm = index.map((n, a) => centre(a, n));
+    const i = voxel(index), label = labels[i], mm = index.map((n, a) => centre(a, n));
     const parts = [mm.map((v, a) => position(a, v)).join(", ") + " mm", label ? volume.tissues[label - 1].name : "air"];
     for (const map of current() ? [current()] : volume.maps) {
       if (!label) continue;
@@ -252,25 +172,7 @@
     $("read-cross").textContent = describe(state.index);
     document.querySelectorAll("#map-tabs button").forEach((b, n) => b.setAttribute("aria-pressed", String(n === state.map)));
   }
-  let waiting = false;
-  function redraw() {
-    if (waiting) return;
-    waiting = true;
-    window.requestAnimationFrame(() => { waiting = false; draw(); });
-  }
-
-  function pick(plane, event) {
-    const box = $("plane-" + plane.name).getBoundingClientRect(), f = plane.frame;
-    let a = (event.clientX - box.left - f.left) / f.scale;
-    if (f.flip) a = length(plane.h) - a;
-    const b = length(plane.v) - (event.clientY - box.top - f.top) / f.scale;
-    if (a < 0 || b < 0 || a >= length(plane.h) || b >= length(plane.v)) return null;
-    const index = state.index.slice();
-    index[plane.h] = Math.floor(a / volume.spacing_mm[plane.h]);
-    index[plane.v] = Math.floor(b / volume.spacing_mm[plane.v]);
-    return index;
-  }
-
+  const pick = (plane, event) => view.pick($("plane-" + plane.name), event, plane.frame);
   function goTo(index) { if (index) { state.index = index; redraw(); } }
 
   const tabs = $("map-tabs");
@@ -306,10 +208,6 @@
   $("top").addEventListener("input", (e) => { state.top = Number(e.target.value); makeRamp(); redraw(); });
   $("go-peak").addEventListener("click", () => current() && goTo(peakIndex(current())));
   $("go-iso").addEventListener("click", () => goTo([0, 1, 2].map((a) => nearest(a, 0))));
-  window.addEventListener("resize", redraw);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  window.addEventListener("beforeprint", () => { printing = true; draw(); });
-  window.addEventListener("afterprint", () => { printing = false; draw(); });
 
   viewer.hidden = false;
   makeRamp();
