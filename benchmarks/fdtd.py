@@ -66,9 +66,11 @@ def sphere_problem(n: int, wall: str) -> YeeProblem:
     return YeeProblem(grid, materials, (wall,) * 6, Cpml(10), ports=[port], dft=Dft([300e6], [box], EVERY))
 
 
-def engine_case(n: int, wall: str, be: backend.Backend, repeats: int, seconds: float) -> dict[str, Any]:
+def engine_case(
+    n: int, wall: str, be: backend.Backend, repeats: int, seconds: float, schedule: str | None = None
+) -> dict[str, Any]:
     begin = time.perf_counter()
-    engine = Engine(sphere_problem(n, wall), be)
+    engine = Engine(sphere_problem(n, wall), be, schedule=schedule)
     be.synchronize()
     setup = time.perf_counter() - begin
     engine.advance(EVERY)
@@ -166,6 +168,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--cells", type=int, nargs="+", default=None, help="cells along an edge")
     parser.add_argument("--walls", nargs="+", default=["cpml", "pec"], choices=["cpml", "pec"])
+    parser.add_argument("--schedule", help="how the lattice is walked, e.g. cells or one-pass on CUDA")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=2.0, help="length of one timed run")
     parser.add_argument("--openems", default=shutil.which("openEMS"), help="program")
@@ -181,7 +184,7 @@ def main() -> None:
     rows = []
     for n in sizes:
         for wall in given.walls:
-            row = engine_case(n, wall, be, given.repeats, given.seconds)
+            row = engine_case(n, wall, be, given.repeats, given.seconds, given.schedule)
             row["over_two_sweep_roofline"] = round(row["Mcells_per_s"] / roofline, 2)
             if be.name == "cpu":
                 for name, found in peers(n, wall, given, threads).items():

@@ -254,6 +254,7 @@ class _CudaModule(Module):
 
     kind = "cuda"
     BLOCK: Mapping[int, tuple[int, int, int]] = {1: (256, 1, 1), 3: (64, 4, 1)}
+    THREADS = (64, 8, 1)  # BLOCK_X and BLOCK_Y in common.cuh
 
     def __init__(self, name: str, real: str, cupy: Any) -> None:
         super().__init__(name, real, cupy.ndarray)
@@ -265,9 +266,10 @@ class _CudaModule(Module):
         self._functions: dict[str, Any] = {}
 
     def _run(self, signature: Signature, shape: tuple[int, ...], args: list[Any]) -> None:
-        block = self.BLOCK[signature.dimensions]
+        block = self.THREADS if signature.blocks else self.BLOCK[signature.dimensions]
         # The last index runs along threadIdx.x, where neighbouring threads read neighbouring memory.
-        grid = tuple(-(-n // b) for n, b in zip((*reversed(shape), 1, 1), block, strict=False))
+        share = (1, 1, 1) if signature.blocks else block
+        grid = tuple(-(-n // b) for n, b in zip((*reversed(shape), 1, 1), share, strict=False))
         if grid[0] >= 2**31 or max(grid[1:]) > 65535:
             raise DeviceError(f"{signature.name}: {shape} is more than one launch can walk on a GPU")
         extent = np.int64 if signature.dimensions == 1 else np.int32

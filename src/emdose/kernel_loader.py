@@ -8,12 +8,14 @@ The text
         KERNEL1(squares, y[i] = square(x[i]), const double *RESTRICT x, double *RESTRICT y)
         KERNEL3(fill, fill_voxel(i, j, k, n1, n2, a), creal *RESTRICT a)
 
-    ``KERNEL1(name, call, parameters...)`` runs ``call`` for every ``i`` (64 bit) in [0, n0), ``KERNEL3`` for every
-    ``i, j, k`` (32 bit) in [0, n0) x [0, n1) x [0, n2), k fastest; n0, n1, n2 are the shape given to ``launch`` and may
-    be used in ``call``. Calls must not depend on each other's output. Parameters are scalars (real, double, float, int,
-    i64) or pointers to ``real creal double float int i64 u32 u16 u8 i16 i8``; ``real`` is float or double as asked at
-    loading, ``creal`` the complex number of it ({re, im}: a complex64 or complex128 array). ``RESTRICT`` promises that
-    arrays do not overlap.
+    ``KERNEL1(name, call, parameters...)`` runs ``call`` for every ``i`` (64 bit) in [0, n0), ``KERNEL3`` for every ``i,
+    j, k`` (32 bit) in [0, n0) x [0, n1) x [0, n2), k fastest; n0, n1, n2 are the shape given to ``launch`` and may be
+    used in ``call``. ``KERNEL_BLOCKS(name, size, call, parameters...)`` runs ``call`` for every ``b0, b1, b2`` by a
+    block of BLOCK_Y x BLOCK_X threads that share ``real tile[size]``: ``THREADS(tx, ty) { ... }`` is what each thread
+    does, ``BARRIER;`` parts what depends on each other. Calls must not depend on each other's output. Parameters are
+    scalars (real, double, float, int, i64) or pointers to ``real creal double float int i64 u32 u16 u8 i16 i8``;
+    ``real`` is float or double as asked at loading, ``creal`` the complex number of it ({re, im}: a complex64 or
+    complex128 array). ``RESTRICT`` promises that arrays do not overlap.
 
 The twin
     ``emdose/solvers/kernels/<name>.py`` has a function of the same name for every kernel, called with
@@ -85,11 +87,12 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Signature:
-    """Name, number of dimensions (1 or 3) and parameters of a kernel."""
+    """Name, number of dimensions (1 or 3) and parameters of a kernel, and whether an index is a block of threads."""
 
     name: str
     dimensions: int
     parameters: tuple[Parameter, ...]
+    blocks: bool = False
 
 
 class Module:
@@ -218,9 +221,11 @@ def signatures(text: str, real: str) -> dict[str, Signature]:
     """Signatures of all kernels in a text, by name."""
     plain = re.sub(r"/\*.*?\*/|//[^\n]*", " ", text, flags=re.DOTALL)
     found = {}
-    for match in re.finditer(r"^KERNEL([13])\(", plain, flags=re.MULTILINE):
-        name, _, *parameters = _split(plain, match.end())
-        found[name] = Signature(name, int(match[1]), tuple(_parameter(p, real) for p in parameters))
+    for match in re.finditer(r"^KERNEL(1|3|_BLOCKS)\(", plain, flags=re.MULTILINE):
+        name, *parts = _split(plain, match.end())
+        blocks = match[1] == "_BLOCKS"
+        parameters = tuple(_parameter(p, real) for p in parts[1 + blocks :])
+        found[name] = Signature(name, 1 if match[1] == "1" else 3, parameters, blocks)
     return found
 
 

@@ -4,8 +4,8 @@
 asked by ``get()``, to meet one in an operation, and to be an index; reductions and elements are arrays of no axes.
 :class:`Module` is a module with the functions that CuPy has, called with the keywords that CuPy takes (both checked
 against CuPy where it is installed). :class:`RawModule` compiles the CUDA branch of a kernel text with a C++ compiler
-and walks its grid of blocks, with arguments read by the types of the kernel's parameters as a driver does. FFTs return
-the memory layout of cupyx.scipy.fft.
+and walks its grid of blocks, with arguments read by the types of the kernel's parameters as a driver does; threads that
+share memory run one after the other from barrier to barrier. FFTs return the memory layout of cupyx.scipy.fft.
 
 What it cannot show: races between threads, limits of registers, time, rounding by fused multiply-add, and whatever of
 CuPy is not imitated here.
@@ -454,6 +454,51 @@ static inline float __int_as_float(int v) { float f; __builtin_memcpy(&f, &v, 4)
 #define __device__
 #define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))
+#define __launch_bounds__(...)
+#define __shared__ static
+"""
+FIBERS = r"""
+#include <stdlib.h>
+#include <ucontext.h>
+/* Threads of a block that wait for each other: each runs to its next barrier, one after the other. */
+static ucontext_t emu_scheduler, emu_fibers[1024];
+static char emu_done[1024], *emu_stacks;
+static void (*emu_call)(const void *);
+static const void *emu_body;
+static unsigned emu_now;
+static void __syncthreads() { swapcontext(&emu_fibers[emu_now], &emu_scheduler); }
+static void emu_fiber() { emu_call(emu_body); emu_done[emu_now] = 1; }
+template <class F> static void emu_block(const unsigned *b, F body) {
+    const unsigned count = b[0] * b[1] * b[2], size = 1 << 15;
+    if (!emu_stacks) emu_stacks = (char *)malloc(1024 * size);
+    emu_call = [](const void *f) { (*static_cast<const F *>(f))(); };
+    emu_body = &body;
+    for (unsigned t = 0; t < count; t++) {
+        getcontext(&emu_fibers[t]);
+        emu_fibers[t].uc_stack.ss_sp = emu_stacks + t * size;
+        emu_fibers[t].uc_stack.ss_size = size;
+        emu_fibers[t].uc_link = &emu_scheduler;
+        makecontext(&emu_fibers[t], emu_fiber, 0);
+        emu_done[t] = 0;
+    }
+    for (unsigned left = count; left;) {
+        left = 0;
+        for (emu_now = 0; emu_now < count; emu_now++) {
+            if (emu_done[emu_now]) continue;
+            threadIdx = {emu_now % b[0], emu_now / b[0] % b[1], emu_now / b[0] / b[1]};
+            swapcontext(&emu_scheduler, &emu_fibers[emu_now]);
+            left += !emu_done[emu_now];
+        }
+    }
+}
+"""
+ONE_AFTER_THE_OTHER = r"""
+template <class F> static void emu_block(const unsigned *b, F body) {
+    for (unsigned k = 0; k < b[2]; k++) for (unsigned j = 0; j < b[1]; j++) for (unsigned i = 0; i < b[0]; i++) {
+        threadIdx = {i, j, k};
+        body();
+    }
+}
 """
 LAUNCH = r"""
 template <class... P, size_t... I>
@@ -465,10 +510,7 @@ template <class... P> static void emu_walk(void (*kernel)(P...), const unsigned 
     gridDim = {g[0], g[1], g[2]};
     for (unsigned z = 0; z < g[2]; z++) for (unsigned y = 0; y < g[1]; y++) for (unsigned x = 0; x < g[0]; x++) {
         blockIdx = {x, y, z};
-        for (unsigned k = 0; k < b[2]; k++) for (unsigned j = 0; j < b[1]; j++) for (unsigned i = 0; i < b[0]; i++) {
-            threadIdx = {i, j, k};
-            emu_thread(kernel, a, std::index_sequence_for<P...>{});
-        }
+        emu_block(b, [&] { emu_thread(kernel, a, std::index_sequence_for<P...>{}); });
     }
 }
 template <class... P> static int emu_types(void (*)(P...), char *out) {
@@ -492,9 +534,11 @@ class RawModule:
         defined = [o for o in options if o.startswith("-D")]
         if set(options) - set(defined) != {"--std=c++17"}:
             raise CompileError(f"options {options}")
-        self.names = list(kernel_loader.signatures(code, "float"))
+        signatures = kernel_loader.signatures(code, "float")
+        self.names = list(signatures)
         entries = "".join(ENTRY.replace("NAME", name) for name in self.names)
-        self.text = PRELUDE + code + LAUNCH + entries
+        walk = FIBERS if any(s.blocks for s in signatures.values()) else ONE_AFTER_THE_OTHER
+        self.text = PRELUDE + walk + code + LAUNCH + entries
         self.flags = ("-x", "c++", "-std=c++17", "-O1", "-fPIC", "-shared", "-ffp-contract=off", "-w", *defined)
         self.library: Any = None
 

@@ -12,6 +12,10 @@ typedef signed char i8;
 #endif
 typedef struct { real re, im; } creal;
 
+/* Threads of a block of KERNEL_BLOCKS; on a CPU a loop over them stands for them between two barriers. */
+#define BLOCK_X 64
+#define BLOCK_Y 8
+
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 
 #  define FN static __device__ __forceinline__
@@ -34,6 +38,14 @@ typedef struct { real re, im; } creal;
         const int i = blockIdx.z * blockDim.z + threadIdx.z;                            \
         if (i < n0 && j < n1 && k < n2) { call; }                                       \
     }
+#  define KERNEL_BLOCKS(name, size, call, ...)                                          \
+    extern "C" __global__ void __launch_bounds__(BLOCK_X * BLOCK_Y, 2) name(int n0, int n1, int n2, __VA_ARGS__) { \
+        __shared__ real tile[size];                                                     \
+        const int b0 = blockIdx.z, b1 = blockIdx.y, b2 = blockIdx.x;                    \
+        if (b0 < n0 && b1 < n1 && b2 < n2) { call; }                                    \
+    }
+#  define THREADS(tx, ty) for (int tx = threadIdx.x, ty = threadIdx.y, once = 1; once; once = 0)
+#  define BARRIER __syncthreads()
 
 #else
 
@@ -73,5 +85,17 @@ FN i64 chunk_of(i64 n) {
             for (int k = 0; k < n2; k++) { call; }                                      \
         }                                                                               \
     }
+#  define KERNEL_BLOCKS(name, size, call, ...)                                          \
+    EXPORT void name(int n0, int n1, int n2, __VA_ARGS__) {                             \
+        const i64 all_blocks = (i64)n0 * n1 * n2;                                       \
+        WALK("omp parallel for schedule(dynamic, 1) num_threads(emdose_threads)")       \
+        for (i64 one_block = 0; one_block < all_blocks; one_block++) {                  \
+            real tile[size];                                                            \
+            const int b0 = (int)(one_block / n2 / n1), b1 = (int)(one_block / n2 % n1), b2 = (int)(one_block % n2); \
+            call;                                                                       \
+        }                                                                               \
+    }
+#  define THREADS(tx, ty) for (int ty = 0; ty < BLOCK_Y; ty++) for (int tx = 0; tx < BLOCK_X; tx++)
+#  define BARRIER
 
 #endif

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emdose.errors import InputError
 from emdose.solvers.yee.cells import Cells
+from emdose.solvers.yee.one_pass import OnePass
 from emdose.solvers.yee.schedule import Blocks, Schedule, Walk
 from emdose.solvers.yee.tables import Tables
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
 
-KINDS: dict[str, type[Schedule]] = {"c": Blocks, "numpy": Walk, "cuda": Cells}
-"""Schedule by the kind of kernel module."""
+SCHEDULES: dict[str, dict[str, type[Schedule]]] = {
+    "c": {"blocks": Blocks, "walk": Walk, "cells": Cells, "one-pass": OnePass},
+    "numpy": {"walk": Walk, "cells": Cells, "one-pass": OnePass},
+    "cuda": {"cells": Cells, "one-pass": OnePass},
+}
+"""Schedules by name for every kind of kernel module; the first is the default."""
 
 
-def schedule_of(tables: Tables, be: Backend) -> Schedule:
-    """The schedule for the kernels of a device."""
-    return KINDS[be.kernels.load("yee_rows", tables.real).kind](tables, be)
+def schedule_of(tables: Tables, be: Backend, name: str | None = None) -> Schedule:
+    """A schedule for the kernels of a device.
+
+    Raises
+    ------
+    InputError
+        When the device has none of that name.
+    """
+    known = SCHEDULES[be.kernels.load("yee_rows", tables.real).kind]
+    wanted = next(iter(known)) if name is None else name
+    if wanted not in known:
+        raise InputError("no such schedule", field="schedule", found=wanted, expected=" or ".join(known))
+    return known[wanted](tables, be)

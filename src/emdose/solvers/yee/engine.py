@@ -101,6 +101,10 @@ class Engine:
         Device.
     dtype : {"float32", "float64"}
         Precision of the fields.
+    schedule : str, optional
+        How the lattice is walked: "blocks" (several steps per pass through the cache, default on a CPU), "cells" (one
+        thread per cell and two sweeps, default on a GPU), "one-pass" (E and H in one pass, twice the memory for fields)
+        or "walk" (plane after plane). All give the same fields.
 
     Attributes
     ----------
@@ -112,14 +116,14 @@ class Engine:
         Steps taken.
     """
 
-    def __init__(self, problem: YeeProblem, be: Backend, dtype: str = "float32") -> None:
+    def __init__(self, problem: YeeProblem, be: Backend, dtype: str = "float32", schedule: str | None = None) -> None:
         if dtype not in ("float32", "float64"):
             raise InputError("unknown precision", field="dtype", found=dtype, expected="float32 or float64")
         self.problem, self.be, self.dtype = problem, be, dtype
         self.tables = Tables(problem, be, dtype)
         self.dt = self.tables.lattice.dt
         self.step = 0
-        self._schedule = schedule_of(self.tables, be)
+        self._schedule = schedule_of(self.tables, be, schedule)
         self._history: list[np.ndarray] = []
 
     @property
