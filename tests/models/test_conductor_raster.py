@@ -285,3 +285,17 @@ def test_graded_grids_carry_coils():
     for value in (-0.05, 0.05):
         assert np.abs(grid.x - value).min() < 1e-12
     assert r.gaps[0].length_m(grid) == pytest.approx(5e-3)
+
+
+@pytest.mark.parametrize(("height_m", "joined"), [(2e-3, True), (0.0, False), (5e-3, False)])
+def test_a_plate_that_merges_with_a_wire_is_said(height_m, joined):
+    # Oracle: 2 mm above a wire on cells of 5 mm a plate falls on its nodes; at 0 it touches, at 5 mm it is free.
+    ring = [(0, 0.05, 0), (0.05, 0.05, 0), (0.05, -0.05, 0), (-0.05, -0.05, 0), (-0.05, 0.05, 0), (0, 0.05, 0)]
+    plate = Plate((-0.02, 0.02, height_m), (0.04, 0, 0), (0, 0.06, 0))
+    feed = FeedPort("feed", (0.05, -0.0025, 0), (0.05, 0.0025, 0))
+    coil = em.CircuitCoil("ring below a plate", [Wire(ring), plate], [], [feed])
+    if joined:
+        with pytest.warns(em.EmdoseWarning, match=r"\(wire\) and conductor 1 \(plate\) are apart but joined"):
+            rasterise(coil, GRID)
+    else:
+        rasterise(coil, GRID)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from emdose.errors import InputError
+from emdose.errors import EmdoseWarning, InputError
 from emdose.models.conductors import Conductor, Plate, Solid
 from emdose.models.rectilinear import RectilinearGrid
 
@@ -32,16 +34,24 @@ class Piece:
 
 
 def check_pieces(conductors: Sequence[Conductor], pieces: Sequence[Piece], grid: RectilinearGrid) -> None:
-    """Raise InputError when two pieces share a node without touching in space, or touch without sharing one."""
+    """Raise InputError when two pieces share a node without touching in space, or touch without sharing one.
+
+    Where a plate or a solid takes part the contact is only sampled, so that a merger is no error but an EmdoseWarning.
+    """
     touching = _touching(conductors, pieces)
     sharing = _sharing(pieces)
     for pair, node in sharing.items():
         a, b = (pieces[n] for n in pair)
         shield = len(conductors) in (a.conductor, b.conductor)
+        at = np.unravel_index(node, grid.node_shape)
+        where = ", ".join(f"{1e3 * grid.nodes(c)[int(at[c])]:.1f}" for c in range(3))
+        names = sorted({_label(conductors, p.conductor) for p in (a, b)})
+        chain, other = (a, b) if b.span_m is None else (b, a)
+        mixed = not shield and chain.span_m is not None and other.span_m is None
+        if mixed and not _meet(conductors[chain.conductor], conductors[other.conductor], grid):
+            warnings.warn(f"{' and '.join(names)} are apart but joined on this grid at ({where}) mm: use a finer grid, "
+                          "or move them apart", EmdoseWarning, stacklevel=4)  # fmt: skip
         if pair not in touching and (shield or (a.span_m is not None and b.span_m is not None)):
-            at = np.unravel_index(node, grid.node_shape)
-            where = ", ".join(f"{1e3 * grid.nodes(c)[int(at[c])]:.1f}" for c in range(3))
-            names = sorted({_label(conductors, p.conductor) for p in (a, b)})
             raise InputError(f"{' and '.join(names)} merge on this grid at ({where}) mm", field="spacing_m",
                              expected="a finer grid, or conductors further apart")  # fmt: skip
     for pair in touching:
@@ -49,6 +59,30 @@ def check_pieces(conductors: Sequence[Conductor], pieces: Sequence[Piece], grid:
             names = sorted({_label(conductors, pieces[n].conductor) for n in pair})
             raise InputError(f"{' and '.join(names)} lose their contact on this grid", field="spacing_m",
                              expected="a finer grid, or conductors that end at each other")  # fmt: skip
+
+
+def _meet(chain: Conductor, body: Conductor, grid: RectilinearGrid) -> bool:
+    """Whether a chain touches, crosses or enters a plate or a solid, by samples a quarter of the finest step apart."""
+    step = 0.25 * min(float(grid.steps(a).min()) for a in range(3))
+    for _, spine, across in chain.sheets:  # type: ignore[union-attr]
+        pieces = [np.linspace(p, q, 2 + int(np.linalg.norm(q - p) / step)) for p, q in pairwise(spine)]
+        lines = np.concatenate(pieces)[None] + across[:, None]
+        if isinstance(body, Solid):
+            if np.any(body.inside(*np.moveaxis(lines, -1, 0))):
+                return True
+        elif isinstance(body, Plate) and _crosses(lines, body, 1e-6 * step):
+            return True
+    return False
+
+
+def _crosses(lines: np.ndarray, plate: Plate, tol: float) -> bool:
+    """Whether one of the lines (line, point, 3) lies in a plate or passes through it."""
+    a, b = np.array(plate.first_m), np.array(plate.second_m)
+    n = np.cross(a, b) / np.linalg.norm(np.cross(a, b))
+    u, v, w = np.moveaxis((lines - np.array(plate.corner_m)) @ np.linalg.inv(np.stack([a, b, n])), -1, 0)
+    within = (np.minimum(u, v) >= -1e-6) & (np.maximum(u, v) <= 1 + 1e-6)
+    through = (w[:, 1:] * w[:, :-1] <= 0) & (within[:, 1:] | within[:, :-1])
+    return bool(np.any(within & (np.abs(w) <= tol)) or np.any(through))
 
 
 def _label(conductors: Sequence[Conductor], number: int) -> str:
