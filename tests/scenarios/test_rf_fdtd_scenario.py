@@ -116,6 +116,14 @@ def test_matched_at_the_frequency(summary):
     assert values != {10e-12}
 
 
+def test_a_tuned_coil_is_not_said_to_have_its_first_capacitance(tuned, summary):
+    # Oracle: the scenario's 10 pF are where tuning began; what the coil has stands among its elements.
+    coil = summary["provenance"]["coil"]
+    assert coil["start_capacitance_F"] == 10e-12
+    assert "capacitance_F" not in coil
+    assert results.read_result(tuned).coil.parameters["start_capacitance_F"] == 10e-12
+
+
 def test_power_balance_of_the_matched_coil(summary):
     # Oracles: conservation of power; a coil of ideal metal and capacitors loses nothing.
     power = summary["power_balance"]

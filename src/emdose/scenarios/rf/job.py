@@ -18,7 +18,7 @@ from emdose.models.exposure import Exposure
 from emdose.scenarios.base import BaseJob, Progress
 from emdose.scenarios.rf import build, thermal
 from emdose.scenarios.rf.quantities import average_name, quantities
-from emdose.scenarios.rf.tuned import NETWORK, network_of
+from emdose.scenarios.rf.tuned import NETWORK, as_started, network_of
 
 if TYPE_CHECKING:
     from emdose.dosimetry.averaging import MassAverage
@@ -202,9 +202,8 @@ class Job(BaseJob):
         segments = np.asarray(getattr(self.coil, "segments", outline), float)
         # The currents of a circuit coil flow on the edges of the grid and are not kept.
         per_port = np.asarray(getattr(self.coil, "currents", np.zeros((len(weights), len(segments)))), complex)
-        return CoilSummary(
-            self.coil.name, segments, weights @ per_port, self.coil.drive_unit, dict(self.coil.parameters)
-        )
+        parameters = as_started(self.coil.parameters, driven.provenance.get(NETWORK))
+        return CoilSummary(self.coil.name, segments, weights @ per_port, self.coil.drive_unit, parameters)
 
     def _doubts(self, power: Any) -> list[str]:
         found = []

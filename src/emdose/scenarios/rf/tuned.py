@@ -12,7 +12,7 @@ from emdose.errors import ConvergenceError, EmdoseWarning, InputError
 from emdose.solvers.network import Network
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from emdose.backend import Backend
     from emdose.io.checkpoint import PortCheckpoint
@@ -79,10 +79,20 @@ class TunedFdtd:
             fields = final.fields()
         except ConvergenceError as error:
             if error.partial is not None:
-                kept = {**error.partial.provenance, NETWORK: about}
-                error.partial = replace(error.partial, provenance=kept)
+                error.partial = _with_network(error.partial, about)
             raise
-        return replace(fields, provenance={**fields.provenance, NETWORK: about})
+        return _with_network(fields, about)
+
+
+def _with_network(fields: Fields, about: dict[str, Any]) -> Fields:
+    coil = as_started(fields.provenance["coil"], about)
+    return replace(fields, provenance={**fields.provenance, "coil": coil, NETWORK: about})
+
+
+def as_started(parameters: Mapping[str, Any], about: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parameters of a coil, whose capacitances are called those of the start once tuning has changed them."""
+    tuned = bool(about and about["tuned"])
+    return {f"start_{k}" if tuned and k.endswith("capacitance_F") else k: v for k, v in parameters.items()}
 
 
 def _tuned(start: CoSimulation) -> CoSimulation:
