@@ -75,6 +75,21 @@ def test_matrix_is_that_of_the_summary(ports):
     assert shown["chart"].count("|S") == ports * (ports + 1) // 2
 
 
+def test_many_ports_are_drawn_in_part_and_it_says_so(result):
+    # Oracle: 8 ports have 36 parameters; a chart of ten holds the eight reflections and the two largest couplings.
+    many = about(8)
+    for i, j in ((5, 4), (7, 6)):
+        for row in many["S"]:
+            row[i][j] = row[j][i] = [0.2, 0.0]
+    shown = network({"network": many})
+    assert [f"|S{n}{n}|" in shown["chart"] for n in range(1, 9)] == [True] * 8
+    assert "|S65|" in shown["chart"]
+    assert "|S87|" in shown["chart"]
+    assert shown["chart"].count("|S") == 10
+    assert "Drawn are 10 of 36 parameters" in page_of(result, network=many)
+    assert "Drawn are" not in page_of(result, network=about(2))
+
+
 def test_modes_are_those_near_the_frequency():
     # Oracle: the list above: within an octave and with a quality of at least 2; 127.74 MHz lies within two resonances.
     shown = network({"network": about()})

@@ -17,6 +17,9 @@ FLOOR_DB = -60.0
 MOST_MODES, LEAST_QUALITY = 12, 2.0
 """How many modes are shown at most, the nearest, and the quality below which there is no resonance to speak of."""
 
+MOST_CURVES = 10
+"""Scattering parameters in one chart."""
+
 UNITS = (("capacitance_F", "pF", 1e12), ("inductance_H", "nH", 1e9), ("resistance_ohm", "\N{OHM SIGN}", 1.0))
 
 
@@ -30,12 +33,15 @@ def network(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     level = _decibel(np.hypot(s[..., 0], s[..., 1]))
     ports, target = list(about["ports"]), 1e-6 * float(about["frequency_Hz"])
     at = int(np.abs(f - target).argmin())
-    curves: list[Curve] = []
-    for i in range(len(ports)):
-        for j in range(i + 1):
-            curves.append(Curve(f"|S{i + 1}{j + 1}|", f, level[:, i, j], len(curves), dashed=i != j))
+    pairs = [(i, j) for i in range(len(ports)) for j in range(i + 1)]
+    # Where there are too many to tell apart: first the reflections, then what couples most at the frequency.
+    drawn = sorted(pairs, key=lambda p: (p[0] != p[1], -level[at, p[0], p[1]]))[:MOST_CURVES]
+    curves = [
+        Curve(f"|S{i + 1}{j + 1}|", f, level[:, i, j], n, dashed=i != j)
+        for n, (i, j) in enumerate(p for p in pairs if p in drawn)
+    ]
     chart = line_chart(
-        curves[:10], "frequency [MHz]", "scattering parameters [dB]",
+        curves, "frequency [MHz]", "scattering parameters [dB]",
         label=f"Scattering parameters of {len(ports)} port(s) against frequency",
     )  # fmt: skip
     matrix = [{"name": f"{n + 1}: {name}", "values": [_level(v) for v in level[at, n]]} for n, name in enumerate(ports)]
@@ -44,6 +50,7 @@ def network(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     shown.sort(key=lambda m: float(m["frequency_Hz"]))
     return {
         "chart": chart,
+        "curves": f"{len(drawn)} of {len(pairs)}" if len(drawn) < len(pairs) else "",
         "frequency_MHz": f"{target:.6g}",
         "ports": len(ports),
         "matrix": matrix,
