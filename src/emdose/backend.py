@@ -13,18 +13,20 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import cache, cached_property
+from functools import cache, cached_property, wraps
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from emdose import kernel_loader
-from emdose.errors import DeviceError, EmdoseWarning
+from emdose.errors import DeviceError, EmdoseWarning, ResourceError
 from emdose.kernel_loader import Module, Signature, thread_count
 
 DEVICES = ("auto", "cpu", "cuda")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Backend:
@@ -310,13 +312,45 @@ def get(device: str | Backend = "auto") -> Backend:
 
 
 def of(array: Any) -> Backend:
-    """The backend of the device on which an array lives."""
+    """The backend of the device on which an array lives, or from which an error comes."""
     return _cuda() if type(array).__module__.partition(".")[0] == "cupy" else _cpu()
 
 
 def available() -> dict[str, str]:
     """Every device name with an empty string where it can be used, else the reason why not."""
     return {"cpu": "", "cuda": _cuda_trouble()}
+
+
+def within_memory(remedy: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorator of a solver: where memory ends in the middle of it after all, say so in one line.
+
+    Parameters
+    ----------
+    remedy : str
+        What makes the job smaller, as in "use ...".
+
+    Raises
+    ------
+    ResourceError
+        In place of MemoryError, CuPy's included; offers the CPU where a GPU's memory was used up.
+    """
+
+    def decorate(solve: Callable[P, R]) -> Callable[P, R]:
+        @wraps(solve)
+        def run(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return solve(*args, **kwargs)
+            except MemoryError as error:
+                be = of(error)
+                elsewhere = 'device="cpu", which is slower, or ' if be.name == "cuda" else ""
+                raise ResourceError(
+                    f"out of memory on {be.name} with {be.memory_total_bytes() / 2**30:.3g} GiB in all "
+                    f"({' '.join(str(error).split()) or type(error).__name__}): use {elsewhere}{remedy}"
+                ) from error
+
+        return run
+
+    return decorate
 
 
 def measure_bandwidth(be: Backend, repeats: int = 5) -> float:

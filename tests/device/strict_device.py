@@ -434,6 +434,15 @@ def _smooth(n: int) -> bool:
     return n == 1
 
 
+class OutOfMemoryError(MemoryError):
+    """As cupy.cuda.memory.OutOfMemoryError."""
+
+    __module__ = "cupy.cuda.memory"
+
+    def __init__(self, size: int, total: int, limit: int = 0) -> None:
+        super().__init__(f"Out of memory allocating {size:,} bytes (allocated so far: {total:,} bytes).")
+
+
 class CompileError(Exception):
     """NVRTC refuses a text."""
 
@@ -597,6 +606,7 @@ class _Cupy(Module):
     cuda = types.SimpleNamespace(
         get_current_stream=lambda: Stream.current,
         Stream=Stream,
+        memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
         compiler=types.SimpleNamespace(CompileException=CompileError),
         nvrtc=types.SimpleNamespace(getVersion=lambda: (12, 9)),
         runtime=types.SimpleNamespace(

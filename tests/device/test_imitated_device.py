@@ -9,7 +9,7 @@ import pytest
 import strict_device
 from strict_device import METHODS, DeviceArray, Fft, strict_backend
 
-from emdose import backend
+from emdose import backend, kernel_loader
 
 be = strict_backend()
 xp = be.xp
@@ -56,6 +56,26 @@ def test_transform_of_an_inner_axis_is_a_view() -> None:
         assert found.flags.c_contiguous == (axes != (1,))
 
 
+@pytest.mark.parametrize("barrier", ["BARRIER;", ""])
+def test_threads_that_do_not_wait_read_what_is_not_there_yet(barrier: str) -> None:
+    """Oracle: the next thread's number, which only a barrier lets a thread see."""
+    code = (
+        kernel_loader._expanded("common.cuh")
+        + f"""
+KERNEL_BLOCKS(turn, BLOCK_X, {{
+    THREADS(x, y) tile[x] = x;
+    {barrier}
+    THREADS(x, y) out[x] = tile[(x + 1) % BLOCK_X];
+}}, real *RESTRICT out)
+"""
+    )
+    module, out = strict_device.RawModule(code=code, options=("--std=c++17", "-Dreal=float")), xp.zeros(64, np.float32)
+    module.compile()
+    module.get_function("turn")((1, 1, 1), (64, 1, 1), (np.int32(1), np.int32(1), np.int32(1), out))
+    right = be.to_numpy(out).tolist() == [(n + 1) % 64 for n in range(64)]
+    assert right == bool(barrier)
+
+
 def test_keywords_and_names_are_those_of_cupy() -> None:
     cupy = strict_device.real_cupy()
     if cupy is None:
@@ -66,6 +86,9 @@ def test_keywords_and_names_are_those_of_cupy() -> None:
                  "cuda.nvrtc.getVersion", "cuda.Stream.begin_capture", "cuda.Stream.end_capture", "cuda.Graph.launch",
                  "cuda.runtime.memGetInfo", "cuda.runtime.getDeviceProperties"):  # fmt: skip
         assert operator.attrgetter(name)(cupy) is not None
+    assert issubclass(cupy.cuda.memory.OutOfMemoryError, MemoryError)
+    assert str(cupy.cuda.memory.OutOfMemoryError(9000, 8)) == str(xp.cuda.memory.OutOfMemoryError(9000, 8))
+    assert cupy.cuda.memory.OutOfMemoryError.__module__ == xp.cuda.memory.OutOfMemoryError.__module__
     with pytest.raises(AttributeError):
         _ = xp.ascontiguousarray_chkfinite
     with pytest.raises(TypeError):

@@ -28,6 +28,7 @@ from emdose.solvers.yee import (
     materials_from_voxels,
     vacuum,
 )
+from emdose.solvers.yee.choice import SCHEDULES
 
 CPU = backend.get("cpu")
 GRID = RectilinearGrid(*(np.arange(31) * 0.01 for _ in range(3)))
@@ -125,3 +126,12 @@ def test_numbers_of_edges_keep_their_values() -> None:
     rounded = materials_from_edges(many, np.zeros_like(many))
     assert rounded.ids.dtype == np.uint16
     np.testing.assert_allclose(rounded.permittivity[rounded.ids], EPS_0 * many, rtol=2e-3)
+
+
+def test_schedules_have_names() -> None:
+    """Each name that a device has steps; another is one line that tells the names."""
+    kernels = CPU.kernels.load("yee_rows").kind
+    for name in SCHEDULES[kernels]:
+        Engine(problem(), CPU, schedule=name).advance(1)
+    with pytest.raises(InputError, match=r"schedule: no such schedule; found .two-pass.; expected .* or one-pass"):
+        Engine(problem(), CPU, schedule="two-pass")

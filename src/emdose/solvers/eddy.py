@@ -111,6 +111,7 @@ class EddyCurrent:
         count = len(sources_of(sources, (0.0, 0.0, 0.0)))
         return plan(self, implant, f, count, backend.get(device))
 
+    @backend.within_memory("a larger spacing_m")
     def solve(
         self,
         implant: Implant | VoxelImplant,
@@ -156,6 +157,7 @@ class EddyCurrent:
         be, f = backend.get(device), _frequencies(frequencies_Hz)
         return EddyRun(self, implant, f, sources, be, progress or (lambda event: None), checkpoint).tensor()
 
+    @backend.within_memory("a larger spacing_m")
     def currents(
         self,
         implant: Implant | VoxelImplant,

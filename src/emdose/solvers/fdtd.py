@@ -144,6 +144,7 @@ class Fdtd:
 
         return Problem(self, exposure, backend.get(device), network=self.circuit == "network").plan()
 
+    @backend.within_memory("larger cells, a smaller margin_m or a larger coarsest_m")
     def solve(
         self,
         exposure: Exposure,
@@ -199,6 +200,7 @@ class Fdtd:
         require_rung_down(self, runs, fields, "", advice)
         return fields
 
+    @backend.within_memory("larger cells, a smaller margin_m or a larger coarsest_m")
     def cosimulate(
         self,
         exposure: Exposure,

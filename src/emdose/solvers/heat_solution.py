@@ -73,6 +73,7 @@ class HeatSolution:
         return float(np.max(missing / np.where(scale > 0, scale, 1.0)))
 
 
+@backend.within_memory("a larger spacing, or fewer sources at once")
 def heat(
     maps: HeatMaps,
     sources: np.ndarray,

@@ -122,6 +122,7 @@ class Vie:
         """
         return plan(self, exposure, backend.get(device))
 
+    @backend.within_memory("a larger spacing, or crop air around the body (phantom.crop_to_body)")
     def solve(
         self,
         exposure: Exposure,

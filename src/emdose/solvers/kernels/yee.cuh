@@ -3,7 +3,6 @@
    "step" counts from the beginning of the drive tables. */
 #include "common.cuh"
 #include "yee_cell.cuh"
-
 #include "yee_update.cuh"
 
 FN void cell_e(int i, int j, int k, Mesh g, int wide, const u8 *RESTRICT ids8, const u16 *RESTRICT ids16,
