@@ -30,10 +30,11 @@ def plan(
     free = be.memory_free_bytes()
     if planned["bytes"] > KEPT * free:
         fits = spacing.max() * (planned["bytes"] / (0.8 * free)) ** (1 / 3)
+        elsewhere = ', or device="cpu", which is slower' if be.name == "cuda" else ""
         raise ResourceError(
             f"eddy currents on {planned['voxels']} voxels with {sources} sources need "
             f"{planned['bytes'] / 2**30:.3g} GiB but {free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is "
-            f"kept back; a spacing of {1e3 * fits:.2g} mm would fit"
+            f"kept back; a spacing of {1e3 * fits:.2g} mm would fit{elsewhere}"
         )
     return planned
 

@@ -139,10 +139,11 @@ def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
             break
     else:
         spacing = grid.spacing_m[0] * (need / (0.8 * free)) ** (1 / 3)
+        elsewhere = ', or device="cpu", which is slower' if be.name == "cuda" else ""
         raise ResourceError(
             f"volume integral of {'x'.join(map(str, grid.shape))} voxels needs {need / 2**30:.3g} GiB but "
             f"{free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is kept back; a spacing of "
-            f"{1e3 * spacing:.2g} mm would fit, as would cropping air around the body (phantom.crop_to_body)"
+            f"{1e3 * spacing:.2g} mm would fit, as would cropping air around the body (phantom.crop_to_body){elsewhere}"
         )
     # Seconds per padded point and product, as measured; iterations grow with the size in wavelengths.
     rate = {"cpu": 5e-8, "cuda": 2e-10}[be.name] * item / 8
