@@ -244,7 +244,6 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
     order = EXTRAPOLATION if problem.network else 0
     monitor = Monitor(solver.tolerance, math.ceil(problem.pulse.end_s / dt), weights, order)
     earlier: list[Any] = []
-    spectra = _Spectra(problem.frequencies_Hz, dt)
     state = keeper.load(STATE)
     before = 0.0
     if state is not None and int(state.pop("run")) == number:
@@ -255,6 +254,7 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
     # A whole number of samples of the sums per window, so that windows look alike.
     every = problem.dft_every
     window = max(1, round(1 / (WINDOWS_PER_PERIOD * problem.frequency_Hz * dt * every))) * every
+    spectra = _Spectra(problem.frequencies_Hz, dt, window)
     limit = _limit(problem)
     cells = math.prod(problem.grid.shape)
     converged = False
@@ -349,21 +349,23 @@ def _unstable(problem: Problem, engine: Any, excitation: Excitation) -> None:
 class _Spectra:
     """Running Fourier sums of recorded voltages and currents in double precision."""
 
-    def __init__(self, frequencies_Hz: np.ndarray, time_step_s: float) -> None:
-        self.omega, self.dt = 2 * math.pi * frequencies_Hz, time_step_s
+    def __init__(self, frequencies_Hz: np.ndarray, time_step_s: float, window: int) -> None:
+        self.omega, self.dt, self.window = 2 * math.pi * frequencies_Hz, time_step_s, window
         self.sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.done: dict[str, int] = {}
 
     def update(self, records: Mapping[str, Any]) -> None:
         """Add the samples that are new."""
         for name, record in records.items():
-            first = self.done.get(name, 0)
             zero = np.zeros(len(self.omega), complex)
             sums = self.sums.get(name, (zero, zero))
-            kernel = self.dt * np.exp(-1j * np.outer(self.omega, record.current_time[first:]))
-            new = kernel @ record.mean_voltage[first:], kernel @ record.current[first:]
-            self.sums[name] = (sums[0] + new[0], sums[1] + new[1])
-            self.done[name] = len(record.current)
+            times, voltage, current = record.current_time, record.mean_voltage, record.current
+            # Window after window, so that a resumed run adds in the same order.
+            for first in range(self.done.get(name, 0), len(current), self.window):
+                new = slice(first, first + self.window)
+                kernel = self.dt * np.exp(-1j * np.outer(self.omega, times[new]))
+                sums = sums[0] + kernel @ voltage[new], sums[1] + kernel @ current[new]
+            self.sums[name], self.done[name] = sums, len(current)
 
     def arrays(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
         """Voltages and currents, (f, name)."""
