@@ -9,7 +9,7 @@ import pytest
 
 from emdose import backend
 from emdose.models import phantoms
-from emdose.models.coil_builders import BirdcageCoil
+from emdose.models.coil_builders import BirdcageCoil, CapacitorLoop
 from emdose.models.exposure import Exposure
 from emdose.models.tuning import coil_modes
 from emdose.solvers import fdtd_run
@@ -99,3 +99,37 @@ def test_spectrum_of_a_shielded_low_pass_cage():
         assert np.abs(modes / f - 1).min() < 0.03
         assert np.sum(np.abs(modes / f - 1) < 0.05) >= (2 if m < rungs // 2 else 1)
     assert abs(modes.min() / quasi.min() - 1) < 0.1
+
+
+class Memory:
+    """A checkpoint without files."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, dict[str, np.ndarray]] = {}
+
+    def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        return dict(self.kept[name]) if name in self.kept else None
+
+    def save_arrays(self, name: str, arrays) -> None:
+        self.kept[name] = {k: np.array(v) for k, v in arrays.items()}
+
+
+def test_a_resumed_network_gives_the_same_bits():
+    # Oracle: the run that was not interrupted; the second is stopped where sums of several windows are kept already.
+    coil = CapacitorLoop(size_m=(0.08, 0.08), capacitors=2, centre_m=(0, 0, 0.06), gap_m=0.01)
+    exposure = Exposure(phantoms.sphere(0.04, 0.01, gel()), coil, F)
+    solver = Fdtd(**QUICK, checkpoint_s=1e-9)
+    whole, kept = solver.cosimulate(exposure, [F], device="cpu"), Memory()
+
+    def stop(event: dict) -> None:
+        if event["stage"] == "port" and event["port"] == 1 and event["step"] > 0.85 * whole.parts[1][0].steps:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        solver.cosimulate(exposure, [F], device="cpu", progress=stop, checkpoint=kept)
+    assert sum(k.startswith("sums.") for k in kept.kept["port-state"]) > 1
+    again = solver.cosimulate(exposure, [F], device="cpu", checkpoint=kept)
+    assert again.parts[1][1].resumed
+    assert np.array_equal(again.network.s, whole.network.s)
+    for a, b in zip(again.parts[1], whole.parts[1], strict=True):
+        assert np.array_equal(a.E["core"], b.E["core"])
