@@ -299,3 +299,37 @@ def test_a_plate_that_merges_with_a_wire_is_said(height_m, joined):
             rasterise(coil, GRID)
     else:
         rasterise(coil, GRID)
+
+
+def test_a_wire_that_is_not_thin_is_refused_before_anything_runs():
+    # Oracle: the bound of the thin-wire model, 0.6 cells; a plan is enough to learn of it.
+    line = [[0, 0, -0.1], [0, 0, 0.1]]
+    feed = FeedPort("feed", (0, 0, -0.0025), (0, 0, 0.0025))
+    rasterise(em.CircuitCoil("rod", [Wire(line, 2.9e-3)], [], [feed]), GRID)
+    with pytest.raises(em.InputError, match=r"wire radius_m: a wire is not thin.*found 0\.0031.*0\.003 m"):
+        rasterise(em.CircuitCoil("rod", [Wire(line, 3.1e-3)], [], [feed]), GRID)
+    ball = em.phantoms.sphere(radius_m=0.05, spacing_m=1.25e-2)
+    thick = em.Dipole(0.3, centre_m=(0.1, 0, 0), wire_radius_m=9e-3, gap_m=12.5e-3)
+    with pytest.raises(em.InputError, match="not thin"):
+        em.Fdtd(margin_m=0.04).plan(em.Exposure(ball, thick, 128e6), device="cpu")
+
+
+@pytest.mark.parametrize(("gap_m", "said"), [(2.4e-3, True), (2.6e-3, False), (5e-3, False), (8e-3, False)])
+def test_a_gap_below_half_a_cell_is_said(gap_m, said, recwarn):
+    # Oracle: definition, on cells of 5 mm; one warning for all gaps.
+    coil = em.BirdcageCoil(rungs=8, radius_m=0.1, length_m=0.1, gap_m=gap_m)
+    rasterise(coil, GRID)
+    told = [str(w.message) for w in recwarn if w.category is em.EmdoseWarning]
+    assert len(told) == said
+    assert not said or "and 15 more are shorter than half a cell: 2.4 mm became one edge of 5 mm" in told[0]
+
+
+@pytest.mark.parametrize(("width_m", "said"), [(2.4e-3, True), (2.6e-3, False), (10e-3, False)])
+def test_a_strip_below_half_a_cell_is_said(width_m, said, recwarn):
+    # Oracle: definition, on cells of 5 mm.
+    strip = Strip([(0, 0, -0.05), (0, 0, 0.05)], width_m, (1, 0, 0))
+    rasterise(em.CircuitCoil("strip", [strip], [], [FeedPort("feed", (0, 0, -0.0025), (0, 0, 0.0025))]), GRID)
+    rasterise(em.BirdcageCoil(rungs=8, radius_m=0.1, length_m=0.1, strip_width_m=width_m), GRID)
+    told = [str(w.message) for w in recwarn if w.category is em.EmdoseWarning]
+    assert len(told) == 2 * said
+    assert not said or "conductor 0 (strip) is narrower than half a cell: 2.4 mm on cells of 5 mm" in told[0]

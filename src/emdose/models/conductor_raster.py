@@ -11,7 +11,13 @@ from emdose.errors import InputError
 from emdose.models.circuit_coils import CircuitCoil, Gap
 from emdose.models.coils import Shield
 from emdose.models.conductors import Conductor, Plate, Solid, Wire
-from emdose.models.raster_checks import Piece, check_pieces
+from emdose.models.raster_checks import (
+    Piece,
+    check_pieces,
+    require_thin,
+    warn_of_narrow_strips,
+    warn_of_short_gaps,
+)
 from emdose.models.rectilinear import RectilinearGrid
 from emdose.models.staircase import Staircase, nearest_nodes, staircase
 
@@ -104,7 +110,13 @@ def rasterise(coil: CircuitCoil, grid: RectilinearGrid) -> RasterisedCoil:
     ------
     InputError
         When metal leaves the grid, a gap is not along an edge, does not end on metal or is inside metal, two gaps share
-        an edge, conductors that are apart merge on this grid, or a solid is smaller than a cell.
+        an edge, conductors that are apart merge on this grid, a solid is smaller than a cell, or the radius of a wire
+        is not below 0.6 cells.
+
+    Warns
+    -----
+    EmdoseWarning
+        When a gap or a strip is smaller than half a cell: it takes up a whole edge.
     """
     pec = np.zeros((3, *grid.node_shape), bool)
     gaps = coil.gaps
@@ -122,6 +134,7 @@ def rasterise(coil: CircuitCoil, grid: RectilinearGrid) -> RasterisedCoil:
         else:
             edges = _cut_sheet(conductor, number, gaps, grid, keep, found, pieces)
             if isinstance(conductor, Wire) and conductor.radius_m is not None:
+                require_thin(grid, edges, conductor.radius_m)
                 wires.append(ThinWire(edges, float(conductor.radius_m)))
         pec[tuple(edges.T)] = True
     for gap in gaps:
@@ -134,6 +147,9 @@ def rasterise(coil: CircuitCoil, grid: RectilinearGrid) -> RasterisedCoil:
     paths = tuple(found[g.name] for g in gaps)
     _check_gaps(paths, pec, grid, pieces)
     check_pieces(coil.conductors, pieces, grid)
+    lengths = [float(np.linalg.norm(np.subtract(g.end_m, g.start_m))) for g in gaps]
+    warn_of_short_gaps([p.name for p in paths], lengths, [p.length_m(grid) for p in paths])
+    warn_of_narrow_strips(coil.conductors, grid)
     by_element = {g.element.name: p for g, p in zip(gaps, paths, strict=True) if g.element is not None}
     return RasterisedCoil(
         pec,

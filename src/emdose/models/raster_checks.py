@@ -1,4 +1,4 @@
-"""Whether conductors that are apart stay apart on a grid, and joined ones joined."""
+"""Whether a grid can hold a coil: conductors that are apart stay apart, joined ones joined, and details a cell wide."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from itertools import pairwise
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models.conductors import Conductor, Plate, Solid
+from emdose.models.conductors import Conductor, Plate, Solid, Wire
 from emdose.models.rectilinear import RectilinearGrid
+
+THICKEST_WIRE_CELLS = 0.6
+"""Radius of a thin wire over the cells beside it, at most: a thicker one takes up the edges that would stand for it."""
+SHORTEST_CELLS = 0.5
+"""Gaps and strips take up whole edges: below this part of a cell that is said."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +64,61 @@ def check_pieces(conductors: Sequence[Conductor], pieces: Sequence[Piece], grid:
             names = sorted({_label(conductors, pieces[n].conductor) for n in pair})
             raise InputError(f"{' and '.join(names)} lose their contact on this grid", field="spacing_m",
                              expected="a finer grid, or conductors that end at each other")  # fmt: skip
+
+
+def require_thin(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray | float) -> None:
+    """Raise InputError when wires along edges (n, 4) have a radius [m] that is not positive, or not below 0.6 cells."""
+    radius = np.broadcast_to(np.asarray(radius_m, float), (len(edges),))
+    for axis in range(3):
+        across = edges[:, 0] != axis
+        steps, at = grid.steps(axis), edges[across, 1 + axis]
+        most = THICKEST_WIRE_CELLS * np.minimum(steps[np.maximum(at - 1, 0)], steps[np.minimum(at, len(steps) - 1)])
+        bad = ~((radius[across] > 0) & (radius[across] < most))
+        if bad.any():
+            raise InputError(
+                "a wire is not thin on this grid", field="wire radius_m", found=float(radius[across][bad][0]),
+                expected=f"above 0, below {THICKEST_WIRE_CELLS:g} cells, here {most[bad][0]:.3g} m; "
+                "a solid cylinder otherwise",
+            )  # fmt: skip
+
+
+def warn_of_short_gaps(names: Sequence[str], wanted_m: Sequence[float], found_m: Sequence[float]) -> None:
+    """EmdoseWarning when gaps became more than twice as long on the grid, one for all of them."""
+    short = [n for n in range(len(names)) if wanted_m[n] < SHORTEST_CELLS * found_m[n] * (1 - 1e-6)]
+    if short:
+        worst = min(short, key=lambda n: wanted_m[n] / found_m[n])
+        also = f" and {len(short) - 1} more are" if len(short) > 1 else " is"
+        wanted, found = 1e3 * wanted_m[worst], 1e3 * found_m[worst]
+        warnings.warn(
+            f"gap {names[worst]!r}{also} shorter than half a cell: {wanted:.3g} mm became one edge of {found:.3g} mm; "
+            f"expected a gap_m of at least {SHORTEST_CELLS * found:.3g} mm, or a finer grid",
+            EmdoseWarning,
+            stacklevel=4,
+        )
+
+
+def warn_of_narrow_strips(conductors: Sequence[Conductor], grid: RectilinearGrid) -> None:
+    """EmdoseWarning when strips or sheets are narrower than half a cell, one for all of them."""
+    found = []
+    for number, conductor in enumerate(conductors):
+        if isinstance(conductor, Wire | Plate | Solid):
+            continue
+        for _, spine, across in conductor.sheets:
+            size = np.ptp(across, axis=0)
+            at = [np.searchsorted(grid.nodes(a), spine[:, a]).clip(1, grid.shape[a]) - 1 for a in range(3)]
+            cell = sum(size[a] ** 2 * float(grid.steps(a)[at[a]].max()) for a in range(3)) / float(size @ size)
+            width = float(np.linalg.norm(size))
+            found.append((width / cell, number, width, cell))
+    narrow = [f for f in found if f[0] < SHORTEST_CELLS * (1 - 1e-6)]
+    if narrow:
+        _, number, width, cell = min(narrow)
+        warnings.warn(
+            f"{_label(conductors, number)} is narrower than half a cell: {1e3 * width:.3g} mm on cells of "
+            f"{1e3 * cell:.3g} mm, where a line of edges acts like a strip of {800 * cell:.2g} mm; expected at least "
+            f"{1e3 * SHORTEST_CELLS * cell:.3g} mm, a finer grid, or a wire with a radius",
+            EmdoseWarning,
+            stacklevel=4,
+        )
 
 
 def _meet(chain: Conductor, body: Conductor, grid: RectilinearGrid) -> bool:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.errors import InputError
+from emdose.models.raster_checks import require_thin
 from emdose.models.rectilinear import RectilinearGrid
 from emdose.solvers.yee.problem import FaceFactors
 
@@ -69,6 +69,7 @@ def thin_wire(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray | f
     """
     edges = np.array(edges, np.int64).reshape(-1, 4)
     radii = np.broadcast_to(np.asarray(radius_m, float), (len(edges),))
+    require_thin(grid, edges, radii)
     wire = set(map(tuple, edges.tolist()))
     steps = [grid.steps(a) for a in range(3)]
     permittivity: dict[tuple[int, ...], float] = {}
@@ -82,10 +83,6 @@ def thin_wire(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray | f
                 if not 0 <= at[a] < grid.shape[a]:
                     continue
                 d = float(steps[a][at[a]])
-                if not 0 < radius < 0.6 * d:
-                    raise InputError(
-                        "not a thin wire", field="radius_m", found=radius, expected=f"above 0, below {0.6 * d:g}"
-                    )
                 m = 0.5 * math.pi / (0.5 * math.pi + math.log(LATTICE_RADIUS * d / radius))
                 # H along the third axis circles the wire through the face between wire and neighbour.
                 permeability[(other, *at)] = 1 / m
