@@ -86,11 +86,12 @@ def engine_case(
         be.synchronize()
         speeds.append(n**3 * steps / (time.perf_counter() - begin) / 1e6)
     plan = engine.plan()
+    bare = plan["bytes"] - plan["layers_bytes"] - plan["dft_bytes"]
     return {
         "cells": n**3, "wall": wall, "steps": steps, "Mcells_per_s": round(statistics.median(speeds), 1),
         "runs_Mcells_per_s": [round(s, 1) for s in speeds], "setup_s": round(setup, 2),
         "bytes_per_cell": round(plan["bytes"] / n**3, 2),
-        "bytes_per_cell_without_layers_and_dft": round((plan["fields_bytes"] + plan["materials_bytes"]) / n**3, 2),
+        "bytes_per_cell_without_layers_and_dft": round(bare / n**3, 2),
         "schedule": type(engine._schedule).__name__,
     }  # fmt: skip
 

@@ -26,6 +26,7 @@ from emdose.solvers.fdtd_power import faces
 from emdose.solvers.fdtd_pulse import Pulse
 from emdose.solvers.materials import bounding_box, edge_majority
 from emdose.solvers.yee.lattice import stable_step
+from emdose.solvers.yee.row_tables import DENSE_SHARE
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
@@ -303,7 +304,7 @@ class Problem:
         shell = cells - math.prod(n - 2 * self.domain.absorber_cells for n in self.grid.shape)
         copies = 1 + (EXTRAPOLATION + 1 if self.network else 0)
         engine = cells * (6 * item + 6) + shell * 12 * item + 2 * transformed * item * copies
-        host = cells * 12 + (runs + 1) * 2 * transformed * 4
+        host = cells * (12 + 6 * item * DENSE_SHARE) + (runs + 1) * 2 * transformed * 4
         need = engine + (host if be.name == "cpu" else 0)
         free = be.memory_free_bytes()
         if need > 0.9 * free:

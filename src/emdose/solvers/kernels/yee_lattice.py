@@ -107,7 +107,9 @@ class Twin:
                     if not wide:
                         continue
                     if axis == 2:
-                        first = n[2] - wide if side else 0
+                        # Lanes are whole vectors of a row, the last of which may end behind it.
+                        first = self.nz + -self.nz % 16 - wide if side else 0
+                        wide = min(wide, n[2] - first)
                     else:
                         first = self.nodes[axis] - magnetic - wide if side else 0
                     lane = low[axis] if side else 0

@@ -16,6 +16,7 @@ enum { REGION_SIZE = 8 }; /* low x y z, high x y z, offset of E or -1, of B or -
 typedef struct {
     const i64 *plan; const int *group_x, *group_y; const u8 *ids8; const u16 *ids16; const int *rows;
     const real *ca, *cb, *factor, *layer;
+    const real *gain, *dense; const int *span;
     const u8 *busy; const i64 *first, *entry, *term_row; const int *column; const double *coefficient, *drive;
     const i64 *face, *turn; const double *face_gain;
     const int *branch; const i64 *path_row, *path_edge; const double *sign, *path_gain, *law, *source;
@@ -26,12 +27,18 @@ typedef struct {
 #define FACTOR(y, magnetic, c, axis) ((y)->factor + ((((magnetic) * 3 + (c)) * 3 + (axis)) * (y)->plan[LONGEST]))
 #define LAYER(y, magnetic, axis, what) ((y)->layer + ((((magnetic) * 3 + (axis)) * 3 + (what)) * (y)->plan[WIDEST]))
 
-/* Functions of their own, so that their pointers stay in registers. */
+/* Functions of their own, so that their pointers stay in registers; with the widest vectors that there are, as rows are whole
+   cache lines. */
 #if defined(__GNUC__) && !defined(__CUDACC__) && !defined(__CUDACC_RTC__)
-#  define ROWS static __attribute__((noinline))
+#  if defined(__AVX512F__) && !defined(__clang__)
+#    define ROWS static __attribute__((noinline, target("prefer-vector-width=512")))
+#  else
+#    define ROWS static __attribute__((noinline))
+#  endif
 #else
 #  define ROWS FN_APART
 #endif
+enum { VECTOR = 16 }; /* Entries that rows, layers along z and runs of mixed material are rounded to. */
 
 /* z, the factor along the row, is zero beyond the row's end, so whole vectors up to the stride may be taken. */
 
@@ -51,9 +58,9 @@ ROWS void row_of_16(real *RESTRICT f, const real *p, const real *q, const real *
 
 /* All of E in a row whose components have one material each: every row of H is loaded once. z01 is the factor of x and y. */
 ROWS void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy, const real *hz,
-              i64 stride, i64 plane, real ax, real ay, real az, real bx, real by, real bz, const real *z01,
-              const real *z2) {
-    ROLLED for (i64 k = 0; k < stride; k++) {
+              i64 begin, i64 end, i64 stride, i64 plane, real ax, real ay, real az, real bx, real by, real bz,
+              const real *z01, const real *z2) {
+    ROLLED for (i64 k = begin; k < end; k++) {
         const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];
         ex[k] = yee_step(ax, bx * w, ex[k], z, hz[k - stride], y, hy[k - 1]);
         ey[k] = yee_step(ay, by * w, ey[k], x, hx[k - 1], z, hz[k - plane]);
@@ -61,13 +68,40 @@ ROWS void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const r
     }
 }
 ROWS void e_row_lossless(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,
-                       const real *hz, i64 stride, i64 plane, real bx, real by, real bz, const real *z01,
-                       const real *z2) {
-    ROLLED for (i64 k = 0; k < stride; k++) {
+                       const real *hz, i64 begin, i64 end, i64 stride, i64 plane, real bx, real by, real bz,
+                       const real *z01, const real *z2) {
+    ROLLED for (i64 k = begin; k < end; k++) {
         const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];
         ex[k] += (bx * w) * ((z - hz[k - stride]) - (y - hy[k - 1]));
         ey[k] += (by * w) * ((x - hx[k - 1]) - (z - hz[k - plane]));
         ez[k] += (bz * z2[k]) * ((y - hy[k - plane]) - (x - hx[k - stride]));
+    }
+}
+/* The same where each entry has its own material; id is that of x, those of y and z lie "apart" and twice that behind. */
+#define MIXED_ROW(name, number)                                                                                     \
+    ROWS void name(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,         \
+                   const real *hz, i64 begin, i64 end, i64 stride, i64 plane, const number *id, i64 apart,          \
+                   const real *ca, const real *cb, real bx, real by, real bz, const real *z01, const real *z2) {    \
+        ROLLED for (i64 k = begin; k < end; k++) {                                                                  \
+            const int m = id[k], n = id[k + apart], o = id[k + 2 * apart];                                          \
+            const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];                                                 \
+            ex[k] = yee_step(ca[m], (cb[m] * bx) * w, ex[k], z, hz[k - stride], y, hy[k - 1]);                      \
+            ey[k] = yee_step(ca[n], (cb[n] * by) * w, ey[k], x, hx[k - 1], z, hz[k - plane]);                       \
+            ez[k] = yee_step(ca[o], (cb[o] * bz) * z2[k], ez[k], y, hy[k - plane], x, hx[k - stride]);              \
+        }                                                                                                           \
+    }
+MIXED_ROW(e_row_of_8, u8)
+MIXED_ROW(e_row_of_16, u16)
+/* The same with the coefficients written out, which costs memory and saves six lookups per cell: a and b of x, of y, of z,
+   "apart" entries each. */
+ROWS void e_row_dense(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,
+                      const real *hz, i64 apart, i64 stride, i64 plane, const real *ax) {
+    const real *bx = ax + apart, *ay = bx + apart, *by = ay + apart, *az = by + apart, *bz = az + apart;
+    ROLLED for (i64 k = 0; k < apart; k++) {
+        const real x = hx[k], y = hy[k], z = hz[k];
+        ex[k] = yee_step(ax[k], bx[k], ex[k], z, hz[k - stride], y, hy[k - 1]);
+        ey[k] = yee_step(ay[k], by[k], ey[k], x, hx[k - 1], z, hz[k - plane]);
+        ez[k] = yee_step(az[k], bz[k], ez[k], y, hy[k - plane], x, hx[k - stride]);
     }
 }
 ROWS void h_row(real *RESTRICT hx, real *RESTRICT hy, real *RESTRICT hz, const real *ex, const real *ey, const real *ez,
@@ -89,6 +123,19 @@ ROWS void row_layer(real *RESTRICT f, real *RESTRICT psi, const real *p, const r
         f[k] += layer_gain(gain * z[k], now, kappa, d);
     }
 }
+/* The same for two components f and g of a whole row. */
+ROWS void row_layers(real *RESTRICT f, real *RESTRICT g, real *RESTRICT psi_f, real *RESTRICT psi_g, const real *p,
+                     const real *q, i64 apart, i64 n, real b, real c, real kappa, real gain_f, real gain_g,
+                     const real *zf, const real *zg) {
+    ROLLED for (i64 k = 0; k < n; k++) {
+        const real d = p[k] - p[k - apart], now = layer_psi(b, c, psi_f[k], d);
+        const real t = q[k] - q[k - apart], then = layer_psi(b, c, psi_g[k], t);
+        psi_f[k] = now;
+        psi_g[k] = then;
+        f[k] += layer_gain(gain_f * zf[k], now, kappa, d);
+        g[k] += layer_gain(gain_g * zg[k], then, kappa, t);
+    }
+}
 /* Layer along z, one side: one component, coefficients per entry. */
 FN void row_end(real *RESTRICT f, real *RESTRICT psi, const real *p, i64 ahead, int lanes, const real *b, i64 widest,
                 real gain, const real *z) {
@@ -99,18 +146,22 @@ FN void row_end(real *RESTRICT f, real *RESTRICT psi, const real *p, i64 ahead, 
         f[k] += layer_gain(gain * z[k], now, kappa[k], d);
     }
 }
-/* Layer along z, one side: two components f and g of a row with their own gains. */
+/* Layer along z: two components f and g of a row with their own gains, whole vectors at [0, low) and from "start" on. */
 ROWS void row_ends(real *RESTRICT f, real *RESTRICT g, real *RESTRICT psi_f, real *RESTRICT psi_g, const real *p,
-                   const real *q, i64 ahead, int lanes, const real *b, i64 widest, real gain_f, real gain_g,
-                   const real *z) {
+                   const real *q, i64 ahead, int low, int start, int lanes, const real *b, i64 widest, real gain_f,
+                   real gain_g, const real *z) {
     const real *c = b + widest, *kappa = c + widest;
-    ROLLED for (int k = 0; k < lanes; k++) {
-        const real d = p[k + ahead] - p[k + ahead - 1], now = layer_psi(b[k], c[k], psi_f[k], d);
-        const real t = q[k + ahead] - q[k + ahead - 1], then = layer_psi(b[k], c[k], psi_g[k], t);
-        psi_f[k] = now;
-        psi_g[k] = then;
-        f[k] += layer_gain(gain_f * z[k], now, kappa[k], d);
-        g[k] += layer_gain(gain_g * z[k], then, kappa[k], t);
+    for (int lane = 0; lane < lanes; lane += VECTOR) {
+        const int shift = lane < low ? 0 : start - low;
+        for (int k = lane; k < lane + VECTOR; k++) {
+            const int at = k + shift;
+            const real d = p[at + ahead] - p[at + ahead - 1], now = layer_psi(b[k], c[k], psi_f[k], d);
+            const real t = q[at + ahead] - q[at + ahead - 1], then = layer_psi(b[k], c[k], psi_g[k], t);
+            psi_f[k] = now;
+            psi_g[k] = then;
+            f[at] += layer_gain(gain_f * z[at], now, kappa[k], d);
+            g[at] += layer_gain(gain_g * z[at], then, kappa[k], t);
+        }
     }
 }
 
@@ -140,10 +191,6 @@ FN void ends_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p
         f[at] += layer_gain(sign * (y->cb[id] * w->scale) * w->z[at], now, kappa[k], d);
     }
 }
-FN int differs(const Row *w, int start, int lanes) {
-    return w->begin < w->end && w->end > start && w->begin < start + lanes;
-}
-
 FN Row row_of_edges(const Yee *y, int c, int i, int j) {
     const i64 *plan = y->plan, row = ((i64)c * plan[NX] + i) * plan[NY] + j;
     Row w;
@@ -167,13 +214,16 @@ FN void edge_row(const Yee *y, const Row *w, real *f, const real *p, const real 
     row_one(f, p, q, r, s, w->end, n, a, b, w->z);
 }
 
+/* Where the last lane of a row ends: behind its last vector. */
+FN int end_of(int nz) { return (nz + VECTOR - 1) / VECTOR * VECTOR; }
+
 /* Place in the layer of a position along x or y, or -1. */
 FN int place(int at, int low, int high, int start) {
     return at < low ? at : high && at >= start ? at - start + low : -1;
 }
 
-/* What the absorbing layers add to E in row (i, j), or -1 where the row is not in the layer along x or y. */
-ROWS void e_layers(const Yee *y, int i, int j, int qx, int qy) {
+/* What the absorbing layers add to E in row (i, j): places in those along x and y or -1, and whether along z too. */
+ROWS void e_layers(const Yee *y, int i, int j, int qx, int qy, int ends) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ], has_x = i < nx - 1, has_y = j < ny - 1;
     const i64 stride = plan[STRIDE], plane = plan[PLANE], at = (i + 1) * plane + j * stride;
@@ -181,63 +231,96 @@ ROWS void e_layers(const Yee *y, int i, int j, int qx, int qy) {
     const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
     real *ex = y->e + at, *ey = ex + plan[COMPONENT], *ez = ey + plan[COMPONENT];
     const real *hx = y->h + at, *hy = hx + plan[COMPONENT], *hz = hy + plan[COMPONENT];
-    const Row wx = row_of_edges(y, 0, i, j), wy = row_of_edges(y, 1, i, j), wz = row_of_edges(y, 2, i, j);
+    const Row w[3] = {row_of_edges(y, 0, i, j), row_of_edges(y, 1, i, j), row_of_edges(y, 2, i, j)};
+    const Row *wx = w, *wy = w + 1, *wz = w + 2;
     if (qx >= 0) {
         const real b = LAYER(y, 0, 0, 0)[qx], c = LAYER(y, 0, 0, 1)[qx], kappa = LAYER(y, 0, 0, 2)[qx];
-        real *psi = y->psi + plan[PSI_EX] + ((i64)qx * ny + j) * stride;
-        if (has_y) layer_edges(y, &wy, ey, psi, hz, hz - plane, nz, b, c, kappa, -1);
-        layer_edges(y, &wz, ez, psi + (i64)deep_x * plane, hy, hy - plane, nz - 1, b, c, kappa, 1);
+        real *psi_y = y->psi + plan[PSI_EX] + ((i64)qx * ny + j) * stride, *psi_z = psi_y + (i64)deep_x * plane;
+        if (has_y && wy->begin == wy->end && wz->begin == wz->end) {
+            row_layers(ey, ez, psi_y, psi_z, hz, hy, plane, stride, b, c, kappa, -(y->cb[wy->one] * wy->scale),
+                       y->cb[wz->one] * wz->scale, wy->z, wz->z);
+        } else {
+            if (has_y) layer_edges(y, wy, ey, psi_y, hz, hz - plane, nz, b, c, kappa, -1);
+            layer_edges(y, wz, ez, psi_z, hy, hy - plane, nz - 1, b, c, kappa, 1);
+        }
     }
     if (qy >= 0) {
         const real b = LAYER(y, 0, 1, 0)[qy], c = LAYER(y, 0, 1, 1)[qy], kappa = LAYER(y, 0, 1, 2)[qy];
-        real *psi = y->psi + plan[PSI_EY] + ((i64)i * deep_y + qy) * stride;
-        layer_edges(y, &wz, ez, psi, hx, hx - stride, nz - 1, b, c, kappa, -1);
-        if (has_x) layer_edges(y, &wx, ex, psi + (i64)nx * deep_y * stride, hz, hz - stride, nz, b, c, kappa, 1);
-    }
-    if (lanes) {
-        real *psi = y->psi + plan[PSI_EZ] + ((i64)i * ny + j) * lanes;
-        const i64 far = (i64)nx * ny * lanes;
-        for (int side = 0; side < 2; side++) {
-            const int wide = side ? lanes - low : low, start = side ? nz - wide : 0, lane = side ? low : 0;
-            if (!wide) continue;
-            if (has_x && has_y && !differs(&wx, start, wide) && !differs(&wy, start, wide)) {
-                row_ends(ex + start, ey + start, psi + lane, psi + far + lane, hy + start, hx + start, 0, wide,
-                         LAYER(y, 0, 2, 0) + lane, plan[WIDEST], -(y->cb[wx.one] * wx.scale),
-                         y->cb[wy.one] * wy.scale, wx.z + start);
-                continue;
-            }
-            if (has_x) ends_edges(y, &wx, ex, psi, hy, start, wide, lane, -1);
-            if (has_y) ends_edges(y, &wy, ey, psi + far, hx, start, wide, lane, 1);
+        real *psi_z = y->psi + plan[PSI_EY] + ((i64)i * deep_y + qy) * stride, *psi_x = psi_z + (i64)nx * deep_y * stride;
+        if (has_x && wx->begin == wx->end && wz->begin == wz->end) {
+            row_layers(ez, ex, psi_z, psi_x, hx, hz, stride, stride, b, c, kappa, -(y->cb[wz->one] * wz->scale),
+                       y->cb[wx->one] * wx->scale, wz->z, wx->z);
+        } else {
+            layer_edges(y, wz, ez, psi_z, hx, hx - stride, nz - 1, b, c, kappa, -1);
+            if (has_x) layer_edges(y, wx, ex, psi_x, hz, hz - stride, nz, b, c, kappa, 1);
         }
     }
+    if (lanes && ends)
+        for (int side = 0; side < 2; side++) {
+            const int wide = side ? lanes - low : low, start = side ? end_of(nz) - wide : 0, lane = side ? low : 0;
+            real *psi = y->psi + plan[PSI_EZ] + ((i64)i * ny + j) * lanes;
+            if (has_x) ends_edges(y, wx, ex, psi, hy, start, wide, lane, -1);
+            if (has_y) ends_edges(y, wy, ey, psi + (i64)nx * ny * lanes, hx, start, wide, lane, 1);
+        }
 }
+
+/* gain: a and b of the three components of E where "span" is not, and b of those of H. span: entries [from, to) of several
+   materials in whole vectors, and the place of their written out coefficients or -1. */
+enum { GAINS = 9, SPAN = 3 };
 
 FN_APART void e_rows(const Yee *y, int i, int j0, int j1) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
     const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
-    const int lanes = (int)(plan[LANES_LOW] + plan[LANES_HIGH]);
+    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
+    const int start = end_of(nz) - (lanes - low);
     const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - (int)plan[HIGH_X]);
+    const real *z01 = FACTOR(y, 0, 0, 2), *z2 = FACTOR(y, 0, 2, 2);
     for (int j = j0; j < j1; j++) {
-        const i64 at = (i + 1) * plane + j * stride;
+        const i64 at = (i + 1) * plane + j * stride, row = (i64)i * ny + j;
         real *ex = y->e + at, *ey = ex + component, *ez = ey + component;
-        const real *hx = y->h + at, *hy = hx + component, *hz = hy + component;
+        const real *hx = y->h + at, *hy = hx + component, *hz = hy + component, *g = y->gain + GAINS * row;
+        const int *span = y->span + SPAN * row;
         const int qy = place(j, (int)plan[LOW_Y], (int)plan[HIGH_Y], ny - (int)plan[HIGH_Y]);
-        const int has_x = i < nx - 1, has_y = j < ny - 1;
-        const Row wx = row_of_edges(y, 0, i, j), wy = row_of_edges(y, 1, i, j), wz = row_of_edges(y, 2, i, j);
-        if (has_x && has_y && wx.begin == wx.end && wy.begin == wy.end && wz.begin == wz.end) {
-            const real ax = y->ca[wx.one], ay = y->ca[wy.one], az = y->ca[wz.one];
-            const real bx = y->cb[wx.one] * wx.scale, by = y->cb[wy.one] * wy.scale, bz = y->cb[wz.one] * wz.scale;
-            if (ax == 1 && ay == 1 && az == 1)
-                e_row_lossless(ex, ey, ez, hx, hy, hz, stride, plane, bx, by, bz, wx.z, wz.z);
-            else
-                e_row(ex, ey, ez, hx, hy, hz, stride, plane, ax, ay, az, bx, by, bz, wx.z, wz.z);
-        } else {
-            if (has_x) edge_row(y, &wx, ex, hz, hz - stride, hy, hy - 1, nz);
-            if (has_y) edge_row(y, &wy, ey, hx, hx - 1, hz, hz - plane, nz);
-            edge_row(y, &wz, ez, hy, hy - plane, hx, hx - stride, nz - 1);
+        if (i == nx - 1 || j == ny - 1) {
+            const Row x = row_of_edges(y, 0, i, j), v = row_of_edges(y, 1, i, j), z = row_of_edges(y, 2, i, j);
+            if (i < nx - 1) edge_row(y, &x, ex, hz, hz - stride, hy, hy - 1, nz);
+            if (j < ny - 1) edge_row(y, &v, ey, hx, hx - 1, hz, hz - plane, nz);
+            edge_row(y, &z, ez, hy, hy - plane, hx, hx - stride, nz - 1);
+            if (qx >= 0 || qy >= 0 || lanes) e_layers(y, i, j, qx, qy, 1);
+            continue;
         }
-        if (qx >= 0 || qy >= 0 || lanes) e_layers(y, i, j, qx, qy);
+        const i64 from = span[0], to = span[1];
+        for (int part = 0; part < 2; part++) {
+            const i64 a = part ? to : 0, b = part ? stride : from;
+            if (a == b) continue;
+            if (g[0] == 1 && g[1] == 1 && g[2] == 1)
+                e_row_lossless(ex, ey, ez, hx, hy, hz, a, b, stride, plane, g[3], g[4], g[5], z01, z2);
+            else
+                e_row(ex, ey, ez, hx, hy, hz, a, b, stride, plane, g[0], g[1], g[2], g[3], g[4], g[5], z01, z2);
+        }
+        if (from < to && span[2] >= 0)
+            e_row_dense(ex + from, ey + from, ez + from, hx + from, hy + from, hz + from, to - from, stride, plane,
+                        y->dense + (i64)span[2] * VECTOR * 6);
+        else if (from < to) {
+            const i64 id = row * stride, apart = nx * plane;
+            const real *fx = FACTOR(y, 0, 0, 0), *fy = FACTOR(y, 0, 0, 1);
+            const i64 next = 3 * plan[LONGEST];
+            const real sx = fx[i] * fy[j], sy = fx[next + i] * fy[next + j], sz = fx[2 * next + i] * fy[2 * next + j];
+            if (plan[WIDE_IDS])
+                e_row_of_16(ex, ey, ez, hx, hy, hz, from, to, stride, plane, y->ids16 + id, apart, y->ca, y->cb, sx, sy,
+                            sz, z01, z2);
+            else
+                e_row_of_8(ex, ey, ez, hx, hy, hz, from, to, stride, plane, y->ids8 + id, apart, y->ca, y->cb, sx, sy,
+                           sz, z01, z2);
+        }
+        const int plain = from == to || (from >= low && to <= start);
+        if (qx >= 0 || qy >= 0 || !plain) e_layers(y, i, j, qx, qy, !plain);
+        if (lanes && plain) {
+            real *psi = y->psi + plan[PSI_EZ] + row * lanes;
+            row_ends(ex, ey, psi, psi + (i64)nx * ny * lanes, hy, hx, 0, low, start, lanes, LAYER(y, 0, 2, 0),
+                     plan[WIDEST], -g[3], g[4], z01);
+        }
     }
 }
 
@@ -246,40 +329,27 @@ ROWS void h_layers(const Yee *y, int i, int j, int qx, int qy) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ], has_x = i < nx - 1, has_y = j < ny - 1;
     const i64 stride = plan[STRIDE], plane = plan[PLANE], at = (i + 1) * plane + j * stride;
-    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
     const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
     real *hx = y->h + at, *hy = hx + plan[COMPONENT], *hz = hy + plan[COMPONENT];
     const real *ex = y->e + at, *ey = ex + plan[COMPONENT], *ez = ey + plan[COMPONENT];
     const real *zx = FACTOR(y, 1, 0, 2), *zy = FACTOR(y, 1, 1, 2), *zz = FACTOR(y, 1, 2, 2);
-    const real sx = FACTOR(y, 1, 0, 0)[i] * FACTOR(y, 1, 0, 1)[j], sy = FACTOR(y, 1, 1, 0)[i] * FACTOR(y, 1, 1, 1)[j];
-    const real sz = FACTOR(y, 1, 2, 0)[i] * FACTOR(y, 1, 2, 1)[j];
+    const real *g = y->gain + GAINS * ((i64)i * ny + j) + 6;
     if (qx >= 0 && has_x) {
         const real b = LAYER(y, 1, 0, 0)[qx], c = LAYER(y, 1, 0, 1)[qx], kappa = LAYER(y, 1, 0, 2)[qx];
         real *psi = y->psi + plan[PSI_HX] + ((i64)qx * ny + j) * stride;
-        row_layer(hy, psi, ez + plane, ez, 0, nz - 1, b, c, kappa, sy, zy);
-        if (has_y) row_layer(hz, psi + (i64)deep_x * plane, ey + plane, ey, 0, nz, b, c, kappa, -sz, zz);
+        if (has_y)
+            row_layers(hy, hz, psi, psi + (i64)deep_x * plane, ez + plane, ey + plane, plane, stride, b, c, kappa, g[1],
+                       -g[2], zy, zz);
+        else
+            row_layer(hy, psi, ez + plane, ez, 0, nz - 1, b, c, kappa, g[1], zy);
     }
     if (qy >= 0 && has_y) {
         const real b = LAYER(y, 1, 1, 0)[qy], c = LAYER(y, 1, 1, 1)[qy], kappa = LAYER(y, 1, 1, 2)[qy];
-        real *psi = y->psi + plan[PSI_HY] + ((i64)i * deep_y + qy) * stride;
-        if (has_x) row_layer(hz, psi, ex + stride, ex, 0, nz, b, c, kappa, sz, zz);
-        row_layer(hx, psi + (i64)nx * deep_y * stride, ez + stride, ez, 0, nz - 1, b, c, kappa, -sx, zx);
-    }
-    if (lanes) {
-        real *psi = y->psi + plan[PSI_HZ] + ((i64)i * ny + j) * lanes;
-        const i64 far = (i64)nx * ny * lanes;
-        for (int side = 0; side < 2; side++) {
-            const int wide = side ? lanes - low : low, o = side ? nz - 1 - wide : 0, lane = side ? low : 0;
-            const real *b = LAYER(y, 1, 2, 0) + lane;
-            if (!wide) continue;
-            if (has_x && has_y)
-                row_ends(hx + o, hy + o, psi + lane, psi + far + lane, ey + o, ex + o, 1, wide, b, plan[WIDEST], sx,
-                         -sy, zx + o);
-            else if (has_y)
-                row_end(hx + o, psi + lane, ey + o, 1, wide, b, plan[WIDEST], sx, zx + o);
-            else if (has_x)
-                row_end(hy + o, psi + far + lane, ex + o, 1, wide, b, plan[WIDEST], -sy, zx + o);
-        }
+        real *psi = y->psi + plan[PSI_HY] + ((i64)i * deep_y + qy) * stride, *psi_x = psi + (i64)nx * deep_y * stride;
+        if (has_x)
+            row_layers(hz, hx, psi, psi_x, ex + stride, ez + stride, stride, stride, b, c, kappa, g[2], -g[0], zz, zx);
+        else
+            row_layer(hx, psi_x, ez + stride, ez, 0, nz - 1, b, c, kappa, -g[0], zx);
     }
 }
 
@@ -287,24 +357,33 @@ FN_APART void h_rows(const Yee *y, int i, int j0, int j1) {
     const i64 *plan = y->plan;
     const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
     const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
-    const int lanes = (int)(plan[LANES_LOW] + plan[LANES_HIGH]);
+    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
+    const int start = end_of(nz) - (lanes - low);
     const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - 1 - (int)plan[HIGH_X]);
-    const real *zx = FACTOR(y, 1, 0, 2), *zy = FACTOR(y, 1, 1, 2), *zz = FACTOR(y, 1, 2, 2);
+    const real *zx = FACTOR(y, 1, 0, 2), *zy = FACTOR(y, 1, 1, 2), *zz = FACTOR(y, 1, 2, 2), *b = LAYER(y, 1, 2, 0);
     for (int j = j0; j < j1; j++) {
-        const i64 at = (i + 1) * plane + j * stride;
+        const i64 at = (i + 1) * plane + j * stride, row = (i64)i * ny + j;
         real *hx = y->h + at, *hy = hx + component, *hz = hy + component;
-        const real *ex = y->e + at, *ey = ex + component, *ez = ey + component;
+        const real *ex = y->e + at, *ey = ex + component, *ez = ey + component, *g = y->gain + GAINS * row + 6;
         const int qy = place(j, (int)plan[LOW_Y], (int)plan[HIGH_Y], ny - 1 - (int)plan[HIGH_Y]);
         const int has_x = i < nx - 1, has_y = j < ny - 1;
-        const real sx = FACTOR(y, 1, 0, 0)[i] * FACTOR(y, 1, 0, 1)[j], sy = FACTOR(y, 1, 1, 0)[i] * FACTOR(y, 1, 1, 1)[j];
-        const real sz = FACTOR(y, 1, 2, 0)[i] * FACTOR(y, 1, 2, 1)[j];
+        real *psi = y->psi + plan[PSI_HZ] + row * lanes, *far = psi + (i64)nx * ny * lanes;
         if (has_x && has_y) {
-            h_row(hx, hy, hz, ex, ey, ez, stride, plane, -sx, -sy, -sz, zx, zz);
+            h_row(hx, hy, hz, ex, ey, ez, stride, plane, -g[0], -g[1], -g[2], zx, zz);
         } else {
-            if (has_y) row_one(hx, ez + stride, ez, ey + 1, ey, 0, nz - 1, 1, -sx, zx);
-            if (has_x) row_one(hy, ex + 1, ex, ez + plane, ez, 0, nz - 1, 1, -sy, zy);
+            if (has_y) row_one(hx, ez + stride, ez, ey + 1, ey, 0, nz - 1, 1, -g[0], zx);
+            if (has_x) row_one(hy, ex + 1, ex, ez + plane, ez, 0, nz - 1, 1, -g[1], zy);
         }
-        if (qx >= 0 || qy >= 0 || lanes) h_layers(y, i, j, qx, qy);
+        if (qx >= 0 || qy >= 0) h_layers(y, i, j, qx, qy);
+        if (lanes && has_x && has_y) {
+            row_ends(hx, hy, psi, far, ey, ex, 1, low, start, lanes, b, plan[WIDEST], g[0], -g[1], zx);
+        } else if (lanes) {
+            for (int lane = 0; lane < lanes; lane += VECTOR) {
+                const int o = lane < low ? lane : start + lane - low;
+                if (has_y) row_end(hx + o, psi + lane, ey + o, 1, VECTOR, b + lane, plan[WIDEST], g[0], zx + o);
+                if (has_x) row_end(hy + o, far + lane, ex + o, 1, VECTOR, b + lane, plan[WIDEST], -g[1], zx + o);
+            }
+        }
     }
 }
 
@@ -431,7 +510,7 @@ FN_APART void walk_task(const Yee *y, int n, int count, int mode, int steps) {
 
 KERNEL1(walk,
         Yee y; y.plan = plan; y.group_x = group_x; y.group_y = group_y; y.ids8 = ids8; y.ids16 = ids16; y.rows = rows;
-        y.ca = ca; y.cb = cb; y.factor = factor; y.layer = layer; y.busy = busy; y.first = first; y.entry = entry;
+        y.ca = ca; y.cb = cb; y.factor = factor; y.layer = layer; y.gain = gain; y.dense = dense; y.span = span; y.busy = busy; y.first = first; y.entry = entry;
         y.term_row = term_row; y.column = column; y.coefficient = coefficient; y.drive = drive; y.face = face;
         y.turn = turn; y.face_gain = face_gain; y.branch = branch; y.path_row = path_row; y.path_edge = path_edge;
         y.sign = sign; y.path_gain = path_gain; y.law = law; y.source = source; y.phase = phase; y.e = e; y.h = h;
@@ -439,8 +518,8 @@ KERNEL1(walk,
         walk_task(&y, (int)i, (int)n0, mode, steps),
         int mode, int steps, const i64 *RESTRICT plan, const int *RESTRICT group_x, const int *RESTRICT group_y,
         const u8 *RESTRICT ids8, const u16 *RESTRICT ids16, const int *RESTRICT rows, const real *RESTRICT ca,
-        const real *RESTRICT cb, const real *RESTRICT factor, const real *RESTRICT layer,
-        const u8 *RESTRICT busy, const i64 *RESTRICT first,
+        const real *RESTRICT cb, const real *RESTRICT factor, const real *RESTRICT layer, const real *RESTRICT gain,
+        const real *RESTRICT dense, const int *RESTRICT span, const u8 *RESTRICT busy, const i64 *RESTRICT first,
         const i64 *RESTRICT entry, const i64 *RESTRICT term_row, const int *RESTRICT column,
         const double *RESTRICT coefficient, const double *RESTRICT drive, const i64 *RESTRICT face,
         const i64 *RESTRICT turn, const double *RESTRICT face_gain, const int *RESTRICT branch,

@@ -1,17 +1,15 @@
 """Where the absorbing layers are: their coefficients along each axis and the layout of their memory.
 
 psi exists only inside the layers. Along x and y it is kept per plane or row of the layer, along z in ``lanes`` entries
-at either end of a row: the layer's cells rounded up to whole vectors, with coefficients of zero beyond.
+at either end of a row: whole vectors of the row that hold the layer's cells, with coefficients of zero beyond.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from emdose.solvers.yee.lattice import Lattice
+from emdose.solvers.yee.lattice import VECTOR, Lattice
 from emdose.solvers.yee.problem import YeeProblem
-
-LANES = 16
 
 
 class Shell:
@@ -29,8 +27,7 @@ class Shell:
         self.nodes = lattice.nodes
         self.low = [problem.layer(2 * a) for a in range(3)]
         self.high = [problem.layer(2 * a + 1) for a in range(3)]
-        whole = lattice.nodes[2] - 1
-        self.lanes = [min(-(-n // LANES) * LANES, whole) for n in (self.low[2], self.high[2])]
+        self.lanes = lanes_of(lattice.nodes[2], self.low[2], self.high[2])
         self.coefficients = self._coefficients(problem, lattice).astype(lattice.dtype)
         nx, ny, _ = lattice.nodes
         along = [
@@ -72,6 +69,15 @@ class Shell:
                         wide, at = self.lanes[side], self.lanes[0] if side else 0
                     else:
                         wide, at = cells, self.low[axis] if side else 0
-                    first = len(x) - wide if side else 0
-                    out[magnetic, axis, :, at : at + wide] = values[:, first : first + wide]
+                    first = lattice.nodes[2] + -lattice.nodes[2] % VECTOR - wide if side and axis == 2 else 0
+                    if side and axis < 2:
+                        first = len(x) - wide
+                    there = values[:, first : first + wide]
+                    out[magnetic, axis, :, at : at + there.shape[1]] = there
         return out
+
+
+def lanes_of(nodes: int, low: int, high: int) -> list[int]:
+    """Entries of psi at the low and the high end of a row of so many nodes, with layers of so many cells."""
+    last = -(-nodes // VECTOR) * VECTOR
+    return [-(-low // VECTOR) * VECTOR, last - (nodes - 1 - high) // VECTOR * VECTOR if high else 0]

@@ -10,6 +10,7 @@ import numpy as np
 from emdose.constants import MU_0
 from emdose.errors import ConvergenceError, InputError
 from emdose.solvers.yee.choice import schedule_of
+from emdose.solvers.yee.cpml import lanes_of
 from emdose.solvers.yee.lattice import padded_row
 from emdose.solvers.yee.problem import YeeProblem
 from emdose.solvers.yee.tables import Tables
@@ -299,8 +300,9 @@ class Engine:
             t.terms.line.E[:], t.terms.line.H[:] = state["line"]
 
     def plan(self) -> dict[str, int]:
-        """Cells and bytes of this engine."""
-        return plan(self.problem, self.dtype)
+        """Cells and bytes of this engine, those of its schedule's own tables included."""
+        parts, own = plan(self.problem, self.dtype), self._schedule.own_bytes
+        return {**parts, "bytes": parts["bytes"] + own, "schedule_bytes": own}
 
     def _all_records(self) -> np.ndarray:
         if len(self._history) != 1:
@@ -316,7 +318,7 @@ def plan(problem: YeeProblem, dtype: str = "float32") -> dict[str, int]:
     stride = padded_row(nz, real)
     entries = 3 * nx * ny * stride
     fields = 2 * real.itemsize * 3 * (nx + 1) * ny * stride
-    lanes = sum(-(-problem.layer(f) // 16) * 16 for f in (4, 5))
+    lanes = sum(lanes_of(nz, problem.layer(4), problem.layer(5)))
     layers = [sum(problem.layer(f) for f in pair) for pair in ((0, 1), (2, 3))]
     shell = 4 * real.itemsize * (layers[0] * ny * stride + nx * layers[1] * stride + nx * ny * lanes)
     sums = 0

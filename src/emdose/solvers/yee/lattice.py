@@ -118,11 +118,14 @@ class Lattice:
         return out
 
 
+VECTOR = 16
+"""Entries that rows are rounded up to, and what is along them in the kernels."""
+
+
 def padded_row(count: int, dtype: np.dtype) -> int:
-    """Entries of a row in memory: whole cache lines, and no row of a multiple of 1 KiB, which would fight for sets."""
-    line = 64 // dtype.itemsize
-    stride = -(-count // line) * line
-    return stride + line if stride * dtype.itemsize % 1024 == 0 else stride
+    """Entries of a row in memory: whole vectors, and no row of a multiple of 1 KiB, which would fight for sets."""
+    stride = -(-count // VECTOR) * VECTOR
+    return stride + VECTOR if stride * dtype.itemsize % 1024 == 0 else stride
 
 
 def stable_step(grid: RectilinearGrid) -> float:

@@ -32,6 +32,11 @@ class OnePass(Cells):
         self._pass = be.kernels.load("yee_pass", tables.real)
         super().__init__(tables, be)
 
+    @property
+    def own_bytes(self) -> int:
+        """Bytes of the second set of fields."""
+        return sum(int(a.nbytes) for a in (self.tables.e, self.tables.h, self.tables.psi))
+
     def _cycle(self, alone: Step) -> tuple[Step, ...]:
         t, xp = self.tables, self.be.xp
         here, there = (t.e, t.h, t.psi), tuple(xp.zeros_like(field) for field in (t.e, t.h, t.psi))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from emdose.kernel_loader import thread_count
+from emdose.solvers.yee.row_tables import RowTables
 from emdose.solvers.yee.tables import PLAN, Tables
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class Schedule:
         self.tables, self.be = tables, be
         self.module = be.kernels.load(self.file, tables.real)
 
+    @property
+    def own_bytes(self) -> int:
+        """Bytes of what this schedule keeps beside the tables of the problem."""
+        return 0
+
     def advance(self, first: int, steps: int) -> np.ndarray:
         """Take steps; returns voltage and current of every branch, (steps, branches, 2)."""
         last, many = first + steps, self.at_once
@@ -61,7 +67,12 @@ class Walk(Schedule):
 
     def __init__(self, tables: Tables, be: Backend) -> None:
         super().__init__(tables, be)
-        self.rows = uniform_rows(tables, be)
+        self.rows = RowTables(tables, be)
+
+    @property
+    def own_bytes(self) -> int:
+        """Bytes of the tables of rows."""
+        return self.rows.bytes
 
     def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
         planes = len(self.tables.groups.x) - 1
@@ -78,10 +89,11 @@ class Walk(Schedule):
         return plan
 
     def _launch(self, count: int, mode: int, steps: int, plan: Any, drives: dict[str, Any], record: Any) -> None:
-        t, a = self.tables, self.tables.arrays
+        t, a, r = self.tables, self.tables.arrays, self.rows
         self.module.launch(
-            "walk", count, mode, steps, plan, a["group_x"], a["group_y"], t.ids8, t.ids16, self.rows, a["ca"], a["cb"],
-            a["factor"], a["layer"], a["busy"], a["first"], a["entry"], a["term_row"], a["column"], a["coefficient"],
+            "walk", count, mode, steps, plan, a["group_x"], a["group_y"], t.ids8, t.ids16, r.rows, a["ca"], a["cb"],
+            a["factor"], a["layer"], r.gain, r.dense, r.span,
+            a["busy"], a["first"], a["entry"], a["term_row"], a["column"], a["coefficient"],
             drives["drive"], a["face"], a["turn"], a["face_gain"], a["branch"], a["path_row"], a["path_edge"],
             a["sign"], a["path_gain"], a["law"], drives["source"], drives["phase"], t.e, t.h, t.psi, t.dft, t.state,
             record,
@@ -138,14 +150,3 @@ class Blocks(Walk):
             self._launch(self.chunks, 2, depth, plan, part, out)
             self._launch(self.chunks - 1, 3, depth, plan, part, out)
             done += depth
-
-
-def uniform_rows(tables: Tables, be: Backend) -> Any:
-    """Per component and row: the material that most of it has at both ends, and the range that differs, int32."""
-    nx, ny, nz = tables.lattice.nodes
-    rows = be.xp.zeros((nx, ny, 3, 3), np.int32)
-    be.kernels.load("yee_rows", tables.real).launch(
-        "uniform_rows", 3 * nx * ny, nx * ny, nz, tables.lattice.stride, int(tables.ids.dtype == np.uint16),
-        tables.ids8, tables.ids16, rows,
-    )  # fmt: skip
-    return rows
