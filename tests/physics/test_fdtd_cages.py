@@ -25,7 +25,7 @@ QUICK = {"margin_m": 0.04, "cpml_cells": 6}
 
 def cage(kind: str, rungs: int = 4, step: float = 12.5e-3, **options) -> Exposure:
     """A shielded cage around a sphere that is not in its middle."""
-    size = {"radius_m": 0.1, "length_m": 0.125, "shield_radius_m": 0.1375, "gap_m": 5e-3, "feeds": 1} | options
+    size = {"radius_m": 0.1, "length_m": 0.125, "shield_radius_m": 0.1375, "gap_m": 12.5e-3, "feeds": 1} | options
     body = phantoms.sphere(0.05, step, gel()).translate((0.0, 0.0125, 0.025))
     return Exposure(body, BirdcageCoil(kind, rungs, **size), F)
 
