@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ from emdose.models.rectilinear import RectilinearGrid
 
 if TYPE_CHECKING:
     from emdose.models.circuit_coils import CircuitCoil
+    from emdose.models.coils import Coil
 
 DEFAULT_RATIO = 1.3
 LARGEST_RATIO = 2.0
@@ -41,6 +43,8 @@ def graded_axis(
     snap_m: Sequence[float] = (),
     core_m: Sequence[float] | None = None,
     ratio: float = DEFAULT_RATIO,
+    least_m: float | None = None,
+    fine_ends: bool = False,
 ) -> np.ndarray:
     """Node planes along one axis.
 
@@ -57,6 +61,11 @@ def graded_axis(
         Planes that are kept exactly and get no others between them [m], such as those of a body's voxels.
     ratio : float
         Largest ratio of neighbouring steps, above 1 up to 2.
+    least_m : float, optional
+        Smallest step anywhere [m]; planes nearer to each other than that are taken as one, of which the core's, then
+        an end, then the one nearer to the core stays. By default steps shrink below the finest where planes ask for it.
+    fine_ends : bool
+        Whether the ends are planes like those of ``snap_m``, with the finest step beside them.
 
     Returns
     -------
@@ -70,8 +79,12 @@ def graded_axis(
         ratio fit between them.
     """
     _check(low_m, high_m, finest_m, coarsest_m, ratio)
+    if least_m is not None and not 0 < least_m <= finest_m:
+        raise InputError("bad smallest step", field="least_m", found=least_m, expected=f"above 0, at most {finest_m:g}")
     core = np.zeros(0) if core_m is None else np.asarray(core_m, float)
-    least = 0.5 * finest_m
+    near = 0.5 * finest_m if least_m is None else least_m * (1 - 1e-6)
+    bounds = Bounds(coarsest_m, ratio, least_m or 0.0)
+    end = finest_m if fine_ends else None
     if len(core):
         steps = np.diff(core)
         if len(core) < 2 or np.any(steps <= 0) or core[0] < low_m - 1e-9 or core[-1] > high_m + 1e-9:
@@ -82,17 +95,16 @@ def graded_axis(
             raise InputError("the core breaks the bounds of the grading", field="core_m",
                              found=f"ratio {worst:.3g}, step {steps.max():.4g} m",
                              expected=f"ratio <= {ratio:g}, step <= {coarsest_m:g} m")  # fmt: skip
-    planes = _fixed(low_m, high_m, snap_m, core, least)
+    planes = _fixed(low_m, high_m, snap_m, core, near)
     if not len(core):
-        return _fill(planes, [None, *[finest_m] * (len(planes) - 2), None], set(), coarsest_m, ratio)
-    below, above = planes[planes <= core[0]], planes[planes >= core[-1]]
-    first, last = float(core[1] - core[0]), float(core[-1] - core[-2])
+        return _fill(planes, [end, *[finest_m] * (len(planes) - 2), end], set(), bounds)
     out = [core]
-    if len(below) > 1:
-        sizes = [None, *[finest_m] * (len(below) - 2), first]
-        out.insert(0, _fill(below, sizes, {len(below) - 1}, coarsest_m, ratio)[:-1])
-    if len(above) > 1:
-        out.append(_fill(above, [last, *[finest_m] * (len(above) - 2), None], {0}, coarsest_m, ratio)[1:])
+    below, above = planes[planes <= core[0]], planes[planes >= core[-1]]
+    # Both sides are laid out from the core outwards, so that what is symmetric stays so.
+    for beyond, first, sign in ((-below[::-1], core[1] - core[0], -1), (above, core[-1] - core[-2], 1)):
+        if len(beyond) > 1:
+            nodes = _fill(beyond, [float(first), *[finest_m] * (len(beyond) - 2), end], {0}, bounds)[1:]
+            out.insert(0, -nodes[::-1]) if sign < 0 else out.append(nodes)
     return np.concatenate(out)
 
 
@@ -139,14 +151,14 @@ def graded_grid(
     return RectilinearGrid(*axes)
 
 
-def planes_of(coil: CircuitCoil, tolerance_m: float = 1e-9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def planes_of(coil: CircuitCoil | Coil, tolerance_m: float = 1e-9) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Coordinates along x, y and z at which a coil has edges: ends and corners of conductors, gaps and the shield [m].
 
     Corners count along an axis only where a piece of metal runs across it, so that arcs do not ask for a plane at
-    every chord.
+    every chord. Of a coil of ideal currents, whose filaments run where they are on any grid, only the shield counts.
     """
     found: list[list[float]] = [[], [], []]
-    for c in coil.conductors:
+    for c in getattr(coil, "conductors", ()):
         if isinstance(c, Solid):
             for a in range(3):
                 found[a] += [c.low_m[a], c.high_m[a]]
@@ -160,7 +172,7 @@ def planes_of(coil: CircuitCoil, tolerance_m: float = 1e-9) -> tuple[np.ndarray,
                     if flat.sum() == 2:  # along an axis: its ends are edges of the metal
                         a = int(np.flatnonzero(~flat)[0])
                         found[a] += [float(p[a]), float(q[a])]
-    for gap in coil.gaps:
+    for gap in getattr(coil, "gaps", ()):
         p, q = np.array(gap.start_m), np.array(gap.end_m)
         along = np.flatnonzero(np.abs(q - p) > 1e-6 * np.linalg.norm(q - p))
         if len(along) == 1:
@@ -190,6 +202,15 @@ def _corners(chain: np.ndarray) -> np.ndarray:
     return np.concatenate([chain[:1], kept, chain[-1:]])
 
 
+@dataclass(frozen=True)
+class Bounds:
+    """Largest step [m], largest ratio of neighbours, and smallest step [m]."""
+
+    coarsest: float
+    ratio: float
+    least: float
+
+
 def worst_ratio(nodes: np.ndarray) -> float:
     """Largest ratio of neighbouring steps."""
     d = np.diff(nodes)
@@ -214,7 +235,8 @@ def _check(low: float, high: float, finest: float, coarsest: float, ratio: float
 def _fixed(low: float, high: float, snap: Sequence[float], core: np.ndarray, least: float) -> np.ndarray:
     """All planes that are kept outside of the core, its first and last and the ends of the axis included."""
     planes = [low, high, *([core[0], core[-1]] if len(core) else [])]
-    for value in sorted(float(s) for s in snap):
+    middle = 0.5 * (core[0] + core[-1]) if len(core) else low
+    for value in sorted((float(s) for s in snap), key=lambda s: abs(s - middle)):
         if not low - least <= value <= high + least:
             raise InputError("a plane to snap to lies outside the grid", field="snap_m", found=value,
                              expected=f"{low:g} to {high:g} m")  # fmt: skip
@@ -225,19 +247,17 @@ def _fixed(low: float, high: float, snap: Sequence[float], core: np.ndarray, lea
     return out[np.concatenate([[True], np.diff(out) > 1e-9 * (high - low)])]
 
 
-def _fill(
-    planes: np.ndarray, sizes: Sequence[float | None], held: set[int], coarsest: float, ratio: float
-) -> np.ndarray:
+def _fill(planes: np.ndarray, sizes: Sequence[float | None], held: set[int], bounds: Bounds) -> np.ndarray:
     """Planes with graded steps between them.
 
     ``sizes`` holds the step wanted at each plane, None where it is free. Steps at planes not held shrink until
     everything fits; where that does not help, it is tried again from larger ones.
     """
-    growth, reason = 1.0, None
+    growth, reason, coarsest = 1.0, None, bounds.coarsest
     finest = min((s for s in sizes if s is not None), default=coarsest)
     while growth == 1.0 or growth * finest < coarsest:
         want = [s if s is None or n in held else min(growth * s, coarsest) for n, s in enumerate(sizes)]
-        steps, failed = _shrink(planes, want, held, coarsest, ratio)
+        steps, failed = _shrink(planes, want, held, bounds)
         if failed is None:
             nodes = [planes[:1]]
             for n, d in enumerate(steps):
@@ -251,23 +271,23 @@ def _fill(
     raise InputError(
         "grading ratio beyond bounds: no steps fit between two planes", field="snap_m, ratio",
         found=f"{high - low:.4g} m between {low:.6g} and {high:.6g} m",
-        expected=f"planes further apart, fewer planes, or a ratio above {ratio:g}",
+        expected=f"planes further apart, fewer planes, or a ratio above {bounds.ratio:g}",
     )  # fmt: skip
 
 
 def _shrink(
-    planes: np.ndarray, sizes: Sequence[float | None], held: set[int], coarsest: float, ratio: float
+    planes: np.ndarray, sizes: Sequence[float | None], held: set[int], bounds: Bounds
 ) -> tuple[list[np.ndarray], int | None]:
     """Steps between all planes, or the number of the first distance that no steps fit."""
     want = list(sizes)
-    floor = 0.25 * min((s for s in want if s is not None), default=coarsest)
-    floor = min(floor, 0.25 * float(np.diff(planes).min()))
+    floor = 0.25 * min((s for s in want if s is not None), default=bounds.coarsest)
+    floor = bounds.least or min(floor, 0.25 * float(np.diff(planes).min()))
     while True:
         steps: list[np.ndarray] = []
         failed = None
         for n in range(len(planes) - 1):
             share = (1.0 if n in held else 0.5, 1.0 if n + 1 in held else 0.5)
-            d = _steps(float(planes[n + 1] - planes[n]), want[n], want[n + 1], share, coarsest, ratio)
+            d = _steps(float(planes[n + 1] - planes[n]), want[n], want[n + 1], share, bounds)
             if d is None:
                 failed = n
                 break
@@ -281,21 +301,22 @@ def _shrink(
 
 
 def _steps(
-    length: float, p: float | None, q: float | None, share: tuple[float, float], largest: float, r: float
+    length: float, p: float | None, q: float | None, share: tuple[float, float], bounds: Bounds
 ) -> np.ndarray | None:
     """The fewest steps that fill a length between the steps p and q, or None.
 
     ``share`` is the power of r that the first and the last step may use of their plane: one half when there are free
     steps on the other side too, so that both together keep r.
     """
+    largest, r = bounds.coarsest, bounds.ratio
     for n in range(max(1, math.ceil(length / largest - 1e-9)), 100_000):
         i = np.arange(n)
-        low, high = np.zeros(n), np.full(n, largest)
+        low, high = np.full(n, bounds.least), np.full(n, largest)
         for size, away in ((p, i + share[0]), (q, n - 1 - i + share[1])):
             if size is not None:
                 power = np.exp(np.minimum(away * math.log(r), 300.0))
                 low, high = np.maximum(low, size / power), np.minimum(high, size * power)
-        if p is None and q is None:
+        if p is None and q is None and not bounds.least:
             low = np.full(n, 1e-3 * length / n)
         if np.any(low > high * (1 + 1e-12)):
             if n > 2 and (p is None or q is None or abs(math.log(p / q)) < (n - 1) * math.log(r)):

@@ -25,6 +25,7 @@ from emdose.errors import InputError
 from emdose.models.coils import Coil, PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd_domain import GROWTH
+from emdose.solvers.fdtd_snap import LEAST_RATIO
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
@@ -50,9 +51,16 @@ class Fdtd:
     bounds_m : ((float, float, float), (float, float, float)), optional
         Corners of the box within the absorber instead of a margin [m].
     coarsest_m : float, optional
-        Largest step in air [m]; by default four cells, but at least 30 per wavelength.
+        Largest step in air [m]; by default four cells, but at least 30 per wavelength, and between the body and a coil
+        that the grid snaps to ``growth`` cells.
     growth : float
         Largest ratio of neighbouring steps in air.
+    snap : bool
+        Whether planes of the grid pass through the ends, lines, gaps and shield of the coil wherever these lie beyond
+        the phantom's grid along an axis, with graded steps between. The voxels of the phantom are kept.
+    finest_m : float, optional
+        With ``snap``, the step at those planes and the smallest anywhere [m]; planes nearer to each other become one.
+        By default the planes have the steps of the body, which shrink to half of that where the coil asks for it.
     walls : {"cpml", "pec"}
         What ends the box: an absorbing layer, or metal.
     cpml_cells : int
@@ -85,6 +93,8 @@ class Fdtd:
     bounds_m: tuple[Vector, Vector] | None = None
     coarsest_m: float | None = None
     growth: float = GROWTH
+    snap: bool = False
+    finest_m: float | None = None
     walls: str = "cpml"
     cpml_cells: int = 10
     tolerance: float = 1e-3
@@ -96,7 +106,7 @@ class Fdtd:
     checkpoint_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("spacing_m", "margin_m", "coarsest_m", "max_periods", "checkpoint_s"):
+        for name in ("spacing_m", "margin_m", "coarsest_m", "finest_m", "max_periods", "checkpoint_s"):
             value = getattr(self, name)
             if value is not None and not (_number(value) and value > 0):
                 raise InputError("bad option", field=name, found=value, expected="a finite number > 0")
@@ -107,6 +117,7 @@ class Fdtd:
                              expected="a fraction between 0 and 1 of the limit")  # fmt: skip
         if not (_number(self.growth) and 1 <= self.growth <= 2):
             raise InputError("grading ratio out of bounds", field="growth", found=self.growth, expected="1 to 2")
+        self._check_snap()
         if not isinstance(self.cpml_cells, int) or isinstance(self.cpml_cells, bool) or not 4 <= self.cpml_cells <= 64:
             raise InputError("bad absorbing layer", field="cpml_cells", found=self.cpml_cells, expected="4 to 64 cells")
         for name, allowed in (("walls", ("cpml", "pec")), ("dtype", ("float32", "float64")),
@@ -131,7 +142,7 @@ class Fdtd:
         -------
         dict
             bytes, seconds (a rough estimate), cells, shape, steps (of one run, if it rings down fast), runs,
-            time_step_s, device.
+            time_step_s, slowdown (how many times smaller the time step is than the body's cells allow), device.
 
         Raises
         ------
@@ -178,7 +189,8 @@ class Fdtd:
         Warns
         -----
         EmdoseWarning
-            When the densest tissue has few cells per wavelength, or the power balance does not close.
+            When the densest tissue has few cells per wavelength, the power balance does not close, edges of the coil
+            could not be met by ``snap``, or small steps there make the runs much longer.
         """
         from emdose.solvers.fdtd_fields import fields_of
         from emdose.solvers.fdtd_problem import Problem
@@ -234,6 +246,16 @@ class Fdtd:
         from emdose.solvers.fdtd_cosimulation import cosimulate
 
         return cosimulate(self, exposure, frequencies_Hz, backend.get(device), progress, checkpoint)
+
+    def _check_snap(self) -> None:
+        if not isinstance(self.snap, bool):
+            raise InputError("bad option", field="snap", found=self.snap, expected="True or False")
+        if self.finest_m is not None and not self.snap:
+            raise InputError("finest step without snapping", field="finest_m", found=self.finest_m,
+                             expected="snap=True beside it")  # fmt: skip
+        if self.snap and self.growth < LEAST_RATIO:
+            raise InputError("grading ratio out of bounds", field="growth", found=self.growth,
+                             expected=f"{LEAST_RATIO:g} to 2 with snap=True")  # fmt: skip
 
     def _check_bounds(self) -> None:
         bounds = self.bounds_m

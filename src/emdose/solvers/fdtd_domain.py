@@ -12,6 +12,8 @@ from emdose.constants import C_0
 from emdose.errors import InputError
 from emdose.models.coils import PlaneWave
 from emdose.models.rectilinear import RectilinearGrid
+from emdose.solvers.fdtd_snap import Snap, snaps_of, warn_left_off, warn_slow
+from emdose.solvers.yee.lattice import stable_step
 
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
@@ -48,6 +50,8 @@ class Domain:
         Cells of the absorber at each side; 0 where the walls conduct.
     source : ((int, int, int), (int, int, int))
         Nodes of the box that holds body and source.
+    slowdown : float
+        Largest stable time step of the body's cells over that of the grid.
     """
 
     grid: RectilinearGrid
@@ -56,6 +60,7 @@ class Domain:
     factor: int
     absorber_cells: int
     source: tuple[Shape, Shape]
+    slowdown: float = 1.0
 
     @property
     def core(self) -> tuple[slice, slice, slice]:
@@ -92,7 +97,13 @@ def make_domain(solver: Fdtd, exposure: Exposure, highest_frequency_Hz: float | 
     Raises
     ------
     InputError
-        When the spacing does not divide the voxels, or body or source come too close to the absorber.
+        When the spacing does not divide the voxels, body or source come too close to the absorber, or a plane wave
+        is asked to snap.
+
+    Warns
+    -----
+    EmdoseWarning
+        When planes of the coil cannot be met, or small steps make the run much longer.
     """
     phantom = exposure.phantom.grid
     factor = refinement(solver, phantom)
@@ -104,17 +115,28 @@ def make_domain(solver: Fdtd, exposure: Exposure, highest_frequency_Hz: float | 
     wavelength = C_0 / (highest_frequency_Hz or exposure.frequency_Hz)
     coarsest = min(solver.coarsest_m or 4 * max(steps), wavelength / CELLS_PER_WAVELENGTH)
     cells = solver.cpml_cells if solver.walls == "cpml" else 0
+    if solver.snap and wave:
+        raise InputError("a plane wave needs equal steps and has no edges to snap to", field="snap", found=True,
+                         expected="snap off")  # fmt: skip
+    snaps = snaps_of(solver, exposure, steps) if solver.snap else None
     nodes, corner, source_low, source_high = [], [], [], []
+    left_off: list[list[float]] = [[], [], []]
     for a in range(3):
         h = steps[a]
         _require_few((high[a] - low[a]) / h, a, "spacing_m")
         start, stop = phantom.bounds_m[0][a], phantom.bounds_m[1][a]
-        before, after = (max(0, math.ceil(d / h - 1e-6)) for d in (start - low[a], high[a] - stop))
-        inner = start + h * np.arange(-before, phantom.shape[a] * factor + after + 1)
-        inner[before], inner[before + phantom.shape[a] * factor] = start, stop
-        reach = [_reach(solver, a, side, inner, wave) for side in (0, 1)]
+        if snaps is None:
+            before, after = (max(0, math.ceil(d / h - 1e-6)) for d in (start - low[a], high[a] - stop))
+            inner = start + h * np.arange(-before, phantom.shape[a] * factor + after + 1)
+            inner[before], inner[before + phantom.shape[a] * factor] = start, stop
+            least = float(np.diff(inner).min())
+        else:
+            inner, before, left_off[a] = _snapped(snaps[a], exposure, a, factor, low[a], high[a])
+            least = h
+        reach = [_reach(solver, a, side, inner, wave, least) for side in (0, 1)]
         _require_few(max(reach) / coarsest, a, "margin_m" if solver.bounds_m is None else "bounds_m")
-        left, right = (_air(solver, h, wave, coarsest, r) for r in reach)
+        first, last = (h, h) if snaps is None else (float(inner[1] - inner[0]), float(inner[-1] - inner[-2]))
+        left, right = (_air(solver, d, wave, coarsest, r) for d, r in zip((first, last), reach, strict=True))
         below = inner[0] - np.cumsum([*left, *[left[-1]] * cells])[::-1]
         above = inner[-1] + np.cumsum([*right, *[right[-1]] * cells])
         nodes.append(np.concatenate([below, inner, above]))
@@ -122,7 +144,29 @@ def make_domain(solver: Fdtd, exposure: Exposure, highest_frequency_Hz: float | 
         source_low.append(len(below))
         source_high.append(len(below) + len(inner) - 1)
     source = (_triple(source_low), _triple(source_high))
-    return Domain(RectilinearGrid(*nodes), phantom, _triple(corner), factor, cells, source)
+    grid, slowdown = RectilinearGrid(*nodes), 1.0
+    if snaps is not None:
+        alone = RectilinearGrid(*(h * np.arange(3) for h in steps))
+        slowdown = max(1.0, stable_step(alone) / stable_step(grid))
+        warn_left_off(left_off)
+        warn_slow(slowdown, min(float(grid.steps(a).min()) for a in range(3)), min(steps))
+    return Domain(grid, phantom, _triple(corner), factor, cells, source, slowdown)
+
+
+def _snapped(
+    snap: Snap, exposure: Exposure, axis: int, factor: int, low: float, high: float
+) -> tuple[np.ndarray, int, list[float]]:
+    """Planes through body and source, number of the body's first one, and the coil's planes left off."""
+    phantom = exposure.phantom.grid
+    start, stop, cells = phantom.bounds_m[0][axis], phantom.bounds_m[1][axis], phantom.shape[axis] * factor
+    h = phantom.spacing_m[axis] / factor
+    # Where tissue reaches the end of its grid the next cell is alike, so that edges there are those of equal voxels.
+    body = np.moveaxis(np.asarray(exposure.phantom.body, bool), axis, 0)
+    before, after = int(body[0].any()), int(body[-1].any())
+    core = start + h * np.arange(-before, cells + after + 1)
+    core[before], core[before + cells] = start, stop
+    inner, left_off = snap.around(core, min(low, float(core[0])), max(high, float(core[-1])))
+    return inner, int(np.searchsorted(inner, start)), left_off
 
 
 def refinement(solver: Fdtd, phantom: Grid) -> int:
@@ -157,9 +201,8 @@ def source_extent(coil: object) -> tuple[Vector, Vector]:
     )
 
 
-def _reach(solver: Fdtd, axis: int, side: int, inner: np.ndarray, wave: bool) -> float:
-    """Air beyond body and source on one side [m]."""
-    h = float(np.diff(inner).min())
+def _reach(solver: Fdtd, axis: int, side: int, inner: np.ndarray, wave: bool, h: float) -> float:
+    """Air beyond body and source on one side, where cells have the size h [m]."""
     least = (LEAST_CLEARANCE + (WAVE_BOX if wave else 0)) * h
     if solver.bounds_m is None:
         margin = max(default_margin(h), least) if solver.margin_m is None else solver.margin_m
