@@ -320,6 +320,7 @@ class Problem:
             "steps": steps,
             "runs": runs,
             "time_step_s": self.time_step_s,
+            "slowdown": self.domain.slowdown,
             "device": be.name,
         }
 
