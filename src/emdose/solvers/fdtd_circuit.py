@@ -34,7 +34,7 @@ def circuit_of(problem: Problem, excitation: Excitation) -> tuple[list[Any], lis
     """
     raster, coil = problem.coil_on_grid, problem.exposure.coil
     assert raster is not None
-    materials, factors = _thin_wires(problem)
+    materials, factors = thin_wires(problem)
     if problem.network:
         return [
             _port(path, GAP_OHM, problem, n == excitation.feed) for n, path in enumerate(raster.gaps)
@@ -59,7 +59,8 @@ def _port(path: EdgePath, resistance_ohm: float, problem: Problem, active: bool)
     return yee.VoltagePort(path.name, path.edges, resistance_ohm, problem.pulse if active else None, -path.sign)
 
 
-def _thin_wires(problem: Problem) -> tuple[Any, Any]:
+def thin_wires(problem: Problem) -> tuple[Any, Any]:
+    """Materials with what thin wires change, and their face factors or None."""
     raster = problem.coil_on_grid
     assert raster is not None
     if not raster.wires:

@@ -25,8 +25,8 @@ from emdose.solvers.fdtd_domain import make_domain
 from emdose.solvers.fdtd_power import faces
 from emdose.solvers.fdtd_pulse import Pulse
 from emdose.solvers.materials import bounding_box, edge_majority
-from emdose.solvers.yee.lattice import stable_step
 from emdose.solvers.yee.row_tables import DENSE_SHARE
+from emdose.solvers.yee.stability import stable_step
 
 if TYPE_CHECKING:
     from emdose.backend import Backend
@@ -38,8 +38,6 @@ SAMPLES_PER_PERIOD = 24
 """Samples of the running Fourier sums per period of the highest frequency; the pulse ends at about eight times it."""
 TILE = 8
 """Nodes along each axis of the regions in which E is kept along filaments."""
-WIRE_COURANT = 0.9
-"""Largest time step over the stable one where thin wires change the medium beside them."""
 RING_DOWN_PERIODS = (3.0, 2.0)
 """Periods after the pulse that a plan reckons with, in general and where the limit of the sums is extrapolated."""
 NETWORK_DELAY = 5.0
@@ -178,16 +176,15 @@ class Problem:
             out[tuple(last)] = 0.0
         return out
 
-    @property
-    def courant(self) -> float:
-        """Time step over the largest stable one in vacuum; thin wires want a little less than that."""
-        wires = self.coil_on_grid is not None and self.coil_on_grid.wires
-        return min(self.solver.courant, WIRE_COURANT) if wires else self.solver.courant
-
     @cached_property
     def time_step_s(self) -> float:
-        """Step that the engine will take [s]."""
-        return self.courant * stable_step(self.grid)
+        """Step that the engine will take [s]; the medium that thin wires change may ask for a smaller one."""
+        changed: tuple[Any, ...] = ()
+        if self.coil_on_grid is not None and self.coil_on_grid.wires:
+            from emdose.solvers.fdtd_circuit import thin_wires
+
+            changed = thin_wires(self)
+        return self.solver.courant * stable_step(self.grid, *changed)
 
     @property
     def dft_every(self) -> int:
@@ -259,7 +256,7 @@ class Problem:
         # Field sums are kept at the exposure's frequency alone; spectra of ports come from their records.
         return yee.YeeProblem(
             self.grid, materials, walls, yee.Cpml(cells=self.solver.cpml_cells), sources, ports, lumped, wave, factors,
-            yee.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every), self.courant,
+            yee.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every), self.solver.courant,
         )  # fmt: skip
 
     def _excitations(self) -> list[Excitation]:

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from emdose.constants import C_0, MU_0
-from emdose.models.rectilinear import RectilinearGrid
+from emdose.constants import MU_0
 from emdose.solvers.yee.problem import YeeProblem
+from emdose.solvers.yee.stability import stable_step
 
 
 class Lattice:
@@ -48,7 +48,7 @@ class Lattice:
         self.plane = self.nodes[1] * self.stride
         self.component = (self.nodes[0] + 1) * self.plane
         self.buffer_shape = (3, self.nodes[0] + 1, self.nodes[1], self.stride)
-        self.dt = problem.courant * stable_step(grid)
+        self.dt = problem.courant * stable_step(grid, problem.materials, problem.face_factors)
         z = grid.steps(2)
         self.unit_z = float(z.min())
         self.uniform_z = bool(np.ptp(z) <= 1e-9 * self.unit_z)
@@ -126,23 +126,6 @@ def padded_row(count: int, dtype: np.dtype) -> int:
     """Entries of a row in memory: whole vectors, and no row of a multiple of 1 KiB, which would fight for sets."""
     stride = -(-count // VECTOR) * VECTOR
     return stride + VECTOR if stride * dtype.itemsize % 1024 == 0 else stride
-
-
-def stable_step(grid: RectilinearGrid) -> float:
-    """Largest stable time step in vacuum, 2 / sqrt(largest eigenvalue of c^2 curl curl) [s].
-
-    The eigenvalue is the sum over the axes of that of the second difference between nodes, which its largest row sum
-    (Gershgorin's disc) bounds: on a uniform grid that is the Courant limit, whatever the size of the grid; on a graded
-    one the bound is within a few per cent.
-    """
-    return 2 / (C_0 * float(np.sqrt(sum(_largest(grid, a) for a in range(3)))))
-
-
-def _largest(grid: RectilinearGrid, axis: int) -> float:
-    """Bound of the largest eigenvalue of -d2/dx2 between nodes [1/m^2]."""
-    inverse = 1 / grid.steps(axis)
-    both = np.concatenate([[0.0], inverse]) + np.concatenate([inverse, [0.0]])
-    return float((2 * both / grid.dual_steps(axis)).max())
 
 
 def _tables(problem: YeeProblem, dt: float) -> tuple[np.ndarray, np.ndarray]:

@@ -275,7 +275,7 @@ class YeeProblem:
     dft : Dft, optional
         What to transform.
     courant : float
-        Time step as a fraction of the largest stable one of this grid in vacuum.
+        Time step as a fraction of the largest one known to be stable; see :mod:`emdose.solvers.yee.stability`.
 
     Raises
     ------
