@@ -17,6 +17,8 @@ THICKEST_WIRE_CELLS = 0.6
 """Radius of a thin wire over the cells beside it, at most: a thicker one takes up the edges that would stand for it."""
 SHORTEST_CELLS = 0.5
 """Gaps and strips take up whole edges: below this part of a cell that is said."""
+SLACK = 0.98
+"""Gaps along arcs are measured on the chord."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,7 +86,7 @@ def require_thin(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray 
 
 def warn_of_short_gaps(names: Sequence[str], wanted_m: Sequence[float], found_m: Sequence[float]) -> None:
     """EmdoseWarning when gaps became more than twice as long on the grid, one for all of them."""
-    short = [n for n in range(len(names)) if wanted_m[n] < SHORTEST_CELLS * found_m[n] * (1 - 1e-6)]
+    short = [n for n in range(len(names)) if wanted_m[n] < SLACK * SHORTEST_CELLS * found_m[n]]
     if short:
         worst = min(short, key=lambda n: wanted_m[n] / found_m[n])
         also = f" and {len(short) - 1} more are" if len(short) > 1 else " is"
@@ -109,7 +111,7 @@ def warn_of_narrow_strips(conductors: Sequence[Conductor], grid: RectilinearGrid
             cell = sum(size[a] ** 2 * float(grid.steps(a)[at[a]].max()) for a in range(3)) / float(size @ size)
             width = float(np.linalg.norm(size))
             found.append((width / cell, number, width, cell))
-    narrow = [f for f in found if f[0] < SHORTEST_CELLS * (1 - 1e-6)]
+    narrow = [f for f in found if f[0] < SLACK * SHORTEST_CELLS]
     if narrow:
         _, number, width, cell = min(narrow)
         warnings.warn(
