@@ -247,6 +247,14 @@ BAD = {
     "courant": ({"solver": {"type": "fdtd", "courant": 1.2}}, r"solver\.courant.*1\.2.*0\.999"),
     "grading": ({"solver": {"type": "fdtd", "growth": 3.0}}, r"solver\.growth.*3"),
     "absorber": ({"solver": {"type": "fdtd", "cpml_cells": 2}}, r"solver\.cpml_cells.*2"),
+    "finest step without snapping": (
+        {"solver": {"type": "fdtd", "finest_m": 0.005}}, r"solver\.finest_m.*0\.005.*snap"),
+    "finest step too fine": (
+        {"solver": {"type": "fdtd", "snap": True, "finest_m": 1e-6}}, r"solver\.finest_m.*1e-06.*expected 0\.0"),
+    "snapping by a number": ({"solver": {"type": "fdtd", "snap": 1}}, r"solver\.snap.*true or false"),
+    "a plane wave on graded steps": (
+        {"solver": {"type": "fdtd", "snap": True}, "coil": {"type": "plane-wave"}, "tuning": None},
+        r"solver\.snap.*plane wave needs equal steps"),
     "body at the absorber": ({"solver": {"type": "fdtd", "margin_m": 0.01}}, r"solver\.margin_m: .*too close"),
     "cells larger than voxels": ({"solver": {"type": "fdtd", "spacing_m": 0.03}}, "cells larger than the voxels"),
     "an option of the other engine": ({"solver": {"type": "fdtd", "restart": 50}}, r"solver\.restart.*unknown key"),

@@ -110,6 +110,10 @@ class FdtdTable(Table):
     margin_m: Length | None = None
     coarsest_m: Length | None = None
     growth: Annotated[float, number("ratio of neighbouring steps", 1, 2)] = 1.3
+    snap: Annotated[bool, switch("planes of the grid pass through the edges of the coil beyond the phantom's grid")] = (
+        False
+    )
+    finest_m: Length | None = None
     cpml_cells: Annotated[int, count("cells of the absorbing layer", 4, 64)] = 10
     tolerance: Annotated[float, number("what is still to come over what is there", 1e-6, 0.1)] = 1e-3
     max_periods: Annotated[float, number("periods until it gives up", 0, 1e6, above=True)] = 400.0
