@@ -13,7 +13,7 @@ from emdose.errors import InputError
 from emdose.models.coils import PlaneWave
 from emdose.models.rectilinear import RectilinearGrid
 from emdose.solvers.fdtd_snap import Snap, snaps_of, warn_left_off, warn_slow
-from emdose.solvers.yee.lattice import stable_step
+from emdose.solvers.yee.stability import stable_step
 
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
