@@ -5,7 +5,9 @@ Fourier transform of E in a box of 100 cells around the centre every 32 steps. T
 E and over H once per step is 75 bytes per cell and step. `openEMS` is driven through its XML file where the program is
 found on the path or given, gprMax through its input file as `PYTHON -m gprMax` with the interpreter in --gprmax or
 EMDOSE_GPRMAX_PYTHON; nothing is installed. Peers run the same sphere and cells with their own absorbing layers
-(openEMS: PML_8, gprMax: 10 cells), one source and no Fourier transform. On CUDA add --cells for larger grids.
+(openEMS: PML_8, gprMax: 10 cells), one source and no Fourier transform. Every round measures the memory, this engine,
+the memory again and each peer once, as the bandwidth of a shared machine changes within minutes; numbers are medians
+over the rounds. On CUDA add --cells for larger grids.
 """
 
 from __future__ import annotations
@@ -66,34 +68,34 @@ def sphere_problem(n: int, wall: str) -> YeeProblem:
     return YeeProblem(grid, materials, (wall,) * 6, Cpml(10), ports=[port], dft=Dft([300e6], [box], EVERY))
 
 
-def engine_case(
-    n: int, wall: str, be: backend.Backend, repeats: int, seconds: float, schedule: str | None = None
-) -> dict[str, Any]:
-    begin = time.perf_counter()
-    engine = Engine(sphere_problem(n, wall), be, schedule=schedule)
-    be.synchronize()
-    setup = time.perf_counter() - begin
-    engine.advance(EVERY)
-    be.synchronize()
-    begin = time.perf_counter()
-    engine.advance(EVERY)
-    be.synchronize()
-    steps = max(1, round(seconds / (time.perf_counter() - begin))) * EVERY
-    speeds = []
-    for _ in range(repeats):
+class EngineCase:
+    """One problem, ready for timed runs of about some seconds."""
+
+    def __init__(self, n: int, wall: str, be: backend.Backend, seconds: float, schedule: str | None) -> None:
         begin = time.perf_counter()
-        engine.advance(steps)
+        self.engine, self.be, self.cells = Engine(sphere_problem(n, wall), be, schedule=schedule), be, n**3
         be.synchronize()
-        speeds.append(n**3 * steps / (time.perf_counter() - begin) / 1e6)
-    plan = engine.plan()
-    bare = plan["bytes"] - plan["layers_bytes"] - plan["dft_bytes"]
-    return {
-        "cells": n**3, "wall": wall, "steps": steps, "Mcells_per_s": round(statistics.median(speeds), 1),
-        "runs_Mcells_per_s": [round(s, 1) for s in speeds], "setup_s": round(setup, 2),
-        "bytes_per_cell": round(plan["bytes"] / n**3, 2),
-        "bytes_per_cell_without_layers_and_dft": round(bare / n**3, 2),
-        "schedule": type(engine._schedule).__name__,
-    }  # fmt: skip
+        self.setup_s = time.perf_counter() - begin
+        self.steps = EVERY
+        self.run()
+        self.steps *= max(1, round(seconds * self.run() * 1e6 / (self.cells * self.steps)))
+
+    def run(self) -> float:
+        """Speed of one run [Mcells/s]."""
+        begin = time.perf_counter()
+        self.engine.advance(self.steps)
+        self.be.synchronize()
+        return self.cells * self.steps / (time.perf_counter() - begin) / 1e6
+
+    def about(self) -> dict[str, Any]:
+        plan = self.engine.plan()
+        bare = plan["bytes"] - plan["layers_bytes"] - plan["dft_bytes"]
+        return {
+            "steps": self.steps, "setup_s": round(self.setup_s, 2),
+            "bytes_per_cell": round(plan["bytes"] / self.cells, 2),
+            "bytes_per_cell_without_layers_and_dft": round(bare / self.cells, 2),
+            "schedule": type(self.engine._schedule).__name__,
+        }  # fmt: skip
 
 
 def openems(program: str, n: int, wall: str, threads: int, steps: int) -> float:
@@ -147,20 +149,37 @@ def gprmax(python: str, n: int, wall: str, threads: int, steps: int) -> float:
     return n**3 * steps / (seconds[1] - seconds[0]) / 1e6
 
 
-def peers(n: int, wall: str, given: argparse.Namespace, threads: int) -> dict[str, Any]:
-    out: dict[str, Any] = {}
+def case(n: int, wall: str, be: backend.Backend, given: argparse.Namespace, threads: int) -> dict[str, Any]:
+    """Rounds of memory, engine, memory, peers."""
+    own = EngineCase(n, wall, be, given.seconds, given.schedule)
     steps = max(40, round(200 * (150 / n) ** 3))
-    for name, program, run in (("openEMS", given.openems, openems), ("gprMax", given.gprmax, gprmax)):
-        if not program:
-            continue
-        try:
-            speeds = [run(program, n, wall, threads, steps) for _ in range(given.repeats)]
-        except (RuntimeError, subprocess.CalledProcessError) as error:
-            out[name] = {"error": str(getattr(error, "stderr", None) or error)[-300:]}
-            continue
-        out[name] = {"Mcells_per_s": round(statistics.median(speeds), 1),
-                     "runs_Mcells_per_s": [round(s, 1) for s in speeds]}  # fmt: skip
-    return out
+    others = [("openEMS", given.openems, openems), ("gprMax", given.gprmax, gprmax)] if be.name == "cpu" else []
+    speeds: dict[str, list[float]] = {"emdose": []}
+    bandwidths, failed = [], {}
+    for _ in range(given.repeats):
+        before = in_place_bandwidth(be)
+        speeds["emdose"].append(own.run())
+        bandwidths.append((before + in_place_bandwidth(be)) / 2)
+        for name, program, run in others:
+            if not program or name in failed:
+                continue
+            try:
+                speeds.setdefault(name, []).append(run(program, n, wall, threads, steps))
+            except (RuntimeError, subprocess.CalledProcessError) as error:
+                failed[name] = {"error": str(getattr(error, "stderr", None) or error)[-300:]}
+    found = {name: {"Mcells_per_s": round(statistics.median(runs), 1), "runs_Mcells_per_s": [round(s, 1) for s in runs]}
+             for name, runs in speeds.items()}  # fmt: skip
+    rooflines = [bandwidth / SWEEPS_BYTES / 1e6 for bandwidth in bandwidths]
+    ratios = [speed / roofline for speed, roofline in zip(speeds["emdose"], rooflines, strict=True)]
+    mine = found.pop("emdose")
+    return {
+        "cells": n**3, "wall": wall, **mine, **own.about(),
+        "in_place_bandwidth_GB_s": [round(b / 1e9, 1) for b in bandwidths],
+        "over_two_sweep_roofline": round(statistics.median(ratios), 2),
+        "runs_over_two_sweep_roofline": [round(r, 2) for r in ratios],
+        **found, **failed,
+        **{f"over_{name}": round(mine["Mcells_per_s"] / other["Mcells_per_s"], 2) for name, other in found.items()},
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -180,19 +199,7 @@ def main() -> None:
     about = be.describe()
     threads = about.get("threads", 1)
     sizes = given.cells or ([100, 250, 800] if be.name == "cuda" else [150, 250])
-    bandwidth = in_place_bandwidth(be)
-    roofline = bandwidth / SWEEPS_BYTES / 1e6
-    rows = []
-    for n in sizes:
-        for wall in given.walls:
-            row = engine_case(n, wall, be, given.repeats, given.seconds, given.schedule)
-            row["over_two_sweep_roofline"] = round(row["Mcells_per_s"] / roofline, 2)
-            if be.name == "cpu":
-                for name, found in peers(n, wall, given, threads).items():
-                    row[name] = found
-                    if "Mcells_per_s" in found:
-                        row[f"over_{name}"] = round(row["Mcells_per_s"] / found["Mcells_per_s"], 2)
-            rows.append(row)
+    rows = [case(n, wall, be, given, threads) for n in sizes for wall in given.walls]
     result = {
         "benchmark": "Yee engine",
         "date": time.strftime("%Y-%m-%d"),
@@ -201,8 +208,6 @@ def main() -> None:
         "kernels": about["kernels"],
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in ("emdose", "numpy", "scipy")},
-        "in_place_bandwidth_GB_s": round(bandwidth / 1e9, 1),
-        "two_sweep_roofline_Mcells_per_s": round(roofline, 1),
         "cases": rows,
     }
     text = json.dumps(result, indent=2)
