@@ -11,6 +11,7 @@ from made_up_result import made_up_result
 
 from emdose.io.results import CoilSummary
 from emdose.models.phantoms import sphere
+from emdose.report import content
 from emdose.report.html import render
 from emdose.report.network_content import network
 from emdose.report.scene import Scene, shield_lines
@@ -158,6 +159,17 @@ def test_words_are_those_of_the_engine(result):
     assert "Lost in elements of the coil" in page
     rounding = {**power, "lost_W": 1e-14}
     assert "Lost in elements" not in page_of(result, provenance=provenance, power_balance=rounding)
+
+
+def test_convergence_names_what_was_slowest():
+    # Oracle: the runs of a network are those of its gaps, and every feed has the history of the slowest of them.
+    ports = [{"name": n, "residual": 1e-4, "iterations": 900, "history": [1, 1e-2, 1e-4]} for n in ("feed 1", "feed 2")]
+    data = {"method": "fdtd", "tolerance": 1e-3, "ports": ports, "runs": ["feed 1", "feed 2", "top 2", "top 3"]}
+    assert [p["name"] for p in content.convergence({"convergence": data})["ports"]] == ["slowest of 4 gaps"]
+    assert "slowest of 4 gaps" in content.convergence({"convergence": data})["chart"]
+    for runs in (["feed 1", "feed 2"], ["feed 1", "feed 1", "feed 2"]):
+        rows = content.convergence({"convergence": data | {"runs": runs}})["ports"]
+        assert [p["name"] for p in rows] == ["feed 1", "feed 2"]
 
 
 def test_set_up_lists_what_is_there(result):

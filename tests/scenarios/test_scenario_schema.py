@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from functools import partial
 
+import pytest
+from pydantic import ValidationError
+
+import emdose as em
 from emdose import scenarios
 from emdose.errors import InputError
 from emdose.scenarios import text
+from emdose.scenarios.implant_gradient.schema import EddyCurrentTable
+from emdose.scenarios.rf.schema import FdtdTable, VieTable
 
 NAN, INF = float("nan"), float("inf")
 
@@ -184,3 +190,27 @@ def test_unknown_demo():
     # Oracle: the list of bundled names.
     with pytest.raises(InputError, match=r"'head-3t' \(did you mean"):
         scenarios.bundled("head3t")
+
+
+@pytest.mark.parametrize(
+    ("table", "solver", "double"),
+    [
+        (partial(FdtdTable, type="fdtd"), em.Fdtd, "float64"),
+        (partial(VieTable, type="vie"), em.Vie, "complex128"),
+        (EddyCurrentTable, em.EddyCurrent, "float64"),
+    ],
+)
+def test_scenarios_and_solvers_refuse_the_same_tolerances(table, solver, double):
+    # Oracle: one another, in decades and beside them.
+    def accepted(kind, value):
+        try:
+            kind(tolerance=value, dtype=double)
+        except (em.InputError, ValidationError):
+            return False
+        return True
+
+    values = [factor * 10.0**n for n in range(-14, 2) for factor in (0.999, 1.0, 1.001)]
+    found = [accepted(table, v) for v in values]
+    assert found == [accepted(solver, v) for v in values]
+    assert any(found)
+    assert not all(found)

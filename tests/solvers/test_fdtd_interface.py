@@ -206,6 +206,7 @@ def test_coarse_voxels_warn():
     [
         ({"tolerance": 0}, "bad tolerance"),
         ({"tolerance": 1e-8}, "bad tolerance"),
+        ({"tolerance": 0.3}, "bad tolerance"),
         ({"tolerance": float("nan")}, "bad tolerance"),
         ({"spacing_m": -1.0}, "spacing_m"),
         ({"margin_m": "wide"}, "margin_m"),

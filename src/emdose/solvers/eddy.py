@@ -71,8 +71,8 @@ class EddyCurrent:
         if spacing.size not in (1, 3) or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
             raise InputError("bad voxel size", field="spacing_m", found=self.spacing_m,
                              expected="one or three lengths > 0 in metres")  # fmt: skip
-        if not (isinstance(self.tolerance, int | float) and 0 < self.tolerance < 1):
-            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 0 and 1")
+        if not (isinstance(self.tolerance, int | float) and 1e-9 <= self.tolerance <= 1e-2):
+            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-9 and 0.01")
         if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
             raise InputError("bad count", field="max_steps", found=self.max_steps, expected="a whole number >= 1")
         for name, allowed in (("engine", ("auto", "voxel", "thin-skin")), ("dtype", ("float32", "float64"))):

@@ -110,8 +110,8 @@ class Fdtd:
             value = getattr(self, name)
             if value is not None and not (_number(value) and value > 0):
                 raise InputError("bad option", field=name, found=value, expected="a finite number > 0")
-        if not (_number(self.tolerance) and 1e-6 <= self.tolerance < 1):
-            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-6 and 1")
+        if not (_number(self.tolerance) and 1e-6 <= self.tolerance <= 0.1):
+            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-6 and 0.1")
         if not (_number(self.courant) and 0 < self.courant < 1):
             raise InputError("time step above the limit of stability", field="courant", found=self.courant,
                              expected="a fraction between 0 and 1 of the limit")  # fmt: skip

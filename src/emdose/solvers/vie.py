@@ -80,8 +80,8 @@ class Vie:
     materials: str = "average"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.tolerance, int | float) and 0 < self.tolerance < 1):
-            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 0 and 1")
+        if not (isinstance(self.tolerance, int | float) and 1e-12 <= self.tolerance <= 0.1):
+            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-12 and 0.1")
         for name in ("restart", "max_iterations"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
