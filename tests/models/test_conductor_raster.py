@@ -306,7 +306,7 @@ def test_a_wire_that_is_not_thin_is_refused_before_anything_runs():
     line = [[0, 0, -0.1], [0, 0, 0.1]]
     feed = FeedPort("feed", (0, 0, -0.0025), (0, 0, 0.0025))
     rasterise(em.CircuitCoil("rod", [Wire(line, 2.9e-3)], [], [feed]), GRID)
-    with pytest.raises(em.InputError, match=r"wire radius_m: a wire is not thin.*found 0\.0031.*0\.003 m"):
+    with pytest.raises(em.InputError, match=r"wire_radius_m: a wire is not thin.*found 0\.0031.*0\.003 m"):
         rasterise(em.CircuitCoil("rod", [Wire(line, 3.1e-3)], [], [feed]), GRID)
     ball = em.phantoms.sphere(radius_m=0.05, spacing_m=1.25e-2)
     thick = em.Dipole(0.3, centre_m=(0.1, 0, 0), wire_radius_m=9e-3, gap_m=12.5e-3)

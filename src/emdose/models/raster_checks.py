@@ -78,7 +78,7 @@ def require_thin(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray 
         bad = ~((radius[across] > 0) & (radius[across] < most))
         if bad.any():
             raise InputError(
-                "a wire is not thin on this grid", field="wire radius_m", found=float(radius[across][bad][0]),
+                "a wire is not thin on this grid", field="wire_radius_m", found=float(radius[across][bad][0]),
                 expected=f"above 0, below {THICKEST_WIRE_CELLS:g} cells, here {most[bad][0]:.3g} m; "
                 "a solid cylinder otherwise",
             )  # fmt: skip
