@@ -125,6 +125,13 @@ def test_damped_and_coupled_circuits():
     assert mode.frequency_Hz == pytest.approx(networks.resonance(1 / (1 / L + 1 / 50e-9), 20e-12), rel=1e-9)
 
 
+def test_an_open_circuit_has_no_modes():
+    # Oracle: no current flows anywhere: a dipole without its source, whose reactance of a wire in series is known.
+    z = 70 + 1j * (2 * math.pi * F * 300e-9 - 1 / (2 * math.pi * F * 2e-12))
+    dipole = Network.from_z(F, z[:, None, None], ["feed"])
+    assert modes(dipole, Circuit({}, [Feed("feed", "feed")]).without_sources()) == []
+
+
 def test_feeds_damp_and_can_be_taken_off():
     # Oracle: a parallel circuit with the source's resistance across it: Q = R sqrt(C / L).
     L, cap = 10e-9, 150e-12

@@ -161,6 +161,8 @@ def modes(
     z = np.array([circuit.impedance(n, middle)[0] for n in network.names])
     # Ports without current (or, with admittances, without voltage) take no part.
     active = np.flatnonzero(np.isfinite(z) if fit.impedance else z != 0)
+    if not len(active):
+        return []
     names = [network.names[int(i)] for i in active]
     part = Fit(fit.terms[:, active[:, None], active], fit.powers, fit.scale, fit.residual, fit.impedance)
     load = _load(circuit, names, fit.impedance)
