@@ -6,8 +6,8 @@ planes the steps obey
 
 .. math:: \max(p\,r^{-i},\, q\,r^{i-n-1}) \le d_i \le \min(p\,r^i,\, q\,r^{n+1-i},\, d_{max}),
 
-and both bounds have neighbours within r. Every geometric mean of them has too, so that the one whose sum is L is found
-by bisection; n is the smallest number for which it exists.
+and not below the smallest step asked for. Both bounds have neighbours within r. Every geometric mean of them has too,
+so that the one whose sum is L is found by bisection; n is the smallest number for which it exists.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Fdtd:
         Largest step in air [m]; by default four cells, but at least 30 per wavelength, and between the body and a coil
         that the grid snaps to ``growth`` cells.
     growth : float
-        Largest ratio of neighbouring steps in air.
+        Largest ratio of neighbouring steps in air; with ``snap`` at least 1.1.
     snap : bool
         Whether planes of the grid pass through the ends, lines, gaps and shield of the coil wherever these lie beyond
         the phantom's grid along an axis, with graded steps between. The voxels of the phantom are kept.
