@@ -129,8 +129,7 @@ class Blocks(Walk):
         self.chunks = max(1, min(chunks or thread_count(), planes // 8))
         self.depth = max(1, min(self.depth, planes // (2 * self.chunks) - 1))
         row = 6 * tables.lattice.stride * tables.lattice.dtype.itemsize * (self.depth + 3)
-        rows = strip or max(4 * (self.depth + 2), self.CACHE_BYTES // row)
-        self.strip = min(max(rows, self.depth + 2), len(tables.groups.y) - 1)
+        self.strip = min(max(strip or self.CACHE_BYTES // row, self.depth + 2), len(tables.groups.y) - 1)
 
     def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
         done = 0
