@@ -17,6 +17,7 @@ typedef struct {
     const i64 *plan; const int *group_x, *group_y; const u8 *ids8; const u16 *ids16; const int *rows;
     const real *ca, *cb, *factor, *layer;
     const real *gain, *dense; const int *span;
+    i64 to_sample; /* steps of this launch before the first whose fields are added to the Fourier sums, or a huge number */
     const u8 *busy; const i64 *first, *entry, *term_row; const int *column; const double *coefficient, *drive;
     const i64 *face, *turn; const double *face_gain;
     const int *branch; const i64 *path_row, *path_edge; const double *sign, *path_gain, *law, *source;
@@ -390,7 +391,6 @@ FN_APART void h_rows(const Yee *y, int i, int j0, int j1) {
 /* Running Fourier sums of planes [i0, i1) and rows [j0, j1); sample is the number of this sample. */
 ROWS void dft_rows(const Yee *y, int magnetic, int i, int j0, int j1, i64 step) {
     const i64 *plan = y->plan;
-    if ((step + 1) % plan[EVERY]) return;
     const i64 sample = (step + 1) / plan[EVERY] - (plan[FIRST_STEP] + plan[EVERY]) / plan[EVERY];
     for (int g = 0; g < plan[REGIONS]; g++) {
         const i64 *box = plan + REGION + REGION_SIZE * g;
@@ -435,18 +435,24 @@ ROWS void h_sparse(const Yee *y, int g, int r0, int r1, i64 from) {
         add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * y->plan[COLUMNS], y->h);
 }
 
+/* Whether the fields of a step are added to the Fourier sums; mostly one comparison. */
+FN int sampled(const Yee *y, i64 step) {
+    const i64 past = step - y->plan[FIRST_STEP] - y->to_sample;
+    return past >= 0 && past % y->plan[EVERY] == 0;
+}
+
 FN_APART void e_block(const Yee *y, int g, int r0, int r1, i64 step) {
     const int j0 = y->group_y[r0], j1 = y->group_y[r1];
     for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) e_rows(y, i, j0, j1);
     if (y->busy[g]) e_sparse(y, g, r0, r1, step - y->plan[FIRST_STEP]);
-    if (y->plan[REGIONS])
+    if (sampled(y, step))
         for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 0, i, j0, j1, step);
 }
 FN_APART void h_block(const Yee *y, int g, int r0, int r1, i64 step) {
     const int j0 = y->group_y[r0], j1 = y->group_y[r1];
     for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) h_rows(y, i, j0, j1);
     if (y->busy[g]) h_sparse(y, g, r0, r1, step - y->plan[FIRST_STEP]);
-    if (y->plan[REGIONS])
+    if (sampled(y, step))
         for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 1, i, j0, j1, step);
 }
 
@@ -515,6 +521,7 @@ KERNEL1(walk,
         y.turn = turn; y.face_gain = face_gain; y.branch = branch; y.path_row = path_row; y.path_edge = path_edge;
         y.sign = sign; y.path_gain = path_gain; y.law = law; y.source = source; y.phase = phase; y.e = e; y.h = h;
         y.psi = psi; y.dft = dft; y.state = state; y.record = record;
+        y.to_sample = plan[REGIONS] ? plan[EVERY] - 1 - plan[FIRST_STEP] % plan[EVERY] : (i64)1 << 62;
         walk_task(&y, (int)i, (int)n0, mode, steps),
         int mode, int steps, const i64 *RESTRICT plan, const int *RESTRICT group_x, const int *RESTRICT group_y,
         const u8 *RESTRICT ids8, const u16 *RESTRICT ids16, const int *RESTRICT rows, const real *RESTRICT ca,
