@@ -42,7 +42,7 @@ RING_DOWN_PERIODS = (3.0, 2.0)
 """Periods after the pulse that a plan reckons with, in general and where the limit of the sums is extrapolated."""
 NETWORK_DELAY = 5.0
 """Delay of the pulse in gaps, whose resistances take up that it starts and ends at 3e-5 of its peak."""
-RATE = {"cpu": 1.5e8, "cuda": 1.5e10}
+RATE = {"cpu": 2.4e8, "cuda": 1.5e10}
 """Cells per second that a plan reckons with."""
 
 
