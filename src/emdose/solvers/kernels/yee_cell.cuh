@@ -1,6 +1,10 @@
 /* Yee's scheme for one entry, and what acts on single edges and faces; the same on both devices.
    e holds voltages of edges, h magnetomotive forces of dual edges; see emdose/solvers/yee/lattice.py for the scaling. */
 
+/* Entries that rows, layers along z and runs of mixed material are rounded to; where the last one of a row of nz nodes ends. */
+enum { VECTOR = 16 };
+FN int end_of(int nz) { return (nz + VECTOR - 1) / VECTOR * VECTOR; }
+
 /* One update; p - q and r - s are the two differences of the curl. */
 FN real yee_step(real a, real b, real f, real p, real q, real r, real s) { return a * f + b * ((p - q) - (r - s)); }
 

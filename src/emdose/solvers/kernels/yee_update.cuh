@@ -57,7 +57,7 @@ FN real3 edges_of(int i, int j, int k, const Mesh *g, int wide, const u8 *RESTRI
     const int low = g->lanes_low, lanes = low + g->lanes_high, deep_x = g->low_x + g->high_x, deep_y = g->low_y + g->high_y;
     const i64 px = g->psi_x + ((i64)qx * ny + j) * stride + k, py = g->psi_y + ((i64)i * deep_y + qy) * stride + k;
     const i64 pz = g->psi_z + ((i64)i * ny + j) * lanes, far = (i64)nx * ny * lanes;
-    const int up = k - ((nz + 15) / 16 * 16 - g->lanes_high); /* lanes are whole vectors of a row */
+    const int up = k - (end_of(nz) - g->lanes_high); /* lanes are whole vectors of a row */
     const real *wx = AT(layer, 0, 0, 0, widest), *wy = AT(layer, 0, 1, 0, widest), *wz = AT(layer, 0, 2, 0, widest);
     real3 f = {0, 0, 0};
     if (i < nx - 1) {
@@ -97,7 +97,7 @@ FN real3 faces_of(int i, int j, int k, const Mesh *g, const real *RESTRICT facto
     const int low = g->lanes_low, lanes = low + g->lanes_high, deep_x = g->low_x + g->high_x, deep_y = g->low_y + g->high_y;
     const i64 px = g->psi_x + ((i64)qx * ny + j) * stride + k, py = g->psi_y + ((i64)i * deep_y + qy) * stride + k;
     const i64 pz = g->psi_z + ((i64)i * ny + j) * lanes, far = (i64)nx * ny * lanes;
-    const int up = k - ((nz + 15) / 16 * 16 - g->lanes_high);
+    const int up = k - (end_of(nz) - g->lanes_high);
     const real *wx = AT(layer, 1, 0, 0, widest), *wy = AT(layer, 1, 1, 0, widest), *wz = AT(layer, 1, 2, 0, widest);
     real3 f = {0, 0, 0};
     if (has_y && has_z) {

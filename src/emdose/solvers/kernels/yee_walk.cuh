@@ -39,7 +39,6 @@ typedef struct {
 #else
 #  define ROWS FN_APART
 #endif
-enum { VECTOR = 16 }; /* Entries that rows, layers along z and runs of mixed material are rounded to. */
 
 /* z, the factor along the row, is zero beyond the row's end, so whole vectors up to the stride may be taken. */
 
@@ -215,9 +214,6 @@ FN void edge_row(const Yee *y, const Row *w, real *f, const real *p, const real 
     row_one(f, p, q, r, s, w->end, n, a, b, w->z);
 }
 
-/* Where the last lane of a row ends: behind its last vector. */
-FN int end_of(int nz) { return (nz + VECTOR - 1) / VECTOR * VECTOR; }
-
 /* Place in the layer of a position along x or y, or -1. */
 FN int place(int at, int low, int high, int start) {
     return at < low ? at : high && at >= start ? at - start + low : -1;
@@ -305,9 +301,8 @@ FN_APART void e_rows(const Yee *y, int i, int j0, int j1) {
                         y->dense + (i64)span[2] * VECTOR * 6);
         else if (from < to) {
             const i64 id = row * stride, apart = nx * plane;
-            const real *fx = FACTOR(y, 0, 0, 0), *fy = FACTOR(y, 0, 0, 1);
-            const i64 next = 3 * plan[LONGEST];
-            const real sx = fx[i] * fy[j], sy = fx[next + i] * fy[next + j], sz = fx[2 * next + i] * fy[2 * next + j];
+            const real sx = row_of_edges(y, 0, i, j).scale, sy = row_of_edges(y, 1, i, j).scale;
+            const real sz = row_of_edges(y, 2, i, j).scale;
             if (plan[WIDE_IDS])
                 e_row_of_16(ex, ey, ez, hx, hy, hz, from, to, stride, plane, y->ids16 + id, apart, y->ca, y->cb, sx, sy,
                             sz, z01, z2);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emdose.solvers.yee.lattice import VECTOR, Lattice
+from emdose.solvers.yee.lattice import VECTOR, Lattice, whole_vectors
 from emdose.solvers.yee.problem import YeeProblem
 
 
@@ -45,10 +45,6 @@ class Shell:
         """Entries of psi, at least one."""
         return max(1, int(self.offsets[-1]))
 
-    def start(self, axis: int, magnetic: int) -> int:
-        """First position of the high layer: node for E, cell for H."""
-        return self.nodes[axis] - 1 - self.high[axis] + (0 if magnetic else 1)
-
     def _coefficients(self, problem: YeeProblem, lattice: Lattice) -> np.ndarray:
         """(E or H, axis, b c k, place in the layer)."""
         widest = max([1, *(self.low[a] + self.high[a] for a in (0, 1)), sum(self.lanes)])
@@ -65,13 +61,11 @@ class Shell:
                     depth = (x - border) / (wall - border)
                     step = float(np.mean(steps[:cells] if side == 0 else steps[-cells:]))
                     values = problem.cpml.coefficients(np.where(depth > 1e-9, depth, 0.0), step, lattice.dt)
+                    end, wide, at = len(x), cells, self.low[axis] if side else 0
                     if axis == 2:
-                        wide, at = self.lanes[side], self.lanes[0] if side else 0
-                    else:
-                        wide, at = cells, self.low[axis] if side else 0
-                    first = lattice.nodes[2] + -lattice.nodes[2] % VECTOR - wide if side and axis == 2 else 0
-                    if side and axis < 2:
-                        first = len(x) - wide
+                        end, wide = whole_vectors(self.nodes[2]), self.lanes[side]
+                        at = self.lanes[0] if side else 0
+                    first = end - wide if side else 0
                     there = values[:, first : first + wide]
                     out[magnetic, axis, :, at : at + there.shape[1]] = there
         return out
@@ -79,5 +73,4 @@ class Shell:
 
 def lanes_of(nodes: int, low: int, high: int) -> list[int]:
     """Entries of psi at the low and the high end of a row of so many nodes, with layers of so many cells."""
-    last = -(-nodes // VECTOR) * VECTOR
-    return [-(-low // VECTOR) * VECTOR, last - (nodes - 1 - high) // VECTOR * VECTOR if high else 0]
+    return [whole_vectors(low), whole_vectors(nodes) - (nodes - 1 - high) // VECTOR * VECTOR if high else 0]

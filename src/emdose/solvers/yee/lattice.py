@@ -122,9 +122,14 @@ VECTOR = 16
 """Entries that rows are rounded up to, and what is along them in the kernels."""
 
 
+def whole_vectors(count: int) -> int:
+    """So many entries, rounded up."""
+    return -(-count // VECTOR) * VECTOR
+
+
 def padded_row(count: int, dtype: np.dtype) -> int:
     """Entries of a row in memory: whole vectors, and no row of a multiple of 1 KiB, which would fight for sets."""
-    stride = -(-count // VECTOR) * VECTOR
+    stride = whole_vectors(count)
     return stride + VECTOR if stride * dtype.itemsize % 1024 == 0 else stride
 
 
