@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emdose import backend
-from emdose.dosimetry.averaging import AveragingPlan
+from emdose.compute import backend
+from emdose.dosimetry.averaging.cubic import AveragingPlan
 
 STATED = {"INRIM C code, accurate roots, 1 thread": 5.3, "gprMax (Cython, OpenMP)": 3.1, "openEMS (serial)": 23.0}
 
@@ -92,13 +92,17 @@ def main() -> None:
             "mass_kg": given.mass,
             "spacing_m": given.spacing,
             "shape": list(density.shape),
-            "voxels": {"tissue": int(flags[1:].sum()), "unused": int(flags[1]), "used": int(flags[2]),
-                       "valid": int(flags[3])},
+            "voxels": {
+                "tissue": int(flags[1:].sum()),
+                "unused": int(flags[1]),
+                "used": int(flags[2]),
+                "valid": int(flags[3]),
+            },
         },
         "repeats": repeats,
         **times,
         "stated_elsewhere_s": STATED,
-    }  # fmt: skip
+    }
     text = json.dumps(result, indent=2)
     print(text)
     if given.out:

@@ -20,11 +20,11 @@ from pathlib import Path
 
 import numpy as np
 
-from emdose import backend
-from emdose.models import implant_shapes
-from emdose.solvers.bem_mesh import Surface
-from emdose.solvers.bem_operator import PanelSums, point_sums
-from emdose.solvers.thin_skin import thin_skin_power
+from emdose.compute import backend
+from emdose.models.implants import shapes
+from emdose.solvers.eddy.thin_skin.power import thin_skin_power
+from emdose.solvers.surface.mesh import Surface
+from emdose.solvers.surface.operator import PanelSums, point_sums
 
 STATED = {
     "Numba, fastmath, float32, field": 15.0,
@@ -66,7 +66,7 @@ def main() -> None:
             q = be.asarray(rng.normal(size=(n, count)).astype(dtype))
             seconds = median_s(be, lambda a=(kind, targets, sources, q): point_sums(*a, be), given.repeats)
             rates[f"{kind}_{count}_{real}"] = round(n * n / seconds / 1e9, 2)
-    implant = implant_shapes.sphere(0.015, subdivisions=given.level)
+    implant = shapes.sphere(0.015, subdivisions=given.level)
     part = implant.parts[0]
     surface = Surface(part.vertices, part.triangles)
     setup = median_s(be, lambda: PanelSums(surface, be, "potential"), 1)

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
-from emdose import backend
-from emdose.solvers.bioheat_adi import Stepper
-from emdose.solvers.bioheat_problem import HeatMaps, HeatProblem
-from emdose.solvers.heat_solution import heat, steady
+from emdose.compute import backend
+from emdose.solvers.heat.problem import HeatMaps, HeatProblem
+from emdose.solvers.heat.rise import heat, steady
+from emdose.solvers.heat.stepping import Stepper
 
 PER_SOURCE = {"first_sweep": 12, "second_sweep": 8, "last_sweep": 12}
 """Bytes per cell and source in float32: T, q read and d written; d read and written; d read, T read and written."""
@@ -82,8 +82,11 @@ def main() -> None:
         seconds = min(timed.seconds[name])  # the best of many, as for the triad
         bytes_ = problem.cells * (PER_SOURCE[name] * len(sources) + SHARED[name])
         moved += bytes_
-        sweeps[name] = {"seconds": seconds, "bytes_per_cell": bytes_ / problem.cells,
-                        "roofline_fraction": bytes_ / seconds / bandwidth}  # fmt: skip
+        sweeps[name] = {
+            "seconds": seconds,
+            "bytes_per_cell": bytes_ / problem.cells,
+            "roofline_fraction": bytes_ / seconds / bandwidth,
+        }
     step_s = sum(s["seconds"] for s in sweeps.values())
     begin = time.perf_counter()
     found = heat(maps, sources, given.duration, device=be)
@@ -100,8 +103,13 @@ def main() -> None:
         "kernels": about["kernels"],
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in ("emdose", "numpy")},
-        "case": {"voxels": problem.cells, "shape": list(maps.shape), "sources": len(sources),
-                 "duration_s": given.duration, "dtype": "float32"},
+        "case": {
+            "voxels": problem.cells,
+            "shape": list(maps.shape),
+            "sources": len(sources),
+            "duration_s": given.duration,
+            "dtype": "float32",
+        },
         "bandwidth_bytes_s": bandwidth,
         "step_s": step_s,
         "step_bytes": moved,
@@ -112,7 +120,7 @@ def main() -> None:
         "time_error": found.time_error,
         "balance_error": found.balance_error,
         "steady_one_source_s": steady_s,
-    }  # fmt: skip
+    }
     text = json.dumps(result, indent=2)
     print(text)
     if given.out:

@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 
 import emdose as em
-from emdose import backend
-from emdose.models import implant_shapes
-from emdose.solvers.eddy_cells import network
-from emdose.solvers.eddy_operator import EddyOperator
-from emdose.solvers.eddy_run import voxels_of
+from emdose.compute import backend
+from emdose.models.implants import shapes
+from emdose.solvers.eddy.run import voxels_of
+from emdose.solvers.eddy.voxels.branches import network
+from emdose.solvers.eddy.voxels.operator import EddyOperator
 from emdose.validation.closed_forms.eddy_sphere import sphere_power
 
 FREQUENCIES = np.geomspace(100, 1e4, 8)
@@ -30,7 +30,7 @@ FREQUENCIES = np.geomspace(100, 1e4, 8)
 def spheres(be: backend.Backend) -> list[dict[str, Any]]:
     """Power error on voxels, 15 mm CoCrMo."""
     rows = []
-    body = implant_shapes.sphere(0.015, subdivisions=5)
+    body = shapes.sphere(0.015, subdivisions=5)
     for cells in (10, 20, 30):
         begin = time.perf_counter()
         solution = em.EddyCurrent(spacing_m=0.03 / cells, engine="voxel").currents(body, 1e5, device=be)
@@ -39,15 +39,21 @@ def spheres(be: backend.Backend) -> list[dict[str, Any]]:
             power, _ = solution.power(solution.currents(f))
             error = power[2, 2].real / sphere_power(0.015, 1.16e6, f) - 1
             ratio = 503.29 / np.sqrt(f * 1.16e6) / (0.03 / cells)
-            rows.append({"cells_across": cells, "frequency_Hz": f, "skin_depth_over_step": round(float(ratio), 2),
-                         "error_percent": round(100 * float(error), 2)})  # fmt: skip
+            rows.append(
+                {
+                    "cells_across": cells,
+                    "frequency_Hz": f,
+                    "skin_depth_over_step": round(float(ratio), 2),
+                    "error_percent": round(100 * float(error), 2),
+                }
+            )
         rows[-1]["seconds_for_all"] = round(seconds, 2)
     return rows
 
 
 def hip(spacing_m: float, be: backend.Backend) -> dict[str, Any]:
     """Three directions, eight frequencies, all of it from the surfaces on."""
-    body = implant_shapes.hip()
+    body = shapes.hip()
     solver = em.EddyCurrent(spacing_m=spacing_m, engine="voxel")
     planned = solver.plan(body, FREQUENCIES, device=be)
     begin = time.perf_counter()
@@ -65,19 +71,25 @@ def hip(spacing_m: float, be: backend.Backend) -> dict[str, Any]:
         tensor.worst(harmonics, 1 / harmonics)
         again.append(time.perf_counter() - start)
     return {
-        "spacing_mm": 1e3 * spacing_m, "frequencies": len(FREQUENCIES), "voxels": len(tensor.cells),
+        "spacing_mm": 1e3 * spacing_m,
+        "frequencies": len(FREQUENCIES),
+        "voxels": len(tensor.cells),
         **tensor.provenance["engines"]["voxel"],
-        "seconds": round(seconds, 2), "timing_s": tensor.provenance["timing_s"],
-        "planned_seconds": round(planned["seconds"], 1), "planned_GiB": round(planned["bytes"] / 2**30, 2),
-        "peak_resident_GiB": round(memory / 2**30, 2), "seconds_per_waveform_or_orientation": round(min(again), 4),
-        "residual": float(tensor.residual.max()), "identity": float(tensor.identity.max()),
+        "seconds": round(seconds, 2),
+        "timing_s": tensor.provenance["timing_s"],
+        "planned_seconds": round(planned["seconds"], 1),
+        "planned_GiB": round(planned["bytes"] / 2**30, 2),
+        "peak_resident_GiB": round(memory / 2**30, 2),
+        "seconds_per_waveform_or_orientation": round(min(again), 4),
+        "residual": float(tensor.residual.max()),
+        "identity": float(tensor.identity.max()),
         "worst_270_Hz_W": tensor.worst(270.0)[0],
-    }  # fmt: skip
+    }
 
 
 def pieces(spacing_m: float, be: backend.Backend) -> dict[str, Any]:
     """One product with the inductances and one projection, for three sources."""
-    net = network(voxels_of(em.EddyCurrent(spacing_m=spacing_m), implant_shapes.hip()))
+    net = network(voxels_of(em.EddyCurrent(spacing_m=spacing_m), shapes.hip()))
     op = EddyOperator(net, be, "float32", 1e-5)
     x = be.asarray(np.random.default_rng(0).normal(size=(3, len(net.branches))).astype(np.float32))
     out: dict[str, Any] = {"shape": list(net.shape), "fft_shape": list(op.inductance.convolution.big)}

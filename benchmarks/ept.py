@@ -23,9 +23,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.ept import B1Map, Helmholtz
-from emdose.models.grid import Grid
+from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 FREQUENCY_Hz, SPACING_m = 128e6, 2e-3
@@ -59,8 +59,17 @@ def make_case(n: int, slices: int, snr: float) -> tuple[B1Map, np.ndarray, np.nd
     magnitude = abs(plus / plus[axis])[..., None] + rng.normal(size=grid.shape) / snr
     phase = np.angle(plus * minus / (plus * minus)[axis])[..., None] + rng.normal(size=grid.shape) / snr
     reference = np.where(mask, 100.0 * (1 + labels), 0.0)
-    b1 = B1Map(grid, FREQUENCY_Hz, magnitude, phase, mask=mask, labels=labels, reference=reference,
-               u_magnitude=1 / snr, u_phase=1 / snr)  # fmt: skip
+    b1 = B1Map(
+        grid,
+        FREQUENCY_Hz,
+        magnitude,
+        phase,
+        mask=mask,
+        labels=labels,
+        reference=reference,
+        u_magnitude=1 / snr,
+        u_phase=1 / snr,
+    )
     return b1, *cylinder.properties(x, y), mask
 
 
@@ -96,20 +105,41 @@ def time_eptlib(app: str, b1: B1Map, setting: tuple[int, int, bool, bool], threa
             for name, values in (("b1", b1.magnitude), ("phase", b1.phase), ("ref", b1.reference)):
                 file[name] = np.ascontiguousarray(np.where(b1.mask, values, 0.0).T)
         lines = [
-            'title = "benchmark"', 'description = "layered cylinder"', "method = 0",
-            "[mesh]", f"size = {list(b1.grid.shape)}", f"step = [{SPACING_m}, {SPACING_m}, {SPACING_m}]",
-            "[input]", f"frequency = {FREQUENCY_Hz:.1f}", "tx-channels = 1", "rx-channels = 1",
-            'tx-sensitivity = "in.h5:/b1"', 'trx-phase = "in.h5:/phase"', "wrapped-phase = false",
+            'title = "benchmark"',
+            'description = "layered cylinder"',
+            "method = 0",
+            "[mesh]",
+            f"size = {list(b1.grid.shape)}",
+            f"step = [{SPACING_m}, {SPACING_m}, {SPACING_m}]",
+            "[input]",
+            f"frequency = {FREQUENCY_Hz:.1f}",
+            "tx-channels = 1",
+            "rx-channels = 1",
+            'tx-sensitivity = "in.h5:/b1"',
+            'trx-phase = "in.h5:/phase"',
+            "wrapped-phase = false",
             *(['reference-image = "in.h5:/ref"'] if anatomical else []),
-            "[output]", 'electric-conductivity = "out.h5:/sigma"', 'relative-permittivity = "out.h5:/epsr"',
-            "[parameter.savitzky-golay]", f"size = [{radius}, {radius}, {radius}]", f"shape = {shape}", "degree = 2",
+            "[output]",
+            'electric-conductivity = "out.h5:/sigma"',
+            'relative-permittivity = "out.h5:/epsr"',
+            "[parameter.savitzky-golay]",
+            f"size = [{radius}, {radius}, {radius}]",
+            f"shape = {shape}",
+            "degree = 2",
             "weight-param = 0.05",
             *(["[parameter]", 'output-variance = "out.h5:/var"'] if variance else []),
-        ]  # fmt: skip
+        ]
         (Path(folder) / "run.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
         before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        run = subprocess.run([app, "run.toml"], cwd=folder, capture_output=True, text=True, check=False, timeout=3000,
-                             env={**os.environ, "OMP_NUM_THREADS": str(threads)})  # fmt: skip
+        run = subprocess.run(
+            [app, "run.toml"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=3000,
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        )
         wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
         if run.returncode or not (Path(folder) / "out.h5").exists():
             raise SystemExit(f"EPTlib failed ({run.returncode}): {run.stdout[-500:]}")

@@ -14,23 +14,26 @@ from typing import Any
 
 import numpy as np
 
-from emdose import backend
-from emdose.ept.b1map import B1Map
-from emdose.ept.csi import Csi
-from emdose.ept.csi_operators import at_centres
-from emdose.ept.helmholtz import Helmholtz
-from emdose.models.coils import Birdcage, PlaneWave
+from emdose.compute import backend
+from emdose.ept.inversion.csi import Csi
+from emdose.ept.inversion.operators import at_centres
+from emdose.ept.local.helmholtz import Helmholtz
+from emdose.ept.maps.b1map import B1Map
+from emdose.models.bodies import Phantom, box, layered_sphere, rasterise
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.coils.ideal import Birdcage, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.models.grid import Grid
-from emdose.models.phantoms import Phantom, box, layered_sphere, rasterise
-from emdose.models.tissues import Constant, Tissue
-from emdose.solvers.vie import Vie
+from emdose.models.grids.grid import Grid
+from emdose.solvers.vie.solver import Vie
 from emdose.validation.closed_forms import Sphere
 
 FREQUENCY = 128e6
 SPACING = 5e-3
-TISSUES = (Tissue("outer", 1000.0, Constant(65.0, 1.0)), Tissue("middle", 1000.0, Constant(73.0, 0.6)),
-           Tissue("inner", 1000.0, Constant(52.0, 0.34)))  # fmt: skip
+TISSUES = (
+    Tissue("outer", 1000.0, Constant(65.0, 1.0)),
+    Tissue("middle", 1000.0, Constant(73.0, 0.6)),
+    Tissue("inner", 1000.0, Constant(52.0, 0.34)),
+)
 TWO = ((0.04, 0.04, 0.035), (0.025, 0.025, 0.02))
 THREE = ((0.06, 0.06, 0.06), (0.045, 0.045, 0.045), (0.025, 0.025, 0.025))
 QUADRATURE = np.array([[1, -1j], [1, 1j]])
@@ -66,8 +69,14 @@ def b1_map(body: Phantom, b: np.ndarray, kind: str, drive: str) -> tuple[B1Map, 
     plus, minus = np.tensordot(transmit, b[:, 0], axes=1), np.tensordot(receive, b[:, 1], axes=1)
     phase = {"complex": np.angle(plus), "transceive": np.angle(plus * minus), "phaseless": None}[kind]
     pick = 0 if drive == "quadrature" else slice(None)
-    b1 = B1Map(body.grid, FREQUENCY, 1e6 * abs(plus)[pick], None if phase is None else phase[pick],
-               "transmit" if kind == "complex" else "transceive", mask=body.body)  # fmt: skip
+    b1 = B1Map(
+        body.grid,
+        FREQUENCY,
+        1e6 * abs(plus)[pick],
+        None if phase is None else phase[pick],
+        "transmit" if kind == "complex" else "transceive",
+        mask=body.body,
+    )
     return b1, list(transmit), list(receive)
 
 
@@ -79,9 +88,18 @@ def table(result: Any, body: Phantom) -> list[dict[str, float]]:
         for name in ("permittivity", "conductivity"):
             truth, values = getattr(tissue, name)(FREQUENCY), getattr(result, name)[layer]
             values = values[np.isfinite(values)]
-            row |= {f"{name}_{k}_%": round(100 * float(v), 2) for k, v in (
-                ("mean", values.mean() / truth - 1), ("median", np.median(values) / truth - 1),
-                ("sd", values.std() / truth))} if values.size else {}  # fmt: skip
+            row |= (
+                {
+                    f"{name}_{k}_%": round(100 * float(v), 2)
+                    for k, v in (
+                        ("mean", values.mean() / truth - 1),
+                        ("median", np.median(values) / truth - 1),
+                        ("sd", values.std() / truth),
+                    )
+                }
+                if values.size
+                else {}
+            )
         rows.append(row)
     return rows
 
@@ -123,9 +141,16 @@ def run(
     result = (method or Csi()).reconstruct(b1, coil, device=device, **drives)
     seconds = time.perf_counter() - begin
     settings: Any = result.settings
-    row = {"case": name, "voxels": int(body.body.sum()), "seconds": round(seconds, 1), "products": settings["products"],
-           "iterations": len(settings["history"]["data"]) - 1, "stopped": settings["stopped"],
-           "data_residual": settings["history"]["data"][-1], "csi": table(result, body)}  # fmt: skip
+    row = {
+        "case": name,
+        "voxels": int(body.body.sum()),
+        "seconds": round(seconds, 1),
+        "products": settings["products"],
+        "iterations": len(settings["history"]["data"]) - 1,
+        "stopped": settings["stopped"],
+        "data_residual": settings["history"]["data"][-1],
+        "csi": table(result, body),
+    }
     if b1.phase is not None and b1.channels == 1:
         row["helmholtz"] = table(Helmholtz(radius=1, support="window", uncertainty=False).reconstruct(b1), body)
     return row
@@ -142,8 +167,12 @@ def main() -> None:
     rows = [
         run_boxes(c, arguments.device, cache) if c in CASES else run_sphere(arguments.device) for c in arguments.case
     ]
-    result = {"benchmark": "contrast-source inversion", "date": time.strftime("%Y-%m-%d"),
-              "device": backend.get(arguments.device).describe(), "cases": rows}  # fmt: skip
+    result = {
+        "benchmark": "contrast-source inversion",
+        "date": time.strftime("%Y-%m-%d"),
+        "device": backend.get(arguments.device).describe(),
+        "cases": rows,
+    }
     text = json.dumps(result, indent=2)
     print(text)
     if arguments.out:

@@ -28,9 +28,18 @@ from typing import Any
 
 import numpy as np
 
-from emdose import backend
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.yee import Cpml, Dft, Engine, Gaussian, Region, VoltagePort, YeeProblem, materials_from_voxels
+from emdose.compute import backend
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import (
+    Cpml,
+    Dft,
+    Engine,
+    Gaussian,
+    Region,
+    VoltagePort,
+    YeeProblem,
+    materials_from_voxels,
+)
 
 STEP_M = 2e-3
 RADIUS_M = 0.1
@@ -44,7 +53,7 @@ def in_place_bandwidth(be: backend.Backend) -> float:
     rows = min(2**30 if be.name == "cuda" else 2**26, be.memory_free_bytes() // 16) // ROW
     n = rows * ROW
     a, b = be.xp.full(n, np.float32(1)), be.xp.full(n, np.float32(2))
-    module, best = be.kernels.load("bandwidth", "float"), float("inf")
+    module, best = be.kernels.load("emdose.compute", "bandwidth", "float"), float("inf")
     for _ in range(8):
         be.synchronize()
         begin = time.perf_counter()
@@ -91,11 +100,12 @@ class EngineCase:
         plan = self.engine.plan()
         bare = plan["bytes"] - plan["layers_bytes"] - plan["dft_bytes"]
         return {
-            "steps": self.steps, "setup_s": round(self.setup_s, 2),
+            "steps": self.steps,
+            "setup_s": round(self.setup_s, 2),
             "bytes_per_cell": round(plan["bytes"] / self.cells, 2),
             "bytes_per_cell_without_layers_and_dft": round(bare / self.cells, 2),
             "schedule": type(self.engine._schedule).__name__,
-        }  # fmt: skip
+        }
 
 
 def openems(program: str, n: int, wall: str, threads: int, steps: int) -> float:
@@ -143,8 +153,14 @@ def gprmax(python: str, n: int, wall: str, threads: int, steps: int) -> float:
             Path(folder, "case.in").write_text(text, encoding="utf-8")
             environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
             begin = time.perf_counter()
-            subprocess.run([python, "-m", "gprMax", "case.in", "--hide-progress-bars"], cwd=folder, env=environment,
-                           capture_output=True, text=True, check=True)  # fmt: skip
+            subprocess.run(
+                [python, "-m", "gprMax", "case.in", "--hide-progress-bars"],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
+            )
             seconds.append(time.perf_counter() - begin)
     return n**3 * steps / (seconds[1] - seconds[0]) / 1e6
 
@@ -167,19 +183,25 @@ def case(n: int, wall: str, be: backend.Backend, given: argparse.Namespace, thre
                 speeds.setdefault(name, []).append(run(program, n, wall, threads, steps))
             except (RuntimeError, subprocess.CalledProcessError) as error:
                 failed[name] = {"error": str(getattr(error, "stderr", None) or error)[-300:]}
-    found = {name: {"Mcells_per_s": round(statistics.median(runs), 1), "runs_Mcells_per_s": [round(s, 1) for s in runs]}
-             for name, runs in speeds.items()}  # fmt: skip
+    found = {
+        name: {"Mcells_per_s": round(statistics.median(runs), 1), "runs_Mcells_per_s": [round(s, 1) for s in runs]}
+        for name, runs in speeds.items()
+    }
     rooflines = [bandwidth / SWEEPS_BYTES / 1e6 for bandwidth in bandwidths]
     ratios = [speed / roofline for speed, roofline in zip(speeds["emdose"], rooflines, strict=True)]
     mine = found.pop("emdose")
     return {
-        "cells": n**3, "wall": wall, **mine, **own.about(),
+        "cells": n**3,
+        "wall": wall,
+        **mine,
+        **own.about(),
         "in_place_bandwidth_GB_s": [round(b / 1e9, 1) for b in bandwidths],
         "over_two_sweep_roofline": round(statistics.median(ratios), 2),
         "runs_over_two_sweep_roofline": [round(r, 2) for r in ratios],
-        **found, **failed,
+        **found,
+        **failed,
         **{f"over_{name}": round(mine["Mcells_per_s"] / other["Mcells_per_s"], 2) for name, other in found.items()},
-    }  # fmt: skip
+    }
 
 
 def main() -> None:

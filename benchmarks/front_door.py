@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from emdose import backend
+from emdose.compute import backend
 
 
 def seconds(command: list[str], repeats: int) -> list[float]:

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 import emdose as em
-from emdose import backend
-from emdose.solvers.vie_problem import Problem
+from emdose.compute import backend
+from emdose.solvers.vie.problem import Problem
 from emdose.validation.cases.volume_integral import edge_errors, solve_sphere
 
 
@@ -53,11 +53,17 @@ def product(spacing_m: float, be: backend.Backend, repeats: int, coil: Any) -> d
     padded = be.xp.ones((len(ports), 3, bx, by, bz), np.complex64)
     six = 2 * median_ms(lambda: be.fftn(padded, axes=(2, 3, 4)), be, repeats)
     return {
-        "spacing_m": spacing_m, "unknowns": len(problem.index), "fft_shape": [bx, by, bz], "ports_at_once": len(ports),
-        "setup_s": round(setup, 3), "ms_per_product": one, "ms_streaming": round(streaming, 3),
-        "ratio_to_streaming": round(one / streaming, 2), "ms_six_full_ffts": round(six, 3),
+        "spacing_m": spacing_m,
+        "unknowns": len(problem.index),
+        "fft_shape": [bx, by, bz],
+        "ports_at_once": len(ports),
+        "setup_s": round(setup, 3),
+        "ms_per_product": one,
+        "ms_streaming": round(streaming, 3),
+        "ratio_to_streaming": round(one / streaming, 2),
+        "ms_six_full_ffts": round(six, 3),
         "bandwidth_GB_s": round(bandwidth / 1e9, 1),
-    }  # fmt: skip
+    }
 
 
 def solve(spacing_m: float, be: backend.Backend, coil: Any, repeats: int, **options: Any) -> dict[str, Any]:
@@ -68,12 +74,16 @@ def solve(spacing_m: float, be: backend.Backend, coil: Any, repeats: int, **opti
         timings.append(fields.provenance["timing_s"])
     part = {k: round(statistics.median(t[k] for t in timings[1:]), 3) for k in timings[0]}
     return {
-        "spacing_m": spacing_m, "coil": coil.name, "ports": len(coil.ports), **options,
-        "products": fields.convergence["products"], "timing_s": part,
+        "spacing_m": spacing_m,
+        "coil": coil.name,
+        "ports": len(coil.ports),
+        **options,
+        "products": fields.convergence["products"],
+        "timing_s": part,
         "s_per_port": round(part["ports"] / len(coil.ports), 3),
         "E_error_estimate": max(fields.convergence["E_error_estimate"]),
         "closure": fields.drive(next(iter(coil.drives))).power.power()["closure"],
-    }  # fmt: skip
+    }
 
 
 def spheres(be: backend.Backend) -> list[dict[str, Any]]:
@@ -85,11 +95,18 @@ def spheres(be: backend.Backend) -> list[dict[str, Any]]:
             seconds = time.perf_counter() - begin
             error = edge_errors(fields, sphere)
             power = fields.power.power()["absorbed_W"] / sphere.power()["absorption"] - 1
-            rows.append({
-                "frequency_Hz": frequency, "spacing_m": spacing, "unknowns": fields.convergence["unknowns"],
-                "products": fields.convergence["products"], "seconds": round(seconds, 3),
-                "E_core": round(error["core"], 5), "E_all": round(error["all"], 5), "absorbed": round(power, 5),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "frequency_Hz": frequency,
+                    "spacing_m": spacing,
+                    "unknowns": fields.convergence["unknowns"],
+                    "products": fields.convergence["products"],
+                    "seconds": round(seconds, 3),
+                    "E_core": round(error["core"], 5),
+                    "E_all": round(error["all"], 5),
+                    "absorbed": round(power, 5),
+                }
+            )
     return rows
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from emdose.scenarios.loading import KINDS
-from emdose.scenarios.tables import Table
+from emdose.scenarios.shared.tables import Table
 
 
 def write(path: Path) -> None:

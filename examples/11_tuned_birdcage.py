@@ -12,7 +12,7 @@ matching of its feeds follow by circuit algebra.
 import numpy as np
 
 import emdose as em
-from emdose.solvers.network_matching import match
+from emdose.circuits.matching import match
 
 ball = em.phantoms.sphere(radius_m=0.05, spacing_m=12.5e-3)
 coil = em.BirdcageCoil(rungs=4, radius_m=0.0875, length_m=0.1, gap_m=12.5e-3)

@@ -16,7 +16,8 @@ sar = em.point_sar(fields.drive("quadrature").scale(whole_body_sar_W_kg=2.0), ge
 rod = em.implants.cylinder(8e-3, 80e-3, "Ti6Al4V", (0.05, 0, 0))
 power = em.EddyCurrent(spacing_m=2e-3).solve(rod, frequencies_Hz=1000)
 heat = em.Bioheat(spacing_m=5e-3).solve(
-    gel, rod, power, duration_s=900, frequencies_Hz=1000, rms_T_s=42, extra={"RF": sar})  # fmt: skip
+    gel, rod, power, duration_s=900, frequencies_Hz=1000, rms_T_s=42, extra={"RF": sar}
+)
 _, along = power.worst(1000)
 alone = heat.peak(along, extra=False).rise_K, heat.extra["RF"].max()
 both = heat.peak(along)

@@ -28,8 +28,13 @@ def scan(off_kelvin: float, seed: int | None) -> em.ept.B1Map:
     """B1+ of the gel at a temperature off its nominal one; without a seed, without noise."""
     gel = LayeredCylinder([0.05], [PERMITTIVITY], [SIGMA * (1 + PER_KELVIN * off_kelvin)], FREQUENCY_HZ)
     transmit, receive = gel.transmit_and_receive(x, y)
-    b1 = em.ept.B1Map(grid=grid, frequency_Hz=FREQUENCY_HZ, magnitude=np.abs(transmit),
-                      phase=np.angle(transmit * receive), mask=np.hypot(x, y) < 0.05)  # fmt: skip
+    b1 = em.ept.B1Map(
+        grid=grid,
+        frequency_Hz=FREQUENCY_HZ,
+        magnitude=np.abs(transmit),
+        phase=np.angle(transmit * receive),
+        mask=np.hypot(x, y) < 0.05,
+    )
     if seed is not None:
         noise = np.random.default_rng(seed).standard_normal((2, *grid.shape)) / SNR
         b1 = replace(b1, magnitude=b1.magnitude * (1 + noise[0]), phase=b1.phase + noise[1])
@@ -51,8 +56,10 @@ budget = {
 u_c = math.sqrt(sum(u**2 for u in budget.values()))
 expected = means[0].u_conductivity / sigma.mean()  # what emdose propagates from the noise of one scan
 
-print(f"{SCANS} scans: mean {sigma.mean():.4f} S/m, standard deviation {sigma.std(ddof=1) / sigma.mean():.2%} "
-      f"(noise alone: {expected:.2%})")  # fmt: skip
+print(
+    f"{SCANS} scans: mean {sigma.mean():.4f} S/m, standard deviation {sigma.std(ddof=1) / sigma.mean():.2%} "
+    f"(noise alone: {expected:.2%})"
+)
 for name, u in budget.items():
     print(f"{name:32} {u:7.3%} {(u / u_c) ** 2:5.0%} of the variance")
 print(f"{'combined, u_c':32} {u_c:7.3%}")

@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from emdose import backend, kernel_loader
+from emdose.compute import backend, kernel_loader
 
 if importlib.util.find_spec("hypothesis"):
     from hypothesis import HealthCheck, settings

@@ -15,10 +15,10 @@ import pytest
 
 from command_line import call, one_line
 from emdose import __version__
-from emdose.backend import Backend
 from emdose.cli.progress import RunProgress, duration, plan_line, remaining, size, solved_share
+from emdose.compute.backend import Backend
 from emdose.errors import EmdoseWarning, OutputError
-from emdose.io import results
+from emdose.io.disk import run_files
 from emdose.scenarios import bundled_names
 
 SMALL = """
@@ -59,8 +59,15 @@ def done(tmp_path_factory):
 
 
 def shell(*arguments, cwd=None, **options):
-    return subprocess.run([*EMDOSE, *map(str, arguments)], cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True,
-                          timeout=600, **options)  # fmt: skip
+    return subprocess.run(
+        [*EMDOSE, *map(str, arguments)],
+        cwd=cwd,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        **options,
+    )
 
 
 # ---- a good run ----------------------------------------------------------------------------------------------------
@@ -69,8 +76,12 @@ def test_run_writes_everything_and_says_so(done):
     folder, process = done
     assert process.returncode == 0, process.stderr
     assert {p.name for p in folder.iterdir()} == {
-        "report.html", "result.h5", "summary.json", "fields.vti", "scenario.lock.toml",
-    }  # fmt: skip
+        "report.html",
+        "result.h5",
+        "summary.json",
+        "fields.vti",
+        "scenario.lock.toml",
+    }
     summary = json.loads((folder / "summary.json").read_text())
     assert f"{summary['quantities']['psSAR10g']['value']:.4g}" in process.stdout
     assert "IEC 60601-2-33 edition 2022" in process.stdout
@@ -82,8 +93,16 @@ def test_run_writes_everything_and_says_so(done):
 def test_progress_without_a_terminal_is_plain_lines(done):
     # Oracle: a plan before the solution, stages in order, no control characters.
     lines = done[1].stderr.splitlines()
-    words = ["results go to", "plan:", "setting up", "solving port 1 of 2", "solving port 2 of 2", "averaging",
-             "checking", "writing"]  # fmt: skip
+    words = [
+        "results go to",
+        "plan:",
+        "setting up",
+        "solving port 1 of 2",
+        "solving port 2 of 2",
+        "averaging",
+        "checking",
+        "writing",
+    ]
     at = [next(i for i, line in enumerate(lines) if word in line) for word in words]
     assert at == sorted(at)
     assert "MiB" in lines[at[1]]
@@ -107,8 +126,9 @@ def test_check_of_a_folder(done, capsys, tmp_path):
     code, out, _ = call(capsys, "check", folder, "--json", tmp_path / "one.json")
     assert code == 0
     assert "binds first" in out
-    code, out, _ = call(capsys, "check", folder, "--duty-cycle", 0.1, "--edition", "2010+A2:2015", "--json",
-                        tmp_path / "two.json")  # fmt: skip
+    code, out, _ = call(
+        capsys, "check", folder, "--duty-cycle", 0.1, "--edition", "2010+A2:2015", "--json", tmp_path / "two.json"
+    )
     assert code == 0
     assert "edition 2010+A2:2015" in out
     one, two = (json.loads((tmp_path / f"{n}.json").read_text())["checks"][0] for n in ("one", "two"))
@@ -157,8 +177,15 @@ def test_validate(capsys, tmp_path, monkeypatch):
     assert code == 0
     assert report["passed"] is True
     assert set(report["rows"][0]) == {
-        "case", "oracle", "quantity", "reference", "result", "error", "tolerance", "passed",
-    }  # fmt: skip
+        "case",
+        "oracle",
+        "quantity",
+        "reference",
+        "result",
+        "error",
+        "tolerance",
+        "passed",
+    }
     assert "rows within their tolerance" in out
     assert f"case 1 of 1: {name}" in err
     bad = cases.Row("bad", "none", "x", 1.0, 2.0, 1.0, 0.1, False)
@@ -171,7 +198,7 @@ def test_validate(capsys, tmp_path, monkeypatch):
 
 def test_devices(capsys, monkeypatch):
     # Oracle: the CPU is always there; the bandwidth is measured elsewhere.
-    monkeypatch.setattr("emdose.backend.measure_bandwidth", lambda _: 1.234e10)
+    monkeypatch.setattr("emdose.compute.backend.measure_bandwidth", lambda _: 1.234e10)
     code, out, _ = call(capsys, "devices")
     assert code == 0
     assert out.startswith("cpu: ")
@@ -198,7 +225,7 @@ def test_devices(capsys, monkeypatch):
         ("12.5e-3", '12.5e-3\ntissue = "liverr"', "phantom.tissue: unknown tissue; found 'liverr'"),
         ('type = "sphere"', 'type = "file"\nfile = "no.nii"', "phantom"),
     ],
-)  # fmt: skip
+)
 def test_wrong_scenario(small, capsys, old, new, words):
     # Oracle: what this test wrote into the file; nothing may be left behind.
     assert old in SMALL
@@ -386,16 +413,20 @@ def slow_run(folder, *more):
     code = (
         "import signal, sys, time\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # background jobs of a shell ignore it
-        "from emdose.solvers import vie\n"
-        "from emdose.io.checkpoint import PortCheckpoint\n"
+        "from emdose.io.disk.checkpoint import PortCheckpoint\n"
         "save = PortCheckpoint.save\n"
         "def slow(self, port, J):\n    save(self, port, J)\n    time.sleep(120)\n"
         "PortCheckpoint.save = slow\n"
         "from emdose.cli import main\n"
         "main(sys.argv[1:])\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, "run", "small.toml", "--out", "out", *more], cwd=folder,
-                               env=ENVIRONMENT, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "run", "small.toml", "--out", "out", *more],
+        cwd=folder,
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     for _ in range(2400):
         if (folder / "out" / "checkpoint" / "port-0000.npz").exists() or process.poll() is not None:
             break
@@ -437,7 +468,7 @@ def test_stopped_and_resumed(small, capsys, sign):
     code, _, err = call(capsys, "run", small, "--out", folder / "out", "--resume", "--no-report")
     assert code == 0
     assert "going on with 1 solved port" in err
-    ports = results.read_summary(folder / "out")["convergence"]["ports"]
+    ports = run_files.read_summary(folder / "out")["convergence"]["ports"]
     assert [p["resumed"] for p in ports] == [True, False]
     assert not list((folder / "out").glob("*.part")) + list((folder / "out").glob(".*"))
 
@@ -448,7 +479,7 @@ def test_warnings_of_a_run_that_fails_are_told(small, capsys, monkeypatch):
         warnings.warn("no checkpoint from here on", EmdoseWarning, stacklevel=2)
         raise OutputError("disk full")
 
-    monkeypatch.setattr("emdose.scenarios.rf.job.Job.execute", full)
+    monkeypatch.setattr("emdose.scenarios.kinds.rf.job.Job.execute", full)
     code, _, err = call(capsys, "run", small, "--out", small.parent / "out", "--quiet")
     assert code == 2
     assert err.splitlines()[-2:] == ["emdose: warning: no checkpoint from here on", "emdose: error: disk full"]
@@ -461,7 +492,7 @@ def test_missed_tolerance(small, capsys):
     assert code == 1
     assert "misses the tolerance" in err.splitlines()[-1]
     assert "WARNING: " in out
-    assert results.read_summary(small.parent / "out")["convergence"]["converged"] is False
+    assert run_files.read_summary(small.parent / "out")["convergence"]["converged"] is False
 
 
 def test_a_bug_is_one_line_and_a_file(small, capsys, monkeypatch, tmp_path):
@@ -504,8 +535,17 @@ def test_progress_in_a_terminal():
     console = Console(force_terminal=True, width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with RunProgress(console) as progress:
         progress({"stage": "claimed", "name": "x", "folder": "out", "ports": (0, 1)})
-        progress({"stage": "plan", "shape": (2, 3, 4), "unknowns": 5, "ports": 2, "device": "cpu", "bytes": 2**31,
-                  "seconds": 100.0})  # fmt: skip
+        progress(
+            {
+                "stage": "plan",
+                "shape": (2, 3, 4),
+                "unknowns": 5,
+                "ports": 2,
+                "device": "cpu",
+                "bytes": 2**31,
+                "seconds": 100.0,
+            }
+        )
         progress({"stage": "port", "port": 0, "ports": 2, "residual": 1.0, "tolerance": 1e-4})
         progress._solving_since -= 10.0
         progress({"stage": "port", "port": 1, "ports": 2, "residual": 1e-2, "tolerance": 1e-4})
@@ -535,10 +575,10 @@ def test_names_are_not_markup(capsys):
     # Oracle: what users call things must come out as they wrote it, "[/]" included.
     from rich.console import Console
 
-    from emdose.cli import show
+    from emdose.report import terminal
 
-    show.table(Console(width=60), ("name", "value"), [("[/] [red]gel", "1"), (("fine", "green"), "2")], right=(1,))
-    show.say(Console(width=60), "a [/] b")
+    terminal.table(Console(width=60), ("name", "value"), [("[/] [red]gel", "1"), (("fine", "green"), "2")], right=(1,))
+    terminal.say(Console(width=60), "a [/] b")
     out = capsys.readouterr().out
     assert "[/] [red]gel" in out
     assert "a [/] b" in out
@@ -548,10 +588,10 @@ def test_narrow_terminals_cut_no_numbers(done, capsys, monkeypatch):
     # Oracle: every number of the wide table is in the narrow one.
     from rich.console import Console
 
-    from emdose.cli import show
+    from emdose.report import terminal
 
     rows = json.loads((done[0] / "summary.json").read_text())["checks"]
-    show.checks(Console(width=80), rows, {})
+    terminal.checks(Console(width=80), rows, {})
     out = capsys.readouterr().out
     assert all(f"{row['limit']:.3g} W/kg" in out for row in rows if row["limit"] is not None)
     assert all(f"{row['value']:.3g} " in out for row in rows if row["value"] is not None)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from command_line import call, one_line
-from emdose.scenarios import text
+from emdose.scenarios.shared import toml
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 FREQUENCY_HZ = 127.74e6
@@ -35,7 +35,7 @@ def scenario(folder, **changes):
         "methods": {"h": {"type": "helmholtz"}},
     } | changes
     path = folder / "case.toml"
-    path.write_text(text.dump(content), encoding="utf-8")
+    path.write_text(toml.dump(content), encoding="utf-8")
     return path
 
 

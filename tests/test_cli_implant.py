@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from command_line import call, one_line
-from emdose.io import power_tensors
-from emdose.models import implant_shapes as shapes
-from emdose.scenarios import text
+from emdose.models.implants import shapes
+from emdose.scenarios.kinds.implant_gradient import tensor_files
+from emdose.scenarios.shared import toml
 
 SCENARIO = {
     "scenario": {"kind": "implant-gradient", "name": "rod"},
@@ -49,7 +49,7 @@ def files(tmp_path_factory):
 def folder(files, tmp_path, monkeypatch):
     """A folder of the test's own with the surface of the rod."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(power_tensors, "cache_folder", lambda: tmp_path / "cache" / "kernels")
+    monkeypatch.setattr(tensor_files, "cache_folder", lambda: tmp_path / "cache" / "kernels")
     shutil.copy(files / "rod.stl", tmp_path)
     return tmp_path
 
@@ -65,7 +65,7 @@ def write(folder, changes=(), name="rod.toml"):
             table.pop(last)
         else:
             table[last] = value
-    (folder / name).write_text(text.dump(tables), encoding="utf-8")
+    (folder / name).write_text(toml.dump(tables), encoding="utf-8")
     return folder / name
 
 
@@ -123,17 +123,30 @@ GEL = {"type": "gel-box", "size_m": [0.05, 0.05, 0.08], "spacing_m": 5e-3}
         # The list of the issue: each is one line that names file and field.
         ({"implant.file": "open.stl"}, ("open.stl", "open")),
         ({"implant.unit": "m"}, ("rod.stl", "unit")),
-        ({"implant": {"type": "files", "parts": {
-            "a": {"file": "rod.stl", "unit": "mm", "metal": "CoCrMo"},
-            "b": {"file": "shifted.stl", "unit": "mm", "metal": "Ti6Al4V"}}}}, ("overlap",)),
+        (
+            {
+                "implant": {
+                    "type": "files",
+                    "parts": {
+                        "a": {"file": "rod.stl", "unit": "mm", "metal": "CoCrMo"},
+                        "b": {"file": "shifted.stl", "unit": "mm", "metal": "Ti6Al4V"},
+                    },
+                }
+            },
+            ("overlap",),
+        ),
         ({"phantom": GEL, "implant.position_m": [0.0, 0.0, 0.05]}, ("rod.toml", "implant", "outside the phantom")),
         ({"phantom": GEL, "implant.position_m": [0.0, 0.0, 1.0]}, ("rod.toml", "implant", "outside the phantom")),
         ({"implant.metal": "unobtainium"}, ("rod.toml", "implant.metal", "unknown metal")),
-        ({"metals": {"mine": {"conductivity_S_m": 0.0}}, "implant.metal": "mine"},
-         ("rod.toml", "metals.mine.conductivity_S_m", "S/m")),
+        (
+            {"metals": {"mine": {"conductivity_S_m": 0.0}}, "implant.metal": "mine"},
+            ("rod.toml", "metals.mine.conductivity_S_m", "S/m"),
+        ),
         ({"solver.spacing_m": 12e-3}, ("rod.toml", "spacing_m", "wall")),
-        ({"exposures": {"wave": {"type": "samples", "file": "mean.csv", "quantity": "dB/dt"}}},
-         ("mean.csv", "non-zero mean dB/dt")),
+        (
+            {"exposures": {"wave": {"type": "samples", "file": "mean.csv", "quantity": "dB/dt"}}},
+            ("mean.csv", "non-zero mean dB/dt"),
+        ),
         (PULSEQ | {"exposures": {"seq": {"type": "pulseq", "file": "empty.seq"}}}, ("empty.seq", "empty")),
         (PULSEQ | {"exposures": {"seq": {"type": "pulseq", "file": "corrupt.seq"}}}, ("corrupt.seq", "damaged")),
         (PULSEQ | {"exposures": {"seq": {"type": "pulseq", "file": "mean.seq"}}}, ("mean.seq", "non-zero mean dB/dt")),
@@ -149,11 +162,22 @@ GEL = {"type": "gel-box", "size_m": [0.05, 0.05, 0.08], "spacing_m": 5e-3}
         ({"exposures.ISO.duration_min": 3}, ("rod.toml", "duration_s = 180")),
         ({"solver.frequencies_Hz": [1000.0, 270.0]}, ("rod.toml", "frequencies_Hz", "growing")),
         ({"rf": {"file": "result.h5"}}, ("rod.toml", "rf.file", "result.h5")),
-        ({"gradients": {"type": "wires", "position_m": [0, 0, 0], "x_file": "w.csv", "y_file": "w.csv",
-                        "z_file": "w.csv", "unit": "mm"}}, ("w.csv", "no such file")),
+        (
+            {
+                "gradients": {
+                    "type": "wires",
+                    "position_m": [0, 0, 0],
+                    "x_file": "w.csv",
+                    "y_file": "w.csv",
+                    "z_file": "w.csv",
+                    "unit": "mm",
+                }
+            },
+            ("w.csv", "no such file"),
+        ),
     ],
     ids=lambda v: v[0] if isinstance(v, tuple) else None,
-)  # fmt: skip
+)
 def test_what_is_wrong_is_one_line_and_exit_code_2(files, folder, capsys, changes, words):
     """Oracle: the contract of the command line."""
     shutil.copytree(files, folder, dirs_exist_ok=True)
@@ -168,9 +192,9 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(files, folder, capsys, change
 
 def test_inside_out_surface_is_turned(folder, capsys):
     """Oracle: the rod itself; a surface turned inside out is repaired and the report of the surface says so."""
-    from emdose.io.folders import read_result
     from emdose.io.meshes import write_implant
-    from emdose.models.implants import Implant, Part
+    from emdose.models.implants.implant import Implant, Part
+    from emdose.scenarios.results import read_result
 
     rod = shapes.cylinder(5e-3, 30e-3).parts[0]
     turned = Implant("rod", (Part("rod", rod.vertices, rod.triangles[:, ::-1], rod.metal),))

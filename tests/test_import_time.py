@@ -9,8 +9,21 @@ import pytest
 
 import emdose
 
-HEAVY = ("scipy", "matplotlib", "pyvista", "vtkmodules", "nibabel", "h5py", "meshio", "pydantic", "rich", "typer",
-         "cupy", "jinja2", "psutil")  # fmt: skip
+HEAVY = (
+    "scipy",
+    "matplotlib",
+    "pyvista",
+    "vtkmodules",
+    "nibabel",
+    "h5py",
+    "meshio",
+    "pydantic",
+    "rich",
+    "typer",
+    "cupy",
+    "jinja2",
+    "psutil",
+)
 
 
 def test_import_loads_nothing_heavy():

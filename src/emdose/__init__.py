@@ -12,11 +12,12 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from emdose import ept, eptlib_bridge
+    from emdose.circuits.network import Network
     from emdose.compliance import check
-    from emdose.dosimetry.averaging import AveragingPlan, MassAverage, mass_average
+    from emdose.dosimetry.averaging.cubic import AveragingPlan, MassAverage, mass_average
     from emdose.dosimetry.power import tissue_sar
     from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar, whole_body_sar
-    from emdose.dosimetry.thermal import TemperatureMap, cem43, temperature_map, thermal_dose
+    from emdose.dosimetry.temperature import TemperatureMap, cem43, temperature_map, thermal_dose
     from emdose.errors import (
         ConvergenceError,
         DeviceError,
@@ -26,44 +27,46 @@ if TYPE_CHECKING:
         OutputError,
         ResourceError,
     )
-    from emdose.io.b1 import read_b1
-    from emdose.io.folders import read_result
+    from emdose.io.bodies.phantoms import read_phantom, write_phantom
+    from emdose.io.gradients.pulseq import read_sequence
+    from emdose.io.gradients.wire_paths import read_gradient_coil
+    from emdose.io.maps.b1 import read_b1
+    from emdose.io.maps.property_maps import read_property_map, write_property_map
     from emdose.io.meshes import read_implant, write_implant
-    from emdose.io.phantoms import read_phantom, write_phantom
-    from emdose.io.property_maps import read_property_map, write_property_map
-    from emdose.io.pulseq import read_sequence
     from emdose.io.touchstone import read_touchstone, write_touchstone
-    from emdose.io.wire_paths import read_gradient_coil
-    from emdose.models import conductors, metals, phantoms, tissues, waveforms
-    from emdose.models import implant_shapes as implants
-    from emdose.models.circuit_coils import CircuitCoil
-    from emdose.models.coil_builders import BirdcageCoil, CapacitorLoop, CapacitorLoopArray, Dipole
-    from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
+    from emdose.models import bodies as phantoms
+    from emdose.models import gradients as waveforms
+    from emdose.models.bodies import Phantom, tissues
+    from emdose.models.bodies.tissues import Tissue, TissueTable
+    from emdose.models.coils import conductors
+    from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop, CapacitorLoopArray, Dipole
+    from emdose.models.coils.circuit import CircuitCoil
+    from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray, PlaneWave
     from emdose.models.exposure import Exposure
-    from emdose.models.gradient_coils import GradientCoil, GradientSet
-    from emdose.models.grid import Grid
-    from emdose.models.implants import Implant
-    from emdose.models.metals import Metal
-    from emdose.models.phantoms import Phantom
-    from emdose.models.rectilinear import RectilinearGrid
-    from emdose.models.tissues import Tissue, TissueTable
+    from emdose.models.gradients.coils import GradientCoil, GradientSet
+    from emdose.models.grids.grid import Grid
+    from emdose.models.grids.rectilinear import RectilinearGrid
+    from emdose.models.implants import metals
+    from emdose.models.implants import shapes as implants
+    from emdose.models.implants.implant import Implant
+    from emdose.models.implants.metals import Metal
     from emdose.report import write_report
+    from emdose.scenarios.results import read_result
     from emdose.scenarios.run import run as run_scenario
-    from emdose.solvers.bioheat import Bioheat, HeatCourse, HeatResult
-    from emdose.solvers.eddy import EddyCurrent
-    from emdose.solvers.fdtd import Fdtd
-    from emdose.solvers.fdtd_cosimulation import CoSimulation
-    from emdose.solvers.fields import Fields
-    from emdose.solvers.network import Network
-    from emdose.solvers.power_tensor import PowerTensor
-    from emdose.solvers.vie import Vie
+    from emdose.solvers.eddy.solver import EddyCurrent
+    from emdose.solvers.fdtd.cosimulation import CoSimulation
+    from emdose.solvers.fdtd.solver import Fdtd
+    from emdose.solvers.heat.solver import Bioheat, HeatCourse, HeatResult
+    from emdose.solvers.results.fields import Fields
+    from emdose.solvers.results.power_tensor import PowerTensor
+    from emdose.solvers.vie.solver import Vie
 
 _WHERE = {
     "emdose.compliance": ("check",),
-    "emdose.dosimetry.averaging": ("AveragingPlan", "MassAverage", "mass_average"),
+    "emdose.dosimetry.averaging.cubic": ("AveragingPlan", "MassAverage", "mass_average"),
     "emdose.dosimetry.power": ("tissue_sar",),
     "emdose.dosimetry.sar": ("SarMap", "peak", "point_sar", "region_sar", "whole_body_sar"),
-    "emdose.dosimetry.thermal": ("TemperatureMap", "cem43", "temperature_map", "thermal_dose"),
+    "emdose.dosimetry.temperature": ("TemperatureMap", "cem43", "temperature_map", "thermal_dose"),
     "emdose.errors": (
         "ConvergenceError",
         "DeviceError",
@@ -73,44 +76,44 @@ _WHERE = {
         "OutputError",
         "ResourceError",
     ),
-    "emdose.io.b1": ("read_b1",),
-    "emdose.io.folders": ("read_result",),
+    "emdose.io.maps.b1": ("read_b1",),
+    "emdose.scenarios.results": ("read_result",),
     "emdose.io.meshes": ("read_implant", "write_implant"),
-    "emdose.io.phantoms": ("read_phantom", "write_phantom"),
-    "emdose.io.property_maps": ("read_property_map", "write_property_map"),
-    "emdose.io.pulseq": ("read_sequence",),
-    "emdose.io.wire_paths": ("read_gradient_coil",),
+    "emdose.io.bodies.phantoms": ("read_phantom", "write_phantom"),
+    "emdose.io.maps.property_maps": ("read_property_map", "write_property_map"),
+    "emdose.io.gradients.pulseq": ("read_sequence",),
+    "emdose.io.gradients.wire_paths": ("read_gradient_coil",),
     "emdose.io.touchstone": ("read_touchstone", "write_touchstone"),
-    "emdose.models.circuit_coils": ("CircuitCoil",),
-    "emdose.models.coil_builders": ("BirdcageCoil", "CapacitorLoop", "CapacitorLoopArray", "Dipole"),
-    "emdose.models.coils": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
+    "emdose.models.coils.circuit": ("CircuitCoil",),
+    "emdose.models.coils.builders": ("BirdcageCoil", "CapacitorLoop", "CapacitorLoopArray", "Dipole"),
+    "emdose.models.coils.ideal": ("Birdcage", "Coil", "Loop", "LoopArray", "PlaneWave"),
     "emdose.models.exposure": ("Exposure",),
-    "emdose.models.gradient_coils": ("GradientCoil", "GradientSet"),
-    "emdose.models.grid": ("Grid",),
-    "emdose.models.implants": ("Implant",),
-    "emdose.models.metals": ("Metal",),
-    "emdose.models.phantoms": ("Phantom",),
-    "emdose.models.rectilinear": ("RectilinearGrid",),
-    "emdose.models.tissues": ("Tissue", "TissueTable"),
+    "emdose.models.gradients.coils": ("GradientCoil", "GradientSet"),
+    "emdose.models.grids.grid": ("Grid",),
+    "emdose.models.implants.implant": ("Implant",),
+    "emdose.models.implants.metals": ("Metal",),
+    "emdose.models.bodies": ("Phantom",),
+    "emdose.models.grids.rectilinear": ("RectilinearGrid",),
+    "emdose.models.bodies.tissues": ("Tissue", "TissueTable"),
     "emdose.report": ("write_report",),
-    "emdose.solvers.fdtd": ("Fdtd",),
-    "emdose.solvers.fdtd_cosimulation": ("CoSimulation",),
-    "emdose.solvers.bioheat": ("Bioheat", "HeatCourse", "HeatResult"),
-    "emdose.solvers.eddy": ("EddyCurrent",),
-    "emdose.solvers.fields": ("Fields",),
-    "emdose.solvers.network": ("Network",),
-    "emdose.solvers.power_tensor": ("PowerTensor",),
-    "emdose.solvers.vie": ("Vie",),
+    "emdose.solvers.fdtd.solver": ("Fdtd",),
+    "emdose.solvers.fdtd.cosimulation": ("CoSimulation",),
+    "emdose.solvers.heat.solver": ("Bioheat", "HeatCourse", "HeatResult"),
+    "emdose.solvers.eddy.solver": ("EddyCurrent",),
+    "emdose.solvers.results.fields": ("Fields",),
+    "emdose.circuits.network": ("Network",),
+    "emdose.solvers.results.power_tensor": ("PowerTensor",),
+    "emdose.solvers.vie.solver": ("Vie",),
 }
 _MODULES = {
-    "conductors": "emdose.models.conductors",
+    "conductors": "emdose.models.coils.conductors",
     "ept": "emdose.ept",
     "eptlib_bridge": "emdose.eptlib_bridge",
-    "implants": "emdose.models.implant_shapes",
-    "metals": "emdose.models.metals",
-    "phantoms": "emdose.models.phantoms",
-    "tissues": "emdose.models.tissues",
-    "waveforms": "emdose.models.waveforms",
+    "implants": "emdose.models.implants.shapes",
+    "metals": "emdose.models.implants.metals",
+    "phantoms": "emdose.models.bodies",
+    "tissues": "emdose.models.bodies.tissues",
+    "waveforms": "emdose.models.gradients",
 }
 _RENAMED = {"run_scenario": ("emdose.scenarios", "run")}
 _HOME = {name: (module, name) for module, names in _WHERE.items() for name in names} | _RENAMED

@@ -1,4 +1,4 @@
-"""Text that is shipped inside the package: data tables and kernel sources."""
+"""Data tables that are shipped inside the package."""
 
 from __future__ import annotations
 
@@ -29,8 +29,3 @@ def csv_rows(name: str) -> list[dict[str, str]]:
     """
     lines = (line for line in text(name).splitlines(keepends=True) if line.strip())
     return list(csv.DictReader(line for line in lines if not line.lstrip().startswith(("#", '"#'))))
-
-
-def kernel_text(name: str) -> str:
-    """Source of a kernel file, ``emdose/solvers/kernels/<name>`` (for example "average.cuh")."""
-    return files("emdose").joinpath("solvers", "kernels", name).read_text(encoding="utf-8")

@@ -19,13 +19,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emdose.compliance import check
-from emdose.dosimetry.averaging import MassAverage
+from emdose.dosimetry.averaging.cubic import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
-from emdose.models.grid import Grid
-from emdose.models.phantoms import Phantom
-from emdose.models.tissues import Constant, Tissue, TissueTable
-from emdose.solvers.fields import Fields, PowerBalance
+from emdose.models.bodies import Phantom
+from emdose.models.bodies.tissues import Constant, Tissue, TissueTable
+from emdose.models.grids.grid import Grid
+from emdose.solvers.results.fields import Fields, PowerBalance
 
 LAYERS = np.array([0, 0, 0, 0, 0, 0, 1, 1, 2, 3], float)
 SMALL, LARGE = "head (one layer)", "head (two layers)"
@@ -49,8 +49,21 @@ def make_fields(body, provenance=None):
     B = np.zeros(shape, complex)
     B[0, 0], B[0, 1] = 2e-6, -2e-6j
     power = PowerBalance(*(np.array([[p + 0j]]) for p in (112.0, 112.0, 0.0)))
-    return Fields(body.grid, 128e6, np.zeros(shape, complex), B, body.body, body.mass_kg, power, ("quadrature",),
-                  {"quadrature": np.ones(1)}, "A", np.zeros(1), {}, provenance or {})  # fmt: skip
+    return Fields(
+        body.grid,
+        128e6,
+        np.zeros(shape, complex),
+        B,
+        body.body,
+        body.mass_kg,
+        power,
+        ("quadrature",),
+        {"quadrature": np.ones(1)},
+        "A",
+        np.zeros(1),
+        {},
+        provenance or {},
+    )
 
 
 BODY = make_body()
@@ -194,9 +207,7 @@ def test_a_chosen_head_counts_and_the_other_is_listed():
 def test_a_given_exposed_part_counts_and_the_others_are_listed():
     # Oracle: upper half, 80 kg, r = 0.5: 112 / 80 = 1.4 W/kg against 6 W/kg.
     found = rows(run(exposed=top(5)), "partial-body SAR")
-    assert (found[0].value, found[0].limit_value, found[0].counted) == (
-        pytest.approx(1.4), pytest.approx(6.0), True
-    )  # fmt: skip
+    assert (found[0].value, found[0].limit_value, found[0].counted) == (pytest.approx(1.4), pytest.approx(6.0), True)
     assert [c.counted for c in found[1:]] == [False, False]
 
 
@@ -204,16 +215,18 @@ def test_without_a_coil_there_are_still_two_exposed_parts():
     # Oracle: the slab, and the whole phantom with r = 1, whose limit is the whole-body one.
     found = rows(run(coil=None), "partial-body SAR")
     assert [(c.value, c.limit_value) for c in found] == [
-        (pytest.approx(1.75), pytest.approx(6.8)), (pytest.approx(0.7), pytest.approx(2.0))
-    ]  # fmt: skip
+        (pytest.approx(1.75), pytest.approx(6.8)),
+        (pytest.approx(0.7), pytest.approx(2.0)),
+    ]
 
 
 def test_a_flat_loop_encloses_no_body():
     # Oracle: a loop across z has no extent along z, so the slab and the whole phantom remain.
     loop = SimpleNamespace(extent_m=((-0.1, -0.1, 0.0), (0.1, 0.1, 0.0)))
     assert [c.region.split(",")[0] for c in rows(run(coil=loop), "partial-body SAR")] == [
-        "95 % power slab", "whole phantom"
-    ]  # fmt: skip
+        "95 % power slab",
+        "whole phantom",
+    ]
 
 
 def test_patient_heavier_than_the_phantom():
@@ -358,10 +371,16 @@ def test_silence_is_below_every_limit():
         ({"extremities": np.ones((4, 4, 10)), "coil_type": "local"}, "not a mask"),
         ({"average_10g": mass_average_of(np.zeros((2, 2, 2)))}, "not a 10 g average"),
         ({"average_10g": mass_average_of(SAR.value, 1e-3)}, "not a 10 g average"),
-        ({"fields": replace(FIELDS, ports=("a", "b"), E=np.tile(FIELDS.E, (2, 1, 1, 1, 1)),
-                            B=np.tile(FIELDS.B, (2, 1, 1, 1, 1)))}, r"call \.drive"),
+        (
+            {
+                "fields": replace(
+                    FIELDS, ports=("a", "b"), E=np.tile(FIELDS.E, (2, 1, 1, 1, 1)), B=np.tile(FIELDS.B, (2, 1, 1, 1, 1))
+                )
+            },
+            r"call \.drive",
+        ),
     ],
-)  # fmt: skip
+)
 def test_bad_input_is_one_line(options, message):
     # Oracle: InputError that names the field or lists the choices.
     with pytest.raises(InputError, match=message) as error:

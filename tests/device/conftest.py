@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from strict_device import strict_backend
 
-from emdose import backend
+from emdose.compute import backend
 
 _imitated = strict_backend()
 

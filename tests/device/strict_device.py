@@ -28,7 +28,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from emdose import backend, kernel_loader
+from emdose.compute import backend, kernel_loader
 
 _REDUCE = frozenset({"axis", "out", "keepdims"})
 METHODS: dict[str, frozenset[str]] = {
@@ -198,8 +198,10 @@ class DeviceArray:
         return bool(self.get())
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
-        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy "
-                        "array explicitly.")  # fmt: skip
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct a NumPy "
+            "array explicitly."
+        )
 
     def __repr__(self) -> str:
         return f"device {self._array!r}"
@@ -319,7 +321,7 @@ def _add_operators() -> None:
 
 
 _add_operators()
-DeviceArray.__module__ = "cupy"  # by which emdose.backend.of knows where an array lives
+DeviceArray.__module__ = "cupy"  # by which emdose.compute.backend.of knows where an array lives
 DeviceArray.__qualname__ = DeviceArray.__name__ = "ndarray"
 
 
@@ -391,13 +393,15 @@ class Fft:
         return n
 
     @classmethod
-    def fftn(cls, x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False, *,
-             plan: Any = None) -> DeviceArray:  # fmt: skip
+    def fftn(
+        cls, x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False, *, plan: Any = None
+    ) -> DeviceArray:
         return cls._transform(scipy.fft.fft, x, s, axes, norm, overwrite_x)
 
     @classmethod
-    def ifftn(cls, x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False, *,
-              plan: Any = None) -> DeviceArray:  # fmt: skip
+    def ifftn(
+        cls, x: Any, s: Any = None, axes: Any = None, norm: Any = None, overwrite_x: bool = False, *, plan: Any = None
+    ) -> DeviceArray:
         return cls._transform(scipy.fft.ifft, x, s, axes, norm, overwrite_x)
 
     @staticmethod

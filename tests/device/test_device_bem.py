@@ -7,10 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.solvers.bem import ChargeOperator
-from emdose.solvers.bem_mesh import Surface
-from emdose.solvers.thin_skin import thin_skin_power
+from emdose.compute import backend
+from emdose.solvers.eddy.thin_skin.power import thin_skin_power
+from emdose.solvers.surface.charges import ChargeOperator
+from emdose.solvers.surface.mesh import Surface
 
 
 def _ring(around: int = 10, across: int = 6) -> tuple[np.ndarray, np.ndarray]:
@@ -30,8 +30,9 @@ def test_thin_skin_of_a_ring(cuda: backend.Backend, real: str) -> None:
     implant = SimpleNamespace(
         parts=[SimpleNamespace(name="ring", vertices=_ring()[0], triangles=_ring()[1], metal=metal)]
     )
-    found, expected = (thin_skin_power(implant, [1e5, 1e6], be, tolerance=1e-6, real=real)
-                       for be in (cuda, backend.get("cpu")))  # fmt: skip
+    found, expected = (
+        thin_skin_power(implant, [1e5, 1e6], be, tolerance=1e-6, real=real) for be in (cuda, backend.get("cpu"))
+    )
     for name in ("matrix", "surface_loss", "tangential_field", "error_estimate"):
         a, b = getattr(found, name), getattr(expected, name)
         assert type(a) is np.ndarray

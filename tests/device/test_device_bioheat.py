@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import ResourceError
-from emdose.solvers.bioheat_adi import Envelope, Perfusion
-from emdose.solvers.bioheat_problem import HeatMaps
-from emdose.solvers.heat_solution import heat, steady
+from emdose.solvers.heat.problem import HeatMaps
+from emdose.solvers.heat.rise import heat, steady
+from emdose.solvers.heat.stepping import Envelope, Perfusion
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +31,9 @@ def case() -> tuple[HeatMaps, np.ndarray]:
 def test_rises(case: tuple, cuda: backend.Backend, dtype: str) -> None:
     maps, q = case
     envelopes = [Envelope.constant(), Envelope.until(30.0), Envelope.constant()]
-    found, expected = (heat(maps, q, 120.0, times_s=[30.0], envelope=envelopes, dtype=dtype, device=d)
-                       for d in (cuda, "cpu"))  # fmt: skip
+    found, expected = (
+        heat(maps, q, 120.0, times_s=[30.0], envelope=envelopes, dtype=dtype, device=d) for d in (cuda, "cpu")
+    )
     assert type(found.final) is type(found.rise) is np.ndarray
     assert found.final.dtype == np.dtype(dtype)
     accuracy = 2e-5 if dtype == "float32" else 1e-11

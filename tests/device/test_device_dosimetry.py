@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.dosimetry.averaging import AveragingPlan, MassAverage, mass_average
+from emdose.compute import backend
+from emdose.dosimetry.averaging.cubic import AveragingPlan, MassAverage, mass_average
 from emdose.dosimetry.power import absorbed_power
-from emdose.dosimetry.qmatrix import averaged, q_matrices
 from emdose.dosimetry.sar import mean_square, point_sar
+from emdose.dosimetry.transmission.qmatrix import averaged, q_matrices
 from emdose.errors import InputError, ResourceError
-from emdose.models import phantoms
-from emdose.models.tissues import Constant, Tissue
-from emdose.solvers.fields import Fields, PowerBalance
+from emdose.models import bodies
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.solvers.results.fields import Fields, PowerBalance
 
 H = 2e-3
 MASS = 2.4e-4
@@ -81,9 +81,12 @@ def test_call_checks_its_input(body: tuple, cuda: backend.Backend, monkeypatch: 
     for bad, word in ((-sar, "negative"), (sar[1:], "fit"), (sar + 0j, "real"), (np.full(sar.shape, np.inf), "finite")):
         with pytest.raises(InputError, match=word):
             mass_average(device(bad), density, H, MASS, cuda)
-    for wrong, mass, word in ((np.zeros_like(sar), MASS, "no tissue"), (density, 1.0, "larger than the body"),
-                              (np.where(density > 0, np.inf, 0), MASS, "infinite"),
-                              (density, 0.95 * np.nansum(density) * H**3, "too large")):  # fmt: skip
+    for wrong, mass, word in (
+        (np.zeros_like(sar), MASS, "no tissue"),
+        (density, 1.0, "larger than the body"),
+        (np.where(density > 0, np.inf, 0), MASS, "infinite"),
+        (density, 0.95 * np.nansum(density) * H**3, "too large"),
+    ):
         with pytest.raises(InputError, match=word):
             AveragingPlan(device(wrong), H, mass, cuda)
     monkeypatch.setattr(cuda, "memory_free_bytes", lambda: 1000, raising=False)
@@ -94,12 +97,23 @@ def test_call_checks_its_input(body: tuple, cuda: backend.Backend, monkeypatch: 
 def test_fields_on_the_device(cuda: backend.Backend) -> None:
     """Fields whose arrays live on the device give NumPy maps."""
     rng = np.random.default_rng(3)
-    phantom = phantoms.sphere(0.012, 0.004, Tissue("gel", 1000.0, Constant(40.0, 0.6))).pad(1)
+    phantom = bodies.sphere(0.012, 0.004, Tissue("gel", 1000.0, Constant(40.0, 0.6))).pad(1)
     shape = (2, 3, *phantom.grid.node_shape)
     E, B = (rng.normal(size=shape) + 1j * rng.normal(size=shape) for _ in range(2))
     eye = np.eye(2, dtype=complex)
-    host = Fields(phantom.grid, 128e6, E, B, phantom.body, phantom.mass_kg, PowerBalance(eye, eye, eye), ("a", "b"),
-                  {"both": np.array([1, 1j])}, "A", np.zeros(2))  # fmt: skip
+    host = Fields(
+        phantom.grid,
+        128e6,
+        E,
+        B,
+        phantom.body,
+        phantom.mass_kg,
+        PowerBalance(eye, eye, eye),
+        ("a", "b"),
+        {"both": np.array([1, 1j])},
+        "A",
+        np.zeros(2),
+    )
     device = replace(host, E=cuda.asarray(E), B=cuda.asarray(B))
     for rule in ("trapezium", "linear", "mid-ordinate"):
         one, two = (point_sar(f.drive("both"), phantom, rule).value for f in (device, host))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.models import implant_shapes
-from emdose.solvers.eddy import EddyCurrent
+from emdose.compute import backend
+from emdose.models.implants import shapes
+from emdose.solvers.eddy.solver import EddyCurrent
 
 
 @pytest.mark.parametrize(("dtype", "tolerance", "rounding"), [("float32", 1e-4, 2e-5), ("float64", 1e-8, 1e-8)])
 def test_solution(cuda: backend.Backend, dtype: str, tolerance: float, rounding: float) -> None:
-    body, f = implant_shapes.sphere(0.01, subdivisions=2), [300.0, 3e3]
+    body, f = shapes.sphere(0.01, subdivisions=2), [300.0, 3e3]
     solver = EddyCurrent(spacing_m=2.5e-3, engine="voxel", dtype=dtype, tolerance=tolerance)
     found, expected = (solver.solve(body, f, device=d) for d in (cuda, "cpu"))
     for name in ("matrix", "loss"):

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.ept import filters
-from emdose.ept.automatic import AutomaticHelmholtz
-from emdose.ept.b1map import B1Map
-from emdose.ept.convection_reaction import ConvectionReaction
-from emdose.ept.gradient import Gradient, _divergence
-from emdose.ept.helmholtz import Helmholtz
-from emdose.ept.kernels import SavitzkyGolay
-from emdose.ept.property_map import PropertyMap
-from emdose.models.grid import Grid
+from emdose.compute import backend
+from emdose.ept.local.automatic import AutomaticHelmholtz
+from emdose.ept.local.helmholtz import Helmholtz
+from emdose.ept.local.savitzky_golay import SavitzkyGolay
+from emdose.ept.maps import filters
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.maps.property_map import PropertyMap
+from emdose.ept.transport.convection_reaction import ConvectionReaction
+from emdose.ept.transport.gradient import Gradient, _divergence
+from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 SHAPE, H = (14, 15, 9), 4e-3
@@ -28,16 +28,26 @@ def b1() -> B1Map:
     rng = np.random.default_rng(4)
     x, y = np.meshgrid(*((np.arange(n) + 0.5 - n / 2) * H for n in SHAPE[:2]), indexing="ij")
     plus, minus = LayeredCylinder([0.012, 0.026], [52.0, 70.0], [0.35, 0.9], 128e6).transmit_and_receive(x, y)
-    magnitude, phase = (np.repeat(a[:, :, None], SHAPE[2], axis=2) for a in (abs(plus) / abs(plus).max(),
-                        np.unwrap(np.angle(plus * minus))))  # fmt: skip
+    magnitude, phase = (
+        np.repeat(a[:, :, None], SHAPE[2], axis=2)
+        for a in (abs(plus) / abs(plus).max(), np.unwrap(np.angle(plus * minus)))
+    )
     labels = np.repeat((np.hypot(x, y) < 0.012)[:, :, None], SHAPE[2], axis=2).astype(int)
     labels[3, :, :4] = 5
     mask = np.repeat((np.hypot(x, y) < 0.026)[:, :, None], SHAPE[2], axis=2)
     mask[9, 9, 4] = False
     u = 2e-4
-    return B1Map(Grid(SHAPE, (H, H, H)), 128e6, magnitude + u * rng.normal(size=SHAPE),
-                 phase + u * rng.normal(size=SHAPE), mask=mask, labels=labels, reference=100.0 + 20.0 * labels,
-                 u_magnitude=u, u_phase=u)  # fmt: skip
+    return B1Map(
+        Grid(SHAPE, (H, H, H)),
+        128e6,
+        magnitude + u * rng.normal(size=SHAPE),
+        phase + u * rng.normal(size=SHAPE),
+        mask=mask,
+        labels=labels,
+        reference=100.0 + 20.0 * labels,
+        u_magnitude=u,
+        u_phase=u,
+    )
 
 
 def same(found: PropertyMap, expected: PropertyMap, tolerance: float = 1e-8) -> None:
@@ -51,13 +61,22 @@ def same(found: PropertyMap, expected: PropertyMap, tolerance: float = 1e-8) -> 
         np.testing.assert_allclose(one, value, rtol=1e-9, atol=tolerance * scale, err_msg=name)
 
 
-@pytest.mark.parametrize(("method", "known"), [("complex", True), ("complex", False), ("phase", False),
-                                               ("magnitude", True), ("split", False)])  # fmt: skip
-@pytest.mark.parametrize("settings", [
-    {"radius": 2}, {"radius": 2, "support": "window"}, {"radius": 2, "kernel": "ellipsoid"},
-    {"radius": 2, "contrast": 0.1}, {"radius": (2, 3, 2), "degree": 3},
-    {"radius": 1, "kernel": "cross", "support": "window", "centre": "voxel"},
-], ids=lambda s: "-".join(map(str, s.values())))  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "known"),
+    [("complex", True), ("complex", False), ("phase", False), ("magnitude", True), ("split", False)],
+)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"radius": 2},
+        {"radius": 2, "support": "window"},
+        {"radius": 2, "kernel": "ellipsoid"},
+        {"radius": 2, "contrast": 0.1},
+        {"radius": (2, 3, 2), "degree": 3},
+        {"radius": 1, "kernel": "cross", "support": "window", "centre": "voxel"},
+    ],
+    ids=lambda s: "-".join(map(str, s.values())),
+)
 def test_helmholtz(b1: B1Map, cuda: backend.Backend, settings: dict, method: str, known: bool) -> None:
     given = b1 if known else replace(b1, u_magnitude=None, u_phase=None)
     solver = Helmholtz(method=method, **settings)
@@ -65,27 +84,35 @@ def test_helmholtz(b1: B1Map, cuda: backend.Backend, settings: dict, method: str
     same(found, expected)
     region = expected.valid & (b1.labels == 0)
     if region.any():
-        np.testing.assert_allclose(np.array(found.region_mean(region), float),
-                                   np.array(expected.region_mean(region), float), rtol=1e-7, atol=1e-12)  # fmt: skip
+        np.testing.assert_allclose(
+            np.array(found.region_mean(region), float),
+            np.array(expected.region_mean(region), float),
+            rtol=1e-7,
+            atol=1e-12,
+        )
 
 
 def test_helmholtz_without_uncertainty_or_labels(b1: B1Map, cuda: backend.Backend) -> None:
     plain = replace(b1, labels=None, magnitude=None, u_magnitude=None, u_phase=None)
     wrapped = replace(b1, phase=np.angle(np.exp(1j * (b1.phase + 2.5))))
     arrays = replace(b1, u_magnitude=np.full(SHAPE, 1e-4), u_phase=np.full(SHAPE, 3e-4))
-    for one, solver in ((plain, Helmholtz(method="phase", radius=2, uncertainty=False, dtype="float32")),
-                        (wrapped, Helmholtz(radius=2)), (arrays, Helmholtz(radius=2)),
-                        (arrays, Helmholtz(radius=1, support="window"))):  # fmt: skip
+    for one, solver in (
+        (plain, Helmholtz(method="phase", radius=2, uncertainty=False, dtype="float32")),
+        (wrapped, Helmholtz(radius=2)),
+        (arrays, Helmholtz(radius=2)),
+        (arrays, Helmholtz(radius=1, support="window")),
+    ):
         same(*(solver.reconstruct(one, be) for be in (cuda, "cpu")), 1e-7)
 
 
 def test_slabs(b1: B1Map, cuda: backend.Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slabs of a few planes, as where the working arrays do not fit, give what one slab gives."""
-    from emdose.ept import masked_fit
+    from emdose.ept.local import masked_fit
 
     whole = Helmholtz(radius=2).reconstruct(b1, cuda)
-    monkeypatch.setattr(masked_fit, "slabs", lambda be, length, size, halo: [(i, min(i + 3, length))
-                        for i in range(0, length, 3)])  # fmt: skip
+    monkeypatch.setattr(
+        masked_fit, "slabs", lambda be, length, size, halo: [(i, min(i + 3, length)) for i in range(0, length, 3)]
+    )
     same(Helmholtz(radius=2).reconstruct(b1, cuda), whole)
 
 
@@ -116,8 +143,13 @@ def test_gradient(b1: B1Map, cuda: backend.Backend) -> None:
     rng = np.random.default_rng(5)
     points = b1.grid.centre_points()
     channels = [1 + 8 * sum(c * p for c, p in zip(tilt, points, strict=True)) for tilt in rng.normal(size=(6, 3))]
-    many = B1Map(b1.grid, 128e6, np.stack([b1.magnitude * np.abs(c) for c in channels]),
-                 np.stack([b1.phase + c for c in channels]), mask=b1.mask)  # fmt: skip
+    many = B1Map(
+        b1.grid,
+        128e6,
+        np.stack([b1.magnitude * np.abs(c) for c in channels]),
+        np.stack([b1.phase + c for c in channels]),
+        mask=b1.mask,
+    )
     same(*(Gradient(radius=1).reconstruct(many, be) for be in (cuda, "cpu")), 1e-6)
     slope, kernel = rng.normal(size=(int(b1.mask.sum()), 3)), SavitzkyGolay("cuboid", (2, 2, 2), 2, (H, H, H))
     found, expected = (_divergence(be, kernel, slope, b1.mask) for be in (cuda, backend.get("cpu")))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose.models import phantoms
-from emdose.models.coil_builders import CapacitorLoop
-from emdose.models.coils import Loop, PlaneWave
+from emdose.models import bodies
+from emdose.models.coils.builders import CapacitorLoop
+from emdose.models.coils.ideal import Loop, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd import Fdtd
+from emdose.solvers.fdtd.solver import Fdtd
 from emdose.validation.cases.volume_integral import gel
 
 H = 0.02
@@ -17,7 +17,7 @@ H = 0.02
 
 @pytest.mark.parametrize("kind", ["loop", "wave", "circuit"])
 def test_device_equals_host(cuda, kind):
-    body = phantoms.sphere(0.05, H, gel(10.0, 0.5))
+    body = bodies.sphere(0.05, H, gel(10.0, 0.5))
     coil = {
         "loop": Loop(0.05, centre_m=(0, 0, 0.1)),
         "wave": PlaneWave(),

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import strict_device
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import EmdoseWarning
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.yee import (
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import (
     Cpml,
     CurrentSource,
     Dft,
@@ -37,14 +37,17 @@ def problem(every: int) -> YeeProblem:
     thin = thin_wire(grid, wire, 0.003)
     pulse = Gaussian(2e9)
     return YeeProblem(
-        grid, vacuum(grid).scaled(thin.edges, thin.permittivity).with_pec(wire[1:]),
-        ("cpml", "cpml", "cpml", "pmc", "pec", "cpml"), Cpml(2),
+        grid,
+        vacuum(grid).scaled(thin.edges, thin.permittivity).with_pec(wire[1:]),
+        ("cpml", "cpml", "cpml", "pmc", "pec", "cpml"),
+        Cpml(2),
         sources=[CurrentSource("i", np.array([[0, 4, 5, 5]]), np.ones(1), pulse)],
         ports=[VoltagePort("p", wire[:1], 50.0, pulse)],
         lumped=[Lumped("c", np.array([[1, 6, 4, 5]]), 1.0, 1e-9, 1e-12)],
-        wave=IncidentWave((3, 3, 4), (6, 7, 8), (1, 0.5, 0), (0, 0, 1), pulse), face_factors=thin.faces,
+        wave=IncidentWave((3, 3, 4), (6, 7, 8), (1, 0.5, 0), (0, 0, 1), pulse),
+        face_factors=thin.faces,
         dft=Dft([3e8], [Region("r", (1, 1, 1), (8, 8, 8))], every),
-    )  # fmt: skip
+    )
 
 
 def everything(engine: Engine) -> list[np.ndarray]:
@@ -158,7 +161,7 @@ def test_capture_is_strict() -> None:
             stream.end_capture()
     with pytest.raises(RuntimeError):
         strict_device.Stream.current.begin_capture()
-    module, b, out = be.kernels.load("bandwidth", "double"), be.xp.ones(4), be.xp.zeros(4)
+    module, b, out = be.kernels.load("emdose.compute", "bandwidth", "double"), be.xp.ones(4), be.xp.zeros(4)
     launch = module.prepare("triad", 4, 2.0, b, b, out)
     with stream:
         stream.begin_capture()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 
 _spec = spec_from_file_location("kernel_exercise_device", Path(__file__).parents[1] / "kernels" / "exercise.py")
 exercise = module_from_spec(_spec)
@@ -21,7 +21,7 @@ class OnDevice:
     """A kernel module that moves what it gets to the device and what it wrote back."""
 
     def __init__(self, be: backend.Backend, name: str, real: str) -> None:
-        self.be, self.module = be, be.kernels.load(name, real)
+        self.be, self.module = be, be.kernels.load(exercise.PACKAGES[name], name, real)
         self.signatures, self.kind = self.module.signatures, self.module.kind
 
     def launch(self, kernel, shape, *args) -> None:
@@ -41,7 +41,7 @@ def test_cuda_text_equals_the_cpu_text(name: str, cuda: backend.Backend) -> None
     """Oracle: the same kernels compiled for the CPU; integers exactly, the rest to rounding."""
 
     class Loader:
-        def load(self, name: str, real: str) -> OnDevice:
+        def load(self, package: str, name: str, real: str) -> OnDevice:
             return OnDevice(cuda, name, real)
 
     for real in exercise.reals(name):
@@ -61,7 +61,7 @@ def test_cuda_text_equals_the_cpu_text(name: str, cuda: backend.Backend) -> None
 
 def test_launch_checks_arguments(cuda: backend.Backend) -> None:
     """Python numbers arrive as the kernel's own types; host arrays and wrong types are refused."""
-    module, xp = cuda.kernels.load("bandwidth", "float"), cuda.xp
+    module, xp = cuda.kernels.load("emdose.compute", "bandwidth", "float"), cuda.xp
     b = xp.ones(5, np.float32)
     a = xp.zeros(5, np.float32)
     module.launch("triad", 5, 2, b, b, a)

@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import ResourceError
-from emdose.models import implant_shapes, phantoms
-from emdose.models.coils import PlaneWave
+from emdose.models import bodies
+from emdose.models.coils.ideal import PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.solvers.eddy import EddyCurrent
-from emdose.solvers.fdtd import Fdtd
-from emdose.solvers.vie import Vie
+from emdose.models.implants import shapes
+from emdose.solvers.eddy.solver import EddyCurrent
+from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.vie.solver import Vie
 from emdose.validation.cases.volume_integral import gel
 
 
@@ -29,8 +30,8 @@ def test_out_of_memory_is_one_line_that_offers_the_cpu(
             raise cuda.xp.cuda.memory.OutOfMemoryError(9, 8)
         launch(self, signature, shape, args)
 
-    exposure = Exposure(phantoms.sphere(0.05, 0.02, gel(10.0, 0.5)), PlaneWave(), 298e6)
-    ball = implant_shapes.sphere(0.01, metal="CoCrMo")
+    exposure = Exposure(bodies.sphere(0.05, 0.02, gel(10.0, 0.5)), PlaneWave(), 298e6)
+    ball = shapes.sphere(0.01, metal="CoCrMo")
     kernel, solve = {
         "vie": ("", lambda: Vie().solve(exposure, device=cuda)),
         "fdtd": ("cells_h", lambda: Fdtd(margin_m=0.12, cpml_cells=4).solve(exposure, device=cuda)),

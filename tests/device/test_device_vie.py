@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import ConvergenceError, ResourceError
-from emdose.models import phantoms
-from emdose.models.coils import Birdcage, PlaneWave, Shield
+from emdose.models import bodies
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.coils.ideal import Birdcage, PlaneWave, Shield
 from emdose.models.exposure import Exposure
-from emdose.models.tissues import Constant, Tissue
-from emdose.solvers.fields import Fields
-from emdose.solvers.incident import incident_B, incident_E
-from emdose.solvers.vie import Vie
+from emdose.solvers.results.fields import Fields
+from emdose.solvers.vie.solver import Vie
+from emdose.solvers.yee_grid.incident import incident_B, incident_E
 
 F = 128e6
 COIL = 2e-6
@@ -26,7 +26,7 @@ GEL = Tissue("gel", 1000.0, Constant(40.0, 0.6))
 @pytest.fixture(scope="module")
 def exposure() -> Exposure:
     """A lump off the middle of its grid in a birdcage: two ports."""
-    body = phantoms.sphere(0.02, 0.01, GEL).pad(1).translate((0.01, 0.0, 0.0))
+    body = bodies.sphere(0.02, 0.01, GEL).pad(1).translate((0.01, 0.0, 0.0))
     return Exposure(body, Birdcage(rungs=4, radius_m=0.1, length_m=0.1), F)
 
 
@@ -60,8 +60,9 @@ class Memory:
 
 @pytest.mark.parametrize("method", ["gmres", "cocr", "bicgstab"])
 @pytest.mark.parametrize(("dtype", "tolerance", "rounding"), [("complex64", 1e-5, 2e-4), ("complex128", 1e-9, COIL)])
-def test_solution(exposure: Exposure, cuda: backend.Backend, method: str, dtype: str, tolerance: float,
-                  rounding: float) -> None:  # fmt: skip
+def test_solution(
+    exposure: Exposure, cuda: backend.Backend, method: str, dtype: str, tolerance: float, rounding: float
+) -> None:
     solver, memory = Vie(tolerance=tolerance, dtype=dtype, method=method, restart=10), Memory()
     events: list[dict] = []
     planned = solver.plan(exposure, cuda)
@@ -77,7 +78,7 @@ def test_solution(exposure: Exposure, cuda: backend.Backend, method: str, dtype:
 
 
 def test_one_port_and_a_plane_wave(cuda: backend.Backend) -> None:
-    wave = Exposure(phantoms.sphere(0.02, 0.01, GEL).pad(1), PlaneWave((0, 0, 1), (1, 0, 0)), F)
+    wave = Exposure(bodies.sphere(0.02, 0.01, GEL).pad(1), PlaneWave((0, 0, 1), (1, 0, 0)), F)
     solver = Vie(tolerance=1e-8, dtype="complex128")
     _same(solver.solve(wave, cuda), solver.solve(wave, "cpu"), 1e-7)
 
@@ -109,9 +110,9 @@ def test_incident_fields(exposure: Exposure, cuda: backend.Backend, dtype: type)
 
 def test_slabs_on_the_device(exposure: Exposure, cuda: backend.Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     """A grid in several slabs, as where it does not fit at once, gives what one slab gives."""
-    from emdose.solvers import lattice
+    from emdose.solvers.yee_grid import green_convolution
 
     solver = Vie(tolerance=1e-8, dtype="complex128", max_iterations=60)
     whole = solver.solve(exposure, cuda)
-    monkeypatch.setitem(lattice.CHUNK_BYTES, "cuda", 50_000)
+    monkeypatch.setitem(green_convolution.CHUNK_BYTES, "cuda", 50_000)
     _same(solver.solve(exposure, cuda), whole, 1e-9)

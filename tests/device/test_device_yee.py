@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.yee import (
+from emdose.compute import backend
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import (
     Cpml,
     CurrentSource,
     Dft,
@@ -33,14 +33,17 @@ def problem() -> YeeProblem:
     materials = materials_from_voxels(grid, labels, np.array([1.0, 50.0]), np.array([0.0, 0.7]))
     pulse = Gaussian(2e9)
     return YeeProblem(
-        grid, materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]),
-        ("cpml", "cpml", "cpml", "pmc", "pec", "cpml"), Cpml(4),
+        grid,
+        materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]),
+        ("cpml", "cpml", "cpml", "pmc", "pec", "cpml"),
+        Cpml(4),
         sources=[CurrentSource("i", np.array([[0, 9, 9, 9]]), np.ones(1), pulse)],
         ports=[VoltagePort("p", wire[:1], 50.0, pulse)],
         lumped=[Lumped("c", np.array([[1, 12, 9, 9]]), 1.0, 1e-9, 1e-12)],
-        wave=IncidentWave((6, 6, 6), (14, 11, 15), (1, 0.5, 0), (0, 0, 1), pulse), face_factors=thin.faces,
+        wave=IncidentWave((6, 6, 6), (14, 11, 15), (1, 0.5, 0), (0, 0, 1), pulse),
+        face_factors=thin.faces,
         dft=Dft([3e8], [Region("r", (1, 2, 3), (19, 19, 19))], 3),
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,8 +60,9 @@ def test_steps(cuda: backend.Backend, dtype: str, schedule: str, tolerance: floa
         assert type(a) is np.ndarray
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max())
     for name, record in expected.records.items():
-        np.testing.assert_allclose(found.records[name].current, record.current, rtol=0,
-                                   atol=tolerance * np.abs(record.current).max())  # fmt: skip
+        np.testing.assert_allclose(
+            found.records[name].current, record.current, rtol=0, atol=tolerance * np.abs(record.current).max()
+        )
     assert found.check() == pytest.approx(expected.check(), rel=10 * tolerance)
     state = found.state()
     assert all(type(v) is np.ndarray for v in state.values())

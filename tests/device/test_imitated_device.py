@@ -9,7 +9,7 @@ import pytest
 import strict_device
 from strict_device import METHODS, DeviceArray, Fft, strict_backend
 
-from emdose import backend, kernel_loader
+from emdose.compute import backend, kernel_loader
 
 be = strict_backend()
 xp = be.xp
@@ -60,7 +60,7 @@ def test_transform_of_an_inner_axis_is_a_view() -> None:
 def test_threads_that_do_not_wait_read_what_is_not_there_yet(barrier: str) -> None:
     """Oracle: the next thread's number, which only a barrier lets a thread see."""
     code = (
-        kernel_loader._expanded("common.cuh")
+        kernel_loader.common()
         + f"""
 KERNEL_BLOCKS(turn, BLOCK_X, {{
     THREADS(x, y) tile[x] = x;
@@ -82,9 +82,18 @@ def test_keywords_and_names_are_those_of_cupy() -> None:
         pytest.skip("needs CuPy (no GPU)")
     assert [n for n in METHODS if not hasattr(cupy.ndarray, n)] == []
     assert not hasattr(cupy.ndarray, "__index__")
-    for name in ("RawModule", "get_default_memory_pool", "cuda.get_current_stream", "cuda.compiler.CompileException",
-                 "cuda.nvrtc.getVersion", "cuda.Stream.begin_capture", "cuda.Stream.end_capture", "cuda.Graph.launch",
-                 "cuda.runtime.memGetInfo", "cuda.runtime.getDeviceProperties"):  # fmt: skip
+    for name in (
+        "RawModule",
+        "get_default_memory_pool",
+        "cuda.get_current_stream",
+        "cuda.compiler.CompileException",
+        "cuda.nvrtc.getVersion",
+        "cuda.Stream.begin_capture",
+        "cuda.Stream.end_capture",
+        "cuda.Graph.launch",
+        "cuda.runtime.memGetInfo",
+        "cuda.runtime.getDeviceProperties",
+    ):
         assert operator.attrgetter(name)(cupy) is not None
     assert issubclass(cupy.cuda.memory.OutOfMemoryError, MemoryError)
     assert str(cupy.cuda.memory.OutOfMemoryError(9000, 8)) == str(xp.cuda.memory.OutOfMemoryError(9000, 8))

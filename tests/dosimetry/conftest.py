@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose.models.grid import Grid
-from emdose.models.phantoms import Phantom
-from emdose.models.tissues import Constant, Tissue, TissueTable
-from emdose.solvers.fields import Fields, PowerBalance
+from emdose.models.bodies import Phantom
+from emdose.models.bodies.tissues import Constant, Tissue, TissueTable
+from emdose.models.grids.grid import Grid
+from emdose.solvers.results.fields import Fields, PowerBalance
 
 MATERIALS = {"muscle_like": (1050.0, 0.7), "bone_like": (1900.0, 0.08), "fluid_like": (1007.0, 2.1)}
 
@@ -72,8 +72,9 @@ def made_up():
     """The functions of this file."""
     from types import SimpleNamespace
 
-    return SimpleNamespace(phantom=make_phantom, fields=make_fields, E=random_E, power=edge_power_matrix,
-                           materials=MATERIALS)  # fmt: skip
+    return SimpleNamespace(
+        phantom=make_phantom, fields=make_fields, E=random_E, power=edge_power_matrix, materials=MATERIALS
+    )
 
 
 @pytest.fixture(scope="session")

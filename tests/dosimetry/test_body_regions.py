@@ -61,8 +61,10 @@ def test_region_keeps_tissue_only(made_up, mixed):
     everything = region(mixed, "all", np.ones(mixed.grid.shape, bool))
     np.testing.assert_array_equal(everything.mask, mixed.body)
     assert everything.to_dict() == {
-        "name": "all", "definition": "mask given by the user", "mass_kg": pytest.approx(mixed.mass_kg)
-    }  # fmt: skip
+        "name": "all",
+        "definition": "mask given by the user",
+        "mass_kg": pytest.approx(mixed.mass_kg),
+    }
     with pytest.raises(InputError, match="holds no tissue"):
         region(mixed, "air", ~mixed.body)
 

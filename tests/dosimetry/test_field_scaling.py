@@ -51,8 +51,14 @@ def regions(body):
     iso = np.zeros(body.grid.shape, bool)
     iso[3, 3, 4] = True
     centre = tuple(body.grid.centres(a)[i] for a, i in enumerate((2, 1, 6)))
-    return {"isocentre": ("isocentre", iso), "slice": ("slice", inside_slice), "body": ("body", body.body),
-            "mask": (head, head), "point": (centre, point), "point array": (np.array(centre), point)}  # fmt: skip
+    return {
+        "isocentre": ("isocentre", iso),
+        "slice": ("slice", inside_slice),
+        "body": ("body", body.body),
+        "mask": (head, head),
+        "point": (centre, point),
+        "point array": (np.array(centre), point),
+    }
 
 
 @pytest.mark.parametrize("over", ["isocentre", "slice", "body", "mask", "point", "point array"])

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from emdose.dosimetry.averaging import AveragingPlan, averaging_plan, mass_average
-from emdose.dosimetry.graded_averaging import GradedAveragingPlan
+from emdose.dosimetry.averaging.cubic import AveragingPlan, averaging_plan, mass_average
+from emdose.dosimetry.averaging.graded import GradedAveragingPlan
 from emdose.errors import InputError
 
 

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage, optimize
 
-from emdose import backend
-from emdose.dosimetry.averaging import AveragingPlan, mass_average
+from emdose.compute import backend
+from emdose.dosimetry.averaging.cubic import AveragingPlan, mass_average
 from emdose.errors import InputError, ResourceError
 
 DATA = Path(__file__).parents[1] / "data" / "sar_averaging_two_layer.npz"
@@ -181,8 +181,9 @@ def test_mass_met_exactly_by_whole_voxels() -> None:
     np.testing.assert_allclose(found.value[density > 0], sar[4:9, 4:9, 4:9].mean(), rtol=1e-14)
     assert found.side_m[6, 6, 6] == pytest.approx(10e-3, rel=1e-12)
     everywhere = mass_average(sar, np.full(density.shape, 1000.0), 2e-3, 1e-3, device="cpu")
-    np.testing.assert_allclose(everywhere.value[2:-2, 2:-2, 2:-2], ndimage.uniform_filter(sar, 5)[2:-2, 2:-2, 2:-2],
-                               rtol=1e-12)  # fmt: skip
+    np.testing.assert_allclose(
+        everywhere.value[2:-2, 2:-2, 2:-2], ndimage.uniform_filter(sar, 5)[2:-2, 2:-2, 2:-2], rtol=1e-12
+    )
 
 
 def test_voxels_heavier_than_the_mass_keep_their_value() -> None:

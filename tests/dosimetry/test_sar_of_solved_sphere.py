@@ -7,7 +7,7 @@ import pytest
 
 import emdose as em
 from emdose.dosimetry.power import power_report
-from emdose.dosimetry.qmatrix import q_matrices
+from emdose.dosimetry.transmission.qmatrix import q_matrices
 
 
 @pytest.fixture(scope="module")

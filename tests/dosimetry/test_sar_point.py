@@ -66,9 +66,11 @@ def test_linear_rule_is_the_integral_of_the_bilinear_interpolant(made_up):
         for u, wu in zip(t, w, strict=True):
             for v, wv in zip(t, w, strict=True):
                 value = (
-                    (1 - u) * (1 - v) * e[:, :-1, :-1] + u * (1 - v) * e[:, 1:, :-1]
-                    + (1 - u) * v * e[:, :-1, 1:] + u * v * e[:, 1:, 1:]
-                )  # fmt: skip
+                    (1 - u) * (1 - v) * e[:, :-1, :-1]
+                    + u * (1 - v) * e[:, 1:, :-1]
+                    + (1 - u) * v * e[:, :-1, 1:]
+                    + u * v * e[:, 1:, 1:]
+                )
                 part += wu * wv * np.abs(value) ** 2
         expected += np.moveaxis(part, (0, 1, 2), (c, first, second))
     np.testing.assert_allclose(mean_square(E, "linear"), expected, rtol=1e-12)
@@ -169,9 +171,13 @@ def test_unusable_tissue_values_are_refused_with_the_tissue(made_up, mixed, name
     values = {"density": mixed.density.copy(), "conductivity": mixed.conductivity(1e8).copy()}
     values[name][mixed.labels == 2] = bad
     double = SimpleNamespace(
-        grid=mixed.grid, body=mixed.body, labels=mixed.labels, tissues=mixed.tissues, density=values["density"],
+        grid=mixed.grid,
+        body=mixed.body,
+        labels=mixed.labels,
+        tissues=mixed.tissues,
+        density=values["density"],
         conductivity=lambda f: values["conductivity"],
-    )  # fmt: skip
+    )
     fields = made_up.fields(mixed, made_up.E(mixed))
     if name == "conductivity" and bad == 0.0:
         assert (point_sar(fields, double).value[mixed.labels == 2] == 0).all()

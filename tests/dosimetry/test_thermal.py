@@ -10,18 +10,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from emdose.dosimetry.thermal import TemperatureMap, cem43, region_peaks, temperature_map, thermal_dose
+from emdose.dosimetry.temperature import TemperatureMap, cem43, region_peaks, temperature_map, thermal_dose
 from emdose.errors import InputError
-from emdose.models import phantoms
-from emdose.models.grid import Grid
-from emdose.models.tissues import Constant, Tissue
-from emdose.solvers.bioheat import Bioheat
+from emdose.models import bodies
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.grids.grid import Grid
+from emdose.solvers.heat.solver import Bioheat
 
 MUSCLE = Tissue("muscle", 1090.0, Constant(60.0, 0.7), 3421.0, 0.49, 37.0, 0.9)
 
 
-@pytest.mark.parametrize(("temperature", "per_minute"), [(43.0, 1.0), (44.0, 2.0), (46.0, 8.0), (42.0, 0.25),
-                         (40.0, 0.25**3), (38.9, 0.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("temperature", "per_minute"), [(43.0, 1.0), (44.0, 2.0), (46.0, 8.0), (42.0, 0.25), (40.0, 0.25**3), (38.9, 0.0)]
+)
 def test_dose_of_a_constant_temperature(temperature: float, per_minute: float) -> None:
     """Definition: a minute at 43 degC is one; a degree more doubles, one less takes three quarters off."""
     dose = cem43(np.array([0.0, 60.0, 600.0]), np.full((3, 2), temperature))
@@ -62,7 +63,7 @@ def test_bad_input() -> None:
 
 def test_maps_of_a_course() -> None:
     """Oracle: uniform heating of an insulated box without perfusion, dT = q t / (rho c)."""
-    body = phantoms.gel_box(5e-3, (0.03, 0.03, 0.04), MUSCLE)
+    body = bodies.gel_box(5e-3, (0.03, 0.03, 0.04), MUSCLE)
     mask = np.zeros(body.grid.shape, bool)
     mask[:4] = True
     body = body.with_regions(head=mask)

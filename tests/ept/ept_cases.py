@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.ept.b1map import B1Map
-from emdose.models.grid import Grid
+from emdose.ept.maps.b1map import B1Map
+from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 FREQUENCY = 128e6
@@ -62,8 +62,15 @@ def cylinder(
     sigma, eps = solution.properties(x, y)
     magnitude, phase = (np.broadcast_to(a, shape).copy() for a in (abs(plus), trx))
     mask = layer < len(radii_m)
-    b1 = B1Map(grid, FREQUENCY, magnitude, phase, mask=mask, labels=layer if with_labels else None,
-               reference=100.0 * (layer + 1.0) * mask)  # fmt: skip
+    b1 = B1Map(
+        grid,
+        FREQUENCY,
+        magnitude,
+        phase,
+        mask=mask,
+        labels=layer if with_labels else None,
+        reference=100.0 * (layer + 1.0) * mask,
+    )
     return Case(b1, sigma, eps, layer, mask)
 
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.ept import Flag, relative_noise
-from emdose.ept.b1map import B1Map
-from emdose.ept.convection_reaction import ConvectionReaction
-from emdose.ept.log_inversion import _Neighbours
-from emdose.ept.monte_carlo import noisy
+from emdose.ept.judging.monte_carlo import noisy
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.transport.convection_reaction import ConvectionReaction
+from emdose.ept.transport.log_inversion import _Neighbours
 from emdose.errors import InputError
-from emdose.io.maps3d import read_map
-from emdose.models.grid import Grid
+from emdose.io.maps.maps3d import read_map
+from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 LAYERED = Path(__file__).parents[1] / "data" / "eptlib_layered.h5"
@@ -44,8 +44,13 @@ def case(
         return np.repeat(np.where(mask, a, 0)[..., None], nz, axis=2)
 
     sigma, permittivity = cylinder.properties(x, y)
-    b1 = B1Map(Grid((nx, ny, nz), spacing_m), 128e6, deep(np.abs(plus)), deep(np.angle(plus * minus)),
-               mask=deep(np.ones_like(x)) > 0)  # fmt: skip
+    b1 = B1Map(
+        Grid((nx, ny, nz), spacing_m),
+        128e6,
+        deep(np.abs(plus)),
+        deep(np.angle(plus * minus)),
+        mask=deep(np.ones_like(x)) > 0,
+    )
     return b1, deep(sigma), deep(permittivity)
 
 
@@ -159,8 +164,9 @@ def recorded(phase_only: bool = True) -> B1Map:
     def load(name: str) -> np.ndarray:
         return read_map(f"{LAYERED}:/input/{name}", name, "zyx").values
 
-    return B1Map(Grid((44, 44, 18), 3e-3), 128e6, None if phase_only else load("tx_sens"), load("trx_phase"),
-                 mask=load("mask"))  # fmt: skip
+    return B1Map(
+        Grid((44, 44, 18), 3e-3), 128e6, None if phase_only else load("tx_sens"), load("trx_phase"), mask=load("mask")
+    )
 
 
 def test_artificial_diffusion_in_a_slice_equals_eptlib() -> None:

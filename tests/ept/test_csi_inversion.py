@@ -11,18 +11,18 @@ from functools import cache
 import numpy as np
 import pytest
 
-from emdose.ept.b1map import B1Map
-from emdose.ept.csi import Csi, IncidentField
-from emdose.ept.csi_operators import at_centres
-from emdose.ept.helmholtz import Helmholtz
-from emdose.ept.property_map import Flag, PropertyMap
+from emdose.ept.inversion.csi import Csi, IncidentField
+from emdose.ept.inversion.operators import at_centres
+from emdose.ept.local.helmholtz import Helmholtz
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
-from emdose.models.coils import Birdcage, Coil
+from emdose.models.bodies import Phantom, box, rasterise
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.coils.ideal import Birdcage, Coil
 from emdose.models.exposure import Exposure
-from emdose.models.grid import Grid, Vector
-from emdose.models.phantoms import Phantom, box, rasterise
-from emdose.models.tissues import Constant, Tissue
-from emdose.solvers.vie import Vie
+from emdose.models.grids.grid import Grid, Vector
+from emdose.solvers.vie.solver import Vie
 
 FREQUENCY = 128e6
 TISSUES = (Tissue("rim", 1000.0, Constant(65.0, 1.0)), Tissue("core", 1000.0, Constant(73.0, 0.6)))
@@ -113,8 +113,8 @@ def test_history_and_provenance() -> None:
 
 def test_given_fields_instead_of_a_coil_and_progress() -> None:
     """The same numbers from the incident field as arrays; the fields are those of the coil."""
-    from emdose import backend
-    from emdose.solvers.incident import incident_B, incident_E
+    from emdose.compute import backend
+    from emdose.solvers.yee_grid.incident import incident_B, incident_E
 
     body, events = phantom(1e-2), []
     b1, be = b1_map(small(), body, "complex"), backend.get("cpu")
@@ -186,8 +186,14 @@ def test_bad_input_is_one_line(changes: dict[str, object], options: dict[str, ob
 
 def test_bad_options_are_refused() -> None:
     """The project's rule for errors."""
-    for options in ({"strength": -1}, {"max_iterations": 0}, {"start": (0.5, 1)}, {"dtype": "float32"}, {"misfit": 2},
-                    {"object_tolerance": 1e-9}):  # fmt: skip
+    for options in (
+        {"strength": -1},
+        {"max_iterations": 0},
+        {"start": (0.5, 1)},
+        {"dtype": "float32"},
+        {"misfit": 2},
+        {"object_tolerance": 1e-9},
+    ):
         with pytest.raises(InputError):
             Csi(**options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="incident"):

@@ -11,17 +11,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.ept.csi_data import KINDS, DataTerm
-from emdose.ept.csi_newton import State, TotalVariation, data_gradient
-from emdose.ept.csi_operators import Lattice, at_centres, gradient, gradient_adjoint, rotating, rotating_adjoint
-from emdose.models.coils import Birdcage
+from emdose.compute import backend
+from emdose.ept.inversion.data import KINDS, DataTerm
+from emdose.ept.inversion.newton import State, TotalVariation, data_gradient
+from emdose.ept.inversion.operators import Lattice, at_centres, gradient, gradient_adjoint, rotating, rotating_adjoint
+from emdose.models.bodies import box, rasterise
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.coils.ideal import Birdcage
 from emdose.models.exposure import Exposure
-from emdose.models.grid import Grid
-from emdose.models.phantoms import box, rasterise
-from emdose.models.tissues import Constant, Tissue
-from emdose.solvers.incident import incident_B, incident_E
-from emdose.solvers.vie import Vie
+from emdose.models.grids.grid import Grid
+from emdose.solvers.vie.solver import Vie
+from emdose.solvers.yee_grid.incident import incident_B, incident_E
 
 FREQUENCY = 128e6
 RNG = np.random.default_rng(5)
@@ -53,8 +53,11 @@ def mismatch(A: Callable, AH: Callable, x: np.ndarray, y: np.ndarray) -> float:
 def test_adjoint_of_lattice_maps(lattice: Lattice, name: str) -> None:
     """Dot-product test."""
     edges, voxels = len(lattice.edge_index), len(lattice.body_index)
-    shapes = {"on_edges": ((voxels,), (edges,)), "electric": ((2, edges), (2, edges)),
-              "magnetic": ((2, edges), (2, 2, *lattice.voxels))}  # fmt: skip
+    shapes = {
+        "on_edges": ((voxels,), (edges,)),
+        "electric": ((2, edges), (2, edges)),
+        "magnetic": ((2, edges), (2, 2, *lattice.voxels)),
+    }
     x, y = (random(*s) for s in shapes[name])
     assert mismatch(getattr(lattice, name), getattr(lattice, f"{name}_adjoint"), x, y) < 1e-10
 

@@ -14,22 +14,39 @@ from ept_cases import Case, cylinder, median_error
 
 from emdose.ept import AutomaticHelmholtz, B1Map, Flag, Helmholtz
 from emdose.errors import InputError
-from emdose.io.b1 import read_b1
-from emdose.models.grid import Grid
+from emdose.io.maps.b1 import read_b1
+from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder, standing_b1plus
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "eptlib_layered.h5"
 SHAPES = {0: "cross", 1: "ellipsoid", 2: "cuboid"}
-PLAIN = ["complex_cross_r1", "complex_cross_r2", "complex_cross_r3", "complex_cuboid_r1", "complex_cuboid_r2",
-         "complex_cuboid_r3", "complex_ellipsoid_r1", "complex_ellipsoid_r2", "complex_ellipsoid_r3",
-         "complex_ellipsoid_r3_degree4", "phase_cuboid_r2"]  # fmt: skip
+PLAIN = [
+    "complex_cross_r1",
+    "complex_cross_r2",
+    "complex_cross_r3",
+    "complex_cuboid_r1",
+    "complex_cuboid_r2",
+    "complex_cuboid_r3",
+    "complex_ellipsoid_r1",
+    "complex_ellipsoid_r2",
+    "complex_ellipsoid_r3",
+    "complex_ellipsoid_r3_degree4",
+    "phase_cuboid_r2",
+]
 
 
 @pytest.fixture(scope="module")
 def recorded() -> B1Map:
     f = f"{DATA}:/input/"
-    return read_b1(f"{f}tx_sens", f"{f}trx_phase", mask=f"{f}mask", reference=f"{f}ref", frequency_Hz=128e6,
-                   spacing_m=3e-3, order="zyx")  # fmt: skip
+    return read_b1(
+        f"{f}tx_sens",
+        f"{f}trx_phase",
+        mask=f"{f}mask",
+        reference=f"{f}ref",
+        frequency_Hz=128e6,
+        spacing_m=3e-3,
+        order="zyx",
+    )
 
 
 def eptlib(name: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -62,8 +79,9 @@ def test_plain_helmholtz_equals_eptlib(name: str, recorded: B1Map) -> None:
     with zeros, where emdose gives none)."""
     maps, settings = eptlib(name)
     kernel: tuple[Any, ...] = (SHAPES[settings["shape"]], settings["size"], settings["degree"])
-    method = Helmholtz(*kernel, method=name.split("_")[0], support="window", centre="voxel",
-                       uncertainty="variance" in maps)  # fmt: skip
+    method = Helmholtz(
+        *kernel, method=name.split("_")[0], support="window", centre="voxel", uncertainty="variance" in maps
+    )
     found = method.reconstruct(recorded, "cpu")
     r = settings["size"][0]
     assert np.count_nonzero(found.valid) > 0
@@ -189,8 +207,13 @@ def test_invariances(homogeneous: Case) -> None:
     np.testing.assert_allclose(method.reconstruct(changed, "cpu").conductivity, base, rtol=1e-8)
     halved = replace(b1, phase=0.5 * b1.phase, phase_kind="transmit")
     np.testing.assert_allclose(method.reconstruct(halved, "cpu").conductivity, base, rtol=1e-8)
-    mirrored = replace(b1, magnitude=b1.magnitude[::-1], phase=b1.phase[::-1], mask=b1.mask[::-1],  # type: ignore[index]
-                       labels=b1.labels[::-1])  # type: ignore[index]  # fmt: skip
+    mirrored = replace(
+        b1,
+        magnitude=b1.magnitude[::-1],
+        phase=b1.phase[::-1],
+        mask=b1.mask[::-1],  # type: ignore[index]
+        labels=b1.labels[::-1],
+    )  # type: ignore[index]
     np.testing.assert_allclose(method.reconstruct(mirrored, "cpu").conductivity, base[::-1], rtol=1e-7)
     turned = {n: np.transpose(getattr(b1, n), (2, 0, 1)).copy() for n in ("magnitude", "phase", "mask", "labels")}
     shape = turned["mask"].shape
@@ -257,7 +280,7 @@ def test_data_that_do_not_suit_the_method(homogeneous: Case) -> None:
 @pytest.mark.parametrize("settings", [Helmholtz(radius=2), Helmholtz("ellipsoid", 3, support="window")])
 def test_without_a_compiler(settings: Helmholtz, homogeneous: Case) -> None:
     """Oracle: the compiled kernels; NumPy runs where there is no compiler."""
-    from emdose.backend import Backend, TwinKernels
+    from emdose.compute.backend import Backend, TwinKernels
 
     b1 = homogeneous.noisy(100, 5)
     compiled = settings.reconstruct(b1, "cpu").maps()

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emdose import backend
-from emdose.ept.kernels import SavitzkyGolay, factor, monomials
-from emdose.ept.masked_fit import masked_fit
-from emdose.ept.windows import apply, full_windows
+from emdose.compute import backend
+from emdose.ept.local.masked_fit import masked_fit
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, factor, monomials
+from emdose.ept.local.windows import apply, full_windows
 from emdose.errors import InputError
 
 BE = backend.get("cpu")
@@ -91,8 +91,9 @@ def test_masked_fit_is_exact_on_polynomials_inside_any_labels(seed: int, degree:
     labels = np.where(np.cumsum(rng.random(size), axis=2) > rng.uniform(2, 7, size=(12, 9, 1)), 2, 1).astype(np.int32)
     labels[rng.random(size) < 0.1] = 0
     kernel = SavitzkyGolay(shape, radius, degree, (1.0, 1.2, 0.9))
-    points = np.stack(np.meshgrid(*(np.arange(n) * d for n, d in zip(size, kernel.spacing_m, strict=True)),
-                                  indexing="ij"), axis=-1)  # fmt: skip
+    points = np.stack(
+        np.meshgrid(*(np.arange(n) * d for n, d in zip(size, kernel.spacing_m, strict=True)), indexing="ij"), axis=-1
+    )
     images, laplacian, value = np.zeros((2, *size)), np.zeros((2, *size)), np.zeros((2, *size))
     for label in (1, 2):
         for channel in range(2):
@@ -118,8 +119,9 @@ def test_window_and_neighbour_sums_agree() -> None:
     images, noise = rng.normal(size=(2, 11, 10, 21)), rng.random((3, 11, 10, 21))
     kernel = SavitzkyGolay("cuboid", (2, 3, 2), 2, SPACING)
     a = masked_fit(BE, kernel, (0, 1, 4), images, labels, noise=noise, keep=True)
-    b = masked_fit(BE, kernel, (0, 1, 4), images, labels, noise=noise, keep=True, reference=np.ones(labels.shape),
-                   contrast=0.5)  # fmt: skip
+    b = masked_fit(
+        BE, kernel, (0, 1, 4), images, labels, noise=noise, keep=True, reference=np.ones(labels.shape), contrast=0.5
+    )
     for name in ("value", "gain", "residual", "count", "solution"):
         x, y = getattr(a, name), getattr(b, name)
         np.testing.assert_allclose(x, y, rtol=1e-7, atol=1e-9 * np.nanmax(np.abs(y)))

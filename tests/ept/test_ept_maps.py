@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emdose.ept import B1Map, Flag, PropertyMap, filters, mean_of_repeats, metrics, relative_noise
-from emdose.ept.phase import is_wrapped, unwrap
+from emdose.ept import B1Map, Flag, PropertyMap, mean_of_repeats, relative_noise
+from emdose.ept.judging.metrics import metrics
+from emdose.ept.maps import filters
+from emdose.ept.maps.phase import is_wrapped, unwrap
 from emdose.errors import InputError
-from emdose.models.grid import Grid
+from emdose.models.grids.grid import Grid
 
 SHAPE = (6, 7, 5)
 GRID = Grid(SHAPE, (2e-3, 1.5e-3, 3e-3))
@@ -129,8 +131,11 @@ def test_median_is_that_of_the_valid_neighbours(kernel: str) -> None:
         near = []
         for w in np.ndindex(SHAPE):
             step = np.abs(np.subtract(v, w)) / (1, 2, 1)
-            inside = {"cuboid": step.max() <= 1, "cross": step.max() <= 1 and np.count_nonzero(step) <= 1,
-                      "ellipsoid": (step**2).sum() <= 1 + 1e-12}[kernel]  # fmt: skip
+            inside = {
+                "cuboid": step.max() <= 1,
+                "cross": step.max() <= 1 and np.count_nonzero(step) <= 1,
+                "ellipsoid": (step**2).sum() <= 1 + 1e-12,
+            }[kernel]
             close = abs(reference[v] - reference[w]) <= 0.15 * min(reference[v], reference[w])
             if inside and close and labels[v] == labels[w] and not flags[w]:
                 near.append(sigma[w])

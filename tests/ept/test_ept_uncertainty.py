@@ -9,16 +9,19 @@ import pytest
 from ept_cases import Case, cylinder
 
 from emdose.constants import MU_0
-from emdose.ept import B1Map, Helmholtz, PropertyMap, filters, mean_of_repeats
-from emdose.ept.kernels import SavitzkyGolay
-from emdose.models.grid import Grid
+from emdose.ept import B1Map, Helmholtz, PropertyMap, mean_of_repeats
+from emdose.ept.local.savitzky_golay import SavitzkyGolay
+from emdose.ept.maps import filters
+from emdose.models.grids.grid import Grid
 
 
 def z_scores(found: PropertyMap, case: Case, where: np.ndarray) -> list[float]:
     """Root mean square of (found - truth)/u for conductivity and permittivity."""
     out = []
-    for value, u, truth in ((found.conductivity, found.u_conductivity, case.conductivity),
-                            (found.permittivity, found.u_permittivity, case.permittivity)):  # fmt: skip
+    for value, u, truth in (
+        (found.conductivity, found.u_conductivity, case.conductivity),
+        (found.permittivity, found.u_permittivity, case.permittivity),
+    ):
         if value is not None and u is not None:
             out.append(float(np.sqrt(np.mean(((value - truth) / u)[where] ** 2))))
     return out
@@ -43,8 +46,9 @@ def test_calibrated_where_bias_is_negligible(layered: Case, support: str, known:
 @pytest.mark.parametrize("method", ["complex", "split", "phase"])
 def test_monte_carlo(method: str) -> None:
     """Oracle: scatter of 60 reconstructions of the same object; per voxel, and for means over regions."""
-    small = cylinder((30, 28, 9), (3e-3, 3.3e-3, 2.7e-3), radii_m=(0.02, 0.04), permittivity=(52.0, 73.0),
-                     conductivity=(0.34, 0.6))  # fmt: skip
+    small = cylinder(
+        (30, 28, 9), (3e-3, 3.3e-3, 2.7e-3), radii_m=(0.02, 0.04), permittivity=(52.0, 73.0), conductivity=(0.34, 0.6)
+    )
     settings = Helmholtz(radius=2, method=method)
     quick = replace(settings, uncertainty=False)
     regions = [small.labels == 0, small.labels == 1, small.mask & (np.arange(9) == 4)]
@@ -65,9 +69,13 @@ def test_monte_carlo(method: str) -> None:
             assert u is not None
             assert 0.72 < scatter / u < 1.28  # 60 runs: 9 % standard deviation
     if method != "phase":
-        cross = np.mean([
-            (r.conductivity - found.conductivity) * (r.permittivity - found.permittivity) for r in runs  # type: ignore[operator]
-        ], axis=0)  # fmt: skip
+        cross = np.mean(
+            [
+                (r.conductivity - found.conductivity) * (r.permittivity - found.permittivity)
+                for r in runs  # type: ignore[operator]
+            ],
+            axis=0,
+        )
         scale = found.u_conductivity * found.u_permittivity  # type: ignore[operator]
         assert abs(np.mean((cross / scale)[small.mask] - (found.covariance / scale)[small.mask])) < 0.05  # type: ignore[operator]
 

@@ -9,10 +9,10 @@ import pytest
 
 from emdose.constants import EPS_0
 from emdose.ept import Flag
-from emdose.ept.b1map import B1Map
-from emdose.ept.gradient import Gradient, Seed
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.errors import InputError
-from emdose.models.grid import Grid
+from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_channels import array_fields
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from emdose.constants import EPS_0, MU_0
-from emdose.ept.b1map import B1Map
 from emdose.ept.local_sar import electric_field, local_sar
-from emdose.ept.property_map import PropertyMap
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.maps.property_map import PropertyMap
 from emdose.errors import InputError
-from emdose.models.grid import Grid
+from emdose.models.grids.grid import Grid
 
 SIGMA, EPSILON, FREQUENCY = 0.6, 60.0, 128e6
 W = 2 * np.pi * FREQUENCY

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from emdose.ept import Helmholtz, relative_noise
-from emdose.ept.b1map import B1Map
-from emdose.ept.convection_reaction import ConvectionReaction
-from emdose.ept.monte_carlo import monte_carlo, noisy
+from emdose.ept.judging.monte_carlo import monte_carlo, noisy
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.errors import InputError
-from emdose.models.grid import Grid
+from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 CYLINDER = LayeredCylinder([0.05], [60.0], [0.6], 128e6)
@@ -28,8 +28,13 @@ def homogeneous() -> B1Map:
     def deep(a: np.ndarray) -> np.ndarray:
         return np.repeat(np.where(np.hypot(x, y) < 0.034, a, 0)[..., None], 9, axis=2)
 
-    clean = B1Map(Grid((n, n, 9), 3e-3), 128e6, deep(np.abs(plus) / np.abs(plus).max()), deep(np.angle(plus * minus)),
-                  mask=deep(np.ones_like(x)) > 0)  # fmt: skip
+    clean = B1Map(
+        Grid((n, n, 9), 3e-3),
+        128e6,
+        deep(np.abs(plus) / np.abs(plus).max()),
+        deep(np.angle(plus * minus)),
+        mask=deep(np.ones_like(x)) > 0,
+    )
     return noisy(relative_noise(clean, (0.01, 0.02)), np.random.default_rng(7))
 
 

@@ -8,7 +8,7 @@ import pytest
 from emdose.ept import Flag
 from emdose.ept.water_content import WaterContent
 from emdose.errors import InputError
-from emdose.models.grid import Grid
+from emdose.models.grids.grid import Grid
 
 MODEL = WaterContent((0.7, 0.83, 0.98), (0.34, 0.59, 2.14), (52.5, 73.5, 84.0), 128e6, "example")
 GRID = Grid((4, 3, 2), 1e-3)
@@ -32,7 +32,8 @@ def test_uncertainty_follows_the_slope() -> None:
     found = MODEL.reconstruct(water, GRID, u_water=0.01)
     low, high = (MODEL.reconstruct(water + s, GRID) for s in (-1e-5, 1e-5))
     assert found.u_conductivity[0, 0, 0] == pytest.approx(
-        0.01 * (high.conductivity - low.conductivity)[0, 0, 0] / 2e-5, rel=1e-6)  # fmt: skip
+        0.01 * (high.conductivity - low.conductivity)[0, 0, 0] / 2e-5, rel=1e-6
+    )
     assert np.allclose(found.covariance, found.u_conductivity * found.u_permittivity)
 
 

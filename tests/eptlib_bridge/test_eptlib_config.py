@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from emdose import eptlib_bridge as bridge
-from emdose.ept.convection_reaction import ConvectionReaction
-from emdose.ept.helmholtz import Helmholtz
+from emdose.ept.local.helmholtz import Helmholtz
+from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.errors import EmdoseWarning, InputError
 
 LAYERED = Path(__file__).parents[1] / "data" / "eptlib_layered.h5"
@@ -159,7 +159,8 @@ def test_channels_by_wildcard(place: Path) -> None:
         "title=''\ndescription=''\nmethod=2\n[mesh]\nsize=[6,5,4]\nstep=[1.0e-3,1.0e-3,1.0e-3]\n[input]\n"
         "frequency=1.0e8\ntx-channels=5\ntx-sensitivity='in.h5:/tx>/m'\ntrx-phase='in.h5:/tx>/p'\n"
         "[input.wildcard]\nstart-from=1\nstep=2\n[output]\nelectric-conductivity='o.h5:/s'\n"
-        "[parameter]\nvolume-tomography=true\n")  # fmt: skip
+        "[parameter]\nvolume-tomography=true\n"
+    )
     job = bridge.read_config("config.toml")
     assert job.b1 is not None
     assert job.b1.grid.shape == (6, 5, 4)

@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 from emdose import eptlib_bridge as bridge
-from emdose.ept.b1map import B1Map
-from emdose.ept.convection_reaction import ConvectionReaction
-from emdose.ept.gradient import Gradient, Seed
-from emdose.ept.helmholtz import Helmholtz
+from emdose.ept.local.helmholtz import Helmholtz
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.transport.convection_reaction import ConvectionReaction
+from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.errors import EmdoseWarning, InputError
-from emdose.io.maps3d import read_map
-from emdose.models.grid import Grid
+from emdose.io.maps.maps3d import read_map
+from emdose.models.grids.grid import Grid
 
 HERE = Path(__file__).parent
 LAYERED = HERE.parent / "data" / "eptlib_layered.h5"
@@ -47,8 +47,14 @@ def small(channels: int = 1, reference: bool = False) -> B1Map:
     values = rng.uniform(0.5, 1, (2, channels, *shape)) if channels > 1 else rng.uniform(0.5, 1, (2, *shape))
     mask = np.ones(shape, bool)
     mask[0] = False
-    return B1Map(Grid(shape, (1e-3, 2e-3, 3e-3)), 64e6, values[0], values[1], mask=mask,
-                 reference=np.ones(shape) if reference else None)  # fmt: skip
+    return B1Map(
+        Grid(shape, (1e-3, 2e-3, 3e-3)),
+        64e6,
+        values[0],
+        values[1],
+        mask=mask,
+        reference=np.ones(shape) if reference else None,
+    )
 
 
 def recorded(method: str, name: str) -> np.ndarray:
@@ -144,8 +150,13 @@ def test_every_method_writes_what_the_stand_in_reads(
 def test_old_output_does_not_survive(fake: Path, tmp_path: Path) -> None:
     """A second run of another shape in the same folder: EPTlib itself would fail on the dataset that is there."""
     bridge.reconstruct(small(), bridge.Settings(), program=fake, folder=tmp_path / "case")
-    other = replace(small(), grid=Grid((6, 4, 6), 1e-3), magnitude=small().magnitude[:, :, :6],
-                    phase=small().phase[:, :, :6], mask=small().mask[:, :, :6])  # fmt: skip
+    other = replace(
+        small(),
+        grid=Grid((6, 4, 6), 1e-3),
+        magnitude=small().magnitude[:, :, :6],
+        phase=small().phase[:, :, :6],
+        mask=small().mask[:, :, :6],
+    )
     found = bridge.reconstruct(other, bridge.Settings(), program=fake, folder=tmp_path / "case")
     assert found.grid.shape == (6, 4, 6)
 
@@ -253,8 +264,14 @@ class TestRealProgram:
         assert np.abs(native.conductivity / found.conductivity - 1)[both].max() < 1e-6
 
     def test_convection_reaction(self, layered: B1Map) -> None:
-        settings = bridge.Settings(method="convection-reaction", diffusion=0.1, dirichlet=(1.0, 65.0), imaging_slice=9,
-                                   max_iterations=5000, tolerance=1e-10)  # fmt: skip
+        settings = bridge.Settings(
+            method="convection-reaction",
+            diffusion=0.1,
+            dirichlet=(1.0, 65.0),
+            imaging_slice=9,
+            max_iterations=5000,
+            tolerance=1e-10,
+        )
         found, mine = bridge.reconstruct(layered, settings), settings.native(layered).reconstruct(layered)
         both = found.valid & mine.valid
         assert np.array_equal(found.valid, mine.valid)
@@ -264,18 +281,21 @@ class TestRealProgram:
     def test_a_slice_that_is_not_square(self, layered: B1Map) -> None:
         """Cut to 44 x 38; the same with its axes exchanged must give the same (mirrored) answer."""
         cut = np.s_[:, 3:41]
-        one = replace(layered, grid=Grid((44, 38, 18), 3e-3), magnitude=None, phase=layered.phase[cut],
-                      mask=layered.mask[cut])  # fmt: skip
-        other = replace(one, grid=Grid((38, 44, 18), 3e-3), phase=one.phase.swapaxes(0, 1),
-                        mask=one.mask.swapaxes(0, 1))  # fmt: skip
+        one = replace(
+            layered, grid=Grid((44, 38, 18), 3e-3), magnitude=None, phase=layered.phase[cut], mask=layered.mask[cut]
+        )
+        other = replace(
+            one, grid=Grid((38, 44, 18), 3e-3), phase=one.phase.swapaxes(0, 1), mask=one.mask.swapaxes(0, 1)
+        )
         settings = bridge.Settings(method="convection-reaction", diffusion=0.02, dirichlet=(1.0, 1.0), imaging_slice=9)
         a, b = (bridge.reconstruct(m, settings).conductivity[:, :, 9] for m in (one, other))
         assert np.nanmax(np.abs(a / b.T - 1)) < 1e-4
 
     def test_integers_for_reals_are_caught(self, layered: B1Map, tmp_path: Path) -> None:
         phase = replace(layered, magnitude=None)
-        case = bridge.write_case(tmp_path, phase, bridge.Settings(method="convection-reaction", dirichlet=(1.0, 1.0),
-                                                                  imaging_slice=9))  # fmt: skip
+        case = bridge.write_case(
+            tmp_path, phase, bridge.Settings(method="convection-reaction", dirichlet=(1.0, 1.0), imaging_slice=9)
+        )
         case.config.write_text(case.config.read_text().replace("conductivity = 1.0", "conductivity = 1"))
         with pytest.raises(bridge.EptlibError, match=r"ignored parameter\.dirichlet\.electric-conductivity"):
             bridge.run_case(case)

@@ -13,16 +13,33 @@ import pytest
 import emdose as em
 from emdose import scenarios
 from emdose.errors import EmdoseError, EmdoseWarning
-from emdose.io import read_labels, read_phantom, read_tissues, results
-from emdose.io.checkpoint import PortCheckpoint
-from emdose.scenarios import text
+from emdose.io import read_labels, read_phantom, read_tissues
+from emdose.io.disk.checkpoint import PortCheckpoint
+from emdose.scenarios.kinds.rf import result as rf_result
+from emdose.scenarios.shared import toml
 
 SEED = 20261122
 
-NASTY = [b"\x00" * 4, b"\xff" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", struct.pack("<f", float("nan")),
-         struct.pack("<f", float("inf")), struct.pack("<f", -1.0), struct.pack("<d", float("nan")),
-         b"\x00" * 64, struct.pack("<h", 32767), struct.pack("<h", -1),
-         b"1e999", b"nan", b"-1", b",,,,", b"\n\n", b'"', b"\\"]  # fmt: skip
+NASTY = [
+    b"\x00" * 4,
+    b"\xff" * 4,
+    b"\x7f\xff\xff\xff",
+    b"\xff\xff\xff\x7f",
+    struct.pack("<f", float("nan")),
+    struct.pack("<f", float("inf")),
+    struct.pack("<f", -1.0),
+    struct.pack("<d", float("nan")),
+    b"\x00" * 64,
+    struct.pack("<h", 32767),
+    struct.pack("<h", -1),
+    b"1e999",
+    b"nan",
+    b"-1",
+    b",,,,",
+    b"\n\n",
+    b'"',
+    b"\\",
+]
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +64,13 @@ def good(tmp_path_factory):
     )
     PortCheckpoint(folder / "checkpoint", "key").save(0, np.ones((3, 4, 4, 4), np.complex64))
     small = {
-        "scenario": {"kind": "rf"}, "phantom": {"type": "sphere", "radius_m": 0.04, "spacing_m": 20e-3},
-        "coil": {"type": "plane-wave"}, "exposure": {"frequency_Hz": 64e6}, "normalise": {"absorbed_power_W": 1.0},
-    }  # fmt: skip
-    (folder / "s.toml").write_text(text.dump(small))
+        "scenario": {"kind": "rf"},
+        "phantom": {"type": "sphere", "radius_m": 0.04, "spacing_m": 20e-3},
+        "coil": {"type": "plane-wave"},
+        "exposure": {"frequency_Hz": 64e6},
+        "normalise": {"absorbed_power_W": 1.0},
+    }
+    (folder / "s.toml").write_text(toml.dump(small))
     scenarios.run(folder / "s.toml", folder / "result", device="cpu")
     return folder
 
@@ -101,11 +121,20 @@ def assault(rng, path, count, read, header=400, compressed=False):
 
 
 COUNTS = {
-    "body.nii": 400, "body.nii.gz": 200, "raw.txt": 300, "raw.raw": 50, "body.npz": 200, "body.npy": 150,
+    "body.nii": 400,
+    "body.nii.gz": 200,
+    "raw.txt": 300,
+    "raw.raw": 50,
+    "body.npz": 200,
+    "body.npy": 150,
     "body.h5": 200,
-    "labels.csv": 200, "tissues.csv": 200, "tissues.toml": 200, "checkpoint": 100, "summary.json": 60,
+    "labels.csv": 200,
+    "tissues.csv": 200,
+    "tissues.toml": 200,
+    "checkpoint": 100,
+    "summary.json": 60,
     "result.h5": 60,
-}  # fmt: skip
+}
 
 
 def reader(folder, name):
@@ -122,8 +151,8 @@ def reader(folder, name):
         "tissues.csv": lambda: read_tissues(folder / "tissues.csv"),
         "tissues.toml": lambda: read_tissues(folder / "tissues.toml"),
         "checkpoint": lambda: PortCheckpoint(folder / "checkpoint", "key").load(0),
-        "summary.json": lambda: results.read_result(folder / "result"),
-        "result.h5": lambda: results.read_result(folder / "result"),
+        "summary.json": lambda: rf_result.read_result(folder / "result"),
+        "result.h5": lambda: rf_result.read_result(folder / "result"),
     }
     files = {
         "checkpoint": "checkpoint/port-0000.npz",

@@ -9,19 +9,55 @@ from hypothesis import strategies as st
 
 from emdose import scenarios
 from emdose.errors import EmdoseError
-from emdose.scenarios import text
 from emdose.scenarios.loading import from_tables
+from emdose.scenarios.shared import toml
 
 SEED = 20261122
 TEXTS = [scenarios.bundled(name).read_bytes() for name in scenarios.bundled_names()]
 COUNT = 1300
 
-NUMBERS = ["0", "-1", "nan", "inf", "-inf", "1e400", "1e15", "1e-300", "9" * 400, "0x10", "true", '"5 mm"', "[]", "[1]",
-           "[[1]]", "{}", "{a=1}", "1979-05-27", "07:32:00", "''", '"\\u0000"', "[nan, 1, 2]",
-           "[1e-3, 1e-3, 2e-3]"]  # fmt: skip
+NUMBERS = [
+    "0",
+    "-1",
+    "nan",
+    "inf",
+    "-inf",
+    "1e400",
+    "1e15",
+    "1e-300",
+    "9" * 400,
+    "0x10",
+    "true",
+    '"5 mm"',
+    "[]",
+    "[1]",
+    "[[1]]",
+    "{}",
+    "{a=1}",
+    "1979-05-27",
+    "07:32:00",
+    "''",
+    '"\\u0000"',
+    "[nan, 1, 2]",
+    "[1e-3, 1e-3, 2e-3]",
+]
 KEYS = ["radius_mm", "rugs", "typ", '"a.b"', "''", "frequency_MHz", "spacing", "ünïcödé", "kind", "tissues", "name"]
-HEADS = ["[phantom]", "[coil]", "[[coil]]", "[phantom.tissues]", "[phantom.tissues.muscle]", "[unknown]", "[a.b.c.d]",
-         "[]", "[scenario.scenario]", "[[phantom]]", "[output]", "[checks]", "[drive]", "[solver]"]  # fmt: skip
+HEADS = [
+    "[phantom]",
+    "[coil]",
+    "[[coil]]",
+    "[phantom.tissues]",
+    "[phantom.tissues.muscle]",
+    "[unknown]",
+    "[a.b.c.d]",
+    "[]",
+    "[scenario.scenario]",
+    "[[phantom]]",
+    "[output]",
+    "[checks]",
+    "[drive]",
+    "[solver]",
+]
 
 
 def mutated(rng: random.Random) -> bytes:
@@ -60,7 +96,7 @@ def mutated(rng: random.Random) -> bytes:
 def refusal(data: bytes | dict) -> str | None:
     """What a scenario is refused with, None when it is taken; anything but an EmdoseError escapes."""
     try:
-        from_tables(text.parse(data, "fuzz.toml") if isinstance(data, bytes) else data, "fuzz.toml")
+        from_tables(toml.parse(data, "fuzz.toml") if isinstance(data, bytes) else data, "fuzz.toml")
     except EmdoseError as error:
         return str(error)
     return None
@@ -84,24 +120,69 @@ def test_mutated_texts():
     assert outcome["read"] > 0.01 * COUNT
 
 
-keys = st.one_of(st.sampled_from(["scenario", "phantom", "coil", "exposure", "normalise", "drive", "checks", "solver",
-                                  "type", "kind", "radius_m", "tissues", "spacing_m", "file", "over"]),
-                 st.text(max_size=6))  # fmt: skip
-leaves = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
-                   st.sampled_from(["rf", "sphere", "birdcage", "plane-wave", "file", "isocentre"]))  # fmt: skip
+keys = st.one_of(
+    st.sampled_from(
+        [
+            "scenario",
+            "phantom",
+            "coil",
+            "exposure",
+            "normalise",
+            "drive",
+            "checks",
+            "solver",
+            "type",
+            "kind",
+            "radius_m",
+            "tissues",
+            "spacing_m",
+            "file",
+            "over",
+        ]
+    ),
+    st.text(max_size=6),
+)
+leaves = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(max_size=8),
+    st.sampled_from(["rf", "sphere", "birdcage", "plane-wave", "file", "isocentre"]),
+)
 anything = st.recursive(
     leaves, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(keys, inner, max_size=4)), max_leaves=8
 )
-patched = st.lists(st.tuples(st.sampled_from(["scenario", "phantom", "coil", "exposure", "normalise", "drive", "checks",
-                                              "solver", "dosimetry", "output", "other"]), keys, anything),
-                   min_size=1, max_size=3)  # fmt: skip
+patched = st.lists(
+    st.tuples(
+        st.sampled_from(
+            [
+                "scenario",
+                "phantom",
+                "coil",
+                "exposure",
+                "normalise",
+                "drive",
+                "checks",
+                "solver",
+                "dosimetry",
+                "output",
+                "other",
+            ]
+        ),
+        keys,
+        anything,
+    ),
+    min_size=1,
+    max_size=3,
+)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(patched, st.sampled_from(TEXTS))
 def test_any_value_anywhere(patches, data):
     # Oracle: as above, for values of any type at any key.
-    tables = text.parse(data)
+    tables = toml.parse(data)
     for table, key, value in patches:
         if isinstance(tables.get(table), dict):
             tables[table][key] = value

@@ -11,9 +11,9 @@ import pytest
 
 from emdose.ept import Flag, Helmholtz, PropertyMap
 from emdose.errors import InputError
-from emdose.io.b1 import read_b1
-from emdose.io.property_maps import read_property_map, write_property_map
-from emdose.models.grid import Grid
+from emdose.io.maps.b1 import read_b1
+from emdose.io.maps.property_maps import read_property_map, write_property_map
+from emdose.models.grids.grid import Grid
 
 SHAPE = (8, 9, 7)
 AFFINE = np.array([[-2.0, 0, 0, 10], [0, 1.5, 0, -20], [0, 0, 3.0, 5], [0, 0, 0, 1]])
@@ -24,8 +24,12 @@ def arrays() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(0)
     mask = np.zeros(SHAPE, np.uint8)
     mask[1:7, 1:8, 1:6] = 1
-    return {"magnitude": rng.uniform(0.5, 1, SHAPE), "phase": rng.uniform(-1, 1, SHAPE), "mask": mask,
-            "segmentation": rng.integers(0, 3, SHAPE).astype(np.int16)}  # fmt: skip
+    return {
+        "magnitude": rng.uniform(0.5, 1, SHAPE),
+        "phase": rng.uniform(-1, 1, SHAPE),
+        "mask": mask,
+        "segmentation": rng.integers(0, 3, SHAPE).astype(np.int16),
+    }
 
 
 def nifti(path: Path, values: np.ndarray, affine: np.ndarray = AFFINE, unit: str = "mm") -> Path:
@@ -99,9 +103,19 @@ def test_property_maps_survive_hdf5(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     flags = np.zeros(SHAPE, np.uint8)
     flags[0] = Flag.OUTSIDE
-    maps = PropertyMap(Grid(SHAPE, (1e-3, 2e-3, 3e-3), (0.1, 0.2, 0.3)), 64e6, rng.random(SHAPE), rng.random(SHAPE),
-                       flags, u_conductivity=rng.random(SHAPE), covariance=rng.random(SHAPE), method="test",
-                       settings={"radius": [1, 2, 3]}, affine=AFFINE, axis_codes="LAS")  # fmt: skip
+    maps = PropertyMap(
+        Grid(SHAPE, (1e-3, 2e-3, 3e-3), (0.1, 0.2, 0.3)),
+        64e6,
+        rng.random(SHAPE),
+        rng.random(SHAPE),
+        flags,
+        u_conductivity=rng.random(SHAPE),
+        covariance=rng.random(SHAPE),
+        method="test",
+        settings={"radius": [1, 2, 3]},
+        affine=AFFINE,
+        axis_codes="LAS",
+    )
     write_property_map(tmp_path / "maps.h5", maps)
     again = read_property_map(tmp_path / "maps.h5")
     assert again.grid == maps.grid

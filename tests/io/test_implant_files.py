@@ -12,8 +12,8 @@ import pytest
 
 import emdose as em
 from emdose.io.meshes import read_triangles
-from emdose.models.implants import Implant, Part, assembly
-from emdose.models.surfaces import closed_surface, crossing_triangles
+from emdose.models.implants.implant import Implant, Part, assembly
+from emdose.models.implants.surface_repair import closed_surface, crossing_triangles
 
 BOX = em.implants.box((0.03, 0.02, 0.01), "cpTi", divisions=4)
 VOLUME = 6e-6
@@ -55,8 +55,13 @@ def test_ascii_stl_obj_and_vtk(tmp_path: Path) -> None:
     v, t = part.vertices * 1e3, part.triangles
     lines = ["solid box"]
     for triangle in v[t]:
-        lines += ["facet normal 0 0 0", "outer loop", *(f"vertex {a:.9g} {b:.9g} {c:.9g}" for a, b, c in triangle),
-                  "endloop", "endfacet"]  # fmt: skip
+        lines += [
+            "facet normal 0 0 0",
+            "outer loop",
+            *(f"vertex {a:.9g} {b:.9g} {c:.9g}" for a, b, c in triangle),
+            "endloop",
+            "endfacet",
+        ]
     (tmp_path / "a.stl").write_text("\n".join([*lines, "endsolid box"]))
     obj = [f"v {a} {b} {c}" for a, b, c in v.tolist()] + ["f " + " ".join(str(i + 1) for i in f) for f in t.tolist()]
     (tmp_path / "b.obj").write_text("\n".join(obj))
@@ -136,8 +141,12 @@ def test_shells_and_handles(tmp_path: Path) -> None:
 def test_boxes_that_share_an_edge() -> None:
     """An edge of four triangles is no opening: two boxes edge to edge."""
     part = em.implants.box((1, 1, 1)).parts[0]
-    both = Part("both", np.concatenate([part.vertices, np.add(part.vertices, (1, 1, 0))]),
-                np.concatenate([part.triangles, part.triangles + len(part.vertices)]), "gold")  # fmt: skip
+    both = Part(
+        "both",
+        np.concatenate([part.vertices, np.add(part.vertices, (1, 1, 0))]),
+        np.concatenate([part.triangles, part.triangles + len(part.vertices)]),
+        "gold",
+    )
     surface = closed_surface(both.vertices, both.triangles)
     assert surface.findings["edges_of_four_triangles"] == 1
     assert surface.findings["shells"] == 2
@@ -155,7 +164,7 @@ def test_crossing_triangles_are_counted(tmp_path: Path) -> None:
 
 def test_crossings_against_all_pairs() -> None:
     """Oracle: every pair tested, by the twin of the kernel; triangles of very different sizes."""
-    from emdose.solvers.kernels import triangles as twin
+    from emdose.models.implants.kernels import triangles as twin
 
     rng = np.random.default_rng(3)
     n = 150

@@ -45,7 +45,10 @@ def test_layers_are_in_order_and_closed(head: em.Phantom) -> None:
     brain = np.isin(head.labels, [names.index("grey_matter"), names.index("white_matter")])
     inside = np.unique(parts[brain])
     assert {names[i] for i in np.unique(head.labels[np.isin(parts, inside)])} == {
-        "grey_matter", "white_matter", "cerebrospinal_fluid"}  # fmt: skip
+        "grey_matter",
+        "white_matter",
+        "cerebrospinal_fluid",
+    }
 
 
 def test_left_and_right_are_kept(head: em.Phantom) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from emdose.errors import EmdoseWarning, InputError, OutputError
 from emdose.io import read_phantom, read_volume, write_phantom
-from emdose.models import phantoms
+from emdose.models import bodies
 
 TISSUES = {1: "muscle", 2: "fat"}
 
@@ -96,7 +96,7 @@ def test_float_labels_that_are_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["b.h5", "b.nii.gz", "b.nii", "b.npz"])
 def test_round_trip(tmp_path: Path, name: str) -> None:
     """Oracle: round trip; the hash covers labels, grid and tissues."""
-    body = phantoms.layered_head(8e-3).with_tissue("skull", density_kg_m3=1800.0)
+    body = bodies.layered_head(8e-3).with_tissue("skull", density_kg_m3=1800.0)
     body = body.with_tissue("fat", conductivity_S_m=0.03)
     again = read_phantom(write_phantom(body, tmp_path / name))
     assert again.hash() == body.hash()
@@ -201,7 +201,7 @@ def test_labels_without_tissue_are_listed(tmp_path: Path) -> None:
 
 def test_nothing_is_half_written(tmp_path: Path) -> None:
     """Oracle: the folder is as before."""
-    body = phantoms.sphere(0.02, 5e-3)
+    body = bodies.sphere(0.02, 5e-3)
     with pytest.raises(OutputError):
         write_phantom(body, tmp_path / "missing" / "b.h5")
     with pytest.raises(InputError, match="cannot write this format"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emdose.errors import InputError
-from emdose.io.pulseq import read_sequence
+from emdose.io.gradients.pulseq import read_sequence
 
 pp = pytest.importorskip("pypulseq")
 SYSTEM = pp.Opts(max_grad=30, grad_unit="mT/m", max_slew=150, slew_unit="T/m/s")
@@ -26,8 +26,9 @@ def write(path, sequence):
 def gradient_echo(tmp_path):
     """Four repetitions of 20 ms: excitation with a slice gradient, a readout trapezoid and a sampled lobe on y."""
     sequence = pp.Sequence(SYSTEM)
-    rf, gz, gzr = pp.make_sinc_pulse(0.2, duration=2e-3, slice_thickness=5e-3, system=SYSTEM, return_gz=True,
-                                     use="excitation")  # fmt: skip
+    rf, gz, gzr = pp.make_sinc_pulse(
+        0.2, duration=2e-3, slice_thickness=5e-3, system=SYSTEM, return_gz=True, use="excitation"
+    )
     gx = pp.make_trapezoid("x", amplitude=20 * MT_M, rise_time=2e-4, flat_time=3e-3, system=SYSTEM)
     lobe = 5 * MT_M * np.sin(np.pi * (np.arange(200) + 0.5) / 200) ** 2
     gy = pp.make_arbitrary_grad("y", lobe, system=SYSTEM, first=0, last=0)

@@ -10,9 +10,9 @@ import pytest
 
 from emdose.errors import InputError
 from emdose.io import read_phantom, write_phantom
-from emdose.io.hdf5 import read_phantom_file
-from emdose.io.voxelbody import read_header
-from emdose.models import phantoms
+from emdose.io.bodies.voxelbody import read_header
+from emdose.io.disk.hdf5 import read_phantom_file
+from emdose.models import bodies
 
 NAMES = "1\tMuscle\t1.0 0.2 0.2\n2\tBrain_grey_matter\t0.5 0.5 0.5\n3 Subcutaneous fat 255 255 0\n"
 SIZES = {
@@ -68,7 +68,10 @@ def test_header_names_without_tissue(tmp_path: Path) -> None:
         read_phantom(tmp_path / "b.raw")
     (tmp_path / "t.csv").write_text("label;tissue\n1;muscle\n2;grey_matter\n3;fat\n")
     assert read_phantom(tmp_path / "b.raw", tmp_path / "t.csv").tissue_volume().keys() == {
-        "muscle", "grey_matter", "fat"}  # fmt: skip
+        "muscle",
+        "grey_matter",
+        "fat",
+    }
 
 
 @pytest.mark.parametrize(
@@ -133,7 +136,7 @@ def test_numpy_files(tmp_path: Path) -> None:
 
 def test_hdf5_that_was_touched(tmp_path: Path) -> None:
     """Oracle: the stored hash."""
-    path = write_phantom(phantoms.sphere(0.02, 5e-3), tmp_path / "b.h5")
+    path = write_phantom(bodies.sphere(0.02, 5e-3), tmp_path / "b.h5")
     with h5py.File(path, "r+") as h5:
         h5["phantom/labels"][0, 0, 0] = 1
     with pytest.raises(InputError, match="does not match its hash"):

@@ -11,7 +11,7 @@ import pytest
 
 from emdose.errors import InputError
 from emdose.io import read_phantom, read_tissues, write_phantom
-from emdose.models import phantoms
+from emdose.models import bodies
 
 LABELS = "label,tissue,density_kg_m3\n1,muscle,\n2,fat,900\n3,bone_cortical,\n"
 TISSUES = "tissue,like,conductivity_S_m,density_kg_m3\nmy_gel,gel,0.5,1010\nmuscle,,0.7,\n"
@@ -41,7 +41,7 @@ dz 0.002
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One intact file of every kind."""
     folder = tmp_path_factory.mktemp("intact")
-    body = phantoms.layered_sphere((5e-3, 8e-3), ("muscle", "fat"), 2e-3)
+    body = bodies.layered_sphere((5e-3, 8e-3), ("muscle", "fat"), 2e-3)
     for name in ("body.h5", "body.nii", "body.nii.gz", "body.npz"):
         write_phantom(body, folder / name)
     np.save(folder / "body.npy", body.labels)
@@ -86,8 +86,18 @@ def damaged(data: bytes, rng: random.Random) -> bytes:
     return rng.choice([b"", b"\0" * 400, b"\xff" * 400, rng.randbytes(500), b"nan,inf\n-1,1e999\n", bytes(out[at:])])
 
 
-FILES = ["body.h5", "body.nii", "body.nii.gz", "body.npz", "body.npy", "raw.txt", "raw.raw", "labels.csv",
-         "tissues.csv", "tissues.toml"]  # fmt: skip
+FILES = [
+    "body.h5",
+    "body.nii",
+    "body.nii.gz",
+    "body.npz",
+    "body.npy",
+    "raw.txt",
+    "raw.raw",
+    "labels.csv",
+    "tissues.csv",
+    "tissues.toml",
+]
 
 
 @pytest.mark.parametrize("name", FILES)

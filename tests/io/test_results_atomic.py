@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from emdose.errors import InputError, OutputError
-from emdose.io import atomic, files, vtk
-from emdose.models.grid import Grid
+from emdose.io.disk import atomic, files
+from emdose.io.maps import vtk
+from emdose.models.grids.grid import Grid
 
 
 def names(folder):
@@ -103,7 +104,7 @@ def test_killed_while_writing(tmp_path):
     path = tmp_path / "a.txt"
     path.write_text("old")
     code = (
-        "import os, signal, sys; from emdose.io import atomic\n"
+        "import os, signal, sys; from emdose.io.disk import atomic\n"
         "with atomic.replacing(sys.argv[1]) as part:\n"
         "    part.write_text('new'); os.kill(os.getpid(), signal.SIGKILL)"
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emdose.errors import EmdoseWarning, OutputError
-from emdose.io.checkpoint import PortCheckpoint
+from emdose.io.disk.checkpoint import PortCheckpoint
 
 J = np.arange(24, dtype=np.complex64).reshape(3, 2, 2, 2)
 

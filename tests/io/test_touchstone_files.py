@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import emdose as em
+from emdose.circuits.network import Network
 from emdose.io.touchstone import read_touchstone, write_touchstone
-from emdose.solvers.network import Network
 
 
 def random_network(ports, reference=50.0):

@@ -8,7 +8,7 @@ import pytest
 
 from emdose.errors import InputError
 from emdose.io import read_labels, read_tissues
-from emdose.models import tissues
+from emdose.models.bodies import tissues
 
 CSV = """# measured at 37 degC
 tissue,like,relative_permittivity,conductivity_S_m,density_kg_m3,source
@@ -36,8 +36,15 @@ def write(folder: Path, text: str, name: str = "t.csv") -> Path:
     return path
 
 
-@pytest.mark.parametrize(("text", "name"), [(CSV, "t.csv"), (TOML, "t.toml"), (CSV.replace(",", ";"), "t.csv"),
-                                            ("\ufeff" + CSV.replace("\n", "\r\n"), "t.csv")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        (CSV, "t.csv"),
+        (TOML, "t.toml"),
+        (CSV.replace(",", ";"), "t.csv"),
+        ("\ufeff" + CSV.replace("\n", "\r\n"), "t.csv"),
+    ],
+)
 def test_override_and_extend(tmp_path: Path, text: str, name: str) -> None:
     """Oracle: the numbers that were written; what was not written comes from the tissue it starts from."""
     table, default = read_tissues(write(tmp_path, text, name)), tissues.TissueTable.default()

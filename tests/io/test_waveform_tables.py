@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emdose.errors import InputError
-from emdose.io.waveforms import read_waveform
+from emdose.io.gradients.waveforms import read_waveform
 
 LOBE = "t,x,y,z\n0,0,0,0\n1e-3,0.02,0,0\n2e-3,0.02,0,0\n3e-3,0,0,0\n"
 

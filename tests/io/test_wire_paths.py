@@ -7,13 +7,14 @@ import pytest
 
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.io.wire_paths import read_gradient_coil, read_wire_paths
+from emdose.io.gradients.wire_paths import read_gradient_coil, read_wire_paths
 
 PHI = 2 * np.pi * np.arange(360) / 360
 RADIUS = 0.3
 # The second ring runs backwards: a Maxwell pair.
-RINGS = [np.stack([RADIUS * np.cos(s * PHI), RADIUS * np.sin(s * PHI), np.full(360, s * 0.15 * 3**0.5)], 1)
-         for s in (1, -1)]  # fmt: skip
+RINGS = [
+    np.stack([RADIUS * np.cos(s * PHI), RADIUS * np.sin(s * PHI), np.full(360, s * 0.15 * 3**0.5)], 1) for s in (1, -1)
+]
 EXACT = 48 / 49 * np.sqrt(3 / 7) * MU_0 / RADIUS**2
 
 
@@ -23,9 +24,14 @@ def csv(path, separator=",", factor=1e3, head="x,y,z\n"):
     return path
 
 
-@pytest.mark.parametrize(("name", "separator", "factor", "unit"), [
-    ("pair.csv", ",", 1e3, "mm"), ("pair.txt", "  ", 1.0, "m"), ("pair.dat", ";", 1e2, "cm"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "separator", "factor", "unit"),
+    [
+        ("pair.csv", ",", 1e3, "mm"),
+        ("pair.txt", "  ", 1.0, "m"),
+        ("pair.dat", ";", 1e2, "cm"),
+    ],
+)
 def test_maxwell_pair_from_text(tmp_path, name, separator, factor, unit):
     """Oracle: Gz of a Maxwell pair, 0.641 mu0 / a^2 per ampere."""
     coil = read_gradient_coil(csv(tmp_path / name, separator, factor), "z", unit=unit)
@@ -49,10 +55,17 @@ def test_maxwell_pair_from_vtk(tmp_path, suffix):
 def test_bad_wire_files(tmp_path, capfd):
     """Oracle: the contract: one line that names the file."""
     bad = {
-        "missing.csv": None, "empty.csv": "", "words.csv": "x,y,z\none,two,three\n", "two.csv": "1,2\n3,4\n",
-        "nan.csv": "1,2,nan\n", "coil.stl": "solid", "empty.vtk": "", "words.vtp": "<VTKFile>", "words.vtk": "no VTK\n",
+        "missing.csv": None,
+        "empty.csv": "",
+        "words.csv": "x,y,z\none,two,three\n",
+        "two.csv": "1,2\n3,4\n",
+        "nan.csv": "1,2,nan\n",
+        "coil.stl": "solid",
+        "empty.vtk": "",
+        "words.vtp": "<VTKFile>",
+        "words.vtk": "no VTK\n",
         "short.csv": "0,0,0\n1,0,0\n",
-    }  # fmt: skip
+    }
     for name, content in bad.items():
         if content is not None:
             (tmp_path / name).write_text(content)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from emdose import backend
+import emdose
+from emdose.compute import backend, kernel_loader
 
 Result = dict[str, np.ndarray]
 
@@ -51,8 +52,11 @@ def average(kernels: Recorder, real: type) -> Result:
     values = rng.normal(size=shape)
     masses, table = np.zeros((2, n0 + 1, n1 + 1, n2 + 1))
     counts = np.zeros(masses.shape, np.uint32)
-    for kind, out, maps in (("sum", masses, (weight, np.ones(shape))), ("sum", table, (weight, values)),
-                            ("count", counts, (weight,))):  # fmt: skip
+    for kind, out, maps in (
+        ("sum", masses, (weight, np.ones(shape))),
+        ("sum", table, (weight, values)),
+        ("count", counts, (weight,)),
+    ):
         kernels.launch(f"{kind}_rows", n0 * n1, n1, n2, *maps, out)
         kernels.launch(f"{kind}_lines", (n0 + 1) * (n2 + 1), n1 + 1, n2 + 1, out)
         kernels.launch(f"{kind}_lines", (n1 + 1) * (n2 + 1), n0 + 1, (n1 + 1) * (n2 + 1), out)
@@ -71,14 +75,28 @@ def average(kernels: Recorder, real: type) -> Result:
     voxels = np.flatnonzero((weight > 0) & (half < 0))
     steps, face_fraction = np.empty(6 * voxels.size, np.int32), np.empty(6 * voxels.size)
     face_mass, face_sums = np.empty((2, 6 * voxels.size))
-    kernels.launch("grow_face_cubes", 6 * voxels.size, *shape, target, voxels, weight, masses, steps, face_fraction,
-                   face_mass)  # fmt: skip
+    kernels.launch(
+        "grow_face_cubes", 6 * voxels.size, *shape, target, voxels, weight, masses, steps, face_fraction, face_mass
+    )
     kernels.launch("face_cube_sums", 6 * voxels.size, *shape, voxels, table, steps, face_fraction, face_sums)
     assert (rim == 2).any()
     assert (steps >= 0).any()
-    return {"masses": masses, "table": table, "counts": counts, "half": half, "fraction": fraction, "mass": mass,
-            "reach": reach, "rim": rim, "sums": sums, "largest": before, "steps": steps,
-            "face_fraction": face_fraction, "face_mass": face_mass, "face_sums": face_sums}  # fmt: skip
+    return {
+        "masses": masses,
+        "table": table,
+        "counts": counts,
+        "half": half,
+        "fraction": fraction,
+        "mass": mass,
+        "reach": reach,
+        "rim": rim,
+        "sums": sums,
+        "largest": before,
+        "steps": steps,
+        "face_fraction": face_fraction,
+        "face_mass": face_mass,
+        "face_sums": face_sums,
+    }
 
 
 def average_graded(kernels: Recorder, real: type) -> Result:
@@ -100,8 +118,21 @@ def average_graded(kernels: Recorder, real: type) -> Result:
     body = np.flatnonzero(weight > 0)
     for faces, voxels in ((1, body), (6, body[::7].copy())):
         side, mass, sums = np.full((3, faces * voxels.size), np.nan)
-        kernels.launch("grow_graded_cubes", side.size, *shape, nodes, faces, 1.5e4, voxels, weight, masses, volumes,
-                       counts, side, mass)  # fmt: skip
+        kernels.launch(
+            "grow_graded_cubes",
+            side.size,
+            *shape,
+            nodes,
+            faces,
+            1.5e4,
+            voxels,
+            weight,
+            masses,
+            volumes,
+            counts,
+            side,
+            mass,
+        )
         kernels.launch("graded_cube_sums", side.size, *shape, nodes, faces, voxels, side, values, sums)
         found |= {f"side {faces}": side, f"mass {faces}": mass, f"sums {faces}": sums}
     sides, means, best = np.full(shape, -1.0), rng.normal(size=shape), np.empty(body.size)
@@ -156,8 +187,22 @@ def filaments(kernels: Recorder, real: type) -> Result:
     for component in range(3):
         for magnetic in (0, 1):
             out = np.zeros((ports, n), currents.dtype)
-            kernels.launch("filaments", -(-n // 16), n, points, pieces, start, tangent, length, ports, currents, 2.7,
-                           component, magnetic, out)  # fmt: skip
+            kernels.launch(
+                "filaments",
+                -(-n // 16),
+                n,
+                points,
+                pieces,
+                start,
+                tangent,
+                length,
+                ports,
+                currents,
+                2.7,
+                component,
+                magnetic,
+                out,
+            )
             found[f"{'curl A' if magnetic else 'A'} {component}"] = out
     return found
 
@@ -188,7 +233,7 @@ def window(kernels: Recorder, real: type) -> Result:
 
 def local_fit(kernels: Recorder, real: type) -> Result:
     """Ragged regions with thin parts; polynomials of degree 2, 3 and 4; one and two channels."""
-    from emdose.solvers.kernels import local_fit as layout
+    from emdose.ept.local.kernels import local_fit as layout
 
     found = {}
     for degree, channels, noises, keep in ((2, 2, 3, 1), (3, 1, 1, 0), (4, 2, 0, 1)):
@@ -213,20 +258,52 @@ def local_fit(kernels: Recorder, real: type) -> Result:
         out = [np.zeros((n, total), real) for n in sizes]
         reference = rng.uniform(1, 2, shape).astype(real)
         extents = (n0, n1, -(-n2 // 16))
-        kernels.launch(f"gather{name}", extents, *head, len(offsets), 0.5, offsets, powers, rows,
-                       region, reference, data, noise, *out)  # fmt: skip
+        kernels.launch(
+            f"gather{name}",
+            extents,
+            *head,
+            len(offsets),
+            0.5,
+            offsets,
+            powers,
+            rows,
+            region,
+            reference,
+            data,
+            noise,
+            *out,
+        )
         found |= {f"gather {degree} {n}": a for n, a in enumerate(out)}
         # Moment maps of the mask itself, so that the normal matrix is one.
         mask = (region != 0).astype(real)
         taps = [(np.arange(-n, n + 1) / n)[None] ** np.arange(2 * degree + 1)[:, None] for n in r]
-        maps = [_filtered(one, d, taps) for images, d in ((mask[None], 2 * degree), (data * mask, degree),
-                (noise * mask, 2 * degree)) for one in [images]]  # fmt: skip
-        square = _filtered(np.stack([data[i] * data[j] * mask for i in range(channels) for j in range(i, channels)]), 0,
-                           taps)  # fmt: skip
+        maps = [
+            _filtered(one, d, taps)
+            for images, d in ((mask[None], 2 * degree), (data * mask, degree), (noise * mask, 2 * degree))
+            for one in [images]
+        ]
+        square = _filtered(
+            np.stack([data[i] * data[j] * mask for i in range(channels) for j in range(i, channels)]), 0, taps
+        )
         out = [np.zeros((n, total + 9), real) for n in sizes]
-        kernels.launch(f"fit{name}", extents, *head, r[2], 9, n2, n1 * n2, total + 9, taps[2], rows,
-                       (region > 0).astype(np.uint8), maps[0].astype(real), maps[1].astype(real), square.astype(real),
-                       maps[2].astype(real), *out)  # fmt: skip
+        kernels.launch(
+            f"fit{name}",
+            extents,
+            *head,
+            r[2],
+            9,
+            n2,
+            n1 * n2,
+            total + 9,
+            taps[2],
+            rows,
+            (region > 0).astype(np.uint8),
+            maps[0].astype(real),
+            maps[1].astype(real),
+            square.astype(real),
+            maps[2].astype(real),
+            *out,
+        )
         found |= {f"fit {degree} {n}": a for n, a in enumerate(out)}
     return found
 
@@ -234,11 +311,23 @@ def local_fit(kernels: Recorder, real: type) -> Result:
 def _filtered(images: np.ndarray, degree: int, taps: list[np.ndarray]) -> np.ndarray:
     from scipy.ndimage import correlate1d
 
-    return np.concatenate([
-        np.stack([correlate1d(correlate1d(image.astype(float), taps[0][a], axis=0, mode="constant"), taps[1][b], axis=1,
-                              mode="constant") for a in range(degree + 1) for b in range(degree + 1 - a)])
-        for image in images
-    ])  # fmt: skip
+    return np.concatenate(
+        [
+            np.stack(
+                [
+                    correlate1d(
+                        correlate1d(image.astype(float), taps[0][a], axis=0, mode="constant"),
+                        taps[1][b],
+                        axis=1,
+                        mode="constant",
+                    )
+                    for a in range(degree + 1)
+                    for b in range(degree + 1 - a)
+                ]
+            )
+            for image in images
+        ]
+    )
 
 
 def panels(kernels: Recorder, real: type) -> Result:
@@ -250,8 +339,13 @@ def panels(kernels: Recorder, real: type) -> Result:
     sources = np.concatenate([rng.normal(size=(m, 3)), np.full((m, 1), 0.04)], axis=1).astype(real)
     sources[:n:2, :3] = targets[:, ::2].T
     found = {}
-    for kernel, densities, rows in (("potential_1", 1, 1), ("potential_3", 3, 3), ("potential_9", 9, 9),
-                                    ("field_1", 1, 3), ("field_3", 3, 9)):  # fmt: skip
+    for kernel, densities, rows in (
+        ("potential_1", 1, 1),
+        ("potential_3", 3, 3),
+        ("potential_9", 9, 9),
+        ("field_1", 1, 3),
+        ("field_3", 3, 9),
+    ):
         out = np.full((parts, rows, n), np.nan)
         q = rng.normal(size=(m, densities)).astype(real)
         kernels.launch(kernel, parts * -(-n // 32), n, m, parts, targets, sources, q, out)
@@ -265,14 +359,24 @@ def panels(kernels: Recorder, real: type) -> Result:
     kernels.launch("near", len(pairs), *np.ascontiguousarray(pairs.T), points, corners, out)
     start = np.array([0, 2, 2, 5])
     rows = rng.normal(size=(2, 4, 3))
-    kernels.launch("add_rows", 3, 5, 2, 4, start, np.array([0, 3, 1, 2, 3], np.int32),
-                   rng.normal(size=(4, 5)).astype(real), rng.normal(size=(4, 2)).astype(real), rows)  # fmt: skip
+    kernels.launch(
+        "add_rows",
+        3,
+        5,
+        2,
+        4,
+        start,
+        np.array([0, 3, 1, 2, 3], np.int32),
+        rng.normal(size=(4, 5)).astype(real),
+        rng.normal(size=(4, 2)).astype(real),
+        rows,
+    )
     return found | {"near": out, "rows": rows}
 
 
 def bioheat(kernels: Recorder, real: type) -> Result:
     """A lumpy body on a grid with two bundles of rows along z; two sources, with sinks of their own or shared."""
-    from emdose.solvers.bioheat_problem import Layout
+    from emdose.solvers.heat.problem import Layout
 
     rng = np.random.default_rng(9)
     active = rng.random((5, 7, 300)) < 0.9
@@ -298,18 +402,53 @@ def bioheat(kernels: Recorder, real: type) -> Result:
         h, pick = 0.35, maps if own else 1
         m, change = np.ones((pick, *layout.shape), real), np.zeros_like(T)
         second, u, a, c = (np.ones(layout.shape, real) for _ in range(4))
-        kernels.launch("pivots", y.launches(CPU, pick), y.lanes, pick, n, row, h, y.first, y.count, heat, g[1],
-                       sink[:pick], m)  # fmt: skip
+        kernels.launch(
+            "pivots", y.launches(CPU, pick), y.lanes, pick, n, row, h, y.first, y.count, heat, g[1], sink[:pick], m
+        )
         kernels.launch("pivots", x.launches(CPU), x.lanes, 0, n, plane, h, x.first, x.count, heat, g[0], sink, second)
         kernels.launch("pivots_z", z.launches(CPU), row, h, z.first, z.count, z.packed, heat, g[2], u, a, c)
-        kernels.launch("first_sweep", y.launches(CPU, maps), y.lanes, maps, n, row, plane, row, 2 * h, own, y.first,
-                       y.count, g[1].copy(), *g, sink, m, scale, q, T, change)  # fmt: skip
+        kernels.launch(
+            "first_sweep",
+            y.launches(CPU, maps),
+            y.lanes,
+            maps,
+            n,
+            row,
+            plane,
+            row,
+            2 * h,
+            own,
+            y.first,
+            y.count,
+            g[1].copy(),
+            *g,
+            sink,
+            m,
+            scale,
+            q,
+            T,
+            change,
+        )
         found[f"first {own}"] = change.copy()
-        kernels.launch("second_sweep", x.launches(CPU, maps), x.lanes, maps, n, plane, h, x.first, x.count, heat, g[0],
-                       second, change)  # fmt: skip
+        kernels.launch(
+            "second_sweep",
+            x.launches(CPU, maps),
+            x.lanes,
+            maps,
+            n,
+            plane,
+            h,
+            x.first,
+            x.count,
+            heat,
+            g[0],
+            second,
+            change,
+        )
         found[f"second {own}"] = change.copy()
-        kernels.launch("last_sweep", z.launches(CPU, maps), maps, n, row, z.first, z.count, z.packed, u, a, c, change,
-                       T)  # fmt: skip
+        kernels.launch(
+            "last_sweep", z.launches(CPU, maps), maps, n, row, z.first, z.count, z.packed, u, a, c, change, T
+        )
         found |= {f"{name} {own}": values.copy() for name, values in (("T", T), ("m", m), ("u", u), ("a", a), ("c", c))}
     for step in (0.0, 0.7):
         out = np.zeros_like(q[0])
@@ -344,8 +483,14 @@ def triangles(kernels: Recorder, real: type) -> Result:
     assert len(some) > 100
     assert 0 < crossing.sum() < len(pair)
     assert 0 < (which < 0).sum() < 30
-    return {"low": low, "high": high, "pieces": pieces, "distance": np.where(which < 0, 0.0, distance), "which": which,
-            "crossing": crossing}  # fmt: skip
+    return {
+        "low": low,
+        "high": high,
+        "pieces": pieces,
+        "distance": np.where(which < 0, 0.0, distance),
+        "which": which,
+        "crossing": crossing,
+    }
 
 
 def multigrid(kernels: Recorder, real: type) -> Result:
@@ -378,8 +523,17 @@ def multigrid(kernels: Recorder, real: type) -> Result:
     added, turned = x.copy(), x.copy()
     kernels.launch("add_scaled", ports * n, n, np.array([0.5, -2.0]), b, added)
     kernels.launch("turn", ports * n, n, np.array([0.5, -2.0]), b, turned)
-    return {"applied": applied, "left": left, "relaxed": relaxed, "down": down, "raised": raised, "dots": dots,
-            "gram": gram, "added": added, "turned": turned}  # fmt: skip
+    return {
+        "applied": applied,
+        "left": left,
+        "relaxed": relaxed,
+        "down": down,
+        "raised": raised,
+        "dots": dots,
+        "gram": gram,
+        "added": added,
+        "turned": turned,
+    }
 
 
 def cut_faces(kernels: Recorder, real: type) -> Result:
@@ -407,9 +561,9 @@ class Prepared:
 
 def _yee_tables(real: type):
     """A small graded problem with everything that the engine knows, and fields in it."""
-    from emdose.models.rectilinear import RectilinearGrid
-    from emdose.solvers import yee as engine
-    from emdose.solvers.yee.tables import Tables
+    from emdose.models.grids.rectilinear import RectilinearGrid
+    from emdose.solvers import yee_engine as engine
+    from emdose.solvers.yee_engine.tables import Tables
 
     rng = np.random.default_rng(6)
     grid = RectilinearGrid(*(np.cumsum(rng.uniform(0.01, 0.013, n)) for n in (17, 18, 25)))
@@ -421,12 +575,16 @@ def _yee_tables(real: type):
     pulse = engine.Gaussian(1e9, start=0.1)
     walls = ("cpml", "cpml", "cpml", "pmc", "cpml", "cpml")
     problem = engine.YeeProblem(
-        grid, materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]), walls, engine.Cpml(3),
+        grid,
+        materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]),
+        walls,
+        engine.Cpml(3),
         sources=[engine.CurrentSource("i", np.array([[1, 5, 7, 8], [0, 5, 7, 8]]), np.array([1.0, 2.0]), pulse)],
         ports=[engine.VoltagePort("p", np.array([[0, 6, 8, 12], [0, 7, 8, 12]]), 50.0, pulse)],
         lumped=[engine.Lumped("c", np.array([[1, 8, 11, 12]]), 1.0, 1e-9, 1e-12)],
-        face_factors=thin.faces, dft=engine.Dft([1e8, 2e8], [engine.Region("r", (1, 2, 3), (12, 13, 14))], 2),
-    )  # fmt: skip
+        face_factors=thin.faces,
+        dft=engine.Dft([1e8, 2e8], [engine.Region("r", (1, 2, 3), (12, 13, 14))], 2),
+    )
     tables = Tables(problem, backend.get("cpu"), np.dtype(real).name)
     for field in (tables.e, tables.h):
         inner = field[:, 2:-1, 1:-1, 1:-9]  # rows end before their padding
@@ -436,11 +594,11 @@ def _yee_tables(real: type):
 
 def _yee_steps(kernels: Recorder, real: type, schedule: str, file: str, **options: int) -> Result:
     """Seven steps of a schedule, the kernels of one file through a recorder."""
-    from emdose.solvers.yee import choice as schedules
+    from emdose.solvers.yee_engine import walks as schedules
 
     class Kernels(backend.KernelSet):
-        def load(self, name: str, real: str = "float"):
-            return Prepared(kernels) if name == file else super().load(name, real)
+        def load(self, package: str | None, name: str, real: str = "float"):
+            return Prepared(kernels) if name == file else super().load(package, name, real)
 
     tables = _yee_tables(real)
     record = getattr(schedules, schedule)(tables, backend.Backend("cpu", np, Kernels()), **options).advance(0, 7)
@@ -450,8 +608,19 @@ def _yee_steps(kernels: Recorder, real: type, schedule: str, file: str, **option
 def yee(kernels: Recorder, real: type) -> Result:
     """Seven steps, one thread per cell."""
     found = _yee_steps(kernels, real, "Cells", "yee")
-    kernels.launch("terms", 1, 0, 0, 1, np.array([3]), np.array([0, 1]), np.array([0], np.int32), np.ones(1),
-                   np.ones(1), found["e"])  # fmt: skip
+    kernels.launch(
+        "terms",
+        1,
+        0,
+        0,
+        1,
+        np.array([3]),
+        np.array([0, 1]),
+        np.array([0], np.int32),
+        np.ones(1),
+        np.ones(1),
+        found["e"],
+    )
     return found
 
 
@@ -482,9 +651,25 @@ def yee_watch(kernels: Recorder, real: type) -> Result:
     rng, lattice = np.random.default_rng(8), t.lattice
     nx, ny, nz = lattice.nodes
     out = np.zeros((nx * ny, 2))
-    kernels.launch("row_energy", nx * ny, nx, ny, nz, lattice.stride, lattice.component, lattice.factors.shape[-1],
-                   int(t.ids.dtype == np.uint16), t.ids8, t.ids16, rng.random(len(lattice.ca)),
-                   rng.random(lattice.factors.shape), t.arrays["factor"], t.e, t.h, out)  # fmt: skip
+    kernels.launch(
+        "row_energy",
+        nx * ny,
+        nx,
+        ny,
+        nz,
+        lattice.stride,
+        lattice.component,
+        lattice.factors.shape[-1],
+        int(t.ids.dtype == np.uint16),
+        t.ids8,
+        t.ids16,
+        rng.random(len(lattice.ca)),
+        rng.random(lattice.factors.shape),
+        t.arrays["factor"],
+        t.e,
+        t.h,
+        out,
+    )
     return {"energy": out}
 
 
@@ -508,11 +693,18 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "bioheat": bioheat,
 }
 REALS = {"float": np.float32, "double": np.float64}
+ROOT = Path(emdose.__file__).parents[1]
+# Kernel files and the packages that launch them; texts without the line are included by others.
+PACKAGES = {
+    path.stem: ".".join(path.parents[1].relative_to(ROOT).parts)
+    for path in sorted(ROOT.glob("emdose/**/kernels/*.cuh"))
+    if '#include "common.cuh"' in path.read_text(encoding="utf-8")
+}
 
 
 def run(kernels: backend.KernelSet, name: str, real: str) -> tuple[Result, str]:
     """Results of one file's kernels, and who ran them; fails when a kernel of the file was left out."""
-    module = kernels.load(name, real)
+    module = kernels.load(PACKAGES[name], name, real)
     recorder = Recorder(module)
     result = EXERCISES[name](recorder, REALS[real])
     assert recorder.ran == set(module.signatures), f"{name}: not exercised: {set(module.signatures) - recorder.ran}"
@@ -521,8 +713,13 @@ def run(kernels: backend.KernelSet, name: str, real: str) -> tuple[Result, str]:
 
 def reals(name: str) -> tuple[str, ...]:
     """Both precisions, where the text says ``real`` at all."""
-    folder = Path(backend.__file__).parent / "solvers" / "kernels"
-    return tuple(REALS) if re.search(r"\bc?real\b", (folder / f"{name}.cuh").read_text("utf-8")) else ("double",)
+    text = (ROOT / PACKAGES[name].replace(".", "/") / "kernels" / f"{name}.cuh").read_text("utf-8")
+    return tuple(REALS) if re.search(r"\bc?real\b", text) else ("double",)
+
+
+def source(name: str) -> str:
+    """Text of a kernel file with what it includes."""
+    return kernel_loader.source(PACKAGES[name], name)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emdose import backend, kernel_loader
+from emdose.compute import backend, kernel_loader
 
 pytestmark = pytest.mark.skipif(kernel_loader.compiler() is None, reason="needs a C compiler")
 
 TRIAD = """
 import numpy as np
-from emdose import backend
-m = backend.get("cpu").kernels.load("bandwidth", "double")
+from emdose.compute import backend
+m = backend.get("cpu").kernels.load("emdose.compute", "bandwidth", "double")
 a = np.empty(100000)
 m.launch("triad", a.size, 2.0, np.ones(a.size), np.arange(a.size, dtype=float), a)
 assert np.array_equal(a, 1 + 2 * np.arange(a.size))
@@ -26,15 +26,21 @@ print(m.kind)
 
 
 def python(code: str, *, ok: bool = True, **environment: str) -> subprocess.CompletedProcess:
-    run = subprocess.run([sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True,
-                         text=True, timeout=120, check=False)  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert not ok or run.returncode == 0, run.stderr
     return run
 
 
 @pytest.fixture
 def triad():
-    module = backend.get("cpu").kernels.load("bandwidth", "double")
+    module = backend.get("cpu").kernels.load("emdose.compute", "bandwidth", "double")
     return lambda *args, shape=4: module.launch("triad", shape, *args)
 
 
@@ -71,9 +77,17 @@ def test_bad_arrays_raise_and_never_crash(triad) -> None:
     class Device:  # what a GPU's array looks like from here
         dtype, flags, nbytes = good.dtype, good.flags, good.nbytes
 
-    for bad, error in [(good.astype(np.float32), TypeError), (np.ones(8)[::2], ValueError), ([1.0] * 4, TypeError),
-                       (None, TypeError), (Device(), TypeError), (read_only, ValueError), (unaligned, ValueError),
-                       (good.astype(">f8"), TypeError), (good, ValueError)]:  # fmt: skip
+    for bad, error in [
+        (good.astype(np.float32), TypeError),
+        (np.ones(8)[::2], ValueError),
+        ([1.0] * 4, TypeError),
+        (None, TypeError),
+        (Device(), TypeError),
+        (read_only, ValueError),
+        (unaligned, ValueError),
+        (good.astype(">f8"), TypeError),
+        (good, ValueError),
+    ]:
         with pytest.raises(error, match="triad"):
             triad(1.0, good, other, bad)
     shared = np.ones(7)
@@ -90,7 +104,7 @@ def test_bad_scalars_and_shapes_raise(triad) -> None:
     for shape in (-1, (2, 2, 1)):
         with pytest.raises(ValueError, match="shape"):
             triad(1.0, good, good, out, shape=shape)
-    average = backend.get("cpu").kernels.load("average", "double")
+    average = backend.get("cpu").kernels.load("emdose.dosimetry.averaging", "average", "double")
     with pytest.raises(TypeError, match="integer"):
         average.launch("sum_lines", 2, 2.0, 1, out)
     with pytest.raises(ValueError, match="does not fit"):
@@ -103,7 +117,7 @@ def test_result_does_not_depend_on_the_number_of_threads(monkeypatch) -> None:
     """Oracle: the same bits."""
     rng = np.random.default_rng(0)
     weight, values = rng.random((2, 30, 20, 10))
-    module = backend.get("cpu").kernels.load("average", "double")
+    module = backend.get("cpu").kernels.load("emdose.dosimetry.averaging", "average", "double")
     tables = []
     for threads in ("1", "3"):
         monkeypatch.setenv("EMDOSE_THREADS", threads)
@@ -150,7 +164,11 @@ def test_unusable_cache_folder_is_replaced_by_a_temporary_one(tmp_path: Path) ->
 
 
 def test_without_a_compiler_numpy_runs_with_one_warning() -> None:
-    code = TRIAD + 'backend.get("cpu").kernels.load("bandwidth", "float")\nbackend.get("cpu").kernels.load("average")'
+    code = (
+        TRIAD
+        + 'load = backend.get("cpu").kernels.load\nload("emdose.compute", "bandwidth", "float")\n'
+        + 'load("emdose.dosimetry.averaging", "average")'
+    )
     run = python(code, EMDOSE_COMPILER="none")
     assert run.stdout.strip() == "numpy"
     assert run.stderr.count("EmdoseWarning") == 1

@@ -13,16 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emdose import backend, kernel_loader
+from emdose.compute import backend, kernel_loader
 
 HERE = Path(__file__).parent
 _spec = spec_from_file_location("kernel_exercise", HERE / "exercise.py")
 exercise = module_from_spec(_spec)
 _spec.loader.exec_module(exercise)
 
-FOLDER = Path(kernel_loader.__file__).parent / "solvers" / "kernels"
-# Kernel files; the others are included by them.
-FILES = sorted(p.stem for p in FOLDER.glob("*.cuh") if '#include "common.cuh"' in p.read_text(encoding="utf-8"))
+FILES = sorted(exercise.PACKAGES)
 EXERCISED = sorted(exercise.EXERCISES)
 ALL = [(name, real) for name in FILES for real in exercise.reals(name)]
 RUN = [(name, real) for name in EXERCISED for real in exercise.reals(name)]
@@ -40,8 +38,8 @@ needs_compiler = pytest.mark.skipif(kernel_loader.compiler() is None, reason="ne
 @pytest.mark.parametrize("name", FILES)
 def test_every_kernel_has_a_twin_that_takes_its_arguments(name: str) -> None:
     """A kernel file without an exercise here is compared with its twin where it is used."""
-    twin = importlib.import_module(f"emdose.solvers.kernels.{name}")
-    for kernel, signature in kernel_loader.signatures(kernel_loader.source(name), "double").items():
+    twin = importlib.import_module(f"{exercise.PACKAGES[name]}.kernels.{name}")
+    for kernel, signature in kernel_loader.signatures(exercise.source(name), "double").items():
         inspect.signature(getattr(twin, kernel)).bind("shape", *signature.parameters)
 
 
@@ -75,9 +73,23 @@ def _assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], 
 @needs_compiler
 @pytest.mark.parametrize(("name", "real"), ALL)
 def test_text_compiles_without_a_warning(name: str, real: str) -> None:
-    command = [kernel_loader.compiler().path, "-x", "c", "-std=c11", "-fopenmp", "-O2", "-Wall", "-Wextra", "-Werror",
-               f"-Dreal={real}", "-c", "-o", os.devnull, "-"]  # fmt: skip
-    run = subprocess.run(command, input=kernel_loader.source(name), capture_output=True, text=True, check=False)
+    command = [
+        kernel_loader.compiler().path,
+        "-x",
+        "c",
+        "-std=c11",
+        "-fopenmp",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        f"-Dreal={real}",
+        "-c",
+        "-o",
+        os.devnull,
+        "-",
+    ]
+    run = subprocess.run(command, input=exercise.source(name), capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 
@@ -87,8 +99,9 @@ def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
     """Oracle: gcc's address and undefined-behaviour sanitizers, over every kernel."""
     found = kernel_loader.compiler().path
     names = ("libasan.so", "libubsan.so")
-    libraries = [subprocess.run([found, f"-print-file-name={n}"], capture_output=True, text=True).stdout.strip()
-                 for n in names]  # fmt: skip
+    libraries = [
+        subprocess.run([found, f"-print-file-name={n}"], capture_output=True, text=True).stdout.strip() for n in names
+    ]
     if not all(os.path.isabs(library) for library in libraries):
         pytest.skip("the compiler has no sanitizer libraries")
     environment = {
@@ -100,8 +113,14 @@ def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
         "EMDOSE_CFLAGS": "-O0 -g -fsanitize=address,undefined -fno-sanitize-recover=all",
         "EMDOSE_THREADS": "2",
     }
-    run = subprocess.run([sys.executable, str(HERE / "exercise.py")], env=environment, capture_output=True, text=True,
-                         timeout=300, check=False)  # fmt: skip
+    run = subprocess.run(
+        [sys.executable, str(HERE / "exercise.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr[-3000:]
     assert sorted(run.stdout.split("\n")[:-1]) == sorted(f"{n} {r} c" for n, r in RUN)
 
@@ -113,7 +132,7 @@ def test_text_compiles_for_cuda_within_its_registers(name: str, real: str) -> No
     from cupy_backends.cuda.libs import nvrtc
 
     for arch in ("sm_80", "sm_90"):
-        program = nvrtc.createProgram(kernel_loader.source(name), f"{name}.cu", [], [])
+        program = nvrtc.createProgram(exercise.source(name), f"{name}.cu", [], [])
         try:
             options = (f"-arch={arch}", "--std=c++17", f"-Dreal={real}", "--ptxas-options=-v", "-default-device")
             nvrtc.compileProgram(program, options)
@@ -123,6 +142,6 @@ def test_text_compiles_for_cuda_within_its_registers(name: str, real: str) -> No
         log = nvrtc.getProgramLog(program)
         registers = [int(line.split("Used")[1].split()[0]) for line in log.splitlines() if "Used" in line]
         spills = [line for line in log.splitlines() if "spill" in line and "0 bytes spill stores" not in line]
-        assert len(registers) == len(kernel_loader.signatures(kernel_loader.source(name), real)), log
+        assert len(registers) == len(kernel_loader.signatures(exercise.source(name), real)), log
         assert max(registers) <= 128, log
         assert spills == [], log

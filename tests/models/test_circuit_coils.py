@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose.models.conductors import FeedPort, LumpedElement, Plate, Sheet, Solid, Strip, Wire, solid_box
-from emdose.models.tuning import _Loops, coil_modes
+from emdose.circuits.unloaded import _Loops, coil_modes
+from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, Solid, Strip, Wire, solid_box
 
 LINE = Wire([[0, 0, -0.1], [0, 0, 0.1]])
 FEED = FeedPort("feed", (0, 0, -0.0025), (0, 0, 0.0025))
@@ -51,7 +51,7 @@ def test_bad_values_are_one_clear_line():
         (lambda: em.CapacitorLoop(0.01, capacitors=20), "gaps longer"),
         (lambda: em.CapacitorLoopArray(coverage=1.0), "touch"),
         (lambda: em.Dipole(0.1, gap_m=0.2), "bad dipole"),
-    ]  # fmt: skip
+    ]
     for make, words in cases:
         with pytest.raises(em.InputError, match=words) as caught:
             make()

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import emdose.models.phantoms as phantoms
+import emdose.models.bodies as phantoms
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave, Shield
+from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray, PlaneWave, Shield
 from emdose.models.exposure import Exposure
-from emdose.solvers.incident import field_at
+from emdose.solvers.yee_grid.incident import field_at
 
 F = 127.74e6
 

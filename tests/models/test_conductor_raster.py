@@ -13,9 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 import emdose as em
-from emdose.models.coils import Shield
-from emdose.models.conductor_raster import rasterise, shield_edges
-from emdose.models.conductors import (
+from emdose.models.coils.conductors import (
     FeedPort,
     LumpedElement,
     Plate,
@@ -25,8 +23,10 @@ from emdose.models.conductors import (
     solid_cylinder,
     solid_sphere,
 )
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.models.staircase import staircase
+from emdose.models.coils.ideal import Shield
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_grid.coil_raster import rasterise, shield_edges
+from emdose.solvers.yee_grid.staircase import staircase
 
 
 def uniform(cells, step, along=None):
@@ -118,8 +118,12 @@ def test_strips_are_wide_and_gaps_cut_them_through():
     # Oracle: counting. A strip of four cells is five lines of edges; a gap of two edges takes ten of them and the two
     # inner cross-pieces of four.
     coil = em.CapacitorLoop(size_m=(0.2, 0.1), strip_width_m=0.02, capacitors=1, gap_m=0.01)
-    closed = em.CircuitCoil("strip", [Strip([[-0.05, 0, 0], [0.05, 0, 0]], 0.02, (0, 0, 1))], [],
-                            [FeedPort("f", (-0.005, 0, 0), (0.005, 0, 0))])  # fmt: skip
+    closed = em.CircuitCoil(
+        "strip",
+        [Strip([[-0.05, 0, 0], [0.05, 0, 0]], 0.02, (0, 0, 1))],
+        [],
+        [FeedPort("f", (-0.005, 0, 0), (0.005, 0, 0))],
+    )
     r = rasterise(closed, GRID)
     assert r.pec[0].sum() == 5 * 18
     assert r.pec[1].sum() == 4 * 20
@@ -176,10 +180,14 @@ def test_shield_is_tight(cells, radius):
     z = np.flatnonzero(np.abs(grid.centres(2)) < 0.1)
     open_x = ~(pec[1, 1:-1, :-1, :-1] & pec[1, 1:-1, :-1, 1:] & pec[2, 1:-1, :-1, :-1] & pec[2, 1:-1, 1:, :-1])
     open_y = ~(pec[0, :-1, 1:-1, :-1] & pec[0, :-1, 1:-1, 1:] & pec[2, :-1, 1:-1, :-1] & pec[2, 1:, 1:-1, :-1])
-    pairs = np.concatenate([
-        np.stack([number[:-1][open_x], number[1:][open_x]]), np.stack([number[:, :-1][open_y], number[:, 1:][open_y]]),
-        np.stack([number[:, :, z[:-1]].ravel(), number[:, :, z[1:]].ravel()]),
-    ], axis=1)  # fmt: skip
+    pairs = np.concatenate(
+        [
+            np.stack([number[:-1][open_x], number[1:][open_x]]),
+            np.stack([number[:, :-1][open_y], number[:, 1:][open_y]]),
+            np.stack([number[:, :, z[:-1]].ravel(), number[:, :, z[1:]].ravel()]),
+        ],
+        axis=1,
+    )
     label = connected_components(coo_array((np.ones(pairs.shape[1]), (pairs[0], pairs[1])), shape=(number.size,) * 2))[
         1
     ]
@@ -274,7 +282,7 @@ def test_staircases_follow_their_chain(points, grid):
 
 def test_graded_grids_carry_coils():
     # Oracle: the same number of loops as on a uniform grid, and planes where the coil has edges.
-    from emdose.models.grading import graded_grid, planes_of
+    from emdose.solvers.fdtd.grading import graded_grid, planes_of
 
     coil = em.CapacitorLoop(size_m=(0.1, 0.06), capacitors=2)
     planes = planes_of(coil)

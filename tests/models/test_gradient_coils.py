@@ -7,8 +7,8 @@ import pytest
 
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.models.gradient_coils import GradientCoil, GradientSet, IdealGradient, UniformField, linear_terms
-from emdose.models.gradient_windings import whole_body
+from emdose.models.gradients.coils import GradientCoil, GradientSet, IdealGradient, UniformField, linear_terms
+from emdose.models.gradients.windings import whole_body
 
 PLACES = np.array([[0.05, 0.02, 0.1], [-0.1, 0.07, -0.03], [0.0, 0.0, 0.0]])
 

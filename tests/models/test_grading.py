@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emdose as em
-from emdose.models.grading import graded_axis, graded_grid, planes_of, worst_ratio
+from emdose.solvers.fdtd.grading import graded_axis, graded_grid, planes_of, worst_ratio
 
 FINE, COARSE = 2e-3, 20e-3
 

@@ -9,7 +9,7 @@ import pytest
 
 import emdose as em
 from emdose import resources
-from emdose.models import metals
+from emdose.models.implants import metals
 
 
 def test_every_metal_is_complete_and_sourced() -> None:
@@ -45,9 +45,18 @@ def test_skin_depth() -> None:
     assert metal.skin_depth(0) == math.inf
 
 
-@pytest.mark.parametrize(("spelling", "name"), [("co-cr-mo", "CoCrMo"), ("ASTM F75", "CoCrMo"), ("316LVM", "316L"),
-                                                ("titanium", "cpTi"), ("Ti-6Al-4V", "Ti6Al4V"), ("NiTi", "nitinol"),
-                                                ("Aluminum", "aluminium")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("co-cr-mo", "CoCrMo"),
+        ("ASTM F75", "CoCrMo"),
+        ("316LVM", "316L"),
+        ("titanium", "cpTi"),
+        ("Ti-6Al-4V", "Ti6Al4V"),
+        ("NiTi", "nitinol"),
+        ("Aluminum", "aluminium"),
+    ],
+)
 def test_spellings(spelling: str, name: str) -> None:
     assert metals.get(spelling).name == name
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose.models import signed_distance as sd
-from emdose.models.contour import triangulate
-from emdose.models.implants import Implant, Part
-from emdose.models.surfaces import crossing_triangles
+from emdose.models.implants import signed_distance as sd
+from emdose.models.implants.dual_contour import triangulate
+from emdose.models.implants.implant import Implant, Part
+from emdose.models.implants.surface_repair import crossing_triangles
 
 PI = math.pi
 SIMPLE = [
@@ -163,13 +163,16 @@ def test_hip_has_its_published_size() -> None:
     assert screw.volume_m3 - cup.volume_m3 == pytest.approx(bolt, rel=0.05)
 
 
-@pytest.mark.parametrize("make", [
-    lambda: em.implants.hip(step_m=2.5e-3),
-    lambda: em.implants.hip("Ti6Al4V", "CoCrMo", "Ti6Al4V", step_m=2.5e-3),
-    lambda: em.implants.knee(step_m=2e-3),
-    lambda: em.implants.shoulder(step_m=2.5e-3),
-    lambda: em.implants.shoulder("cpTi", "cpTi", step_m=2.5e-3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: em.implants.hip(step_m=2.5e-3),
+        lambda: em.implants.hip("Ti6Al4V", "CoCrMo", "Ti6Al4V", step_m=2.5e-3),
+        lambda: em.implants.knee(step_m=2e-3),
+        lambda: em.implants.shoulder(step_m=2.5e-3),
+        lambda: em.implants.shoulder("cpTi", "cpTi", step_m=2.5e-3),
+    ],
+)
 def test_prostheses_are_sound(make) -> None:
     """Oracle: closed surfaces that do not cross themselves; masses of metal joints, 50 g to 1 kg."""
     implant = make()

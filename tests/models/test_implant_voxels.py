@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emdose as em
-from emdose.models.implant_voxels import VoxelImplant, embed, grid_around, voxelise, wall_thickness
-from emdose.models.implants import Implant, Part, assembly
-from emdose.models.signed_distance import ball
+from emdose.models.implants.implant import Implant, Part, assembly
+from emdose.models.implants.signed_distance import ball
+from emdose.models.implants.voxels import VoxelImplant, embed, grid_around, voxelise, wall_thickness
 
 
 def balance(v: VoxelImplant, implant: Implant) -> float:
@@ -39,8 +39,11 @@ def test_box_across_voxels_is_exact() -> None:
     low, high = np.array([0.3e-3, 0.7e-3, 1.1e-3]), np.array([4.2e-3, 5.2e-3, 3.5e-3])
     box = em.implants.box(tuple(high - low), "gold", tuple(0.5 * (low + high)))
     v = voxelise(box, grid=grid, check_walls=False)
-    covered = [np.clip(np.minimum(grid.nodes(a)[1:], high[a]) - np.maximum(grid.nodes(a)[:-1], low[a]), 0, None)
-               / grid.spacing_m[a] for a in range(3)]  # fmt: skip
+    covered = [
+        np.clip(np.minimum(grid.nodes(a)[1:], high[a]) - np.maximum(grid.nodes(a)[:-1], low[a]), 0, None)
+        / grid.spacing_m[a]
+        for a in range(3)
+    ]
     np.testing.assert_allclose(v.fraction, np.einsum("i,j,k->ijk", *covered), atol=2e-6)
     for c in range(3):
         cut = [covered[a] for a in range(3)]
@@ -80,17 +83,24 @@ def test_cylinder_sections() -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(
-    angle=st.floats(0, 360), axis=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda a: np.linalg.norm(a) > 0.1),
-    h=st.tuples(*[st.floats(0.4e-3, 2e-3)] * 3), shift=st.tuples(*[st.floats(-1e-3, 1e-3)] * 3),
+    angle=st.floats(0, 360),
+    axis=st.tuples(*[st.floats(-1, 1)] * 3).filter(lambda a: np.linalg.norm(a) > 0.1),
+    h=st.tuples(*[st.floats(0.4e-3, 2e-3)] * 3),
+    shift=st.tuples(*[st.floats(-1e-3, 1e-3)] * 3),
     shape=st.sampled_from(["box", "tube", "sphere", "shell"]),
-)  # fmt: skip
+)
 def test_no_volume_is_lost_in_any_pose(angle, axis, h, shift, shape) -> None:
     """Oracles: volume of the mesh; a face can be no more open than a voxel of metal beside it allows."""
-    implant = {
-        "box": em.implants.box((0.012, 0.008, 0.01)), "tube": em.implants.tube(0.008, 0.004, 0.01, around=24),
-        "sphere": em.implants.sphere(0.006, subdivisions=2),
-        "shell": em.implants.hollow_sphere(0.008, 0.004, subdivisions=2),
-    }[shape].rotated(angle, axis).moved(shift)  # fmt: skip
+    implant = (
+        {
+            "box": em.implants.box((0.012, 0.008, 0.01)),
+            "tube": em.implants.tube(0.008, 0.004, 0.01, around=24),
+            "sphere": em.implants.sphere(0.006, subdivisions=2),
+            "shell": em.implants.hollow_sphere(0.008, 0.004, subdivisions=2),
+        }[shape]
+        .rotated(angle, axis)
+        .moved(shift)
+    )
     v = voxelise(implant, h, check_walls=False)
     assert balance(v, implant) < 1e-4
     assert 0 <= v.fraction.min() <= v.fraction.max() <= 1
@@ -124,8 +134,9 @@ def test_touching_parts_conduct_into_each_other() -> None:
     assert found.conductivity[0, 0, ::7].tolist() == [1.16e6, 0.58e6]
     # Not on a plane of the grid: the voxels in between are shared.
     grid = em.Grid((4, 4, 9), 1e-3, (-0.002, -0.002, -0.0023))
-    np.testing.assert_allclose(voxelise(pair, grid=grid).face_fraction, voxelise(long, grid=grid).face_fraction,
-                               atol=1e-6)  # fmt: skip
+    np.testing.assert_allclose(
+        voxelise(pair, grid=grid).face_fraction, voxelise(long, grid=grid).face_fraction, atol=1e-6
+    )
     apart = assembly("apart", cube, cube.moved((0, 0, 0.005)))
     assert voxelise(apart, 1e-3).face_fraction[2, :, :, 4:6].max() == 0
 
@@ -143,8 +154,12 @@ def test_overlapping_metals_are_refused() -> None:
     with pytest.raises(em.InputError, match=r"parts 'box' and 'sphere' overlap; found '.* mm\^3 in common'"):
         voxelise(assembly("both", cube, ball_), 0.5e-3)
     part = cube.parts[0]
-    twice = Part("twice", np.concatenate([part.vertices, part.vertices + 1e-3]),
-                 np.concatenate([part.triangles, part.triangles + len(part.vertices)]), "gold")  # fmt: skip
+    twice = Part(
+        "twice",
+        np.concatenate([part.vertices, part.vertices + 1e-3]),
+        np.concatenate([part.triangles, part.triangles + len(part.vertices)]),
+        "gold",
+    )
     with pytest.raises(em.InputError, match="covers a part of space twice"):
         voxelise(Implant("t", (twice,)), 0.5e-3)
     inside_out = Part("io", part.vertices, part.triangles[:, ::-1], "gold")
@@ -221,7 +236,7 @@ def test_batches_of_triangles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the same fractions in one go."""
     implant = em.implants.cylinder(0.006, 0.01, around=24).rotated(20, "x")
     whole = voxelise(implant, 1e-3)
-    monkeypatch.setattr("emdose.models.implant_voxels.BATCH", 7)
+    monkeypatch.setattr("emdose.models.implants.voxels.BATCH", 7)
     parts = voxelise(implant, 1e-3)
     np.testing.assert_allclose(parts.fraction, whole.fraction, atol=1e-6)
     np.testing.assert_allclose(parts.face_fraction, whole.face_fraction, atol=1e-6)
@@ -233,7 +248,7 @@ def test_kernels_and_twins_agree_on_an_implant(twin_backend) -> None:
     from unittest.mock import patch
 
     compiled = voxelise(implant, 1e-3)
-    with patch("emdose.backend.get", return_value=twin_backend):
+    with patch("emdose.compute.backend.get", return_value=twin_backend):
         twin = voxelise(implant, 1e-3)
     np.testing.assert_allclose(twin.fraction, compiled.fraction, atol=1e-6)
     np.testing.assert_allclose(twin.face_fraction, compiled.face_fraction, atol=1e-6)

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from emdose.models import phantoms
-from emdose.models.phantoms import Phantom
+from emdose.models import bodies
+from emdose.models.bodies import Phantom
 
 SPACINGS = (2.5e-3, 4e-3, 5e-3, 6e-3)
 
 
 @pytest.fixture(scope="module", params=SPACINGS, ids=lambda h: f"{h * 1e3:g} mm")
 def head(request: pytest.FixtureRequest) -> Phantom:
-    return phantoms.layered_head(request.param)
+    return bodies.layered_head(request.param)
 
 
 def mask(head: Phantom, *names: str) -> np.ndarray:
@@ -37,7 +37,7 @@ def test_masses_are_those_of_an_adult(head: Phantom) -> None:
 
 def test_volume_does_not_depend_on_the_voxels() -> None:
     """Oracle: the surfaces are the same at every spacing; the staircase is the difference."""
-    volumes = [phantoms.layered_head(h).volume_m3 for h in SPACINGS]
+    volumes = [bodies.layered_head(h).volume_m3 for h in SPACINGS]
     assert max(volumes) / min(volumes) < 1.03
 
 
@@ -102,13 +102,25 @@ def test_regions_are_nested_head_extents(head: Phantom) -> None:
 
 def test_scale_scales_volume() -> None:
     """Oracle: volume goes with the third power; the same voxels per head give the same labels."""
-    whole, small = phantoms.layered_head(4e-3), phantoms.layered_head(3.2e-3, scale=0.8)
+    whole, small = bodies.layered_head(4e-3), bodies.layered_head(3.2e-3, scale=0.8)
     assert small.volume_m3 == pytest.approx(0.8**3 * whole.volume_m3, rel=1e-3)
 
 
 def test_needed_tissues_are_there() -> None:
     """Oracle: the list of what a head must have."""
-    names = set(phantoms.layered_head(5e-3).tissue_mass())
-    assert {"scalp", "fat", "skull", "cerebrospinal_fluid", "grey_matter", "white_matter", "vitreous_humour", "muscle",
-            "vertebrae", "spinal_cord", "sclera", "tongue"} <= names  # fmt: skip
-    assert "skull_diploe" in phantoms.layered_head(2e-3).tissue_mass()
+    names = set(bodies.layered_head(5e-3).tissue_mass())
+    assert {
+        "scalp",
+        "fat",
+        "skull",
+        "cerebrospinal_fluid",
+        "grey_matter",
+        "white_matter",
+        "vitreous_humour",
+        "muscle",
+        "vertebrae",
+        "spinal_cord",
+        "sclera",
+        "tongue",
+    } <= names
+    assert "skull_diploe" in bodies.layered_head(2e-3).tissue_mass()

@@ -7,8 +7,8 @@ import pytest
 from scipy import ndimage
 
 from emdose.errors import InputError
-from emdose.models.grid import Grid
-from emdose.models.phantoms import from_probability_maps
+from emdose.models.bodies import from_probability_maps
+from emdose.models.grids.grid import Grid
 
 
 def ball_maps(h: float = 2e-3, n: int = 50) -> tuple[dict[str, np.ndarray], Grid]:

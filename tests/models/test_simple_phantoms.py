@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emdose.errors import InputError
-from emdose.models import phantoms
+from emdose.models import bodies
 
 
 @pytest.mark.parametrize("samples", [1, 4])
@@ -15,7 +15,7 @@ def test_volume_of_a_sphere_converges(samples: int) -> None:
     errors = []
     for h in (8e-3, 4e-3, 2e-3):
         radii = 0.04 + h * np.linspace(0, 1, 7)
-        volumes = [phantoms.sphere(r, h, samples=samples).volume_m3 for r in radii]
+        volumes = [bodies.sphere(r, h, samples=samples).volume_m3 for r in radii]
         errors.append(np.abs(np.array(volumes) / (4 / 3 * np.pi * radii**3) - 1).mean())
     assert errors[2] < 0.5 * errors[1] < 0.35 * errors[0]
     assert errors[2] < 0.005
@@ -23,7 +23,7 @@ def test_volume_of_a_sphere_converges(samples: int) -> None:
 
 def test_layers_of_a_sphere() -> None:
     """Oracle: closed form of each shell's volume; densities of the table for the mass."""
-    body = phantoms.layered_sphere((0.05, 0.07, 0.08), ("grey_matter", "bone_cortical", "skin"), 2e-3)
+    body = bodies.layered_sphere((0.05, 0.07, 0.08), ("grey_matter", "bone_cortical", "skin"), 2e-3)
     volume, inner = body.tissue_volume(), 0.0
     for name, r in (("grey_matter", 0.05), ("bone_cortical", 0.07), ("skin", 0.08)):
         assert volume[name] == pytest.approx(4 / 3 * np.pi * (r**3 - inner**3), rel=0.01)
@@ -33,15 +33,15 @@ def test_layers_of_a_sphere() -> None:
 
 def test_cylinder_and_box() -> None:
     """Oracles: pi R^2 L; the ASTM F2182 box on voxels that divide it, exactly."""
-    assert phantoms.cylinder(0.1, 0.24, 4e-3).volume_m3 == pytest.approx(np.pi * 0.01 * 0.24, rel=0.01)
-    gel = phantoms.gel_box(1e-2, (0.42, 0.10, 0.66))
+    assert bodies.cylinder(0.1, 0.24, 4e-3).volume_m3 == pytest.approx(np.pi * 0.01 * 0.24, rel=0.01)
+    gel = bodies.gel_box(1e-2, (0.42, 0.10, 0.66))
     assert gel.volume_m3 == pytest.approx(0.42 * 0.10 * 0.66, rel=1e-12)
-    assert phantoms.gel_box(5e-3).tissues[1].conductivity(64e6) == pytest.approx(0.47)
+    assert bodies.gel_box(5e-3).tissues[1].conductivity(64e6) == pytest.approx(0.47)
 
 
 def test_bodies_are_centred_and_mirrored() -> None:
     """Oracle: symmetry under x -> -x, and a voxel corner at the isocentre."""
-    body = phantoms.sphere(0.0333, 5e-3)
+    body = bodies.sphere(0.0333, 5e-3)
     np.testing.assert_array_equal(body.labels, body.labels[::-1])
     assert any(abs(v) < 1e-15 for v in body.grid.nodes(0))
     assert body.grid.shape == (16, 16, 16)
@@ -50,23 +50,23 @@ def test_bodies_are_centred_and_mirrored() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: phantoms.sphere(0, 1e-3),
-        lambda: phantoms.sphere(-0.1, 1e-3),
-        lambda: phantoms.sphere(0.1, 0),
-        lambda: phantoms.sphere(0.1, float("nan")),
-        lambda: phantoms.sphere(0.1, 1e-9),
-        lambda: phantoms.sphere(0.1, 1e-2, "unobtainium"),
-        lambda: phantoms.sphere(0.1, 1e-2, "air"),
-        lambda: phantoms.sphere(1e-3, 0.1),
-        lambda: phantoms.sphere(0.1, 1e-2, samples=0),
-        lambda: phantoms.layered_sphere((0.1, 0.05), ("fat", "skin"), 1e-2),
-        lambda: phantoms.layered_sphere((0.1,), ("fat", "skin"), 1e-2),
-        lambda: phantoms.cylinder(0.1, float("inf"), 1e-2),
-        lambda: phantoms.gel_box(1e-2, (0.1, 0.1)),
-        lambda: phantoms.layered_head(0.05),
-        lambda: phantoms.layered_head(5e-3, scale=0),
-        lambda: phantoms.stylised_adult(5e-3, landmark="toe"),
-        lambda: phantoms.stylised_adult(1e-4),
+        lambda: bodies.sphere(0, 1e-3),
+        lambda: bodies.sphere(-0.1, 1e-3),
+        lambda: bodies.sphere(0.1, 0),
+        lambda: bodies.sphere(0.1, float("nan")),
+        lambda: bodies.sphere(0.1, 1e-9),
+        lambda: bodies.sphere(0.1, 1e-2, "unobtainium"),
+        lambda: bodies.sphere(0.1, 1e-2, "air"),
+        lambda: bodies.sphere(1e-3, 0.1),
+        lambda: bodies.sphere(0.1, 1e-2, samples=0),
+        lambda: bodies.layered_sphere((0.1, 0.05), ("fat", "skin"), 1e-2),
+        lambda: bodies.layered_sphere((0.1,), ("fat", "skin"), 1e-2),
+        lambda: bodies.cylinder(0.1, float("inf"), 1e-2),
+        lambda: bodies.gel_box(1e-2, (0.1, 0.1)),
+        lambda: bodies.layered_head(0.05),
+        lambda: bodies.layered_head(5e-3, scale=0),
+        lambda: bodies.stylised_adult(5e-3, landmark="toe"),
+        lambda: bodies.stylised_adult(1e-4),
     ],
 )
 def test_bad_dimensions(make: object) -> None:

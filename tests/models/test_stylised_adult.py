@@ -7,12 +7,13 @@ import math
 import numpy as np
 import pytest
 
-from emdose.models import phantoms, tissues
+from emdose.models import bodies
+from emdose.models.bodies import tissues
 
 
 @pytest.fixture(scope="module")
-def adult() -> phantoms.Phantom:
-    return phantoms.stylised_adult(4e-3, fat_m=0.0)
+def adult() -> bodies.Phantom:
+    return bodies.stylised_adult(4e-3, fat_m=0.0)
 
 
 def ellipsoid(a: float, b: float, c: float) -> float:
@@ -31,7 +32,7 @@ CLOSED_FORMS = {
 
 
 @pytest.mark.parametrize("name", CLOSED_FORMS)
-def test_organ_volumes(name: str, adult: phantoms.Phantom) -> None:
+def test_organ_volumes(name: str, adult: bodies.Phantom) -> None:
     """Oracle: closed form of the ellipsoid; small organs have few voxels."""
     expected = CLOSED_FORMS[name]
     voxels = expected / adult.grid.voxel_volume_m3
@@ -40,7 +41,7 @@ def test_organ_volumes(name: str, adult: phantoms.Phantom) -> None:
 
 def test_whole_volume() -> None:
     """Oracle: closed form of trunk, head and legs with 2 mm of skin: elliptic cylinders, half an ellipsoid, cones."""
-    adult = phantoms.stylised_adult(5e-3)
+    adult = bodies.stylised_adult(5e-3)
     trunk = math.pi * 174.5 * 100 * 635
     head = math.pi * 79.7 * 99.6 * (794 - 633) + 2 / 3 * math.pi * 79.7 * 99.6 * 71.2
     slope = 0.08625  # of the cone's radius 86.25 (1 + z / 1000) + 2
@@ -50,20 +51,20 @@ def test_whole_volume() -> None:
 
 def test_mass_is_plausible() -> None:
     """Oracle: published mass of the size, about 57 kg; muscle is denser than its soft tissue, fat lighter."""
-    lean, fat = phantoms.stylised_adult(5e-3, fat_m=0.0), phantoms.stylised_adult(5e-3)
+    lean, fat = bodies.stylised_adult(5e-3, fat_m=0.0), bodies.stylised_adult(5e-3)
     assert 57 < fat.mass_kg < lean.mass_kg < 64
     extent = np.ptp(np.flatnonzero(lean.body.any(axis=(0, 1)))) * 5e-3
     assert extent == pytest.approx(1.647, abs=0.01)
 
 
-def test_mass_is_the_sum_of_volume_times_density(adult: phantoms.Phantom) -> None:
+def test_mass_is_the_sum_of_volume_times_density(adult: bodies.Phantom) -> None:
     """Oracle: definition, with the densities of the built-in table."""
     volume = adult.tissue_volume()
     assert adult.mass_kg == pytest.approx(sum(v * tissues.get(n).density_kg_m3 for n, v in volume.items()))
     assert len(volume) >= 20
 
 
-def test_sides_of_the_body(adult: phantoms.Phantom) -> None:
+def test_sides_of_the_body(adult: bodies.Phantom) -> None:
     """Oracle: anatomy in RAS+ axes: liver right (x > 0), spleen and stomach left, spine behind, bladder in front."""
 
     def centre(name: str) -> list[float]:
@@ -80,12 +81,12 @@ def test_sides_of_the_body(adult: phantoms.Phantom) -> None:
 
 def test_landmark_is_at_the_isocentre() -> None:
     """Oracle: definition: the whole body shifts by the difference of the levels."""
-    heart, head = phantoms.stylised_adult(8e-3, "heart"), phantoms.stylised_adult(8e-3, "head")
+    heart, head = bodies.stylised_adult(8e-3, "heart"), bodies.stylised_adult(8e-3, "head")
     assert heart.grid.bounds_m[1][2] - head.grid.bounds_m[1][2] == pytest.approx(0.794 - 0.4687, abs=8e-3)
     assert head.tissues[head.labels[head.grid.index_of((0.0, 0.0, 0.0))]].name == "brain"
 
 
-def test_regions(adult: phantoms.Phantom) -> None:
+def test_regions(adult: bodies.Phantom) -> None:
     """Oracle: the parts make the whole."""
     parts = [m for n, m in adult.regions.items() if not n.startswith("head (crown")]
     np.testing.assert_array_equal(np.sum(parts, axis=0), adult.body.astype(int))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from emdose import resources
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models import tissues
-from emdose.models.tissues import ColeCole, Constant, Override, Tissue, TissueTable
+from emdose.models.bodies import tissues
+from emdose.models.bodies.tissues import ColeCole, Constant, Override, Tissue, TissueTable
 
 DISPERSIVE = [n for n in tissues.names() if isinstance(tissues.get(n).dielectric, ColeCole)]
 

@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emdose.errors import InputError
-from emdose.models import tissues
-from emdose.models.grid import Grid
-from emdose.models.phantoms import Phantom, layered_sphere, rasterise
-from emdose.models.shapes import box, ellipsoid
+from emdose.models.bodies import Phantom, layered_sphere, rasterise, tissues
+from emdose.models.bodies.solids import box, ellipsoid
+from emdose.models.grids.grid import Grid
 
 AIR, FAT, MUSCLE = (tissues.get(n) for n in ("air", "fat", "muscle"))
 
@@ -47,8 +46,13 @@ def test_four_quarter_turns_are_the_identity(seed: int, axis: str, n: int) -> No
 def test_moving_and_padding_keep_every_mass(seed: int, axis: str, shift: float, n: int) -> None:
     """Oracle: conservation of mass per tissue and of the region's volume."""
     body = body_of(seed)
-    for other in (body.translate((shift, -shift, 0)), body.pad(n), body.pad((0, n, 2)).crop_to_body(n),
-                  body.rotate(90, axis), body.rotate(180, axis)):  # fmt: skip
+    for other in (
+        body.translate((shift, -shift, 0)),
+        body.pad(n),
+        body.pad((0, n, 2)).crop_to_body(n),
+        body.rotate(90, axis),
+        body.rotate(180, axis),
+    ):
         assert other.tissue_mass() == pytest.approx(body.tissue_mass(), rel=1e-12)
         kept = (other.regions["part"] & other.body).sum()
         assert kept == (body.regions["part"] & body.body).sum()
@@ -143,14 +147,28 @@ def test_changed_tissue() -> None:
 def test_what_cannot_be_a_phantom() -> None:
     """Oracle: the constructor's contract."""
     grid, ones = Grid((2, 2, 2), 1e-3), np.ones((2, 2, 2), int)
-    for labels, table in ((ones[:1], (AIR, FAT)), (2 * ones, (AIR, FAT)), (-ones, (AIR, FAT)), (ones, (FAT, AIR)),
-                          (0 * ones, (AIR, FAT)), (0.5 * ones, (AIR, FAT)), (ones, ())):  # fmt: skip
+    for labels, table in (
+        (ones[:1], (AIR, FAT)),
+        (2 * ones, (AIR, FAT)),
+        (-ones, (AIR, FAT)),
+        (ones, (FAT, AIR)),
+        (0 * ones, (AIR, FAT)),
+        (0.5 * ones, (AIR, FAT)),
+        (ones, ()),
+    ):
         with pytest.raises(InputError):
             Phantom(grid, labels, table)
     body = Phantom(grid, ones, (AIR, FAT))
-    for bad in (lambda: body.rotate(10, "q"), lambda: body.rotate(float("nan")), lambda: body.resample(0),
-                lambda: body.pad(-1), lambda: body.crop((0, 0, 0), (0, 2, 2)), lambda: body.translate((0, 0)),
-                lambda: body.resample(1e-9), lambda: body.crop((5, 5, 5), (6, 6, 6))):  # fmt: skip
+    for bad in (
+        lambda: body.rotate(10, "q"),
+        lambda: body.rotate(float("nan")),
+        lambda: body.resample(0),
+        lambda: body.pad(-1),
+        lambda: body.crop((0, 0, 0), (0, 2, 2)),
+        lambda: body.translate((0, 0)),
+        lambda: body.resample(1e-9),
+        lambda: body.crop((5, 5, 5), (6, 6, 6)),
+    ):
         with pytest.raises(InputError):
             bad()
     with pytest.raises(ValueError, match="read-only"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emdose.errors import InputError
-from emdose.models import waveforms as wf
+from emdose.models import gradients as wf
 
 
 def test_square_wave_has_its_series():

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.solvers.bioheat_adi import Stepper
-from emdose.solvers.bioheat_materials import Metals, mixed_conductivity
-from emdose.solvers.bioheat_problem import HeatMaps, HeatProblem
-from emdose.solvers.heat_solution import heat, steady
+from emdose.compute import backend
+from emdose.solvers.heat.materials import Metals, mixed_conductivity
+from emdose.solvers.heat.problem import HeatMaps, HeatProblem
+from emdose.solvers.heat.rise import heat, steady
+from emdose.solvers.heat.stepping import Stepper
 from emdose.validation.closed_forms import heat as exact
 
 K, C, W = 0.5, 4e6, 3000.0

@@ -125,8 +125,12 @@ def test_a_cosine_current_in_a_tube():
     # Oracle: the factor 1 - (a/b)^2 of a continuous cosine current sheet; many lines come close to it.
     lines = np.cos(2 * np.pi * np.arange(64) / 64)
     bare = loops.tube_lines_B(0.15, 1e6, lines, 0.03, 0.02)
-    assert np.allclose(loops.tube_lines_B(0.15, 0.2, lines, 0.03, 0.02), bare * (1 - (0.15 / 0.2) ** 2), rtol=1e-5,
-                       atol=1e-6 * np.abs(bare).max())  # fmt: skip
+    assert np.allclose(
+        loops.tube_lines_B(0.15, 0.2, lines, 0.03, 0.02),
+        bare * (1 - (0.15 / 0.2) ** 2),
+        rtol=1e-5,
+        atol=1e-6 * np.abs(bare).max(),
+    )
 
 
 def test_slow_fields_are_the_limit_of_mie():
@@ -142,6 +146,8 @@ def test_slow_fields_are_the_limit_of_mie():
     assert np.allclose(eddy, expected, atol=0.05 * np.abs(expected).max())
     power = uniform.sphere_in_B_power(0.01, 0.5, 1e6)
     x, w = np.polynomial.legendre.leggauss(8)
-    shells = sum(0.5 * 0.5 * (math.pi * 1e6) ** 2 * (0.005 * (a + 1)) ** 4 * (8 * math.pi / 3) * 0.005 * b
-                 for a, b in zip(x, w, strict=True))  # fmt: skip
+    shells = sum(
+        0.5 * 0.5 * (math.pi * 1e6) ** 2 * (0.005 * (a + 1)) ** 4 * (8 * math.pi / 3) * 0.005 * b
+        for a, b in zip(x, w, strict=True)
+    )
     assert power == pytest.approx(shells, rel=1e-9)

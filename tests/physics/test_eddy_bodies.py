@@ -10,12 +10,12 @@ import pytest
 
 import emdose as em
 from emdose.errors import EmdoseWarning
-from emdose.models import implant_shapes
-from emdose.models.implant_voxels import VoxelImplant, voxelise
-from emdose.models.implants import rotation_matrix
-from emdose.solvers.eddy_engines import skin_depth
-from emdose.solvers.eddy_sources import SLOPES, linear_potential
-from emdose.solvers.power_tensor import LINEAR
+from emdose.models.implants import shapes
+from emdose.models.implants.implant import rotation_matrix
+from emdose.models.implants.voxels import VoxelImplant, voxelise
+from emdose.solvers.eddy.engines import skin_depth
+from emdose.solvers.eddy.sources import SLOPES, linear_potential
+from emdose.solvers.results.power_tensor import LINEAR
 from emdose.validation.closed_forms import eddy_cylinder, eddy_low_frequency, eddy_sphere
 
 COCR, TITANIUM = 1.16e6, 0.58e6
@@ -23,7 +23,7 @@ COCR, TITANIUM = 1.16e6, 0.58e6
 
 def sphere(a: float, cells: int, frequencies: list[float], metal: str = "CoCrMo", **options: object) -> em.PowerTensor:
     solver = em.EddyCurrent(spacing_m=2 * a / cells, **options)
-    return solver.solve(implant_shapes.sphere(a, metal), frequencies)
+    return solver.solve(shapes.sphere(a, metal), frequencies)
 
 
 def errors(tensor: em.PowerTensor, powers: list[float]) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_engines_overlap() -> None:
     """Oracle: a second engine; both within 3 % of each other at a skin depth of four voxels."""
     a = 0.02
     f = [6.9e3, 1.6e4]
-    body = implant_shapes.sphere(a, subdivisions=3)
+    body = shapes.sphere(a, subdivisions=3)
     thin = em.EddyCurrent(spacing_m=a / 14, engine="thin-skin").solve(body, f)
     ratio = skin_depth(f, COCR) / (a / 14)
     assert ratio[0] > 3.9
@@ -78,7 +78,7 @@ def test_engines_overlap() -> None:
 def test_ellipsoid_along_its_axes() -> None:
     """Oracle: exact powers of an ellipsoid at low frequency, 70/10/15 mm; no other entries."""
     semi = (0.07, 0.01, 0.015)
-    tensor = em.EddyCurrent(spacing_m=2e-3).solve(implant_shapes.ellipsoid(semi), 10.0)
+    tensor = em.EddyCurrent(spacing_m=2e-3).solve(shapes.ellipsoid(semi), 10.0)
     exact = eddy_low_frequency.ellipsoid_power(semi, COCR)
     assert np.diag(tensor.matrix[0]).real == pytest.approx(exact, rel=0.012)
     off = tensor.matrix[0] - np.diag(np.diag(tensor.matrix[0]))
@@ -88,7 +88,7 @@ def test_ellipsoid_along_its_axes() -> None:
 def test_hollow_sphere() -> None:
     """Oracle: closed form of a shell, 15 and 11 mm, with and without skin effect."""
     f = [100.0, 3e3, 1e4]
-    tensor = em.EddyCurrent(spacing_m=1.5e-3, engine="voxel").solve(implant_shapes.hollow_sphere(0.015, 0.011), f)
+    tensor = em.EddyCurrent(spacing_m=1.5e-3, engine="voxel").solve(shapes.hollow_sphere(0.015, 0.011), f)
     exact = [eddy_sphere.hollow_sphere(0.011, 0.015, COCR, x)[0] for x in f]
     assert np.abs(errors(tensor, exact)).max() < 0.01
 
@@ -96,10 +96,10 @@ def test_hollow_sphere() -> None:
 def test_tube_and_ring() -> None:
     """Oracles: J = sigma r/2 over a tube and a ring; a ring with inductance as a circuit (thin: a/R = 0.1)."""
     solver = em.EddyCurrent(spacing_m=1.5e-3, engine="voxel")
-    tube = solver.solve(implant_shapes.tube(0.015, 0.011, 0.02), 10.0)
+    tube = solver.solve(shapes.tube(0.015, 0.011, 0.02), 10.0)
     assert tube.matrix[0, 2, 2].real == pytest.approx(eddy_low_frequency.disc_power(0.015, 0.02, COCR, 0.011), rel=0.01)
     solver = em.EddyCurrent(spacing_m=0.7e-3, engine="voxel")
-    ring = solver.solve(implant_shapes.ring(0.02, 0.002), [10.0, 6e3])
+    ring = solver.solve(shapes.ring(0.02, 0.002), [10.0, 6e3])
     assert ring.matrix[0, 2, 2].real == pytest.approx(eddy_low_frequency.ring_power(0.02, 0.002, COCR), rel=0.005)
     circuit = eddy_low_frequency.ring_circuit_power(0.02, 0.002, COCR, 6e3)
     assert circuit < 0.93 * eddy_low_frequency.ring_power(0.02, 0.002, COCR)
@@ -122,7 +122,7 @@ def test_square_wave() -> None:
 
 def test_body_and_field_turned_together() -> None:
     """Oracle: the power does not depend on how the voxels lie."""
-    body = implant_shapes.ellipsoid((0.03, 0.01, 0.015))
+    body = shapes.ellipsoid((0.03, 0.01, 0.015))
     R = rotation_matrix(37.0, (1.0, 2.0, 0.5))
     solver = em.EddyCurrent(spacing_m=1.5e-3)
     straight, turned = solver.solve(body, 2e3), solver.solve(body.rotated(R), 2e3)
@@ -144,7 +144,7 @@ def test_titanium_heats_more_above_8_kHz() -> None:
 def test_linear_sources() -> None:
     """Oracle: sphere at low frequency in B = S r: A = (S r) x r/3 drives J alone, P = 4 pi sigma a^7 tr(S S')/315."""
     a = 0.015
-    tensor = em.EddyCurrent(spacing_m=a / 10).solve(implant_shapes.sphere(a), 20.0, sources="uniform+linear")
+    tensor = em.EddyCurrent(spacing_m=a / 10).solve(shapes.sphere(a), 20.0, sources="uniform+linear")
     assert tensor.sources[3:] == LINEAR
     assert tensor.source_units[3] == "T/m/s"
     M, unit = tensor.matrix[0].real, 4 * math.pi * COCR * a**7 / 315
@@ -162,7 +162,7 @@ def test_linear_sources_away_from_their_centre() -> None:
     """
     a, f, c = 0.015, [100.0, 3e3, 1e5], np.array([3e-3, -5e-3, 4e-3])
     sources = [linear_potential(i, tuple(-c)) for i in range(5)]
-    tensor = em.EddyCurrent(spacing_m=a / 10).solve(implant_shapes.sphere(a, subdivisions=3), f, sources)
+    tensor = em.EddyCurrent(spacing_m=a / 10).solve(shapes.sphere(a, subdivisions=3), f, sources)
     assert tensor.engine == ("voxel", "voxel", "thin-skin")
     uniform, products = SLOPES @ c, np.einsum("iab,jab->ij", SLOPES, SLOPES)
     for found, x in zip(tensor.matrix, f, strict=True):
@@ -174,7 +174,7 @@ def test_linear_sources_away_from_their_centre() -> None:
 
 def test_two_metals() -> None:
     """Oracle: J = sigma r/2 in every slice of a stack of discs, each of its own metal."""
-    voxels = voxelise(implant_shapes.cylinder(0.01, 0.008), 1e-3)
+    voxels = voxelise(shapes.cylinder(0.01, 0.008), 1e-3)
     upper = np.broadcast_to(voxels.grid.centres(2) > 0, voxels.grid.shape) & (voxels.part > 0)
     metals = (em.metals.get("CoCrMo"), em.metals.get("Ti6Al4V"))
     part = np.where(upper, 2, voxels.part).astype(np.uint8)
@@ -197,7 +197,7 @@ def _per_length(a: float, metal: str, f: list[float], h: float, lengths: tuple[i
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", EmdoseWarning)
         for length in lengths:
-            body = implant_shapes.cylinder(a, length * a, metal)
+            body = shapes.cylinder(a, length * a, metal)
             tensor = em.EddyCurrent(spacing_m=(h, h, 2 * h), engine=engine).solve(body, f)
             powers.append(np.einsum("fii->fi", tensor.matrix).real)
     return (powers[1] - powers[0]) / ((lengths[1] - lengths[0]) * a)

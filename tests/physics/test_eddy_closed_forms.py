@@ -12,8 +12,11 @@ import pytest
 from emdose.validation.closed_forms import eddy_cylinder, eddy_low_frequency, eddy_sphere
 
 MU_0 = 1.25663706212e-6
-FORMS = {"sphere": eddy_sphere.sphere_power, "cyl_axial": eddy_cylinder.axial_power,
-         "cyl_transverse": eddy_cylinder.transverse_power}  # fmt: skip
+FORMS = {
+    "sphere": eddy_sphere.sphere_power,
+    "cyl_axial": eddy_cylinder.axial_power,
+    "cyl_transverse": eddy_cylinder.transverse_power,
+}
 
 
 def table() -> list[dict[str, str]]:

@@ -16,8 +16,8 @@ import pytest
 
 import emdose as em
 from emdose.errors import EmdoseWarning
-from emdose.models import implant_shapes
-from emdose.models.implants import Implant, Part
+from emdose.models.implants import shapes
+from emdose.models.implants.implant import Implant, Part
 
 LIMIT = 0.02
 METALS = ("Al", "CoCrMo", "Cu", "SS316L", "Ti6Al4V")
@@ -28,8 +28,11 @@ def rows(body: str, radius_mm: float, material: str) -> tuple[np.ndarray, np.nda
     """Frequencies [Hz], powers at 1 T/s rms, conductivity."""
     path = Path(__file__).parents[1] / "data" / "eddy_sphere_cylinder_power.csv"
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.lstrip('"').startswith("#")]
-    found = [r for r in csv.DictReader(lines)
-             if r["body"] == body and r["material"] == material and float(r["radius_mm"]) == radius_mm]  # fmt: skip
+    found = [
+        r
+        for r in csv.DictReader(lines)
+        if r["body"] == body and r["material"] == material and float(r["radius_mm"]) == radius_mm
+    ]
     f, power = (np.array([float(r[key]) for r in found]) for key in ("f_Hz", "power"))
     order = np.argsort(f)
     return f[order], power[order] / 42.0**2, float(found[0]["sigma_S_m"])
@@ -67,7 +70,7 @@ def test_spheres(radius_mm: float, material: str) -> None:
     f, power, sigma = rows("sphere", radius_mm, material)
     assert len(f) == 9
     a = 1e-3 * radius_mm
-    tensor = em.EddyCurrent(spacing_m=a / 10).solve(implant_shapes.sphere(a, metal(material, sigma)), f)
+    tensor = em.EddyCurrent(spacing_m=a / 10).solve(shapes.sphere(a, metal(material, sigma)), f)
     for axis in range(3):
         assert np.abs(tensor.matrix[:, axis, axis].real / power - 1).max() < LIMIT
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose.models.gradient_coils import GradientCoil
-from emdose.models.grid import Grid
-from emdose.models.implant_voxels import VoxelImplant
-from emdose.models.metals import Metal
+from emdose.models.gradients.coils import GradientCoil
+from emdose.models.grids.grid import Grid
+from emdose.models.implants.metals import Metal
+from emdose.models.implants.voxels import VoxelImplant
 
 LOSS_W = {50: 4.73, 200: 9.67}
 TURNS = 2742.0

@@ -7,15 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.models import phantoms
-from emdose.models.coil_builders import BirdcageCoil, CapacitorLoop
+from emdose.circuits.unloaded import coil_modes
+from emdose.compute import backend
+from emdose.models import bodies
+from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop
 from emdose.models.exposure import Exposure
-from emdose.models.tuning import coil_modes
-from emdose.solvers import fdtd_run
-from emdose.solvers.fdtd import Fdtd
-from emdose.solvers.fdtd_problem import Problem
-from emdose.solvers.fdtd_run import NETWORK_WEIGHT, Reporter, Run, run_all
+from emdose.solvers.fdtd import run as fdtd_run
+from emdose.solvers.fdtd.problem import Problem
+from emdose.solvers.fdtd.run import NETWORK_WEIGHT, Reporter, Run, run_all
+from emdose.solvers.fdtd.solver import Fdtd
 from emdose.validation.cases.volume_integral import gel
 from emdose.validation.closed_forms.ladder import ladder_modes
 
@@ -26,7 +26,7 @@ QUICK = {"margin_m": 0.04, "cpml_cells": 6}
 def cage(kind: str, rungs: int = 4, step: float = 12.5e-3, **options) -> Exposure:
     """A shielded cage around a sphere that is not in its middle."""
     size = {"radius_m": 0.1, "length_m": 0.125, "shield_radius_m": 0.1375, "gap_m": 12.5e-3, "feeds": 1} | options
-    body = phantoms.sphere(0.05, step, gel()).translate((0.0, 0.0125, 0.025))
+    body = bodies.sphere(0.05, step, gel()).translate((0.0, 0.0125, 0.025))
     return Exposure(body, BirdcageCoil(kind, rungs, **size), F)
 
 
@@ -43,8 +43,11 @@ def differences(run: Run, long: Run) -> dict[str, float]:
         return float(np.linalg.norm(a - b) / np.linalg.norm(b))
 
     both = [np.concatenate([r.voltages, 50 * r.currents]) for r in (run, long)]
-    return {"E": relative(run.E["core"], long.E["core"]), "B": relative(run.B["core"], long.B["core"]),
-            "ports": relative(both[0], both[1])}  # fmt: skip
+    return {
+        "E": relative(run.E["core"], long.E["core"]),
+        "B": relative(run.B["core"], long.B["core"]),
+        "ports": relative(both[0], both[1]),
+    }
 
 
 @pytest.mark.parametrize("kind", ["low-pass", "band-pass"])
@@ -66,8 +69,11 @@ def test_shielded_cages_ring_down(kind, monkeypatch):
 @pytest.mark.parametrize(("kind", "frequency"), [("low-pass", 64e6), ("low-pass", 128e6), ("band-pass", 128e6)])
 def test_networks_and_fields_of_cages_converge(kind, frequency):
     # Oracle: the same at a tolerance ten times smaller; reciprocity.
-    exposure = Exposure(cage(kind, 8, 10e-3).phantom, cage(kind, 8, 10e-3, radius_m=0.12, length_m=0.16,
-                        shield_radius_m=0.15, feeds=2).coil, frequency)  # fmt: skip
+    exposure = Exposure(
+        cage(kind, 8, 10e-3).phantom,
+        cage(kind, 8, 10e-3, radius_m=0.12, length_m=0.16, shield_radius_m=0.15, feeds=2).coil,
+        frequency,
+    )
     rough, fine = (Fdtd(**QUICK, tolerance=t).cosimulate(exposure, device="cpu") for t in (1e-3, 1e-4))
     periods = 1e-3 * max(r.steps for r in rough.parts[1]) * rough.parts[0].time_step_s * frequency * 1e3
     assert periods < 8
@@ -84,7 +90,7 @@ def test_spectrum_of_a_shielded_low_pass_cage():
     # of the rings; wires with partial inductances in an infinite shield, to what that leaves out.
     rungs, capacitance, step = 8, 20e-12, 10e-3
     exposure = cage("low-pass", rungs, step, radius_m=0.1, length_m=0.12, capacitance_F=capacitance, gap_m=step)
-    air = phantoms.sphere(0.03, step, gel(1.001, 0.0, "nearly air"))
+    air = bodies.sphere(0.03, step, gel(1.001, 0.0, "nearly air"))
     found = Fdtd(**QUICK).cosimulate(Exposure(air, exposure.coil, F), np.linspace(60e6, 150e6, 19), device="cpu")
     names = ["feed 1", *(f"rung {n}" for n in range(2, rungs + 1))]
     at = found.network.at(60e6)
@@ -117,7 +123,7 @@ class Memory:
 def test_a_resumed_network_gives_the_same_bits():
     # Oracle: the run that was not interrupted; the second is stopped where sums of several windows are kept already.
     coil = CapacitorLoop(size_m=(0.08, 0.08), capacitors=2, centre_m=(0, 0, 0.06), gap_m=0.01)
-    exposure = Exposure(phantoms.sphere(0.04, 0.01, gel()), coil, F)
+    exposure = Exposure(bodies.sphere(0.04, 0.01, gel()), coil, F)
     solver = Fdtd(**QUICK, checkpoint_s=1e-9)
     whole, kept = solver.cosimulate(exposure, [F], device="cpu"), Memory()
 

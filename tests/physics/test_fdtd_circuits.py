@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from emdose.errors import InputError
-from emdose.models import phantoms
-from emdose.models.circuit_coils import CircuitCoil
-from emdose.models.coil_builders import BirdcageCoil, CapacitorLoop, CapacitorLoopArray, Dipole
-from emdose.models.conductors import FeedPort, LumpedElement, Wire
+from emdose.models import bodies
+from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop, CapacitorLoopArray, Dipole
+from emdose.models.coils.circuit import CircuitCoil
+from emdose.models.coils.conductors import FeedPort, LumpedElement, Wire
 from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd import Fdtd
+from emdose.solvers.fdtd.solver import Fdtd
 from emdose.validation.cases.volume_integral import gel
 from emdose.validation.closed_forms.dipole import impedance_hallen
 from emdose.validation.closed_forms.ladder import ladder_modes
@@ -26,9 +26,10 @@ AIR = gel(1.001, 0.0, "nearly air")
 
 def loop(**options):
     """A square loop with four capacitors over a sphere."""
-    body = phantoms.sphere(0.04, H, gel())
-    coil = CapacitorLoop(size_m=(0.08, 0.08), capacitors=4, capacitance_F=30e-12, resistance_ohm=0.5,
-                         centre_m=(0, 0, 0.06), gap_m=H)  # fmt: skip
+    body = bodies.sphere(0.04, H, gel())
+    coil = CapacitorLoop(
+        size_m=(0.08, 0.08), capacitors=4, capacitance_F=30e-12, resistance_ohm=0.5, centre_m=(0, 0, 0.06), gap_m=H
+    )
     if options:
         coil = coil.with_values({e.name: options for e in coil.elements})
     return body, coil
@@ -71,7 +72,7 @@ def test_tuning_and_power(cosimulation):
 
 def test_matching_delivers_all_the_power(cosimulation):
     # Oracle: a matched feed takes what its source can give, V^2 / (8 R); energy closes with the ladder's part.
-    from emdose.solvers.network_matching import match
+    from emdose.circuits.matching import match
 
     tuned = cosimulation.tune()
     matched = tuned.with_circuit(match(tuned.network, tuned.circuit, 128e6, kind="L").circuit)
@@ -106,14 +107,23 @@ def test_elements_in_the_grid_act_as_in_the_circuit(values):
 @pytest.mark.parametrize("radius", [0.05 * H, 0.5 * H])
 def test_elements_across_several_edges_of_a_thin_wire(radius):
     # Oracle: circuit theory around the network of the bare wire; both ask for less than 0.9 of Courant's step.
-    ring = Wire([(0, 0.04, 0.06), (0.04, 0.04, 0.06), (0.04, -0.04, 0.06), (-0.04, -0.04, 0.06), (-0.04, 0.04, 0.06),
-                 (0, 0.04, 0.06)], radius)  # fmt: skip
+    ring = Wire(
+        [
+            (0, 0.04, 0.06),
+            (0.04, 0.04, 0.06),
+            (0.04, -0.04, 0.06),
+            (-0.04, -0.04, 0.06),
+            (-0.04, 0.04, 0.06),
+            (0, 0.04, 0.06),
+        ],
+        radius,
+    )
     elements = [
         LumpedElement("s", (-H, -0.04, 0.06), (H, -0.04, 0.06), 5.0, 10e-9, 20e-12),
         LumpedElement("p", (-0.04, -H, 0.06), (-0.04, H, 0.06), 500.0, 200e-9, 5e-12, "parallel"),
     ]
     coil = CircuitCoil("loop", [ring], elements, [FeedPort("feed", (0.04, -H / 2, 0.06), (0.04, H / 2, 0.06))])
-    exposure = Exposure(phantoms.sphere(0.04, H, gel()), coil, 128e6)
+    exposure = Exposure(bodies.sphere(0.04, H, gel()), coil, 128e6)
     a, b = (Fdtd(circuit=c, tolerance=1e-4, **QUICK).solve(exposure, device="cpu") for c in ("grid", "network"))
     assert np.linalg.norm(a.E - b.E) < 1e-3 * np.linalg.norm(b.E)
     for name in ("absorbed_W", "extinction_W", "lost_W"):
@@ -129,7 +139,7 @@ def test_a_feed_beside_an_element_is_for_the_network(cosimulation):
 @pytest.mark.slow
 def test_reciprocity_of_unlike_loops():
     # Oracle: S12 = S21, with a body off the middle and feeds alone; the array has no symmetry then.
-    body = phantoms.sphere(0.04, H, gel()).translate((0.015, 0.008, 0.02))
+    body = bodies.sphere(0.04, H, gel()).translate((0.015, 0.008, 0.02))
     coil = CapacitorLoopArray(2, radius_m=0.08, length_m=0.08, capacitors=1)
     found = Fdtd(tolerance=1e-5, **QUICK).cosimulate(Exposure(body, coil, 298e6), device="cpu")
     s = np.stack([[r.voltages[0, i] - 50 * r.currents[0, i] for r in found.parts[1]] for i in range(2)])
@@ -145,7 +155,7 @@ def test_dipole_impedance(radius):
     # like a wire of 0.2 cells, and a wire ends half a cell beyond its last edges.
     length, frequencies = 0.51, [270e6, 290e6, 310e6]
     coil = Dipole(length, wire_radius_m=radius, gap_m=H, centre_m=(0, 0, 0.005))
-    exposure = Exposure(phantoms.sphere(0.03, H, AIR).translate((0.1, 0, 0)), coil, 290e6)
+    exposure = Exposure(bodies.sphere(0.03, H, AIR).translate((0.1, 0, 0)), coil, 290e6)
     found = Fdtd(tolerance=1e-4).cosimulate(exposure, frequencies, device="cpu")
     for f, z in zip(found.network.frequencies_Hz, found.network.z[:, 0, 0], strict=True):
         expected = impedance_hallen(length + H, radius or 0.1985 * H, f, 24)
@@ -154,9 +164,10 @@ def test_dipole_impedance(radius):
 
 def birdcage():
     """An unloaded high-pass birdcage of wires."""
-    coil = BirdcageCoil("high-pass", 8, radius_m=0.09, length_m=0.12, capacitance_F=30e-12, wire_radius_m=2e-3,
-                        gap_m=H, feeds=1)  # fmt: skip
-    return Exposure(phantoms.sphere(0.03, H, AIR), coil, 128e6)
+    coil = BirdcageCoil(
+        "high-pass", 8, radius_m=0.09, length_m=0.12, capacitance_F=30e-12, wire_radius_m=2e-3, gap_m=H, feeds=1
+    )
+    return Exposure(bodies.sphere(0.03, H, AIR), coil, 128e6)
 
 
 @pytest.mark.slow
@@ -165,8 +176,10 @@ def test_birdcage_spectrum():
     exposure = birdcage()
     found = Fdtd(tolerance=1e-3, **QUICK).cosimulate(exposure, np.linspace(60e6, 140e6, 17), device="cpu")
     rungs, at = 8, found.network.at(60e6)
-    top, bottom = ([at.index(n) for n in names] for names in (
-        ["feed 1", *(f"top {n}" for n in range(2, 9))], [f"bottom {n}" for n in range(1, 9)]))  # fmt: skip
+    top, bottom = (
+        [at.index(n) for n in names]
+        for names in (["feed 1", *(f"top {n}" for n in range(2, 9))], [f"bottom {n}" for n in range(1, 9)])
+    )
     # Mesh currents run along the top arc and back along the bottom one; the square grid has two kinds of meshes.
     z = at.z[0]
     mesh = z[np.ix_(top, top)] - z[np.ix_(top, bottom)] - z[np.ix_(bottom, top)] + z[np.ix_(bottom, bottom)]

@@ -8,12 +8,12 @@ import math
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import C_0, EPS_0
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers import yee
-from emdose.solvers.fdtd_power import faces, outflow
-from emdose.solvers.fdtd_pulse import Pulse
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers import yee_engine
+from emdose.solvers.fdtd.power import faces, outflow
+from emdose.solvers.fdtd.pulse import Pulse
 from emdose.validation.closed_forms import dipole, dispersion, pec_sphere, slab, waveguide
 
 
@@ -22,7 +22,7 @@ def grid_of(cells, h):
 
 
 def phasors(problem, steps, dtype="float64"):
-    engine = yee.Engine(problem, backend.get("cpu"), dtype=dtype)
+    engine = yee_engine.Engine(problem, backend.get("cpu"), dtype=dtype)
     engine.advance(steps)
     return engine
 
@@ -34,10 +34,16 @@ def guide(frequencies, centre, h=5e-3, width=20, length=90):
     edges = np.array([[1, a, b, 25] for a in i for b in range(2)])
     weights = np.repeat(np.sin(math.pi * i / width), 2)
     walls = ("pec", "pec", "pec", "pec", "cpml", "cpml")
-    region = yee.Region("line", (width // 2, 0, 0), (width // 2 + 1, 1, length + 1), "E")
-    source = yee.CurrentSource("sheet", edges, weights, yee.ModulatedGaussian(centre, 0.2e9))
-    problem = yee.YeeProblem(grid, yee.vacuum(grid), walls, yee.Cpml(cells=20), [source],
-                             dft=yee.Dft(frequencies, [region], 4))  # fmt: skip
+    region = yee_engine.Region("line", (width // 2, 0, 0), (width // 2 + 1, 1, length + 1), "E")
+    source = yee_engine.CurrentSource("sheet", edges, weights, yee_engine.ModulatedGaussian(centre, 0.2e9))
+    problem = yee_engine.YeeProblem(
+        grid,
+        yee_engine.vacuum(grid),
+        walls,
+        yee_engine.Cpml(cells=20),
+        [source],
+        dft=yee_engine.Dft(frequencies, [region], 4),
+    )
     engine = phasors(problem, 4000)
     return engine.phasors("line").E[:, 1, 0, 0], engine.dt
 
@@ -55,8 +61,11 @@ def test_rectangular_waveguide():
         assert abs(step / (1j * beta * h) - 1) < 0.015
         across = (math.sin(0.5 * math.pi / width) / h) ** 2
         time = (math.sin(math.pi * f * dt) / (C_0 * dt)) ** 2
-        lattice = 2j * cmath.asin(h * cmath.sqrt(time - across)) if time > across else 2 * math.asinh(
-            h * math.sqrt(across - time))  # fmt: skip
+        lattice = (
+            2j * cmath.asin(h * cmath.sqrt(time - across))
+            if time > across
+            else 2 * math.asinh(h * math.sqrt(across - time))
+        )
         assert abs(step - lattice) < 5e-4 * abs(lattice)
     # The wave of a guide is a pair of oblique plane waves: the same dispersion as the closed form of the vacuum.
     f = frequencies[-1]
@@ -77,9 +86,11 @@ def line(material=None, h=2e-3, cells=200, start=100, frequencies=(0.5e9, 1e9, 2
     edges = np.array([[1, 40, j, k] for j in range(2) for k in range(3)])
     weights = np.where(np.isin(edges[:, 3], (0, 2)), 0.5, 1.0)
     walls = ("cpml", "cpml", "pec", "pec", "pmc", "pmc")
-    source = yee.CurrentSource("sheet", edges, weights, Pulse(1e9))
-    dft = yee.Dft(np.array(frequencies), [yee.Region("line", (0, 0, 1), (cells + 1, 1, 2), "E")], 2)
-    problem = yee.YeeProblem(grid, yee.materials_from_edges(eps, sigma), walls, yee.Cpml(cells=16), [source], dft=dft)
+    source = yee_engine.CurrentSource("sheet", edges, weights, Pulse(1e9))
+    dft = yee_engine.Dft(np.array(frequencies), [yee_engine.Region("line", (0, 0, 1), (cells + 1, 1, 2), "E")], 2)
+    problem = yee_engine.YeeProblem(
+        grid, yee_engine.materials_from_edges(eps, sigma), walls, yee_engine.Cpml(cells=16), [source], dft=dft
+    )
     engine = phasors(problem, 2500)
     return engine.phasors("line").E[:, 1, :, 0, 0], engine.dt
 
@@ -133,12 +144,14 @@ def sphere_of_metal(radius_cells, ka, margin=14):
         pec[(c, *low)] = inside[low] & inside[high]
     box = ((11,) * 3, (n - 11,) * 3)
     regions = [
-        yee.Region(f"face {m}", tuple(s.start for s in cut), tuple(s.stop for s in cut))
+        yee_engine.Region(f"face {m}", tuple(s.start for s in cut), tuple(s.stop for s in cut))
         for m, cut in enumerate(faces(box))
     ]
     pulse = Pulse(frequency)
-    wave = yee.IncidentWave((margin - 1,) * 3, (n - margin + 1,) * 3, (0, 0, 1), (1, 0, 0), pulse)
-    problem = yee.YeeProblem(grid, yee.vacuum(grid).with_pec(pec), wave=wave, dft=yee.Dft([frequency], regions, 4))
+    wave = yee_engine.IncidentWave((margin - 1,) * 3, (n - margin + 1,) * 3, (0, 0, 1), (1, 0, 0), pulse)
+    problem = yee_engine.YeeProblem(
+        grid, yee_engine.vacuum(grid).with_pec(pec), wave=wave, dft=yee_engine.Dft([frequency], regions, 4)
+    )
     engine = phasors(problem, int(6 / frequency / (0.99 * h / (C_0 * math.sqrt(3)))), "float32")
     unit = engine.source_spectrum([frequency])[0]
     found = [engine.phasors(r.name) for r in regions]

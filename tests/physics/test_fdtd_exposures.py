@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import C_0, EPS_0
-from emdose.models import phantoms
-from emdose.models.coils import Birdcage, Coil, Loop, LoopArray, PlaneWave
+from emdose.models import bodies
+from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers import fdtd_problem, vie_problem
-from emdose.solvers.fdtd import Fdtd
-from emdose.solvers.fdtd_currents import EdgeCurrents, deposit
-from emdose.solvers.lattice import Convolution
-from emdose.solvers.materials import edge_mean
-from emdose.solvers.vie import Vie
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.fdtd import problem as fdtd_problem
+from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.vie import problem as vie_problem
+from emdose.solvers.vie.solver import Vie
+from emdose.solvers.yee_grid.edge_currents import EdgeCurrents, deposit
+from emdose.solvers.yee_grid.edge_materials import edge_mean
+from emdose.solvers.yee_grid.green_convolution import Convolution
 from emdose.validation.cases.volume_integral import LIMITS, complex_permittivity, edge_errors, gel
 from emdose.validation.closed_forms import Sphere
 
@@ -28,7 +29,7 @@ H, PAD = 0.01, 4
 
 def body_and_source(element: bool):
     """A sphere of two layers and, two cells from it, a current element on one edge or a square loop of edges."""
-    body = phantoms.layered_sphere((0.06, 0.08), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), H).pad(PAD)
+    body = bodies.layered_sphere((0.06, 0.08), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), H).pad(PAD)
     g, m, i = body.grid, body.grid.shape[0] // 2, PAD - 2
     x, y, z = (g.nodes(a) for a in range(3))
     corners = np.array([[x[i], y[m + a], z[m + b]] for a, b in ((-2, -2), (2, -2), (2, 2), (-2, 2))])
@@ -96,7 +97,7 @@ def test_absorber_and_time_step_are_what_differs(frequency, monkeypatch):
 @pytest.mark.slow
 def test_the_time_step_term_is_of_second_order():
     # Oracle: the error of the trapezium rule in time, proportional to the square of the step.
-    body = phantoms.sphere(0.05, H, gel())
+    body = bodies.sphere(0.05, H, gel())
     E = [
         Fdtd(courant=c, dtype="float64", tolerance=1e-5).solve(Exposure(body, PlaneWave(), 298e6), device="cpu").E[0]
         for c in (0.9, 0.45, 0.225)
@@ -118,7 +119,7 @@ def test_a_loop_of_edges_with_the_volume_integral(monkeypatch):
 
 def test_coils_off_the_grid_with_the_volume_integral():
     # Oracle: the volume integral with the field of the filaments themselves; a cell of 1 cm is the difference.
-    body = phantoms.sphere(0.06, H, gel())
+    body = bodies.sphere(0.06, H, gel())
     coil = Birdcage(rungs=8, radius_m=0.105, length_m=0.14)
     a, b = (s.solve(Exposure(body, coil, 298e6), device="cpu").drive("quadrature") for s in (Fdtd(), Vie()))
     assert difference(a, b, body) < 5e-3
@@ -129,7 +130,7 @@ def test_coils_off_the_grid_with_the_volume_integral():
 @pytest.mark.parametrize("frequency", [pytest.param(128e6, marks=pytest.mark.slow), 298e6])
 def test_oblique_circular_waves_with_the_volume_integral(frequency):
     # Oracle: the volume integral, E in the body and B everywhere, for a complex polarisation.
-    body = phantoms.sphere(0.08, H, gel())
+    body = bodies.sphere(0.08, H, gel())
     wave = PlaneWave((1, 2, 0.5), tuple(np.cross((1, 2, 0.5), (1, 0, 1j))), amplitude_V_m=3.0)
     found = Fdtd(tolerance=1e-4).solve(Exposure(body, wave, frequency), device="cpu")
     exact = Vie(tolerance=1e-6, dtype="complex128").solve(Exposure(body, wave, frequency), device="cpu")
@@ -143,7 +144,7 @@ def test_oblique_circular_waves_with_the_volume_integral(frequency):
 
 
 def mie(frequency, h):
-    body = phantoms.layered_sphere((0.1,), [gel(50, 0.6, "gel 0")], h)
+    body = bodies.layered_sphere((0.1,), [gel(50, 0.6, "gel 0")], h)
     fields = Fdtd().solve(Exposure(body, PlaneWave(), frequency), device="cpu")
     return fields, Sphere([0.1], [complex_permittivity(50, 0.6, frequency)], frequency)
 
@@ -171,7 +172,7 @@ def test_mie_sphere_at_10_mm():
 @pytest.mark.slow
 def test_near_walls_do_not_matter():
     # Oracle: the same with the walls 20 cm farther out: evanescent near fields at 64 MHz, walls 5 cm from the body.
-    body = phantoms.sphere(0.06, H, gel()).pad(2)
+    body = bodies.sphere(0.06, H, gel()).pad(2)
     coil = Loop(0.05, centre_m=(0.0, 0.0, 0.075))
     near, far = (Fdtd(margin_m=m, tolerance=1e-4).solve(Exposure(body, coil, 64e6), device="cpu") for m in (0.03, 0.23))
     low, high = near.provenance["grid"]["bounds_m"]
@@ -182,7 +183,7 @@ def test_near_walls_do_not_matter():
 @pytest.mark.slow
 def test_graded_air_against_uniform_air():
     # Oracle: the uniform grid.
-    body = phantoms.sphere(0.06, H, gel()).pad(1)
+    body = bodies.sphere(0.06, H, gel()).pad(1)
     exposure = Exposure(body, Loop(0.05, centre_m=(0.0, 0.0, 0.09)), 128e6)
     graded, uniform = (Fdtd(margin_m=0.12, **o).solve(exposure, device="cpu") for o in ({}, {"coarsest_m": H}))
     cells = [f.convergence["cells"] for f in (graded, uniform)]
@@ -193,7 +194,7 @@ def test_graded_air_against_uniform_air():
 
 def test_reciprocity_and_closure_of_several_ports():
     # Oracle: for real currents in a reciprocal body the matrix of delivered power is real; energy is conserved.
-    body = phantoms.layered_sphere((0.03, 0.05), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), H).translate((0.01, 0, 0.02))
+    body = bodies.layered_sphere((0.03, 0.05), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), H).translate((0.01, 0, 0.02))
     coil = LoopArray(2, radius_m=0.08, length_m=0.08)
     fields = Fdtd(tolerance=1e-4).solve(Exposure(body, coil, 298e6), device="cpu")
     work = fields.power.extinction_W
@@ -207,7 +208,7 @@ def test_reciprocity_and_closure_of_several_ports():
 
 def test_metal_walls_keep_the_power_in():
     # Oracle: energy: within metal all that the loop delivers is absorbed.
-    body = phantoms.sphere(0.06, H, gel()).pad(1)
+    body = bodies.sphere(0.06, H, gel()).pad(1)
     solver = Fdtd(walls="pec", margin_m=0.08, tolerance=1e-4)
     power = solver.solve(Exposure(body, Loop(0.05, centre_m=(0.0, 0.0, 0.09)), 128e6), device="cpu").power.power()
     assert power["scattered_W"] == 0
@@ -216,7 +217,7 @@ def test_metal_walls_keep_the_power_in():
 
 def test_majority_edges_are_those_of_the_volume_integral():
     # Oracle: the volume integral with the same rule.
-    body = phantoms.sphere(0.06, H, gel()).pad(1)
+    body = bodies.sphere(0.06, H, gel()).pad(1)
     solvers = (Fdtd(materials="majority", tolerance=1e-4), Vie(materials="majority", tolerance=1e-5))
     a, b = (s.solve(Exposure(body, PlaneWave(), 298e6), device="cpu") for s in solvers)
     assert a.power.absorbed_W[0, 0].real == pytest.approx(b.power.absorbed_W[0, 0].real, rel=1e-3)
@@ -228,7 +229,7 @@ def test_majority_edges_are_those_of_the_volume_integral():
 @pytest.mark.slow
 def test_double_precision():
     # Oracle: the same run in the other precision.
-    body = phantoms.sphere(0.06, H, gel())
+    body = bodies.sphere(0.06, H, gel())
     single, double = (
         Fdtd(dtype=d).solve(Exposure(body, PlaneWave(), 298e6), device="cpu") for d in ("float32", "float64")
     )

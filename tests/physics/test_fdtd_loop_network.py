@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose.models.tuning import coil_modes
+from emdose.circuits.unloaded import coil_modes
 
 
 @pytest.mark.slow

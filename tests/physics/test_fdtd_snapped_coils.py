@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose.models import phantoms
-from emdose.models.coil_builders import CapacitorLoop
-from emdose.models.coils import Loop
+from emdose.models import bodies
+from emdose.models.coils.builders import CapacitorLoop
+from emdose.models.coils.ideal import Loop
 from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd import Fdtd
+from emdose.solvers.fdtd.solver import Fdtd
 from emdose.validation.cases.volume_integral import gel
 
 H = 0.01
@@ -21,9 +21,10 @@ def loop():
 
     On cells of a half or a quarter it lies on edges.
     """
-    body = phantoms.sphere(0.03, H, gel()).translate((0.005, 0.0, 0.0))
-    coil = CapacitorLoop(size_m=(0.18, 0.13), capacitors=1, capacitance_F=4e-12, centre_m=(0, 0, 0.085), gap_m=H,
-                         wire_radius_m=1e-3)  # fmt: skip
+    body = bodies.sphere(0.03, H, gel()).translate((0.005, 0.0, 0.0))
+    coil = CapacitorLoop(
+        size_m=(0.18, 0.13), capacitors=1, capacitance_F=4e-12, centre_m=(0, 0, 0.085), gap_m=H, wire_radius_m=1e-3
+    )
     return Exposure(body, coil, 100e6)
 
 
@@ -67,7 +68,7 @@ def test_a_loop_off_the_voxels_on_quarter_cells(plain, snapped):
 
 def test_fields_in_a_body_are_those_of_equal_steps():
     """Oracle: equal steps everywhere; the body's cells are the same, the source is a filament that no grid moves."""
-    exposure = Exposure(phantoms.sphere(0.04, H, gel()), Loop(0.1, centre_m=(0, 0, 0.073)), 128e6)
+    exposure = Exposure(bodies.sphere(0.04, H, gel()), Loop(0.1, centre_m=(0, 0, 0.073)), 128e6)
     body = np.asarray(exposure.phantom.body, bool)
     equal, graded = (
         Fdtd(margin_m=0.06, cpml_cells=6, **o).solve(exposure, device="cpu") for o in ({"growth": 1.0}, {"snap": True})

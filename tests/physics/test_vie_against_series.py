@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 
-from emdose.models import phantoms
-from emdose.models.coils import Birdcage, Loop, LoopArray, PlaneWave
+from emdose.models import bodies
+from emdose.models.coils.ideal import Birdcage, Loop, LoopArray, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.solvers.incident import incident_E
-from emdose.solvers.materials import edge_mean
-from emdose.solvers.vie import Vie
+from emdose.solvers.vie.solver import Vie
+from emdose.solvers.yee_grid.edge_materials import edge_mean
+from emdose.solvers.yee_grid.incident import incident_E
 from emdose.validation.cases.volume_integral import LIMITS, edge_errors, gel, solve_sphere
 from emdose.validation.closed_forms import uniform
 
@@ -59,7 +59,7 @@ def test_majority_edges_halve_the_staircase_error():
     assert errors[1] < 0.6 * errors[0]
     assert abs(powers[1]) < 0.5 * abs(powers[0])
     # Edges outside the body at its corners take the field within: voxel SAR adds up to the absorbed power.
-    body = phantoms.sphere(0.1, 10e-3, gel(name="gel 0"))
+    body = bodies.sphere(0.1, 10e-3, gel(name="gel 0"))
     sar = point_sar(fields, body).value
     total = float(np.sum(sar[body.body])) * 1000.0 * body.grid.voxel_volume_m3
     assert total == pytest.approx(fields.power.power()["absorbed_W"], rel=0.01)
@@ -85,7 +85,7 @@ def test_mie_order_to_2_5_mm():
 
 def test_fields_outside_the_sphere():
     # Oracle: Mie series in the air around, E and B.
-    body = phantoms.sphere(0.05, 5e-3, gel(10, 0.3)).pad(6)
+    body = bodies.sphere(0.05, 5e-3, gel(10, 0.3)).pad(6)
     fields = Vie().solve(Exposure(body, PlaneWave(), 298e6), device="cpu")
     from emdose.validation.cases.volume_integral import complex_permittivity
     from emdose.validation.closed_forms import Sphere
@@ -102,11 +102,11 @@ def test_fields_outside_the_sphere():
 
 def test_reciprocity():
     # Oracle: reaction integrals of two sources are equal, <J1, E2_inc> = <J2, E1_inc>.
-    body = phantoms.sphere(0.08, 10e-3, gel())
+    body = bodies.sphere(0.08, 10e-3, gel())
     coils = [Loop(0.05, centre_m=(0, 0, 0.12)), Loop(0.04, centre_m=(0.13, 0.02, 0), normal=(1, 0.3, 0))]
     solver = Vie(tolerance=1e-6, dtype="complex128")
     E = [solver.solve(Exposure(body, c, 128e6), device="cpu").E[0] for c in coils]
-    from emdose import backend
+    from emdose.compute import backend
 
     incident = [incident_E(c, body.grid, 128e6, backend.get("cpu"), complex)[0] for c in coils]
     contrast = edge_mean(body.complex_permittivity(128e6).astype(complex), 1.0) - 1
@@ -116,7 +116,7 @@ def test_reciprocity():
 
 def test_power_balance_of_several_ports():
     # Oracle: energy conservation for any drive, and Hermitian matrices.
-    body = phantoms.layered_sphere((0.06, 0.08), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), 10e-3)
+    body = bodies.layered_sphere((0.06, 0.08), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), 10e-3)
     fields = Vie().solve(Exposure(body, LoopArray(4, radius_m=0.12), 298e6), device="cpu")
     rng = np.random.default_rng(2)
     for _ in range(3):
@@ -132,17 +132,17 @@ def test_power_balance_of_several_ports():
 def test_low_contrast_is_born():
     # Oracle: first Born approximation, E = E_inc + O(contrast).
     contrast = 1e-3
-    body = phantoms.sphere(0.05, 5e-3, gel(1 + contrast, 0.0))
+    body = bodies.sphere(0.05, 5e-3, gel(1 + contrast, 0.0))
     exposure = Exposure(body, PlaneWave(), 298e6)
     fields = Vie(tolerance=1e-10, dtype="complex128").solve(exposure, device="cpu")
-    from emdose import backend
+    from emdose.compute import backend
 
     incident = incident_E(exposure.coil, body.grid, 298e6, backend.get("cpu"), complex)
     change = np.abs(fields.E - incident).max()
     assert 0 < change < 2 * contrast
     # Twice the contrast, twice the change (to second order).
     twice = Vie(tolerance=1e-10, dtype="complex128").solve(
-        Exposure(phantoms.sphere(0.05, 5e-3, gel(1 + 2 * contrast, 0.0)), PlaneWave(), 298e6), device="cpu"
+        Exposure(bodies.sphere(0.05, 5e-3, gel(1 + 2 * contrast, 0.0)), PlaneWave(), 298e6), device="cpu"
     )
     difference = np.linalg.norm((twice.E - incident) - 2 * (fields.E - incident))
     assert difference < 5 * contrast * np.linalg.norm(twice.E - incident)
@@ -150,7 +150,7 @@ def test_low_contrast_is_born():
 
 def test_quasistatic_dielectric_sphere():
     # Oracle: uniform field 3 / (eps + 2) in a small dielectric sphere.
-    body = phantoms.sphere(0.05, 5e-3, gel(4.0, 0.0))
+    body = bodies.sphere(0.05, 5e-3, gel(4.0, 0.0))
     fields = Vie(tolerance=1e-5).solve(Exposure(body, PlaneWave(), 1e6), device="cpu")
     n = fields.grid.shape[0] // 2
     centre = fields.E_centre()[0, 0, n - 2 : n + 2, n - 2 : n + 2, n - 2 : n + 2].mean()
@@ -159,13 +159,18 @@ def test_quasistatic_dielectric_sphere():
 
 def test_eddy_currents_in_a_small_sphere():
     # Oracle: E = -jw B x r / 2 and P = pi sigma w^2 B^2 R^5 / 15 in a uniform B (Helmholtz pair).
-    body = phantoms.sphere(0.02, 2e-3, gel(1.0, 0.2))
+    body = bodies.sphere(0.02, 2e-3, gel(1.0, 0.2))
     frequency, a = 5e6, 0.4
     top, bottom = (Loop(a, centre_m=(0, 0, s * a / 2)) for s in (1, -1))
-    from emdose.models.coils import Coil
+    from emdose.models.coils.ideal import Coil
 
-    pair = Coil("Helmholtz", np.concatenate([top.segments, bottom.segments]),
-                np.concatenate([top.currents, bottom.currents], axis=1), ("a",), {})  # fmt: skip
+    pair = Coil(
+        "Helmholtz",
+        np.concatenate([top.segments, bottom.segments]),
+        np.concatenate([top.currents, bottom.currents], axis=1),
+        ("a",),
+        {},
+    )
     fields = Vie(dtype="complex128").solve(Exposure(body, pair, frequency), device="cpu")
     B = (4 / 5) ** 1.5 * 4e-7 * math.pi / a
     power = fields.power.power()["absorbed_W"]
@@ -180,7 +185,7 @@ def test_eddy_currents_in_a_small_sphere():
 
 def test_precisions_and_methods_agree():
     # Oracle: the same equations in double precision, and a different Krylov method.
-    body = phantoms.layered_sphere((0.06, 0.08), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), 10e-3)
+    body = bodies.layered_sphere((0.06, 0.08), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), 10e-3)
     exposure = Exposure(body, Birdcage(rungs=8, radius_m=0.13), 298e6)
 
     def solve(**options):
@@ -194,11 +199,14 @@ def test_precisions_and_methods_agree():
 
 def test_currents_are_free_of_divergence():
     # Oracle: charge conservation; the discrete divergence of eps E vanishes in and at the body.
-    body = phantoms.sphere(0.05, 5e-3, gel()).pad(1)
+    body = bodies.sphere(0.05, 5e-3, gel()).pad(1)
     E = Vie(tolerance=1e-8, dtype="complex128").solve(Exposure(body, PlaneWave(), 128e6), device="cpu").E[0]
     D = edge_mean(body.complex_permittivity(128e6).astype(complex), 1.0) * E
     inner = (slice(1, -1),) * 3
-    back = [(slice(0, -2), slice(1, -1), slice(1, -1)), (slice(1, -1), slice(0, -2), slice(1, -1)),
-            (slice(1, -1), slice(1, -1), slice(0, -2))]  # fmt: skip
+    back = [
+        (slice(0, -2), slice(1, -1), slice(1, -1)),
+        (slice(1, -1), slice(0, -2), slice(1, -1)),
+        (slice(1, -1), slice(1, -1), slice(0, -2)),
+    ]
     divergence = sum(D[c][inner] - D[c][back[c]] for c in range(3))
     assert np.abs(divergence).max() < 1e-5 * np.abs(D).max()

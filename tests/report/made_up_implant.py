@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from emdose.io.implant_results import ExposureMaps, ImplantResult
-from emdose.models import implant_shapes
-from emdose.models.grid import Grid
-from emdose.models.implant_voxels import voxelise
-from emdose.models.implants import Implant
-from emdose.models.phantoms import gel_box
-from emdose.solvers.power_tensor import UNIFORM, PowerTensor
+from emdose.models.bodies import gel_box
+from emdose.models.grids.grid import Grid
+from emdose.models.implants import shapes
+from emdose.models.implants.implant import Implant
+from emdose.models.implants.voxels import voxelise
+from emdose.scenarios.kinds.implant_gradient.result import ExposureMaps, ImplantResult
+from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
 
 FREQUENCIES = (270.0, 1e3, 3e3, 1e4)
 ENTRY = {"unit": "W", "uncertainty": None, "note": ""}
@@ -32,10 +32,18 @@ def tensor_of(implant: Implant, spacing_m: float) -> tuple[PowerTensor, np.ndarr
     loss = np.stack([s * unit * axes[:, :, None] * shape for s in fall]).astype(np.complex64)
     matrix = np.stack([1e-4 * s * axes for s in fall])
     return PowerTensor(
-        FREQUENCIES, UNIFORM, matrix, voxels.grid, cells, loss, engine=("voxel",) * 3 + ("thin-skin",),
-        residual=np.array([1e-6, 2e-6, 4e-6, 8e-6]), identity=np.array([1e-6, 3e-6, 5e-6, 9e-3]),
-        skin_depth_over_step=np.array([14.0, 7.4, 4.3, 2.3]), metals=implant.metals,
-    ), fraction  # fmt: skip
+        FREQUENCIES,
+        UNIFORM,
+        matrix,
+        voxels.grid,
+        cells,
+        loss,
+        engine=("voxel",) * 3 + ("thin-skin",),
+        residual=np.array([1e-6, 2e-6, 4e-6, 8e-6]),
+        identity=np.array([1e-6, 3e-6, 5e-6, 9e-3]),
+        skin_depth_over_step=np.array([14.0, 7.4, 4.3, 2.3]),
+        metals=implant.metals,
+    ), fraction
 
 
 def exposure(name: str, *, harmonics: int = 1, orientations: bool = True) -> dict[str, Any]:
@@ -43,32 +51,55 @@ def exposure(name: str, *, harmonics: int = 1, orientations: bool = True) -> dic
     f = 270.0 * np.arange(1, harmonics + 1)
     t = np.linspace(0, 2 / 270, 200)
     about: dict[str, Any] = {
-        "title": f"{name}: 42 T/s rms", "type": "sinusoid" if harmonics == 1 else "epi", "duration_s": 1800.0,
-        "dbdt_rms_T_s": 42.0, "frequency_Hz": 270.0 if harmonics == 1 else None,
+        "title": f"{name}: 42 T/s rms",
+        "type": "sinusoid" if harmonics == 1 else "epi",
+        "duration_s": 1800.0,
+        "dbdt_rms_T_s": 42.0,
+        "frequency_Hz": 270.0 if harmonics == 1 else None,
         "direction": [0.95, 0.3, 0.05] if harmonics == 1 else None,
-        "power_W": 0.52, "power_matrix_W": [[0.5, 0.05, 0.0], [0.05, 0.3, 0.0], [0.0, 0.0, 0.1]],
-        "worst_W": 0.53, "worst_direction": [0.97, 0.24, 0.0], "best_W": 0.1, "best_direction": [0.0, 0.0, 1.0],
+        "power_W": 0.52,
+        "power_matrix_W": [[0.5, 0.05, 0.0], [0.05, 0.3, 0.0], [0.0, 0.0, 0.1]],
+        "worst_W": 0.53,
+        "worst_direction": [0.97, 0.24, 0.0],
+        "best_W": 0.1,
+        "best_direction": [0.0, 0.0, 1.0],
         "harmonics": {"count": harmonics, "max_frequency_Hz": float(f[-1]), "dropped": 0.004},
-        "missing_W": 0.002, "rise_K": 1.81, "hot_spot_m": [0.0, 0.01, 0.05], "hot_spot_in": "CoCrMo", "cem43_min": 0.31,
+        "missing_W": 0.002,
+        "rise_K": 1.81,
+        "hot_spot_m": [0.0, 0.01, 0.05],
+        "hot_spot_in": "CoCrMo",
+        "cem43_min": 0.31,
         "time_to_K": {"1": 312.0, "2": None},
-        "waveform": {"times_s": t, "caption": "Two periods of dB/dt.",
-                     "dbdt_T_s": np.sin(2 * np.pi * 270 * t)[:, None] * [59, 10, 0]},
-        "spectrum": {"frequencies_Hz": f, "power_W": 0.5 / np.arange(1, harmonics + 1) ** 2,
-                     "caption": "Power of every harmonic."},
+        "waveform": {
+            "times_s": t,
+            "caption": "Two periods of dB/dt.",
+            "dbdt_T_s": np.sin(2 * np.pi * 270 * t)[:, None] * [59, 10, 0],
+        },
+        "spectrum": {
+            "frequencies_Hz": f,
+            "power_W": 0.5 / np.arange(1, harmonics + 1) ** 2,
+            "caption": "Power of every harmonic.",
+        },
         "time_course": None,
-    }  # fmt: skip
+    }
     if orientations:
         n = np.linspace(-1, 1, 9)
-        about |= {"worst_rise_K": 1.93, "worst_rise_direction": [0.9, 0.4, 0.1], "worst_rise_m": [0.0, 0.01, 0.04],
-                  "worst_rise_in": "CoCrMo", "best_rise_K": 0.2, "best_rise_direction": [0.0, 0.1, 0.99],
-                  "rise_disc_K": (1 + 0.9 * n[:, None] ** 2 + 0.1 * n).tolist()}  # fmt: skip
+        about |= {
+            "worst_rise_K": 1.93,
+            "worst_rise_direction": [0.9, 0.4, 0.1],
+            "worst_rise_m": [0.0, 0.01, 0.04],
+            "worst_rise_in": "CoCrMo",
+            "best_rise_K": 0.2,
+            "best_rise_direction": [0.0, 0.1, 0.99],
+            "rise_disc_K": (1 + 0.9 * n[:, None] ** 2 + 0.1 * n).tolist(),
+        }
     return about
 
 
 def made_up_implant(
     implant: Implant | None = None, folder: Path | None = None, spacing_m: float = 2e-3
 ) -> ImplantResult:
-    implant = implant or implant_shapes.cylinder(8e-3, 60e-3)
+    implant = implant or shapes.cylinder(8e-3, 60e-3)
     tensor, fraction = tensor_of(implant, spacing_m)
     low, high = (np.array(v) for v in implant.bounds_m)
     phantom = gel_box(5e-3, tuple(5e-3 * np.ceil((high - low + 0.08) / 5e-3))).translate(tuple(0.5 * (low + high)))
@@ -80,39 +111,104 @@ def made_up_implant(
     curve = 1.8 * (1 - np.exp(-t / 400))
     summary = {
         "quantities": {"power: ISO": ENTRY | {"value": 0.52}, "peak rise: ISO": ENTRY | {"value": 1.81, "unit": "K"}},
-        "checks": [], "check_inputs": {}, "power_balance": {}, "timing_s": {"eddy currents": 11.0, "heat": 3.0},
-        "convergence": {"converged": True, "tolerance": 1e-5, "meaning": "", "ports": [
-            {"name": f"{f:g} Hz", "iterations": 9, "residual": 1e-6, "history": list(10.0 ** -np.arange(7.0))}
-            for f in FREQUENCIES]},
+        "checks": [],
+        "check_inputs": {},
+        "power_balance": {},
+        "timing_s": {"eddy currents": 11.0, "heat": 3.0},
+        "convergence": {
+            "converged": True,
+            "tolerance": 1e-5,
+            "meaning": "",
+            "ports": [
+                {"name": f"{f:g} Hz", "iterations": 9, "residual": 1e-6, "history": list(10.0 ** -np.arange(7.0))}
+                for f in FREQUENCIES
+            ],
+        },
         "provenance": {"emdose": "0.1.0", "device": {"name": "cpu"}},
-        "scenario": {"implant": {"type": "hip"}}, "warnings": ["The phantom is smaller than a patient."],
+        "scenario": {"implant": {"type": "hip"}},
+        "warnings": ["The phantom is smaller than a patient."],
         "implant": {
-            "body": {"name": implant.name, "volume_m3": implant.volume_m3, "mass_kg": implant.mass_kg,
-                     "area_m2": implant.area_m2, "size_m": implant.size_m, "bounds_m": implant.bounds_m, "report": {},
-                     "sha256": "0" * 64, "parts": [
-                         {"name": p.name, "metal": p.metal.name, "volume_m3": p.volume_m3, "mass_kg": p.mass_kg,
-                          "area_m2": p.area_m2, "triangles": len(p.triangles), "properties": {
-                              k: getattr(p.metal, k) for k in ("conductivity_S_m", "density_kg_m3",
-                                                               "heat_capacity_J_kg_K", "thermal_conductivity_W_m_K")}}
-                         for p in implant.parts]},
+            "body": {
+                "name": implant.name,
+                "volume_m3": implant.volume_m3,
+                "mass_kg": implant.mass_kg,
+                "area_m2": implant.area_m2,
+                "size_m": implant.size_m,
+                "bounds_m": implant.bounds_m,
+                "report": {},
+                "sha256": "0" * 64,
+                "parts": [
+                    {
+                        "name": p.name,
+                        "metal": p.metal.name,
+                        "volume_m3": p.volume_m3,
+                        "mass_kg": p.mass_kg,
+                        "area_m2": p.area_m2,
+                        "triangles": len(p.triangles),
+                        "properties": {
+                            k: getattr(p.metal, k)
+                            for k in (
+                                "conductivity_S_m",
+                                "density_kg_m3",
+                                "heat_capacity_J_kg_K",
+                                "thermal_conductivity_W_m_K",
+                            )
+                        },
+                    }
+                    for p in implant.parts
+                ],
+            },
             "frequencies": [
-                {"frequency_Hz": f, "engine": tensor.engine[n], "worst_W": 3.1e-4, "worst_direction": [1, 0, 0],
-                 "best_W": 6e-5, "best_direction": [0, 0, 1], "axes_W": np.diag(tensor.matrix[n].real),
-                 "residual": tensor.residual[n], "identity": tensor.identity[n],
-                 "skin_depth_over_step": tensor.skin_depth_over_step[n]} for n, f in enumerate(FREQUENCIES)],
+                {
+                    "frequency_Hz": f,
+                    "engine": tensor.engine[n],
+                    "worst_W": 3.1e-4,
+                    "worst_direction": [1, 0, 0],
+                    "best_W": 6e-5,
+                    "best_direction": [0, 0, 1],
+                    "axes_W": np.diag(tensor.matrix[n].real),
+                    "residual": tensor.residual[n],
+                    "identity": tensor.identity[n],
+                    "skin_depth_over_step": tensor.skin_depth_over_step[n],
+                }
+                for n, f in enumerate(FREQUENCIES)
+            ],
             "exposures": {"ISO": exposure("ISO"), "EPI": exposure("EPI", harmonics=30, orientations=False)},
             "conditions": [
-                {"exposure": "ISO", "standard": "ISO/TS 10974:2018", "clause": "9", "verified": False,
-                 "source": "a paper", "quantity": q, "value": v, "level": level, "unit": u}
+                {
+                    "exposure": "ISO",
+                    "standard": "ISO/TS 10974:2018",
+                    "clause": "9",
+                    "verified": False,
+                    "source": "a paper",
+                    "quantity": q,
+                    "value": v,
+                    "level": level,
+                    "unit": u,
+                }
                 for q, v, level, u in (
-                    ("dB/dt, rms", 42.0, 42.0, "T/s"), ("magnetic flux density, peak", 0.035, 0.035, "T"),
-                    ("duration", 1800.0, 1800.0, "s"), ("power in the metal", 0.52, None, "W"))],
-            "comparison": [{"exposure": "ISO", "published_K": 10.0, "here_K": 1.8, "worst_K": 1.9,
-                            "conditions": "hip in gel, 1 kHz", "source": "a paper"}],
-            "gradients": {"name": "ideal x gradient", "position_m": [0.1, 0.0, 0.2]}, "rf": None,
+                    ("dB/dt, rms", 42.0, 42.0, "T/s"),
+                    ("magnetic flux density, peak", 0.035, 0.035, "T"),
+                    ("duration", 1800.0, 1800.0, "s"),
+                    ("power in the metal", 0.52, None, "W"),
+                )
+            ],
+            "comparison": [
+                {
+                    "exposure": "ISO",
+                    "published_K": 10.0,
+                    "here_K": 1.8,
+                    "worst_K": 1.9,
+                    "conditions": "hip in gel, 1 kHz",
+                    "source": "a paper",
+                }
+            ],
+            "gradients": {"name": "ideal x gradient", "position_m": [0.1, 0.0, 0.2]},
+            "rf": None,
         },
-    }  # fmt: skip
+    }
     maps = ExposureMaps(tensor.loss_density(270.0, [40, 10, 0]), rise, t, curve, {"worst orientation": 1.05 * curve})
     epi = ExposureMaps(tensor.loss_density(1000.0, [0, 10, 9]), 0.4 * rise, t, 0.4 * curve)
-    return ImplantResult(folder or Path("nowhere"), summary, implant, phantom, tensor, fraction, grid,
-                         {"ISO": maps, "EPI": epi})  # fmt: skip
+    return ImplantResult(
+        folder or Path("nowhere"), summary, implant, phantom, tensor, fraction, grid, {"ISO": maps, "EPI": epi}
+    )

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from emdose.dosimetry.sar import SarMap
-from emdose.io.results import CoilSummary, RunResult
-from emdose.models.phantoms import Phantom, layered_head
+from emdose.models.bodies import Phantom, layered_head
+from emdose.scenarios.kinds.rf.result import CoilSummary, RunResult
 
 FREQUENCY_HZ = 127.74e6
 

@@ -14,13 +14,14 @@ import numpy as np
 import pytest
 
 from emdose import scenarios
-from emdose.io.ept_results import EptResult, read_ept_result
-from emdose.report import ept_content, write_report
-from emdose.report.charts import interval_chart
-from emdose.report.ept_html import render
-from emdose.report.ept_volumes import Range, pack, quantise
+from emdose.report import write_report
+from emdose.report.charts.charts import interval_chart
 from emdose.report.wording import number
-from emdose.scenarios import text
+from emdose.scenarios.kinds.ept import page_content
+from emdose.scenarios.kinds.ept.page import render
+from emdose.scenarios.kinds.ept.page_maps import Range, pack, quantise
+from emdose.scenarios.kinds.ept.result import EptResult, read_ept_result
+from emdose.scenarios.shared import toml
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -39,9 +40,15 @@ def run(folder: Any, **data: Any) -> EptResult:
     x, y = (np.repeat(v[..., None], 7, axis=2) for v in (x, y))
     transmit, receive = CYLINDER.transmit_and_receive(x, y)
     layer = CYLINDER.layer(x, y)
-    np.savez(folder / "maps.npz", mag=np.abs(transmit) * 1e6, phase=np.angle(transmit * receive), mask=layer < 2,
-             seg=np.where(layer < 2, layer + 1, 0), sigma=np.choose(layer, [0.4, 0.8, 0.0]),
-             eps=np.choose(layer, [60.0, 75.0, 1.0]))  # fmt: skip
+    np.savez(
+        folder / "maps.npz",
+        mag=np.abs(transmit) * 1e6,
+        phase=np.angle(transmit * receive),
+        mask=layer < 2,
+        seg=np.where(layer < 2, layer + 1, 0),
+        sigma=np.choose(layer, [0.4, 0.8, 0.0]),
+        eps=np.choose(layer, [60.0, 75.0, 1.0]),
+    )
     names = {"magnitude": "mag", "phase": "phase", "mask": "mask"} | data
     content = {
         "scenario": {"kind": "ept", "name": "cylinder"},
@@ -49,7 +56,7 @@ def run(folder: Any, **data: Any) -> EptResult:
         "data": {"type": "files", "snr": 3000.0, "spacing_m": 2e-3, **{k: f"maps.npz:{v}" for k, v in names.items()}},
         "methods": METHODS,
     }
-    (folder / "case.toml").write_text(text.dump(content), encoding="utf-8")
+    (folder / "case.toml").write_text(toml.dump(content), encoding="utf-8")
     return read_ept_result(scenarios.run(folder / "case.toml", folder / "result", device="cpu").folder)
 
 
@@ -120,12 +127,12 @@ def test_without_truth_there_are_medians_and_no_errors(blind):
 
 def test_thin_tissues_are_named(result):
     # Oracle: the definition: next to nothing of the tissue is left after the headline's erosion.
-    assert "too coarse" not in " ".join(b["text"] for b in ept_content.banners(result))
+    assert "too coarse" not in " ".join(b["text"] for b in page_content.banners(result))
     summary = json.loads(json.dumps(result.summary))
     summary["quantities"] = {k: q for k, q in summary["quantities"].items() if q["region"] != "label 1"}
     summary["ept"]["metrics"] = [r for r in summary["ept"]["metrics"] if r["region"] != "label 1" or not r["erosion"]]
     thin = EptResult(result.folder, summary, result.b1, result.labels, result.names, result.truth, result.maps)
-    assert "too coarse for label 1:" in " ".join(b["text"] for b in ept_content.banners(thin))
+    assert "too coarse for label 1:" in " ".join(b["text"] for b in page_content.banners(thin))
 
 
 def volume(page: str) -> str:
@@ -160,7 +167,7 @@ def test_quantised_values_keep_signs_and_gaps():
 def test_large_maps_leave_out_slices(result, monkeypatch):
     # Oracle: the budget: a third of it, every third slice, three times as far apart.
     full = pack(result)
-    monkeypatch.setattr("emdose.report.ept_volumes.BUDGET_BYTES", 1)
+    monkeypatch.setattr("emdose.scenarios.kinds.ept.page_maps.BUDGET_BYTES", 1)
     small = pack(result)
     assert small["step"] > 1
     assert small["shape"][2] == -(-full["shape"][2] // small["step"])
@@ -220,11 +227,27 @@ def test_viewer_in_a_browser(page, tmp_path):
     file = tmp_path / "page.html"
     file.write_text(probed, encoding="utf-8")
     done = subprocess.run(
-        [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-sync", "--disable-background-networking", "--disable-component-update",
-         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=8000", "--window-size=1300,2000",
-         "--dump-dom", file.as_uri()], capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [
+            str(CHROMIUM),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-sync",
+            "--disable-background-networking",
+            "--disable-component-update",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=8000",
+            "--window-size=1300,2000",
+            "--dump-dom",
+            file.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     found = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr[-500:]
     out = json.loads(unescape(found[1]))

@@ -14,9 +14,10 @@ import pytest
 from made_up_result import check, made_up_result, made_up_summary
 
 from emdose.errors import InputError, OutputError
-from emdose.models.phantoms import sphere
-from emdose.report import scene, write_report
-from emdose.report.html import render
+from emdose.models.bodies import sphere
+from emdose.report import write_report
+from emdose.report.maps import scene
+from emdose.scenarios.kinds.rf.page import render
 
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 
@@ -256,7 +257,7 @@ def test_figure_for_documents(result: Any):
 
     from matplotlib.image import imread
 
-    from emdose.report.figures import figure_maps
+    from emdose.scenarios.kinds.rf.figures import figure_maps
 
     png = figure_maps(result, dpi=60)
     assert png.startswith(scene.PNG_MAGIC)

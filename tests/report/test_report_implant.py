@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from made_up_implant import made_up_implant
 
-from emdose.report import implant_html, write_report
-from emdose.report.implant_content import from_disc
-from emdose.report.implant_html import surface_values
-from emdose.report.implant_scene import ImplantScene
-from emdose.report.line_chart import Curve, line_chart
-from emdose.report.orientation import Mark, disc
-from emdose.report.scene import Renderer
+from emdose.report import write_report
+from emdose.report.charts.line_chart import Curve, line_chart
+from emdose.report.charts.orientation import Mark, disc
+from emdose.report.maps.scene import Renderer
+from emdose.scenarios.kinds.implant_gradient import page as implant_html
+from emdose.scenarios.kinds.implant_gradient.page import surface_values
+from emdose.scenarios.kinds.implant_gradient.page_content import from_disc
+from emdose.scenarios.kinds.implant_gradient.page_scene import ImplantScene
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +29,18 @@ def page(tmp_path_factory):
 
 def test_page_has_all_sections(page):
     """Oracle: the list of sections that a reader was promised."""
-    for anchor in ("setup", "power", "heating", "exposure-1", "exposure-2", "conditions", "published", "solver",
-                   "numbers", "provenance"):  # fmt: skip
+    for anchor in (
+        "setup",
+        "power",
+        "heating",
+        "exposure-1",
+        "exposure-2",
+        "conditions",
+        "published",
+        "solver",
+        "numbers",
+        "provenance",
+    ):
         assert f'id="{anchor}"' in page
     assert page.count("<svg") >= 9
     assert page.count("data:image/png;base64,") >= 8
@@ -83,8 +94,14 @@ def test_disc_shows_its_marks_and_range():
 
 def test_line_chart_leaves_out_what_it_cannot_draw():
     """Oracle: no value that is not finite or not positive on a logarithmic axis; nothing at all without points."""
-    chart = line_chart([Curve("a<b", [1, 10, 100], [1, np.nan, 3]), Curve("log", [0, 1], [0, 2])], "x", "y", log_x=True,
-                       log_y=True, levels=[("two", 2.0), ("hundred", 100.0)])  # fmt: skip
+    chart = line_chart(
+        [Curve("a<b", [1, 10, 100], [1, np.nan, 3]), Curve("log", [0, 1], [0, 2])],
+        "x",
+        "y",
+        log_x=True,
+        log_y=True,
+        levels=[("two", 2.0), ("hundred", 100.0)],
+    )
     assert "nan" not in chart
     assert "a&lt;b" in chart
     assert "two" in chart

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from made_up_result import made_up_result
 
-from emdose.io.results import CoilSummary
-from emdose.models.phantoms import sphere
-from emdose.report import content
-from emdose.report.html import render
-from emdose.report.network_content import network
-from emdose.report.scene import Scene, shield_lines
+from emdose.models.bodies import sphere
+from emdose.report import common_rows
+from emdose.report.maps.scene import Scene, shield_lines
 from emdose.report.wording import parameter
+from emdose.scenarios.kinds.rf.page import render
+from emdose.scenarios.kinds.rf.page_network import network
+from emdose.scenarios.kinds.rf.result import CoilSummary
 
 TARGET_HZ = 127.74e6
 
@@ -40,17 +40,19 @@ def about(ports: int = 2, **changes):
         ],
         "elements": {**capacitors, "trap": {"inductance_H": 82e-9, "resistance_ohm": 0.5}},
         "tuned": True,
-        "matching": {n: [{"where": "series", "capacitance_F": 19.44e-12}, {"where": "shunt", "capacitance_F": 25.1e-12}]
-                     for n in names},
+        "matching": {
+            n: [{"where": "series", "capacitance_F": 19.44e-12}, {"where": "shunt", "capacitance_F": 25.1e-12}]
+            for n in names
+        },
         "asymmetry": 3e-7,
         "gaps": 32,
-    } | changes  # fmt: skip
+    } | changes
 
 
 @pytest.fixture(autouse=True)
 def no_renderer(monkeypatch):
     """The picture takes seconds and is not what these tests look at."""
-    monkeypatch.setattr("emdose.report.html.Renderer", lambda scene: SimpleNamespace(png=lambda: (b"png", "")))
+    monkeypatch.setattr("emdose.scenarios.kinds.rf.page.Renderer", lambda scene: SimpleNamespace(png=lambda: (b"png", "")))
 
 
 @pytest.fixture
@@ -165,17 +167,23 @@ def test_convergence_names_what_was_slowest():
     # Oracle: the runs of a network are those of its gaps, and every feed has the history of the slowest of them.
     ports = [{"name": n, "residual": 1e-4, "iterations": 900, "history": [1, 1e-2, 1e-4]} for n in ("feed 1", "feed 2")]
     data = {"method": "fdtd", "tolerance": 1e-3, "ports": ports, "runs": ["feed 1", "feed 2", "top 2", "top 3"]}
-    assert [p["name"] for p in content.convergence({"convergence": data})["ports"]] == ["slowest of 4 gaps"]
-    assert "slowest of 4 gaps" in content.convergence({"convergence": data})["chart"]
+    assert [p["name"] for p in common_rows.convergence({"convergence": data})["ports"]] == ["slowest of 4 gaps"]
+    assert "slowest of 4 gaps" in common_rows.convergence({"convergence": data})["chart"]
     for runs in (["feed 1", "feed 2"], ["feed 1", "feed 1", "feed 2"]):
-        rows = content.convergence({"convergence": data | {"runs": runs}})["ports"]
+        rows = common_rows.convergence({"convergence": data | {"runs": runs}})["ports"]
         assert [p["name"] for p in rows] == ["feed 1", "feed 2"]
 
 
 def test_set_up_lists_what_is_there(result):
     # Oracle: the parameters in the units that a coil builder uses; what is not there is not listed.
-    parameters = {"kind": "high-pass birdcage", "rungs": 16, "radius_m": 0.15, "capacitance_F": 20e-12,
-                  "wire_radius_m": None, "feed_impedance_ohm": 50.0}  # fmt: skip
+    parameters = {
+        "kind": "high-pass birdcage",
+        "rungs": 16,
+        "radius_m": 0.15,
+        "capacitance_F": 20e-12,
+        "wire_radius_m": None,
+        "feed_impedance_ohm": 50.0,
+    }
     coil = CoilSummary("birdcage", result.coil.segments, result.coil.currents, "V", parameters)
     page = render(replace(result, coil=coil))
     assert "high-pass birdcage, rungs 16, radius 150 mm, capacitance 20 pF, feed impedance 50 \N{OHM SIGN}" in page

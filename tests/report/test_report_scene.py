@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from emdose.report.scene import PNG_MAGIC, Renderer, Scene, draw_plain
+from emdose.report.maps.scene import PNG_MAGIC, Renderer, Scene, draw_plain
 
 SEGMENTS = np.array([[[0.05, 0.0, -0.05], [0.05, 0.0, 0.05]], [[-0.05, 0.0, -0.05], [-0.05, 0.0, 0.05]]])
 

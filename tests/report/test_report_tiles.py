@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emdose.report.content import tiles
+from emdose.report.common_rows import tiles
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import base64
 import numpy as np
 import pytest
 
-from emdose.models.grid import Grid
-from emdose.report.volumes import LEVELS, NO_VALUE, Layer, body_box, colour_table, find_peak, pack, quantise
+from emdose.models.grids.grid import Grid
+from emdose.report.maps.volumes import LEVELS, NO_VALUE, Layer, body_box, colour_table, find_peak, pack, quantise
 
 RNG = np.random.default_rng(7)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from emdose import scenarios
-from emdose.scenarios import text
+from emdose.scenarios.shared import toml
 
 SMALL = {
     "scenario": {"kind": "rf", "name": "small"},
@@ -29,7 +29,7 @@ def write(tmp_path):
 
     def write(tables, name="small.toml"):
         path = tmp_path / name
-        path.write_text(text.dump(tables), encoding="utf-8")
+        path.write_text(toml.dump(tables), encoding="utf-8")
         return path
 
     return write
@@ -40,5 +40,5 @@ def finished(tmp_path_factory) -> Path:
     """The folder of a finished small run; tests must not change it."""
     folder = tmp_path_factory.mktemp("finished")
     file = folder / "small.toml"
-    file.write_text(text.dump(SMALL), encoding="utf-8")
+    file.write_text(toml.dump(SMALL), encoding="utf-8")
     return scenarios.run(file, folder / "result", device="cpu").folder

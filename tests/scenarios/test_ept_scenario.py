@@ -12,10 +12,10 @@ import pytest
 from emdose import scenarios
 from emdose.ept import B1Map, Helmholtz, relative_noise
 from emdose.errors import InputError
-from emdose.io.folders import read_result
-from emdose.io.results import SUMMARY_KEYS
-from emdose.models.grid import Grid
-from emdose.scenarios import text
+from emdose.io.disk.run_files import SUMMARY_KEYS
+from emdose.models.grids.grid import Grid
+from emdose.scenarios.results import read_result
+from emdose.scenarios.shared import toml
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 FREQUENCY_HZ = 127.74e6
@@ -45,10 +45,18 @@ def maps(tmp_path_factory):
     magnitude, phase, mask, layer = cylinder()
     steps = np.linspace(0, 9, len(phase))[:, None, None]  # such as a receiver far away adds
     degrees = np.degrees(np.angle(np.exp(1j * (phase + steps))))
-    for name, values in (("mag", magnitude * 1e6), ("phase", phase), ("mask", mask), ("seg", layer),
-                         ("sigma", np.choose(layer, [0.0, 0.4, 0.8])), ("deg", degrees),
-                         ("all", np.ones(mask.shape)), ("none", np.zeros(mask.shape)),
-                         ("nan", np.where(layer == 1, np.nan, phase)), ("small", phase[:-1])):  # fmt: skip
+    for name, values in (
+        ("mag", magnitude * 1e6),
+        ("phase", phase),
+        ("mask", mask),
+        ("seg", layer),
+        ("sigma", np.choose(layer, [0.0, 0.4, 0.8])),
+        ("deg", degrees),
+        ("all", np.ones(mask.shape)),
+        ("none", np.zeros(mask.shape)),
+        ("nan", np.where(layer == 1, np.nan, phase)),
+        ("small", phase[:-1]),
+    ):
         save(folder / f"{name}.nii.gz", values)
     shifted = AFFINE.copy()
     shifted[2, 3] += 5
@@ -71,7 +79,7 @@ def tables(**data):
 
 def write(maps, content, name="case.toml"):
     path = maps / name
-    path.write_text(text.dump(content), encoding="utf-8")
+    path.write_text(toml.dump(content), encoding="utf-8")
     return path
 
 
@@ -115,9 +123,20 @@ def test_result_equals_the_library(done, maps):
     # Oracle: the same call in Python.
     result = read_result(done.folder)
     b1 = result.b1
-    again = Helmholtz(radius=2).reconstruct(relative_noise(
-        B1Map(grid=b1.grid, frequency_Hz=FREQUENCY_HZ, magnitude=b1.magnitude, phase=b1.phase, mask=b1.mask,
-              labels=np.where(b1.mask, result.labels, 0)), 1 / 200.0), "cpu")  # fmt: skip
+    again = Helmholtz(radius=2).reconstruct(
+        relative_noise(
+            B1Map(
+                grid=b1.grid,
+                frequency_Hz=FREQUENCY_HZ,
+                magnitude=b1.magnitude,
+                phase=b1.phase,
+                mask=b1.mask,
+                labels=np.where(b1.mask, result.labels, 0),
+            ),
+            1 / 200.0,
+        ),
+        "cpu",
+    )
     # result.h5 keeps the data in single precision: their second derivatives differ by 1e-7/(k h)^2.
     np.testing.assert_allclose(result.maps["helmholtz"].conductivity, again.conductivity, atol=2e-3)
     np.testing.assert_allclose(result.maps["helmholtz"].u_conductivity, again.u_conductivity, rtol=1e-3)
@@ -176,13 +195,13 @@ SIMULATED = {
 def ball(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ball")
     path = folder / "ball.toml"
-    path.write_text(text.dump(SIMULATED), encoding="utf-8")
+    path.write_text(toml.dump(SIMULATED), encoding="utf-8")
     return scenarios.run(path, folder / "result", device="cpu")
 
 
 def test_simulated_object_knows_its_truth(ball):
     # Oracle: the tissue of the phantom; away from the rim the voxel staircase is out of the window.
-    from emdose.models import tissues
+    from emdose.models.bodies import tissues
 
     liquid = tissues.get("head_liquid")
     entry = ball.summary["quantities"]["conductivity: head_liquid, helmholtz"]
@@ -211,17 +230,18 @@ def test_monte_carlo_gives_what_a_formula_cannot(ball):
 
 def test_seed_decides_the_noise(tmp_path):
     # Oracle: the same seed gives the same bits, another seed others.
-    from emdose.scenarios.ept.build import simulated
-    from emdose.scenarios.ept.schema import Simulated
-    from emdose.solvers.fields import Fields, PowerBalance
+    from emdose.scenarios.kinds.ept.build import simulated
+    from emdose.scenarios.kinds.ept.schema import Simulated
+    from emdose.solvers.results.fields import Fields, PowerBalance
 
     grid = Grid((4, 4, 4), 5e-3)
     random = np.random.default_rng(0)
     B = random.standard_normal((2, 3, 5, 5, 5)) + 1j * random.standard_normal((2, 3, 5, 5, 5))
     drives = {"quadrature": np.array([1, -1j]), "anti-quadrature": np.array([1, 1j])}
     nothing = PowerBalance(*(np.eye(2, dtype=complex),) * 3)
-    fields = Fields(grid, FREQUENCY_HZ, B, B, np.ones(grid.shape, bool), 1.0, nothing, ("a", "b"), drives, "A",
-                    np.zeros(2))  # fmt: skip
+    fields = Fields(
+        grid, FREQUENCY_HZ, B, B, np.ones(grid.shape, bool), 1.0, nothing, ("a", "b"), drives, "A", np.zeros(2)
+    )
 
     class Body:
         grid, body, labels = fields.grid, np.ones((4, 4, 4), bool), np.ones((4, 4, 4), np.uint8)
@@ -255,7 +275,7 @@ BAD_DATA = {
     "labels of nothing": ({"labels": "labels.csv"}, "a segmentation"),
     "two kinds of noise": ({"snr": 10.0, "noise": "mag.nii.gz"}, "either snr or noise"),
     "truth of another shape": ({"true_conductivity": "small.nii.gz"}, "shape differs"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("data", "words"), BAD_DATA.values(), ids=BAD_DATA)
@@ -277,7 +297,7 @@ BAD_METHODS = {
     "two draws": ({"type": "convection-reaction", "monte_carlo": 2}, "too few draws"),
     "unknown key": ({"type": "helmholtz", "radius_mm": 4}, "unknown key"),
     "mean without weights": ({"type": "convection-reaction", "filter": {"type": "weighted-mean"}}, "weights need"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("method", "words"), BAD_METHODS.values(), ids=BAD_METHODS)
@@ -296,12 +316,15 @@ def test_method_needs_its_map(maps, tmp_path):
         scenarios.run(write(maps, content, "bad.toml"), tmp_path / "out", device="cpu")
 
 
-@pytest.mark.parametrize(("change", "words"), [
-    ({"exposure": {}}, "frequency_Hz"),
-    ({"methods": {}}, "methods.NAME"),
-    ({"phantom": {"type": "sphere", "radius_m": 0.1}}, r"no \[phantom\]"),
-    ({"scenario": {"kind": "etp"}}, "did you mean"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"exposure": {}}, "frequency_Hz"),
+        ({"methods": {}}, "methods.NAME"),
+        ({"phantom": {"type": "sphere", "radius_m": 0.1}}, r"no \[phantom\]"),
+        ({"scenario": {"kind": "etp"}}, "did you mean"),
+    ],
+)
 def test_incomplete_scenarios(maps, change, words):
     # Oracle: what the schema asks for.
     with pytest.raises(InputError, match=words):
@@ -317,14 +340,14 @@ def test_simulation_needs_body_coil_and_drives(tmp_path):
     ):
         content = {k: v for k, v in (SIMULATED | change).items() if v is not None}
         path = tmp_path / "bad.toml"
-        path.write_text(text.dump(content), encoding="utf-8")
+        path.write_text(toml.dump(content), encoding="utf-8")
         with pytest.raises(InputError, match=words):
             scenarios.run(path, tmp_path / "out", device="cpu")
 
 
 def test_rf_commands_refuse_an_ept_result(done):
     # Oracle: an EPT result has neither fields nor limits.
-    from emdose.io.results import read_result as read_rf
+    from emdose.scenarios.kinds.rf.result import read_result as read_rf
 
     with pytest.raises(InputError, match="EPT scenario"):
         read_rf(done.folder)
@@ -344,7 +367,7 @@ def test_contrast_source_inversion_takes_the_coil_of_the_scenario(tmp_path):
     # Oracle: the tissue of the phantom; the data come from the same operator, so that only noise is left.
     content = SIMULATED | {"methods": {"csi": {"type": "csi", "max_iterations": 20}}}
     path = tmp_path / "ball.toml"
-    path.write_text(text.dump(content), encoding="utf-8")
+    path.write_text(toml.dump(content), encoding="utf-8")
     entry = scenarios.run(path, tmp_path / "out", device="cpu").summary["quantities"]["conductivity: head_liquid, csi"]
     assert entry["value"] == pytest.approx(entry["truth"], rel=0.1)
 

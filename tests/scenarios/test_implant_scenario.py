@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from emdose import scenarios
-from emdose.io import power_tensors
-from emdose.io.folders import read_result
-from emdose.io.implant_results import ImplantResult
-from emdose.models import metals
-from emdose.scenarios import text
-from emdose.scenarios.implant_gradient.heating import directions, orientations
-from emdose.solvers import eddy
-from emdose.solvers.heat_result import PAIRS
+from emdose.models.implants import metals
+from emdose.scenarios.kinds.implant_gradient import tensor_files
+from emdose.scenarios.kinds.implant_gradient.heating import directions, orientations
+from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
+from emdose.scenarios.results import read_result
+from emdose.scenarios.shared import toml
+from emdose.solvers.eddy import solver
+from emdose.solvers.heat.directions import PAIRS
 
 BALL = {
     "scenario": {"kind": "implant-gradient", "name": "ball"},
@@ -28,9 +28,14 @@ BALL = {
         "along x": {"type": "sinusoid", "frequency_Hz": 1000.0, "dbdt_rms_T_s": 20.0, "direction": [2.0, 0.0, 0.0]},
         "EPI": {"type": "epi", "echoes": 8, "repetition_s": 0.01, "echo_spacing_s": 1e-3, "duration_s": 60.0},
     },
-    "thermal": {"spacing_m": 4e-3, "margin_m": 0.02, "duration_s": 120.0, "curve_points": 6,
-                "thresholds_K": [0.1, 50.0]},
-}  # fmt: skip
+    "thermal": {
+        "spacing_m": 4e-3,
+        "margin_m": 0.02,
+        "duration_s": 120.0,
+        "curve_points": 6,
+        "thresholds_K": [0.1, 50.0],
+    },
+}
 """A ball of titanium, whose power is known."""
 
 
@@ -49,8 +54,8 @@ def finished(tmp_path_factory):
     """The folder of a finished run; tests must not change it."""
     folder = tmp_path_factory.mktemp("ball")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(power_tensors, "cache_folder", lambda: folder / "cache" / "kernels")
-        (folder / "ball.toml").write_text(text.dump(BALL), encoding="utf-8")
+        patch.setattr(tensor_files, "cache_folder", lambda: folder / "cache" / "kernels")
+        (folder / "ball.toml").write_text(toml.dump(BALL), encoding="utf-8")
         outcome = scenarios.run(folder / "ball.toml", folder / "result", device="cpu")
     return outcome.folder
 
@@ -104,8 +109,16 @@ def test_summary_and_files(finished):
     summary = json.loads((finished / "summary.json").read_text())
     assert {"result.h5", "fields.vtu", "temperature.vti", "summary.json"} <= {p.name for p in finished.iterdir()}
     assert all({"value", "unit"} <= set(q) for q in summary["quantities"].values())
-    for name in ("power: ISO", "worst power: ISO", "peak rise: ISO", "CEM43: ISO", "time to 0.1 K: ISO", "residual",
-                 "power identity", "skin depth over step: 270 Hz"):  # fmt: skip
+    for name in (
+        "power: ISO",
+        "worst power: ISO",
+        "peak rise: ISO",
+        "CEM43: ISO",
+        "time to 0.1 K: ISO",
+        "residual",
+        "power identity",
+        "skin depth over step: 270 Hz",
+    ):
         assert name in summary["quantities"]
     rows = {r["quantity"]: r for r in summary["implant"]["conditions"]}
     assert rows["dB/dt, rms"]["value"] == pytest.approx(rows["dB/dt, rms"]["level"])
@@ -135,7 +148,7 @@ def test_result_reads_back(finished):
 
 def test_lock_runs_again_to_the_same_numbers(finished, tmp_path, monkeypatch):
     """Oracle: the first run."""
-    monkeypatch.setattr(power_tensors, "cache_folder", lambda: tmp_path / "cache" / "kernels")
+    monkeypatch.setattr(tensor_files, "cache_folder", lambda: tmp_path / "cache" / "kernels")
     again = scenarios.run(finished / "scenario.lock.toml", tmp_path / "again", device="cpu").summary
     first = json.loads((finished / "summary.json").read_text())
     for name, value in first["quantities"].items():
@@ -145,15 +158,15 @@ def test_lock_runs_again_to_the_same_numbers(finished, tmp_path, monkeypatch):
 
 def test_cache_serves_other_waveforms(ball, tmp_path, monkeypatch):
     """Oracle: the solver is not called again for the same implant, and is for another one."""
-    monkeypatch.setattr(power_tensors, "cache_folder", lambda: tmp_path / "cache" / "kernels")
+    monkeypatch.setattr(tensor_files, "cache_folder", lambda: tmp_path / "cache" / "kernels")
     ball["exposures"] = {"ISO": {"type": "preset", "duration_s": 20.0}}
     ball["solver"]["frequencies_Hz"] = [270.0]
     calls = []
-    solve = eddy.EddyCurrent.solve
-    monkeypatch.setattr(eddy.EddyCurrent, "solve", lambda *a, **k: calls.append(1) or solve(*a, **k))
+    solve = solver.EddyCurrent.solve
+    monkeypatch.setattr(solver.EddyCurrent, "solve", lambda *a, **k: calls.append(1) or solve(*a, **k))
 
     def run(name):
-        (tmp_path / f"{name}.toml").write_text(text.dump(ball), encoding="utf-8")
+        (tmp_path / f"{name}.toml").write_text(toml.dump(ball), encoding="utf-8")
         return scenarios.run(tmp_path / f"{name}.toml", tmp_path / name, device="cpu").summary
 
     first = run("first")
@@ -171,7 +184,7 @@ def test_stopped_run_resumes(ball, tmp_path, monkeypatch):
     """Oracle: what is kept is not solved again, and the result is that of a run in one go."""
     ball["solver"] |= {"cache": False, "frequencies_Hz": [270.0, 1000.0]}
     ball["exposures"] = {"ISO": {"type": "preset", "duration_s": 20.0}}
-    (tmp_path / "ball.toml").write_text(text.dump(ball), encoding="utf-8")
+    (tmp_path / "ball.toml").write_text(toml.dump(ball), encoding="utf-8")
     seen = []
 
     def stop(event):
@@ -183,8 +196,13 @@ def test_stopped_run_resumes(ball, tmp_path, monkeypatch):
         scenarios.run(tmp_path / "ball.toml", tmp_path / "out", device="cpu", progress=stop)
     assert "modes" in seen
     seen.clear()
-    outcome = scenarios.run(tmp_path / "ball.toml", tmp_path / "out", device="cpu", resume=True,
-                            progress=lambda event: seen.append(event["stage"]))  # fmt: skip
+    outcome = scenarios.run(
+        tmp_path / "ball.toml",
+        tmp_path / "out",
+        device="cpu",
+        resume=True,
+        progress=lambda event: seen.append(event["stage"]),
+    )
     assert outcome.state == "resumed"
     assert "modes" not in seen
     whole = scenarios.run(tmp_path / "ball.toml", tmp_path / "whole", device="cpu").summary
@@ -203,14 +221,14 @@ def test_rf_and_gradients_together(ball, tmp_path):
         "exposure": {"frequency_Hz": 63.87e6},
         "normalise": {"whole_body_sar_W_kg": 2.0},
     }
-    (tmp_path / "rf.toml").write_text(text.dump(rf), encoding="utf-8")
+    (tmp_path / "rf.toml").write_text(toml.dump(rf), encoding="utf-8")
     scenarios.run(tmp_path / "rf.toml", tmp_path / "rf", device="cpu")
     ball["solver"] |= {"cache": False, "frequencies_Hz": [1000.0]}
     ball["implant"]["position_m"] = [0.02, 0.0, 0.0]
     ball["exposures"] = {"x": ball["exposures"]["along x"]}
     ball["thermal"] |= {"margin_m": 0.015, "spacing_m": 5e-3}
     ball["rf"] = {"file": "rf/result.h5", "duty_cycle": 0.5}
-    (tmp_path / "ball.toml").write_text(text.dump(ball), encoding="utf-8")
+    (tmp_path / "ball.toml").write_text(toml.dump(ball), encoding="utf-8")
     outcome = scenarios.run(tmp_path / "ball.toml", tmp_path / "both", device="cpu")
     one = outcome.summary["implant"]["exposures"]["x"]
     alone = one["gradient_rise_K"], one["rf_rise_K"]

@@ -12,9 +12,10 @@ from command_line import call, one_line
 from emdose import scenarios
 from emdose.cli.progress import plan_line
 from emdose.errors import ConvergenceError, EmdoseWarning
-from emdose.io import results
-from emdose.scenarios import text
-from emdose.scenarios.rf.recheck import recheck
+from emdose.io.disk import run_files
+from emdose.scenarios.kinds.rf import result as rf_result
+from emdose.scenarios.kinds.rf.recheck import recheck
+from emdose.scenarios.shared import toml
 
 LOOP = {
     "solver": {"type": "fdtd", "margin_m": 0.05, "cpml_cells": 6},
@@ -48,14 +49,14 @@ def loop():
 def tuned(tmp_path_factory):
     """The folder of a finished run of the loop; tests must not change it."""
     folder = tmp_path_factory.mktemp("tuned")
-    (folder / "loop.toml").write_text(text.dump(LOOP))
+    (folder / "loop.toml").write_text(toml.dump(LOOP))
     return run(folder / "loop.toml", folder / "result").folder
 
 
 @pytest.fixture
 def same_runs(tuned, monkeypatch):
     """Runs of the metal of the loop once for all tests that only change its circuit."""
-    from emdose.solvers.fdtd import Fdtd
+    from emdose.solvers.fdtd.solver import Fdtd
 
     def cosimulate(self, exposure, *_):
         return GAPS[0].with_values({e.name: e.capacitance_F for e in exposure.coil.elements})
@@ -72,7 +73,7 @@ GAPS = []
 
 @pytest.fixture(scope="module")
 def summary(tuned):
-    return results.read_summary(tuned)
+    return run_files.read_summary(tuned)
 
 
 # ---- the engine is one word ----------------------------------------------------------------------------------------
@@ -80,7 +81,7 @@ def test_two_engines_agree(finished, small, write, tmp_path):
     # Oracle: the volume integral on the same voxels and currents.
     small["solver"] = "fdtd"
     mine = run(write(small), tmp_path / "out").summary
-    theirs = results.read_summary(finished)
+    theirs = run_files.read_summary(finished)
     for name in ("psSAR10g", "psSAR1g", "absorbed_power", "b1plus_body"):
         assert mine["quantities"][name]["value"] == pytest.approx(theirs["quantities"][name]["value"], rel=5e-3)
     assert mine["power_balance"]["closure"] < 0.01
@@ -94,8 +95,12 @@ def test_two_engines_agree(finished, small, write, tmp_path):
 def test_folder_holds_the_touchstone_file(tuned):
     # Oracle: the list of files in the documentation.
     assert {p.name for p in tuned.iterdir()} == {
-        "result.h5", "summary.json", "fields.vti", "scenario.lock.toml", "loop.s1p",
-    }  # fmt: skip
+        "result.h5",
+        "summary.json",
+        "fields.vti",
+        "scenario.lock.toml",
+        "loop.s1p",
+    }
 
 
 def test_matched_at_the_frequency(summary):
@@ -121,7 +126,7 @@ def test_a_tuned_coil_is_not_said_to_have_its_first_capacitance(tuned, summary):
     coil = summary["provenance"]["coil"]
     assert coil["start_capacitance_F"] == 10e-12
     assert "capacitance_F" not in coil
-    assert results.read_result(tuned).coil.parameters["start_capacitance_F"] == 10e-12
+    assert rf_result.read_result(tuned).coil.parameters["start_capacitance_F"] == 10e-12
 
 
 def test_power_balance_of_the_matched_coil(summary):
@@ -143,7 +148,7 @@ def test_touchstone_is_the_summary(tuned, summary):
 
 def test_checked_again_without_solving(tuned, summary):
     # Oracle: the rows that the run itself wrote; and half the duty cycle halves every average of SAR.
-    result = results.read_result(tuned)
+    result = rf_result.read_result(tuned)
     values = [[r["value"] or 0.0 for r in recheck(result, c)["checks"]] for c in ({}, {"duty_cycle": 0.5})]
     assert max(values[0]) > 0
     assert values[0] == pytest.approx([r["value"] or 0.0 for r in summary["checks"]], rel=1e-5)
@@ -154,7 +159,7 @@ def test_fields_are_kept(tuned, summary):
     # Oracle: SAR computed anew from the stored E.
     import emdose as em
 
-    result = results.read_result(tuned)
+    result = rf_result.read_result(tuned)
     assert np.allclose(em.point_sar(result.fields, result.phantom).value, result.sar.value, rtol=1e-5)
     assert result.fields.power.lost_W == pytest.approx(summary["power_balance"]["lost_W"])
     assert result.coil.drive_unit == "V"
@@ -193,8 +198,8 @@ def test_lock_and_resume_give_the_same(tuned, summary, tmp_path):
 
 def test_plan_counts_cells_steps_and_runs(loop, write):
     # Oracle: two gaps are two runs; the cells are those of the engine, absorber included, not the voxels of the body.
+    from emdose.scenarios.kinds.rf.job import Job
     from emdose.scenarios.loading import load
-    from emdose.scenarios.rf.job import Job
 
     plan = Job(load(write(loop)), "cpu").plan()
     cells = " x ".join(map(str, plan["cells_shape"]))
@@ -216,12 +221,12 @@ def test_without_tuning_the_coil_is_run_as_given(loop, write, tmp_path, same_run
 
 def test_coil_that_cannot_be_matched_is_kept(loop, write, tmp_path, monkeypatch, same_runs):
     # Oracle: the warning, in the summary too, beside a complete result.
-    from emdose.solvers import network_matching
+    from emdose.circuits import matching
 
     def refuse(*_, **__):
         raise ConvergenceError("the feeds are tightly coupled")
 
-    monkeypatch.setattr(network_matching, "match", refuse)
+    monkeypatch.setattr(matching, "match", refuse)
     with pytest.warns(EmdoseWarning, match="not matched: the feeds are tightly coupled"):
         outcome = run(write(loop), tmp_path / "out")
     assert any("not matched" in w for w in outcome.summary["warnings"])
@@ -243,18 +248,25 @@ def test_dipole_has_no_capacitors_to_tune(loop, write, tmp_path):
 BAD = {
     "circuit coil with vie": ({"solver": "vie"}, 'solver.*"fdtd" for a coil of type "capacitor-loop"'),
     "tuning of ideal currents": (
-        {"coil": {"type": "loop", "radius_m": 0.1}}, "tuning.*coil of given currents, type 'loop'"),
+        {"coil": {"type": "loop", "radius_m": 0.1}},
+        "tuning.*coil of given currents, type 'loop'",
+    ),
     "courant": ({"solver": {"type": "fdtd", "courant": 1.2}}, r"solver\.courant.*1\.2.*0\.999"),
     "grading": ({"solver": {"type": "fdtd", "growth": 3.0}}, r"solver\.growth.*3"),
     "absorber": ({"solver": {"type": "fdtd", "cpml_cells": 2}}, r"solver\.cpml_cells.*2"),
     "finest step without snapping": (
-        {"solver": {"type": "fdtd", "finest_m": 0.005}}, r"solver\.finest_m.*0\.005.*snap"),
+        {"solver": {"type": "fdtd", "finest_m": 0.005}},
+        r"solver\.finest_m.*0\.005.*snap",
+    ),
     "finest step too fine": (
-        {"solver": {"type": "fdtd", "snap": True, "finest_m": 1e-6}}, r"solver\.finest_m.*1e-06.*expected 0\.0"),
+        {"solver": {"type": "fdtd", "snap": True, "finest_m": 1e-6}},
+        r"solver\.finest_m.*1e-06.*expected 0\.0",
+    ),
     "snapping by a number": ({"solver": {"type": "fdtd", "snap": 1}}, r"solver\.snap.*true or false"),
     "a plane wave on graded steps": (
         {"solver": {"type": "fdtd", "snap": True}, "coil": {"type": "plane-wave"}, "tuning": None},
-        r"solver\.snap.*plane wave needs equal steps"),
+        r"solver\.snap.*plane wave needs equal steps",
+    ),
     "body at the absorber": ({"solver": {"type": "fdtd", "margin_m": 0.01}}, r"solver\.margin_m: .*too close"),
     "cells larger than voxels": ({"solver": {"type": "fdtd", "spacing_m": 0.03}}, "cells larger than the voxels"),
     "an option of the other engine": ({"solver": {"type": "fdtd", "restart": 50}}, r"solver\.restart.*unknown key"),
@@ -265,7 +277,7 @@ BAD = {
     "picofarads": ({"coil.capacitance_pF": 10}, r"capacitance_pF.*capacitance_F"),
     "two shapes": ({"coil.radius_m": 0.05}, "either radius_m or size_m"),
     "points": ({"tuning.points": 2}, r"tuning\.points"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BAD)

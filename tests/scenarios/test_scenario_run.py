@@ -13,12 +13,13 @@ import pytest
 import emdose as em
 from emdose import scenarios
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
-from emdose.io import atomic, results
-from emdose.io.checkpoint import PortCheckpoint
-from emdose.scenarios import text
-from emdose.scenarios.rf import job
-from emdose.scenarios.rf.recheck import recheck
-from emdose.solvers.vie import Vie
+from emdose.io.disk import atomic, run_files
+from emdose.io.disk.checkpoint import PortCheckpoint
+from emdose.scenarios.kinds.rf import job
+from emdose.scenarios.kinds.rf import result as rf_result
+from emdose.scenarios.kinds.rf.recheck import recheck
+from emdose.scenarios.shared import toml
+from emdose.solvers.vie.solver import Vie
 
 FILES = {"result.h5", "summary.json", "fields.vti", "scenario.lock.toml"}
 
@@ -33,7 +34,7 @@ def names(folder):
 
 @pytest.fixture(scope="module")
 def result(finished):
-    return results.read_result(finished)
+    return rf_result.read_result(finished)
 
 
 def test_folder_is_complete(finished):
@@ -119,7 +120,7 @@ def test_summary_is_strict_json(finished):
         raise AssertionError(name)
 
     json.loads((finished / "summary.json").read_text(), parse_constant=refuse)
-    assert results.to_json({"a": np.float32("nan"), "b": [1 + 2j], "c": np.arange(2)}) == (
+    assert run_files.to_json({"a": np.float32("nan"), "b": [1 + 2j], "c": np.arange(2)}) == (
         '{"a": null, "b": [[1.0, 2.0]], "c": [0, 1]}'
     )
 
@@ -335,7 +336,7 @@ def test_without_fields_and_paraview(small, write, tmp_path):
     small["output"] = {"fields": False, "paraview": False}
     out = run(write(small), tmp_path / "out").folder
     assert names(out) == FILES - {"fields.vti"}
-    result = results.read_result(out)
+    result = rf_result.read_result(out)
     assert result.fields is None
     with pytest.raises(InputError, match="did not keep its fields"):
         recheck(result, {})
@@ -370,13 +371,15 @@ def test_recheck_agrees_with_the_run(result):
         ({"phantom": {"type": "sphere", "radius_m": 0.012}}, "phantom"),
         ({"phantom": {"type": "layered-sphere", "radii_m": [0.05, 0.04], "layers": ["fat"] * 2}}, "phantom.radii_m"),
         ({"phantom": {"type": "sphere", "radius_m": 0.05, "tissues": {"liver": {}}}}, "phantom.tissues.liver"),
-        ({"phantom": {"type": "sphere", "radius_m": 0.05, "resample_spacing_m": [0.01, 0.01, 0.02]}},
-         "phantom.spacing_m"),
+        (
+            {"phantom": {"type": "sphere", "radius_m": 0.05, "resample_spacing_m": [0.01, 0.01, 0.02]}},
+            "phantom.spacing_m",
+        ),
         ({"coil": {"type": "plane-wave", "polarisation": [0, 0, 1]}}, "coil.polarisation"),
         ({"coil": {"type": "birdcage", "shield_length_m": 1.0}}, "coil.shield_length_m"),
         ({"solver": {"tolerance": 1e-9}}, "solver.tolerance"),
     ],
-)  # fmt: skip
+)
 def test_what_only_the_models_can_refuse(small, write, tmp_path, change, field):
     # Oracle: the key that this test spoilt; the error names the scenario file too, and nothing is left behind.
     small.update(change)
@@ -418,7 +421,7 @@ def test_head_region(write, tmp_path):
         "solver": {"tolerance": 1e-2},
     }
     outcome = run(write(tables), tmp_path / "a")
-    result = results.read_result(outcome.folder)
+    result = rf_result.read_result(outcome.folder)
     name = result.summary["provenance"]["scale"]["over"]
     assert name.startswith("head")
     mask = result.phantom.regions[name] & result.phantom.body
@@ -470,10 +473,16 @@ def test_phantom_from_file(small, write, tmp_path):
     # Oracle: the same body made in Python.
     body = em.phantoms.sphere(0.05, 10e-3, "muscle")
     em.write_phantom(body, tmp_path / "body.nii.gz")
-    small["phantom"] = {"type": "file", "file": "body.nii.gz", "tissues": {"muscle": {"density_kg_m3": 1100.0}},
-                        "rotate_deg": [0, 0, 90], "crop_margin_m": 0.02, "translate_m": [0.0, 0.0, 0.01]}  # fmt: skip
+    small["phantom"] = {
+        "type": "file",
+        "file": "body.nii.gz",
+        "tissues": {"muscle": {"density_kg_m3": 1100.0}},
+        "rotate_deg": [0, 0, 90],
+        "crop_margin_m": 0.02,
+        "translate_m": [0.0, 0.0, 0.01],
+    }
     outcome = run(write(small), tmp_path / "out")
-    result = results.read_result(outcome.folder)
+    result = rf_result.read_result(outcome.folder)
     assert result.phantom.tissue_volume()["muscle"] == pytest.approx(body.volume_m3)
     assert result.phantom.mass_kg == pytest.approx(1100.0 * body.volume_m3)
     assert result.phantom.grid.shape == (14, 14, 14)
@@ -508,7 +517,7 @@ def test_damaged_result(finished, tmp_path, damage):
             else:
                 file.attrs["format_version"] = 99
     with pytest.raises(InputError) as error:
-        results.read_result(folder)
+        rf_result.read_result(folder)
     assert "\n" not in str(error.value)
     assert str(folder) in str(error.value)
 
@@ -524,4 +533,4 @@ def test_checkpoint_is_keyed_by_the_scenario(small, write, tmp_path):
     with pytest.warns(EmdoseWarning, match="another scenario"):
         outcome = run(file, out, resume=True)
     assert [p["resumed"] for p in outcome.summary["convergence"]["ports"]] == [False, False]
-    assert text.read(out / "scenario.lock.toml")["scenario"]["sha256"] == scenarios.load(file).sha256
+    assert toml.read(out / "scenario.lock.toml")["scenario"]["sha256"] == scenarios.load(file).sha256

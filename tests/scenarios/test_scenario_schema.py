@@ -10,9 +10,9 @@ from pydantic import ValidationError
 import emdose as em
 from emdose import scenarios
 from emdose.errors import InputError
-from emdose.scenarios import text
-from emdose.scenarios.implant_gradient.schema import EddyCurrentTable
-from emdose.scenarios.rf.schema import FdtdTable, VieTable
+from emdose.scenarios.kinds.implant_gradient.schema import EddyCurrentTable
+from emdose.scenarios.kinds.rf.schema import FdtdTable, VieTable
+from emdose.scenarios.shared import toml
 
 NAN, INF = float("nan"), float("inf")
 
@@ -68,11 +68,19 @@ def put(tables, path, value):
         ("phantom.spacing_m", [1e-3, 1e-3, 2e-3], "phantom.spacing_m", "a voxel size in metres"),
         ("phantom.radius_m", -0.1, "phantom.radius_m", "a length in metres > 0"),
         ("phantom.radius_m", 10**400, "phantom.radius_m", "a length in metres > 0"),
-        ("phantom.tissues", {"head_liquid": {"conductivity_S_m": -1}}, "phantom.tissues.head_liquid.conductivity_S_m",
-         "a conductivity in S/m"),
+        (
+            "phantom.tissues",
+            {"head_liquid": {"conductivity_S_m": -1}},
+            "phantom.tissues.head_liquid.conductivity_S_m",
+            "a conductivity in S/m",
+        ),
         ("phantom.tissues", {"head_liquid": {"density_kg_m3": 0}}, "phantom.tissues.head_liquid.density_kg_m3", "> 0"),
-        ("phantom.tissues", {"head_liquid": {"relative_permittivity": NAN}},
-         "phantom.tissues.head_liquid.relative_permittivity", "a relative permittivity"),
+        (
+            "phantom.tissues",
+            {"head_liquid": {"relative_permittivity": NAN}},
+            "phantom.tissues.head_liquid.relative_permittivity",
+            "a relative permittivity",
+        ),
         ("phantom.tissues", {"head_liquid": 3}, "phantom.tissues.head_liquid", "a table"),
         ("phantom.tissues", 3, "phantom.tissues", "dictionary"),
         ("phantom.translate_m", [0, 1], "phantom.translate_m", "3 numbers"),
@@ -100,7 +108,7 @@ def put(tables, path, value):
         ("output.fields", "yes", "output.fields", "true or false"),
         ("solver.tolerance", 0, "solver.tolerance", "a relative residual"),
     ],
-)  # fmt: skip
+)
 def test_wrong_key_or_value(small, path, value, field, expected):
     # Oracle: the path of the key that this test spoilt.
     put(small, path, value)
@@ -112,8 +120,21 @@ def test_wrong_key_or_value(small, path, value, field, expected):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("path", ["scenario", "scenario.kind", "phantom", "phantom.type", "phantom.radius_m", "coil",
-                                  "coil.type", "exposure", "exposure.frequency_Hz", "normalise"])  # fmt: skip
+@pytest.mark.parametrize(
+    "path",
+    [
+        "scenario",
+        "scenario.kind",
+        "phantom",
+        "phantom.type",
+        "phantom.radius_m",
+        "coil",
+        "coil.type",
+        "exposure",
+        "exposure.frequency_Hz",
+        "normalise",
+    ],
+)
 def test_missing_key(small, path):
     # Oracle: the path of the key that this test took away.
     *above, last = path.split(".")
@@ -166,7 +187,7 @@ def test_lock_is_the_same_scenario(small, write, tmp_path):
     again = scenarios.load(lock)
     assert again.sha256 == scenario.sha256
     assert again.lock() == scenario.lock()
-    assert text.read(lock)["solver"]["tolerance"] == 1e-4
+    assert toml.read(lock)["solver"]["tolerance"] == 1e-4
 
 
 def test_edited_lock_is_refused(small, write, tmp_path):

@@ -10,10 +10,11 @@ import pytest
 import emdose as em
 from emdose import scenarios
 from emdose.errors import InputError
-from emdose.io import results
-from emdose.report import thermal_content
-from emdose.report.html import render
-from emdose.solvers.bioheat import Bioheat
+from emdose.io.disk import run_files
+from emdose.scenarios.kinds.rf import page_thermal
+from emdose.scenarios.kinds.rf import result as rf_result
+from emdose.scenarios.kinds.rf.page import render
+from emdose.solvers.heat.solver import Bioheat
 
 GEL = {"heat_capacity_J_kg_K": 4150.0, "thermal_conductivity_W_m_K": 0.54}
 
@@ -26,7 +27,7 @@ def warm(small):
 
 @pytest.fixture(scope="module")
 def finished_warm(tmp_path_factory):
-    from emdose.scenarios import text
+    from emdose.scenarios.shared import toml
 
     folder = tmp_path_factory.mktemp("warm")
     tables = {
@@ -39,15 +40,15 @@ def finished_warm(tmp_path_factory):
         "thermal": {"duration_s": 600.0, "on_s": 400.0, "surface_W_m2_K": 10.0},
     }
     file = folder / "warm.toml"
-    file.write_text(text.dump(tables), encoding="utf-8")
+    file.write_text(toml.dump(tables), encoding="utf-8")
     return scenarios.run(file, folder / "result", device="cpu").folder
 
 
 def test_numbers_agree_with_python(finished_warm):
     """Oracle: the same physics through the public names, without scenario."""
-    result = results.read_result(finished_warm)
+    result = rf_result.read_result(finished_warm)
     about, numbers = result.summary["thermal"], result.summary["quantities"]
-    from emdose.solvers.bioheat import Envelope
+    from emdose.solvers.heat.solver import Envelope
 
     course = Bioheat(surface_W_m2_K=10.0).solve_sar(
         result.phantom, result.sar, 600.0, factor=0.5, envelope=Envelope.until(400.0), times_s=[400.0]
@@ -64,7 +65,7 @@ def test_numbers_agree_with_python(finished_warm):
 
 def test_adiabatic_limit(finished_warm):
     """Oracle: warming at SAR / c in the first seconds, before heat has moved."""
-    result = results.read_result(finished_warm)
+    result = rf_result.read_result(finished_warm)
     t, rise = result.thermal.times_s[0], result.thermal.course[0]
     expected = 0.5 * result.sar.value.max() * t / 4150.0
     assert rise.max() == pytest.approx(expected, rel=0.1)
@@ -72,7 +73,7 @@ def test_adiabatic_limit(finished_warm):
 
 def test_maps_and_curve_belong_together(finished_warm):
     """Oracle: the summary computed anew from what result.h5 holds."""
-    result = results.read_result(finished_warm)
+    result = rf_result.read_result(finished_warm)
     maps, about = result.thermal, result.summary["thermal"]
     np.testing.assert_allclose(maps.rise, np.maximum(maps.course.max(axis=0), 0), atol=1e-6)
     np.testing.assert_allclose(about["curve"]["peak_rise_K"][1:], maps.peaks_K, rtol=1e-6)
@@ -85,17 +86,24 @@ def test_maps_and_curve_belong_together(finished_warm):
 
 def test_limits_are_shown_as_unverified(finished_warm):
     """Oracle: the table of limits; none of the temperatures was read in a public source."""
-    rows = results.read_summary(finished_warm)["thermal"]["limits"]
-    assert [(r["mode"], r["limit"], r["verified"]) for r in rows] == [("normal", 39.0, False),
-                                                                     ("first level", 40.0, False)]  # fmt: skip
+    rows = run_files.read_summary(finished_warm)["thermal"]["limits"]
+    assert [(r["mode"], r["limit"], r["verified"]) for r in rows] == [
+        ("normal", 39.0, False),
+        ("first level", 40.0, False),
+    ]
 
 
 def test_page_shows_map_curve_and_assumptions(finished_warm):
     """Oracle: what the summary says stands on the page; the picture still shows SAR."""
-    result = results.read_result(finished_warm)
+    result = rf_result.read_result(finished_warm)
     page = render(result)
-    for words in ("Temperature rise", "Largest temperature rise over time", "What the temperatures rest on",
-                  "arterial blood does not change", "from memory; no public copy read"):  # fmt: skip
+    for words in (
+        "Temperature rise",
+        "Largest temperature rise over time",
+        "What the temperatures rest on",
+        "arterial blood does not change",
+        "from memory; no public copy read",
+    ):
         assert words in page
     volume = json.loads(page.split('id="volume-data">')[1].split("</script>")[0])
     assert volume["first"] == "sar10g"
@@ -105,18 +113,18 @@ def test_page_shows_map_curve_and_assumptions(finished_warm):
 
 def test_without_the_table_nothing_changes(finished):
     """Oracle: the files of a run without it know nothing of temperatures."""
-    result = results.read_result(finished)
+    result = rf_result.read_result(finished)
     assert result.thermal is None
     assert "thermal" not in result.summary
     assert not any("temperature" in name for name in result.summary["quantities"])
     assert "thermal" not in (finished / "scenario.lock.toml").read_text()
-    assert thermal_content.thermal(result.summary) is None
-    assert thermal_content.layers(result) == []
+    assert page_thermal.thermal(result.summary) is None
+    assert page_thermal.layers(result) == []
 
 
 def test_air_and_duty_cycle_come_from_the_checks(finished_warm, warm, write, tmp_path):
     """Oracle: [thermal] wins over [checks], which wins over the default."""
-    options = results.read_summary(finished_warm)["thermal"]["provenance"]["options"]
+    options = run_files.read_summary(finished_warm)["thermal"]["provenance"]["options"]
     assert options["ambient_degC"] == 30.0
     warm["thermal"] |= {"ambient_degC": 18.0, "duty_cycle": 0.1, "initial": "steady", "perfusion": "linear"}
     about = scenarios.run(write(warm), tmp_path / "out", device="cpu").summary["thermal"]

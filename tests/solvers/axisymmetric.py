@@ -28,8 +28,11 @@ def rod_power(radius: float, length: float, sigma: float, f: float, steps: int =
     w = 2 * np.pi * f
     h = 1 / np.sqrt(np.pi * f * MU_0 * sigma) / steps
     r = np.unique(np.concatenate([_graded(radius, 0, h, largest=radius / 25), _graded(radius, far * radius, h)]))
-    z = np.unique(np.concatenate([_graded(length / 2, 0, h, largest=radius / 12),
-                                  _graded(length / 2, length / 2 + far * radius, h)]))  # fmt: skip
+    z = np.unique(
+        np.concatenate(
+            [_graded(length / 2, 0, h, largest=radius / 12), _graded(length / 2, length / 2 + far * radius, h)]
+        )
+    )
     number = np.arange(len(r) * len(z)).reshape(len(r), len(z))
     nodes = np.stack([number[:-1, :-1], number[1:, :-1], number[1:, 1:], number[:-1, 1:]], axis=-1).reshape(-1, 4)
     hr, hz = np.diff(r)[:, None], np.diff(z)[None]

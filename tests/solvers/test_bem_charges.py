@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from surfaces import icosphere
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import ConvergenceError, InputError
-from emdose.solvers.bem import ChargeOperator
-from emdose.solvers.bem_mesh import Surface
+from emdose.solvers.surface.charges import ChargeOperator
+from emdose.solvers.surface.mesh import Surface
 
 BE = backend.get("cpu")
 DIPOLE, MOMENT = np.array([0.02, 0.01, 0.12]), np.array([1.0, 0.5, 2.0])
@@ -95,8 +95,10 @@ def test_both_precisions_and_the_twins_agree(twin_backend) -> None:
     """Oracles: double precision; the NumPy twins."""
     surface = _shells(2, [1.0])
     b = surface.normals.T.copy()
-    exact, single, twin = (ChargeOperator(surface, 0.9, be, real).solve(b, tolerance=1e-6).density
-                           for be, real in ((BE, "double"), (BE, "float"), (twin_backend, "double")))  # fmt: skip
+    exact, single, twin = (
+        ChargeOperator(surface, 0.9, be, real).solve(b, tolerance=1e-6).density
+        for be, real in ((BE, "double"), (BE, "float"), (twin_backend, "double"))
+    )
     np.testing.assert_allclose(single, exact, atol=2e-5)
     np.testing.assert_allclose(twin, exact, atol=1e-9)
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from surfaces import cylinder, icosphere, torus
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import InputError
-from emdose.solvers.bem_mesh import Surface, refined
-from emdose.solvers.bem_operator import PanelSums, near_pairs, panel_integrals, triangle_rule
+from emdose.solvers.surface.mesh import Surface, refined
+from emdose.solvers.surface.operator import PanelSums, near_pairs, panel_integrals, triangle_rule
 
 BE = backend.get("cpu")
 
@@ -42,8 +42,10 @@ def test_field_is_minus_the_gradient_also_close_by() -> None:
     corners = np.array([[0.0, 0, 0], [1, 0, 0], [0.3, 0.8, 0]])
     points = np.array([[0.4, 0.3, 1e-3], [0.5, -1e-2, 0.0], [0.4, 0.3, -1e-3], [1.01, 0.01, 0.0]])
     h = 1e-6
-    gradient = [(_one_triangle(points + h * e, corners)[0] - _one_triangle(points - h * e, corners)[0]) / (2 * h)
-                for e in np.eye(3)]  # fmt: skip
+    gradient = [
+        (_one_triangle(points + h * e, corners)[0] - _one_triangle(points - h * e, corners)[0]) / (2 * h)
+        for e in np.eye(3)
+    ]
     np.testing.assert_allclose(_one_triangle(points, corners)[1:], -np.array(gradient), atol=2e-7)
 
 
@@ -89,8 +91,10 @@ def test_sums_are_symmetric_and_agree_in_both_precisions(twin_backend) -> None:
     surface = Surface(*torus(0.03, 0.01, 24, 10))
     rng = np.random.default_rng(2)
     q = rng.normal(size=(10, len(surface.areas)))
-    operators = [PanelSums(surface, be, "potential", real=real)
-                 for be, real in ((BE, "double"), (BE, "float"), (twin_backend, "double"))]  # fmt: skip
+    operators = [
+        PanelSums(surface, be, "potential", real=real)
+        for be, real in ((BE, "double"), (BE, "float"), (twin_backend, "double"))
+    ]
     exact, single, twin = (P(q) for P in operators)
     reciprocal = (exact * surface.areas) @ q.T
     # Not exact where triangles of different size are far from each other: the moment is that of the source.

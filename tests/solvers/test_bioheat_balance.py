@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import EmdoseWarning, InputError, ResourceError
-from emdose.solvers import heat_solution
-from emdose.solvers.bioheat_adi import Envelope, Perfusion, Stepper, blocks
-from emdose.solvers.bioheat_problem import HeatMaps, HeatProblem
-from emdose.solvers.heat_solution import heat, steady
+from emdose.solvers.heat import rise as heat_solution
+from emdose.solvers.heat.problem import HeatMaps, HeatProblem
+from emdose.solvers.heat.rise import heat, steady
+from emdose.solvers.heat.stepping import Envelope, Perfusion, Stepper, blocks
 
 H = 2e-3
 
@@ -151,8 +151,10 @@ def test_warm_tissue_is_perfused_more() -> None:
     full = [np.full(shape, v) for v in (4e6, 0.5, 2e4)]
     maps = HeatMaps((H,) * 3, *full, np.ones(shape, bool))
     q = np.full((1, *shape), 1e5)
-    for law, factor in ((Perfusion("linear", slope_1_K=0.8, cap=3.0), lambda T: min(1 + 0.8 * T, 3.0)),
-                        (Perfusion("exponential"), lambda T: min(2 ** (T / 1.6), 15.0))):  # fmt: skip
+    for law, factor in (
+        (Perfusion("linear", slope_1_K=0.8, cap=3.0), lambda T: min(1 + 0.8 * T, 3.0)),
+        (Perfusion("exponential"), lambda T: min(2 ** (T / 1.6), 15.0)),
+    ):
         T = 0.0
         for _ in range(20000):
             middle = T + 0.015 / 4e6 * (1e5 - 2e4 * factor(T) * T)
@@ -166,8 +168,12 @@ def test_warm_tissue_is_perfused_more() -> None:
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.floats(1e-2, 1e5), st.lists(st.floats(0.01, 1.0), max_size=5), st.lists(st.floats(0.01, 0.99), max_size=3),
-       st.integers(0, 5))  # fmt: skip
+@given(
+    st.floats(1e-2, 1e5),
+    st.lists(st.floats(0.01, 1.0), max_size=5),
+    st.lists(st.floats(0.01, 0.99), max_size=3),
+    st.integers(0, 5),
+)
 def test_steps_meet_every_stop(duration: float, stops: list, switches: list, level: int) -> None:
     """Oracle: steps fill the time without gaps and end on stops; a finer level takes about twice as many."""
     stops, switches = ([duration * s for s in row] for row in (stops, switches))

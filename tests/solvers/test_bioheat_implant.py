@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 from emdose.errors import InputError
-from emdose.models import implant_shapes, phantoms
-from emdose.models.grid import Grid
-from emdose.models.tissues import Constant, Tissue
-from emdose.solvers.bioheat import Bioheat, Envelope, Perfusion
-from emdose.solvers.bioheat_materials import Metals, body_maps, deposit, transfer
-from emdose.solvers.heat_result import PAIRS, hottest_direction
-from emdose.solvers.heat_solution import heat
-from emdose.solvers.power_tensor import UNIFORM, PowerTensor
+from emdose.models import bodies
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.grids.grid import Grid
+from emdose.models.implants import shapes
+from emdose.solvers.heat.directions import PAIRS, hottest_direction
+from emdose.solvers.heat.materials import Metals, body_maps, deposit, transfer
+from emdose.solvers.heat.rise import heat
+from emdose.solvers.heat.solver import Bioheat, Envelope, Perfusion
+from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
 
 GEL = Tissue("gel", 1000.0, Constant(80.0, 0.47), 4150.0, 0.54, 0.0, 0.0)
 MUSCLE = Tissue("muscle", 1090.0, Constant(60.0, 0.7), 3421.0, 0.49, 37.0, 0.9)
@@ -21,19 +22,19 @@ RADIUS, CENTRE = 5e-3, (1e-3, -2e-3, 3e-3)
 
 
 @pytest.fixture(scope="module")
-def body() -> phantoms.Phantom:
-    return phantoms.gel_box(2.5e-3, (0.06, 0.05, 0.07), MUSCLE)
+def body() -> bodies.Phantom:
+    return bodies.gel_box(2.5e-3, (0.06, 0.05, 0.07), MUSCLE)
 
 
 @pytest.fixture(scope="module")
 def implant():
-    return implant_shapes.ellipsoid((9e-3, 5e-3, 6e-3), "CoCrMo", centre_m=CENTRE)
+    return shapes.ellipsoid((9e-3, 5e-3, 6e-3), "CoCrMo", centre_m=CENTRE)
 
 
 @pytest.fixture(scope="module")
 def power(implant) -> PowerTensor:
     """Made-up losses in the voxels of the implant: currents that are linear in position, hotter to one end."""
-    from emdose.models.implant_voxels import voxelise
+    from emdose.models.implants.voxels import voxelise
 
     voxels = voxelise(implant, 1.5e-3, check_walls=False)
     cells = np.argwhere(voxels.fraction > 0)
@@ -41,8 +42,9 @@ def power(implant) -> PowerTensor:
     J = np.array([np.cross(np.eye(3)[i], r.T).T for i in range(3)]) * (1 + 60 * (r[0] + r[1]))
     Q = 4e8 * np.einsum("iam,jam->ijm", J, J) * voxels.fraction[tuple(cells.T)]
     matrix = Q.sum(axis=2) * voxels.grid.voxel_volume_m3
-    return PowerTensor(np.array([270.0]), UNIFORM, matrix[None], voxels.grid, cells, Q[None].astype(np.complex64),
-                       metals=voxels.metals)  # fmt: skip
+    return PowerTensor(
+        np.array([270.0]), UNIFORM, matrix[None], voxels.grid, cells, Q[None].astype(np.complex64), metals=voxels.metals
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def result(body, implant, power):
 
 def test_deposit_keeps_the_power_and_stays_in_metal(body, implant, power) -> None:
     """Oracle: the power matrix, on voxels of another size and place."""
-    from emdose.models.implant_voxels import embed
+    from emdose.models.implants.voxels import embed
 
     metal = embed(implant, body)
     six = np.stack([power.loss[0, i, j].real for i, j in PAIRS])
@@ -81,7 +83,7 @@ def test_transfer_keeps_power_and_place(spacing) -> None:
 
 def test_every_direction_from_six_solutions(result, body, implant, power) -> None:
     """Oracle: a solution of its own for a direction; whole maps, power, heating curve."""
-    from emdose.models.implant_voxels import embed
+    from emdose.models.implants.voxels import embed
 
     metal = embed(implant, body)
     maps = body_maps(body, Metals(metal.fraction, metal.part, metal.metals), 8.0)
@@ -138,7 +140,7 @@ def test_hottest_direction_of_random_matrices() -> None:
 
 def test_margin_changes_nothing(implant, power) -> None:
     """Oracle: the whole body, against the part around the implant."""
-    wide = phantoms.gel_box(2.5e-3, (0.12, 0.1, 0.11), MUSCLE)
+    wide = bodies.gel_box(2.5e-3, (0.12, 0.1, 0.11), MUSCLE)
     cut = Bioheat(tolerance=1e-3).solve(wide, implant, power, 60.0)
     assert cut.provenance["cut"]
     assert cut.phantom.grid.size < 0.5 * wide.grid.size
@@ -182,7 +184,7 @@ def test_contact_resistance_keeps_heat_in_the_metal(body, implant, power, result
 
 def test_basal_temperature(body) -> None:
     """Oracle: metabolic heat over perfusion deep inside; the skin is colder than the core, warmer than the air."""
-    deep = phantoms.gel_box(4e-3, (0.2, 0.2, 0.2), MUSCLE)
+    deep = bodies.gel_box(4e-3, (0.2, 0.2, 0.2), MUSCLE)
     course = Bioheat(initial="steady", ambient_degC=20.0).solve_sar(deep, np.zeros(deep.grid.shape), 10.0)
     W = 37.0 * 1e-6 / 60 * 1090.0 * 1049.75 * 3617.0
     core = course.baseline_degC[25, 25, 25]
@@ -205,7 +207,7 @@ def test_spacing_and_duty_cycle(body) -> None:
 
 def test_bad_input(body, implant, power) -> None:
     plain = Bioheat()
-    far, bare = implant.moved((0.5, 0, 0)), phantoms.gel_box(5e-3, (0.05, 0.05, 0.05), "head_liquid")
+    far, bare = implant.moved((0.5, 0, 0)), bodies.gel_box(5e-3, (0.05, 0.05, 0.05), "head_liquid")
     for change, word in (
         (lambda: plain.solve(body, far, power), "implant outside the phantom"),
         (lambda: plain.solve(body, implant.moved((0.012, 0, 0)), power), "losses lie beside the implant"),

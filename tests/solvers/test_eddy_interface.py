@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, ResourceError
-from emdose.models import implant_shapes
-from emdose.models.gradient_coils import UniformField
-from emdose.models.implant_voxels import voxelise
-from emdose.models.metals import Metal
+from emdose.models.gradients.coils import UniformField
+from emdose.models.implants import shapes
+from emdose.models.implants.metals import Metal
+from emdose.models.implants.voxels import voxelise
 
-BALL = implant_shapes.sphere(0.01, subdivisions=3)
+BALL = shapes.sphere(0.01, subdivisions=3)
 SOLVER = em.EddyCurrent(spacing_m=2e-3, engine="voxel")
 F = [300.0, 1e3]
 
@@ -44,7 +44,7 @@ def test_checkpoint_and_progress() -> None:
     again = SOLVER.solve(BALL, F, checkpoint=memory)
     assert again.provenance["engines"]["voxel"]["resumed_steps"] == len(steps) - 1
     assert again.matrix == pytest.approx(first.matrix, rel=1e-5, abs=1e-12)
-    other = implant_shapes.sphere(0.01, "Ti6Al4V", subdivisions=3)
+    other = shapes.sphere(0.01, "Ti6Al4V", subdivisions=3)
     fresh = SOLVER.solve(other, F, checkpoint=memory)
     assert fresh.provenance["engines"]["voxel"]["resumed_steps"] == 0
     assert fresh.matrix[0, 0, 0].real == pytest.approx(0.5 * first.matrix[0, 0, 0].real, rel=0.01)
@@ -112,7 +112,7 @@ def test_missed_tolerance_keeps_the_tensor() -> None:
 
 def test_bad_input() -> None:
     """Oracle: one clear line each."""
-    magnet = implant_shapes.sphere(0.01, Metal("steel", 1e6, 7800, 500, 20, 100.0), subdivisions=2)
+    magnet = shapes.sphere(0.01, Metal("steel", 1e6, 7800, 500, 20, 100.0), subdivisions=2)
     for call, text in (
         (lambda: em.EddyCurrent(spacing_m=-1.0), "voxel size"),
         (lambda: em.EddyCurrent(engine="bem"), "unknown choice"),

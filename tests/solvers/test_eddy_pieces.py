@@ -7,18 +7,18 @@ import math
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
+from emdose.compute.multigrid import Conduction
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError
-from emdose.models import implant_shapes
-from emdose.models.grid import Grid
-from emdose.models.implant_voxels import voxelise
-from emdose.solvers.eddy_cells import network, open_middle
-from emdose.solvers.eddy_operator import divergence, rise
-from emdose.solvers.eddy_sources import SLOPES, linear_potential, sources_of, uniform_potential
-from emdose.solvers.inductance import Inductance, mean_inverse_distance, near_table
-from emdose.solvers.multigrid import Conduction
-from emdose.solvers.power_tensor import UNIFORM, PowerTensor
-from emdose.solvers.rational import relaxation
+from emdose.models.grids.grid import Grid
+from emdose.models.implants import shapes
+from emdose.models.implants.voxels import voxelise
+from emdose.solvers.eddy.sources import SLOPES, linear_potential, sources_of, uniform_potential
+from emdose.solvers.eddy.voxels.branches import network, open_middle
+from emdose.solvers.eddy.voxels.inductance import Inductance, mean_inverse_distance, near_table
+from emdose.solvers.eddy.voxels.operator import divergence, rise
+from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
+from emdose.solvers.results.relaxations import relaxation
 from emdose.validation.closed_forms.eddy_sphere import sphere_limits, sphere_power
 
 CPU = backend.get("cpu")
@@ -81,12 +81,18 @@ def test_convolution_equals_the_sum() -> None:
             total = np.zeros(3)
             for p, w in _weights(offset[c, :, *index], c):
                 at = tuple(i + q for i, q in zip(index, p, strict=True))
-                G = mean[tuple(np.abs(np.arange(n) - i)[tuple(slice(None) if a == b else None for b in range(3))]
-                               for a, (n, i) in enumerate(zip(shape, at, strict=True)))]  # fmt: skip
+                G = mean[
+                    tuple(
+                        np.abs(np.arange(n) - i)[tuple(slice(None) if a == b else None for b in range(3))]
+                        for a, (n, i) in enumerate(zip(shape, at, strict=True))
+                    )
+                ]
                 total += w * np.einsum("pijk,ijk->p", spread, G)
-            own = mean[0, 0, 0] - sum(w * v * mean[tuple(abs(a - b) for a, b in zip(p, q, strict=True))]
-                                      for p, w in _weights(offset[c, :, *index], c)
-                                      for q, v in _weights(offset[c, :, *index], c))  # fmt: skip
+            own = mean[0, 0, 0] - sum(
+                w * v * mean[tuple(abs(a - b) for a, b in zip(p, q, strict=True))]
+                for p, w in _weights(offset[c, :, *index], c)
+                for q, v in _weights(offset[c, :, *index], c)
+            )
             total += own * current[(slice(None), c, *index)]
             assert found[(slice(None), c, *index)] == pytest.approx(1e-7 * h[c] ** 2 * total, rel=1e-9)
 
@@ -104,13 +110,14 @@ def _weights(d: np.ndarray, c: int) -> list[tuple[tuple[int, int, int], float]]:
 # ---- cut faces -----------------------------------------------------------------------------------------------------
 def test_middle_of_the_open_part() -> None:
     """Oracle: faces of a ball sampled by 64 x 64 points; open fractions alone give the middle to a few hundredths."""
-    voxels = voxelise(implant_shapes.sphere(0.01, subdivisions=5), 2e-3)
+    voxels = voxelise(shapes.sphere(0.01, subdivisions=5), 2e-3)
     net = network(voxels)
     t = (np.arange(64) + 0.5) / 64 - 0.5
     for c in range(3):
         alpha = np.zeros(net.shape)
-        part = voxels.face_fraction[c][tuple(slice(0, min(n, s - 1)) for n, s in zip(voxels.face_fraction.shape[1:],
-                                                                                 net.shape, strict=True))]  # fmt: skip
+        part = voxels.face_fraction[c][
+            tuple(slice(0, min(n, s - 1)) for n, s in zip(voxels.face_fraction.shape[1:], net.shape, strict=True))
+        ]
         alpha[tuple(slice(1, 1 + n) for n in part.shape)] = part
         cut = np.argwhere((alpha > 0.05) & (alpha < 0.999))
         a, b = (c + 1) % 3, (c + 2) % 3
@@ -150,7 +157,7 @@ def test_middle_of_straight_cuts_is_exact() -> None:
 
 def test_network_refuses_what_cannot_conduct() -> None:
     """Oracle: the rules; a metal without conductivity cannot be solved for."""
-    voxels = voxelise(implant_shapes.sphere(0.01, subdivisions=2), 4e-3)
+    voxels = voxelise(shapes.sphere(0.01, subdivisions=2), 4e-3)
 
     class Without:
         grid, fraction, face_fraction = voxels.grid, voxels.fraction, voxels.face_fraction
@@ -169,7 +176,7 @@ def test_network_refuses_what_cannot_conduct() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_conduction_of_a_cut_body(dtype: str) -> None:
     """Oracle: the potential that the currents were made from, up to a constant; few iterations."""
-    net = network(voxelise(implant_shapes.sphere(0.015), 1.5e-3))
+    net = network(voxelise(shapes.sphere(0.015), 1.5e-3))
     problem = Conduction(net.conductance, CPU, dtype)
     x, y, z = net.grid.centre_points()
     phi = np.stack([x + y * z / 0.01 + 0 * z, x * x / 0.01 - z + 0 * y]).astype(dtype)
@@ -184,7 +191,7 @@ def test_conduction_of_a_cut_body(dtype: str) -> None:
 
 def test_conduction_says_when_it_fails() -> None:
     """Oracle: a current that enters the body and leaves nowhere has no potential."""
-    net = network(voxelise(implant_shapes.sphere(0.01, subdivisions=2), 2e-3))
+    net = network(voxelise(shapes.sphere(0.01, subdivisions=2), 2e-3))
     problem = Conduction(net.conductance, CPU, "float64")
     with pytest.raises(ConvergenceError, match="conduction"):
         problem.solve(problem.cells.astype(float)[None], 1e-6, max_iterations=20)
@@ -290,10 +297,14 @@ def test_fit_warns_beyond_its_samples() -> None:
 def test_bad_tensors_and_vectors() -> None:
     """Oracle: the rules."""
     tensor, _ = _tensor(np.geomspace(100, 1e4, 3))
-    for call in (lambda: tensor.power([1, 0], 270.0), lambda: tensor.at(-1.0), lambda: tensor.average_power([1.0]),
-                 lambda: tensor.select(["dBq/dt"]), lambda: tensor.select(["dBx/dt"]).worst(200.0),
-                 lambda: PowerTensor([2.0, 1.0], UNIFORM, np.zeros((2, 3, 3)), tensor.grid, tensor.cells,
-                                     tensor.loss[:2])):  # fmt: skip
+    for call in (
+        lambda: tensor.power([1, 0], 270.0),
+        lambda: tensor.at(-1.0),
+        lambda: tensor.average_power([1.0]),
+        lambda: tensor.select(["dBq/dt"]),
+        lambda: tensor.select(["dBx/dt"]).worst(200.0),
+        lambda: PowerTensor([2.0, 1.0], UNIFORM, np.zeros((2, 3, 3)), tensor.grid, tensor.cells, tensor.loss[:2]),
+    ):
         with pytest.raises(InputError):
             call()
 

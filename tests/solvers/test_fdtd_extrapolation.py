@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose.solvers.fdtd_convergence import EXTRAPOLATION, Monitor, extrapolated
+from emdose.solvers.fdtd.convergence import EXTRAPOLATION, Monitor, extrapolated
 
 ROWS, SIZE = 3, 40
 

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from field_promises import require_promises
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
-from emdose.io.checkpoint import PortCheckpoint
-from emdose.models import phantoms
-from emdose.models.coil_builders import CapacitorLoop
-from emdose.models.coils import Birdcage, PlaneWave
+from emdose.io.disk.checkpoint import PortCheckpoint
+from emdose.models import bodies
+from emdose.models.coils.builders import CapacitorLoop
+from emdose.models.coils.ideal import Birdcage, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd import Fdtd
+from emdose.solvers.fdtd.solver import Fdtd
 from emdose.validation.cases.volume_integral import gel
 
 
 @pytest.fixture(scope="module")
 def exposure():
-    return Exposure(phantoms.sphere(0.04, 0.01, gel()), Birdcage(rungs=4, radius_m=0.07, length_m=0.06), 298e6)
+    return Exposure(bodies.sphere(0.04, 0.01, gel()), Birdcage(rungs=4, radius_m=0.07, length_m=0.06), 298e6)
 
 
 def quick(**options):
@@ -105,9 +105,12 @@ def test_a_checkpoint_of_something_else_is_refused(exposure, tmp_path):
         (quick(tolerance=0.04), exposure, "options"),
         (quick(tolerance=0.05), other, "frequencies"),
         (quick(tolerance=0.05), Exposure(light, exposure.coil, 298e6), "phantom"),
-        (quick(tolerance=0.05), Exposure(exposure.phantom, Birdcage(rungs=4, radius_m=0.07, length_m=0.07), 298e6),
-         "coil"),
-    ):  # fmt: skip
+        (
+            quick(tolerance=0.05),
+            Exposure(exposure.phantom, Birdcage(rungs=4, radius_m=0.07, length_m=0.07), 298e6),
+            "coil",
+        ),
+    ):
         with pytest.raises(InputError, match=f"checkpoint was made with other .*{words}"):
             solver.solve(question, device="cpu", checkpoint=checkpoint)
     with pytest.raises(InputError, match="checkpoint of another scenario"):
@@ -150,7 +153,7 @@ def test_an_unconverged_run_is_no_result(exposure):
 
 def test_a_blow_up_names_the_place(exposure, monkeypatch):
     # Oracle: a time step above the limit is unstable.
-    from emdose.solvers.yee import lattice
+    from emdose.solvers.yee_engine import lattice
 
     stable = lattice.stable_step
     monkeypatch.setattr(lattice, "stable_step", lambda *a: 1.2 * stable(*a))
@@ -176,7 +179,7 @@ def test_room_is_checked_before_the_coil_is_put_on_the_grid(exposure, monkeypatc
     def greedy(*_):
         pytest.fail("arrays of the size of the grid were made")
 
-    monkeypatch.setattr("emdose.solvers.fdtd_problem.rasterise", greedy)
+    monkeypatch.setattr("emdose.solvers.fdtd.problem.rasterise", greedy)
     monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**18)
     coil = CapacitorLoop(0.07, capacitors=2)
     with pytest.raises(ResourceError, match=r"and 2 ports needs .* GiB but .* cells of .* mm would fit"):
@@ -184,19 +187,19 @@ def test_room_is_checked_before_the_coil_is_put_on_the_grid(exposure, monkeypatc
 
 
 def test_out_of_memory_in_mid_run(exposure, monkeypatch):
-    from emdose.solvers import yee
+    from emdose.solvers import yee_engine
 
     class Greedy:
         def __init__(self, *args, **options):
             raise MemoryError("16 GiB")
 
-    monkeypatch.setattr(yee, "Engine", Greedy)
+    monkeypatch.setattr(yee_engine, "Engine", Greedy)
     with pytest.raises(ResourceError, match=r"out of memory on cpu with .* cells: use larger cells"):
         quick().solve(exposure, device="cpu")
 
 
 def test_coarse_voxels_warn():
-    body = phantoms.sphere(0.05, 0.01, gel())
+    body = bodies.sphere(0.05, 0.01, gel())
     with pytest.warns(EmdoseWarning, match="cells per wavelength"):
         Fdtd().plan(Exposure(body, PlaneWave(), 1e9), "cpu")
 

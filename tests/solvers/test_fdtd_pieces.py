@@ -9,15 +9,15 @@ import pytest
 
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.models import phantoms
-from emdose.models.coils import Birdcage, Loop, PlaneWave
+from emdose.models import bodies
+from emdose.models.coils.ideal import Birdcage, Loop, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.fdtd import Fdtd
-from emdose.solvers.fdtd_convergence import Monitor
-from emdose.solvers.fdtd_currents import deposit, divergence
-from emdose.solvers.fdtd_domain import make_domain
-from emdose.solvers.fdtd_power import dissipated, faces, outflow
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.fdtd.convergence import Monitor
+from emdose.solvers.fdtd.domain import make_domain
+from emdose.solvers.fdtd.power import dissipated, faces, outflow
+from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.yee_grid.edge_currents import deposit, divergence
 from emdose.validation.cases.volume_integral import gel
 
 
@@ -70,7 +70,7 @@ def test_filaments_must_stay_in_the_grid():
 
 def test_the_domain_keeps_the_voxels():
     # Oracle: the phantom's own node planes, and the ratio of neighbouring steps.
-    body = phantoms.sphere(0.05, 0.01, gel()).translate((0.003, 0.0, 0.0))
+    body = bodies.sphere(0.05, 0.01, gel()).translate((0.003, 0.0, 0.0))
     exposure = Exposure(body, Birdcage(rungs=4, radius_m=0.1, length_m=0.1, shield_radius_m=0.13), 128e6)
     for solver, factor in ((Fdtd(), 1), (Fdtd(spacing_m=0.004), 3)):
         domain = make_domain(solver, exposure)
@@ -88,7 +88,7 @@ def test_the_domain_keeps_the_voxels():
 
 
 def test_a_plane_wave_gets_a_uniform_grid():
-    body = phantoms.sphere(0.05, 0.01, gel())
+    body = bodies.sphere(0.05, 0.01, gel())
     domain = make_domain(Fdtd(margin_m=0.06), Exposure(body, PlaneWave(), 128e6))
     assert domain.grid.is_uniform
     low, high = domain.wave_box
@@ -108,7 +108,7 @@ def test_a_plane_wave_gets_a_uniform_grid():
     ],
 )
 def test_domains_that_cannot_be(solver, words):
-    body = phantoms.sphere(0.05, 0.01, gel())
+    body = bodies.sphere(0.05, 0.01, gel())
     coil = Birdcage(rungs=4, radius_m=0.1, length_m=0.1)
     with pytest.raises(InputError, match=words):
         make_domain(solver, Exposure(body, coil, 128e6))

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models import phantoms
-from emdose.models.circuit_coils import CircuitCoil
-from emdose.models.coil_builders import BirdcageCoil, CapacitorLoop, Dipole
-from emdose.models.coils import Birdcage, PlaneWave
-from emdose.models.conductor_raster import rasterise
-from emdose.models.conductors import FeedPort, Wire
+from emdose.models import bodies
+from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop, Dipole
+from emdose.models.coils.circuit import CircuitCoil
+from emdose.models.coils.conductors import FeedPort, Wire
+from emdose.models.coils.ideal import Birdcage, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.models.grading import planes_of, worst_ratio
-from emdose.solvers.fdtd import Fdtd
-from emdose.solvers.fdtd_domain import make_domain
-from emdose.solvers.fdtd_snap import Snap
+from emdose.solvers.fdtd.domain import make_domain
+from emdose.solvers.fdtd.grading import planes_of, worst_ratio
+from emdose.solvers.fdtd.snap import Snap
+from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.yee_grid.coil_raster import rasterise
 from emdose.validation.cases.volume_integral import gel
 
 H = 0.01
@@ -30,7 +30,7 @@ RATIO = 1.3
 
 def body(radius_m=0.04):
     """A ball whose grid ends a voxel beyond it, at 5 cm."""
-    return phantoms.sphere(radius_m, H, gel())
+    return bodies.sphere(radius_m, H, gel())
 
 
 def missed(coil, grid, extent):
@@ -140,7 +140,7 @@ def test_planes_that_are_too_close_become_one_and_others_are_said():
 
 def test_tissue_at_the_end_of_its_grid_has_a_cell_alike_beyond():
     """Oracle: edges on the surface of a grid cut close to the body have the dual lengths of equal voxels, as in Vie."""
-    phantom = phantoms.sphere(0.04, H, gel()).crop_to_body(0)
+    phantom = bodies.sphere(0.04, H, gel()).crop_to_body(0)
     assert phantom.body[0].any()
     coil = CapacitorLoop(size_m=(0.173, 0.131), capacitors=1, centre_m=(0, 0, 0.0877), gap_m=H)
     domain = make_domain(Fdtd(snap=True), Exposure(phantom, coil, 128e6))

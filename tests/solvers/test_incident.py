@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import C_0
-from emdose.models.coils import Birdcage, Coil, Loop, PlaneWave, Shield
-from emdose.models.grid import Grid
-from emdose.solvers.incident import Pieces, field_at, incident_B, incident_E
+from emdose.models.coils.ideal import Birdcage, Coil, Loop, PlaneWave, Shield
+from emdose.models.grids.grid import Grid
+from emdose.solvers.yee_grid.incident import Pieces, field_at, incident_B, incident_E
 from emdose.validation.closed_forms import loops
 
 F = 127.74e6

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import C_0
-from emdose.solvers.lattice import Convolution, green_function, padded_shape, static_table
+from emdose.solvers.yee_grid.green_convolution import Convolution, green_function, padded_shape, static_table
 from emdose.validation import cases
 
 BE = backend.get("cpu")
@@ -41,8 +41,13 @@ def direct(J, target, offset, h, k):
     for c in range(3):
         for i, j, m in np.ndindex(*A.shape[1:]):
             A[c, i, j, m] = potential(c, i - 1, j - 1, m - 1)
-    div = sum(np.diff(A[c], axis=c)[tuple(slice(0, None) if a == c else slice(1, None) for a in range(3))]
-              for c in range(3)) / h  # fmt: skip
+    div = (
+        sum(
+            np.diff(A[c], axis=c)[tuple(slice(0, None) if a == c else slice(1, None) for a in range(3))]
+            for c in range(3)
+        )
+        / h
+    )
     out = np.zeros((3, *target), complex)
     for c in range(3):
         grad = np.diff(div, axis=c)[tuple(slice(0, t) for t in target)] / h

@@ -9,13 +9,13 @@ import pytest
 from axisymmetric import rod_power
 from surfaces import cylinder, icosphere, revolved, torus
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.solvers.bem import ChargeOperator
-from emdose.solvers.bem_mesh import Surface, refined
-from emdose.solvers.thin_skin import ThinSkinPower, thin_skin_power
-from emdose.solvers.thin_skin_geometry import inscribed_radii
+from emdose.solvers.eddy.thin_skin.geometry import inscribed_radii
+from emdose.solvers.eddy.thin_skin.power import ThinSkinPower, thin_skin_power
+from emdose.solvers.surface.charges import ChargeOperator
+from emdose.solvers.surface.mesh import Surface, refined
 from emdose.validation.closed_forms.eddy_cylinder import axial_power, cylinder_limits, transverse_power
 from emdose.validation.closed_forms.eddy_sphere import sphere_limits, sphere_power
 
@@ -49,8 +49,9 @@ def test_sphere_within_two_percent_while_the_skin_is_thin() -> None:
     assert np.all(np.abs(error).max(axis=1) < 1.5 * power.error_estimate + 0.006)  # 0.006: the mesh
     assert power.error_estimate[thin > 0.45].min() > 0.05
     np.testing.assert_allclose(power.matrix[0], np.diag(_diagonal(power)[0]), atol=1e-4 * expected[0])
-    np.testing.assert_allclose(np.einsum("fabt,t->fab", power.surface_loss, power.areas), power.matrix, rtol=1e-5,
-                               atol=1e-9 * expected[0])  # fmt: skip
+    np.testing.assert_allclose(
+        np.einsum("fabt,t->fab", power.surface_loss, power.areas), power.matrix, rtol=1e-5, atol=1e-9 * expected[0]
+    )
     assert power.handles == 0
     assert power.residual < 2e-4
 
@@ -96,8 +97,10 @@ def test_cylinder_is_the_waist_of_a_long_spheroid() -> None:
     # The waist is not quite a cylinder: length by what the exact field gives without skin depth.
     n = np.cross(power.corners[:, 1] - power.corners[:, 0], power.corners[:, 2] - power.corners[:, 0])[waist]
     n /= np.linalg.norm(n, axis=1)[:, None]
-    exact = ((1 - n[:, 2] ** 2) / (1 - along) ** 2 @ power.areas[waist], (1 - n[:, 0] ** 2) / (1 - across) ** 2
-             @ power.areas[waist])  # fmt: skip
+    exact = (
+        (1 - n[:, 2] ** 2) / (1 - along) ** 2 @ power.areas[waist],
+        (1 - n[:, 0] ** 2) / (1 - across) ** 2 @ power.areas[waist],
+    )
     for i, one in enumerate(f):
         scale = 1 / (COCR.conductivity_S_m * power.skin_depth_m[i, 0] * (2 * np.pi * one * MU_0) ** 2)
         limits = cylinder_limits(a, COCR.conductivity_S_m, one)
@@ -168,8 +171,9 @@ def test_tube_shields_its_bore() -> None:
     corners = np.array([[inner, half], [inner, -half], [outer, -half], [outer, half]])
 
     def outline(per_edge: list[np.ndarray]) -> np.ndarray:
-        return np.concatenate([c + (d - c) * s[:, None] for c, d, s in
-                               zip(corners, np.roll(corners, -1, axis=0), per_edge, strict=True)])  # fmt: skip
+        return np.concatenate(
+            [c + (d - c) * s[:, None] for c, d, s in zip(corners, np.roll(corners, -1, axis=0), per_edge, strict=True)]
+        )
 
     def graded(n: int) -> np.ndarray:
         return 0.5 - 0.5 * np.cos(np.pi * np.arange(n) / n)
@@ -253,8 +257,9 @@ def test_rotating_body_and_field_together_changes_nothing() -> None:
 
     one, other = _solve(_part(v, f), f=[1e5]), _solve(_part(v @ R.T, f), f=[1e5])
     np.testing.assert_allclose(other.matrix[0], R @ one.matrix[0] @ R.T, atol=1e-3 * np.abs(one.matrix).max())
-    powers = [_solve(_part(w, f), f=[1e5], potential=A).matrix[0, 0, 0].real
-              for w, A in ((v, gradient), (v @ R.T, turned))]  # fmt: skip
+    powers = [
+        _solve(_part(w, f), f=[1e5], potential=A).matrix[0, 0, 0].real for w, A in ((v, gradient), (v @ R.T, turned))
+    ]
     assert powers[1] == pytest.approx(powers[0], rel=1e-3)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose.models import phantoms
-from emdose.models.coils import Birdcage, LoopArray, PlaneWave
+from emdose.models import bodies
+from emdose.models.coils.ideal import Birdcage, LoopArray, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.solvers.vie import Vie
+from emdose.solvers.vie.solver import Vie
 from emdose.validation.cases.volume_integral import gel
 
 pytestmark = pytest.mark.gpu
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.gpu
 @pytest.mark.parametrize("materials", ["average", "majority"])
 def test_gpu_equals_cpu(method, materials):
     # Oracle: the CPU; both stop at the same residual.
-    body = phantoms.layered_sphere((0.06, 0.08), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), 8e-3).pad(2)
+    body = bodies.layered_sphere((0.06, 0.08), (gel(60, 0.7, "a"), gel(20, 0.2, "b")), 8e-3).pad(2)
     for coil in (LoopArray(4, radius_m=0.13), Birdcage(radius_m=0.13, shield_radius_m=0.17), PlaneWave()):
         exposure = Exposure(body, coil, 298e6)
         a, b = (
@@ -30,5 +30,6 @@ def test_gpu_equals_cpu(method, materials):
         assert np.allclose(
             a.power.absorbed_W, b.power.absorbed_W, rtol=2e-3, atol=1e-3 * np.abs(a.power.absorbed_W).max()
         )
-        assert np.allclose(a.power.scattered_W, b.power.scattered_W, rtol=2e-3,
-                           atol=1e-3 * np.abs(a.power.scattered_W).max())  # fmt: skip
+        assert np.allclose(
+            a.power.scattered_W, b.power.scattered_W, rtol=2e-3, atol=1e-3 * np.abs(a.power.scattered_W).max()
+        )

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 from field_promises import require_promises
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, ResourceError
-from emdose.models import phantoms
-from emdose.models.coils import Birdcage, LoopArray, PlaneWave
+from emdose.models import bodies
+from emdose.models.coils.ideal import Birdcage, LoopArray, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.models.grid import Grid
-from emdose.solvers.materials import bounding_box, edge_majority, edge_mean, fill_corners
-from emdose.solvers.vie import Vie
+from emdose.models.grids.grid import Grid
+from emdose.solvers.vie.solver import Vie
+from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority, edge_mean, fill_corners
 from emdose.validation.cases.volume_integral import gel
 
 
 @pytest.fixture(scope="module")
 def exposure():
-    return Exposure(phantoms.sphere(0.05, 0.01, gel()).pad(2), Birdcage(rungs=4, radius_m=0.1, length_m=0.1), 128e6)
+    return Exposure(bodies.sphere(0.05, 0.01, gel()).pad(2), Birdcage(rungs=4, radius_m=0.1, length_m=0.1), 128e6)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def test_quadrature_has_b1plus(fields):
 
 def test_yee_curl_of_e_is_b(exposure, fields):
     # Oracle: Faraday's law on the lattice for the scattered field; the incident one is exact at points.
-    from emdose.solvers.incident import incident_B, incident_E
+    from emdose.solvers.yee_grid.incident import incident_B, incident_E
 
     be, g = backend.get("cpu"), exposure.phantom.grid
     E = fields.E - incident_E(exposure.coil, g, 128e6, be, np.complex128)
@@ -139,13 +139,13 @@ def test_plan_names_a_spacing_that_fits(exposure, monkeypatch):
 
 
 def test_anisotropic_voxels_are_refused():
-    body = phantoms.sphere(0.05, (0.01, 0.01, 0.02), gel())
+    body = bodies.sphere(0.05, (0.01, 0.01, 0.02), gel())
     with pytest.raises(InputError, match=r"cubic voxels.*resample\(0.01\)"):
         Vie().solve(Exposure(body, PlaneWave(), 128e6), device="cpu")
 
 
 def test_coarse_voxels_warn():
-    body = phantoms.sphere(0.05, 0.01, gel())
+    body = bodies.sphere(0.05, 0.01, gel())
     with pytest.warns(EmdoseWarning, match="cells per wavelength"):
         Vie(tolerance=1e-2).solve(Exposure(body, PlaneWave(), 1e9), device="cpu")
 
@@ -175,7 +175,7 @@ def test_options_are_frozen():
 
 def test_body_at_the_border_and_off_centre():
     # Oracle: the same body in a larger grid.
-    body = phantoms.sphere(0.04, 0.01, gel()).crop_to_body()
+    body = bodies.sphere(0.04, 0.01, gel()).crop_to_body()
     array = LoopArray(2, radius_m=0.09, length_m=0.08)
     tight = Vie(tolerance=1e-5).solve(Exposure(body, array, 128e6), device="cpu")
     wide = Vie(tolerance=1e-5).solve(Exposure(body.pad(3), array, 128e6), device="cpu")

@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.yee import (
+from emdose.compute import backend
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import (
     Cpml,
     CurrentSource,
     Engine,

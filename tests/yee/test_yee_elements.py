@@ -9,10 +9,10 @@ import pytest
 import scipy.sparse
 import scipy.sparse.linalg
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import C_0, EPS_0, MU_0
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.yee import (
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import (
     PEC,
     Cpml,
     CurrentSource,
@@ -31,7 +31,7 @@ from emdose.solvers.yee import (
     thin_wire,
     vacuum,
 )
-from emdose.solvers.yee.stability import stable_step
+from emdose.solvers.yee_engine.stability import stable_step
 
 CPU = backend.get("cpu")
 PLATES = ("pmc", "pmc", "pmc", "pmc", "pec", "pec")
@@ -60,8 +60,14 @@ def test_resonance_of_a_lumped_circuit(topology: str, n: int) -> None:
     plates = EPS_0 * 0.01  # the cell's four edges are one node by the plates' symmetry only if all four are driven
     total = {"series": 1 / (1 / C + 1 / plates), "parallel": C + plates}[topology]
     elements = [Lumped(f"{i}{j}", column(n, i, j), None, 4 * L, C / 4, topology) for i in (0, 1) for j in (0, 1)]
-    kick = [CurrentSource("kick", np.concatenate([column(n, i, j) for i in (0, 1) for j in (0, 1)]),
-                          np.full(4 * n, 0.25), Gaussian(3e9))]  # fmt: skip
+    kick = [
+        CurrentSource(
+            "kick",
+            np.concatenate([column(n, i, j) for i in (0, 1) for j in (0, 1)]),
+            np.full(4 * n, 0.25),
+            Gaussian(3e9),
+        )
+    ]
     engine = Engine(YeeProblem(grid, vacuum(grid), PLATES, lumped=elements, sources=kick), CPU, "float64")
     engine.advance(int(kick[0].waveform.duration_s / engine.dt) + 1)
     begin = engine.step
@@ -120,8 +126,9 @@ def test_two_ports_are_reciprocal(graded: bool) -> None:
     coil = Lumped("L", np.array([[0, 16, 12, 14]]), 1.0, 5e-9)
     spectra = []
     for driven in (0, 1):
-        ports = [VoltagePort(str(n), p, 50.0 + 25 * n, Gaussian(800e6) if n == driven else None)
-                 for n, p in enumerate(paths)]  # fmt: skip
+        ports = [
+            VoltagePort(str(n), p, 50.0 + 25 * n, Gaussian(800e6) if n == driven else None) for n, p in enumerate(paths)
+        ]
         engine = Engine(YeeProblem(grid, materials, ports=ports, lumped=[coil], cpml=Cpml(6)), CPU, "float64")
         engine.advance(700)
         f = np.array([2e8, 5e8])
@@ -144,8 +151,15 @@ def tube_impedance(radius: float, n: int = 10, d: float = 0.01) -> float:
     while engine.time < 1.2 * length * d / C_0:  # before the end of the tube answers
         engine.advance(1)
         V.append(-e[0, middle:, middle, 20].sum())
-        current.append([h[1, middle, middle, k] - h[1, middle - 1, middle, k] - h[0, middle, middle, k]
-                        + h[0, middle, middle - 1, k] for k in (19, 20)])  # fmt: skip
+        current.append(
+            [
+                h[1, middle, middle, k]
+                - h[1, middle - 1, middle, k]
+                - h[0, middle, middle, k]
+                + h[0, middle, middle - 1, k]
+                for k in (19, 20)
+            ]
+        )
     # The current is half a cell and half a step away on either side.
     mean = np.mean(current, axis=1)
     here = 0.5 * (mean + np.concatenate([[0.0], mean[:-1]]))
@@ -202,8 +216,9 @@ def largest_step(grid: RectilinearGrid, materials: EdgeMaterials, faces: FaceFac
 def test_the_time_step_is_stable_beside_thin_wires(cells: float, graded: bool) -> None:
     """Oracle: the largest singular value of the curl, for a branched wire with a gap and with a loose end."""
     rng = np.random.default_rng(1)
-    grid = RectilinearGrid(*(np.concatenate([[0], np.cumsum(0.01 * (1 + 0.5 * graded * rng.random(m)))])
-                             for m in (9, 9, 12)))  # fmt: skip
+    grid = RectilinearGrid(
+        *(np.concatenate([[0], np.cumsum(0.01 * (1 + 0.5 * graded * rng.random(m)))]) for m in (9, 9, 12))
+    )
     wire = np.array([[2, 4, 5, k] for k in range(3, 9)] + [[0, i, 5, 6] for i in range(4, 7)])
     thin = thin_wire(grid, wire, cells * min(grid.steps(a).min() for a in range(3)))
     for metal in (wire, np.delete(wire, 2, axis=0)):
@@ -222,10 +237,17 @@ def test_the_engine_takes_the_stable_step(monkeypatch: pytest.MonkeyPatch) -> No
     for radius in (1e-5, 1e-4, 5.9e-3):
         thin = thin_wire(grid, wire, radius)
         materials = vacuum(grid).scaled(thin.edges, thin.permittivity).with_pec(np.delete(wire, 2, axis=0))
-        aside = CurrentSource("aside", np.array([[0, 3, 5, 4], [1, 4, 5, 6], [0, 2, 3, 2]]), np.array([1.0, 0.6, -0.3]),
-                              Gaussian(2e9))  # fmt: skip
-        problem = YeeProblem(grid, materials, ("pec",) * 6, sources=[aside],
-                             ports=[VoltagePort("p", wire[2:3], 50.0)], face_factors=thin.faces)  # fmt: skip
+        aside = CurrentSource(
+            "aside", np.array([[0, 3, 5, 4], [1, 4, 5, 6], [0, 2, 3, 2]]), np.array([1.0, 0.6, -0.3]), Gaussian(2e9)
+        )
+        problem = YeeProblem(
+            grid,
+            materials,
+            ("pec",) * 6,
+            sources=[aside],
+            ports=[VoltagePort("p", wire[2:3], 50.0)],
+            face_factors=thin.faces,
+        )
         engine = Engine(problem, CPU)
         assert engine.dt < 0.9 * stable_step(grid)
         engine.advance(500)

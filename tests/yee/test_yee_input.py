@@ -7,12 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import EPS_0
 from emdose.errors import ConvergenceError, InputError
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.materials import edge_mean
-from emdose.solvers.yee import (
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import (
     Cpml,
     CurrentSource,
     Dft,
@@ -28,7 +27,8 @@ from emdose.solvers.yee import (
     materials_from_voxels,
     vacuum,
 )
-from emdose.solvers.yee.choice import SCHEDULES
+from emdose.solvers.yee_engine.walks import SCHEDULES
+from emdose.solvers.yee_grid.edge_materials import edge_mean
 
 CPU = backend.get("cpu")
 GRID = RectilinearGrid(*(np.arange(31) * 0.01 for _ in range(3)))
@@ -43,40 +43,46 @@ def port(name: str = "p", edges: np.ndarray = HERE) -> VoltagePort:
     return VoltagePort(name, edges, 50.0, Gaussian(1e9))
 
 
-@pytest.mark.parametrize(("changes", "text"), [
-    ({"courant": 1.01}, "time step above the limit"),
-    ({"boundaries": ("cpml",) * 5}, "bad walls"),
-    ({"cpml": Cpml(15)}, "absorbing layers fill the grid"),
-    ({"ports": [port(edges=np.array([[2, 15, 15, 30]]))]}, "not on edges of the grid"),
-    ({"ports": [port(edges=np.array([[2, 15, 15, 3]]))]}, "inside the absorbing layer"),
-    ({"sources": [CurrentSource("s", np.array([[0, 2, 15, 15]]), np.ones(1), Gaussian(1e9))]}, "'s' is inside"),
-    ({"ports": [port("a"), port("b")]}, "'b' and 'a' are on one edge"),
-    ({"ports": [port("a"), port("a", HERE + np.array([0, 1, 1, 1]))]}, "of one name"),
-    ({"materials": vacuum(GRID).with_pec(HERE), "ports": [port()]}, "inside metal"),
-    ({"dft": Dft([1e8], [Region("r", (0, 0, 0), (40, 1, 1))])}, "region outside the grid"),
-    ({"wave": IncidentWave((4, 9, 9), (20, 20, 20), (0, 0, 1), (1, 0, 0), Gaussian(1e9))}, "outside the interior"),
-    ({"materials": replace(vacuum(GRID), ids=np.ones((3, 5, 5, 5), np.uint8))}, "do not fit the grid"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"courant": 1.01}, "time step above the limit"),
+        ({"boundaries": ("cpml",) * 5}, "bad walls"),
+        ({"cpml": Cpml(15)}, "absorbing layers fill the grid"),
+        ({"ports": [port(edges=np.array([[2, 15, 15, 30]]))]}, "not on edges of the grid"),
+        ({"ports": [port(edges=np.array([[2, 15, 15, 3]]))]}, "inside the absorbing layer"),
+        ({"sources": [CurrentSource("s", np.array([[0, 2, 15, 15]]), np.ones(1), Gaussian(1e9))]}, "'s' is inside"),
+        ({"ports": [port("a"), port("b")]}, "'b' and 'a' are on one edge"),
+        ({"ports": [port("a"), port("a", HERE + np.array([0, 1, 1, 1]))]}, "of one name"),
+        ({"materials": vacuum(GRID).with_pec(HERE), "ports": [port()]}, "inside metal"),
+        ({"dft": Dft([1e8], [Region("r", (0, 0, 0), (40, 1, 1))])}, "region outside the grid"),
+        ({"wave": IncidentWave((4, 9, 9), (20, 20, 20), (0, 0, 1), (1, 0, 0), Gaussian(1e9))}, "outside the interior"),
+        ({"materials": replace(vacuum(GRID), ids=np.ones((3, 5, 5, 5), np.uint8))}, "do not fit the grid"),
+    ],
+)
 def test_bad_problems_are_refused(changes, text) -> None:
     with pytest.raises(InputError, match=text) as caught:
         problem(**changes)
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("make", [
-    lambda: Lumped("L", HERE, inductance_H=0.0),
-    lambda: Lumped("C", HERE, capacitance_F=float("inf")),
-    lambda: Lumped("none", HERE),
-    lambda: Lumped("t", HERE, 1.0, topology="star"),
-    lambda: VoltagePort("p", HERE, 0.0),
-    lambda: VoltagePort("p", np.zeros((0, 4)), 50.0),
-    lambda: Dft([], []),
-    lambda: Region("r", (1, 1, 1), (1, 2, 2)),
-    lambda: Cpml(1),
-    lambda: Gaussian(-1.0),
-    lambda: Sampled(np.array([1.0, 0.0]), np.zeros(2)),
-    lambda: IncidentWave((1, 1, 1), (2, 2, 2), (0, 0, 1), (0, 1, 1), Gaussian(1e9)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Lumped("L", HERE, inductance_H=0.0),
+        lambda: Lumped("C", HERE, capacitance_F=float("inf")),
+        lambda: Lumped("none", HERE),
+        lambda: Lumped("t", HERE, 1.0, topology="star"),
+        lambda: VoltagePort("p", HERE, 0.0),
+        lambda: VoltagePort("p", np.zeros((0, 4)), 50.0),
+        lambda: Dft([], []),
+        lambda: Region("r", (1, 1, 1), (1, 2, 2)),
+        lambda: Cpml(1),
+        lambda: Gaussian(-1.0),
+        lambda: Sampled(np.array([1.0, 0.0]), np.zeros(2)),
+        lambda: IncidentWave((1, 1, 1), (2, 2, 2), (0, 0, 1), (0, 1, 1), Gaussian(1e9)),
+    ],
+)
 def test_bad_parts_are_refused(make) -> None:
     with pytest.raises(InputError):
         make()
@@ -130,7 +136,7 @@ def test_numbers_of_edges_keep_their_values() -> None:
 
 def test_schedules_have_names() -> None:
     """Each name that a device has steps; another is one line that tells the names."""
-    kernels = CPU.kernels.load("yee_rows").kind
+    kernels = CPU.kernels.load("emdose.solvers.yee_engine", "yee_rows").kind
     for name in SCHEDULES[kernels]:
         Engine(problem(), CPU, schedule=name).advance(1)
     with pytest.raises(InputError, match=r"schedule: no such schedule; found .two-pass.; expected .* or one-pass"):

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from emdose import backend
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.yee import (
+from emdose.compute import backend
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import (
     Cpml,
     CurrentSource,
     Dft,
@@ -23,9 +23,9 @@ from emdose.solvers.yee import (
     materials_from_voxels,
     thin_wire,
 )
-from emdose.solvers.yee.cells import Cells
-from emdose.solvers.yee.one_pass import OnePass
-from emdose.solvers.yee.schedule import Blocks, Walk
+from emdose.solvers.yee_engine.walk_blocks import Blocks, Walk
+from emdose.solvers.yee_engine.walk_cells import Cells
+from emdose.solvers.yee_engine.walk_one_pass import OnePass
 
 RESULTS = ("e", "h", "psi", "state", "dft")
 
@@ -45,16 +45,23 @@ def everything(graded: bool, boundaries: tuple[str, ...], wave: bool = False, wi
         materials = replace(materials, ids=materials.ids.astype(np.uint16))
     pulse = Gaussian(500e6)
     return YeeProblem(
-        grid, materials, boundaries, Cpml(8),
+        grid,
+        materials,
+        boundaries,
+        Cpml(8),
         sources=[CurrentSource("line", np.array([[2, 10, 12, k] for k in range(12, 18)]), np.ones(6), pulse)],
-        ports=[VoltagePort("along x", np.array([[0, 14, 15, 16], [0, 15, 15, 16], [0, 16, 15, 16]]), 50.0, pulse),
-               VoltagePort("along y", np.array([[1, 20, 18, 16], [1, 20, 19, 16]]), 50.0, signs=np.array([-1, -1]))],
-        lumped=[Lumped("series", np.array([[2, 12, 15, 16]]), 1.0, 1e-9, 1e-12),
-                Lumped("parallel", np.array([[2, 12, 18, 16]]), 100.0, 1e-9, 1e-12, "parallel")],
+        ports=[
+            VoltagePort("along x", np.array([[0, 14, 15, 16], [0, 15, 15, 16], [0, 16, 15, 16]]), 50.0, pulse),
+            VoltagePort("along y", np.array([[1, 20, 18, 16], [1, 20, 19, 16]]), 50.0, signs=np.array([-1, -1])),
+        ],
+        lumped=[
+            Lumped("series", np.array([[2, 12, 15, 16]]), 1.0, 1e-9, 1e-12),
+            Lumped("parallel", np.array([[2, 12, 18, 16]]), 100.0, 1e-9, 1e-12, "parallel"),
+        ],
         wave=IncidentWave((9, 9, 9), (23, 22, 27), (1, 0.3, 0.2), (-0.3, 1, 0), pulse) if wave else None,
         face_factors=thin.faces,
         dft=Dft([1e8, 2e8], [Region("inside", (2, 3, 4), (30, 29, 31)), Region("E", (0, 0, 0), (9, 9, 9), "E")], 4),
-    )  # fmt: skip
+    )
 
 
 CASES = {

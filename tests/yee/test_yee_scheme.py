@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import C_0, EPS_0, MU_0
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.yee import CurrentSource, EdgeMaterials, Engine, Gaussian, YeeProblem, vacuum
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import CurrentSource, EdgeMaterials, Engine, Gaussian, YeeProblem, vacuum
 
 CPU = backend.get("cpu")
 
@@ -108,8 +108,11 @@ def test_graded_grid_agrees_with_a_fine_uniform_one() -> None:
     found = []
     for grid in (fine, graded):
         source = CurrentSource("s", np.array([[2, 4, 6, k] for k in range(12)]), np.ones(12), Gaussian(1e9))
-        engine = Engine(YeeProblem(grid, vacuum(grid), ("pmc", "pmc", "pmc", "pmc", "pec", "pec"), sources=[source],
-                                   courant=0.9), CPU, "float64")  # fmt: skip
+        engine = Engine(
+            YeeProblem(grid, vacuum(grid), ("pmc", "pmc", "pmc", "pmc", "pec", "pec"), sources=[source], courant=0.9),
+            CPU,
+            "float64",
+        )
         trace = []
         while engine.time < 4e-9:
             engine.advance(1)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import C_0
-from emdose.models.rectilinear import RectilinearGrid
-from emdose.solvers.yee import Cpml, Dft, Engine, Gaussian, IncidentWave, Region, YeeProblem, vacuum
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.yee_engine import Cpml, Dft, Engine, Gaussian, IncidentWave, Region, YeeProblem, vacuum
 
 CPU = backend.get("cpu")
 
@@ -33,12 +33,15 @@ def wave_run(direction: tuple[float, ...], polarisation: tuple[float, ...], spac
     return leak, peak, engine
 
 
-@pytest.mark.parametrize(("direction", "polarisation", "spacing", "leak"), [
-    ((0, 0, 1), (1, 0, 0), (0.01, 0.01, 0.01), 1e-9),
-    ((-1, 0, 0), (0, 1, 0), (0.01, 0.012, 0.009), 1e-9),
-    ((1, 1, 0), (0, 0, 1), (0.01, 0.01, 0.01), 1e-4),
-    ((1, 0.5, -0.3), (-0.5, 1, 0), (0.01, 0.01, 0.01), 1e-3),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("direction", "polarisation", "spacing", "leak"),
+    [
+        ((0, 0, 1), (1, 0, 0), (0.01, 0.01, 0.01), 1e-9),
+        ((-1, 0, 0), (0, 1, 0), (0.01, 0.012, 0.009), 1e-9),
+        ((1, 1, 0), (0, 0, 1), (0.01, 0.01, 0.01), 1e-4),
+        ((1, 0.5, -0.3), (-0.5, 1, 0), (0.01, 0.01, 0.01), 1e-3),
+    ],
+)
 def test_little_leaks_out_of_the_box(direction, polarisation, spacing, leak) -> None:
     """Oracle: outside the box there is no field; along an axis to rounding, else to the error of the auxiliary line."""
     found, peak, _ = wave_run(direction, polarisation, spacing)

@@ -120,25 +120,35 @@ def check(
 ) -> int:
     """Check the limits of a finished run again under other circumstances, or a scenario without running it."""
     options = {
-        "standard": standard, "edition": edition, "coil_type": coil_type, "duty_cycle": duty_cycle,
-        "duty_cycle_10s": duty_cycle_10s, "ambient_degC": ambient_degC, "patient_mass_kg": patient_mass_kg,
-        "head": head, "relative_uncertainty": relative_uncertainty,
-    }  # fmt: skip
+        "standard": standard,
+        "edition": edition,
+        "coil_type": coil_type,
+        "duty_cycle": duty_cycle,
+        "duty_cycle_10s": duty_cycle_10s,
+        "ambient_degC": ambient_degC,
+        "patient_mass_kg": patient_mass_kg,
+        "head": head,
+        "relative_uncertainty": relative_uncertainty,
+    }
     changes = {k: v for k, v in options.items() if v is not None}
     if target.suffix == ".toml" or (target.is_file() and target.name != "result.h5"):
         if changes or json_file:
-            raise InputError("options of a check need a result folder, not a scenario", file=target,
-                             found=", ".join([*changes, *(["json"] if json_file else [])]))  # fmt: skip
+            raise InputError(
+                "options of a check need a result folder, not a scenario",
+                file=target,
+                found=", ".join([*changes, *(["json"] if json_file else [])]),
+            )
         return _check_scenario(target, device)
-    from emdose.cli import show
-    from emdose.io import atomic, results
-    from emdose.scenarios.rf.recheck import recheck
+    from emdose.io.disk import atomic, run_files
+    from emdose.report import terminal
+    from emdose.scenarios.kinds.rf import result
+    from emdose.scenarios.kinds.rf.recheck import recheck
 
     folder = target.parent if target.is_file() else target
-    table = recheck(results.read_result(folder), changes, device=device)
-    show.checks(_console(), table["checks"], table["check_inputs"])
+    table = recheck(result.read_result(folder), changes, device=device)
+    terminal.checks(_console(), table["checks"], table["check_inputs"])
     if json_file is not None:
-        atomic.write_text(json_file, results.to_json(table, indent=1) + "\n")
+        atomic.write_text(json_file, run_files.to_json(table, indent=1) + "\n")
     return 0
 
 
@@ -182,8 +192,8 @@ def ept(
 @app.command()
 def devices() -> int:
     """Print what emdose found to compute with: processor, GPU, compiler, memory, bandwidth."""
-    from emdose import backend
     from emdose.cli.progress import size
+    from emdose.compute import backend
 
     chosen = backend.get("auto").name
     for name, trouble in backend.available().items():
@@ -240,7 +250,7 @@ def _say_again(heard: list[warnings.WarningMessage]) -> None:
 
 
 def _report(outcome: RunOutcome, force: bool) -> Path:
-    from emdose.io.results import REPORT_FILE
+    from emdose.io.disk.run_files import REPORT_FILE
     from emdose.report import write_report
 
     there = outcome.folder / REPORT_FILE
@@ -248,16 +258,19 @@ def _report(outcome: RunOutcome, force: bool) -> Path:
 
 
 def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
-    from emdose.cli import show
+    from emdose.report import terminal
 
     console, data = _console(), outcome.summary
     if outcome.state == "finished":
         version = data["provenance"].get("emdose", "?")
         date = data["provenance"].get("date", "?")
-        show.say(console, f"This scenario was run before, on {date} with emdose {version}; nothing was computed "
-                          "(--force computes it again).")  # fmt: skip
+        terminal.say(
+            console,
+            f"This scenario was run before, on {date} with emdose {version}; nothing was computed "
+            "(--force computes it again).",
+        )
     if not quiet:
-        show.summary(console, data)
+        terminal.summary(console, data)
         console.print()
     else:
         for text in data["warnings"]:
@@ -265,11 +278,11 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     names = sorted(p.name for p in outcome.folder.iterdir() if p.is_file())
     maps = [n for n in names if n.endswith(".nii.gz")]
     for name in (n for n in names if n not in maps):
-        show.say(console, f"  {outcome.folder / name}")
+        terminal.say(console, f"  {outcome.folder / name}")
     if maps:
-        show.say(console, f"  {outcome.folder / '*.nii.gz'} ({len(maps)} maps)")
+        terminal.say(console, f"  {outcome.folder / '*.nii.gz'} ({len(maps)} maps)")
     if written is not None:
-        show.say(console, f"Open {written.resolve().as_uri()}")
+        terminal.say(console, f"Open {written.resolve().as_uri()}")
     if not data["convergence"].get("converged", True):
         for text in data["warnings"][:1]:
             typer.echo(f"emdose: error: {text}", err=True)

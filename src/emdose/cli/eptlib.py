@@ -26,20 +26,23 @@ def run(console: Console, file: Path, device: str, quiet: bool) -> int:
     quiet : bool
         Say nothing.
     """
-    from emdose.cli import show
     from emdose.eptlib_bridge import run_config
+    from emdose.report import terminal
 
     start = time.perf_counter()
     found = run_config(file, device)
     if quiet:
         return 0
     inside = found.valid
-    show.say(console, f"{file}: {found.method}, {int(np.count_nonzero(inside))} voxels with a value, "
-                      f"{time.perf_counter() - start:.1f} s")  # fmt: skip
+    terminal.say(
+        console,
+        f"{file}: {found.method}, {int(np.count_nonzero(inside))} voxels with a value, "
+        f"{time.perf_counter() - start:.1f} s",
+    )
     for name, unit in (("conductivity", " S/m"), ("permittivity", "")):
         values = getattr(found, name)
         if values is not None and inside.any():
             low, middle, high = np.percentile(values[inside & np.isfinite(values)], [25, 50, 75])
             text = f"{name}: median {middle:.4g}{unit}, quartiles {low:.4g} and {high:.4g}{unit}"
-            show.say(console, f"  {text.replace('permittivity', 'relative permittivity')}")
+            terminal.say(console, f"  {text.replace('permittivity', 'relative permittivity')}")
     return 0

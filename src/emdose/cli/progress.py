@@ -51,8 +51,13 @@ class RunProgress:
         if self.console.is_terminal and not self.quiet:
             from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(30),
-                       TextColumn("{task.fields[note]}"), TimeElapsedColumn())  # fmt: skip
+            columns = (
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(30),
+                TextColumn("{task.fields[note]}"),
+                TimeElapsedColumn(),
+            )
             self._bar = Progress(*columns, console=self.console, transient=True)
             self._task = self._bar.add_task("preparing", total=1.0, note="")
             self._bar.start()
@@ -91,8 +96,10 @@ class RunProgress:
         eta = event.get("eta_s") or remaining(now - self._solving_since, fraction - self._first_fraction, 1 - fraction)
         note = f"residual {residual:.1e} (goal {tolerance:.0e})"
         if "step" in event:
-            note = (f"step {event['step']} of {event['steps']}, energy {event['energy_dB']:.0f} dB, {note}, "
-                    f"{event['mcells_per_s']:.0f} Mcells/s")  # fmt: skip
+            note = (
+                f"step {event['step']} of {event['steps']}, energy {event['energy_dB']:.0f} dB, {note}, "
+                f"{event['mcells_per_s']:.0f} Mcells/s"
+            )
         note += "" if eta is None else f", about {duration(eta)} left"
         if not self.quiet:
             self._show(f"solving port {port + 1} of {self.ports}", fraction, note, (event["stage"], port))
@@ -176,17 +183,23 @@ def plan_line(plan: dict[str, Any]) -> str:
     if "heat_shape" in plan:
         heat = " x ".join(str(n) for n in plan["heat_shape"])
         exposures = f"{plan['exposures']} exposure{'s' if plan['exposures'] != 1 else ''}"
-        return (f"plan: {shape} voxels around the metal, {plan['branches']} currents, {plan['frequencies']} "
-                f"frequencies on {plan['device']}; about {size(plan['bytes'])} and {duration(plan['seconds'])}; "
-                f"then heat on {heat} voxels, {exposures}")  # fmt: skip
+        return (
+            f"plan: {shape} voxels around the metal, {plan['branches']} currents, {plan['frequencies']} "
+            f"frequencies on {plan['device']}; about {size(plan['bytes'])} and {duration(plan['seconds'])}; "
+            f"then heat on {heat} voxels, {exposures}"
+        )
     if "unknowns" not in plan:
         return f"plan: {shape} voxels, {methods} on {plan['device']}"
     if "cells_shape" in plan:
         cells = " x ".join(str(n) for n in plan["cells_shape"])
-        return (f"plan: {cells} cells, {plan['runs']} run{'s' if plan['runs'] != 1 else ''} of about {plan['steps']} "
-                f"steps on {plan['device']}; about {size(plan['bytes'])} and "
-                f"{duration(plan['seconds'])} to solve")  # fmt: skip
+        return (
+            f"plan: {cells} cells, {plan['runs']} run{'s' if plan['runs'] != 1 else ''} of about {plan['steps']} "
+            f"steps on {plan['device']}; about {size(plan['bytes'])} and "
+            f"{duration(plan['seconds'])} to solve"
+        )
     ports = f"{plan['ports']} port{'s' if plan['ports'] != 1 else ''}"
-    return (f"plan: {shape} voxels, {plan['unknowns']} unknowns, {ports} on {plan['device']}; "
-            f"about {size(plan['bytes'])} and {duration(plan['seconds'])} to solve"
-            f"{f', then {methods}' if count else ''}")  # fmt: skip
+    return (
+        f"plan: {shape} voxels, {plan['unknowns']} unknowns, {ports} on {plan['device']}; "
+        f"about {size(plan['bytes'])} and {duration(plan['seconds'])} to solve"
+        f"{f', then {methods}' if count else ''}"
+    )

@@ -34,13 +34,13 @@ def validate(
     device : str
         "auto", "cpu" or "cuda".
     """
-    from emdose import backend
-    from emdose.cli import show
+    from emdose.compute import backend
+    from emdose.report import terminal
     from emdose.validation import cases
 
     if only_list:
         for name in cases.names():
-            show.say(console, name)
+            terminal.say(console, name)
         return 0
     if json_file is not None:
         _write(json_file, {})  # before the work, lest it be in vain
@@ -50,15 +50,15 @@ def validate(
     def tell(event: dict[str, Any]) -> None:
         if event["stage"] == "case":
             text = f"case {event['index'] + 1} of {event['count']}: {event['name']}"
-            show.say(errors, text)
+            terminal.say(errors, text)
 
     rows = cases.run(tuple(names) or None, device=be, progress=tell)
     seconds = time.perf_counter() - start
     head = ("case", "quantity", "reference", "result", "error", "tolerance", "", "oracle")
-    show.table(console, head, [_cells(r) for r in rows], right=(2, 3, 4, 5), whole=(6,))
+    terminal.table(console, head, [_cells(r) for r in rows], right=(2, 3, 4, 5), whole=(6,))
     failed = [r for r in rows if not r.passed]
     verdict = f"{len(rows) - len(failed)} of {len(rows)} rows within their tolerance, {seconds:.0f} s on {be.name}"
-    show.say(console, verdict, "bold red" if failed else "")
+    terminal.say(console, verdict, "bold red" if failed else "")
     if json_file is not None:
         _write(json_file, report(rows, be.describe(), seconds))
     return 1 if failed else 0
@@ -79,12 +79,20 @@ def report(rows: Sequence[Row], device: dict[str, Any], seconds: float) -> dict[
 
 
 def _write(path: Path, value: dict[str, Any]) -> None:
-    from emdose.io import atomic, results
+    from emdose.io.disk import atomic, run_files
 
-    atomic.write_text(path, results.to_json(value, indent=1) + "\n")
+    atomic.write_text(path, run_files.to_json(value, indent=1) + "\n")
 
 
 def _cells(row: Row) -> tuple[str | tuple[str, str], ...]:
     verdict = ("pass", "green") if row.passed else ("FAIL", "bold red")
-    return (row.case, row.quantity, f"{row.reference:.5g}", f"{row.result:.5g}", f"{row.error:.2g}",
-            f"{row.tolerance:.2g}", verdict, row.oracle)  # fmt: skip
+    return (
+        row.case,
+        row.quantity,
+        f"{row.reference:.5g}",
+        f"{row.result:.5g}",
+        f"{row.error:.2g}",
+        f"{row.tolerance:.2g}",
+        verdict,
+        row.oracle,
+    )

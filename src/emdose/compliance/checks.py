@@ -177,29 +177,45 @@ class Checks:
         """The rows as plain text, with what binds first, the largest B1+rms, notes and sources."""
         sources: dict[str, int] = {}
         remarks: dict[str, int] = {}
-        head = ("mode", "quantity", "region", "window", "value", "U (k=2)", "limit", "unit", "margin", "dB", "verdict",
-                "limit is", "source", "note")  # fmt: skip
+        head = (
+            "mode",
+            "quantity",
+            "region",
+            "window",
+            "value",
+            "U (k=2)",
+            "limit",
+            "unit",
+            "margin",
+            "dB",
+            "verdict",
+            "limit is",
+            "source",
+            "note",
+        )
         body: list[tuple[str, ...]] = []
         for c in self.rows:
             row = c.limit
             source = f"[{sources.setdefault(row.source, len(sources) + 1)}]" if row.source else "-"
             note = f"({remarks.setdefault(c.note, len(remarks) + 1)})" if c.note else ""
-            body.append((
-                row.mode or "-",
-                row.quantity + (f", {row.mass_g:g} g" if row.mass_g else ""),
-                c.region + ("" if c.counted else " (alternative)" if row.limit else " (for information)"),
-                _duration(row.window_s),
-                _number(c.value),
-                _number(c.expanded_uncertainty, "unknown"),
-                _number(c.limit_value),
-                row.unit,
-                "-" if c.margin_percent is None else f"{c.margin_percent:+.1f} %",
-                "-" if c.margin_dB is None else f"{c.margin_dB:+.2f}",
-                c.verdict,
-                ("verified" if row.verified else "unverified") if row.limit else "-",
-                source,
-                note,
-            ))  # fmt: skip
+            body.append(
+                (
+                    row.mode or "-",
+                    row.quantity + (f", {row.mass_g:g} g" if row.mass_g else ""),
+                    c.region + ("" if c.counted else " (alternative)" if row.limit else " (for information)"),
+                    _duration(row.window_s),
+                    _number(c.value),
+                    _number(c.expanded_uncertainty, "unknown"),
+                    _number(c.limit_value),
+                    row.unit,
+                    "-" if c.margin_percent is None else f"{c.margin_percent:+.1f} %",
+                    "-" if c.margin_dB is None else f"{c.margin_dB:+.2f}",
+                    c.verdict,
+                    ("verified" if row.verified else "unverified") if row.limit else "-",
+                    source,
+                    note,
+                )
+            )
         lines = [f"{self.standard}, edition {self.edition}", ""]
         lines += _columns(head, body)
         lines.append("")

@@ -12,16 +12,16 @@ import numpy as np
 
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.limits import Limit, limits
-from emdose.dosimetry.averaging import MassAverage, mass_average
+from emdose.dosimetry.averaging.cubic import MassAverage, mass_average
 from emdose.dosimetry.regions import Region, deposition_slab, head_regions, region, within_coil
 from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
-    from emdose.models.circuit_coils import CircuitCoil
-    from emdose.models.coils import Coil, PlaneWave
-    from emdose.models.phantoms import Phantom
-    from emdose.solvers.fields import Fields
+    from emdose.models.bodies import Phantom
+    from emdose.models.coils.circuit import CircuitCoil
+    from emdose.models.coils.ideal import Coil, PlaneWave
+    from emdose.solvers.results.fields import Fields
 
 STANDARD = "IEC 60601-2-33"
 COIL_TYPES = ("volume", "local")
@@ -141,8 +141,9 @@ def check(
     fields.require_driven()
     sar = point_sar(fields, phantom) if sar is None else sar
     if sar.grid.shape != phantom.grid.shape:
-        raise InputError("SAR map does not fit the phantom", field="sar", found=sar.grid.shape,
-                         expected=str(phantom.grid.shape))  # fmt: skip
+        raise InputError(
+            "SAR map does not fit the phantom", field="sar", found=sar.grid.shape, expected=str(phantom.grid.shape)
+        )
     if not np.isfinite(sar.power_W()):
         raise InputError("SAR map holds values that are not finite", field="sar", expected="finite W/kg")
     heads = _heads(phantom, head)
@@ -154,9 +155,18 @@ def check(
     def add(quantity: str, label: str, value: float | None, note: str = "", counted: bool = True, **variables: float):
         for row in (r for r in rows if r.quantity == quantity and r.mode in MODES):
             found.append(
-                _check(row, label, value, sequence, relative_uncertainty, note, counted,
-                       T=float(ambient_temperature_C), **variables)
-            )  # fmt: skip
+                _check(
+                    row,
+                    label,
+                    value,
+                    sequence,
+                    relative_uncertainty,
+                    note,
+                    counted,
+                    T=float(ambient_temperature_C),
+                    **variables,
+                )
+            )
 
     power = sar.power_W()
     label = f"whole body, {_kg(mass)}" if mass is not None else "whole body"
@@ -234,9 +244,14 @@ def _local(
     """Rows of the peak 10 g average: against limits for local coils, for information with volume coils."""
     local = [row for row in rows if row.quantity == "local SAR" and row.mode in MODES]
     for_information = replace(
-        next(row for row in local if row.window_s == LONG_WINDOW_S), limit="", mode="", region="whole body",
-        coil_type=coil_type, verified=False, source="",
-    )  # fmt: skip
+        next(row for row in local if row.window_s == LONG_WINDOW_S),
+        limit="",
+        mode="",
+        region="whole body",
+        coil_type=coil_type,
+        verified=False,
+        source="",
+    )
     if average is None:
         try:
             average = mass_average(sar, sar.density, phantom.grid.spacing_m, AVERAGING_MASS_KG, device=device)
@@ -246,9 +261,12 @@ def _local(
                 yield _check(row, row.region, None, sequence, None, f"No 10 g average: {error}.", row.limit != "")
             return
     if average.value.shape != phantom.grid.shape or not math.isclose(average.mass_kg, AVERAGING_MASS_KG, rel_tol=1e-6):
-        raise InputError("not a 10 g average of this phantom", field="average_10g",
-                         found=f"{average.mass_kg} kg, {average.value.shape}",
-                         expected=f"{AVERAGING_MASS_KG} kg, {phantom.grid.shape}")  # fmt: skip
+        raise InputError(
+            "not a 10 g average of this phantom",
+            field="average_10g",
+            found=f"{average.mass_kg} kg, {average.value.shape}",
+            expected=f"{AVERAGING_MASS_KG} kg, {phantom.grid.shape}",
+        )
     if coil_type == "volume":
         at = peak(average.value, phantom)
         note = f"For information: volume coils have no limit of the 10 g average (unverified). {_place(at)}"
@@ -275,8 +293,9 @@ def _heads(phantom: Phantom, head: str | np.ndarray | None) -> list[tuple[Region
         return [(h, True) for h in known]
     if isinstance(head, str):
         if head not in [h.name for h in known]:
-            raise InputError("unknown head region", field="head", found=head,
-                             expected=f"one of {[h.name for h in known]}, or a mask")  # fmt: skip
+            raise InputError(
+                "unknown head region", field="head", found=head, expected=f"one of {[h.name for h in known]}, or a mask"
+            )
         return sorted(((h, h.name == head) for h in known), key=lambda pair: not pair[1])
     return [(region(phantom, "head (given)", head), True), *((h, False) for h in known)]
 
@@ -312,8 +331,12 @@ def _patient_mass(phantom: Phantom, heads: list[Region], given: float | None) ->
     if given is not None:
         _number_within("patient_mass_kg", given, 0.0, 1000.0)
         if given < own * (1 - 1e-6):
-            raise InputError("patient lighter than the phantom", field="patient_mass_kg", found=given,
-                             expected=f"at least the phantom's {own:.4g} kg")  # fmt: skip
+            raise InputError(
+                "patient lighter than the phantom",
+                field="patient_mass_kg",
+                found=given,
+                expected=f"at least the phantom's {own:.4g} kg",
+            )
         if given > own * 1.01:
             return float(given), (
                 f"Patient mass {given:.4g} kg as given; the {given - own:.4g} kg outside the phantom are taken "
@@ -334,8 +357,12 @@ def _sequence(duty_cycle: float, duty_cycle_10s: float | None) -> _Sequence:
         if not _is_number(value) or not 0 < value <= 1:
             raise InputError("duty cycle out of range", field=name, found=value, expected="0 < duty cycle <= 1")
     if short < duty_cycle:
-        raise InputError("worst 10 s below the 6 min average", field="duty_cycle_10s", found=short,
-                         expected=f"at least duty_cycle = {duty_cycle}")  # fmt: skip
+        raise InputError(
+            "worst 10 s below the 6 min average",
+            field="duty_cycle_10s",
+            found=short,
+            expected=f"at least duty_cycle = {duty_cycle}",
+        )
     return _Sequence(float(duty_cycle), float(short))
 
 

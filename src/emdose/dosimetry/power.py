@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.dosimetry.sar import SarMap, as_mask, body_properties
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
-    from emdose.models.phantoms import Phantom
-    from emdose.solvers.fields import Fields
+    from emdose.models.bodies import Phantom
+    from emdose.solvers.results.fields import Fields
 
 
 @dataclass(frozen=True)
@@ -140,11 +140,17 @@ def tissue_sar(sar: SarMap, phantom: Phantom, mask: np.ndarray | None = None) ->
     highest = np.zeros(n)
     np.maximum.at(highest, labels, value)
     return tuple(
-        TissueRow(tissue.name, float(mass[i]), float(count[i] * dV), float(power[i]), float(power[i] / mass[i]),
-                  float(highest[i]))
+        TissueRow(
+            tissue.name,
+            float(mass[i]),
+            float(count[i] * dV),
+            float(power[i]),
+            float(power[i] / mass[i]),
+            float(highest[i]),
+        )
         for i, tissue in enumerate(phantom.tissues)
         if mass[i] > 0
-    )  # fmt: skip
+    )
 
 
 def power_report(fields: Fields, phantom: Phantom, sar: SarMap) -> PowerReport:

@@ -11,7 +11,7 @@ from emdose.dosimetry.sar import SarMap, as_mask
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
-    from emdose.models.phantoms import Phantom
+    from emdose.models.bodies import Phantom
 
 DEPOSITION_FRACTION = 0.95
 """Share of the absorbed power that an exposed part holds by definition."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.errors import InputError
-from emdose.models.grid import Grid, Vector
+from emdose.models.grids.grid import Grid, Vector
 
 if TYPE_CHECKING:
-    from emdose.models.phantoms import Phantom
-    from emdose.solvers.fields import Fields
+    from emdose.models.bodies import Phantom
+    from emdose.solvers.results.fields import Fields
 
 Rule = Literal["trapezium", "linear", "mid-ordinate"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -49,8 +49,12 @@ class SarMap:
     def __post_init__(self) -> None:
         for name in ("value", "density"):
             if getattr(self, name).shape != self.grid.shape:
-                raise InputError("array does not fit the grid", field=name, found=getattr(self, name).shape,
-                                 expected=str(self.grid.shape))  # fmt: skip
+                raise InputError(
+                    "array does not fit the grid",
+                    field=name,
+                    found=getattr(self, name).shape,
+                    expected=str(self.grid.shape),
+                )
 
     @property
     def body(self) -> np.ndarray:
@@ -90,8 +94,12 @@ class Peak:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
-        return {"value": self.value, "index": list(self.index), "location_m": list(self.location_m),
-                "tissue": self.tissue}  # fmt: skip
+        return {
+            "value": self.value,
+            "index": list(self.index),
+            "location_m": list(self.location_m),
+            "tissue": self.tissue,
+        }
 
 
 def point_sar(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> SarMap:
@@ -291,8 +299,9 @@ def as_mask(mask: np.ndarray, grid: Grid) -> np.ndarray:
     """The mask as a bool array; raises InputError when it is not one or does not fit the grid."""
     mask = np.asarray(mask)
     if mask.dtype != bool or mask.shape != grid.shape:
-        raise InputError("not a mask of the grid", field="mask", found=f"{mask.dtype} {mask.shape}",
-                         expected=f"bool {grid.shape}")  # fmt: skip
+        raise InputError(
+            "not a mask of the grid", field="mask", found=f"{mask.dtype} {mask.shape}", expected=f"bool {grid.shape}"
+        )
     return mask
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from emdose.ept import filters
-from emdose.ept.automatic import AutomaticHelmholtz
-from emdose.ept.b1map import B1Map, mean_of_repeats, relative_noise
-from emdose.ept.convection_reaction import ConvectionReaction
-from emdose.ept.csi import Csi, IncidentField
-from emdose.ept.gradient import Gradient, Seed
-from emdose.ept.helmholtz import Helmholtz
+from emdose.ept.inversion.csi import Csi, IncidentField
+from emdose.ept.judging.metrics import Metric, metrics
+from emdose.ept.judging.monte_carlo import monte_carlo
+from emdose.ept.local.automatic import AutomaticHelmholtz
+from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.local_sar import local_sar
-from emdose.ept.metrics import Metric, metrics
-from emdose.ept.monte_carlo import monte_carlo
-from emdose.ept.property_map import Flag, NoisePropagation, PropertyMap, RegionMean, Uncertainty
+from emdose.ept.maps import filters
+from emdose.ept.maps.b1map import B1Map, mean_of_repeats, relative_noise
+from emdose.ept.maps.property_map import Flag, NoisePropagation, PropertyMap, RegionMean, Uncertainty
+from emdose.ept.transport.convection_reaction import ConvectionReaction
+from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.ept.water_content import WaterContent
 
 __all__ = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import EPS_0, MU_0
-from emdose.ept.b1map import B1Map
-from emdose.ept.kernels import SavitzkyGolay, radii
-from emdose.ept.masked_fit import masked_fit
-from emdose.ept.property_map import PropertyMap
+from emdose.ept.local.masked_fit import masked_fit
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.maps.property_map import PropertyMap
 from emdose.errors import InputError
 
 
@@ -111,8 +111,12 @@ def local_sar(
         raise InputError("map does not fit the grid", field="density", found=rho.shape, expected=str(b1.grid.shape))
     inside = np.broadcast_to(rho, b1.grid.shape)[b1.mask]
     if not np.all(inside > 0):
-        raise InputError("density is not positive inside the mask", field="density", found=float(np.nanmin(inside)),
-                         expected="kg/m^3, about 1000")  # fmt: skip
+        raise InputError(
+            "density is not positive inside the mask",
+            field="density",
+            found=float(np.nanmin(inside)),
+            expected="kg/m^3, about 1000",
+        )
     e = electric_field(b1, maps, radius=radius, kernel=kernel, degree=degree, b1_unit_T=b1_unit_T, device=device)
     assert maps.conductivity is not None
     with np.errstate(divide="ignore", invalid="ignore"):

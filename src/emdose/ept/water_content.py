@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.ept.property_map import Flag, PropertyMap
+from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
-from emdose.models.grid import Grid
+from emdose.models.grids.grid import Grid
 
 
 @dataclass(frozen=True)
@@ -59,16 +59,25 @@ class WaterContent:
         for name, values in (("water", w), ("conductivity", self.conductivity), ("permittivity", self.permittivity)):
             array = np.asarray(values, float)
             if array.shape != w.shape or array.ndim != 1 or array.size < 2:
-                raise InputError("calibration points do not match", field=name, found=array.size,
-                                 expected="two or more, as many of each")  # fmt: skip
+                raise InputError(
+                    "calibration points do not match",
+                    field=name,
+                    found=array.size,
+                    expected="two or more, as many of each",
+                )
             if not np.all(np.isfinite(array)) or np.any(np.diff(array) <= 0):
-                raise InputError("calibration is not monotone", field=name, found=tuple(array),
-                                 expected="increasing numbers")  # fmt: skip
+                raise InputError(
+                    "calibration is not monotone", field=name, found=tuple(array), expected="increasing numbers"
+                )
         if w[0] < 0 or w[-1] > 1:
             raise InputError("water fraction out of range", field="water", found=(w[0], w[-1]), expected="0 to 1")
         if min(self.conductivity) < 0 or min(self.permittivity) < 1:
-            raise InputError("calibration is not physical", field="conductivity", found=min(self.conductivity),
-                             expected="conductivity >= 0 and permittivity >= 1")  # fmt: skip
+            raise InputError(
+                "calibration is not physical",
+                field="conductivity",
+                found=min(self.conductivity),
+                expected="conductivity >= 0 and permittivity >= 1",
+            )
 
     @classmethod
     def from_tissues(cls, water: dict[str, float], frequency_Hz: float) -> WaterContent:
@@ -87,13 +96,17 @@ class WaterContent:
         InputError
             For an unknown tissue, or properties that do not grow with the water fraction.
         """
-        from emdose.models import tissues
+        from emdose.models.bodies import tissues
 
         names = sorted(water, key=lambda n: water[n])
         found = [tissues.get(n) for n in names]
-        return cls([water[n] for n in names], [float(t.conductivity(frequency_Hz)) for t in found],
-                   [float(t.permittivity(frequency_Hz)) for t in found], frequency_Hz,
-                   f"tissue table: {', '.join(names)}")  # fmt: skip
+        return cls(
+            [water[n] for n in names],
+            [float(t.conductivity(frequency_Hz)) for t in found],
+            [float(t.permittivity(frequency_Hz)) for t in found],
+            frequency_Hz,
+            f"tissue table: {', '.join(names)}",
+        )
 
     @classmethod
     def fitted(
@@ -137,8 +150,11 @@ class WaterContent:
                 merged.append((a + b, m + n))
         table = np.array([total / count for total, count in merged])
         if len(table) < 2:
-            raise InputError("properties do not grow with the water fraction", field="water",
-                             expected="samples of at least two tissues")  # fmt: skip
+            raise InputError(
+                "properties do not grow with the water fraction",
+                field="water",
+                expected="samples of at least two tissues",
+            )
         return cls(tuple(table[:, 0]), tuple(table[:, 1]), tuple(table[:, 2]), frequency_Hz, source)
 
     def reconstruct(
@@ -176,8 +192,9 @@ class WaterContent:
             if array.shape != grid.shape:
                 raise InputError("map does not fit the grid", field=name, found=array.shape, expected=str(grid.shape))
         if np.any(inside & np.isfinite(water)) and float(np.median(water[inside & np.isfinite(water)])) > 1.5:
-            raise InputError("water fraction in percent", field="water", found=float(np.median(water[inside])),
-                             expected="0 to 1")  # fmt: skip
+            raise InputError(
+                "water fraction in percent", field="water", found=float(np.median(water[inside])), expected="0 to 1"
+            )
         low, high = float(self.water[0]), float(self.water[-1])
         with np.errstate(invalid="ignore"):
             known = inside & (water >= low - self.margin) & (water <= high + self.margin)
@@ -199,10 +216,21 @@ class WaterContent:
         with np.errstate(invalid="ignore"):
             flags[known & ((maps["conductivity"] < 0) | (maps["permittivity"] < 1))] |= np.uint8(Flag.UNPHYSICAL)
         sigma, epsr = maps.pop("conductivity"), maps.pop("permittivity")
-        settings = {"water": tuple(self.water), "conductivity": tuple(self.conductivity),
-                    "permittivity": tuple(self.permittivity), "source": self.source}  # fmt: skip
+        settings = {
+            "water": tuple(self.water),
+            "conductivity": tuple(self.conductivity),
+            "permittivity": tuple(self.permittivity),
+            "source": self.source,
+        }
         return PropertyMap(
-            grid=grid, frequency_Hz=self.frequency_Hz, conductivity=sigma, permittivity=epsr, flags=flags,
-            u_conductivity=maps.get("u_conductivity"), u_permittivity=maps.get("u_permittivity"),
-            covariance=maps.get("covariance"), method="water content", settings=settings,
-        )  # fmt: skip
+            grid=grid,
+            frequency_Hz=self.frequency_Hz,
+            conductivity=sigma,
+            permittivity=epsr,
+            flags=flags,
+            u_conductivity=maps.get("u_conductivity"),
+            u_permittivity=maps.get("u_permittivity"),
+            covariance=maps.get("covariance"),
+            method="water content",
+            settings=settings,
+        )

@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from emdose.ept.b1map import B1Map
-from emdose.ept.property_map import Flag, PropertyMap
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.eptlib_bridge.settings import METHODS, SHAPES, Settings
 from emdose.eptlib_bridge.versions import EptlibError
 from emdose.errors import EmdoseWarning, InputError
-from emdose.io.atomic import write_text
-from emdose.io.datasets import write_datasets
-from emdose.io.maps3d import read_map
+from emdose.io.disk.atomic import write_text
+from emdose.io.disk.datasets import write_datasets
+from emdose.io.maps.maps3d import read_map
 
 CONFIG, INPUT, OUTPUT = "config.toml", "input.h5", "output.h5"
 
@@ -95,8 +95,9 @@ def padded_shape(b1: B1Map, settings: Settings) -> tuple[int, int, int]:
 def _check(b1: B1Map, settings: Settings) -> None:
     if settings.method == "gradient":
         if b1.channels < 5:
-            raise InputError("gradient EPT needs several transmit channels", file=b1.source, found=b1.channels,
-                             expected="at least 5")  # fmt: skip
+            raise InputError(
+                "gradient EPT needs several transmit channels", file=b1.source, found=b1.channels, expected="at least 5"
+            )
         if b1.magnitude is None or b1.phase is None:
             raise InputError("gradient EPT needs magnitude and phase", file=b1.source)
     elif b1.channels > 1:
@@ -106,11 +107,19 @@ def _check(b1: B1Map, settings: Settings) -> None:
     chosen = settings.slice_of(b1)
     depth = settings.size[2] * (2 if settings.method == "gradient" else 1)
     if chosen is not None and not depth <= chosen < b1.grid.shape[2] - depth:
-        raise InputError("slice too near to the end of the volume for EPTlib", field="imaging_slice", found=chosen,
-                         expected=f"{depth} to {b1.grid.shape[2] - 1 - depth}")  # fmt: skip
+        raise InputError(
+            "slice too near to the end of the volume for EPTlib",
+            field="imaging_slice",
+            found=chosen,
+            expected=f"{depth} to {b1.grid.shape[2] - 1 - depth}",
+        )
     if settings.method == "convection-reaction" and b1.magnitude is None and settings.dirichlet[0] == 0:
-        raise InputError("no conductivity at the rim", field="dirichlet", found=settings.dirichlet,
-                         expected="a conductivity above 0: EPTlib divides by it")  # fmt: skip
+        raise InputError(
+            "no conductivity at the rim",
+            field="dirichlet",
+            found=settings.dirichlet,
+            expected="a conductivity above 0: EPTlib divides by it",
+        )
 
 
 def _channels(name: str, values: np.ndarray, many: bool) -> dict[str, np.ndarray]:
@@ -128,8 +137,11 @@ def _outputs(b1: B1Map, settings: Settings) -> list[str]:
     if settings.post is not None:
         names += [f"{n}_post" for n in names]
     if settings.variance and settings.method in ("helmholtz", "automatic"):
-        names += [f"variance/{long}" for n, long in (("sigma", "electric-conductivity"),
-                  ("epsr", "relative-permittivity")) if n in names]  # fmt: skip
+        names += [
+            f"variance/{long}"
+            for n, long in (("sigma", "electric-conductivity"), ("epsr", "relative-permittivity"))
+            if n in names
+        ]
     return names
 
 
@@ -140,46 +152,83 @@ def config_text(b1: B1Map, settings: Settings, shape: tuple[int, int, int]) -> s
     outputs = _outputs(b1, s)
     place = f"{INPUT}:/channels/>/" if many else f"{INPUT}:/"
     lines = [
-        'title = "emdose"', 'description = "written by emdose"', f"method = {code}", "", "[mesh]",
-        f"size = {_list(shape)}", f"step = {_list([float(h) for h in b1.grid.spacing_m])}", "", "[input]",
-        f"frequency = {_real(b1.frequency_Hz)}", f"tx-channels = {b1.channels}", "rx-channels = 1",
+        'title = "emdose"',
+        'description = "written by emdose"',
+        f"method = {code}",
+        "",
+        "[mesh]",
+        f"size = {_list(shape)}",
+        f"step = {_list([float(h) for h in b1.grid.spacing_m])}",
+        "",
+        "[input]",
+        f"frequency = {_real(b1.frequency_Hz)}",
+        f"tx-channels = {b1.channels}",
+        "rx-channels = 1",
         *([f'tx-sensitivity = "{place}tx_sens"'] if b1.magnitude is not None else []),
         *([f'trx-phase = "{place}trx_phase"'] if b1.phase is not None else []),
-        "wrapped-phase = false", *([f'reference-image = "{INPUT}:/ref"'] if b1.reference is not None else []),
-        "", "[output]",
+        "wrapped-phase = false",
+        *([f'reference-image = "{INPUT}:/ref"'] if b1.reference is not None else []),
+        "",
+        "[output]",
         *([f'electric-conductivity = "{OUTPUT}:/sigma"'] if "sigma" in outputs else []),
-        *([f'relative-permittivity = "{OUTPUT}:/epsr"'] if "epsr" in outputs else []), "",
+        *([f'relative-permittivity = "{OUTPUT}:/epsr"'] if "epsr" in outputs else []),
+        "",
         "[parameter.savitzky-golay]",
-    ]  # fmt: skip
+    ]
     if s.method == "automatic":
-        lines += [f"sizes = [{', '.join(_list(v) for v in s.sizes)}]",
-                  f"shapes = {_list([SHAPES.index(v) for v in s.shapes])}", f"degree = {s.degree}"]  # fmt: skip
+        lines += [
+            f"sizes = [{', '.join(_list(v) for v in s.sizes)}]",
+            f"shapes = {_list([SHAPES.index(v) for v in s.shapes])}",
+            f"degree = {s.degree}",
+        ]
     else:
-        lines += [f"size = {_list(s.size)}", f"shape = {SHAPES.index(s.shape)}", f"degree = {s.degree}",
-                  f"weight-param = {_real(s.weight_param)}"]  # fmt: skip
+        lines += [
+            f"size = {_list(s.size)}",
+            f"shape = {SHAPES.index(s.shape)}",
+            f"degree = {s.degree}",
+            f"weight-param = {_real(s.weight_param)}",
+        ]
     lines += ["", *_parameters(b1, s)]
     if s.post is not None:
         lines += ["", "[postprocessing]"]
-        lines += [f'output-{long} = "{OUTPUT}:/{n}_post"' for n, long in (("sigma", "electric-conductivity"),
-                  ("epsr", "relative-permittivity")) if n in outputs]  # fmt: skip
-        lines += [f"kernel-size = {_list(s.post.size)}", f"kernel-shape = {SHAPES.index(s.post.shape)}",
-                  f"weight-param = {_real(s.post.weight_param)}"]  # fmt: skip
+        lines += [
+            f'output-{long} = "{OUTPUT}:/{n}_post"'
+            for n, long in (("sigma", "electric-conductivity"), ("epsr", "relative-permittivity"))
+            if n in outputs
+        ]
+        lines += [
+            f"kernel-size = {_list(s.post.size)}",
+            f"kernel-shape = {SHAPES.index(s.post.shape)}",
+            f"weight-param = {_real(s.post.weight_param)}",
+        ]
     return "\n".join(lines) + "\n"
 
 
 def _parameters(b1: B1Map, s: Settings) -> list[str]:
     lines: list[str] = []
     if s.method == "convection-reaction":
-        lines += ["[parameter.dirichlet]", f"electric-conductivity = {_real(s.dirichlet[0])}",
-                  f"relative-permittivity = {_real(s.dirichlet[1])}", ""]  # fmt: skip
+        lines += [
+            "[parameter.dirichlet]",
+            f"electric-conductivity = {_real(s.dirichlet[0])}",
+            f"relative-permittivity = {_real(s.dirichlet[1])}",
+            "",
+        ]
     if s.method == "gradient" and s.seeds:
-        lines += ["[parameter.seed-point]", "use-seed-point = true",
-                  f"coordinates = [{', '.join(_list(p.voxel) for p in s.seeds)}]",
-                  f"electric-conductivity = {_list([float(p.conductivity) for p in s.seeds])}",
-                  f"relative-permittivity = {_list([float(p.permittivity) for p in s.seeds])}", ""]  # fmt: skip
+        lines += [
+            "[parameter.seed-point]",
+            "use-seed-point = true",
+            f"coordinates = [{', '.join(_list(p.voxel) for p in s.seeds)}]",
+            f"electric-conductivity = {_list([float(p.conductivity) for p in s.seeds])}",
+            f"relative-permittivity = {_list([float(p.permittivity) for p in s.seeds])}",
+            "",
+        ]
     elif s.method == "gradient":
-        lines += ["[parameter.regularization]", f"regularization-coefficient = {_real(s.regularisation)}",
-                  f"gradient-tolerance = {_real(s.gradient_tolerance)}", ""]  # fmt: skip
+        lines += [
+            "[parameter.regularization]",
+            f"regularization-coefficient = {_real(s.regularisation)}",
+            f"gradient-tolerance = {_real(s.gradient_tolerance)}",
+            "",
+        ]
     lines.append("[parameter]")
     if s.method in ("convection-reaction", "gradient"):
         chosen = s.slice_of(b1)
@@ -239,10 +288,17 @@ def read_case(case: Case) -> PropertyMap:
             if value is not None:
                 flags[there & mask & (value < least)] |= np.uint8(Flag.UNPHYSICAL)
     return PropertyMap(
-        grid=case.b1.grid, frequency_Hz=case.b1.frequency_Hz, conductivity=sigma, permittivity=epsr, flags=flags, **u,
-        method=f"EPTlib {case.settings.method}", settings=dict(vars(case.settings)), affine=case.b1.affine,
+        grid=case.b1.grid,
+        frequency_Hz=case.b1.frequency_Hz,
+        conductivity=sigma,
+        permittivity=epsr,
+        flags=flags,
+        **u,
+        method=f"EPTlib {case.settings.method}",
+        settings=dict(vars(case.settings)),
+        affine=case.b1.affine,
         axis_codes=case.b1.axis_codes,
-    )  # fmt: skip
+    )
 
 
 def _read(case: Case, name: str) -> np.ndarray:

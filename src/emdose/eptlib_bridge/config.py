@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from emdose.ept import filters
-from emdose.ept.b1map import B1Map
-from emdose.ept.gradient import Gradient, Seed
-from emdose.ept.property_map import Flag, PropertyMap
+from emdose.ept.maps import filters
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.maps.property_map import Flag, PropertyMap
+from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.eptlib_bridge.settings import METHODS, SHAPES, Filter, Method, Settings
 from emdose.errors import EmdoseWarning, InputError
-from emdose.io.datasets import write_datasets
-from emdose.io.files import read_bytes
-from emdose.io.maps3d import read_map
-from emdose.models.grid import Grid
+from emdose.io.disk.datasets import write_datasets
+from emdose.io.disk.files import read_bytes
+from emdose.io.maps.maps3d import read_map
+from emdose.models.grids.grid import Grid
 
 LARGEST = 2**20
 LONG = {"conductivity": "electric-conductivity", "permittivity": "relative-permittivity"}
@@ -127,8 +127,13 @@ def read_config(path: Path | str) -> Job:
         table.get(key, str)
     code = table.get("method", int)
     if code not in METHODS:
-        raise InputError("unknown method", file=file, field="method", found=code,
-                         expected=", ".join(f"{c} ({n})" for c, n in METHODS.items()))  # fmt: skip
+        raise InputError(
+            "unknown method",
+            file=file,
+            field="method",
+            found=code,
+            expected=", ".join(f"{c} ({n})" for c, n in METHODS.items()),
+        )
     size, step = table.get("mesh.size", int, count=3), table.get("mesh.step", float, count=3)
     frequency = table.get("input.frequency", float)
     grid = Grid(size, step)
@@ -214,27 +219,44 @@ def _settings(table: _Table, method: str, size: tuple[int, int, int]) -> Setting
             table.values.get("parameter", {}).get("savitzky-golay", {}).get(k) for k in ("sizes", "shapes")
         )
         try:
-            common |= {"sizes": tuple((int(a), int(b), int(c)) for a, b, c in sizes),
-                       "shapes": tuple(SHAPES[s] for s in shapes)}  # fmt: skip
+            common |= {
+                "sizes": tuple((int(a), int(b), int(c)) for a, b, c in sizes),
+                "shapes": tuple(SHAPES[s] for s in shapes),
+            }
         except (TypeError, ValueError, IndexError):
-            raise InputError("bad list of kernels", file=table.file, field=f"{sg}.sizes", found=sizes,
-                             expected="sizes = [[x, y, z], ...] and shapes = [0 to 2, ...]") from None  # fmt: skip
+            raise InputError(
+                "bad list of kernels",
+                file=table.file,
+                field=f"{sg}.sizes",
+                found=sizes,
+                expected="sizes = [[x, y, z], ...] and shapes = [0 to 2, ...]",
+            ) from None
         common["unphysical"] = table.get(f"{par}.unphysical-values", bool, False)
     else:
-        common |= {"size": table.get(f"{sg}.size", int, (1, 1, 1), count=3), "shape": table.shape(f"{sg}.shape", 0),
-                   "weight_param": table.get(f"{sg}.weight-param", float, 0.05)}  # fmt: skip
+        common |= {
+            "size": table.get(f"{sg}.size", int, (1, 1, 1), count=3),
+            "shape": table.shape(f"{sg}.shape", 0),
+            "weight_param": table.get(f"{sg}.weight-param", float, 0.05),
+        }
     if method in ("helmholtz", "automatic"):
         common["variance"] = bool(table.text(f"{par}.output-variance"))
     else:
         common["volume"] = table.get(f"{par}.volume-tomography", bool, False)
         chosen = table.get(f"{par}.imaging-slice", int, size[2] // 2)
         if not common["volume"] and not 0 <= chosen < size[2]:
-            raise InputError("no such slice", file=table.file, field=f"{par}.imaging-slice", found=chosen,
-                             expected=f"0 to {size[2] - 1}")  # fmt: skip
+            raise InputError(
+                "no such slice",
+                file=table.file,
+                field=f"{par}.imaging-slice",
+                found=chosen,
+                expected=f"0 to {size[2] - 1}",
+            )
         common["imaging_slice"] = chosen
     if method == "convection-reaction":
-        common["dirichlet"] = (table.get(f"{par}.dirichlet.electric-conductivity", float, 0.0),
-                               table.get(f"{par}.dirichlet.relative-permittivity", float, 1.0))  # fmt: skip
+        common["dirichlet"] = (
+            table.get(f"{par}.dirichlet.electric-conductivity", float, 0.0),
+            table.get(f"{par}.dirichlet.relative-permittivity", float, 1.0),
+        )
         if table.get(f"{par}.artificial-diffusion", bool, False):
             common["diffusion"] = table.get(f"{par}.artificial-diffusion-coefficient", float, 0.0)
         common["max_iterations"] = table.get(f"{par}.max-iterations", int, 1000)
@@ -247,9 +269,11 @@ def _settings(table: _Table, method: str, size: tuple[int, int, int]) -> Setting
             common["seeds"] = _seeds(table, f"{par}.seed-point")
     post = table.values.get("postprocessing", {})
     if any(post.get(f"output-{long}") for long in LONG.values()):
-        common["post"] = Filter(table.get("postprocessing.kernel-size", int, (1, 1, 1), count=3),
-                                table.shape("postprocessing.kernel-shape", 2),
-                                table.get("postprocessing.weight-param", float, 0.10))  # fmt: skip
+        common["post"] = Filter(
+            table.get("postprocessing.kernel-size", int, (1, 1, 1), count=3),
+            table.shape("postprocessing.kernel-shape", 2),
+            table.get("postprocessing.weight-param", float, 0.10),
+        )
     return Settings(**common)
 
 
@@ -258,8 +282,13 @@ def _seeds(table: _Table, key: str) -> tuple[Seed, ...]:
     points = values.get("coordinates")
     count = len(points) if isinstance(points, list) else 0
     if not count or not all(isinstance(p, list) and len(p) == 3 and all(type(i) is int for i in p) for p in points):
-        raise InputError("bad seed points", file=table.file, field=f"{key}.coordinates", found=points,
-                         expected="[[i, j, k], ...] voxel indices")  # fmt: skip
+        raise InputError(
+            "bad seed points",
+            file=table.file,
+            field=f"{key}.coordinates",
+            found=points,
+            expected="[[i, j, k], ...] voxel indices",
+        )
     sigma = table.get(f"{key}.electric-conductivity", float, count=count)
     epsr = table.get(f"{key}.relative-permittivity", float, count=count)
     return tuple(Seed(tuple(p), s, e) for p, s, e in zip(points, sigma, epsr, strict=True))
@@ -291,8 +320,9 @@ def _b1(table: _Table, grid: Grid, frequency: float, reference: str) -> B1Map:
         raise InputError("both trx-phase and tx-phase given", file=table.file, field="input", expected="one of them")
     channels, receivers = table.get("input.tx-channels", int, 1), table.get("input.rx-channels", int, 1)
     if receivers != 1:
-        raise InputError("several receive channels", file=table.file, field="input.rx-channels", found=receivers,
-                         expected="1")  # fmt: skip
+        raise InputError(
+            "several receive channels", file=table.file, field="input.rx-channels", found=receivers, expected="1"
+        )
     many = channels > 1
 
     def load(address: str) -> np.ndarray | None:
@@ -304,8 +334,15 @@ def _b1(table: _Table, grid: Grid, frequency: float, reference: str) -> B1Map:
     magnitude, phase = load(sens), load(trx or tx)
     if magnitude is None and phase is None:
         raise InputError("neither tx-sensitivity nor trx-phase given", file=table.file, field="input")
-    return B1Map(grid, frequency, magnitude=magnitude, phase=phase, phase_kind="transmit" if tx else "transceive",
-                 reference=None if not reference else _map(table, reference, grid), source=str(table.file))  # fmt: skip
+    return B1Map(
+        grid,
+        frequency,
+        magnitude=magnitude,
+        phase=phase,
+        phase_kind="transmit" if tx else "transceive",
+        reference=None if not reference else _map(table, reference, grid),
+        source=str(table.file),
+    )
 
 
 def _wildcards(table: _Table, address: str, channel: int) -> str:
@@ -319,16 +356,26 @@ def _map(table: _Table, address: str, grid: Grid) -> np.ndarray:
     values = read_map(f"{name}:{dataset}", "input", "zyx").values
     if values.shape != grid.shape:
         hint = "; its axes are reversed" if values.shape == grid.shape[::-1] else ""
-        raise InputError(f"shape does not fit mesh.size{hint}", file=table.file, field=address, found=values.shape,
-                         expected=f"{grid.shape} as (x, y, z), stored as (z, y, x)")  # fmt: skip
+        raise InputError(
+            f"shape does not fit mesh.size{hint}",
+            file=table.file,
+            field=address,
+            found=values.shape,
+            expected=f"{grid.shape} as (x, y, z), stored as (z, y, x)",
+        )
     return values
 
 
-def _only_filter(table: _Table, grid: Grid, frequency: float,
-                 settings: Settings) -> tuple[PropertyMap, np.ndarray | None]:  # fmt: skip
+def _only_filter(
+    table: _Table, grid: Grid, frequency: float, settings: Settings
+) -> tuple[PropertyMap, np.ndarray | None]:
     if settings.post is None:
-        raise InputError("nothing to filter to", file=table.file, field="postprocessing",
-                         expected="output-electric-conductivity or output-relative-permittivity")  # fmt: skip
+        raise InputError(
+            "nothing to filter to",
+            file=table.file,
+            field="postprocessing",
+            expected="output-electric-conductivity or output-relative-permittivity",
+        )
     found: dict[str, Any] = {}
     for name, long in LONG.items():
         address, variance = (table.text(f"postprocessing.input-{long}{end}") for end in ("", "-variance-map"))
@@ -341,8 +388,15 @@ def _only_filter(table: _Table, grid: Grid, frequency: float,
         raise InputError("nothing to filter", file=table.file, field="postprocessing.input-electric-conductivity")
     there = np.logical_and.reduce([np.isfinite(found[n]) for n in LONG if n in found])
     reference = table.text("postprocessing.input-reference-image")
-    maps = PropertyMap(grid, frequency, found.pop("conductivity", None), found.pop("permittivity", None),
-                       np.where(there, 0, Flag.NO_FIT).astype(np.uint8), **found, method="read")  # fmt: skip
+    maps = PropertyMap(
+        grid,
+        frequency,
+        found.pop("conductivity", None),
+        found.pop("permittivity", None),
+        np.where(there, 0, Flag.NO_FIT).astype(np.uint8),
+        **found,
+        method="read",
+    )
     return maps, _map(table, reference, grid) if reference else None
 
 

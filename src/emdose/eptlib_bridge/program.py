@@ -12,8 +12,8 @@ import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from emdose.ept.b1map import B1Map
-from emdose.ept.property_map import PropertyMap
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.maps.property_map import PropertyMap
 from emdose.eptlib_bridge import versions
 from emdose.eptlib_bridge.case import Case, read_case, write_case
 from emdose.eptlib_bridge.settings import Settings
@@ -22,8 +22,12 @@ from emdose.errors import EmdoseWarning
 
 NAME = "EPTlib_app"
 VARIABLE = "EMDOSE_EPTLIB"
-CRASHES = {134: "aborted (an input file that is missing or unreadable, or out of memory)", 136: "arithmetic exception",
-           137: "killed (out of memory?)", 139: "segmentation fault"}  # fmt: skip
+CRASHES = {
+    134: "aborted (an input file that is missing or unreadable, or out of memory)",
+    136: "arithmetic exception",
+    137: "killed (out of memory?)",
+    139: "segmentation fault",
+}
 
 
 @dataclass(frozen=True)
@@ -68,8 +72,10 @@ def find_program(program: Path | str | None = None) -> Path:
         found = shutil.which(str(Path(named) / NAME))
     if found is None:
         where = f"'{named}' is not a program" if named else f"no {NAME} on the search path"
-        raise EptlibError(f"EPTlib not found: {where}; install it from https://eptlib.github.io and give its path as "
-                          f"program= or in {VARIABLE}")  # fmt: skip
+        raise EptlibError(
+            f"EPTlib not found: {where}; install it from https://eptlib.github.io and give its path as "
+            f"program= or in {VARIABLE}"
+        )
     return Path(found).absolute()
 
 
@@ -156,8 +162,13 @@ def reconstruct(
     case = write_case(folder, b1, settings)
     report = run_case(case, program, timeout_s, threads)
     maps = read_case(case)
-    about = {"version": versions.text(report.version), "seconds": report.seconds, "notes": report.notes,
-             "iterations": report.iterations, "residual": report.residual}  # fmt: skip
+    about = {
+        "version": versions.text(report.version),
+        "seconds": report.seconds,
+        "notes": report.notes,
+        "iterations": report.iterations,
+        "residual": report.residual,
+    }
     return replace(maps, settings={**maps.settings, **about})
 
 
@@ -176,8 +187,10 @@ def judge(code: int, log: str, errors: str = "") -> None:
         raise EptlibError(f"EPTlib: {fatal[1].strip()}")
     ignored = re.findall(r"WARNING in config file: Wrong data format '([^'\n]+)'", log)
     if ignored:
-        raise EptlibError(f"EPTlib ignored {', '.join(ignored)} and took its default: wrong type of value (an integer "
-                          "for a real number?)")  # fmt: skip
+        raise EptlibError(
+            f"EPTlib ignored {', '.join(ignored)} and took its default: wrong type of value (an integer "
+            "for a real number?)"
+        )
     if code == 0:
         return
     if code == 1:
@@ -202,8 +215,17 @@ def _execute(command: list[str], folder: Path | None, timeout_s: float, threads:
     if threads is not None:
         environment["OMP_NUM_THREADS"] = str(threads)
     try:
-        done = subprocess.run(command, cwd=folder, env=environment, timeout=timeout_s, capture_output=True, check=False,
-                              text=True, errors="replace", stdin=subprocess.DEVNULL)  # fmt: skip
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment,
+            timeout=timeout_s,
+            capture_output=True,
+            check=False,
+            text=True,
+            errors="replace",
+            stdin=subprocess.DEVNULL,
+        )
     except subprocess.TimeoutExpired:
         raise EptlibError(f"EPTlib did not end within {timeout_s:g} s and was stopped") from None
     except OSError as error:

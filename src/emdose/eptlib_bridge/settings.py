@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emdose.ept.automatic import AutomaticHelmholtz
-from emdose.ept.b1map import B1Map
-from emdose.ept.convection_reaction import ConvectionReaction
-from emdose.ept.gradient import Gradient, Seed
-from emdose.ept.helmholtz import Helmholtz
-from emdose.ept.kernels import SavitzkyGolay
+from emdose.ept.local.automatic import AutomaticHelmholtz
+from emdose.ept.local.helmholtz import Helmholtz
+from emdose.ept.local.savitzky_golay import SavitzkyGolay
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.transport.convection_reaction import ConvectionReaction
+from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.errors import InputError
 
 METHODS = {0: "helmholtz", 1: "convection-reaction", 2: "gradient", 100: "automatic"}
@@ -109,11 +109,19 @@ class Settings:
         if self.degree < 2:
             raise InputError("degree too low", field="degree", found=self.degree, expected="2 or more")
         if self.dirichlet[0] < 0 or self.dirichlet[1] < 1:
-            raise InputError("boundary value out of range", field="dirichlet", found=self.dirichlet,
-                             expected="a conductivity >= 0 and a relative permittivity >= 1")  # fmt: skip
+            raise InputError(
+                "boundary value out of range",
+                field="dirichlet",
+                found=self.dirichlet,
+                expected="a conductivity >= 0 and a relative permittivity >= 1",
+            )
         if self.method == "automatic" and (not self.sizes or len(self.sizes) != len(self.shapes)):
-            raise InputError("kernels to choose from missing", field="sizes", found=len(self.sizes),
-                             expected="as many sizes as shapes, at least one")  # fmt: skip
+            raise InputError(
+                "kernels to choose from missing",
+                field="sizes",
+                found=len(self.sizes),
+                expected="as many sizes as shapes, at least one",
+            )
 
     def slice_of(self, b1: B1Map) -> int | None:
         """Index of the slice that is reconstructed; None for the volume."""
@@ -137,21 +145,35 @@ class Settings:
             shape = self._masked_shape(b1) if with_reference else self.shape
             return self._helmholtz(form, shape, self.size, with_reference)
         if self.method == "automatic":
-            kernels = tuple(self._helmholtz(form, shape, size, False)
-                            for shape, size in zip(self.shapes, self.sizes, strict=True))  # fmt: skip
+            kernels = tuple(
+                self._helmholtz(form, shape, size, False) for shape, size in zip(self.shapes, self.sizes, strict=True)
+            )
             return AutomaticHelmholtz(kernels, physical=not self.unphysical)
         chosen = self.slice_of(b1)
         slices = None if chosen is None else (chosen,)
         if self.method == "gradient":
-            return Gradient(volume=self.volume, slices=slices, kernel=self._masked_shape(b1), radius=self.size,
-                            degree=self.degree,
-                            local_only=not self.full_run, seeds=tuple(self.seeds),
-                            regularisation=0.0 if self.seeds else self.regularisation)  # fmt: skip
+            return Gradient(
+                volume=self.volume,
+                slices=slices,
+                kernel=self._masked_shape(b1),
+                radius=self.size,
+                degree=self.degree,
+                local_only=not self.full_run,
+                seeds=tuple(self.seeds),
+                regularisation=0.0 if self.seeds else self.regularisation,
+            )
         boundary = (self.dirichlet[0], self.dirichlet[1])
         if self.diffusion is None:
             return ConvectionReaction(volume=self.volume, slices=slices, boundary=boundary)
-        return ConvectionReaction(volume=self.volume, slices=slices, kernel=self.shape, radius=self.size,
-                                  degree=self.degree, boundary=boundary, diffusion=self.diffusion)  # fmt: skip
+        return ConvectionReaction(
+            volume=self.volume,
+            slices=slices,
+            kernel=self.shape,
+            radius=self.size,
+            degree=self.degree,
+            boundary=boundary,
+            diffusion=self.diffusion,
+        )
 
     def _masked_shape(self, b1: B1Map) -> str:
         kernel = SavitzkyGolay(self.shape, self.size, self.degree, b1.grid.spacing_m)
@@ -160,7 +182,21 @@ class Settings:
     def _helmholtz(self, form: str, shape: str, size: Size, reference: bool) -> Helmholtz:
         noisy = self.variance or self.method == "automatic"
         if reference:
-            return Helmholtz(kernel=shape, radius=size, degree=self.degree, method=form, support="tissue",
-                             contrast=self.weight_param, uncertainty=noisy)  # fmt: skip
-        return Helmholtz(kernel=shape, radius=size, degree=self.degree, method=form, support="window",
-                         centre="voxel", uncertainty=noisy)  # fmt: skip
+            return Helmholtz(
+                kernel=shape,
+                radius=size,
+                degree=self.degree,
+                method=form,
+                support="tissue",
+                contrast=self.weight_param,
+                uncertainty=noisy,
+            )
+        return Helmholtz(
+            kernel=shape,
+            radius=size,
+            degree=self.degree,
+            method=form,
+            support="window",
+            centre="voxel",
+            uncertainty=noisy,
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from emdose.ept.b1map import B1Map
+from emdose.ept.maps.b1map import B1Map
 from emdose.eptlib_bridge.settings import Settings
 from emdose.errors import EmdoseError
 
@@ -49,13 +49,17 @@ def known_defects(version: Version, settings: Settings, b1: B1Map) -> list[str]:
     found = []
     both = b1.magnitude is not None and b1.phase is not None
     if settings.method == "helmholtz" and settings.variance and both and version <= (0, 4, 4):
-        found.append("the variance of complex Helmholtz is wrong: residual norms of both parts are squared as one "
-                     "complex number (up to 1.8 times too large, or negative)")  # fmt: skip
+        found.append(
+            "the variance of complex Helmholtz is wrong: residual norms of both parts are squared as one "
+            "complex number (up to 1.8 times too large, or negative)"
+        )
     if settings.degree > 2 and min(b1.grid.spacing_m) * min(settings.size) < 1e-3 and version <= (0, 4, 4):
         found.append("high degrees of a small window are dropped: its monomials are in metres")
     if settings.method == "gradient" and settings.full_run and not settings.seeds and settings.gradient_tolerance == 0:
-        found.append("gradient EPT without seeds regularises no voxel when the gradient tolerance is 0 (its default): "
-                     "the result is not determined")  # fmt: skip
+        found.append(
+            "gradient EPT without seeds regularises no voxel when the gradient tolerance is 0 (its default): "
+            "the result is not determined"
+        )
     if settings.method == "automatic" and both and version <= (0, 4, 4):
         found.append("the automatic kernel uses the phase alone")
     if settings.method in ("helmholtz", "automatic") and b1.wrapped and settings.variance:

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.io import vtk
-from emdose.io.atomic import write_bytes
-from emdose.io.files import read_bytes, sha256
-from emdose.models import metals
-from emdose.models.implants import Implant, Part
-from emdose.models.metals import Metal
-from emdose.models.surfaces import Surface, closed_surface
+from emdose.io.disk.atomic import write_bytes
+from emdose.io.disk.files import read_bytes, sha256
+from emdose.io.maps import vtk
+from emdose.models.implants import metals
+from emdose.models.implants.implant import Implant, Part
+from emdose.models.implants.metals import Metal
+from emdose.models.implants.surface_repair import Surface, closed_surface
 
 FORMATS = ".stl, .ply, .obj, .vtk, .vtp, .vtu"
 UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "in": 0.0254, "inch": 0.0254}
@@ -151,14 +151,22 @@ def _read_stl(data: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     if head.startswith(b"solid") and (b"facet" in data[:4096].lower() or b"endsolid" in data.lower()):
         return _read_ascii_stl(data, path)
     if len(data) < 84:
-        raise InputError("not an STL file, or cut short", file=path, found=f"{len(data)} bytes",
-                         expected="a header of 84 bytes or the word 'solid'")  # fmt: skip
+        raise InputError(
+            "not an STL file, or cut short",
+            file=path,
+            found=f"{len(data)} bytes",
+            expected="a header of 84 bytes or the word 'solid'",
+        )
     if len(data) > 84 + 50 * count and count > 0:  # some programs write a few bytes after the last triangle
         rest = len(data) - 84 - 50 * count
         if rest < 50:
             return _loose(np.frombuffer(data, _STL, count, 84)["corners"].astype(float), path)
-    raise InputError("STL file cut short or damaged", file=path, found=f"{len(data)} bytes",
-                     expected=f"{84 + 50 * count} bytes for the {count} triangles in its header")  # fmt: skip
+    raise InputError(
+        "STL file cut short or damaged",
+        file=path,
+        found=f"{len(data)} bytes",
+        expected=f"{84 + 50 * count} bytes for the {count} triangles in its header",
+    )
 
 
 _STL = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
@@ -171,8 +179,12 @@ def _read_ascii_stl(data: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not at:
         raise InputError("no triangles", file=path, expected="'facet ... vertex x y z' in an ASCII STL file")
     if len(at) % 3 or b"endsolid" not in data[-4096:].lower() or at[-1] + 3 >= len(words):
-        raise InputError("STL file cut short", file=path, found=f"{len(at)} vertices",
-                         expected="three per triangle and 'endsolid' at the end")  # fmt: skip
+        raise InputError(
+            "STL file cut short",
+            file=path,
+            found=f"{len(at)} vertices",
+            expected="three per triangle and 'endsolid' at the end",
+        )
     try:
         corners = np.array([[float(x) for x in words[n + 1 : n + 4]] for n in at])
     except ValueError as error:
@@ -199,8 +211,11 @@ def _read_other(data: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
             mesh: Any = trimesh.load(io.BytesIO(data), file_type=kind, process=False, force="mesh", skip_materials=True)
             vertices, triangles = np.asarray(mesh.vertices, float), np.asarray(mesh.faces, np.int64)
     except Exception as error:  # whatever the reader stumbles over
-        raise InputError(f"cannot read this {kind.upper()} file: {type(error).__name__}: {error}", file=path,
-                         expected="an undamaged file") from None  # fmt: skip
+        raise InputError(
+            f"cannot read this {kind.upper()} file: {type(error).__name__}: {error}",
+            file=path,
+            expected="an undamaged file",
+        ) from None
     if triangles.ndim != 2 or not len(triangles):
         raise InputError("no triangles", file=path, expected="a closed surface of triangles")
     return vertices, triangles
@@ -216,9 +231,17 @@ def _stl_bytes(vertices: np.ndarray, triangles: np.ndarray) -> bytes:
 
 
 def _ply_bytes(vertices: np.ndarray, triangles: np.ndarray) -> bytes:
-    header = ["ply", "format binary_little_endian 1.0", "comment written by emdose", f"element vertex {len(vertices)}",
-              *(f"property double {a}" for a in "xyz"), f"element face {len(triangles)}",
-              "property list uchar int vertex_indices", "end_header", ""]  # fmt: skip
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        "comment written by emdose",
+        f"element vertex {len(vertices)}",
+        *(f"property double {a}" for a in "xyz"),
+        f"element face {len(triangles)}",
+        "property list uchar int vertex_indices",
+        "end_header",
+        "",
+    ]
     faces = np.zeros(len(triangles), [("count", "u1"), ("index", "<i4", 3)])
     faces["count"], faces["index"] = 3, triangles
     return "\n".join(header).encode() + vertices.astype("<f8").tobytes() + faces.tobytes()
@@ -231,8 +254,9 @@ def _check_size(surface: Surface, unit: str, file: Path) -> None:
         return
     sensible = [u for u in ("mm", "m", "cm", "in", "um") if 0.005 <= surface.size * UNITS[u] <= 0.6]
     hint = f"unit='{sensible[0]}' ({surface.size * UNITS[sensible[0]] * 1e3:.4g} mm)" if sensible else "another unit"
-    raise InputError(f"an implant of {_length_text(size)}", file=file, field="unit", found=unit,
-                     expected=f"perhaps {hint}")  # fmt: skip
+    raise InputError(
+        f"an implant of {_length_text(size)}", file=file, field="unit", found=unit, expected=f"perhaps {hint}"
+    )
 
 
 def _length_text(metres: float) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from emdose.circuits.network import Network
 from emdose.errors import InputError
-from emdose.io.atomic import replacing
-from emdose.solvers.network import Network
+from emdose.io.disk.atomic import replacing
 
 
 def write_touchstone(network: Network, path: Path | str) -> Path:
@@ -47,8 +47,9 @@ def touchstone_text(network: Network) -> str:
     out = network if same else network.renormalised(float(network.reference_ohm[0]))
     lines = ["! written by emdose", *(f"! Port[{n + 1}] = {name}" for n, name in enumerate(out.names))]
     if not same:
-        lines.append("! reference impedances before renormalisation: "
-                     + " ".join(f"{r:.15g}" for r in network.reference_ohm))  # fmt: skip
+        lines.append(
+            "! reference impedances before renormalisation: " + " ".join(f"{r:.15g}" for r in network.reference_ohm)
+        )
     lines.append(f"# Hz S RI R {out.reference_ohm[0]:.15g}")
     for f, s in zip(out.frequencies_Hz, out.s, strict=True):
         # Two ports are written column by column, more row by row in lines of four.
@@ -85,7 +86,8 @@ def read_touchstone(path: Path | str) -> Network:
     try:
         return Network.from_skrf(skrf.Network(str(path)))
     except InputError as error:
-        raise InputError(error.problem, file=path, field=error.field, found=error.found,
-                         expected=error.expected) from None  # fmt: skip
+        raise InputError(
+            error.problem, file=path, field=error.field, found=error.found, expected=error.expected
+        ) from None
     except Exception as error:
         raise InputError(f"cannot be read: {error}", file=path, expected="a Touchstone file") from None

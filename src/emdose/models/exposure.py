@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
-    from emdose.models.circuit_coils import CircuitCoil
-    from emdose.models.coils import Coil, PlaneWave
-    from emdose.models.phantoms import Phantom
+    from emdose.models.bodies import Phantom
+    from emdose.models.coils.circuit import CircuitCoil
+    from emdose.models.coils.ideal import Coil, PlaneWave
 
 LOWEST_FREQUENCY_HZ = 1e3
 HIGHEST_FREQUENCY_HZ = 1e11

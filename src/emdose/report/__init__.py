@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from emdose.io.ept_results import EptResult
-    from emdose.io.implant_results import ImplantResult
-    from emdose.io.results import RunResult
+    from emdose.scenarios.kinds.ept.result import EptResult
+    from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
+    from emdose.scenarios.kinds.rf.result import RunResult
 
 __all__ = ["write_report"]
 
@@ -16,7 +16,7 @@ __all__ = ["write_report"]
 def write_report(
     folder_or_result: Path | str | RunResult | EptResult | ImplantResult, path: Path | str | None = None
 ) -> Path:
-    """Write the report of a run as one self-contained HTML file; see :func:`emdose.report.html.write_report`."""
-    from emdose.report.html import write_report as write
+    """Write the report of a run as one self-contained HTML file; see :func:`emdose.report.page.write_report`."""
+    from emdose.report.page import write_report as write
 
     return write(folder_or_result, path)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from emdose.errors import EmdoseError, InputError, OutputError
-from emdose.io import atomic, results
+from emdose.io.disk import atomic, run_files
 from emdose.scenarios.loading import LoadedScenario, load
 
 State = Literal["new", "resumed", "finished"]
@@ -62,19 +62,24 @@ class RunFolder:
         """
         self._require_ours()
         self._require_idle()
-        lock = self.path / results.LOCK_FILE
+        lock = self.path / run_files.LOCK_FILE
         if lock.exists() and not force:
             earlier = self._earlier(lock)
             if earlier is None or earlier.sha256 != scenario.sha256:
                 raise InputError(
                     "the scenario has changed, cannot resume" if resume else "this folder belongs to another scenario",
-                    file=self.path, found=_difference(earlier, scenario), expected="another --out, or --force",
-                )  # fmt: skip
+                    file=self.path,
+                    found=_difference(earlier, scenario),
+                    expected="another --out, or --force",
+                )
             if self.finished:
                 return "finished"
             if any(self.checkpoint.glob("port-*.npz")) and not resume:
-                raise InputError("an unfinished run is here", file=self.path,
-                                 expected="--resume to go on with it, or --force to start again")  # fmt: skip
+                raise InputError(
+                    "an unfinished run is here",
+                    file=self.path,
+                    expected="--resume to go on with it, or --force to start again",
+                )
         self._make()
         self._clean(keep_checkpoint=resume and not force)
         atomic.write_text(lock, scenario.lock())
@@ -84,7 +89,7 @@ class RunFolder:
     @property
     def finished(self) -> bool:
         """Whether a run has been completed here: the summary is the last file to appear."""
-        return (self.path / results.SUMMARY_FILE).exists() and (self.path / results.RESULT_FILE).exists()
+        return (self.path / run_files.SUMMARY_FILE).exists() and (self.path / run_files.RESULT_FILE).exists()
 
     def release(self) -> None:
         """Stop owning the folder; what was made for a run that has left nothing of worth goes away."""
@@ -92,7 +97,7 @@ class RunFolder:
             (self.path / OWNER).unlink(missing_ok=True)
         if not self.finished and not self.checkpoint.exists():
             with contextlib.suppress(OSError):
-                (self.path / results.LOCK_FILE).unlink(missing_ok=True)
+                (self.path / run_files.LOCK_FILE).unlink(missing_ok=True)
                 for folder in reversed(self._made):
                     folder.rmdir()
 
@@ -105,9 +110,13 @@ class RunFolder:
             found = sorted(p.name for p in self.path.iterdir() if not p.name.endswith(atomic.PART) and p.name != OWNER)
         except OSError as error:
             raise atomic.output_error(error, self.path) from error
-        if found and results.LOCK_FILE not in found:
-            raise InputError("not a result folder of emdose", file=self.path, found=found[0],
-                             expected="an empty or new folder: choose another --out")  # fmt: skip
+        if found and run_files.LOCK_FILE not in found:
+            raise InputError(
+                "not a result folder of emdose",
+                file=self.path,
+                found=found[0],
+                expected="an empty or new folder: choose another --out",
+            )
 
     def _require_idle(self) -> None:
         import psutil
@@ -139,10 +148,10 @@ class RunFolder:
     def _clean(self, keep_checkpoint: bool) -> None:
         """Remove what an earlier run left: its results are not those of the run that begins."""
         ours = {
-            results.SUMMARY_FILE,
-            results.RESULT_FILE,
-            results.FIELDS_FILE,
-            results.REPORT_FILE,
+            run_files.SUMMARY_FILE,
+            run_files.RESULT_FILE,
+            run_files.FIELDS_FILE,
+            run_files.REPORT_FILE,
             OWNER,
             *self._listed(),
         }
@@ -157,7 +166,7 @@ class RunFolder:
     def _listed(self) -> list[str]:
         """Plain file names that the earlier run's summary lists as written by it."""
         with contextlib.suppress(InputError):
-            names = results.read_summary(self.path).get("files")
+            names = run_files.read_summary(self.path).get("files")
             return [n for n in names if isinstance(n, str) and n == Path(n).name] if isinstance(names, list) else []
         return []
 

@@ -14,13 +14,14 @@ from pydantic import ValidationError
 
 from emdose import __version__
 from emdose.errors import InputError
-from emdose.io import files, maps3d
-from emdose.scenarios import tables, text
+from emdose.io.disk import files
+from emdose.io.maps import maps3d
+from emdose.scenarios.shared import tables, toml
 
 KINDS = {
-    "rf": "emdose.scenarios.rf",
-    "ept": "emdose.scenarios.ept",
-    "implant-gradient": "emdose.scenarios.implant_gradient",
+    "rf": "emdose.scenarios.kinds.rf",
+    "ept": "emdose.scenarios.kinds.ept",
+    "implant-gradient": "emdose.scenarios.kinds.implant_gradient",
 }
 """Kinds of scenario and the module of each: it has the schema ``Scenario`` and the class ``Job`` that runs it."""
 
@@ -66,7 +67,7 @@ class LoadedScenario:
 
     def lock(self) -> str:
         """Text of scenario.lock.toml."""
-        return f"{LOCK_HEADER}# emdose {__version__}\n\n{text.dump(self.values())}"
+        return f"{LOCK_HEADER}# emdose {__version__}\n\n{toml.dump(self.values())}"
 
 
 def load(path: Path | str) -> LoadedScenario:
@@ -83,7 +84,7 @@ def load(path: Path | str) -> LoadedScenario:
         In one line: the file, the key, what stands there and what was expected.
     """
     path = Path(path)
-    return from_tables(text.read(path), path)
+    return from_tables(toml.read(path), path)
 
 
 def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
@@ -116,9 +117,12 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
     sha256 = _hash(checked, file)
     if checked.scenario.sha256 is not None and checked.scenario.sha256 != sha256:
         raise InputError(
-            "the scenario, or a file it names, is not the one that was locked", file=file, field="scenario.sha256",
-            found=checked.scenario.sha256[:12], expected=f"{sha256[:12]}...; remove this key to run it as it is now",
-        )  # fmt: skip
+            "the scenario, or a file it names, is not the one that was locked",
+            file=file,
+            field="scenario.sha256",
+            found=checked.scenario.sha256[:12],
+            expected=f"{sha256[:12]}...; remove this key to run it as it is now",
+        )
     return LoadedScenario(file, kind, checked, sha256)
 
 
@@ -150,8 +154,9 @@ def _hash(checked: Any, file: Path) -> str:
             contents[field] = files.sha256(name)
             contents |= {f"{field} {path.suffix}": files.sha256(path) for path in _companions(Path(name))}
         except InputError as error:
-            raise InputError(error.problem, file=file, field=field, found=name,
-                             expected="a file, named relative to the scenario") from None  # fmt: skip
+            raise InputError(
+                error.problem, file=file, field=field, found=name, expected="a file, named relative to the scenario"
+            ) from None
     plain: dict[str, Any] = checked.model_dump()
     plain["scenario"].pop("sha256")
     for field, address in tables.files_of(checked).items():
@@ -160,7 +165,7 @@ def _hash(checked: Any, file: Path) -> str:
         for key in above:
             table = table[key]
         table[last] = address.removeprefix(maps3d.file_of(address)) or None  # the dataset inside the file counts
-    return text.digest({"tables": plain, "files": contents})
+    return toml.digest({"tables": plain, "files": contents})
 
 
 def _companions(path: Path) -> list[Path]:

@@ -17,16 +17,23 @@ from typing import TYPE_CHECKING, Any
 
 from emdose import __version__, resources
 from emdose.errors import ConvergenceError, EmdoseWarning
-from emdose.io import atomic, results
-from emdose.io.checkpoint import PortCheckpoint
+from emdose.io.disk import atomic, run_files
+from emdose.io.disk.checkpoint import PortCheckpoint
 from emdose.scenarios.folder import RunFolder, State
 from emdose.scenarios.loading import LoadedScenario, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-DATABASES = ("gabriel_cole_cole.csv", "itis_v5_thermal.csv", "tissue_aliases.csv", "phantom_materials.csv",
-             "exposure_limits.csv", "metals.csv", "gradient_exposures.csv")  # fmt: skip
+DATABASES = (
+    "gabriel_cole_cole.csv",
+    "itis_v5_thermal.csv",
+    "tissue_aliases.csv",
+    "phantom_materials.csv",
+    "exposure_limits.csv",
+    "metals.csv",
+    "gradient_exposures.csv",
+)
 PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "cupy-cuda12x", "cupy-cuda13x")
 
 
@@ -91,10 +98,17 @@ def run(
     folder = RunFolder(out)
     state = folder.claim(scenario, resume=resume, force=force)
     if state == "finished":
-        return RunOutcome(folder.path, results.read_summary(folder.path), state)
+        return RunOutcome(folder.path, run_files.read_summary(folder.path), state)
     checkpoint = PortCheckpoint(folder.checkpoint, scenario.sha256)
-    tell({"stage": "claimed", "name": scenario.name, "folder": folder.path, "ports": checkpoint.ports,
-          "noun": getattr(scenario.module, "NOUN", "solved port")})  # fmt: skip
+    tell(
+        {
+            "stage": "claimed",
+            "name": scenario.name,
+            "folder": folder.path,
+            "ports": checkpoint.ports,
+            "noun": getattr(scenario.module, "NOUN", "solved port"),
+        }
+    )
     try:
         with _heard() as heard:
             tell({"stage": "phantom"})
@@ -120,7 +134,7 @@ def run(
     finally:
         folder.release()
     tell({"stage": "done"})
-    return RunOutcome(folder.path, results.read_summary(folder.path), state)
+    return RunOutcome(folder.path, run_files.read_summary(folder.path), state)
 
 
 def provenance(scenario: LoadedScenario) -> dict[str, Any]:
@@ -146,10 +160,10 @@ def provenance(scenario: LoadedScenario) -> dict[str, Any]:
 def _write(folder: Path, job: Any, outcome: Any, summary: dict[str, Any], scenario: LoadedScenario) -> None:
     with atomic.staging(folder) as stage:
         job.write(stage, outcome, summary)
-        stage.path(results.LOCK_FILE).write_text(scenario.lock(), encoding="utf-8")
+        stage.path(run_files.LOCK_FILE).write_text(scenario.lock(), encoding="utf-8")
         # The list tells a later --force what it may remove. The summary is last: its presence says that all is there.
-        summary = {**summary, "files": [*stage.names, results.SUMMARY_FILE]}
-        stage.path(results.SUMMARY_FILE).write_text(results.to_json(summary, indent=1) + "\n", encoding="utf-8")
+        summary = {**summary, "files": [*stage.names, run_files.SUMMARY_FILE]}
+        stage.path(run_files.SUMMARY_FILE).write_text(run_files.to_json(summary, indent=1) + "\n", encoding="utf-8")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.dosimetry.averaging import mass_average
+from emdose.dosimetry.averaging.cubic import mass_average
 from emdose.validation.cases.rows import Row, at_most, compare
 
 VALID = 3
@@ -28,13 +28,25 @@ def uniform_cube(device: Any) -> list[Row]:
         valid = np.asarray(flat.flag) == VALID
         side = np.asarray(flat.side_m)[valid]
         rows += [
-            compare(name, "sigma E^2 / (2 rho)", "average SAR [W/kg]", float(sar[0, 0, 0]),
-                    float(np.asarray(flat.value)[valid].max()), 1e-6),
-            compare(name, "(m / rho)^(1/3)", "side of the cube [m]", (mass / density) ** (1 / 3),
-                    float(side.max()), 1e-6),
-            at_most(name, "symmetry of the cube", "largest error of the average of linear SAR [W/kg]",
-                    float(np.abs(np.asarray(tilted.value) - slope)[valid].max()), 1e-6),
-        ]  # fmt: skip
+            compare(
+                name,
+                "sigma E^2 / (2 rho)",
+                "average SAR [W/kg]",
+                float(sar[0, 0, 0]),
+                float(np.asarray(flat.value)[valid].max()),
+                1e-6,
+            ),
+            compare(
+                name, "(m / rho)^(1/3)", "side of the cube [m]", (mass / density) ** (1 / 3), float(side.max()), 1e-6
+            ),
+            at_most(
+                name,
+                "symmetry of the cube",
+                "largest error of the average of linear SAR [W/kg]",
+                float(np.abs(np.asarray(tilted.value) - slope)[valid].max()),
+                1e-6,
+            ),
+        ]
     return rows
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import MU_0
-from emdose.models import implant_shapes
-from emdose.solvers.bem import ChargeOperator
-from emdose.solvers.bem_mesh import Surface
-from emdose.solvers.thin_skin import thin_skin_power
+from emdose.models.implants import shapes
+from emdose.solvers.eddy.thin_skin.power import thin_skin_power
+from emdose.solvers.surface.charges import ChargeOperator
+from emdose.solvers.surface.mesh import Surface
 from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.closed_forms.eddy_sphere import sphere_power
 
@@ -21,7 +21,7 @@ from emdose.validation.closed_forms.eddy_sphere import sphere_power
 def charges(device: Any) -> list[Row]:
     """A skull between brain and scalp in a growing uniform magnetic field: E = r x dB/dt / 2 whatever the layers."""
     be = backend.get(device)
-    part = implant_shapes.sphere(1.0, subdivisions=3).parts[0]
+    part = shapes.sphere(1.0, subdivisions=3).parts[0]
     v, t = np.asarray(part.vertices), np.asarray(part.triangles)
     radii, conductivity = (0.085, 0.080, 0.075), (0.0, 0.33, 0.01, 0.33)
     surface = Surface(np.concatenate([r * v for r in radii]), np.concatenate([t + k * len(v) for k in range(3)]))
@@ -43,14 +43,20 @@ def charges(device: Any) -> list[Row]:
 def thin_skin(device: Any) -> list[Row]:
     """A solid sphere at two skin depths."""
     radius, sigma = 0.015, 1.16e6
-    implant = implant_shapes.sphere(radius, subdivisions=3)
+    implant = shapes.sphere(radius, subdivisions=3)
     frequencies = [1 / (math.pi * MU_0 * sigma * (depth * radius) ** 2) for depth in (0.3, 0.1)]
     found = thin_skin_power(implant, frequencies, backend.get(device))
     return [
-        compare(f"thin skin, sphere, depth {depth:g} radii", "closed form", "power [W per (T/s)^2]",
-                sphere_power(radius, sigma, f), float(matrix[0, 0].real), tolerance)
+        compare(
+            f"thin skin, sphere, depth {depth:g} radii",
+            "closed form",
+            "power [W per (T/s)^2]",
+            sphere_power(radius, sigma, f),
+            float(matrix[0, 0].real),
+            tolerance,
+        )
         for depth, f, matrix, tolerance in zip((0.3, 0.1), frequencies, found.matrix, (0.012, 0.006), strict=True)
-    ]  # fmt: skip
+    ]
 
 
 CASES = {"charges": charges, "thin-skin": thin_skin}

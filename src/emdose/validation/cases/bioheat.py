@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from emdose import backend
-from emdose.solvers.bioheat_adi import Stepper
-from emdose.solvers.bioheat_materials import Metals, mixed_conductivity
-from emdose.solvers.bioheat_problem import HeatMaps, HeatProblem
-from emdose.solvers.heat_solution import heat, steady
+from emdose.compute import backend
+from emdose.solvers.heat.materials import Metals, mixed_conductivity
+from emdose.solvers.heat.problem import HeatMaps, HeatProblem
+from emdose.solvers.heat.rise import heat, steady
+from emdose.solvers.heat.stepping import Stepper
 from emdose.validation.cases.rows import Row, at_least, at_most, compare
 from emdose.validation.closed_forms import heat as exact
 
@@ -23,11 +23,22 @@ def uniform(device: Any) -> list[Row]:
     for name, perfusion in (("without perfusion", 0.0), ("with perfusion", W)):
         found = heat(_block(shape, 2e-3, perfusion), np.full((1, *shape), 2e3), 900.0, device=device)
         rows += [
-            compare(f"uniform source, {name}", "closed form", "rise after 900 s [K]",
-                    float(exact.uniform(2e3, C, perfusion, 900.0)), float(found.final.max()), 2e-3),
-            at_most(f"uniform source, {name}", "conservation of energy", "unaccounted heat over supplied",
-                    found.balance_error, 1e-3),
-        ]  # fmt: skip
+            compare(
+                f"uniform source, {name}",
+                "closed form",
+                "rise after 900 s [K]",
+                float(exact.uniform(2e3, C, perfusion, 900.0)),
+                float(found.final.max()),
+                2e-3,
+            ),
+            at_most(
+                f"uniform source, {name}",
+                "conservation of energy",
+                "unaccounted heat over supplied",
+                found.balance_error,
+                1e-3,
+            ),
+        ]
     return rows
 
 
@@ -67,8 +78,15 @@ def slab(device: Any) -> list[Row]:
     n, h = 40, 1e-3
     active = np.zeros((n + 2, 3, 3), bool)
     active[1:-1] = True
-    maps = HeatMaps((h, h, h), np.full(active.shape, C), np.full(active.shape, K), np.zeros(active.shape), active,
-                    surface_W_m2_K=20.0, edges="insulated")  # fmt: skip
+    maps = HeatMaps(
+        (h, h, h),
+        np.full(active.shape, C),
+        np.full(active.shape, K),
+        np.zeros(active.shape),
+        active,
+        surface_W_m2_K=20.0,
+        edges="insulated",
+    )
     q, x = np.where(active, 1e4, 0.0)[None], (np.arange(n) + 0.5) * h
     rows = []
     for name, t in (("after 600 s", 600.0), ("steady", np.inf)):
@@ -95,11 +113,22 @@ def ball(device: Any) -> list[Row]:
     inside = share == 1
     reference = exact.heated_ball(r, a, 1e6, _CoCr.thermal_conductivity_W_m_K, K, perfusion)
     return [
-        at_most("perfused sphere, 6 voxels", "closed form", "largest error of the rise over its peak",
-                float(np.abs(found - expected).max() / expected.max()), 5e-3),
-        compare("metal ball in tissue, 6 voxels", "closed form", "mean rise of the metal [K]",
-                float(reference[inside].mean()), float(metal[inside].mean()), 1e-2),
-    ]  # fmt: skip
+        at_most(
+            "perfused sphere, 6 voxels",
+            "closed form",
+            "largest error of the rise over its peak",
+            float(np.abs(found - expected).max() / expected.max()),
+            5e-3,
+        ),
+        compare(
+            "metal ball in tissue, 6 voxels",
+            "closed form",
+            "mean rise of the metal [K]",
+            float(reference[inside].mean()),
+            float(metal[inside].mean()),
+            1e-2,
+        ),
+    ]
 
 
 class _CoCr:

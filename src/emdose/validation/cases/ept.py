@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emdose.ept import B1Map, ConvectionReaction, Helmholtz, PropertyMap, relative_noise
-from emdose.models.grid import Grid
+from emdose.models.grids.grid import Grid
 from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
@@ -25,8 +25,15 @@ def _maps(cylinder: LayeredCylinder, shape: tuple[int, int, int]) -> tuple[B1Map
     layer = cylinder.layer(x, y)
     mask = layer < len(cylinder.radii_m)
     sigma, permittivity = cylinder.properties(x, y)
-    b1 = B1Map(grid=Grid(shape, SPACING_M), frequency_Hz=FREQUENCY_HZ, magnitude=np.abs(transmit),
-               phase=np.angle(transmit * receive), mask=mask, labels=layer, source="closed form")  # fmt: skip
+    b1 = B1Map(
+        grid=Grid(shape, SPACING_M),
+        frequency_Hz=FREQUENCY_HZ,
+        magnitude=np.abs(transmit),
+        phase=np.angle(transmit * receive),
+        mask=mask,
+        labels=layer,
+        source="closed form",
+    )
     return b1, sigma, permittivity
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from emdose.models import phantoms
-from emdose.models.coils import Loop, PlaneWave
+from emdose.models import bodies
+from emdose.models.coils.ideal import Loop, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd import Fdtd
-from emdose.solvers.materials import edge_mean
-from emdose.solvers.vie import Vie
+from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.vie.solver import Vie
+from emdose.solvers.yee_grid.edge_materials import edge_mean
 from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.cases.volume_integral import complex_permittivity, edge_errors, gel
 from emdose.validation.closed_forms import Sphere
@@ -20,7 +20,7 @@ from emdose.validation.closed_forms import Sphere
 def sphere(device: Any) -> list[Row]:
     """A sphere of 10 cm in a plane wave, 10 mm: series, volume integral and power balance."""
     rows = []
-    body = phantoms.layered_sphere((0.1,), [gel(50, 0.6, "gel 0")], 10e-3)
+    body = bodies.layered_sphere((0.1,), [gel(50, 0.6, "gel 0")], 10e-3)
     for frequency, (core, power) in {128e6: (0.05, 0.06), 298e6: (0.10, 0.18)}.items():
         exposure = Exposure(body, PlaneWave(), frequency)
         fields = Fdtd(tolerance=1e-4).solve(exposure, device=device)
@@ -29,10 +29,11 @@ def sphere(device: Any) -> list[Row]:
         error = edge_errors(fields, oracle)["core"]
         rows += [
             at_most(name, "Mie series", "relative L2 of E, core", error, core),
-            compare(name, "Mie series", "absorbed power [W]", oracle.power()["absorption"], balance["absorbed_W"],
-                    power),
+            compare(
+                name, "Mie series", "absorbed power [W]", oracle.power()["absorption"], balance["absorbed_W"], power
+            ),
             at_most(name, "energy conservation", "closure of the power balance", balance["closure"], 1e-3),
-        ]  # fmt: skip
+        ]
         lattice = Vie(tolerance=1e-5).solve(exposure, device=device)
         inside = edge_mean(body.body.astype(float), 0.0) > 0
         difference = np.linalg.norm((fields.E - lattice.E)[0][inside]) / np.linalg.norm(lattice.E[0][inside])
@@ -42,11 +43,18 @@ def sphere(device: Any) -> list[Row]:
 
 def loop(device: Any) -> list[Row]:
     """A loop over a sphere: power that the current delivers, absorbed and radiated."""
-    body = phantoms.sphere(0.06, 10e-3, gel())
+    body = bodies.sphere(0.06, 10e-3, gel())
     exposure = Exposure(body, Loop(0.05, centre_m=(0.0, 0.0, 0.08)), 298e6)
     balance = Fdtd().solve(exposure, device=device).power.power()
-    return [at_most("FDTD, loop, 10 mm, 298 MHz", "energy conservation", "closure of the power balance",
-                    balance["closure"], 1e-3)]  # fmt: skip
+    return [
+        at_most(
+            "FDTD, loop, 10 mm, 298 MHz",
+            "energy conservation",
+            "closure of the power balance",
+            balance["closure"],
+            1e-3,
+        )
+    ]
 
 
 CASES = {"fdtd sphere": sphere, "fdtd loop": loop}

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from emdose import backend
-from emdose.models.coils import Birdcage, Loop, Shield
-from emdose.models.grid import Grid
-from emdose.solvers.incident import field_at, incident_E
+from emdose.compute import backend
+from emdose.models.coils.ideal import Birdcage, Loop, Shield
+from emdose.models.grids.grid import Grid
+from emdose.solvers.yee_grid.incident import field_at, incident_E
 from emdose.validation.cases.rows import Row, at_most
 from emdose.validation.closed_forms import loops
 
@@ -36,13 +36,28 @@ def loop(device: Any) -> list[Row]:
         return float(np.abs(value / reference - 1).max())
 
     return [
-        at_most("loop on its axis", "closed form with retardation", "largest relative error of B",
-                error(axis, loops.axis_B(radius, z, FREQUENCY_HZ)), 1e-5),
-        at_most("loop off its axis, static", "elliptic integrals", "largest relative error of B",
-                error(static_B, loops.static_B(radius, rho, height)[1]), 1e-3),
-        at_most("loop off its axis, retarded", "adaptive quadrature", "largest relative error of E",
-                error(E, retarded_E), 1e-3),
-    ]  # fmt: skip
+        at_most(
+            "loop on its axis",
+            "closed form with retardation",
+            "largest relative error of B",
+            error(axis, loops.axis_B(radius, z, FREQUENCY_HZ)),
+            1e-5,
+        ),
+        at_most(
+            "loop off its axis, static",
+            "elliptic integrals",
+            "largest relative error of B",
+            error(static_B, loops.static_B(radius, rho, height)[1]),
+            1e-3,
+        ),
+        at_most(
+            "loop off its axis, retarded",
+            "adaptive quadrature",
+            "largest relative error of E",
+            error(E, retarded_E),
+            1e-3,
+        ),
+    ]
 
 
 def shield(device: Any) -> list[Row]:

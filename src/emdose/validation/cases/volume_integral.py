@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from emdose import backend
+from emdose.compute import backend
 from emdose.constants import C_0, EPS_0
-from emdose.models import phantoms
-from emdose.models.coils import PlaneWave
+from emdose.models import bodies
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.coils.ideal import PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.models.tissues import Constant, Tissue
-from emdose.solvers.fields import Fields
-from emdose.solvers.lattice import green_function
-from emdose.solvers.materials import edge_mean
-from emdose.solvers.vie import Vie
+from emdose.solvers.results.fields import Fields
+from emdose.solvers.vie.solver import Vie
+from emdose.solvers.yee_grid.edge_materials import edge_mean
+from emdose.solvers.yee_grid.green_convolution import green_function
 from emdose.validation.cases.rows import Row, at_least, at_most, compare
 from emdose.validation.closed_forms import Cylinder, Sphere
 
@@ -87,10 +87,10 @@ def solve_sphere(
     media : tuple of (float, float)
         Relative permittivity and conductivity [S/m] of the layers.
     **options
-        Of :class:`emdose.solvers.vie.Vie`.
+        Of :class:`emdose.solvers.vie.solver.Vie`.
     """
     tissues = [gel(*medium, name=f"gel {i}") for i, medium in enumerate(media)]
-    body = phantoms.layered_sphere(radii_m, tissues, spacing_m)
+    body = bodies.layered_sphere(radii_m, tissues, spacing_m)
     fields = Vie(**options).solve(Exposure(body, PlaneWave(), frequency_Hz), device=device)
     return fields, Sphere(radii_m, [complex_permittivity(*m, frequency_Hz) for m in media], frequency_Hz)
 
@@ -118,9 +118,10 @@ def majority(device: Any) -> list[Row]:
     return [
         at_most(name, oracle, "relative L2 of E, core", error["core"], 0.03),
         at_most(name, oracle, "relative L2 of E, all", error["all"], 0.045),
-        compare(name, oracle, "absorbed power [W]", sphere.power()["absorption"], fields.power.power()["absorbed_W"],
-                0.04),
-    ]  # fmt: skip
+        compare(
+            name, oracle, "absorbed power [W]", sphere.power()["absorption"], fields.power.power()["absorbed_W"], 0.04
+        ),
+    ]
 
 
 def convergence(device: Any) -> list[Row]:
@@ -137,9 +138,15 @@ def layered(device: Any) -> list[Row]:
     error, name = edge_errors(fields, sphere), "layered sphere, 5 mm, 128 MHz"
     return [
         at_most(name, "Mie series", "relative L2 of E, core", error["core"], 0.08),
-        compare(name, "Mie series", "absorbed power [W]", sphere.power()["absorption"],
-                fields.power.power()["absorbed_W"], 0.06),
-    ]  # fmt: skip
+        compare(
+            name,
+            "Mie series",
+            "absorbed power [W]",
+            sphere.power()["absorption"],
+            fields.power.power()["absorbed_W"],
+            0.06,
+        ),
+    ]
 
 
 def cylinder(device: Any) -> list[Row]:
@@ -148,7 +155,7 @@ def cylinder(device: Any) -> list[Row]:
     With E along it a finite rod is a resonant antenna whatever its length, and no oracle for the infinite cylinder.
     """
     frequency, radius, h = 298e6, 0.03, 3e-3
-    body = phantoms.cylinder(radius, 0.24, h, gel())
+    body = bodies.cylinder(radius, 0.24, h, gel())
     fields = Vie().solve(Exposure(body, PlaneWave((1, 0, 0), (0, 1, 0)), frequency), device=device)
     grid, oracle = fields.grid, Cylinder(radius, complex_permittivity(50, 0.6, frequency), frequency, axial=False)
     x, y = np.meshgrid(grid.centres(0), grid.centres(1), indexing="ij")

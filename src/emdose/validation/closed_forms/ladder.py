@@ -53,8 +53,9 @@ def ladder_modes(
     """
     m = np.arange(rungs // 2 + 1)
     sine = 2 * np.sin(math.pi * m / rungs) ** 2
-    rung, ring, opposite = (_transform(v, rungs)[m] for v in
-                            (rung_inductance_H, ring_inductance_H, opposite_inductance_H))  # fmt: skip
+    rung, ring, opposite = (
+        _transform(v, rungs)[m] for v in (rung_inductance_H, ring_inductance_H, opposite_inductance_H)
+    )
     squared = (1 / ring_capacitance_F + sine / rung_capacitance_F) / (ring - opposite + sine * rung)
     return np.asarray(np.sqrt(squared) / (2 * math.pi))
 

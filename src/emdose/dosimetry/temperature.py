@@ -1,0 +1,165 @@
+r"""Temperature maps and what is read from them: peaks, regions, thermal dose.
+
+Thermal dose as cumulative equivalent minutes at 43 degC,
+
+.. math:: CEM43 = \int R^{43 - T(t)}\,dt, \qquad R = 0.5\ (T \ge 43), \quad 0.25\ (T < 43)
+
+Source: S. A. Sapareto, W. C. Dewey, Int. J. Radiat. Oncol. Biol. Phys. 10 (1984) 787-800; temperatures below 39 degC
+are commonly left out, see G. C. van Rhoon et al., Eur. Radiol. 23 (2013) 2215-2227.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.dosimetry.sar import Peak, peak
+from emdose.errors import InputError
+from emdose.models.grids.grid import Grid
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.solvers.heat.solver import HeatCourse
+
+BREAK_DEGC = 43.0
+LEAST_DEGC = 39.0
+"""Below this temperature minutes do not count, unless asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class TemperatureMap:
+    """Temperature of every voxel at one moment.
+
+    Parameters
+    ----------
+    rise : (nx, ny, nz) ndarray
+        Rise above the temperature without exposure [K], 0 in the background.
+    baseline_degC : (nx, ny, nz) ndarray
+        Temperature without exposure [degC].
+    grid : Grid
+        The voxels.
+    time_s : float
+        Since the exposure began [s].
+    provenance : mapping
+        Solver and options.
+
+    Raises
+    ------
+    InputError
+        When a map does not fit the grid.
+    """
+
+    rise: np.ndarray
+    baseline_degC: np.ndarray
+    grid: Grid
+    time_s: float
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("rise", "baseline_degC"):
+            if getattr(self, name).shape != self.grid.shape:
+                raise InputError(
+                    "array does not fit the grid",
+                    field=name,
+                    found=getattr(self, name).shape,
+                    expected=str(self.grid.shape),
+                )
+
+    @property
+    def absolute_degC(self) -> np.ndarray:
+        """Temperature (nx, ny, nz) [degC]."""
+        return self.baseline_degC + self.rise
+
+
+def temperature_map(course: HeatCourse, index: int = -1) -> TemperatureMap:
+    """Temperature at one of the times of a course, by default at its end."""
+    return TemperatureMap(
+        course.rise[index],
+        course.baseline_degC,
+        course.phantom.grid,
+        float(course.times_s[index]),
+        dict(course.provenance),
+    )
+
+
+def cem43(times_s: np.ndarray, temperature_degC: np.ndarray, least_degC: float | None = LEAST_DEGC) -> np.ndarray:
+    """Cumulative equivalent minutes at 43 degC.
+
+    Parameters
+    ----------
+    times_s : (t,) ndarray
+        Growing times [s].
+    temperature_degC : (t, ...) ndarray
+        Temperature at these times [degC], taken as straight lines in between; the integral over them is exact.
+    least_degC : float or None
+        Temperatures below do not count; None counts all.
+
+    Returns
+    -------
+    (...) ndarray
+        Minutes.
+
+    Raises
+    ------
+    InputError
+        When times do not grow, shapes differ or a temperature is not finite.
+    """
+    times, T = np.asarray(times_s, float), np.asarray(temperature_degC)
+    if times.ndim != 1 or T.shape[:1] != times.shape or np.any(np.diff(times) <= 0):
+        raise InputError(
+            "times do not fit the temperatures",
+            field="times_s",
+            found=f"{times.shape} and {T.shape}",
+            expected="growing times, one per map",
+        )
+    if not np.isfinite(T).all():
+        raise InputError("temperature is not finite", field="temperature_degC", expected="finite numbers in degC")
+    low = -math.inf if least_degC is None else float(least_degC)
+    total = np.zeros(T.shape[1:])
+    for n in range(len(times) - 1):
+        a, b = T[n].astype(float), T[n + 1].astype(float)
+        rate = _band(a, b, low, BREAK_DEGC, 0.25) + _band(a, b, max(low, BREAK_DEGC), math.inf, 0.5)
+        total += (times[n + 1] - times[n]) / 60 * rate
+    return total
+
+
+def thermal_dose(course: HeatCourse, least_degC: float | None = LEAST_DEGC) -> np.ndarray:
+    """CEM43 of every voxel over a course, 0 in the background (nx, ny, nz) [min]; see :func:`cem43`."""
+    body = course.phantom.body
+    start = np.zeros((1, int(body.sum())), course.rise.dtype)
+    temperature = course.baseline_degC[body] + np.concatenate([start, course.rise[:, body]])
+    out = np.zeros(body.shape)
+    out[body] = cem43(np.append(0.0, course.times_s), temperature, least_degC)
+    return out
+
+
+def region_peaks(values: np.ndarray, phantom: Phantom) -> dict[str, Peak]:
+    """Largest value of a map in the whole body ("body") and in each of its named regions that holds tissue.
+
+    Parameters
+    ----------
+    values : (nx, ny, nz) ndarray
+        Rise, temperature or dose.
+    phantom : Phantom
+        The body.
+    """
+    found = {"body": peak(values, phantom)}
+    for name, mask in phantom.regions.items():
+        if (mask & phantom.body).any():
+            found[name] = peak(values, phantom, mask)
+    return found
+
+
+def _band(a: np.ndarray, b: np.ndarray, low: float, high: float, R: float) -> np.ndarray:
+    """Mean of R^(43 - T) over a straight line from a to b, where only temperatures in [low, high) count."""
+    first, last = np.clip(a, low, high), np.clip(b, low, high)
+    log = -math.log(R)
+    here, there = np.exp(log * (first - BREAK_DEGC)), np.exp(log * (last - BREAK_DEGC))
+    steep = np.abs(b - a) > 1e-6
+    step = np.where(steep, b - a, 1.0)
+    level = np.where((a >= low) & (a < high), np.exp(log * (np.clip(a, low, high) - BREAK_DEGC)), 0.0)
+    return np.where(steep, (there - here) / (log * step), level)

@@ -1,0 +1,1 @@
+"""Quadratic forms of many-channel drives."""

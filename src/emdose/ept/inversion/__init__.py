@@ -1,0 +1,1 @@
+"""Contrast source inversion: the whole field problem turned round."""

@@ -1,0 +1,1 @@
+"""How good a map is: metrics against a reference, Monte Carlo of the noise."""

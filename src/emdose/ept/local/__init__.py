@@ -1,0 +1,1 @@
+"""Local methods: polynomial fits in windows, the Helmholtz quotient, and their noise."""

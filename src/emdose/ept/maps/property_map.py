@@ -1,0 +1,216 @@
+"""Conductivity and permittivity maps with their uncertainty: what every EPT method returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import IntFlag
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.models.grids.grid import Grid
+
+
+class Flag(IntFlag):
+    """What is known about a voxel; 0 means that nothing is in the way.
+
+    OUTSIDE, NO_FIT and FAILED voxels carry NaN; the other flags are remarks on a value that is there.
+    """
+
+    OUTSIDE = 1
+    """Not in the mask."""
+    NO_FIT = 2
+    """Too few or badly placed voxels (a thin sheet, a window cut by the mask): no value."""
+    FALLBACK = 4
+    """Fitted with a lower degree than asked for."""
+    UNPHYSICAL = 8
+    """Conductivity below 0 or relative permittivity below 1."""
+    INTERFACE = 16
+    """The window reaches over a boundary of tissue or mask, or was cut at one."""
+    WEAK_SIGNAL = 32
+    """B1+ is not above three times its uncertainty."""
+    LOW_CONVECTION = 64
+    """The gradient of B1+ nearly vanishes where the method divides by it."""
+    FAILED = 128
+    """An iteration did not reach its tolerance here."""
+
+
+NO_VALUE = Flag.OUTSIDE | Flag.NO_FIT | Flag.FAILED
+
+
+class NoisePropagation(Protocol):
+    """How the noise of the input spreads into sums over voxels of (conductivity, permittivity).
+
+    Neighbouring voxels share data, so that their errors are correlated and the uncertainty of a mean is not that of one
+    voxel divided by the root of their number. Linear methods answer with the adjoint of their filter, others with Monte
+    Carlo realisations.
+    """
+
+    def sum_covariance(self, weights: np.ndarray) -> np.ndarray:
+        """Covariance (2, 2) of sum_v weights_v (sigma_v, eps_v) for real weights (nx, ny, nz)."""
+        ...
+
+
+class RegionMean(NamedTuple):
+    """Mean over a region; None where the method does not give the quantity or its uncertainty."""
+
+    conductivity: float | None
+    u_conductivity: float | None
+    permittivity: float | None
+    u_permittivity: float | None
+    covariance: float | None
+    bias_conductivity: float | None
+    bias_permittivity: float | None
+    voxels: int
+
+
+class Uncertainty(NamedTuple):
+    """Standard uncertainties from noise: conductivity [S/m], relative permittivity, and their covariance [S/m]."""
+
+    conductivity: np.ndarray | None
+    permittivity: np.ndarray | None
+    covariance: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class PropertyMap:
+    """Conductivity and relative permittivity, NaN where there is no value.
+
+    Parameters
+    ----------
+    grid : Grid
+        Voxel grid.
+    frequency_Hz : float
+        Frequency at which they hold [Hz].
+    conductivity : (nx, ny, nz) ndarray, optional
+        Conductivity [S/m]; None when the method does not give it.
+    permittivity : (nx, ny, nz) ndarray, optional
+        Relative permittivity; None when the method does not give it.
+    flags : (nx, ny, nz) uint8 ndarray
+        See :class:`Flag`.
+    u_conductivity, u_permittivity : (nx, ny, nz) ndarray, optional
+        Standard uncertainty from the noise of the input alone.
+    covariance : (nx, ny, nz) ndarray, optional
+        Covariance of conductivity and permittivity from that noise [S/m].
+    bias_conductivity, bias_permittivity : (nx, ny, nz) ndarray, optional
+        Estimated error of the method itself (its value minus the truth), such as a neglected gradient; it is not part
+        of the uncertainty and not subtracted.
+    choice : (nx, ny, nz) uint8 ndarray, optional
+        Which of several kernels was taken (index; 255 for none), see
+        :class:`emdose.ept.local.automatic.AutomaticHelmholtz`.
+    propagation : NoisePropagation, optional
+        Spreads the noise into sums over voxels, see :meth:`region_mean`.
+    method : str
+        Name of the method.
+    settings : mapping
+        Its settings and what it found out, for provenance.
+    affine, axis_codes :
+        As in :class:`~emdose.ept.maps.b1map.B1Map`.
+
+    Raises
+    ------
+    InputError
+        When the arrays do not fit the grid or there is neither conductivity nor permittivity.
+    """
+
+    grid: Grid
+    frequency_Hz: float
+    conductivity: np.ndarray | None
+    permittivity: np.ndarray | None
+    flags: np.ndarray
+    u_conductivity: np.ndarray | None = None
+    u_permittivity: np.ndarray | None = None
+    covariance: np.ndarray | None = None
+    bias_conductivity: np.ndarray | None = None
+    bias_permittivity: np.ndarray | None = None
+    choice: np.ndarray | None = None
+    propagation: NoisePropagation | None = None
+    method: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    affine: np.ndarray | None = None
+    axis_codes: str = "RAS"
+
+    def __post_init__(self) -> None:
+        if self.conductivity is None and self.permittivity is None:
+            raise InputError("a property map needs a conductivity or a permittivity")
+        for name, values in {**self.maps(), "flags": self.flags}.items():
+            if values.shape != self.grid.shape:
+                raise InputError(
+                    "map does not fit the grid", field=name, found=values.shape, expected=str(self.grid.shape)
+                )
+
+    def maps(self) -> dict[str, np.ndarray]:
+        """The real maps that are there, by name, without the flags."""
+        names = (
+            "conductivity",
+            "permittivity",
+            "u_conductivity",
+            "u_permittivity",
+            "covariance",
+            "bias_conductivity",
+            "bias_permittivity",
+            "choice",
+        )
+        return {n: v for n in names if (v := getattr(self, n)) is not None}
+
+    @property
+    def valid(self) -> np.ndarray:
+        """Voxels that carry a value, (nx, ny, nz) bool."""
+        return (self.flags & np.uint8(NO_VALUE)) == 0
+
+    @property
+    def uncertainty(self) -> Uncertainty:
+        """Standard uncertainties and covariance from noise."""
+        return Uncertainty(self.u_conductivity, self.u_permittivity, self.covariance)
+
+    def with_settings(self, **changes: object) -> PropertyMap:
+        """The same map with more provenance."""
+        return replace(self, settings={**self.settings, **changes})
+
+    def region_mean(self, region: np.ndarray) -> RegionMean:
+        """Mean over the valid voxels of a region, with the uncertainty that belongs to a mean of correlated voxels.
+
+        Parameters
+        ----------
+        region : (nx, ny, nz) bool ndarray
+            The region; voxels without a value are left out.
+
+        Raises
+        ------
+        InputError
+            When the shape differs or no voxel of the region has a value.
+        """
+        region = np.asarray(region)
+        if region.shape != self.grid.shape:
+            raise InputError(
+                "region does not fit the grid", field="region", found=region.shape, expected=str(self.grid.shape)
+            )
+        pick = (region != 0) & self.valid
+        count = int(np.count_nonzero(pick))
+        if not count:
+            raise InputError("no voxel of the region has a value", field="region")
+        u_s = u_e = cross = None
+        if self.propagation is not None:
+            spread = self.propagation.sum_covariance(pick / count)
+            if self.conductivity is not None:
+                u_s = float(np.sqrt(max(spread[0, 0], 0.0)))
+            if self.permittivity is not None:
+                u_e = float(np.sqrt(max(spread[1, 1], 0.0)))
+            if u_s is not None and u_e is not None:
+                cross = float(spread[0, 1])
+
+        def mean(values: np.ndarray | None) -> float | None:
+            return None if values is None else float(np.mean(values[pick], dtype=np.float64))
+
+        return RegionMean(
+            mean(self.conductivity),
+            u_s,
+            mean(self.permittivity),
+            u_e,
+            cross,
+            mean(self.bias_conductivity),
+            mean(self.bias_permittivity),
+            count,
+        )

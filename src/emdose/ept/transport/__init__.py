@@ -1,0 +1,1 @@
+"""Methods that solve an equation over the whole mask: convection-reaction and gradient EPT."""

@@ -1,0 +1,423 @@
+"""Convection-reaction EPT: valid across boundaries of tissue, from one transmit channel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from emdose.compute import backend
+from emdose.compute.backend import Backend
+from emdose.constants import EPS_0, MU_0
+from emdose.ept.local.masked_fit import masked_fit
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
+from emdose.ept.maps.b1map import B1Map
+from emdose.ept.maps.property_map import Flag, PropertyMap
+from emdose.ept.transport import artificial_diffusion
+from emdose.ept.transport.boundary import Value, boundary_maps, rim_of
+from emdose.ept.transport.log_inversion import Equation, Inversion, choose_smoothing, invert
+from emdose.errors import InputError
+
+FORMS = ("auto", "complex", "phase")
+LOW_CONVECTION = 0.1
+"""Voxels are flagged where abs(v) is below this times abs(B) abs(k), with the wave number k of a typical medium."""
+Progress = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class ConvectionReaction:
+    """Convection-reaction EPT as regularised least squares.
+
+    Maxwell's equations for B1+ with a negligible gradient of Bz are div(gamma v) = -w^2 mu0 B1+, gamma = 1/eps_c and
+    v = (dx - j dy) B1+ (1, j, 0) + dz B1+ (0, 0, 1). By the product rule, and divided by gamma = exp(-k),
+
+        laplacian(B1+) + w^2 mu0 exp(k) B1+ - v . grad(k) = 0,        k = ln eps_c.
+
+    The phase-only form, for abs(B1+) that varies little, is with the transmit phase phi
+
+        laplacian(phi) - w mu0 sigma - grad(phi) . grad(ln sigma) = 0.
+
+    B1+ and its derivatives come from fits inside the mask; the equations of all voxels are solved together, with the
+    differences of k between neighbours as penalty. Where v vanishes the equation is Helmholtz's: there is no zero on
+    the diagonal, and no value at the rim is needed.
+
+    Parameters
+    ----------
+    form : {"auto", "complex", "phase"}
+        "auto" takes "complex" when there is a magnitude.
+    volume : bool
+        False: every slice by itself (k does not vary along z). True: the whole volume.
+    slices : sequence of int, optional
+        Slices to reconstruct when ``volume`` is False; by default all with a mask.
+    kernel, radius, degree :
+        Window of the local fits, see :class:`~emdose.ept.local.savitzky_golay.SavitzkyGolay`.
+    smoothing : float, optional
+        Weight of the penalty against the relative residual. By default the discrepancy principle chooses it from the
+        noise of the input: the largest at which the residual is ``noise_share`` of what the noise alone leaves, but at
+        least 0.3. When the noise is not known it is estimated from the residual of the local fits.
+    noise_share : float
+        See ``smoothing``; below 1 because a part of the noise is smooth and goes into k.
+    edge : float
+        Relative jump of the properties between neighbours from which a boundary is kept rather than smoothed; 0 smooths
+        everything alike.
+    within_labels : bool
+        Fit and smooth inside each label of the segmentation only.
+    boundary : (float or array, float or array), optional
+        Conductivity [S/m] and relative permittivity at the rim of the mask, as numbers or (nx, ny, nz) maps; with
+        "phase" the second is not used and may be None.
+    diffusion : float, optional
+        Use the method of artificial diffusion instead, with this coefficient in the unit of B1+ ("complex") or in
+        radians of the transceive phase ("phase"); needs ``boundary``. It is there for comparison with EPTlib, see
+        :mod:`emdose.ept.transport.artificial_diffusion`.
+
+    Notes
+    -----
+    Source: F. S. Hafalir et al., IEEE Trans. Med. Imaging 33 (2014) 777-793; phase form: N. Gurler and Y. Z. Ider,
+    Magn. Reson. Med. 77 (2017) 137-150. The logarithm keeps the noise additive.
+
+    Raises
+    ------
+    InputError
+        For settings out of range.
+    """
+
+    form: str = "auto"
+    volume: bool = False
+    slices: Sequence[int] | None = None
+    kernel: str = "cuboid"
+    radius: int | tuple[int, int, int] = 2
+    degree: int = 2
+    smoothing: float | None = None
+    noise_share: float = 0.7
+    edge: float = 0.05
+    within_labels: bool = False
+    boundary: tuple[Value, Value | None] | None = None
+    diffusion: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.form not in FORMS:
+            raise InputError("unknown form", field="form", found=self.form, expected=" or ".join(FORMS))
+        radii(self.radius)
+        for name, low, high in (
+            ("smoothing", 0.0, 1e6),
+            ("noise_share", 0.05, 2.0),
+            ("edge", 0.0, 10.0),
+            ("diffusion", 0.0, 1e6),
+        ):
+            value = getattr(self, name)
+            if value is not None and not low <= value <= high:
+                raise InputError("out of range", field=name, found=value, expected=f"{low} to {high}")
+        if self.diffusion is not None and self.boundary is None:
+            raise InputError(
+                "artificial diffusion needs values at the rim",
+                field="boundary",
+                expected="(conductivity, relative permittivity)",
+            )
+
+    def reconstruct(self, b1: B1Map, device: str = "auto", progress: Progress | None = None) -> PropertyMap:
+        """Conductivity and permittivity (conductivity alone with "phase").
+
+        Parameters
+        ----------
+        b1 : B1Map
+            Phase, and magnitude for the complex form; one channel.
+        device : {"auto", "cpu", "cuda"}
+            Where the local fits and the volume are computed; slices are factored on the CPU.
+        progress : callable, optional
+            Gets dicts with "stage", "done", "of".
+
+        Returns
+        -------
+        PropertyMap
+            ``settings`` holds "residual" (relative, root mean square), "noise" (what the noise alone would leave),
+            "smoothing", "steps"; voxels where convection nearly vanishes carry ``Flag.LOW_CONVECTION``. The phase form
+            estimates the bias of the neglected gradient of abs(B1+) when the magnitude is there.
+
+        Raises
+        ------
+        InputError
+            When the phase is missing, for several channels, or when the mask leaves no voxel to reconstruct.
+        """
+        form = self._form(b1)
+        kernel = SavitzkyGolay(self.kernel, radii(self.radius), self.degree, b1.grid.spacing_m)
+        if self.diffusion is not None:
+            return artificial_diffusion.reconstruct(b1, self, form, kernel)
+        be = backend.get(device)
+        terms = _Terms.of(be, b1, form, kernel, self.within_labels)
+        if not terms.usable.any():
+            raise InputError(
+                "no voxel has enough neighbours inside the mask",
+                field="radius",
+                found=self.radius,
+                expected="a thicker mask or another window",
+            )
+        rim = _rim_values(b1, form, self.boundary, terms)
+        k, about = self._solve(be, terms, rim, progress)
+        bias = None
+        if terms.neglected is not None:
+            # What the neglected term does: the same solution with and without it.
+            full = replace(terms, source=terms.source + terms.neglected, neglected=None)
+            again = replace(self, smoothing=about["smoothing"])
+            bias = np.exp(k) - np.exp(again._solve(be, full, rim, progress)[0])
+        return self._map(b1, form, terms, k, about, bias)
+
+    def _solve(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: Progress | None) -> Any:
+        return (self._volume if self.volume else self._slices)(be, terms, rim, progress)
+
+    def _form(self, b1: B1Map) -> str:
+        if b1.channels > 1:
+            raise InputError(
+                "several transmit channels",
+                file=b1.source,
+                found=b1.channels,
+                expected="one: choose it with channel(), or use Gradient",
+            )
+        if b1.phase is None:
+            raise InputError("no phase", file=b1.source, field="phase", expected="a phase map for this method")
+        form = ("phase" if b1.magnitude is None else "complex") if self.form == "auto" else self.form
+        if form == "complex" and b1.magnitude is None:
+            raise InputError("no magnitude", file=b1.source, field="magnitude", expected="one, or form='phase'")
+        return form
+
+    def _pick(self, usable: np.ndarray) -> list[int]:
+        there = np.flatnonzero(usable.any(axis=(0, 1)))
+        if self.slices is None:
+            return [int(s) for s in there]
+        wrong = [s for s in self.slices if s not in there]
+        if wrong:
+            raise InputError(
+                "slice without voxels to reconstruct",
+                field="slices",
+                found=wrong[0],
+                expected=f"{there[0]} to {there[-1]}",
+            )
+        return [int(s) for s in self.slices]
+
+    def _slices(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: Progress | None) -> Any:
+        picked = self._pick(terms.usable)
+        equations = {s: terms.equation(np.s_[:, :, s], None if rim is None else rim[:, :, s]) for s in picked}
+        largest = max(picked, key=lambda s: np.count_nonzero(terms.usable[:, :, s]))
+        smoothing, first = self._smoothing(be, equations[largest], terms.noise)
+        k = np.full(terms.usable.shape, np.nan, terms.start.dtype)
+        found: dict[int, Inversion] = {}
+        for n, s in enumerate(picked):
+            begin = None if first is None else np.where(equations[largest].regions > 0, first.k, terms.level)
+            found[s] = invert(be, equations[s], smoothing, edge=self.edge, start=begin)
+            inside = equations[s].regions > 0
+            k[:, :, s][inside] = found[s].k[inside]
+            if progress is not None:
+                progress({"stage": "slices", "done": n + 1, "of": len(picked), "residual": found[s].residual})
+        return k, _about(smoothing, list(found.values()), [s for s in picked if not found[s].converged])
+
+    def _volume(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: Progress | None) -> Any:
+        counts = np.count_nonzero(terms.usable, axis=(0, 1))
+        best = int(counts.argmax())
+        slice_ = terms.equation(np.s_[:, :, best], None if rim is None else rim[:, :, best])
+        smoothing, _ = self._smoothing(be, slice_, terms.noise)
+
+        def tell(step: int, change: float) -> None:
+            if progress is not None:
+                progress({"stage": "volume", "done": step, "of": 0, "change": change})
+
+        box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(terms.usable))
+        equation = terms.equation(box, None if rim is None else rim[box], be)
+        found = invert(be, equation, smoothing, edge=self.edge, callback=tell)
+        k = np.full(terms.usable.shape, np.nan, terms.start.dtype)
+        k[box] = np.where(terms.usable[box], be.to_numpy(found.k), np.nan)
+        return k, _about(smoothing, [found], [] if found.converged else list(range(counts.size)))
+
+    def _smoothing(self, be: Backend, equation: Equation, noise: float) -> tuple[float, Inversion | None]:
+        if self.smoothing is not None:
+            return self.smoothing, None
+        return choose_smoothing(be, equation, self.noise_share * noise, self.edge)
+
+    def _map(
+        self, b1: B1Map, form: str, terms: _Terms, k: np.ndarray, about: dict[str, Any], bias: np.ndarray | None
+    ) -> PropertyMap:
+        assert b1.mask is not None
+        failed = about.pop("failed")
+        there = np.isfinite(k)
+        value = np.where(there, np.exp(k), complex(np.nan, np.nan) if form == "complex" else np.nan)
+        flags = np.zeros(b1.grid.shape, np.uint8)
+        flags[~b1.mask] |= np.uint8(Flag.OUTSIDE)
+        flags[b1.mask & ~there] |= np.uint8(Flag.NO_FIT)
+        flags[terms.calm & there] |= np.uint8(Flag.LOW_CONVECTION)
+        if form == "complex":
+            sigma, permittivity = -value.imag * b1.angular_frequency, value.real / EPS_0
+            with np.errstate(invalid="ignore"):
+                flags[there & ((sigma < 0) | (permittivity < 1))] |= np.uint8(Flag.UNPHYSICAL)
+        else:
+            sigma, permittivity = value, None
+        for s in failed:
+            flags[:, :, s][there[:, :, s]] |= np.uint8(Flag.FAILED)
+            for values in (sigma, permittivity, bias):
+                if values is not None:
+                    values[:, :, s] = np.nan
+        settings = {n: v for n, v in asdict(self).items() if n != "boundary"}
+        return PropertyMap(
+            grid=b1.grid,
+            frequency_Hz=b1.frequency_Hz,
+            conductivity=sigma,
+            permittivity=permittivity,
+            flags=flags,
+            bias_conductivity=bias,
+            method="convection-reaction",
+            settings={**settings, "form": form, "noise": terms.noise, "noise_source": terms.noise_source, **about},
+            affine=b1.affine,
+            axis_codes=b1.axis_codes,
+        )
+
+
+def _about(smoothing: float, found: list[Inversion], failed: list[int]) -> dict[str, Any]:
+    return {
+        "smoothing": smoothing,
+        "residual": float(np.sqrt(np.mean([f.residual**2 for f in found]))),
+        "steps": max(f.steps for f in found),
+        "linear_residual": max(f.linear_residual for f in found),
+        "failed": failed,
+    }
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """The terms of the equation per voxel, on the host, in relative units."""
+
+    reaction: np.ndarray
+    source: np.ndarray
+    velocity: tuple[np.ndarray, ...]
+    regions: np.ndarray
+    spacing_m: tuple[float, float, float]
+    level: complex | float
+    noise: float
+    noise_source: str
+    calm: np.ndarray
+    neglected: np.ndarray | None
+
+    @property
+    def usable(self) -> np.ndarray:
+        return self.regions > 0
+
+    @property
+    def start(self) -> np.ndarray:
+        return np.full(self.regions.shape, self.level)
+
+    def equation(self, part: Any, rim: np.ndarray | None, be: Backend | None = None) -> Equation:
+        """The equations of a part of the grid: a slice (two axes) or a box, on the device when given."""
+        regions = self.regions[part]
+        axes = range(regions.ndim)
+        arrays = [self.reaction[part], self.source[part], *(self.velocity[a][part] for a in axes), self.start[part]]
+        if be is not None:
+            regions, rim = be.asarray(regions), None if rim is None else be.asarray(rim)
+            arrays = [be.asarray(a) for a in arrays]
+        return Equation(arrays[0], arrays[1], arrays[2:-1], regions, self.spacing_m[: len(axes)], arrays[-1], rim)
+
+    @classmethod
+    def of(cls, be: Backend, b1: B1Map, form: str, kernel: SavitzkyGolay, within_labels: bool) -> _Terms:
+        assert b1.mask is not None
+        regions = b1.regions if within_labels else b1.mask.astype(np.int32)
+        w, phase = b1.angular_frequency, b1.transmit_phase
+        if form == "complex":
+            assert b1.magnitude is not None
+            field = np.where(b1.mask, b1.magnitude * np.exp(1j * phase), 0)
+            images = np.stack([field.real, field.imag])
+        else:
+            images = phase[None]
+        variance = _variance(b1, form)
+        fit = masked_fit(
+            be,
+            kernel,
+            (0, 1, 2, 3, 4),
+            be.asarray(images),
+            regions,
+            noise=None if variance is None else be.asarray(variance[None]),
+        )
+        rows = be.to_numpy(fit.value)
+        value, dx, dy, dz, laplacian = rows[0] + 1j * rows[1] if form == "complex" else rows[0]
+        usable = np.isfinite(laplacian) & (be.to_numpy(fit.count) > 0)
+        gain = be.to_numpy(fit.gain)[0, -1]  # of the Laplacian with itself
+        if variance is None:
+            residual = be.to_numpy(fit.residual)
+            spread = (residual[0] + residual[2] if form == "complex" else residual[0]) / be.to_numpy(fit.freedom)
+            gain = gain * float(np.median(spread[usable])) if usable.any() else gain
+        if form == "complex":
+            slope = dx - 1j * dy
+            velocity, reaction = (slope, 1j * slope, dz), w**2 * MU_0 * value
+        else:
+            velocity, reaction = (dx, dy, dz), np.full(value.shape, -w * MU_0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            level = _level(form, -(laplacian / reaction)[usable], w) if usable.any() else 1.0
+            size = np.abs(reaction * level)
+            relative = np.sqrt(np.maximum(gain, 0)) / size
+            noise = float(np.median(relative[usable])) if usable.any() else 0.0
+            # Weights: 1/noise where it is known voxel by voxel, in units in which a typical reaction is 1.
+            weight = (noise / relative if variance is not None and noise > 0 else 1.0) / size
+            convection = np.sqrt(sum(np.abs(v) ** 2 for v in velocity[:2]) / (2 if form == "complex" else 1))
+            root = np.sqrt(np.abs(reaction * level))
+            calm = convection < LOW_CONVECTION * (root * np.sqrt(np.abs(value)) if form == "complex" else root)
+        usable &= np.isfinite(weight)
+        neglected = None
+        if form == "phase" and b1.magnitude is not None:
+            neglected = _neglected(be, b1, kernel, regions, (dx, dy, dz))
+            usable &= np.isfinite(neglected)
+
+        def clean(array: np.ndarray) -> np.ndarray:
+            return np.where(usable, array * weight, 0)
+
+        return cls(
+            clean(reaction),
+            clean(laplacian),
+            tuple(clean(v) for v in velocity),
+            np.where(usable, regions, 0),
+            b1.grid.spacing_m,
+            np.log(level),
+            noise,
+            "given" if variance is not None else "estimated",
+            calm & usable,
+            None if neglected is None else clean(neglected),
+        )
+
+
+def _variance(b1: B1Map, form: str) -> np.ndarray | None:
+    """Expected squared noise of the complex field (both parts together) or of the transmit phase, None if unknown."""
+    if b1.u_phase is None or (form == "complex" and b1.u_magnitude is None):
+        return None
+    u_phase = b1.phase_factor * np.broadcast_to(b1.u_phase, b1.grid.shape)
+    if form == "phase":
+        out = u_phase**2
+    else:
+        out = np.broadcast_to(b1.u_magnitude, b1.grid.shape) ** 2 + (np.nan_to_num(b1.magnitude) * u_phase) ** 2  # type: ignore[arg-type]
+    return np.ascontiguousarray(np.where(np.asarray(b1.mask), out, 0.0))
+
+
+def _level(form: str, local: np.ndarray, w: float) -> complex | float:
+    """A typical value of the unknown from the local (Helmholtz) estimates, pushed into the physical range."""
+    if form == "phase":
+        return max(float(np.median(local)), 0.01)
+    permittivity = max(float(np.median(local.real)), EPS_0)
+    conductivity = max(float(-np.median(local.imag)) * w, 0.01)
+    return complex(permittivity, -conductivity / w)
+
+
+def _neglected(
+    be: Backend, b1: B1Map, kernel: SavitzkyGolay, regions: np.ndarray, slope: Sequence[np.ndarray]
+) -> np.ndarray:
+    """What the phase form leaves out beside the Laplacian: 2 grad(ln abs(B)) . grad(phi)."""
+    magnitude = np.where(np.asarray(b1.mask), b1.magnitude, 0.0)  # type: ignore[arg-type]
+    fit = masked_fit(be, kernel, (0, 1, 2, 3), be.asarray(magnitude[None]), regions)
+    value, *steps = be.to_numpy(fit.value)[0]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return 2 * sum(s * g for s, g in zip(steps, slope, strict=True)) / value
+
+
+def _rim_values(b1: B1Map, form: str, boundary: tuple[Value, Value | None] | None, terms: _Terms) -> np.ndarray | None:
+    """ln of the prescribed property at voxels with a neighbour (in the slice) outside, NaN elsewhere."""
+    if boundary is None:
+        return None
+    rim = rim_of(terms.usable)
+    sigma, permittivity = boundary_maps(b1, form, boundary)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if form == "phase":
+            return np.where(rim, np.log(np.maximum(sigma, 1e-6)), np.nan)
+        return np.where(rim, np.log(permittivity * EPS_0 - 1j * sigma / b1.angular_frequency), np.nan)

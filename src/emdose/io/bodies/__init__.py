@@ -1,0 +1,1 @@
+"""Readers and writers of voxel bodies, label maps and tissue tables."""

@@ -1,0 +1,1 @@
+"""Whole files: atomic writes, HDF5, checkpoints, addresses of data sets."""

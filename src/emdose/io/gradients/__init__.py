@@ -1,0 +1,1 @@
+"""Readers of gradient waveforms, sequences and wire paths."""

@@ -1,0 +1,1 @@
+"""Readers and writers of maps: B1+, properties, volumes, VTK."""

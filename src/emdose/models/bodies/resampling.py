@@ -1,0 +1,166 @@
+"""Rotation and resampling of voxel bodies."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.models.grids.grid import Grid, Vector
+
+if TYPE_CHECKING:
+    from emdose.models.bodies.phantom import Phantom
+
+
+def rotate(phantom: Phantom, angle_deg: float, axis: str, about_m: Vector | None, samples: int) -> Phantom:
+    """See :meth:`Phantom.rotate`."""
+    if axis not in ("x", "y", "z"):
+        raise InputError("unknown axis", field="axis", found=axis, expected="x, y or z")
+    if not math.isfinite(angle_deg):
+        raise InputError("bad angle", field="angle_deg", found=angle_deg, expected="finite degrees")
+    if samples < 1:
+        raise InputError("bad sample count", field="samples", found=samples, expected="an integer >= 1")
+    low, high = (np.array(c) for c in phantom.grid.bounds_m)
+    about = 0.5 * (low + high) if about_m is None else np.asarray(about_m, float)
+    turns = angle_deg / 90.0
+    if abs(turns - round(turns)) < 1e-9:
+        return _quarter_turns(phantom, round(turns) % 4, "xyz".index(axis), about)
+    return _sampled(phantom, _matrix(math.radians(angle_deg), "xyz".index(axis)), about, samples)
+
+
+def _matrix(angle: float, axis: int) -> np.ndarray:
+    """Rotation matrix (3, 3) by the right-hand rule about a coordinate axis."""
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    R = np.eye(3)
+    R[i, i] = R[j, j] = math.cos(angle)
+    R[j, i], R[i, j] = math.sin(angle), -math.sin(angle)
+    return R
+
+
+def _quarter_turns(phantom: Phantom, n: int, axis: int, about: np.ndarray) -> Phantom:
+    plane = ((axis + 1) % 3, (axis + 2) % 3)
+    R = np.rint(_matrix(math.pi / 2 * n, axis))
+    low, high = (np.array(c) for c in phantom.grid.bounds_m)
+    corners = np.stack([R @ (low - about), R @ (high - about)]) + about
+    order = np.abs(R).astype(int) @ np.arange(3)
+    spacing = tuple(np.array(phantom.grid.spacing_m)[order])
+    shape = tuple(np.array(phantom.grid.shape)[order])
+    grid = Grid(shape, spacing, tuple(corners.min(axis=0)))
+
+    def turn(a: np.ndarray) -> np.ndarray:
+        return np.rot90(a, n, axes=plane)
+
+    regions = {k: turn(m) for k, m in phantom.regions.items()}
+    return replace(phantom, grid=grid, labels=turn(phantom.labels), regions=regions)
+
+
+def _sampled(phantom: Phantom, R: np.ndarray, about: np.ndarray, samples: int) -> Phantom:
+    old = phantom.grid
+    low, high = (np.array(c) for c in old.bounds_m)
+    corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+    turned = (corners - about) @ R.T + about
+    spacing = np.array(old.spacing_m)
+    # Grid lines stay on the old raster, so that turning a little back and forth does not shift the body.
+    first = np.floor((turned.min(axis=0) - low) / spacing + 1e-9).astype(int)
+    last = np.ceil((turned.max(axis=0) - low) / spacing - 1e-9).astype(int)
+    grid = old.crop(tuple(first), tuple(last))
+    offsets = (np.arange(samples) + 0.5) / samples - 0.5
+    votes = _Votes(grid.shape, len(phantom.tissues))
+    region_votes = {k: np.zeros(grid.shape, np.uint16) for k in phantom.regions}
+    x, y, z = grid.centre_points()
+    for dx in offsets * spacing[0]:
+        for dy in offsets * spacing[1]:
+            for dz in offsets * spacing[2]:
+                p = (x + dx - about[0], y + dy - about[1], z + dz - about[2])
+                index = []
+                inside = np.ones(grid.shape, bool)
+                for a in range(3):  # the inverse rotation is the transpose
+                    q = R[0, a] * p[0] + R[1, a] * p[1] + R[2, a] * p[2] + about[a]
+                    i = np.floor((q - low[a]) / spacing[a]).astype(np.int32)
+                    inside &= (i >= 0) & (i < old.shape[a])
+                    index.append(np.clip(i, 0, old.shape[a] - 1))
+                where = tuple(index)
+                votes.add(np.where(inside, phantom.labels[where], 0))
+                for k, m in phantom.regions.items():
+                    region_votes[k] += inside & m[where]
+    regions = {k: 2 * v >= samples**3 for k, v in region_votes.items()}
+    return replace(phantom, grid=grid, labels=votes.winner(samples**3), regions=regions)
+
+
+class _Votes:
+    """Counts of points per label and voxel."""
+
+    def __init__(self, shape: tuple[int, ...], n: int) -> None:
+        self.counts = [np.zeros(shape, np.uint16) if label else None for label in range(n)]
+
+    def add(self, labels: np.ndarray) -> None:
+        for label, count in enumerate(self.counts):
+            if count is not None:
+                count += labels == label
+
+    def winner(self, points: int) -> np.ndarray:
+        return majority(((label, c) for label, c in enumerate(self.counts) if c is not None), float(points))
+
+
+def majority(shares: Any, full: float) -> np.ndarray:
+    """Label of each voxel from (label, share array) pairs of the tissues; a voxel full of one tissue has ``full``.
+
+    A voxel is tissue when all tissues together hold at least half of it; it takes the largest share, the lower label
+    when two are equal.
+    """
+    best: np.ndarray | None = None
+    for label, share in shares:
+        if best is None:
+            best, total = np.zeros(share.shape, np.float32), np.zeros(share.shape, np.float32)
+            labels = np.zeros(share.shape, np.uint16)
+        total += share
+        more = share > best
+        labels[more] = label
+        best[more] = share[more]
+    assert best is not None  # a phantom has at least one tissue
+    labels[total < full * (0.5 - 1e-6)] = 0
+    return labels
+
+
+def resample(phantom: Phantom, spacing_m: float | Vector) -> Phantom:
+    """See :meth:`Phantom.resample`."""
+    old = phantom.grid
+    spacing = Grid((1, 1, 1), spacing_m).spacing_m  # type: ignore[arg-type]
+    extent = [n * s for n, s in zip(old.shape, old.spacing_m, strict=True)]
+    shape = tuple(max(1, math.ceil(e / s - 1e-6)) for e, s in zip(extent, spacing, strict=True))
+    if math.prod(shape) > 2**31:
+        raise InputError("resampled grid too large", field="spacing_m", found=spacing_m, expected="at most 2^31 voxels")
+    centre = [0.5 * (a + b) for a, b in zip(*old.bounds_m, strict=True)]
+    origin = tuple(c - 0.5 * n * s for c, n, s in zip(centre, shape, spacing, strict=True))
+    grid = Grid(shape, spacing, origin)  # type: ignore[arg-type]
+    weights = [overlap_weights(old, grid, a) for a in range(3)]
+    used = [label for label in np.unique(phantom.labels) if label]
+    labels = majority(((label, share_of(phantom.labels == label, weights)) for label in used), 1.0)
+    regions = {k: share_of(m, weights) >= 0.5 - 1e-6 for k, m in phantom.regions.items()}
+    return replace(phantom, grid=grid, labels=labels, regions=regions)
+
+
+def overlap_weights(old: Grid, new: Grid, axis: int) -> Any:
+    """Sparse (n_new, n_old): the fraction of each new voxel's length that lies in each old one."""
+    from scipy.sparse import csr_array
+
+    a, b = old.nodes(axis), new.nodes(axis)
+    cuts = np.union1d(a, b)
+    middle = 0.5 * (cuts[1:] + cuts[:-1])
+    i, j = np.searchsorted(b, middle) - 1, np.searchsorted(a, middle) - 1
+    keep = (i >= 0) & (i < len(b) - 1) & (j >= 0) & (j < len(a) - 1)
+    length = (np.diff(cuts) / new.spacing_m[axis])[keep].astype(np.float32)
+    return csr_array((length, (i[keep], j[keep])), shape=(len(b) - 1, len(a) - 1))
+
+
+def share_of(mask: np.ndarray, weights: list[Any]) -> np.ndarray:
+    """Fraction (float32) of each new voxel's volume that lies in ``mask``."""
+    a = mask.astype(np.float32)
+    for axis, W in enumerate(weights):
+        a = np.moveaxis(a, axis, 0)
+        shape = a.shape
+        a = np.moveaxis((W @ a.reshape(shape[0], -1)).reshape(W.shape[0], *shape[1:]), 0, axis)
+    return a

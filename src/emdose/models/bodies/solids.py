@@ -1,0 +1,242 @@
+"""Analytic solids, their rasterising, and the simple test phantoms made of them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.models.bodies.phantom import Phantom
+from emdose.models.bodies.resampling import majority
+from emdose.models.bodies.tissues import AIR, Tissue, TissueTable
+from emdose.models.checks import metres
+from emdose.models.grids.grid import Grid, Vector
+
+Inside = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+TissueLike = Tissue | str
+
+
+@dataclass(frozen=True)
+class Solid:
+    """A region of space filled with one tissue.
+
+    Parameters
+    ----------
+    tissue : Tissue or str
+        What it is made of; "air" cuts a hole.
+    inside : callable
+        ``inside(x, y, z)`` with broadcastable coordinates [m] gives a bool array.
+    low_m, high_m : (float, float, float)
+        Corners of a box that holds the solid [m]; only voxels in it are looked at.
+    """
+
+    tissue: TissueLike
+    inside: Inside
+    low_m: Vector
+    high_m: Vector
+
+
+def ellipsoid(tissue: TissueLike, centre_m: Vector, semi_m: Vector) -> Solid:
+    """An ellipsoid with semi-axes along x, y, z [m]."""
+    c, s = centre_m, semi_m
+
+    def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return ((x - c[0]) / s[0]) ** 2 + ((y - c[1]) / s[1]) ** 2 + ((z - c[2]) / s[2]) ** 2 <= 1
+
+    return Solid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
+
+
+def elliptic_cylinder(tissue: TissueLike, centre_m: Vector, semi_m: Vector) -> Solid:
+    """An elliptic cylinder along z: semi-axes along x and y and half its length [m]."""
+    c, s = centre_m, semi_m
+
+    def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return (((x - c[0]) / s[0]) ** 2 + ((y - c[1]) / s[1]) ** 2 <= 1) & (np.abs(z - c[2]) <= s[2])
+
+    return Solid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
+
+
+def box(tissue: TissueLike, centre_m: Vector, half_m: Vector) -> Solid:
+    """A box given by its half edges [m]."""
+    c, s = centre_m, half_m
+
+    def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+        return (np.abs(x - c[0]) <= s[0]) & (np.abs(y - c[1]) <= s[1]) & (np.abs(z - c[2]) <= s[2])
+
+    return Solid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
+
+
+def grid_around(solids: Sequence[Solid], spacing_m: float | Vector, margin: int = 1) -> Grid:
+    """A grid that holds all solids and ``margin`` voxels more on each side, with a node at the isocentre."""
+    spacing: np.ndarray = np.array(Grid((1, 1, 1), spacing_m).spacing_m)  # type: ignore[arg-type]
+    low = np.min([s.low_m for s in solids], axis=0)
+    high = np.max([s.high_m for s in solids], axis=0)
+    first = np.floor(low / spacing + 1e-6).astype(int) - margin
+    last = np.ceil(high / spacing - 1e-6).astype(int) + margin
+    _check_size(tuple(last - first), spacing_m)
+    return Grid(tuple(last - first), tuple(spacing), tuple(first * spacing))
+
+
+def rasterise(
+    solids: Sequence[Solid],
+    grid: Grid,
+    *,
+    samples: int = 1,
+    table: TissueTable | None = None,
+    name: str = "phantom",
+    source: str = "",
+) -> Phantom:
+    """Turn solids into voxels.
+
+    Parameters
+    ----------
+    solids : sequence of Solid
+        From the outermost to the innermost: a later one replaces what lies under it.
+    grid : Grid
+        Where to put them.
+    samples : int
+        1 takes the tissue at the voxel centre; n takes the majority of n^3 points, where a voxel is tissue when at
+        least half of the points are.
+    table : TissueTable, optional
+        Where tissue names are looked up; the built-in one by default.
+
+    Raises
+    ------
+    InputError
+        When no voxel is tissue.
+    """
+    if samples < 1 or samples > 16:
+        raise InputError("bad sample count", field="samples", found=samples, expected="1 to 16")
+    tissues, index = _tissue_list([s.tissue for s in solids], table)
+    offsets = (np.arange(samples) + 0.5) / samples - 0.5
+    if samples == 1:
+        labels = _paint(solids, index, grid, (0.0, 0.0, 0.0))
+    else:
+        counts = [np.zeros(grid.shape, np.uint16) for _ in tissues]
+        h = grid.spacing_m
+        for shift in ((a * h[0], b * h[1], c * h[2]) for a in offsets for b in offsets for c in offsets):
+            painted = _paint(solids, index, grid, shift)
+            for label in range(1, len(tissues)):
+                counts[label] += painted == label
+        labels = majority(((i, counts[i]) for i in range(1, len(tissues))), float(samples**3))
+    if not labels.any():
+        raise InputError(
+            "voxels too coarse for this body: none is tissue",
+            field="spacing_m",
+            found=grid.spacing_m,
+            expected="a smaller spacing",
+        )
+    return Phantom(grid, labels, tissues, name, {}, source).compact()
+
+
+def sphere(
+    radius_m: float, spacing_m: float | Vector, tissue: TissueLike = "head_liquid", *, samples: int = 1
+) -> Phantom:
+    """A homogeneous sphere at the isocentre."""
+    return layered_sphere((radius_m,), (tissue,), spacing_m, samples=samples)
+
+
+def layered_sphere(
+    radii_m: Sequence[float], tissues: Sequence[TissueLike], spacing_m: float | Vector, *, samples: int = 1
+) -> Phantom:
+    """Concentric spheres at the isocentre.
+
+    Parameters
+    ----------
+    radii_m : sequence of float
+        Outer radius of each layer, growing from the core outwards [m].
+    tissues : sequence of Tissue or str
+        Tissue of each layer, core first.
+    spacing_m : float or (float, float, float)
+        Voxel edge lengths [m].
+    samples : int
+        See :func:`rasterise`.
+    """
+    radii = [metres("radii_m", r) for r in radii_m]
+    if len(radii) != len(tissues) or not radii or any(b <= a for a, b in itertools.pairwise(radii)):
+        raise InputError("bad layers", field="radii_m", found=tuple(radii_m), expected="growing radii, one per tissue")
+    solids = [ellipsoid(t, (0, 0, 0), (r, r, r)) for r, t in zip(radii[::-1], list(tissues)[::-1], strict=True)]
+    name = "sphere" if len(radii) == 1 else f"{len(radii)}-layer sphere"
+    return rasterise(solids, grid_around(solids, spacing_m), samples=samples, name=name, source="closed form")
+
+
+def cylinder(
+    radius_m: float,
+    length_m: float,
+    spacing_m: float | Vector,
+    tissue: TissueLike = "head_liquid",
+    *,
+    samples: int = 1,
+) -> Phantom:
+    """A homogeneous circular cylinder along z, centred at the isocentre."""
+    r, half = metres("radius_m", radius_m), 0.5 * metres("length_m", length_m)
+    solids = [elliptic_cylinder(tissue, (0, 0, 0), (r, r, half))]
+    return rasterise(solids, grid_around(solids, spacing_m), samples=samples, name="cylinder", source="closed form")
+
+
+def gel_box(
+    spacing_m: float | Vector,
+    size_m: Vector = (0.42, 0.09, 0.65),
+    tissue: TissueLike = "gel",
+    *,
+    samples: int = 1,
+) -> Phantom:
+    """A box of gel centred at the isocentre; by default the rectangular phantom of ASTM F2182, lying in the bore.
+
+    Source: container 65 cm x 42 cm, gel depth 9 cm, as described in public literature on ASTM F2182.
+    """
+    if len(size_m) != 3:
+        raise InputError("bad box", field="size_m", found=size_m, expected="three lengths in metres")
+    half = tuple(0.5 * metres("size_m", s) for s in size_m)
+    solids = [box(tissue, (0, 0, 0), half)]  # type: ignore[arg-type]
+    source = "ASTM F2182 rectangular phantom as described in public literature"
+    return rasterise(solids, grid_around(solids, spacing_m), samples=samples, name="gel box", source=source)
+
+
+def _tissue_list(wanted: Sequence[TissueLike], table: TissueTable | None) -> tuple[tuple[Tissue, ...], list[int]]:
+    """Distinct tissues, air first, and the label of every wanted one."""
+    table = TissueTable.default() if table is None else table
+    tissues, index = [AIR], []
+    for want in wanted:
+        tissue = want if isinstance(want, Tissue) else table[want]
+        if tissue.is_background:
+            index.append(0)
+            continue
+        same = [i for i, t in enumerate(tissues) if t == tissue]
+        if not same:
+            tissues.append(tissue)
+        index.append(same[0] if same else len(tissues) - 1)
+    return tuple(tissues), index
+
+
+def _paint(solids: Sequence[Solid], index: Sequence[int], grid: Grid, shift: Vector) -> np.ndarray:
+    labels = np.zeros(grid.shape, np.uint16)
+    axes = [grid.centres(a) + shift[a] for a in range(3)]
+    for solid, label in zip(solids, index, strict=True):
+        cut = []
+        for a in range(3):
+            first = int(np.searchsorted(axes[a], solid.low_m[a] - 1e-9))
+            cut.append(slice(first, int(np.searchsorted(axes[a], solid.high_m[a] + 1e-9))))
+        part = tuple(cut)
+        x, y, z = np.meshgrid(*(axes[a][part[a]] for a in range(3)), indexing="ij", sparse=True)
+        inside = np.broadcast_to(solid.inside(x, y, z), labels[part].shape)
+        labels[part][inside] = label
+    return labels
+
+
+def _check_size(shape: tuple[int, ...], spacing_m: object) -> None:
+    if math.prod(int(n) for n in shape) > 2**31:
+        raise InputError(
+            "grid too large",
+            field="spacing_m",
+            found=spacing_m,
+            expected=f"at most 2^31 voxels, not {' x '.join(str(n) for n in shape)}",
+        )
+
+
+def _add(a: Vector, b: Vector, sign: int) -> Vector:
+    return (a[0] + sign * b[0], a[1] + sign * b[1], a[2] + sign * b[2])

@@ -1,0 +1,1 @@
+"""Coils of prescribed currents, coils of metal with capacitors, and their conductors."""

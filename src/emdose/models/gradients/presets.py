@@ -1,0 +1,87 @@
+"""Named exposures to switched gradient fields, each with its source and whether that was verified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from emdose import resources
+from emdose.errors import InputError
+from emdose.models.gradients.waveform import Sinusoid
+
+FILE = "gradient_exposures.csv"
+
+
+@dataclass(frozen=True)
+class ExposurePreset:
+    """A sinusoidal dB/dt for some time.
+
+    Parameters
+    ----------
+    name : str
+        Key, such as "iso-10974-clause-9".
+    standard, clause : str
+        Document and place in it.
+    frequency_Hz, dbdt_rms_T_s, field_peak_T, duration_s : float
+        Frequency [Hz], rms of dB/dt [T/s], peak of B [T], and duration [s].
+    verified : bool
+        Whether the text of the document itself was read.
+    source : str
+        Where the numbers were read.
+    """
+
+    name: str
+    standard: str
+    clause: str
+    frequency_Hz: float
+    dbdt_rms_T_s: float
+    field_peak_T: float
+    duration_s: float
+    verified: bool
+    source: str
+
+    def waveform(self, direction: Sequence[float] = (0.0, 0.0, 1.0)) -> Sinusoid:
+        """The sinusoid along a direction, which is normalised; raises InputError when it has no length."""
+        d = np.asarray(direction, float)
+        if d.shape != (3,) or not np.all(np.isfinite(d)) or not np.any(d):
+            raise InputError("bad direction", field="direction", found=direction, expected="three numbers, not all 0")
+        return Sinusoid(self.frequency_Hz, self.dbdt_rms_T_s * d / np.linalg.norm(d), name=self.name)
+
+
+@cache
+def _presets() -> dict[str, ExposurePreset]:
+    found = {}
+    for row in resources.csv_rows(FILE):
+        numbers = {k: float(row[k]) for k in ("frequency_Hz", "dbdt_rms_T_s", "field_peak_T", "duration_s")}
+        found[row["name"]] = ExposurePreset(
+            row["name"],
+            row["standard"],
+            row["clause"],
+            **numbers,
+            verified=row["verified"] == "yes",
+            source=row["source"],
+        )
+    return found
+
+
+def preset_names() -> list[str]:
+    """Names of the exposures."""
+    return sorted(_presets())
+
+
+def preset(name: str) -> ExposurePreset:
+    """The exposure of that name.
+
+    Raises
+    ------
+    InputError
+        When there is none.
+    """
+    if name not in _presets():
+        raise InputError(
+            "unknown gradient exposure", field="preset", found=name, expected=" or ".join(map(repr, preset_names()))
+        )
+    return _presets()[name]

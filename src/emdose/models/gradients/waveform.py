@@ -1,0 +1,475 @@
+r"""Gradient waveforms: what the field does in time, as harmonics that a power tensor can be summed over.
+
+A waveform is a field B(t) [T] or a gradient G(t) [T/m] on one or more axes; what heats metal is its rate. The rate is
+piecewise linear in time, with jumps, so that its Fourier coefficients are exact sums over the breakpoints :math:`t_k`
+with jumps :math:`J_k` of the rate and :math:`S_k` of its slope:
+
+.. math::
+
+   c_n = \frac1T \sum_k e^{-j\omega_n t_k} \left(\frac{J_k}{j\omega_n} + \frac{S_k}{(j\omega_n)^2}\right),
+   \qquad \omega_n = \frac{2\pi n}{T}
+
+Source: integration by parts of the Fourier integral (A. Papoulis, The Fourier Integral and its Applications,
+McGraw-Hill 1962, ch. 2); per-TR pieces of sequences: A. Arduino et al., Phys. Med. Biol. 64 (2019) 245006.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.models.checks import positive
+
+MEAN_TOLERANCE = 1e-3
+"""Largest mean of a rate over its rms; what is below is rounding of samples."""
+DEFAULT_HIGHEST_Hz = 100e3
+LARGEST_RASTER = 2**25
+_BLOCK = 2**22
+
+Unit = Literal["T", "T/m"]
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Harmonics of the rate of a waveform.
+
+    Parameters
+    ----------
+    frequencies_Hz : (h,) float ndarray
+        Frequencies, all positive [Hz].
+    amplitudes : (h, axes) complex ndarray
+        Peak phasors of the rate, in ``unit``.
+    unit : str
+        "T/s" for dB/dt, "T/m/s" for slew rates.
+    rms_total : (axes,) float ndarray, optional
+        Root mean square of the whole rate, harmonics that were left out included.
+
+    Raises
+    ------
+    InputError
+        When the arrays do not fit each other, or hold values that are not finite, or frequencies <= 0.
+    """
+
+    frequencies_Hz: np.ndarray
+    amplitudes: np.ndarray
+    unit: str = "T/s"
+    rms_total: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        f = np.atleast_1d(np.asarray(self.frequencies_Hz, float))
+        a = np.asarray(self.amplitudes, complex)
+        if f.ndim != 1 or a.ndim != 2 or len(a) != len(f):
+            raise InputError(
+                "amplitudes do not fit the frequencies",
+                field="amplitudes",
+                found=a.shape,
+                expected=f"shape ({len(f)}, axes)",
+            )
+        if not (np.all(np.isfinite(f)) and np.all(f > 0)):
+            raise InputError("bad frequency of a harmonic", field="frequencies_Hz", expected="finite numbers > 0")
+        if not np.all(np.isfinite(a)):
+            raise InputError("an amplitude is not finite", field="amplitudes")
+        total = np.sqrt(0.5 * (np.abs(a) ** 2).sum(0)) if self.rms_total is None else np.asarray(self.rms_total, float)
+        for key, value in (("frequencies_Hz", f), ("amplitudes", a), ("rms_total", total)):
+            value.flags.writeable = False
+            object.__setattr__(self, key, value)
+
+    @property
+    def rms(self) -> np.ndarray:
+        """Root mean square of the harmonics per axis, shape (axes,) [unit]."""
+        return np.sqrt(0.5 * (np.abs(self.amplitudes) ** 2).sum(0))
+
+    @property
+    def dropped(self) -> float:
+        """Share of the mean square of the rate that lies in harmonics that were left out."""
+        assert self.rms_total is not None
+        whole = float((self.rms_total**2).sum())
+        return 0.0 if whole == 0 else max(0.0, 1 - float((self.rms**2).sum()) / whole)
+
+    def through(self, matrix: np.ndarray, unit: str = "T/s") -> Spectrum:
+        """The spectrum behind a linear map of the axes, such as dB/dt at a place from the slew rates of three coils.
+
+        Parameters
+        ----------
+        matrix : (m, axes) real ndarray
+            Such as :meth:`GradientSet.matrix` [T per T/m].
+        unit : str
+            Unit of the result.
+        """
+        matrix = np.asarray(matrix, float)
+        if matrix.ndim != 2 or matrix.shape[1] != self.amplitudes.shape[1]:
+            raise InputError(
+                "map does not fit the axes of the waveform",
+                field="matrix",
+                found=matrix.shape,
+                expected=f"(m, {self.amplitudes.shape[1]})",
+            )
+        made = Spectrum(self.frequencies_Hz, self.amplitudes @ matrix.T, unit)
+        scale = np.sqrt(1 / (1 - self.dropped)) if self.dropped < 1 else 1.0
+        return replace(made, rms_total=made.rms * scale)
+
+    def strongest(self, count: int) -> Spectrum:
+        """The ``count`` harmonics with the largest amplitudes, in order of frequency."""
+        chosen = np.sort(np.argsort(-(np.abs(self.amplitudes) ** 2).sum(1), kind="stable")[:count])
+        return replace(self, frequencies_Hz=self.frequencies_Hz[chosen], amplitudes=self.amplitudes[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class Waveform:
+    """A field or gradient over time with a piecewise linear rate; it is repeated without end.
+
+    Parameters
+    ----------
+    name : str
+        Name shown in reports.
+    times_s : (n + 1,) float ndarray
+        Growing breakpoints; the first and the last bound one period [s].
+    starts, stops : (n, axes) float ndarray
+        Rate behind the start and before the stop of every piece [unit/s].
+    unit : "T" or "T/m"
+        What it is the rate of: a magnetic flux density, or a gradient of it.
+    splits_s : (m,) float ndarray
+        Times inside at which a sequence may be cut into pieces (starts of repetitions, gradients at zero) [s].
+    about : mapping
+        What it was made from, for the provenance.
+
+    Raises
+    ------
+    InputError
+        For times that do not grow, values that are not finite, shapes that do not fit, no variation at all, and for a
+        rate whose mean is not zero.
+    """
+
+    name: str
+    times_s: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+    unit: Unit = "T"
+    splits_s: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    about: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        t = np.asarray(self.times_s, float)
+        a, b = (np.asarray(v, float) for v in (self.starts, self.stops))
+        if t.ndim != 1 or len(t) < 2 or a.ndim != 2 or a.shape != b.shape or len(a) != len(t) - 1:
+            raise InputError(
+                "rates do not fit the times",
+                field="waveform",
+                found=(t.shape, a.shape, b.shape),
+                expected="(n + 1,), (n, axes) and (n, axes)",
+            )
+        if not (np.all(np.isfinite(t)) and np.all(np.isfinite(a)) and np.all(np.isfinite(b))):
+            raise InputError("waveform holds a value that is not finite", field="waveform")
+        if np.any(np.diff(t) <= 0):
+            raise InputError(
+                "times of a waveform do not grow",
+                field="times_s",
+                found=f"{t[int(np.argmax(np.diff(t) <= 0)) + 1]:g} s",
+            )
+        if self.unit not in ("T", "T/m"):
+            raise InputError("unknown unit of a waveform", field="unit", found=self.unit, expected="'T' or 'T/m'")
+        splits = np.unique(np.asarray(self.splits_s, float))
+        splits = splits[(splits > t[0]) & (splits < t[-1])]
+        pairs = (("times_s", t), ("starts", a), ("stops", b), ("splits_s", splits))
+        for key, value in pairs:
+            value.flags.writeable = False
+            object.__setattr__(self, key, value)
+        if not np.any(self.rms > 0):
+            raise InputError("waveform does not vary: it heats nothing", field="waveform", found="dB/dt = 0 everywhere")
+        worst = int(np.argmax(np.abs(self.mean)))
+        if abs(self.mean[worst]) > MEAN_TOLERANCE * float(np.linalg.norm(self.rms)):
+            raise InputError(
+                "waveform has a non-zero mean dB/dt: its field would grow without end",
+                field=f"waveform {self.name!r}",
+                found=f"a mean of {self.mean[worst]:.3g} {self.unit}/s on axis {worst + 1}",
+                expected="a field that returns to where it began (mean dB/dt 0)",
+            )
+
+    @property
+    def axes(self) -> int:
+        """Number of axes."""
+        return int(self.starts.shape[1])
+
+    @property
+    def rate_unit(self) -> str:
+        """Unit of the rate: "T/s" or "T/m/s"."""
+        return f"{self.unit}/s"
+
+    @property
+    def duration_s(self) -> float:
+        """Length of the waveform, which is its period [s]."""
+        return float(self.times_s[-1] - self.times_s[0])
+
+    @property
+    def mean(self) -> np.ndarray:
+        """Mean of the rate per axis, shape (axes,) [unit/s]."""
+        dt = np.diff(self.times_s)[:, None]
+        return (0.5 * (self.starts + self.stops) * dt).sum(0) / self.duration_s
+
+    @property
+    def rms(self) -> np.ndarray:
+        """Root mean square over time of the rate per axis, shape (axes,) [unit/s]."""
+        a, b, dt = self.starts, self.stops, np.diff(self.times_s)[:, None]
+        return np.sqrt(np.maximum((dt * (a * a + a * b + b * b)).sum(0) / (3 * self.duration_s), 0.0))
+
+    @property
+    def peak(self) -> np.ndarray:
+        """Largest magnitude of the rate per axis, shape (axes,) [unit/s]."""
+        return np.maximum(np.abs(self.starts), np.abs(self.stops)).max(0)
+
+    def rate(self, times_s: np.ndarray) -> np.ndarray:
+        """The rate at some times, repeated periodically, shape (times, axes) [unit/s]."""
+        t = self.times_s[0] + np.mod(np.asarray(times_s, float) - self.times_s[0], self.duration_s)
+        k = self._piece_of(t)
+        u = ((t - self.times_s[k]) / np.diff(self.times_s)[k])[:, None]
+        return (1 - u) * self.starts[k] + u * self.stops[k]
+
+    def value(self, times_s: np.ndarray) -> np.ndarray:
+        """The field or gradient itself at some times, zero at the start, shape (times, axes) [unit]."""
+        t = self.times_s[0] + np.mod(np.asarray(times_s, float) - self.times_s[0], self.duration_s)
+        return self._integral(t)
+
+    def harmonics(self, *, count: int | None = None, max_frequency_Hz: float | None = None) -> Spectrum:
+        """Harmonics of the rate, from the first on, exact.
+
+        Parameters
+        ----------
+        count : int, optional
+            How many.
+        max_frequency_Hz : float, optional
+            Highest frequency [Hz]; 100 kHz when neither is given. ``dropped`` of the result says what is left out.
+
+        Raises
+        ------
+        InputError
+            When no harmonic lies below the highest frequency.
+        """
+        period = self.duration_s
+        if count is None:
+            highest = DEFAULT_HIGHEST_Hz if max_frequency_Hz is None else max_frequency_Hz
+            count = math.floor(highest * period * (1 + 1e-12))
+        if count < 1:
+            raise InputError(
+                "no harmonic of the waveform below the highest frequency",
+                field="max_frequency_Hz",
+                found=max_frequency_Hz,
+                expected=f">= {1 / period:.4g} Hz",
+            )
+        n = np.arange(1, count + 1)
+        factor = 2j * np.pi / period * n[:, None]
+        jump, bend = self._jumps()
+        sums = self._sums(np.concatenate([jump, bend], axis=1), count)
+        amplitudes = 2 / period * (sums[:, : self.axes] / factor + sums[:, self.axes :] / factor**2)
+        return Spectrum(n / period, amplitudes, self.rate_unit, self.rms)
+
+    def pieces(self, shortest_s: float = 0.05) -> list[tuple[float, float, Waveform | None]]:
+        """The waveform cut at its splits: start and end [s] of every piece, and the piece, which repeats by itself.
+
+        A piece without switching is None. Splits at which the field is not what it was at the start of their piece are
+        passed over, for such a piece could not be repeated.
+
+        Parameters
+        ----------
+        shortest_s : float
+            Shortest piece [s]; shorter repetitions are taken together.
+        """
+        edges = [float(self.times_s[0])]
+        end = float(self.times_s[-1])
+        for split in map(float, self.splits_s):
+            if min(split - edges[-1], end - split) >= shortest_s and self._settled(edges[-1], split):
+                edges.append(split)
+        if len(edges) == 1:
+            return [(edges[0], end, self)]
+        return [(a, b, self._cut(a, b)) for a, b in pairwise([*edges, end])]
+
+    def power_course(
+        self,
+        average_power: Callable[[Spectrum], float],
+        *,
+        shortest_s: float = 0.05,
+        max_frequency_Hz: float | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Power over time of a sequence, constant over each of its pieces.
+
+        Parameters
+        ----------
+        average_power : callable
+            Power of a spectrum [W], such as ``lambda s: tensor.average_power(s.through(matrix))``.
+        shortest_s : float
+            Shortest piece [s].
+        max_frequency_Hz : float, optional
+            Highest harmonic [Hz].
+
+        Returns
+        -------
+        edges_s : (p + 1,) ndarray
+            Ends of the pieces [s].
+        power_W : (p,) ndarray
+            Average power of every piece [W]; zero where nothing is switched.
+        """
+        pieces = self.pieces(shortest_s)
+        power = [
+            0.0 if w is None else average_power(w.harmonics(max_frequency_Hz=max_frequency_Hz)) for *_, w in pieces
+        ]
+        return np.array([pieces[0][0], *(b for _, b, _ in pieces)]), np.array(power)
+
+    def scaled(self, factor: float) -> Waveform:
+        """The waveform with all amplitudes times a factor."""
+        return replace(self, starts=self.starts * factor, stops=self.stops * factor)
+
+    def _settled(self, a: float, b: float) -> bool:
+        first, last = self._integral(np.array([a, b]))
+        return bool(np.linalg.norm(last - first) <= MEAN_TOLERANCE * np.linalg.norm(self.rms) * (b - a))
+
+    def _integral(self, t: np.ndarray) -> np.ndarray:
+        """Integral of the rate from the start to some times inside."""
+        dt = np.diff(self.times_s)[:, None]
+        sums = np.concatenate([np.zeros((1, self.axes)), np.cumsum(0.5 * (self.starts + self.stops) * dt, axis=0)])
+        k = self._piece_of(t)
+        s = (t - self.times_s[k])[:, None]
+        return sums[k] + s * (self.starts[k] + 0.5 * s * (self.stops[k] - self.starts[k]) / dt[k])
+
+    def _piece_of(self, t: np.ndarray) -> np.ndarray:
+        return np.clip(np.searchsorted(self.times_s, t, side="right") - 1, 0, len(self.starts) - 1)
+
+    def _cut(self, a: float, b: float) -> Waveform | None:
+        tiny = 1e-9 * (b - a)
+        inside = (self.times_s > a + tiny) & (self.times_s < b - tiny)
+        times = np.concatenate([[a], self.times_s[inside], [b]])
+        k = self._piece_of(0.5 * (times[:-1] + times[1:]))
+        width = np.diff(self.times_s)[k]
+        ends = []
+        for t in (times[:-1], times[1:]):
+            u = np.clip((t - self.times_s[k]) / width, 0, 1)[:, None]
+            ends.append((1 - u) * self.starts[k] + u * self.stops[k])
+        if not np.any(ends):
+            return None
+        return replace(self, times_s=times, starts=ends[0], stops=ends[1], splits_s=np.zeros(0))
+
+    def _jumps(self) -> tuple[np.ndarray, np.ndarray]:
+        """Jumps of the rate and of its slope at the first n breakpoints; the last is the first of the next period."""
+        slope = (self.stops - self.starts) / np.diff(self.times_s)[:, None]
+        return self.starts - np.roll(self.stops, 1, axis=0), slope - np.roll(slope, 1, axis=0)
+
+    def _sums(self, weights: np.ndarray, count: int) -> np.ndarray:
+        """Sum over k of weights (k, m) exp(-j 2 pi n t_k / T), n = 1 .. count; by FFT where times lie on a raster."""
+        u = (self.times_s[:-1] - self.times_s[0]) / self.duration_s
+        n = np.arange(1, count + 1)
+        cells = self._raster()
+        if cells and cells * math.log2(cells) < len(u) * count:
+            on = np.zeros((cells, weights.shape[1]))
+            np.add.at(on, np.rint(u * cells).astype(np.int64) % cells, weights)
+            return np.fft.fft(on, axis=0)[n % cells]
+        out = np.empty((count, weights.shape[1]), complex)
+        step = max(1, _BLOCK // len(u))
+        for low in range(0, count, step):
+            part = n[low : low + step]
+            out[low : low + step] = np.exp(-2j * np.pi * np.mod(np.outer(part, u), 1.0)) @ weights
+        return out
+
+    def _raster(self) -> int:
+        """Number of equal cells of the period on whose edges all breakpoints lie; 0 when there is none."""
+        period, t = self.duration_s, self.times_s - self.times_s[0]
+        shortest = float(np.diff(t).min())
+        for divisor in (1, 2, 3, 4, 5, 10, 20):
+            cells = round(period * divisor / shortest)
+            if cells > LARGEST_RASTER:
+                break
+            at = t * (cells / period)
+            if np.all(np.abs(at - np.rint(at)) < 1e-6):
+                return cells
+        return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Sinusoid:
+    """A field that swings with one frequency.
+
+    Parameters
+    ----------
+    frequency_Hz : float
+        Frequency [Hz].
+    rms : sequence of float
+        Root mean square of the rate per axis, in phase; negative turns the sign [unit/s].
+    unit : "T" or "T/m"
+        What it is the rate of.
+    name : str
+        Name shown in reports.
+
+    Raises
+    ------
+    InputError
+        For a frequency that is not positive, and for a rate that is not finite or zero on every axis.
+    """
+
+    frequency_Hz: float
+    rms: Any = (0.0, 0.0, 1.0)
+    unit: Unit = "T"
+    name: str = "sinusoid"
+
+    def __post_init__(self) -> None:
+        positive("frequency_Hz", self.frequency_Hz)
+        rate = np.atleast_1d(np.asarray(self.rms, float))
+        if rate.ndim != 1 or not np.all(np.isfinite(rate)) or not np.any(rate):
+            raise InputError(
+                "bad rate of a sinusoid",
+                field="rms",
+                found=self.rms,
+                expected="finite numbers, one per axis, not all zero",
+            )
+        if self.unit not in ("T", "T/m"):
+            raise InputError("unknown unit of a waveform", field="unit", found=self.unit, expected="'T' or 'T/m'")
+        rate.flags.writeable = False
+        object.__setattr__(self, "rms", rate)
+
+    @property
+    def axes(self) -> int:
+        """Number of axes."""
+        return len(self.rms)
+
+    @property
+    def rate_unit(self) -> str:
+        """Unit of the rate: "T/s" or "T/m/s"."""
+        return f"{self.unit}/s"
+
+    @property
+    def duration_s(self) -> float:
+        """One period [s]."""
+        return 1 / self.frequency_Hz
+
+    @property
+    def peak(self) -> np.ndarray:
+        """Largest magnitude of the rate per axis, shape (axes,) [unit/s]."""
+        return math.sqrt(2) * np.abs(self.rms)
+
+    @property
+    def field_peak(self) -> np.ndarray:
+        """Peak of the field or gradient itself per axis: rate / (2 pi f), shape (axes,) [unit]."""
+        return self.peak / (2 * np.pi * self.frequency_Hz)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What it is, for the provenance."""
+        return {"kind": "sinusoid", "frequency_Hz": self.frequency_Hz, "rms": self.rms.tolist(), "unit": self.rate_unit}
+
+    def rate(self, times_s: np.ndarray) -> np.ndarray:
+        """The rate at some times, shape (times, axes) [unit/s]."""
+        return math.sqrt(2) * np.cos(2 * np.pi * self.frequency_Hz * np.asarray(times_s, float))[:, None] * self.rms
+
+    def harmonics(self, *, count: int | None = None, max_frequency_Hz: float | None = None) -> Spectrum:
+        """The one harmonic; raises InputError when ``count`` or ``max_frequency_Hz`` leave it out."""
+        if (count is not None and count < 1) or (max_frequency_Hz is not None and max_frequency_Hz < self.frequency_Hz):
+            raise InputError(
+                "no harmonic of the waveform below the highest frequency",
+                field="max_frequency_Hz",
+                found=max_frequency_Hz,
+                expected=f">= {self.frequency_Hz:.4g} Hz",
+            )
+        return Spectrum(np.array([self.frequency_Hz]), math.sqrt(2) * self.rms[None], self.rate_unit)

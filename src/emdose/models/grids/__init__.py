@@ -1,0 +1,1 @@
+"""Where voxels lie: equal steps and graded ones."""

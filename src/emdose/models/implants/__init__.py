@@ -1,0 +1,1 @@
+"""Metal parts: surfaces, metals, shapes, voxels."""

@@ -1,0 +1,159 @@
+"""Metals of implants: conductivity, density and thermal properties, each with its source."""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from emdose import resources
+from emdose.constants import MU_0
+from emdose.errors import InputError
+from emdose.models.bodies.tissues import normalised, suggest
+
+PROPERTIES = (
+    "conductivity_S_m",
+    "density_kg_m3",
+    "heat_capacity_J_kg_K",
+    "thermal_conductivity_W_m_K",
+    "relative_permeability",
+)
+LEAST_CONDUCTIVITY_S_M = 1e3
+"""A "metal" that conducts less is a unit slip (MS/m for S/m) or no metal."""
+
+
+@dataclass(frozen=True)
+class Metal:
+    """One metal.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    conductivity_S_m : float
+        Electric conductivity [S/m], the same at all frequencies.
+    density_kg_m3 : float
+        Mass density [kg/m^3].
+    heat_capacity_J_kg_K, thermal_conductivity_W_m_K : float
+        Specific heat capacity [J/kg/K] and thermal conductivity [W/m/K].
+    relative_permeability : float
+        1 for all implant metals that may go near a magnet.
+    sources : mapping
+        Where each value comes from: keys are the names of the properties.
+
+    Raises
+    ------
+    InputError
+        When a value is not a finite number > 0, or the conductivity is below 1 kS/m.
+    """
+
+    name: str
+    conductivity_S_m: float
+    density_kg_m3: float
+    heat_capacity_J_kg_K: float
+    thermal_conductivity_W_m_K: float
+    relative_permeability: float = 1.0
+    sources: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise InputError("metal without a name", field="name", found=self.name, expected="a text")
+        for key in PROPERTIES:
+            object.__setattr__(self, key, self._checked(key, getattr(self, key)))
+        object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
+
+    def _checked(self, key: str, value: Any) -> float:
+        where = f"{self.name}.{key}"
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise InputError("not a number", field=where, found=value, expected="a finite number > 0") from None
+        if not math.isfinite(number) or number <= 0:
+            raise InputError("value out of range", field=where, found=number, expected="a finite number > 0")
+        if key == "conductivity_S_m" and number < LEAST_CONDUCTIVITY_S_M:
+            raise InputError(
+                "this does not conduct like a metal",
+                field=where,
+                found=number,
+                expected="S/m, such as 1.16e6 for CoCrMo",
+            )
+        return number
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = [getattr(self, f.name) for f in fields(self) if f.name != "sources"]
+        return (Metal, (*values, dict(self.sources)))  # a mapping proxy does not survive pickling
+
+    def skin_depth(self, frequency_Hz: float) -> float:
+        """1 / sqrt(pi f mu sigma) at a frequency [Hz], in metres; infinite at 0 Hz."""
+        if not frequency_Hz > 0:
+            return math.inf
+        return 1 / math.sqrt(math.pi * frequency_Hz * MU_0 * self.relative_permeability * self.conductivity_S_m)
+
+    def replace(self, **changes: Any) -> Metal:
+        """The same metal with some values changed; their sources then say so.
+
+        Raises
+        ------
+        InputError
+            For an unknown property or a bad value.
+        """
+        known = [f.name for f in fields(self)]
+        for key in changes:
+            if key not in known:
+                raise InputError(
+                    "unknown property of a metal", field=f"{self.name}.{key}", expected=suggest(key, known)
+                )
+        changed = {key: "changed by the user" for key in changes if key in PROPERTIES}
+        sources = changes.pop("sources", {**self.sources, **changed})
+        return replace(self, sources=sources, **changes)
+
+
+def get(name: str | Metal) -> Metal:
+    """The metal of that name or synonym, such as "CoCrMo" or "Ti-6Al-4V"; a :class:`Metal` is given back as it is.
+
+    Raises
+    ------
+    InputError
+        When no metal of the table has that name; the text lists near ones.
+    """
+    if isinstance(name, Metal):
+        return name
+    table, spellings = _table()
+    found = spellings.get(_plain(str(name)))
+    if found is None:
+        near = difflib.get_close_matches(_plain(str(name)), spellings, n=3, cutoff=0.6)
+        close = list(dict.fromkeys(spellings[n] for n in near))
+        expected = (
+            f"did you mean {' or '.join(map(repr, close))}?" if close else f"one of {', '.join(table)}, or a Metal"
+        )
+        raise InputError("unknown metal", field="metal", found=name, expected=expected)
+    return table[found]
+
+
+def names() -> tuple[str, ...]:
+    """Names of the built-in metals."""
+    return tuple(_table()[0])
+
+
+def _plain(name: str) -> str:
+    return normalised(name).replace("_", "")
+
+
+@functools.cache
+def _table() -> tuple[dict[str, Metal], dict[str, str]]:
+    values: dict[str, dict[str, float]] = {}
+    sources: dict[str, dict[str, str]] = {}
+    spellings: dict[str, str] = {}
+    for row in resources.csv_rows("metals.csv"):
+        name, key = row["metal"], row["property"]
+        if key == "synonyms":
+            spellings |= {_plain(s): name for s in (name, *row["source"].split(";"))}
+        else:
+            values.setdefault(name, {})[key] = float(row["value"])
+            sources.setdefault(name, {})[key] = row["source"]
+    metals = {name: Metal(name, sources=sources[name], **properties) for name, properties in values.items()}
+    return metals, spellings

@@ -1,0 +1,234 @@
+"""Small charts as inline SVG: sharp at any size, in the page's colours, no image files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup, escape
+
+CURVES = ("#2f7ed8", "#d9822b", "#3a9d5d", "#b1467f", "#7a5cc7", "#8a6d3b", "#159aa5", "#c0392b")
+
+
+def residual_chart(
+    names: Sequence[str],
+    histories: Sequence[Sequence[float]],
+    tolerance: float | None,
+    step: str = "iteration",
+) -> Markup:
+    """Relative residual against iteration, one curve per port, on a logarithmic axis.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Port names.
+    histories : sequence of sequences of float
+        Relative residual per iteration; values that are not positive and finite are left out.
+    tolerance : float or None
+        Drawn as a dashed line.
+    step : str
+        What the residuals were taken after.
+    """
+    curves = [[(i, r) for i, r in enumerate(h) if math.isfinite(r) and r > 0] for h in histories]
+    values = [r for c in curves for _, r in c] + ([tolerance] if tolerance else [])
+    if not values or not any(curves):
+        return Markup("")
+    longest = max((c[-1][0] for c in curves if c), default=1) or 1
+    low, high = math.floor(math.log10(min(values)) + 1e-9), math.ceil(math.log10(max(values)) - 1e-9)
+    if low == high:
+        high += 1
+    width, height, left, top, right, bottom = 620, 300, 62, 14, 16, 46
+
+    def x(i: float) -> float:
+        return left + (width - left - right) * i / longest
+
+    def y(r: float) -> float:
+        return top + (height - top - bottom) * (high - math.log10(r)) / (high - low)
+
+    parts = []
+    stride = max(1, math.ceil((high - low) / 8))
+    for decade in range(low, high + 1, stride):
+        at = y(10.0**decade)
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(
+            f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end">10'
+            f'<tspan dy="-5" font-size="9">{_signed(decade)}</tspan></text>'
+        )
+    for i in range(0, longest + 1, _nice_step(longest, 7)):
+        parts.append(f'<text x="{x(i):.1f}" y="{height - bottom + 18}" text-anchor="middle">{i}</text>')
+    if tolerance:
+        at = y(tolerance)
+        parts.append(f'<line class="tolerance" x1="{left}" x2="{width - right}" y1="{at:.1f}" y2="{at:.1f}"/>')
+        parts.append(f'<text x="{left + 8}" y="{at - 5:.1f}">tolerance</text>')
+    for n, curve in enumerate(curves):
+        if curve:
+            points = " ".join(f"{x(i):.1f},{y(r):.1f}" for i, r in curve)
+            parts.append(f'<polyline class="curve" style="stroke:{CURVES[n % len(CURVES)]}" points="{points}"/>')
+    for n, name in enumerate(names[:8]):
+        at = top + 14 + 17 * n
+        parts.append(
+            f'<line class="curve" style="stroke:{CURVES[n % len(CURVES)]}" x1="{left + 150}" x2="{left + 172}" '
+            f'y1="{at - 4}" y2="{at - 4}"/>'
+            f'<text x="{left + 179}" y="{at}">{escape(name)}</text>'
+        )
+    middle = top + (height - top - bottom) / 2
+    parts.append(
+        f'<text x="{left + (width - left - right) / 2:.0f}" y="{height - 8}" text-anchor="middle">{step}</text>'
+    )
+    parts.append(
+        f'<text transform="rotate(-90)" x="{-middle:.0f}" y="14" text-anchor="middle">relative residual</text>'
+    )
+    frame = (
+        f'<rect class="frame" x="{left}" y="{top}" width="{width - left - right}" height="{height - top - bottom}"/>'
+    )
+    return Markup(  # every piece above is a number or escaped
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="Relative residual against {step} for {len(names)} port(s)">{frame}{"".join(parts)}</svg>'
+    )
+
+
+def power_chart(
+    extinction_W: float,
+    absorbed_W: float,
+    scattered_W: float,
+    lost_W: float = 0.0,
+    given: str = "work of the incident field",
+) -> Markup:
+    """What was given beside what became of it, as two bars of the same scale.
+
+    Parameters
+    ----------
+    extinction_W, absorbed_W, scattered_W, lost_W : float
+        Time-averaged powers: given, absorbed in the body, radiated, lost in the coil [W].
+    given : str
+        Name of the first.
+    """
+    full = max(extinction_W, absorbed_W + max(scattered_W, 0.0) + max(lost_W, 0.0))
+    if not (math.isfinite(full) and full > 0):
+        return Markup("")
+    width, left, bar = 620, 8, 604
+    lost = [("", lost_W, "#b9a36b")] if lost_W > 0 else []
+    parts = []
+    for row, pieces in enumerate(
+        (
+            [(given, extinction_W, "#5f7f9e")],
+            [("absorbed", absorbed_W, "#c4542f"), *lost, ("radiated", max(scattered_W, 0.0), "#8fa3b8")],
+        )
+    ):
+        at, top = float(left), 26 + 58 * row
+        for n, (name, power, colour) in enumerate(pieces):
+            length = bar * max(power, 0.0) / full
+            parts.append(f'<rect x="{at:.1f}" y="{top}" width="{max(length, 0.5):.1f}" height="24" fill="{colour}"/>')
+            # The name of a short last piece is set flush right, so that it stays inside the picture.
+            anchor, where = ("start", at) if n == 0 else ("end", left + bar)
+            if name:
+                parts.append(
+                    f'<text x="{where:.1f}" y="{top - 6}" text-anchor="{anchor}">{name} {_power(power)}</text>'
+                )
+            at += length
+    return Markup(
+        f'<svg class="chart" viewBox="0 0 {width} 116" role="img" aria-label="{given.capitalize()} '
+        f"{_power(extinction_W)}, absorbed {_power(absorbed_W)}, radiated {_power(scattered_W)}"
+        f'">{"".join(parts)}</svg>'
+    )
+
+
+def interval_chart(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str], axis: str) -> Markup:
+    """Median and quartiles of every method per row, beside the truth.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        "name", "truth" (float or None) and "spans", a list of {"method", "median", "iqr"}.
+    colours : mapping of str to str
+        Colour of every method.
+    axis : str
+        What the horizontal axis is.
+    """
+    spans = [(s["median"], s["iqr"]) for row in rows for s in row["spans"] if math.isfinite(s["median"])]
+    values = [m + 0.5 * k * q for m, q in spans for k in (-1, 1)] + [r["truth"] for r in rows if r["truth"] is not None]
+    if not values:
+        return Markup("")
+    low, high = min(0.0, *values), 1.05 * max(values)
+    width, left, right, top, line = 640, 150, 16, 24, 13
+    heights = [line * len(row["spans"]) + 14 for row in rows]
+    bottom = top + sum(heights)
+
+    def x(v: float) -> float:
+        return left + (width - left - right) * (v - low) / (high - low)
+
+    parts = []
+    step = _nice_real(high - low, 6)
+    for n in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1):
+        at = x(n * step)
+        parts.append(f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{top}" y2="{bottom}"/>')
+        label = f"{n * step:.6g}".replace("-", "−")
+        parts.append(f'<text x="{at:.1f}" y="{bottom + 16}" text-anchor="middle">{label}</text>')
+    y = float(top)
+    for row, height in zip(rows, heights, strict=True):
+        middle = y + height / 2
+        parts.append(f'<text x="{left - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(row["name"])}</text>')
+        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        if row["truth"] is not None:
+            at = x(row["truth"])
+            parts.append(
+                f'<line class="truth" x1="{at:.1f}" x2="{at:.1f}" y1="{y + 2:.1f}" y2="{y + height - 2:.1f}"/>'
+            )
+        for n, span in enumerate(row["spans"]):
+            if not math.isfinite(span["median"]):
+                continue
+            at, colour = y + 7 + line * (n + 0.5), colours[span["method"]]
+            ends = [x(span["median"] + 0.5 * k * span["iqr"]) for k in (-1, 1)]
+            parts.append(
+                f'<line class="curve" style="stroke:{colour}" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" '
+                f'y1="{at:.1f}" y2="{at:.1f}"/>'
+                f'<circle cx="{x(span["median"]):.1f}" cy="{at:.1f}" r="4" fill="{colour}"/>'
+            )
+        y += height
+    at = float(left)
+    for name, colour in colours.items():
+        parts.append(
+            f'<circle cx="{at + 5:.1f}" cy="10" r="4" fill="{colour}"/>'
+            f'<text x="{at + 14:.1f}" y="14">{escape(name)}</text>'
+        )
+        at += 30 + 6.6 * len(name)
+    if any(row["truth"] is not None for row in rows):
+        parts.append(
+            f'<line class="truth" x1="{at + 4:.1f}" x2="{at + 4:.1f}" y1="4" y2="16"/>'
+            f'<text x="{at + 12:.1f}" y="14">truth</text>'
+        )
+    parts.append(
+        f'<text x="{left + (width - left - right) / 2:.0f}" y="{bottom + 34}" text-anchor="middle">'
+        f"{escape(axis)}</text>"
+    )
+    frame = f'<rect class="frame" x="{left}" y="{top}" width="{width - left - right}" height="{bottom - top}"/>'
+    return Markup(  # every piece above is a number or escaped
+        f'<svg class="chart" viewBox="0 0 {width} {bottom + 42}" role="img" aria-label="Median and quartiles per '
+        f'tissue and method">{frame}{"".join(parts)}</svg>'
+    )
+
+
+def _power(watt: float) -> str:
+    if not math.isfinite(watt):
+        return "unknown"
+    for factor, unit in ((1.0, "W"), (1e3, "mW"), (1e6, "µW")):
+        if abs(watt) * factor >= 1 or unit == "µW":
+            return f"{watt * factor:.4g} {unit}".replace("-", "−")
+    return "0 W"
+
+
+def _signed(n: int) -> str:
+    return str(n).replace("-", "−")
+
+
+def _nice_real(span: float, count: int) -> float:
+    raw = span / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    return next(m * power for m in (1, 2, 5, 10) if m * power >= 0.999 * raw)
+
+
+def _nice_step(span: int, count: int) -> int:
+    raw = max(1.0, span / count)
+    power = 10 ** math.floor(math.log10(raw))
+    return int(next(m * power for m in (1, 2, 5, 10) if m * power >= raw))

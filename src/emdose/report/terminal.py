@@ -1,0 +1,140 @@
+"""Results as text on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+CLOSURE_WARNING = 0.05
+"""Share of the power that may be unaccounted for before it is said in red."""
+
+PREFIXES = {"T": (1e6, "uT")}
+"""Units that users read in another size."""
+
+
+def table(
+    console: Console,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[str | tuple[str, str]]],
+    right: Sequence[int],
+    whole: Sequence[int] = (),
+) -> None:
+    """Print rows in columns, the numbers to the ``right``.
+
+    In a narrow terminal words wrap; numbers and the columns in ``whole`` never do. A cell is a text, or a text and its
+    style.
+    """
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    grid: Table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for i, header in enumerate(headers):
+        side: Any = "right" if i in right else "left"
+        grid.add_column(header, justify=side, no_wrap=i in right or i in whole, overflow="fold")
+    for row in rows:
+        # Names come from users: "[/]" in one of them must not be taken for markup.
+        grid.add_row(*(Text(cell) if isinstance(cell, str) else Text(*cell) for cell in row))
+    console.print(grid)
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Print a line as it is: nothing in it is markup, and it is not broken where output is no terminal."""
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+
+
+def summary(console: Console, data: Mapping[str, Any]) -> None:
+    """The headline numbers, the limits, and how far they can be trusted."""
+    if "ept" in data:
+        from emdose.scenarios.kinds.ept import terminal
+
+        terminal.summary(console, data)
+        return
+    if "implant" in data:
+        from emdose.scenarios.kinds.implant_gradient import terminal
+
+        terminal.summary(console, data)
+        return
+    rows = [quantity_row(name, entry) for name, entry in data["quantities"].items()]
+    table(console, ("quantity", "value", "unit", "note"), rows, right=(1,), whole=(2,))
+    console.print()
+    checks(console, data["checks"], data.get("check_inputs", {}))
+    console.print()
+    trust(console, data)
+
+
+def quantity_row(name: str, entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
+    """Name, value, unit and note of a quantity."""
+    factor, unit = PREFIXES.get(entry["unit"], (1.0, entry["unit"]))
+    value = entry["value"]
+    notes = [str(entry["note"])] if entry.get("note") else []
+    if "mass_kg" in entry:
+        notes.append(f"{entry['mass_kg']:.3g} kg")
+    if "location_m" in entry:
+        place = ", ".join(f"{1e3 * x:.0f}" for x in entry["location_m"])
+        notes.append(f"at ({place}) mm in {entry.get('tissue', '?')}")
+    spread = entry.get("uncertainty")
+    text = "-" if value is None else f"{factor * value:.4g}"
+    if isinstance(spread, Mapping) and spread.get("expanded") is not None:
+        text += f" +- {factor * spread['expanded']:.2g}"
+    return name, text, "" if unit == "1" else unit, "; ".join(notes)
+
+
+def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> None:
+    """The table of limits, what binds first and the B1+rms that it leaves."""
+    edition = f"{inputs.get('standard', '')} edition {inputs.get('edition', '')}" if inputs else ""
+    say(console, f"Limits: {edition}", "bold")
+    head = ("mode", "quantity", "region", "window", "value", "limit", "margin", "result")
+    table(console, head, [_check_row(r) for r in rows], right=(3, 4, 5, 6), whole=(0, 1, 7))
+    binding = inputs.get("binding_row", {})
+    for mode, b1 in inputs.get("b1plus_rms_limit_T", {}).items():
+        if binding.get(mode) is None:
+            say(console, f"{mode}: no limit was evaluated")
+            continue
+        row = rows[binding[mode]]
+        text = f"{mode}: {row['quantity']} ({row['region']}) binds first, at {100 * row['ratio']:.1f} % of its limit"
+        if b1 is not None:
+            text += f"; reached at B1+rms = {1e6 * b1:.3g} uT"
+        say(console, text)
+    unverified = sum(not r["verified"] for r in rows if r["limit"] is not None)
+    if unverified:
+        say(console, f"{unverified} of these limits are unverified: the report says where each was read.")
+
+
+def _check_row(row: Mapping[str, Any]) -> tuple[str | tuple[str, str], ...]:
+    number = {k: "-" if row[k] is None else f"{row[k]:.3g}" for k in ("value", "limit")}
+    margin = "-" if row["margin_percent"] is None else f"{row['margin_percent']:+.0f} %"
+    window = "-" if row["window_s"] is None else f"{row['window_s']:g} s"
+    quantity = row["quantity"] + (f" {row['averaging_mass_g']:g} g" if row["averaging_mass_g"] else "")
+    colour = {"above limit": "bold red", "below limit": "green"}.get(row["verdict"], "")
+    return (
+        row["mode"] or "-",
+        quantity,
+        row["region"],
+        window,
+        number["value"],
+        f"{number['limit']} {row['unit']}",
+        margin,
+        (row["verdict"], colour),
+    )
+
+
+def trust(console: Console, data: Mapping[str, Any]) -> None:
+    """Power balance, residual and warnings; what is wrong stands in red."""
+    power, convergence = data["power_balance"], data["convergence"]
+    worst = max((p["residual"] for p in convergence.get("ports", [])), default=None)
+    say(
+        console,
+        f"Power: {power['extinction_W']:.4g} W taken from the source = {power['absorbed_W']:.4g} W absorbed + "
+        f"{power['scattered_W']:.4g} W radiated; {100 * power['closure']:.2g} % unaccounted for",
+        "bold red" if power["closure"] > CLOSURE_WARNING else "",
+    )
+    if worst is not None:
+        missed = not convergence.get("converged", True)
+        text = f"Residual: {worst:.1e}, tolerance {convergence['tolerance']:.0e}"
+        say(console, text, "bold red" if missed else "")
+    for text in data["warnings"]:
+        say(console, f"WARNING: {text}", "bold red")

@@ -1,6 +1,0 @@
-"""Scenarios of kind ``ept``: conductivity and permittivity from B1+ maps, measured or of a digital reference object."""
-
-from emdose.scenarios.ept.job import Job
-from emdose.scenarios.ept.schema import Scenario
-
-__all__ = ["Job", "Scenario"]

@@ -1,0 +1,1 @@
+"""Kinds of scenario, a folder each."""

@@ -1,0 +1,240 @@
+"""Run an ``ept`` scenario: B1+ maps, reconstructions, how close they come, and everything for the summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.models.coils.circuit import require_ideal
+from emdose.models.exposure import Exposure
+from emdose.scenarios.job import BaseJob, Progress
+from emdose.scenarios.kinds.ept import build, result, schema
+from emdose.scenarios.kinds.ept.judge import judged, quantities
+from emdose.scenarios.kinds.rf import build as rf
+from emdose.scenarios.kinds.rf.job import CLOSURE_WARNING, solver_convergence
+
+if TYPE_CHECKING:
+    from emdose.ept import B1Map, PropertyMap
+    from emdose.io.disk import atomic
+    from emdose.io.disk.checkpoint import PortCheckpoint
+    from emdose.models.bodies import Phantom
+    from emdose.models.coils.ideal import Coil, PlaneWave
+    from emdose.scenarios.loading import LoadedScenario
+    from emdose.solvers.results.fields import Fields
+
+POWERS = ("absorbed", "extinction", "scattered")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an ``ept`` run computed, before it is written.
+
+    Parameters
+    ----------
+    data : Data
+        B1+ maps and truth.
+    body : Phantom or None
+        The object of simulated maps.
+    maps : dict of str to PropertyMap
+        Result of every method.
+    summary : dict
+        The part of summary.json that this kind of scenario knows.
+    warnings : list of str
+        What makes the numbers less trustworthy.
+    """
+
+    data: build.Data
+    body: Phantom | None
+    maps: dict[str, PropertyMap]
+    summary: dict[str, Any]
+    warnings: list[str]
+
+
+class Job(BaseJob):
+    """An ``ept`` scenario made ready to run; see :class:`~emdose.scenarios.job.BaseJob`."""
+
+    def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
+        super().__init__(scenario, device)
+        file, tables = scenario.file, scenario.tables
+        simulated = isinstance(tables.data, schema.Simulated)
+        self.coil = None if tables.coil is None else _ideal(tables.coil, file)
+        channels, drives = 1, None
+        if simulated:
+            assert self.coil is not None
+            channels = build.check_drives(tables.data, self.coil, file)
+            drives = None if tables.data.channels else (tables.data.transmit, tables.data.receive)
+        self.methods = {n: build.method(table, file, n, self.coil, drives) for n, table in tables.methods.items()}
+        self.body: Phantom | None = None
+        self.data: build.Data | None = None
+        frequency_Hz = tables.exposure.frequency_Hz
+        if simulated:
+            assert self.coil is not None
+            with self._timed("phantom"):
+                self.body = rf.phantom(tables.phantom, file)
+            with rf.blamed_on(file, ""):
+                self.exposure = Exposure(self.body, self.coil, frequency_Hz=frequency_Hz)
+            with rf.blamed_on(file, "solver"):
+                self.solver = rf.vie(tables.solver)
+            self.grid, present = self.body.grid, {"magnitude", "phase"}
+        else:
+            with self._timed("data"):
+                self.data = build.from_files(tables.data, frequency_Hz, file)
+            self.grid, channels = self.data.b1.grid, self.data.b1.channels
+            names = ("magnitude", "phase", "reference")
+            present = {name for name in names if getattr(self.data.b1, name) is not None}
+        for name, table in tables.methods.items():
+            build.check_method(table, self.grid.shape, channels, present, file, name)
+
+    def plan(self) -> dict[str, Any]:
+        """Memory, time and size; raises ResourceError when it does not fit."""
+        about = {"device": self.device, "shape": self.grid.shape, "methods": len(self.methods)}
+        if self.body is None or self.coil is None:
+            return about
+        plan: dict[str, Any] = dict(self.solver.plan(self.exposure, self.device))
+        return {**plan, **about, "ports": len(self.coil.ports)}
+
+    def describe(self) -> list[str]:
+        """What was read, in a few lines."""
+        lines = [f"frequency: {self.tables.exposure.frequency_Hz / 1e6:g} MHz"]
+        size = f"{' x '.join(map(str, self.grid.shape))} voxels of {build.mm(self.grid.spacing_m)} mm"
+        if self.body is not None and self.coil is not None:
+            lines += [f"digital reference object: {self.body.name}, {size}", f"coil: {self.coil.name}"]
+        else:
+            assert self.data is not None
+            names = [n for n in ("magnitude", "phase", "labels", "reference") if getattr(self.data.b1, n) is not None]
+            voxels = int(np.count_nonzero(np.asarray(self.data.b1.mask)))
+            lines += [f"data: {', '.join(names)}; {size}, {voxels} in the mask"]
+        return [*lines, f"methods: {', '.join(f'{n} ({t.type})' for n, t in self.tables.methods.items())}"]
+
+    def execute(self, checkpoint: PortCheckpoint | None = None, progress: Progress | None = None) -> Outcome:
+        """Solve when the maps are simulated, then reconstruct.
+
+        Raises
+        ------
+        ConvergenceError, ResourceError, DeviceError
+            As the solver; the ``partial`` fields of the first can still be given to :meth:`evaluate`.
+        """
+        if self.body is None:
+            return self.evaluate(None, progress)
+        with self._timed("solve"):
+            fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
+        return self.evaluate(fields, progress)
+
+    def evaluate(self, fields: Fields | None, progress: Progress | None = None) -> Outcome:
+        """Reconstruct by every method and compare with the truth where it is known."""
+        tell = progress or (lambda event: None)
+        data = self.data
+        if fields is not None:
+            assert self.body is not None
+            with self._timed("data"), rf.blamed_on(self.scenario.file, "data"):
+                data = build.simulated(self.tables.data, fields, self.body)
+        assert data is not None
+        maps: dict[str, PropertyMap] = {}
+        about: dict[str, Any] = {}
+        rows: list[dict[str, Any]] = []
+        numbers: dict[str, Any] = {}
+        for n, (name, table) in enumerate(self.tables.methods.items()):
+            tell({"stage": "method", "name": name, "index": n, "count": len(self.methods)})
+            with self._timed(f"method {name}"):
+                maps[name] = self._reconstruct(name, table, data.b1)
+            tell({"stage": "judge", "name": name, "index": n, "count": len(self.methods)})
+            with self._timed(f"judging {name}"):
+                clean = None
+                if data.clean is not None and maps[name].propagation is not None:
+                    clean = self._reconstruct(name, table, data.clean, spread=False)
+                about[name], found = judged(maps[name], clean, data, self.tables.evaluation)
+                about[name] |= {"type": table.type, "seconds": self.timing[f"method {name}"]}
+                rows += [{"method": name, **row} for row in found]
+                numbers |= quantities(name, maps[name], data, self.tables.evaluation)
+        summary = {
+            "quantities": numbers,
+            "checks": [],
+            "check_inputs": {},
+            "convergence": {"converged": True, "ports": []} if fields is None else self._convergence(fields),
+            "power_balance": {} if fields is None else self._power(fields),
+            "provenance": self._provenance(fields),
+            "ept": {"data": self._about_data(data), "methods": about, "metrics": rows},
+        }
+        return Outcome(data, self.body, maps, summary, self._doubts(summary))
+
+    def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
+        """Put result.h5, the NIfTI maps and fields.vti into a stage."""
+        output = self.tables.output
+        result.write_result(
+            stage,
+            b1=outcome.data.b1,
+            labels=outcome.data.labels,
+            names=outcome.data.names,
+            truth=outcome.data.truth,
+            maps=outcome.maps,
+            body=outcome.body,
+            provenance=summary["provenance"],
+        )
+        if output.nifti:
+            result.write_nifti(stage, outcome.maps)
+        if output.paraview:
+            result.write_vti(stage, outcome.data.b1, outcome.data.labels, outcome.data.truth, outcome.maps)
+
+    def _reconstruct(self, name: str, table: Any, b1: B1Map, *, spread: bool = True) -> PropertyMap:
+        with rf.blamed_on(self.scenario.file, f"methods.{name}"):
+            return build.reconstructed(self.methods[name], table, b1, self.device, spread=spread)
+
+    def _about_data(self, data: build.Data) -> dict[str, Any]:
+        b1 = data.b1
+        assert b1.mask is not None
+        about: dict[str, Any] = {
+            "type": self.tables.data.type,
+            "source": b1.source,
+            "shape": b1.grid.shape,
+            "spacing_m": b1.grid.spacing_m,
+            "mask_voxels": int(np.count_nonzero(b1.mask)),
+            "channels": b1.channels,
+            "phase_kind": None if b1.phase is None else b1.phase_kind,
+            "wrapped": bool(b1.wrapped),
+            "noise_known": bool(b1.has_noise),
+            "labels": list(data.names.values()),
+        }
+        if data.phase_error is not None:
+            inside = data.phase_error[b1.mask]
+            about |= {
+                "phase_error_rms_rad": float(np.sqrt(np.mean(inside**2))),
+                "phase_error_max_rad": float(np.abs(inside).max()),
+            }
+        return about
+
+    def _convergence(self, fields: Fields) -> dict[str, Any]:
+        return solver_convergence(fields, self.tables.solver.tolerance)
+
+    def _power(self, fields: Fields) -> dict[str, float]:
+        name = fields.ports[0] if self.tables.data.channels else self.tables.data.transmit
+        driven = (
+            fields
+            if len(fields.ports) == 1
+            else fields.drive(np.eye(len(fields.ports))[0] if self.tables.data.channels else name)
+        )
+        return {k: float(v) for k, v in driven.power.power().items()}
+
+    def _provenance(self, fields: Fields | None) -> dict[str, Any]:
+        if fields is None or self.body is None:
+            return {"device": self.device}
+        return {**fields.provenance, "phantom_sha256": self.body.hash()}
+
+    def _doubts(self, summary: dict[str, Any]) -> list[str]:
+        found = []
+        closure = summary["power_balance"].get("closure", 0.0)
+        if closure > CLOSURE_WARNING:
+            found.append(
+                f"power balance of the simulation does not close: {100 * closure:.1f} % of the power is unaccounted for"
+            )
+        for name, about in summary["ept"]["methods"].items():
+            if not about["voxels"]:
+                found.append(f"method '{name}' gave no voxel a value")
+        return found
+
+
+def _ideal(table: Any, file: object) -> Coil | PlaneWave:
+    """The coil of a scenario, whose currents must be given."""
+    with rf.blamed_on(file, "coil"):
+        return require_ideal(rf.coil(table, file))

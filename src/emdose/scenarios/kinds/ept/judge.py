@@ -1,0 +1,137 @@
+"""How close reconstructions come to the truth, and whether their uncertainty says so."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.ept import Flag
+from emdose.ept.judging.metrics import WHOLE, eroded, metrics
+
+if TYPE_CHECKING:
+    from emdose.ept import PropertyMap
+    from emdose.scenarios.kinds.ept.build import Data
+    from emdose.scenarios.kinds.ept.schema import Evaluation
+
+QUANTITIES = {"conductivity": "S/m", "permittivity": "1"}
+LARGEST_TISSUES = 8
+"""Tissues whose means get an uncertainty: the largest ones."""
+
+
+def judged(
+    found: PropertyMap, clean: PropertyMap | None, data: Data, table: Evaluation
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What a method did, and its metrics.
+
+    Parameters
+    ----------
+    found : PropertyMap
+        The result.
+    clean : PropertyMap, optional
+        The result of the same maps without noise: the difference is noise alone.
+    data : Data
+        Truth and labels.
+    table : Evaluation
+        Erosions.
+
+    Returns
+    -------
+    dict
+        method, settings, voxels (with a value), missing, flags (counts), z_noise (rms of noise over its uncertainty,
+        1 when the uncertainty is right), z_total (rms of the whole error over it).
+    list of dict
+        The rows of :func:`emdose.ept.judging.metrics`, with "clean_rmse" (the error without noise) where it is known.
+    """
+    assert data.b1.mask is not None
+    inside = found.valid & data.b1.mask
+    about: dict[str, Any] = {
+        "method": found.method,
+        "settings": dict(found.settings),
+        "voxels": int(np.count_nonzero(inside)),
+        "missing": int(np.count_nonzero(data.b1.mask & ~inside)),
+        "flags": {
+            f.name: int(np.count_nonzero(found.flags[data.b1.mask] & f.value))
+            for f in Flag
+            if f is not Flag.OUTSIDE and f.name
+        },
+        "uncertainty": found.u_conductivity is not None or found.u_permittivity is not None,
+    }
+    for name in QUANTITIES:
+        value, u = getattr(found, name), getattr(found, f"u_{name}")
+        if value is None or u is None:
+            continue
+        pick = inside & (u > 0) & ((found.flags & np.uint8(Flag.WEAK_SIGNAL)) == 0)
+        if clean is not None:
+            there = pick & clean.valid
+            about[f"z_noise_{name}"] = _rms(((value - getattr(clean, name)) / u)[there])
+        if name in data.truth:
+            about[f"z_total_{name}"] = _rms(((value - data.truth[name]) / u)[pick])
+    rows = [row._asdict() for row in _metrics(found, data, table)]
+    if clean is not None and data.truth:
+        without = {(r.quantity, r.region, r.erosion): r.rmse for r in _metrics(clean, data, table)}
+        rows = [{**r, "clean_rmse": without.get((r["quantity"], r["region"], r["erosion"]))} for r in rows]
+    return about, rows
+
+
+def quantities(method: str, found: PropertyMap, data: Data, table: Evaluation) -> dict[str, dict[str, Any]]:
+    """Means over the largest tissues, shrunk so that interfaces stay out where enough voxels remain.
+
+    The uncertainty of a mean is propagated with the correlation between neighbours; it holds noise, not bias.
+    """
+    out: dict[str, dict[str, Any]] = {}
+    sizes = {n: int(np.count_nonzero(data.labels == n)) for n in data.names}
+    erosion, regions = _regions(sorted(sizes, key=lambda n: -sizes[n])[:LARGEST_TISSUES], found, data, table)
+    for n, region in regions.items():
+        mean = found.region_mean(region)
+        for name, unit in QUANTITIES.items():
+            value, u = getattr(mean, name), getattr(mean, f"u_{name}")
+            if value is None:
+                continue
+            note = f"mean of {mean.voxels} voxels"
+            note += f", {erosion} or more from the next tissue" if erosion else ""
+            entry: dict[str, Any] = {
+                "value": value,
+                "unit": unit,
+                "uncertainty": None,
+                "note": note,
+                "erosion": erosion,
+                "voxels": mean.voxels,
+                "method": method,
+                "region": data.names[n],
+            }
+            if u is not None:
+                entry["uncertainty"] = {"expanded": 2 * u, "k": 2, "basis": "noise"}
+            if name in data.truth:
+                true = float(data.truth[name][region & found.valid].mean())
+                entry |= {"truth": true, "note": f"truth {true:.4g}; {note}"}
+            out[f"{name}: {data.names[n]}, {method}"] = entry
+    return out
+
+
+def _regions(labels: list[int], found: PropertyMap, data: Data, table: Evaluation) -> tuple[int, dict[int, np.ndarray]]:
+    """Shrunk tissues with enough voxels; unshrunk ones where no tissue is thick enough."""
+    for erosion in (_middle(table), 0):
+        shrunk = {n: eroded(data.labels == n, erosion) for n in labels}
+        kept = {n: r for n, r in shrunk.items() if np.count_nonzero(r & found.valid) >= table.least_voxels}
+        if kept:
+            return erosion, kept
+    return 0, {}
+
+
+def _middle(table: Evaluation) -> int:
+    """The erosion that headline numbers use: the middle one of the list."""
+    return sorted(table.erosion)[(len(table.erosion) - 1) // 2]
+
+
+def _metrics(found: PropertyMap, data: Data, table: Evaluation) -> list[Any]:
+    nothing = np.full(found.grid.shape, math.nan)
+    truth = {name: data.truth.get(name, nothing) for name in QUANTITIES}
+    rows = metrics(found, truth["conductivity"], truth["permittivity"], data.labels, data.names, table.erosion)
+    return [r for r in rows if r.voxels or r.region == WHOLE]
+
+
+def _rms(values: np.ndarray) -> float | None:
+    values = values[np.isfinite(values)]
+    return float(np.sqrt(np.mean(values**2))) if values.size else None

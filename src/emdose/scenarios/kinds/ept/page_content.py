@@ -1,0 +1,362 @@
+"""What the page of an EPT run says: its summary turned into sentences, tiles and table rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.report.wording import NARROW, is_finite, number, plain, words
+
+if TYPE_CHECKING:
+    from emdose.scenarios.kinds.ept.result import EptResult
+
+SYMBOLS = {"conductivity": ("Conductivity σ", "S/m"), "permittivity": ("Relative permittivity ε", "")}
+WHOLE = "whole"
+LARGE_RATIO = 2.0
+"""Error over stated uncertainty above which the page says that noise is not what limits a method."""
+
+ASSUMPTIONS = {
+    "helmholtz": (
+        "σ and ε are constant within the window and one tissue; the half of a transceive phase is the phase of B1+.",
+        "Windows that mix tissues, thin layers, and voxels whose own value is a mixture.",
+    ),
+    "helmholtz phase": (
+        "As Helmholtz, and |B1+| does not vary: its gradient is neglected.",
+        "Biased wherever |B1+| varies, inside homogeneous tissue too; the estimate of that bias is part of the result.",
+    ),
+    "helmholtz magnitude": (
+        "As Helmholtz, and the phase does not vary: its gradient is neglected.",
+        "Biased wherever the phase varies, which in lossy tissue is everywhere.",
+    ),
+    "convection-reaction": (
+        "σ and ε may vary; the gradient of Bz is negligible. The penalty on differences between neighbours settles "
+        "what the noise leaves open.",
+        "Thin layers are smoothed into their surroundings; slice by slice, what varies along z is neglected; where the "
+        "gradient of B1+ vanishes it is Helmholtz.",
+    ),
+    "csi": (
+        "The coil's field without the body is known, and all tissue lies in the mask.",
+        "Sensitive to errors of that field; where E vanishes (low convection) the value comes from the neighbours.",
+    ),
+    "gradient": (
+        "Five or more transmit channels with a common receive phase; the gradient of Bz is negligible.",
+        "Noise grows fast: it needs several channels that differ at the voxel.",
+    ),
+}
+"""What every method takes for granted, and where it fails."""
+
+
+def title(result: EptResult) -> str:
+    """The heading of the page."""
+    kind = result.summary["ept"]["data"]["type"]
+    of = f"of {words(result.b1.source.removeprefix('simulation of '))}" if kind == "simulated" else "from B1+ maps"
+    return f"Conductivity and permittivity {of}, {result.b1.frequency_Hz / 1e6:.6g} MHz"
+
+
+def sentence(result: EptResult) -> str:
+    """What was done, in one sentence."""
+    about, scenario = result.summary["ept"]["data"], result.summary.get("scenario", {}).get("data", {})
+    shape = " × ".join(map(str, about["shape"]))
+    text = f"{_count(len(result.maps), 'method')} on B1+ maps of {shape} voxels of {size(about['spacing_m'])}"
+    if about["type"] == "simulated":
+        text = f"A digital reference object: B1+ was simulated by the volume integral, {text[:1].lower()}{text[1:]}"
+        snr, seed = scenario.get("snr"), scenario.get("seed")
+        text += f", white noise of SNR {plain(snr)} added (seed {plain(seed)})" if snr else ", no noise added"
+        text += ", so that the truth is known"
+    return text + "."
+
+
+def banners(result: EptResult) -> list[dict[str, str]]:
+    """What must not be overlooked when the maps are read."""
+    summary, about = result.summary, result.summary["ept"]["data"]
+    found = [("note", str(text)) for text in summary.get("warnings", [])]
+    thin = _thin(result)
+    if thin:
+        text = (
+            f"Voxels of {size(about['spacing_m'])} are too coarse for {_listed(thin)}: no voxel, or too few, lie "
+            f"{_headline_erosion(summary)} or more voxels from the next tissue. Values there mix tissues and say "
+            "nothing about the method."
+        )
+        found.append(("note", text))
+    if about.get("phase_kind") == "transceive":
+        text = "Half of the transceive phase is taken for the phase of B1+"
+        rms, worst = about.get("phase_error_rms_rad"), about.get("phase_error_max_rad")
+        if is_finite(rms):
+            text += f"; here it departs from it by {number(rms, 2)} rad (rms, at most {number(worst, 2)} rad)"
+            text += ", an error that no noise tells of"
+        found.append(("note", text + "."))
+    same = (
+        [n for n, m in summary["ept"]["methods"].items() if m["type"] == "csi"] if about["type"] == "simulated" else []
+    )
+    if same:
+        text = f"{_listed(same)} inverts the operator, on the grid, that the data were simulated with: what the grid "
+        found.append(("note", text + "gets wrong cancels, so that its errors are smaller here than on measured data."))
+    over = {n: z for n, m in summary["ept"]["methods"].items() if (z := _worst(m)) is not None and z > LARGE_RATIO}
+    if over:
+        text = "The stated uncertainty holds noise alone. Over the whole object the errors are larger: "
+        text += ", ".join(f"{n} {number(z, 2)} times" for n, z in over.items())
+        text += " the uncertainty (rms), because of interfaces and of what the method neglects."
+        found.append(("note", text))
+    return [{"level": level, "text": text} for level, text in found]
+
+
+def tiles(result: EptResult) -> list[dict[str, str]]:
+    """One tile per method: how far its tissue means are off, or its median where there is no truth."""
+    found = []
+    for name, about in result.summary["ept"]["methods"].items():
+        remarks = []
+        noise = about.get("z_noise_conductivity", about.get("z_noise_permittivity"))
+        if is_finite(noise):
+            remarks.append(f"noise over stated uncertainty {number(noise, 3)} (1 is right)")
+        share = about["missing"] / max(about["missing"] + about["voxels"], 1)
+        remarks.append(f"no value in {100 * share:.0f} % of the voxels; {about['seconds']:.1f} s")
+        entries = [e for e in result.summary["quantities"].values() if e.get("method") == name and "truth" in e]
+        part = [e for e in entries if e["unit"] == "S/m"] or entries
+        if part:
+            off = 100 * float(np.mean([abs(e["value"] / e["truth"] - 1) for e in part]))
+            quantity = "σ" if part[0]["unit"] == "S/m" else "ε"
+            remarks.insert(
+                0, f"mean error of {quantity} in {_count(len(part), 'tissue').lower()}, away from interfaces"
+            )
+            found.append({"label": name, "value": number(off, 2), "unit": "%", "remark": "; ".join(remarks)})
+            continue
+        rows = [r for r in result.summary["ept"]["metrics"] if r["method"] == name and r["region"] == WHOLE]
+        rows = [r for r in rows if is_finite(r["median"])]
+        if rows:
+            unit = SYMBOLS[rows[0]["quantity"]][1]
+            remarks.insert(0, f"median {rows[0]['quantity']} of all voxels")
+            found.append(
+                {"label": name, "value": number(rows[0]["median"]), "unit": unit, "remark": "; ".join(remarks)}
+            )
+    return found
+
+
+def mean_tables(result: EptResult, colours: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Means per tissue beside the truth, one table per quantity."""
+    tables = []
+    for quantity, (name, unit) in SYMBOLS.items():
+        entries = [e for k, e in result.summary["quantities"].items() if k.startswith(f"{quantity}: ")]
+        if not entries:
+            continue
+        methods = [m for m in result.maps if any(e["method"] == m for e in entries)]
+        rows = []
+        for region in dict.fromkeys(e["region"] for e in entries):
+            mine = {e["method"]: e for e in entries if e["region"] == region}
+            first = next(iter(mine.values()))
+            rows.append(
+                {
+                    "name": words(region),
+                    "colour": colours.get(region, "#888888"),
+                    "voxels": _integer(first["voxels"]),
+                    "truth": number(first.get("truth"), 3),
+                    "cells": [_mean_cell(mine.get(m)) for m in methods],
+                }
+            )
+        erosion = max(e["erosion"] for e in entries)
+        where = f", {erosion} or more voxels from the next tissue" if erosion else ""
+        tables.append(
+            {
+                "title": f"Mean {name.lower()}{f' [{unit}]' if unit else ''}{where}",
+                "methods": methods,
+                "rows": rows,
+                "known": any("truth" in e for e in entries),
+            }
+        )
+    return tables
+
+
+def metric_tables(result: EptResult, colours: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Challenge metrics per tissue and erosion: one table per quantity, the methods side by side."""
+    tables = []
+    for quantity, (name, unit) in SYMBOLS.items():
+        rows = [r for r in result.summary["ept"]["metrics"] if r["quantity"] == quantity]
+        methods = [m for m in result.maps if any(r["method"] == m for r in rows)]
+        if not methods:
+            continue
+        by_key = {(r["region"], r["erosion"], r["method"]): r for r in rows}
+        lines = []
+        for region in dict.fromkeys(r["region"] for r in rows):
+            erosions = sorted({r["erosion"] for r in rows if r["region"] == region and r["voxels"]})
+            for erosion in erosions:
+                mine = [by_key.get((region, erosion, m)) for m in methods]
+                first = next(r for r in mine if r is not None)
+                lines.append(
+                    {
+                        "name": "whole object" if region == WHOLE else words(region),
+                        "first": erosion == erosions[0],
+                        "span": len(erosions),
+                        "colour": colours.get(region),
+                        "erosion": erosion,
+                        "voxels": _integer(first["voxels"] + first["missing"]),
+                        "truth": number(first["truth_mean"], 3),
+                        "cells": [_metric_cell(r) for r in mine],
+                    }
+                )
+        tables.append({"title": f"{name}{f' [{unit}]' if unit else ''}", "methods": methods, "rows": lines})
+    return tables
+
+
+def method_rows(result: EptResult) -> list[dict[str, Any]]:
+    """What each method is, assumes and did."""
+    rows = []
+    for name, about in result.summary["ept"]["methods"].items():
+        kind = str(about["type"]).removeprefix("automatic-")
+        form = about["settings"].get("method", "")
+        assumes, fails = ASSUMPTIONS.get(f"{kind} {form}") or ASSUMPTIONS.get(kind) or ("–", "–")
+        hidden = ("method", "phase_kind", "noise", "uncertainty", "unwrapped", "linear_residual", "slices")
+        settings = ", ".join(
+            f"{words(k)} {_short(v)}"
+            for k, v in about["settings"].items()
+            if k not in hidden and v not in (None, False, 0, 0.0)
+        )
+        flags = ", ".join(
+            f"{words(k.lower())} {100 * v / max(about['voxels'] + about['missing'], 1):.0f} %"
+            for k, v in about["flags"].items()
+            if v
+        )
+        rows.append(
+            {
+                "name": name,
+                "method": about["method"],
+                "settings": settings,
+                "assumes": assumes,
+                "fails": fails,
+                "flags": flags or "none",
+                "seconds": f"{about['seconds']:.1f}",
+                "noise": _pair(about, "noise"),
+                "total": _pair(about, "total"),
+                "uncertainty": "propagated" if about["uncertainty"] else "not computed",
+            }
+        )
+    return rows
+
+
+def erosions(result: EptResult) -> str:
+    """By how many voxels regions were shrunk, as text."""
+    return _listed([str(n) for n in sorted({r["erosion"] for r in result.summary["ept"]["metrics"]})] or ["0"])
+
+
+def data_rows(result: EptResult) -> list[tuple[str, str]]:
+    """What was reconstructed."""
+    about = result.summary["ept"]["data"]
+    scenario = result.summary.get("scenario", {}).get("data", {})
+    rows = [
+        ("Source", str(about["source"])),
+        (
+            "Voxels",
+            f"{' × '.join(map(str, about['shape']))} of {size(about['spacing_m'])}, "
+            f"{_integer(about['mask_voxels'])} in the mask",
+        ),
+        ("Frequency", f"{result.b1.frequency_Hz / 1e6:.6g} MHz"),
+        ("Phase", f"{about['phase_kind'] or 'none'}{', wrapped' if about['wrapped'] else ''}"),
+        ("Noise", "given with the maps" if about["noise_known"] else "estimated from the residual of the fits"),
+        ("SNR", plain(scenario.get("snr"))),
+        ("Channels", plain(about["channels"])),
+        ("Tissues", ", ".join(words(n) for n in about["labels"])),
+        *(
+            (words(k).capitalize(), str(scenario[k]))
+            for k in ("magnitude", "phase", "mask", "segmentation", "reference")
+            if about["type"] == "files" and scenario.get(k)
+        ),
+    ]
+    return [(name, text) for name, text in rows if text not in ("", "–")]
+
+
+def intervals(result: EptResult, quantity: str) -> list[dict[str, Any]]:
+    """Truth, median and quartiles of every method per tissue, for the chart; at the erosion of the headline."""
+    erosion = _headline_erosion(result.summary)
+    regions = list(dict.fromkeys(e["region"] for e in result.summary["quantities"].values()))
+    rows = []
+    for region in regions:
+        mine = [
+            r
+            for r in result.summary["ept"]["metrics"]
+            if (r["quantity"], r["region"], r["erosion"]) == (quantity, region, erosion)
+        ]
+        if mine:
+            rows.append(
+                {
+                    "name": words(region),
+                    "truth": mine[0]["truth_mean"] if is_finite(mine[0]["truth_mean"]) else None,
+                    "spans": [{"method": r["method"], "median": r["median"], "iqr": r["iqr"]} for r in mine],
+                }
+            )
+    return rows
+
+
+def size(spacing_m: Any) -> str:
+    """Voxel size as text."""
+    sides = {f"{1e3 * h:.3g}" for h in spacing_m}
+    return f"{sides.pop()} mm" if len(sides) == 1 else " × ".join(f"{1e3 * h:.3g}" for h in spacing_m) + " mm"
+
+
+def _mean_cell(entry: Mapping[str, Any] | None) -> dict[str, str]:
+    if entry is None:
+        return {"value": "–", "spread": "", "off": ""}
+    spread = entry.get("uncertainty")
+    off = 100 * (entry["value"] / entry["truth"] - 1) if entry.get("truth") else math.nan
+    return {
+        "value": number(entry["value"], 3),
+        "spread": f"± {number(spread['expanded'], 2)}" if spread else "",
+        "off": f"{off:+.1f} %".replace("-", "−") if math.isfinite(off) else "",
+    }
+
+
+def _metric_cell(row: Mapping[str, Any] | None) -> list[str]:
+    keys = ("median", "iqr", "mean", "sd", "rmse", "nrmse")
+    if row is None or not row["voxels"]:
+        return ["–"] * len(keys)
+    return [number(row[k], 3) if k != "nrmse" else _percent(row[k]) for k in keys]
+
+
+def _percent(value: Any) -> str:
+    return f"{100 * value:.0f} %" if is_finite(value) else "–"
+
+
+def _pair(about: Mapping[str, Any], kind: str) -> str:
+    parts = [(s, about.get(f"z_{kind}_{q}")) for q, s in (("conductivity", "σ"), ("permittivity", "ε"))]
+    return ", ".join(f"{s} {number(v, 3)}" for s, v in parts if is_finite(v)) or "–"
+
+
+def _worst(about: Mapping[str, Any]) -> float | None:
+    found = [float(about[f"z_total_{k}"]) for k in SYMBOLS if is_finite(about.get(f"z_total_{k}"))]
+    return max(found, default=None)
+
+
+def _thin(result: EptResult) -> list[str]:
+    """Tissues without a headline mean, where others have one."""
+    erosion = _headline_erosion(result.summary)
+    shown = {e["region"] for e in result.summary["quantities"].values()}
+    if not erosion or not shown:
+        return []
+    least = result.summary.get("scenario", {}).get("evaluation", {}).get("least_voxels", 1)
+    rows = [r for r in result.summary["ept"]["metrics"] if r["erosion"] == erosion]
+    # Small tissues that are thick enough, but not among the largest, have no headline mean either.
+    thick = {r["region"] for r in rows if r["voxels"] + r["missing"] >= least}
+    return [words(n) for n in result.summary["ept"]["data"]["labels"] if n not in shown and n not in thick]
+
+
+def _headline_erosion(summary: Mapping[str, Any]) -> int:
+    return max((e["erosion"] for e in summary["quantities"].values()), default=0)
+
+
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _count(n: int, noun: str) -> str:
+    words_ = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+    return f"{words_[n] if n < len(words_) else n} {noun}{'' if n == 1 else 's'}"
+
+
+def _integer(n: int) -> str:
+    return f"{n:,}".replace(",", NARROW)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list | tuple) and value and all(v == value[0] for v in value):
+        value = value[0]
+    return number(value, 3) if isinstance(value, float) else plain(value)

@@ -1,0 +1,215 @@
+"""The result folder of an EPT run: maps, truth and data, written and read back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.ept import B1Map, PropertyMap
+from emdose.errors import InputError
+from emdose.io.disk import atomic, hdf5
+from emdose.io.disk.run_files import FIELDS_FILE, RESULT_FILE, read_summary, to_json
+from emdose.io.maps import property_maps, vtk
+from emdose.models.grids.grid import Grid
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+
+FORMAT, FORMAT_VERSION = "emdose ept result", 1
+ARRAYS = ("magnitude", "phase", "mask", "reference")
+
+
+@dataclass(frozen=True, eq=False)
+class EptResult:
+    """Everything that an EPT run left in its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    summary : dict
+        summary.json: the keys of :class:`~emdose.scenarios.kinds.rf.result.RunResult`, and "ept" with "data" (what was
+        reconstructed), "methods" {name: settings, seconds, flags, calibration} and "metrics" (rows of
+        :func:`emdose.ept.judging.metrics`, each with its "method").
+    b1 : B1Map
+        The data, without noise maps.
+    labels : (nx, ny, nz) int ndarray
+        Tissues; what ``names`` does not have is background.
+    names : dict of int to str
+        Names of the labels.
+    truth : dict of str to (nx, ny, nz) ndarray
+        "conductivity" [S/m] and "permittivity" where they are known.
+    maps : dict of str to PropertyMap
+        Result of every method, in the order of the scenario.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    b1: B1Map
+    labels: np.ndarray
+    names: dict[int, str]
+    truth: dict[str, np.ndarray]
+    maps: dict[str, PropertyMap]
+
+
+def write_result(
+    stage: atomic.Stage,
+    *,
+    b1: B1Map,
+    labels: np.ndarray,
+    names: Mapping[int, str],
+    truth: Mapping[str, np.ndarray],
+    maps: Mapping[str, PropertyMap],
+    body: Phantom | None,
+    provenance: Mapping[str, Any],
+) -> None:
+    """Write result.h5 into a stage; it appears when the stage is committed.
+
+    Parameters
+    ----------
+    stage : Stage
+        Where to write, see :func:`emdose.io.disk.atomic.staging`.
+    b1, labels, names, truth, maps
+        As in :class:`EptResult`.
+    body : Phantom, optional
+        The object of simulated maps.
+    provenance : mapping
+        Goes as JSON into the group /provenance.
+    """
+    import h5py
+
+    # In memory first: on a full disk HDF5 cannot even close its file, and takes the process down with it.
+    with h5py.File(RESULT_FILE, "w", driver="core", backing_store=False, block_size=2**24) as file:
+        file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+        _write_b1(file.create_group("b1"), b1)
+        _map(file, "labels", np.asarray(labels, np.int32), "1")
+        file["labels"].attrs["names"] = json.dumps({str(n): name for n, name in names.items()})
+        group = file.create_group("truth")
+        for name, values in truth.items():
+            _map(group, name, np.asarray(values, np.float32), property_maps.UNITS.get(name, "1"))
+        group = file.create_group("methods", track_order=True)
+        for number, (name, one) in enumerate(maps.items()):
+            # Names of methods may hold "/", which HDF5 would take as a path.
+            part = group.create_group(f"{number:03d}")
+            property_maps.write_property_group(part, one)
+            part.attrs["name"] = name
+        if body is not None:
+            hdf5.write_phantom_group(file.create_group("phantom"), body)
+        file.create_group("provenance").attrs["json"] = to_json(provenance)
+        file.flush()
+        image = file.id.get_file_image()
+    stage.path(RESULT_FILE).write_bytes(image)
+
+
+def write_nifti(stage: atomic.Stage, maps: Mapping[str, PropertyMap]) -> None:
+    """Every map as NIfTI, ``METHOD_conductivity.nii.gz`` and so on, with the affine of the B1+ maps."""
+    for name, one in maps.items():
+        for target, content in property_maps.nifti_files(one, slug(name)).items():
+            stage.path(target).write_bytes(content)
+
+
+def write_vti(
+    stage: atomic.Stage, b1: B1Map, labels: np.ndarray, truth: Mapping[str, np.ndarray], maps: Mapping[str, PropertyMap]
+) -> None:
+    """All maps as one file for ParaView."""
+    found: dict[str, np.ndarray] = {"label": np.asarray(labels, np.int32)}
+    for name in ("magnitude", "phase"):
+        values = getattr(b1, name)
+        if values is not None and values.ndim == 3:
+            found[f"B1_{name}"] = np.nan_to_num(values).astype(np.float32)
+    found |= {f"truth {_unit(n)}": v.astype(np.float32) for n, v in truth.items()}
+    for name, one in maps.items():
+        found |= {f"{name} {_unit(n)}": v.astype(np.float32) for n, v in one.maps().items()}
+        found[f"{name} flags"] = one.flags
+    stage.path(FIELDS_FILE).write_bytes(vtk.vti_bytes(b1.grid, found))
+
+
+def read_ept_result(folder: Path | str) -> EptResult:
+    """Read what an EPT run left in its folder.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no finished EPT result, or its files are damaged.
+    """
+    folder = Path(folder)
+    summary = read_summary(folder)
+    path = folder / RESULT_FILE
+    if "ept" not in summary:
+        raise InputError("not the result of an EPT scenario", file=folder, expected='a scenario of kind = "ept"')
+    with hdf5.opened(path) as file:
+        if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
+            raise InputError(
+                "not a result of this version of emdose",
+                file=path,
+                field="format_version",
+                found=str(file.attrs.get("format_version")),
+                expected=str(FORMAT_VERSION),
+            )
+        maps = {}
+        for key in sorted(file["methods"]):
+            group = file["methods"][key]
+            maps[str(group.attrs["name"])] = property_maps.read_property_group(group, path)
+        return EptResult(
+            folder=folder,
+            summary=summary,
+            b1=_read_b1(file["b1"]),
+            labels=file["labels"][()],
+            names={int(n): name for n, name in json.loads(file["labels"].attrs["names"]).items()},
+            truth={name: values[()] for name, values in file["truth"].items()},
+            maps=maps,
+        )
+
+
+def slug(name: str) -> str:
+    """A name as part of a file name."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "method"
+
+
+def _unit(name: str) -> str:
+    return f"{name}_S_m" if name in property_maps.UNITS else name
+
+
+def _map(group: Any, name: str, values: np.ndarray, unit: str) -> None:
+    data = group.create_dataset(name, data=values, compression="gzip", compression_opts=1, shuffle=True)
+    data.attrs["unit"] = unit
+
+
+def _write_b1(group: Any, b1: B1Map) -> None:
+    group.attrs.update(
+        {
+            "frequency_Hz": b1.frequency_Hz,
+            "spacing_m": b1.grid.spacing_m,
+            "origin_m": b1.grid.origin_m,
+            "phase_kind": b1.phase_kind,
+            "axis_codes": b1.axis_codes,
+            "source": b1.source,
+        }
+    )
+    if b1.affine is not None:
+        group.attrs["affine_mm"] = b1.affine
+    for name in ARRAYS:
+        values = getattr(b1, name)
+        if values is not None:
+            _map(group, name, values if values.dtype == bool else values.astype(np.float32), "rad or arbitrary")
+
+
+def _read_b1(group: Any) -> B1Map:
+    about = dict(group.attrs)
+    arrays = {name: group[name][()] for name in ARRAYS if name in group}
+    grid = Grid(arrays["mask"].shape, tuple(about["spacing_m"]), tuple(about["origin_m"]))
+    return B1Map(
+        grid=grid,
+        frequency_Hz=float(about["frequency_Hz"]),
+        phase_kind=str(about["phase_kind"]),
+        affine=about.get("affine_mm"),
+        axis_codes=str(about["axis_codes"]),
+        source=str(about["source"]),
+        **arrays,
+    )

@@ -1,0 +1,257 @@
+"""The tables of a scenario of kind ``ept``: B1+ maps, the methods that reconstruct them, and how they are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from emdose.scenarios.kinds.rf import schema as rf
+from emdose.scenarios.shared.tables import (
+    Header,
+    Quantity,
+    Table,
+    bad_value,
+    count,
+    file_name,
+    number,
+    one_of,
+    switch,
+    text,
+)
+
+LARGEST_RADIUS = 50
+Conductivity = Annotated[float, number("a conductivity in S/m", 0, 1e3)]
+Permittivity = Annotated[float, number("a relative permittivity", 1, 1e6)]
+Snr = Annotated[float, number("a signal-to-noise ratio", 0, 1e12, above=True)]
+
+
+def _is_radius(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_RADIUS
+
+
+def _radius() -> Quantity:
+    expected = f"half-widths in voxels: an integer from 1 to {LARGEST_RADIUS}, or a list of three"
+
+    def check(value: Any) -> tuple[int, ...]:
+        values = [value] * 3 if _is_radius(value) else value
+        if not isinstance(values, list | tuple) or len(values) != 3 or not all(map(_is_radius, values)):
+            raise bad_value(expected)
+        return tuple(values)
+
+    return Quantity(check, expected)
+
+
+def _counts(what: str, low: int, high: int) -> Quantity:
+    expected = f"a list of 1 to 32 integers from {low} to {high}: {what}"
+
+    def check(value: Any) -> tuple[int, ...]:
+        good = (
+            isinstance(value, Sequence)
+            and not isinstance(value, str)
+            and 1 <= len(value) <= 32
+            and all(isinstance(v, int) and not isinstance(v, bool) and low <= v <= high for v in value)
+        )
+        if not good:
+            raise bad_value(expected)
+        return tuple(value)
+
+    return Quantity(check, expected)
+
+
+Radius = Annotated[tuple[int, ...], _radius()]
+Kernel = Literal["cuboid", "ellipsoid", "cross"]
+Degree = Annotated[int, count("degree of the polynomials", 2, 8)]
+
+
+class Simulated(Table):
+    """B1+ of a coil around a phantom, by the volume integral, with noise: a digital reference object of known truth."""
+
+    type: Literal["simulated"]
+    snr: Snr | None = 100.0
+    seed: Annotated[int, count("seed of the noise", 0, 2**31 - 1)] = 1
+    phase: Literal["transceive", "transmit"] = "transceive"
+    transmit: Annotated[str, text("the name of a drive of the coil")] = "quadrature"
+    receive: Annotated[str, text("the name of a drive of the coil")] = "anti-quadrature"
+    channels: Annotated[bool, switch("one transmit channel per port, instead of one drive of all")] = False
+
+
+_MAP = "the name of a map: .nii, .nii.gz, .h5:/dataset, .mat (v7.3), .npy or .npz"
+MapFile = Annotated[str, file_name(_MAP)]
+
+
+class Files(Table):
+    """B1+ maps from files; magnitude, phase or both."""
+
+    type: Literal["files"]
+    magnitude: MapFile | None = None
+    phase: MapFile | None = None
+    phase_kind: Literal["transceive", "transmit"] = "transceive"
+    mask: MapFile | None = None
+    segmentation: MapFile | None = None
+    labels: Annotated[str, file_name("the name of a label table, such as 'labels.csv'")] | None = None
+    reference: MapFile | None = None
+    snr: Snr | None = None
+    noise: MapFile | None = None
+    true_conductivity: MapFile | None = None
+    true_permittivity: MapFile | None = None
+    spacing_m: rf.VoxelSizes | None = None
+    order: Literal["xyz", "zyx"] | None = None
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> Files:
+        if self.magnitude is None and self.phase is None:
+            raise bad_value("magnitude, phase or both")
+        if self.snr is not None and self.noise is not None:
+            raise bad_value("either snr or noise")
+        if self.labels is not None and self.segmentation is None:
+            raise bad_value("a segmentation that the labels are of")
+        return self
+
+
+class Filter(Table):
+    """A filter of the result within each tissue."""
+
+    type: Literal["median", "weighted-mean"]
+    radius: Radius = (1, 1, 1)
+    kernel: Kernel = "cuboid"
+    by_reference: Annotated[bool, switch("also keep apart what differs in the reference image")] = False
+    contrast: Annotated[float, number("a relative contrast", 0, 100, above=True)] = 0.1
+
+
+class Method(Table):
+    """What every method can have."""
+
+    filter: Filter | None = None
+
+
+class Helmholtz(Method):
+    """Local second derivatives of B1+; assumes constant properties in the window of one tissue."""
+
+    type: Literal["helmholtz"]
+    method: Literal["complex", "phase", "magnitude", "split"] = "complex"
+    kernel: Kernel = "cuboid"
+    radius: Radius = (3, 3, 3)
+    degree: Degree = 2
+    support: Literal["tissue", "window"] = "tissue"
+    contrast: Annotated[float, number("a relative contrast, 0 for none", 0, 100)] = 0.0
+
+
+class AutomaticHelmholtz(Method):
+    """Helmholtz with the kernel of the smallest uncertainty and estimated bias in every voxel."""
+
+    type: Literal["automatic-helmholtz"]
+    method: Literal["complex", "phase", "magnitude", "split"] = "complex"
+    kernel: Kernel = "cuboid"
+    radii: Annotated[tuple[int, ...], _counts("half-widths to choose from", 1, LARGEST_RADIUS)] = (2, 3, 4, 5)
+    degree: Degree = 2
+    support: Literal["tissue", "window"] = "tissue"
+    by: Literal["conductivity", "permittivity"] = "conductivity"
+
+
+class Iterative(Method):
+    """What methods can have whose uncertainty does not follow from a formula."""
+
+    monte_carlo: Annotated[int, count("draws of the noise for the uncertainty, 0 for none", 0, 10_000)] = 0
+
+
+class ConvectionReaction(Iterative):
+    """Convection-reaction equation as regularised least squares; valid across boundaries."""
+
+    type: Literal["convection-reaction"]
+    form: Literal["auto", "complex", "phase"] = "auto"
+    volume: Annotated[bool, switch("the whole volume instead of slice by slice")] = False
+    kernel: Kernel = "cuboid"
+    radius: Radius = (2, 2, 2)
+    degree: Degree = 2
+    smoothing: Annotated[float, number("a weight", 0, 1e6)] | None = None
+    noise_share: Annotated[float, number("a share of the residual", 0.05, 2)] = 0.7
+    edge: Annotated[float, number("a relative jump", 0, 10)] = 0.05
+    within_labels: Annotated[bool, switch("fit and smooth inside each tissue only")] = False
+    boundary_conductivity_S_m: Conductivity | None = None
+    boundary_permittivity: Permittivity | None = None
+    diffusion: Annotated[float, number("a coefficient", 0, 1e6)] | None = None
+
+    @model_validator(mode="after")
+    def _boundary_is_complete(self) -> ConvectionReaction:
+        if self.boundary_permittivity is not None and self.boundary_conductivity_S_m is None:
+            raise bad_value("boundary_conductivity_S_m as well")
+        if self.diffusion is not None and self.boundary_conductivity_S_m is None:
+            raise bad_value("boundary_conductivity_S_m (artificial diffusion needs values at the rim)")
+        return self
+
+
+class Gradient(Iterative):
+    """Gradient EPT from five or more transmit channels."""
+
+    type: Literal["gradient"]
+    volume: Annotated[bool, switch("the whole volume instead of slice by slice")] = False
+    kernel: Kernel = "cuboid"
+    radius: Radius = (2, 2, 2)
+    degree: Degree = 2
+    local_only: Annotated[bool, switch("stop after the local step")] = False
+    regularisation: Annotated[float, number("a weight", 0, 1e6)] = 1.0
+
+
+class Csi(Iterative):
+    """Contrast-source inversion with the volume integral; needs the coil, of which [coil] is the model."""
+
+    type: Literal["csi"]
+    drive: Annotated[str, text("the name of a drive of the coil")] | None = None
+    receive: Annotated[str, text("the name of a drive of the coil")] | None = None
+    max_iterations: Annotated[int, count("steps of the contrast", 1, 10_000)] = 40
+    strength: Annotated[float, number("power of the factor for total variation", 0, 10)] = 0.1
+    edge: Annotated[float, number("a relative jump", 0, 10, above=True)] = 0.02
+    low_field: Annotated[float, number("a share of the median field", 0, 1)] = 0.1
+
+
+class Evaluation(Table):
+    """How the maps are judged."""
+
+    erosion: Annotated[tuple[int, ...], _counts("voxels by which regions are shrunk", 0, 100)] = (0, 2, 4)
+    least_voxels: Annotated[int, count("voxels that a region mean needs", 1, 10_000_000)] = 30
+
+
+class Output(Table):
+    """What is written besides the numbers."""
+
+    nifti: Annotated[bool, switch("write every map as NIfTI")] = True
+    paraview: Annotated[bool, switch("write fields.vti")] = True
+
+
+Data = Annotated[Simulated | Files, Field(discriminator="type"), one_of(Simulated, Files)]
+AnyMethod = Annotated[
+    Helmholtz | AutomaticHelmholtz | ConvectionReaction | Gradient | Csi,
+    Field(discriminator="type"),
+    one_of(Helmholtz, AutomaticHelmholtz, ConvectionReaction, Gradient, Csi),
+]
+MethodName = Annotated[str, text("a short name", longest=40)]
+
+
+class Scenario(Table):
+    """A scenario of kind ``ept``."""
+
+    scenario: Header
+    exposure: rf.ExposureTable
+    data: Data
+    phantom: rf.Phantom | None = None
+    coil: rf.Coil | None = None
+    solver: rf.VieTable = Field(default_factory=rf.VieTable)
+    methods: dict[MethodName, AnyMethod]
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+    output: Output = Field(default_factory=Output)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Scenario:
+        simulated = isinstance(self.data, Simulated)
+        inverts = any(isinstance(m, Csi) for m in self.methods.values())
+        for name, needed, allowed in (("phantom", simulated, simulated), ("coil", simulated or inverts, inverts)):
+            present = getattr(self, name) is not None
+            if needed and not present:
+                raise bad_value(f"a table [{name}] for {'simulated data' if simulated else 'the method csi'}")
+            if present and not (needed or allowed):
+                raise bad_value(f"no [{name}] beside data from files")
+        if not 1 <= len(self.methods) <= 12:
+            raise bad_value("1 to 12 tables [methods.NAME]")
+        return self

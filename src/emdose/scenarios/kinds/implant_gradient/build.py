@@ -1,0 +1,164 @@
+"""From the tables of an ``implant-gradient`` scenario to implant, phantom, gradient coils and solvers."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.models.bodies import gel_box
+from emdose.models.gradients.coils import GradientSet
+from emdose.models.implants import metals
+from emdose.models.implants.implant import assembly
+from emdose.scenarios.kinds.implant_gradient import schema
+from emdose.scenarios.kinds.rf.build import blamed_on
+from emdose.scenarios.kinds.rf.build import phantom as rf_phantom
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.models.implants.implant import Implant
+    from emdose.models.implants.metals import Metal
+    from emdose.scenarios.kinds.rf.result import RunResult
+
+
+def metal(name: str, tables: schema.Scenario, file: object, field: str) -> Metal:
+    """A metal by name: one of the scenario's own, or a built-in one; raises InputError naming scenario and key."""
+    if name in tables.metals:
+        table = tables.metals[name]
+        with blamed_on(file, f"metals.{name}.like"):
+            base = metals.get(table.like)
+        with blamed_on(file, f"metals.{name}"):
+            return base.replace(name=name, **table.model_dump(exclude={"like"}, exclude_none=True))
+    try:
+        return metals.get(name)
+    except InputError as error:
+        known = f"{error.expected}, or a table [metals.{name}]" if tables.metals else error.expected
+        raise InputError(error.problem, file=file, field=field, found=name, expected=known) from None
+
+
+def implant(tables: schema.Scenario, file: object = None) -> Implant:
+    """The implant of a scenario in its pose.
+
+    Raises
+    ------
+    InputError
+        Naming scenario and key (or the surface file), when a shape, a file or a metal cannot be used.
+    """
+    table: Any = tables.implant
+    with blamed_on(file, "implant"):
+        made = _shape(table, tables, file)
+        for axis, angle in zip("xyz", table.rotate_deg, strict=True):
+            low, high = made.bounds_m
+            middle: Any = [0.5 * (a + b) for a, b in zip(low, high, strict=True)]
+            made = made.rotated(angle, axis, about_m=middle) if angle else made
+        return made.placed(table.position_m)
+
+
+def _shape(table: Any, tables: schema.Scenario, file: object) -> Implant:
+    from emdose.models.implants import shapes
+
+    if isinstance(table, schema.SurfaceFile):
+        from emdose.io.meshes import read_implant
+
+        return read_implant(table.file, metal=metal(table.metal, tables, file, "implant.metal"), unit=table.unit)
+    if isinstance(table, schema.SurfaceFiles):
+        from emdose.io.meshes import read_implant
+
+        pieces = []
+        for name, part in table.parts.items():
+            made = metal(part.metal, tables, file, f"implant.parts.{name}.metal")
+            pieces.append(read_implant(part.file, metal=made, unit=part.unit))
+        return assembly("assembly", *pieces)
+    of = metal(table.metal, tables, file, "implant.metal")
+    if isinstance(table, schema.MetalSphere):
+        return shapes.sphere(table.radius_m, of)
+    if isinstance(table, schema.MetalCylinder):
+        return shapes.cylinder(table.radius_m, table.length_m, of)
+    if isinstance(table, schema.MetalRing):
+        return shapes.ring(table.radius_m, table.wire_radius_m, of)
+    return getattr(shapes, table.type)(metal=of)
+
+
+def surroundings(tables: schema.Scenario, body: Implant, file: object = None) -> tuple[Phantom, RunResult | None]:
+    """What surrounds the implant, on the voxels of the heat: the scenario's phantom, an RF run's, or a box of gel.
+
+    Returns
+    -------
+    Phantom
+        Cut to the implant and a margin.
+    RunResult or None
+        The RF run.
+
+    Raises
+    ------
+    InputError
+        As for the phantom of an ``rf`` scenario, and when the implant does not lie within it.
+    """
+    table, result = tables.thermal, None
+    if tables.rf is not None:
+        from emdose.scenarios.kinds.implant_gradient.rf_heating import read_rf
+
+        result = read_rf(tables.rf.file)
+        whole = result.phantom
+    elif tables.phantom is not None:
+        whole = rf_phantom(tables.phantom, file)
+    else:
+        return _gel(body, table.margin_m, table.spacing_m), None
+    _require_inside(body, whole, file)
+    return _cut(whole, body, table.margin_m, table.spacing_m), result
+
+
+def _gel(body: Implant, margin_m: float, step_m: float) -> Phantom:
+    low, high = (np.asarray(b) for b in body.bounds_m)
+    size = step_m * np.ceil((high - low + 2 * margin_m) / step_m - 1e-9)
+    return gel_box(step_m, tuple(size)).translate(tuple(0.5 * (low + high)))
+
+
+def _cut(whole: Phantom, body: Implant, margin_m: float, step_m: float) -> Phantom:
+    """The part of a phantom around the implant, on finer or coarser voxels."""
+    grid = whole.grid
+    ends = []
+    for axis in range(3):
+        low, high = body.bounds_m[0][axis] - margin_m, body.bounds_m[1][axis] + margin_m
+        first = math.floor((low - grid.origin_m[axis]) / grid.spacing_m[axis])
+        last = math.ceil((high - grid.origin_m[axis]) / grid.spacing_m[axis])
+        ends.append((max(first, 0), min(last, grid.shape[axis])))
+    part = whole.crop(*zip(*ends, strict=True))
+    same = all(abs(s / step_m - 1) < 1e-6 for s in grid.spacing_m)
+    return part if same else part.resample(step_m)
+
+
+def _require_inside(body: Implant, whole: Phantom, file: object) -> None:
+    low, high = whole.grid.bounds_m
+    first, last = body.bounds_m
+    if any(a < b for a, b in zip(first, low, strict=True)) or any(a > b for a, b in zip(last, high, strict=True)):
+        raise InputError(
+            "implant outside the phantom",
+            file=file,
+            field="implant.position_m",
+            found=f"{_mm(first)} to {_mm(last)} mm",
+            expected=f"within {_mm(low)} to {_mm(high)} mm",
+        )
+
+
+def _mm(point: Any) -> str:
+    return "(" + ", ".join(f"{1e3 * c:.0f}" for c in point) + ")"
+
+
+def gradients(table: Any, file: object = None) -> GradientSet | None:
+    """The gradient coils of a scenario; raises InputError naming scenario and key, or the file of the wires."""
+    if table is None:
+        return None
+    with blamed_on(file, "gradients"):
+        if isinstance(table, schema.IdealGradients):
+            return GradientSet()
+        if isinstance(table, schema.WholeBodyGradients):
+            from emdose.models.gradients.windings import whole_body
+
+            return whole_body(table.radius_m, table.length_m, turns=table.turns)
+        from emdose.io.gradients.wire_paths import read_gradient_coil
+
+        coils = (read_gradient_coil(getattr(table, f"{a}_file"), a, unit=table.unit) for a in "xyz")
+        return GradientSet(tuple(coils))

@@ -1,0 +1,323 @@
+r"""Temperature rises of all exposures of a scenario, for their own field and for every orientation.
+
+The rise is a quadratic form of the direction u of a linearly polarised field: with the rises T_ab of the power
+densities of all pairs of axes, T(u, r) = sum_ab u_a u_b T_ab(r). Six solutions tell the rise for every u; its largest
+value over all directions at a place is the largest eigenvalue of T_ab(r).
+
+Source: A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447; U. Zanovello et al. 2023 (three orthogonal fields).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.dosimetry.temperature import cem43
+from emdose.models.gradients.waveform import Waveform
+from emdose.scenarios.kinds.implant_gradient.result import ExposureMaps
+from emdose.solvers.heat.directions import PAIRS, crossing, hottest_direction, upright, weights
+from emdose.solvers.heat.materials import Metals, body_maps, deposit
+from emdose.solvers.heat.rise import heat
+from emdose.solvers.heat.stepping import Envelope
+from emdose.solvers.results.power_tensor import UNIFORM
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.models.implants.voxels import EmbeddedImplant
+    from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure
+    from emdose.scenarios.kinds.implant_gradient.rf_heating import RfHeating
+    from emdose.scenarios.kinds.implant_gradient.schema import ThermalTable
+    from emdose.solvers.results.power_tensor import PowerTensor
+
+DISC = 21
+"""Points across the disc of directions."""
+WINDOW_MARGIN_m = 12e-3
+"""Around the metal, where rises are kept over time."""
+WORST = "worst orientation"
+
+
+@dataclass(frozen=True)
+class _Case:
+    exposure: BuiltExposure
+    about: dict[str, Any]
+
+    @property
+    def free(self) -> bool:
+        """Whether its direction can be chosen: a uniform linearly polarised field."""
+        return self.exposure.matrix is None
+
+
+class Heating:
+    """The heat problem of a scenario.
+
+    Parameters
+    ----------
+    table : ThermalTable
+        Options.
+    phantom : Phantom
+        What surrounds the metal; its grid is that of the heat.
+    metal : EmbeddedImplant
+        The metal on that grid.
+    tensor : PowerTensor
+        Power densities.
+    device : str
+        "cpu" or "cuda".
+    tell : callable
+        Takes progress events.
+    rf : RfHeating, optional
+        RF heating that is on as well.
+    """
+
+    def __init__(
+        self,
+        table: ThermalTable,
+        phantom: Phantom,
+        metal: EmbeddedImplant,
+        tensor: PowerTensor,
+        device: str,
+        tell: Callable[[dict[str, Any]], None],
+        rf: RfHeating | None = None,
+    ) -> None:
+        self.table, self.phantom, self.metal, self.tensor, self.rf = table, phantom, metal, tensor, rf
+        self.device, self.tell = device, tell
+        metals = Metals(metal.fraction, metal.part, metal.metals)
+        maps = body_maps(phantom, metals, table.surface_W_m2_K, table.edges)
+        self.maps = maps if table.perfusion else replace(maps, perfusion=np.zeros_like(maps.perfusion))
+        self.window = _window(metal.fraction > 0, phantom.spacing_m)
+        self.provenance: dict[str, Any] = {}
+
+    def run(self, pairs: Sequence[tuple[BuiltExposure, dict[str, Any]]]) -> dict[str, ExposureMaps]:
+        """Heat all exposures; what is found goes into their entries of the summary, the maps come back."""
+        cases = [_Case(e, a) for e, a in pairs]
+        groups: dict[tuple[Any, ...], list[_Case]] = {}
+        for case in cases:
+            # One march serves all exposures of the same length that are on without pause.
+            paused = _envelope(case) is not None
+            groups.setdefault((case.exposure.duration_s, case.exposure.name if paused else ""), []).append(case)
+        found: dict[str, ExposureMaps] = {}
+        for n, group in enumerate(groups.values()):
+            self._group(group, found, {"index": n, "count": len(groups)})
+        return {case.exposure.name: found[case.exposure.name] for case in cases}
+
+    def _group(self, cases: Sequence[_Case], found: dict[str, ExposureMaps], position: dict[str, int]) -> None:
+        duration, envelope = cases[0].exposure.duration_s, _envelope(cases[0])
+        tell = self._teller(position, cases)
+        free = [c for c in cases if c.free]
+        rf = np.zeros((0, *self.phantom.grid.shape)) if self.rf is None else self.rf.density[None]
+        worst: dict[str, np.ndarray] = {}
+        own = {c.exposure.name: self._loss(c) for c in cases}
+        if free:
+            basis = np.concatenate([self._basis(c) for c in free])
+            solution = heat(
+                self.maps,
+                np.concatenate([self._deposit(basis), rf]),
+                duration,
+                device=self.device,
+                envelope=envelope,
+                progress=tell,
+            )
+            for n, case in enumerate(free):
+                T = solution.final[6 * n : 6 * n + 6]
+                base = solution.final[-1] if len(rf) else None
+                direction = self._orientations(case, T, base)
+                worst[case.exposure.name] = weights(direction) @ basis[6 * n : 6 * n + 6]
+        losses = np.stack([*own.values(), *worst.values()])
+        sources = self._deposit(losses)
+        extra: list[np.ndarray] = []
+        if self.rf is not None:
+            extra = [*sources[: len(own)], self.rf.density]
+            sources = sources + self.rf.density
+        times = np.linspace(0, duration, self.table.curve_points + 1)[1:].tolist()
+        together = np.concatenate([sources, np.stack(extra)]) if extra else sources
+        solution = heat(
+            self.maps,
+            together,
+            duration,
+            times_s=times,
+            window=self.window,
+            device=self.device,
+            envelope=envelope,
+            progress=tell,
+        )
+        self.provenance = dict(solution.provenance) | {"balance_error": solution.balance_error}
+        for n, case in enumerate(cases):
+            name = case.exposure.name
+            curves = {}
+            if name in worst:
+                curves[WORST] = solution.peaks[len(own) + list(worst).index(name)]
+            if extra:
+                curves |= {"gradients alone": solution.peaks[len(sources) + n], "RF alone": solution.peaks[-1]}
+            self._judge(case, solution, n, curves)
+            found[name] = ExposureMaps(own[name], solution.final[n], solution.times_s, solution.peaks[n], curves)
+
+    def _loss(self, case: _Case) -> np.ndarray:
+        return np.asarray(self.tensor.loss_density(case.about["_spectrum"]))
+
+    def _basis(self, case: _Case) -> np.ndarray:
+        """Power densities of the six pairs of axes for the spectrum of an exposure, (6, m)."""
+        own = case.about["_spectrum"].frequencies_Hz
+        maps = self.tensor.select(UNIFORM).basis(own, case.about["_strength"])
+        return np.stack([maps[a, b] for a, b in PAIRS])
+
+    def _deposit(self, values: np.ndarray) -> np.ndarray:
+        return deposit(self.tensor.cells, values, self.tensor.grid, self.phantom.grid, self.metal.fraction)
+
+    def _orientations(self, case: _Case, T: np.ndarray, base: np.ndarray | None) -> np.ndarray:
+        """Worst and best direction for temperature and the disc of all; gives back the worst direction."""
+        tried = directions()
+        peaks, worst, place, best, lowest = orientations(T, base, tried)
+        case.about.update(
+            worst_rise_K=float(worst[0]),
+            worst_rise_direction=worst[1],
+            worst_rise_m=self._place(place),
+            worst_rise_in=self._matter(place),
+            best_rise_K=lowest,
+            best_rise_direction=best,
+            rise_disc_K=peaks.reshape(DISC, DISC),
+        )
+        return np.asarray(worst[1])
+
+    def _judge(self, case: _Case, solution: Any, n: int, curves: dict[str, np.ndarray]) -> None:
+        """Peak, place, times to given rises and thermal dose of an exposure's own field."""
+        rise = solution.final[n]
+        index = np.unravel_index(int(np.argmax(rise)), rise.shape)
+        times, peaks = np.concatenate([[0.0], solution.times_s]), np.concatenate([[0.0], solution.peaks[n]])
+        case.about.update(
+            rise_K=float(rise[index]),
+            hot_spot_m=self._place(index),
+            hot_spot_in=self._matter(index),
+            time_to_K={f"{k:g}": crossing(times, peaks, k) for k in self.table.thresholds_K},
+            cem43_min=self._dose(solution, n),
+        )
+        if "RF alone" in curves:
+            case.about.update(
+                gradient_rise_K=float(curves["gradients alone"][-1]), rf_rise_K=float(curves["RF alone"][-1])
+            )
+
+    def _dose(self, solution: Any, n: int) -> float:
+        """Largest CEM43 in tissue around the metal [min]."""
+        tissue = (self.metal.fraction < 0.5)[self.window] & self.maps.active[self.window]
+        if not tissue.any():
+            return 0.0
+        rise = np.concatenate([np.zeros((1, int(tissue.sum()))), solution.rise[n][:, tissue]])
+        times = np.append(0.0, solution.times_s)
+        return float(cem43(times, self.table.baseline_degC + rise, least_degC=None).max())
+
+    def _place(self, index: Sequence[Any]) -> list[float]:
+        return [float(self.phantom.grid.centres(a)[i]) for a, i in enumerate(index)]
+
+    def _matter(self, index: Any) -> str:
+        if self.metal.fraction[index] >= 0.5:
+            return self.metal.metals[int(self.metal.part[index]) - 1].name
+        return str(self.phantom.tissues[int(self.phantom.labels[index])].name)
+
+    def _teller(self, position: dict[str, int], cases: Sequence[_Case]) -> Callable[[dict[str, Any]], None]:
+        name = ", ".join(c.exposure.name for c in cases)
+
+        def tell(event: dict[str, Any]) -> None:
+            self.tell({**event, **position, "name": name})
+
+        return tell
+
+
+def directions() -> np.ndarray:
+    """Unit vectors (n, 3) of a square of points over Lambert's disc of a hemisphere; points outside fall on its rim."""
+    u = np.linspace(-1, 1, DISC)
+    x, y = (v.ravel() for v in np.meshgrid(u, u, indexing="ij"))
+    rho = np.hypot(x, y)
+    inside = np.minimum(rho, 1)
+    z = 1 - inside**2
+    lateral = np.sqrt(np.maximum(1 - z * z, 0)) / np.maximum(rho, 1e-12)
+    return np.stack([x * lateral, y * lateral, z], axis=1)
+
+
+def orientations(
+    T: np.ndarray, base: np.ndarray | None, tried: np.ndarray
+) -> tuple[np.ndarray, tuple[float, np.ndarray], tuple[int, ...], np.ndarray, float]:
+    """Peak rise over all directions of a linearly polarised field.
+
+    Parameters
+    ----------
+    T : (6, nx, ny, nz) ndarray
+        Rises of the pairs xx, yy, zz, xy, xz, yz [K].
+    base : (nx, ny, nz) ndarray or None
+        Rise that does not depend on the direction [K].
+    tried : (n, 3) ndarray
+        Directions.
+
+    Returns
+    -------
+    peaks : (n,) ndarray
+        Peak rise of every direction tried [K].
+    worst : (float, (3,) ndarray)
+        Largest peak of all directions [K] and its direction: exact, an eigenvalue.
+    place : tuple of int
+        Voxel of the worst peak.
+    best : (3,) ndarray
+        Direction of the smallest peak, found by search.
+    lowest : float
+        That peak [K].
+    """
+    from scipy.optimize import minimize
+
+    shape, flat = T.shape[1:], T.reshape(6, -1).astype(float)
+    offset = np.zeros(flat.shape[1]) if base is None else base.ravel().astype(float)
+    value, direction, place = hottest_direction(flat, offset)
+    trace = flat[:3].sum(axis=0) + offset
+    # No direction makes a voxel warmer than its trace: below the smallest peak of the warmest few it never counts.
+    few = np.argsort(-trace)[: min(4000, len(trace))]
+    kept = np.flatnonzero(trace >= 0.999 * float(_peaks(flat[:, few], offset[few], tried).min()))
+    flat, offset = flat[:, kept], offset[kept]
+    peaks = _peaks(flat, offset, tried)
+    start = tried[int(np.argmin(peaks))]
+
+    def peak(angles: np.ndarray) -> float:
+        return float(_peaks(flat, offset, _unit(angles)[None])[0])
+
+    found = minimize(peak, _angles(start), method="Nelder-Mead", options={"xatol": 1e-3, "fatol": 1e-4, "maxiter": 80})
+    best = _unit(found.x)
+    index = tuple(int(i) for i in np.unravel_index(place, shape))
+    return peaks, (value, direction), index, upright(best), float(found.fun)
+
+
+def _peaks(flat: np.ndarray, offset: np.ndarray, tried: np.ndarray) -> np.ndarray:
+    factors = np.stack([weights(u) for u in tried])
+    out = np.full(len(tried), -np.inf)
+    for low in range(0, flat.shape[1], 1 << 16):
+        cut = slice(low, low + (1 << 16))
+        out = np.maximum(out, (factors @ flat[:, cut] + offset[cut]).max(axis=1))
+    return out
+
+
+def _unit(angles: np.ndarray) -> np.ndarray:
+    theta, phi = angles
+    return np.array([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)])
+
+
+def _angles(u: np.ndarray) -> np.ndarray:
+    return np.array([np.arccos(np.clip(u[2], -1, 1)), np.arctan2(u[1], u[0])])
+
+
+def _envelope(case: _Case) -> Envelope | None:
+    """Strength of a sequence over time, where its repetitions differ: its mean is 1."""
+    course, wave = case.about["time_course"], case.exposure.waveform
+    if course is None or not isinstance(wave, Waveform) or len(course["power_W"]) < 2:
+        return None
+    edges, power = np.asarray(course["edges_s"]), np.asarray(course["power_W"])
+    mean = float(power @ np.diff(edges)) / (edges[-1] - edges[0])
+    if mean <= 0 or np.ptp(power) < 0.02 * mean:
+        return None
+    turns = int(np.ceil(case.exposure.duration_s / wave.duration_s))
+    starts = (edges[:-1] - edges[0])[None] + wave.duration_s * np.arange(turns)[:, None]
+    used = starts.ravel() < case.exposure.duration_s
+    return Envelope(starts.ravel()[used], np.tile(power / mean, turns)[used])
+
+
+def _window(metal: np.ndarray, spacing_m: Sequence[float]) -> tuple[slice, slice, slice]:
+    used = np.argwhere(metal)
+    margin = np.ceil(WINDOW_MARGIN_m / np.array(spacing_m)).astype(int)
+    low, high = np.maximum(used.min(0) - margin, 0), np.minimum(used.max(0) + margin + 1, metal.shape)
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))  # type: ignore[return-value]

@@ -1,0 +1,335 @@
+"""Run an ``implant-gradient`` scenario: power tensor, power of every exposure, heat, and everything for the summary."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose import __version__
+from emdose.io.disk.run_files import to_json
+from emdose.models.gradients.waveform import Waveform
+from emdose.models.implants import voxels as implant_voxels
+from emdose.scenarios.job import BaseJob, Progress
+from emdose.scenarios.kinds.implant_gradient import build, result
+from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure, exposures, frequencies
+from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
+from emdose.scenarios.kinds.implant_gradient.result import ExposureMaps
+from emdose.scenarios.kinds.implant_gradient.rf_heating import rf_heating
+from emdose.scenarios.kinds.implant_gradient.tensor_files import TensorCache, tensor_arrays, tensor_of_arrays
+from emdose.scenarios.kinds.rf.build import blamed_on
+from emdose.solvers.eddy.solver import EddyCurrent
+from emdose.solvers.results.power_tensor import PowerTensor
+
+if TYPE_CHECKING:
+    from emdose.io.disk import atomic
+    from emdose.io.disk.checkpoint import PortCheckpoint
+    from emdose.models.bodies import Phantom
+    from emdose.models.gradients.waveform import Spectrum
+    from emdose.models.grids.grid import Grid
+    from emdose.models.implants.implant import Implant
+    from emdose.scenarios.loading import LoadedScenario
+
+IDENTITY_WARNING = 0.02
+TENSOR = "power-tensor"
+"""Name of the power tensor among the checkpoints."""
+SHOWN_SAMPLES, SHOWN_HARMONICS, SHOWN_PERIODS = 600, 80, 2
+LONGEST_SHOWN_s = 0.1
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an ``implant-gradient`` run computed, before it is written.
+
+    Parameters
+    ----------
+    implant, phantom, tensor, fraction, heat_grid, exposures
+        As in :class:`~emdose.scenarios.kinds.implant_gradient.result.ImplantResult`.
+    summary : dict
+        The part of summary.json that this kind of scenario knows.
+    warnings : list of str
+        What makes the numbers less trustworthy.
+    """
+
+    implant: Implant
+    phantom: Phantom
+    tensor: PowerTensor
+    fraction: np.ndarray
+    heat_grid: Grid
+    exposures: dict[str, ExposureMaps]
+    summary: dict[str, Any]
+    warnings: list[str]
+
+
+class Job(BaseJob):
+    """An ``implant-gradient`` scenario made ready to run; see :class:`~emdose.scenarios.job.BaseJob`."""
+
+    def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
+        super().__init__(scenario, device)
+        file, tables = scenario.file, scenario.tables
+        with self._timed("implant"):
+            self.implant = build.implant(tables, file)
+        with self._timed("phantom"):
+            self.phantom, run = build.surroundings(tables, self.implant, file)
+        with blamed_on(file, "implant"):
+            self.embedded = implant_voxels.embed(self.implant, self.phantom)
+        self.rf = None
+        if run is not None:
+            self.rf = rf_heating(run, self.phantom, self.embedded.fraction, tables.rf.duty_cycle)
+        low, high = (np.asarray(b) for b in self.implant.bounds_m)
+        self.middle = 0.5 * (low + high)
+        self.coils = build.gradients(tables.gradients, file)
+        self.exposures = exposures(tables, self.coils, self.middle, file)
+        self.frequencies = tables.solver.frequencies_Hz or frequencies(self.exposures)
+        with blamed_on(file, "solver"):
+            options = tables.solver.model_dump(include={"engine", "tolerance", "max_steps", "dtype"})
+            self.solver = EddyCurrent(spacing_m=tables.solver.spacing_m, **options)
+            self.voxels = implant_voxels.voxelise(self.implant, tables.solver.spacing_m)
+        self.sources = "uniform+linear" if tables.solver.linear_terms else "uniform"
+        self.warnings: list[str] = []
+
+    @property
+    def key(self) -> str:
+        """Hash of all that the power tensor depends on."""
+        told = to_json(
+            [__version__, self.implant.hash(), asdict(self.solver), self.frequencies, self.sources, self.device]
+        )
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    def plan(self) -> dict[str, Any]:
+        """Memory, time and size; raises ResourceError when it does not fit."""
+        plan = dict(self.solver.plan(self.implant, self.frequencies, self.sources, self.device))
+        return {
+            **plan,
+            "device": self.device,
+            "frequencies": len(self.frequencies),
+            "exposures": len(self.exposures),
+            "shape": self.voxels.grid.shape,
+            "heat_shape": self.phantom.grid.shape,
+        }
+
+    def describe(self) -> list[str]:
+        """What was read, in a few lines."""
+        size = " x ".join(f"{1e3 * s:.0f}" for s in self.implant.size_m)
+        metals = ", ".join(dict.fromkeys(p.metal.name for p in self.implant.parts))
+        lines = [
+            f"implant: {self.implant.name}, {1e3 * self.implant.mass_kg:.3g} g of {metals}, {size} mm",
+            f"phantom: {self.phantom.name}, {self.phantom.mass_kg:.4g} kg around the implant, voxels of "
+            f"{1e3 * self.phantom.spacing_m[0]:g} mm",
+        ]
+        if self.coils is not None:
+            lines.append(f"gradient coils: {self.coils.name}")
+        lines += [f"exposure {e.name}: {e.title}, {e.duration_s:g} s" for e in self.exposures]
+        return [*lines, f"frequencies: {', '.join(f'{f:g}' for f in self.frequencies)} Hz"]
+
+    def execute(self, checkpoint: PortCheckpoint | None = None, progress: Progress | None = None) -> Outcome:
+        """Solve the eddy currents, then heat.
+
+        Raises
+        ------
+        ConvergenceError, ResourceError, DeviceError
+            As the solvers; the ``partial`` power tensor of the first can still be given to :meth:`evaluate`.
+        """
+        with self._timed("eddy currents"):
+            tensor = self._tensor(checkpoint, progress)
+        return self.evaluate(tensor, progress)
+
+    def evaluate(self, tensor: PowerTensor, progress: Progress | None = None) -> Outcome:
+        """Power and heat of all exposures, and the summary."""
+        from emdose.scenarios.kinds.implant_gradient.heating import Heating
+
+        tell = progress or (lambda event: None)
+        top = float(tensor.frequencies_Hz[-1])
+        found = {}
+        with self._timed("power"):
+            for one in self.exposures:
+                found[one.name] = self._power(one, tensor, top)
+        with self._timed("heat"), blamed_on(self.scenario.file, "thermal"):
+            heating = Heating(self.tables.thermal, self.phantom, self.embedded, tensor, self.device, tell, self.rf)
+            maps = heating.run([(one, found[one.name]) for one in self.exposures])
+        kind = self.tables.implant.type
+        summary = {
+            "quantities": quantities({n: _public(a) for n, a in found.items()}, tensor),
+            "checks": [],
+            "check_inputs": {},
+            "convergence": self._convergence(tensor),
+            "power_balance": {},
+            "provenance": {
+                **tensor.provenance,
+                "heat": heating.provenance,
+                "phantom_sha256": self.phantom.hash(),
+                "implant_sha256": self.implant.hash(),
+            },
+            "implant": {
+                "body": body(self.implant),
+                "frequencies": per_frequency(tensor),
+                "matrix": {
+                    "frequencies_Hz": tensor.frequencies_Hz,
+                    "sources": tensor.sources,
+                    "real": tensor.matrix.real,
+                    "imag": tensor.matrix.imag,
+                    "unit": "W per (unit of source, rms)^2",
+                },
+                "exposures": {n: _public(a) for n, a in found.items()},
+                "conditions": conditions(self.exposures, found),
+                "comparison": comparison(kind, self.exposures, found),
+                "gradients": None
+                if self.coils is None
+                else {
+                    "name": self.coils.name,
+                    "position_m": np.asarray(self.tables.gradients.position_m) + self.middle,
+                },
+                "rf": None if self.rf is None else self.rf.about(),
+            },
+        }
+        voxels = implant_voxels.voxelise(self.implant, grid=tensor.grid, check_walls=False)
+        fraction = voxels.fraction[tuple(tensor.cells.T)]
+        return Outcome(
+            self.implant, self.phantom, tensor, fraction, self.phantom.grid, maps, summary, self._doubts(tensor)
+        )
+
+    def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
+        """Put result.h5, fields.vtu and temperature.vti into a stage."""
+        output = self.tables.output
+        result.write_result(
+            stage,
+            implant=outcome.implant,
+            phantom=outcome.phantom,
+            tensor=outcome.tensor,
+            fraction=outcome.fraction,
+            heat_grid=outcome.heat_grid,
+            exposures=outcome.exposures,
+            provenance=summary["provenance"],
+            keep_loss=output.loss_maps,
+        )
+        if output.paraview:
+            result.write_paraview(stage, outcome.tensor, outcome.fraction, outcome.heat_grid, outcome.exposures)
+
+    def _tensor(self, checkpoint: PortCheckpoint | None, progress: Progress | None) -> PowerTensor:
+        cache = TensorCache() if self.tables.solver.cache else None
+        kept = None if checkpoint is None else checkpoint.load_arrays(TENSOR)
+        if kept is not None:
+            return tensor_of_arrays(kept)
+        if cache is not None and (tensor := cache.load(self.key)) is not None:
+            return tensor
+        tensor = self.solver.solve(self.implant, self.frequencies, self.sources, self.device, progress, checkpoint)
+        if checkpoint is not None:
+            checkpoint.save_arrays(TENSOR, tensor_arrays(tensor))
+        if cache is not None:
+            cache.save(self.key, tensor)
+        return tensor
+
+    def _power(self, one: BuiltExposure, tensor: PowerTensor, top: float) -> dict[str, Any]:
+        """Power, worst and best orientation, and what the page shows of the waveform."""
+        pad = np.zeros(len(tensor.sources) - 3)
+        own = one.harmonics(top)
+        # Strength of every harmonic at the implant, whatever its direction.
+        strength = _strength(one, own)
+        worst, along = tensor.worst(own.frequencies_Hz, strength)
+        best, across = tensor.best(own.frequencies_Hz, strength)
+        spectrum = one.spectrum(top, np.concatenate([along, pad]))
+        weights = np.einsum("h,hij->ij", strength**2, tensor.at(own.frequencies_Hz)[:, :3, :3].real)
+        rms_T_s = float(np.linalg.norm(spectrum.rms[:3]))
+        single = len(own.frequencies_Hz) == 1
+        dropped = spectrum.dropped
+        whole = rms_T_s / np.sqrt(1 - dropped) if dropped < 1 else rms_T_s
+        direction = None
+        if one.matrix is None:
+            direction = along if isinstance(one.direction, str) else np.asarray(one.direction)[:3]
+        return {
+            "title": one.title,
+            "type": self.tables.exposures[one.name].type,
+            "duration_s": one.duration_s,
+            "dbdt_rms_T_s": whole,
+            "frequency_Hz": float(own.frequencies_Hz[0]) if single else None,
+            "direction": direction,
+            "power_W": tensor.average_power(spectrum),
+            "power_matrix_W": weights,
+            "worst_W": worst,
+            "worst_direction": along,
+            "best_W": best,
+            "best_direction": across,
+            "harmonics": {
+                "count": len(own.frequencies_Hz),
+                "max_frequency_Hz": float(own.frequencies_Hz[-1]),
+                "dropped": dropped,
+            },
+            # Beyond the highest frequency the power at a fixed dB/dt falls: what was left out is worth less than this.
+            "missing_W": dropped * whole**2 * tensor.worst(top)[0],
+            "waveform": _shown_waveform(one, along, pad),
+            "spectrum": _shown_spectrum(spectrum, tensor),
+            "time_course": self._course(one, tensor, top, np.concatenate([along, pad])),
+            "_spectrum": spectrum,
+            "_strength": strength,
+        }
+
+    def _course(self, one: BuiltExposure, tensor: PowerTensor, top: float, worst: np.ndarray) -> dict[str, Any] | None:
+        if not isinstance(one.waveform, Waveform) or not len(one.waveform.splits_s):
+            return None
+        matrix = one.matrix_along(worst)
+        edges, power = one.waveform.power_course(
+            lambda s: tensor.average_power(s.through(matrix)), max_frequency_Hz=top
+        )
+        return {"edges_s": edges, "power_W": power}
+
+    def _convergence(self, tensor: PowerTensor) -> dict[str, Any]:
+        ports = [
+            {"name": f"{f:g} Hz", "residual": float(r), "iterations": tensor.provenance.get("steps")}
+            for f, r in zip(tensor.frequencies_Hz, tensor.residual, strict=True)
+        ]
+        meaning = "the error of the power is about the square of the residual"
+        voxel = [r for r, e in zip(tensor.residual, tensor.engine, strict=True) if e == "voxel"]
+        converged = all(r <= self.solver.tolerance for r in voxel)
+        return {"converged": converged, "tolerance": self.solver.tolerance, "meaning": meaning, "ports": ports}
+
+    def _doubts(self, tensor: PowerTensor) -> list[str]:
+        found = list(tensor.warnings)
+        worst = float(np.abs(tensor.identity).max())
+        if worst > IDENTITY_WARNING:
+            found.append(f"power in the metal and work of the source differ by {100 * worst:.1f} %")
+        if self.rf is not None:
+            found.append(self.rf.note)
+        return found
+
+
+def _strength(one: BuiltExposure, own: Spectrum) -> np.ndarray:
+    """Rms of dB/dt at the implant of every harmonic, (h,) [T/s]."""
+    if one.matrix is None:
+        return np.asarray(np.abs(own.amplitudes[:, 0]) / np.sqrt(2))
+    vectors = own.amplitudes @ one.matrix[:3].T
+    return np.asarray(np.sqrt(0.5 * (np.abs(vectors) ** 2).sum(1)))
+
+
+def _shown_waveform(one: BuiltExposure, along: np.ndarray, pad: np.ndarray) -> dict[str, Any]:
+    """dB/dt at the implant over the first periods, or the first part of a long one."""
+    period = one.waveform.duration_s
+    length = SHOWN_PERIODS * period if period < 0.5 * LONGEST_SHOWN_s else min(period, LONGEST_SHOWN_s)
+    times = np.linspace(0, length, SHOWN_SAMPLES)
+    if isinstance(one.waveform, Waveform):
+        # Corners too, on both sides: rates jump.
+        corners = one.waveform.times_s - one.waveform.times_s[0]
+        corners = corners[(corners > 0) & (corners < length)][:SHOWN_SAMPLES]
+        times = np.unique(np.concatenate([times, corners - 1e-9, corners + 1e-9]))
+    rates = one.waveform.rate(times) @ one.matrix_along(np.concatenate([along, pad]))[:3].T
+    what = f"the first {1e3 * length:.3g} ms" if length < period else f"{length / period:.3g} periods"
+    return {"times_s": times, "dbdt_T_s": rates, "caption": f"dB/dt at the implant, {what}."}
+
+
+def _shown_spectrum(spectrum: Spectrum, tensor: PowerTensor) -> dict[str, Any]:
+    """The harmonics with the largest power."""
+    b = spectrum.amplitudes / np.sqrt(2)
+    power = np.einsum("hi,hij,hj->h", b.conj(), tensor.at(spectrum.frequencies_Hz), b).real
+    chosen = np.sort(np.argsort(-power)[:SHOWN_HARMONICS])
+    count = len(spectrum.frequencies_Hz)
+    which = f"the {len(chosen)} strongest of {count} harmonics" if count > len(chosen) else "every harmonic"
+    return {
+        "frequencies_Hz": spectrum.frequencies_Hz[chosen],
+        "power_W": power[chosen],
+        "caption": f"Power of {which}.",
+    }
+
+
+def _public(about: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in about.items() if not k.startswith("_")}

@@ -1,0 +1,231 @@
+"""The result folder of an ``implant-gradient`` run, written and read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.io.disk import atomic, hdf5
+from emdose.io.disk.run_files import RESULT_FILE, read_summary, to_json
+from emdose.io.maps import vtk
+from emdose.models.grids.grid import Grid
+from emdose.models.implants.implant import Implant, Part
+from emdose.models.implants.metals import PROPERTIES, Metal
+from emdose.scenarios.kinds.implant_gradient.tensor_files import tensor_arrays, tensor_of_arrays
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.solvers.results.power_tensor import PowerTensor
+
+FORMAT, FORMAT_VERSION = "emdose implant result", 1
+VOXELS_FILE = "fields.vtu"
+TEMPERATURE_FILE = "temperature.vti"
+
+
+@dataclass(frozen=True, eq=False)
+class ExposureMaps:
+    """What one exposure does.
+
+    Parameters
+    ----------
+    loss : (m,) float ndarray
+        Mean power density of every metal voxel [W/m^3].
+    rise : (nx, ny, nz) float32 ndarray
+        Temperature rise at the end [K].
+    times_s, peak_rise_K : (t,) ndarray
+        Largest rise over time: the heating curve.
+    curves : mapping of str to (t,) ndarray
+        Further curves of the rise [K] by name, such as "worst orientation".
+    """
+
+    loss: np.ndarray
+    rise: np.ndarray
+    times_s: np.ndarray
+    peak_rise_K: np.ndarray
+    curves: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class ImplantResult:
+    """Everything that an ``implant-gradient`` run left in its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    summary : dict
+        summary.json: the keys of :class:`~emdose.io.disk.result.RunResult`, and "implant" with "body", "exposures",
+        "orientations" and "conditions".
+    implant : Implant
+        The metal in its pose.
+    phantom : Phantom
+        What surrounds it.
+    tensor : PowerTensor
+        Power matrices; its loss is zero when the scenario did not keep the maps.
+    fraction : (m,) float ndarray
+        Part of every voxel of the tensor that is metal.
+    heat_grid : Grid
+        Grid of the temperature rises.
+    exposures : dict of str to ExposureMaps
+        By the names of the scenario.
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    implant: Implant
+    phantom: Phantom
+    tensor: PowerTensor
+    fraction: np.ndarray
+    heat_grid: Grid
+    exposures: dict[str, ExposureMaps]
+
+
+def write_result(
+    stage: atomic.Stage,
+    *,
+    implant: Implant,
+    phantom: Phantom,
+    tensor: PowerTensor,
+    fraction: np.ndarray,
+    heat_grid: Grid,
+    exposures: Mapping[str, ExposureMaps],
+    provenance: Mapping[str, Any],
+    keep_loss: bool,
+) -> None:
+    """Write result.h5 into a stage; it appears when the stage is committed.
+
+    Parameters
+    ----------
+    stage : Stage
+        Where to write, see :func:`emdose.io.disk.atomic.staging`.
+    implant, phantom, tensor, fraction, heat_grid, exposures
+        As in :class:`ImplantResult`.
+    provenance : mapping
+        Goes as JSON into the group /provenance.
+    keep_loss : bool
+        Whether the power densities of all pairs of directions are stored as well.
+    """
+    import h5py
+
+    # In memory first: on a full disk HDF5 cannot even close its file, and takes the process down with it.
+    with h5py.File(RESULT_FILE, "w", driver="core", backing_store=False, block_size=2**24) as file:
+        file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+        _write_implant(file.create_group("implant"), implant)
+        hdf5.write_phantom_group(file.create_group("phantom"), phantom)
+        group = file.create_group("power_tensor")
+        for name, values in tensor_arrays(tensor, loss=keep_loss).items():
+            if values.dtype.kind == "U":
+                group[name] = str(values)
+            else:
+                _map(group, name, values, "see PowerTensor")
+        _map(group, "fraction", np.asarray(fraction, np.float32), "1")
+        group = file.create_group("exposures", track_order=True)
+        group.attrs["spacing_m"], group.attrs["origin_m"] = heat_grid.spacing_m, heat_grid.origin_m
+        for number, (name, maps) in enumerate(exposures.items()):
+            # Names may hold "/", which HDF5 would take as a path.
+            part = group.create_group(f"{number:03d}")
+            part.attrs["name"] = name
+            _map(part, "loss", np.asarray(maps.loss, np.float32), "W/m^3")
+            _map(part, "rise", np.asarray(maps.rise, np.float32), "K")
+            _map(part, "times_s", np.asarray(maps.times_s, float), "s")
+            _map(part, "peak_rise_K", np.asarray(maps.peak_rise_K, float), "K")
+            for n, (title, curve) in enumerate(maps.curves.items()):
+                _map(part, f"curve_{n}", np.asarray(curve, float), "K")
+                part[f"curve_{n}"].attrs["title"] = title
+        file.create_group("provenance").attrs["json"] = to_json(provenance)
+        file.flush()
+        image = file.id.get_file_image()
+    stage.path(RESULT_FILE).write_bytes(image)
+
+
+def write_paraview(
+    stage: atomic.Stage,
+    tensor: PowerTensor,
+    fraction: np.ndarray,
+    heat_grid: Grid,
+    exposures: Mapping[str, ExposureMaps],
+) -> None:
+    """The metal voxels with their loss (fields.vtu) and the temperature rises (temperature.vti) for ParaView."""
+    maps = {f"loss {name} [W/m3]": e.loss.astype(np.float32) for name, e in exposures.items()}
+    maps["fraction of metal"] = np.asarray(fraction, np.float32)
+    stage.path(VOXELS_FILE).write_bytes(vtk.vtu_bytes(tensor.grid, tensor.cells, maps))
+    rises = {f"rise {name} [K]": e.rise.astype(np.float32) for name, e in exposures.items()}
+    stage.path(TEMPERATURE_FILE).write_bytes(vtk.vti_bytes(heat_grid, rises))
+
+
+def read_implant_result(folder: Path | str) -> ImplantResult:
+    """Read what an ``implant-gradient`` run left in its folder.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no finished result of this kind, or its files are damaged.
+    """
+    folder = Path(folder)
+    summary = read_summary(folder)
+    path = folder / RESULT_FILE
+    if "implant" not in summary:
+        raise InputError(
+            "not the result of an implant scenario", file=folder, expected='a scenario of kind = "implant-gradient"'
+        )
+    with hdf5.opened(path) as file:
+        if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
+            raise InputError(
+                "not a result of this version of emdose",
+                file=path,
+                field="format_version",
+                found=str(file.attrs.get("format_version")),
+                expected=str(FORMAT_VERSION),
+            )
+        group = file["power_tensor"]
+        tensor = tensor_of_arrays({name: group[name][()] for name in group}, path)
+        exposures = {}
+        for key in sorted(file["exposures"]):
+            part = file["exposures"][key]
+            curves = {str(part[n].attrs["title"]): part[n][()] for n in sorted(part) if n.startswith("curve_")}
+            numbers = {n: part[n][()] for n in ("loss", "rise", "times_s", "peak_rise_K")}
+            exposures[str(part.attrs["name"])] = ExposureMaps(**numbers, curves=curves)
+        shape = next(iter(exposures.values())).rise.shape
+        about = file["exposures"].attrs
+        return ImplantResult(
+            folder=folder,
+            summary=summary,
+            implant=_read_implant(file["implant"]),
+            phantom=hdf5.read_phantom_group(file["phantom"], path),
+            tensor=tensor,
+            fraction=group["fraction"][()],
+            heat_grid=Grid(shape, tuple(about["spacing_m"]), tuple(about["origin_m"])),
+            exposures=exposures,
+        )
+
+
+def _write_implant(group: Any, implant: Implant) -> None:
+    group.attrs["name"], group.attrs["report"] = implant.name, to_json(implant.report)
+    for number, part in enumerate(implant.parts):
+        one = group.create_group(f"{number:03d}")
+        one.attrs["name"] = part.name
+        about = {"name": part.metal.name, "sources": dict(part.metal.sources)}
+        one.attrs["metal"] = to_json(about | {k: getattr(part.metal, k) for k in PROPERTIES})
+        _map(one, "vertices", part.vertices, "m")
+        _map(one, "triangles", part.triangles, "1")
+
+
+def _read_implant(group: Any) -> Implant:
+    parts = []
+    for key in sorted(group):
+        one = group[key]
+        metal = Metal(**json.loads(one.attrs["metal"]))
+        parts.append(Part(str(one.attrs["name"]), one["vertices"][()], one["triangles"][()], metal))
+    return Implant(str(group.attrs["name"]), tuple(parts), json.loads(group.attrs["report"]))
+
+
+def _map(group: Any, name: str, values: np.ndarray, unit: str) -> None:
+    many = np.ndim(values) > 0 and np.size(values) > 64
+    options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if many else {}
+    group.create_dataset(name, data=values, **options).attrs["unit"] = unit

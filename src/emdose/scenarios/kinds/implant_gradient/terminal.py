@@ -1,0 +1,103 @@
+"""Results of an implant run as text on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from emdose.report import terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def summary(console: Console, data: Mapping[str, Any]) -> None:
+    """Power and temperature rise of every exposure, the rows beside documents and papers, and how far to trust them."""
+    about = data["implant"]
+    rows = [_exposure(name, one) for name, one in about["exposures"].items()]
+    head = ("exposure", "dB/dt rms", "power", "worst", "best", "peak rise", "worst", "after", "hot spot", "CEM43")
+    terminal.table(console, head, rows, right=(1, 2, 3, 4, 5, 6, 7, 9), whole=(0,))
+    terminal.say(console, "worst and best: over all directions of a linearly polarised dB/dt of the same strength")
+    times = [
+        (name, rise, seconds)
+        for name, one in about["exposures"].items()
+        for rise, seconds in one["time_to_K"].items()
+        if seconds is not None
+    ]
+    for name, rise, seconds in times:
+        terminal.say(console, f"{name}: a rise of {rise} K after {seconds:.0f} s")
+    if about["conditions"]:
+        console.print()
+        _conditions(console, about["conditions"])
+    if about["comparison"]:
+        console.print()
+        terminal.say(console, "Beside published values (another implant; for plausibility only)", "bold")
+        published = [
+            (r["conditions"], f"{r['published_K']:g} K", f"{r['here_K']:.3g} K", r["source"])
+            for r in about["comparison"]
+        ]
+        terminal.table(console, ("conditions", "published", "this run", "source"), published, right=(1, 2))
+    console.print()
+    _trust(console, data)
+
+
+def _exposure(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
+    place = ", ".join(f"{1e3 * x:.0f}" for x in one["hot_spot_m"])
+    worst = one.get("worst_rise_K")
+    return (
+        name,
+        f"{one['dbdt_rms_T_s']:.3g} T/s",
+        _watt(one["power_W"]),
+        _watt(one["worst_W"]),
+        _watt(one["best_W"]),
+        f"{one['rise_K']:.3g} K",
+        "-" if worst is None else f"{worst:.3g} K",
+        f"{one['duration_s']:g} s",
+        f"({place}) mm in {one['hot_spot_in']}",
+        f"{one['cem43_min']:.2g} min",
+    )
+
+
+def _conditions(console: Console, rows: Any) -> None:
+    terminal.say(console, "Beside the exposures of documents", "bold")
+    cells = [
+        (
+            r["exposure"],
+            r["standard"],
+            r["quantity"],
+            f"{r['value']:.4g} {r['unit']}",
+            "-" if r["level"] is None else f"{r['level']:.4g} {r['unit']}",
+            "-" if r["level"] is None else "verified" if r["verified"] else "unverified",
+        )
+        for r in rows
+    ]
+    terminal.table(
+        console,
+        ("exposure", "document", "quantity", "this run", "document's", "status"),
+        cells,
+        right=(3, 4),
+        whole=(0, 5),
+    )
+    for source in dict.fromkeys(r["source"] for r in rows if not r["verified"]):
+        terminal.say(console, f"unverified: {source}")
+
+
+def _trust(console: Console, data: Mapping[str, Any]) -> None:
+    rows = data["implant"]["frequencies"]
+    residual = max(r["residual"] for r in rows)
+    identity = max(abs(r["identity"]) for r in rows)
+    voxel = [r["skin_depth_over_step"] for r in rows if r["engine"] == "voxel"]
+    missed = not data["convergence"].get("converged", True)
+    skin = f"; skin depth over step at least {min(voxel):.2g} where voxels answer" if voxel else ""
+    engines = " and ".join(dict.fromkeys(r["engine"] for r in rows))
+    text = (
+        f"Eddy currents: {len(rows)} frequencies, {engines} engine; residual {residual:.1e}, power against work of "
+        f"the source {identity:.1e}{skin}"
+    )
+    terminal.say(console, text, "bold red" if missed else "")
+    for warning in data["warnings"]:
+        terminal.say(console, f"WARNING: {warning}", "bold red")
+
+
+def _watt(value: float) -> str:
+    return f"{value:.3g} W" if value >= 1 else f"{1e3 * value:.3g} mW"

@@ -1,0 +1,302 @@
+"""Run an ``rf`` scenario: fields, SAR, averages, checks, and everything that goes into its summary."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.compliance import Checks, check, limits
+from emdose.dosimetry.averaging.cubic import averaging_plan
+from emdose.dosimetry.power import power_report
+from emdose.dosimetry.sar import point_sar
+from emdose.errors import InputError
+from emdose.io import touchstone
+from emdose.io.disk import run_files
+from emdose.io.maps import vtk
+from emdose.models.exposure import Exposure
+from emdose.scenarios.job import BaseJob, Progress
+from emdose.scenarios.kinds.rf import build, thermal
+from emdose.scenarios.kinds.rf import result as rf_result
+from emdose.scenarios.kinds.rf.quantities import average_name, quantities
+from emdose.scenarios.kinds.rf.result import CoilSummary
+from emdose.scenarios.kinds.rf.tuned import NETWORK, as_started, network_of
+
+if TYPE_CHECKING:
+    from emdose.dosimetry.averaging.cubic import MassAverage
+    from emdose.dosimetry.sar import SarMap
+    from emdose.io.disk import atomic
+    from emdose.io.disk.checkpoint import PortCheckpoint
+    from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.rf.schema import ChecksTable
+    from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
+    from emdose.scenarios.loading import LoadedScenario
+    from emdose.solvers.results.fields import Fields
+
+CLOSURE_WARNING = 0.05
+PER_PORT = ("iterations", "products", "resumed", "E_error_estimate", "history")
+REQUIRED_MASSES_KG = (1e-3, 1e-2)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an ``rf`` run computed, before it is written.
+
+    Parameters
+    ----------
+    body, coil, fields, sar, averages : Phantom, CoilSummary, Fields, SarMap, dict of MassAverage
+        The scaled drive in full.
+    summary : dict
+        The part of summary.json that this kind of scenario knows.
+    warnings : list of str
+        What makes the numbers less trustworthy.
+    thermal : ThermalMaps or None
+        Temperatures, when the scenario has a table [thermal].
+    """
+
+    body: Phantom
+    coil: CoilSummary
+    fields: Fields
+    sar: SarMap
+    averages: dict[str, MassAverage]
+    summary: dict[str, Any]
+    warnings: list[str]
+    thermal: ThermalMaps | None = None
+
+
+class Job(BaseJob):
+    """An ``rf`` scenario made ready to run; see :class:`~emdose.scenarios.job.BaseJob`."""
+
+    def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
+        super().__init__(scenario, device)
+        file, tables = scenario.file, scenario.tables
+        with self._timed("phantom"):
+            self.body = build.phantom(tables.phantom, file)
+        self.coil: Any = build.coil(tables.coil, file)
+        self.drive = build.drive_of(tables.drive, self.coil, file)
+        self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
+        with build.blamed_on(file, "checks"):
+            limits(tables.checks.standard, tables.checks.edition)
+            check_arguments(tables.checks, self.body)
+        with build.blamed_on(file, ""):
+            self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
+        with build.blamed_on(file, "solver"):
+            self.solver = build.solver(tables)
+        if tables.thermal is not None:
+            with build.blamed_on(file, "phantom.tissues"):
+                thermal.require_data(self.body)
+            with build.blamed_on(file, "thermal"):
+                thermal.solver(tables.thermal, tables.checks)
+        masses = (*tables.dosimetry.masses_kg, *REQUIRED_MASSES_KG)
+        self.masses_kg = sorted({average_name(m): m for m in masses}.values())
+        if tables.solver.type == "vie" and not self.body.grid.is_cubic:
+            raise InputError(
+                "the volume integral needs cubic voxels",
+                file=file,
+                field="phantom.spacing_m",
+                found=self.body.spacing_m,
+                expected='resample_spacing_m = one number, or solver = "fdtd"',
+            )
+        if self.body.mass_kg < max(self.masses_kg):
+            least = f"at least {max(self.masses_kg):g} kg"
+            raise InputError(
+                "the body is lighter than an averaging mass",
+                file=file,
+                field="phantom",
+                found=f"{self.body.mass_kg:.4g} kg",
+                expected=least,
+            )
+
+    def plan(self) -> dict[str, Any]:
+        """Memory, time and size of the solution; raises ResourceError when it does not fit."""
+        try:
+            plan: dict[str, Any] = dict(self.solver.plan(self.exposure, self.device))
+        except InputError as error:  # a solver learns late that its options do not fit the exposure
+            table = "solver" if error.field in type(self.tables.solver).model_fields else ""
+            with build.blamed_on(self.scenario.file, table):
+                raise
+        if "cells" in plan:
+            plan["cells_shape"] = plan["shape"]
+        return {**plan, "device": self.device, "ports": len(self.coil.ports), "shape": self.body.grid.shape}
+
+    def describe(self) -> list[str]:
+        """What was read, in a few lines."""
+        low, high = self.body.grid.bounds_m
+        size = " x ".join(f"{1e3 * (b - a):.0f}" for a, b in zip(low, high, strict=True))
+        drive = self.drive if isinstance(self.drive, str) else "amplitudes and phases"
+        matter = f"{self.body.mass_kg:.4g} kg of {len(self.body.tissue_mass())} tissues"
+        return [
+            f"phantom: {self.body.name}, {matter} in {size} mm, voxels of {1e3 * self.body.spacing_m[0]:g} mm",
+            f"coil: {self.coil.name}, ports {len(self.coil.ports)}, drive {drive}",
+            f"frequency: {self.exposure.frequency_Hz / 1e6:g} MHz",
+            f"scaled to: {', '.join(f'{k} = {v:g}' for k, v in self.tables.normalise.target.items())}",
+        ]
+
+    def execute(self, checkpoint: PortCheckpoint | None = None, progress: Progress | None = None) -> Outcome:
+        """Solve, scale, average and check.
+
+        Raises
+        ------
+        ConvergenceError, ResourceError, DeviceError
+            As the solver; the ``partial`` fields of the first can still be given to :meth:`evaluate`.
+        """
+        with self._timed("solve"):
+            fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
+        return self.evaluate(fields, progress)
+
+    def evaluate(self, fields: Fields, progress: Progress | None = None) -> Outcome:
+        """Scale fields of all ports, average, check and summarise."""
+        tell = progress or (lambda event: None)
+        tell({"stage": "averages"})
+        with self._timed("sar"):
+            target = self.tables.normalise.target
+            with build.blamed_on(self.scenario.file, "normalise"):
+                driven = build.scaled(fields, self.drive, target, self.place, self.place_name)
+            sar = point_sar(driven, self.body, self.tables.dosimetry.rule)
+        averages: dict[str, MassAverage] = {}
+        with self._timed("averages"):
+            for mass in self.masses_kg:
+                plan = averaging_plan(sar.density, self.body.spacing_m, mass, device=self.device)
+                averages[average_name(mass)] = plan.apply(sar.value)
+        tell({"stage": "checks"})
+        with self._timed("checks"):
+            checks = check(
+                driven,
+                self.body,
+                coil=self.coil,
+                sar=sar,
+                average_10g=averages["10g"],
+                device=self.device,
+                **check_arguments(self.tables.checks, self.body),
+            )
+            power = power_report(driven, self.body, sar)
+            numbers = quantities(driven, self.body, self.coil, sar, averages, power, checks)
+        summary = {
+            "quantities": numbers,
+            **checks_summary(checks),
+            "convergence": solver_convergence(fields, self.tables.solver.tolerance),
+            "power_balance": power.to_dict(),
+            "provenance": {**driven.provenance, "phantom_sha256": self.body.hash()},
+        }
+        network = summary["provenance"].pop(NETWORK, None)
+        if network is not None:
+            summary[NETWORK] = network
+            summary["provenance"].pop("cosimulation", None)  # the same in other words
+        maps = None
+        if self.tables.thermal is not None:
+            with self._timed("heat"):
+                maps, summary["thermal"], more = thermal.temperatures(
+                    self.tables.thermal, self.tables.checks, self.body, sar, self.device, tell
+                )
+            numbers |= more
+        doubts = self._doubts(power)
+        return Outcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, doubts, maps)
+
+    def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
+        """Put result.h5 and fields.vti into a stage."""
+        output = self.tables.output
+        rf_result.write_result(
+            stage,
+            phantom=outcome.body,
+            coil=outcome.coil,
+            fields=outcome.fields,
+            sar=outcome.sar,
+            averages=outcome.averages,
+            provenance=summary["provenance"],
+            keep_fields=output.fields,
+            thermal=outcome.thermal,
+        )
+        if NETWORK in summary:
+            network = network_of(summary[NETWORK])
+            name = f"{self.scenario.name}.s{network.size}p"
+            stage.path(name).write_text(touchstone.touchstone_text(network), encoding="utf-8")
+        if output.paraview:
+            stage.path(run_files.FIELDS_FILE).write_bytes(vtk.vti_bytes(outcome.body.grid, _maps(outcome)))
+
+    def _coil_summary(self, driven: Fields) -> CoilSummary:
+        weights = np.array([complex(*w) for w in driven.provenance["drive"]["weights"]])
+        weights = weights * driven.provenance["scale"]["factor"]
+        outline = getattr(self.coil, "outline", np.zeros((0, 2, 3)))
+        segments = np.asarray(getattr(self.coil, "segments", outline), float)
+        # The currents of a circuit coil flow on the edges of the grid and are not kept.
+        per_port = np.asarray(getattr(self.coil, "currents", np.zeros((len(weights), len(segments)))), complex)
+        parameters = as_started(self.coil.parameters, driven.provenance.get(NETWORK))
+        return CoilSummary(self.coil.name, segments, weights @ per_port, self.coil.drive_unit, parameters)
+
+    def _doubts(self, power: Any) -> list[str]:
+        found = []
+        if power.closure > CLOSURE_WARNING:
+            found.append(
+                f"power balance does not close: {100 * power.closure:.1f} % of the power is unaccounted for "
+                f"(expected at most {100 * CLOSURE_WARNING:g} %)"
+            )
+        return found
+
+
+def solver_convergence(fields: Fields, tolerance: float) -> dict[str, Any]:
+    """The entry "convergence" of a summary: whether the tolerance was met, and the history of every port."""
+    told = dict(fields.convergence)
+    per_port = {k: told.pop(k) for k in PER_PORT if k in told}
+    ports = [
+        {"name": name, "residual": float(fields.residual[i])} | {k: v[i] for k, v in per_port.items()}
+        for i, name in enumerate(fields.ports)
+    ]
+    return {"converged": bool(np.all(fields.residual <= tolerance)), **told, "ports": ports}
+
+
+def _maps(outcome: Outcome) -> dict[str, np.ndarray]:
+    maps = {
+        "abs_B1plus_uT": (1e6 * np.abs(outcome.fields.b1plus()[0])).astype(np.float32),
+        "SAR_W_kg": outcome.sar.value.astype(np.float32),
+    }
+    maps |= {f"SAR_{name}_W_kg": np.nan_to_num(a.value).astype(np.float32) for name, a in outcome.averages.items()}
+    if outcome.thermal is not None:
+        maps["temperature_rise_K"] = outcome.thermal.rise.astype(np.float32)
+    E = np.sqrt(np.sum(np.abs(outcome.fields.E_centre()[0]) ** 2, axis=0))
+    return {**maps, "abs_E_peak_V_m": E.astype(np.float32), "label": outcome.body.labels}
+
+
+def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
+    """Arguments of :func:`emdose.check` for the table [checks]; raises InputError for parts the body does not have."""
+    values = table.model_dump(exclude={"ambient_degC", "exposed_z_m", "extremities", "extremities_z_m"})
+    heads = [n for n in body.regions if n.lower().startswith("head")]
+    if table.head is not None and table.head not in heads:
+        raise InputError("unknown head region", field="head", found=table.head, expected=f"one of {heads}")
+    for key in ("exposed", "extremities"):
+        if getattr(table, f"{key}_z_m") is not None:
+            values[key] = _slab(body, f"{key}_z_m", *getattr(table, f"{key}_z_m"))
+    if table.extremities is not None:
+        values["extremities"] = np.any([_region(body, name) for name in table.extremities], axis=0)
+    return {**values, "ambient_temperature_C": table.ambient_degC}
+
+
+def _slab(body: Phantom, field: str, low: float, high: float) -> np.ndarray:
+    """What lies between two heights."""
+    z = body.grid.centres(2)
+    mask = np.broadcast_to((z >= low) & (z <= high), body.grid.shape)
+    if not (mask & body.body).any():
+        filled = z[body.body.any(axis=(0, 1))]
+        raise InputError(
+            "no tissue between these heights",
+            field=field,
+            found=[low, high],
+            expected=f"heights of the body, {filled[0]:.4g} to {filled[-1]:.4g} m",
+        )
+    return mask
+
+
+def _region(body: Phantom, name: str) -> np.ndarray:
+    """A region of the phantom that is named as an extremity."""
+    known = [n for n, m in body.regions.items() if (m & body.body).any()]
+    if name not in known:
+        expected = f"one of {known}" if known else "extremities_z_m: the phantom has no regions"
+        raise InputError("unknown region", field="extremities", found=name, expected=expected)
+    return np.asarray(body.regions[name])
+
+
+def checks_summary(checks: Checks) -> dict[str, Any]:
+    """The rows and the rest of a table of checks as two entries of summary.json."""
+    table = checks.to_dict()
+    rows = table.pop("rows")
+    return {"checks": rows, "check_inputs": {**table, "text": checks.table()}}

@@ -1,0 +1,73 @@
+"""Temperatures on the report page: map, heating curve, regions, limits and what the numbers rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from emdose.report.charts.line_chart import Curve, line_chart
+from emdose.report.maps.volumes import Layer
+from emdose.report.wording import is_finite, number, words
+
+if TYPE_CHECKING:
+    from emdose.scenarios.kinds.rf.result import RunResult
+
+
+def layers(result: RunResult) -> list[Layer]:
+    """The maps of temperature to leaf through; none without a table [thermal]."""
+    if result.thermal is None:
+        return []
+    duration = number(result.summary["thermal"]["duration_s"])
+    note = f"Largest rise of every voxel within {duration} s, above its temperature without exposure."
+    rise = Layer("rise", "Temperature rise", "K", result.thermal.rise, 1.0, "inferno", 10.0, note)
+    if not result.thermal.dose_min.any():
+        return [rise]
+    note = "Cumulative equivalent minutes at 43 °C (Sapareto and Dewey 1984)."
+    return [rise, Layer("cem43", "Thermal dose", "min", result.thermal.dose_min, 1.0, "inferno", 10.0, note)]
+
+
+def thermal(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the page says about temperatures, or None without a table [thermal]."""
+    about = summary.get("thermal")
+    if not about:
+        return None
+    curve = about["curve"]
+    chart = line_chart(
+        [Curve("", curve["times_s"], curve["peak_rise_K"])],
+        "time [s]",
+        "largest rise in the body [K]",
+        label="Largest temperature rise over time",
+    )
+    return {
+        "chart": chart,
+        "duration": number(about["duration_s"]),
+        "duty_cycle": number(about["duty_cycle"]),
+        "power": number(about["power_W"]),
+        "time_error": f"{100 * about['time_error']:.2g} %",
+        "balance": f"{100 * about['balance_error']:.2g} %",
+        "regions": [
+            {
+                "name": words(name),
+                "rise": number(row["rise_K"]),
+                "temperature": number(row["temperature_degC"], 4),
+                "dose": number(row["cem43_min"], 2),
+                "tissue": words(row["tissue"]),
+            }
+            for name, row in about["regions"].items()
+        ],
+        "limits": [
+            {
+                "mode": row["mode"],
+                "region": row["region"],
+                "value": number(row["value"], 4),
+                "limit": number(row["limit"], 4),
+                "unit": "°C" if row["unit"] == "degC" else row["unit"],
+                "document": f"{row['standard']}, {row['edition']}",
+                "verified": row["verified"],
+                "source": row["source"],
+                "over": is_finite(row["value"]) and row["value"] > row["limit"],
+            }
+            for row in about["limits"]
+        ],
+        "assumptions": [text.replace("degC", "°C").replace("W/m2/K", "W/m²/K") for text in about["assumptions"]],
+    }

@@ -1,0 +1,263 @@
+"""The result of a run of kind ``rf``: what it holds, how it is written, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.dosimetry.averaging.cubic import MassAverage
+from emdose.dosimetry.sar import SarMap
+from emdose.errors import InputError
+from emdose.io.disk import atomic, hdf5
+from emdose.io.disk.run_files import RESULT_FILE, read_summary, to_json
+from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps, read_thermal, write_thermal
+from emdose.solvers.results.fields import Fields, PowerBalance
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.models.grids.grid import Vector
+
+FORMAT, FORMAT_VERSION = "emdose result", 1
+POWERS = ("absorbed_W", "extinction_W", "scattered_W")
+
+
+@dataclass(frozen=True)
+class CoilSummary:
+    """What a result remembers of its source.
+
+    Parameters
+    ----------
+    name : str
+        Such as "birdcage, 16 rungs".
+    segments : (n, 2, 3) ndarray
+        Start and end of every straight conductor piece [m]; n = 0 for a plane wave.
+    currents : (n,) complex ndarray
+        Peak current of every piece for the scaled drive of this run [A].
+    drive_unit : str
+        "A" or "V/m".
+    parameters : mapping
+        How it was made: rungs, radius_m, length_m, ...
+    """
+
+    name: str
+    segments: np.ndarray
+    currents: np.ndarray
+    drive_unit: str
+    parameters: Mapping[str, Any]
+
+    @property
+    def extent_m(self) -> tuple[Vector, Vector] | None:
+        """Low and high corner of the box around the conductors [m]; None for a plane wave."""
+        if not len(self.segments):
+            return None
+        points = self.segments.reshape(-1, 3)
+        return tuple(map(float, points.min(0))), tuple(map(float, points.max(0)))  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """Everything that a run left in its folder, for the scaled drive.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    summary : dict
+        summary.json: ``quantities`` {name: {"value", "unit", "uncertainty", "note", ...}}; ``checks`` (rows as dicts)
+        and ``check_inputs`` (everything else of the table of checks); ``convergence`` {"converged", "tolerance",
+        "meaning", "ports": [{"name", "iterations", "residual", "history"}]}; ``power_balance`` {"absorbed_W",
+        "extinction_W", "scattered_W", "closure", ...}; ``timing_s``; ``provenance``; ``scenario`` (all tables with
+        their defaults); ``warnings`` (list of str).
+    phantom : Phantom
+        Labels, grid, tissues and regions.
+    coil : CoilSummary
+        Conductors and how they were driven.
+    frequency_Hz : float
+        Frequency [Hz].
+    b1plus : (nx, ny, nz) complex64 ndarray
+        B1+ at the voxel centres, scaled drive [T]; also outside the body.
+    sar : SarMap
+        Point SAR [W/kg].
+    averages : dict of str to MassAverage
+        Mass averages by name: "1g", "10g", ...
+    fields : Fields or None
+        E and B of the scaled drive, when the scenario asked to keep them ([output] fields = true).
+    thermal : ThermalMaps or None
+        Temperatures, when the scenario has a table [thermal].
+    """
+
+    folder: Path
+    summary: dict[str, Any]
+    phantom: Phantom
+    coil: CoilSummary
+    frequency_Hz: float
+    b1plus: np.ndarray
+    sar: SarMap
+    averages: dict[str, MassAverage]
+    fields: Fields | None
+    thermal: ThermalMaps | None = None
+
+
+def write_result(
+    stage: atomic.Stage,
+    *,
+    phantom: Phantom,
+    coil: CoilSummary,
+    fields: Fields,
+    sar: SarMap,
+    averages: Mapping[str, MassAverage],
+    provenance: Mapping[str, Any],
+    keep_fields: bool,
+    thermal: ThermalMaps | None = None,
+) -> None:
+    """Write result.h5 into a stage; it appears when the stage is committed.
+
+    Parameters
+    ----------
+    stage : Stage
+        Where to write, see :func:`emdose.io.disk.atomic.staging`, which also turns errors into OutputError.
+    phantom, coil, fields, sar, averages
+        What was computed; ``fields`` driven and scaled.
+    provenance : mapping
+        Goes as JSON into the group /provenance.
+    keep_fields : bool
+        Whether E and B are stored as well.
+    thermal : ThermalMaps, optional
+        Temperatures.
+    """
+    import h5py
+
+    # In memory first: on a full disk HDF5 cannot even close its file, and takes the process down with it.
+    with h5py.File(RESULT_FILE, "w", driver="core", backing_store=False, block_size=2**24) as file:
+        file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+        hdf5.write_phantom_group(file.create_group("phantom"), phantom)
+        _write_coil(file.create_group("coil"), coil)
+        _write_fields(file.create_group("fields"), fields, keep_fields)
+        group = file.create_group("sar")
+        _map(group, "value", sar.value, "W/kg")
+        _map(group, "density", sar.density, "kg/m^3")
+        group.attrs["rule"] = sar.rule
+        group.attrs["provenance"] = to_json(sar.provenance)
+        group = file.create_group("averages")
+        for name, average in averages.items():
+            part = group.create_group(name)
+            part.attrs["mass_kg"] = average.mass_kg
+            _map(part, "value", average.value, "W/kg")
+            _map(part, "flag", average.flag, "0 invalid, 1 unused, 2 used, 3 valid")
+            _map(part, "side_m", average.side_m, "m")
+        if thermal is not None:
+            write_thermal(file, thermal)
+        file.create_group("provenance").attrs["json"] = to_json(provenance)
+        file.flush()
+        image = file.id.get_file_image()
+    stage.path(RESULT_FILE).write_bytes(image)
+
+
+def read_result(folder: Path | str) -> RunResult:
+    """Read what a run left in its folder.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no finished result, or its files are damaged; nothing of them is used then.
+    """
+    folder = Path(folder)
+    summary = read_summary(folder)
+    if "ept" in summary:
+        raise InputError("the result of an EPT scenario", file=folder, expected="the result of a scenario of kind rf")
+    path = folder / RESULT_FILE
+    with hdf5.opened(path) as file:
+        if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
+            raise InputError("not a result of this version of emdose", file=path, field="format_version",
+                             found=str(file.attrs.get("format_version")), expected=str(FORMAT_VERSION))  # fmt: skip
+        phantom = hdf5.read_phantom_group(file["phantom"], path)
+        averages = {name: _read_average(group) for name, group in file["averages"].items()}
+        sar = SarMap(file["sar/value"][()], str(file["sar"].attrs["rule"]), phantom.grid, file["sar/density"][()],
+                     json.loads(file["sar"].attrs["provenance"]))  # fmt: skip
+        fields = _read_fields(file["fields"], phantom) if "E" in file["fields"] else None
+        return RunResult(
+            folder=folder,
+            summary=summary,
+            phantom=phantom,
+            coil=_read_coil(file["coil"]),
+            frequency_Hz=float(file["fields"].attrs["frequency_Hz"]),
+            b1plus=file["fields/b1plus"][()],
+            sar=sar,
+            averages=averages,
+            fields=fields,
+            thermal=read_thermal(file),
+        )
+
+
+def _map(group: Any, name: str, values: np.ndarray, unit: str) -> None:
+    data = np.asarray(values)
+    if data.dtype == np.float64:
+        data = data.astype(np.float32)
+    group.create_dataset(name, data=data, compression="gzip", compression_opts=1, shuffle=True).attrs["unit"] = unit
+
+
+def _write_coil(group: Any, coil: CoilSummary) -> None:
+    group.attrs["name"], group.attrs["drive_unit"] = coil.name, coil.drive_unit
+    group.attrs["parameters"] = to_json(coil.parameters)
+    group["segments"], group["currents"] = np.asarray(coil.segments, float), np.asarray(coil.currents, complex)
+    group["segments"].attrs["unit"], group["currents"].attrs["unit"] = "m", "A (peak)"
+
+
+def _read_coil(group: Any) -> CoilSummary:
+    return CoilSummary(
+        str(group.attrs["name"]),
+        group["segments"][()],
+        group["currents"][()],
+        str(group.attrs["drive_unit"]),
+        json.loads(group.attrs["parameters"]),
+    )
+
+
+def _write_fields(group: Any, fields: Fields, keep: bool) -> None:
+    group.attrs["frequency_Hz"], group.attrs["drive_unit"] = fields.frequency_Hz, fields.drive_unit
+    group.attrs["ports"] = list(fields.ports)
+    group.attrs["provenance"], group.attrs["convergence"] = to_json(fields.provenance), to_json(fields.convergence)
+    for name in POWERS:
+        group.attrs[name] = getattr(fields.power, name)
+    if fields.power.lost_W is not None:
+        group.attrs["lost_W"] = fields.power.lost_W
+    group["residual"] = np.asarray(fields.residual, float)
+    _map(group, "b1plus", fields.b1plus()[0].astype(np.complex64), "T")
+    if keep:
+        for name, unit in (("E", "V/m"), ("B", "T")):
+            data = np.asarray(getattr(fields, name))
+            group.create_dataset(name, data=data, chunks=(1, 1, *data.shape[2:]) if data[0, 0].nbytes < 2**31 else True)
+            group[name].attrs["unit"] = f"{unit}, peak phasor, Yee positions"
+
+
+def _read_fields(group: Any, phantom: Phantom) -> Fields:
+    ports = tuple(str(p) for p in group.attrs["ports"])
+    return Fields(
+        grid=phantom.grid,
+        frequency_Hz=float(group.attrs["frequency_Hz"]),
+        E=group["E"][()],
+        B=group["B"][()],
+        body=phantom.body,
+        body_mass_kg=phantom.mass_kg,
+        power=PowerBalance(**{name: group.attrs[name] for name in POWERS}, lost_W=group.attrs.get("lost_W")),
+        ports=ports,
+        drives={p: np.eye(len(ports), dtype=complex)[i] for i, p in enumerate(ports)},
+        drive_unit=str(group.attrs["drive_unit"]),
+        residual=group["residual"][()],
+        convergence=json.loads(group.attrs["convergence"]),
+        provenance=json.loads(group.attrs["provenance"]),
+    )
+
+
+def _read_average(group: Any) -> MassAverage:
+    return MassAverage(
+        value=group["value"][()],
+        flag=group["flag"][()],
+        side_m=group["side_m"][()],
+        mass_kg=float(group.attrs["mass_kg"]),
+    )

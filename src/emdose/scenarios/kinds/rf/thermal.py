@@ -1,0 +1,166 @@
+"""Temperature of the body of an ``rf`` run: from its SAR to numbers, maps and the rows beside temperature limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.compliance import limits
+from emdose.dosimetry.sar import peak
+from emdose.dosimetry.temperature import region_peaks, thermal_dose
+from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
+from emdose.solvers.heat.materials import body_maps
+from emdose.solvers.heat.solver import Bioheat, Envelope, HeatCourse, Perfusion
+
+if TYPE_CHECKING:
+    from emdose.dosimetry.sar import SarMap
+    from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.rf.schema import ChecksTable
+    from emdose.scenarios.kinds.rf.thermal_table import ThermalTable
+
+MEANING = "one voxel; rise of temperature above that without exposure"
+
+
+def solver(table: ThermalTable, checks: ChecksTable) -> Bioheat:
+    """The solver of the table; a room temperature that is not given is that of the checks."""
+    law = Perfusion(
+        table.perfusion, table.perfusion_slope_1_K, table.perfusion_base, table.perfusion_scale_K, table.perfusion_cap
+    )
+    return Bioheat(
+        surface_W_m2_K=table.surface_W_m2_K,
+        edges=table.edges,
+        perfusion=law,
+        initial=table.initial,
+        initial_degC=table.initial_degC,
+        blood_degC=table.blood_degC,
+        ambient_degC=checks.ambient_degC if table.ambient_degC is None else table.ambient_degC,
+        tolerance=table.tolerance,
+    )
+
+
+def require_data(body: Phantom) -> None:
+    """Raise InputError when a tissue lacks what a temperature needs, before anything is solved."""
+    body_maps(body)
+
+
+def temperatures(
+    table: ThermalTable,
+    checks: ChecksTable,
+    body: Phantom,
+    sar: SarMap,
+    device: str,
+    tell: Callable[[dict[str, Any]], None],
+) -> tuple[ThermalMaps, dict[str, Any], dict[str, dict[str, Any]]]:
+    """Maps, the entry "thermal" of a summary, and the headline quantities."""
+    duty = checks.duty_cycle if table.duty_cycle is None else table.duty_cycle
+    engine = solver(table, checks)
+    envelope = None if table.on_s is None or table.on_s >= table.duration_s else Envelope.until(table.on_s)
+    course = engine.solve_sar(
+        body,
+        sar,
+        table.duration_s,
+        factor=duty,
+        envelope=envelope,
+        times_s=_times(table),
+        device=device,
+        progress=_teller(tell),
+    )
+    hottest = int(np.argmax(course.peaks_K))
+    dose = thermal_dose(course, table.dose_from_degC)
+    start = np.zeros((1, *body.grid.shape), course.rise.dtype)
+    largest = np.max(np.concatenate([start, course.rise]), axis=0)
+    absolute = np.where(body.body, course.baseline_degC + largest, 0.0)
+    maps = ThermalMaps(largest, course.baseline_degC, dose, course.times_s, course.peaks_K, course.rise)
+    numbers = _quantities(table, course, body, largest, absolute, dose)
+    about = {
+        "duration_s": table.duration_s,
+        "on_s": table.duration_s if table.on_s is None else table.on_s,
+        "duty_cycle": duty,
+        "power_W": course.power_W,
+        "peak_rise_at_s": float(course.times_s[hottest]),
+        "curve": {"times_s": [0.0, *course.times_s.tolist()], "peak_rise_K": [0.0, *course.peaks_K.tolist()]},
+        "regions": {
+            name: {
+                "rise_K": rise.value,
+                "location_m": list(rise.location_m),
+                "tissue": rise.tissue,
+                "temperature_degC": _value(absolute, body, name),
+                "cem43_min": _value(dose, body, name),
+            }
+            for name, rise in region_peaks(largest, body).items()
+        },
+        "limits": _limit_rows(checks, numbers["temperature_max"]["value"]),
+        "time_error": course.time_error,
+        "balance_error": course.balance_error,
+        "assumptions": [
+            f"The SAR of the scaled drive times the duty cycle of {duty:g} heats from 0 to "
+            f"{table.duration_s if table.on_s is None else table.on_s:g} s; it does not change as tissue warms.",
+            *course.assumptions,
+            f"CEM43 counts temperatures from {table.dose_from_degC:g} degC on.",
+        ],
+        "provenance": dict(course.provenance),
+    }
+    return maps, about, numbers
+
+
+def _quantities(
+    table: ThermalTable, course: HeatCourse, body: Phantom, largest: np.ndarray, absolute: np.ndarray, dose: np.ndarray
+) -> dict[str, dict[str, Any]]:
+    found = {}
+    for name, values, unit, note in (
+        ("temperature_rise_max", largest, "K", f"{MEANING}; within {table.duration_s:g} s"),
+        ("temperature_max", absolute, "degC", "one voxel"),
+        ("cem43_max", dose, "min", "one voxel; cumulative equivalent minutes at 43 degC"),
+    ):
+        top = peak(values, body)
+        found[name] = {
+            "value": top.value,
+            "unit": unit,
+            "uncertainty": None,
+            "note": note,
+            "location_m": list(top.location_m),
+            "tissue": top.tissue,
+        }
+    return found
+
+
+def _limit_rows(checks: ChecksTable, value: float) -> list[dict[str, Any]]:
+    """Limits on the local temperature that the table of limits carries, beside the largest value."""
+    rows = [row for row in limits(checks.standard, checks.edition) if row.quantity == "temperature"]
+    return [
+        {
+            "standard": r.standard,
+            "edition": r.edition,
+            "mode": r.mode,
+            "region": r.region,
+            "value": value,
+            "limit": r.value(),
+            "unit": r.unit,
+            "verified": r.verified,
+            "source": r.source,
+        }
+        for r in rows
+    ]
+
+
+def _value(values: np.ndarray, body: Phantom, name: str) -> float:
+    return region_peaks(values, body)[name].value
+
+
+def _times(table: ThermalTable) -> list[float] | None:
+    if table.times_s is not None:
+        return list(table.times_s)
+    if table.on_s is None or table.on_s >= table.duration_s:
+        return None
+    # Both branches get their points: warming up and cooling down.
+    share = (np.arange(1, 17) / 16) ** 1.5
+    return [*(table.on_s * share), *(table.on_s + (table.duration_s - table.on_s) * share)]
+
+
+def _teller(tell: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+    def heard(event: dict[str, Any]) -> None:
+        tell({**event, "name": "the body", "index": 0, "count": 1})
+
+    return heard

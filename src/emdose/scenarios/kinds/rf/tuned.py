@@ -1,0 +1,167 @@
+"""A solver that returns the fields of a circuit coil with its network, tuned and matched with the load if asked to."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.circuits.network import Network
+from emdose.errors import ConvergenceError, EmdoseWarning, InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from emdose.compute.backend import Backend
+    from emdose.io.disk.checkpoint import PortCheckpoint
+    from emdose.models.exposure import Exposure
+    from emdose.scenarios.shared.circuit_tables import Tuning
+    from emdose.solvers.fdtd.cosimulation import CoSimulation
+    from emdose.solvers.fdtd.solver import Fdtd
+    from emdose.solvers.results.fields import Fields
+
+NETWORK = "network"
+"""Entry of the provenance, and of summary.json, that holds S-parameters, modes and elements."""
+
+
+@dataclass(frozen=True)
+class TunedFdtd:
+    """Finite differences in time for every gap of a coil, then capacitors and matching by circuit algebra.
+
+    Parameters
+    ----------
+    solver : Fdtd
+        Its options.
+    tuning : Tuning
+        What to do with the network of the gaps, and where to keep it.
+    """
+
+    solver: Fdtd
+    tuning: Tuning
+
+    @property
+    def tolerance(self) -> float:
+        """Tolerance of the runs."""
+        return self.solver.tolerance
+
+    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> dict[str, Any]:
+        """What the runs will take; see :meth:`emdose.Fdtd.plan`."""
+        return self.solver.plan(exposure, device)
+
+    def solve(
+        self,
+        exposure: Exposure,
+        device: str | Backend = "auto",
+        progress: Callable[[dict[str, Any]], None] | None = None,
+        checkpoint: PortCheckpoint | None = None,
+    ) -> Fields:
+        """Fields per volt at every feed of the tuned coil; its network is in ``provenance["network"]``.
+
+        Raises
+        ------
+        InputError, ConvergenceError, ResourceError
+            As :meth:`emdose.Fdtd.cosimulate`.
+
+        Warns
+        -----
+        EmdoseWarning
+            When the coil cannot be tuned or matched as asked; the fields are then those of the coil as far as it got.
+        """
+        f, half = exposure.frequency_Hz, 0.5 * self.tuning.span
+        band = np.linspace((1 - half) * f, (1 + half) * f, self.tuning.points)
+        start = self.solver.cosimulate(exposure, list(band), device, progress, checkpoint)
+        tuned = _tuned(start) if self.tuning.tune else start
+        final, ladders = _matched(tuned) if self.tuning.match else (tuned, {})
+        about = describe(final, tuned, ladders, tuned is not start)
+        try:
+            fields = final.fields()
+        except ConvergenceError as error:
+            if error.partial is not None:
+                error.partial = _with_network(error.partial, about)
+            raise
+        return _with_network(fields, about)
+
+
+def _with_network(fields: Fields, about: dict[str, Any]) -> Fields:
+    coil = as_started(fields.provenance["coil"], about)
+    return replace(fields, provenance={**fields.provenance, "coil": coil, NETWORK: about})
+
+
+def as_started(parameters: Mapping[str, Any], about: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parameters of a coil, whose capacitances are called those of the start once tuning has changed them."""
+    tuned = bool(about and about["tuned"])
+    return {f"start_{k}" if tuned and k.endswith("capacitance_F") else k: v for k, v in parameters.items()}
+
+
+def _tuned(start: CoSimulation) -> CoSimulation:
+    """With capacitances that put the useful mode at the frequency of the exposure, if there are any."""
+    if not any(e.capacitance_F for e in start.coil.elements):
+        return start
+    try:
+        return start.tune(pattern=_useful_currents(start), frequency_Hz=start.frequency_Hz)
+    except InputError as error:  # the runs took long: they are kept
+        warnings.warn(f"the coil is not tuned: {error}", EmdoseWarning, stacklevel=3)
+        return start
+
+
+def _matched(tuned: CoSimulation) -> tuple[CoSimulation, dict[str, Any]]:
+    """With every feed matched by two capacitors, else by any ladder of two elements, and the ladders by feed."""
+    from emdose.circuits.matching import match
+
+    problem: Exception | None = None
+    for kind in ("two capacitors", "L"):
+        try:
+            found = match(tuned.network, tuned.circuit, tuned.frequency_Hz, kind=kind)
+        except (InputError, ConvergenceError) as error:
+            problem = error
+        else:
+            return tuned.with_circuit(found.circuit), dict(found.ladders)
+    warnings.warn(f"the feeds are not matched: {problem}", EmdoseWarning, stacklevel=3)
+    return tuned, {}
+
+
+def _useful_currents(start: CoSimulation) -> np.ndarray:
+    """Currents of the capacitors in the useful modes of a coil, (element, mode).
+
+    Those of a birdcage are its homogeneous pair, found without its load; loops carry one current each, all alike.
+    """
+    if "birdcage" in str(start.coil.parameters.get("kind")):
+        return start.coil.tune(start.frequency_Hz).pattern()
+    return np.ones((sum(1 for e in start.coil.elements if e.capacitance_F), 1))
+
+
+def describe(final: CoSimulation, tuned: CoSimulation, ladders: dict[str, Any], moved: bool) -> dict[str, Any]:
+    """Plain values of a tuned coil: S-parameters, modes, elements and matching."""
+    network = final.s_parameters()
+    elements = {
+        e.name: {k: v for k in ("resistance_ohm", "inductance_H", "capacitance_F") if (v := getattr(e, k))}
+        for e in final.coil.elements
+    }
+    # Metal alone, a dipole say, has modes too, but no circuit to find them by.
+    natural = tuned.modes() if any(e.capacitance_F or e.inductance_H for e in tuned.coil.elements) else []
+    return {
+        "frequency_Hz": final.frequency_Hz,
+        "frequencies_Hz": network.frequencies_Hz.tolist(),
+        "ports": list(network.names),
+        "reference_ohm": network.reference_ohm.tolist(),
+        "S": np.stack([network.s.real, network.s.imag], -1).tolist(),
+        "modes": [{"frequency_Hz": m.frequency_Hz, "quality": m.quality, "within": m.within} for m in natural],
+        "elements": elements,
+        "tuned": moved,
+        "matching": {name: [_step(*s) for s in ladder.steps] for name, ladder in ladders.items()},
+        "asymmetry": final.asymmetry,
+        "gaps": len(final.coil.gaps),
+    }
+
+
+def network_of(about: dict[str, Any]) -> Network:
+    """The network of the feeds from what :func:`describe` wrote."""
+    s = np.asarray(about["S"], float)
+    return Network(about["frequencies_Hz"], s[..., 0] + 1j * s[..., 1], about["ports"], about["reference_ohm"])
+
+
+def _step(where: str, element: Any) -> dict[str, Any]:
+    values = {k: getattr(element, k, None) for k in ("resistance_ohm", "inductance_H", "capacitance_F")}
+    return {"where": where, **{k: v for k, v in values.items() if v}}

@@ -1,0 +1,1 @@
+"""What several kinds of scenario share: tables, text, and what is built from them."""

@@ -1,0 +1,123 @@
+"""Tables of an ``rf`` scenario for coils of metal and capacitors, their tuning, and the solver that they need."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import model_validator
+
+from emdose.scenarios.shared.tables import Table, bad_value, count, number, numbers, switch
+
+Length = Annotated[float, number("a length in metres", 0, 100, above=True)]
+Capacitance = Annotated[float, number("a capacitance in F (20 pF is 20e-12)", 1e-16, 1e-3)]
+Resistance = Annotated[float, number("a resistance in ohm", 0, 1e6, above=True)]
+Point = Annotated[tuple[float, ...], numbers("x, y, z in metres,", 3, -100, 100)]
+Direction = Annotated[tuple[float, ...], numbers("a direction x, y, z,", 3, -1e6, 1e6)]
+
+
+class CircuitBirdcage(Table):
+    """Birdcage of metal and capacitors around z."""
+
+    type: Literal["circuit-birdcage"]
+    kind: Literal["high-pass", "low-pass", "band-pass"] = "high-pass"
+    rungs: Annotated[int, count("number of rungs", 4, 128)] = 16
+    radius_m: Length = 0.15
+    length_m: Length = 0.20
+    capacitance_F: Capacitance = 20e-12
+    rung_capacitance_F: Capacitance | None = None
+    resistance_ohm: Resistance | None = None
+    strip_width_m: Length | None = None
+    wire_radius_m: Length | None = None
+    gap_m: Length = 5e-3
+    feeds: Literal[1, 2, 4] = 2
+    feed_impedance_ohm: Resistance = 50.0
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+
+
+class CapacitorLoop(Table):
+    """One loop of metal and capacitors, circular or rectangular."""
+
+    type: Literal["capacitor-loop"]
+    radius_m: Length | None = None
+    size_m: Annotated[tuple[float, ...], numbers("edges in metres,", 2, 0, 100, above=True)] | None = None
+    capacitors: Annotated[int, count("number of capacitors", 1, 64)] = 4
+    capacitance_F: Capacitance = 10e-12
+    resistance_ohm: Resistance | None = None
+    wire_radius_m: Length | None = None
+    strip_width_m: Length | None = None
+    gap_m: Length = 5e-3
+    feed_impedance_ohm: Resistance = 50.0
+    centre_m: Point = (0.0, 0.0, 0.0)
+    normal: Direction = (0.0, 0.0, 1.0)
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> CapacitorLoop:
+        if (self.radius_m is None) == (self.size_m is None):
+            raise bad_value("either radius_m or size_m")
+        return self
+
+
+class CapacitorLoopArray(Table):
+    """Rectangular loops of metal and capacitors on a cylinder around z, one feed each."""
+
+    type: Literal["capacitor-loop-array"]
+    elements: Annotated[int, count("number of loops", 1, 64)] = 8
+    radius_m: Length = 0.14
+    length_m: Length = 0.16
+    coverage: Annotated[float, number("angle of a loop over the pitch", 0, 1, above=True)] = 0.8
+    capacitors: Annotated[int, count("number of capacitors of a loop", 1, 64)] = 4
+    capacitance_F: Capacitance = 10e-12
+    resistance_ohm: Resistance | None = None
+    wire_radius_m: Length | None = None
+    gap_m: Length = 5e-3
+    feed_impedance_ohm: Resistance = 50.0
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+
+
+class Dipole(Table):
+    """One straight wire fed in its middle."""
+
+    type: Literal["dipole"]
+    length_m: Length
+    wire_radius_m: Length | None = None
+    gap_m: Length = 5e-3
+    feed_impedance_ohm: Resistance = 50.0
+    centre_m: Point = (0.0, 0.0, 0.0)
+    direction: Direction = (0.0, 0.0, 1.0)
+
+
+CIRCUIT_COILS = (CircuitBirdcage, CapacitorLoop, CapacitorLoopArray, Dipole)
+
+
+class Tuning(Table):
+    """Tune and match a circuit coil with its load at the frequency of the exposure: circuit algebra after the runs."""
+
+    tune: Annotated[bool, switch("scale the capacitances until the useful mode of the coil is at the frequency")] = True
+    match: Annotated[
+        bool, switch("match every feed to its impedance by a network of two elements, of capacitors if possible")
+    ] = True
+    span: Annotated[float, number("width of the plotted band over the frequency", 0, 1.5, above=True)] = 0.4
+    points: Annotated[int, count("frequencies at which the network is kept", 3, 2001)] = 81
+
+
+class FdtdTable(Table):
+    """Options of the finite differences in time."""
+
+    type: Literal["fdtd"]
+    spacing_m: Annotated[float, number("a cell size in metres", 1e-4, 0.1)] | None = None
+    margin_m: Length | None = None
+    coarsest_m: Length | None = None
+    growth: Annotated[float, number("ratio of neighbouring steps", 1, 2)] = 1.3
+    snap: Annotated[bool, switch("planes of the grid pass through the edges of the coil beyond the phantom's grid")] = (
+        False
+    )
+    finest_m: Length | None = None
+    cpml_cells: Annotated[int, count("cells of the absorbing layer", 4, 64)] = 10
+    tolerance: Annotated[float, number("what is still to come over what is there", 1e-6, 0.1)] = 1e-3
+    max_periods: Annotated[float, number("periods until it gives up", 0, 1e6, above=True)] = 400.0
+    courant: Annotated[float, number("time step over the limit of stability", 0.01, 0.999)] = 0.99
+    dtype: Literal["float32", "float64"] = "float32"
+    checkpoint_s: Annotated[float, number("seconds between saved states of a run", 0, 86400, above=True)] = 60.0
+    materials: Literal["average", "majority"] = "average"

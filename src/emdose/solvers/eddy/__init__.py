@@ -1,0 +1,1 @@
+"""Eddy currents in metal: the solver, its plan and its engines."""

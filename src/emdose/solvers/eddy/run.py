@@ -1,0 +1,389 @@
+"""One run of the eddy current solver: engines, frequencies, and the power tensor that they make together."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import ConvergenceError, EmdoseWarning, InputError
+from emdose.models.implants.implant import Implant
+from emdose.models.implants.voxels import VoxelImplant, voxelise
+from emdose.solvers.eddy.engines import (
+    GOOD,
+    VOXEL_ERROR,
+    ThinSkin,
+    choose,
+    deposit,
+    fine_spacing,
+    nearest_cells,
+    skin_depth,
+)
+from emdose.solvers.eddy.plan import KEPT, estimate, plan
+from emdose.solvers.eddy.sources import Source, sources_of
+from emdose.solvers.eddy.voxels.branches import Network, network
+from emdose.solvers.eddy.voxels.modes import Checkpoint, find_modes
+from emdose.solvers.eddy.voxels.operator import EddyOperator
+from emdose.solvers.eddy.voxels.solution import EddySolution
+from emdose.solvers.results.power_tensor import PowerTensor
+
+if TYPE_CHECKING:
+    from emdose.compute.backend import Backend
+    from emdose.solvers.eddy.solver import EddyCurrent
+
+Report = Callable[[dict[str, Any]], None]
+
+RESOLVED = 3.0
+"""Skin depths over step below which a voxel result carries a warning."""
+MAGNETIC = 1.05
+"""Relative permeability above which a metal counts as magnetic."""
+MOST_VOXELS = {"cpu": 1.5e6, "cuda": 3e7}
+"""Metal voxels that a run may take on its own account, where it refines the step."""
+FINE_STEPS = 10_000
+"""Number of the first step of the fine voxels in the checkpoint."""
+
+
+class EddyRun:
+    """One run; parameters as of :meth:`emdose.solvers.eddy.solver.EddyCurrent.solve`."""
+
+    def __init__(
+        self,
+        solver: EddyCurrent,
+        implant: Implant | VoxelImplant,
+        frequencies_Hz: np.ndarray,
+        sources: Any,
+        be: Backend,
+        report: Report,
+        checkpoint: Checkpoint | None,
+    ) -> None:
+        self.solver, self.implant, self.frequencies_Hz = solver, implant, frequencies_Hz
+        self.be, self.report, self.checkpoint = be, report, checkpoint
+        self.sources = sources_of(sources, middle(implant))
+        self.thin = None
+        if isinstance(implant, Implant):
+            self.thin = ThinSkin(implant, frequencies_Hz, self.sources, be)
+        self.notes: list[str] = []
+        self.engine = ["voxel"] * len(frequencies_Hz)
+        self.facts: dict[str, Any] = {"engines": {}}
+        self.clock: dict[str, float] = {}
+
+    def tensor(self) -> PowerTensor:
+        """The power tensor; ConvergenceError with it as ``partial`` where a tolerance is missed."""
+        start = time.perf_counter()
+        solver, f, n = self.solver, self.frequencies_Hz, len(self.sources)
+        if solver.engine != "thin-skin":
+            plan(solver, self.implant, f, n, self.be)
+        net = network(voxels_of(solver, self.implant))
+        ratio = skin_depth(f, float(net.conductivity.max())) / max(net.grid.spacing_m)
+        names = choose(self._engine(), VOXEL_ERROR / ratio**2, self.thin)
+        cells = np.argwhere(net.cells).astype(np.int32)
+        out = _Parts(len(f), n, len(cells))
+        failure: ConvergenceError | None = None
+        self.clock["setup"] = time.perf_counter() - start
+        for name in ("voxel", "fine voxel"):
+            these = np.flatnonzero([engine == name for engine in names])
+            if not len(these):
+                continue
+            try:
+                if name == "voxel":
+                    self._on_voxels(net, these, out, lambda loss: loss, 0)
+                else:
+                    self._on_fine_voxels(net, these, out)
+            except ConvergenceError as error:
+                failure = error
+        these = np.flatnonzero([engine == "thin-skin" for engine in names])
+        if len(these):
+            self._on_surface(net, these, out)
+        self._judge(out)
+        self.clock["all"] = time.perf_counter() - start
+        self.report(
+            {
+                "stage": "done",
+                "index": len(f),
+                "count": len(f),
+                "residual": float(out.residual.max()),
+                "tolerance": solver.tolerance,
+            }
+        )
+        result = PowerTensor(
+            frequencies_Hz=f,
+            sources=tuple(s.name for s in self.sources),
+            matrix=out.matrix,
+            grid=net.grid,
+            cells=cells,
+            loss=out.loss,
+            engine=tuple(self.engine),
+            residual=out.residual,
+            identity=out.identity,
+            skin_depth_over_step=ratio,
+            metals=tuple(getattr(self.implant, "metals", ())),
+            source_units=tuple(s.unit for s in self.sources),
+            warnings=tuple(self.notes),
+            provenance={
+                "solver": "EddyCurrent",
+                "options": asdict(solver),
+                "implant": str(getattr(self.implant, "name", "voxels")),
+                "voxels": len(cells),
+                "reference_point_m": middle(self.implant),
+                "device": self.be.describe(),
+                "timing_s": self.clock,
+                "error_estimate": [float(e) for e in out.error],
+                **self.facts,
+            },
+        )
+        if failure is not None:
+            raise ConvergenceError(str(failure), partial=result)
+        return result
+
+    def _engine(self) -> str:
+        magnetic = [m for m in getattr(self.implant, "metals", ()) if m.relative_permeability > MAGNETIC]
+        if magnetic and self.solver.engine != "thin-skin":
+            raise InputError(
+                "the voxel engine takes metals without magnetisation",
+                field="metal",
+                found=f"{magnetic[0].name} with mu_r = {magnetic[0].relative_permeability:g}",
+                expected=f'mu_r <= {MAGNETIC:g}, or engine="thin-skin"',
+            )
+        if self.solver.engine == "thin-skin" and self.thin is None:
+            raise InputError(
+                "the thin-skin engine needs surfaces", field="implant", found="voxels", expected="an Implant"
+            )
+        return self.solver.engine
+
+    def _on_voxels(self, net: Network, these: np.ndarray, out: _Parts, place: Any, first_step: int) -> None:
+        """Frequencies ``these`` on one network; ``place`` turns losses of its cells into those of the result."""
+        begin, failure = time.perf_counter(), None
+        f = self.frequencies_Hz[these]
+        try:
+            solution = solve_network(
+                self.solver,
+                net,
+                self.sources,
+                float(f[-1]),
+                self.be,
+                self.report,
+                _shifted(self.checkpoint, first_step),
+            )
+        except ConvergenceError as error:
+            if not isinstance(error.partial, EddySolution):
+                raise
+            failure, solution = error, error.partial
+        self.clock["modes"] = self.clock.get("modes", 0.0) + time.perf_counter() - begin
+        ratio = skin_depth(f, float(net.conductivity.max())) / max(net.grid.spacing_m)
+        for k, index in enumerate(these):
+            self.report(
+                {
+                    "stage": "frequency",
+                    "index": int(index),
+                    "count": len(self.frequencies_Hz),
+                    "frequency_Hz": float(f[k]),
+                }
+            )
+            currents = solution.currents(float(f[k]))
+            out.matrix[index], work = solution.power(currents)
+            size = np.abs(out.matrix[index]).max()
+            out.identity[index] = np.abs(out.matrix[index] - work).max() / (size if size > 0 else 1.0)
+            out.residual[index] = solution.modes.residual(float(f[k]))
+            out.error[index] = VOXEL_ERROR / ratio[k] ** 2
+            out.loss[index] = place(self.be.to_numpy(solution.density(currents)))
+        # The reduced model judges itself at every frequency; at the highest one the equations do.
+        out.residual[these[-1]] = max(out.residual[these[-1]], solution.true_residual(currents, float(f[-1])))
+        self.be.synchronize()
+        name = "fine voxel" if first_step else "voxel"
+        self.facts["engines"][name] = {
+            "spacing_m": list(net.grid.spacing_m),
+            "branches": len(net.branches),
+            "steps": len(solution.modes.basis),
+            "products": solution.operator.products,
+            "resumed_steps": solution.modes.resumed,
+        }
+        if failure is not None:
+            raise failure
+
+    def _on_fine_voxels(self, net: Network, these: np.ndarray, out: _Parts) -> None:
+        """Frequencies between the engines: smaller voxels as far as memory allows, else the engine that errs less."""
+        assert self.thin is not None
+        surfaces = self.thin.implant
+        spacing = np.array(net.grid.spacing_m)
+        sigma, top = float(net.conductivity.max()), these[-1]
+
+        def fits(step: np.ndarray) -> bool:
+            planned = estimate(self.solver, surfaces, step, self.frequencies_Hz[these], len(self.sources), self.be)
+            return bool(
+                planned["bytes"] < KEPT * self.be.memory_free_bytes()
+                and planned["voxels"] < max(MOST_VOXELS[self.be.name], 1.5 * net.cells.sum())
+            )
+
+        step = fine_spacing(spacing, float(skin_depth(self.frequencies_Hz[top], sigma)), fits)
+        fine = net
+        if step is not None:
+            fine = network(voxelise(surfaces, tuple(step.tolist()), check_walls=False))
+        found = np.array(
+            [
+                VOXEL_ERROR * max(fine.grid.spacing_m) ** 2 / skin_depth(self.frequencies_Hz[i], sigma) ** 2
+                for i in these
+            ]
+        )
+        # Where smaller voxels do not get there, the thin skin may err less, however little the geometry promises.
+        better = np.zeros(len(these), bool)
+        short = found > GOOD * (1 + 1e-6)
+        if short.any():
+            better[short] = self.thin.errors(these[short]) < found[short]
+        if better.any():
+            self._on_surface(net, these[better], out)
+        if better.all():
+            return
+        rest = these[~better]
+        if fine is net:
+            self._on_voxels(net, rest, out, lambda loss: loss, FINE_STEPS)
+            return
+        where = np.argwhere(fine.cells)
+        centres = np.stack([fine.grid.centres(a)[where[:, a]] for a in range(3)], axis=1)
+        cell = nearest_cells(centres, net.grid, net.cells)
+        share = fine.grid.voxel_volume_m3 / net.grid.voxel_volume_m3
+
+        def place(loss: np.ndarray) -> np.ndarray:
+            coarse = np.zeros((*loss.shape[:2], int(net.cells.sum())), np.complex64)
+            for i, j in np.ndindex(*loss.shape[:2]):
+                coarse[i, j].real = np.bincount(cell, loss[i, j].real, coarse.shape[2]) * share
+                coarse[i, j].imag = np.bincount(cell, loss[i, j].imag, coarse.shape[2]) * share
+            return coarse
+
+        self._on_voxels(fine, rest, out, place, FINE_STEPS)
+
+    def _on_surface(self, net: Network, these: np.ndarray, out: _Parts) -> None:
+        assert self.thin is not None
+        self.thin.errors(these)
+        missing = [self.frequencies_Hz[i] for i in these if int(i) not in self.thin.results]
+        if missing:
+            raise ConvergenceError(f"thin skin: no solution of the surface currents at {missing[0]:g} Hz")
+        thin = self.thin.results[int(these[0])][0]
+        shares = deposit(thin, net.grid, net.cells)
+        n, volume = len(self.sources), net.grid.voxel_volume_m3
+        for index in these:
+            self.report(
+                {
+                    "stage": "frequency",
+                    "index": int(index),
+                    "count": len(self.frequencies_Hz),
+                    "frequency_Hz": float(self.frequencies_Hz[index]),
+                }
+            )
+            thin, k = self.thin.results[int(index)]
+            self.engine[index] = "thin-skin"
+            out.matrix[index] = thin.matrix[k]
+            power = (thin.surface_loss[k] * thin.areas).reshape(n * n, -1)
+            out.loss[index] = (shares @ power.T).T.reshape(n, n, -1) / volume
+            out.residual[index], out.error[index] = thin.residual, thin.error_estimate[k]
+        self.facts["engines"]["thin-skin"] = {
+            "triangles": len(thin.areas),
+            "holes": thin.handles,
+            "inner_field": thin.inner_field,
+        }
+
+    def _judge(self, out: _Parts) -> None:
+        """Say where numbers are weak."""
+        f = self.frequencies_Hz
+        on_voxels = np.array([e == "voxel" for e in self.engine])
+        weak = np.where(on_voxels, out.error, 0.0)
+        ratio = np.sqrt(VOXEL_ERROR / np.maximum(weak, 1e-30))
+        if ratio.min() < RESOLVED and weak.max() > GOOD * (1 + 1e-6):
+            self.notes.append(
+                f"skin depth is {ratio.min():.2g} voxels at {f[np.argmin(ratio)]:g} Hz: below {RESOLVED:g} the power "
+                f"on voxels may be off by {100 * weak.max():.1g} %; use a smaller spacing_m"
+            )
+        weak = np.where(on_voxels, 0.0, out.error)
+        if weak.max() > 2 * GOOD:
+            self.notes.append(
+                f"the skin is not thin at {f[np.argmax(weak)]:g} Hz: the power of the thin-skin engine may be off by "
+                f"{100 * weak.max():.1g} %"
+            )
+        for note in self.notes:
+            warnings.warn(note, EmdoseWarning, stacklevel=4)
+
+
+class _Parts:
+    """What the engines fill in."""
+
+    def __init__(self, frequencies: int, sources: int, cells: int) -> None:
+        self.matrix = np.zeros((frequencies, sources, sources), complex)
+        self.loss = np.zeros((frequencies, sources, sources, cells), np.complex64)
+        self.identity, self.residual, self.error = np.zeros((3, frequencies))
+
+
+def solve_network(
+    solver: EddyCurrent,
+    net: Network,
+    sources: tuple[Source, ...],
+    highest_Hz: float,
+    be: Backend,
+    report: Report,
+    checkpoint: Checkpoint | None,
+) -> EddySolution:
+    """Currents of one network for frequencies up to one; ConvergenceError with them as ``partial``."""
+    report(
+        {
+            "stage": "setup",
+            "step": 0,
+            "steps": solver.max_steps,
+            "residual": 1.0,
+            "tolerance": solver.tolerance,
+            "voxels": int(net.cells.sum()),
+        }
+    )
+    # The conduction problems must not be what limits the residual; single precision ends near the floor.
+    floor = 2e-6 if solver.dtype == "float32" else 1e-13
+    operator = EddyOperator(net, be, solver.dtype, max(0.02 * solver.tolerance, floor))
+    emf = operator.emf(sources)
+
+    def tell(step: int, residual: float) -> None:
+        report(
+            {
+                "stage": "modes",
+                "step": step,
+                "steps": solver.max_steps,
+                "residual": residual,
+                "tolerance": solver.tolerance,
+            }
+        )
+
+    try:
+        # Rounding and the conduction problems add to the residual of the reduced model: it stops a little below.
+        modes = find_modes(operator, emf, highest_Hz, 0.7 * solver.tolerance, solver.max_steps, tell, checkpoint)
+    except ConvergenceError as error:
+        if hasattr(error.partial, "basis"):
+            error.partial = EddySolution(operator, error.partial, sources, emf, highest_Hz)
+        raise
+    return EddySolution(operator, modes, sources, emf, highest_Hz)
+
+
+def voxels_of(solver: EddyCurrent, implant: Implant | VoxelImplant) -> VoxelImplant:
+    """The implant on voxels of the solver's spacing; voxels stay as they are."""
+    return voxelise(implant, solver.spacing_m) if isinstance(implant, Implant) else implant
+
+
+def middle(implant: Implant | VoxelImplant) -> tuple[float, float, float]:
+    """Middle of the box around an implant [m]."""
+    low, high = implant.bounds_m if isinstance(implant, Implant) else implant.grid.bounds_m
+    return tuple(0.5 * (a + b) for a, b in zip(low, high, strict=True))  # type: ignore[return-value]
+
+
+class _Shifted:
+    """A checkpoint whose steps are counted from another number."""
+
+    def __init__(self, checkpoint: Checkpoint, first: int) -> None:
+        self._checkpoint, self._first = checkpoint, first
+
+    def load(self, port: int) -> np.ndarray | None:
+        return self._checkpoint.load(self._first + port)
+
+    def save(self, port: int, J: np.ndarray) -> None:
+        self._checkpoint.save(self._first + port, J)
+
+
+def _shifted(checkpoint: Checkpoint | None, first: int) -> Checkpoint | None:
+    return checkpoint if checkpoint is None or not first else _Shifted(checkpoint, first)

@@ -1,0 +1,199 @@
+r"""Eddy currents in metal: A-phi volume integral on voxels, and the thin-skin limit where voxels are too coarse.
+
+.. math:: \frac{\mathbf J}{\sigma}
+          + \frac{j\omega\mu_0}{4\pi} \int \frac{\mathbf J(\mathbf r')}{|\mathbf r - \mathbf r'|} dV'
+          + \nabla\varphi = -j\omega \mathbf A_0, \qquad \nabla\cdot\mathbf J = 0, \quad \mathbf n\cdot\mathbf J = 0
+
+Unknown are the currents through the open parts of the faces between voxels; see docs/theory/eddy.md.
+
+Source: A. Ruehli, IEEE Trans. MTT 22 (1974) 216 (partial elements); R. Torchio, F. Lucchini et al., IEEE Trans. Power
+Electron. 37 (2022) 700 (partial elements on voxels with FFT); A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447
+(gradient heating of prostheses).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emdose.compute import backend
+from emdose.compute.backend import Backend
+from emdose.errors import InputError
+from emdose.models.implants.implant import Implant
+from emdose.models.implants.voxels import VoxelImplant
+from emdose.solvers.eddy.plan import plan
+from emdose.solvers.eddy.run import EddyRun, middle, solve_network, voxels_of
+from emdose.solvers.eddy.sources import sources_of
+from emdose.solvers.eddy.voxels.branches import network
+from emdose.solvers.eddy.voxels.modes import Checkpoint
+from emdose.solvers.eddy.voxels.solution import EddySolution
+from emdose.solvers.results.power_tensor import PowerTensor
+
+Progress = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class EddyCurrent:
+    """Eddy currents that switched gradient fields drive in metal, and the heat they leave.
+
+    Parameters
+    ----------
+    spacing_m : float or (float, float, float)
+        Voxel edge lengths [m]; they need not be equal.
+    engine : {"auto", "voxel", "thin-skin"}
+        "voxel" resolves the currents inside the metal; "thin-skin" takes them as a sheet on the surface; "auto" chooses
+        per frequency: voxels where about three lie in a skin depth, the sheet where the skin is thin against the metal,
+        and between the two smaller voxels as far as memory allows.
+    tolerance : float
+        Relative residual at the highest frequency; the error of the power is about its square.
+    max_steps : int
+        Steps of the Lanczos process, each of which takes one product for every source.
+    dtype : {"float32", "float64"}
+        Precision of the fields.
+
+    Raises
+    ------
+    InputError
+        For options that cannot be used.
+    """
+
+    spacing_m: float | tuple[float, float, float] = 1e-3
+    engine: str = "auto"
+    tolerance: float = 1e-4
+    max_steps: int = 80
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        spacing = np.atleast_1d(np.asarray(self.spacing_m, float))
+        if spacing.size not in (1, 3) or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
+            raise InputError(
+                "bad voxel size", field="spacing_m", found=self.spacing_m, expected="one or three lengths > 0 in metres"
+            )
+        if not (isinstance(self.tolerance, int | float) and 1e-9 <= self.tolerance <= 1e-2):
+            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-9 and 0.01")
+        if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
+            raise InputError("bad count", field="max_steps", found=self.max_steps, expected="a whole number >= 1")
+        for name, allowed in (("engine", ("auto", "voxel", "thin-skin")), ("dtype", ("float32", "float64"))):
+            if getattr(self, name) not in allowed:
+                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
+        if self.dtype == "float32" and self.tolerance < 3e-6:
+            raise InputError(
+                "tolerance beyond single precision",
+                field="tolerance",
+                found=self.tolerance,
+                expected='>= 3e-6, or dtype="float64"',
+            )
+
+    def plan(
+        self,
+        implant: Implant | VoxelImplant,
+        frequencies_Hz: Any,
+        sources: Any = "uniform",
+        device: str | Backend = "auto",
+    ) -> dict[str, Any]:
+        """What a solution on voxels will take.
+
+        Parameters
+        ----------
+        implant, frequencies_Hz, sources, device
+            As in :meth:`solve`.
+
+        Returns
+        -------
+        dict
+            bytes, seconds (a rough estimate), voxels, branches, fft_shape, steps, device.
+
+        Raises
+        ------
+        ResourceError
+            When it does not fit the memory; the text names what is needed and a spacing that would fit.
+        """
+        f = _frequencies(frequencies_Hz)
+        count = len(sources_of(sources, (0.0, 0.0, 0.0)))
+        return plan(self, implant, f, count, backend.get(device))
+
+    @backend.within_memory("a larger spacing_m")
+    def solve(
+        self,
+        implant: Implant | VoxelImplant,
+        frequencies_Hz: Any,
+        sources: Any = "uniform",
+        device: str | Backend = "auto",
+        progress: Progress | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> PowerTensor:
+        """Power tensor of a metal body.
+
+        Parameters
+        ----------
+        implant : Implant or VoxelImplant
+            Closed surfaces with metals, or the same cut into voxels already (then ``spacing_m`` is not used).
+        frequencies_Hz : float or sequence of float
+            Frequencies [Hz].
+        sources : "uniform", "uniform+linear", callable, object with vector_potential(points), or sequence of these
+            Three uniform fields; with the five linear ones about the middle of the body's box; or vector potentials per
+            unit of drive, (n, 3) [m] -> (n, 3) [T m per unit].
+        device : {"auto", "cpu", "cuda"} or Backend
+            Where to compute.
+        progress : callable, optional
+            Called with a dict: stage ("setup", "modes", "frequency", "done"), step, steps, residual, tolerance,
+            frequency_Hz, index, count.
+        checkpoint : object with load(step) and save(step, array), optional
+            Keeps the finished steps.
+
+        Raises
+        ------
+        InputError
+            For frequencies, sources or bodies that cannot be used.
+        ResourceError
+            When it does not fit the memory.
+        ConvergenceError
+            When the tolerance is missed; ``partial`` holds the power tensor as far as it came.
+
+        Warns
+        -----
+        EmdoseWarning
+            Where fewer than three voxels lie in a skin depth.
+        """
+        be, f = backend.get(device), _frequencies(frequencies_Hz)
+        return EddyRun(self, implant, f, sources, be, progress or (lambda event: None), checkpoint).tensor()
+
+    @backend.within_memory("a larger spacing_m")
+    def currents(
+        self,
+        implant: Implant | VoxelImplant,
+        highest_Hz: float,
+        sources: Any = "uniform",
+        device: str | Backend = "auto",
+        progress: Progress | None = None,
+        checkpoint: Checkpoint | None = None,
+    ) -> EddySolution:
+        """Currents on voxels at every frequency up to one, for their density and magnetic field.
+
+        Parameters
+        ----------
+        implant, sources, device, progress, checkpoint
+            As in :meth:`solve`.
+        highest_Hz : float
+            Frequency up to which the residual meets the tolerance [Hz].
+
+        Raises
+        ------
+        InputError, ResourceError, ConvergenceError
+            As :meth:`solve`.
+        """
+        be, top = backend.get(device), float(_frequencies(highest_Hz)[-1])
+        wanted = sources_of(sources, middle(implant))
+        plan(self, implant, np.array([top]), len(wanted), be)
+        net = network(voxels_of(self, implant))
+        return solve_network(self, net, wanted, top, be, progress or (lambda event: None), checkpoint)
+
+
+def _frequencies(frequencies_Hz: Any) -> np.ndarray:
+    f = np.unique(np.atleast_1d(np.asarray(frequencies_Hz, float)))
+    if not f.size or not np.all(np.isfinite(f)) or np.any(f <= 0):
+        raise InputError("bad frequencies", field="frequencies_Hz", found=frequencies_Hz, expected="finite, > 0 Hz")
+    return f

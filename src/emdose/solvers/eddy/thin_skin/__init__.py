@@ -1,0 +1,1 @@
+"""Eddy currents where the skin is thin: losses under a surface."""

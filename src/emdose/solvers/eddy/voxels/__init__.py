@@ -1,0 +1,1 @@
+"""Eddy currents on voxels: branches, inductance, modes."""

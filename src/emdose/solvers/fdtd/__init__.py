@@ -1,0 +1,1 @@
+"""Finite differences in time for exposures: bodies and coils on the time-stepping engine."""

@@ -1,0 +1,418 @@
+"""Runs of the engine: windows of time until the fields have rung down, progress, and states to resume from."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
+from emdose.solvers import yee_engine
+from emdose.solvers.fdtd.circuit import GAP_OHM
+from emdose.solvers.fdtd.convergence import EXTRAPOLATION, Monitor
+
+if TYPE_CHECKING:
+    from emdose.solvers.fdtd.problem import Excitation, Problem
+    from emdose.solvers.fdtd.solver import Fdtd
+    from emdose.solvers.results.fields import Fields
+
+WINDOWS_PER_PERIOD = 4
+"""Looks at the sums per period of the frequency."""
+NETWORK_WEIGHT = 20.0
+"""By how much the spectra of a coil's gaps must be better than the tolerance: its resonance multiplies their errors."""
+STATE = "port-state"
+
+
+class Checkpoint(Protocol):
+    """Where finished runs and the state of the running one are kept."""
+
+    def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
+        """Arrays as saved under a name, or None."""
+
+    def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep arrays under a name, all or none."""
+
+
+@dataclass(eq=False)
+class Run:
+    """What a run gave, per unit of the source.
+
+    Parameters
+    ----------
+    name : str
+        Port.
+    port : int
+        Index of the port.
+    factor : complex
+        By how much it enters the fields of the port.
+    E, B : dict of str to (3, ...) complex arrays
+        Phasors at the exposure's frequency by region [V/m], [T].
+    voltages, currents : (f, element) complex arrays
+        Of ports and lumped elements, in the order of ``elements`` [V], [A].
+    elements : tuple of str
+        Their names.
+    converged, resumed : bool
+        Whether the tolerance was met; whether it came from a checkpoint.
+    steps : int
+        Time steps.
+    seconds : float
+        Wall time.
+    history : list of float
+        What was still to come, after every window.
+    energy_dB : float
+        Energy left over its peak [dB].
+    """
+
+    name: str
+    port: int
+    factor: complex
+    E: dict[str, np.ndarray]
+    B: dict[str, np.ndarray]
+    voltages: np.ndarray
+    currents: np.ndarray
+    elements: tuple[str, ...]
+    converged: bool
+    steps: int
+    seconds: float
+    history: list[float] = field(default_factory=list)
+    energy_dB: float = 0.0
+    resumed: bool = False
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as arrays, for a checkpoint."""
+        out = {f"E.{k}": v for k, v in self.E.items()} | {f"B.{k}": v for k, v in self.B.items()}
+        out |= {"voltages": self.voltages, "currents": self.currents, "elements": np.array(self.elements, str)}
+        numbers = [self.converged, self.steps, self.seconds, self.energy_dB]
+        return out | {"numbers": np.array(numbers, float), "history": np.array(self.history)}
+
+    @classmethod
+    def from_arrays(cls, excitation: Excitation, data: Mapping[str, np.ndarray]) -> Run:
+        """The run that :meth:`arrays` was made of."""
+        E, B = ({k[2:]: v for k, v in data.items() if k.startswith(f"{x}.")} for x in "EB")
+        converged, steps, seconds, energy_dB = (float(v) for v in data["numbers"])
+        return cls(
+            excitation.name,
+            excitation.port,
+            excitation.factor,
+            E,
+            B,
+            data["voltages"],
+            data["currents"],
+            tuple(str(e) for e in data["elements"]),
+            bool(converged),
+            int(steps),
+            seconds,
+            [float(h) for h in data["history"]],
+            energy_dB,
+            True,
+        )
+
+
+class Reporter:
+    """Turns the state of the runs into events for the user.
+
+    Parameters
+    ----------
+    progress : callable or None
+        Receives a dict per event.
+    problem : Problem
+        What is solved.
+    plan : mapping
+        Its plan.
+    """
+
+    def __init__(
+        self, progress: Callable[[dict[str, Any]], None] | None, problem: Problem, plan: Mapping[str, Any]
+    ) -> None:
+        self.progress, self.tolerance = progress, problem.solver.tolerance
+        self.cells, self.runs, self.planned = int(plan["cells"]), int(plan["runs"]), int(plan["steps"])
+        self.run, self.step, self.energy_dB, self.residual, self.speed = 0, 0, 0.0, 1.0, 0.0
+        self.worst = 0.0
+
+    def tell(self, stage: str) -> None:
+        """Report a stage."""
+        if self.progress is None:
+            return
+        total = self.expected()
+        left = (self.runs - self.run - 1) * total + max(total - self.step, 0) if stage == "port" else 0
+        run = self.run if stage == "port" else (0 if stage == "setup" else self.runs)
+        self.progress(
+            {
+                "stage": stage,
+                "port": run,
+                "ports": self.runs,
+                "step": self.step if stage == "port" else 0,
+                "steps": total,
+                "energy_dB": self.energy_dB,
+                "mcells_per_s": self.speed / 1e6,
+                "eta_s": left * self.cells / self.speed if self.speed > 0 else None,
+                "residual": min(self.residual if stage == "port" else max(self.worst, 1e-30), 1.0),
+                "tolerance": self.tolerance,
+            }
+        )
+
+    def window(self, run: int, step: int, monitor: Monitor, cells_per_s: float) -> None:
+        """Report what a window of a run showed."""
+        self.run, self.step, self.speed = run, step, cells_per_s
+        self.energy_dB, self.residual = monitor.energy_dB, monitor.residual
+        history = monitor.history[-5:]
+        if len(history) > 1 and monitor.residual < history[0] < 1:
+            # The remainder shrinks about geometrically: extend its line to the tolerance.
+            per_window = math.log(history[0] / monitor.residual) / (len(history) - 1)
+            windows = max(0.0, math.log(monitor.residual / self.tolerance) / per_window)
+            self.planned = int(step + windows * step / max(1, len(monitor.history)))
+        self.tell("port")
+
+    def expected(self) -> int:
+        """Steps that a run is expected to take."""
+        return max(self.planned, self.step if self.run < self.runs else 0)
+
+
+def run_all(problem: Problem, reporter: Reporter, checkpoint: Checkpoint | None, clock: dict[str, float]) -> list[Run]:
+    """Every run of a problem, from the checkpoint where it is there.
+
+    Raises
+    ------
+    InputError
+        When the checkpoint was made for something else.
+    ConvergenceError
+        When a run becomes unstable.
+    ResourceError
+        When the device runs out of memory after all.
+    """
+    runs = []
+    keeper = _Keeper(problem, checkpoint)
+    clock["setup"] = time.perf_counter()
+    for n, excitation in enumerate(problem.excitations):
+        saved = keeper.load(f"port-{n:04d}")
+        if saved is not None:
+            run = Run.from_arrays(excitation, saved)
+            if run.converged or run.steps >= _limit(problem):
+                runs.append(run)
+                reporter.worst = max(reporter.worst, run.history[-1])
+                continue
+        try:
+            run = _run(problem, excitation, n, reporter, keeper)
+        except MemoryError as error:
+            elsewhere = 'use device="cpu", which is slower, or ' if problem.be.name == "cuda" else ""
+            raise ResourceError(
+                f"out of memory on {problem.be.name} with {math.prod(problem.grid.shape)} cells: {elsewhere}"
+                "use larger cells, a smaller margin_m or a larger coarsest_m"
+            ) from error
+        runs.append(run)
+        reporter.worst = max(reporter.worst, run.history[-1] if run.history else 1.0)
+        keeper.save(f"port-{n:04d}", run.arrays())
+    clock["ports"] = time.perf_counter()
+    return runs
+
+
+class _Keeper:
+    """Saves and loads with the identity of the problem; a disk that fills up costs the checkpoint, not the run."""
+
+    def __init__(self, problem: Problem, checkpoint: Checkpoint | None) -> None:
+        self.checkpoint, self.every_s = checkpoint, problem.solver.checkpoint_s
+        self.identity = {} if checkpoint is None else problem.identity
+        self.last = time.monotonic()
+
+    def load(self, name: str) -> dict[str, np.ndarray] | None:
+        if self.checkpoint is None:
+            return None
+        found = self.checkpoint.load_arrays(name)
+        if found is None:
+            return None
+        theirs = {k[3:]: str(found.pop(k)) for k in [k for k in found if k.startswith("id.")]}
+        changed = sorted(k for k in {*theirs, *self.identity} if theirs.get(k) != self.identity.get(k))
+        if changed:
+            raise InputError(
+                f"checkpoint was made with other {' and '.join(changed)}",
+                field="checkpoint",
+                expected="the same exposure, options and device, or an empty checkpoint",
+            )
+        return found
+
+    def save(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        if self.checkpoint is None:
+            return
+        try:
+            self.checkpoint.save_arrays(name, {**arrays, **{f"id.{k}": np.array(v) for k, v in self.identity.items()}})
+        except OutputError as error:
+            warnings.warn(f"no checkpoint from here on, the run itself goes on: {error}", EmdoseWarning, stacklevel=2)
+            self.checkpoint = None
+        self.last = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        return self.checkpoint is not None and time.monotonic() - self.last >= self.every_s
+
+
+def _run(problem: Problem, excitation: Excitation, number: int, reporter: Reporter, keeper: _Keeper) -> Run:
+    """One run."""
+    be, solver = problem.be, problem.solver
+    start = time.perf_counter()
+    engine = yee_engine.Engine(problem.problem_of(excitation), be, dtype=solver.dtype)
+    dt = engine.dt
+    weights = {"ports": NETWORK_WEIGHT} if problem.network else {}
+    order = EXTRAPOLATION if problem.network else 0
+    monitor = Monitor(solver.tolerance, math.ceil(problem.pulse.end_s / dt), weights, order)
+    earlier: list[Any] = []
+    state = keeper.load(STATE)
+    before = 0.0
+    if state is not None and int(state.pop("run")) == number:
+        before = float(state.pop("seconds"))
+        monitor.restore({k[8:]: v for k, v in state.items() if k.startswith("monitor.")})
+        engine.restore({k[7:]: v for k, v in state.items() if k.startswith("engine.")})
+        earlier = [be.asarray(state[f"sums.{n}"]) for n in range(order + 1) if f"sums.{n}" in state]
+    # A whole number of samples of the sums per window, so that windows look alike.
+    every = problem.dft_every
+    window = max(1, round(1 / (WINDOWS_PER_PERIOD * problem.frequency_Hz * dt * every))) * every
+    spectra = _Spectra(problem.frequencies_Hz, dt, window)
+    limit = _limit(problem)
+    cells = math.prod(problem.grid.shape)
+    converged = False
+    while not converged and engine.step < limit:
+        began, first = time.perf_counter(), engine.step
+        engine.advance(window)
+        be.synchronize()
+        speed = cells * (engine.step - first) / max(time.perf_counter() - began, 1e-9)
+        _check(problem, engine, excitation)
+        spectra.update(engine.records)
+        if order and engine.step > monitor.source_end:
+            earlier = [*earlier[-order:], engine.sums]
+        converged = monitor.update(engine.step, engine.energy(), _sums(problem, engine, spectra))
+        reporter.window(number, engine.step, monitor, speed)
+        if monitor.grows:
+            _unstable(problem, engine, excitation)
+        if keeper.due:
+            seconds = np.array(before + time.perf_counter() - start)
+            keeper.save(
+                STATE,
+                {
+                    "run": np.array(number),
+                    "seconds": seconds,
+                    **{f"monitor.{k}": v for k, v in monitor.state().items()},
+                    **{f"sums.{n}": np.array(be.to_numpy(v)) for n, v in enumerate(earlier)},
+                    **{f"engine.{k}": v for k, v in engine.state().items()},
+                },
+            )
+    names = tuple(engine.records)
+    source = problem.pulse.spectrum(problem.frequencies_Hz, dt)
+    voltages, currents = spectra.arrays(names)
+    if "ports" in monitor.shares:
+        voltages, currents = np.split(monitor.value("ports"), 2, axis=1)
+        currents = currents / GAP_OHM
+    unit = problem.pulse.spectrum(np.array([problem.frequency_Hz]), dt)[0] / problem.phase_of(excitation)
+    E: dict[str, np.ndarray] = {}
+    B: dict[str, np.ndarray] = {}
+    for region in problem.kept:
+        for share, sums in _shares(monitor, earlier):
+            phasors = engine.phasors(region.name, sums)
+            for kept, part in ((E, phasors.E), (B, phasors.B)):
+                if part is not None:
+                    value = (part[0] * (share / unit)).astype(problem.complex_dtype)
+                    kept[region.name] = value + kept[region.name] if region.name in kept else value
+    return Run(
+        excitation.name,
+        excitation.port,
+        excitation.factor,
+        E,
+        B,
+        voltages / source[:, None],
+        currents / source[:, None],
+        names,
+        converged,
+        engine.step,
+        before + time.perf_counter() - start,
+        list(monitor.history),
+        monitor.energy_dB,
+        before > 0,
+    )
+
+
+def _shares(monitor: Monitor, earlier: list[Any]) -> list[tuple[complex, Any]]:
+    """What the fields are made of: sums of the last windows with their shares, or the sums as they are."""
+    if "fields" not in monitor.shares:
+        return [(1.0, None)]
+    shares = monitor.shares["fields"][0]
+    return [(complex(c), sums) for c, sums in zip(shares, earlier[-len(shares) :], strict=True)]
+
+
+def _limit(problem: Problem) -> int:
+    return math.ceil(problem.solver.max_periods / problem.frequency_Hz / problem.time_step_s)
+
+
+def _sums(problem: Problem, engine: Any, spectra: _Spectra) -> dict[str, np.ndarray]:
+    """What the end criterion looks at: E on planes through the body, and the ports."""
+    planes = [engine.phasors(r.name).E[0].ravel()[m] for r, m in zip(problem.probes, problem.watched, strict=True)]
+    out = {"fields": np.concatenate(planes)}
+    names = tuple(engine.records)
+    if names:
+        voltages, currents = spectra.arrays(names)
+        # In the same unit, so that a gap without much of the one still shows in the other.
+        out["ports"] = np.concatenate([voltages, GAP_OHM * currents], axis=1)
+    return out
+
+
+def _check(problem: Problem, engine: Any, excitation: Excitation) -> None:
+    try:
+        engine.check()
+    except ConvergenceError as error:
+        raise ConvergenceError(f"FDTD, port {excitation.name}: {error}") from error
+
+
+def _unstable(problem: Problem, engine: Any, excitation: Excitation) -> None:
+    cell, where = engine.strongest()
+    cause = (
+        "the absorber is unstable there: more margin_m or fewer cpml_cells help"
+        if "absorb" in where
+        else "the update is unstable there: a smaller courant helps, and lumped elements and wires are worth a look"
+    )
+    place = ", ".join(f"{1e3 * problem.grid.centres(a)[cell[a]]:.1f}" for a in range(3))
+    raise ConvergenceError(
+        f"FDTD, port {excitation.name}: the energy keeps growing after the pulse, at step {engine.step}, strongest at "
+        f"cell {cell}, ({place}) mm, {where}; {cause}"
+    )
+
+
+class _Spectra:
+    """Running Fourier sums of recorded voltages and currents in double precision."""
+
+    def __init__(self, frequencies_Hz: np.ndarray, time_step_s: float, window: int) -> None:
+        self.omega, self.dt, self.window = 2 * math.pi * frequencies_Hz, time_step_s, window
+        self.sums: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self.done: dict[str, int] = {}
+
+    def update(self, records: Mapping[str, Any]) -> None:
+        """Add the samples that are new."""
+        for name, record in records.items():
+            zero = np.zeros(len(self.omega), complex)
+            sums = self.sums.get(name, (zero, zero))
+            times, voltage, current = record.current_time, record.mean_voltage, record.current
+            # Window after window, so that a resumed run adds in the same order.
+            for first in range(self.done.get(name, 0), len(current), self.window):
+                new = slice(first, first + self.window)
+                kernel = self.dt * np.exp(-1j * np.outer(self.omega, times[new]))
+                sums = sums[0] + kernel @ voltage[new], sums[1] + kernel @ current[new]
+            self.sums[name], self.done[name] = sums, len(current)
+
+    def arrays(self, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        """Voltages and currents, (f, name)."""
+        if not names:
+            return np.zeros((2, len(self.omega), 0), complex)  # type: ignore[return-value]
+        return tuple(np.stack([self.sums[n][k] for n in names], axis=1) for k in (0, 1))  # type: ignore[return-value]
+
+
+def require_rung_down(solver: Fdtd, runs: Sequence[Run], fields: Fields, what: str, advice: str) -> None:
+    """Raise ConvergenceError that holds the fields when some of the runs had not rung down."""
+    missed = [r.name for r in runs if not r.converged]
+    if missed:
+        raise ConvergenceError(
+            f"FDTD: {what}{', '.join(missed)} not rung down after {solver.max_periods:g} periods (what is still to "
+            f"come is {fields.residual.max():.2g} of the fields, tolerance {solver.tolerance:g}); {advice} (what was "
+            "reached is kept)",
+            partial=fields,
+        )

@@ -1,0 +1,1 @@
+"""The bioheat equation: steps in time, steady state, temperatures of all directions."""

@@ -1,0 +1,263 @@
+r"""Temperature rises around an implant for every direction of the field, by algebra on six solutions.
+
+The power density of a linearly polarised field of direction u is a quadratic form of u, and heat is linear in it:
+
+.. math:: T(\mathbf u, \mathbf r) = \sum_{ij} u_i u_j T_{ij}(\mathbf r)
+
+so the rises T_ij of the power densities of xx, yy, zz, xy, xz, yz tell the rise for every u. At one place the largest
+is the largest eigenvalue of T_ij; the worst orientation for temperature is the one of the place where that is largest,
+and need not be the one of the largest power.
+
+Source: A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447; U. Zanovello et al., three orthogonal fields (2023).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.models.grids.grid import Vector
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+
+PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+"""Entries of the symmetric matrix in the order of the six solutions."""
+METAL = "metal"
+
+
+@dataclass(frozen=True)
+class HotSpot:
+    """The hottest voxel.
+
+    Parameters
+    ----------
+    rise_K : float
+        Rise of temperature [K].
+    index : (int, int, int)
+        Voxel of the heat's grid.
+    location_m : (float, float, float)
+        Its centre [m].
+    tissue : str
+        Its tissue, or "metal".
+    """
+
+    rise_K: float
+    index: tuple[int, int, int]
+    location_m: Vector
+    tissue: str
+
+
+@dataclass(frozen=True, eq=False)
+class HeatResult:
+    """Rises of temperature around an implant for every direction and strength of dB/dt.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        Body on the voxels of the heat, perhaps only a part of the one given.
+    metal : (nx, ny, nz) float32 ndarray
+        Share of metal in every voxel.
+    basis : (6, nx, ny, nz) float32 ndarray
+        Rises at the end for the pairs xx, yy, zz, xy, xz, yz of directions [K per (T/s rms)^2].
+    times_s : (t,) ndarray
+        Times of the maps over time [s].
+    window : tuple of three slices
+        Voxels around the metal for which there are maps over time.
+    course : (6, t, wx, wy, wz) float32 ndarray
+        The same rises over time [K per (T/s rms)^2].
+    extra : mapping of str to (nx, ny, nz) ndarray
+        Rises at the end of further sources, such as RF [K].
+    extra_course : mapping of str to (t, wx, wy, wz) ndarray
+        The same over time [K].
+    baseline_degC : (nx, ny, nz) ndarray
+        Temperature without exposure [degC].
+    power_matrix : (3, 3) ndarray
+        Power in the implant [W per (T/s rms)^2].
+    time_error, balance_error : float
+        Error of the time steps over the largest rise, and of the energy balance.
+    provenance : mapping
+        Options, waveform, voxels, device.
+    """
+
+    phantom: Phantom
+    metal: np.ndarray
+    basis: np.ndarray
+    times_s: np.ndarray
+    window: tuple[slice, slice, slice]
+    course: np.ndarray
+    extra: Mapping[str, np.ndarray]
+    extra_course: Mapping[str, np.ndarray]
+    baseline_degC: np.ndarray
+    power_matrix: np.ndarray
+    time_error: float
+    balance_error: float
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def rise(self, dbdt: Any, extra: bool = True) -> np.ndarray:
+        """Rise at the end (nx, ny, nz) [K].
+
+        Parameters
+        ----------
+        dbdt : (3,) array
+            Direction times strength: rms of the field's rate [T/s], a multiple of the waveform that was solved.
+        extra : bool
+            Whether the further sources are on as well.
+        """
+        out = np.tensordot(weights(dbdt), self.basis, axes=1)
+        return sum(self.extra.values(), out) if extra else out
+
+    def over_time(self, dbdt: Any, extra: bool = True) -> np.ndarray:
+        """Rise at ``times_s`` in the window, (t, wx, wy, wz) [K]; parameters as in :meth:`rise`."""
+        out = np.tensordot(weights(dbdt), self.course, axes=1)
+        return sum(self.extra_course.values(), out) if extra else out
+
+    def power_W(self, dbdt: Any) -> float:
+        """Power in the implant [W]."""
+        return float(weights(dbdt) @ np.array([self.power_matrix[i, j] for i, j in PAIRS]))
+
+    def peak(self, dbdt: Any, extra: bool = True, tissue_only: bool = False) -> HotSpot:
+        """The hottest voxel at the end.
+
+        Parameters
+        ----------
+        dbdt, extra
+            As in :meth:`rise`.
+        tissue_only : bool
+            Leave out voxels that are metal to more than a half.
+        """
+        rise = self.rise(dbdt, extra)
+        if tissue_only:
+            rise = np.where((self.metal <= 0.5) & self.phantom.body, rise, -np.inf)
+        return self._spot(int(np.argmax(rise)), float(rise.max()))
+
+    def worst(self, strength: float = 1.0, extra: bool = True) -> tuple[HotSpot, np.ndarray]:
+        """The hottest voxel of all directions of the field, and the unit vector that makes it so.
+
+        Parameters
+        ----------
+        strength : float
+            Rms of dB/dt [T/s], a multiple of the waveform that was solved.
+        extra : bool
+            Whether the further sources are on as well.
+        """
+        offset = sum(self.extra.values(), np.zeros(self.metal.shape)) if extra else np.zeros(self.metal.shape)
+        flat = strength**2 * self.basis.reshape(6, -1).astype(float)
+        value, direction, index = hottest_direction(flat, offset.ravel())
+        return self._spot(index, value), direction
+
+    def worst_power(self, strength: float = 1.0) -> tuple[float, np.ndarray]:
+        """Largest power of all directions [W] and its unit vector."""
+        values, vectors = np.linalg.eigh(self.power_matrix)
+        return float(values[-1]) * strength**2, upright(vectors[:, -1])
+
+    def heating_curve(self, dbdt: Any, extra: bool = True, index: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Rise over time, from 0 on: times [s] and rises [K].
+
+        Parameters
+        ----------
+        dbdt, extra
+            As in :meth:`rise`.
+        index : (int, int, int), optional
+            A voxel of the window; by default the largest rise at every time, wherever it is.
+
+        Raises
+        ------
+        InputError
+            When the voxel lies outside of the window.
+        """
+        rises = self.over_time(dbdt, extra)
+        if index is None:
+            found = rises.reshape(len(rises), -1).max(axis=1)
+        else:
+            local = tuple(int(i) - s.start for i, s in zip(index, self.window, strict=True))
+            if any(i < 0 or i >= n for i, n in zip(local, rises.shape[1:], strict=True)):
+                raise InputError(
+                    "voxel without a heating curve",
+                    field="index",
+                    found=tuple(index),
+                    expected=f"within {[(s.start, s.stop) for s in self.window]}",
+                )
+            found = rises[(slice(None), *local)]
+        return np.concatenate([[0.0], self.times_s]), np.concatenate([[0.0], found])
+
+    def time_to(self, rise_K: float, dbdt: Any, extra: bool = True) -> float | None:
+        """First time at which the largest rise reaches a value [s], between stored times by interpolation; or None."""
+        return crossing(*self.heating_curve(dbdt, extra), rise_K)
+
+    def _spot(self, flat_index: int, rise: float) -> HotSpot:
+        index = tuple(int(i) for i in np.unravel_index(flat_index, self.metal.shape))
+        place = tuple(float(self.phantom.grid.centres(a)[index[a]]) for a in range(3))
+        name = METAL if self.metal[index] > 0.5 else self.phantom.tissues[int(self.phantom.labels[index])].name
+        return HotSpot(rise, index, place, name)  # type: ignore[arg-type]
+
+
+def weights(dbdt: Any) -> np.ndarray:
+    """Factors of the six solutions for a real vector; raises InputError for anything else."""
+    u = np.asarray(dbdt)
+    if u.shape != (3,) or np.iscomplexobj(u) or not np.isfinite(u).all():
+        raise InputError(
+            "bad field vector",
+            field="dbdt",
+            found=np.asarray(dbdt).tolist(),
+            expected="three finite real numbers in T/s",
+        )
+    return np.array([u[i] * u[j] * (1 if i == j else 2) for i, j in PAIRS], float)
+
+
+def hottest_direction(basis: np.ndarray, offset: np.ndarray) -> tuple[float, np.ndarray, int]:
+    """Largest value of u' T u + offset over all unit vectors and places.
+
+    Parameters
+    ----------
+    basis : (6, m) ndarray
+        Symmetric matrices per place, in the order of ``PAIRS``.
+    offset : (m,) ndarray
+        What does not depend on the direction.
+
+    Returns
+    -------
+    float, (3,) ndarray, int
+        The value, the unit vector and the place.
+    """
+    trace = basis[:3].sum(axis=0)
+    # Matrices are positive semidefinite: no eigenvalue exceeds the trace, and the largest is at least a third of it.
+    few = np.argsort(-(trace / 3 + offset))[:512]
+    reached = float((_largest(basis[:, few]) + offset[few]).max())
+    kept = np.flatnonzero(trace + offset >= reached - 1e-6 * abs(reached))
+    values = _largest(basis[:, kept]) + offset[kept]
+    at = int(kept[int(np.argmax(values))])
+    vector = np.linalg.eigh(_matrices(basis[:, at : at + 1])[0])[1][:, -1]
+    return float(values.max()), upright(vector), at
+
+
+def crossing(times: np.ndarray, values: np.ndarray, level: float) -> float | None:
+    """First time at which a curve reaches a level, straight between its points; None where it does not."""
+    above = np.flatnonzero(values >= level)
+    if not len(above):
+        return None
+    i = int(above[0])
+    if i == 0:
+        return float(times[0])
+    share = (level - values[i - 1]) / (values[i] - values[i - 1])
+    return float(times[i - 1] + share * (times[i] - times[i - 1]))
+
+
+def _matrices(basis: np.ndarray) -> np.ndarray:
+    out = np.empty((basis.shape[1], 3, 3))
+    for n, (i, j) in enumerate(PAIRS):
+        out[:, i, j] = out[:, j, i] = basis[n]
+    return out
+
+
+def _largest(basis: np.ndarray) -> np.ndarray:
+    return np.linalg.eigvalsh(_matrices(basis))[:, -1]
+
+
+def upright(u: np.ndarray) -> np.ndarray:
+    """The vector or its opposite, such that its largest component is positive."""
+    return np.asarray(u * (np.sign(u[np.argmax(np.abs(u))]) or 1.0))

@@ -1,0 +1,307 @@
+r"""From a phantom with or without metal to the maps of the heat problem.
+
+A voxel that a metal surface cuts holds a share f of metal. Capacities mix by volume, perfusion acts in the rest. A
+voxel with f > 1/2 has its centre in metal. Between such a voxel a and one with less metal, b, the way along an axis
+leaves the metal at the share \theta = (f_a - 1/2) / (f_a - f_b) of its length h, and passes the contact resistance R of
+the surface with normal n,
+
+.. math:: k_{ab} = \left(\frac{\theta}{k_m} + \frac{1 - \theta}{k_t} + \frac{R}{h |n|}\right)^{-1} ;
+
+between two voxels with their centres in metal, metal and tissue share the face, min(f_a, f_b) of it metal.
+
+Source: X.-D. Liu, R. P. Fedkiw, M. Kang, J. Comput. Phys. 160 (2000) 151-178 (interfaces at a part of a step);
+perfusion as in H. H. Pennes, J. Appl. Physiol. 1 (1948) 93-122.
+"""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import EmdoseWarning, InputError
+from emdose.solvers.heat.problem import HeatMaps, harmonic, sides
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+
+ML_MIN_KG = 1e-6 / 60
+"""Of a perfusion in mL/min/kg: m^3/s/kg."""
+BLOOD_DENSITY_KG_M3, BLOOD_HEAT_CAPACITY_J_KG_K = 1049.75, 3617.0
+"""Blood in the IT'IS database V5.0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Metals:
+    """Metal in the voxels of a body.
+
+    Parameters
+    ----------
+    fraction : (nx, ny, nz) ndarray
+        Share of the voxel's volume, 0 to 1.
+    part : (nx, ny, nz) integer ndarray
+        Which metal, counted from 1; 0 where there is none.
+    metals : sequence
+        With density_kg_m3, heat_capacity_J_kg_K and thermal_conductivity_W_m_K.
+    contact_m2_K_W : float
+        Thermal contact resistance between metal and tissue [m^2 K/W]; 0 for perfect contact.
+    """
+
+    fraction: np.ndarray
+    part: np.ndarray
+    metals: Sequence[Any]
+    contact_m2_K_W: float = 0.0
+
+    def per_part(self, name: str) -> np.ndarray:
+        """A property of the metal in every voxel; where there is none, that of the first metal."""
+        values = [float(getattr(m, name)) for m in self.metals]
+        return np.array([values[0], *values])[self.part]
+
+
+def body_maps(
+    phantom: Phantom, metals: Metals | None = None, surface_W_m2_K: float = 8.0, edges: str = "surface"
+) -> HeatMaps:
+    """Thermal maps of a phantom.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        The body; every tissue needs heat capacity and thermal conductivity.
+    metals : Metals, optional
+        Metal in its voxels.
+    surface_W_m2_K : float
+        Heat exchange of the skin with the air: convection, radiation and evaporation together [W/m^2/K].
+    edges : "surface", "insulated" or "fixed"
+        What the faces of the body at the ends of the grid do, see :class:`HeatMaps`.
+
+    Notes
+    -----
+    Air that the body encloses (no way to the ends of the grid) exchanges no heat. Tissue with the perfusion that stands
+    for "at blood temperature" keeps its temperature.
+
+    Raises
+    ------
+    InputError
+        When a tissue has no thermal data.
+    """
+    used = np.unique(phantom.labels)
+    heat, conductivity, perfusion = np.zeros((3, len(phantom.tissues)))
+    conductivity[0] = heat[0] = 1.0  # the background takes no part
+    for i in used[used > 0]:
+        tissue = phantom.tissues[i]
+        for name in ("heat_capacity_J_kg_K", "thermal_conductivity_W_m_K"):
+            if getattr(tissue, name) is None:
+                raise InputError(
+                    "this tissue has no thermal data",
+                    field=f"{tissue.name}.{name}",
+                    expected="a number, from phantom.with_tissue(...) or a tissue table",
+                )
+        heat[i] = tissue.density_kg_m3 * tissue.heat_capacity_J_kg_K
+        conductivity[i] = tissue.thermal_conductivity_W_m_K
+        perfusion[i] = perfusion_W_m3_K(tissue)
+    body, labels = phantom.body, phantom.labels
+    pinned = np.array([t.at_blood_temperature for t in phantom.tissues])[labels]
+    C, k, W = heat[labels], conductivity[labels], perfusion[labels]
+    active, faces = body, None
+    if metals is not None and metals.fraction.any():
+        f = np.asarray(metals.fraction, float)
+        active = body | (f > 0)
+        C, W = _with_metal(f, metals, body, C, W)
+        faces, k = mixed_conductivity(f, metals, body, k, phantom.spacing_m)
+        pinned = pinned & (f < 0.5)
+    return HeatMaps(
+        phantom.spacing_m,
+        C,
+        k,
+        W,
+        active,
+        surface_W_m2_K,
+        _open_air(active),
+        edges,
+        pinned if pinned.any() else None,
+        faces,
+    )
+
+
+def perfusion_W_m3_K(tissue: Any) -> float:
+    """Heat that the blood takes per kelvin above its temperature: rho w rho_b c_b [W/m^3/K]."""
+    flow = (tissue.perfusion_mL_min_kg or 0.0) * ML_MIN_KG
+    return flow * tissue.density_kg_m3 * BLOOD_DENSITY_KG_M3 * BLOOD_HEAT_CAPACITY_J_KG_K
+
+
+def metabolic_W_m3(phantom: Phantom, metals: Metals | None = None) -> np.ndarray:
+    """Metabolic heat of every voxel [W/m^3]."""
+    values = [0.0, *((t.metabolic_heat_W_kg or 0.0) * t.density_kg_m3 for t in phantom.tissues[1:])]
+    out = phantom.per_label(values, float)
+    return out if metals is None else out * (1 - np.clip(metals.fraction, 0, 1))
+
+
+def transfer(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any) -> tuple[np.ndarray, float]:
+    """Power density of voxels of one grid on another, by the volume they share; power within both grids is kept.
+
+    Parameters
+    ----------
+    cells : (m, 3) int ndarray
+        Voxels of ``source_grid``.
+    values : (s, m) ndarray
+        Power densities [W/m^3].
+    source_grid, grid : Grid
+        Where they are and where they go.
+
+    Returns
+    -------
+    (s, nx, ny, nz) float64 ndarray, float
+        Power density [W/m^3], and the share of the absolute values that lies outside of ``grid``.
+    """
+    pieces: list[list[tuple[np.ndarray, np.ndarray]]] = []
+    for axis in range(3):
+        h, H = source_grid.spacing_m[axis], grid.spacing_m[axis]
+        low = (source_grid.origin_m[axis] + cells[:, axis] * h - grid.origin_m[axis]) / H
+        first, width = np.floor(low + 1e-9).astype(int), h / H
+        ends = []
+        for n in range(int(np.ceil(width)) + 1):
+            shared = np.clip(np.minimum(low + width, first + n + 1) - np.maximum(low, first + n), 0, None) / width
+            ends.append((first + n, shared))
+        pieces.append(ends)
+    out = np.zeros((len(values), grid.size))
+    total, lost = float(np.abs(values).sum()), 0.0
+    for parts in itertools.product(*pieces):
+        share = parts[0][1] * parts[1][1] * parts[2][1]
+        inside = share > 0
+        for (index, _), n in zip(parts, grid.shape, strict=True):
+            inside &= (index >= 0) & (index < n)
+        lost += float((np.abs(values) * np.where(inside, 0, share)).sum())
+        at = np.ravel_multi_index(tuple(index[inside] for index, _ in parts), grid.shape)
+        for s in range(len(values)):
+            out[s] += np.bincount(at, (values[s] * share)[inside], grid.size)
+    out *= source_grid.voxel_volume_m3 / grid.voxel_volume_m3
+    return out.reshape(-1, *grid.shape), lost / total if total > 0 else 0.0
+
+
+def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, fraction: np.ndarray) -> np.ndarray:
+    """Losses in metal on another grid, all of them in voxels that hold metal.
+
+    Parameters
+    ----------
+    cells, values, source_grid, grid
+        See :func:`transfer`.
+    fraction : (nx, ny, nz) ndarray
+        Share of metal: what falls into voxels without any is given to the others.
+
+    Returns
+    -------
+    (s, nx, ny, nz) float64 ndarray [W/m^3]
+
+    Raises
+    ------
+    InputError
+        When the losses lie beside the metal or outside of the grid.
+    """
+    density, lost = transfer(cells, values, source_grid, grid)
+    if lost > 1e-6:
+        raise InputError(
+            "the implant's losses leave the body's grid",
+            field="implant",
+            found=f"{lost:.1%}",
+            expected="an implant inside the phantom, posed as when its losses were computed",
+        )
+    return _into_metal(density, np.asarray(fraction) > 0)
+
+
+def _into_metal(density: np.ndarray, metal: np.ndarray) -> np.ndarray:
+    before = density.sum(axis=(1, 2, 3))
+    size = np.abs(density).sum(axis=(1, 2, 3))
+    stray = np.abs(density * ~metal).sum(axis=(1, 2, 3))
+    if np.any(stray > 0.2 * size):
+        found = f"{float((stray / size).max()):.0%}"
+        raise InputError(
+            "the losses lie beside the implant",
+            field="implant",
+            found=found,
+            expected="the implant posed as when its losses were computed",
+        )
+    kept = density * metal
+    after = kept.sum(axis=(1, 2, 3))
+    # Diagonal entries of a tensor are powers and scale; the others may sum to nothing and stay as they are.
+    factor = np.where(np.abs(after) > 0.5 * np.abs(kept).sum(axis=(1, 2, 3)), before / np.where(after, after, 1), 1.0)
+    return kept * factor[:, None, None, None]
+
+
+def _with_metal(
+    f: np.ndarray, metals: Metals, body: np.ndarray, C: np.ndarray, W: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    metal = metals.per_part("density_kg_m3") * metals.per_part("heat_capacity_J_kg_K")
+    tissue = np.where(body, C, metal)
+    return f * metal + (1 - f) * tissue, np.where(body, (1 - f) * W, 0.0)
+
+
+def mixed_conductivity(
+    f: np.ndarray, metals: Metals, body: np.ndarray, k: np.ndarray, spacing_m: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Conductivity across the faces between voxels with and without metal, and at the voxels' centres.
+
+    Parameters
+    ----------
+    f : (nx, ny, nz) ndarray
+        Share of metal.
+    metals : Metals
+        Which metal, and its contact with the tissue.
+    body : (nx, ny, nz) bool ndarray
+        Voxels that hold tissue besides.
+    k : (nx, ny, nz) ndarray
+        Conductivity of the tissue [W/m/K].
+    spacing_m : (float, float, float)
+        Voxel edge lengths [m].
+
+    Returns
+    -------
+    (3, nx, ny, nz) ndarray, (nx, ny, nz) ndarray
+        Of the face on the high side along each axis, and of the centres [W/m/K].
+    """
+    metal = metals.per_part("thermal_conductivity_W_m_K")
+    tissue = np.where(body, k, metal)
+    inside = f > 0.5
+    slope = np.zeros((3, *f.shape))
+    for axis in range(3):
+        if f.shape[axis] > 1:
+            slope[axis] = np.gradient(f, spacing_m[axis], axis=axis)
+    faces = np.zeros((3, *f.shape))
+    for axis in range(3):
+        below, above = sides(axis)
+        a, b = f[below], f[above]
+        most, least = np.maximum(a, b), np.minimum(a, b)
+        crossing = inside[below] != inside[above]
+        theta = np.divide(most - 0.5, most - least, out=np.full_like(most, 0.5), where=crossing)
+        k_m = np.where(inside[below], metal[below], metal[above])
+        k_t = np.where(inside[below], tissue[above], tissue[below])
+        normal = slope[(slice(None), *below)] + slope[(slice(None), *above)]
+        steep = np.sqrt((normal**2).sum(axis=0))
+        along = np.divide(np.abs(normal[axis]), steep, out=np.ones_like(steep), where=steep > 0)
+        contact = metals.contact_m2_K_W / (spacing_m[axis] * np.maximum(along, 1e-3))
+        across = 1 / (theta / k_m + (1 - theta) / k_t + contact)
+        matter = harmonic(tissue[below], tissue[above])
+        shared = least * harmonic(metal[below], metal[above]) + (1 - least) * matter
+        faces[axis][below] = np.where(crossing, across, np.where(inside[below], shared, matter))
+    return faces, np.where(inside, metal, tissue)
+
+
+def _open_air(active: np.ndarray) -> np.ndarray:
+    """Empty voxels with a way to the ends of the grid; enclosed air exchanges nothing."""
+    from scipy.ndimage import label
+
+    parts, count = label(~active)
+    open_ = np.zeros(count + 1, bool)
+    for axis in range(3):
+        for end in (0, -1):
+            open_[np.unique(np.take(parts, end, axis))] = True
+    open_[0] = False
+    return open_[parts]
+
+
+def warn(text: str) -> None:
+    """Tell of something that changes how far a temperature can be trusted."""
+    warnings.warn(text, EmdoseWarning, stacklevel=4)

@@ -1,0 +1,455 @@
+r"""Temperature in the body by Pennes' equation, from the losses of an implant, from SAR, or from both.
+
+.. math:: \rho c\,\partial_t T = \nabla\cdot(k \nabla T) - W (T - T_b) + q
+
+What is computed is the rise above the temperature without exposure: there the metabolic heat, the temperature of the
+blood and that of the air drop out, as long as perfusion does not follow the temperature.
+
+Source: H. H. Pennes, J. Appl. Physiol. 1 (1948) 93-122; docs/theory/bioheat.md for the discretisation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.compute.backend import Backend
+from emdose.errors import InputError
+from emdose.models.grids.grid import Grid, Vector
+from emdose.solvers.heat.directions import PAIRS, HeatResult, crossing
+from emdose.solvers.heat.materials import Metals, body_maps, deposit, metabolic_W_m3, transfer, warn
+from emdose.solvers.heat.problem import EDGES, HeatMaps
+from emdose.solvers.heat.rise import Progress, heat, steady
+from emdose.solvers.heat.stepping import Envelope, Perfusion
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.solvers.results.power_tensor import PowerTensor
+
+__all__ = ["Bioheat", "Envelope", "HeatCourse", "HeatResult", "Perfusion"]
+
+WINDOW_MARGIN_M = 12e-3
+"""Around the metal, where rises are kept over time."""
+CURVE_POINTS = 24
+TYPICAL_DIFFUSIVITY = 1.5e-7
+"""Of soft tissue [m^2/s]; only sizes the margin."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeatCourse:
+    """Temperature of a body over time.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        Body on the voxels of the heat.
+    times_s : (t,) ndarray
+        Times [s]; the last one is the end.
+    rise : (t, nx, ny, nz) ndarray
+        Rise above the temperature without exposure [K], 0 in the background.
+    peaks_K : (t,) ndarray
+        Largest rise in the body at every time [K].
+    baseline_degC : (nx, ny, nz) ndarray
+        Temperature without exposure [degC].
+    power_W : float
+        Power of all sources while they are on [W].
+    time_error, balance_error : float
+        Error of the time steps over the largest rise, and of the energy balance.
+    assumptions : tuple of str
+        What the numbers rest on, in sentences.
+    provenance : mapping
+        Options, voxels, device.
+    """
+
+    phantom: Phantom
+    times_s: np.ndarray
+    rise: np.ndarray
+    peaks_K: np.ndarray
+    baseline_degC: np.ndarray
+    power_W: float
+    time_error: float
+    balance_error: float
+    assumptions: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def time_to(self, rise_K: float) -> float | None:
+        """First time at which the largest rise reaches a value [s], by interpolation; None when it does not."""
+        return crossing(np.append(0.0, self.times_s), np.append(0.0, self.peaks_K), rise_K)
+
+
+@dataclass(frozen=True)
+class Bioheat:
+    """Bioheat solver: Douglas' splitting in time, finite volumes on voxels.
+
+    Parameters
+    ----------
+    spacing_m : float or (float, float, float), optional
+        Voxels of the heat [m]; those of the phantom by default.
+    margin_m : float, optional
+        Tissue kept around an implant [m]; by default six diffusion lengths of the duration, where nothing arrives. Only
+        :meth:`solve` without further sources cuts the body.
+    surface_W_m2_K : float
+        Heat exchange of the skin with the air: convection, radiation and evaporation together [W/m^2/K].
+    edges : "surface", "insulated" or "fixed"
+        What the body does at the ends of the grid: exchange heat as skin does, nothing, or hold its temperature.
+    perfusion : Perfusion or str
+        Law by which perfusion follows the rise: "constant", "none", or a law with numbers.
+    contact_m2_K_W : float
+        Thermal contact resistance between metal and tissue [m^2 K/W].
+    initial : "uniform" or "steady"
+        Temperature without exposure: ``initial_degC`` everywhere, or the steady state of metabolic heat, blood and air.
+    initial_degC, blood_degC, ambient_degC : float
+        Temperatures of the body, of arterial blood and of the air [degC]; blood and air only count for "steady".
+    tolerance : float
+        Error of the time steps over the largest rise.
+    dtype : "float32" or "float64"
+        Precision.
+
+    Raises
+    ------
+    InputError
+        For options that cannot be used.
+    """
+
+    spacing_m: float | Vector | None = None
+    margin_m: float | None = None
+    surface_W_m2_K: float = 8.0
+    edges: str = "surface"
+    perfusion: Perfusion | str = "constant"
+    contact_m2_K_W: float = 0.0
+    initial: str = "uniform"
+    initial_degC: float = 37.0
+    blood_degC: float = 37.0
+    ambient_degC: float = 25.0
+    tolerance: float = 2e-3
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.perfusion, str):
+            object.__setattr__(self, "perfusion", Perfusion(self.perfusion))
+        for name, allowed in (("edges", EDGES), ("initial", ("uniform", "steady")), ("dtype", ("float32", "float64"))):
+            if getattr(self, name) not in allowed:
+                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
+        for name, low, high in (
+            ("surface_W_m2_K", 0, 1e6),
+            ("contact_m2_K_W", 0, 1e3),
+            ("initial_degC", -20, 60),
+            ("blood_degC", 0, 60),
+            ("ambient_degC", -50, 100),
+            ("margin_m", 0, 10),
+        ):
+            value = getattr(self, name)
+            if value is None and name == "margin_m":
+                continue
+            if not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
+                raise InputError("value out of range", field=name, found=value, expected=f"from {low:g} to {high:g}")
+
+    # ---- implants --------------------------------------------------------------------------------------------------
+    def solve(
+        self,
+        phantom: Phantom,
+        implant: Any,
+        power: PowerTensor,
+        duration_s: float = 900.0,
+        *,
+        frequencies_Hz: Any = None,
+        rms_T_s: Any = None,
+        envelope: Envelope | None = None,
+        extra: Mapping[str, Any] | None = None,
+        times_s: Sequence[float] | None = None,
+        device: str | Backend = "auto",
+        progress: Progress | None = None,
+    ) -> HeatResult:
+        """Rises around an implant in switched gradient fields, for every direction of the field.
+
+        Parameters
+        ----------
+        phantom : Phantom
+            The body around the implant.
+        implant : Implant
+            The metal, posed as when its losses were computed.
+        power : PowerTensor
+            Its losses.
+        duration_s : float
+            How long [s].
+        frequencies_Hz : float or (h,) array, optional
+            Harmonics of the waveform [Hz]; the first solved frequency by default.
+        rms_T_s : float or (h,) array, optional
+            Rms dB/dt of every harmonic [T/s]; 1 by default, so that vectors given to the result are in T/s.
+        envelope : Envelope, optional
+            Strength of the gradients over time.
+        extra : mapping of str to SarMap or (nx, ny, nz) ndarray, optional
+            Further sources by name, on all the time: SAR, or power density on the phantom's grid [W/m^3].
+        times_s : sequence of float, optional
+            Times of the maps over time [s]; 24 that lie closer at the beginning, by default.
+        device : {"auto", "cpu", "cuda"} or Backend
+            Where to compute.
+        progress : callable, optional
+            See :func:`emdose.solvers.heat.rise.heat`.
+
+        Raises
+        ------
+        InputError
+            When the implant leaves the phantom, its losses lie elsewhere, a tissue has no thermal data, or perfusion
+            follows the temperature (then fields do not superpose: use :meth:`solve_sar`).
+        """
+        from emdose.models.implants.voxels import embed
+        from emdose.solvers.results.power_tensor import UNIFORM
+
+        if self._law.follows:
+            raise InputError(
+                "directions only superpose with constant perfusion",
+                field="perfusion",
+                found=self._law.law,
+                expected='"constant" or "none"',
+            )
+        body, cut = self._body(phantom), False
+        if not extra:
+            body, cut = self._around(body, implant, duration_s)
+        metal = embed(implant, body)
+        metals = Metals(metal.fraction, metal.part, metal.metals, self.contact_m2_K_W)
+        maps = body_maps(body, metals, self.surface_W_m2_K, "insulated" if cut else self.edges)
+        f = np.atleast_1d(power.frequencies_Hz[:1] if frequencies_Hz is None else np.asarray(frequencies_Hz, float))
+        rms = np.broadcast_to(1.0 if rms_T_s is None else np.asarray(rms_T_s, float), f.shape)
+        uniform = power.select(UNIFORM)
+        pairs = uniform.basis(f, rms)
+        six = np.stack([pairs[i, j] for i, j in PAIRS])
+        sources = deposit(power.cells, six, power.grid, body.grid, metal.fraction)
+        names, more = list(extra or {}), [self._density(s, phantom, body, metals) for s in (extra or {}).values()]
+        stack = np.concatenate([sources, *(m[None] for m in more)])
+        envelopes = [envelope or Envelope.constant()] * 6 + [Envelope.constant()] * len(more)
+        window = _window(metal.fraction > 0, body.spacing_m)
+        found = heat(
+            maps,
+            stack,
+            duration_s,
+            times_s=_times(duration_s, times_s),
+            window=window,
+            envelope=envelopes,
+            perfusion=self._law,
+            tolerance=self.tolerance,
+            dtype=self.dtype,
+            device=device,
+            progress=progress,
+        )
+        matrix = np.einsum("h,hij->ij", rms**2, uniform.at(f).real)
+        provenance = self._provenance(found.provenance) | {
+            "frequencies_Hz": f.tolist(),
+            "rms_T_s": rms.tolist(),
+            "duration_s": duration_s,
+            "cut": cut,
+            "power_W": float(np.trace(matrix)),
+        }
+        return HeatResult(
+            phantom=body,
+            metal=metal.fraction,
+            basis=found.final[:6],
+            times_s=found.times_s,
+            window=window,
+            course=found.rise[:6],
+            extra={n: found.final[6 + k] for k, n in enumerate(names)},
+            extra_course={n: found.rise[6 + k] for k, n in enumerate(names)},
+            baseline_degC=self._baseline(body, metals, maps, device),
+            power_matrix=matrix,
+            time_error=found.time_error,
+            balance_error=found.balance_error,
+            provenance=provenance,
+        )
+
+    # ---- SAR -------------------------------------------------------------------------------------------------------
+    def solve_sar(
+        self,
+        phantom: Phantom,
+        sar: Any,
+        duration_s: float = 900.0,
+        *,
+        factor: float = 1.0,
+        implant: Any = None,
+        envelope: Envelope | None = None,
+        times_s: Sequence[float] | None = None,
+        device: str | Backend = "auto",
+        progress: Progress | None = None,
+    ) -> HeatCourse:
+        """Temperature of a body that absorbs power, from one map or the sum of several.
+
+        Parameters
+        ----------
+        phantom : Phantom
+            The body.
+        sar : SarMap, (nx, ny, nz) ndarray, or a sequence of them
+            SAR, or power density on the phantom's grid [W/m^3].
+        duration_s : float
+            How long [s].
+        factor : float
+            On all maps: a duty cycle, or another drive.
+        implant : Implant, optional
+            Metal that conducts heat; what a map says inside of it counts as tissue's share of the voxel.
+        envelope, times_s, device, progress
+            As in :meth:`solve`.
+
+        Raises
+        ------
+        InputError
+            When maps do not fit the phantom, or a tissue has no thermal data.
+        """
+        body = self._body(phantom)
+        metals = None
+        if implant is not None:
+            from emdose.models.implants.voxels import embed
+
+            metal = embed(implant, body)
+            metals = Metals(metal.fraction, metal.part, metal.metals, self.contact_m2_K_W)
+        if not math.isfinite(factor) or factor < 0:
+            raise InputError("bad factor", field="factor", found=factor, expected="a finite number >= 0")
+        several = sar if isinstance(sar, list | tuple) else [sar]
+        q: np.ndarray = factor * np.sum([self._density(s, phantom, body, metals) for s in several], axis=0)
+        maps = body_maps(body, metals, self.surface_W_m2_K, self.edges)
+        baseline = self._baseline(body, metals, maps, device)
+        excess = baseline - self.blood_degC if self._law.follows and self.initial == "steady" else None
+        found = heat(
+            maps,
+            q[None],
+            duration_s,
+            times_s=_times(duration_s, times_s),
+            envelope=envelope,
+            perfusion=self._law,
+            excess_K=excess,
+            tolerance=self.tolerance,
+            dtype=self.dtype,
+            device=device,
+            progress=progress,
+        )
+        power = float(q[maps.solved].sum(dtype=float)) * body.grid.voxel_volume_m3
+        return HeatCourse(
+            phantom=body,
+            times_s=found.times_s,
+            rise=found.rise[0],
+            peaks_K=found.peaks[0],
+            baseline_degC=baseline,
+            power_W=power,
+            time_error=found.time_error,
+            balance_error=found.balance_error,
+            assumptions=self.assumptions(maps),
+            provenance=self._provenance(found.provenance) | {"duration_s": duration_s},
+        )
+
+    def assumptions(self, maps: HeatMaps | None = None) -> tuple[str, ...]:
+        """What a temperature rests on, in sentences."""
+        law = {
+            "none": "No perfusion: blood carries no heat away.",
+            "constant": "Perfusion stays at its basal value, which overstates the rise where tissue would be perfused "
+            "more as it warms.",
+            "linear": f"Perfusion grows by {self._law.slope_1_K:g} of its basal value per kelvin of rise, up to "
+            f"{self._law.cap:g} times.",
+            "exponential": f"Perfusion grows by a factor {self._law.base:g} every {self._law.scale_K:g} K of rise, up "
+            f"to {self._law.cap:g} times.",
+        }[self._law.law]
+        edges = {
+            "surface": "the ends of the grid count as skin",
+            "insulated": "the ends of the grid are insulated",
+            "fixed": "the ends of the grid keep their temperature",
+        }[self.edges]
+        start = (
+            f"Before the exposure every voxel is at {self.initial_degC:g} degC."
+            if self.initial == "uniform"
+            else f"Before the exposure the body is in the steady state of its metabolic heat, blood at "
+            f"{self.blood_degC:g} degC and air at {self.ambient_degC:g} degC."
+        )
+        sentences = [
+            law,
+            "The temperature of the arterial blood does not change: the body's core does not warm up.",
+            f"The skin exchanges {self.surface_W_m2_K:g} W/m2/K with the air; {edges}; enclosed air exchanges nothing.",
+            start,
+        ]
+        if maps is not None and maps.pinned is not None:
+            sentences.append("Tissue that the table lists at blood temperature keeps it.")
+        return tuple(sentences)
+
+    @property
+    def _law(self) -> Perfusion:
+        return self.perfusion  # type: ignore[return-value]
+
+    def _body(self, phantom: Phantom) -> Phantom:
+        if self.spacing_m is None:
+            return phantom
+        spacing = Grid((1, 1, 1), self.spacing_m).spacing_m  # type: ignore[arg-type]
+        same = np.allclose(spacing, phantom.spacing_m, rtol=1e-6, atol=0)
+        return phantom if same else phantom.resample(spacing)
+
+    def _around(self, body: Phantom, implant: Any, duration_s: float) -> tuple[Phantom, bool]:
+        """The part of a body around an implant, and whether something was cut off."""
+        margin = 6 * math.sqrt(TYPICAL_DIFFUSIVITY * duration_s) if self.margin_m is None else self.margin_m
+        low, high = implant.bounds_m
+        grid = body.grid
+        first, last = [], []
+        for a in range(3):
+            step, origin = grid.spacing_m[a], grid.origin_m[a]
+            first.append(max(0, math.floor((low[a] - margin - origin) / step)))
+            last.append(min(grid.shape[a], math.ceil((high[a] + margin - origin) / step)))
+        if any(b <= a for a, b in zip(first, last, strict=True)):
+            raise InputError(
+                "implant outside the phantom",
+                field="implant",
+                found=f"{low} to {high} m",
+                expected=f"within {grid.bounds_m} m",
+            )
+        if first == [0, 0, 0] and tuple(last) == grid.shape:
+            return body, False
+        return body.crop(tuple(first), tuple(last)), True
+
+    def _density(self, source: Any, phantom: Phantom, body: Phantom, metals: Metals | None) -> np.ndarray:
+        """Power density of a SarMap or an array on the grid of the heat [W/m^3]."""
+        if hasattr(source, "density") and hasattr(source, "value"):
+            q, grid = np.asarray(source.value, float) * source.density, source.grid
+        else:
+            q, grid = np.asarray(source, float), phantom.grid
+        if q.shape != grid.shape or not np.isfinite(q).all():
+            raise InputError(
+                "power density does not fit the phantom",
+                field="sar",
+                found=q.shape,
+                expected=f"finite numbers of shape {grid.shape}",
+            )
+        if grid.shape == body.grid.shape and np.allclose(grid.origin_m, body.grid.origin_m, atol=1e-9):
+            out = q
+        else:
+            cells = np.argwhere(q != 0)
+            moved = transfer(cells, q[q != 0][None], grid, body.grid)[0][0]
+            out = np.where(body.body, moved, 0.0)
+            kept, before = float(out.sum()), float(moved.sum())
+            if kept > 0 and before > 0:  # voxels of another size end elsewhere; the power in them is not lost
+                if abs(kept / before - 1) > 0.05:
+                    warn(f"heat: {100 * abs(1 - kept / before):.0f} % of the power fell beside the resampled body")
+                out *= before / kept
+        return out if metals is None else out * (1 - np.clip(metals.fraction, 0, 1))
+
+    def _baseline(self, body: Phantom, metals: Metals | None, maps: HeatMaps, device: Any) -> np.ndarray:
+        """Temperature without exposure [degC], that of the air in the background."""
+        if self.initial == "uniform":
+            return np.where(maps.active, self.initial_degC, self.ambient_degC).astype(np.float32)
+        surface = maps.sinks()[1]
+        warmth = metabolic_W_m3(body, metals) + surface * (self.ambient_degC - self.blood_degC)
+        above = steady(maps, warmth[None], device)[0]
+        return np.where(maps.active, self.blood_degC + above, self.ambient_degC).astype(np.float32)
+
+    def _provenance(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        options = {f.name: getattr(self, f.name) for f in fields(self)}
+        law = {f.name: getattr(self._law, f.name) for f in fields(self._law)}
+        return {**found, "options": {**options, "perfusion": law}}
+
+
+def _times(duration_s: float, times_s: Sequence[float] | None) -> list[float]:
+    if times_s is not None:
+        return [float(t) for t in times_s]
+    return (duration_s * (np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS) ** 1.5).tolist()
+
+
+def _window(metal: np.ndarray, spacing_m: Vector) -> tuple[slice, slice, slice]:
+    used = np.argwhere(metal)
+    margin = np.ceil(WINDOW_MARGIN_M / np.array(spacing_m)).astype(int)
+    low, high = np.maximum(used.min(0) - margin, 0), np.minimum(used.max(0) + margin + 1, metal.shape)
+    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))  # type: ignore[return-value]

@@ -1,1 +1,0 @@
-"""Stencils and pair sums: one ``.cuh`` text per kernel for both devices, and beside it its NumPy twin."""

@@ -1,0 +1,1 @@
+"""What comes back from solvers: fields, power tensors."""

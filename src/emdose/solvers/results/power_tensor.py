@@ -1,0 +1,395 @@
+r"""The power that eddy currents turn into heat, for every orientation, waveform and sequence afterwards.
+
+With the phasors of the rates b = (dB_x/dt, dB_y/dt, dB_z/dt) as rms values, and J_i the current density that a rate of
+1 T/s rms along axis i drives,
+
+.. math:: q(\mathbf r, f) = \mathbf b^H Q(\mathbf r, f)\, \mathbf b, \quad
+          Q_{ij} = \frac{\mathbf J_i^* \cdot \mathbf J_j}{\sigma}, \qquad
+          P(f) = \mathbf b^H M(f)\, \mathbf b, \quad M = \int Q\, dV .
+
+A linearly polarised field needs only the real symmetric part of M: its eigenvectors are the worst and the best
+orientation.
+
+Source: A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447 (heating of prostheses by gradient waveforms); the harmonics
+of a periodic waveform are orthogonal, so that their powers add.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from emdose.errors import EmdoseWarning, InputError
+from emdose.models.grids.grid import Grid
+from emdose.solvers.results.relaxations import Relaxations
+
+UNIFORM = ("dBx/dt", "dBy/dt", "dBz/dt")
+"""Names of the uniform sources, in T/s."""
+LINEAR = ("dGxx/dt", "dGyy/dt", "dGxy/dt", "dGxz/dt", "dGyz/dt")
+"""Names of the linear sources, in T/m/s; see :func:`emdose.solvers.eddy.sources.linear_potential`."""
+
+
+@dataclass(frozen=True, eq=False)
+class PowerTensor:
+    """Power matrix of a metal body per frequency, with its density.
+
+    Parameters
+    ----------
+    frequencies_Hz : (f,) ndarray
+        Frequencies that were solved, growing [Hz].
+    sources : tuple of str
+        Names of the n sources: "dBx/dt", "dBy/dt", "dBz/dt", five linear ones, or those of a coil.
+    matrix : (f, n, n) complex128 ndarray
+        Hermitian power matrices [W per (unit of source, rms)^2]; the unit of the uniform sources is T/s.
+    grid : Grid
+        Voxels.
+    cells : (m, 3) int32 ndarray
+        Indices of the voxels that hold metal.
+    loss : (f, n, n, m) complex64 ndarray
+        Hermitian power density averaged over the whole voxel [W/m^3 per (unit of source, rms)^2]; its sum times the
+        voxel volume is the matrix.
+    engine : tuple of str
+        "voxel" or "thin-skin", per frequency.
+    residual : (f,) ndarray
+        Largest relative residual over the sources.
+    identity : (f,) ndarray
+        Relative difference between the power in the resistances and the work of the source: conservation of energy.
+    skin_depth_over_step : (f,) ndarray
+        Smallest skin depth of the metals over the largest voxel step.
+    metals : tuple
+        The metals; anything with a name.
+    source_units : tuple of str
+        Unit of each source; T/s by default.
+    warnings : tuple of str
+        What limits how far the numbers can be trusted.
+    provenance : mapping
+        Solver, options, body, device, timing.
+
+    Raises
+    ------
+    InputError
+        When the shapes do not fit together, frequencies do not grow, or a matrix is not finite.
+    """
+
+    frequencies_Hz: np.ndarray
+    sources: tuple[str, ...]
+    matrix: np.ndarray
+    grid: Grid
+    cells: np.ndarray
+    loss: np.ndarray
+    engine: tuple[str, ...] = ()
+    residual: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    identity: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    skin_depth_over_step: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    metals: tuple[Any, ...] = ()
+    source_units: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        f = np.atleast_1d(np.asarray(self.frequencies_Hz, float))
+        n = len(self.sources)
+        matrix = np.asarray(self.matrix, complex)
+        cells = np.asarray(self.cells, np.int32)
+        if np.any(~np.isfinite(f)) or np.any(f <= 0) or np.any(np.diff(f) <= 0):
+            raise InputError(
+                "bad frequencies", field="frequencies_Hz", found=f.tolist(), expected="finite, positive, growing"
+            )
+        if matrix.shape != (len(f), n, n) or not np.all(np.isfinite(matrix)):
+            raise InputError(
+                "bad power matrix",
+                field="matrix",
+                found=matrix.shape,
+                expected=f"finite numbers of shape {(len(f), n, n)}",
+            )
+        if cells.ndim != 2 or cells.shape[1] != 3 or self.loss.shape != (len(f), n, n, len(cells)):
+            raise InputError(
+                "loss does not fit the cells",
+                field="loss",
+                found=self.loss.shape,
+                expected=f"{(len(f), n, n)} and one per cell",
+            )
+        object.__setattr__(self, "frequencies_Hz", f)
+        object.__setattr__(self, "matrix", 0.5 * (matrix + matrix.conj().swapaxes(1, 2)))
+        object.__setattr__(self, "cells", cells)
+        for name, empty in (("residual", 0.0), ("identity", 0.0), ("skin_depth_over_step", np.inf)):
+            value = np.asarray(getattr(self, name), float)
+            object.__setattr__(self, name, value if value.size else np.full(len(f), empty))
+        if not self.engine:
+            object.__setattr__(self, "engine", ("voxel",) * len(f))
+        if not self.source_units:
+            object.__setattr__(self, "source_units", tuple("T/m/s" if s in LINEAR else "T/s" for s in self.sources))
+
+    @cached_property
+    def fit(self) -> Relaxations:
+        """The rational fit of the matrix over frequency."""
+        return Relaxations(self.frequencies_Hz, self.matrix)
+
+    def at(self, frequencies_Hz: Any) -> np.ndarray:
+        """Power matrices at any frequencies, exact at the solved ones.
+
+        Parameters
+        ----------
+        frequencies_Hz : float or (k,) array
+            Frequencies [Hz].
+
+        Returns
+        -------
+        (k, n, n) complex ndarray, or (n, n) for one frequency
+            Positive semidefinite [W per (unit of source, rms)^2].
+
+        Warns
+        -----
+        EmdoseWarning
+            Above the highest solved frequency, where the fit guesses.
+        """
+        f = np.asarray(frequencies_Hz, float)
+        if np.any(~np.isfinite(f)) or np.any(f <= 0):
+            raise InputError("bad frequency", field="frequencies_Hz", found=frequencies_Hz, expected="> 0 Hz")
+        self._warn_beyond(f.max(initial=0.0))
+        M = self.fit(np.atleast_1d(f))
+        return M if f.ndim else M[0]
+
+    def worst(self, frequencies_Hz: Any, rms: Any = None) -> tuple[float, np.ndarray]:
+        """Largest power over all orientations of a linearly polarised uniform field.
+
+        Parameters
+        ----------
+        frequencies_Hz : float or (h,) array
+            One frequency, or the harmonics of a waveform that keeps its direction [Hz].
+        rms : float or (h,) array, optional
+            Rms dB/dt of each harmonic [T/s]; by default 1.
+
+        Returns
+        -------
+        float, (3,) ndarray
+            Power [W] and unit vector.
+        """
+        return self._extreme(frequencies_Hz, rms, -1)
+
+    def best(self, frequencies_Hz: Any, rms: Any = None) -> tuple[float, np.ndarray]:
+        """Smallest power over all orientations; parameters as in :meth:`worst`."""
+        return self._extreme(frequencies_Hz, rms, 0)
+
+    def power(self, dbdt_rms: Any, frequency_Hz: float) -> Any:
+        """Power in a sinusoidal field.
+
+        Parameters
+        ----------
+        dbdt_rms : (..., n) array
+            Rms phasors of the sources; complex for elliptical polarisation [T/s].
+        frequency_Hz : float
+            Frequency [Hz].
+
+        Returns
+        -------
+        float or (...) ndarray
+            Power [W].
+        """
+        b = self._vectors(dbdt_rms)
+        P = np.einsum("...i,ij,...j->...", b.conj(), self.at(float(frequency_Hz)), b).real
+        return float(P) if P.ndim == 0 else P
+
+    def average_power(self, frequencies_Hz: Any, dbdt_rms: Any = None) -> float:
+        """Time average of the power in a periodic field.
+
+        Parameters
+        ----------
+        frequencies_Hz : (h,) array, or an object with frequencies_Hz and amplitudes
+            Harmonics [Hz]. An object such as ``Spectrum`` brings its peak phasors (h, n) itself.
+        dbdt_rms : (h, n) array, optional
+            Rms phasors of every harmonic [T/s].
+
+        Returns
+        -------
+        float
+            Power [W].
+        """
+        f, b = self._spectrum(frequencies_Hz, dbdt_rms)
+        return float(np.einsum("hi,hij,hj->", b.conj(), self.at(f), b).real)
+
+    def loss_density(self, frequencies_Hz: Any, dbdt_rms: Any = None) -> np.ndarray:
+        """Mean power density of every cell in a sinusoidal or periodic field.
+
+        Between the solved frequencies the density is interpolated and scaled so that it sums to the power.
+
+        Parameters
+        ----------
+        frequencies_Hz : float, (h,) array, or an object with frequencies_Hz and amplitudes
+            As in :meth:`average_power`.
+        dbdt_rms : (n,) or (h, n) array, optional
+            Rms phasors [T/s].
+
+        Returns
+        -------
+        (m,) float64 ndarray
+            Power density averaged over the whole voxel [W/m^3]; times the voxel volume it sums to the power.
+        """
+        f, b = self._spectrum(frequencies_Hz, dbdt_rms)
+        share = self._shares(f)
+        outer = np.einsum("hi,hj->hij", b.conj(), b)
+        weights = np.einsum("hs,hij->sij", share, outer)
+        density = self._weigh(weights)
+        found = float(np.einsum("sij,sij->", weights, self.matrix).real)
+        wanted = float(np.einsum("hij,hij->", outer, self.at(f)).real)
+        return density * (wanted / found if found > 0 else 1.0)
+
+    def loss_map(self, frequencies_Hz: Any, dbdt_rms: Any = None) -> np.ndarray:
+        """:meth:`loss_density` on the whole grid, (nx, ny, nz) [W/m^3], zero outside the metal."""
+        return self.on_grid(self.loss_density(frequencies_Hz, dbdt_rms))
+
+    def basis(self, frequencies_Hz: Any, rms: Any = None) -> np.ndarray:
+        """Power density of every pair of sources, for fields that keep their direction.
+
+        A waveform with harmonics of rms value s_h and direction u has the density sum_ij u_i u_j basis[i, j]: six maps
+        for the three uniform sources.
+
+        Parameters
+        ----------
+        frequencies_Hz : float or (h,) array
+            Harmonics [Hz].
+        rms : float or (h,) array, optional
+            Rms dB/dt of each harmonic [T/s]; by default 1.
+
+        Returns
+        -------
+        (n, n, m) float64 ndarray
+            Symmetric in the first two indices [W/m^3].
+        """
+        f = np.atleast_1d(np.asarray(frequencies_Hz, float))
+        s = np.broadcast_to(1.0 if rms is None else np.asarray(rms, float), f.shape)
+        weights = (s**2) @ self._shares(f)
+        n = len(self.sources)
+        out = np.zeros((n, n, len(self.cells)))
+        for weight, loss in zip(weights, self.loss, strict=True):
+            if weight:
+                out += weight * loss.real
+        # Scaled by a congruence of the matrices, so that the maps sum to the fit.
+        found = np.einsum("s,sij->ij", weights, self.matrix.real)
+        wanted = np.einsum("h,hij->ij", s**2, self.at(f).real)
+        if np.allclose(found, wanted, rtol=1e-12, atol=0):
+            return out
+        T = _congruence(found, wanted)
+        return np.einsum("ai,abm,bj->ijm", T, out, T, optimize=True)
+
+    def on_grid(self, values: np.ndarray) -> np.ndarray:
+        """Values per cell (..., m) on the whole grid, (..., nx, ny, nz), zero outside the metal."""
+        values = np.asarray(values)
+        out = np.zeros((*values.shape[:-1], *self.grid.shape), values.dtype)
+        out[(..., *self.cells.T)] = values
+        return out
+
+    def select(self, sources: Any) -> PowerTensor:
+        """The tensor of some of the sources, by name, in the order given."""
+        names = tuple(sources)
+        for name in names:
+            if name not in self.sources:
+                raise InputError("unknown source", field="sources", found=name, expected=", ".join(self.sources))
+        i = [self.sources.index(name) for name in names]
+        return replace(
+            self,
+            sources=names,
+            matrix=self.matrix[:, i][:, :, i],
+            loss=self.loss[:, i][:, :, i],
+            source_units=tuple(self.source_units[k] for k in i),
+        )
+
+    def _extreme(self, frequencies_Hz: Any, rms: Any, which: int) -> tuple[float, np.ndarray]:
+        if self.sources[:3] != UNIFORM:
+            raise InputError(
+                "orientations need the three uniform sources",
+                field="sources",
+                found=self.sources,
+                expected=", ".join(UNIFORM),
+            )
+        f = np.atleast_1d(np.asarray(frequencies_Hz, float))
+        s = np.broadcast_to(1.0 if rms is None else np.asarray(rms, float), f.shape)
+        values, vectors = np.linalg.eigh(np.einsum("h,hij->ij", s**2, self.at(f)[:, :3, :3].real))
+        u = vectors[:, which]
+        return float(max(values[which], 0.0)), u * np.sign(u[np.argmax(np.abs(u))])
+
+    def _vectors(self, dbdt_rms: Any) -> np.ndarray:
+        b = np.asarray(dbdt_rms, complex)
+        if b.ndim == 0 or b.shape[-1] != len(self.sources) or not np.all(np.isfinite(b)):
+            raise InputError(
+                "bad field vector",
+                field="dbdt_rms",
+                found=b.shape,
+                expected=f"finite numbers for {', '.join(self.sources)}",
+            )
+        return b
+
+    def _spectrum(self, frequencies_Hz: Any, dbdt_rms: Any) -> tuple[np.ndarray, np.ndarray]:
+        if dbdt_rms is None:
+            if not hasattr(frequencies_Hz, "amplitudes"):
+                raise InputError("field vectors are missing", field="dbdt_rms", expected="one per frequency")
+            dbdt_rms = np.asarray(frequencies_Hz.amplitudes) / np.sqrt(2)
+            frequencies_Hz = frequencies_Hz.frequencies_Hz
+        f = np.atleast_1d(np.asarray(frequencies_Hz, float))
+        b = np.atleast_2d(self._vectors(dbdt_rms))
+        if b.shape != (len(f), len(self.sources)):
+            raise InputError(
+                "bad field vectors", field="dbdt_rms", found=b.shape, expected=f"{(len(f), len(self.sources))}"
+            )
+        return f, b
+
+    def _shares(self, frequencies_Hz: np.ndarray) -> np.ndarray:
+        """How much of each solved frequency the density at others takes, (h, f): not negative, sum 1."""
+        solved, out = self.frequencies_Hz, np.zeros((len(frequencies_Hz), len(self.frequencies_Hz)))
+        if len(solved) == 1:
+            return out + 1.0
+        i = np.clip(np.searchsorted(solved, frequencies_Hz, side="right") - 1, 0, len(solved) - 2)
+        # The trace falls with frequency: as the coordinate it makes the interpolated trace exact.
+        total = np.minimum.accumulate(np.einsum("fii->f", self.matrix).real)
+        here = np.einsum("fii->f", self.fit(frequencies_Hz)).real
+        low, high = total[i], total[i + 1]
+        flat = low - high < 1e-6 * np.abs(low)
+        straight = np.log(frequencies_Hz / solved[i]) / np.log(solved[i + 1] / solved[i])
+        t = np.clip(np.where(flat, straight, (low - here) / np.where(flat, 1.0, low - high)), 0.0, 1.0)
+        rows = np.arange(len(i))
+        out[rows, i] += 1 - t
+        out[rows, i + 1] += t
+        return out
+
+    def _weigh(self, weights: np.ndarray) -> np.ndarray:
+        """sum_s,ij Re(weights[s, i, j] loss[s, i, j]) per cell."""
+        n, out = len(self.sources), np.zeros(len(self.cells))
+        for w, loss in zip(weights, self.loss, strict=True):
+            if not np.any(w):
+                continue
+            for i in range(n):
+                out += w[i, i].real * loss[i, i].real
+                for j in range(i + 1, n):
+                    # The two Hermitian partners together.
+                    pair = w[i, j] + w[j, i].conj()
+                    if pair != 0:
+                        out += pair.real * loss[i, j].real - pair.imag * loss[i, j].imag
+        return out
+
+    def _warn_beyond(self, frequency_Hz: float) -> None:
+        highest = self.frequencies_Hz[-1]
+        if frequency_Hz > 1.001 * highest:
+            warnings.warn(
+                f"power asked for up to {frequency_Hz:g} Hz, beyond the highest solved frequency of {highest:g} Hz: "
+                "extrapolated by the fit; solve a higher frequency",
+                EmdoseWarning,
+                stacklevel=4,
+            )
+
+
+def _congruence(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """T with T^t found T = wanted, close to one."""
+    scale = np.sqrt(np.maximum(np.diag(found), 1e-300))
+    values, u = np.linalg.eigh(found / (scale[:, None] * scale))
+    floor = 1e-9 * max(float(values.mean()), 1e-30)
+    root = (u * np.sqrt(np.maximum(values, 0) + floor)) @ u.T
+    inverse = np.linalg.inv(root)
+    middle = inverse @ (wanted / (scale[:, None] * scale)) @ inverse
+    values, u = np.linalg.eigh(0.5 * (middle + middle.T))
+    T = inverse @ (u * np.sqrt(np.maximum(values, 0))) @ u.T @ root
+    return scale[:, None] ** -1 * T * scale

@@ -1,0 +1,1 @@
+"""Boundary elements on triangles: charges and currents."""

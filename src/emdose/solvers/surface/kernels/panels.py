@@ -1,0 +1,152 @@
+"""NumPy twin of panels.cuh."""
+
+from __future__ import annotations
+
+import numpy as np
+
+BLOCK = 512
+MOMENT = 2 / 3
+
+
+def potential_1(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Potential of point charges, one density."""
+    _sum(n, m, parts, targets, sources, q, out, 1, False)
+
+
+def potential_3(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Potential of point charges, three densities."""
+    _sum(n, m, parts, targets, sources, q, out, 3, False)
+
+
+def potential_9(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Potential of point charges, nine densities."""
+    _sum(n, m, parts, targets, sources, q, out, 9, False)
+
+
+def field_1(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Field of point charges, one density."""
+    _sum(n, m, parts, targets, sources, q, out, 1, True)
+
+
+def field_3(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Field of point charges, three densities."""
+    _sum(n, m, parts, targets, sources, q, out, 3, True)
+
+
+def near(
+    shape: tuple[int],
+    point: np.ndarray,
+    triangle: np.ndarray,
+    points: np.ndarray,
+    triangles: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Potential and field of triangles of unit charge density, pair by pair."""
+    r, v = points.reshape(-1, 3)[point], triangles.reshape(-1, 3, 3)[triangle]
+    a, e = v - r[:, None], np.roll(v, -1, axis=1) - v
+    R, length = np.linalg.norm(a, axis=2), np.linalg.norm(e, axis=2)
+    n = np.cross(e[:, 0], e[:, 1])
+    area2 = np.linalg.norm(n, axis=1)
+    n /= area2[:, None]
+    height = -(a[:, 0] * n).sum(1)
+    u = np.cross(e, n[:, None]) / length[..., None]
+    distance = (a * u).sum(2)
+    ratio = np.minimum(length / (R + np.roll(R, -1, axis=1)), 1 - 1e-14)
+    f = np.log((1 + ratio) / (1 - ratio))
+    dots = R.prod(1) + ((a * np.roll(a, -1, axis=1)).sum(2) * np.roll(R, -2, axis=1)).sum(1)
+    angle = np.where(np.abs(height) > 1e-9 * np.sqrt(area2), 2 * np.arctan2(height * area2, dots), 0.0)
+    out = out.reshape(4, -1)
+    out[0] = (distance * f).sum(1) - height * angle
+    out[1:] = ((u * f[..., None]).sum(1) + n * angle[:, None]).T
+
+
+def add_rows(
+    shape: tuple[int],
+    entries: int,
+    D: int,
+    K: int,
+    start: np.ndarray,
+    index: np.ndarray,
+    values: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Add a sparse matrix times densities."""
+    (n,) = shape
+    values, q, out = values.reshape(K, entries), q.reshape(-1, D), out.reshape(D, K, n)
+    row = np.repeat(np.arange(n), np.diff(start))
+    for d in range(D):
+        for k in range(K):
+            out[d, k] += np.bincount(row, values[k].astype(float) * q[index, d], minlength=n)
+
+
+def _sum(
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+    densities: int,
+    field: bool,
+) -> None:
+    targets, sources = targets.reshape(3, n), sources.reshape(m, 4)
+    q, out = q.reshape(m, densities), out.reshape(parts, -1, n)
+    share = -(-m // parts)
+    for part in range(parts):
+        these = slice(part * share, min((part + 1) * share, m))
+        s, w = sources[these].astype(float), q[these].astype(float)
+        for low in range(0, n, BLOCK):
+            x = targets[:, low : low + BLOCK, None] - s[:, :3].T[:, None]
+            inverse = 1 / np.sqrt(np.maximum((x * x).sum(0), s[:, 3]))
+            if field:
+                value = np.einsum("cts,ts,sd->dct", x, inverse**3, w).reshape(3 * densities, -1)
+            else:
+                value = ((inverse + MOMENT * s[:, 3] * inverse**3) @ w).T
+            out[part, :, low : low + BLOCK] = value

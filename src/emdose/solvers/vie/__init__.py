@@ -1,0 +1,1 @@
+"""The volume integral equation of a body."""

@@ -1,0 +1,155 @@
+"""Fields and power balance from the currents that the volume integral found."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.constants import EPS_0, MU_0
+from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.yee_grid.edge_materials import fill_corners
+from emdose.solvers.yee_grid.green_convolution import Convolution
+from emdose.solvers.yee_grid.incident import incident_B
+from emdose.solvers.yee_grid.radiation import radiated_power
+
+if TYPE_CHECKING:
+    from emdose.solvers.vie.problem import Problem
+
+
+def error_per_residual(problem: Problem, port: int, x: Any, inverse_norm: float | None) -> float:
+    """Estimate of the relative error of E (L2 in the body) over the relative residual.
+
+    norm(A^-1) norm(b) / norm(x), with norm(A^-1) from the Krylov space but at least the largest permittivity, which is
+    its size for slow currents that close on themselves. Measured on spheres from 1 to 450 MHz it is 1 to 1.6 times the
+    true factor.
+
+    Parameters
+    ----------
+    problem : Problem
+        The equations.
+    port : int
+        Index of the port.
+    x : (n,) array
+        Solution.
+    inverse_norm : float or None
+        Estimate of norm(A^-1) by GMRES.
+    """
+    norm = problem.be.xp.linalg.norm
+    size, b = float(norm(x)), float(norm(problem.right_hand_side([port])))
+    largest = float(abs(problem.contrast + 1).max())
+    return max(largest, inverse_norm or 1.5 * largest) * b / size if size > 0 else 1.0
+
+
+def fields_of(
+    problem: Problem, x: list[Any], infos: list[dict[str, Any]], plan: Mapping[str, Any], clock: dict[str, float]
+) -> Fields:
+    """Total fields on the phantom's grid and the power balance."""
+    be, exposure, grid, h = problem.be, problem.exposure, problem.grid, problem.h
+    ports, dtype = len(x), problem.dtype
+    unit = 1j * problem.omega * EPS_0
+    currents = [problem.expand(v[None])[0] for v in x]
+    power = _power(problem, x, currents)
+    factors = [error_per_residual(problem, p, x[p], infos[p].get("inverse_norm")) for p in range(ports)]
+    green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype)
+    cut = tuple(slice(s.start, s.stop - 1) for s in problem.box)
+    body = be.asarray(np.asarray(exposure.phantom.body, bool)[cut])
+    tissue = be.xp.zeros(3 * math.prod(problem.shape), bool)
+    tissue[problem.index] = True
+    tissue = tissue.reshape(3, *problem.shape)
+    E, B = problem.E_incident, incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype)
+    for p in range(ports):
+        scattered = green.scattered(currents[p][None])[0]
+        scattered *= dtype.type(1 / unit)
+        _cut_last_edges(scattered)
+        E[p] += scattered
+        inside = E[(p, slice(None), *problem.box)].reshape(-1)
+        inside[problem.index] = (x[p] / (unit * problem.contrast)).astype(dtype)
+        inside = inside.reshape(3, *problem.shape)
+        if problem.solver.materials == "majority":
+            fill_corners(inside, body, tissue, be.xp)
+        E[(p, slice(None), *problem.box)] = inside
+        _add_curl(B[p], green.potential(currents[p][None])[0], MU_0 / h)
+    residual = np.array([i["residual"] for i in infos])
+    E, B = be.to_numpy(E), be.to_numpy(B)
+    end = time.perf_counter()
+    phantom = exposure.phantom
+    return Fields(
+        grid=grid,
+        frequency_Hz=exposure.frequency_Hz,
+        E=E,
+        B=B,
+        body=np.asarray(phantom.body, bool),
+        body_mass_kg=float(phantom.mass_kg),
+        power=power,
+        ports=tuple(exposure.coil.ports),
+        drives=dict(exposure.coil.drives),
+        drive_unit=exposure.coil.drive_unit,
+        residual=residual,
+        convergence={
+            "method": plan["method"],
+            "tolerance": problem.solver.tolerance,
+            "iterations": [i["iterations"] for i in infos],
+            "products": [i["products"] for i in infos],
+            "history": [i["history"] for i in infos],
+            "resumed": [bool(i.get("resumed")) for i in infos],
+            "E_error_per_residual": factors,
+            "E_error_estimate": [float(f * r) for f, r in zip(factors, residual, strict=True)],
+            "meaning": "E_error_estimate is the relative L2 error of E that the unfinished iteration leaves; the "
+            "voxel staircase adds its own, which only a finer grid shows",
+            "unknowns": len(problem.index),
+            "fft_shape": list(problem.convolution.big),
+        },
+        provenance={
+            "engine": "Vie",
+            "options": asdict(problem.solver),
+            "phantom": {"name": phantom.name, "sha256": phantom.hash(), "shape": list(grid.shape), "spacing_m": h},
+            "coil": {"name": exposure.coil.name, **exposure.coil.parameters},
+            "frequency_Hz": exposure.frequency_Hz,
+            "device": be.describe(),
+            "timing_s": {
+                "setup": clock["setup"] - clock["start"],
+                "ports": clock["ports"] - clock["setup"],
+                "fields": end - clock["ports"],
+            },
+        },
+    )
+
+
+def _power(problem: Problem, x: list[Any], currents: list[Any]) -> PowerBalance:
+    be, h3 = problem.be, problem.h**3
+    xp, n = be.xp, len(x)
+    unit = 1j * problem.omega * EPS_0
+    # sigma of an edge: w eps0 times minus the imaginary part of its permittivity.
+    sigma = -problem.omega * EPS_0 * problem.contrast.imag
+    absorbed, work = np.zeros((n, n), complex), np.zeros((n, n), complex)
+    inside = [v / (unit * problem.contrast) for v in x]
+    incident = [problem.incident_on_unknowns([p])[0].astype(complex) for p in range(n)]
+    for i in range(n):
+        weighted = sigma * inside[i]
+        for j in range(n):
+            absorbed[i, j] = 0.5 * h3 * complex(xp.vdot(weighted, inside[j]))
+            work[i, j] = 0.5 * h3 * complex(xp.vdot(incident[i], x[j].astype(complex)))
+    scattered = radiated_power(currents, problem.h, problem.k, be)
+    return PowerBalance(absorbed, 0.5 * (work + work.conj().T), scattered)
+
+
+def _cut_last_edges(E: Any) -> None:
+    """Zero the entries past the last edge along each component."""
+    E[0, -1], E[1, :, -1], E[2, :, :, -1] = 0, 0, 0
+
+
+def _add_curl(B: Any, A: Any, factor: float) -> None:
+    """B += factor * curl of A from edges to faces; entries past the last face stay zero."""
+    for c in range(3):
+        a, b = (c + 1) % 3, (c + 2) % 3
+        faces = tuple(slice(None) if axis == c else slice(0, -1) for axis in range(3))
+
+        def ahead(axis: int, faces: tuple[slice, ...] = faces) -> tuple[slice, ...]:
+            return tuple(slice(1, None) if i == axis else s for i, s in enumerate(faces))
+
+        B[(c, *faces)] += factor * ((A[b][ahead(a)] - A[b][faces]) - (A[a][ahead(b)] - A[a][faces]))

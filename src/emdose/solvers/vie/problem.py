@@ -1,0 +1,178 @@
+"""The discrete equations of the volume integral, and what solving them will take."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.constants import C_0, EPS_0
+from emdose.errors import EmdoseWarning, InputError, ResourceError
+from emdose.models.coils.circuit import require_ideal
+from emdose.models.grids.grid import Grid, Shape
+from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority, edge_mean
+from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, Convolution, padded_shape
+from emdose.solvers.yee_grid.incident import incident_E
+
+if TYPE_CHECKING:
+    from emdose.compute.backend import Backend
+    from emdose.models.exposure import Exposure
+    from emdose.solvers.vie.solver import Vie
+
+LEAST_CELLS_PER_WAVELENGTH = 6.0
+
+
+class Problem:
+    """The discrete equations of one exposure on one device.
+
+    Parameters
+    ----------
+    solver : Vie
+        Options.
+    exposure : Exposure
+        The question.
+    be : Backend
+        Device.
+    """
+
+    def __init__(self, solver: Vie, exposure: Exposure, be: Backend) -> None:
+        self.solver, self.exposure, self.be = solver, exposure, be
+        phantom, f = exposure.phantom, exposure.frequency_Hz
+        self.grid: Grid = phantom.grid
+        self.h = self.grid.spacing_m[0]
+        self.omega = 2 * math.pi * f
+        self.k = self.omega / C_0
+        self.dtype = np.dtype(solver.dtype)
+        self.low, high = bounding_box(np.asarray(phantom.body, bool))
+        cut = tuple(slice(a, b) for a, b in zip(self.low, high, strict=True))
+        voxels = np.asarray(phantom.complex_permittivity(f))[cut].astype(complex)
+        if not np.all(np.isfinite(voxels)) or voxels.imag.max() > 0:
+            raise InputError(
+                "permittivity of a tissue cannot be used",
+                field="phantom",
+                expected="finite values with a conductivity >= 0",
+            )
+        _check_resolution(voxels, f, self.h)
+        rule = {"average": edge_mean, "majority": edge_majority}[solver.materials]
+        eps = be.asarray(rule(voxels, 1.0))
+        self.shape: Shape = tuple(int(n) for n in eps.shape[1:])  # type: ignore[assignment]
+        self.index = be.xp.flatnonzero(eps.ravel() != 1)
+        self.contrast = eps.ravel()[self.index] - 1
+        self.M = (self.contrast / (self.contrast + 1)).astype(self.dtype)
+        self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype)
+        self.source = require_ideal(exposure.coil)
+        self.E_incident = incident_E(self.source, self.grid, f, be, self.dtype)
+        self.products = 0
+
+    @property
+    def box(self) -> tuple[slice, ...]:
+        """The nodes of the body's box within the grid."""
+        return tuple(slice(a, a + n) for a, n in zip(self.low, self.shape, strict=True))
+
+    def right_hand_side(self, ports: list[int]) -> Any:
+        """j w eps0 M E_inc on the unknowns, (port, n) [A/m^2]."""
+        return (self.M * self.dtype.type(1j * self.omega * EPS_0)) * self.incident_on_unknowns(ports)
+
+    def incident_on_unknowns(self, ports: list[int]) -> Any:
+        """E_inc on the edges that hold tissue, (port, n) [V/m]."""
+        box = self.E_incident[(slice(None), slice(None), *self.box)]
+        return self.be.xp.stack([box[p] for p in ports]).reshape(len(ports), -1)[:, self.index]
+
+    def expand(self, x: Any) -> Any:
+        """Unknowns (port, n) as an array (port, 3, box)."""
+        J = self.be.xp.zeros((len(x), 3 * math.prod(self.shape)), self.dtype)
+        J[:, self.index] = x
+        return J.reshape(len(x), 3, *self.shape)
+
+    def apply(self, x: Any) -> Any:
+        """(I - M N) x for unknowns (port, n)."""
+        self.products += 1
+        y = self.convolution.scattered(self.expand(x)).reshape(len(x), -1)[:, self.index]
+        return x - self.M * (x + y)
+
+
+def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
+    """What a solution will take; see :meth:`emdose.solvers.vie.solver.Vie.plan`."""
+    require_ideal(exposure.coil)
+    phantom, grid, ports = exposure.phantom, exposure.phantom.grid, len(exposure.coil.ports)
+    if not grid.is_cubic:
+        raise InputError(
+            "the volume integral needs cubic voxels",
+            field="spacing_m",
+            found=grid.spacing_m,
+            expected=f"one spacing: phantom.resample({min(grid.spacing_m):g})",
+        )
+    body = np.asarray(phantom.body, bool)
+    low, high = bounding_box(body)
+    if not body.any():
+        raise InputError("the phantom holds no tissue", field="phantom", expected="at least one voxel that is not air")
+    box: Shape = tuple(b - a + 1 for a, b in zip(low, high, strict=True))  # type: ignore[assignment]
+    item = np.dtype(solver.dtype).itemsize
+    big = padded_shape(box, box, (0, 0, 0), be)
+    whole = padded_shape(box, grid.node_shape, low, be)
+    unknowns = int(3 * np.count_nonzero(body) * 1.05) + 3 * math.prod(box) // 50
+    nodes = math.prod(grid.node_shape)
+
+    def convolution(source: int, target: tuple[int, ...], lengths: tuple[int, ...], at_once: int) -> int:
+        half = at_once * 3 * item * lengths[1] * lengths[2]
+        slab = min(CHUNK_BYTES[be.name], half * lengths[0])
+        # On a GPU every transform makes a new array and a transposed one.
+        copies = 3 if be.name == "cuda" else 1
+        held = 1.5 * half * max(source, target[0]) * copies + slab * copies
+        return int(held) + 6 * item * math.prod(n // 2 + 1 for n in lengths)
+
+    fields = 2 * ports * 3 * nodes * item
+    last = fields + ports * unknowns * item + convolution(box[0], grid.node_shape, whole, 1) + 6 * nodes * item
+    free = be.memory_free_bytes()
+
+    def krylov(method: str, at_once: int) -> int:
+        vectors = solver.restart + 6 if method == "gmres" else 10
+        return (
+            fields // 2
+            + (ports + at_once * vectors) * unknowns * item
+            + convolution(box[0], box, big, at_once)
+            + 4 * at_once * 3 * math.prod(box) * item
+        )
+
+    together = ports if be.name == "cuda" else 1
+    methods = ("gmres", "cocr") if solver.method == "auto" else (solver.method,)
+    choices = [(m, n) for m in methods for n in sorted({together, 1}, reverse=True)]
+    method, at_once, need = "", 1, 0
+    for method, at_once in choices:
+        need = max(krylov(method, at_once), last)
+        if need <= 0.9 * free:
+            break
+    else:
+        spacing = grid.spacing_m[0] * (need / (0.8 * free)) ** (1 / 3)
+        elsewhere = ', or device="cpu", which is slower' if be.name == "cuda" else ""
+        raise ResourceError(
+            f"volume integral of {'x'.join(map(str, grid.shape))} voxels needs {need / 2**30:.3g} GiB but "
+            f"{free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is kept back; a spacing of "
+            f"{1e3 * spacing:.2g} mm would fit, as would cropping air around the body (phantom.crop_to_body){elsewhere}"
+        )
+    # Seconds per padded point and product, as measured; iterations grow with the size in wavelengths.
+    rate = {"cpu": 5e-8, "cuda": 2e-10}[be.name] * item / 8
+    return {
+        "bytes": int(need),
+        "seconds": float(ports * 80 * rate * math.prod(big)),
+        "unknowns": unknowns,
+        "fft_shape": big,
+        "method": method,
+        "ports_at_once": at_once,
+        "device": be.name,
+    }
+
+
+def _check_resolution(voxels: np.ndarray, frequency_Hz: float, h: float) -> None:
+    refraction = np.sqrt(voxels).real.max()
+    cells = C_0 / frequency_Hz / refraction / h
+    if cells < LEAST_CELLS_PER_WAVELENGTH:
+        warnings.warn(
+            f"{cells:.1f} cells per wavelength in the densest tissue at {frequency_Hz / 1e6:g} MHz: fewer than "
+            f"{LEAST_CELLS_PER_WAVELENGTH:g} make the fields unreliable; use a spacing below "
+            f"{1e3 * h * cells / LEAST_CELLS_PER_WAVELENGTH:.2g} mm",
+            EmdoseWarning,
+            stacklevel=5,
+        )

@@ -1,0 +1,52 @@
+"""The time-stepping engine: Yee's scheme on rectilinear grids, knowing edges and faces but no bodies or coils.
+
+A :class:`YeeProblem` says what exists on the lattice, an :class:`Engine` steps it::
+
+    problem = YeeProblem(grid, materials, ports=[VoltagePort(...)], dft=Dft(frequencies_Hz, [Region(...)], every=32))
+    engine = Engine(problem, backend.get("auto"))
+    engine.advance(1000)
+    engine.records["port"].voltage, engine.phasors("region").E
+"""
+
+from emdose.solvers.yee_engine.cpml_profile import Cpml
+from emdose.solvers.yee_engine.engine import Engine, Phasors, Record, plan
+from emdose.solvers.yee_engine.materials import PEC, EdgeMaterials, materials_from_edges, materials_from_voxels, vacuum
+from emdose.solvers.yee_engine.problem import (
+    CurrentSource,
+    Dft,
+    FaceFactors,
+    IncidentWave,
+    Lumped,
+    Region,
+    VoltagePort,
+    YeeProblem,
+)
+from emdose.solvers.yee_engine.thin_wires import thin_wire
+from emdose.solvers.yee_engine.waveforms import Gaussian, ModulatedGaussian, RampedSine, Sampled, Waveform
+
+__all__ = [
+    "PEC",
+    "Cpml",
+    "CurrentSource",
+    "Dft",
+    "EdgeMaterials",
+    "Engine",
+    "FaceFactors",
+    "Gaussian",
+    "IncidentWave",
+    "Lumped",
+    "ModulatedGaussian",
+    "Phasors",
+    "RampedSine",
+    "Record",
+    "Region",
+    "Sampled",
+    "VoltagePort",
+    "Waveform",
+    "YeeProblem",
+    "materials_from_edges",
+    "materials_from_voxels",
+    "plan",
+    "thin_wire",
+    "vacuum",
+]
