@@ -74,9 +74,9 @@ def main() -> None:
         "complex_cube_means_s": median_s(be, lambda: ready.cube_means(sar * (1 + 2j)), repeats),
     }
     if not given.no_numpy and be.name == "cpu":
-        twin = backend.Backend("cpu", np, backend.TwinKernels())
+        reference = backend.Backend("cpu", np, backend.ReferenceKernels())
         times["plan_and_map_numpy_s"] = median_s(
-            twin, lambda: AveragingPlan(density, given.spacing, given.mass, device=twin).apply(sar), 3
+            reference, lambda: AveragingPlan(density, given.spacing, given.mass, device=reference).apply(sar), 3
         )
     flags = np.bincount(be.to_numpy(ready.flag).ravel(), minlength=4)
     about = be.describe()

@@ -69,6 +69,6 @@ def _found(name: str) -> bool:
 
 
 @pytest.fixture(scope="session")
-def twin_backend() -> backend.Backend:
-    """The CPU with NumPy twins instead of compiled kernels."""
-    return backend.Backend("cpu", np, backend.TwinKernels())
+def reference_backend() -> backend.Backend:
+    """The CPU with NumPy references instead of compiled kernels."""
+    return backend.Backend("cpu", np, backend.ReferenceKernels())

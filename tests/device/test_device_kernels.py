@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
-
+import kernel_exercise as exercise
 import numpy as np
 import pytest
 
 from emdose.compute import backend
-
-_spec = spec_from_file_location("kernel_exercise_device", Path(__file__).parents[1] / "kernels" / "exercise.py")
-exercise = module_from_spec(_spec)
-_spec.loader.exec_module(exercise)
 
 FILAMENTS = 1e-6  # the compiled text takes fewer Gauss points at a distance
 

@@ -34,7 +34,7 @@ needs_eptlib = [pytest.mark.eptlib, pytest.mark.skipif(not REAL, reason="EPTlib_
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program = tmp_path / "EPTlib_app"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE / "fake_eptlib.py"}" "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{HERE.parent / "support" / "fake_eptlib.py"}" "$@"\n')
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     for name in ("FAKE_EPTLIB", "FAKE_VERSION", "EMDOSE_EPTLIB"):
         monkeypatch.delenv(name, raising=False)

@@ -163,8 +163,8 @@ def test_crossing_triangles_are_counted(tmp_path: Path) -> None:
 
 
 def test_crossings_against_all_pairs() -> None:
-    """Oracle: every pair tested, by the twin of the kernel; triangles of very different sizes."""
-    from emdose.models.implants.kernels import triangles as twin
+    """Oracle: every pair tested, by the reference of the kernel; triangles of very different sizes."""
+    from emdose.models.implants.kernels import triangles as reference
 
     rng = np.random.default_rng(3)
     n = 150
@@ -174,7 +174,7 @@ def test_crossings_against_all_pairs() -> None:
     found = {tuple(sorted(p)) for p in crossing_triangles(vertices, triangles).tolist()}
     pairs = np.stack(np.triu_indices(n, 1), 1).astype(np.int32)
     wanted = np.zeros(len(pairs), np.uint8)
-    twin.crossing_pairs((len(pairs),), corners, pairs, 1e-12, wanted)
+    reference.crossing_pairs((len(pairs),), corners, pairs, 1e-12, wanted)
     assert found == {tuple(p) for p in pairs[wanted > 0].tolist()}
     assert len(found) > 30
 

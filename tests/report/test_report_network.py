@@ -52,7 +52,9 @@ def about(ports: int = 2, **changes):
 @pytest.fixture(autouse=True)
 def no_renderer(monkeypatch):
     """The picture takes seconds and is not what these tests look at."""
-    monkeypatch.setattr("emdose.scenarios.kinds.rf.page.Renderer", lambda scene: SimpleNamespace(png=lambda: (b"png", "")))
+    monkeypatch.setattr(
+        "emdose.scenarios.kinds.rf.page.Renderer", lambda scene: SimpleNamespace(png=lambda: (b"png", ""))
+    )
 
 
 @pytest.fixture

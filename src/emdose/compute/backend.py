@@ -223,16 +223,16 @@ class KernelSet:
         return f"{found.path} ({found.version})" if found else "none: NumPy runs instead of compiled kernels"
 
 
-class TwinKernels(KernelSet):
-    """The NumPy twins, as used where there is no compiler; also their oracle role in tests."""
+class ReferenceKernels(KernelSet):
+    """The NumPy references, as used where there is no compiler; also their oracle role in tests."""
 
     def load(self, package: str | None, name: str, real: str = "float") -> Module:
-        """The NumPy twin of a kernel file."""
-        return kernel_loader.load_twin(str(package), name, real)
+        """The NumPy reference of a kernel file."""
+        return kernel_loader.load_reference(str(package), name, real)
 
     def description(self) -> str:
         """Who compiles: nobody."""
-        return "NumPy twins"
+        return "NumPy references"
 
 
 class CudaKernels(KernelSet):

@@ -18,7 +18,7 @@ The text
     ``real`` is float or double as asked at loading, ``creal`` the complex number of it ({re, im}: a complex64 or
     complex128 array). ``RESTRICT`` promises that arrays do not overlap.
 
-The twin
+The reference
     ``kernels/<name>.py`` beside the text has a function of the same name for every kernel, called with
     ``(shape, *args)``, in NumPy. It is the oracle of the compiled one and runs where no compiler is found.
 
@@ -195,19 +195,19 @@ class CModule(Module):
         self._functions[signature.name](*shape, *(a.ctypes.data if isinstance(a, np.ndarray) else a for a in args))
 
 
-class TwinModule(Module):
-    """The NumPy twin of one kernel file."""
+class ReferenceModule(Module):
+    """The NumPy reference of one kernel file."""
 
     kind = "numpy"
 
     def __init__(self, package: str, name: str, real: str) -> None:
         super().__init__(package, name, real, np.ndarray)
-        self._twin = import_module(f"{package}.kernels.{name}")
+        self._reference = import_module(f"{package}.kernels.{name}")
 
     def _run(self, signature: Signature, shape: tuple[int, ...], args: list[Any]) -> None:
-        # C wraps integers and makes infinities silently; the twin does the same.
+        # C wraps integers and makes infinities silently; the reference does the same.
         with np.errstate(all="ignore"):
-            getattr(self._twin, signature.name)(shape, *args)
+            getattr(self._reference, signature.name)(shape, *args)
 
 
 @dataclass(frozen=True)
@@ -257,14 +257,14 @@ def signatures(text: str, real: str) -> dict[str, Signature]:
 
 @cache
 def load_c(package: str, name: str, real: str) -> Module:
-    """Compiled kernels of a file, or their NumPy twins (with one warning per process) where nothing compiles."""
+    """Compiled kernels of a file, or their NumPy references (with one warning per process) where nothing compiles."""
     found, text = compiler(), source(package, name)
     if found is None:
         _warn_once(
             "no C compiler found: NumPy runs instead of compiled kernels, several times slower; install gcc or "
             "clang (Debian: apt install gcc; conda: c-compiler)"
         )
-        return load_twin(package, name, real)
+        return load_reference(package, name, real)
     flags = (f"-Dreal={real}", *shlex.split(os.environ.get("EMDOSE_CFLAGS", "")))
     problem = ""
     for folder in (cache_folder, _temporary_folder):
@@ -278,13 +278,13 @@ def load_c(package: str, name: str, real: str) -> Module:
                 problem = problem or str(error)
                 break
     _warn_once(f"{found.path} cannot compile {name}.cuh ({problem}): NumPy runs instead, several times slower")
-    return load_twin(package, name, real)
+    return load_reference(package, name, real)
 
 
 @cache
-def load_twin(package: str, name: str, real: str) -> Module:
-    """NumPy twins of a kernel file."""
-    return TwinModule(package, name, real)
+def load_reference(package: str, name: str, real: str) -> Module:
+    """NumPy references of a kernel file."""
+    return ReferenceModule(package, name, real)
 
 
 @cache

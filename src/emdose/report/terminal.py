@@ -49,14 +49,14 @@ def say(console: Console, text: str, style: str = "") -> None:
 def summary(console: Console, data: Mapping[str, Any]) -> None:
     """The headline numbers, the limits, and how far they can be trusted."""
     if "ept" in data:
-        from emdose.scenarios.kinds.ept import terminal
+        from emdose.scenarios.kinds.ept import terminal as ept_terminal
 
-        terminal.summary(console, data)
+        ept_terminal.summary(console, data)
         return
     if "implant" in data:
-        from emdose.scenarios.kinds.implant_gradient import terminal
+        from emdose.scenarios.kinds.implant_gradient import terminal as implant_terminal
 
-        terminal.summary(console, data)
+        implant_terminal.summary(console, data)
         return
     rows = [quantity_row(name, entry) for name, entry in data["quantities"].items()]
     table(console, ("quantity", "value", "unit", "note"), rows, right=(1,), whole=(2,))

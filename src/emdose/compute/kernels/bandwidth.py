@@ -1,4 +1,4 @@
-"""NumPy twin of bandwidth.cuh."""
+"""NumPy reference of bandwidth.cuh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NumPy twin of basis.cuh."""
+"""NumPy reference of basis.cuh."""
 
 from __future__ import annotations
 

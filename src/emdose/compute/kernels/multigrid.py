@@ -1,4 +1,4 @@
-"""NumPy twin of multigrid.cuh."""
+"""NumPy reference of multigrid.cuh."""
 
 from __future__ import annotations
 

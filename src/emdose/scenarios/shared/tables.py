@@ -230,7 +230,7 @@ def _is_file(field: Any) -> bool:
 def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None) -> InputError:
     """One InputError for a failed validation: the first cause, the path of its key, and how many more there are."""
     details = error.errors(include_url=False)
-    # A mistyped key also leaves its right twin missing: tell the cause first.
+    # A mistyped key also leaves its right reference missing: tell the cause first.
     order = {"unknown_key": 0, "unknown_type": 1, "bad_value": 2, "missing_key": 3}
     first = min(details, key=lambda d: order.get(d["type"], 2))
     context = first.get("ctx", {})

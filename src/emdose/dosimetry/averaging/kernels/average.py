@@ -1,4 +1,4 @@
-"""NumPy twin of average.cuh: the same functions of one voxel, over arrays of voxels."""
+"""NumPy reference of average.cuh: the same functions of one voxel, over arrays of voxels."""
 
 from __future__ import annotations
 

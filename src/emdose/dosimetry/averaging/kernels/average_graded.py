@@ -1,4 +1,4 @@
-"""NumPy twin of average_graded.cuh: the same functions of one cube, over arrays of cubes."""
+"""NumPy reference of average_graded.cuh: the same functions of one cube, over arrays of cubes."""
 
 from __future__ import annotations
 

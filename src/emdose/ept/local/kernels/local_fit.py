@@ -1,4 +1,4 @@
-"""NumPy twins of local_fit.cuh, and what its arrays are.
+"""NumPy references of local_fit.cuh, and what its arrays are.
 
 Exponents are ordered by (a, b) of x^a y^b, then by c of z^c: the basis with total degree <= d, the moments with <= 2 d.
 

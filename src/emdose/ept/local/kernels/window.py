@@ -1,4 +1,4 @@
-"""NumPy twins of window.cuh."""
+"""NumPy references of window.cuh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NumPy twin of triangles.cuh."""
+"""NumPy reference of triangles.cuh."""
 
 from __future__ import annotations
 

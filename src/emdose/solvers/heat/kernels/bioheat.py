@@ -1,4 +1,4 @@
-"""NumPy twins of bioheat.cuh."""
+"""NumPy references of bioheat.cuh."""
 
 from __future__ import annotations
 

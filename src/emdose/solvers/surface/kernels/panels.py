@@ -1,4 +1,4 @@
-"""NumPy twin of panels.cuh."""
+"""NumPy reference of panels.cuh."""
 
 from __future__ import annotations
 

@@ -1,15 +1,15 @@
-"""NumPy twin of yee.cuh."""
+"""NumPy reference of yee.cuh."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from emdose.solvers.yee_engine.kernels.yee_lattice import PLAN, Twin, add_terms, branch_terms, face_terms
+from emdose.solvers.yee_engine.kernels.yee_lattice import PLAN, Reference, add_terms, branch_terms, face_terms
 
 Shape3 = tuple[int, int, int]
 
 
-def _twin(
+def _reference(
     shape: Shape3,
     stride: int,
     component: int,
@@ -25,7 +25,7 @@ def _twin(
     magnetic: int,
     factor: np.ndarray,
     layer: np.ndarray,
-) -> Twin:
+) -> Reference:
     values = dict(zip(("NX", "NY", "NZ"), shape, strict=True)) | {
         "STRIDE": stride,
         "PLANE": shape[1] * stride,
@@ -40,7 +40,7 @@ def _twin(
         "WIDEST": widest,
         **{f"PSI_{'EH'[magnetic]}{a}": p for a, p in zip("XYZ", psi, strict=True)},
     }
-    return Twin(np.array([values.get(name, 0) for name in PLAN]), factor, layer)
+    return Reference(np.array([values.get(name, 0) for name in PLAN]), factor, layer)
 
 
 def cells_e(
@@ -70,7 +70,7 @@ def cells_e(
     psi: np.ndarray,
 ) -> None:
     """E of one step from H, absorbing layers included."""
-    twin = _twin(
+    reference = _reference(
         shape,
         stride,
         component,
@@ -87,7 +87,7 @@ def cells_e(
         factor,
         layer,
     )
-    twin.update(0, e, h, ca, cb, ids16 if wide else ids8, psi)
+    reference.update(0, e, h, ca, cb, ids16 if wide else ids8, psi)
 
 
 def cells_h(
@@ -112,7 +112,7 @@ def cells_h(
     psi: np.ndarray,
 ) -> None:
     """H of one step from E, absorbing layers included."""
-    twin = _twin(
+    reference = _reference(
         shape,
         stride,
         component,
@@ -130,7 +130,7 @@ def cells_h(
         layer,
     )
     none = np.zeros(1, factor.dtype)
-    twin.update(1, h, e, none, none, np.zeros(0, np.uint8), psi)
+    reference.update(1, h, e, none, none, np.zeros(0, np.uint8), psi)
 
 
 def terms(

@@ -1,4 +1,4 @@
-"""What the NumPy twins of the Yee kernels share: whole-lattice updates and the terms of single entries."""
+"""What the NumPy references of the Yee kernels share: whole-lattice updates and the terms of single entries."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PLAN = (
 REGION_SIZE = 8
 
 
-class Twin:
+class Reference:
     """Fields and tables under the names of ``plan``."""
 
     def __init__(self, plan: np.ndarray, factor: np.ndarray, layer: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""NumPy twin of yee_pass.cuh."""
+"""NumPy reference of yee_pass.cuh."""
 
 from __future__ import annotations
 

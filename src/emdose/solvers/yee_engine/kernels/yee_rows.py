@@ -1,4 +1,4 @@
-"""NumPy twin of yee_rows.cuh."""
+"""NumPy reference of yee_rows.cuh."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""NumPy twin of yee_walk.cuh: whole steps over the whole lattice, whatever the order of the blocks."""
+"""NumPy reference of yee_walk.cuh: whole steps over the whole lattice, whatever the order of the blocks."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from emdose.solvers.yee_engine.kernels.yee_lattice import Twin, add_terms, branch_terms, face_terms
+from emdose.solvers.yee_engine.kernels.yee_lattice import Reference, add_terms, branch_terms, face_terms
 
 
 def walk(
@@ -50,26 +50,26 @@ def walk(
     record: np.ndarray,
 ) -> None:
     """Mode 0: E of one step, 1: H of it, 2: ``steps`` whole steps, 3: nothing, for 2 has done it."""
-    twin = Twin(plan, factor, layer)
-    ids = ids16 if twin.wide_ids else ids8
+    reference = Reference(plan, factor, layer)
+    ids = ids16 if reference.wide_ids else ids8
     bounds = first.reshape(4, -1)
     (e0, h0, f0, _), (e1, h1, f1, _) = (bounds[:, n].tolist() for n in (0, -1))
 
     def electric(n: int) -> None:
-        twin.update(0, e, h, ca, cb, ids, psi)
-        at = drive[n * twin.columns :]
+        reference.update(0, e, h, ca, cb, ids, psi)
+        at = drive[n * reference.columns :]
         add_terms(e0, e1, entry, term_row, column, coefficient, at, e)
-        place = n * twin.branches
+        place = n * reference.branches
         branch_terms(
-            twin.branches, path_row, path_edge, sign, path_gain, law, source[place:], state, e, record[2 * place :]
+            reference.branches, path_row, path_edge, sign, path_gain, law, source[place:], state, e, record[2 * place :]
         )
-        twin.fourier(0, e, phase, twin.first_step + n, dft)
+        reference.fourier(0, e, phase, reference.first_step + n, dft)
 
     def magnetic(n: int) -> None:
-        twin.update(1, h, e, ca, cb, ids, psi)
+        reference.update(1, h, e, ca, cb, ids, psi)
         face_terms(f0, f1, face, turn, face_gain, e, h)
-        add_terms(h0, h1, entry, term_row, column, coefficient, drive[n * twin.columns :], h)
-        twin.fourier(1, h, phase, twin.first_step + n, dft)
+        add_terms(h0, h1, entry, term_row, column, coefficient, drive[n * reference.columns :], h)
+        reference.fourier(1, h, phase, reference.first_step + n, dft)
 
     if mode == 0:
         electric(steps)

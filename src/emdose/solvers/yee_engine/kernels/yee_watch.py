@@ -1,4 +1,4 @@
-"""NumPy twin of yee_watch.cuh."""
+"""NumPy reference of yee_watch.cuh."""
 
 from __future__ import annotations
 

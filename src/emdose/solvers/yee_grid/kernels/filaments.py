@@ -1,4 +1,4 @@
-"""NumPy twin of filaments.cuh."""
+"""NumPy reference of filaments.cuh."""
 
 from __future__ import annotations
 

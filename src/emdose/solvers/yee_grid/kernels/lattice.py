@@ -1,4 +1,4 @@
-"""NumPy twin of lattice.cuh."""
+"""NumPy reference of lattice.cuh."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NumPy twin of cut_faces.cuh."""
+"""NumPy reference of cut_faces.cuh."""
 
 from __future__ import annotations
 

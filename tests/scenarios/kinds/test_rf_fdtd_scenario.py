@@ -7,8 +7,8 @@ import re
 
 import numpy as np
 import pytest
-
 from command_line import call, one_line
+
 from emdose import scenarios
 from emdose.cli.progress import plan_line
 from emdose.errors import ConvergenceError, EmdoseWarning

@@ -1,4 +1,4 @@
-"""Every kernel file: the compiled text against its NumPy twin, warnings, sanitizers, CUDA without a device."""
+"""Every kernel file: the compiled text against its NumPy reference, warnings, sanitizers, CUDA without a device."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ import inspect
 import os
 import subprocess
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
+import kernel_exercise as exercise
 import numpy as np
 import pytest
 
 from emdose.compute import backend, kernel_loader
-
-HERE = Path(__file__).parent
-_spec = spec_from_file_location("kernel_exercise", HERE / "exercise.py")
-exercise = module_from_spec(_spec)
-_spec.loader.exec_module(exercise)
 
 FILES = sorted(exercise.PACKAGES)
 EXERCISED = sorted(exercise.EXERCISES)
@@ -28,7 +23,7 @@ RUN = [(name, real) for name in EXERCISED for real in exercise.reals(name)]
 # A second body for the CPU, which a GPU can compile but has no use for: its registers do not matter.
 CPU_ONLY = {"yee_walk"}
 
-# Largest difference from the twin, of the largest value; where nothing is said, rounding. Filaments: the compiled text
+# Largest difference from the reference, of the largest value; else rounding. Filaments: the compiled text
 # takes fewer Gauss points at a distance, see FAR in it.
 ACCURACY = {"filaments": 1e-6}
 
@@ -36,11 +31,11 @@ needs_compiler = pytest.mark.skipif(kernel_loader.compiler() is None, reason="ne
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_kernel_has_a_twin_that_takes_its_arguments(name: str) -> None:
-    """A kernel file without an exercise here is compared with its twin where it is used."""
-    twin = importlib.import_module(f"{exercise.PACKAGES[name]}.kernels.{name}")
+def test_every_kernel_has_a_reference_that_takes_its_arguments(name: str) -> None:
+    """A kernel file without an exercise here is compared with its reference where it is used."""
+    reference = importlib.import_module(f"{exercise.PACKAGES[name]}.kernels.{name}")
     for kernel, signature in kernel_loader.signatures(exercise.source(name), "double").items():
-        inspect.signature(getattr(twin, kernel)).bind("shape", *signature.parameters)
+        inspect.signature(getattr(reference, kernel)).bind("shape", *signature.parameters)
 
 
 def test_exercises_are_of_kernel_files() -> None:
@@ -49,15 +44,15 @@ def test_exercises_are_of_kernel_files() -> None:
 
 @needs_compiler
 @pytest.mark.parametrize(("name", "real"), RUN)
-def test_compiled_kernels_equal_their_twins(
-    name: str, real: str, twin_backend: backend.Backend, monkeypatch: pytest.MonkeyPatch
+def test_compiled_kernels_equal_their_references(
+    name: str, real: str, reference_backend: backend.Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Oracle: the NumPy twin; whole numbers exactly, the rest to rounding."""
+    """Oracle: the NumPy reference; whole numbers exactly, the rest to rounding."""
     monkeypatch.setenv("EMDOSE_THREADS", "2")  # calls that depend on each other would show
     compiled, kind = exercise.run(backend.get("cpu").kernels, name, real)
-    twin, twin_kind = exercise.run(twin_backend.kernels, name, real)
-    assert (kind, twin_kind) == ("c", "numpy")
-    _assert_same(compiled, twin, ACCURACY.get(name, 0.0))
+    reference, reference_kind = exercise.run(reference_backend.kernels, name, real)
+    assert (kind, reference_kind) == ("c", "numpy")
+    _assert_same(compiled, reference, ACCURACY.get(name, 0.0))
 
 
 def _assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], accuracy: float) -> None:
@@ -114,7 +109,7 @@ def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
         "EMDOSE_THREADS": "2",
     }
     run = subprocess.run(
-        [sys.executable, str(HERE / "exercise.py")],
+        [sys.executable, str(Path(exercise.__file__))],
         env=environment,
         capture_output=True,
         text=True,

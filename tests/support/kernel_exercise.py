@@ -1,7 +1,7 @@
 """Every kernel of every file, launched once on small random input, by a given loader.
 
-Used by the tests that compare the compiled kernels with their NumPy twins and, as a script, under the sanitizers of
-gcc: ``python exercise.py`` compiles with the flags in EMDOSE_CFLAGS and runs all of them.
+Used by the tests that compare the compiled kernels with their references and, as a script, under the sanitizers of
+gcc: ``python kernel_exercise.py`` compiles with the flags in EMDOSE_CFLAGS and runs all of them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The engine's kernels and schedules: compiled text against the twin, blocks in time against plain steps, restart."""
+"""The engine's kernels and schedules: compiled against reference, blocks in time against plain steps, restart."""
 
 from __future__ import annotations
 
@@ -80,15 +80,15 @@ def run(problem: YeeProblem, be: backend.Backend, schedule: type, dtype: str, **
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_compiled_engine_equals_its_twin(case: str, dtype: str, twin_backend: backend.Backend) -> None:
-    """Oracle: the NumPy twin, to rounding; and the energy that both report."""
+def test_compiled_engine_equals_its_reference(case: str, dtype: str, reference_backend: backend.Backend) -> None:
+    """Oracle: the NumPy reference, to rounding; and the energy that both report."""
     problem, cpu = everything(**CASES[case]), backend.get("cpu")
-    twin, compiled = run(problem, twin_backend, Walk, dtype), run(problem, cpu, Walk, dtype)
+    reference, compiled = run(problem, reference_backend, Walk, dtype), run(problem, cpu, Walk, dtype)
     rounding = 2e-6 if dtype == "float32" else 1e-13
     for name in RESULTS:
-        found, expected = getattr(compiled.tables, name), getattr(twin.tables, name)
+        found, expected = getattr(compiled.tables, name), getattr(reference.tables, name)
         np.testing.assert_allclose(found, expected, rtol=0, atol=rounding * np.abs(expected).max(), err_msg=name)
-    assert compiled.energy() == pytest.approx(twin.energy(), rel=10 * rounding)
+    assert compiled.energy() == pytest.approx(reference.energy(), rel=10 * rounding)
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import h5py
 import numpy as np
 import pytest
-
 from command_line import call, one_line
+
 from emdose.scenarios.shared import toml
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 

@@ -1,4 +1,4 @@
-"""Charge boundary elements: closed forms for spheres, shells, ellipsoids; a dense solve; the NumPy twins."""
+"""Charge boundary elements: closed forms for spheres, shells, ellipsoids; a dense solve; the NumPy references."""
 
 from __future__ import annotations
 
@@ -91,16 +91,16 @@ def test_gmres_is_a_dense_direct_solve() -> None:
             assert np.abs(found.density[:, own] @ surface.areas[own]).max() < 1e-9
 
 
-def test_both_precisions_and_the_twins_agree(twin_backend) -> None:
-    """Oracles: double precision; the NumPy twins."""
+def test_both_precisions_and_the_references_agree(reference_backend) -> None:
+    """Oracles: double precision; the NumPy references."""
     surface = _shells(2, [1.0])
     b = surface.normals.T.copy()
-    exact, single, twin = (
+    exact, single, reference = (
         ChargeOperator(surface, 0.9, be, real).solve(b, tolerance=1e-6).density
-        for be, real in ((BE, "double"), (BE, "float"), (twin_backend, "double"))
+        for be, real in ((BE, "double"), (BE, "float"), (reference_backend, "double"))
     )
     np.testing.assert_allclose(single, exact, atol=2e-5)
-    np.testing.assert_allclose(twin, exact, atol=1e-9)
+    np.testing.assert_allclose(reference, exact, atol=1e-9)
 
 
 def test_permeable_ellipsoid_has_the_demagnetised_field_inside() -> None:

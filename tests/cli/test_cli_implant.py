@@ -8,8 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
-
 from command_line import call, one_line
+
 from emdose.models.implants import shapes
 from emdose.scenarios.kinds.implant_gradient import tensor_files
 from emdose.scenarios.shared import toml

@@ -23,7 +23,7 @@ from emdose.io.maps.maps3d import read_map
 from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
-LAYERED = Path(__file__).parents[1] / "data" / "eptlib_layered.h5"
+LAYERED = Path(__file__).parents[2] / "data" / "eptlib_layered.h5"
 CYLINDER = LayeredCylinder([0.03, 0.055], [52.0, 70.0], [0.35, 0.9], 128e6)
 
 

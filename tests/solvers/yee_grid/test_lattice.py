@@ -100,12 +100,12 @@ def test_slabs_do_not_matter(monkeypatch):
 
 
 @pytest.mark.parametrize("dtype", [np.complex64, np.complex128])
-def test_kernel_equals_twin(dtype, twin_backend):
-    # Oracle: the NumPy twin.
+def test_kernel_equals_reference(dtype, reference_backend):
+    # Oracle: the NumPy reference.
     rng = np.random.default_rng(2)
     J = (rng.normal(size=(2, 3, 7, 6, 9)) + 1j * rng.normal(size=(2, 3, 7, 6, 9))).astype(dtype)
     results = []
-    for be in (BE, twin_backend):
+    for be in (BE, reference_backend):
         conv = Convolution((7, 6, 9), (9, 8, 9), (1, 1, 0), 5e-3, 6.0, be, dtype)
         results.append((conv.scattered(J), conv.potential(J)))
     for a, b in zip(*results, strict=True):

@@ -242,13 +242,13 @@ def test_batches_of_triangles(monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_allclose(parts.face_fraction, whole.face_fraction, atol=1e-6)
 
 
-def test_kernels_and_twins_agree_on_an_implant(twin_backend) -> None:
-    """Oracle: the NumPy twin, through the whole of voxelise."""
+def test_kernels_and_references_agree_on_an_implant(reference_backend) -> None:
+    """Oracle: the NumPy reference, through the whole of voxelise."""
     implant = em.implants.ring(0.01, 0.003, around=24, across=8).rotated(40, (1, 1, 0))
     from unittest.mock import patch
 
     compiled = voxelise(implant, 1e-3)
-    with patch("emdose.compute.backend.get", return_value=twin_backend):
-        twin = voxelise(implant, 1e-3)
-    np.testing.assert_allclose(twin.fraction, compiled.fraction, atol=1e-6)
-    np.testing.assert_allclose(twin.face_fraction, compiled.face_fraction, atol=1e-6)
+    with patch("emdose.compute.backend.get", return_value=reference_backend):
+        reference = voxelise(implant, 1e-3)
+    np.testing.assert_allclose(reference.fraction, compiled.fraction, atol=1e-6)
+    np.testing.assert_allclose(reference.face_fraction, compiled.face_fraction, atol=1e-6)

@@ -65,7 +65,7 @@ def test_example_script_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
     pytest.importorskip("nilearn")
     monkeypatch.chdir(tmp_path)
-    script = Path(__file__).resolve().parents[2] / "examples" / "real_head_mni152.py"
+    script = Path(__file__).resolve().parents[3] / "examples" / "real_head_mni152.py"
     got = runpy.run_path(str(script), run_name="__main__")
     mean = got["fields"].power.power()["absorbed_W"] / got["head"].mass_kg
     assert got["sar"].value.max() > got["average"].value.max() > mean

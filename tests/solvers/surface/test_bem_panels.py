@@ -86,21 +86,21 @@ def test_potential_and_flux_of_a_uniformly_charged_sphere(level: int) -> None:
     assert np.abs(field - expected).max() < 0.25 / 4**level
 
 
-def test_sums_are_symmetric_and_agree_in_both_precisions(twin_backend) -> None:
-    """Oracles: reciprocity of two charge distributions; double precision; the NumPy twins."""
+def test_sums_are_symmetric_and_agree_in_both_precisions(reference_backend) -> None:
+    """Oracles: reciprocity of two charge distributions; double precision; the NumPy references."""
     surface = Surface(*torus(0.03, 0.01, 24, 10))
     rng = np.random.default_rng(2)
     q = rng.normal(size=(10, len(surface.areas)))
     operators = [
         PanelSums(surface, be, "potential", real=real)
-        for be, real in ((BE, "double"), (BE, "float"), (twin_backend, "double"))
+        for be, real in ((BE, "double"), (BE, "float"), (reference_backend, "double"))
     ]
-    exact, single, twin = (P(q) for P in operators)
+    exact, single, reference = (P(q) for P in operators)
     reciprocal = (exact * surface.areas) @ q.T
     # Not exact where triangles of different size are far from each other: the moment is that of the source.
     np.testing.assert_allclose(reciprocal, reciprocal.T, atol=2e-3 * np.abs(reciprocal).max())
     np.testing.assert_allclose(single, exact, atol=2e-6 * np.abs(exact).max())
-    np.testing.assert_allclose(twin, exact, atol=1e-12 * np.abs(exact).max())
+    np.testing.assert_allclose(reference, exact, atol=1e-12 * np.abs(exact).max())
 
 
 def test_topology_and_cycles_of_a_ring() -> None:

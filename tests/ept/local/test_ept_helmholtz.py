@@ -18,7 +18,7 @@ from emdose.io.maps.b1 import read_b1
 from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder, standing_b1plus
 
-DATA = Path(__file__).resolve().parents[1] / "data" / "eptlib_layered.h5"
+DATA = Path(__file__).resolve().parents[2] / "data" / "eptlib_layered.h5"
 SHAPES = {0: "cross", 1: "ellipsoid", 2: "cuboid"}
 PLAIN = [
     "complex_cross_r1",
@@ -280,10 +280,10 @@ def test_data_that_do_not_suit_the_method(homogeneous: Case) -> None:
 @pytest.mark.parametrize("settings", [Helmholtz(radius=2), Helmholtz("ellipsoid", 3, support="window")])
 def test_without_a_compiler(settings: Helmholtz, homogeneous: Case) -> None:
     """Oracle: the compiled kernels; NumPy runs where there is no compiler."""
-    from emdose.compute.backend import Backend, TwinKernels
+    from emdose.compute.backend import Backend, ReferenceKernels
 
     b1 = homogeneous.noisy(100, 5)
     compiled = settings.reconstruct(b1, "cpu").maps()
-    twins = settings.reconstruct(b1, Backend("cpu", np, TwinKernels())).maps()
+    references = settings.reconstruct(b1, Backend("cpu", np, ReferenceKernels())).maps()
     for name, values in compiled.items():
-        np.testing.assert_allclose(twins[name], values, rtol=1e-6, atol=1e-8 * np.nanmax(np.abs(values)))
+        np.testing.assert_allclose(references[name], values, rtol=1e-6, atol=1e-8 * np.nanmax(np.abs(values)))

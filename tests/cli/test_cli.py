@@ -12,8 +12,8 @@ import warnings
 from pathlib import Path
 
 import pytest
-
 from command_line import call, one_line
+
 from emdose import __version__
 from emdose.cli.progress import RunProgress, duration, plan_line, remaining, size, solved_share
 from emdose.compute.backend import Backend
