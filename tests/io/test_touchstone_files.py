@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -62,3 +64,24 @@ def test_bad_files_are_one_clear_line(tmp_path, monkeypatch):
         write_touchstone(random_network(2), tmp_path / "c")
     assert not [p for p in tmp_path.iterdir() if p.suffix == ".s2p" and p.stem == "c"]
     assert not list(tmp_path.glob(".c*"))
+
+
+class _Command:
+    """What unpickling it runs: the file it makes is the trace."""
+
+    def __init__(self, trace: Path) -> None:
+        self.trace = trace
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.trace),)
+
+
+def test_a_pickle_that_calls_itself_touchstone_runs_nothing(tmp_path: Path) -> None:
+    """Oracle: the trace that the pickle leaves when it is loaded, which it does when asked to directly."""
+    path = tmp_path / "match.s2p"
+    path.write_bytes(pickle.dumps(_Command(tmp_path / "trace")))
+    with pytest.raises(em.InputError, match="expected a Touchstone file"):
+        read_touchstone(path)
+    assert not (tmp_path / "trace").exists()
+    pickle.loads(path.read_bytes())
+    assert (tmp_path / "trace").exists()

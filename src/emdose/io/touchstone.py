@@ -84,7 +84,10 @@ def read_touchstone(path: Path | str) -> Network:
     import skrf
 
     try:
-        return Network.from_skrf(skrf.Network(str(path)))
+        # The constructor of skrf.Network tries to unpickle a file first, which runs whatever it says; this parses text.
+        network = skrf.Network(name=path.stem)
+        network.read_touchstone(str(path))
+        return Network.from_skrf(network)
     except InputError as error:
         raise InputError(
             error.problem, file=path, field=error.field, found=error.found, expected=error.expected
