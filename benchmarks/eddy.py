@@ -20,7 +20,7 @@ import emdose as em
 from emdose.compute import backend
 from emdose.models.implants import shapes
 from emdose.solvers.eddy.run import voxels_of
-from emdose.solvers.eddy.voxels.branches import network
+from emdose.solvers.eddy.voxels.branches import branch_network
 from emdose.solvers.eddy.voxels.operator import EddyOperator
 from emdose.validation.closed_forms.eddy_sphere import sphere_power
 
@@ -77,8 +77,8 @@ def hip(spacing_m: float, be: backend.Backend) -> dict[str, Any]:
         **tensor.provenance["engines"]["voxel"],
         "seconds": round(seconds, 2),
         "timing_s": tensor.provenance["timing_s"],
-        "planned_seconds": round(planned["seconds"], 1),
-        "planned_GiB": round(planned["bytes"] / 2**30, 2),
+        "planned_seconds": round(planned.seconds, 1),
+        "planned_GiB": round(planned.bytes / 2**30, 2),
         "peak_resident_GiB": round(memory / 2**30, 2),
         "seconds_per_waveform_or_orientation": round(min(again), 4),
         "residual": float(tensor.residual.max()),
@@ -89,7 +89,7 @@ def hip(spacing_m: float, be: backend.Backend) -> dict[str, Any]:
 
 def pieces(spacing_m: float, be: backend.Backend) -> dict[str, Any]:
     """One product with the inductances and one projection, for three sources."""
-    net = network(voxels_of(em.EddyCurrent(spacing_m=spacing_m), shapes.hip()))
+    net = branch_network(voxels_of(em.EddyCurrent(spacing_m=spacing_m), shapes.hip()))
     op = EddyOperator(net, be, "float32", 1e-5)
     x = be.asarray(np.random.default_rng(0).normal(size=(3, len(net.branches))).astype(np.float32))
     out: dict[str, Any] = {"shape": list(net.shape), "fft_shape": list(op.inductance.convolution.big)}

@@ -21,7 +21,7 @@ import numpy as np
 
 import emdose as em
 from emdose.compute import backend
-from emdose.solvers.vie.problem import Problem
+from emdose.solvers.vie.problem import VieProblem
 from emdose.validation.cases.volume_integral import edge_errors, solve_sphere
 
 
@@ -40,7 +40,7 @@ def median_ms(function: Callable[[], Any], be: backend.Backend, repeats: int) ->
 def product(spacing_m: float, be: backend.Backend, repeats: int, coil: Any) -> dict[str, Any]:
     exposure = em.Exposure(em.phantoms.layered_head(spacing_m=spacing_m), coil, 127.74e6)
     begin = time.perf_counter()
-    problem = Problem(em.Vie(), exposure, be)
+    problem = VieProblem(em.Vie(), exposure, be)
     be.synchronize()
     setup = time.perf_counter() - begin
     ports = list(range(len(coil.ports))) if be.name == "cuda" else [0]

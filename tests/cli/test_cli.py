@@ -9,17 +9,21 @@ import subprocess
 import sys
 import time
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from command_line import call, one_line
 
 from emdose import __version__
-from emdose.cli.progress import RunProgress, duration, plan_line, remaining, size, solved_share
+from emdose.cli.progress import RunProgress, remaining
 from emdose.compute.backend import Backend
 from emdose.errors import EmdoseWarning, OutputError
 from emdose.io.disk import run_files
 from emdose.scenarios import bundled_names
+from emdose.scenarios.job import Claimed, JobPlan, Planned
+from emdose.solvers.running import Done, March, Setup, Stage, Step, TimeStep
+from emdose.solvers.vie.problem import ViePlan
 
 SMALL = """
 [scenario]
@@ -413,10 +417,10 @@ def slow_run(folder, *more):
     code = (
         "import signal, sys, time\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # background jobs of a shell ignore it
-        "from emdose.io.disk.checkpoint import PortCheckpoint\n"
-        "save = PortCheckpoint.save\n"
-        "def slow(self, port, J):\n    save(self, port, J)\n    time.sleep(120)\n"
-        "PortCheckpoint.save = slow\n"
+        "from emdose.io.disk.checkpoint import FolderCheckpoint\n"
+        "save = FolderCheckpoint.save\n"
+        "def slow(self, name, arrays):\n    save(self, name, arrays)\n    time.sleep(120)\n"
+        "FolderCheckpoint.save = slow\n"
         "from emdose.cli import main\n"
         "main(sys.argv[1:])\n"
     )
@@ -528,31 +532,37 @@ def test_reader_of_a_pipe_goes_away():
 
 
 # ---- progress ------------------------------------------------------------------------------------------------------
+PLAN = ViePlan(
+    bytes=2**31,
+    seconds=100.0,
+    size=5,
+    device="cpu",
+    shape=(2, 3, 4),
+    ports=2,
+    fft_shape=(8, 8, 8),
+    method="gmres",
+    ports_at_once=1,
+)
+
+
 def test_progress_in_a_terminal():
     # Oracle: a recorded terminal shows stage, port, residual, goal and time left.
     from rich.console import Console
 
     console = Console(force_terminal=True, width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with RunProgress(console) as progress:
-        progress({"stage": "claimed", "name": "x", "folder": "out", "ports": (0, 1)})
-        progress(
-            {
-                "stage": "plan",
-                "shape": (2, 3, 4),
-                "unknowns": 5,
-                "ports": 2,
-                "device": "cpu",
-                "bytes": 2**31,
-                "seconds": 100.0,
-            }
-        )
-        progress({"stage": "port", "port": 0, "ports": 2, "residual": 1.0, "tolerance": 1e-4})
-        progress._solving_since -= 10.0
-        progress({"stage": "port", "port": 1, "ports": 2, "residual": 1e-2, "tolerance": 1e-4})
+        progress(Claimed(name="x", folder=Path("out"), kept=(0, 1)))
+        progress(Stage(stage="phantom"))
+        assert not progress._bar.tasks[0].fields["note"]
+        progress(Planned(plan=JobPlan(device="cpu", solution=PLAN)))
+        port = Step(stage="port", name="a", count=2, step=0, residual=1.0, tolerance=1e-4)
+        progress(port)
+        progress._since -= 10.0
+        progress(replace(port, name="b", index=1, step=7, residual=1e-2))
         bar = progress._bar.tasks[0]
     assert bar.description == "solving port 2 of 2"
     assert bar.completed == pytest.approx(0.75)
-    assert bar.fields["note"] == "residual 1.0e-02 (goal 1e-04), about 3 s left"
+    assert bar.fields["note"] == "step 7, residual 1.0e-02 (goal 1e-04), about 3 s left"
     shown = console.export_text()
     assert "going on with 2 solved ports" in shown
     assert "2 x 3 x 4 voxels" in shown
@@ -560,15 +570,43 @@ def test_progress_in_a_terminal():
 
 def test_estimates():
     # Oracle: arithmetic.
-    assert solved_share(1.0, 1e-4) == 0.0
-    assert solved_share(1e-2, 1e-4) == pytest.approx(0.5)
-    assert solved_share(1e-9, 1e-4) == solved_share(0.0, 1e-4) == 1.0
     assert remaining(10.0, 0.25, 0.75) == pytest.approx(30.0)
     assert remaining(10.0, 0.0, 1.0) is None
-    assert [duration(s) for s in (0.1, 89, 120, 5400, 7800)] == ["1 s", "89 s", "2 min", "1 h 30 min", "2 h 10 min"]
-    assert [size(b) for b in (2**20, 3 * 2**30)] == ["1 MiB", "3 GiB"]
-    plan = {"shape": (1, 2, 3), "unknowns": 4, "ports": 1, "device": "cpu", "bytes": 2**20, "seconds": 1}
-    assert plan_line(plan) == "plan: 1 x 2 x 3 voxels, 4 unknowns, 1 port on cpu; about 1 MiB and 1 s to solve"
+
+
+def test_every_event_is_shown():
+    # Oracle: a recorded terminal; a stage that nobody has put in words goes by its own name.
+    from rich.console import Console
+
+    console = Console(width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    with RunProgress(console) as progress:
+        progress(Claimed(name="x", folder=Path("out")))
+        progress(Planned(plan=JobPlan(device="cpu", then="2 methods of reconstruction")))
+        progress(Setup())
+        progress(
+            TimeStep(
+                stage="port",
+                name="a",
+                step=5,
+                steps=10,
+                residual=0.1,
+                tolerance=1e-3,
+                energy_dB=-20.0,
+                cells_per_s=3e8,
+                eta_s=9.0,
+            )
+        )
+        progress(March(stage="heat", name="the body", time_s=3.0, duration_s=60.0, final=False))
+        progress(Stage(stage="thinking", name="it over", index=1, count=3))
+        progress(Done())
+    assert console.export_text().splitlines() == [
+        "x: results go to out",
+        "plan: 2 methods of reconstruction on cpu",
+        "setting up the equations",
+        "solving port 1 of 1: step 5 of 10, energy -20 dB, residual 1.0e-01 (goal 1e-03), 300 Mcells/s, about 9 s left",
+        "choosing time steps: the body: 3 of 60 s",
+        "thinking: it over, 2 of 3",
+    ]
 
 
 def test_names_are_not_markup(capsys):

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from memory_checkpoint import Memory
 
 from emdose.compute import backend
 from emdose.errors import ConvergenceError, ResourceError
@@ -14,6 +15,7 @@ from emdose.models.bodies.tissues import Constant, Tissue
 from emdose.models.coils.ideal import Birdcage, PlaneWave, Shield
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
+from emdose.solvers.running import Done, Event, Step
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.incident import incident_B, incident_E
 
@@ -44,34 +46,20 @@ def _same(found: Fields, expected: Fields, tolerance: float) -> None:
     assert found.convergence["unknowns"] == expected.convergence["unknowns"]
 
 
-class Memory:
-    """A checkpoint in memory."""
-
-    def __init__(self) -> None:
-        self.kept: dict[int, np.ndarray] = {}
-
-    def load(self, port: int) -> np.ndarray | None:
-        return self.kept.get(port)
-
-    def save(self, port: int, J: np.ndarray) -> None:
-        assert type(J) is np.ndarray
-        self.kept[port] = J
-
-
 @pytest.mark.parametrize("method", ["gmres", "cocr", "bicgstab"])
 @pytest.mark.parametrize(("dtype", "tolerance", "rounding"), [("complex64", 1e-5, 2e-4), ("complex128", 1e-9, COIL)])
 def test_solution(
     exposure: Exposure, cuda: backend.Backend, method: str, dtype: str, tolerance: float, rounding: float
 ) -> None:
     solver, memory = Vie(tolerance=tolerance, dtype=dtype, method=method, restart=10), Memory()
-    events: list[dict] = []
+    events: list[Event] = []
     planned = solver.plan(exposure, cuda)
-    assert (planned["device"], planned["ports_at_once"]) == ("cuda", 2)
+    assert (planned.device, planned.ports_at_once) == ("cuda", 2)
     found = solver.solve(exposure, cuda, progress=events.append, checkpoint=memory)
     _same(found, solver.solve(exposure, "cpu"), rounding)
     assert found.provenance["device"]["device"] == "cuda"
-    assert [e["stage"] for e in events[:: len(events) - 1]] == ["setup", "done"]
-    assert all(type(e["residual"]) is float for e in events)
+    assert [e.stage for e in events[:: len(events) - 1]] == ["setup", "done"]
+    assert all(type(e.residual) is float for e in events if isinstance(e, Step | Done))
     again = solver.solve(exposure, cuda, checkpoint=memory)
     assert again.convergence["resumed"] == [True, True]
     _same(again, found, rounding)

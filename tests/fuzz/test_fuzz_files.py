@@ -14,7 +14,7 @@ import emdose as em
 from emdose import scenarios
 from emdose.errors import EmdoseError, EmdoseWarning
 from emdose.io import read_labels, read_phantom, read_tissues
-from emdose.io.disk.checkpoint import PortCheckpoint
+from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.shared import toml
 
@@ -62,7 +62,7 @@ def good(tmp_path_factory):
     (folder / "tissues.toml").write_text(
         "[my_gel]\nrelative_permittivity = 50\nconductivity_S_m = 0.5\ndensity_kg_m3 = 1000\n"
     )
-    PortCheckpoint(folder / "checkpoint", "key").save(0, np.ones((3, 4, 4, 4), np.complex64))
+    FolderCheckpoint(folder / "checkpoint", "key").save("port-0000", {"J": np.ones((3, 4, 4, 4), np.complex64)})
     small = {
         "scenario": {"kind": "rf"},
         "phantom": {"type": "sphere", "radius_m": 0.04, "spacing_m": 20e-3},
@@ -150,7 +150,7 @@ def reader(folder, name):
         "labels.csv": lambda: read_phantom(folder / "body.nii", labels) and read_labels(labels),
         "tissues.csv": lambda: read_tissues(folder / "tissues.csv"),
         "tissues.toml": lambda: read_tissues(folder / "tissues.toml"),
-        "checkpoint": lambda: PortCheckpoint(folder / "checkpoint", "key").load(0),
+        "checkpoint": lambda: FolderCheckpoint(folder / "checkpoint", "key").load("port-0000"),
         "summary.json": lambda: rf_result.read_result(folder / "result"),
         "result.h5": lambda: rf_result.read_result(folder / "result"),
     }

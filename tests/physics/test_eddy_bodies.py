@@ -14,7 +14,7 @@ from emdose.models.implants import shapes
 from emdose.models.implants.implant import rotation_matrix
 from emdose.models.implants.voxels import VoxelImplant, voxelise
 from emdose.solvers.eddy.engines import skin_depth
-from emdose.solvers.eddy.sources import SLOPES, linear_potential
+from emdose.solvers.eddy.voxels.sources import SLOPES, linear_potential
 from emdose.solvers.results.power_tensor import LINEAR
 from emdose.validation.closed_forms import eddy_cylinder, eddy_low_frequency, eddy_sphere
 

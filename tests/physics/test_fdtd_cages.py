@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from memory_checkpoint import Memory
 
 from emdose.circuits.unloaded import coil_modes
 from emdose.compute import backend
@@ -13,9 +14,10 @@ from emdose.models import bodies
 from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd import run as fdtd_run
-from emdose.solvers.fdtd.problem import Problem
+from emdose.solvers.fdtd.problem import FdtdProblem
 from emdose.solvers.fdtd.run import NETWORK_WEIGHT, Reporter, Run, run_all
 from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.running import Event
 from emdose.validation.cases.volume_integral import gel
 from emdose.validation.closed_forms.ladder import ladder_modes
 
@@ -30,8 +32,8 @@ def cage(kind: str, rungs: int = 4, step: float = 12.5e-3, **options) -> Exposur
     return Exposure(body, BirdcageCoil(kind, rungs, **size), F)
 
 
-def first_run(exposure: Exposure, **options) -> tuple[Problem, Run]:
-    problem = Problem(Fdtd(**QUICK, **options), exposure, backend.get("cpu"), np.linspace(0.8 * F, 1.2 * F, 5))
+def first_run(exposure: Exposure, **options) -> tuple[FdtdProblem, Run]:
+    problem = FdtdProblem(Fdtd(**QUICK, **options), exposure, backend.get("cpu"), np.linspace(0.8 * F, 1.2 * F, 5))
     problem.excitations = problem.excitations[:1]
     return problem, run_all(problem, Reporter(None, problem, problem.plan()), None, {})[0]
 
@@ -107,19 +109,6 @@ def test_spectrum_of_a_shielded_low_pass_cage():
     assert abs(modes.min() / quasi.min() - 1) < 0.1
 
 
-class Memory:
-    """A checkpoint without files."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, dict[str, np.ndarray]] = {}
-
-    def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
-        return dict(self.kept[name]) if name in self.kept else None
-
-    def save_arrays(self, name: str, arrays) -> None:
-        self.kept[name] = {k: np.array(v) for k, v in arrays.items()}
-
-
 def test_a_resumed_network_gives_the_same_bits():
     # Oracle: the run that was not interrupted; the second is stopped where sums of several windows are kept already.
     coil = CapacitorLoop(size_m=(0.08, 0.08), capacitors=2, centre_m=(0, 0, 0.06), gap_m=0.01)
@@ -127,8 +116,8 @@ def test_a_resumed_network_gives_the_same_bits():
     solver = Fdtd(**QUICK, checkpoint_s=1e-9)
     whole, kept = solver.cosimulate(exposure, [F], device="cpu"), Memory()
 
-    def stop(event: dict) -> None:
-        if event["stage"] == "port" and event["port"] == 1 and event["step"] > 0.85 * whole.parts[1][0].steps:
+    def stop(event: Event) -> None:
+        if event.stage == "port" and event.index == 1 and event.step > 0.85 * whole.parts[1][0].steps:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -14,7 +14,7 @@ import emdose as em
 from emdose import scenarios
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.io.disk import atomic, run_files
-from emdose.io.disk.checkpoint import PortCheckpoint
+from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.scenarios.kinds.rf import job
 from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.kinds.rf.recheck import recheck
@@ -230,7 +230,7 @@ class StopError(Exception):
 
 def stop_after(port):
     def progress(event):
-        if event["stage"] == "port" and event["port"] > port:
+        if event.stage == "port" and event.index > port:
             raise StopError
 
     return progress
@@ -527,10 +527,9 @@ def test_checkpoint_is_keyed_by_the_scenario(small, write, tmp_path):
     file, out = write(small), tmp_path / "out"
     with pytest.raises(StopError):
         run(file, out, progress=stop_after(0))
-    PortCheckpoint(out / "checkpoint", "other").save(
-        0, PortCheckpoint(out / "checkpoint", scenarios.load(file).sha256).load(0)
-    )
-    with pytest.warns(EmdoseWarning, match="another scenario"):
-        outcome = run(file, out, resume=True)
-    assert [p["resumed"] for p in outcome.summary["convergence"]["ports"]] == [False, False]
+    kept = FolderCheckpoint(out / "checkpoint", scenarios.load(file).sha256).load("port-0000")
+    FolderCheckpoint(out / "checkpoint", "other").save("port-0000", kept)
+    with pytest.raises(InputError, match="checkpoint of another scenario"):
+        run(file, out, resume=True)
+    assert FolderCheckpoint(out / "checkpoint", "other").load("port-0000").keys() == {"J"}
     assert toml.read(out / "scenario.lock.toml")["scenario"]["sha256"] == scenarios.load(file).sha256

@@ -192,8 +192,8 @@ def ept(
 @app.command()
 def devices() -> int:
     """Print what emdose found to compute with: processor, GPU, compiler, memory, bandwidth."""
-    from emdose.cli.progress import size
     from emdose.compute import backend
+    from emdose.solvers.running import size
 
     chosen = backend.get("auto").name
     for name, trouble in backend.available().items():
@@ -235,10 +235,10 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
         _say_again(heard)
-        raise Interrupted(f"interrupted; {_how_to_go_on(_solved_ports(out), _noun(scenario))}") from None
+        raise Interrupted(f"interrupted; {_how_to_go_on(_kept_parts(out), _noun(scenario))}") from None
     except OutputError as error:
         _say_again(heard)
-        kept = _solved_ports(out)
+        kept = _kept_parts(out)
         raise (OutputError(f"{error}; {_how_to_go_on(kept, _noun(scenario))}") if kept else error) from None
     return _told(outcome, quiet, written)
 
@@ -290,9 +290,11 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     return 0
 
 
-def _solved_ports(out: Path) -> int:
+def _kept_parts(out: Path) -> int:
+    from emdose.io.disk.checkpoint import FolderCheckpoint
+
     try:
-        return len(list((out / "checkpoint").glob("port-[0-9]*.npz")))
+        return len(FolderCheckpoint(out / "checkpoint", "").parts)
     except OSError:
         return 0
 
@@ -309,12 +311,11 @@ def _how_to_go_on(kept: int, noun: str) -> str:
 
 def _check_scenario(file: Path, device: str) -> int:
     from emdose import scenarios
-    from emdose.cli.progress import plan_line
 
     scenario = scenarios.load(file)
     job: Any = scenario.module.Job(scenario, device)
     typer.echo(f"{file}: a valid scenario of kind {scenario.kind}, '{scenario.name}'")
     for line in job.describe():
         typer.echo(line)
-    typer.echo(plan_line(job.plan()))
+    typer.echo(f"plan: {job.plan()}")
     return 0

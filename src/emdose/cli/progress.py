@@ -6,20 +6,26 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Self
 
+from emdose.scenarios.job import Claimed, Planned
+from emdose.solvers.running import Done, Event, March, Step, TimeStep, duration, plural
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 WORDS = {
     "setup": "setting up the equations",
+    "port": "solving port",
     "fields": "computing the fields",
     "averages": "averaging SAR",
     "checks": "checking limits",
     "write": "writing the results",
     "method": "reconstructing",
     "judge": "comparing with the truth",
+    "modes": "eddy currents",
     "frequency": "power",
     "power": "power of the exposures",
 }
+"""What stages are called here; one that is not among them goes by its own name."""
 LINE_EVERY_S = 5.0
 
 
@@ -36,16 +42,13 @@ class RunProgress:
 
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console, self.quiet = console, quiet
-        self.ports_done, self.ports = 0, 0
-        self._where = ""
+        self._where, self._planned = "", False
         self._bar: Any = None
         self._task: Any = None
-        self._solving_since: float | None = None
-        self._first_fraction = 0.0
         self._last_line = -math.inf
         self._last_stage: tuple[Any, ...] = ()
-        self._timed_stage: tuple[Any, ...] = ()
-        self._timed_since = 0.0
+        self._clock_of: tuple[Any, ...] = ()
+        self._since, self._first_fraction = 0.0, 0.0
 
     def __enter__(self) -> Self:
         if self.console.is_terminal and not self.quiet:
@@ -67,60 +70,54 @@ class RunProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def __call__(self, event: dict[str, Any]) -> None:
+    def __call__(self, event: Event) -> None:
         """Show an event; see :func:`emdose.scenarios.run`."""
-        stage = event["stage"]
-        if stage == "claimed":
+        if isinstance(event, Claimed):
             self._where = where_line(event)
-        elif stage == "plan":
+        elif isinstance(event, Planned):
             # Not before: what is wrong with the input shall be the only line on the screen.
-            for line in (self._where, plan_line(event)):
+            self._planned = True
+            for line in (self._where, f"plan: {event.plan}"):
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
-        elif stage == "port":
-            self._port(event)
-        elif stage in ("modes", "heat"):
-            self._timed(event)
-        elif stage in WORDS and not self.quiet:
-            what = event.get("name") or (f"{event['frequency_Hz']:g} Hz" if "frequency_Hz" in event else "")
-            note = f"{what}, {event['index'] + 1} of {event['count']}" if "index" in event else ""
-            self._show(WORDS[stage], None, note, (stage, note))
-
-    def _port(self, event: dict[str, Any]) -> None:
-        port, self.ports, residual, tolerance = event["port"], event["ports"], event["residual"], event["tolerance"]
-        self.ports_done = port
-        fraction = (port + _share(event)) / self.ports
-        now = time.monotonic()
-        if self._solving_since is None:
-            # Ports from a checkpoint took no time: they must not make the estimate too good.
-            self._solving_since, self._first_fraction = now, fraction
-        eta = event.get("eta_s") or remaining(now - self._solving_since, fraction - self._first_fraction, 1 - fraction)
-        note = f"residual {residual:.1e} (goal {tolerance:.0e})"
-        if "step" in event:
-            note = (
-                f"step {event['step']} of {event['steps']}, energy {event['energy_dB']:.0f} dB, {note}, "
-                f"{event['mcells_per_s']:.0f} Mcells/s"
-            )
-        note += "" if eta is None else f", about {duration(eta)} left"
-        if not self.quiet:
-            self._show(f"solving port {port + 1} of {self.ports}", fraction, note, (event["stage"], port))
-
-    def _timed(self, event: dict[str, Any]) -> None:
-        """A stage that knows how far it is: steps of the eddy currents, or seconds of heat."""
-        now, heat = time.monotonic(), event["stage"] == "heat"
-        if heat:
-            part = event["time_s"] / event["duration_s"]
-            text = f"heat: {event['name']}" if event["final"] else f"choosing time steps: {event['name']}"
-            key: tuple[Any, ...] = ("heat", event["index"], event["level"], event["final"])
-            note = f"{event['time_s']:.0f} of {event['duration_s']:.0f} s"
+        elif isinstance(event, Done) or self.quiet or not self._planned:
+            return
+        elif isinstance(event, Step):
+            self._step(event)
+        elif isinstance(event, March):
+            self._march(event)
         else:
-            part, text, key = solved_share(event["residual"], event["tolerance"]), "eddy currents", ("modes",)
-            note = f"step {event['step']}, residual {event['residual']:.1e} (goal {event['tolerance']:.0e})"
-        if key != self._timed_stage:
-            self._timed_stage, self._timed_since, self._first_fraction = key, now, part
-        eta = remaining(now - self._timed_since, part - self._first_fraction, 1 - part)
-        note += "" if eta is None else f", about {duration(eta)} left"
-        if not self.quiet:
-            self._show(text, part, note, key[:1])
+            note = f"{event.name}, {event.index + 1} of {event.count}" if event.name else ""
+            self._show(WORDS.get(event.stage, event.stage), None, note, (event.stage, note))
+
+    def _step(self, event: Step) -> None:
+        part = (event.index + (event.fraction or 0.0)) / event.count
+        eta = self._left((event.stage,), part)
+        notes = [f"step {event.step}"]
+        if event.residual is not None and event.tolerance is not None:
+            notes.append(f"residual {event.residual:.1e} (goal {event.tolerance:.0e})")
+        if isinstance(event, TimeStep):
+            eta = event.eta_s or eta
+            notes[:1] = [f"step {event.step} of {event.steps}", f"energy {event.energy_dB:.0f} dB"]
+            notes.append(f"{event.cells_per_s / 1e6:.0f} Mcells/s")
+        note = ", ".join(notes)
+        text = WORDS.get(event.stage, event.stage)
+        text += f" {event.index + 1} of {event.count}" if event.name else ""
+        self._show(text, part, note + _about(eta), (event.stage, event.index))
+
+    def _march(self, event: March) -> None:
+        part = event.fraction or 0.0
+        eta = self._left((event.stage, event.index, event.level, event.final), part)
+        note = f"{event.time_s:.0f} of {event.duration_s:.0f} s{_about(eta)}"
+        text = event.stage if event.final else "choosing time steps"
+        self._show(f"{text}: {event.name}", part, note, (event.stage,))
+
+    def _left(self, clock: tuple[Any, ...], part: float) -> float | None:
+        """Seconds left of what has the clock, of which a part is done."""
+        now = time.monotonic()
+        if clock != self._clock_of:
+            # What comes from a checkpoint took no time: it must not make the estimate too good.
+            self._clock_of, self._since, self._first_fraction = clock, now, part
+        return remaining(now - self._since, part - self._first_fraction, 1 - part)
 
     def _show(self, text: str, fraction: float | None, note: str, stage: tuple[Any, ...]) -> None:
         if self._bar is not None:
@@ -134,72 +131,16 @@ class RunProgress:
             self._last_line, self._last_stage = now, stage
 
 
-def _share(event: dict[str, Any]) -> float:
-    """How much of a port is done: by steps in time, or by the residual."""
-    if event.get("steps"):
-        return min(1.0, float(event["step"] / event["steps"]))
-    return solved_share(event["residual"], event["tolerance"])
-
-
-def solved_share(residual: float, tolerance: float) -> float:
-    """How much of a port is done, 0 to 1: Krylov methods lower the logarithm of the residual about evenly."""
-    if not residual > 0:
-        return 1.0
-    return min(1.0, max(0.0, math.log(residual) / math.log(tolerance)))
-
-
 def remaining(elapsed_s: float, done: float, left: float) -> float | None:
     """Seconds left when ``done`` of the work took ``elapsed_s``; None while that says nothing yet."""
     return elapsed_s * left / done if done > 0.02 and elapsed_s > 0.5 else None
 
 
-def duration(seconds: float) -> str:
-    """A time in words: "40 s", "3 min", "2 h 10 min"."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+def _about(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {duration(seconds)} left"
 
 
-def size(bytes_: float) -> str:
-    """An amount of memory: "340 MiB", "2.1 GiB"."""
-    return f"{bytes_ / 2**30:.2g} GiB" if bytes_ >= 2**30 else f"{bytes_ / 2**20:.0f} MiB"
-
-
-def where_line(event: dict[str, Any]) -> str:
+def where_line(event: Claimed) -> str:
     """Where the results go, and what is there already."""
-    text = f"{event['name']}: results go to {event['folder']}"
-    if event["ports"]:
-        noun = event.get("noun", "solved port")
-        text += f"; going on with {len(event['ports'])} {noun}{'s' if len(event['ports']) > 1 else ''}"
-    return text
-
-
-def plan_line(plan: dict[str, Any]) -> str:
-    """What a run will take, before it starts."""
-    shape = " x ".join(str(n) for n in plan["shape"])
-    count = plan.get("methods", 0)
-    methods = f"{count} method{'s' if count != 1 else ''} of reconstruction"
-    if "heat_shape" in plan:
-        heat = " x ".join(str(n) for n in plan["heat_shape"])
-        exposures = f"{plan['exposures']} exposure{'s' if plan['exposures'] != 1 else ''}"
-        return (
-            f"plan: {shape} voxels around the metal, {plan['branches']} currents, {plan['frequencies']} "
-            f"frequencies on {plan['device']}; about {size(plan['bytes'])} and {duration(plan['seconds'])}; "
-            f"then heat on {heat} voxels, {exposures}"
-        )
-    if "unknowns" not in plan:
-        return f"plan: {shape} voxels, {methods} on {plan['device']}"
-    if "cells_shape" in plan:
-        cells = " x ".join(str(n) for n in plan["cells_shape"])
-        return (
-            f"plan: {cells} cells, {plan['runs']} run{'s' if plan['runs'] != 1 else ''} of about {plan['steps']} "
-            f"steps on {plan['device']}; about {size(plan['bytes'])} and "
-            f"{duration(plan['seconds'])} to solve"
-        )
-    ports = f"{plan['ports']} port{'s' if plan['ports'] != 1 else ''}"
-    return (
-        f"plan: {shape} voxels, {plan['unknowns']} unknowns, {ports} on {plan['device']}; "
-        f"about {size(plan['bytes'])} and {duration(plan['seconds'])} to solve"
-        f"{f', then {methods}' if count else ''}"
-    )
+    text = f"{event.name}: results go to {event.folder}"
+    return f"{text}; going on with {plural(len(event.kept), event.noun)}" if event.kept else text

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from emdose.solvers.running import Event
     from emdose.validation.cases import Row
 
 
@@ -47,10 +48,9 @@ def validate(
     start = time.perf_counter()
     be = backend.get(device)
 
-    def tell(event: dict[str, Any]) -> None:
-        if event["stage"] == "case":
-            text = f"case {event['index'] + 1} of {event['count']}: {event['name']}"
-            terminal.say(errors, text)
+    def tell(event: Event) -> None:
+        if event.stage == "case":
+            terminal.say(errors, f"case {event.index + 1} of {event.count}: {event.name}")
 
     rows = cases.run(tuple(names) or None, device=be, progress=tell)
     seconds = time.perf_counter() - start

@@ -3,18 +3,70 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emdose.compute import backend
+from emdose.solvers.running import Event, Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from emdose.scenarios.loading import LoadedScenario
 
-Progress = Callable[[dict[str, Any]], None]
+
+@dataclass(frozen=True, kw_only=True)
+class JobPlan:
+    """What a run will take; ``str`` makes a sentence of it.
+
+    Parameters
+    ----------
+    device : str
+        "cpu" or "cuda".
+    solution : Plan, optional
+        What its solver will take; None where nothing is solved.
+    then : str
+        What else is done, in words.
+    """
+
+    device: str
+    solution: Plan | None = None
+    then: str = ""
+
+    def __str__(self) -> str:
+        if self.solution is None:
+            return f"{self.then} on {self.device}"
+        return f"{self.solution}, then {self.then}" if self.then else str(self.solution)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed(Event):
+    """A run has its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the results go.
+    kept : tuple of int
+        Parts that an earlier run has finished.
+    noun : str
+        What one of them is called.
+    """
+
+    stage: str = "claimed"
+    folder: Path
+    kept: tuple[int, ...] = ()
+    noun: str = "solved port"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned(Event):
+    """A run is ready to start, and says what it will take."""
+
+    stage: str = "plan"
+    plan: JobPlan
 
 
 class BaseJob:

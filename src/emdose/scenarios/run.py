@@ -9,7 +9,6 @@ import platform
 import sys
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 from emdose import __version__, resources
 from emdose.errors import ConvergenceError, EmdoseWarning
 from emdose.io.disk import atomic, run_files
-from emdose.io.disk.checkpoint import PortCheckpoint
+from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.scenarios.folder import RunFolder, State
+from emdose.scenarios.job import Claimed, Planned
 from emdose.scenarios.loading import LoadedScenario, load
+from emdose.solvers.running import Done, ProgressCallback, Stage, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +64,7 @@ def run(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
-    progress: Callable[[dict[str, Any]], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> RunOutcome:
     """Run a scenario and write its result folder.
 
@@ -78,8 +79,9 @@ def run(
     resume, force : bool
         Go on with an unfinished run; throw away an earlier one.
     progress : callable, optional
-        Called with dicts that have a "stage": "claimed", "phantom", "plan" (with memory and time), those of the solver,
-        "averages" and "checks", or "method" and "judge" (with "name", "index", "count"), "write", "done".
+        Called with events of :mod:`emdose.solvers.running` and :mod:`emdose.scenarios.job`: claimed, the stage
+        "phantom", planned (with memory and time), those of the solvers, the stages of this kind of scenario
+        ("averages" and "checks", or "method" and "judge"), the stage "write", and done.
 
     Returns
     -------
@@ -93,27 +95,20 @@ def run(
     """
     if not isinstance(scenario, LoadedScenario):
         scenario = load(scenario)
-    tell = progress or (lambda event: None)
+    tell = progress or silent
     start = time.perf_counter()
     folder = RunFolder(out)
     state = folder.claim(scenario, resume=resume, force=force)
     if state == "finished":
         return RunOutcome(folder.path, run_files.read_summary(folder.path), state)
-    checkpoint = PortCheckpoint(folder.checkpoint, scenario.sha256)
-    tell(
-        {
-            "stage": "claimed",
-            "name": scenario.name,
-            "folder": folder.path,
-            "ports": checkpoint.ports,
-            "noun": getattr(scenario.module, "NOUN", "solved port"),
-        }
-    )
+    checkpoint = FolderCheckpoint(folder.checkpoint, scenario.sha256)
+    noun = getattr(scenario.module, "NOUN", "solved port")
+    tell(Claimed(name=scenario.name, folder=folder.path, kept=checkpoint.parts, noun=noun))
     try:
         with _heard() as heard:
-            tell({"stage": "phantom"})
+            tell(Stage(stage="phantom"))
             job = scenario.module.Job(scenario, device)
-            tell({"stage": "plan", **job.plan()})
+            tell(Planned(plan=job.plan()))
             missed = None
             try:
                 outcome = job.execute(checkpoint, progress)
@@ -121,7 +116,7 @@ def run(
                 if error.partial is None:
                     raise
                 missed, outcome = str(error), job.evaluate(error.partial, tell)
-        tell({"stage": "write"})
+        tell(Stage(stage="write"))
         summary = {
             **outcome.summary,
             "timing_s": {**job.timing, "total": time.perf_counter() - start},
@@ -133,7 +128,7 @@ def run(
         checkpoint.clear()
     finally:
         folder.release()
-    tell({"stage": "done"})
+    tell(Done())
     return RunOutcome(folder.path, run_files.read_summary(folder.path), state)
 
 

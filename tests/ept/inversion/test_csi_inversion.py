@@ -123,7 +123,7 @@ def test_given_fields_instead_of_a_coil_and_progress() -> None:
     a = Csi(max_iterations=1).reconstruct(b1, given, drive=[1, -1j], device="cpu", progress=events.append)
     b = Csi(max_iterations=1).reconstruct(b1, coil(), device="cpu")
     np.testing.assert_allclose(a.conductivity[body.body], b.conductivity[body.body], rtol=1e-3)  # type: ignore[index]
-    assert [e["stage"] for e in events] == ["setup", "iteration", "iteration", "done"]
+    assert [e.stage for e in events] == ["setup", "iteration", "iteration", "done"]
 
 
 def test_repeatable() -> None:

@@ -13,6 +13,7 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
+from emdose.solvers.running import Step
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 CYLINDER = LayeredCylinder([0.05], [60.0], [0.6], 128e6)
@@ -58,13 +59,13 @@ def test_agrees_with_the_linear_propagation(homogeneous: B1Map) -> None:
 
 def test_same_seed_same_numbers_and_progress(homogeneous: B1Map) -> None:
     """Determinism."""
-    events: list[dict] = []
+    events: list[Step] = []
     method = Helmholtz(radius=2, uncertainty=False)
     one, two = (monte_carlo(homogeneous, method.reconstruct, draws=3, seed=1, progress=events.append) for _ in "ab")
     other = monte_carlo(homogeneous, method.reconstruct, draws=3, seed=2)
     assert np.array_equal(one.u_conductivity, two.u_conductivity, equal_nan=True)
     assert not np.array_equal(one.u_conductivity, other.u_conductivity, equal_nan=True)
-    assert [e["done"] for e in events] == [1, 2, 3, 1, 2, 3]
+    assert [e.step for e in events] == [1, 2, 3, 1, 2, 3]
 
 
 def test_iterative_method_scatters_as_stated(homogeneous: B1Map) -> None:

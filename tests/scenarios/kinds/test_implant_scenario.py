@@ -188,8 +188,8 @@ def test_stopped_run_resumes(ball, tmp_path, monkeypatch):
     seen = []
 
     def stop(event):
-        seen.append(event["stage"])
-        if event["stage"] == "heat":
+        seen.append(event.stage)
+        if event.stage == "heat":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -201,7 +201,7 @@ def test_stopped_run_resumes(ball, tmp_path, monkeypatch):
         tmp_path / "out",
         device="cpu",
         resume=True,
-        progress=lambda event: seen.append(event["stage"]),
+        progress=lambda event: seen.append(event.stage),
     )
     assert outcome.state == "resumed"
     assert "modes" not in seen

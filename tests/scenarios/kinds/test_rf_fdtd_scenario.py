@@ -10,7 +10,6 @@ import pytest
 from command_line import call, one_line
 
 from emdose import scenarios
-from emdose.cli.progress import plan_line
 from emdose.errors import ConvergenceError, EmdoseWarning
 from emdose.io.disk import run_files
 from emdose.scenarios.kinds.rf import result as rf_result
@@ -182,7 +181,7 @@ def test_lock_and_resume_give_the_same(tuned, summary, tmp_path):
         pass
 
     def stop(event):
-        if event["stage"] == "port" and event["port"] == 1:
+        if event.stage == "port" and event.index == 1:
             raise StopError
 
     lock = tuned / "scenario.lock.toml"
@@ -202,9 +201,10 @@ def test_plan_counts_cells_steps_and_runs(loop, write):
     from emdose.scenarios.loading import load
 
     plan = Job(load(write(loop)), "cpu").plan()
-    cells = " x ".join(map(str, plan["cells_shape"]))
-    assert np.prod(plan["cells_shape"]) == plan["cells"]
-    assert plan_line(plan).startswith(f"plan: {cells} cells, 2 runs of about {plan['steps']} steps on cpu; about ")
+    solution = plan.solution
+    cells = " x ".join(map(str, solution.shape))
+    assert np.prod(solution.shape) == solution.cells
+    assert str(plan).startswith(f"{cells} cells, 2 runs of about {solution.steps} steps on cpu; about ")
 
 
 # ---- what does not work out is no lost result ----------------------------------------------------------------------

@@ -13,10 +13,10 @@ from emdose.errors import ConvergenceError, EmdoseWarning, InputError
 from emdose.models.grids.grid import Grid
 from emdose.models.implants import shapes
 from emdose.models.implants.voxels import voxelise
-from emdose.solvers.eddy.sources import SLOPES, linear_potential, sources_of, uniform_potential
-from emdose.solvers.eddy.voxels.branches import network, open_middle
+from emdose.solvers.eddy.voxels.branches import branch_network, open_middle
 from emdose.solvers.eddy.voxels.inductance import Inductance, mean_inverse_distance, near_table
 from emdose.solvers.eddy.voxels.operator import divergence, rise
+from emdose.solvers.eddy.voxels.sources import SLOPES, linear_potential, sources_of, uniform_potential
 from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
 from emdose.solvers.results.relaxations import relaxation
 from emdose.validation.closed_forms.eddy_sphere import sphere_limits, sphere_power
@@ -111,7 +111,7 @@ def _weights(d: np.ndarray, c: int) -> list[tuple[tuple[int, int, int], float]]:
 def test_middle_of_the_open_part() -> None:
     """Oracle: faces of a ball sampled by 64 x 64 points; open fractions alone give the middle to a few hundredths."""
     voxels = voxelise(shapes.sphere(0.01, subdivisions=5), 2e-3)
-    net = network(voxels)
+    net = branch_network(voxels)
     t = (np.arange(64) + 0.5) / 64 - 0.5
     for c in range(3):
         alpha = np.zeros(net.shape)
@@ -167,16 +167,16 @@ def test_network_refuses_what_cannot_conduct() -> None:
         conductivity, face_fraction = voxels.conductivity, 0 * voxels.face_fraction
 
     with pytest.raises(InputError, match="without conductivity"):
-        network(Without())
+        branch_network(Without())
     with pytest.raises(InputError, match="no current"):
-        network(Closed())
+        branch_network(Closed())
 
 
 # ---- conduction ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_conduction_of_a_cut_body(dtype: str) -> None:
     """Oracle: the potential that the currents were made from, up to a constant; few iterations."""
-    net = network(voxelise(shapes.sphere(0.015), 1.5e-3))
+    net = branch_network(voxelise(shapes.sphere(0.015), 1.5e-3))
     problem = Conduction(net.conductance, CPU, dtype)
     x, y, z = net.grid.centre_points()
     phi = np.stack([x + y * z / 0.01 + 0 * z, x * x / 0.01 - z + 0 * y]).astype(dtype)
@@ -191,7 +191,7 @@ def test_conduction_of_a_cut_body(dtype: str) -> None:
 
 def test_conduction_says_when_it_fails() -> None:
     """Oracle: a current that enters the body and leaves nowhere has no potential."""
-    net = network(voxelise(shapes.sphere(0.01, subdivisions=2), 2e-3))
+    net = branch_network(voxelise(shapes.sphere(0.01, subdivisions=2), 2e-3))
     problem = Conduction(net.conductance, CPU, "float64")
     with pytest.raises(ConvergenceError, match="conduction"):
         problem.solve(problem.cells.astype(float)[None], 1e-6, max_iterations=20)

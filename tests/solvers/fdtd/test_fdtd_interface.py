@@ -7,10 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 from field_promises import require_promises
+from memory_checkpoint import Memory
 
 from emdose.compute import backend
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
-from emdose.io.disk.checkpoint import PortCheckpoint
+from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.models import bodies
 from emdose.models.coils.builders import CapacitorLoop
 from emdose.models.coils.ideal import Birdcage, PlaneWave
@@ -50,30 +51,20 @@ def test_power_closes(fields):
 def test_progress(exposure):
     events = []
     quick(tolerance=0.05).solve(exposure, device="cpu", progress=events.append)
-    stages = [e["stage"] for e in events]
+    stages = [e.stage for e in events]
     assert stages[0] == "setup"
     assert stages[-2:] == ["fields", "done"]
-    assert {e["port"] for e in events if e["stage"] == "port"} == {0, 1}
-    keys = {"stage", "port", "ports", "step", "steps", "energy_dB", "mcells_per_s", "eta_s", "residual", "tolerance"}
-    assert all(set(e) == keys for e in events)
-    assert all(0 < e["residual"] <= 1 for e in events)
-    assert all(e["steps"] >= e["step"] for e in events)
-
-
-class Memory:
-    def __init__(self):
-        self.kept = {}
-
-    def load_arrays(self, name):
-        return None if name not in self.kept else dict(self.kept[name])
-
-    def save_arrays(self, name, arrays):
-        self.kept[name] = {k: np.array(v) for k, v in arrays.items()}
+    steps = [e for e in events if e.stage == "port"]
+    assert {(e.index, e.name) for e in steps} == {(0, "cosine"), (1, "sine")}
+    assert all(0 < e.residual <= 1 for e in steps)
+    assert all(e.steps >= e.step for e in steps)
+    assert all(e.cells_per_s > 0 and e.eta_s >= 0 for e in steps)
+    assert events[-1].residual <= events[-1].tolerance == 0.05
 
 
 def interrupted(solver, exposure, memory, port, step):
     def stop(event):
-        if event["stage"] == "port" and event["port"] == port and event["step"] >= step:
+        if event.stage == "port" and event.index == port and event.step >= step:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -96,7 +87,7 @@ def test_a_resumed_run_gives_the_same_bits(exposure, fields):
 
 
 def test_a_checkpoint_of_something_else_is_refused(exposure, tmp_path):
-    checkpoint = PortCheckpoint(tmp_path / "c", "key")
+    checkpoint = FolderCheckpoint(tmp_path / "c", "key")
     quick(tolerance=0.05).solve(exposure, device="cpu", checkpoint=checkpoint)
     kept = {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()}
     other = Exposure(exposure.phantom, exposure.coil, 200e6)
@@ -114,17 +105,17 @@ def test_a_checkpoint_of_something_else_is_refused(exposure, tmp_path):
         with pytest.raises(InputError, match=f"checkpoint was made with other .*{words}"):
             solver.solve(question, device="cpu", checkpoint=checkpoint)
     with pytest.raises(InputError, match="checkpoint of another scenario"):
-        quick(tolerance=0.05).solve(exposure, device="cpu", checkpoint=PortCheckpoint(tmp_path / "c", "other"))
+        quick(tolerance=0.05).solve(exposure, device="cpu", checkpoint=FolderCheckpoint(tmp_path / "c", "other"))
     assert {p.name: p.read_bytes() for p in (tmp_path / "c").iterdir()} == kept
 
 
 def test_a_checkpoint_cut_short_is_said_in_one_line(exposure, tmp_path):
-    checkpoint = PortCheckpoint(tmp_path / "c", "key")
+    checkpoint = FolderCheckpoint(tmp_path / "c", "key")
     solver = quick(tolerance=0.05)
     whole = solver.solve(exposure, device="cpu", checkpoint=checkpoint)
     path = tmp_path / "c" / "port-0001.npz"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.warns(EmdoseWarning, match=r"port-0001\.npz: checkpoint damaged .*; this port is solved again") as told:
+    with pytest.warns(EmdoseWarning, match=r"port-0001\.npz: checkpoint damaged .*; this part is solved again") as told:
         again = solver.solve(exposure, device="cpu", checkpoint=checkpoint)
     assert sum(issubclass(w.category, EmdoseWarning) for w in told) == 1
     assert again.convergence["resumed"] == [True, False]
@@ -133,7 +124,7 @@ def test_a_checkpoint_cut_short_is_said_in_one_line(exposure, tmp_path):
 
 def test_a_full_disk_costs_the_checkpoint_not_the_run(exposure):
     class Full(Memory):
-        def save_arrays(self, name, arrays):
+        def save(self, name, arrays):
             raise OutputError("c: no space left on the device")
 
     with pytest.warns(EmdoseWarning, match="no checkpoint from here on, the run itself goes on: .*no space") as told:
@@ -163,10 +154,10 @@ def test_a_blow_up_names_the_place(exposure, monkeypatch):
 
 def test_plan_says_what_fits(exposure, monkeypatch):
     plan = quick().plan(exposure, "cpu")
-    assert plan["runs"] == 2
-    assert plan["cells"] == np.prod(plan["shape"])
-    assert plan["bytes"] > 36 * plan["cells"]
-    assert plan["seconds"] > 0
+    assert plan.runs == 2
+    assert plan.cells == np.prod(plan.shape)
+    assert plan.bytes > 36 * plan.cells
+    assert plan.seconds > 0
     monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**20)
     with pytest.raises(ResourceError, match=r"needs .* GiB but .* cells of .* mm would fit"):
         quick().solve(exposure, device="cpu")

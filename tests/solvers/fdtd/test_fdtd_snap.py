@@ -163,14 +163,14 @@ def test_the_plan_counts_the_grid_and_says_what_small_steps_cost():
     exposure = Exposure(body(), Dipole(0.2074, centre_m=(0.083, 0, 0), gap_m=H), 300e6)
     plain, snapped = (Fdtd(snap=s).plan(exposure, "cpu") for s in (False, True))
     grid = make_domain(Fdtd(snap=True), exposure).grid
-    assert snapped["cells"] == np.prod(grid.shape) != plain["cells"]
-    assert plain["slowdown"] == 1.0
-    assert 1.0 <= snapped["slowdown"] < 2.0
+    assert snapped.cells == np.prod(grid.shape) != plain.cells
+    assert plain.slowdown == 1.0
+    assert 1.0 <= snapped.slowdown < 2.0
     with pytest.warns(EmdoseWarning, match=r"steps of 1.06 mm at the coil make the time step \S+ times smaller"):
         fine = Fdtd(snap=True, finest_m=1e-3).plan(exposure, "cpu")
-    assert fine["slowdown"] == pytest.approx(plain["time_step_s"] / fine["time_step_s"], rel=1e-6)
-    assert 34**0.5 < fine["slowdown"] <= 10 * (1 + 1e-6)
-    assert fine["steps"] == pytest.approx(plain["steps"] * fine["slowdown"], rel=0.01)
+    assert fine.slowdown == pytest.approx(plain.time_step_s / fine.time_step_s, rel=1e-6)
+    assert 34**0.5 < fine.slowdown <= 10 * (1 + 1e-6)
+    assert fine.steps == pytest.approx(plain.steps * fine.slowdown, rel=0.01)
 
 
 def test_bad_input_is_one_line():

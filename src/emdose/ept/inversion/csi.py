@@ -18,7 +18,7 @@ J. Fokkema, Radio Sci. 38 (2003) 8022 (multiplicative regularisation); E. Balide
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -35,9 +35,9 @@ from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
 from emdose.models.coils.ideal import Coil, PlaneWave
 from emdose.models.grids.grid import Grid
+from emdose.solvers.running import Done, ProgressCallback, Setup, silent
 from emdose.solvers.yee_grid.incident import incident_B, incident_E
 
-Progress = Callable[[dict[str, Any]], None]
 _GRID_MISFIT = 0.012
 Drive = str | Sequence[complex] | np.ndarray
 
@@ -180,7 +180,7 @@ class Csi:
         receive: Drive | Sequence[Drive] | None = None,
         body: np.ndarray | None = None,
         device: str | Backend = "auto",
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> PropertyMap:
         """Conductivity and permittivity from B1+ maps.
 
@@ -203,8 +203,8 @@ class Csi:
         device : {"auto", "cpu", "cuda"} or Backend
             Where to compute.
         progress : callable, optional
-            Called with a dict: stage ("setup", "iteration", "done"), iteration, iterations, residual (relative, data),
-            object (relative, object equation), tolerance.
+            Called with events of :mod:`emdose.solvers.running`: set-up, a
+            :class:`~emdose.ept.inversion.newton.ContrastStep` for every iteration, and done.
 
         Returns
         -------
@@ -218,23 +218,14 @@ class Csi:
             fields that do not fit.
         """
         be = backend.get(device)
-        report = progress or (lambda event: None)
+        report = progress or silent
         kind = _kind(b1)
         body = _checked_body(b1, body)
         transmit, listen = _drives(b1, coil, drive, receive, kind)
         guess = self.start[0] - 1 - 1j * self.start[1] / (b1.angular_frequency * EPS_0)
         misfit = _GRID_MISFIT * abs(guess + 1) * (b1.angular_frequency / C_0 * b1.grid.spacing_m[0]) ** 2
         misfit = misfit if self.misfit is None else self.misfit
-        report(
-            {
-                "stage": "setup",
-                "iteration": 0,
-                "iterations": self.max_iterations,
-                "residual": 1.0,
-                "object": 0.0,
-                "tolerance": misfit,
-            }
-        )
+        report(Setup())
         lattice = Lattice(b1.grid, body, b1.frequency_Hz, be, self.dtype)
         basis, transmit, listen = _excitations(transmit, listen, kind)
         E, b = _incident(coil, b1, lattice, basis)
@@ -254,16 +245,7 @@ class Csi:
             object_tolerance=self.object_tolerance,
             report=report,
         )
-        report(
-            {
-                "stage": "done",
-                "iteration": len(history["data"]) - 1,
-                "iterations": self.max_iterations,
-                "residual": history["data"][-1],
-                "object": history["object"][-1],
-                "tolerance": tolerance,
-            }
-        )
+        report(Done(residual=history["data"][-1], tolerance=tolerance))
         s = term.scale(state.b)
         return self._as_map(
             b1,

@@ -28,6 +28,7 @@ from typing import Any
 
 from emdose.ept.inversion.data import DataTerm
 from emdose.ept.inversion.operators import Lattice, gradient, gradient_adjoint
+from emdose.solvers.running import ProgressCallback, Step
 
 MEMORY = 6
 """Pairs of steps and gradients kept."""
@@ -67,6 +68,19 @@ class State:
     object: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class ContrastStep(Step):
+    """An iteration of the contrast: its residual is the relative one of the data.
+
+    Parameters
+    ----------
+    object_residual : float
+        Relative residual of the object equation.
+    """
+
+    object_residual: float
+
+
 def minimise(
     lattice: Lattice,
     term: DataTerm,
@@ -80,7 +94,7 @@ def minimise(
     strength: float,
     edge: float,
     object_tolerance: float,
-    report: Callable[[dict[str, Any]], None],
+    report: ProgressCallback,
 ) -> tuple[State, dict[str, list[float]], str]:
     """Contrast that explains the data.
 
@@ -132,14 +146,14 @@ def minimise(
         ):
             history[name].append(float(value))
         report(
-            {
-                "stage": "iteration",
-                "iteration": iteration,
-                "iterations": iterations,
-                "residual": residual,
-                "object": state.object,
-                "tolerance": tolerance,
-            }
+            ContrastStep(
+                stage="iteration",
+                step=iteration,
+                steps=iterations,
+                residual=residual,
+                tolerance=tolerance,
+                object_residual=state.object,
+            )
         )
         if residual <= tolerance or stalled == 2 or iteration == iterations:
             stopped = "tolerance" if residual <= tolerance else "stalled" if stalled == 2 else stopped

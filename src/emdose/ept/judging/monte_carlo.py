@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +11,9 @@ import numpy as np
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import EmdoseError, InputError
+from emdose.solvers.running import ProgressCallback, Step
 
 Reconstruct = Callable[[B1Map], PropertyMap]
-Progress = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def monte_carlo(
     *,
     draws: int = 50,
     seed: int = 0,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     least_share: float = 0.8,
 ) -> PropertyMap:
     """Reconstruct a map and realisations of its noise.
@@ -109,7 +109,7 @@ def monte_carlo(
     seed : int
         Same seed, same numbers.
     progress : callable, optional
-        Gets dicts with "stage", "done", "of".
+        Called with a :class:`~emdose.solvers.running.Step` of stage "draws" after every draw.
     least_share : float
         Voxels with a value in a smaller share of the draws get no uncertainty and the flag FAILED.
 
@@ -142,7 +142,7 @@ def monte_carlo(
             # differences to the base lose no digits in single precision
             stacks[n][d] = np.where(there[d], getattr(one, n) - getattr(base, n), 0.0)
         if progress is not None:
-            progress({"stage": "draws", "done": d + 1, "of": draws})
+            progress(Step(stage="draws", step=d + 1, steps=draws))
     count = there.sum(axis=0)
     enough = count >= max(3, least_share * draws)
     shift = {}

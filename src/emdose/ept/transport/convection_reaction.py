@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,11 +19,11 @@ from emdose.ept.transport import artificial_diffusion
 from emdose.ept.transport.boundary import Value, boundary_maps, rim_of
 from emdose.ept.transport.log_inversion import Equation, Inversion, choose_smoothing, invert
 from emdose.errors import InputError
+from emdose.solvers.running import ProgressCallback, Step
 
 FORMS = ("auto", "complex", "phase")
 LOW_CONVECTION = 0.1
 """Voxels are flagged where abs(v) is below this times abs(B) abs(k), with the wave number k of a typical medium."""
-Progress = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class ConvectionReaction:
                 expected="(conductivity, relative permittivity)",
             )
 
-    def reconstruct(self, b1: B1Map, device: str = "auto", progress: Progress | None = None) -> PropertyMap:
+    def reconstruct(self, b1: B1Map, device: str = "auto", progress: ProgressCallback | None = None) -> PropertyMap:
         """Conductivity and permittivity (conductivity alone with "phase").
 
         Parameters
@@ -126,7 +126,8 @@ class ConvectionReaction:
         device : {"auto", "cpu", "cuda"}
             Where the local fits and the volume are computed; slices are factored on the CPU.
         progress : callable, optional
-            Gets dicts with "stage", "done", "of".
+            Called with a :class:`~emdose.solvers.running.Step` for every slice ("slices"), or for every Gauss-Newton
+            step, whose residual is the change of k ("volume").
 
         Returns
         -------
@@ -163,7 +164,7 @@ class ConvectionReaction:
             bias = np.exp(k) - np.exp(again._solve(be, full, rim, progress)[0])
         return self._map(b1, form, terms, k, about, bias)
 
-    def _solve(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: Progress | None) -> Any:
+    def _solve(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
         return (self._volume if self.volume else self._slices)(be, terms, rim, progress)
 
     def _form(self, b1: B1Map) -> str:
@@ -195,7 +196,7 @@ class ConvectionReaction:
             )
         return [int(s) for s in self.slices]
 
-    def _slices(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: Progress | None) -> Any:
+    def _slices(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
         picked = self._pick(terms.usable)
         equations = {s: terms.equation(np.s_[:, :, s], None if rim is None else rim[:, :, s]) for s in picked}
         largest = max(picked, key=lambda s: np.count_nonzero(terms.usable[:, :, s]))
@@ -208,10 +209,10 @@ class ConvectionReaction:
             inside = equations[s].regions > 0
             k[:, :, s][inside] = found[s].k[inside]
             if progress is not None:
-                progress({"stage": "slices", "done": n + 1, "of": len(picked), "residual": found[s].residual})
+                progress(Step(stage="slices", step=n + 1, steps=len(picked), residual=found[s].residual))
         return k, _about(smoothing, list(found.values()), [s for s in picked if not found[s].converged])
 
-    def _volume(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: Progress | None) -> Any:
+    def _volume(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
         counts = np.count_nonzero(terms.usable, axis=(0, 1))
         best = int(counts.argmax())
         slice_ = terms.equation(np.s_[:, :, best], None if rim is None else rim[:, :, best])
@@ -219,7 +220,7 @@ class ConvectionReaction:
 
         def tell(step: int, change: float) -> None:
             if progress is not None:
-                progress({"stage": "volume", "done": step, "of": 0, "change": change})
+                progress(Step(stage="volume", step=step, residual=change))
 
         box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(terms.usable))
         equation = terms.equation(box, None if rim is None else rim[box], be)

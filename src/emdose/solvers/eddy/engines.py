@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.models.grids.grid import Grid
     from emdose.models.implants.implant import Implant
-    from emdose.solvers.eddy.sources import Source
+    from emdose.solvers.eddy.voxels.sources import Source
 
 VOXEL_ERROR = 0.08
 """Error of the power on voxels over (step / skin depth)^2: a flat surface in a plane of the grid, the worst case."""

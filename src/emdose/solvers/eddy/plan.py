@@ -3,51 +3,96 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emdose.constants import MU_0
 from emdose.errors import ResourceError
 from emdose.models.implants.implant import Implant
+from emdose.solvers.running import Plan, plural
 from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, padded_shape
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
+    from emdose.models.grids.grid import Shape
     from emdose.models.implants.voxels import VoxelImplant
-    from emdose.solvers.eddy.solver import EddyCurrent
+    from emdose.solvers.eddy.options import EddyOptions
 
 KEPT = 0.9
 """Part of the free memory that a job may plan with."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EddyPlan(Plan):
+    """What eddy currents on voxels will take; see :class:`~emdose.solvers.running.Plan`.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Voxels of the box around the metal.
+    voxels : int
+        Those that hold metal.
+    frequencies : int
+        Frequencies to solve for.
+    fft_shape : (int, int, int)
+        Points of the transforms.
+    steps : int
+        Steps of the Lanczos process.
+    skin_depth_over_step : float
+        Skin depth at the highest frequency over the largest edge of a voxel.
+    """
+
+    shape: Shape
+    voxels: int
+    frequencies: int
+    fft_shape: Shape
+    steps: int
+    skin_depth_over_step: float
+
+    @property
+    def what(self) -> str:
+        """Voxels, currents and frequencies."""
+        return (
+            f"{' x '.join(map(str, self.shape))} voxels around the metal, {plural(self.size, 'current')}, "
+            f"{self.frequencies} frequenc{'y' if self.frequencies == 1 else 'ies'}"
+        )
+
+
 def plan(
-    solver: EddyCurrent, implant: Implant | VoxelImplant, frequencies_Hz: np.ndarray, sources: int, be: Backend
-) -> dict[str, Any]:
-    """See :meth:`emdose.solvers.eddy.solver.EddyCurrent.plan`."""
+    solver: EddyOptions, implant: Implant | VoxelImplant, frequencies_Hz: np.ndarray, sources: int, be: Backend
+) -> EddyPlan:
+    """What a solution on voxels of the solver's own spacing will take.
+
+    Raises
+    ------
+    ResourceError
+        When it does not fit the memory; the text names what is needed and a spacing that would fit.
+    """
     spacing = np.broadcast_to(np.asarray(solver.spacing_m, float), (3,))
     planned = estimate(solver, implant, spacing, frequencies_Hz, sources, be)
     free = be.memory_free_bytes()
-    if planned["bytes"] > KEPT * free:
-        fits = spacing.max() * (planned["bytes"] / (0.8 * free)) ** (1 / 3)
+    if planned.bytes > KEPT * free:
+        fits = spacing.max() * (planned.bytes / (0.8 * free)) ** (1 / 3)
         elsewhere = ', or device="cpu", which is slower' if be.name == "cuda" else ""
         raise ResourceError(
-            f"eddy currents on {planned['voxels']} voxels with {sources} sources need "
-            f"{planned['bytes'] / 2**30:.3g} GiB but {free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is "
+            f"eddy currents on {planned.voxels} voxels with {sources} sources need "
+            f"{planned.bytes / 2**30:.3g} GiB but {free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is "
             f"kept back; a spacing of {1e3 * fits:.2g} mm would fit{elsewhere}"
         )
     return planned
 
 
 def estimate(
-    solver: EddyCurrent,
+    solver: EddyOptions,
     implant: Implant | VoxelImplant,
     spacing_m: np.ndarray,
     frequencies_Hz: np.ndarray,
     sources: int,
     be: Backend,
-) -> dict[str, Any]:
-    """Memory, time and sizes."""
+) -> EddyPlan:
+    """What a solution on voxels of some spacing will take, whether it fits or not."""
     if isinstance(implant, Implant):
         low, high = (np.array(b) for b in implant.bounds_m)
         shape = tuple(int(n) + 2 for n in np.ceil((high - low) / spacing_m))
@@ -84,13 +129,15 @@ def estimate(
         + sources * 12 * 60 * real * box / {"cpu": 1e10, "cuda": 1.5e12}[be.name]
     )
     seconds += len(frequencies_Hz) * sources**2 * box * {"cpu": 1e-7, "cuda": 1e-9}[be.name]
-    return {
-        "bytes": int(network + green + transform + operator + vectors + basis + loss + work),
-        "seconds": float(seconds),
-        "voxels": int(cells),
-        "branches": int(branches),
-        "fft_shape": big,
-        "steps": steps,
-        "skin_depth_over_step": depth / float(spacing_m.max()),
-        "device": be.name,
-    }
+    return EddyPlan(
+        bytes=int(network + green + transform + operator + vectors + basis + loss + work),
+        seconds=float(seconds),
+        size=int(branches),
+        device=be.name,
+        shape=(shape[0] - 2, shape[1] - 2, shape[2] - 2),
+        voxels=int(cells),
+        frequencies=len(frequencies_Hz),
+        fft_shape=big,
+        steps=steps,
+        skin_depth_over_step=depth / float(spacing_m.max()),
+    )

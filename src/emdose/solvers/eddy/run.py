@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -24,18 +23,17 @@ from emdose.solvers.eddy.engines import (
     skin_depth,
 )
 from emdose.solvers.eddy.plan import KEPT, estimate, plan
-from emdose.solvers.eddy.sources import Source, sources_of
-from emdose.solvers.eddy.voxels.branches import Network, network
-from emdose.solvers.eddy.voxels.modes import Checkpoint, find_modes
+from emdose.solvers.eddy.voxels.branches import BranchNetwork, branch_network
+from emdose.solvers.eddy.voxels.modes import find_modes
 from emdose.solvers.eddy.voxels.operator import EddyOperator
 from emdose.solvers.eddy.voxels.solution import EddySolution
+from emdose.solvers.eddy.voxels.sources import Source, sources_of
 from emdose.solvers.results.power_tensor import PowerTensor
+from emdose.solvers.running import Checkpoint, Done, ProgressCallback, Setup, Stage, Step
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
-    from emdose.solvers.eddy.solver import EddyCurrent
-
-Report = Callable[[dict[str, Any]], None]
+    from emdose.solvers.eddy.options import EddyOptions
 
 RESOLVED = 3.0
 """Skin depths over step below which a voxel result carries a warning."""
@@ -52,12 +50,12 @@ class EddyRun:
 
     def __init__(
         self,
-        solver: EddyCurrent,
+        solver: EddyOptions,
         implant: Implant | VoxelImplant,
         frequencies_Hz: np.ndarray,
         sources: Any,
         be: Backend,
-        report: Report,
+        report: ProgressCallback,
         checkpoint: Checkpoint | None,
     ) -> None:
         self.solver, self.implant, self.frequencies_Hz = solver, implant, frequencies_Hz
@@ -77,7 +75,7 @@ class EddyRun:
         solver, f, n = self.solver, self.frequencies_Hz, len(self.sources)
         if solver.engine != "thin-skin":
             plan(solver, self.implant, f, n, self.be)
-        net = network(voxels_of(solver, self.implant))
+        net = branch_network(voxels_of(solver, self.implant))
         ratio = skin_depth(f, float(net.conductivity.max())) / max(net.grid.spacing_m)
         names = choose(self._engine(), VOXEL_ERROR / ratio**2, self.thin)
         cells = np.argwhere(net.cells).astype(np.int32)
@@ -100,15 +98,7 @@ class EddyRun:
             self._on_surface(net, these, out)
         self._judge(out)
         self.clock["all"] = time.perf_counter() - start
-        self.report(
-            {
-                "stage": "done",
-                "index": len(f),
-                "count": len(f),
-                "residual": float(out.residual.max()),
-                "tolerance": solver.tolerance,
-            }
-        )
+        self.report(Done(residual=float(out.residual.max()), tolerance=solver.tolerance))
         result = PowerTensor(
             frequencies_Hz=f,
             sources=tuple(s.name for s in self.sources),
@@ -154,7 +144,7 @@ class EddyRun:
             )
         return self.solver.engine
 
-    def _on_voxels(self, net: Network, these: np.ndarray, out: _Parts, place: Any, first_step: int) -> None:
+    def _on_voxels(self, net: BranchNetwork, these: np.ndarray, out: _Parts, place: Any, first_step: int) -> None:
         """Frequencies ``these`` on one network; ``place`` turns losses of its cells into those of the result."""
         begin, failure = time.perf_counter(), None
         f = self.frequencies_Hz[these]
@@ -166,7 +156,8 @@ class EddyRun:
                 float(f[-1]),
                 self.be,
                 self.report,
-                _shifted(self.checkpoint, first_step),
+                self.checkpoint,
+                first_step=first_step,
             )
         except ConvergenceError as error:
             if not isinstance(error.partial, EddySolution):
@@ -175,14 +166,7 @@ class EddyRun:
         self.clock["modes"] = self.clock.get("modes", 0.0) + time.perf_counter() - begin
         ratio = skin_depth(f, float(net.conductivity.max())) / max(net.grid.spacing_m)
         for k, index in enumerate(these):
-            self.report(
-                {
-                    "stage": "frequency",
-                    "index": int(index),
-                    "count": len(self.frequencies_Hz),
-                    "frequency_Hz": float(f[k]),
-                }
-            )
+            self._tell_frequency(int(index))
             currents = solution.currents(float(f[k]))
             out.matrix[index], work = solution.power(currents)
             size = np.abs(out.matrix[index]).max()
@@ -204,7 +188,7 @@ class EddyRun:
         if failure is not None:
             raise failure
 
-    def _on_fine_voxels(self, net: Network, these: np.ndarray, out: _Parts) -> None:
+    def _on_fine_voxels(self, net: BranchNetwork, these: np.ndarray, out: _Parts) -> None:
         """Frequencies between the engines: smaller voxels as far as memory allows, else the engine that errs less."""
         assert self.thin is not None
         surfaces = self.thin.implant
@@ -214,14 +198,14 @@ class EddyRun:
         def fits(step: np.ndarray) -> bool:
             planned = estimate(self.solver, surfaces, step, self.frequencies_Hz[these], len(self.sources), self.be)
             return bool(
-                planned["bytes"] < KEPT * self.be.memory_free_bytes()
-                and planned["voxels"] < max(MOST_VOXELS[self.be.name], 1.5 * net.cells.sum())
+                planned.bytes < KEPT * self.be.memory_free_bytes()
+                and planned.voxels < max(MOST_VOXELS[self.be.name], 1.5 * net.cells.sum())
             )
 
         step = fine_spacing(spacing, float(skin_depth(self.frequencies_Hz[top], sigma)), fits)
         fine = net
         if step is not None:
-            fine = network(voxelise(surfaces, tuple(step.tolist()), check_walls=False))
+            fine = branch_network(voxelise(surfaces, tuple(step.tolist()), check_walls=False))
         found = np.array(
             [
                 VOXEL_ERROR * max(fine.grid.spacing_m) ** 2 / skin_depth(self.frequencies_Hz[i], sigma) ** 2
@@ -255,7 +239,7 @@ class EddyRun:
 
         self._on_voxels(fine, rest, out, place, FINE_STEPS)
 
-    def _on_surface(self, net: Network, these: np.ndarray, out: _Parts) -> None:
+    def _on_surface(self, net: BranchNetwork, these: np.ndarray, out: _Parts) -> None:
         assert self.thin is not None
         self.thin.errors(these)
         missing = [self.frequencies_Hz[i] for i in these if int(i) not in self.thin.results]
@@ -265,14 +249,7 @@ class EddyRun:
         shares = deposit(thin, net.grid, net.cells)
         n, volume = len(self.sources), net.grid.voxel_volume_m3
         for index in these:
-            self.report(
-                {
-                    "stage": "frequency",
-                    "index": int(index),
-                    "count": len(self.frequencies_Hz),
-                    "frequency_Hz": float(self.frequencies_Hz[index]),
-                }
-            )
+            self._tell_frequency(int(index))
             thin, k = self.thin.results[int(index)]
             self.engine[index] = "thin-skin"
             out.matrix[index] = thin.matrix[k]
@@ -284,6 +261,10 @@ class EddyRun:
             "holes": thin.handles,
             "inner_field": thin.inner_field,
         }
+
+    def _tell_frequency(self, index: int) -> None:
+        f = self.frequencies_Hz
+        self.report(Stage(stage="frequency", name=f"{f[index]:g} Hz", index=index, count=len(f)))
 
     def _judge(self, out: _Parts) -> None:
         """Say where numbers are weak."""
@@ -316,44 +297,38 @@ class _Parts:
 
 
 def solve_network(
-    solver: EddyCurrent,
-    net: Network,
+    solver: EddyOptions,
+    net: BranchNetwork,
     sources: tuple[Source, ...],
     highest_Hz: float,
     be: Backend,
-    report: Report,
+    report: ProgressCallback,
     checkpoint: Checkpoint | None,
+    *,
+    first_step: int = 0,
 ) -> EddySolution:
     """Currents of one network for frequencies up to one; ConvergenceError with them as ``partial``."""
-    report(
-        {
-            "stage": "setup",
-            "step": 0,
-            "steps": solver.max_steps,
-            "residual": 1.0,
-            "tolerance": solver.tolerance,
-            "voxels": int(net.cells.sum()),
-        }
-    )
+    report(Setup())
     # The conduction problems must not be what limits the residual; single precision ends near the floor.
     floor = 2e-6 if solver.dtype == "float32" else 1e-13
     operator = EddyOperator(net, be, solver.dtype, max(0.02 * solver.tolerance, floor))
     emf = operator.emf(sources)
 
     def tell(step: int, residual: float) -> None:
-        report(
-            {
-                "stage": "modes",
-                "step": step,
-                "steps": solver.max_steps,
-                "residual": residual,
-                "tolerance": solver.tolerance,
-            }
-        )
+        report(Step(stage="modes", step=step, steps=solver.max_steps, residual=residual, tolerance=solver.tolerance))
 
     try:
         # Rounding and the conduction problems add to the residual of the reduced model: it stops a little below.
-        modes = find_modes(operator, emf, highest_Hz, 0.7 * solver.tolerance, solver.max_steps, tell, checkpoint)
+        modes = find_modes(
+            operator,
+            emf,
+            highest_Hz,
+            tolerance=0.7 * solver.tolerance,
+            max_steps=solver.max_steps,
+            report=tell,
+            checkpoint=checkpoint,
+            first_step=first_step,
+        )
     except ConvergenceError as error:
         if hasattr(error.partial, "basis"):
             error.partial = EddySolution(operator, error.partial, sources, emf, highest_Hz)
@@ -361,7 +336,7 @@ def solve_network(
     return EddySolution(operator, modes, sources, emf, highest_Hz)
 
 
-def voxels_of(solver: EddyCurrent, implant: Implant | VoxelImplant) -> VoxelImplant:
+def voxels_of(solver: EddyOptions, implant: Implant | VoxelImplant) -> VoxelImplant:
     """The implant on voxels of the solver's spacing; voxels stay as they are."""
     return voxelise(implant, solver.spacing_m) if isinstance(implant, Implant) else implant
 
@@ -370,20 +345,3 @@ def middle(implant: Implant | VoxelImplant) -> tuple[float, float, float]:
     """Middle of the box around an implant [m]."""
     low, high = implant.bounds_m if isinstance(implant, Implant) else implant.grid.bounds_m
     return tuple(0.5 * (a + b) for a, b in zip(low, high, strict=True))  # type: ignore[return-value]
-
-
-class _Shifted:
-    """A checkpoint whose steps are counted from another number."""
-
-    def __init__(self, checkpoint: Checkpoint, first: int) -> None:
-        self._checkpoint, self._first = checkpoint, first
-
-    def load(self, port: int) -> np.ndarray | None:
-        return self._checkpoint.load(self._first + port)
-
-    def save(self, port: int, J: np.ndarray) -> None:
-        self._checkpoint.save(self._first + port, J)
-
-
-def _shifted(checkpoint: Checkpoint | None, first: int) -> Checkpoint | None:
-    return checkpoint if checkpoint is None or not first else _Shifted(checkpoint, first)

@@ -13,7 +13,6 @@ Electron. 37 (2022) 700 (partial elements on voxels with FFT); A. Arduino et al.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,19 +23,18 @@ from emdose.compute.backend import Backend
 from emdose.errors import InputError
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import VoxelImplant
-from emdose.solvers.eddy.plan import plan
+from emdose.solvers.eddy.options import EddyOptions
+from emdose.solvers.eddy.plan import EddyPlan, plan
 from emdose.solvers.eddy.run import EddyRun, middle, solve_network, voxels_of
-from emdose.solvers.eddy.sources import sources_of
-from emdose.solvers.eddy.voxels.branches import network
-from emdose.solvers.eddy.voxels.modes import Checkpoint
+from emdose.solvers.eddy.voxels.branches import branch_network
 from emdose.solvers.eddy.voxels.solution import EddySolution
+from emdose.solvers.eddy.voxels.sources import sources_of
 from emdose.solvers.results.power_tensor import PowerTensor
-
-Progress = Callable[[dict[str, Any]], None]
+from emdose.solvers.running import Checkpoint, ProgressCallback, silent
 
 
 @dataclass(frozen=True)
-class EddyCurrent:
+class EddyCurrent(EddyOptions):
     """Eddy currents that switched gradient fields drive in metal, and the heat they leave.
 
     Parameters
@@ -60,40 +58,13 @@ class EddyCurrent:
         For options that cannot be used.
     """
 
-    spacing_m: float | tuple[float, float, float] = 1e-3
-    engine: str = "auto"
-    tolerance: float = 1e-4
-    max_steps: int = 80
-    dtype: str = "float32"
-
-    def __post_init__(self) -> None:
-        spacing = np.atleast_1d(np.asarray(self.spacing_m, float))
-        if spacing.size not in (1, 3) or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
-            raise InputError(
-                "bad voxel size", field="spacing_m", found=self.spacing_m, expected="one or three lengths > 0 in metres"
-            )
-        if not (isinstance(self.tolerance, int | float) and 1e-9 <= self.tolerance <= 1e-2):
-            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-9 and 0.01")
-        if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
-            raise InputError("bad count", field="max_steps", found=self.max_steps, expected="a whole number >= 1")
-        for name, allowed in (("engine", ("auto", "voxel", "thin-skin")), ("dtype", ("float32", "float64"))):
-            if getattr(self, name) not in allowed:
-                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
-        if self.dtype == "float32" and self.tolerance < 3e-6:
-            raise InputError(
-                "tolerance beyond single precision",
-                field="tolerance",
-                found=self.tolerance,
-                expected='>= 3e-6, or dtype="float64"',
-            )
-
     def plan(
         self,
         implant: Implant | VoxelImplant,
         frequencies_Hz: Any,
         sources: Any = "uniform",
         device: str | Backend = "auto",
-    ) -> dict[str, Any]:
+    ) -> EddyPlan:
         """What a solution on voxels will take.
 
         Parameters
@@ -103,8 +74,8 @@ class EddyCurrent:
 
         Returns
         -------
-        dict
-            bytes, seconds (a rough estimate), voxels, branches, fft_shape, steps, device.
+        EddyPlan
+            Memory, time, voxels and steps.
 
         Raises
         ------
@@ -122,7 +93,7 @@ class EddyCurrent:
         frequencies_Hz: Any,
         sources: Any = "uniform",
         device: str | Backend = "auto",
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> PowerTensor:
         """Power tensor of a metal body.
@@ -139,9 +110,9 @@ class EddyCurrent:
         device : {"auto", "cpu", "cuda"} or Backend
             Where to compute.
         progress : callable, optional
-            Called with a dict: stage ("setup", "modes", "frequency", "done"), step, steps, residual, tolerance,
-            frequency_Hz, index, count.
-        checkpoint : object with load(step) and save(step, array), optional
+            Called with events of :mod:`emdose.solvers.running`: set-up, a step of stage "modes" for every block of the
+            Lanczos process, a stage "frequency" for every frequency, and done.
+        checkpoint : Checkpoint, optional
             Keeps the finished steps.
 
         Raises
@@ -159,7 +130,7 @@ class EddyCurrent:
             Where fewer than three voxels lie in a skin depth.
         """
         be, f = backend.get(device), _frequencies(frequencies_Hz)
-        return EddyRun(self, implant, f, sources, be, progress or (lambda event: None), checkpoint).tensor()
+        return EddyRun(self, implant, f, sources, be, progress or silent, checkpoint).tensor()
 
     @backend.within_memory("a larger spacing_m")
     def currents(
@@ -168,7 +139,7 @@ class EddyCurrent:
         highest_Hz: float,
         sources: Any = "uniform",
         device: str | Backend = "auto",
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> EddySolution:
         """Currents on voxels at every frequency up to one, for their density and magnetic field.
@@ -188,8 +159,8 @@ class EddyCurrent:
         be, top = backend.get(device), float(_frequencies(highest_Hz)[-1])
         wanted = sources_of(sources, middle(implant))
         plan(self, implant, np.array([top]), len(wanted), be)
-        net = network(voxels_of(self, implant))
-        return solve_network(self, net, wanted, top, be, progress or (lambda event: None), checkpoint)
+        net = branch_network(voxels_of(self, implant))
+        return solve_network(self, net, wanted, top, be, progress or silent, checkpoint)
 
 
 def _frequencies(frequencies_Hz: Any) -> np.ndarray:

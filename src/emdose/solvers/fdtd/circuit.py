@@ -8,82 +8,88 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.solvers import yee_engine
+from emdose.solvers.fdtd.options import GAP_OHM
 
 if TYPE_CHECKING:
-    from emdose.solvers.fdtd.problem import Excitation, Problem
-    from emdose.solvers.yee_grid.coil_raster import EdgePath
+    from emdose.models.coils.circuit import CircuitCoil
+    from emdose.models.grids.rectilinear import RectilinearGrid
+    from emdose.solvers.fdtd.pulse import Pulse
+    from emdose.solvers.yee_grid.coil_raster import EdgePath, RasterisedCoil
 
-GAP_OHM = 50.0
-"""Resistance that closes every gap while the network of a coil is found: it lets the coil ring down fast."""
 
-
-def circuit_of(problem: Problem, excitation: Excitation) -> tuple[list[Any], list[Any], Any, Any]:
-    """Ports, lumped elements, materials with thin wires, and face factors of one run.
+def gap_ports(raster: RasterisedCoil, pulse: Pulse, feed: int | None) -> list[Any]:
+    """A port with :data:`GAP_OHM` at every gap of a coil, one of them with the source.
 
     Parameters
     ----------
-    problem : Problem
-        With a circuit coil.
-    excitation : Excitation
-        Which port has the source.
+    raster : RasterisedCoil
+        The coil on the grid.
+    pulse : Pulse
+        Voltage of the source [V].
+    feed : int or None
+        Index of the port that has it.
+    """
+    return [_port(path, GAP_OHM, pulse if n == feed else None) for n, path in enumerate(raster.gaps)]
+
+
+def elements_in_grid(
+    coil: CircuitCoil, raster: RasterisedCoil, pulse: Pulse, feed: int | None
+) -> tuple[list[Any], list[Any]]:
+    """Feeds as ports and lumped elements in the grid; parameters as in :func:`gap_ports`.
 
     Raises
     ------
     InputError
-        When a feed shares its gap with an element, in the grid.
+        When a feed shares its gap with an element.
     """
-    raster, coil = problem.coil_on_grid, problem.exposure.coil
-    assert raster is not None
-    materials, factors = thin_wires(problem)
-    if problem.network:
-        return (
-            [_port(path, GAP_OHM, problem, n == excitation.feed) for n, path in enumerate(raster.gaps)],
-            [],
-            materials,
-            factors,
-        )
-    both = [g.name for g in coil.gaps if g.feed is not None and g.element is not None]  # type: ignore[union-attr]
+    both = [g.name for g in coil.gaps if g.feed is not None and g.element is not None]
     if both:
         raise InputError(
             "a feed in parallel with an element cannot stand in the grid", field=both[0], expected='circuit="network"'
         )
     ports = [
-        _port(path, feed.impedance_ohm, problem, n == excitation.feed)
-        for n, (path, feed) in enumerate(zip(raster.ports, coil.feeds, strict=True))  # type: ignore[union-attr]
+        _port(path, source.impedance_ohm, pulse if n == feed else None)
+        for n, (path, source) in enumerate(zip(raster.ports, coil.feeds, strict=True))
     ]
     lumped = [
         yee_engine.Lumped(
             path.name, path.edges, e.resistance_ohm, e.inductance_H, e.capacitance_F, e.topology, -path.sign
         )
-        for path, e in zip(raster.elements, coil.elements, strict=True)  # type: ignore[union-attr]
+        for path, e in zip(raster.elements, coil.elements, strict=True)
     ]
-    return ports, lumped, materials, factors
+    return ports, lumped
 
 
-def _port(path: EdgePath, resistance_ohm: float, problem: Problem, active: bool) -> Any:
+def _port(path: EdgePath, resistance_ohm: float, pulse: Pulse | None) -> Any:
     # A gap counts its voltage as the rise from its first end to its last, the engine as the fall.
-    return yee_engine.VoltagePort(path.name, path.edges, resistance_ohm, problem.pulse if active else None, -path.sign)
+    return yee_engine.VoltagePort(path.name, path.edges, resistance_ohm, pulse, -path.sign)
 
 
-def thin_wires(problem: Problem) -> tuple[Any, Any]:
-    """Materials with what thin wires change, and their face factors or None."""
-    raster = problem.coil_on_grid
-    assert raster is not None
+def with_thin_wires(raster: RasterisedCoil, grid: RectilinearGrid, materials: Any) -> tuple[Any, Any]:
+    """Materials with what thin wires change, and their face factors or None.
+
+    Parameters
+    ----------
+    raster : RasterisedCoil
+        The coil on the grid.
+    grid : RectilinearGrid
+        The grid.
+    materials : EdgeMaterials
+        Materials without the wires.
+    """
     if not raster.wires:
-        return problem.materials, None
-    if problem.wires is None:
-        edges = [w.edges for w in raster.wires]
-        radius = [np.full(len(w.edges), w.radius_m) for w in raster.wires]
-        # The wire goes on across its gaps.
-        for gap in raster.gaps:
-            for wire in raster.wires:
-                if _touch(gap.edges, wire.edges):
-                    edges.append(gap.edges)
-                    radius.append(np.full(len(gap.edges), wire.radius_m))
-                    break
-        thin = yee_engine.thin_wire(problem.grid, np.concatenate(edges), np.concatenate(radius))
-        problem.wires = (problem.materials.scaled(thin.edges, thin.permittivity), thin.faces)
-    return problem.wires
+        return materials, None
+    edges = [w.edges for w in raster.wires]
+    radius = [np.full(len(w.edges), w.radius_m) for w in raster.wires]
+    # The wire goes on across its gaps.
+    for gap in raster.gaps:
+        for wire in raster.wires:
+            if _touch(gap.edges, wire.edges):
+                edges.append(gap.edges)
+                radius.append(np.full(len(gap.edges), wire.radius_m))
+                break
+    thin = yee_engine.thin_wire(grid, np.concatenate(edges), np.concatenate(radius))
+    return materials.scaled(thin.edges, thin.permittivity), thin.faces
 
 
 def _touch(a: np.ndarray, b: np.ndarray) -> bool:

@@ -35,6 +35,8 @@ from typing import Any
 
 import numpy as np
 
+from emdose.solvers.running import group, joined
+
 EXTRAPOLATION = 4
 """Geometric series that are cancelled: two per resonance that still rings."""
 CUTOFF = 1e-12
@@ -163,20 +165,21 @@ class Monitor:
             "energies": np.array(self.energies),
             "history": np.array(self.history),
         }
-        out |= {f"sum.{k}": np.stack(v) for k, v in self.sums.items()}
-        out |= {f"limit.{k}": np.stack(v) for k, v in self.limits.items()}
-        out |= {f"share.{k}": v for k, v in self.shares.items()}
-        return out | {f"residual.{k}": np.array(v) for k, v in self.residuals.items()}
+        return out | joined(
+            sum={k: np.stack(v) for k, v in self.sums.items()},
+            limit={k: np.stack(v) for k, v in self.limits.items()},
+            share=self.shares,
+            residual={k: np.array(v) for k, v in self.residuals.items()},
+        )
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over what :meth:`state` gave."""
         self.peak, self.calm = float(state["numbers"][0]), int(state["numbers"][1])
         self.energies, self.history = ([float(v) for v in state[k]] for k in ("energies", "history"))
-        parts = {k: v for k, v in state.items() if "." in k}
-        self.sums = {k[4:]: list(v) for k, v in parts.items() if k.startswith("sum.")}
-        self.limits = {k[6:]: list(v) for k, v in parts.items() if k.startswith("limit.")}
-        self.shares = {k[6:]: np.array(v) for k, v in parts.items() if k.startswith("share.")}
-        self.residuals = {k[9:]: float(v) for k, v in parts.items() if k.startswith("residual.")}
+        self.sums = {k: list(v) for k, v in group(state, "sum").items()}
+        self.limits = {k: list(v) for k, v in group(state, "limit").items()}
+        self.shares = {k: np.array(v) for k, v in group(state, "share").items()}
+        self.residuals = {k: float(v) for k, v in group(state, "residual").items()}
 
 
 def extrapolated(series: list[np.ndarray], order: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ Source: M. Kozlov and R. Turner, J. Magn. Reson. 200 (2009) 147 (fast MRI coil a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,14 +27,15 @@ from emdose.circuits.network import Network
 from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd.circuit import GAP_OHM
-from emdose.solvers.fdtd.fields import Phasors, assemble, pair_power
-from emdose.solvers.fdtd.problem import Problem
-from emdose.solvers.fdtd.run import Checkpoint, Reporter, Run, require_rung_down, run_all
+from emdose.solvers.fdtd.fields import RunPhasors, assemble, pair_power
+from emdose.solvers.fdtd.options import GAP_OHM, FdtdOptions
+from emdose.solvers.fdtd.plan import FdtdPlan
+from emdose.solvers.fdtd.problem import FdtdProblem
+from emdose.solvers.fdtd.run import Reporter, Run, require_rung_down, run_all
+from emdose.solvers.running import Checkpoint, ProgressCallback, Stage
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
-    from emdose.solvers.fdtd.solver import Fdtd
     from emdose.solvers.results.fields import Fields
 
 SPAN, COUNT = 0.2, 41
@@ -63,7 +64,7 @@ class CoSimulation:
     coil: CircuitCoil
     circuit: Circuit
     asymmetry: float
-    parts: tuple[Problem, list[Run], Mapping[str, Any], Mapping[str, float], Phasors]
+    parts: tuple[FdtdProblem, list[Run], FdtdPlan, Mapping[str, float], RunPhasors]
 
     @property
     def frequency_Hz(self) -> float:
@@ -187,14 +188,39 @@ class CoSimulation:
 
 
 def cosimulate(
-    solver: Fdtd,
+    solver: FdtdOptions,
     exposure: Exposure,
     frequencies_Hz: Sequence[float] | None,
     be: Backend,
-    progress: Callable[[dict[str, Any]], None] | None,
+    progress: ProgressCallback | None,
     checkpoint: Checkpoint | None,
 ) -> CoSimulation:
-    """See :meth:`emdose.solvers.fdtd.solver.Fdtd.cosimulate`."""
+    """One run with a port at every gap of a circuit coil.
+
+    Parameters
+    ----------
+    solver : FdtdOptions
+        Options.
+    exposure : Exposure
+        With a CircuitCoil.
+    frequencies_Hz : sequence of float or None
+        Where the network is wanted [Hz]; :data:`COUNT` of them around the exposure's frequency by default.
+    be : Backend
+        Device.
+    progress : callable or None
+        Told what happens.
+    checkpoint : Checkpoint or None
+        Keeps finished runs.
+
+    Raises
+    ------
+    InputError
+        When the coil has no lumped elements, or for frequencies that cannot be used.
+    ConvergenceError
+        When a run becomes unstable.
+    ResourceError
+        When it does not fit the memory.
+    """
     f = exposure.frequency_Hz
     if frequencies_Hz is None:
         frequencies_Hz = list(np.linspace((1 - SPAN) * f, (1 + SPAN) * f, COUNT))
@@ -221,16 +247,16 @@ def cosimulate(
     # The exposure's own frequency once, whatever rounding the list brings.
     listed = sorted({f, *(x for x in listed if abs(x - f) > 1e-9 * f)})
     clock = {"start": time.perf_counter()}
-    problem = Problem(solver, exposure, be, listed)
+    problem = FdtdProblem(solver, exposure, be, listed)
     plan = problem.plan()
     reporter = Reporter(progress, problem, plan)
-    reporter.tell("setup")
+    reporter.setup()
     runs = run_all(problem, reporter, checkpoint, clock)
-    reporter.tell("fields")
+    reporter.tell(Stage(stage="fields"))
     names = [g.name for g in coil.gaps]
     place = [runs[0].elements.index(n) for n in names]
     volts, amperes = (np.stack([getattr(r, x)[:, place] for r in runs], axis=-1) for x in ("voltages", "currents"))
     network = Network.from_runs(listed, volts, amperes, names, GAP_OHM)
-    parts = (problem, runs, plan, clock, Phasors(problem, runs))
-    reporter.tell("done")
+    parts = (problem, runs, plan, clock, RunPhasors(problem, runs))
+    reporter.done()
     return CoSimulation(network.symmetrised(), coil, Circuit.of(coil), network.asymmetry(), parts)

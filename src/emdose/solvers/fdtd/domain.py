@@ -18,12 +18,10 @@ from emdose.solvers.yee_engine.stability import stable_step
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
     from emdose.models.grids.grid import Grid, Shape, Vector
-    from emdose.solvers.fdtd.solver import Fdtd
+    from emdose.solvers.fdtd.options import FdtdOptions
 
 LEAST_CLEARANCE = 3
 """Cells of air between the body or a source and the absorber."""
-GROWTH = 1.3
-"""Largest ratio of neighbouring steps in the air around the source."""
 CELLS_PER_WAVELENGTH = 30.0
 """Of the coarse steps in air."""
 WAVE_BOX = 2
@@ -82,12 +80,12 @@ class Domain:
         return low, high  # type: ignore[return-value]
 
 
-def make_domain(solver: Fdtd, exposure: Exposure, highest_frequency_Hz: float | None = None) -> Domain:
+def make_domain(solver: FdtdOptions, exposure: Exposure, highest_frequency_Hz: float | None = None) -> Domain:
     """Lay out the cells for an exposure.
 
     Parameters
     ----------
-    solver : Fdtd
+    solver : FdtdOptions
         Options.
     exposure : Exposure
         Body, source and frequency.
@@ -170,7 +168,7 @@ def _snapped(
     return inner, int(np.searchsorted(inner, start)), left_off
 
 
-def refinement(solver: Fdtd, phantom: Grid) -> int:
+def refinement(solver: FdtdOptions, phantom: Grid) -> int:
     """Cells per voxel that the wanted spacing asks for.
 
     Raises
@@ -204,7 +202,7 @@ def source_extent(coil: object) -> tuple[Vector, Vector]:
     )
 
 
-def _reach(solver: Fdtd, axis: int, side: int, inner: np.ndarray, wave: bool, h: float) -> float:
+def _reach(solver: FdtdOptions, axis: int, side: int, inner: np.ndarray, wave: bool, h: float) -> float:
     """Air beyond body and source on one side, where cells have the size h [m]."""
     least = (LEAST_CLEARANCE + (WAVE_BOX if wave else 0)) * h
     if solver.bounds_m is None:
@@ -242,7 +240,7 @@ def default_margin(h: float) -> float:
     return max(0.06, 6 * h)
 
 
-def _air(solver: Fdtd, h: float, wave: bool, coarsest: float, reach: float) -> list[float]:
+def _air(solver: FdtdOptions, h: float, wave: bool, coarsest: float, reach: float) -> list[float]:
     """Steps from the inner box outwards until at least ``reach`` is covered."""
     # The box of a plane wave and the first cells around a source keep the fine step.
     steps = [h] * (LEAST_CLEARANCE + (WAVE_BOX if wave else 0))

@@ -19,7 +19,8 @@ from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.solvers.yee_grid.incident import incident_E
 
 if TYPE_CHECKING:
-    from emdose.solvers.fdtd.problem import Problem
+    from emdose.solvers.fdtd.plan import FdtdPlan
+    from emdose.solvers.fdtd.problem import FdtdProblem
     from emdose.solvers.fdtd.run import Run
 
 CLOSURE_WARNING = 0.02
@@ -29,16 +30,16 @@ MEANING = (
 )
 
 
-def fields_of(problem: Problem, runs: Sequence[Run], plan: Mapping[str, Any], clock: dict[str, float]) -> Fields:
+def fields_of(problem: FdtdProblem, runs: Sequence[Run], plan: FdtdPlan, clock: dict[str, float]) -> Fields:
     """Fields of the ports from runs, one or two per port.
 
     Parameters
     ----------
-    problem : Problem
+    problem : FdtdProblem
         What was solved.
     runs : sequence of Run
         Its runs.
-    plan : mapping
+    plan : FdtdPlan
         What was planned.
     clock : dict
         Times at "start", "setup" and "ports" [s].
@@ -48,7 +49,7 @@ def fields_of(problem: Problem, runs: Sequence[Run], plan: Mapping[str, Any], cl
     shares = np.zeros((count, len(runs)), complex)
     for n, run in enumerate(runs):
         shares[run.port, n] = run.factor
-    phasors = Phasors(problem, runs)
+    phasors = RunPhasors(problem, runs)
     power = phasors.power(shares, _accepted(problem, runs, shares), _lost(problem, runs, shares))
     residual = np.zeros(count)
     for run in runs:
@@ -57,13 +58,13 @@ def fields_of(problem: Problem, runs: Sequence[Run], plan: Mapping[str, Any], cl
 
 
 def assemble(
-    problem: Problem,
+    problem: FdtdProblem,
     runs: Sequence[Run],
-    phasors: Phasors,
+    phasors: RunPhasors,
     shares: np.ndarray,
     power: PowerBalance,
     residual: np.ndarray,
-    plan: Mapping[str, Any],
+    plan: FdtdPlan,
     clock: Mapping[str, float],
 ) -> Fields:
     """Fields of the ports of a coil as sums of runs with ``shares`` (port, run)."""
@@ -95,7 +96,7 @@ def assemble(
             "resumed": [all(r.resumed for r in mine) for mine in behind],
             "runs": [r.name for r in runs],
             "meaning": MEANING,
-            "cells": int(plan["cells"]),
+            "cells": plan.cells,
             "shape": list(problem.grid.shape),
             "time_step_s": step,
         },
@@ -130,18 +131,18 @@ def assemble(
     )
 
 
-class Phasors:
-    """Phasors of runs, from which the fields and powers of any sums of runs follow.
+class RunPhasors:
+    """RunPhasors of runs, from which the fields and powers of any sums of runs follow.
 
     Parameters
     ----------
-    problem : Problem
+    problem : FdtdProblem
         What was solved.
     runs : sequence of Run
         Its runs.
     """
 
-    def __init__(self, problem: Problem, runs: Sequence[Run]) -> None:
+    def __init__(self, problem: FdtdProblem, runs: Sequence[Run]) -> None:
         self.problem, self.runs = problem, runs
         self._absorbed: np.ndarray | None = None
         self._radiated: np.ndarray | None = None
@@ -213,7 +214,7 @@ def _coarse(a: np.ndarray, factor: int, on_faces: bool) -> np.ndarray:
     return np.ascontiguousarray(np.stack(out, axis=1)).astype(a.dtype, copy=False)
 
 
-def _accepted(problem: Problem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
+def _accepted(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
     """Power that the source delivers, or for a plane wave the work of the incident field in the body, [W]."""
     coil = problem.exposure.coil
     if isinstance(coil, PlaneWave):
@@ -233,7 +234,7 @@ def _accepted(problem: Problem, runs: Sequence[Run], shares: np.ndarray) -> np.n
     return 0.5 * (work + work.conj().T)
 
 
-def _extinction(problem: Problem, wave: PlaneWave, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
+def _extinction(problem: FdtdProblem, wave: PlaneWave, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
     """Work of the incident field on the currents in the body; see :class:`PowerBalance`."""
     phantom, factor = problem.exposure.phantom, problem.domain.factor
     g = phantom.grid
@@ -247,23 +248,23 @@ def _extinction(problem: Problem, wave: PlaneWave, runs: Sequence[Run], shares: 
     omega = 2 * np.pi * f
     table = problem.materials.permittivity / EPS_0 - 1j * problem.materials.conductivity / (omega * EPS_0) - 1
     table[0] = 0
-    total = Phasors(problem, runs).core_E(shares)[0]
+    total = RunPhasors(problem, runs).core_E(shares)[0]
     currents = 1j * omega * EPS_0 * table[ids] * total
     work = 0.5 * grid.voxel_volume_m3 * np.vdot(incident, currents)
     return np.array([[work.real + 0j]])
 
 
-def _at_ports(problem: Problem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
+def _at_ports(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
     """Power that the sources deliver behind their impedances into the coil, [W]."""
     return _in_elements(problem, runs, shares, feeds=True)
 
 
-def _lost(problem: Problem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray | None:
+def _lost(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray | None:
     """Power dissipated in lumped elements, [W]; None where there are none."""
     return None if problem.coil_on_grid is None else _in_elements(problem, runs, shares, feeds=False)
 
 
-def _in_elements(problem: Problem, runs: Sequence[Run], shares: np.ndarray, feeds: bool) -> np.ndarray:
+def _in_elements(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray, feeds: bool) -> np.ndarray:
     names = problem.exposure.coil.ports
     place = [n for n, name in enumerate(runs[0].elements) if (name in names) == feeds]
     f = int(np.abs(problem.frequencies_Hz - problem.frequency_Hz).argmin())

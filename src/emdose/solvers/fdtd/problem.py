@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.constants import C_0, EPS_0
-from emdose.errors import EmdoseWarning, InputError, ResourceError
+from emdose.errors import EmdoseWarning, InputError
 from emdose.models.coils.ideal import Coil, PlaneWave
 from emdose.solvers import yee_engine
+from emdose.solvers.fdtd.circuit import elements_in_grid, gap_ports, with_thin_wires
 from emdose.solvers.fdtd.convergence import EXTRAPOLATION
 from emdose.solvers.fdtd.domain import make_domain
+from emdose.solvers.fdtd.plan import RATE, RING_DOWN_PERIODS, FdtdPlan, require_memory
 from emdose.solvers.fdtd.power import faces
 from emdose.solvers.fdtd.pulse import Pulse
 from emdose.solvers.yee_engine.row_tables import DENSE_SHARE
@@ -31,19 +33,15 @@ from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.models.exposure import Exposure
-    from emdose.solvers.fdtd.solver import Fdtd
+    from emdose.solvers.fdtd.options import FdtdOptions
 
 LEAST_CELLS_PER_WAVELENGTH = 6.0
 SAMPLES_PER_PERIOD = 24
 """Samples of the running Fourier sums per period of the highest frequency; the pulse ends at about eight times it."""
 TILE = 8
 """Nodes along each axis of the regions in which E is kept along filaments."""
-RING_DOWN_PERIODS = (3.0, 2.0)
-"""Periods after the pulse that a plan reckons with, in general and where the limit of the sums is extrapolated."""
 NETWORK_DELAY = 5.0
 """Delay of the pulse in gaps, whose resistances take up that it starts and ends at 3e-5 of its peak."""
-RATE = {"cpu": 2.4e8, "cuda": 1.5e10}
-"""Cells per second that a plan reckons with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +72,12 @@ class Excitation:
     feed: int | None = None
 
 
-class Problem:
+class FdtdProblem:
     """What is common to all runs of an exposure.
 
     Parameters
     ----------
-    solver : Fdtd
+    solver : FdtdOptions
         Options.
     exposure : Exposure
         The question.
@@ -100,7 +98,7 @@ class Problem:
 
     def __init__(
         self,
-        solver: Fdtd,
+        solver: FdtdOptions,
         exposure: Exposure,
         be: Backend,
         frequencies_Hz: Sequence[float] | None = None,
@@ -126,9 +124,8 @@ class Problem:
             self.coil_on_grid = rasterise(coil, self.grid)
         self.excitations = self._excitations()
         self.complex_dtype = np.dtype(np.complex64 if solver.dtype == "float32" else np.complex128)
-        self.wires: tuple[Any, Any] | None = None
 
-    def for_coil(self, coil: Any) -> Problem:
+    def for_coil(self, coil: Any) -> FdtdProblem:
         """The same problem for a coil of the same metal with other elements."""
         out = copy.copy(self)
         out.exposure = replace(self.exposure, coil=coil) if coil is not self.exposure.coil else self.exposure
@@ -180,12 +177,14 @@ class Problem:
     @cached_property
     def time_step_s(self) -> float:
         """Step that the engine will take [s]; the medium that thin wires change may ask for a smaller one."""
-        changed: tuple[Any, ...] = ()
-        if self.coil_on_grid is not None and self.coil_on_grid.wires:
-            from emdose.solvers.fdtd.circuit import thin_wires
-
-            changed = thin_wires(self)
+        changed = self.wired if self.coil_on_grid is not None and self.coil_on_grid.wires else ()
         return self.solver.courant * stable_step(self.grid, *changed)
+
+    @cached_property
+    def wired(self) -> tuple[Any, Any]:
+        """Materials with the thin wires of a circuit coil, and their face factors or None."""
+        assert self.coil_on_grid is not None
+        return with_thin_wires(self.coil_on_grid, self.grid, self.materials)
 
     @property
     def dft_every(self) -> int:
@@ -251,23 +250,24 @@ class Problem:
                 *self.domain.wave_box, coil.direction, excitation.polarisation, self.pulse, coil.amplitude_V_m
             )
         if self.coil_on_grid is not None:
-            from emdose.solvers.fdtd.circuit import circuit_of
-
-            ports, lumped, materials, factors = circuit_of(self, excitation)
-        walls = (self.solver.walls,) * 6
+            materials, factors = self.wired
+            if self.network:
+                ports = gap_ports(self.coil_on_grid, self.pulse, excitation.feed)
+            else:
+                ports, lumped = elements_in_grid(self.exposure.coil, self.coil_on_grid, self.pulse, excitation.feed)  # type: ignore[arg-type]
         # Field sums are kept at the exposure's frequency alone; spectra of ports come from their records.
         return yee_engine.YeeProblem(
             self.grid,
             materials,
-            walls,
-            yee_engine.Cpml(cells=self.solver.cpml_cells),
-            sources,
-            ports,
-            lumped,
-            wave,
-            factors,
-            yee_engine.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every),
-            self.solver.courant,
+            boundaries=(self.solver.walls,) * 6,
+            cpml=yee_engine.Cpml(cells=self.solver.cpml_cells),
+            sources=sources,
+            ports=ports,
+            lumped=lumped,
+            wave=wave,
+            face_factors=factors,
+            dft=yee_engine.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every),
+            courant=self.solver.courant,
         )
 
     def _excitations(self) -> list[Excitation]:
@@ -299,8 +299,14 @@ class Problem:
         return complex(np.exp(-1j * k * np.dot(coil.direction, corner)))
 
     # ---- what it takes -------------------------------------------------------------------------------------------
-    def plan(self) -> dict[str, Any]:
-        """What the runs will take; see :meth:`emdose.solvers.fdtd.solver.Fdtd.plan`."""
+    def plan(self) -> FdtdPlan:
+        """What the runs will take.
+
+        Raises
+        ------
+        ResourceError
+            When it does not fit the memory; the text names what is needed and what would fit.
+        """
         be, cells, runs = self.be, math.prod(self.grid.shape), len(self.excitations)
         transformed = sum(
             math.prod(h - a for a, h in zip(r.low, r.high, strict=True)) * 3 * len(r.fields)
@@ -312,41 +318,31 @@ class Problem:
         engine = cells * (6 * item + 6) + shell * 12 * item + 2 * transformed * item * copies
         host = cells * (12 + 6 * item * DENSE_SHARE) + (runs + 1) * 2 * transformed * 4
         need = engine + (host if be.name == "cpu" else 0)
-        free = be.memory_free_bytes()
-        if need > 0.9 * free:
-            self._does_not_fit(need, free, runs)
+        self._require(need, runs)
         period = 1 / self.frequency_Hz
         steps = int((self.pulse.end_s + RING_DOWN_PERIODS[self.network] * period) / self.time_step_s)
-        return {
-            "bytes": int(need),
-            "seconds": float(runs * steps * cells / RATE[be.name]),
-            "unknowns": 6 * cells,
-            "cells": cells,
-            "shape": self.grid.shape,
-            "steps": steps,
-            "runs": runs,
-            "time_step_s": self.time_step_s,
-            "slowdown": self.domain.slowdown,
-            "device": be.name,
-        }
+        return FdtdPlan(
+            bytes=int(need),
+            seconds=float(runs * steps * cells / RATE[be.name]),
+            size=6 * cells,
+            device=be.name,
+            shape=self.grid.shape,
+            cells=cells,
+            steps=steps,
+            runs=runs,
+            time_step_s=self.time_step_s,
+            slowdown=self.domain.slowdown,
+        )
 
     def _require_room(self) -> None:
         """Raise ResourceError before anything of the size of the grid is made, when the fields alone do not fit."""
         need = math.prod(self.grid.shape) * (6 * (4 if self.solver.dtype == "float32" else 8) + 6)
-        free = self.be.memory_free_bytes()
-        if need > 0.9 * free:
-            coil = self.exposure.coil
-            self._does_not_fit(need, free, len(coil.gaps if self.network else coil.ports))  # type: ignore[union-attr]
+        coil = self.exposure.coil
+        self._require(need, len(coil.gaps if self.network else coil.ports))  # type: ignore[union-attr]
 
-    def _does_not_fit(self, need: float, free: float, runs: int) -> None:
-        h = max(self.exposure.phantom.grid.spacing_m) / self.domain.factor
-        fits = h * (need / (0.8 * free)) ** (1 / 3)
-        elsewhere = ', or device="cpu", which is slower' if self.be.name == "cuda" else ""
-        raise ResourceError(
-            f"FDTD of {'x'.join(map(str, self.grid.shape))} cells and {runs} ports needs {need / 2**30:.3g} GiB but "
-            f"{free / 2**30:.3g} GiB are free on {self.be.name}, of which a tenth is kept back; cells of "
-            f"{1e3 * fits:.2g} mm would fit, as would a smaller margin_m or a larger coarsest_m{elsewhere}"
-        )
+    def _require(self, need_bytes: float, runs: int) -> None:
+        spacing_m = max(self.exposure.phantom.grid.spacing_m) / self.domain.factor
+        require_memory(self.be, need_bytes, self.grid.shape, runs, spacing_m)
 
     @cached_property
     def identity(self) -> dict[str, str]:
@@ -394,7 +390,7 @@ def _real_parts(weights: np.ndarray) -> list[tuple[complex, np.ndarray]]:
     return terms
 
 
-def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: Fdtd) -> None:
+def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions) -> None:
     phantom = exposure.phantom
     low, high = bounding_box(np.asarray(phantom.body, bool))
     if min(h - a for a, h in zip(low, high, strict=True)) == 0:

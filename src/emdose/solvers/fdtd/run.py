@@ -5,20 +5,33 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.solvers import yee_engine
-from emdose.solvers.fdtd.circuit import GAP_OHM
 from emdose.solvers.fdtd.convergence import EXTRAPOLATION, Monitor
+from emdose.solvers.fdtd.options import GAP_OHM
+from emdose.solvers.running import (
+    Checkpoint,
+    Done,
+    Event,
+    ProgressCallback,
+    Setup,
+    TimeStep,
+    group,
+    joined,
+    part_name,
+    silent,
+)
 
 if TYPE_CHECKING:
-    from emdose.solvers.fdtd.problem import Excitation, Problem
-    from emdose.solvers.fdtd.solver import Fdtd
+    from emdose.solvers.fdtd.options import FdtdOptions
+    from emdose.solvers.fdtd.plan import FdtdPlan
+    from emdose.solvers.fdtd.problem import Excitation, FdtdProblem
     from emdose.solvers.results.fields import Fields
 
 WINDOWS_PER_PERIOD = 4
@@ -26,16 +39,6 @@ WINDOWS_PER_PERIOD = 4
 NETWORK_WEIGHT = 20.0
 """By how much the spectra of a coil's gaps must be better than the tolerance: its resonance multiplies their errors."""
 STATE = "port-state"
-
-
-class Checkpoint(Protocol):
-    """Where finished runs and the state of the running one are kept."""
-
-    def load_arrays(self, name: str) -> dict[str, np.ndarray] | None:
-        """Arrays as saved under a name, or None."""
-
-    def save_arrays(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep arrays under a name, all or none."""
 
 
 @dataclass(eq=False)
@@ -85,31 +88,35 @@ class Run:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays, for a checkpoint."""
-        out = {f"E.{k}": v for k, v in self.E.items()} | {f"B.{k}": v for k, v in self.B.items()}
-        out |= {"voltages": self.voltages, "currents": self.currents, "elements": np.array(self.elements, str)}
         numbers = [self.converged, self.steps, self.seconds, self.energy_dB]
-        return out | {"numbers": np.array(numbers, float), "history": np.array(self.history)}
+        return {
+            **joined(E=self.E, B=self.B),
+            "voltages": self.voltages,
+            "currents": self.currents,
+            "elements": np.array(self.elements, str),
+            "numbers": np.array(numbers, float),
+            "history": np.array(self.history),
+        }
 
     @classmethod
     def from_arrays(cls, excitation: Excitation, data: Mapping[str, np.ndarray]) -> Run:
         """The run that :meth:`arrays` was made of."""
-        E, B = ({k[2:]: v for k, v in data.items() if k.startswith(f"{x}.")} for x in "EB")
         converged, steps, seconds, energy_dB = (float(v) for v in data["numbers"])
         return cls(
-            excitation.name,
-            excitation.port,
-            excitation.factor,
-            E,
-            B,
-            data["voltages"],
-            data["currents"],
-            tuple(str(e) for e in data["elements"]),
-            bool(converged),
-            int(steps),
-            seconds,
-            [float(h) for h in data["history"]],
-            energy_dB,
-            True,
+            name=excitation.name,
+            port=excitation.port,
+            factor=excitation.factor,
+            E=group(data, "E"),
+            B=group(data, "B"),
+            voltages=data["voltages"],
+            currents=data["currents"],
+            elements=tuple(str(e) for e in data["elements"]),
+            converged=bool(converged),
+            steps=int(steps),
+            seconds=seconds,
+            history=[float(h) for h in data["history"]],
+            energy_dB=energy_dB,
+            resumed=True,
         )
 
 
@@ -119,61 +126,61 @@ class Reporter:
     Parameters
     ----------
     progress : callable or None
-        Receives a dict per event.
-    problem : Problem
+        Told what happens.
+    problem : FdtdProblem
         What is solved.
-    plan : mapping
+    plan : FdtdPlan
         Its plan.
     """
 
-    def __init__(
-        self, progress: Callable[[dict[str, Any]], None] | None, problem: Problem, plan: Mapping[str, Any]
-    ) -> None:
-        self.progress, self.tolerance = progress, problem.solver.tolerance
-        self.cells, self.runs, self.planned = int(plan["cells"]), int(plan["runs"]), int(plan["steps"])
-        self.run, self.step, self.energy_dB, self.residual, self.speed = 0, 0, 0.0, 1.0, 0.0
+    def __init__(self, progress: ProgressCallback | None, problem: FdtdProblem, plan: FdtdPlan) -> None:
+        self.progress, self.tolerance = progress or silent, problem.solver.tolerance
+        self.names = [e.name for e in problem.excitations]
+        self.cells, self.planned = plan.cells, plan.steps
         self.worst = 0.0
 
-    def tell(self, stage: str) -> None:
-        """Report a stage."""
-        if self.progress is None:
-            return
-        total = self.expected()
-        left = (self.runs - self.run - 1) * total + max(total - self.step, 0) if stage == "port" else 0
-        run = self.run if stage == "port" else (0 if stage == "setup" else self.runs)
-        self.progress(
-            {
-                "stage": stage,
-                "port": run,
-                "ports": self.runs,
-                "step": self.step if stage == "port" else 0,
-                "steps": total,
-                "energy_dB": self.energy_dB,
-                "mcells_per_s": self.speed / 1e6,
-                "eta_s": left * self.cells / self.speed if self.speed > 0 else None,
-                "residual": min(self.residual if stage == "port" else max(self.worst, 1e-30), 1.0),
-                "tolerance": self.tolerance,
-            }
-        )
+    def tell(self, event: Event) -> None:
+        """Pass on an event."""
+        self.progress(event)
+
+    def setup(self) -> None:
+        """Say that the runs are being prepared."""
+        self.tell(Setup())
+
+    def done(self) -> None:
+        """Say that all is done."""
+        self.tell(Done(residual=min(max(self.worst, 1e-30), 1.0), tolerance=self.tolerance))
 
     def window(self, run: int, step: int, monitor: Monitor, cells_per_s: float) -> None:
-        """Report what a window of a run showed."""
-        self.run, self.step, self.speed = run, step, cells_per_s
-        self.energy_dB, self.residual = monitor.energy_dB, monitor.residual
+        """Say what a window of a run showed."""
         history = monitor.history[-5:]
         if len(history) > 1 and monitor.residual < history[0] < 1:
             # The remainder shrinks about geometrically: extend its line to the tolerance.
             per_window = math.log(history[0] / monitor.residual) / (len(history) - 1)
             windows = max(0.0, math.log(monitor.residual / self.tolerance) / per_window)
             self.planned = int(step + windows * step / max(1, len(monitor.history)))
-        self.tell("port")
+        expected = max(self.planned, step)
+        left = (len(self.names) - run - 1) * expected + expected - step
+        self.tell(
+            TimeStep(
+                stage="port",
+                name=self.names[run],
+                index=run,
+                count=len(self.names),
+                step=step,
+                steps=expected,
+                residual=min(monitor.residual, 1.0),
+                tolerance=self.tolerance,
+                energy_dB=monitor.energy_dB,
+                cells_per_s=cells_per_s,
+                eta_s=left * self.cells / cells_per_s if cells_per_s > 0 else None,
+            )
+        )
 
-    def expected(self) -> int:
-        """Steps that a run is expected to take."""
-        return max(self.planned, self.step if self.run < self.runs else 0)
 
-
-def run_all(problem: Problem, reporter: Reporter, checkpoint: Checkpoint | None, clock: dict[str, float]) -> list[Run]:
+def run_all(
+    problem: FdtdProblem, reporter: Reporter, checkpoint: Checkpoint | None, clock: dict[str, float]
+) -> list[Run]:
     """Every run of a problem, from the checkpoint where it is there.
 
     Raises
@@ -189,7 +196,7 @@ def run_all(problem: Problem, reporter: Reporter, checkpoint: Checkpoint | None,
     keeper = _Keeper(problem, checkpoint)
     clock["setup"] = time.perf_counter()
     for n, excitation in enumerate(problem.excitations):
-        saved = keeper.load(f"port-{n:04d}")
+        saved = keeper.load(part_name(n))
         if saved is not None:
             run = Run.from_arrays(excitation, saved)
             if run.converged or run.steps >= _limit(problem):
@@ -206,7 +213,7 @@ def run_all(problem: Problem, reporter: Reporter, checkpoint: Checkpoint | None,
             ) from error
         runs.append(run)
         reporter.worst = max(reporter.worst, run.history[-1] if run.history else 1.0)
-        keeper.save(f"port-{n:04d}", run.arrays())
+        keeper.save(part_name(n), run.arrays())
     clock["ports"] = time.perf_counter()
     return runs
 
@@ -214,7 +221,7 @@ def run_all(problem: Problem, reporter: Reporter, checkpoint: Checkpoint | None,
 class _Keeper:
     """Saves and loads with the identity of the problem; a disk that fills up costs the checkpoint, not the run."""
 
-    def __init__(self, problem: Problem, checkpoint: Checkpoint | None) -> None:
+    def __init__(self, problem: FdtdProblem, checkpoint: Checkpoint | None) -> None:
         self.checkpoint, self.every_s = checkpoint, problem.solver.checkpoint_s
         self.identity = {} if checkpoint is None else problem.identity
         self.last = time.monotonic()
@@ -222,10 +229,10 @@ class _Keeper:
     def load(self, name: str) -> dict[str, np.ndarray] | None:
         if self.checkpoint is None:
             return None
-        found = self.checkpoint.load_arrays(name)
+        found = self.checkpoint.load(name)
         if found is None:
             return None
-        theirs = {k[3:]: str(found.pop(k)) for k in [k for k in found if k.startswith("id.")]}
+        theirs = {k: str(v) for k, v in group(found, "id").items()}
         changed = sorted(k for k in {*theirs, *self.identity} if theirs.get(k) != self.identity.get(k))
         if changed:
             raise InputError(
@@ -239,7 +246,7 @@ class _Keeper:
         if self.checkpoint is None:
             return
         try:
-            self.checkpoint.save_arrays(name, {**arrays, **{f"id.{k}": np.array(v) for k, v in self.identity.items()}})
+            self.checkpoint.save(name, {**arrays, **joined(id={k: np.array(v) for k, v in self.identity.items()})})
         except OutputError as error:
             warnings.warn(f"no checkpoint from here on, the run itself goes on: {error}", EmdoseWarning, stacklevel=2)
             self.checkpoint = None
@@ -250,7 +257,7 @@ class _Keeper:
         return self.checkpoint is not None and time.monotonic() - self.last >= self.every_s
 
 
-def _run(problem: Problem, excitation: Excitation, number: int, reporter: Reporter, keeper: _Keeper) -> Run:
+def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Reporter, keeper: _Keeper) -> Run:
     """One run."""
     be, solver = problem.be, problem.solver
     start = time.perf_counter()
@@ -262,11 +269,12 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
     earlier: list[Any] = []
     state = keeper.load(STATE)
     before = 0.0
-    if state is not None and int(state.pop("run")) == number:
-        before = float(state.pop("seconds"))
-        monitor.restore({k[8:]: v for k, v in state.items() if k.startswith("monitor.")})
-        engine.restore({k[7:]: v for k, v in state.items() if k.startswith("engine.")})
-        earlier = [be.asarray(state[f"sums.{n}"]) for n in range(order + 1) if f"sums.{n}" in state]
+    if state is not None and int(state["run"]) == number:
+        before = float(state["seconds"])
+        monitor.restore(group(state, "monitor"))
+        engine.restore(group(state, "engine"))
+        kept = group(state, "sums")
+        earlier = [be.asarray(kept[str(n)]) for n in range(order + 1) if str(n) in kept]
     # A whole number of samples of the sums per window, so that windows look alike.
     every = problem.dft_every
     window = max(1, round(1 / (WINDOWS_PER_PERIOD * problem.frequency_Hz * dt * every))) * every
@@ -294,9 +302,11 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
                 {
                     "run": np.array(number),
                     "seconds": seconds,
-                    **{f"monitor.{k}": v for k, v in monitor.state().items()},
-                    **{f"sums.{n}": np.array(be.to_numpy(v)) for n, v in enumerate(earlier)},
-                    **{f"engine.{k}": v for k, v in engine.state().items()},
+                    **joined(
+                        monitor=monitor.state(),
+                        sums={str(n): np.array(be.to_numpy(v)) for n, v in enumerate(earlier)},
+                        engine=engine.state(),
+                    ),
                 },
             )
     names = tuple(engine.records)
@@ -311,25 +321,25 @@ def _run(problem: Problem, excitation: Excitation, number: int, reporter: Report
     for region in problem.kept:
         for share, sums in _shares(monitor, earlier):
             phasors = engine.phasors(region.name, sums)
-            for kept, part in ((E, phasors.E), (B, phasors.B)):
+            for total, part in ((E, phasors.E), (B, phasors.B)):
                 if part is not None:
                     value = (part[0] * (share / unit)).astype(problem.complex_dtype)
-                    kept[region.name] = value + kept[region.name] if region.name in kept else value
+                    total[region.name] = value + total[region.name] if region.name in total else value
     return Run(
-        excitation.name,
-        excitation.port,
-        excitation.factor,
-        E,
-        B,
-        voltages / source[:, None],
-        currents / source[:, None],
-        names,
-        converged,
-        engine.step,
-        before + time.perf_counter() - start,
-        list(monitor.history),
-        monitor.energy_dB,
-        before > 0,
+        name=excitation.name,
+        port=excitation.port,
+        factor=excitation.factor,
+        E=E,
+        B=B,
+        voltages=voltages / source[:, None],
+        currents=currents / source[:, None],
+        elements=names,
+        converged=converged,
+        steps=engine.step,
+        seconds=before + time.perf_counter() - start,
+        history=list(monitor.history),
+        energy_dB=monitor.energy_dB,
+        resumed=before > 0,
     )
 
 
@@ -341,11 +351,11 @@ def _shares(monitor: Monitor, earlier: list[Any]) -> list[tuple[complex, Any]]:
     return [(complex(c), sums) for c, sums in zip(shares, earlier[-len(shares) :], strict=True)]
 
 
-def _limit(problem: Problem) -> int:
+def _limit(problem: FdtdProblem) -> int:
     return math.ceil(problem.solver.max_periods / problem.frequency_Hz / problem.time_step_s)
 
 
-def _sums(problem: Problem, engine: Any, spectra: _Spectra) -> dict[str, np.ndarray]:
+def _sums(problem: FdtdProblem, engine: Any, spectra: _Spectra) -> dict[str, np.ndarray]:
     """What the end criterion looks at: E on planes through the body, and the ports."""
     planes = [engine.phasors(r.name).E[0].ravel()[m] for r, m in zip(problem.probes, problem.watched, strict=True)]
     out = {"fields": np.concatenate(planes)}
@@ -357,14 +367,14 @@ def _sums(problem: Problem, engine: Any, spectra: _Spectra) -> dict[str, np.ndar
     return out
 
 
-def _check(problem: Problem, engine: Any, excitation: Excitation) -> None:
+def _check(problem: FdtdProblem, engine: Any, excitation: Excitation) -> None:
     try:
         engine.check()
     except ConvergenceError as error:
         raise ConvergenceError(f"FDTD, port {excitation.name}: {error}") from error
 
 
-def _unstable(problem: Problem, engine: Any, excitation: Excitation) -> None:
+def _unstable(problem: FdtdProblem, engine: Any, excitation: Excitation) -> None:
     cell, where = engine.strongest()
     cause = (
         "the absorber is unstable there: more margin_m or fewer cpml_cells help"
@@ -406,7 +416,7 @@ class _Spectra:
         return tuple(np.stack([self.sums[n][k] for n in names], axis=1) for k in (0, 1))  # type: ignore[return-value]
 
 
-def require_rung_down(solver: Fdtd, runs: Sequence[Run], fields: Fields, what: str, advice: str) -> None:
+def require_rung_down(solver: FdtdOptions, runs: Sequence[Run], fields: Fields, what: str, advice: str) -> None:
     """Raise ConvergenceError that holds the fields when some of the runs had not rung down."""
     missed = [r.name for r in runs if not r.converged]
     if missed:

@@ -19,14 +19,12 @@ from emdose.solvers.fdtd.grading import graded_axis, planes_of
 
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
-    from emdose.solvers.fdtd.solver import Fdtd
+    from emdose.solvers.fdtd.options import FdtdOptions
 
 SHRINK = 0.5
 """Smallest step over the body's cell unless told otherwise."""
 FINEST_SHARE = 0.02
 """Of the body's cell: a finer step asks for too many time steps to be meant."""
-LEAST_RATIO = 1.1
-"""Of neighbouring steps; with less, grading saves nothing."""
 NOTEWORTHY = 3.0
 """How many times the time step shrinks before it is said."""
 
@@ -98,14 +96,14 @@ class Snap:
         return nodes[len(core) :]
 
 
-def snaps_of(solver: Fdtd, exposure: Exposure, steps: Sequence[float]) -> list[Snap]:
+def snaps_of(solver: FdtdOptions, exposure: Exposure, steps: Sequence[float]) -> list[Snap]:
     """What to snap to along x, y and z, and the steps between body and coil.
 
     Unless told otherwise these are at most one growth larger than the body's: the near field of the coil is there.
 
     Parameters
     ----------
-    solver : Fdtd
+    solver : FdtdOptions
         Options.
     exposure : Exposure
         Body and source, not a plane wave.

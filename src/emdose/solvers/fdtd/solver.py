@@ -14,31 +14,26 @@ Source: K. Yee, IEEE Trans. AP 14 (1966) 302; A. Taflove and S. Hagness, Computa
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from emdose.compute import backend
-from emdose.errors import InputError
+from emdose.compute.backend import Backend
 from emdose.models.coils.ideal import Coil, PlaneWave
 from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd.domain import GROWTH
-from emdose.solvers.fdtd.snap import LEAST_RATIO
-
-if TYPE_CHECKING:
-    from emdose.compute.backend import Backend
-    from emdose.models.grids.grid import Vector
-    from emdose.solvers.fdtd.cosimulation import CoSimulation
-    from emdose.solvers.fdtd.run import Checkpoint
-    from emdose.solvers.results.fields import Fields
-
-Progress = Callable[[dict[str, Any]], None]
+from emdose.solvers.fdtd.cosimulation import CoSimulation, cosimulate
+from emdose.solvers.fdtd.fields import fields_of
+from emdose.solvers.fdtd.options import FdtdOptions
+from emdose.solvers.fdtd.plan import FdtdPlan
+from emdose.solvers.fdtd.problem import FdtdProblem
+from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
+from emdose.solvers.results.fields import Fields
+from emdose.solvers.running import Checkpoint, ProgressCallback, Stage
 
 
 @dataclass(frozen=True)
-class Fdtd:
+class Fdtd(FdtdOptions):
     """Finite-difference time-domain solver.
 
     Parameters
@@ -88,54 +83,7 @@ class Fdtd:
         For options that cannot be used.
     """
 
-    spacing_m: float | None = None
-    margin_m: float | None = None
-    bounds_m: tuple[Vector, Vector] | None = None
-    coarsest_m: float | None = None
-    growth: float = GROWTH
-    snap: bool = False
-    finest_m: float | None = None
-    walls: str = "cpml"
-    cpml_cells: int = 10
-    tolerance: float = 1e-3
-    max_periods: float = 400.0
-    courant: float = 0.99
-    dtype: str = "float32"
-    materials: str = "average"
-    circuit: str = "network"
-    checkpoint_s: float = 60.0
-
-    def __post_init__(self) -> None:
-        for name in ("spacing_m", "margin_m", "coarsest_m", "finest_m", "max_periods", "checkpoint_s"):
-            value = getattr(self, name)
-            if value is not None and not (_number(value) and value > 0):
-                raise InputError("bad option", field=name, found=value, expected="a finite number > 0")
-        if not (_number(self.tolerance) and 1e-6 <= self.tolerance <= 0.1):
-            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-6 and 0.1")
-        if not (_number(self.courant) and 0 < self.courant < 1):
-            raise InputError(
-                "time step above the limit of stability",
-                field="courant",
-                found=self.courant,
-                expected="a fraction between 0 and 1 of the limit",
-            )
-        if not (_number(self.growth) and 1 <= self.growth <= 2):
-            raise InputError("grading ratio out of bounds", field="growth", found=self.growth, expected="1 to 2")
-        self._check_snap()
-        if not isinstance(self.cpml_cells, int) or isinstance(self.cpml_cells, bool) or not 4 <= self.cpml_cells <= 64:
-            raise InputError("bad absorbing layer", field="cpml_cells", found=self.cpml_cells, expected="4 to 64 cells")
-        for name, allowed in (
-            ("walls", ("cpml", "pec")),
-            ("dtype", ("float32", "float64")),
-            ("materials", ("average", "majority")),
-            ("circuit", ("network", "grid")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
-        if self.bounds_m is not None:
-            self._check_bounds()
-
-    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> dict[str, Any]:
+    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> FdtdPlan:
         """What a solution will take.
 
         Parameters
@@ -147,9 +95,8 @@ class Fdtd:
 
         Returns
         -------
-        dict
-            bytes, seconds (a rough estimate), cells, shape, steps (of one run, if it rings down fast), runs,
-            time_step_s, slowdown (how many times smaller the time step is than the body's cells allow), device.
+        FdtdPlan
+            Memory, time, cells, steps and runs.
 
         Raises
         ------
@@ -158,16 +105,14 @@ class Fdtd:
         ResourceError
             When it does not fit the memory; the text names what is needed and what would fit.
         """
-        from emdose.solvers.fdtd.problem import Problem
-
-        return Problem(self, exposure, backend.get(device), network=self.circuit == "network").plan()
+        return FdtdProblem(self, exposure, backend.get(device), network=self.circuit == "network").plan()
 
     @backend.within_memory("larger cells, a smaller margin_m or a larger coarsest_m")
     def solve(
         self,
         exposure: Exposure,
         device: str | Backend = "auto",
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> Fields:
         """Fields of every port.
@@ -179,9 +124,9 @@ class Fdtd:
         device : {"auto", "cpu", "cuda"} or Backend
             Where to compute.
         progress : callable, optional
-            Called with a dict: stage ("setup", "port", "fields", "done"), port, ports, step, steps, energy_dB,
-            mcells_per_s, eta_s, residual, tolerance.
-        checkpoint : object with load_arrays(name) and save_arrays(name, arrays), optional
+            Called with events of :mod:`emdose.solvers.running`: set-up, time steps of stage "port" a few times per
+            period, the stage "fields", and done.
+        checkpoint : Checkpoint, optional
             Keeps finished ports and, from time to time, the state of the running one; a resumed run gives the same
             bits as one that was not interrupted.
 
@@ -199,22 +144,18 @@ class Fdtd:
             When the densest tissue has few cells per wavelength, the power balance does not close, edges of the coil
             could not be met by ``snap``, or small steps there make the runs much longer.
         """
-        from emdose.solvers.fdtd.fields import fields_of
-        from emdose.solvers.fdtd.problem import Problem
-        from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
-
         be = backend.get(device)
         if self.circuit == "network" and not isinstance(exposure.coil, Coil | PlaneWave):
             return self.cosimulate(exposure, [exposure.frequency_Hz], be, progress, checkpoint).fields()
         clock = {"start": time.perf_counter()}
-        problem = Problem(self, exposure, be, network=False)
+        problem = FdtdProblem(self, exposure, be, network=False)
         planned = problem.plan()
         reporter = Reporter(progress, problem, planned)
-        reporter.tell("setup")
+        reporter.setup()
         runs = run_all(problem, reporter, checkpoint, clock)
-        reporter.tell("fields")
+        reporter.tell(Stage(stage="fields"))
         fields = fields_of(problem, runs, planned, clock)
-        reporter.tell("done")
+        reporter.done()
         advice = "raise max_periods, accept a larger tolerance, or use cosimulate() for coils that ring"
         require_rung_down(self, runs, fields, "", advice)
         return fields
@@ -225,7 +166,7 @@ class Fdtd:
         exposure: Exposure,
         frequencies_Hz: Sequence[float] | None = None,
         device: str | Backend = "auto",
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> CoSimulation:
         """One run with a port at every lumped element and feed of a circuit coil.
@@ -250,34 +191,4 @@ class Fdtd:
         ConvergenceError, ResourceError
             As :meth:`solve`.
         """
-        from emdose.solvers.fdtd.cosimulation import cosimulate
-
         return cosimulate(self, exposure, frequencies_Hz, backend.get(device), progress, checkpoint)
-
-    def _check_snap(self) -> None:
-        if not isinstance(self.snap, bool):
-            raise InputError("bad option", field="snap", found=self.snap, expected="True or False")
-        if self.finest_m is not None and not self.snap:
-            raise InputError(
-                "finest step without snapping", field="finest_m", found=self.finest_m, expected="snap=True beside it"
-            )
-        if self.snap and self.growth < LEAST_RATIO:
-            raise InputError(
-                "grading ratio out of bounds",
-                field="growth",
-                found=self.growth,
-                expected=f"{LEAST_RATIO:g} to 2 with snap=True",
-            )
-
-    def _check_bounds(self) -> None:
-        bounds = self.bounds_m
-        good = isinstance(bounds, tuple | list) and len(bounds) == 2
-        good = good and all(isinstance(b, tuple | list) and len(b) == 3 for b in bounds)  # type: ignore[union-attr]
-        if not good or not all(_number(v) for b in bounds for v in b):  # type: ignore[union-attr]
-            raise InputError("bad box", field="bounds_m", found=bounds, expected="two corners of three metres")
-        if self.margin_m is not None:
-            raise InputError("margin and box given", field="bounds_m", expected="margin_m or bounds_m, not both")
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

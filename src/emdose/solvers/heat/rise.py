@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,8 +16,8 @@ from emdose.solvers.heat.materials import warn
 from emdose.solvers.heat.problem import HeatMaps, HeatProblem
 from emdose.solvers.heat.steady import Steady
 from emdose.solvers.heat.stepping import Envelope, Perfusion, Stepper, march
+from emdose.solvers.running import March, ProgressCallback, silent
 
-Progress = Callable[[dict[str, Any]], None]
 UNIT_W_M3 = 1e6
 """Every source is scaled to this largest density inside: far from the ends of what a float holds, and none drowns."""
 HIGHEST_LEVEL = 7
@@ -87,7 +87,7 @@ def heat(
     tolerance: float = 2e-3,
     dtype: str = "float32",
     device: str | Backend = "auto",
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> HeatSolution:
     """Rise of temperature by several sources, starting from none.
 
@@ -116,7 +116,7 @@ def heat(
     device : {"auto", "cpu", "cuda"} or Backend
         Where to compute.
     progress : callable, optional
-        Called with a dict: stage "heat", level, final, time_s, duration_s.
+        Called with a :class:`~emdose.solvers.running.March` of stage "heat" now and then.
 
     Raises
     ------
@@ -146,7 +146,7 @@ def heat(
     heated = bool(largest.max() > 0)
     law = perfusion if perfusion is not None and perfusion.follows else None
     basal = _basal(problem, excess_K) if law is not None else None
-    tell = progress or (lambda event: None)
+    tell = progress or silent
 
     def run(q: Any, envelopes: Sequence[Envelope], level: int, final: bool) -> _Recorder:
         stepper = Stepper(problem, q, unit, law, basal)
@@ -154,7 +154,7 @@ def heat(
 
         def observe(now: float, stop: bool) -> None:
             recorder.see(now, stop)
-            tell({"stage": "heat", "level": level, "final": final, "time_s": now, "duration_s": duration_s})
+            tell(March(stage="heat", time_s=now, duration_s=duration_s, level=level, final=final))
 
         checked = [c * duration_s for c in CHECKED]
         recorder.steps = march(

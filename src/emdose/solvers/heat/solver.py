@@ -23,8 +23,9 @@ from emdose.models.grids.grid import Grid, Vector
 from emdose.solvers.heat.directions import PAIRS, HeatResult, crossing
 from emdose.solvers.heat.materials import Metals, body_maps, deposit, metabolic_W_m3, transfer, warn
 from emdose.solvers.heat.problem import EDGES, HeatMaps
-from emdose.solvers.heat.rise import Progress, heat, steady
+from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.stepping import Envelope, Perfusion
+from emdose.solvers.running import ProgressCallback
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -162,7 +163,7 @@ class Bioheat:
         extra: Mapping[str, Any] | None = None,
         times_s: Sequence[float] | None = None,
         device: str | Backend = "auto",
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> HeatResult:
         """Rises around an implant in switched gradient fields, for every direction of the field.
 
@@ -272,7 +273,7 @@ class Bioheat:
         envelope: Envelope | None = None,
         times_s: Sequence[float] | None = None,
         device: str | Backend = "auto",
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> HeatCourse:
         """Temperature of a body that absorbs power, from one map or the sum of several.
 

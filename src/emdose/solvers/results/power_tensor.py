@@ -31,7 +31,7 @@ from emdose.solvers.results.relaxations import Relaxations
 UNIFORM = ("dBx/dt", "dBy/dt", "dBz/dt")
 """Names of the uniform sources, in T/s."""
 LINEAR = ("dGxx/dt", "dGyy/dt", "dGxy/dt", "dGxz/dt", "dGyz/dt")
-"""Names of the linear sources, in T/m/s; see :func:`emdose.solvers.eddy.sources.linear_potential`."""
+"""Names of the linear sources, in T/m/s; see :func:`emdose.solvers.eddy.voxels.sources.linear_potential`."""
 
 
 @dataclass(frozen=True, eq=False)

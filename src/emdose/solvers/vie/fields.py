@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -18,10 +17,10 @@ from emdose.solvers.yee_grid.incident import incident_B
 from emdose.solvers.yee_grid.radiation import radiated_power
 
 if TYPE_CHECKING:
-    from emdose.solvers.vie.problem import Problem
+    from emdose.solvers.vie.problem import ViePlan, VieProblem
 
 
-def error_per_residual(problem: Problem, port: int, x: Any, inverse_norm: float | None) -> float:
+def error_per_residual(problem: VieProblem, port: int, x: Any, inverse_norm: float | None) -> float:
     """Estimate of the relative error of E (L2 in the body) over the relative residual.
 
     norm(A^-1) norm(b) / norm(x), with norm(A^-1) from the Krylov space but at least the largest permittivity, which is
@@ -30,7 +29,7 @@ def error_per_residual(problem: Problem, port: int, x: Any, inverse_norm: float 
 
     Parameters
     ----------
-    problem : Problem
+    problem : VieProblem
         The equations.
     port : int
         Index of the port.
@@ -46,7 +45,7 @@ def error_per_residual(problem: Problem, port: int, x: Any, inverse_norm: float 
 
 
 def fields_of(
-    problem: Problem, x: list[Any], infos: list[dict[str, Any]], plan: Mapping[str, Any], clock: dict[str, float]
+    problem: VieProblem, x: list[Any], infos: list[dict[str, Any]], plan: ViePlan, clock: dict[str, float]
 ) -> Fields:
     """Total fields on the phantom's grid and the power balance."""
     be, exposure, grid, h = problem.be, problem.exposure, problem.grid, problem.h
@@ -91,7 +90,7 @@ def fields_of(
         drive_unit=exposure.coil.drive_unit,
         residual=residual,
         convergence={
-            "method": plan["method"],
+            "method": plan.method,
             "tolerance": problem.solver.tolerance,
             "iterations": [i["iterations"] for i in infos],
             "products": [i["products"] for i in infos],
@@ -120,7 +119,7 @@ def fields_of(
     )
 
 
-def _power(problem: Problem, x: list[Any], currents: list[Any]) -> PowerBalance:
+def _power(problem: VieProblem, x: list[Any], currents: list[Any]) -> PowerBalance:
     be, h3 = problem.be, problem.h**3
     xp, n = be.xp, len(x)
     unit = 1j * problem.omega * EPS_0

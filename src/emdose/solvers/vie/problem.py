@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from emdose.constants import C_0, EPS_0
 from emdose.errors import EmdoseWarning, InputError, ResourceError
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.grids.grid import Grid, Shape
+from emdose.solvers.running import Plan, plural
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority, edge_mean
 from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, Convolution, padded_shape
 from emdose.solvers.yee_grid.incident import incident_E
@@ -19,17 +21,47 @@ from emdose.solvers.yee_grid.incident import incident_E
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.models.exposure import Exposure
-    from emdose.solvers.vie.solver import Vie
+    from emdose.solvers.vie.options import VieOptions
 
 LEAST_CELLS_PER_WAVELENGTH = 6.0
 
 
-class Problem:
+@dataclass(frozen=True, kw_only=True)
+class ViePlan(Plan):
+    """What a volume integral will take; see :class:`~emdose.solvers.running.Plan`.
+
+    Parameters
+    ----------
+    shape : (int, int, int)
+        Voxels of the phantom.
+    ports : int
+        Ports to solve for.
+    fft_shape : (int, int, int)
+        Points of the transforms.
+    method : str
+        Krylov method.
+    ports_at_once : int
+        Ports that are solved together.
+    """
+
+    shape: Shape
+    ports: int
+    fft_shape: Shape
+    method: str
+    ports_at_once: int
+
+    @property
+    def what(self) -> str:
+        """Voxels, unknowns and ports."""
+        return f"{' x '.join(map(str, self.shape))} voxels, {self.size} unknowns, {plural(self.ports, 'port')}"
+
+
+class VieProblem:
     """The discrete equations of one exposure on one device.
 
     Parameters
     ----------
-    solver : Vie
+    solver : VieOptions
         Options.
     exposure : Exposure
         The question.
@@ -37,7 +69,7 @@ class Problem:
         Device.
     """
 
-    def __init__(self, solver: Vie, exposure: Exposure, be: Backend) -> None:
+    def __init__(self, solver: VieOptions, exposure: Exposure, be: Backend) -> None:
         self.solver, self.exposure, self.be = solver, exposure, be
         phantom, f = exposure.phantom, exposure.frequency_Hz
         self.grid: Grid = phantom.grid
@@ -93,8 +125,21 @@ class Problem:
         return x - self.M * (x + y)
 
 
-def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
-    """What a solution will take; see :meth:`emdose.solvers.vie.solver.Vie.plan`."""
+def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:
+    """What a solution will take.
+
+    Parameters
+    ----------
+    solver, exposure, be : VieOptions, Exposure, Backend
+        As in :class:`VieProblem`.
+
+    Raises
+    ------
+    InputError
+        When the grid cannot be used: not cubic, or without tissue.
+    ResourceError
+        When it does not fit the memory; the text names what is needed and a spacing that would fit.
+    """
     require_ideal(exposure.coil)
     phantom, grid, ports = exposure.phantom, exposure.phantom.grid, len(exposure.coil.ports)
     if not grid.is_cubic:
@@ -154,15 +199,17 @@ def plan(solver: Vie, exposure: Exposure, be: Backend) -> dict[str, Any]:
         )
     # Seconds per padded point and product, as measured; iterations grow with the size in wavelengths.
     rate = {"cpu": 5e-8, "cuda": 2e-10}[be.name] * item / 8
-    return {
-        "bytes": int(need),
-        "seconds": float(ports * 80 * rate * math.prod(big)),
-        "unknowns": unknowns,
-        "fft_shape": big,
-        "method": method,
-        "ports_at_once": at_once,
-        "device": be.name,
-    }
+    return ViePlan(
+        bytes=int(need),
+        seconds=float(ports * 80 * rate * math.prod(big)),
+        size=unknowns,
+        device=be.name,
+        shape=grid.shape,
+        ports=ports,
+        fft_shape=big,
+        method=method,
+        ports_at_once=at_once,
+    )
 
 
 def _check_resolution(voxels: np.ndarray, frequency_Hz: float, h: float) -> None:

@@ -13,37 +13,28 @@ Source: P. Zwamborn and P. van den Berg, IEEE Trans. MTT 40 (1992) 1757; A. Poli
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.compute.krylov import Solution, bicgstab, cocr, gmres
-from emdose.errors import ConvergenceError, InputError
+from emdose.errors import ConvergenceError
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
+from emdose.solvers.running import Checkpoint, Done, ProgressCallback, Setup, Stage, Step, part_name, silent
 from emdose.solvers.vie.fields import fields_of
-from emdose.solvers.vie.problem import Problem, plan
+from emdose.solvers.vie.options import VieOptions
+from emdose.solvers.vie.problem import ViePlan, VieProblem, plan
 
-Progress = Callable[[dict[str, Any]], None]
-
-
-class Checkpoint(Protocol):
-    """Where finished ports are kept, so that an interrupted run does not solve them again."""
-
-    def load(self, port: int) -> np.ndarray | None:
-        """Currents of a port as saved, or None."""
-
-    def save(self, port: int, J: np.ndarray) -> None:
-        """Keep the currents of a port."""
+CURRENTS = "J"
+"""Name of the currents of a port in a checkpoint."""
 
 
 @dataclass(frozen=True)
-class Vie:
+class Vie(VieOptions):
     """FFT volume integral solver on the Yee grid.
 
     Parameters
@@ -72,36 +63,7 @@ class Vie:
         For options that cannot be used.
     """
 
-    tolerance: float = 1e-4
-    restart: int = 50
-    max_iterations: int = 1000
-    dtype: str = "complex64"
-    method: str = "auto"
-    materials: str = "average"
-
-    def __post_init__(self) -> None:
-        if not (isinstance(self.tolerance, int | float) and 1e-12 <= self.tolerance <= 0.1):
-            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-12 and 0.1")
-        for name in ("restart", "max_iterations"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError("bad count", field=name, found=value, expected="a whole number >= 1")
-        for name, allowed in (
-            ("dtype", ("complex64", "complex128")),
-            ("method", ("auto", "gmres", "cocr", "bicgstab")),
-            ("materials", ("average", "majority")),
-        ):
-            if getattr(self, name) not in allowed:
-                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
-        if self.dtype == "complex64" and self.tolerance < 2e-6:
-            raise InputError(
-                "tolerance beyond single precision",
-                field="tolerance",
-                found=self.tolerance,
-                expected='>= 2e-6, or dtype="complex128"',
-            )
-
-    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> dict[str, Any]:
+    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> ViePlan:
         """What a solution will take.
 
         Parameters
@@ -113,8 +75,8 @@ class Vie:
 
         Returns
         -------
-        dict
-            bytes, seconds (a rough estimate), unknowns, fft_shape, method, ports_at_once, device.
+        ViePlan
+            Memory, time, unknowns, and how they will be solved for.
 
         Raises
         ------
@@ -130,7 +92,7 @@ class Vie:
         self,
         exposure: Exposure,
         device: str | Backend = "auto",
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
         checkpoint: Checkpoint | None = None,
     ) -> Fields:
         """Fields of every port.
@@ -142,8 +104,9 @@ class Vie:
         device : {"auto", "cpu", "cuda"} or Backend
             Where to compute.
         progress : callable, optional
-            Called with a dict: stage ("setup", "port", "fields", "done"), port, ports, iteration, residual, tolerance.
-        checkpoint : object with load(port) and save(port, J), optional
+            Called with events of :mod:`emdose.solvers.running`: set-up, a step of stage "port" for every iteration,
+            the stage "fields", and done.
+        checkpoint : Checkpoint, optional
             Keeps the currents of finished ports.
 
         Raises
@@ -160,32 +123,18 @@ class Vie:
         """
         be = backend.get(device)
         planned = plan(self, exposure, be)
-        ports = len(exposure.coil.ports)
-
-        def tell(stage: str, port: int, iteration: int, residual: float) -> None:
-            if progress is not None:
-                progress(
-                    {
-                        "stage": stage,
-                        "port": port,
-                        "ports": ports,
-                        "iteration": iteration,
-                        "residual": residual,
-                        "tolerance": self.tolerance,
-                    }
-                )
-
-        tell("setup", 0, 0, 1.0)
+        tell = progress or silent
+        tell(Setup())
         clock = {"start": time.perf_counter()}
-        problem = Problem(self, exposure, be)
+        problem = VieProblem(self, exposure, be)
         be.synchronize()
         clock["setup"] = time.perf_counter()
         solutions, J = _solve_ports(problem, planned, tell, checkpoint)
         be.synchronize()
         clock["ports"] = time.perf_counter()
-        tell("fields", ports, 0, float(max(s["residual"] for s in solutions)))
+        tell(Stage(stage="fields"))
         fields = fields_of(problem, J, solutions, planned, clock)
-        tell("done", ports, 0, float(fields.residual.max()))
+        tell(Done(residual=float(fields.residual.max()), tolerance=self.tolerance))
         missed = [p for p, s in zip(fields.ports, solutions, strict=True) if not s["converged"]]
         if missed:
             raise ConvergenceError(
@@ -198,9 +147,9 @@ class Vie:
 
 
 def _solve_ports(
-    problem: Problem,
-    plan: Mapping[str, Any],
-    tell: Callable[[str, int, int, float], None],
+    problem: VieProblem,
+    plan: ViePlan,
+    tell: ProgressCallback,
     checkpoint: Checkpoint | None,
 ) -> tuple[list[dict[str, Any]], list[Any]]:
     """Unknowns of every port and how they were found."""
@@ -209,7 +158,7 @@ def _solve_ports(
     infos: dict[int, dict[str, Any]] = {}
     if checkpoint is not None:
         for port in range(ports):
-            saved = checkpoint.load(port)
+            saved = (checkpoint.load(part_name(port)) or {}).get(CURRENTS)
             if saved is not None and saved.shape == (3, *problem.shape):
                 x = be.asarray(saved, dtype=problem.dtype).reshape(1, -1)[:, problem.index]
                 residual = _residual(problem, x, [port])
@@ -224,9 +173,9 @@ def _solve_ports(
                         "resumed": True,
                     }
     todo = [p for p in range(ports) if p not in done]
-    for lo in range(0, len(todo), plan["ports_at_once"]):
-        group = todo[lo : lo + plan["ports_at_once"]]
-        solution = _krylov(problem, plan["method"], group, partial(tell, "port", group[0]))
+    for lo in range(0, len(todo), plan.ports_at_once):
+        group = todo[lo : lo + plan.ports_at_once]
+        solution = _krylov(problem, plan.method, group, partial(_iteration, problem, group[0], tell))
         for i, port in enumerate(group):
             done[port] = solution.x[i]
             infos[port] = {
@@ -238,11 +187,28 @@ def _solve_ports(
                 "inverse_norm": None if solution.inverse_norm is None else float(solution.inverse_norm[i]),
             }
             if checkpoint is not None and solution.converged[i]:
-                checkpoint.save(port, be.to_numpy(problem.expand(solution.x[i : i + 1])[0]))
+                J = be.to_numpy(problem.expand(solution.x[i : i + 1])[0])
+                checkpoint.save(part_name(port), {CURRENTS: J})
     return [infos[p] for p in range(ports)], [done[p] for p in range(ports)]
 
 
-def _krylov(problem: Problem, method: str, ports: list[int], tell: Callable[[int, float], None]) -> Solution:
+def _iteration(problem: VieProblem, port: int, tell: ProgressCallback, iteration: int, residual: float) -> None:
+    ports, solver = problem.exposure.coil.ports, problem.solver
+    tell(
+        Step(
+            stage="port",
+            name=ports[port],
+            index=port,
+            count=len(ports),
+            step=iteration,
+            steps=solver.max_iterations,
+            residual=residual,
+            tolerance=solver.tolerance,
+        )
+    )
+
+
+def _krylov(problem: VieProblem, method: str, ports: list[int], tell: Callable[[int, float], None]) -> Solution:
     solver = problem.solver
     options: dict[str, Any] = {
         "tolerance": solver.tolerance,
@@ -261,7 +227,7 @@ def _krylov(problem: Problem, method: str, ports: list[int], tell: Callable[[int
     return bicgstab(problem.apply, b, **options)
 
 
-def _residual(problem: Problem, x: Any, ports: list[int]) -> float:
+def _residual(problem: VieProblem, x: Any, ports: list[int]) -> float:
     b = problem.right_hand_side(ports)
     size = float(problem.be.xp.linalg.norm(b))
     return float(problem.be.xp.linalg.norm(b - problem.apply(x))) / (size if size > 0 else 1.0)

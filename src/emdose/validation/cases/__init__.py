@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emdose.errors import InputError
+from emdose.solvers.running import Done, ProgressCallback, Stage, silent
 from emdose.validation.cases import averaging, bem, bioheat, eddy, ept, fdtd, incident, volume_integral
 from emdose.validation.cases.rows import Row
 
@@ -29,7 +30,7 @@ def names() -> tuple[str, ...]:
 
 
 def run(
-    names: Sequence[str] | None = None, device: Any = "auto", progress: Callable[[dict[str, Any]], None] | None = None
+    names: Sequence[str] | None = None, device: Any = "auto", progress: ProgressCallback | None = None
 ) -> list[Row]:
     """Run cases and compare with their references.
 
@@ -40,7 +41,7 @@ def run(
     device : {"auto", "cpu", "cuda"} or Backend
         Where.
     progress : callable, optional
-        Called before every case with a dict: stage "case", name, index, count; at the end stage "done".
+        Called with a :class:`~emdose.solvers.running.Stage` "case" before every case, and when all are done.
 
     Raises
     ------
@@ -54,10 +55,9 @@ def run(
                 "unknown validation case", field="case", found=name, expected=f"one of {', '.join(_CASES)}"
             )
     rows: list[Row] = []
+    tell = progress or silent
     for i, name in enumerate(wanted):
-        if progress:
-            progress({"stage": "case", "name": name, "index": i, "count": len(wanted)})
+        tell(Stage(stage="case", name=name, index=i, count=len(wanted)))
         rows += _CASES[name](device)
-    if progress:
-        progress({"stage": "done", "name": "", "index": len(wanted), "count": len(wanted)})
+    tell(Done())
     return rows

@@ -9,16 +9,16 @@ import numpy as np
 
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.exposure import Exposure
-from emdose.scenarios.job import BaseJob, Progress
+from emdose.scenarios.job import BaseJob, JobPlan
 from emdose.scenarios.kinds.ept import build, result, schema
 from emdose.scenarios.kinds.ept.judge import judged, quantities
 from emdose.scenarios.kinds.rf import build as rf
 from emdose.scenarios.kinds.rf.job import CLOSURE_WARNING, solver_convergence
+from emdose.solvers.running import Checkpoint, ProgressCallback, Stage, plural, silent
 
 if TYPE_CHECKING:
     from emdose.ept import B1Map, PropertyMap
     from emdose.io.disk import atomic
-    from emdose.io.disk.checkpoint import PortCheckpoint
     from emdose.models.bodies import Phantom
     from emdose.models.coils.ideal import Coil, PlaneWave
     from emdose.scenarios.loading import LoadedScenario
@@ -87,13 +87,13 @@ class Job(BaseJob):
         for name, table in tables.methods.items():
             build.check_method(table, self.grid.shape, channels, present, file, name)
 
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
-        about = {"device": self.device, "shape": self.grid.shape, "methods": len(self.methods)}
-        if self.body is None or self.coil is None:
-            return about
-        plan: dict[str, Any] = dict(self.solver.plan(self.exposure, self.device))
-        return {**plan, **about, "ports": len(self.coil.ports)}
+        methods = f"{plural(len(self.methods), 'method')} of reconstruction"
+        if self.body is None:
+            shape = " x ".join(map(str, self.grid.shape))
+            return JobPlan(device=self.device, then=f"{shape} voxels, {methods}")
+        return JobPlan(device=self.device, solution=self.solver.plan(self.exposure, self.device), then=methods)
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
@@ -108,7 +108,7 @@ class Job(BaseJob):
             lines += [f"data: {', '.join(names)}; {size}, {voxels} in the mask"]
         return [*lines, f"methods: {', '.join(f'{n} ({t.type})' for n, t in self.tables.methods.items())}"]
 
-    def execute(self, checkpoint: PortCheckpoint | None = None, progress: Progress | None = None) -> Outcome:
+    def execute(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Outcome:
         """Solve when the maps are simulated, then reconstruct.
 
         Raises
@@ -122,9 +122,9 @@ class Job(BaseJob):
             fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
         return self.evaluate(fields, progress)
 
-    def evaluate(self, fields: Fields | None, progress: Progress | None = None) -> Outcome:
+    def evaluate(self, fields: Fields | None, progress: ProgressCallback | None = None) -> Outcome:
         """Reconstruct by every method and compare with the truth where it is known."""
-        tell = progress or (lambda event: None)
+        tell = progress or silent
         data = self.data
         if fields is not None:
             assert self.body is not None
@@ -136,10 +136,10 @@ class Job(BaseJob):
         rows: list[dict[str, Any]] = []
         numbers: dict[str, Any] = {}
         for n, (name, table) in enumerate(self.tables.methods.items()):
-            tell({"stage": "method", "name": name, "index": n, "count": len(self.methods)})
+            tell(Stage(stage="method", name=name, index=n, count=len(self.methods)))
             with self._timed(f"method {name}"):
                 maps[name] = self._reconstruct(name, table, data.b1)
-            tell({"stage": "judge", "name": name, "index": n, "count": len(self.methods)})
+            tell(Stage(stage="judge", name=name, index=n, count=len(self.methods)))
             with self._timed(f"judging {name}"):
                 clean = None
                 if data.clean is not None and maps[name].propagation is not None:

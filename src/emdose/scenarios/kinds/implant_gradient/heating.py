@@ -9,7 +9,7 @@ Source: A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447; U. Zanovello et al.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from emdose.solvers.heat.materials import Metals, body_maps, deposit
 from emdose.solvers.heat.rise import heat
 from emdose.solvers.heat.stepping import Envelope
 from emdose.solvers.results.power_tensor import UNIFORM
+from emdose.solvers.running import Event, ProgressCallback
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -78,7 +79,7 @@ class Heating:
         metal: EmbeddedImplant,
         tensor: PowerTensor,
         device: str,
-        tell: Callable[[dict[str, Any]], None],
+        tell: ProgressCallback,
         rf: RfHeating | None = None,
     ) -> None:
         self.table, self.phantom, self.metal, self.tensor, self.rf = table, phantom, metal, tensor, rf
@@ -99,12 +100,16 @@ class Heating:
             groups.setdefault((case.exposure.duration_s, case.exposure.name if paused else ""), []).append(case)
         found: dict[str, ExposureMaps] = {}
         for n, group in enumerate(groups.values()):
-            self._group(group, found, {"index": n, "count": len(groups)})
+            self._group(group, found, n, len(groups))
         return {case.exposure.name: found[case.exposure.name] for case in cases}
 
-    def _group(self, cases: Sequence[_Case], found: dict[str, ExposureMaps], position: dict[str, int]) -> None:
+    def _group(self, cases: Sequence[_Case], found: dict[str, ExposureMaps], index: int, count: int) -> None:
         duration, envelope = cases[0].exposure.duration_s, _envelope(cases[0])
-        tell = self._teller(position, cases)
+        exposures = ", ".join(c.exposure.name for c in cases)
+
+        def tell(event: Event) -> None:
+            self.tell(event.within(exposures, index, count))
+
         free = [c for c in cases if c.free]
         rf = np.zeros((0, *self.phantom.grid.shape)) if self.rf is None else self.rf.density[None]
         worst: dict[str, np.ndarray] = {}
@@ -213,14 +218,6 @@ class Heating:
         if self.metal.fraction[index] >= 0.5:
             return self.metal.metals[int(self.metal.part[index]) - 1].name
         return str(self.phantom.tissues[int(self.phantom.labels[index])].name)
-
-    def _teller(self, position: dict[str, int], cases: Sequence[_Case]) -> Callable[[dict[str, Any]], None]:
-        name = ", ".join(c.exposure.name for c in cases)
-
-        def tell(event: dict[str, Any]) -> None:
-            self.tell({**event, **position, "name": name})
-
-        return tell
 
 
 def directions() -> np.ndarray:

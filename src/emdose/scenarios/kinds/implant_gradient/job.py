@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from emdose import __version__
 from emdose.io.disk.run_files import to_json
 from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
-from emdose.scenarios.job import BaseJob, Progress
+from emdose.scenarios.job import BaseJob, JobPlan
 from emdose.scenarios.kinds.implant_gradient import build, result
 from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
@@ -22,10 +22,10 @@ from emdose.scenarios.kinds.implant_gradient.tensor_files import TensorCache, te
 from emdose.scenarios.kinds.rf.build import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.results.power_tensor import PowerTensor
+from emdose.solvers.running import Checkpoint, ProgressCallback, plural, silent
 
 if TYPE_CHECKING:
     from emdose.io.disk import atomic
-    from emdose.io.disk.checkpoint import PortCheckpoint
     from emdose.models.bodies import Phantom
     from emdose.models.gradients.waveform import Spectrum
     from emdose.models.grids.grid import Grid
@@ -98,17 +98,15 @@ class Job(BaseJob):
         )
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
-        plan = dict(self.solver.plan(self.implant, self.frequencies, self.sources, self.device))
-        return {
-            **plan,
-            "device": self.device,
-            "frequencies": len(self.frequencies),
-            "exposures": len(self.exposures),
-            "shape": self.voxels.grid.shape,
-            "heat_shape": self.phantom.grid.shape,
-        }
+        solution = self.solver.plan(self.implant, self.frequencies, self.sources, self.device)
+        heat = " x ".join(map(str, self.phantom.grid.shape))
+        return JobPlan(
+            device=self.device,
+            solution=replace(solution, shape=self.voxels.grid.shape),
+            then=f"heat on {heat} voxels, {plural(len(self.exposures), 'exposure')}",
+        )
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
@@ -124,7 +122,7 @@ class Job(BaseJob):
         lines += [f"exposure {e.name}: {e.title}, {e.duration_s:g} s" for e in self.exposures]
         return [*lines, f"frequencies: {', '.join(f'{f:g}' for f in self.frequencies)} Hz"]
 
-    def execute(self, checkpoint: PortCheckpoint | None = None, progress: Progress | None = None) -> Outcome:
+    def execute(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Outcome:
         """Solve the eddy currents, then heat.
 
         Raises
@@ -136,11 +134,11 @@ class Job(BaseJob):
             tensor = self._tensor(checkpoint, progress)
         return self.evaluate(tensor, progress)
 
-    def evaluate(self, tensor: PowerTensor, progress: Progress | None = None) -> Outcome:
+    def evaluate(self, tensor: PowerTensor, progress: ProgressCallback | None = None) -> Outcome:
         """Power and heat of all exposures, and the summary."""
         from emdose.scenarios.kinds.implant_gradient.heating import Heating
 
-        tell = progress or (lambda event: None)
+        tell = progress or silent
         top = float(tensor.frequencies_Hz[-1])
         found = {}
         with self._timed("power"):
@@ -207,16 +205,16 @@ class Job(BaseJob):
         if output.paraview:
             result.write_paraview(stage, outcome.tensor, outcome.fraction, outcome.heat_grid, outcome.exposures)
 
-    def _tensor(self, checkpoint: PortCheckpoint | None, progress: Progress | None) -> PowerTensor:
+    def _tensor(self, checkpoint: Checkpoint | None, progress: ProgressCallback | None) -> PowerTensor:
         cache = TensorCache() if self.tables.solver.cache else None
-        kept = None if checkpoint is None else checkpoint.load_arrays(TENSOR)
+        kept = None if checkpoint is None else checkpoint.load(TENSOR)
         if kept is not None:
             return tensor_of_arrays(kept)
         if cache is not None and (tensor := cache.load(self.key)) is not None:
             return tensor
         tensor = self.solver.solve(self.implant, self.frequencies, self.sources, self.device, progress, checkpoint)
         if checkpoint is not None:
-            checkpoint.save_arrays(TENSOR, tensor_arrays(tensor))
+            checkpoint.save(TENSOR, tensor_arrays(tensor))
         if cache is not None:
             cache.save(self.key, tensor)
         return tensor

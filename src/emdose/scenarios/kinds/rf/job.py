@@ -16,18 +16,18 @@ from emdose.io import touchstone
 from emdose.io.disk import run_files
 from emdose.io.maps import vtk
 from emdose.models.exposure import Exposure
-from emdose.scenarios.job import BaseJob, Progress
+from emdose.scenarios.job import BaseJob, JobPlan
 from emdose.scenarios.kinds.rf import build, thermal
 from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.kinds.rf.quantities import average_name, quantities
 from emdose.scenarios.kinds.rf.result import CoilSummary
 from emdose.scenarios.kinds.rf.tuned import NETWORK, as_started, network_of
+from emdose.solvers.running import Checkpoint, ProgressCallback, Stage, silent
 
 if TYPE_CHECKING:
     from emdose.dosimetry.averaging.cubic import MassAverage
     from emdose.dosimetry.sar import SarMap
     from emdose.io.disk import atomic
-    from emdose.io.disk.checkpoint import PortCheckpoint
     from emdose.models.bodies import Phantom
     from emdose.scenarios.kinds.rf.schema import ChecksTable
     from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
@@ -108,17 +108,14 @@ class Job(BaseJob):
                 expected=least,
             )
 
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> JobPlan:
         """Memory, time and size of the solution; raises ResourceError when it does not fit."""
         try:
-            plan: dict[str, Any] = dict(self.solver.plan(self.exposure, self.device))
+            return JobPlan(device=self.device, solution=self.solver.plan(self.exposure, self.device))
         except InputError as error:  # a solver learns late that its options do not fit the exposure
             table = "solver" if error.field in type(self.tables.solver).model_fields else ""
             with build.blamed_on(self.scenario.file, table):
                 raise
-        if "cells" in plan:
-            plan["cells_shape"] = plan["shape"]
-        return {**plan, "device": self.device, "ports": len(self.coil.ports), "shape": self.body.grid.shape}
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
@@ -133,7 +130,7 @@ class Job(BaseJob):
             f"scaled to: {', '.join(f'{k} = {v:g}' for k, v in self.tables.normalise.target.items())}",
         ]
 
-    def execute(self, checkpoint: PortCheckpoint | None = None, progress: Progress | None = None) -> Outcome:
+    def execute(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Outcome:
         """Solve, scale, average and check.
 
         Raises
@@ -145,10 +142,10 @@ class Job(BaseJob):
             fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
         return self.evaluate(fields, progress)
 
-    def evaluate(self, fields: Fields, progress: Progress | None = None) -> Outcome:
+    def evaluate(self, fields: Fields, progress: ProgressCallback | None = None) -> Outcome:
         """Scale fields of all ports, average, check and summarise."""
-        tell = progress or (lambda event: None)
-        tell({"stage": "averages"})
+        tell = progress or silent
+        tell(Stage(stage="averages"))
         with self._timed("sar"):
             target = self.tables.normalise.target
             with build.blamed_on(self.scenario.file, "normalise"):
@@ -159,7 +156,7 @@ class Job(BaseJob):
             for mass in self.masses_kg:
                 plan = averaging_plan(sar.density, self.body.spacing_m, mass, device=self.device)
                 averages[average_name(mass)] = plan.apply(sar.value)
-        tell({"stage": "checks"})
+        tell(Stage(stage="checks"))
         with self._timed("checks"):
             checks = check(
                 driven,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from emdose.dosimetry.temperature import region_peaks, thermal_dose
 from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
 from emdose.solvers.heat.materials import body_maps
 from emdose.solvers.heat.solver import Bioheat, Envelope, HeatCourse, Perfusion
+from emdose.solvers.running import ProgressCallback
 
 if TYPE_CHECKING:
     from emdose.dosimetry.sar import SarMap
@@ -51,7 +51,7 @@ def temperatures(
     body: Phantom,
     sar: SarMap,
     device: str,
-    tell: Callable[[dict[str, Any]], None],
+    tell: ProgressCallback,
 ) -> tuple[ThermalMaps, dict[str, Any], dict[str, dict[str, Any]]]:
     """Maps, the entry "thermal" of a summary, and the headline quantities."""
     duty = checks.duty_cycle if table.duty_cycle is None else table.duty_cycle
@@ -65,7 +65,7 @@ def temperatures(
         envelope=envelope,
         times_s=_times(table),
         device=device,
-        progress=_teller(tell),
+        progress=lambda event: tell(event.within("the body")),
     )
     hottest = int(np.argmax(course.peaks_K))
     dose = thermal_dose(course, table.dose_from_degC)
@@ -157,10 +157,3 @@ def _times(table: ThermalTable) -> list[float] | None:
     # Both branches get their points: warming up and cooling down.
     share = (np.arange(1, 17) / 16) ** 1.5
     return [*(table.on_s * share), *(table.on_s + (table.duration_s - table.on_s) * share)]
-
-
-def _teller(tell: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
-    def heard(event: dict[str, Any]) -> None:
-        tell({**event, "name": "the body", "index": 0, "count": 1})
-
-    return heard

@@ -12,15 +12,16 @@ from emdose.circuits.network import Network
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from emdose.compute.backend import Backend
-    from emdose.io.disk.checkpoint import PortCheckpoint
     from emdose.models.exposure import Exposure
     from emdose.scenarios.shared.circuit_tables import Tuning
     from emdose.solvers.fdtd.cosimulation import CoSimulation
+    from emdose.solvers.fdtd.plan import FdtdPlan
     from emdose.solvers.fdtd.solver import Fdtd
     from emdose.solvers.results.fields import Fields
+    from emdose.solvers.running import Checkpoint, ProgressCallback
 
 NETWORK = "network"
 """Entry of the provenance, and of summary.json, that holds S-parameters, modes and elements."""
@@ -46,7 +47,7 @@ class TunedFdtd:
         """Tolerance of the runs."""
         return self.solver.tolerance
 
-    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> dict[str, Any]:
+    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> FdtdPlan:
         """What the runs will take; see :meth:`emdose.Fdtd.plan`."""
         return self.solver.plan(exposure, device)
 
@@ -54,8 +55,8 @@ class TunedFdtd:
         self,
         exposure: Exposure,
         device: str | Backend = "auto",
-        progress: Callable[[dict[str, Any]], None] | None = None,
-        checkpoint: PortCheckpoint | None = None,
+        progress: ProgressCallback | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Fields:
         """Fields per volt at every feed of the tuned coil; its network is in ``provenance["network"]``.
 

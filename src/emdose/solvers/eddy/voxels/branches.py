@@ -52,7 +52,7 @@ class Voxels(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class BranchNetwork:
     """The branches of a metal body on a box of voxels with an empty margin.
 
     Parameters
@@ -101,7 +101,7 @@ class Network:
         return tuple(out)  # type: ignore[return-value]
 
 
-def network(voxels: Voxels) -> Network:
+def branch_network(voxels: Voxels) -> BranchNetwork:
     """The branches of metal on voxels.
 
     Raises
@@ -151,7 +151,7 @@ def network(voxels: Voxels) -> Network:
             found=box.spacing_m,
             expected="a spacing below the thickness of the metal",
         )
-    return Network(box, conductance, offset, share, volume > 0, here)
+    return BranchNetwork(box, conductance, offset, share, volume > 0, here)
 
 
 def open_middle(alpha: np.ndarray, first: int, second: int) -> np.ndarray:

@@ -111,7 +111,7 @@ class Inductance:
     spacing_m : (float, float, float)
         Edge lengths of the voxels [m].
     offset : (3, 2, nx, ny, nz) array
-        Middle of the open part of every face, see :class:`emdose.solvers.eddy.voxels.branches.Network`.
+        Middle of the open part of every face, see :class:`emdose.solvers.eddy.voxels.branches.BranchNetwork`.
     be : Backend
         Device.
     dtype : {"float32", "float64"}

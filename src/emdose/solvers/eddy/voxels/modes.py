@@ -18,11 +18,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose.errors import ConvergenceError
+from emdose.solvers.running import Checkpoint, part_name
 
 if TYPE_CHECKING:
     from emdose.solvers.eddy.voxels.operator import EddyOperator
@@ -31,14 +32,8 @@ RANK = 1e-5
 """Directions of a block with a smaller relative norm are dropped: the process has found their space."""
 
 
-class Checkpoint(Protocol):
-    """Where finished blocks of the basis are kept, so that an interrupted run does not compute them again."""
-
-    def load(self, port: int) -> np.ndarray | None:
-        """Block of a step as saved, or None."""
-
-    def save(self, port: int, J: np.ndarray) -> None:
-        """Keep the block of a step."""
+BLOCK = "J"
+"""Name of the block of a step in a checkpoint."""
 
 
 @dataclass
@@ -83,10 +78,12 @@ def find_modes(
     operator: EddyOperator,
     emf: Any,
     highest_Hz: float,
+    *,
     tolerance: float,
     max_steps: int,
     report: Callable[[int, float], None],
     checkpoint: Checkpoint | None = None,
+    first_step: int = 0,
 ) -> Modes:
     """The reduced model of some sources.
 
@@ -104,8 +101,10 @@ def find_modes(
         Blocks at most.
     report : callable
         Called with the step and the residual.
-    checkpoint : object with load(step) and save(step, array), optional
+    checkpoint : Checkpoint, optional
         Keeps the blocks.
+    first_step : int
+        Number of the first block in the checkpoint.
 
     Raises
     ------
@@ -117,14 +116,15 @@ def find_modes(
     modes = Modes([first], np.zeros((0, 0)), start, np.zeros((0, 0)))
     for step in range(max_steps):
         size = sum(len(q) for q in modes.basis)
-        saved = checkpoint.load(step) if checkpoint is not None else None
+        name = part_name(first_step + step)
+        saved = None if checkpoint is None else (checkpoint.load(name) or {}).get(BLOCK)
         block = operator.unpack(saved, size) if saved is not None else None
         if block is None:
             voltage = operator.project(operator.induced(modes.basis[-1]))
             new, coupling, overlaps = _orthonormal(operator, modes.basis, voltage)
             block = new, coupling, overlaps
             if checkpoint is not None:
-                checkpoint.save(step, operator.pack(block))
+                checkpoint.save(name, {BLOCK: operator.pack(block)})
         else:
             modes.resumed += 1
         new, coupling, overlaps = block

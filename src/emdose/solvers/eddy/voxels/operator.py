@@ -12,8 +12,8 @@ from emdose.solvers.eddy.voxels.inductance import Inductance
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
-    from emdose.solvers.eddy.sources import Source
-    from emdose.solvers.eddy.voxels.branches import Network
+    from emdose.solvers.eddy.voxels.branches import BranchNetwork
+    from emdose.solvers.eddy.voxels.sources import Source
 
 HEAD = 7
 """Numbers in front of a packed block: its sizes and the fingerprint of the problem."""
@@ -26,7 +26,7 @@ class EddyOperator:
 
     Parameters
     ----------
-    network : Network
+    network : BranchNetwork
         The branches.
     be : Backend
         Device.
@@ -36,7 +36,7 @@ class EddyOperator:
         Relative residual of the conduction problems.
     """
 
-    def __init__(self, network: Network, be: Backend, dtype: str, tolerance: float) -> None:
+    def __init__(self, network: BranchNetwork, be: Backend, dtype: str, tolerance: float) -> None:
         self.network, self.be, self.tolerance = network, be, tolerance
         self.real = np.dtype(dtype)
         self.complex_type = np.result_type(self.real, np.complex64).type
@@ -115,7 +115,7 @@ class EddyOperator:
     def unpack(self, saved: np.ndarray, size: int) -> tuple[Any, np.ndarray, np.ndarray] | None:
         """The inverse of :meth:`pack`; None where it does not belong to this problem."""
         saved = np.asarray(saved, float).ravel()
-        if saved.size < HEAD:
+        if saved.size < HEAD or not np.all(np.isfinite(saved)):
             return None
         count, a, b, c, d = (int(v) for v in saved[:5])
         n = len(self.branches)

@@ -12,9 +12,9 @@ from emdose.constants import MU_0
 from emdose.errors import InputError
 
 if TYPE_CHECKING:
-    from emdose.solvers.eddy.sources import Source
     from emdose.solvers.eddy.voxels.modes import Modes
     from emdose.solvers.eddy.voxels.operator import EddyOperator
+    from emdose.solvers.eddy.voxels.sources import Source
 
 PAIRS = 1 << 24
 """Pairs of point and branch at a time."""

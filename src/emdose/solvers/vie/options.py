@@ -1,0 +1,47 @@
+"""Options of the volume integral: what its equations and their solution are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emdose.errors import InputError
+
+
+@dataclass(frozen=True)
+class VieOptions:
+    """What the volume integral can be told; the solver says what every option means.
+
+    Raises
+    ------
+    InputError
+        For options that cannot be used.
+    """
+
+    tolerance: float = 1e-4
+    restart: int = 50
+    max_iterations: int = 1000
+    dtype: str = "complex64"
+    method: str = "auto"
+    materials: str = "average"
+
+    def __post_init__(self) -> None:
+        if not (isinstance(self.tolerance, int | float) and 1e-12 <= self.tolerance <= 0.1):
+            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-12 and 0.1")
+        for name in ("restart", "max_iterations"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InputError("bad count", field=name, found=value, expected="a whole number >= 1")
+        for name, allowed in (
+            ("dtype", ("complex64", "complex128")),
+            ("method", ("auto", "gmres", "cocr", "bicgstab")),
+            ("materials", ("average", "majority")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
+        if self.dtype == "complex64" and self.tolerance < 2e-6:
+            raise InputError(
+                "tolerance beyond single precision",
+                field="tolerance",
+                found=self.tolerance,
+                expected='>= 2e-6, or dtype="complex128"',
+            )
