@@ -12,7 +12,8 @@ from emdose.compute import backend
 from emdose.constants import C_0
 from emdose.models.coils.ideal import Birdcage, Coil, Loop, PlaneWave, Shield
 from emdose.models.grids.grid import Grid
-from emdose.solvers.yee_grid.incident import Pieces, field_at, incident_B, incident_E
+from emdose.solvers.yee_grid.filaments import Pieces
+from emdose.solvers.yee_grid.incident import field_at, incident_B, incident_E
 from emdose.validation.closed_forms import loops
 
 F = 127.74e6

@@ -23,9 +23,10 @@ import math
 
 import numpy as np
 
+from emdose.compute import backend
 from emdose.constants import C_0, MU_0
 from emdose.models.coils.ideal import Coil, Shield
-from emdose.solvers.yee_grid.incident import Pieces
+from emdose.solvers.yee_grid.filaments import Pieces
 
 _STRIP = math.asinh(0.5) / math.pi
 _GAUSS, _WEIGHTS = np.polynomial.legendre.leggauss(3)
@@ -127,8 +128,6 @@ def _potential(r: np.ndarray, t: np.ndarray, length: np.ndarray, k: float, least
 
 def _line_integral(pieces: Pieces, edges: np.ndarray) -> np.ndarray:
     """Integral of A of the coil along edges (around, n, 2, 3), (port, around, n) [T m^2]."""
-    from emdose.compute import backend
-
     vector = edges[..., 1, :] - edges[..., 0, :]
     total = np.zeros((len(pieces.currents), *edges.shape[:2]), complex)
     for g, w in zip(_GAUSS, _WEIGHTS, strict=True):

@@ -1,7 +1,7 @@
 /* Retarded fields of straight filaments at points: one component of A (magnetic 0) or of curl A (magnetic 1), without the
    factor mu0 / (4 pi). points is (3, n), start and tangent (pieces, 3), length (pieces), currents (ports, pieces), out
    (ports, n). One index is a tile of TILE points; a CPU walks a tile in step so that its arithmetic vectorises.
-   See emdose/solvers/yee_grid/incident.py for the equations. */
+   See emdose/solvers/yee_grid/filaments.py for the equations. */
 #include "common.cuh"
 
 #define TILE 16
