@@ -22,7 +22,7 @@ from emdose.errors import EmdoseWarning, OutputError
 from emdose.io.disk import run_files
 from emdose.scenarios import bundled_names
 from emdose.scenarios.job import Claimed, JobPlan, Planned
-from emdose.solvers.running import Done, March, Setup, Stage, Step, TimeStep
+from emdose.solvers.running import Begin, Done, Iteration, March, Setup, TimeStep
 from emdose.solvers.vie.problem import ViePlan
 
 SMALL = """
@@ -552,10 +552,10 @@ def test_progress_in_a_terminal():
     console = Console(force_terminal=True, width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with RunProgress(console) as progress:
         progress(Claimed(name="x", folder=Path("out"), kept=(0, 1)))
-        progress(Stage(stage="phantom"))
+        progress(Begin(stage="phantom"))
         assert not progress._bar.tasks[0].fields["note"]
         progress(Planned(plan=JobPlan(device="cpu", solution=PLAN)))
-        port = Step(stage="port", name="a", count=2, step=0, residual=1.0, tolerance=1e-4)
+        port = Iteration(stage="port", name="a", count=2, step=0, residual=1.0, tolerance=1e-4)
         progress(port)
         progress._since -= 10.0
         progress(replace(port, name="b", index=1, step=7, residual=1e-2))
@@ -597,7 +597,7 @@ def test_every_event_is_shown():
             )
         )
         progress(March(stage="heat", name="the body", time_s=3.0, duration_s=60.0, final=False))
-        progress(Stage(stage="thinking", name="it over", index=1, count=3))
+        progress(Begin(stage="thinking", name="it over", index=1, count=3))
         progress(Done())
     assert console.export_text().splitlines() == [
         "x: results go to out",

@@ -15,7 +15,7 @@ from emdose.models.bodies.tissues import Constant, Tissue
 from emdose.models.coils.ideal import Birdcage, PlaneWave, Shield
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
-from emdose.solvers.running import Done, Event, Step
+from emdose.solvers.running import Done, Event, Iteration
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.incident import incident_B, incident_E
 
@@ -59,7 +59,7 @@ def test_solution(
     _same(found, solver.solve(exposure, "cpu"), rounding)
     assert found.provenance["device"]["device"] == "cuda"
     assert [e.stage for e in events[:: len(events) - 1]] == ["setup", "done"]
-    assert all(type(e.residual) is float for e in events if isinstance(e, Step | Done))
+    assert all(type(e.residual) is float for e in events if isinstance(e, Iteration | Done))
     again = solver.solve(exposure, cuda, checkpoint=memory)
     assert again.convergence["resumed"] == [True, True]
     _same(again, found, rounding)

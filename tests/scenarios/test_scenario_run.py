@@ -317,7 +317,7 @@ def test_missed_tolerance_without_fields_is_an_error(small, write, tmp_path, mon
 
 def test_bad_closure_is_loud(small, write, tmp_path, monkeypatch):
     # Oracle: a threshold below what arithmetic can reach makes any balance bad.
-    monkeypatch.setattr(job, "CLOSURE_WARNING", 0.0)
+    monkeypatch.setattr(job, "CLOSURE_LIMIT", 0.0)
     outcome = run(write(small), tmp_path / "out")
     assert "power balance does not close" in outcome.summary["warnings"][0]
 

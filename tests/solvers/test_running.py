@@ -21,7 +21,7 @@ from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.solvers import running
 from emdose.solvers.eddy.options import EddyOptions
 from emdose.solvers.fdtd.options import FdtdOptions
-from emdose.solvers.running import Checkpoint, Done, Event, March, Plan, Setup, Stage, Step, TimeStep
+from emdose.solvers.running import Begin, Checkpoint, Done, Event, Iteration, March, Plan, Setup, TimeStep
 from emdose.solvers.vie.options import VieOptions
 from emdose.validation import cases
 
@@ -31,7 +31,7 @@ LOOP = em.Exposure(BODY, em.CapacitorLoop(size_m=(0.08, 0.08), capacitors=2, cen
 METAL = em.implants.sphere(0.0125, "Ti6Al4V", subdivisions=3)
 FDTD = em.Fdtd(tolerance=0.1, cpml_cells=6)
 EDDY = em.EddyCurrent(spacing_m=2e-3, engine="voxel")
-WORDS = {Setup, Stage, Step, TimeStep, March, Done}
+WORDS = {Setup, Begin, Iteration, TimeStep, March, Done}
 
 SOLUTIONS: dict[str, Callable[..., Any]] = {
     "vie": lambda **how: em.Vie(tolerance=1e-2).solve(EXPOSURE, device="cpu", **how),
@@ -53,7 +53,7 @@ def test_solvers_say_nothing_else(name: str) -> None:
     assert {type(e) for e in events} <= WORDS
     assert all(0 <= e.index < e.count for e in events)
     assert all(e.fraction is None or 0 <= e.fraction <= 1 for e in events)
-    moving = [e for e in events if isinstance(e, Step | March)]
+    moving = [e for e in events if isinstance(e, Iteration | March)]
     assert moving
     # The steps of an FDTD are an estimate: it may have rung down earlier.
     assert moving[-1].fraction is not None
@@ -73,7 +73,7 @@ def test_solvers_go_on_from_the_checkpoint_on_disk(name: str, tmp_path: Path) ->
     for _ in range(2):
         events: list[Event] = []
         SOLUTIONS[name](progress=events.append, checkpoint=FolderCheckpoint(kept, "key"))
-        products.append(sum(isinstance(e, Step) for e in events))
+        products.append(sum(isinstance(e, Iteration) for e in events))
         parts = FolderCheckpoint(kept, "key").parts
         assert parts == tuple(range(len(parts)))
         assert {p.name for p in kept.iterdir()} - {"port-state.npz"} == {f"{running.part_name(n)}.npz" for n in parts}
@@ -83,7 +83,7 @@ def test_solvers_go_on_from_the_checkpoint_on_disk(name: str, tmp_path: Path) ->
 
 def test_an_exception_from_the_callback_stops_the_job() -> None:
     def stop(event: Event) -> None:
-        if isinstance(event, Step | March):
+        if isinstance(event, Iteration | March):
             raise KeyboardInterrupt
 
     for solve in (*SOLUTIONS.values(), _heat):
@@ -131,7 +131,7 @@ def test_a_plan_in_words() -> None:
 
 def test_fractions() -> None:
     """Oracle: arithmetic; a Krylov method lowers the logarithm of the residual evenly."""
-    step = Step(stage="x", step=3)
+    step = Iteration(stage="x", step=3)
     assert step.fraction is None
     assert dataclasses.replace(step, steps=4).fraction == 0.75
     assert dataclasses.replace(step, steps=2).fraction == 1.0
@@ -140,7 +140,7 @@ def test_fractions() -> None:
     time = TimeStep(stage="x", step=3, steps=12, residual=1e-9, tolerance=1e-3, energy_dB=-3.0, cells_per_s=1.0)
     assert time.fraction == 0.25
     assert March(stage="heat", time_s=6.0, duration_s=30.0).fraction == pytest.approx(0.2)
-    assert (Setup().fraction, Stage(stage="x").fraction, Done().fraction) == (None, None, 1.0)
+    assert (Setup().fraction, Begin(stage="x").fraction, Done().fraction) == (None, None, 1.0)
 
 
 def test_an_event_as_part_of_a_larger_job() -> None:
@@ -189,6 +189,6 @@ def test_every_option_is_documented_where_users_look(solver: type, options: type
 def test_inversion_and_validation_speak_it_too() -> None:
     events: list[Event] = []
     cases.run(cases.names()[:1], "cpu", events.append)
-    assert [type(e) for e in events] == [Stage, Done]
+    assert [type(e) for e in events] == [Begin, Done]
     hints = get_type_hints(Csi.reconstruct)
     assert hints["progress"] == running.ProgressCallback | None

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from emdose.scenarios.job import Claimed, Planned
-from emdose.solvers.running import Done, Event, March, Step, TimeStep, duration, plural
+from emdose.solvers.running import Done, Event, Iteration, March, TimeStep, duration, plural
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,7 +81,7 @@ class RunProgress:
                 self.console.print(line, highlight=False, markup=False, soft_wrap=True)
         elif isinstance(event, Done) or self.quiet or not self._planned:
             return
-        elif isinstance(event, Step):
+        elif isinstance(event, Iteration):
             self._step(event)
         elif isinstance(event, March):
             self._march(event)
@@ -89,7 +89,7 @@ class RunProgress:
             note = f"{event.name}, {event.index + 1} of {event.count}" if event.name else ""
             self._show(WORDS.get(event.stage, event.stage), None, note, (event.stage, note))
 
-    def _step(self, event: Step) -> None:
+    def _step(self, event: Iteration) -> None:
         part = (event.index + (event.fraction or 0.0)) / event.count
         eta = self._left((event.stage,), part)
         notes = [f"step {event.step}"]

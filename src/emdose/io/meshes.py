@@ -17,7 +17,7 @@ from emdose.io.maps import vtk
 from emdose.models.implants import metals
 from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import Metal
-from emdose.models.implants.surface_repair import Surface, closed_surface
+from emdose.models.implants.surface_repair import RepairedSurface, closed_surface
 
 FORMATS = ".stl, .ply, .obj, .vtk, .vtp, .vtu"
 UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "in": 0.0254, "inch": 0.0254}
@@ -248,7 +248,7 @@ def _ply_bytes(vertices: np.ndarray, triangles: np.ndarray) -> bytes:
 
 
 # ---- checks --------------------------------------------------------------------------------------------------------
-def _check_size(surface: Surface, unit: str, file: Path) -> None:
+def _check_size(surface: RepairedSurface, unit: str, file: Path) -> None:
     size = surface.size * UNITS[unit]
     if SMALLEST_M <= size <= LARGEST_M:
         return
@@ -263,7 +263,7 @@ def _length_text(metres: float) -> str:
     return f"{metres:.4g} m" if metres >= 0.5 else f"{metres * 1e3:.3g} mm"
 
 
-def _report(surface: Surface, part: Part, file: Path, unit: str) -> dict[str, object]:
+def _report(surface: RepairedSurface, part: Part, file: Path, unit: str) -> dict[str, object]:
     low, high = part.bounds_m
     return {
         "file": file.name,
@@ -278,7 +278,7 @@ def _report(surface: Surface, part: Part, file: Path, unit: str) -> dict[str, ob
     }
 
 
-def _warn_of_crossings(surface: Surface, file: Path) -> None:
+def _warn_of_crossings(surface: RepairedSurface, file: Path) -> None:
     count = surface.findings["crossing_triangles"]
     if count:
         part = count / len(surface.triangles)

@@ -13,12 +13,11 @@ from emdose.report.charts import charts
 from emdose.report.maps.volumes import Layer, find_peak
 from emdose.report.wording import flat, is_finite, number, plain, quantity, quantity_name, words
 from emdose.scenarios.kinds.rf import page_thermal
+from emdose.solvers.results.fields import CLOSURE_LIMIT
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.rf.result import RunResult
 
-CLOSURE_LIMIT = 0.05
-"""Power balance closure above which the page warns in red."""
 
 LEAST_LOSS = 1e-6
 """Share of the power delivered below which the loss in elements is rounding of a coil without any."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from emdose.solvers.results.fields import CLOSURE_LIMIT
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-CLOSURE_WARNING = 0.05
 """Share of the power that may be unaccounted for before it is said in red."""
 
 PREFIXES = {"T": (1e6, "uT")}
@@ -130,7 +131,7 @@ def trust(console: Console, data: Mapping[str, Any]) -> None:
         console,
         f"Power: {power['extinction_W']:.4g} W taken from the source = {power['absorbed_W']:.4g} W absorbed + "
         f"{power['scattered_W']:.4g} W radiated; {100 * power['closure']:.2g} % unaccounted for",
-        "bold red" if power["closure"] > CLOSURE_WARNING else "",
+        "bold red" if power["closure"] > CLOSURE_LIMIT else "",
     )
     if worst is not None:
         missed = not convergence.get("converged", True)

@@ -21,7 +21,7 @@ from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.scenarios.folder import RunFolder, State
 from emdose.scenarios.job import Claimed, Planned
 from emdose.scenarios.loading import LoadedScenario, load
-from emdose.solvers.running import Done, ProgressCallback, Stage, silent
+from emdose.solvers.running import Begin, Done, ProgressCallback, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,7 @@ def run(
     tell(Claimed(name=scenario.name, folder=folder.path, kept=checkpoint.parts, noun=noun))
     try:
         with _heard() as heard:
-            tell(Stage(stage="phantom"))
+            tell(Begin(stage="phantom"))
             job = scenario.module.Job(scenario, device)
             tell(Planned(plan=job.plan()))
             missed = None
@@ -116,7 +116,7 @@ def run(
                 if error.partial is None:
                     raise
                 missed, outcome = str(error), job.evaluate(error.partial, tell)
-        tell(Stage(stage="write"))
+        tell(Begin(stage="write"))
         summary = {
             **outcome.summary,
             "timing_s": {**job.timing, "total": time.perf_counter() - start},

@@ -51,13 +51,13 @@ class Setup(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage(Event):
-    """A part of the job begins that does not say how far it is."""
+class Begin(Event):
+    """A part of the job begins, which does not say how far it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step(Event):
-    """A step of an iteration, of a time stepping, or of a row of equal tasks.
+class Iteration(Event):
+    """One step of an iteration, of time stepping, or of a row of equal tasks.
 
     Parameters
     ----------
@@ -81,8 +81,8 @@ class Step(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TimeStep(Step):
-    """A step of fields in time; the number of steps is estimated anew from time to time.
+class TimeStep(Iteration):
+    """One step of fields in time; the number of steps is estimated anew from time to time.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
-from emdose.solvers.running import Step
+from emdose.solvers.running import Iteration
 from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
 
 CYLINDER = LayeredCylinder([0.05], [60.0], [0.6], 128e6)
@@ -59,7 +59,7 @@ def test_agrees_with_the_linear_propagation(homogeneous: B1Map) -> None:
 
 def test_same_seed_same_numbers_and_progress(homogeneous: B1Map) -> None:
     """Determinism."""
-    events: list[Step] = []
+    events: list[Iteration] = []
     method = Helmholtz(radius=2, uncertainty=False)
     one, two = (monte_carlo(homogeneous, method.reconstruct, draws=3, seed=1, progress=events.append) for _ in "ab")
     other = monte_carlo(homogeneous, method.reconstruct, draws=3, seed=2)

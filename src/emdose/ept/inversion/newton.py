@@ -28,7 +28,7 @@ from typing import Any
 
 from emdose.ept.inversion.data import DataTerm
 from emdose.ept.inversion.operators import Lattice, gradient, gradient_adjoint
-from emdose.solvers.running import ProgressCallback, Step
+from emdose.solvers.running import Iteration, ProgressCallback
 
 MEMORY = 6
 """Pairs of steps and gradients kept."""
@@ -69,7 +69,7 @@ class State:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContrastStep(Step):
+class ContrastStep(Iteration):
     """An iteration of the contrast: its residual is the relative one of the data.
 
     Parameters

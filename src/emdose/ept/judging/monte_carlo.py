@@ -11,7 +11,7 @@ import numpy as np
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import EmdoseError, InputError
-from emdose.solvers.running import ProgressCallback, Step
+from emdose.solvers.running import Iteration, ProgressCallback
 
 Reconstruct = Callable[[B1Map], PropertyMap]
 
@@ -109,7 +109,7 @@ def monte_carlo(
     seed : int
         Same seed, same numbers.
     progress : callable, optional
-        Called with a :class:`~emdose.solvers.running.Step` of stage "draws" after every draw.
+        Called with a :class:`~emdose.solvers.running.Iteration` of stage "draws" after every draw.
     least_share : float
         Voxels with a value in a smaller share of the draws get no uncertainty and the flag FAILED.
 
@@ -142,7 +142,7 @@ def monte_carlo(
             # differences to the base lose no digits in single precision
             stacks[n][d] = np.where(there[d], getattr(one, n) - getattr(base, n), 0.0)
         if progress is not None:
-            progress(Step(stage="draws", step=d + 1, steps=draws))
+            progress(Iteration(stage="draws", step=d + 1, steps=draws))
     count = there.sum(axis=0)
     enough = count >= max(3, least_share * draws)
     shift = {}

@@ -19,7 +19,7 @@ from emdose.ept.transport import artificial_diffusion
 from emdose.ept.transport.boundary import Value, boundary_maps, rim_of
 from emdose.ept.transport.log_inversion import Equation, Inversion, choose_smoothing, invert
 from emdose.errors import InputError
-from emdose.solvers.running import ProgressCallback, Step
+from emdose.solvers.running import Iteration, ProgressCallback
 
 FORMS = ("auto", "complex", "phase")
 LOW_CONVECTION = 0.1
@@ -126,8 +126,8 @@ class ConvectionReaction:
         device : {"auto", "cpu", "cuda"}
             Where the local fits and the volume are computed; slices are factored on the CPU.
         progress : callable, optional
-            Called with a :class:`~emdose.solvers.running.Step` for every slice ("slices"), or for every Gauss-Newton
-            step, whose residual is the change of k ("volume").
+            Called with a :class:`~emdose.solvers.running.Iteration` for every slice ("slices"), or for every
+            Gauss-Newton step, whose residual is the change of k ("volume").
 
         Returns
         -------
@@ -209,7 +209,7 @@ class ConvectionReaction:
             inside = equations[s].regions > 0
             k[:, :, s][inside] = found[s].k[inside]
             if progress is not None:
-                progress(Step(stage="slices", step=n + 1, steps=len(picked), residual=found[s].residual))
+                progress(Iteration(stage="slices", step=n + 1, steps=len(picked), residual=found[s].residual))
         return k, _about(smoothing, list(found.values()), [s for s in picked if not found[s].converged])
 
     def _volume(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
@@ -220,7 +220,7 @@ class ConvectionReaction:
 
         def tell(step: int, change: float) -> None:
             if progress is not None:
-                progress(Step(stage="volume", step=step, residual=change))
+                progress(Iteration(stage="volume", step=step, residual=change))
 
         box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(terms.usable))
         equation = terms.equation(box, None if rim is None else rim[box], be)

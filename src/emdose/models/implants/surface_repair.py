@@ -21,7 +21,7 @@ Array = np.ndarray
 
 
 @dataclass
-class Surface:
+class RepairedSurface:
     """Triangles on their way to a closed surface, and what was done to them.
 
     Parameters
@@ -45,7 +45,7 @@ class Surface:
         return float(np.ptp(self.vertices, axis=0).max())
 
 
-def closed_surface(vertices: Array, triangles: Array, file: object = None) -> Surface:
+def closed_surface(vertices: Array, triangles: Array, file: object = None) -> RepairedSurface:
     """A closed surface that looks outwards, made of raw triangles.
 
     Equal vertices are merged, degenerate and double triangles dropped, tiny holes filled, triangles turned so that
@@ -80,7 +80,7 @@ def closed_surface(vertices: Array, triangles: Array, file: object = None) -> Su
     bad = ~np.isfinite(vertices[triangles]).all((1, 2))
     if bad.any():
         raise InputError("coordinate is not a finite number", file=file, field=f"triangle {int(bad.argmax()) + 1}")
-    s = Surface(vertices, triangles)
+    s = RepairedSurface(vertices, triangles)
     if s.size == 0:
         raise InputError("all triangles lie in one point", file=file)
     _merge_equal(s)
@@ -100,12 +100,12 @@ def closed_surface(vertices: Array, triangles: Array, file: object = None) -> Su
 
 
 # ---- repairs -------------------------------------------------------------------------------------------------------
-def _merge_equal(s: Surface) -> None:
+def _merge_equal(s: RepairedSurface) -> None:
     _, first, index = np.unique(s.vertices, axis=0, return_index=True, return_inverse=True)
     _renumber(s, first, index.ravel())
 
 
-def _merge_close(s: Surface, tolerance: float) -> None:
+def _merge_close(s: RepairedSurface, tolerance: float) -> None:
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import cKDTree
@@ -121,14 +121,14 @@ def _merge_close(s: Surface, tolerance: float) -> None:
         _renumber(s, np.unique(index, return_index=True)[1], index)
 
 
-def _renumber(s: Surface, first: Array, index: Array) -> None:
+def _renumber(s: RepairedSurface, first: Array, index: Array) -> None:
     """Keep the vertices ``first``; ``index`` is the new number of every old one."""
     s.vertices, s.triangles = s.vertices[first], index[s.triangles]
     used, index = np.unique(s.triangles, return_inverse=True)
     s.vertices, s.triangles = s.vertices[used], index.reshape(-1, 3)
 
 
-def _drop_bad(s: Surface) -> None:
+def _drop_bad(s: RepairedSurface) -> None:
     t = s.triangles
     point = (t[:, 0] == t[:, 1]) | (t[:, 1] == t[:, 2]) | (t[:, 2] == t[:, 0])
     t = t[~point]
@@ -171,14 +171,14 @@ def _edges(t: Array) -> tuple[Array, Array, Array, Array]:
     return a, b, index, count
 
 
-def _open_edges(s: Surface) -> tuple[Array, Array]:
+def _open_edges(s: RepairedSurface) -> tuple[Array, Array]:
     """Start and end of the edges that belong to one triangle only."""
     a, b, index, count = _edges(s.triangles)
     lone = count[index] == 1
     return a[lone], b[lone]
 
 
-def _fill_holes(s: Surface, file: object) -> None:
+def _fill_holes(s: RepairedSurface, file: object) -> None:
     a, b = _open_edges(s)
     if not len(a):
         return
@@ -222,7 +222,7 @@ def _fill_holes(s: Surface, file: object) -> None:
     s.repairs.append(f"filled {len(loops)} tiny hole{'s' * (len(loops) > 1)} with {len(added)} triangles")
 
 
-def _orient(s: Surface, file: object) -> Array:
+def _orient(s: RepairedSurface, file: object) -> Array:
     """Turn triangles so that neighbours agree; shell of every triangle."""
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
@@ -259,7 +259,7 @@ def _orient(s: Surface, file: object) -> Array:
     return shell
 
 
-def _nest(s: Surface, shell: Array, file: object) -> None:
+def _nest(s: RepairedSurface, shell: Array, file: object) -> None:
     """Turn shells outwards, those inside of an odd number of others inwards."""
     shells = int(shell.max()) + 1
     if shells > MOST_SHELLS:
@@ -329,7 +329,7 @@ def crossing_triangles(vertices: Array, triangles: Array) -> Array:
     return pairs[crossing > 0]
 
 
-def _count_crossings(s: Surface) -> None:
+def _count_crossings(s: RepairedSurface) -> None:
     pairs = crossing_triangles(s.vertices, s.triangles)
     s.findings["crossing_triangles"] = len(np.unique(pairs))
 

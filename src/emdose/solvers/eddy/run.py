@@ -29,7 +29,7 @@ from emdose.solvers.eddy.voxels.operator import EddyOperator
 from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import Source, sources_of
 from emdose.solvers.results.power_tensor import PowerTensor
-from emdose.solvers.running import Checkpoint, Done, ProgressCallback, Setup, Stage, Step
+from emdose.solvers.running import Begin, Checkpoint, Done, Iteration, ProgressCallback, Setup
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -264,7 +264,7 @@ class EddyRun:
 
     def _tell_frequency(self, index: int) -> None:
         f = self.frequencies_Hz
-        self.report(Stage(stage="frequency", name=f"{f[index]:g} Hz", index=index, count=len(f)))
+        self.report(Begin(stage="frequency", name=f"{f[index]:g} Hz", index=index, count=len(f)))
 
     def _judge(self, out: _Parts) -> None:
         """Say where numbers are weak."""
@@ -315,7 +315,9 @@ def solve_network(
     emf = operator.emf(sources)
 
     def tell(step: int, residual: float) -> None:
-        report(Step(stage="modes", step=step, steps=solver.max_steps, residual=residual, tolerance=solver.tolerance))
+        report(
+            Iteration(stage="modes", step=step, steps=solver.max_steps, residual=residual, tolerance=solver.tolerance)
+        )
 
     try:
         # Rounding and the conduction problems add to the residual of the reduced model: it stops a little below.

@@ -32,7 +32,7 @@ from emdose.solvers.fdtd.options import GAP_OHM, FdtdOptions
 from emdose.solvers.fdtd.plan import FdtdPlan
 from emdose.solvers.fdtd.problem import FdtdProblem
 from emdose.solvers.fdtd.run import Reporter, Run, require_rung_down, run_all
-from emdose.solvers.running import Checkpoint, ProgressCallback, Stage
+from emdose.solvers.running import Begin, Checkpoint, ProgressCallback
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -252,7 +252,7 @@ def cosimulate(
     reporter = Reporter(progress, problem, plan)
     reporter.setup()
     runs = run_all(problem, reporter, checkpoint, clock)
-    reporter.tell(Stage(stage="fields"))
+    reporter.tell(Begin(stage="fields"))
     names = [g.name for g in coil.gaps]
     place = [runs[0].elements.index(n) for n in names]
     volts, amperes = (np.stack([getattr(r, x)[:, place] for r in runs], axis=-1) for x in ("voltages", "currents"))

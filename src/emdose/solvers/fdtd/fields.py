@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.compute import backend
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning
 from emdose.models.coils.ideal import PlaneWave
 from emdose.models.grids.grid import Grid
 from emdose.solvers.fdtd.power import dissipated, outflow
-from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields, PowerBalance
 from emdose.solvers.yee_grid.incident import incident_E
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from emdose.solvers.fdtd.problem import FdtdProblem
     from emdose.solvers.fdtd.run import Run
 
-CLOSURE_WARNING = 0.02
 MEANING = (
     "residual is what was still to come of fields and port spectra when the run ended, or the energy over its peak; "
     "the voxel staircase adds its own error, which only a finer grid shows"
@@ -70,7 +70,7 @@ def assemble(
     """Fields of the ports of a coil as sums of runs with ``shares`` (port, run)."""
     exposure, solver = problem.exposure, problem.solver
     phantom, coil = exposure.phantom, exposure.coil
-    _warn_closure(power, coil.drives, max(CLOSURE_WARNING, solver.tolerance))
+    _warn_closure(power, coil.drives, max(CLOSURE_LIMIT, solver.tolerance))
     E, B = phasors.on_voxels(shares)
     step = problem.time_step_s
     behind = [[r for r, share in zip(runs, row, strict=True) if share != 0] for row in shares]
@@ -181,8 +181,8 @@ class RunPhasors:
 
     def power(self, shares: np.ndarray, accepted: np.ndarray, lost: np.ndarray | None) -> PowerBalance:
         """Balance of the ports; ``accepted`` and ``lost`` (port, port) are known already [W]."""
-        turn = shares.T
-        absorbed, radiated = (turn.conj().T @ m @ turn for m in (self.absorbed, self.radiated))
+        drives = shares.T
+        absorbed, radiated = (drives.conj().T @ m @ drives for m in (self.absorbed, self.radiated))
         return PowerBalance(absorbed, accepted, radiated, lost)
 
     def _sum(self, shares: np.ndarray, arrays: Any) -> np.ndarray:
@@ -241,8 +241,6 @@ def _extinction(problem: FdtdProblem, wave: PlaneWave, runs: Sequence[Run], shar
     shape = tuple(n * factor for n in g.shape)
     grid = Grid(shape, tuple(s / factor for s in g.spacing_m), g.origin_m)  # type: ignore[arg-type]
     f = problem.frequency_Hz
-    from emdose.compute import backend
-
     incident = incident_E(wave, grid, f, backend.get("cpu"), np.complex128)[0]
     ids = problem.materials.ids[(slice(None), *problem.domain.core)]
     omega = 2 * np.pi * f

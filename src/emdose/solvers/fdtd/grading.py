@@ -201,9 +201,9 @@ def _corners(chain: np.ndarray) -> np.ndarray:
     if not len(v):
         return chain
     unit = v / np.linalg.norm(v, axis=1)[:, None]
-    turns = np.linalg.norm(np.diff(unit, axis=0), axis=1) > 1e-6
+    bends = np.linalg.norm(np.diff(unit, axis=0), axis=1) > 1e-6
     closed = len(v) > 2 and np.allclose(chain[0], chain[-1]) and np.linalg.norm(unit[0] - unit[-1]) < 1e-6
-    kept = chain[1:-1][turns]
+    kept = chain[1:-1][bends]
     if closed:
         return np.concatenate([kept, kept[:1]])
     return np.concatenate([chain[:1], kept, chain[-1:]])

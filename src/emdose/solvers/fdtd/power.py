@@ -66,7 +66,7 @@ def outflow(E: list[np.ndarray], B: list[np.ndarray], box: tuple[Shape, Shape], 
         own = -1
         outside = 0 if side == 0 else -1
         sign = 1.0 if side == 1 else -1.0
-        for e, h, turn in ((a, b, 1.0), (b, a, -1.0)):
+        for e, h, cross in ((a, b, 1.0), (b, a, -1.0)):
             # Edges along e: all but the last along themselves. H along h shares their place in the face.
             length = grid.steps(e)[box[0][e] : box[1][e]]
             dual = grid.dual_steps(h)[box[0][h] : box[1][h] + 1]
@@ -82,7 +82,7 @@ def outflow(E: list[np.ndarray], B: list[np.ndarray], box: tuple[Shape, Shape], 
             field = plane(E[n], e, own)
             magnetic = plane(B[n], h, outside) / MU_0
             part = (field.conj() * weight.ravel()) @ magnetic.T
-            total += 0.25 * sign * turn * (part + part.conj().T)
+            total += 0.25 * sign * cross * (part + part.conj().T)
     return total
 
 

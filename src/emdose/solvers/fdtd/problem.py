@@ -383,10 +383,10 @@ def _real_parts(weights: np.ndarray) -> list[tuple[complex, np.ndarray]]:
     """Complex weights as a sum of complex factors times real weights: one term where a common phase allows it."""
     largest = weights[int(np.abs(weights).argmax())]
     phase = complex(largest / abs(largest)) if largest else 1.0
-    turned = weights / phase
-    terms = [(phase, turned.real)]
-    if np.abs(turned.imag).max() > 1e-9 * max(abs(largest), np.finfo(float).tiny):
-        terms.append((1j * phase, turned.imag))
+    in_phase = weights / phase
+    terms = [(phase, in_phase.real)]
+    if np.abs(in_phase.imag).max() > 1e-9 * max(abs(largest), np.finfo(float).tiny):
+        terms.append((1j * phase, in_phase.imag))
     return terms
 
 

@@ -51,5 +51,5 @@ class Pulse:
     def spectrum(self, frequencies_Hz: np.ndarray, time_step_s: float) -> np.ndarray:
         """Sum over s((n + 1/2) dt) exp(-j w (n + 1/2) dt) dt, (f,) complex [s]."""
         t = (np.arange(math.ceil(self.end_s / time_step_s) + 1) + 0.5) * time_step_s
-        turns = np.exp(-2j * math.pi * np.outer(np.asarray(frequencies_Hz, float), t))
-        return turns @ self(t) * time_step_s
+        kernel = np.exp(-2j * math.pi * np.outer(np.asarray(frequencies_Hz, float), t))
+        return kernel @ self(t) * time_step_s

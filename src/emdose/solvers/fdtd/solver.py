@@ -29,7 +29,7 @@ from emdose.solvers.fdtd.plan import FdtdPlan
 from emdose.solvers.fdtd.problem import FdtdProblem
 from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
 from emdose.solvers.results.fields import Fields
-from emdose.solvers.running import Checkpoint, ProgressCallback, Stage
+from emdose.solvers.running import Begin, Checkpoint, ProgressCallback
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class Fdtd(FdtdOptions):
         reporter = Reporter(progress, problem, planned)
         reporter.setup()
         runs = run_all(problem, reporter, checkpoint, clock)
-        reporter.tell(Stage(stage="fields"))
+        reporter.tell(Begin(stage="fields"))
         fields = fields_of(problem, runs, planned, clock)
         reporter.done()
         advice = "raise max_periods, accept a larger tolerance, or use cosimulate() for coils that ring"

@@ -114,16 +114,16 @@ def body_maps(
         faces, k = mixed_conductivity(f, metals, body, k, phantom.spacing_m)
         pinned = pinned & (f < 0.5)
     return HeatMaps(
-        phantom.spacing_m,
-        C,
-        k,
-        W,
-        active,
-        surface_W_m2_K,
-        _open_air(active),
-        edges,
-        pinned if pinned.any() else None,
-        faces,
+        spacing_m=phantom.spacing_m,
+        heat_capacity=C,
+        conductivity=k,
+        perfusion=W,
+        active=active,
+        surface_W_m2_K=surface_W_m2_K,
+        outside=_open_air(active),
+        edges=edges,
+        pinned=pinned if pinned.any() else None,
+        face_conductivity=faces,
     )
 
 

@@ -307,7 +307,7 @@ class HeatProblem:
                 f"{self.layout.n / 1e6:.1f} million voxels; {be.memory_free_bytes() / 2**30:.1f} GiB "
                 "are free: coarser voxels or a smaller margin would fit"
             )
-        sink, self.surface_sink = maps.sinks()
+        sink, _ = maps.sinks()
         self.sink = self._put(sink)
         self.heat = self._put(np.where(maps.solved, maps.heat_capacity, INERT_HEAT), INERT_HEAT)
         self.g = tuple(self._put(maps.faces(a)) for a in range(3))

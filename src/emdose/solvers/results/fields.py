@@ -12,6 +12,9 @@ from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
 
+CLOSURE_LIMIT = 0.02
+"""Part of the power that may be unaccounted for before a power balance counts as not closed."""
+
 
 @dataclass(frozen=True)
 class PowerBalance:

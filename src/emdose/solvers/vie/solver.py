@@ -24,7 +24,7 @@ from emdose.compute.krylov import Solution, bicgstab, cocr, gmres
 from emdose.errors import ConvergenceError
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
-from emdose.solvers.running import Checkpoint, Done, ProgressCallback, Setup, Stage, Step, part_name, silent
+from emdose.solvers.running import Begin, Checkpoint, Done, Iteration, ProgressCallback, Setup, part_name, silent
 from emdose.solvers.vie.fields import fields_of
 from emdose.solvers.vie.options import VieOptions
 from emdose.solvers.vie.problem import ViePlan, VieProblem, plan
@@ -132,7 +132,7 @@ class Vie(VieOptions):
         solutions, J = _solve_ports(problem, planned, tell, checkpoint)
         be.synchronize()
         clock["ports"] = time.perf_counter()
-        tell(Stage(stage="fields"))
+        tell(Begin(stage="fields"))
         fields = fields_of(problem, J, solutions, planned, clock)
         tell(Done(residual=float(fields.residual.max()), tolerance=self.tolerance))
         missed = [p for p, s in zip(fields.ports, solutions, strict=True) if not s["converged"]]
@@ -195,7 +195,7 @@ def _solve_ports(
 def _iteration(problem: VieProblem, port: int, tell: ProgressCallback, iteration: int, residual: float) -> None:
     ports, solver = problem.exposure.coil.ports, problem.solver
     tell(
-        Step(
+        Iteration(
             stage="port",
             name=ports[port],
             index=port,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emdose.errors import InputError
-from emdose.solvers.running import Done, ProgressCallback, Stage, silent
+from emdose.solvers.running import Begin, Done, ProgressCallback, silent
 from emdose.validation.cases import averaging, bem, bioheat, eddy, ept, fdtd, incident, volume_integral
 from emdose.validation.cases.rows import Row
 
@@ -41,7 +41,7 @@ def run(
     device : {"auto", "cpu", "cuda"} or Backend
         Where.
     progress : callable, optional
-        Called with a :class:`~emdose.solvers.running.Stage` "case" before every case, and when all are done.
+        Called with a :class:`~emdose.solvers.running.Begin` "case" before every case, and when all are done.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def run(
     rows: list[Row] = []
     tell = progress or silent
     for i, name in enumerate(wanted):
-        tell(Stage(stage="case", name=name, index=i, count=len(wanted)))
+        tell(Begin(stage="case", name=name, index=i, count=len(wanted)))
         rows += _CASES[name](device)
     tell(Done())
     return rows

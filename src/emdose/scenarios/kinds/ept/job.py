@@ -13,8 +13,9 @@ from emdose.scenarios.job import BaseJob, JobPlan
 from emdose.scenarios.kinds.ept import build, result, schema
 from emdose.scenarios.kinds.ept.judge import judged, quantities
 from emdose.scenarios.kinds.rf import build as rf
-from emdose.scenarios.kinds.rf.job import CLOSURE_WARNING, solver_convergence
-from emdose.solvers.running import Checkpoint, ProgressCallback, Stage, plural, silent
+from emdose.scenarios.kinds.rf.job import solver_convergence
+from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields
+from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, plural, silent
 
 if TYPE_CHECKING:
     from emdose.ept import B1Map, PropertyMap
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.models.coils.ideal import Coil, PlaneWave
     from emdose.scenarios.loading import LoadedScenario
-    from emdose.solvers.results.fields import Fields
 
 POWERS = ("absorbed", "extinction", "scattered")
 
@@ -136,10 +136,10 @@ class Job(BaseJob):
         rows: list[dict[str, Any]] = []
         numbers: dict[str, Any] = {}
         for n, (name, table) in enumerate(self.tables.methods.items()):
-            tell(Stage(stage="method", name=name, index=n, count=len(self.methods)))
+            tell(Begin(stage="method", name=name, index=n, count=len(self.methods)))
             with self._timed(f"method {name}"):
                 maps[name] = self._reconstruct(name, table, data.b1)
-            tell(Stage(stage="judge", name=name, index=n, count=len(self.methods)))
+            tell(Begin(stage="judge", name=name, index=n, count=len(self.methods)))
             with self._timed(f"judging {name}"):
                 clean = None
                 if data.clean is not None and maps[name].propagation is not None:
@@ -224,7 +224,7 @@ class Job(BaseJob):
     def _doubts(self, summary: dict[str, Any]) -> list[str]:
         found = []
         closure = summary["power_balance"].get("closure", 0.0)
-        if closure > CLOSURE_WARNING:
+        if closure > CLOSURE_LIMIT:
             found.append(
                 f"power balance of the simulation does not close: {100 * closure:.1f} % of the power is unaccounted for"
             )

@@ -22,7 +22,8 @@ from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.kinds.rf.quantities import average_name, quantities
 from emdose.scenarios.kinds.rf.result import CoilSummary
 from emdose.scenarios.kinds.rf.tuned import NETWORK, as_started, network_of
-from emdose.solvers.running import Checkpoint, ProgressCallback, Stage, silent
+from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields
+from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, silent
 
 if TYPE_CHECKING:
     from emdose.dosimetry.averaging.cubic import MassAverage
@@ -32,9 +33,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.rf.schema import ChecksTable
     from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
     from emdose.scenarios.loading import LoadedScenario
-    from emdose.solvers.results.fields import Fields
 
-CLOSURE_WARNING = 0.05
 PER_PORT = ("iterations", "products", "resumed", "E_error_estimate", "history")
 REQUIRED_MASSES_KG = (1e-3, 1e-2)
 
@@ -145,7 +144,7 @@ class Job(BaseJob):
     def evaluate(self, fields: Fields, progress: ProgressCallback | None = None) -> Outcome:
         """Scale fields of all ports, average, check and summarise."""
         tell = progress or silent
-        tell(Stage(stage="averages"))
+        tell(Begin(stage="averages"))
         with self._timed("sar"):
             target = self.tables.normalise.target
             with build.blamed_on(self.scenario.file, "normalise"):
@@ -156,7 +155,7 @@ class Job(BaseJob):
             for mass in self.masses_kg:
                 plan = averaging_plan(sar.density, self.body.spacing_m, mass, device=self.device)
                 averages[average_name(mass)] = plan.apply(sar.value)
-        tell(Stage(stage="checks"))
+        tell(Begin(stage="checks"))
         with self._timed("checks"):
             checks = check(
                 driven,
@@ -223,10 +222,10 @@ class Job(BaseJob):
 
     def _doubts(self, power: Any) -> list[str]:
         found = []
-        if power.closure > CLOSURE_WARNING:
+        if power.closure > CLOSURE_LIMIT:
             found.append(
                 f"power balance does not close: {100 * power.closure:.1f} % of the power is unaccounted for "
-                f"(expected at most {100 * CLOSURE_WARNING:g} %)"
+                f"(expected at most {100 * CLOSURE_LIMIT:g} %)"
             )
         return found
 

@@ -149,20 +149,20 @@ def thin_skin_power(
     loss, radius, error = losses(f, surface, part, fields, sigma, mu_r, delta)
     matrix = np.einsum("fabt,t->fab", loss.astype(complex), surface.areas)
     return ThinSkinPower(
-        f,
-        0.5 * (matrix + matrix.conj().swapaxes(1, 2)),
-        loss,
-        part,
-        source_triangle,
-        surface.corners,
-        surface.areas,
-        H,
-        delta,
-        radius,
-        error,
-        float(zeroth.residual.max()),
-        inner,
-        solver.handles // 2,
+        frequencies_Hz=f,
+        matrix=0.5 * (matrix + matrix.conj().swapaxes(1, 2)),
+        surface_loss=loss,
+        part=part,
+        source_triangle=source_triangle,
+        corners=surface.corners,
+        areas=surface.areas,
+        tangential_field=H,
+        skin_depth_m=delta,
+        inscribed_radius_m=radius,
+        error_estimate=error,
+        residual=float(zeroth.residual.max()),
+        inner_field=inner,
+        handles=solver.handles // 2,
     )
 
 
