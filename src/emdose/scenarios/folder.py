@@ -11,6 +11,7 @@ from typing import Literal
 from emdose.errors import EmdoseError, InputError, OutputError
 from emdose.io.disk import atomic, run_files
 from emdose.scenarios.loading import LoadedScenario, load
+from emdose.solvers.running import PART_PREFIX
 
 State = Literal["new", "resumed", "finished"]
 CHECKPOINT = "checkpoint"
@@ -74,7 +75,7 @@ class RunFolder:
                 )
             if self.finished:
                 return "finished"
-            if any(self.checkpoint.glob("port-*.npz")) and not resume:
+            if any(self.checkpoint.glob(f"{PART_PREFIX}*.npz")) and not resume:
                 raise InputError(
                     "an unfinished run is here",
                     file=self.path,

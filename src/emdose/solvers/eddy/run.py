@@ -46,7 +46,25 @@ FINE_STEPS = 10_000
 
 
 class EddyRun:
-    """One run; parameters as of :meth:`emdose.solvers.eddy.solver.EddyCurrent.solve`."""
+    """One run: engines for every frequency, and the power tensor that they make together.
+
+    Parameters
+    ----------
+    solver : EddyOptions
+        Options.
+    implant : Implant or VoxelImplant
+        The metal.
+    frequencies_Hz : (f,) ndarray
+        Frequencies that grow [Hz].
+    sources : str, callable, object with vector_potential(points), or sequence of these
+        As in :func:`~emdose.solvers.eddy.voxels.sources.sources_of`.
+    be : Backend
+        Device.
+    report : callable
+        Told what happens.
+    checkpoint : Checkpoint or None
+        Keeps finished steps.
+    """
 
     def __init__(
         self,

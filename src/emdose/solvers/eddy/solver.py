@@ -30,7 +30,7 @@ from emdose.solvers.eddy.voxels.branches import branch_network
 from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import sources_of
 from emdose.solvers.results.power_tensor import PowerTensor
-from emdose.solvers.running import Checkpoint, ProgressCallback, silent
+from emdose.solvers.running import Checkpoint, Done, ProgressCallback, silent
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,10 @@ class EddyCurrent(EddyOptions):
         wanted = sources_of(sources, middle(implant))
         plan(self, implant, np.array([top]), len(wanted), be)
         net = branch_network(voxels_of(self, implant))
-        return solve_network(self, net, wanted, top, be, progress or silent, checkpoint)
+        tell = progress or silent
+        solution = solve_network(self, net, wanted, top, be, tell, checkpoint)
+        tell(Done(residual=solution.modes.residual(top), tolerance=self.tolerance))
+        return solution
 
 
 def _frequencies(frequencies_Hz: Any) -> np.ndarray:

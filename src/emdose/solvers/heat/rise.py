@@ -16,7 +16,7 @@ from emdose.solvers.heat.materials import warn
 from emdose.solvers.heat.problem import HeatMaps, HeatProblem
 from emdose.solvers.heat.steady import Steady
 from emdose.solvers.heat.stepping import Envelope, Perfusion, Stepper, march
-from emdose.solvers.running import March, ProgressCallback, silent
+from emdose.solvers.running import Done, March, ProgressCallback, Setup, silent
 
 UNIT_W_M3 = 1e6
 """Every source is scaled to this largest density inside: far from the ends of what a float holds, and none drowns."""
@@ -116,7 +116,8 @@ def heat(
     device : {"auto", "cpu", "cuda"} or Backend
         Where to compute.
     progress : callable, optional
-        Called with a :class:`~emdose.solvers.running.March` of stage "heat" now and then.
+        Called with events of :mod:`emdose.solvers.running`: set-up, a march of stage "heat" now and then, and done,
+        with the error of the time steps as residual.
 
     Raises
     ------
@@ -137,7 +138,8 @@ def heat(
     be = backend.get(device)
     if perfusion is not None and perfusion.law == "none":
         maps = replace(maps, perfusion=np.zeros(maps.shape))
-    began = time.perf_counter()
+    began, tell = time.perf_counter(), progress or silent
+    tell(Setup())
     problem = HeatProblem(maps, be, dtype, len(sources))
     q = problem.field(sources)
     largest = be.to_numpy(be.xp.abs(q).reshape(len(sources), -1).max(axis=1)).astype(float)
@@ -146,7 +148,6 @@ def heat(
     heated = bool(largest.max() > 0)
     law = perfusion if perfusion is not None and perfusion.follows else None
     basal = _basal(problem, excess_K) if law is not None else None
-    tell = progress or silent
 
     def run(q: Any, envelopes: Sequence[Envelope], level: int, final: bool) -> _Recorder:
         stepper = Stepper(problem, q, unit, law, basal)
@@ -192,6 +193,7 @@ def heat(
         "turnover": turnover * on,
     }
     error = error if heated else 0.0
+    tell(Done(residual=float(error), tolerance=tolerance))
     provenance = {
         "solver": "bioheat",
         "voxels": problem.cells,

@@ -22,7 +22,8 @@ from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
 from emdose.solvers.heat.directions import PAIRS, HeatResult, crossing
 from emdose.solvers.heat.materials import Metals, body_maps, deposit, metabolic_W_m3, transfer, warn
-from emdose.solvers.heat.problem import EDGES, HeatMaps
+from emdose.solvers.heat.options import BioheatOptions
+from emdose.solvers.heat.problem import HeatMaps
 from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.stepping import Envelope, Perfusion
 from emdose.solvers.running import ProgressCallback
@@ -83,7 +84,7 @@ class HeatCourse:
 
 
 @dataclass(frozen=True)
-class Bioheat:
+class Bioheat(BioheatOptions):
     """Bioheat solver: Douglas' splitting in time, finite volumes on voxels.
 
     Parameters
@@ -115,39 +116,6 @@ class Bioheat:
     InputError
         For options that cannot be used.
     """
-
-    spacing_m: float | Vector | None = None
-    margin_m: float | None = None
-    surface_W_m2_K: float = 8.0
-    edges: str = "surface"
-    perfusion: Perfusion | str = "constant"
-    contact_m2_K_W: float = 0.0
-    initial: str = "uniform"
-    initial_degC: float = 37.0
-    blood_degC: float = 37.0
-    ambient_degC: float = 25.0
-    tolerance: float = 2e-3
-    dtype: str = "float32"
-
-    def __post_init__(self) -> None:
-        if isinstance(self.perfusion, str):
-            object.__setattr__(self, "perfusion", Perfusion(self.perfusion))
-        for name, allowed in (("edges", EDGES), ("initial", ("uniform", "steady")), ("dtype", ("float32", "float64"))):
-            if getattr(self, name) not in allowed:
-                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
-        for name, low, high in (
-            ("surface_W_m2_K", 0, 1e6),
-            ("contact_m2_K_W", 0, 1e3),
-            ("initial_degC", -20, 60),
-            ("blood_degC", 0, 60),
-            ("ambient_degC", -50, 100),
-            ("margin_m", 0, 10),
-        ):
-            value = getattr(self, name)
-            if value is None and name == "margin_m":
-                continue
-            if not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
-                raise InputError("value out of range", field=name, found=value, expected=f"from {low:g} to {high:g}")
 
     # ---- implants --------------------------------------------------------------------------------------------------
     def solve(

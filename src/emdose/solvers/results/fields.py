@@ -35,8 +35,8 @@ class PowerBalance:
 
     Notes
     -----
-    :class:`emdose.solvers.fdtd.solver.Fdtd` knows the whole source: for its coils ``extinction_W`` is what they deliver
-    and ``scattered_W`` all that is radiated, by coil and body together.
+    An FDTD knows the whole source: for its coils ``extinction_W`` is what they deliver and ``scattered_W`` all that is
+    radiated, by coil and body together.
     """
 
     absorbed_W: np.ndarray

@@ -1,0 +1,55 @@
+"""Options of the bioheat solver: what the body, its edges and its perfusion are told."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from emdose.errors import InputError
+from emdose.models.grids.grid import Vector
+from emdose.solvers.heat.problem import EDGES
+from emdose.solvers.heat.stepping import Perfusion
+
+
+@dataclass(frozen=True)
+class BioheatOptions:
+    """What the bioheat solver can be told; the solver says what every option means.
+
+    Raises
+    ------
+    InputError
+        For options that cannot be used.
+    """
+
+    spacing_m: float | Vector | None = None
+    margin_m: float | None = None
+    surface_W_m2_K: float = 8.0
+    edges: str = "surface"
+    perfusion: Perfusion | str = "constant"
+    contact_m2_K_W: float = 0.0
+    initial: str = "uniform"
+    initial_degC: float = 37.0
+    blood_degC: float = 37.0
+    ambient_degC: float = 25.0
+    tolerance: float = 2e-3
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.perfusion, str):
+            object.__setattr__(self, "perfusion", Perfusion(self.perfusion))
+        for name, allowed in (("edges", EDGES), ("initial", ("uniform", "steady")), ("dtype", ("float32", "float64"))):
+            if getattr(self, name) not in allowed:
+                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
+        for name, low, high in (
+            ("surface_W_m2_K", 0, 1e6),
+            ("contact_m2_K_W", 0, 1e3),
+            ("initial_degC", -20, 60),
+            ("blood_degC", 0, 60),
+            ("ambient_degC", -50, 100),
+            ("margin_m", 0, 10),
+        ):
+            value = getattr(self, name)
+            if value is None and name == "margin_m":
+                continue
+            if not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
+                raise InputError("value out of range", field=name, found=value, expected=f"from {low:g} to {high:g}")
