@@ -41,7 +41,7 @@ NoReport = Annotated[bool, typer.Option("--no-report", help="Do not write report
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from emdose import __version__
+        from emdose.version import __version__
 
         typer.echo(f"emdose {__version__}")
         raise typer.Exit

@@ -66,7 +66,7 @@ def validate(
 
 def report(rows: Sequence[Row], device: dict[str, Any], seconds: float) -> dict[str, Any]:
     """What goes into the JSON file: the rows, whether all passed, on what and when."""
-    from emdose import __version__
+    from emdose.version import __version__
 
     return {
         "emdose": __version__,

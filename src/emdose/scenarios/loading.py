@@ -12,11 +12,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from emdose import __version__
 from emdose.errors import InputError
 from emdose.io.disk import files
 from emdose.io.maps import maps3d
 from emdose.scenarios.shared import tables, toml
+from emdose.version import __version__
 
 KINDS = {
     "rf": "emdose.scenarios.kinds.rf",

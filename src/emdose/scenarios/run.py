@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emdose import __version__, resources
+from emdose import resources
 from emdose.errors import ConvergenceError, EmdoseWarning
 from emdose.io.disk import atomic, run_files
 from emdose.io.disk.checkpoint import FolderCheckpoint
@@ -22,6 +22,7 @@ from emdose.scenarios.folder import RunFolder, State
 from emdose.scenarios.job import Claimed, Planned
 from emdose.scenarios.loading import LoadedScenario, load
 from emdose.solvers.running import Begin, Done, ProgressCallback, silent
+from emdose.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose import __version__
 from emdose.io.disk.run_files import to_json
 from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
@@ -23,6 +22,7 @@ from emdose.scenarios.kinds.rf.build import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Checkpoint, ProgressCallback, plural, silent
+from emdose.version import __version__
 
 if TYPE_CHECKING:
     from emdose.io.disk import atomic
