@@ -9,7 +9,7 @@ import re
 import numpy as np
 import pytest
 
-from emdose.compute import backend, kernel_loader
+from emdose.compute import backend, machine
 
 if importlib.util.find_spec("hypothesis"):
     from hypothesis import HealthCheck, settings
@@ -28,7 +28,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     worker = hasattr(config, "workerinput")
     if worker or getattr(config.option, "numprocesses", 0) is not None or not _shared_run(config):
         return
-    cores = kernel_loader.thread_count()
+    cores = machine.thread_count()
     processes = min(cores, 4)  # each holds the libraries and its own fields: about 1 GB
     if processes > 1:
         config.option.numprocesses, config.option.dist = processes, "loadfile"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emdose import resources
-from emdose.compute import backend, kernel_loader
+from emdose.compute import backend, machine
 from emdose.errors import DeviceError, InputError
 
 
@@ -82,15 +82,15 @@ def test_fft_against_numpy(dtype) -> None:
 def test_threads_follow_the_environment(monkeypatch) -> None:
     monkeypatch.delenv("EMDOSE_THREADS", raising=False)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert 1 <= kernel_loader.thread_count() <= (os.cpu_count() or 1)
+    assert 1 <= machine.thread_count() <= (os.cpu_count() or 1)
     monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
-    assert kernel_loader.thread_count() == 3
+    assert machine.thread_count() == 3
     monkeypatch.setenv("EMDOSE_THREADS", "5")
-    assert kernel_loader.thread_count() == 5
+    assert machine.thread_count() == 5
     for bad in ("0", "many", "-1"):
         monkeypatch.setenv("EMDOSE_THREADS", bad)
         with pytest.raises(InputError, match="EMDOSE_THREADS"):
-            kernel_loader.thread_count()
+            machine.thread_count()
 
 
 def test_description_says_what_was_found() -> None:
@@ -102,7 +102,7 @@ def test_description_says_what_was_found() -> None:
 def test_memory_limit_of_a_container(monkeypatch) -> None:
     """Oracle: the numbers written in the control group's files; files that are only cached count as free."""
     files = {"memory.max": "1000\n", "memory.current": "700\n", "memory.stat": "anon 300\ninactive_file 250\n"}
-    monkeypatch.setattr(kernel_loader, "system_text", lambda path: files[path.rpartition("/")[2]])
+    monkeypatch.setattr(machine, "system_text", lambda path: files[path.rpartition("/")[2]])
     be = backend.get("cpu")
     assert be.memory_total_bytes() == 1000
     assert be.memory_free_bytes() == 1000 - (700 - 250)

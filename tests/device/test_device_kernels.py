@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import kernel_exercise as exercise
 import numpy as np
 import pytest
@@ -23,11 +25,18 @@ class OnDevice:
             shape = (*shape[:2], args[0])  # no strips on a GPU
         if self.module.name == "bioheat" and kernel != "stencil":
             shape *= args[0] if kernel in ("pivots", "first_sweep", "second_sweep") else 16  # lines instead of tiles
-        moved = [self.be.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
+        moved = [self._moved(a) for a in args]
         self.module.launch(kernel, shape, *moved)
         for p, host, device in zip(self.signatures[kernel].parameters, args, moved, strict=True):
-            if p.written:
-                host[...] = self.be.to_numpy(device)
+            for f in p.fields or (p,):
+                if f.written:
+                    to, of = (host[f.name], device[f.name]) if p.fields else (host, device)
+                    to[...] = self.be.to_numpy(of)
+
+    def _moved(self, a):
+        if isinstance(a, Mapping):
+            return {name: self._moved(value) for name, value in a.items()}
+        return self.be.asarray(a) if isinstance(a, np.ndarray) else a
 
 
 @pytest.mark.parametrize("name", sorted(exercise.EXERCISES))

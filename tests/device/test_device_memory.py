@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from emdose.compute import backend
+from emdose.compute.kernel_loader import CudaModule
 from emdose.errors import ResourceError
 from emdose.models import bodies
 from emdose.models.coils.ideal import PlaneWave
@@ -23,7 +24,7 @@ def test_out_of_memory_is_one_line_that_offers_the_cpu(
     solver: str, cuda: backend.Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """CuPy raises its own MemoryError at any allocation; here at the first one of the kernels of a solver."""
-    launch = backend._CudaModule._run
+    launch = CudaModule.run
 
     def full(self: Any, signature: Any, shape: Any, args: Any) -> None:
         if signature.name == kernel:
@@ -43,6 +44,6 @@ def test_out_of_memory_is_one_line_that_offers_the_cpu(
             raise cuda.xp.cuda.memory.OutOfMemoryError(9, 8)
 
         monkeypatch.setattr(type(cuda), "fftn", no_room)
-    monkeypatch.setattr(backend._CudaModule, "_run", full)
+    monkeypatch.setattr(CudaModule, "run", full)
     with pytest.raises(ResourceError, match=r'^out of memory on cuda with [^\n]*use device="cpu", which is slower, or'):
         solve()

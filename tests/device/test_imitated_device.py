@@ -9,7 +9,7 @@ import pytest
 import strict_device
 from strict_device import METHODS, DeviceArray, Fft, strict_backend
 
-from emdose.compute import backend, kernel_loader
+from emdose.compute import backend, kernel_text
 
 be = strict_backend()
 xp = be.xp
@@ -60,7 +60,7 @@ def test_transform_of_an_inner_axis_is_a_view() -> None:
 def test_threads_that_do_not_wait_read_what_is_not_there_yet(barrier: str) -> None:
     """Oracle: the next thread's number, which only a barrier lets a thread see."""
     code = (
-        kernel_loader.common()
+        kernel_text.common()
         + f"""
 KERNEL_BLOCKS(turn, BLOCK_X, {{
     THREADS(x, y) tile[x] = x;

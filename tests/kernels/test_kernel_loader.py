@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import numpy as np
 import pytest
+from strict_device import strict_backend
 
-from emdose.compute import backend, kernel_loader
+from emdose.compute import backend, kernel_compiler, kernel_text
 
-pytestmark = pytest.mark.skipif(kernel_loader.compiler() is None, reason="needs a C compiler")
+pytestmark = pytest.mark.skipif(kernel_compiler.compiler() is None, reason="needs a C compiler")
 
 TRIAD = """
 import numpy as np
@@ -50,14 +52,111 @@ KERNEL1(one, f(i, a[2], g(b, 1)), const real *RESTRICT a, // a comment, with com
         creal *RESTRICT b, i64 n)
 KERNEL3(three, h(i, j, k), double s, u8 *t)
 """
-    found = kernel_loader.signatures(text, "float")
+    found = kernel_text.signatures(text, "float")
     assert list(found) == ["one", "three"]
     a, b, n = found["one"].parameters
     assert (a.dtype, a.array, a.written) == (np.float32, True, False)
     assert (b.dtype, b.array, b.written) == (np.complex64, True, True)
     assert (n.name, n.dtype, n.array) == ("n", np.int64, False)
     assert found["three"].dimensions == 3
-    assert kernel_loader.signatures(text, "double")["one"].parameters[1].dtype is np.complex128
+    assert kernel_text.signatures(text, "double")["one"].parameters[1].dtype is np.complex128
+
+
+STRUCTS = """
+typedef struct { int count[3]; } Own; /* none of the loader's business */
+typedef struct {
+    int n; i64 apart; /* padding */ real scale;
+    const real *RESTRICT b, *RESTRICT c; const u8 *mask; double *out;
+} Line;
+FN double one(i64 i, Line w) { return w.mask[i] ? w.scale * (double)w.b[i] + (double)w.c[i] * (double)w.apart : w.n; }
+KERNEL1(lines, w.out[i] = one(i, w) + shift, int shift, Line w)
+"""
+
+
+def test_a_struct_is_read_from_the_text() -> None:
+    shift, line = kernel_text.signatures(STRUCTS, "double")["lines"].parameters
+    assert (shift.name, shift.fields, line.name, line.struct) == ("shift", (), "w", "Line")
+    assert [f.name for f in line.fields] == ["n", "apart", "scale", "b", "c", "mask", "out"]
+    assert [f.dtype for f in line.fields] == [np.int32, np.int64, *[np.float64] * 3, np.uint8, np.float64]
+    assert [f.array for f in line.fields] == [False] * 3 + [True] * 4
+    assert [f.written for f in line.fields] == [False] * 6 + [True]
+    with pytest.raises(ValueError, match="cannot read"):
+        kernel_text.signatures(STRUCTS + "KERNEL1(bad, x, Own own)\n", "double")
+    with pytest.raises(ValueError, match="'Other'"):
+        kernel_text.signatures(STRUCTS + "KERNEL1(bad, x, Other other)\n", "double")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory):
+    """A package whose kernel takes a struct, with its reference."""
+    folder = tmp_path_factory.mktemp("structs")
+    (folder / "made_up" / "kernels").mkdir(parents=True)
+    (folder / "made_up" / "__init__.py").write_text("")
+    (folder / "made_up" / "kernels" / "__init__.py").write_text("")
+    (folder / "made_up" / "kernels" / "lines.cuh").write_text('#include "common.cuh"\n' + STRUCTS)
+    (folder / "made_up" / "kernels" / "lines.py").write_text(
+        "def lines(shape, shift, w):\n"
+        "    w.out[:] = shift + (w.mask > 0) * (w.scale * w.b + w.c * w.apart) + (w.mask == 0) * w.n\n"
+    )
+    sys.path.insert(0, str(folder))
+    yield "made_up"
+    sys.path.remove(str(folder))
+
+
+def _line(xp=np, **other) -> dict:
+    line = {"n": 7, "apart": 2**40, "scale": 0.5, "b": xp.arange(4.0), "c": xp.ones(4)}
+    return {**line, "mask": xp.asarray(np.array([1, 0, 1, 1], np.uint8)), "out": xp.zeros(4), **other}
+
+
+@pytest.mark.parametrize("kind", ["c", "numpy", "imitated"])
+def test_a_struct_arrives_as_it_was_given(package: str, kind: str, reference_backend: backend.Backend) -> None:
+    """Oracle: arithmetic that needs every field in its place."""
+    be = {"c": backend.get("cpu"), "numpy": reference_backend, "imitated": strict_backend()}[kind]
+    line = _line(be.xp)
+    module = be.kernels.load(package, "lines", "double")
+    module.launch("lines", 4, 3, line)
+    assert be.to_numpy(line["out"]).tolist() == [2**40 + 3.0, 10.0, 2**40 + 4.0, 2**40 + 4.5]
+    run = module.prepare("lines", 4, 3, line)
+    run(5)
+    assert be.to_numpy(line["out"])[1] == 12.0
+
+
+def test_arrays_in_a_struct_are_checked_as_all_others(package: str) -> None:
+    module = backend.get("cpu").kernels.load(package, "lines", "double")
+    shared = np.zeros(8)
+    for bad, error, match in [
+        ({"b": np.ones(4, np.float32)}, TypeError, r"w\.b has dtype float32"),
+        ({"b": np.ones(8)[::2]}, ValueError, r"w\.b is not C-contiguous"),
+        ({"b": [1.0] * 4}, TypeError, r"w\.b is builtins\.list"),
+        ({"n": 1.5}, TypeError, r"w\.n is float; expected an integer"),
+        ({"n": 2**31}, ValueError, r"w\.n = 2147483648 does not fit int32"),
+        ({"out": shared[:4], "c": shared[3:7]}, ValueError, r"w\.c and w\.out overlap"),
+        ({"nn": 1}, TypeError, r"w \(Line\) has no nn"),
+    ]:
+        with pytest.raises(error, match=match):
+            module.launch("lines", 4, 0, _line(**bad))
+    read_only = np.zeros(4)
+    read_only.flags.writeable = False
+    module.launch("lines", 4, 0, _line(b=read_only))
+    with pytest.raises(ValueError, match=r"w\.out is read-only"):
+        module.launch("lines", 4, 0, _line(out=read_only))
+    lacking = _line()
+    del lacking["mask"]
+    with pytest.raises(TypeError, match="lacks mask"):
+        module.launch("lines", 4, 0, lacking)
+    with pytest.raises(TypeError, match="mapping"):
+        module.launch("lines", 4, 0, 1)
+
+
+def test_a_prepared_launch_holds_the_arrays_of_its_structs(package: str) -> None:
+    line = _line()
+    gone = weakref.ref(line["b"])
+    run = backend.get("cpu").kernels.load(package, "lines", "double").prepare("lines", 4, 0, line)
+    out = line["out"]
+    del line
+    assert gone() is not None
+    run()
+    assert out[2] == 2**40 + 1.0
 
 
 def test_good_call(triad) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import inspect
 import os
@@ -13,7 +14,8 @@ import kernel_exercise as exercise
 import numpy as np
 import pytest
 
-from emdose.compute import backend, kernel_loader
+from emdose.compute import backend, kernel_compiler, kernel_text
+from emdose.compute.kernel_arguments import c_type, numpy_type
 
 FILES = sorted(exercise.PACKAGES)
 EXERCISED = sorted(exercise.EXERCISES)
@@ -27,14 +29,14 @@ CPU_ONLY = {"yee_walk"}
 # takes fewer Gauss points at a distance, see FAR in it.
 ACCURACY = {"filaments": 1e-6}
 
-needs_compiler = pytest.mark.skipif(kernel_loader.compiler() is None, reason="needs a C compiler")
+needs_compiler = pytest.mark.skipif(kernel_compiler.compiler() is None, reason="needs a C compiler")
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_every_kernel_has_a_reference_that_takes_its_arguments(name: str) -> None:
     """A kernel file without an exercise here is compared with its reference where it is used."""
     reference = importlib.import_module(f"{exercise.PACKAGES[name]}.kernels.{name}")
-    for kernel, signature in kernel_loader.signatures(exercise.source(name), "double").items():
+    for kernel, signature in kernel_text.signatures(exercise.source(name), "double").items():
         inspect.signature(getattr(reference, kernel)).bind("shape", *signature.parameters)
 
 
@@ -65,11 +67,28 @@ def _assert_same(found: dict[str, np.ndarray], expected: dict[str, np.ndarray], 
             np.testing.assert_allclose(found[key], value, rtol=0, atol=tolerance * scale, err_msg=key)
 
 
+def _layout(name: str, real: str, word: str, offset: str) -> str:
+    """C that does not compile where a struct of a text lies in memory as the loader does not think."""
+    lines = []
+    for signature in kernel_text.signatures(exercise.source(name), real).values():
+        for p in signature.parameters:
+            if p.fields:
+                dtype, host = numpy_type(p), c_type(p)
+                assert dtype.itemsize == ctypes.sizeof(host)
+                assert dtype.itemsize <= 4000, "a kernel of CUDA takes 4 KiB of parameters"
+                lines.append(f'{word}(sizeof({p.struct}) == {dtype.itemsize}, "size");')
+                for f in p.fields:
+                    at = dtype.fields[f.name][1]
+                    assert at == getattr(host, f.name).offset
+                    lines.append(f'{word}({offset}({p.struct}, {f.name}) == {at}, "{f.name}");')
+    return "\n" + "\n".join(dict.fromkeys(lines)) + "\n"
+
+
 @needs_compiler
 @pytest.mark.parametrize(("name", "real"), ALL)
 def test_text_compiles_without_a_warning(name: str, real: str) -> None:
     command = [
-        kernel_loader.compiler().path,
+        kernel_compiler.compiler().path,
         "-x",
         "c",
         "-std=c11",
@@ -84,7 +103,8 @@ def test_text_compiles_without_a_warning(name: str, real: str) -> None:
         os.devnull,
         "-",
     ]
-    run = subprocess.run(command, input=exercise.source(name), capture_output=True, text=True, check=False)
+    text = exercise.source(name) + _layout(name, real, "_Static_assert", "offsetof")
+    run = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 
@@ -92,7 +112,7 @@ def test_text_compiles_without_a_warning(name: str, real: str) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="preloads a library")
 def test_no_kernel_reads_or_writes_out_of_bounds(tmp_path: Path) -> None:
     """Oracle: gcc's address and undefined-behaviour sanitizers, over every kernel."""
-    found = kernel_loader.compiler().path
+    found = kernel_compiler.compiler().path
     names = ("libasan.so", "libubsan.so")
     libraries = [
         subprocess.run([found, f"-print-file-name={n}"], capture_output=True, text=True).stdout.strip() for n in names
@@ -127,7 +147,8 @@ def test_text_compiles_for_cuda_within_its_registers(name: str, real: str) -> No
     from cupy_backends.cuda.libs import nvrtc
 
     for arch in ("sm_80", "sm_90"):
-        program = nvrtc.createProgram(exercise.source(name), f"{name}.cu", [], [])
+        text = exercise.source(name) + _layout(name, real, "static_assert", "__builtin_offsetof")
+        program = nvrtc.createProgram(text, f"{name}.cu", [], [])
         try:
             options = (f"-arch={arch}", "--std=c++17", f"-Dreal={real}", "--ptxas-options=-v", "-default-device")
             nvrtc.compileProgram(program, options)
@@ -137,6 +158,6 @@ def test_text_compiles_for_cuda_within_its_registers(name: str, real: str) -> No
         log = nvrtc.getProgramLog(program)
         registers = [int(line.split("Used")[1].split()[0]) for line in log.splitlines() if "Used" in line]
         spills = [line for line in log.splitlines() if "spill" in line and "0 bytes spill stores" not in line]
-        assert len(registers) == len(kernel_loader.signatures(exercise.source(name), real)), log
+        assert len(registers) == len(kernel_text.signatures(exercise.source(name), real)), log
         assert max(registers) <= 128, log
         assert spills == [], log

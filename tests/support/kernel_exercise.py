@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import emdose
-from emdose.compute import backend, kernel_loader
+from emdose.compute import backend, kernel_text
 
 Result = dict[str, np.ndarray]
 
@@ -719,7 +719,7 @@ def reals(name: str) -> tuple[str, ...]:
 
 def source(name: str) -> str:
     """Text of a kernel file with what it includes."""
-    return kernel_loader.source(PACKAGES[name], name)
+    return kernel_text.source(PACKAGES[name], name)
 
 
 if __name__ == "__main__":

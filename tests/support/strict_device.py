@@ -28,7 +28,7 @@ import numpy as np
 import pytest
 import scipy.fft
 
-from emdose.compute import backend, kernel_loader
+from emdose.compute import backend, kernel_compiler, kernel_text
 
 _REDUCE = frozenset({"axis", "out", "keepdims"})
 METHODS: dict[str, frozenset[str]] = {
@@ -119,6 +119,18 @@ def _memory(array: np.ndarray) -> np.ndarray:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
+
+
+_asked: dict[int, weakref.ref] = {}
+"""Memory by the addresses that somebody asked for, as those in structs are."""
+
+
+def _at(address: int) -> np.ndarray:
+    """The memory that an address was asked of."""
+    memory = _asked[address]() if address in _asked else None
+    if memory is None:
+        raise CaptureError("a struct names an array that is gone")
+    return memory
 
 
 class Stream:
@@ -248,7 +260,9 @@ class DeviceArray:
 
     @property
     def data(self) -> Any:
-        return types.SimpleNamespace(ptr=self._array.ctypes.data)
+        address = self._array.ctypes.data
+        _asked[address] = weakref.ref(_memory(self._array))
+        return types.SimpleNamespace(ptr=address)
 
     @property
     def T(self) -> DeviceArray:
@@ -526,15 +540,16 @@ template <class... P> static void emu_walk(void (*kernel)(P...), const unsigned 
         emu_block(b, [&] { emu_thread(kernel, a, std::index_sequence_for<P...>{}); });
     }
 }
-template <class... P> static int emu_types(void (*)(P...), char *out) {
-    ((*out++ = std::is_pointer<P>::value ? 'p' : std::is_floating_point<P>::value ? 'f' : 'i',
-      *out++ = (char)sizeof(P)), ...);
+template <class... P> static int emu_types(void (*)(P...), int *out) {
+    ((*out++ = std::is_pointer<P>::value ? 'p' : std::is_class<P>::value ? 's'
+               : std::is_floating_point<P>::value ? 'f' : 'i',
+      *out++ = (int)sizeof(P)), ...);
     return (int)sizeof...(P);
 }
 """
 ENTRY = r"""
 extern "C" void emu_run_NAME(const unsigned *g, const unsigned *b, void **a) { emu_walk(&NAME, g, b, a); }
-extern "C" int emu_types_NAME(char *out) { return emu_types(&NAME, out); }
+extern "C" int emu_types_NAME(int *out) { return emu_types(&NAME, out); }
 """
 
 
@@ -547,7 +562,8 @@ class RawModule:
         defined = [o for o in options if o.startswith("-D")]
         if set(options) - set(defined) != {"--std=c++17"}:
             raise CompileError(f"options {options}")
-        signatures = kernel_loader.signatures(code, "float")
+        real = "double" if "-Dreal=double" in options else "float"
+        self.signatures = signatures = kernel_text.signatures(code, real)
         self.names = list(signatures)
         entries = "".join(ENTRY.replace("NAME", name) for name in self.names)
         walk = FIBERS if any(s.blocks for s in signatures.values()) else ONE_AFTER_THE_OTHER
@@ -556,11 +572,11 @@ class RawModule:
         self.library: Any = None
 
     def compile(self) -> None:
-        compiler = kernel_loader.compiler()
+        compiler = kernel_compiler.compiler()
         if compiler is None:
             pytest.skip("needs a C++ compiler")
         try:
-            self.library = kernel_loader._library(self.text, self.flags, compiler, kernel_loader.cache_folder())
+            self.library = kernel_compiler.library(self.text, self.flags, compiler, kernel_compiler.cache_folder())
         except subprocess.CalledProcessError as error:
             if "cc1plus" in error.stderr:
                 pytest.skip("needs a C++ compiler")
@@ -568,8 +584,9 @@ class RawModule:
 
     def get_function(self, name: str) -> Callable:
         run, tell = (getattr(self.library, f"emu_{what}_{name}") for what in ("run", "types"))
-        letters = ctypes.create_string_buffer(256)
-        parameters = [(chr(letters.raw[2 * i]), letters.raw[2 * i + 1]) for i in range(tell(letters))]
+        numbers, signature = (ctypes.c_int * 256)(), self.signatures[name]
+        parameters = [(chr(numbers[2 * i]), numbers[2 * i + 1]) for i in range(tell(numbers))]
+        structs = dict(enumerate(signature.parameters, signature.dimensions))
 
         def launch(grid: tuple[int, ...], block: tuple[int, ...], args: tuple[Any, ...]) -> None:
             if not all(type(n) is int and n > 0 for n in (*grid, *block)) or math.prod(block) > 1024:
@@ -584,6 +601,12 @@ class RawModule:
                         raise TypeError(f"{name}: argument {n} is {type(a)}")
                     arrays.append(a._array)
                     kept.append(np.array(a.data.ptr if a.size else 0, np.uintp))
+                    continue
+                if kind == "s":
+                    if not isinstance(a, np.ndarray) or a.size != 1 or (a.dtype.kind, a.itemsize) != ("V", size):
+                        raise TypeError(f"{name}: argument {n} is {type(a)} for a struct of {size} bytes")
+                    arrays += [_at(int(a[f.name][0])) for f in structs[n].fields if f.array]
+                    kept.append(a)
                     continue
                 # The driver reads as many bytes as the parameter has, whatever is passed.
                 value = np.asarray(a)

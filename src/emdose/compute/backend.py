@@ -11,7 +11,7 @@ import os
 import platform
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cache, cached_property, wraps
 from importlib import import_module
@@ -20,8 +20,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from emdose.compute import kernel_loader
-from emdose.compute.kernel_loader import Module, Signature, thread_count
+from emdose.compute import kernel_compiler, kernel_loader, machine
+from emdose.compute.kernel_loader import CudaModule, Module
+from emdose.compute.machine import thread_count
 from emdose.errors import DeviceError, EmdoseWarning, ResourceError
 
 DEVICES = ("auto", "cpu", "cuda")
@@ -219,7 +220,7 @@ class KernelSet:
 
     def description(self) -> str:
         """Who compiles."""
-        found = kernel_loader.compiler()
+        found = kernel_compiler.compiler()
         return f"{found.path} ({found.version})" if found else "none: NumPy runs instead of compiled kernels"
 
 
@@ -246,41 +247,12 @@ class CudaKernels(KernelSet):
         """Compile a kernel file for the current device."""
         key = str(package), name, real
         if key not in self._loaded:
-            self._loaded[key] = _CudaModule(*key, self._cupy)
+            self._loaded[key] = CudaModule(*key, self._cupy)
         return self._loaded[key]
 
     def description(self) -> str:
         """Who compiles."""
         return f"NVRTC {'.'.join(map(str, self._cupy.cuda.nvrtc.getVersion()))} (CuPy {self._cupy.__version__})"
-
-
-class _CudaModule(Module):
-    """One kernel file on the GPU."""
-
-    kind = "cuda"
-    BLOCK: Mapping[int, tuple[int, int, int]] = {1: (256, 1, 1), 3: (64, 4, 1)}
-    THREADS = (64, 8, 1)  # BLOCK_X and BLOCK_Y in common.cuh
-
-    def __init__(self, package: str, name: str, real: str, cupy: Any) -> None:
-        super().__init__(package, name, real, cupy.ndarray)
-        try:
-            self._module = cupy.RawModule(code=self.text, options=("--std=c++17", f"-Dreal={real}"))
-            self._module.compile()
-        except cupy.cuda.compiler.CompileException as error:
-            raise DeviceError(f"{name}.cuh does not compile for this GPU: {error}") from error
-        self._functions: dict[str, Any] = {}
-
-    def _run(self, signature: Signature, shape: tuple[int, ...], args: list[Any]) -> None:
-        block = self.THREADS if signature.blocks else self.BLOCK[signature.dimensions]
-        # The last index runs along threadIdx.x, where neighbouring threads read neighbouring memory.
-        share = (1, 1, 1) if signature.blocks else block
-        grid = tuple(-(-n // b) for n, b in zip((*reversed(shape), 1, 1), share, strict=False))
-        if grid[0] >= 2**31 or max(grid[1:]) > 65535:
-            raise DeviceError(f"{signature.name}: {shape} is more than one launch can walk on a GPU")
-        extent = np.int64 if signature.dimensions == 1 else np.int32
-        if signature.name not in self._functions:
-            self._functions[signature.name] = self._module.get_function(signature.name)
-        self._functions[signature.name](grid, block, (*(extent(n) for n in shape), *args))
 
 
 def get(device: str | Backend = "auto") -> Backend:
@@ -425,7 +397,7 @@ def _host(x: Any) -> Any:
 
 
 def _processor() -> str:
-    for line in kernel_loader.system_text("/proc/cpuinfo").splitlines():
+    for line in machine.system_text("/proc/cpuinfo").splitlines():
         if line.lower().startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
@@ -434,7 +406,7 @@ def _processor() -> str:
 def _memory_limit() -> tuple[int, int]:
     """Limit of this process's control group and what is used of it [bytes]; a huge number where there is none."""
     folder = "/sys/fs/cgroup/memory."
-    limit, used, stat = (kernel_loader.system_text(folder + name).strip() for name in ("max", "current", "stat"))
+    limit, used, stat = (machine.system_text(folder + name).strip() for name in ("max", "current", "stat"))
     if not (limit.isdigit() and used.isdigit()):
         return 2**62, 0
     # Cached files count as used, but the system drops them when memory is asked for.

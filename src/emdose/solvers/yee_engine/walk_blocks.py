@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from emdose.compute.kernel_loader import thread_count
+from emdose.compute.machine import thread_count
 from emdose.solvers.yee_engine.row_tables import RowTables
 from emdose.solvers.yee_engine.tables import PLAN, Tables
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.compute.kernel_loader import cache_folder
+from emdose.compute.kernel_compiler import cache_folder
 from emdose.errors import InputError, OutputError
 from emdose.io.disk import atomic
 from emdose.io.disk.run_files import to_json

@@ -1,0 +1,52 @@
+"""The machine as a process may use it: threads, and what its system files say."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from emdose.errors import InputError
+
+
+def thread_count() -> int:
+    """Threads to use: EMDOSE_THREADS, else OMP_NUM_THREADS, else the cores that this process may use."""
+    if _forked:
+        return 1
+    for variable in ("EMDOSE_THREADS", "OMP_NUM_THREADS"):
+        value = os.environ.get(variable, "").partition(",")[0].strip()
+        if value:
+            if not value.isdigit() or int(value) < 1:
+                raise InputError("bad number of threads", field=variable, found=value, expected="an integer >= 1")
+            return int(value)
+    return _cores()
+
+
+def system_text(path: str) -> str:
+    """Content of a system file such as /proc/cpuinfo; empty where there is none."""
+    try:
+        return Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+@cache
+def _cores() -> int:
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = system_text("/sys/fs/cgroup/cpu.max").split()  # a container may own less time than it sees cores
+    if len(quota) == 2 and quota[0].isdigit():
+        allowed = min(allowed, max(1, round(int(quota[0]) / int(quota[1]))))
+    return allowed
+
+
+# A child made by fork() inherits OpenMP's bookkeeping but not its threads and would wait for them for ever.
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
