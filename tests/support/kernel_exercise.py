@@ -613,11 +613,8 @@ def yee(kernels: Recorder, real: type) -> Result:
         1,
         0,
         0,
-        1,
-        np.array([3]),
-        np.array([0, 1]),
-        np.array([0], np.int32),
-        np.ones(1),
+        {"columns": 1, "entry": np.array([3]), "row": np.array([0, 1]), "column": np.zeros(1, np.int32)}
+        | {"coefficient": np.ones(1)},
         np.ones(1),
         found["e"],
     )
@@ -649,27 +646,11 @@ def yee_watch(kernels: Recorder, real: type) -> Result:
     """Energy of random fields."""
     t = _yee_tables(real)
     rng, lattice = np.random.default_rng(8), t.lattice
-    nx, ny, nz = lattice.nodes
+    nx, ny, _ = lattice.nodes
     out = np.zeros((nx * ny, 2))
-    kernels.launch(
-        "row_energy",
-        nx * ny,
-        nx,
-        ny,
-        nz,
-        lattice.stride,
-        lattice.component,
-        lattice.factors.shape[-1],
-        int(t.ids.dtype == np.uint16),
-        t.ids8,
-        t.ids16,
-        rng.random(len(lattice.ca)),
-        rng.random(lattice.factors.shape),
-        t.arrays["factor"],
-        t.e,
-        t.h,
-        out,
-    )
+    eps, weight = rng.random(len(lattice.ca)), rng.random(lattice.factors.shape)
+    structs = (t.structs["mesh"], t.structs["medium"])
+    kernels.launch("row_energy", nx * ny, *structs, eps, weight, t.e, t.h, out)
     return {"energy": out}
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from emdose.compute import backend
+from emdose.compute.kernel_loader import CudaModule
+from emdose.compute.kernel_text import source
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_engine import (
     Cpml,
@@ -23,9 +26,11 @@ from emdose.solvers.yee_engine import (
     materials_from_voxels,
     thin_wire,
 )
+from emdose.solvers.yee_engine.lattice import VECTOR
+from emdose.solvers.yee_engine.tables import Tables
 from emdose.solvers.yee_engine.walk_blocks import Blocks, Walk
 from emdose.solvers.yee_engine.walk_cells import Cells
-from emdose.solvers.yee_engine.walk_one_pass import OnePass
+from emdose.solvers.yee_engine.walk_one_pass import TILE, OnePass
 
 RESULTS = ("e", "h", "psi", "state", "dft")
 
@@ -138,6 +143,18 @@ def test_restored_run_equals_the_uninterrupted_one(case: str) -> None:
         assert np.array_equal(getattr(whole.tables, name), getattr(second.tables, name)), name
     assert np.array_equal(whole.records["along x"].current, second.records["along x"].current)
     assert np.array_equal(whole.phasors("inside").B, second.phasors("inside").B)
+
+
+def test_numbers_that_kernels_and_python_both_spell_agree() -> None:
+    """Oracle: the texts. What structs hold is spelled there alone; the loader refuses what does not fit."""
+    walk = source("emdose.solvers.yee_engine", "yee_walk")
+    spelled = {k: int(v) for k, v in re.findall(r"\b(VECTOR|BOX|BLOCK_X|BLOCK_Y|LAW)(?: =)? (\d+)\b", walk)}
+    tables = Tables(everything(**CASES["graded"]), backend.get("cpu"), "float32")
+    assert spelled["VECTOR"] == VECTOR
+    assert (spelled["BLOCK_X"], spelled["BLOCK_Y"], 1) == CudaModule.THREADS
+    assert (spelled["BLOCK_Y"] - 1, spelled["BLOCK_X"] - 1) == TILE
+    assert spelled["LAW"] == tables.branches.law.shape[1]
+    assert spelled["BOX"] * len(tables.regions) == Walk(tables, backend.get("cpu"))._structs["samples"]["box"].size
 
 
 def test_wide_numbers_give_what_narrow_ones_give() -> None:

@@ -115,8 +115,8 @@ class Faces:
     ----------
     face : (t,) int64 ndarray
         Offsets in H.
-    turn : (t, 4) int64 ndarray
-        From there to the edges around it in E.
+    edges : (t, 4) int64 ndarray
+        From there to the edges around it in E: two that count in its curl, two that count back.
     gain : (t,) float64 ndarray
         What multiplies the curl beyond the vacuum's part.
     """
@@ -129,9 +129,9 @@ class Faces:
         order = np.lexsort((lattice.flat(at), keys))
         at = at[order]
         X, Y, C = lattice.plane, lattice.stride, lattice.component
-        turns = np.array([[2 * C + Y, 2 * C, C + 1, C], [-C + 1, -C, C + X, C], [-C + X, -C, -2 * C + Y, -2 * C]])
+        around = np.array([[2 * C + Y, 2 * C, C + 1, C], [-C + 1, -C, C + X, C], [-C + X, -C, -2 * C + Y, -2 * C]])
         self.at = at
-        self.face, self.turn = lattice.flat(at), turns[at[:, 0]].astype(np.int64)
+        self.face, self.edges = lattice.flat(at), around[at[:, 0]].astype(np.int64)
         self.gain = (1 / permeability[order] - 1) * lattice.product(1, at).astype(float)
         self.first = groups.first(keys[order])
 

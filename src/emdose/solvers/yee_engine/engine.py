@@ -214,27 +214,11 @@ class Engine:
 
     def energy(self) -> float:
         """Energy of the electric and magnetic field [J]; exactly kept by the scheme where nothing is lost or driven."""
-        t, lattice = self.tables, self.tables.lattice
-        nx, ny, nz = lattice.nodes
-        out = self.be.xp.zeros((nx * ny, 2))
-        self.be.kernels.load(__package__, "yee_watch", t.real).launch(
-            "row_energy",
-            nx * ny,
-            nx,
-            ny,
-            nz,
-            lattice.stride,
-            lattice.component,
-            lattice.factors.shape[-1],
-            int(t.ids.dtype == np.uint16),
-            t.ids8,
-            t.ids16,
-            *self._energy_tables(),
-            t.arrays["factor"],
-            t.e,
-            t.h,
-            out,
-        )
+        t = self.tables
+        nx, ny, _ = t.lattice.nodes
+        out, tables = self.be.xp.zeros((nx * ny, 2)), self._energy_tables()
+        module = self.be.kernels.load(__package__, "yee_watch", t.real)
+        module.launch("row_energy", nx * ny, t.structs["mesh"], t.structs["medium"], *tables, t.e, t.h, out)
         return float(out.sum())
 
     def _energy_tables(self) -> tuple[Any, Any]:

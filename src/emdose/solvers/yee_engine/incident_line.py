@@ -145,22 +145,22 @@ def surface_terms(
                 beside = on_wall.copy()
                 beside[:, axis] = outside
                 # The curl of H in E_c has -d(H_other)/d(axis) where (axis, other, c) is an odd permutation.
-                turn = 1.0 if (axis, other, c) in ((0, 1, 2), (1, 2, 0), (2, 0, 1)) else -1.0
+                parity = 1.0 if (axis, other, c) in ((0, 1, 2), (1, 2, 0), (2, 0, 1)) else -1.0
                 if magnetic == 0:
                     e = np.column_stack([np.full(len(on_wall), c), on_wall])
                     ids = problem.materials.ids[tuple(e.T)]
                     gain = lattice.edge_coefficient(e, ids)
                     positions = _positions(grid, beside, other, True)
                     length = grid.dual_steps(other)[beside[:, other]]
-                    sign = turn * (-1.0 if side == 0 else 1.0)
+                    sign = parity * (-1.0 if side == 0 else 1.0)
                     entry, value = e, sign * gain * length * field[other]
                 else:
                     h = np.column_stack([np.full(len(beside), other), beside])
                     gain = lattice.product(1, h).astype(float)
                     positions = _positions(grid, on_wall, c, False)
                     length = grid.steps(c)[on_wall[:, c]]
-                    # H_other -= factor * turn' dE_c / d(axis), with turn' of (axis, c, other) = -turn.
-                    sign = -turn * (1.0 if side == 0 else -1.0)
+                    # H_other -= factor * parity' dE_c / d(axis), with parity' of (axis, c, other) = -parity.
+                    sign = -parity * (1.0 if side == 0 else -1.0)
                     entry, value = h, sign * gain * length * field[c]
                 column, weight = line.weights(positions, 1 - magnetic)
                 keep = (weight != 0) & (value != 0)[:, None]

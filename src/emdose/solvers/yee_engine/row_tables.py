@@ -86,15 +86,8 @@ def uniform_rows(tables: Tables, be: Backend) -> Any:
     """Per component and row: the material that most of it has at both ends, and the range that differs, int32."""
     nx, ny, nz = tables.lattice.nodes
     rows = be.xp.zeros((nx, ny, 3, 3), np.int32)
-    be.kernels.load(__package__, "yee_rows", tables.real).launch(
-        "uniform_rows",
-        3 * nx * ny,
-        nx * ny,
-        nz,
-        tables.lattice.stride,
-        int(tables.ids.dtype == np.uint16),
-        tables.ids8,
-        tables.ids16,
-        rows,
-    )
+    medium = tables.structs["medium"]
+    ids = (medium[name] for name in ("wide", "ids8", "ids16"))
+    module = be.kernels.load(__package__, "yee_rows", tables.real)
+    module.launch("uniform_rows", 3 * nx * ny, nx * ny, nz, tables.lattice.stride, *ids, rows)
     return rows

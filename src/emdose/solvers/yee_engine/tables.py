@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,40 +14,6 @@ from emdose.solvers.yee_engine.problem import Region, YeeProblem
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
-
-PLAN = (
-    "NX",
-    "NY",
-    "NZ",
-    "STRIDE",
-    "PLANE",
-    "COMPONENT",
-    "WIDE_IDS",
-    "LOW_X",
-    "HIGH_X",
-    "LOW_Y",
-    "HIGH_Y",
-    "LANES_LOW",
-    "LANES_HIGH",
-    "PSI_EX",
-    "PSI_EY",
-    "PSI_EZ",
-    "PSI_HX",
-    "PSI_HY",
-    "PSI_HZ",
-    "GROUPS_X",
-    "GROUPS_Y",
-    "LONGEST",
-    "WIDEST",
-    "BRANCHES",
-    "COLUMNS",
-    "FREQUENCIES",
-    "REGIONS",
-    "EVERY",
-    "FIRST_STEP",
-    "STRIP",
-)
-"""Places in ``plan``; the kernels have the same list."""
 
 
 class Tables:
@@ -60,6 +27,11 @@ class Tables:
         Where the arrays live.
     dtype : {"float32", "float64"}
         Precision of the fields.
+
+    Attributes
+    ----------
+    structs : dict of mappings
+        What kernels take by value, by name: mesh, medium, terms, faces, branches. The kernel texts say what is in them.
     """
 
     def __init__(self, problem: YeeProblem, be: Backend, dtype: str) -> None:
@@ -77,39 +49,8 @@ class Tables:
         self.state = xp.zeros(max(1, len(self.branches.elements)) * 3)
         self.regions, size = _places(problem)
         self.dft = xp.zeros(max(1, size), real)
-        self.plan = self._plan()
-        self.device_plan = be.asarray(self.plan)
-        ids = _padded_ids(problem.materials.ids, lattice.stride, be)
-        wide = ids.dtype == np.uint16
-        self.ids8, self.ids16 = (xp.zeros(1, np.uint8), ids) if wide else (ids, xp.zeros(1, np.uint16))
-        self.ids = ids
-        first = np.stack([*self.terms.first, self.faces.first, self.branches.first]).astype(np.int64)
-        self.arrays = {
-            name: be.asarray(np.ascontiguousarray(value))
-            for name, value in {
-                "group_x": self.groups.x,
-                "group_y": self.groups.y,
-                "ca": lattice.ca,
-                "cb": lattice.cb,
-                "factor": lattice.factors,
-                "layer": self.shell.coefficients,
-                "first": first,
-                "busy": (first[:, :, -1] > first[:, :, 0]).any(0).astype(np.uint8),
-                "entry": _some(self.terms.entry, np.int64),
-                "term_row": _some(self.terms.row, np.int64),
-                "column": _some(self.terms.column, np.int32),
-                "coefficient": _some(self.terms.coefficient, np.float64),
-                "face": _some(self.faces.face, np.int64),
-                "turn": _some(self.faces.turn, np.int64),
-                "face_gain": _some(self.faces.gain, np.float64),
-                "branch": _some(self.branches.order, np.int32),
-                "path_row": _some(self.branches.row, np.int64),
-                "path_edge": _some(self.branches.edge, np.int64),
-                "sign": _some(self.branches.sign, np.float64),
-                "path_gain": _some(self.branches.gain, np.float64),
-                "law": _some(self.branches.law, np.float64),
-            }.items()
-        }
+        self.ids = _padded_ids(problem.materials.ids, lattice.stride, be)
+        self.structs = {name: MappingProxyType(fields) for name, fields in self._structs().items()}
 
     @property
     def real(self) -> str:
@@ -126,35 +67,64 @@ class Tables:
         """Frequencies of the Fourier transform [Hz]."""
         return np.zeros(0) if self.problem.dft is None else np.asarray(self.problem.dft.frequencies_Hz)
 
-    def _plan(self) -> np.ndarray:
-        lattice, shell = self.lattice, self.shell
-        values = {
-            **dict(zip(("NX", "NY", "NZ"), lattice.nodes, strict=True)),
-            "STRIDE": lattice.stride,
-            "PLANE": lattice.plane,
-            "COMPONENT": lattice.component,
-            "WIDE_IDS": int(self.problem.materials.ids.dtype == np.uint16),
-            "LOW_X": shell.low[0],
-            "HIGH_X": shell.high[0],
-            "LOW_Y": shell.low[1],
-            "HIGH_Y": shell.high[1],
-            "LANES_LOW": shell.lanes[0],
-            "LANES_HIGH": shell.lanes[1],
-            **dict(zip(("PSI_EX", "PSI_EY", "PSI_EZ", "PSI_HX", "PSI_HY", "PSI_HZ"), shell.offsets, strict=False)),
-            "GROUPS_X": len(self.groups.x) - 1,
-            "GROUPS_Y": len(self.groups.y) - 1,
-            "LONGEST": lattice.factors.shape[-1],
-            "WIDEST": shell.coefficients.shape[-1],
-            "BRANCHES": len(self.branches.elements),
-            "COLUMNS": self.terms.columns,
-            "FREQUENCIES": len(self.frequencies),
-            "REGIONS": len(self.regions),
-            "EVERY": self.every,
-            "FIRST_STEP": 0,
-            "STRIP": len(self.groups.y) - 1,
+    def _structs(self) -> dict[str, dict[str, Any]]:
+        """Structs of the kernels by the names of their parameters; the texts say what is in them."""
+        lattice, shell, wide = self.lattice, self.shell, self.ids.dtype == np.uint16
+        nx, ny, nz = lattice.nodes
+        psi = dict(zip(("psi_ex", "psi_ey", "psi_ez", "psi_hx", "psi_hy", "psi_hz"), shell.offsets, strict=False))
+        mesh = {
+            "nx": nx,
+            "ny": ny,
+            "nz": nz,
+            "stride": lattice.stride,
+            "component": lattice.component,
+            "longest": lattice.factors.shape[-1],
+            "widest": shell.coefficients.shape[-1],
+            "low_x": shell.low[0],
+            "high_x": shell.high[0],
+            "low_y": shell.low[1],
+            "high_y": shell.high[1],
+            "lanes_low": shell.lanes[0],
+            "lanes_high": shell.lanes[1],
+            **psi,
         }
-        places = [np.array([*r.low, *r.high, e, b]) for r, e, b in self.regions]
-        return np.concatenate([[int(values[n]) for n in PLAN], *places]).astype(np.int64)
+        medium = {
+            "wide": int(wide),
+            "ids8": self.be.xp.zeros(1, np.uint8) if wide else self.ids,
+            "ids16": self.ids if wide else self.be.xp.zeros(1, np.uint16),
+            "ca": self._array(lattice.ca),
+            "cb": self._array(lattice.cb),
+            "factor": self._array(lattice.factors),
+            "layer": self._array(shell.coefficients),
+        }
+        terms, faces, branches = self.terms, self.faces, self.branches
+        return {
+            "mesh": mesh,
+            "medium": medium,
+            "terms": {
+                "columns": terms.columns,
+                "entry": self._array(some(terms.entry, np.int64)),
+                "row": self._array(some(terms.row, np.int64)),
+                "column": self._array(some(terms.column, np.int32)),
+                "coefficient": self._array(some(terms.coefficient, np.float64)),
+            },
+            "faces": {
+                "face": self._array(some(faces.face, np.int64)),
+                "edges": self._array(some(faces.edges, np.int64)),
+                "gain": self._array(some(faces.gain, np.float64)),
+            },
+            "branches": {
+                "count": len(branches.elements),
+                "row": self._array(some(branches.row, np.int64)),
+                "edge": self._array(some(branches.edge, np.int64)),
+                "sign": self._array(some(branches.sign, np.float64)),
+                "gain": self._array(some(branches.gain, np.float64)),
+                "law": self._array(some(branches.law, np.float64)),
+            },
+        }
+
+    def _array(self, value: np.ndarray) -> Any:
+        return self.be.asarray(np.ascontiguousarray(value))
 
     def drives(self, first: int, steps: int) -> dict[str, np.ndarray]:
         """What changes with time over some steps: drive table, source voltages, phases of the Fourier transform.
@@ -175,9 +145,9 @@ class Tables:
         phase = np.exp(-1j * angle).transpose(1, 2, 0) * (dt * self.every)
         pairs = np.stack([phase.real, phase.imag], axis=-1)
         return {
-            "drive": _some(drive, np.float64),
-            "source": _some(self.branches.sources(t), np.float64),
-            "phase": _some(pairs, np.float64),
+            "drive": some(drive, np.float64),
+            "source": some(self.branches.sources(t), np.float64),
+            "phase": some(pairs, np.float64),
         }
 
 
@@ -211,7 +181,7 @@ def _aligned(shape: tuple[int, ...], dtype: Any, xp: Any) -> Any:
     return raw[first : first + count].reshape(shape)
 
 
-def _some(value: np.ndarray, dtype: Any) -> np.ndarray:
+def some(value: np.ndarray, dtype: Any) -> np.ndarray:
     """Flat, of one type and never empty: kernels are not given empty arrays."""
     flat = np.asarray(value, dtype).ravel()
     return flat if flat.size else np.zeros(1, dtype)

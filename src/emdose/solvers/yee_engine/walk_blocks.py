@@ -11,7 +11,7 @@ import numpy as np
 
 from emdose.compute.machine import thread_count
 from emdose.solvers.yee_engine.row_tables import RowTables
-from emdose.solvers.yee_engine.tables import PLAN, Tables
+from emdose.solvers.yee_engine.tables import Tables, some
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -68,71 +68,45 @@ class Walk(Schedule):
     def __init__(self, tables: Tables, be: Backend) -> None:
         super().__init__(tables, be)
         self.rows = RowTables(tables, be)
+        self._structs = self._own_structs()
 
     @property
     def own_bytes(self) -> int:
         """Bytes of the tables of rows."""
         return self.rows.bytes
 
+    def _own_structs(self) -> dict[str, dict[str, Any]]:
+        t, r = self.tables, self.rows
+        first = np.stack([*t.terms.first, t.faces.first, t.branches.first]).astype(np.int64)
+        boxes = [[*region.low, *region.high, e, b] for region, e, b in t.regions]
+        groups = {
+            "planes": len(t.groups.x) - 1,
+            "rows": len(t.groups.y) - 1,
+            "x": t.groups.x,
+            "y": t.groups.y,
+            "branch": some(t.branches.order, np.int32),
+            "busy": (first[:, :, -1] > first[:, :, 0]).any(0).astype(np.uint8),
+            "first": first,
+        }
+        samples = {"boxes": len(boxes), "frequencies": len(t.frequencies), "every": t.every}
+        return {
+            "rows": {"rows": r.rows, "span": r.span, "gain": r.gain, "dense": r.dense},
+            "groups": groups,
+            "samples": {**samples, "box": some(np.array(boxes), np.int64)},
+            "fields": {"e": t.e, "h": t.h, "psi": t.psi, "dft": t.dft, "state": t.state},
+        }
+
     def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
-        planes = len(self.tables.groups.x) - 1
-        plan = self._plan(first)
+        task = {"strip": len(self.tables.groups.y) - 1, "first_step": first, **drives}
         for n in range(steps):
-            self._launch(planes, 0, n, plan, drives, record)
-            self._launch(planes, 1, n, plan, drives, record)
+            for mode in (0, 1):
+                self._launch(len(self.tables.groups.x) - 1, {**task, "mode": mode, "steps": n}, record)
 
-    def _plan(self, first: int, strip: int | None = None) -> np.ndarray:
-        plan = self.tables.plan.copy()
-        plan[PLAN.index("FIRST_STEP")] = first
-        if strip is not None:
-            plan[PLAN.index("STRIP")] = strip
-        return plan
-
-    def _launch(self, count: int, mode: int, steps: int, plan: Any, drives: dict[str, Any], record: Any) -> None:
-        t, a, r = self.tables, self.tables.arrays, self.rows
-        self.module.launch(
-            "walk",
-            count,
-            mode,
-            steps,
-            plan,
-            a["group_x"],
-            a["group_y"],
-            t.ids8,
-            t.ids16,
-            r.rows,
-            a["ca"],
-            a["cb"],
-            a["factor"],
-            a["layer"],
-            r.gain,
-            r.dense,
-            r.span,
-            a["busy"],
-            a["first"],
-            a["entry"],
-            a["term_row"],
-            a["column"],
-            a["coefficient"],
-            drives["drive"],
-            a["face"],
-            a["turn"],
-            a["face_gain"],
-            a["branch"],
-            a["path_row"],
-            a["path_edge"],
-            a["sign"],
-            a["path_gain"],
-            a["law"],
-            drives["source"],
-            drives["phase"],
-            t.e,
-            t.h,
-            t.psi,
-            t.dft,
-            t.state,
-            record,
-        )
+    def _launch(self, count: int, task: dict[str, Any], record: Any) -> None:
+        of, own = self.tables.structs, self._structs
+        lists = (of["terms"], of["faces"], of["branches"], own["samples"])
+        fields = {**own["fields"], "record": record}
+        self.module.launch("walk", count, task, of["mesh"], of["medium"], own["rows"], own["groups"], *lists, fields)
 
 
 class Blocks(Walk):
@@ -173,14 +147,16 @@ class Blocks(Walk):
         every = self.tables.every
         while done < steps:
             depth = min(self.depth, steps - done)
-            plan = self._plan(first + done, self.strip)
             seen = (first + done) // every - first // every
-            part = {
+            task = {
+                "steps": depth,
+                "strip": self.strip,
+                "first_step": first + done,
                 "drive": drives["drive"][done * columns :] if columns else drives["drive"],
                 "source": drives["source"][done * branches :] if branches else drives["source"],
                 "phase": drives["phase"][min(seen * samples, drives["phase"].size - 1) :],
             }
             out = record[done * branches * 2 :] if branches else record
-            self._launch(self.chunks, 2, depth, plan, part, out)
-            self._launch(self.chunks - 1, 3, depth, plan, part, out)
+            self._launch(self.chunks, {**task, "mode": 2}, out)
+            self._launch(self.chunks - 1, {**task, "mode": 3}, out)
             done += depth

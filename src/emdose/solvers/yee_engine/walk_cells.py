@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.solvers.yee_engine.tables import PLAN, Tables
+from emdose.solvers.yee_engine.tables import Tables
 from emdose.solvers.yee_engine.walk_blocks import STEPS_AT_ONCE, Schedule
 
 if TYPE_CHECKING:
@@ -78,7 +78,6 @@ class Cells(Schedule):
     def __init__(self, tables: Tables, be: Backend) -> None:
         super().__init__(tables, be)
         t = tables
-        self.plan = dict(zip(PLAN, t.plan.tolist(), strict=False))
         if t.every <= STEPS_AT_ONCE:
             self.at_once = STEPS_AT_ONCE // t.every * t.every
         samples = -(-self.at_once // t.every)
@@ -98,66 +97,29 @@ class Cells(Schedule):
         return (alone,)
 
     def _in_place(self) -> Step:
-        t, a, mesh, wide = self.tables, self.tables.arrays, self._mesh(), self.plan["WIDE_IDS"]
-        electric = self.module.prepare(
-            "cells_e",
-            t.lattice.nodes,
-            *mesh[:3],
-            wide,
-            *mesh[3:],
-            *self._places("E"),
-            t.ids8,
-            t.ids16,
-            a["ca"],
-            a["cb"],
-            a["factor"],
-            a["layer"],
-            t.h,
-            t.e,
-            t.psi,
-        )
-        magnetic = self.module.prepare(
-            "cells_h", t.lattice.nodes, *mesh, *self._places("H"), a["factor"], a["layer"], t.e, t.h, t.psi
-        )
+        t = self.tables
+        mesh, medium = t.structs["mesh"], t.structs["medium"]
+        electric = self.module.prepare("cells_e", t.lattice.nodes, mesh, medium, t.h, t.e, t.psi)
+        magnetic = self.module.prepare("cells_h", t.lattice.nodes, mesh, medium, t.e, t.h, t.psi)
         lists = *self._on_edges(t.e), (magnetic, False), *self._on_faces(t.e, t.h)
         return Step([(electric, False), *lists], self._samples(t.e, t.h))
 
-    def _mesh(self) -> tuple[int, ...]:
-        names = ("LONGEST", "LOW_X", "HIGH_X", "LOW_Y", "HIGH_Y", "LANES_LOW", "LANES_HIGH", "WIDEST")
-        return (self.tables.lattice.stride, self.tables.lattice.component, *(self.plan[n] for n in names))
-
-    def _places(self, field: str) -> tuple[int, ...]:
-        return tuple(self.plan[f"PSI_{field}{axis}"] for axis in "XYZ")
-
     def _on_edges(self, e: Any) -> list[tuple[Callable[..., None], bool]]:
         """Impressed currents, then ports and elements."""
-        t, a = self.tables, self.tables.arrays
-        branches = self.module.prepare(
-            "branches",
-            len(t.branches.elements),
-            0,
-            a["path_row"],
-            a["path_edge"],
-            a["sign"],
-            a["path_gain"],
-            a["law"],
-            self._changing["source"],
-            t.state,
-            e,
-            self._record,
-        )
+        t, source = self.tables, self._changing["source"]
+        count, listed = len(t.branches.elements), t.structs["branches"]
+        branches = self.module.prepare("branches", count, 0, listed, source, t.state, e, self._record)
         return [(self._terms(0, t.terms.electric, e), True), (branches, True)]
 
     def _on_faces(self, e: Any, h: Any) -> list[tuple[Callable[..., None], bool]]:
         """Faces of another permeability, then the plane wave's box."""
-        t, a = self.tables, self.tables.arrays
-        faces = self.module.prepare("faces", len(t.faces.face), a["face"], a["turn"], a["face_gain"], e, h)
+        t = self.tables
+        faces = self.module.prepare("faces", len(t.faces.face), t.structs["faces"], e, h)
         return [(faces, False), (self._terms(t.terms.electric, len(t.terms.entry), h), True)]
 
     def _terms(self, first: int, last: int, field: Any) -> Callable[..., None]:
-        a, columns = self.tables.arrays, self.tables.terms.columns
-        lists = (a["entry"], a["term_row"], a["column"], a["coefficient"])
-        return self.module.prepare("terms", last - first, 0, first, columns, *lists, self._changing["drive"], field)
+        drive = self._changing["drive"]
+        return self.module.prepare("terms", last - first, 0, first, self.tables.structs["terms"], drive, field)
 
     def _block(self, first: int, steps: int) -> np.ndarray:
         for name, values in self.tables.drives(first, steps).items():
@@ -181,26 +143,14 @@ class Cells(Schedule):
     def _samples(self, e: Any, h: Any) -> list[Callable[..., None]]:
         """One launch per region and field."""
         t, lattice, out = self.tables, self.tables.lattice, []
+        strides = {"plane": lattice.plane, "stride": lattice.stride, "component": lattice.component}
+        phase, count = self._changing["phase"], len(t.frequencies)
         for region, *offsets in t.regions:
             size = tuple(h - a for a, h in zip(region.low, region.high, strict=True))
             low = (region.low[0] + 1) * lattice.plane + region.low[1] * lattice.stride + region.low[2]
-            count = 6 * len(t.frequencies) * int(np.prod(size))
             for magnetic, (at, field) in enumerate(zip(offsets, (e, h), strict=True)):
                 if at >= 0:
-                    out.append(
-                        self.module.prepare(
-                            "fourier",
-                            size,
-                            0,
-                            low,
-                            lattice.plane,
-                            lattice.stride,
-                            lattice.component,
-                            len(t.frequencies),
-                            magnetic,
-                            self._changing["phase"],
-                            field,
-                            t.dft[at : at + count],
-                        )
-                    )
+                    box = {**strides, "low": low, "frequencies": count, "magnetic": magnetic}
+                    sums = t.dft[at : at + 6 * count * int(np.prod(size))]
+                    out.append(self.module.prepare("fourier", size, 0, box, phase, field, sums))
         return out

@@ -44,43 +44,14 @@ class OnePass(Cells):
         return self._step(here, there, cells), self._step(there, here, cells)
 
     def _step(self, old: tuple[Any, ...], new: tuple[Any, ...], cells: Any) -> Step:
-        t, a, mesh, nodes = self.tables, self.tables.arrays, self._mesh(), self.tables.lattice.nodes
+        t, nodes = self.tables, self.tables.lattice.nodes
+        mesh, medium = t.structs["mesh"], t.structs["medium"]
         rows, columns = (-(-n // own) for n, own in zip(nodes[1:], TILE, strict=True))
         planes = max(4, min(PLANES, nodes[0] * rows * columns // BLOCKS))
-        both = self._pass.prepare(
-            "one_pass",
-            (-(-nodes[0] // planes), rows, columns),
-            planes,
-            *nodes,
-            *mesh[:3],
-            self.plan["WIDE_IDS"],
-            *mesh[3:],
-            *self._places("E"),
-            *self._places("H"),
-            t.ids8,
-            t.ids16,
-            a["ca"],
-            a["cb"],
-            a["factor"],
-            a["layer"],
-            *old,
-            *new,
-        )
+        blocks = (-(-nodes[0] // planes), rows, columns)
+        both = self._pass.prepare("one_pass", blocks, planes, mesh, medium, *old, *new)
         e, h, psi = new
-        again = self._pass.prepare(
-            "again",
-            cells.size // 3,
-            *nodes,
-            *mesh,
-            *self._places("H"),
-            cells,
-            a["factor"],
-            a["layer"],
-            e,
-            *old[1:],
-            h,
-            psi,
-        )
+        again = self._pass.prepare("again", cells.size // 3, mesh, medium, cells, e, *old[1:], h, psi)
         lists = *self._on_edges(e), (again, False), *self._on_faces(e, h)
         return Step([(both, False), *lists], self._samples(e, h))
 

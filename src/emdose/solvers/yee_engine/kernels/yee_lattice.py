@@ -2,101 +2,42 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 
-PLAN = (
-    "NX",
-    "NY",
-    "NZ",
-    "STRIDE",
-    "PLANE",
-    "COMPONENT",
-    "WIDE_IDS",
-    "LOW_X",
-    "HIGH_X",
-    "LOW_Y",
-    "HIGH_Y",
-    "LANES_LOW",
-    "LANES_HIGH",
-    "PSI_EX",
-    "PSI_EY",
-    "PSI_EZ",
-    "PSI_HX",
-    "PSI_HY",
-    "PSI_HZ",
-    "GROUPS_X",
-    "GROUPS_Y",
-    "LONGEST",
-    "WIDEST",
-    "BRANCHES",
-    "COLUMNS",
-    "FREQUENCIES",
-    "REGIONS",
-    "EVERY",
-    "FIRST_STEP",
-    "STRIP",
-)
-REGION_SIZE = 8
+Struct = SimpleNamespace
+"""A struct of a kernel: its fields are attributes."""
 
 
 class Reference:
-    """Fields and tables under the names of ``plan``."""
+    """The lattice of a mesh, and what it is filled with."""
 
-    def __init__(self, plan: np.ndarray, factor: np.ndarray, layer: np.ndarray) -> None:
-        for name, value in zip(PLAN, plan[: len(PLAN)].tolist(), strict=True):
-            setattr(self, name.lower(), value)
-        self.nodes = (self.nx, self.ny, self.nz)
-        self.factor = factor.reshape(2, 3, 3, self.longest)
-        self.layer = layer.reshape(2, 3, 3, self.widest)
-        self.boxes = plan[len(PLAN) :].reshape(-1, REGION_SIZE)
-
-    nx: int
-    ny: int
-    nz: int
-    stride: int
-    plane: int
-    component: int
-    wide_ids: int
-    low_x: int
-    high_x: int
-    low_y: int
-    high_y: int
-    lanes_low: int
-    lanes_high: int
-    longest: int
-    widest: int
-    branches: int
-    columns: int
-    frequencies: int
-    every: int
-    first_step: int
+    def __init__(self, mesh: Struct, medium: Struct) -> None:
+        self.mesh, self.nodes = mesh, (mesh.nx, mesh.ny, mesh.nz)
+        self.plane = mesh.ny * mesh.stride
+        self.ca, self.cb = medium.ca, medium.cb
+        self.ids = medium.ids16 if medium.wide else medium.ids8
+        self.factor = medium.factor.reshape(2, 3, 3, mesh.longest)
+        self.layer = medium.layer.reshape(2, 3, 3, mesh.widest)
 
     def part(self, f: np.ndarray, c: int, counts: tuple[int, ...], back: int = 0) -> np.ndarray:
         """Component c of a buffer, shifted back by a number of entries, cut to counts."""
-        start = c * self.component + self.plane - back
+        start = c * self.mesh.component + self.plane - back
         flat = f.reshape(-1)
         rows = flat[start : start + counts[0] * self.plane]
         lacking = counts[0] * self.plane - len(rows)
         if lacking:  # neighbours above the last plane, which nothing uses
             rows = np.concatenate([rows, np.zeros(lacking, f.dtype)])
-        return rows.reshape(counts[0], self.ny, self.stride)[:, : counts[1], : counts[2]]
+        return rows.reshape(counts[0], self.mesh.ny, self.mesh.stride)[:, : counts[1], : counts[2]]
 
     def counts(self, magnetic: int, c: int) -> tuple[int, ...]:
         """Entries of a component along x, y and z."""
         return tuple(n - ((a == c) != bool(magnetic)) for a, n in enumerate(self.nodes))
 
-    def update(
-        self,
-        magnetic: int,
-        f: np.ndarray,
-        g: np.ndarray,
-        ca: np.ndarray,
-        cb: np.ndarray,
-        ids: np.ndarray,
-        psi: np.ndarray,
-    ) -> None:
+    def update(self, magnetic: int, f: np.ndarray, g: np.ndarray, psi: np.ndarray) -> None:
         """E from H (magnetic 0) or H from E (1) everywhere, absorbing layers included."""
-        step = (self.plane, self.stride, 1)
+        step = (self.plane, self.mesh.stride, 1)
         for c in range(3):
             n = self.counts(magnetic, c)
             x, y, z = (self.factor[magnetic, c, a, : n[a]] for a in range(3))
@@ -104,8 +45,8 @@ class Reference:
             if magnetic:
                 a, b = 1, -scale * z
             else:
-                which = ids.reshape(3, self.nx, self.ny, self.stride)[c, : n[0], : n[1], : n[2]]
-                a, b = ca[which], (cb[which] * scale) * z
+                which = self._ids(c, n)
+                a, b = self.ca[which], (self.cb[which] * scale) * z
             u, v = (c + 1) % 3, (c + 2) % 3
             # Curl: d f_v / du - d f_u / dv.
             sign = -1 if magnetic else 1
@@ -115,27 +56,30 @@ class Reference:
                 ends.append((far, near) if magnetic else (near, far))
             target = self.part(f, c, n)
             target[...] = a * target + b * ((ends[0][0] - ends[0][1]) - (ends[1][0] - ends[1][1]))
-        self._layers(magnetic, f, g, cb, ids, psi)
+        self._layers(magnetic, f, g, psi)
 
-    def _layers(
-        self, magnetic: int, f: np.ndarray, g: np.ndarray, cb: np.ndarray, ids: np.ndarray, psi: np.ndarray
-    ) -> None:
-        step, low = (self.plane, self.stride, 1), (self.low_x, self.low_y, self.lanes_low)
-        high = (self.high_x, self.high_y, self.lanes_high)
+    def _ids(self, c: int, counts: tuple[int, ...]) -> np.ndarray:
+        """Material numbers of a component, cut to counts."""
+        ids = self.ids.reshape(3, self.mesh.nx, self.mesh.ny, self.mesh.stride)
+        return ids[c, : counts[0], : counts[1], : counts[2]]
+
+    def _layers(self, magnetic: int, f: np.ndarray, g: np.ndarray, psi: np.ndarray) -> None:
+        mesh, step = self.mesh, (self.plane, self.mesh.stride, 1)
+        low, high = (mesh.low_x, mesh.low_y, mesh.lanes_low), (mesh.high_x, mesh.high_y, mesh.lanes_high)
         deep = [a + b for a, b in zip(low, high, strict=True)]
         shapes = [
-            (2, deep[0], self.ny, self.stride),
-            (2, self.nx, deep[1], self.stride),
-            (2, self.nx, self.ny, deep[2]),
+            (2, deep[0], self.mesh.ny, self.mesh.stride),
+            (2, self.mesh.nx, deep[1], self.mesh.stride),
+            (2, self.mesh.nx, self.mesh.ny, deep[2]),
         ]
         for axis in range(3):
-            start = getattr(self, f"psi_{'eh'[magnetic]}{'xyz'[axis]}")
+            start = getattr(mesh, f"psi_{'eh'[magnetic]}{'xyz'[axis]}")
             memory = psi[start : start + int(np.prod(shapes[axis]))].reshape(shapes[axis])
             for second in (0, 1):
                 c = (axis + 1 + second) % 3
                 other = 3 - axis - c
                 # curl_c has + d g_other / d axis when (c, axis, other) is cyclic
-                turn = (1 if (axis - c) % 3 == 1 else -1) * (-1 if magnetic else 1)
+                curl_sign = (1 if (axis - c) % 3 == 1 else -1) * (-1 if magnetic else 1)
                 n = self.counts(magnetic, c)
                 for side in (0, 1):
                     wide = (low, high)[side][axis]
@@ -143,7 +87,7 @@ class Reference:
                         continue
                     if axis == 2:
                         # Lanes are whole vectors of a row, the last of which may end behind it.
-                        first = self.nz + -self.nz % 16 - wide if side else 0
+                        first = self.mesh.nz + -self.mesh.nz % 16 - wide if side else 0
                         wide = min(wide, n[2] - first)
                     else:
                         first = self.nodes[axis] - magnetic - wide if side else 0
@@ -162,26 +106,24 @@ class Reference:
                     x, y, z = (self.factor[magnetic, c, a, : n[a]] for a in range(3))
                     scale = (x[:, None] * y)[:, :, None]
                     if magnetic:
-                        gain = turn * (scale * z)
+                        gain = curl_sign * (scale * z)
                     else:
-                        which = ids.reshape(3, self.nx, self.ny, self.stride)[c, : n[0], : n[1], : n[2]]
-                        gain = turn * ((cb[which] * scale) * z)
+                        gain = curl_sign * ((self.cb[self._ids(c, n)] * scale) * z)
                     self.part(f, c, n)[cut] += gain[cut] * (p + kappa * d)
 
-    def fourier(self, magnetic: int, f: np.ndarray, phase: np.ndarray, step: int, dft: np.ndarray) -> None:
-        """Add the sample of a step to the running sums of every region."""
-        if (step + 1) % self.every:
+    def fourier(self, magnetic: int, f: np.ndarray, task: Struct, samples: Struct, step: int, dft: np.ndarray) -> None:
+        """Add the sample of a step to the running sums of every box."""
+        every, frequencies = samples.every, samples.frequencies
+        if (step + 1) % every or not samples.boxes:
             return
-        sample = (step + 1) // self.every - (self.first_step + self.every) // self.every
-        if not self.frequencies:
-            return
-        pairs = phase.reshape(-1, self.frequencies, 2, 2)[sample, :, magnetic].astype(dft.dtype)
-        for box in self.boxes.tolist():
+        sample = (step + 1) // every - (task.first_step + every) // every
+        pairs = task.phase.reshape(-1, frequencies, 2, 2)[sample, :, magnetic].astype(dft.dtype)
+        for box in samples.box.reshape(-1, 8).tolist():
             low, high, at = box[:3], box[3:6], box[6 + magnetic]
             if at < 0:
                 continue
             size = tuple(h - a for a, h in zip(low, high, strict=True))
-            sums = dft[at : at + 6 * self.frequencies * int(np.prod(size))].reshape(self.frequencies, 2, 3, *size)
+            sums = dft[at : at + 6 * frequencies * int(np.prod(size))].reshape(frequencies, 2, 3, *size)
             cut = tuple(slice(a, h) for a, h in zip(low, high, strict=True))
             x = np.stack([self.part(f, c, self.nodes)[cut] for c in range(3)])
             for n, pair in enumerate(pairs):
@@ -189,54 +131,34 @@ class Reference:
                     sums[n, part] += pair[part] * x
 
 
-def add_terms(
-    first: int,
-    last: int,
-    entry: np.ndarray,
-    row: np.ndarray,
-    column: np.ndarray,
-    coefficient: np.ndarray,
-    drive: np.ndarray,
-    f: np.ndarray,
-) -> None:
+def add_terms(first: int, last: int, terms: Struct, drive: np.ndarray, f: np.ndarray) -> None:
     """Impressed terms [first, last) with the drive of one step."""
     if last > first:
-        parts = coefficient[row[first] : row[last]] * drive[column[row[first] : row[last]]]
+        row = terms.row
+        parts = terms.coefficient[row[first] : row[last]] * drive[terms.column[row[first] : row[last]]]
         sums = np.add.reduceat(parts, row[first:last] - row[first])
-        f.reshape(-1)[entry[first:last]] += sums.astype(f.dtype)
+        f.reshape(-1)[terms.entry[first:last]] += sums.astype(f.dtype)
 
 
-def face_terms(
-    first: int, last: int, face: np.ndarray, turn: np.ndarray, gain: np.ndarray, e: np.ndarray, h: np.ndarray
-) -> None:
+def face_terms(first: int, last: int, faces: Struct, e: np.ndarray, h: np.ndarray) -> None:
     """Faces [first, last) of another permeability."""
-    at, flat = face[first:last], e.reshape(-1)
-    p, q, r, s = (flat[at + t] for t in turn.reshape(-1, 4)[first:last].T)
-    h.reshape(-1)[at] -= (gain[first:last] * ((p - q) - (r - s)).astype(float)).astype(h.dtype)
+    at, flat = faces.face[first:last], e.reshape(-1)
+    p, q, r, s = (flat[at + to] for to in faces.edges.reshape(-1, 4)[first:last].T)
+    h.reshape(-1)[at] -= (faces.gain[first:last] * ((p - q) - (r - s)).astype(float)).astype(h.dtype)
 
 
-def branch_terms(
-    count: int,
-    row: np.ndarray,
-    edge: np.ndarray,
-    sign: np.ndarray,
-    gain: np.ndarray,
-    law: np.ndarray,
-    source: np.ndarray,
-    state: np.ndarray,
-    e: np.ndarray,
-    record: np.ndarray,
-) -> None:
+def branch_terms(branches: Struct, source: np.ndarray, state: np.ndarray, e: np.ndarray, record: np.ndarray) -> None:
     """Ports and lumped elements, one step."""
-    flat, law, state = e.reshape(-1), law.reshape(-1, 9), state.reshape(-1, 3)
-    for b in range(count):
-        path = slice(row[b], row[b + 1])
-        y, by_current, by_charge, by_voltage, keep, by_mean, by_mean_voltage, charge, total = law[b]
-        v = sign[path] @ flat[edge[path]].astype(float)
+    flat, laws, state = e.reshape(-1), branches.law.reshape(-1, 9), state.reshape(-1, 3)
+    for b in range(branches.count):
+        path = slice(branches.row[b], branches.row[b + 1])
+        edge, sign, gain = branches.edge[path], branches.sign[path], branches.gain[path]
+        y, by_current, by_charge, by_voltage, keep, by_mean, by_mean_voltage, charge, total = laws[b]
+        v = sign @ flat[edge].astype(float)
         history = by_current * state[b, 1] + by_charge * state[b, 2] + by_voltage * state[b, 0] - y * source[b]
         current = (0.5 * y * (v + state[b, 0]) + history) / (1 + 0.5 * y * total)
-        flat[edge[path]] = (flat[edge[path]].astype(float) - sign[path] * gain[path] * current).astype(e.dtype)
-        after = sign[path] @ flat[edge[path]].astype(float)
+        flat[edge] = (flat[edge].astype(float) - sign * gain * current).astype(e.dtype)
+        after = sign @ flat[edge].astype(float)
         mean = 0.5 * (after + state[b, 0])
         state[b, 1] = keep * state[b, 1] + by_mean * current + by_mean_voltage * mean
         state[b, 2] += charge * current

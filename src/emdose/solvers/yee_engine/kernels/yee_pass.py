@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emdose.solvers.yee_engine.kernels.yee import cells_e, cells_h
+from emdose.solvers.yee_engine.kernels.yee_lattice import Struct
 
 Shape3 = tuple[int, int, int]
 
@@ -12,32 +13,8 @@ Shape3 = tuple[int, int, int]
 def one_pass(
     shape: Shape3,
     planes: int,
-    nx: int,
-    ny: int,
-    nz: int,
-    stride: int,
-    component: int,
-    longest: int,
-    wide: int,
-    low_x: int,
-    high_x: int,
-    low_y: int,
-    high_y: int,
-    lanes_low: int,
-    lanes_high: int,
-    widest: int,
-    psi_x: int,
-    psi_y: int,
-    psi_z: int,
-    psi_hx: int,
-    psi_hy: int,
-    psi_hz: int,
-    ids8: np.ndarray,
-    ids16: np.ndarray,
-    ca: np.ndarray,
-    cb: np.ndarray,
-    factor: np.ndarray,
-    layer: np.ndarray,
+    mesh: Struct,
+    medium: Struct,
     e: np.ndarray,
     h: np.ndarray,
     psi: np.ndarray,
@@ -46,50 +23,17 @@ def one_pass(
     psi_out: np.ndarray,
 ) -> None:
     """E of one step from H, then H from E, into other arrays; ``shape`` and ``planes`` only say how it is divided."""
+    nodes = (mesh.nx, mesh.ny, mesh.nz)
     e_out[...], h_out[...], psi_out[...] = e, h, psi
-    lattice, layers = (stride, component, longest), (low_x, high_x, low_y, high_y, lanes_low, lanes_high, widest)
-    cells_e(
-        (nx, ny, nz),
-        *lattice,
-        wide,
-        *layers,
-        psi_x,
-        psi_y,
-        psi_z,
-        ids8,
-        ids16,
-        ca,
-        cb,
-        factor,
-        layer,
-        h,
-        e_out,
-        psi_out,
-    )
-    cells_h((nx, ny, nz), *lattice, *layers, psi_hx, psi_hy, psi_hz, factor, layer, e_out, h_out, psi_out)
+    cells_e(nodes, mesh, medium, h, e_out, psi_out)
+    cells_h(nodes, mesh, medium, e_out, h_out, psi_out)
 
 
 def again(
     shape: tuple[int],
-    nx: int,
-    ny: int,
-    nz: int,
-    stride: int,
-    component: int,
-    longest: int,
-    low_x: int,
-    high_x: int,
-    low_y: int,
-    high_y: int,
-    lanes_low: int,
-    lanes_high: int,
-    widest: int,
-    psi_hx: int,
-    psi_hy: int,
-    psi_hz: int,
+    mesh: Struct,
+    medium: Struct,
     cell: np.ndarray,
-    factor: np.ndarray,
-    layer: np.ndarray,
     e_out: np.ndarray,
     h: np.ndarray,
     psi: np.ndarray,
@@ -98,7 +42,6 @@ def again(
 ) -> None:
     """H of listed cells once more, from the E that there is now; made everywhere, which changes nothing elsewhere."""
     fresh, memory = h.copy(), psi.copy()
-    layers, places = (low_x, high_x, low_y, high_y, lanes_low, lanes_high, widest), (psi_hx, psi_hy, psi_hz)
-    cells_h((nx, ny, nz), stride, component, longest, *layers, *places, factor, layer, e_out, fresh, memory)
+    cells_h((mesh.nx, mesh.ny, mesh.nz), mesh, medium, e_out, fresh, memory)
     h_out[...] = fresh
-    psi_out[psi_hx:] = memory[psi_hx:]
+    psi_out[mesh.psi_hx :] = memory[mesh.psi_hx :]

@@ -3,23 +3,10 @@
    may lie where it reads or elsewhere; nobody else reads it there. */
 #define AT(table, magnetic, c, axis, longest) ((table) + ((((magnetic) * 3 + (c)) * 3 + (axis)) * (i64)(longest)))
 
-/* Nodes, memory and layers of the lattice; psi_*: where psi of E, or of H, begins. */
-typedef struct {
-    int nx, ny, nz;
-    i64 stride, component;
-    int longest, low_x, high_x, low_y, high_y, lanes_low, lanes_high, widest;
-    i64 psi_x, psi_y, psi_z;
-} Mesh;
 typedef struct { real x, y, z; } real3;
-/* Differences of a field's component (first letter) along an axis (second letter). */
-typedef struct { real xy, xz, yx, yz, zx, zy; } Turns;
+/* What a curl is made of: differences of a field's component (first letter) along an axis (second letter). */
+typedef struct { real xy, xz, yx, yz, zx, zy; } Curl;
 
-FN Mesh mesh_of(int nx, int ny, int nz, i64 stride, i64 component, int longest, int low_x, int high_x, int low_y,
-                int high_y, int lanes_low, int lanes_high, int widest, i64 psi_x, i64 psi_y, i64 psi_z) {
-    const Mesh g = {nx, ny, nz, stride, component, longest, low_x, high_x, low_y, high_y, lanes_low, lanes_high, widest,
-                    psi_x, psi_y, psi_z};
-    return g;
-}
 FN i64 place_of(int i, int j, int k, const Mesh *g) { return (i + 1) * (g->ny * g->stride) + j * g->stride + k; }
 FN int in_layer(int at, int low, int high, int start) {
     return at < low ? at : high && at >= start ? at - start + low : -1;
@@ -32,36 +19,38 @@ FN real layered(real f, real d, real gain, const real *what, int widest, int q, 
     return f + layer_gain(gain, now, what[2 * widest + q], d);
 }
 
-FN Turns turns_of_h(const real *RESTRICT h, i64 at, const Mesh *g) {
+FN Curl curl_of_h(const real *RESTRICT h, i64 at, const Mesh *g) {
     const i64 plane = g->ny * g->stride, stride = g->stride;
     const real *hx = h + at, *hy = hx + g->component, *hz = hy + g->component;
-    const Turns d = {hx[0] - hx[-stride], hx[0] - hx[-1], hy[0] - hy[-plane], hy[0] - hy[-1], hz[0] - hz[-plane], hz[0] - hz[-stride]};
+    const Curl d = {hx[0] - hx[-stride], hx[0] - hx[-1], hy[0] - hy[-plane], hy[0] - hy[-1], hz[0] - hz[-plane], hz[0] - hz[-stride]};
     return d;
 }
-FN Turns turns_of_e(const real *e, i64 at, int has_x, int has_y, int has_z, const Mesh *g) {
+FN Curl curl_of_e(const real *e, i64 at, int has_x, int has_y, int has_z, const Mesh *g) {
     const i64 plane = g->ny * g->stride, stride = g->stride;
     const real *ex = e + at, *ey = ex + g->component, *ez = ey + g->component;
-    const Turns d = {has_y ? ex[stride] - ex[0] : 0, has_z ? ex[1] - ex[0] : 0, has_x ? ey[plane] - ey[0] : 0,
+    const Curl d = {has_y ? ex[stride] - ex[0] : 0, has_z ? ex[1] - ex[0] : 0, has_x ? ey[plane] - ey[0] : 0,
                      has_z ? ey[1] - ey[0] : 0, has_x ? ez[plane] - ez[0] : 0, has_y ? ez[stride] - ez[0] : 0};
     return d;
 }
 
+FN int id_of(const Medium *m, i64 at) { return m->wide ? m->ids16[at] : m->ids8[at]; }
+
 /* Edges of cell (i, j, k) of a field e; those that do not exist are zero. psi goes to "kept" if "keep". */
-FN real3 edges_of(int i, int j, int k, const Mesh *g, int wide, const u8 *RESTRICT ids8, const u16 *RESTRICT ids16,
-                  const real *RESTRICT ca, const real *RESTRICT cb, const real *RESTRICT factor,
-                  const real *RESTRICT layer, Turns d, const real *e, const real *psi, real *kept, int keep) {
+FN real3 edges_of(int i, int j, int k, const Mesh *g, const Medium *m, Curl d, const real *e, const real *psi, real *kept,
+                  int keep) {
+    const real *RESTRICT ca = m->ca, *RESTRICT cb = m->cb, *RESTRICT factor = m->factor, *RESTRICT layer = m->layer;
     const int nx = g->nx, ny = g->ny, nz = g->nz, longest = g->longest, widest = g->widest;
     const i64 stride = g->stride, plane = ny * stride, cell = ((i64)i * ny + j) * stride + k, entries = (i64)nx * plane;
     const real *at = e + place_of(i, j, k, g);
     const int qx = in_layer(i, g->low_x, g->high_x, nx - g->high_x), qy = in_layer(j, g->low_y, g->high_y, ny - g->high_y);
     const int low = g->lanes_low, lanes = low + g->lanes_high, deep_x = g->low_x + g->high_x, deep_y = g->low_y + g->high_y;
-    const i64 px = g->psi_x + ((i64)qx * ny + j) * stride + k, py = g->psi_y + ((i64)i * deep_y + qy) * stride + k;
-    const i64 pz = g->psi_z + ((i64)i * ny + j) * lanes, far = (i64)nx * ny * lanes;
+    const i64 px = g->psi_ex + ((i64)qx * ny + j) * stride + k, py = g->psi_ey + ((i64)i * deep_y + qy) * stride + k;
+    const i64 pz = g->psi_ez + ((i64)i * ny + j) * lanes, far = (i64)nx * ny * lanes;
     const int up = k - (end_of(nz) - g->lanes_high); /* lanes are whole vectors of a row */
     const real *wx = AT(layer, 0, 0, 0, widest), *wy = AT(layer, 0, 1, 0, widest), *wz = AT(layer, 0, 2, 0, widest);
     real3 f = {0, 0, 0};
     if (i < nx - 1) {
-        const int id = wide ? ids16[cell] : ids8[cell];
+        const int id = id_of(m, cell);
         const real b = (cb[id] * (AT(factor, 0, 0, 0, longest)[i] * AT(factor, 0, 0, 1, longest)[j])) * AT(factor, 0, 0, 2, longest)[k];
         f.x = ca[id] * at[0] + b * (d.zy - d.yz);
         if (qy >= 0) f.x = layered(f.x, d.zy, b, wy, widest, qy, py + (i64)nx * deep_y * stride, psi, kept, keep);
@@ -69,7 +58,7 @@ FN real3 edges_of(int i, int j, int k, const Mesh *g, int wide, const u8 *RESTRI
         if (up >= 0 && g->lanes_high) f.x = layered(f.x, d.yz, -b, wz, widest, low + up, pz + low + up, psi, kept, keep);
     }
     if (j < ny - 1) {
-        const int id = wide ? ids16[entries + cell] : ids8[entries + cell];
+        const int id = id_of(m, entries + cell);
         const real b = (cb[id] * (AT(factor, 0, 1, 0, longest)[i] * AT(factor, 0, 1, 1, longest)[j])) * AT(factor, 0, 1, 2, longest)[k];
         f.y = ca[id] * at[g->component] + b * (d.xz - d.zx);
         if (qx >= 0) f.y = layered(f.y, d.zx, -b, wx, widest, qx, px, psi, kept, keep);
@@ -77,7 +66,7 @@ FN real3 edges_of(int i, int j, int k, const Mesh *g, int wide, const u8 *RESTRI
         if (up >= 0 && g->lanes_high) f.y = layered(f.y, d.xz, b, wz, widest, low + up, pz + far + low + up, psi, kept, keep);
     }
     if (k < nz - 1) {
-        const int id = wide ? ids16[2 * entries + cell] : ids8[2 * entries + cell];
+        const int id = id_of(m, 2 * entries + cell);
         const real b = (cb[id] * (AT(factor, 0, 2, 0, longest)[i] * AT(factor, 0, 2, 1, longest)[j])) * AT(factor, 0, 2, 2, longest)[k];
         f.z = ca[id] * at[2 * g->component] + b * (d.yx - d.xy);
         if (qx >= 0) f.z = layered(f.z, d.yx, b, wx, widest, qx, px + deep_x * plane, psi, kept, keep);
@@ -87,16 +76,16 @@ FN real3 edges_of(int i, int j, int k, const Mesh *g, int wide, const u8 *RESTRI
 }
 
 /* Faces of cell (i, j, k) of a field h, likewise. */
-FN real3 faces_of(int i, int j, int k, const Mesh *g, const real *RESTRICT factor, const real *RESTRICT layer, Turns d,
-                  const real *h, const real *psi, real *kept) {
+FN real3 faces_of(int i, int j, int k, const Mesh *g, const Medium *m, Curl d, const real *h, const real *psi, real *kept) {
+    const real *RESTRICT factor = m->factor, *RESTRICT layer = m->layer;
     const int nx = g->nx, ny = g->ny, nz = g->nz, longest = g->longest, widest = g->widest;
     const i64 stride = g->stride, plane = ny * stride;
     const real *at = h + place_of(i, j, k, g);
     const int has_x = i < nx - 1, has_y = j < ny - 1, has_z = k < nz - 1;
     const int qx = in_layer(i, g->low_x, g->high_x, nx - 1 - g->high_x), qy = in_layer(j, g->low_y, g->high_y, ny - 1 - g->high_y);
     const int low = g->lanes_low, lanes = low + g->lanes_high, deep_x = g->low_x + g->high_x, deep_y = g->low_y + g->high_y;
-    const i64 px = g->psi_x + ((i64)qx * ny + j) * stride + k, py = g->psi_y + ((i64)i * deep_y + qy) * stride + k;
-    const i64 pz = g->psi_z + ((i64)i * ny + j) * lanes, far = (i64)nx * ny * lanes;
+    const i64 px = g->psi_hx + ((i64)qx * ny + j) * stride + k, py = g->psi_hy + ((i64)i * deep_y + qy) * stride + k;
+    const i64 pz = g->psi_hz + ((i64)i * ny + j) * lanes, far = (i64)nx * ny * lanes;
     const int up = k - (end_of(nz) - g->lanes_high);
     const real *wx = AT(layer, 1, 0, 0, widest), *wy = AT(layer, 1, 1, 0, widest), *wz = AT(layer, 1, 2, 0, widest);
     real3 f = {0, 0, 0};

@@ -7,26 +7,42 @@
 #include "common.cuh"
 #include "yee_cell.cuh"
 
-/* Places in "plan"; emdose/solvers/yee_engine/tables.py has the same list. */
-enum { NX, NY, NZ, STRIDE, PLANE, COMPONENT, WIDE_IDS, LOW_X, HIGH_X, LOW_Y, HIGH_Y, LANES_LOW, LANES_HIGH,
-       PSI_EX, PSI_EY, PSI_EZ, PSI_HX, PSI_HY, PSI_HZ, GROUPS_X, GROUPS_Y, LONGEST, WIDEST, BRANCHES, COLUMNS,
-       FREQUENCIES, REGIONS, EVERY, FIRST_STEP, STRIP, REGION };
-enum { REGION_SIZE = 8 }; /* low x y z, high x y z, offset of E or -1, of B or -1 */
+/* What changes from launch to launch. strip: row groups that are treated together. */
+typedef struct { int mode, steps, strip; i64 first_step; const double *drive, *source, *phase; } Task;
+
+/* Materials and coefficients by row (i, j). rows: per component the material outside [begin, end), begin, end. gain: a and b of
+   the three components of E where "span" is not, and b of those of H. span: entries [from, to) of several materials in whole
+   vectors, and the place of their written out coefficients in "dense" or -1. */
+typedef struct { const int *rows, *span; const real *gain, *dense; } Rows;
+enum { GAINS = 9, SPAN = 3 };
+
+/* Groups of planes and of rows: where they begin, which groups of planes have list entries at all, where the entries of every
+   list and pair of groups begin; branches in the order of groups. */
+typedef struct { int planes, rows; const int *x, *y, *branch; const u8 *busy; const i64 *first; } Groups;
+enum { LIST_E, LIST_H, LIST_FACES, LIST_BRANCHES };
+
+/* Running Fourier sums: boxes (low x y z, high x y z, offset of E or -1, of B or -1), and steps between samples. */
+typedef struct { int boxes, frequencies, every; const i64 *box; } Samples;
+enum { BOX = 8 };
+
+typedef struct { real *e, *h, *psi, *dft; double *state, *record; } Fields;
 
 typedef struct {
-    const i64 *plan; const int *group_x, *group_y; const u8 *ids8; const u16 *ids16; const int *rows;
-    const real *ca, *cb, *factor, *layer;
-    const real *gain, *dense; const int *span;
+    Task task; Mesh mesh; Medium medium; Rows rows; Groups groups; Terms terms; Faces faces; Branches branches;
+    Samples samples; Fields f;
+    i64 plane;     /* entries of a plane */
     i64 to_sample; /* steps of this launch before the first whose fields are added to the Fourier sums, or a huge number */
-    const u8 *busy; const i64 *first, *entry, *term_row; const int *column; const double *coefficient, *drive;
-    const i64 *face, *turn; const double *face_gain;
-    const int *branch; const i64 *path_row, *path_edge; const double *sign, *path_gain, *law, *source;
-    const double *phase;
-    real *e, *h, *psi, *dft; double *state, *record;
 } Yee;
 
-#define FACTOR(y, magnetic, c, axis) ((y)->factor + ((((magnetic) * 3 + (c)) * 3 + (axis)) * (y)->plan[LONGEST]))
-#define LAYER(y, magnetic, axis, what) ((y)->layer + ((((magnetic) * 3 + (axis)) * 3 + (what)) * (y)->plan[WIDEST]))
+FN Yee yee_of(Task task, Mesh mesh, Medium medium, Rows rows, Groups groups, Terms terms, Faces faces, Branches branches,
+              Samples samples, Fields f) {
+    const i64 wait = samples.boxes ? samples.every - 1 - task.first_step % samples.every : (i64)1 << 62;
+    const Yee y = {task, mesh, medium, rows, groups, terms, faces, branches, samples, f, mesh.ny * mesh.stride, wait};
+    return y;
+}
+
+#define FACTOR(y, magnetic, c, axis) ((y)->medium.factor + ((((magnetic) * 3 + (c)) * 3 + (axis)) * (y)->mesh.longest))
+#define LAYER(y, magnetic, axis, what) ((y)->medium.layer + ((((magnetic) * 3 + (axis)) * 3 + (what)) * (y)->mesh.widest))
 
 /* Functions of their own, so that their pointers stay in registers; with the widest vectors that there are, as rows are whole
    cache lines. */
@@ -42,77 +58,74 @@ typedef struct {
 
 /* z, the factor along the row, is zero beyond the row's end, so whole vectors up to the stride may be taken. */
 
-/* f = a f + b z ((p - q) - (r - s)) for k in [begin, end) */
-ROWS void row_one(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
-                real a, real b, const real *z) {
-    ROLLED for (int k = begin; k < end; k++) f[k] = yee_step(a, b * z[k], f[k], p[k], q[k], r[k], s[k]);
-}
-ROWS void row_of_8(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
-                 const u8 *id, const real *ca, const real *cb, real b, const real *z) {
-    ROLLED for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
-}
-ROWS void row_of_16(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
-                  const u16 *id, const real *ca, const real *cb, real b, const real *z) {
-    ROLLED for (int k = begin; k < end; k++) f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);
-}
+/* All of E, or of H, in a row: every row of the other field is loaded once, and the curl is spelled once for either. The
+   places differ only in where the coefficients come from. */
+#define E_ROW(ax, bx, ay, by, az, bz)                                                                               \
+    const real x = hx[k], y = hy[k], z = hz[k];                                                                     \
+    ex[k] = yee_step(ax, bx, ex[k], z, hz[k - stride], y, hy[k - 1]);                                               \
+    ey[k] = yee_step(ay, by, ey[k], x, hx[k - 1], z, hz[k - plane]);                                                \
+    ez[k] = yee_step(az, bz, ez[k], y, hy[k - plane], x, hx[k - stride]);
+#define ALL_OF_E                                                                                                    \
+    real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy, const real *hz, i64 stride, i64 plane
 
-/* All of E in a row whose components have one material each: every row of H is loaded once. z01 is the factor of x and y. */
-ROWS void e_row(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy, const real *hz,
-              i64 begin, i64 end, i64 stride, i64 plane, real ax, real ay, real az, real bx, real by, real bz,
-              const real *z01, const real *z2) {
+/* One material per component; z01 is the factor of x and y. */
+ROWS void e_row(ALL_OF_E, i64 begin, i64 end, real ax, real ay, real az, real bx, real by, real bz, const real *z01,
+                const real *z2) {
     ROLLED for (i64 k = begin; k < end; k++) {
-        const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];
-        ex[k] = yee_step(ax, bx * w, ex[k], z, hz[k - stride], y, hy[k - 1]);
-        ey[k] = yee_step(ay, by * w, ey[k], x, hx[k - 1], z, hz[k - plane]);
-        ez[k] = yee_step(az, bz * z2[k], ez[k], y, hy[k - plane], x, hx[k - stride]);
+        const real w = z01[k];
+        E_ROW(ax, bx * w, ay, by * w, az, bz * z2[k])
     }
 }
-ROWS void e_row_lossless(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,
-                       const real *hz, i64 begin, i64 end, i64 stride, i64 plane, real bx, real by, real bz,
-                       const real *z01, const real *z2) {
+ROWS void e_row_lossless(ALL_OF_E, i64 begin, i64 end, real bx, real by, real bz, const real *z01, const real *z2) {
     ROLLED for (i64 k = begin; k < end; k++) {
-        const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];
-        ex[k] += (bx * w) * ((z - hz[k - stride]) - (y - hy[k - 1]));
-        ey[k] += (by * w) * ((x - hx[k - 1]) - (z - hz[k - plane]));
-        ez[k] += (bz * z2[k]) * ((y - hy[k - plane]) - (x - hx[k - stride]));
+        const real w = z01[k];
+        E_ROW(1, bx * w, 1, by * w, 1, bz * z2[k])
     }
 }
-/* The same where each entry has its own material; id is that of x, those of y and z lie "apart" and twice that behind. */
+/* Each entry has its own material; id is that of x, those of y and z lie "apart" and twice that behind. */
 #define MIXED_ROW(name, number)                                                                                     \
-    ROWS void name(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,         \
-                   const real *hz, i64 begin, i64 end, i64 stride, i64 plane, const number *id, i64 apart,          \
-                   const real *ca, const real *cb, real bx, real by, real bz, const real *z01, const real *z2) {    \
+    ROWS void name(ALL_OF_E, i64 begin, i64 end, const number *id, i64 apart, const real *ca, const real *cb, real bx, \
+                   real by, real bz, const real *z01, const real *z2) {                                             \
         ROLLED for (i64 k = begin; k < end; k++) {                                                                  \
             const int m = id[k], n = id[k + apart], o = id[k + 2 * apart];                                          \
-            const real x = hx[k], y = hy[k], z = hz[k], w = z01[k];                                                 \
-            ex[k] = yee_step(ca[m], (cb[m] * bx) * w, ex[k], z, hz[k - stride], y, hy[k - 1]);                      \
-            ey[k] = yee_step(ca[n], (cb[n] * by) * w, ey[k], x, hx[k - 1], z, hz[k - plane]);                       \
-            ez[k] = yee_step(ca[o], (cb[o] * bz) * z2[k], ez[k], y, hy[k - plane], x, hx[k - stride]);              \
+            const real w = z01[k];                                                                                  \
+            E_ROW(ca[m], (cb[m] * bx) * w, ca[n], (cb[n] * by) * w, ca[o], (cb[o] * bz) * z2[k])                     \
         }                                                                                                           \
     }
 MIXED_ROW(e_row_of_8, u8)
 MIXED_ROW(e_row_of_16, u16)
 /* The same with the coefficients written out, which costs memory and saves six lookups per cell: a and b of x, of y, of z,
    "apart" entries each. */
-ROWS void e_row_dense(real *RESTRICT ex, real *RESTRICT ey, real *RESTRICT ez, const real *hx, const real *hy,
-                      const real *hz, i64 apart, i64 stride, i64 plane, const real *ax) {
+ROWS void e_row_dense(ALL_OF_E, i64 apart, const real *ax) {
     const real *bx = ax + apart, *ay = bx + apart, *by = ay + apart, *az = by + apart, *bz = az + apart;
     ROLLED for (i64 k = 0; k < apart; k++) {
-        const real x = hx[k], y = hy[k], z = hz[k];
-        ex[k] = yee_step(ax[k], bx[k], ex[k], z, hz[k - stride], y, hy[k - 1]);
-        ey[k] = yee_step(ay[k], by[k], ey[k], x, hx[k - 1], z, hz[k - plane]);
-        ez[k] = yee_step(az[k], bz[k], ez[k], y, hy[k - plane], x, hx[k - stride]);
+        E_ROW(ax[k], bx[k], ay[k], by[k], az[k], bz[k])
     }
 }
 ROWS void h_row(real *RESTRICT hx, real *RESTRICT hy, real *RESTRICT hz, const real *ex, const real *ey, const real *ez,
               i64 stride, i64 plane, real bx, real by, real bz, const real *z01, const real *z2) {
     ROLLED for (i64 k = 0; k < stride; k++) {
         const real x = ex[k], y = ey[k], z = ez[k], w = z01[k];
-        hx[k] += (bx * w) * ((ez[k + stride] - z) - (ey[k + 1] - y));
-        hy[k] += (by * w) * ((ex[k + 1] - x) - (ez[k + plane] - z));
-        hz[k] += (bz * z2[k]) * ((ey[k + plane] - y) - (ex[k + stride] - x));
+        hx[k] = yee_step(1, bx * w, hx[k], ez[k + stride], z, ey[k + 1], y);
+        hy[k] = yee_step(1, by * w, hy[k], ex[k + 1], x, ez[k + plane], z);
+        hz[k] = yee_step(1, bz * z2[k], hz[k], ey[k + plane], y, ex[k + stride], x);
     }
 }
+
+/* One component alone, its curl (p - q) - (r - s) named by the caller: on the high walls along x and y some components
+   do not exist, and a row there may not touch them. */
+ROWS void row_one(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end,
+                real a, real b, const real *z) {
+    ROLLED for (int k = begin; k < end; k++) f[k] = yee_step(a, b * z[k], f[k], p[k], q[k], r[k], s[k]);
+}
+#define ROW_OF(name, number)                                                                                        \
+    ROWS void name(real *RESTRICT f, const real *p, const real *q, const real *r, const real *s, int begin, int end, \
+                   const number *id, const real *ca, const real *cb, real b, const real *z) {                       \
+        ROLLED for (int k = begin; k < end; k++)                                                                    \
+            f[k] = yee_step(ca[id[k]], (cb[id[k]] * b) * z[k], f[k], p[k], q[k], r[k], s[k]);                       \
+    }
+ROW_OF(row_of_8, u8)
+ROW_OF(row_of_16, u16)
 
 /* Layer along x or y: one set of coefficients for the row. gain is signed. */
 ROWS void row_layer(real *RESTRICT f, real *RESTRICT psi, const real *p, const real *q, int begin, int end, real b, real c,
@@ -168,15 +181,15 @@ ROWS void row_ends(real *RESTRICT f, real *RESTRICT g, real *RESTRICT psi_f, rea
 /* A row of edges: its material outside [begin, end), the factor across it and along it, its place in ids. */
 typedef struct { int one, begin, end; real scale; const real *z; i64 from; } Row;
 
-FN int id_at(const Yee *y, i64 at) { return y->plan[WIDE_IDS] ? y->ids16[at] : y->ids8[at]; }
+FN int id_at(const Yee *y, i64 at) { return y->medium.wide ? y->medium.ids16[at] : y->medium.ids8[at]; }
 
 /* Layers act on segments of one material: [0, begin), single entries of [begin, end), [end, n). */
 FN void layer_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p, const real *q, int n, real b, real c,
                     real kappa, real sign) {
-    const real outside = sign * (y->cb[w->one] * w->scale);
+    const real outside = sign * (y->medium.cb[w->one] * w->scale);
     row_layer(f, psi, p, q, 0, w->begin, b, c, kappa, outside, w->z);
     ROLLED for (int k = w->begin; k < w->end; k++)
-        row_layer(f, psi, p, q, k, k + 1, b, c, kappa, sign * (y->cb[id_at(y, w->from + k)] * w->scale), w->z);
+        row_layer(f, psi, p, q, k, k + 1, b, c, kappa, sign * (y->medium.cb[id_at(y, w->from + k)] * w->scale), w->z);
     row_layer(f, psi, p, q, w->end, n, b, c, kappa, outside, w->z);
 }
 /* One component and side of the layer along z in a row of several materials. */
@@ -188,28 +201,29 @@ FN void ends_edges(const Yee *y, const Row *w, real *f, real *psi, const real *p
         const int id = at >= w->begin && at < w->end ? id_at(y, w->from + at) : w->one;
         const real d = p[at] - p[at - 1], now = layer_psi(b[k], c[k], psi[lane + k], d);
         psi[lane + k] = now;
-        f[at] += layer_gain(sign * (y->cb[id] * w->scale) * w->z[at], now, kappa[k], d);
+        f[at] += layer_gain(sign * (y->medium.cb[id] * w->scale) * w->z[at], now, kappa[k], d);
     }
 }
 FN Row row_of_edges(const Yee *y, int c, int i, int j) {
-    const i64 *plan = y->plan, row = ((i64)c * plan[NX] + i) * plan[NY] + j;
+    const Mesh *m = &y->mesh;
+    const i64 row = ((i64)c * m->nx + i) * m->ny + j;
     Row w;
-    const int *kind = y->rows + 3 * (((i64)i * plan[NY] + j) * 3 + c);
+    const int *kind = y->rows.rows + 3 * (((i64)i * m->ny + j) * 3 + c);
     w.one = kind[0]; w.begin = kind[1]; w.end = kind[2];
     w.scale = FACTOR(y, 0, c, 0)[i] * FACTOR(y, 0, c, 1)[j];
     w.z = FACTOR(y, 0, c, 2);
-    w.from = row * plan[STRIDE];
+    w.from = row * m->stride;
     return w;
 }
 
 FN void edge_row(const Yee *y, const Row *w, real *f, const real *p, const real *q, const real *r, const real *s, int n) {
-    const real a = y->ca[w->one], b = y->cb[w->one] * w->scale;
+    const real a = y->medium.ca[w->one], b = y->medium.cb[w->one] * w->scale;
     row_one(f, p, q, r, s, 0, w->begin, a, b, w->z);
     if (w->begin < w->end) {
-        if (y->plan[WIDE_IDS])
-            row_of_16(f, p, q, r, s, w->begin, w->end, y->ids16 + w->from, y->ca, y->cb, w->scale, w->z);
+        if (y->medium.wide)
+            row_of_16(f, p, q, r, s, w->begin, w->end, y->medium.ids16 + w->from, y->medium.ca, y->medium.cb, w->scale, w->z);
         else
-            row_of_8(f, p, q, r, s, w->begin, w->end, y->ids8 + w->from, y->ca, y->cb, w->scale, w->z);
+            row_of_8(f, p, q, r, s, w->begin, w->end, y->medium.ids8 + w->from, y->medium.ca, y->medium.cb, w->scale, w->z);
     }
     row_one(f, p, q, r, s, w->end, n, a, b, w->z);
 }
@@ -221,21 +235,21 @@ FN int place(int at, int low, int high, int start) {
 
 /* What the absorbing layers add to E in row (i, j): places in those along x and y or -1, and whether along z too. */
 ROWS void e_layers(const Yee *y, int i, int j, int qx, int qy, int ends) {
-    const i64 *plan = y->plan;
-    const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ], has_x = i < nx - 1, has_y = j < ny - 1;
-    const i64 stride = plan[STRIDE], plane = plan[PLANE], at = (i + 1) * plane + j * stride;
-    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
-    const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
-    real *ex = y->e + at, *ey = ex + plan[COMPONENT], *ez = ey + plan[COMPONENT];
-    const real *hx = y->h + at, *hy = hx + plan[COMPONENT], *hz = hy + plan[COMPONENT];
+    const Mesh *m = &y->mesh;
+    const int nx = m->nx, ny = m->ny, nz = m->nz, has_x = i < nx - 1, has_y = j < ny - 1;
+    const i64 stride = m->stride, plane = y->plane, at = (i + 1) * plane + j * stride;
+    const int low = m->lanes_low, lanes = low + m->lanes_high;
+    const int deep_y = m->low_y + m->high_y, deep_x = m->low_x + m->high_x;
+    real *ex = y->f.e + at, *ey = ex + m->component, *ez = ey + m->component;
+    const real *hx = y->f.h + at, *hy = hx + m->component, *hz = hy + m->component;
     const Row w[3] = {row_of_edges(y, 0, i, j), row_of_edges(y, 1, i, j), row_of_edges(y, 2, i, j)};
     const Row *wx = w, *wy = w + 1, *wz = w + 2;
     if (qx >= 0) {
         const real b = LAYER(y, 0, 0, 0)[qx], c = LAYER(y, 0, 0, 1)[qx], kappa = LAYER(y, 0, 0, 2)[qx];
-        real *psi_y = y->psi + plan[PSI_EX] + ((i64)qx * ny + j) * stride, *psi_z = psi_y + (i64)deep_x * plane;
+        real *psi_y = y->f.psi + m->psi_ex + ((i64)qx * ny + j) * stride, *psi_z = psi_y + (i64)deep_x * plane;
         if (has_y && wy->begin == wy->end && wz->begin == wz->end) {
-            row_layers(ey, ez, psi_y, psi_z, hz, hy, plane, stride, b, c, kappa, -(y->cb[wy->one] * wy->scale),
-                       y->cb[wz->one] * wz->scale, wy->z, wz->z);
+            row_layers(ey, ez, psi_y, psi_z, hz, hy, plane, stride, b, c, kappa, -(y->medium.cb[wy->one] * wy->scale),
+                       y->medium.cb[wz->one] * wz->scale, wy->z, wz->z);
         } else {
             if (has_y) layer_edges(y, wy, ey, psi_y, hz, hz - plane, nz, b, c, kappa, -1);
             layer_edges(y, wz, ez, psi_z, hy, hy - plane, nz - 1, b, c, kappa, 1);
@@ -243,10 +257,10 @@ ROWS void e_layers(const Yee *y, int i, int j, int qx, int qy, int ends) {
     }
     if (qy >= 0) {
         const real b = LAYER(y, 0, 1, 0)[qy], c = LAYER(y, 0, 1, 1)[qy], kappa = LAYER(y, 0, 1, 2)[qy];
-        real *psi_z = y->psi + plan[PSI_EY] + ((i64)i * deep_y + qy) * stride, *psi_x = psi_z + (i64)nx * deep_y * stride;
+        real *psi_z = y->f.psi + m->psi_ey + ((i64)i * deep_y + qy) * stride, *psi_x = psi_z + (i64)nx * deep_y * stride;
         if (has_x && wx->begin == wx->end && wz->begin == wz->end) {
-            row_layers(ez, ex, psi_z, psi_x, hx, hz, stride, stride, b, c, kappa, -(y->cb[wz->one] * wz->scale),
-                       y->cb[wx->one] * wx->scale, wz->z, wx->z);
+            row_layers(ez, ex, psi_z, psi_x, hx, hz, stride, stride, b, c, kappa, -(y->medium.cb[wz->one] * wz->scale),
+                       y->medium.cb[wx->one] * wx->scale, wz->z, wx->z);
         } else {
             layer_edges(y, wz, ez, psi_z, hx, hx - stride, nz - 1, b, c, kappa, -1);
             if (has_x) layer_edges(y, wx, ex, psi_x, hz, hz - stride, nz, b, c, kappa, 1);
@@ -255,30 +269,26 @@ ROWS void e_layers(const Yee *y, int i, int j, int qx, int qy, int ends) {
     if (lanes && ends)
         for (int side = 0; side < 2; side++) {
             const int wide = side ? lanes - low : low, start = side ? end_of(nz) - wide : 0, lane = side ? low : 0;
-            real *psi = y->psi + plan[PSI_EZ] + ((i64)i * ny + j) * lanes;
+            real *psi = y->f.psi + m->psi_ez + ((i64)i * ny + j) * lanes;
             if (has_x) ends_edges(y, wx, ex, psi, hy, start, wide, lane, -1);
             if (has_y) ends_edges(y, wy, ey, psi + (i64)nx * ny * lanes, hx, start, wide, lane, 1);
         }
 }
 
-/* gain: a and b of the three components of E where "span" is not, and b of those of H. span: entries [from, to) of several
-   materials in whole vectors, and the place of their written out coefficients or -1. */
-enum { GAINS = 9, SPAN = 3 };
-
 FN_APART void e_rows(const Yee *y, int i, int j0, int j1) {
-    const i64 *plan = y->plan;
-    const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
-    const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
-    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
+    const Mesh *m = &y->mesh;
+    const int nx = m->nx, ny = m->ny, nz = m->nz;
+    const i64 stride = m->stride, plane = y->plane, component = m->component;
+    const int low = m->lanes_low, lanes = low + m->lanes_high;
     const int start = end_of(nz) - (lanes - low);
-    const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - (int)plan[HIGH_X]);
+    const int qx = place(i, m->low_x, m->high_x, nx - m->high_x);
     const real *z01 = FACTOR(y, 0, 0, 2), *z2 = FACTOR(y, 0, 2, 2);
     for (int j = j0; j < j1; j++) {
         const i64 at = (i + 1) * plane + j * stride, row = (i64)i * ny + j;
-        real *ex = y->e + at, *ey = ex + component, *ez = ey + component;
-        const real *hx = y->h + at, *hy = hx + component, *hz = hy + component, *g = y->gain + GAINS * row;
-        const int *span = y->span + SPAN * row;
-        const int qy = place(j, (int)plan[LOW_Y], (int)plan[HIGH_Y], ny - (int)plan[HIGH_Y]);
+        real *ex = y->f.e + at, *ey = ex + component, *ez = ey + component;
+        const real *hx = y->f.h + at, *hy = hx + component, *hz = hy + component, *g = y->rows.gain + GAINS * row;
+        const int *span = y->rows.span + SPAN * row;
+        const int qy = place(j, m->low_y, m->high_y, ny - m->high_y);
         if (i == nx - 1 || j == ny - 1) {
             const Row x = row_of_edges(y, 0, i, j), v = row_of_edges(y, 1, i, j), z = row_of_edges(y, 2, i, j);
             if (i < nx - 1) edge_row(y, &x, ex, hz, hz - stride, hy, hy - 1, nz);
@@ -292,47 +302,47 @@ FN_APART void e_rows(const Yee *y, int i, int j0, int j1) {
             const i64 a = part ? to : 0, b = part ? stride : from;
             if (a == b) continue;
             if (g[0] == 1 && g[1] == 1 && g[2] == 1)
-                e_row_lossless(ex, ey, ez, hx, hy, hz, a, b, stride, plane, g[3], g[4], g[5], z01, z2);
+                e_row_lossless(ex, ey, ez, hx, hy, hz, stride, plane, a, b, g[3], g[4], g[5], z01, z2);
             else
-                e_row(ex, ey, ez, hx, hy, hz, a, b, stride, plane, g[0], g[1], g[2], g[3], g[4], g[5], z01, z2);
+                e_row(ex, ey, ez, hx, hy, hz, stride, plane, a, b, g[0], g[1], g[2], g[3], g[4], g[5], z01, z2);
         }
         if (from < to && span[2] >= 0)
-            e_row_dense(ex + from, ey + from, ez + from, hx + from, hy + from, hz + from, to - from, stride, plane,
-                        y->dense + (i64)span[2] * VECTOR * 6);
+            e_row_dense(ex + from, ey + from, ez + from, hx + from, hy + from, hz + from, stride, plane, to - from,
+                        y->rows.dense + (i64)span[2] * VECTOR * 6);
         else if (from < to) {
             const i64 id = row * stride, apart = nx * plane;
             const real sx = row_of_edges(y, 0, i, j).scale, sy = row_of_edges(y, 1, i, j).scale;
             const real sz = row_of_edges(y, 2, i, j).scale;
-            if (plan[WIDE_IDS])
-                e_row_of_16(ex, ey, ez, hx, hy, hz, from, to, stride, plane, y->ids16 + id, apart, y->ca, y->cb, sx, sy,
+            if (y->medium.wide)
+                e_row_of_16(ex, ey, ez, hx, hy, hz, stride, plane, from, to, y->medium.ids16 + id, apart, y->medium.ca, y->medium.cb, sx, sy,
                             sz, z01, z2);
             else
-                e_row_of_8(ex, ey, ez, hx, hy, hz, from, to, stride, plane, y->ids8 + id, apart, y->ca, y->cb, sx, sy,
+                e_row_of_8(ex, ey, ez, hx, hy, hz, stride, plane, from, to, y->medium.ids8 + id, apart, y->medium.ca, y->medium.cb, sx, sy,
                            sz, z01, z2);
         }
         const int plain = from == to || (from >= low && to <= start);
         if (qx >= 0 || qy >= 0 || !plain) e_layers(y, i, j, qx, qy, !plain);
         if (lanes && plain) {
-            real *psi = y->psi + plan[PSI_EZ] + row * lanes;
+            real *psi = y->f.psi + m->psi_ez + row * lanes;
             row_ends(ex, ey, psi, psi + (i64)nx * ny * lanes, hy, hx, 0, low, start, lanes, LAYER(y, 0, 2, 0),
-                     plan[WIDEST], -g[3], g[4], z01);
+                     m->widest, -g[3], g[4], z01);
         }
     }
 }
 
 /* The same for H. */
 ROWS void h_layers(const Yee *y, int i, int j, int qx, int qy) {
-    const i64 *plan = y->plan;
-    const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ], has_x = i < nx - 1, has_y = j < ny - 1;
-    const i64 stride = plan[STRIDE], plane = plan[PLANE], at = (i + 1) * plane + j * stride;
-    const int deep_y = (int)(plan[LOW_Y] + plan[HIGH_Y]), deep_x = (int)(plan[LOW_X] + plan[HIGH_X]);
-    real *hx = y->h + at, *hy = hx + plan[COMPONENT], *hz = hy + plan[COMPONENT];
-    const real *ex = y->e + at, *ey = ex + plan[COMPONENT], *ez = ey + plan[COMPONENT];
+    const Mesh *m = &y->mesh;
+    const int nx = m->nx, ny = m->ny, nz = m->nz, has_x = i < nx - 1, has_y = j < ny - 1;
+    const i64 stride = m->stride, plane = y->plane, at = (i + 1) * plane + j * stride;
+    const int deep_y = m->low_y + m->high_y, deep_x = m->low_x + m->high_x;
+    real *hx = y->f.h + at, *hy = hx + m->component, *hz = hy + m->component;
+    const real *ex = y->f.e + at, *ey = ex + m->component, *ez = ey + m->component;
     const real *zx = FACTOR(y, 1, 0, 2), *zy = FACTOR(y, 1, 1, 2), *zz = FACTOR(y, 1, 2, 2);
-    const real *g = y->gain + GAINS * ((i64)i * ny + j) + 6;
+    const real *g = y->rows.gain + GAINS * ((i64)i * ny + j) + 6;
     if (qx >= 0 && has_x) {
         const real b = LAYER(y, 1, 0, 0)[qx], c = LAYER(y, 1, 0, 1)[qx], kappa = LAYER(y, 1, 0, 2)[qx];
-        real *psi = y->psi + plan[PSI_HX] + ((i64)qx * ny + j) * stride;
+        real *psi = y->f.psi + m->psi_hx + ((i64)qx * ny + j) * stride;
         if (has_y)
             row_layers(hy, hz, psi, psi + (i64)deep_x * plane, ez + plane, ey + plane, plane, stride, b, c, kappa, g[1],
                        -g[2], zy, zz);
@@ -341,7 +351,7 @@ ROWS void h_layers(const Yee *y, int i, int j, int qx, int qy) {
     }
     if (qy >= 0 && has_y) {
         const real b = LAYER(y, 1, 1, 0)[qy], c = LAYER(y, 1, 1, 1)[qy], kappa = LAYER(y, 1, 1, 2)[qy];
-        real *psi = y->psi + plan[PSI_HY] + ((i64)i * deep_y + qy) * stride, *psi_x = psi + (i64)nx * deep_y * stride;
+        real *psi = y->f.psi + m->psi_hy + ((i64)i * deep_y + qy) * stride, *psi_x = psi + (i64)nx * deep_y * stride;
         if (has_x)
             row_layers(hz, hx, psi, psi_x, ex + stride, ez + stride, stride, stride, b, c, kappa, g[2], -g[0], zz, zx);
         else
@@ -350,20 +360,20 @@ ROWS void h_layers(const Yee *y, int i, int j, int qx, int qy) {
 }
 
 FN_APART void h_rows(const Yee *y, int i, int j0, int j1) {
-    const i64 *plan = y->plan;
-    const int nx = (int)plan[NX], ny = (int)plan[NY], nz = (int)plan[NZ];
-    const i64 stride = plan[STRIDE], plane = plan[PLANE], component = plan[COMPONENT];
-    const int low = (int)plan[LANES_LOW], lanes = low + (int)plan[LANES_HIGH];
+    const Mesh *m = &y->mesh;
+    const int nx = m->nx, ny = m->ny, nz = m->nz;
+    const i64 stride = m->stride, plane = y->plane, component = m->component;
+    const int low = m->lanes_low, lanes = low + m->lanes_high;
     const int start = end_of(nz) - (lanes - low);
-    const int qx = place(i, (int)plan[LOW_X], (int)plan[HIGH_X], nx - 1 - (int)plan[HIGH_X]);
+    const int qx = place(i, m->low_x, m->high_x, nx - 1 - m->high_x);
     const real *zx = FACTOR(y, 1, 0, 2), *zy = FACTOR(y, 1, 1, 2), *zz = FACTOR(y, 1, 2, 2), *b = LAYER(y, 1, 2, 0);
     for (int j = j0; j < j1; j++) {
         const i64 at = (i + 1) * plane + j * stride, row = (i64)i * ny + j;
-        real *hx = y->h + at, *hy = hx + component, *hz = hy + component;
-        const real *ex = y->e + at, *ey = ex + component, *ez = ey + component, *g = y->gain + GAINS * row + 6;
-        const int qy = place(j, (int)plan[LOW_Y], (int)plan[HIGH_Y], ny - 1 - (int)plan[HIGH_Y]);
+        real *hx = y->f.h + at, *hy = hx + component, *hz = hy + component;
+        const real *ex = y->f.e + at, *ey = ex + component, *ez = ey + component, *g = y->rows.gain + GAINS * row + 6;
+        const int qy = place(j, m->low_y, m->high_y, ny - 1 - m->high_y);
         const int has_x = i < nx - 1, has_y = j < ny - 1;
-        real *psi = y->psi + plan[PSI_HZ] + row * lanes, *far = psi + (i64)nx * ny * lanes;
+        real *psi = y->f.psi + m->psi_hz + row * lanes, *far = psi + (i64)nx * ny * lanes;
         if (has_x && has_y) {
             h_row(hx, hy, hz, ex, ey, ez, stride, plane, -g[0], -g[1], -g[2], zx, zz);
         } else {
@@ -372,12 +382,12 @@ FN_APART void h_rows(const Yee *y, int i, int j0, int j1) {
         }
         if (qx >= 0 || qy >= 0) h_layers(y, i, j, qx, qy);
         if (lanes && has_x && has_y) {
-            row_ends(hx, hy, psi, far, ey, ex, 1, low, start, lanes, b, plan[WIDEST], g[0], -g[1], zx);
+            row_ends(hx, hy, psi, far, ey, ex, 1, low, start, lanes, b, m->widest, g[0], -g[1], zx);
         } else if (lanes) {
             for (int lane = 0; lane < lanes; lane += VECTOR) {
                 const int o = lane < low ? lane : start + lane - low;
-                if (has_y) row_end(hx + o, psi + lane, ey + o, 1, VECTOR, b + lane, plan[WIDEST], g[0], zx + o);
-                if (has_x) row_end(hy + o, far + lane, ex + o, 1, VECTOR, b + lane, plan[WIDEST], -g[1], zx + o);
+                if (has_y) row_end(hx + o, psi + lane, ey + o, 1, VECTOR, b + lane, m->widest, g[0], zx + o);
+                if (has_x) row_end(hy + o, far + lane, ex + o, 1, VECTOR, b + lane, m->widest, -g[1], zx + o);
             }
         }
     }
@@ -385,23 +395,23 @@ FN_APART void h_rows(const Yee *y, int i, int j0, int j1) {
 
 /* Running Fourier sums of planes [i0, i1) and rows [j0, j1); sample is the number of this sample. */
 ROWS void dft_rows(const Yee *y, int magnetic, int i, int j0, int j1, i64 step) {
-    const i64 *plan = y->plan;
-    const i64 sample = (step + 1) / plan[EVERY] - (plan[FIRST_STEP] + plan[EVERY]) / plan[EVERY];
-    for (int g = 0; g < plan[REGIONS]; g++) {
-        const i64 *box = plan + REGION + REGION_SIZE * g;
+    const Mesh *m = &y->mesh;
+    const i64 sample = (step + 1) / y->samples.every - (y->task.first_step + y->samples.every) / y->samples.every;
+    for (int g = 0; g < y->samples.boxes; g++) {
+        const i64 *box = y->samples.box + BOX * g;
         if (box[6 + magnetic] < 0 || i < box[0] || i >= box[3]) continue;
         const int from = j0 > box[1] ? j0 : (int)box[1], to = j1 < box[4] ? j1 : (int)box[4];
         const i64 wide = box[5] - box[2], rows = box[4] - box[1], size = (box[3] - box[0]) * rows * wide;
-        for (int f = 0; f < plan[FREQUENCIES]; f++) {
-            const double *phase = y->phase + ((sample * plan[FREQUENCIES] + f) * 2 + magnetic) * 2;
+        for (int f = 0; f < y->samples.frequencies; f++) {
+            const double *phase = y->task.phase + ((sample * y->samples.frequencies + f) * 2 + magnetic) * 2;
             const real re = (real)phase[0], im = (real)phase[1];
             for (int c = 0; c < 3; c++)
                 ROLLED for (int j = from; j < to; j++) {
                     const i64 line = ((i64)(i - box[0]) * rows + (j - box[1])) * wide;
-                    real *RESTRICT sum_re = y->dft + box[6 + magnetic] + ((i64)(2 * f) * 3 + c) * size + line;
+                    real *RESTRICT sum_re = y->f.dft + box[6 + magnetic] + ((i64)(2 * f) * 3 + c) * size + line;
                     real *RESTRICT sum_im = sum_re + 3 * size;
-                    const real *x = (magnetic ? y->h : y->e) + c * plan[COMPONENT] + (i + 1) * plan[PLANE]
-                                    + j * plan[STRIDE] + box[2];
+                    const real *x = (magnetic ? y->f.h : y->f.e) + c * m->component + (i + 1) * y->plane
+                                    + j * m->stride + box[2];
                     ROLLED for (i64 k = 0; k < wide; k++) sum_re[k] += re * x[k], sum_im[k] += im * x[k];
                 }
         }
@@ -409,53 +419,50 @@ ROWS void dft_rows(const Yee *y, int magnetic, int i, int j0, int j1, i64 step) 
 }
 
 /* Row groups [r0, r1) of plane group g, one step: everything that happens to E there, and to H. */
-enum { LIST_E, LIST_H, LIST_FACES, LIST_BRANCHES };
-#define FIRST(y, list, g, r) ((y)->first[((list) * (y)->plan[GROUPS_X] + (g)) * ((y)->plan[GROUPS_Y] + 1) + (r)])
+#define FIRST(y, list, g, r) ((y)->groups.first[((list) * (y)->groups.planes + (g)) * ((y)->groups.rows + 1) + (r)])
 
 /* Sources and elements of E; faces and sources of H. Apart, because most groups have none. */
 ROWS void e_sparse(const Yee *y, int g, int r0, int r1, i64 from) {
-    const i64 *plan = y->plan;
     for (i64 t = FIRST(y, LIST_E, g, r0); t < FIRST(y, LIST_E, g, r1); t++)
-        add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * plan[COLUMNS], y->e);
+        add_terms(t, y->terms, y->task.drive + from * y->terms.columns, y->f.e);
     for (i64 t = FIRST(y, LIST_BRANCHES, g, r0); t < FIRST(y, LIST_BRANCHES, g, r1); t++) {
-        const i64 b = y->branch[t], place_of = from * plan[BRANCHES] + b;
-        branch_term(b, y->path_row, y->path_edge, y->sign, y->path_gain, y->law, y->source[place_of], y->state, y->e,
-                    y->record + 2 * place_of);
+        const i64 b = y->groups.branch[t], place_of = from * y->branches.count + b;
+        branch_term(b, y->branches, y->task.source[place_of], y->f.state, y->f.e, y->f.record + 2 * place_of);
     }
 }
 ROWS void h_sparse(const Yee *y, int g, int r0, int r1, i64 from) {
     for (i64 t = FIRST(y, LIST_FACES, g, r0); t < FIRST(y, LIST_FACES, g, r1); t++)
-        face_term(t, y->face, y->turn, y->face_gain, y->e, y->h);
+        face_term(t, y->faces, y->f.e, y->f.h);
     for (i64 t = FIRST(y, LIST_H, g, r0); t < FIRST(y, LIST_H, g, r1); t++)
-        add_terms(t, y->entry, y->term_row, y->column, y->coefficient, y->drive + from * y->plan[COLUMNS], y->h);
+        add_terms(t, y->terms, y->task.drive + from * y->terms.columns, y->f.h);
 }
 
 /* Whether the fields of a step are added to the Fourier sums; mostly one comparison. */
 FN int sampled(const Yee *y, i64 step) {
-    const i64 past = step - y->plan[FIRST_STEP] - y->to_sample;
-    return past >= 0 && past % y->plan[EVERY] == 0;
+    const i64 past = step - y->task.first_step - y->to_sample;
+    return past >= 0 && past % y->samples.every == 0;
 }
 
 FN_APART void e_block(const Yee *y, int g, int r0, int r1, i64 step) {
-    const int j0 = y->group_y[r0], j1 = y->group_y[r1];
-    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) e_rows(y, i, j0, j1);
-    if (y->busy[g]) e_sparse(y, g, r0, r1, step - y->plan[FIRST_STEP]);
+    const int j0 = y->groups.y[r0], j1 = y->groups.y[r1];
+    for (int i = y->groups.x[g]; i < y->groups.x[g + 1]; i++) e_rows(y, i, j0, j1);
+    if (y->groups.busy[g]) e_sparse(y, g, r0, r1, step - y->task.first_step);
     if (sampled(y, step))
-        for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 0, i, j0, j1, step);
+        for (int i = y->groups.x[g]; i < y->groups.x[g + 1]; i++) dft_rows(y, 0, i, j0, j1, step);
 }
 FN_APART void h_block(const Yee *y, int g, int r0, int r1, i64 step) {
-    const int j0 = y->group_y[r0], j1 = y->group_y[r1];
-    for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) h_rows(y, i, j0, j1);
-    if (y->busy[g]) h_sparse(y, g, r0, r1, step - y->plan[FIRST_STEP]);
+    const int j0 = y->groups.y[r0], j1 = y->groups.y[r1];
+    for (int i = y->groups.x[g]; i < y->groups.x[g + 1]; i++) h_rows(y, i, j0, j1);
+    if (y->groups.busy[g]) h_sparse(y, g, r0, r1, step - y->task.first_step);
     if (sampled(y, step))
-        for (int i = y->group_x[g]; i < y->group_x[g + 1]; i++) dft_rows(y, 1, i, j0, j1, step);
+        for (int i = y->groups.x[g]; i < y->groups.x[g + 1]; i++) dft_rows(y, 1, i, j0, j1, step);
 }
 
 FN int least(int a, int b) { return a < b ? a : b; }
 
 /* A group of planes and one of rows at a step, where they are within the grid: E, or H one group behind in both. */
 FN void both_blocks(const Yee *y, int g, int e_here, int h_here, int r, i64 step) {
-    const int rows = (int)y->plan[GROUPS_Y];
+    const int rows = y->groups.rows;
     if (e_here && r >= 0 && r < rows) e_block(y, g, r, r + 1, step);
     if (h_here && r >= 1 && r <= rows) h_block(y, g - 1, r - 1, r, step);
 }
@@ -464,26 +471,26 @@ FN void both_blocks(const Yee *y, int g, int e_here, int h_here, int r, i64 step
    runs over planes and rows, each step one group behind the step before, so that a row is taken through all steps while
    its neighbours are in the cache. Strips of rows lean the same way and run one after the other. */
 FN_APART void chunk_walk(const Yee *y, int n, int chunks, int steps) {
-    const int all = (int)y->plan[GROUPS_X], a = (int)((i64)n * all / chunks), b = (int)((i64)(n + 1) * all / chunks);
-    const int rows = (int)y->plan[GROUPS_Y] + steps, width = (int)y->plan[STRIP];
+    const int all = y->groups.planes, a = (int)((i64)n * all / chunks), b = (int)((i64)(n + 1) * all / chunks);
+    const int rows = y->groups.rows + steps, width = y->task.strip;
     for (int strip = 0; strip < rows; strip += width)
         for (int front = a; front < b + steps; front++)
             for (int r = strip; r < least(strip + width, rows); r++)
                 for (int s = 0; s < steps; s++) {
                     const int begin = n == 0 ? 0 : a + s, end = n == chunks - 1 ? all : b - s;
                     const int end_h = n == chunks - 1 ? all : b - s - 1, g = front - s;
-                    both_blocks(y, g, g >= begin && g < end, g - 1 >= begin && g - 1 < end_h, r - s, y->plan[FIRST_STEP] + s);
+                    both_blocks(y, g, g >= begin && g < end, g - 1 >= begin && g - 1 < end_h, r - s, y->task.first_step + s);
                 }
 }
 /* Between chunks n and n + 1: E of [x - s, x + s), H of [x - s - 1, x + s). */
 FN_APART void border_walk(const Yee *y, int n, int chunks, int steps) {
-    const int x = (int)((i64)(n + 1) * y->plan[GROUPS_X] / chunks);
-    const int rows = (int)y->plan[GROUPS_Y] + steps, width = (int)y->plan[STRIP];
+    const int x = (int)((i64)(n + 1) * y->groups.planes / chunks);
+    const int rows = y->groups.rows + steps, width = y->task.strip;
     for (int strip = 0; strip < rows; strip += width)
         for (int s = 0; s < steps; s++)
             for (int r = strip; r < least(strip + width, rows); r++)
                 for (int g = x - s; g <= x + s; g++)
-                    both_blocks(y, g, g < x + s, 1, r - s, y->plan[FIRST_STEP] + s);
+                    both_blocks(y, g, g < x + s, 1, r - s, y->task.first_step + s);
 }
 
 /* Numbers too small for a normal float cost a hundred cycles each; ahead of a wave there are many. */
@@ -498,8 +505,8 @@ FN_APART void border_walk(const Yee *y, int n, int chunks, int steps) {
 #endif
 
 FN_APART void walk_task(const Yee *y, int n, int count, int mode, int steps) {
-    const i64 first = y->plan[FIRST_STEP];
-    const int all = (int)y->plan[GROUPS_Y];
+    const i64 first = y->task.first_step;
+    const int all = y->groups.rows;
     FLUSH(
         if (mode == 0) e_block(y, n, 0, all, first + steps);
         else if (mode == 1) h_block(y, n, 0, all, first + steps);
@@ -508,24 +515,8 @@ FN_APART void walk_task(const Yee *y, int n, int count, int mode, int steps) {
     );
 }
 
+FN void walk_index(int n, int count, Yee y) { walk_task(&y, n, count, y.task.mode, y.task.steps); }
 
-KERNEL1(walk,
-        Yee y; y.plan = plan; y.group_x = group_x; y.group_y = group_y; y.ids8 = ids8; y.ids16 = ids16; y.rows = rows;
-        y.ca = ca; y.cb = cb; y.factor = factor; y.layer = layer; y.gain = gain; y.dense = dense; y.span = span; y.busy = busy; y.first = first; y.entry = entry;
-        y.term_row = term_row; y.column = column; y.coefficient = coefficient; y.drive = drive; y.face = face;
-        y.turn = turn; y.face_gain = face_gain; y.branch = branch; y.path_row = path_row; y.path_edge = path_edge;
-        y.sign = sign; y.path_gain = path_gain; y.law = law; y.source = source; y.phase = phase; y.e = e; y.h = h;
-        y.psi = psi; y.dft = dft; y.state = state; y.record = record;
-        y.to_sample = plan[REGIONS] ? plan[EVERY] - 1 - plan[FIRST_STEP] % plan[EVERY] : (i64)1 << 62;
-        walk_task(&y, (int)i, (int)n0, mode, steps),
-        int mode, int steps, const i64 *RESTRICT plan, const int *RESTRICT group_x, const int *RESTRICT group_y,
-        const u8 *RESTRICT ids8, const u16 *RESTRICT ids16, const int *RESTRICT rows, const real *RESTRICT ca,
-        const real *RESTRICT cb, const real *RESTRICT factor, const real *RESTRICT layer, const real *RESTRICT gain,
-        const real *RESTRICT dense, const int *RESTRICT span, const u8 *RESTRICT busy, const i64 *RESTRICT first,
-        const i64 *RESTRICT entry, const i64 *RESTRICT term_row, const int *RESTRICT column,
-        const double *RESTRICT coefficient, const double *RESTRICT drive, const i64 *RESTRICT face,
-        const i64 *RESTRICT turn, const double *RESTRICT face_gain, const int *RESTRICT branch,
-        const i64 *RESTRICT path_row, const i64 *RESTRICT path_edge, const double *RESTRICT sign,
-        const double *RESTRICT path_gain, const double *RESTRICT law, const double *RESTRICT source,
-        const double *RESTRICT phase, real *RESTRICT e, real *RESTRICT h, real *RESTRICT psi, real *RESTRICT dft,
-        double *RESTRICT state, double *RESTRICT record)
+KERNEL1(walk, walk_index((int)i, (int)n0, yee_of(task, mesh, medium, rows, groups, terms, faces, branches, samples, fields)),
+        Task task, Mesh mesh, Medium medium, Rows rows, Groups groups, Terms terms, Faces faces, Branches branches,
+        Samples samples, Fields fields)

@@ -2,12 +2,12 @@
    weight holds the one-dimensional factors of half the capacitance over eps and of half the inductance; h at the whole
    step is replaced by h now times h half a step before, which makes the sum constant where nothing is lost. */
 #include "common.cuh"
+#include "yee_cell.cuh"
 
-FN void energy_of_row(i64 row, int nx, int ny, int nz, i64 stride, i64 component, i64 longest, int wide,
-                      const u8 *RESTRICT ids8, const u16 *RESTRICT ids16, const double *RESTRICT eps,
-                      const double *RESTRICT weight, const real *RESTRICT factor, const real *RESTRICT e,
-                      const real *RESTRICT h, double *RESTRICT out) {
-    const int i = (int)(row / ny), j = (int)(row % ny);
+FN void energy_of_row(i64 row, Mesh g, Medium m, const double *RESTRICT eps, const double *RESTRICT weight,
+                      const real *RESTRICT e, const real *RESTRICT h, double *RESTRICT out) {
+    const int nx = g.nx, ny = g.ny, nz = g.nz, i = (int)(row / ny), j = (int)(row % ny);
+    const i64 stride = g.stride, component = g.component, longest = g.longest;
     const i64 plane = ny * stride, at = (i + 1) * plane + j * stride, step[3] = {plane, stride, 1};
     double electric = 0, magnetic = 0;
     for (int c = 0; c < 3; c++) {
@@ -18,17 +18,17 @@ FN void energy_of_row(i64 row, int nx, int ny, int nz, i64 stride, i64 component
             const i64 from = ((i64)c * nx * ny + row) * stride;
             for (int k = 0; k < cells_e; k++) {
                 const double x = e[c * component + at + k];
-                electric += x * x * (row_weight * w[2 * longest + k] * eps[wide ? ids16[from + k] : ids8[from + k]]);
+                electric += x * x * (row_weight * w[2 * longest + k] * eps[m.wide ? m.ids16[from + k] : m.ids8[from + k]]);
             }
         }
         if (!(c != 0 && i == nx - 1) && !(c != 1 && j == ny - 1)) {
             const double *w = weight + 3 * (c + 3) * longest, row_weight = w[i] * w[longest + j];
-            const real *f = factor + 3 * (c + 3) * longest, scale = f[i] * f[longest + j];
+            const real *RESTRICT f = m.factor + 3 * (c + 3) * longest, scale = f[i] * f[longest + j];
             for (int k = 0; k < cells_h; k++) {
                 const real *eu = e + u * component + at + k, *ev = e + v * component + at + k;
                 const double now = h[c * component + at + k];
-                const double turn = ((double)ev[step[u]] - (double)ev[0]) - ((double)eu[step[v]] - (double)eu[0]);
-                magnetic += now * (now + (double)(scale * f[2 * longest + k]) * turn) * (row_weight * w[2 * longest + k]);
+                const double curl = ((double)ev[step[u]] - (double)ev[0]) - ((double)eu[step[v]] - (double)eu[0]);
+                magnetic += now * (now + (double)(scale * f[2 * longest + k]) * curl) * (row_weight * w[2 * longest + k]);
             }
         }
     }
@@ -36,8 +36,6 @@ FN void energy_of_row(i64 row, int nx, int ny, int nz, i64 stride, i64 component
     out[2 * row + 1] = magnetic;
 }
 
-KERNEL1(row_energy,
-        energy_of_row(i, nx, ny, nz, stride, component, longest, wide, ids8, ids16, eps, weight, factor, e, h, out),
-        int nx, int ny, int nz, i64 stride, i64 component, i64 longest, int wide, const u8 *RESTRICT ids8,
-        const u16 *RESTRICT ids16, const double *RESTRICT eps, const double *RESTRICT weight, const real *RESTRICT factor,
-        const real *RESTRICT e, const real *RESTRICT h, double *RESTRICT out)
+KERNEL1(row_energy, energy_of_row(i, mesh, medium, eps, weight, e, h, out), Mesh mesh, Medium medium,
+        const double *RESTRICT eps, const double *RESTRICT weight, const real *RESTRICT e, const real *RESTRICT h,
+        double *RESTRICT out)

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
+from emdose.solvers.yee_engine.kernels.yee_lattice import Struct
+
 
 def row_energy(
     shape: tuple[int],
-    nx: int,
-    ny: int,
-    nz: int,
-    stride: int,
-    component: int,
-    longest: int,
-    wide: int,
-    ids8: np.ndarray,
-    ids16: np.ndarray,
+    mesh: Struct,
+    medium: Struct,
     eps: np.ndarray,
     weight: np.ndarray,
-    factor: np.ndarray,
     e: np.ndarray,
     h: np.ndarray,
     out: np.ndarray,
 ) -> None:
     """Electric and magnetic energy of every row."""
-    ids = (ids16 if wide else ids8).reshape(3, nx, ny, stride)
-    weight, factor = weight.reshape(2, 3, 3, longest), factor.reshape(2, 3, 3, longest)
+    nx, ny, nz, stride = mesh.nx, mesh.ny, mesh.nz, mesh.stride
+    ids = (medium.ids16 if medium.wide else medium.ids8).reshape(3, nx, ny, stride)
+    weight, factor = (table.reshape(2, 3, 3, mesh.longest) for table in (weight, medium.factor))
     E, H = (f.reshape(3, nx + 1, ny, stride)[:, 1:, :, :nz] for f in (e, h))
     sums = np.zeros((2, nx, ny))
     for c in range(3):
@@ -38,10 +33,10 @@ def row_energy(
                 value = E[c][cut].astype(float) ** 2 * (scale * eps[ids[c][cut]])
             else:
                 u, v = (c + 1) % 3, (c + 2) % 3
-                turn = _difference(E[v], u, n) - _difference(E[u], v, n)
+                curl = _difference(E[v], u, n) - _difference(E[u], v, n)
                 now = H[c][cut].astype(float)
                 gain = ((f[0][:, None] * f[1])[:, :, None] * f[2]).astype(float)
-                value = now * (now + gain * turn) * scale
+                value = now * (now + gain * curl) * scale
             sums[magnetic, : n[0], : n[1]] += value.sum(-1)
     out.reshape(nx, ny, 2)[...] = np.moveaxis(sums, 0, -1)
 
