@@ -69,7 +69,7 @@ typedef struct {
     const real *RESTRICT b, *RESTRICT c; const u8 *mask; double *out;
 } Line;
 FN double one(i64 i, Line w) { return w.mask[i] ? w.scale * (double)w.b[i] + (double)w.c[i] * (double)w.apart : w.n; }
-KERNEL1(lines, w.out[i] = one(i, w) + shift, int shift, Line w)
+KERNEL1(lines, w.out[i] = one(i, w) + shift, int shift, CONSTANT(Line) w)
 """
 
 

@@ -478,6 +478,7 @@ static inline double rsqrt(double x) { return 1.0 / sqrt(x); }
 static inline float __int_as_float(int v) { float f; __builtin_memcpy(&f, &v, 4); return f; }
 #define __CUDACC__ 1
 #define __global__
+#define __grid_constant__
 #define __device__
 #define __forceinline__ inline
 #define __noinline__ __attribute__((noinline))

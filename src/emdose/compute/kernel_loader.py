@@ -26,7 +26,8 @@ The struct
 
     Its fields are scalars and pointers as above; the text alone says which and in what order. The caller passes a
     mapping of field names to values. A function of the text takes a struct by value, which leaves the compiler free to
-    keep its fields in registers, or by a pointer to const where it is large.
+    keep its fields in registers, or by a pointer to const where it is large. ``CONSTANT(Lines) lines`` leaves it in the
+    constant memory of a GPU, for a kernel that has no registers to spare (NVRTC's log says so: a test reads it).
 
 The reference
     ``kernels/<name>.py`` beside the text has a function of the same name for every kernel, called with

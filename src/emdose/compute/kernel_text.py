@@ -137,18 +137,19 @@ def _fields(body: str, real: str) -> tuple[Parameter, ...]:
 
 
 def _parameter(text: str, real: str, bodies: dict[str, str]) -> Parameter:
+    struct = re.fullmatch(r"(?:CONSTANT\()?(\w+)\)? (\w+)", text)
+    if struct is not None and struct[1] in bodies:
+        return Parameter(struct[2], np.void, False, False, struct[1], _fields(bodies[struct[1]], real))
     match = re.fullmatch(r"(const )?(\w+) (\* ?(?:RESTRICT )?)?(\w+)", text)
     if match is None:
         raise ValueError(f"cannot read the kernel parameter '{text}'")
     const, kind, pointer, name = match.groups()
-    if kind in bodies and not pointer:
-        return Parameter(name, np.void, False, False, kind, _fields(bodies[kind], real))
     if kind == "creal":
         dtype: type = np.complex64 if real == "float" else np.complex128
     else:
         known = _DTYPES.get(real if kind == "real" else kind)
         if known is None:
-            raise ValueError(f"kernel parameter '{text}': '{kind}' is neither a number nor a struct of this text")
+            raise ValueError(f"kernel parameter '{text}': '{kind}' is no type of a parameter")
         dtype = known
     if not pointer and dtype not in SCALARS:
         raise ValueError(f"kernel parameter '{text}': scalars are real, double, float, int or i64")

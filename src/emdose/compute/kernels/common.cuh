@@ -20,6 +20,8 @@ typedef struct { real re, im; } creal;
 
 #  define FN static __device__ __forceinline__
 #  define RESTRICT __restrict__
+/* A struct that stays where the launch put it, in constant memory, for a kernel whose registers a copy would crowd. */
+#  define CONSTANT(name) const __grid_constant__ name
 /* A GPU inlines and unrolls everything; where that takes too many registers: */
 #  define FN_APART static __device__ __noinline__
 #  define ROLLED _Pragma("unroll 1")
@@ -59,6 +61,7 @@ typedef struct { real re, im; } creal;
 #  define FN static inline
 #  define FN_APART static inline
 #  define RESTRICT restrict
+#  define CONSTANT(name) const name
 #  define ROLLED
 EXPORT int emdose_threads = 1; /* set by the loader before every call */
 #  if defined(_OPENMP)

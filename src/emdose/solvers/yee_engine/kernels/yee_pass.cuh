@@ -68,7 +68,7 @@ FN void faces_again(const int *RESTRICT cell, Mesh g, Medium m, const real *REST
 }
 
 KERNEL_BLOCKS(one_pass, 9 * TILE, pass_block(b0, b1, b2, tile, planes, mesh, medium, e, h, psi, e_out, h_out, psi_out),
-              int planes, Mesh mesh, Medium medium, const real *RESTRICT e, const real *RESTRICT h,
+              int planes, CONSTANT(Mesh) mesh, CONSTANT(Medium) medium, const real *RESTRICT e, const real *RESTRICT h,
               const real *RESTRICT psi, real *RESTRICT e_out, real *RESTRICT h_out, real *RESTRICT psi_out)
 
 KERNEL1(again, faces_again(cell + 3 * i, mesh, medium, e_out, h, psi, h_out, psi_out), Mesh mesh, Medium medium,
