@@ -33,9 +33,9 @@ from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_engine import (
     Cpml,
     Dft,
+    DftRegion,
     Engine,
     Gaussian,
-    Region,
     VoltagePort,
     YeeProblem,
     materials_from_voxels,
@@ -70,7 +70,7 @@ def sphere_problem(n: int, wall: str) -> YeeProblem:
     labels = ((r[:, None, None] ** 2 + r[:, None] ** 2 + r**2) < radius**2).astype(np.uint8)
     materials = materials_from_voxels(grid, labels, np.array([1.0, 50.0]), np.array([0.0, 0.7]))
     half = min(50, n // 4)
-    box = Region("box", (n // 2 - half,) * 3, (n // 2 + half,) * 3, "E")
+    box = DftRegion("box", (n // 2 - half,) * 3, (n // 2 + half,) * 3, "E")
     port = VoltagePort(
         "port", np.array([[2, n // 2 + int(radius / STEP_M) + 2, n // 2, n // 2]]), 50.0, Gaussian(300e6)
     )

@@ -7,7 +7,7 @@ import pytest
 
 from emdose.compute import backend
 from emdose.ept.inversion.csi import Csi, IncidentField
-from emdose.ept.inversion.operators import Lattice, gradient, gradient_adjoint, rotating, rotating_adjoint
+from emdose.ept.inversion.operators import ScatteringOperators, gradient, gradient_adjoint, rotating, rotating_adjoint
 from emdose.ept.maps.b1map import B1Map
 from emdose.models import bodies
 from emdose.models.bodies import Phantom
@@ -33,7 +33,7 @@ def fields(body: Phantom) -> Fields:
 
 
 def test_operators(body: Phantom, cuda: backend.Backend) -> None:
-    both = [Lattice(body.grid, body.body, F, be, "complex128") for be in (cuda, backend.get("cpu"))]
+    both = [ScatteringOperators(body.grid, body.body, F, be, "complex128") for be in (cuda, backend.get("cpu"))]
     rng = np.random.default_rng(2)
     n, voxels = len(both[1].edge_index), both[1].voxels
     w, chi, b = (

@@ -17,11 +17,11 @@ from emdose.solvers.yee_engine import (
     Cpml,
     CurrentSource,
     Dft,
+    DftRegion,
     Engine,
     Gaussian,
     IncidentWave,
     Lumped,
-    Region,
     VoltagePort,
     YeeProblem,
     thin_wire,
@@ -46,7 +46,7 @@ def problem(every: int) -> YeeProblem:
         lumped=[Lumped("c", np.array([[1, 6, 4, 5]]), 1.0, 1e-9, 1e-12)],
         wave=IncidentWave((3, 3, 4), (6, 7, 8), (1, 0.5, 0), (0, 0, 1), pulse),
         face_factors=thin.faces,
-        dft=Dft([3e8], [Region("r", (1, 1, 1), (8, 8, 8))], every),
+        dft=Dft([3e8], [DftRegion("r", (1, 1, 1), (8, 8, 8))], every),
     )
 
 

@@ -11,11 +11,11 @@ from emdose.solvers.yee_engine import (
     Cpml,
     CurrentSource,
     Dft,
+    DftRegion,
     Engine,
     Gaussian,
     IncidentWave,
     Lumped,
-    Region,
     VoltagePort,
     YeeProblem,
     materials_from_voxels,
@@ -42,7 +42,7 @@ def problem() -> YeeProblem:
         lumped=[Lumped("c", np.array([[1, 12, 9, 9]]), 1.0, 1e-9, 1e-12)],
         wave=IncidentWave((6, 6, 6), (14, 11, 15), (1, 0.5, 0), (0, 0, 1), pulse),
         face_factors=thin.faces,
-        dft=Dft([3e8], [Region("r", (1, 2, 3), (19, 19, 19))], 3),
+        dft=Dft([3e8], [DftRegion("r", (1, 2, 3), (19, 19, 19))], 3),
     )
 
 

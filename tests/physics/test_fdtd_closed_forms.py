@@ -34,7 +34,7 @@ def guide(frequencies, centre, h=5e-3, width=20, length=90):
     edges = np.array([[1, a, b, 25] for a in i for b in range(2)])
     weights = np.repeat(np.sin(math.pi * i / width), 2)
     walls = ("pec", "pec", "pec", "pec", "cpml", "cpml")
-    region = yee_engine.Region("line", (width // 2, 0, 0), (width // 2 + 1, 1, length + 1), "E")
+    region = yee_engine.DftRegion("line", (width // 2, 0, 0), (width // 2 + 1, 1, length + 1), "E")
     source = yee_engine.CurrentSource("sheet", edges, weights, yee_engine.ModulatedGaussian(centre, 0.2e9))
     problem = yee_engine.YeeProblem(
         grid,
@@ -87,7 +87,7 @@ def line(material=None, h=2e-3, cells=200, start=100, frequencies=(0.5e9, 1e9, 2
     weights = np.where(np.isin(edges[:, 3], (0, 2)), 0.5, 1.0)
     walls = ("cpml", "cpml", "pec", "pec", "pmc", "pmc")
     source = yee_engine.CurrentSource("sheet", edges, weights, Pulse(1e9))
-    dft = yee_engine.Dft(np.array(frequencies), [yee_engine.Region("line", (0, 0, 1), (cells + 1, 1, 2), "E")], 2)
+    dft = yee_engine.Dft(np.array(frequencies), [yee_engine.DftRegion("line", (0, 0, 1), (cells + 1, 1, 2), "E")], 2)
     problem = yee_engine.YeeProblem(
         grid, yee_engine.materials_from_edges(eps, sigma), walls, yee_engine.Cpml(cells=16), [source], dft=dft
     )
@@ -144,7 +144,7 @@ def sphere_of_metal(radius_cells, ka, margin=14):
         pec[(c, *low)] = inside[low] & inside[high]
     box = ((11,) * 3, (n - 11,) * 3)
     regions = [
-        yee_engine.Region(f"face {m}", tuple(s.start for s in cut), tuple(s.stop for s in cut))
+        yee_engine.DftRegion(f"face {m}", tuple(s.start for s in cut), tuple(s.stop for s in cut))
         for m, cut in enumerate(faces(box))
     ]
     pulse = Pulse(frequency)

@@ -583,7 +583,7 @@ def _yee_tables(real: type):
         ports=[engine.VoltagePort("p", np.array([[0, 6, 8, 12], [0, 7, 8, 12]]), 50.0, pulse)],
         lumped=[engine.Lumped("c", np.array([[1, 8, 11, 12]]), 1.0, 1e-9, 1e-12)],
         face_factors=thin.faces,
-        dft=engine.Dft([1e8, 2e8], [engine.Region("r", (1, 2, 3), (12, 13, 14))], 2),
+        dft=engine.Dft([1e8, 2e8], [engine.DftRegion("r", (1, 2, 3), (12, 13, 14))], 2),
     )
     tables = Tables(problem, backend.get("cpu"), np.dtype(real).name)
     for field in (tables.e, tables.h):

@@ -31,7 +31,7 @@ SPAN = 4096
 
 
 @dataclass
-class _Level:
+class _ConductionLevel:
     shape: tuple[int, int, int]
     g: Any
     ground: Any
@@ -72,13 +72,13 @@ class Conduction:
         """Which cells conduct, (nx, ny, nz) bool."""
         return self.levels[0].dinv > 0
 
-    def _level(self, g: Any) -> _Level:
+    def _level(self, g: Any) -> _ConductionLevel:
         shape = tuple(int(n) for n in g.shape[1:])
-        level = _Level(shape, g, self.be.xp.zeros(shape, self.dtype), None)  # type: ignore[arg-type]
+        level = _ConductionLevel(shape, g, self.be.xp.zeros(shape, self.dtype), None)  # type: ignore[arg-type]
         self._invert(level)
         return level
 
-    def _invert(self, level: _Level) -> None:
+    def _invert(self, level: _ConductionLevel) -> None:
         xp = self.be.xp
         total = level.ground + level.g.sum(axis=0)
         for c in range(3):
@@ -88,7 +88,7 @@ class Conduction:
         positive = total > 0
         level.dinv = xp.ascontiguousarray(xp.where(positive, 1 / xp.where(positive, total, 1), 0).astype(self.dtype))
 
-    def _connect(self, fine: _Level, coarse: _Level) -> None:
+    def _connect(self, fine: _ConductionLevel, coarse: _ConductionLevel) -> None:
         """Weights between two levels; ground where a coarse cell alone would move more than it counts for."""
         xp = self.be.xp
         alive = (coarse.dinv > 0).astype(self.dtype)[None]
@@ -111,7 +111,7 @@ class Conduction:
             coarse.ground[every] = xp.maximum(back[0][every] - own, 0)
         self._invert(coarse)
 
-    def _launch(self, kernel: str, level: _Level, ports: int, *args: Any) -> None:
+    def _launch(self, kernel: str, level: _ConductionLevel, ports: int, *args: Any) -> None:
         nx, ny, nz = level.shape
         self._kernels.launch(kernel, (ports * nx, ny, nz), nx, *args)
 

@@ -14,7 +14,14 @@ import pytest
 from emdose.compute import backend
 from emdose.ept.inversion.data import KINDS, DataTerm
 from emdose.ept.inversion.newton import State, TotalVariation, data_gradient
-from emdose.ept.inversion.operators import Lattice, at_centres, gradient, gradient_adjoint, rotating, rotating_adjoint
+from emdose.ept.inversion.operators import (
+    ScatteringOperators,
+    at_centres,
+    gradient,
+    gradient_adjoint,
+    rotating,
+    rotating_adjoint,
+)
 from emdose.models.bodies import box, rasterise
 from emdose.models.bodies.tissues import Constant, Tissue
 from emdose.models.coils.ideal import Birdcage
@@ -32,15 +39,15 @@ def random(*shape: int) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def lattice() -> Lattice:
+def lattice() -> ScatteringOperators:
     body = np.zeros((9, 8, 7), bool)
     body[2:7, 1:7, 2:6] = True
     body[3, 3, 3] = body[2, 1, 2] = False
-    return Lattice(Grid(body.shape, 5e-3), body, FREQUENCY, backend.get("cpu"), "complex128")
+    return ScatteringOperators(Grid(body.shape, 5e-3), body, FREQUENCY, backend.get("cpu"), "complex128")
 
 
 @pytest.fixture(scope="module")
-def contrast(lattice: Lattice) -> np.ndarray:
+def contrast(lattice: ScatteringOperators) -> np.ndarray:
     return 50 - 80j + 4 * random(len(lattice.body_index))
 
 
@@ -50,7 +57,7 @@ def mismatch(A: Callable, AH: Callable, x: np.ndarray, y: np.ndarray) -> float:
 
 
 @pytest.mark.parametrize("name", ["on_edges", "electric", "magnetic"])
-def test_adjoint_of_lattice_maps(lattice: Lattice, name: str) -> None:
+def test_adjoint_of_lattice_maps(lattice: ScatteringOperators, name: str) -> None:
     """Dot-product test."""
     edges, voxels = len(lattice.edge_index), len(lattice.body_index)
     shapes = {
@@ -62,7 +69,7 @@ def test_adjoint_of_lattice_maps(lattice: Lattice, name: str) -> None:
     assert mismatch(getattr(lattice, name), getattr(lattice, f"{name}_adjoint"), x, y) < 1e-10
 
 
-def test_adjoint_of_the_solution_operator(lattice: Lattice, contrast: np.ndarray) -> None:
+def test_adjoint_of_the_solution_operator(lattice: ScatteringOperators, contrast: np.ndarray) -> None:
     """Dot-product test of the inverse of I - chi G, and its definition."""
     chi, shape = lattice.on_edges(contrast), (2, len(lattice.edge_index))
     x, y = random(*shape), random(*shape)
@@ -93,7 +100,7 @@ def test_fields_are_those_of_the_forward_solver() -> None:
     phantom = rasterise(solids, Grid((9, 10, 9), 1e-2))
     coil, be = Birdcage(8, radius_m=0.12), backend.get("cpu")
     fields = Vie(tolerance=1e-9, dtype="complex128").solve(Exposure(phantom, coil, FREQUENCY), device="cpu")
-    lattice = Lattice(phantom.grid, phantom.body, FREQUENCY, be, "complex128")
+    lattice = ScatteringOperators(phantom.grid, phantom.body, FREQUENCY, be, "complex128")
     chi = lattice.on_edges(phantom.complex_permittivity(FREQUENCY)[phantom.body].astype(complex) - 1)
     E = lattice.restrict(incident_E(coil, lattice.box, FREQUENCY, be, complex))
     w = lattice.solve(chi, chi * E, 1e-10)
@@ -106,14 +113,14 @@ def test_fields_are_those_of_the_forward_solver() -> None:
     assert np.linalg.norm(E + lattice.electric(w) - expected) < 1e-6 * np.linalg.norm(expected)
 
 
-def data_term(lattice: Lattice, kind: str, fit_scale: bool) -> DataTerm:
+def data_term(lattice: ScatteringOperators, kind: str, fit_scale: bool) -> DataTerm:
     shape = (2, *lattice.voxels)
     data = random(*shape) if kind != "phaseless" else np.abs(random(*shape)) + 0j
     return DataTerm(kind, random(2, 3), random(2, 3), data, RNG.uniform(0, 2, shape), fit_scale)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_derivatives_of_the_data_terms(lattice: Lattice, kind: str) -> None:
+def test_derivatives_of_the_data_terms(lattice: ScatteringOperators, kind: str) -> None:
     """Taylor: the remainder of the linear expansion falls by four when the step is halved; adjoint by dot product."""
     term = data_term(lattice, kind, True)
     b, db = random(3, 2, *lattice.voxels) + 4, random(3, 2, *lattice.voxels)
@@ -129,7 +136,7 @@ def test_derivatives_of_the_data_terms(lattice: Lattice, kind: str) -> None:
 
 @pytest.mark.parametrize("fit_scale", [True, False])
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradient_of_the_misfit(lattice: Lattice, kind: str, fit_scale: bool) -> None:
+def test_gradient_of_the_misfit(lattice: ScatteringOperators, kind: str, fit_scale: bool) -> None:
     """Central difference of F_D / 2 with the factor fitted anew; the Gauss-Newton Hessian is symmetric."""
     term = data_term(lattice, kind, fit_scale)
     b, x, y = random(3, 2, *lattice.voxels) + 4, random(3, 2, *lattice.voxels), random(3, 2, *lattice.voxels)
@@ -141,7 +148,7 @@ def test_gradient_of_the_misfit(lattice: Lattice, kind: str, fit_scale: bool) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_gradient_through_the_object_equation(lattice: Lattice, contrast: np.ndarray, kind: str) -> None:
+def test_gradient_through_the_object_equation(lattice: ScatteringOperators, contrast: np.ndarray, kind: str) -> None:
     """Central difference of F_D / 2 along a change of contrast, with the sources solved anew."""
     edges, term = len(lattice.edge_index), data_term(lattice, kind, True)
     E0, b0 = 1e2 * random(3, edges), 1e-7 * (random(3, 2, *lattice.voxels) + 3)
@@ -158,7 +165,7 @@ def test_gradient_through_the_object_equation(lattice: Lattice, contrast: np.nda
     assert slope_adjoint == pytest.approx(slope, rel=1e-5)
 
 
-def test_total_variation_factor(lattice: Lattice, contrast: np.ndarray) -> None:
+def test_total_variation_factor(lattice: ScatteringOperators, contrast: np.ndarray) -> None:
     """Central difference of F_R / 2; F_R is 1 where it is set up, and nothing counts across the rim of the body."""
     penalty = TotalVariation(lattice).at(contrast, 1.5)
     x, t = random(len(contrast)), 1e-4

@@ -16,11 +16,11 @@ from emdose.solvers.yee_engine import (
     Cpml,
     CurrentSource,
     Dft,
+    DftRegion,
     Engine,
     Gaussian,
     IncidentWave,
     Lumped,
-    Region,
     VoltagePort,
     YeeProblem,
     materials_from_voxels,
@@ -65,7 +65,9 @@ def everything(graded: bool, boundaries: tuple[str, ...], wave: bool = False, wi
         ],
         wave=IncidentWave((9, 9, 9), (23, 22, 27), (1, 0.3, 0.2), (-0.3, 1, 0), pulse) if wave else None,
         face_factors=thin.faces,
-        dft=Dft([1e8, 2e8], [Region("inside", (2, 3, 4), (30, 29, 31)), Region("E", (0, 0, 0), (9, 9, 9), "E")], 4),
+        dft=Dft(
+            [1e8, 2e8], [DftRegion("inside", (2, 3, 4), (30, 29, 31)), DftRegion("E", (0, 0, 0), (9, 9, 9), "E")], 4
+        ),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from emdose.compute import backend
 from emdose.constants import C_0
 from emdose.models.grids.rectilinear import RectilinearGrid
-from emdose.solvers.yee_engine import Cpml, Dft, Engine, Gaussian, IncidentWave, Region, YeeProblem, vacuum
+from emdose.solvers.yee_engine import Cpml, Dft, DftRegion, Engine, Gaussian, IncidentWave, YeeProblem, vacuum
 
 CPU = backend.get("cpu")
 
@@ -18,7 +18,7 @@ def wave_run(direction: tuple[float, ...], polarisation: tuple[float, ...], spac
     shape = (40, 38, 42)
     grid = RectilinearGrid(*(np.arange(n + 1) * d for n, d in zip(shape, spacing, strict=True)))
     wave = IncidentWave((12, 12, 12), (28, 26, 30), direction, polarisation, Gaussian(500e6), 2.0)
-    inside = Region("inside", (14, 14, 14), (27, 25, 29))
+    inside = DftRegion("inside", (14, 14, 14), (27, 25, 29))
     problem = YeeProblem(grid, vacuum(grid), wave=wave, cpml=Cpml(8), dft=Dft([200e6, 400e6], [inside], 4))
     engine = Engine(problem, CPU, "float64")
     leak, peak = 0.0, 0.0

@@ -29,7 +29,7 @@ from emdose.compute.backend import Backend
 from emdose.constants import C_0, EPS_0
 from emdose.ept.inversion.data import DataTerm
 from emdose.ept.inversion.newton import State, minimise
-from emdose.ept.inversion.operators import Lattice, at_centres
+from emdose.ept.inversion.operators import ScatteringOperators, at_centres
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
@@ -226,7 +226,7 @@ class Csi:
         misfit = _GRID_MISFIT * abs(guess + 1) * (b1.angular_frequency / C_0 * b1.grid.spacing_m[0]) ** 2
         misfit = misfit if self.misfit is None else self.misfit
         report(Setup())
-        lattice = Lattice(b1.grid, body, b1.frequency_Hz, be, self.dtype)
+        lattice = ScatteringOperators(b1.grid, body, b1.frequency_Hz, be, self.dtype)
         basis, transmit, listen = _excitations(transmit, listen, kind)
         E, b = _incident(coil, b1, lattice, basis)
         term, expected = _data_term(b1, kind, transmit, listen, lattice, self.fit_scale)
@@ -267,7 +267,7 @@ class Csi:
         )
 
     def _as_map(
-        self, b1: B1Map, body: np.ndarray, lattice: Lattice, state: State, settings: dict[str, object]
+        self, b1: B1Map, body: np.ndarray, lattice: ScatteringOperators, state: State, settings: dict[str, object]
     ) -> PropertyMap:
         be, omega = lattice.be, b1.angular_frequency
         conductivity, permittivity = (np.full(b1.grid.shape, np.nan) for _ in range(2))
@@ -385,7 +385,7 @@ def _excitations(transmit: np.ndarray, listen: np.ndarray, kind: str) -> tuple[n
 
 
 def _incident(
-    coil: Coil | PlaneWave | IncidentField, b1: B1Map, lattice: Lattice, basis: np.ndarray
+    coil: Coil | PlaneWave | IncidentField, b1: B1Map, lattice: ScatteringOperators, basis: np.ndarray
 ) -> tuple[Any, Any]:
     """E on the edges (excitation, n) and (Bx +- j By) / 2 at the centres (excitation, 2, voxels)."""
     be = lattice.be
@@ -399,7 +399,7 @@ def _incident(
 
 
 def _data_term(
-    b1: B1Map, kind: str, transmit: np.ndarray, listen: np.ndarray, lattice: Lattice, fit_scale: bool
+    b1: B1Map, kind: str, transmit: np.ndarray, listen: np.ndarray, lattice: ScatteringOperators, fit_scale: bool
 ) -> tuple[DataTerm, float]:
     """The data term on the box, and the relative residual that the known noise leaves."""
     assert b1.mask is not None

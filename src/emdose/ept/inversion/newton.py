@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emdose.ept.inversion.data import DataTerm
-from emdose.ept.inversion.operators import Lattice, gradient, gradient_adjoint
+from emdose.ept.inversion.operators import ScatteringOperators, gradient, gradient_adjoint
 from emdose.solvers.running import Iteration, ProgressCallback
 
 MEMORY = 6
@@ -82,7 +82,7 @@ class ContrastStep(Iteration):
 
 
 def minimise(
-    lattice: Lattice,
+    lattice: ScatteringOperators,
     term: DataTerm,
     E_incident: Any,
     b_incident: Any,
@@ -100,7 +100,7 @@ def minimise(
 
     Parameters
     ----------
-    lattice, term : Lattice, DataTerm
+    lattice, term : ScatteringOperators, DataTerm
         Operators and data.
     E_incident, b_incident : array
         Incident fields on the edges (excitation, n) [V/m] and at the voxel centres (excitation, 2, voxels) [T].
@@ -190,7 +190,7 @@ def minimise(
     return state, history, stopped
 
 
-def data_gradient(lattice: Lattice, term: DataTerm, state: State, tolerance: float = 3e-3) -> Any:
+def data_gradient(lattice: ScatteringOperators, term: DataTerm, state: State, tolerance: float = 3e-3) -> Any:
     """Gradient of F_D / 2 with respect to the contrast of the voxels, the sources following the object equation."""
     chi = lattice.on_edges(state.contrast).astype(lattice.dtype)
     back = lattice.solve_adjoint(chi, lattice.magnetic_adjoint(term.gradient(state.b)), tolerance)
@@ -207,11 +207,11 @@ class TotalVariation:
 
     Parameters
     ----------
-    lattice : Lattice
+    lattice : ScatteringOperators
         The body.
     """
 
-    def __init__(self, lattice: Lattice) -> None:
+    def __init__(self, lattice: ScatteringOperators) -> None:
         self.lattice = lattice
         xp = lattice.be.xp
         inside = lattice.body.astype(float)
@@ -253,7 +253,9 @@ class _Penalty:
         return float(part.ravel()[v.lattice.body_index].mean())
 
 
-def _curvature(lattice: Lattice, term: DataTerm, state: State, pairs: list[tuple[Any, Any]]) -> Callable[[Any], Any]:
+def _curvature(
+    lattice: ScatteringOperators, term: DataTerm, state: State, pairs: list[tuple[Any, Any]]
+) -> Callable[[Any], Any]:
     """The structured BFGS matrix of F_D / 2, as a function."""
 
     def born(x: Any) -> Any:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from emdose.models.grids.grid import Grid, Shape
 
 
-class Lattice:
+class ScatteringOperators:
     """Contrasts, sources and fields of a body on its box of the grid, and the linear maps between them.
 
     Contrasts are vectors over the voxels of the body, sources and fields over the edges that touch it, B over all

@@ -376,7 +376,7 @@ class FdtdProblem:
 
 def _region(name: str, cut: Sequence[slice], fields: str) -> Any:
     low, high = ([int(getattr(s, end)) for s in cut] for end in ("start", "stop"))
-    return yee_engine.Region(name, (low[0], low[1], low[2]), (high[0], high[1], high[2]), fields)
+    return yee_engine.DftRegion(name, (low[0], low[1], low[2]), (high[0], high[1], high[2]), fields)
 
 
 def _real_parts(weights: np.ndarray) -> list[tuple[complex, np.ndarray]]:

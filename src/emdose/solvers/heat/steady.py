@@ -18,7 +18,7 @@ STEADY_TOLERANCE = 1e-7
 """Relative residual at which the conjugate gradients stop."""
 
 
-class _Level:
+class _HeatLevel:
     """One grid of the hierarchy: conductances and sinks of the operator A T = sink T - inflow."""
 
     def __init__(self, be: Any, kernels: Any, g: tuple[Any, ...], sink: Any) -> None:
@@ -37,7 +37,7 @@ class _Level:
         )
         return out
 
-    def coarse(self) -> _Level:
+    def coarse(self) -> _HeatLevel:
         """The grid of pairs of voxels: conductances of four faces over twice the distance, sinks of eight voxels."""
         g = []
         for axis in range(3):
@@ -47,7 +47,7 @@ class _Level:
             faces = _even(self.be.xp, inner)[odd]
             g.append(_framed(self.be.xp, 0.5 * _paired(faces, tuple(a for a in range(3) if a != axis))))
         sink = _framed(self.be.xp, _paired(_even(self.be.xp, self.sink[1:-1]), (0, 1, 2)))
-        return _Level(self.be, self.kernels, tuple(g), sink)
+        return _HeatLevel(self.be, self.kernels, tuple(g), sink)
 
     def restrict(self, r: Any) -> Any:
         return _framed(self.be.xp, _paired(_even(self.be.xp, r[1:-1]), (0, 1, 2)))
@@ -98,9 +98,9 @@ class Steady:
         be = problem.be
         _require_sinks(problem)
         g, sink = [p.astype(np.float64) for p in problem.g], problem.sink.astype(np.float64)
-        self.fine = _Level(be, be.kernels.load(__package__, "bioheat", "double"), tuple(g), sink)
+        self.fine = _HeatLevel(be, be.kernels.load(__package__, "bioheat", "double"), tuple(g), sink)
         single = be.kernels.load(__package__, "bioheat", "float")
-        level = _Level(be, single, tuple(p.astype(np.float32) for p in problem.g), problem.sink.astype(np.float32))
+        level = _HeatLevel(be, single, tuple(p.astype(np.float32) for p in problem.g), problem.sink.astype(np.float32))
         self.levels = [level]
         while max(level.shape) > 6 and len(self.levels) < 12:
             level = level.coarse()

@@ -2,7 +2,7 @@
 
 A :class:`YeeProblem` says what exists on the lattice, an :class:`Engine` steps it::
 
-    problem = YeeProblem(grid, materials, ports=[VoltagePort(...)], dft=Dft(frequencies_Hz, [Region(...)], every=32))
+    problem = YeeProblem(grid, materials, ports=[VoltagePort(...)], dft=Dft(frequencies_Hz, [DftRegion(...)], every=32))
     engine = Engine(problem, backend.get("auto"))
     engine.advance(1000)
     engine.records["port"].voltage, engine.phasors("region").E
@@ -14,21 +14,22 @@ from emdose.solvers.yee_engine.materials import PEC, EdgeMaterials, materials_fr
 from emdose.solvers.yee_engine.problem import (
     CurrentSource,
     Dft,
+    DftRegion,
     FaceFactors,
     IncidentWave,
     Lumped,
-    Region,
     VoltagePort,
     YeeProblem,
 )
+from emdose.solvers.yee_engine.signals import Gaussian, ModulatedGaussian, RampedSine, Sampled, SourceSignal
 from emdose.solvers.yee_engine.thin_wires import thin_wire
-from emdose.solvers.yee_engine.waveforms import Gaussian, ModulatedGaussian, RampedSine, Sampled, Waveform
 
 __all__ = [
     "PEC",
     "Cpml",
     "CurrentSource",
     "Dft",
+    "DftRegion",
     "EdgeMaterials",
     "Engine",
     "FaceFactors",
@@ -39,10 +40,9 @@ __all__ = [
     "Phasors",
     "RampedSine",
     "Record",
-    "Region",
     "Sampled",
+    "SourceSignal",
     "VoltagePort",
-    "Waveform",
     "YeeProblem",
     "materials_from_edges",
     "materials_from_voxels",

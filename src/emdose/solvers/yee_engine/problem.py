@@ -17,7 +17,7 @@ from emdose.errors import InputError
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_engine.cpml_profile import Cpml
 from emdose.solvers.yee_engine.materials import PEC, EdgeMaterials
-from emdose.solvers.yee_engine.waveforms import Waveform
+from emdose.solvers.yee_engine.signals import SourceSignal
 
 WALLS = ("cpml", "pec", "pmc")
 FACES = ("x-", "x+", "y-", "y+", "z-", "z+")
@@ -35,14 +35,14 @@ class CurrentSource:
         Edges (c, i, j, k).
     weights_A : (m,) float ndarray
         Current along +c of each edge at waveform value 1 [A].
-    waveform : Waveform
+    waveform : SourceSignal
         Sampled at (n + 1/2) dt.
     """
 
     name: str
     edges: np.ndarray
     weights_A: np.ndarray
-    waveform: Waveform
+    waveform: SourceSignal
 
     def __post_init__(self) -> None:
         _edges(self)
@@ -64,7 +64,7 @@ class VoltagePort:
         Edges of the path.
     resistance_ohm : float
         Internal resistance [ohm], > 0.
-    waveform : Waveform or None
+    waveform : SourceSignal or None
         Source voltage at (n + 1/2) dt in units of ``amplitude_V``; None for a port that only listens.
     signs : (m,) ndarray, optional
         +1 or -1 per edge; all +1 if left out.
@@ -75,7 +75,7 @@ class VoltagePort:
     name: str
     edges: np.ndarray
     resistance_ohm: float
-    waveform: Waveform | None = None
+    waveform: SourceSignal | None = None
     signs: np.ndarray | None = None
     amplitude_V: float = 1.0
 
@@ -144,7 +144,7 @@ class IncidentWave:
         Where the wave goes.
     polarisation : (3,) float
         Direction of E, perpendicular to it.
-    waveform : Waveform
+    waveform : SourceSignal
         E at the corner that the wave meets first, at times t.
     amplitude_V_m : float
         E at waveform value 1 [V/m].
@@ -154,7 +154,7 @@ class IncidentWave:
     high: tuple[int, int, int]
     direction: tuple[float, float, float]
     polarisation: tuple[float, float, float]
-    waveform: Waveform
+    waveform: SourceSignal
     amplitude_V_m: float = 1.0
 
     def __post_init__(self) -> None:
@@ -197,7 +197,7 @@ class FaceFactors:
 
 
 @dataclass(frozen=True)
-class Region:
+class DftRegion:
     """A box of Yee entries whose E and B are to be transformed.
 
     Parameters
@@ -230,14 +230,14 @@ class Dft:
     ----------
     frequencies_Hz : (f,) sequence of float
         Frequencies [Hz].
-    regions : sequence of Region
+    regions : sequence of DftRegion
         Where.
     every : int
         Steps between samples.
     """
 
     frequencies_Hz: Sequence[float]
-    regions: Sequence[Region]
+    regions: Sequence[DftRegion]
     every: int = 1
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from emdose.solvers.yee_engine.cpml import Shell
 from emdose.solvers.yee_engine.edge_lists import Branches, Faces, Groups, Terms
 from emdose.solvers.yee_engine.lattice import Lattice
-from emdose.solvers.yee_engine.problem import Region, YeeProblem
+from emdose.solvers.yee_engine.problem import DftRegion, YeeProblem
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -151,7 +151,7 @@ class Tables:
         }
 
 
-def _places(problem: YeeProblem) -> tuple[list[tuple[Region, int, int]], int]:
+def _places(problem: YeeProblem) -> tuple[list[tuple[DftRegion, int, int]], int]:
     """Offsets of the sums of every region, for E and for B (-1 where there is none), and the size of all."""
     out, size = [], 0
     if problem.dft is not None:

@@ -31,8 +31,8 @@ LATTICE_RADIUS = math.exp(-0.5772156649015329) / math.sqrt(8)
 
 
 @dataclass(frozen=True, eq=False)
-class ThinWire:
-    """What a thin wire changes.
+class ThinWireFactors:
+    """What a thin wire changes in the medium beside it.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ class ThinWire:
     faces: FaceFactors
 
 
-def thin_wire(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray | float) -> ThinWire:
+def thin_wire(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray | float) -> ThinWireFactors:
     """Edge and face factors of wires.
 
     Parameters
@@ -93,4 +93,4 @@ def thin_wire(grid: RectilinearGrid, edges: np.ndarray, radius_m: np.ndarray | f
                         permittivity[(a, *leaving)] = m
     names = np.array(list(permittivity), np.int64).reshape(-1, 4)
     faces = FaceFactors(np.array(list(permeability), np.int64).reshape(-1, 4), np.array(list(permeability.values())))
-    return ThinWire(names, np.array(list(permittivity.values())), faces)
+    return ThinWireFactors(names, np.array(list(permittivity.values())), faces)

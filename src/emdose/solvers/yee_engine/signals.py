@@ -11,7 +11,7 @@ import numpy as np
 from emdose.errors import InputError
 
 
-class Waveform(Protocol):
+class SourceSignal(Protocol):
     """A function of time."""
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
