@@ -226,8 +226,9 @@ def window(kernels: Recorder, real: type) -> Result:
     kernels.launch("complex_noise", n, 1, 0.5, magnitude, phase, u, np.array([0.3]), mask, *noise)
     fields = [rng.normal(size=n).astype(real) for _ in range(4)]
     gains, out = rng.uniform(0, 1, (9, n)).astype(real), np.empty((5, n))
-    kernels.launch("quotient", n, mask, *fields, -0.5, 2.0, *out[:2])
-    kernels.launch("spread", n, mask, *fields, gains, -0.5, 2.0, *out[2:])
+    of = {"use": mask, **dict(zip(("lr", "li", "cr", "ci"), fields, strict=True)), "to_re": -0.5, "to_im": 2.0}
+    kernels.launch("quotient", n, of, *out[:2])
+    kernels.launch("spread", n, of, gains, *out[2:])
     return {**found, "b": b, "noise": noise, "out": out}
 
 
@@ -252,27 +253,32 @@ def local_fit(kernels: Recorder, real: type) -> Result:
         offsets = np.ascontiguousarray(np.argwhere(np.ones([2 * n + 1 for n in r])) - np.array(r), np.int32)
         scaled = (offsets / np.array(r))[:, None]
         powers = np.concatenate([np.prod(scaled ** e[None], axis=2) for e in (moments, basis)], axis=1)
-        head = (n2, degree, channels, 2, noises, keep, 1e-3, 25.0)
+        fit = {
+            "size": n2,
+            "degree": degree,
+            "channels": channels,
+            "functionals": 2,
+            "noises": noises,
+            "keep": keep,
+            "pivot": 1e-3,
+            "minimum": 25.0,
+            "targets": rows,
+        }
         sizes = (channels * 2, max(noises, 1) * 3, channels * (channels + 1) // 2, 1, 2 * len(basis))
         name = "2" if degree == 2 else "4"
         out = [np.zeros((n, total), real) for n in sizes]
-        reference = rng.uniform(1, 2, shape).astype(real)
+        near = {
+            "offsets": len(offsets),
+            "contrast": 0.5,
+            "offset": offsets,
+            "region": region,
+            "powers": powers,
+            "reference": rng.uniform(1, 2, shape).astype(real),
+            "data": data,
+            "noise": noise,
+        }
         extents = (n0, n1, -(-n2 // 16))
-        kernels.launch(
-            f"gather{name}",
-            extents,
-            *head,
-            len(offsets),
-            0.5,
-            offsets,
-            powers,
-            rows,
-            region,
-            reference,
-            data,
-            noise,
-            *out,
-        )
+        kernels.launch(f"gather{name}", extents, fit, near, *out)
         found |= {f"gather {degree} {n}": a for n, a in enumerate(out)}
         # Moment maps of the mask itself, so that the normal matrix is one.
         mask = (region != 0).astype(real)
@@ -286,24 +292,18 @@ def local_fit(kernels: Recorder, real: type) -> Result:
             np.stack([data[i] * data[j] * mask for i in range(channels) for j in range(i, channels)]), 0, taps
         )
         out = [np.zeros((n, total + 9), real) for n in sizes]
-        kernels.launch(
-            f"fit{name}",
-            extents,
-            *head,
-            r[2],
-            9,
-            n2,
-            n1 * n2,
-            total + 9,
-            taps[2],
-            rows,
-            (region > 0).astype(np.uint8),
-            maps[0].astype(real),
-            maps[1].astype(real),
-            square.astype(real),
-            maps[2].astype(real),
-            *out,
-        )
+        images = {
+            "r": r[2],
+            "place": 9,
+            "row": n2,
+            "sheet": n1 * n2,
+            "total": total + 9,
+            "z": taps[2],
+            "use": (region > 0).astype(np.uint8),
+            "square": square.astype(real),
+            **{n: a.astype(real) for n, a in zip(("mask", "data", "noise"), maps, strict=True)},
+        }
+        kernels.launch(f"fit{name}", extents, fit, images, *out)
         found |= {f"fit {degree} {n}": a for n, a in enumerate(out)}
     return found
 

@@ -476,6 +476,7 @@ static emu_index blockDim, gridDim;
 static inline float rsqrtf(float x) { return 1.0f / sqrtf(x); }
 static inline double rsqrt(double x) { return 1.0 / sqrt(x); }
 static inline float __int_as_float(int v) { float f; __builtin_memcpy(&f, &v, 4); return f; }
+template <class T> static inline T __ldg(const T *p) { return *p; }
 #define __CUDACC__ 1
 #define __global__
 #define __grid_constant__

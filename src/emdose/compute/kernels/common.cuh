@@ -25,6 +25,8 @@ typedef struct { real re, im; } creal;
 /* A GPU inlines and unrolls everything; where that takes too many registers: */
 #  define FN_APART static __device__ __noinline__
 #  define ROLLED _Pragma("unroll 1")
+/* What no thread writes; of a parameter of its own that is const and RESTRICT a compiler sees so, of a struct's not always. */
+#  define LOAD(address) __ldg(address)
 #  ifndef NAN
 #    define NAN __int_as_float(0x7fc00000)
 #  endif
@@ -63,6 +65,7 @@ typedef struct { real re, im; } creal;
 #  define RESTRICT restrict
 #  define CONSTANT(name) const name
 #  define ROLLED
+#  define LOAD(address) (*(address))
 EXPORT int emdose_threads = 1; /* set by the loader before every call */
 #  if defined(_OPENMP)
 #    define WALK(schedule) _Pragma(schedule)

@@ -328,19 +328,12 @@ def complex_maps(be: Backend, fit: LocalFit, use: Any, to: tuple[float, float], 
     names = ["permittivity", "conductivity", *(["u_permittivity", "u_conductivity", "covariance"] if noisy else [])]
     found = {name: xp.empty(shape) for name in names}
     value = xp.ascontiguousarray(fit.value)
-    fields = (use.astype(xp.uint8), value[0, 1], value[1, 1], value[0, 0], value[1, 0])
-    module.launch("quotient", use.size, *fields, *to, found["permittivity"], found["conductivity"])
+    parts = {"lr": value[0, 1], "li": value[1, 1], "cr": value[0, 0], "ci": value[1, 0]}
+    of = {"use": use.astype(xp.uint8), **parts, "to_re": to[0], "to_im": to[1]}
+    module.launch("quotient", use.size, of, found["permittivity"], found["conductivity"])
     if noisy:
-        module.launch(
-            "spread",
-            use.size,
-            *fields,
-            xp.ascontiguousarray(fit.gain),
-            *to,
-            found["u_permittivity"],
-            found["u_conductivity"],
-            found["covariance"],
-        )
+        spread = (found["u_permittivity"], found["u_conductivity"], found["covariance"])
+        module.launch("spread", use.size, of, xp.ascontiguousarray(fit.gain), *spread)
     return found
 
 

@@ -113,12 +113,21 @@ def masked_fit(
     number, solution = be.xp.zeros(shape), be.xp.zeros((count * basis if keep else 1, *(shape if keep else (1, 1, 1))))
     targets = be.asarray(functionals(monomials(kernel.degree), kernel.radius, kernel.spacing_m)[list(rows)])
     minimum = float(min(2 * basis, len(kernel.offsets)))
-    head = (kernel.degree, channels, count, noises, int(keep), PIVOT, minimum)
+    fit = {
+        "degree": kernel.degree,
+        "channels": channels,
+        "functionals": count,
+        "noises": noises,
+        "keep": int(keep),
+        "pivot": PIVOT,
+        "minimum": minimum,
+        "targets": targets,
+    }
     results = (value, gain, residual, number, solution)
     if kernel.shape == "cuboid" and contrast == 0:
-        _by_moments(be, kernel, head, targets, images, regions, wanted, noise, results)
+        _by_moments(be, kernel, fit, images, regions, wanted, noise, results)
     else:
-        _by_neighbours(be, kernel, head, targets, images, regions, wanted, noise, reference, contrast, results)
+        _by_neighbours(be, kernel, fit, images, regions, wanted, noise, reference, contrast, results)
     return LocalFit(
         value.reshape(channels, count, *shape),
         gain.reshape(max(noises, 1), -1, *shape),
@@ -132,8 +141,7 @@ def masked_fit(
 def _by_moments(
     be: Backend,
     kernel: SavitzkyGolay,
-    head: tuple[Any, ...],
-    targets: Any,
+    fit: dict[str, Any],
     images: Any,
     regions: np.ndarray,
     wanted: np.ndarray,
@@ -142,7 +150,7 @@ def _by_moments(
 ) -> None:
     from scipy.ndimage import find_objects
 
-    degree, r, noises = kernel.degree, kernel.radius, head[3]
+    degree, r, noises = kernel.degree, kernel.radius, fit["noises"]
     taps = [(np.arange(-n, n + 1) / n)[None] ** np.arange(2 * degree + 1)[:, None] for n in r]
     module = be.kernels.load(__package__, "local_fit", real="double")
     _, ny, nz = regions.shape
@@ -182,20 +190,13 @@ def _by_moments(
                 _filter(be, data[j] * data[k], inner, 0, taps, maps["square"][i : i + 1])
             for i in range(noises):
                 _filter(be, noise[i][at] * m, inner, 2 * degree, taps, maps["noise"][i * many : (i + 1) * many])
+            place = ((start[0] + low) * ny + start[1]) * nz + start[2]
+            where = {"r": r[2], "place": place, "row": nz, "sheet": ny * nz, "total": regions.size}
             module.launch(
                 "fit2" if degree == 2 else "fit4",
                 (*shape[:2], strips(be, plane[1], STRIP)),
-                plane[1],
-                *head,
-                r[2],
-                ((start[0] + low) * ny + start[1]) * nz + start[2],
-                nz,
-                ny * nz,
-                regions.size,
-                be.asarray(taps[2]),
-                targets,
-                be.xp.ascontiguousarray(todo[low:high]),
-                *maps.values(),
+                {**fit, "size": plane[1]},
+                {**where, "z": be.asarray(taps[2]), "use": be.xp.ascontiguousarray(todo[low:high]), **maps},
                 *results,
             )
 
@@ -227,8 +228,7 @@ def _filter(be: Backend, image: Any, inner: slice, degree: int, taps: list[np.nd
 def _by_neighbours(
     be: Backend,
     kernel: SavitzkyGolay,
-    head: tuple[Any, ...],
-    targets: Any,
+    fit: dict[str, Any],
     images: Any,
     regions: np.ndarray,
     wanted: np.ndarray,
@@ -246,19 +246,15 @@ def _by_neighbours(
     marked = np.where(wanted, regions, -regions).astype(np.int32)
     module = be.kernels.load(__package__, "local_fit", real="double")
     nx, ny, nz = regions.shape
-    module.launch(
-        "gather2" if degree == 2 else "gather4",
-        (nx, ny, strips(be, nz, STRIP)),
-        nz,
-        *head,
-        len(powers),
-        float(contrast),
-        be.asarray(kernel.offsets.astype(np.int32)),
-        be.asarray(powers),
-        targets,
-        be.asarray(marked),
-        be.xp.zeros(1) if reference is None else reference,
-        be.xp.ascontiguousarray(images),
-        be.xp.zeros(1) if noise is None else be.xp.ascontiguousarray(noise),
-        *results,
-    )
+    near = {
+        "offsets": len(powers),
+        "contrast": float(contrast),
+        "offset": be.asarray(kernel.offsets.astype(np.int32)),
+        "region": be.asarray(marked),
+        "powers": be.asarray(powers),
+        "reference": be.xp.zeros(1) if reference is None else reference,
+        "data": be.xp.ascontiguousarray(images),
+        "noise": be.xp.zeros(1) if noise is None else be.xp.ascontiguousarray(noise),
+    }
+    name = "gather2" if degree == 2 else "gather4"
+    module.launch(name, (nx, ny, strips(be, nz, STRIP)), {**fit, "size": nz}, near, *results)

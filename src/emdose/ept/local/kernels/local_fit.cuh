@@ -12,18 +12,32 @@
 #define REACH 64 /* largest half-width of a window */
 #define EACH for (int q = 0; q < STRIP; q++)
 
-/* What to fit and where to put it; the arrays are described in local_fit.py. */
+/* What to fit, from what and where to put it; the arrays are described in local_fit.py. size: voxels of a row. */
 typedef struct {
-    int degree, channels, functionals, noises, keep;
+    int size, degree, channels, functionals, noises, keep;
     double pivot, minimum;
+    const double *RESTRICT targets;
 } Fit;
+typedef struct {
+    int r;
+    i64 place, row, sheet, total;
+    const double *RESTRICT z;
+    const u8 *RESTRICT use;
+    const double *RESTRICT mask, *RESTRICT data, *RESTRICT square, *RESTRICT noise;
+} Maps;
+typedef struct {
+    int offsets;
+    double contrast;
+    const int *RESTRICT offset, *RESTRICT region;
+    const double *RESTRICT powers, *RESTRICT reference, *RESTRICT data, *RESTRICT noise;
+} Neighbours;
+typedef struct { double *RESTRICT value, *RESTRICT gain, *RESTRICT residual, *RESTRICT count, *RESTRICT solution; } Results;
 
-FN Fit settings(int degree, int channels, int functionals, int noises, int keep, double pivot, double minimum)
+FN Results results_of(double *RESTRICT value, double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count,
+                      double *RESTRICT solution)
 {
-    Fit p;
-    p.degree = degree, p.channels = channels, p.functionals = functionals, p.noises = noises, p.keep = keep;
-    p.pivot = pivot, p.minimum = minimum;
-    return p;
+    const Results to = {value, gain, residual, count, solution};
+    return to;
 }
 
 #define NAME(x) x##_2
@@ -39,38 +53,15 @@ FN Fit settings(int degree, int channels, int functionals, int noises, int keep,
 #define NM 165
 #include "local_fit_body.cuh"
 
-KERNEL3(fit2,
-        fit_strip_2(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size, r,
-        place, row, sheet, total, x, targets, use, mask, data, square, noise, value, gain, residual,
-        count, solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
-        double minimum, int r, i64 place, i64 row, i64 sheet, i64 total,
-        const double *RESTRICT x, const double *RESTRICT targets, const u8 *RESTRICT use, const double *RESTRICT mask,
-        const double *RESTRICT data, const double *RESTRICT square, const double *RESTRICT noise, double *RESTRICT value,
-        double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count, double *RESTRICT solution)
-
-KERNEL3(fit4,
-        fit_strip_4(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size, r,
-        place, row, sheet, total, x, targets, use, mask, data, square, noise, value, gain, residual,
-        count, solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
-        double minimum, int r, i64 place, i64 row, i64 sheet, i64 total,
-        const double *RESTRICT x, const double *RESTRICT targets, const u8 *RESTRICT use, const double *RESTRICT mask,
-        const double *RESTRICT data, const double *RESTRICT square, const double *RESTRICT noise, double *RESTRICT value,
-        double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count, double *RESTRICT solution)
-
-KERNEL3(gather2,
-        gather_strip_2(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size,
-        offsets, contrast, offset, powers, targets, region, reference, data, noise, value, gain, residual, count,
-        solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
-        double minimum, int offsets, double contrast, const int *RESTRICT offset, const double *RESTRICT powers,
-        const double *RESTRICT targets, const int *RESTRICT region, const double *RESTRICT reference,
-        const double *RESTRICT data, const double *RESTRICT noise, double *RESTRICT value, double *RESTRICT gain,
-        double *RESTRICT residual, double *RESTRICT count, double *RESTRICT solution)
-
-KERNEL3(gather4,
-        gather_strip_4(settings(degree, channels, functionals, noises, keep, pivot, minimum), i, j, k, n0, n1, size,
-        offsets, contrast, offset, powers, targets, region, reference, data, noise, value, gain, residual, count,
-        solution), int size, int degree, int channels, int functionals, int noises, int keep, double pivot,
-        double minimum, int offsets, double contrast, const int *RESTRICT offset, const double *RESTRICT powers,
-        const double *RESTRICT targets, const int *RESTRICT region, const double *RESTRICT reference,
-        const double *RESTRICT data, const double *RESTRICT noise, double *RESTRICT value, double *RESTRICT gain,
-        double *RESTRICT residual, double *RESTRICT count, double *RESTRICT solution)
+KERNEL3(fit2, fit_strip_2(fit, i, j, k, n0, n1, maps, results_of(value, gain, residual, count, solution)), Fit fit,
+        Maps maps, double *RESTRICT value, double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count,
+        double *RESTRICT solution)
+KERNEL3(fit4, fit_strip_4(fit, i, j, k, n0, n1, maps, results_of(value, gain, residual, count, solution)), Fit fit,
+        Maps maps, double *RESTRICT value, double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count,
+        double *RESTRICT solution)
+KERNEL3(gather2, gather_strip_2(fit, i, j, k, n0, n1, near, results_of(value, gain, residual, count, solution)), Fit fit,
+        Neighbours near, double *RESTRICT value, double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count,
+        double *RESTRICT solution)
+KERNEL3(gather4, gather_strip_4(fit, i, j, k, n0, n1, near, results_of(value, gain, residual, count, solution)), Fit fit,
+        Neighbours near, double *RESTRICT value, double *RESTRICT gain, double *RESTRICT residual, double *RESTRICT count,
+        double *RESTRICT solution)

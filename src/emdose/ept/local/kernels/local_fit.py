@@ -19,8 +19,11 @@ results
 from __future__ import annotations
 
 from itertools import combinations_with_replacement
+from types import SimpleNamespace as Struct
 
 import numpy as np
+
+Arrays = tuple[np.ndarray, ...]
 
 
 def _exponents(degree: int) -> np.ndarray:
@@ -34,38 +37,28 @@ def _pairs(degree: int) -> list[tuple[int, int]]:
 
 
 def _solve(
-    degree: int,
-    channels: int,
-    functionals: int,
-    noises: int,
-    keep: int,
-    pivot: float,
-    minimum: float,
-    rows: np.ndarray,
-    moments: tuple[np.ndarray, ...],
-    total: int,
-    place: np.ndarray,
-    results: tuple[np.ndarray, ...],
+    fit: Struct, moments: tuple[np.ndarray, ...], total: int, place: np.ndarray, results: tuple[np.ndarray, ...]
 ) -> None:
     """Moments m (n, moments), b (channel, n, basis), v (noise, n, moments), s (channel pair, n)."""
     m, b, v, s = moments
+    degree, channels, functionals, noises, keep = fit.degree, fit.channels, fit.functionals, fit.noises, fit.keep
     value, gain, residual, count = (array.reshape(-1, total) for array in results[:4])
     solution = results[4].reshape(-1, total) if keep else results[4]
     basis = _exponents(degree)
     index = {tuple(e): i for i, e in enumerate(_exponents(2 * degree).tolist())}
     pair = np.array([[index[tuple(e)] for e in (basis + row).tolist()] for row in basis])
-    rows = rows.reshape(functionals, len(basis))
+    rows = fit.targets.reshape(functionals, len(basis))
     a = m[:, pair]
     diagonal = np.einsum("nii->ni", a)
     scale = np.where(diagonal > 0, 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1)), 0)
     a = a * scale[:, :, None] * scale[:, None, :]
-    bad = m[:, 0] < minimum
+    bad = m[:, 0] < fit.minimum
     lower = np.zeros_like(a)
     for f in range(len(basis)):
         for g in range(f + 1):
             rest = a[:, f, g] - np.einsum("nh,nh->n", lower[:, f, :g], lower[:, g, :g])
             if f == g:
-                low = rest < pivot
+                low = rest < fit.pivot
                 bad |= low
                 lower[:, f, f] = np.sqrt(np.where(low, 1, rest))
             else:
@@ -95,44 +88,22 @@ def _solve(
     count[0, place] = np.where(bad, -m[:, 0], m[:, 0])
 
 
-def fit2(
-    shape: tuple[int, int, int],
-    size: int,
-    degree: int,
-    channels: int,
-    functionals: int,
-    noises: int,
-    keep: int,
-    pivot: float,
-    minimum: float,
-    r: int,
-    place: int,
-    row: int,
-    sheet: int,
-    total: int,
-    z: np.ndarray,
-    rows: np.ndarray,
-    use: np.ndarray,
-    mask: np.ndarray,
-    data: np.ndarray,
-    square: np.ndarray,
-    noise: np.ndarray,
-    *results: np.ndarray,
-) -> None:
+def fit2(shape: tuple[int, int, int], fit: Struct, maps: Struct, *results: np.ndarray) -> None:
     """Fits from filtered moment maps."""
     from scipy.ndimage import correlate1d
 
-    full = (shape[0], shape[1], size)
-    here = np.nonzero(use.reshape(full))
+    degree, channels, noises, r = fit.degree, fit.channels, fit.noises, maps.r
+    full = (shape[0], shape[1], fit.size)
+    here = np.nonzero(maps.use.reshape(full))
     if here[0].size == 0:
         return
-    powers = z.reshape(2 * degree + 1, 2 * r + 1)
+    powers = maps.z.reshape(2 * degree + 1, 2 * r + 1)
 
     def last_pass(image: np.ndarray, taps: np.ndarray) -> np.ndarray:
         return correlate1d(image, taps, axis=2, mode="constant")[here]
 
-    def finish(maps: np.ndarray, degrees: int) -> np.ndarray:
-        images = maps.reshape(len(_pairs(degrees)), *full)
+    def finish(filtered: np.ndarray, degrees: int) -> np.ndarray:
+        images = filtered.reshape(len(_pairs(degrees)), *full)
         return np.stack(
             [
                 last_pass(image, powers[c])
@@ -142,57 +113,38 @@ def fit2(
             axis=1,
         )
 
-    m = finish(mask, 2 * degree)
-    b = np.stack([finish(d, degree) for d in data.reshape(channels, -1)])
-    v = np.stack([finish(d, 2 * degree) for d in noise.reshape(noises, -1)]) if noises else np.zeros((0, 1, 1))
-    s = np.stack([last_pass(d, np.ones(2 * r + 1)) for d in square.reshape(-1, *full)])
-    at = place + here[0] * sheet + here[1] * row + here[2]
-    _solve(degree, channels, functionals, noises, keep, pivot, minimum, rows, (m, b, v, s), total, at, results)
+    m = finish(maps.mask, 2 * degree)
+    b = np.stack([finish(d, degree) for d in maps.data.reshape(channels, -1)])
+    v = np.stack([finish(d, 2 * degree) for d in maps.noise.reshape(noises, -1)]) if noises else np.zeros((0, 1, 1))
+    s = np.stack([last_pass(d, np.ones(2 * r + 1)) for d in maps.square.reshape(-1, *full)])
+    at = maps.place + here[0] * maps.sheet + here[1] * maps.row + here[2]
+    _solve(fit, (m, b, v, s), maps.total, at, results)
 
 
-def gather2(
-    shape: tuple[int, int, int],
-    size: int,
-    degree: int,
-    channels: int,
-    functionals: int,
-    noises: int,
-    keep: int,
-    pivot: float,
-    minimum: float,
-    offsets: int,
-    contrast: float,
-    offset: np.ndarray,
-    powers: np.ndarray,
-    rows: np.ndarray,
-    region: np.ndarray,
-    reference: np.ndarray,
-    data: np.ndarray,
-    noise: np.ndarray,
-    *results: np.ndarray,
-) -> None:
+def gather2(shape: tuple[int, int, int], fit: Struct, near: Struct, *results: np.ndarray) -> None:
     """Fits from neighbours of the same region, weighted by contrast."""
-    full = (shape[0], shape[1], size)
-    area = region.reshape(full)
+    degree, channels, noises = fit.degree, fit.channels, fit.noises
+    full = (shape[0], shape[1], fit.size)
+    area = near.region.reshape(full)
     place = np.nonzero(area > 0)
     here = np.stack(place, axis=1)
     if here.size == 0:
         return
-    images, noisy = data.reshape(channels, *full), noise.reshape(-1, *(full if noises else (1, 1, 1)))
+    images, noisy = near.data.reshape(channels, *full), near.noise.reshape(-1, *(full if noises else (1, 1, 1)))
     n, moments, basis = len(here), len(_exponents(2 * degree)), len(_exponents(degree))
     m, b = np.zeros((n, moments)), np.zeros((channels, n, basis))
     v, s = np.zeros((noises, n, moments)), np.zeros((channels * (channels + 1) // 2, n))
-    for step, phi in zip(offset.reshape(offsets, 3), powers.reshape(offsets, -1), strict=True):
+    for step, phi in zip(near.offset.reshape(-1, 3), near.powers.reshape(near.offsets, -1), strict=True):
         there = here + step
         inside = np.all((there >= 0) & (there < np.array(full)), axis=1)
         far = tuple(np.where(inside[:, None], there, 0).T)
         w = (inside & (np.abs(area[far]) == area[place])).astype(float)
-        if contrast > 0:
-            image = reference.reshape(full)
-            near, other = image[place].astype(float), image[far].astype(float)
+        if near.contrast > 0:
+            image = near.reference.reshape(full)
+            own, other = image[place].astype(float), image[far].astype(float)
             with np.errstate(divide="ignore", invalid="ignore"):
-                apart = (other - near) / (np.minimum(other, near) * contrast)
-                soft = np.where(other == near, 1.0, np.where((near > 0) & (other > 0), np.exp(-(apart**2)), 0.0))
+                apart = (other - own) / (np.minimum(other, own) * near.contrast)
+                soft = np.where(other == own, 1.0, np.where((own > 0) & (other > 0), np.exp(-(apart**2)), 0.0))
             w = w * soft
         m += w[:, None] * phi[:moments]
         taken = [np.where(w > 0, d[far], 0.0) for d in images]
@@ -203,7 +155,7 @@ def gather2(
         for t in range(noises):
             v[t] += (w**2 * np.where(w > 0, noisy[t][far], 0.0))[:, None] * phi[:moments]
     at = np.ravel_multi_index(place, full)
-    _solve(degree, channels, functionals, noises, keep, pivot, minimum, rows, (m, b, v, s), area.size, at, results)
+    _solve(fit, (m, b, v, s), area.size, at, results)
 
 
 fit4, gather4 = fit2, gather2

@@ -53,20 +53,23 @@ KERNEL1(phasor, const double a = mask[i] ? magnitude[i] : 0.0; const double p = 
         double factor, const double *RESTRICT magnitude, const double *RESTRICT phase, const u8 *RESTRICT mask,
         double *RESTRICT re, double *RESTRICT im)
 
-/* (re, im) of Laplacian / value; NaN where not usable */
-FN void quotient_voxel(i64 i, const u8 *RESTRICT use, const double *RESTRICT lr, const double *RESTRICT li,
-                       const double *RESTRICT cr, const double *RESTRICT ci, double to_re, double to_im,
-                       double *RESTRICT re, double *RESTRICT im)
+/* Laplacian lr + j li over value cr + j ci where usable, and the factors of both parts. */
+typedef struct {
+    const u8 *RESTRICT use;
+    const double *RESTRICT lr, *RESTRICT li, *RESTRICT cr, *RESTRICT ci;
+    double to_re, to_im;
+} Quotient;
+
+/* (re, im) of the quotient; NaN where not usable */
+FN void quotient_voxel(i64 i, Quotient v, double *RESTRICT re, double *RESTRICT im)
 {
-    const double d = cr[i] * cr[i] + ci[i] * ci[i];
-    const double scale = use[i] && d > 0 ? 1 / d : nan("");
-    re[i] = to_re * scale * (lr[i] * cr[i] + li[i] * ci[i]);
-    im[i] = to_im * scale * (li[i] * cr[i] - lr[i] * ci[i]);
+    const double d = v.cr[i] * v.cr[i] + v.ci[i] * v.ci[i];
+    const double scale = v.use[i] && d > 0 ? 1 / d : nan("");
+    re[i] = v.to_re * scale * (v.lr[i] * v.cr[i] + v.li[i] * v.ci[i]);
+    im[i] = v.to_im * scale * (v.li[i] * v.cr[i] - v.lr[i] * v.ci[i]);
 }
 
-KERNEL1(quotient, quotient_voxel(i, use, lr, li, cr, ci, to_re, to_im, re, im),
-        const u8 *RESTRICT use, const double *RESTRICT lr, const double *RESTRICT li, const double *RESTRICT cr,
-        const double *RESTRICT ci, double to_re, double to_im, double *RESTRICT re, double *RESTRICT im)
+KERNEL1(quotient, quotient_voxel(i, of, re, im), Quotient of, double *RESTRICT re, double *RESTRICT im)
 
 /* Noise of one voxel of a exp(j p): E|d|^2 and E d^2 */
 FN void noise_voxel(i64 i, int maps, double factor, const double *RESTRICT a, const double *RESTRICT p,
@@ -89,16 +92,15 @@ KERNEL1(complex_noise, noise_voxel(i, maps, factor, magnitude, phase, u_magnitud
         double *RESTRICT power, double *RESTRICT re, double *RESTRICT im)
 
 /* Covariance of (re, im) of q = L/C from filtered noise. k: (9, n) = (power, re, im) x (CC, CL, LL). */
-FN void spread_voxel(i64 i, i64 n, const u8 *RESTRICT use, const double *RESTRICT lr, const double *RESTRICT li,
-                     const double *RESTRICT cr, const double *RESTRICT ci, const double *RESTRICT k, double to_re,
-                     double to_im, double *RESTRICT u_re, double *RESTRICT u_im, double *RESTRICT cov)
+FN void spread_voxel(i64 i, i64 n, Quotient v, const double *RESTRICT k, double *RESTRICT u_re, double *RESTRICT u_im,
+                     double *RESTRICT cov)
 {
-    if (!use[i]) {
+    if (!v.use[i]) {
         u_re[i] = u_im[i] = cov[i] = nan("");
         return;
     }
-    const double c = cr[i], s = ci[i], d = c * c + s * s;
-    const double x = (lr[i] * c + li[i] * s) / d, y = (li[i] * c - lr[i] * s) / d; /* q */
+    const double c = v.cr[i], s = v.ci[i], d = c * c + s * s;
+    const double x = (v.lr[i] * c + v.li[i] * s) / d, y = (v.li[i] * c - v.lr[i] * s) / d; /* q */
     const double x2 = x * x - y * y, y2 = 2 * x * y;                               /* q^2 */
     const double power = (k[2 * n + i] - 2 * x * k[n + i] + (x * x + y * y) * k[i]) / d;
     /* P = (P_LL - 2 q P_CL + q^2 P_CC) / C^2 */
@@ -107,12 +109,10 @@ FN void spread_voxel(i64 i, i64 n, const u8 *RESTRICT use, const double *RESTRIC
     const double cr2 = (c * c - s * s) / (d * d), ci2 = -2 * c * s / (d * d); /* 1 / C^2 */
     const double qr = pr * cr2 - pi * ci2, qi = pr * ci2 + pi * cr2;
     const double vr = 0.5 * (power + qr), vi = 0.5 * (power - qr);
-    u_re[i] = fabs(to_re) * sqrt(vr > 0 ? vr : 0);
-    u_im[i] = fabs(to_im) * sqrt(vi > 0 ? vi : 0);
-    cov[i] = 0.5 * to_re * to_im * qi;
+    u_re[i] = fabs(v.to_re) * sqrt(vr > 0 ? vr : 0);
+    u_im[i] = fabs(v.to_im) * sqrt(vi > 0 ? vi : 0);
+    cov[i] = 0.5 * v.to_re * v.to_im * qi;
 }
 
-KERNEL1(spread, spread_voxel(i, n0, use, lr, li, cr, ci, k, to_re, to_im, u_re, u_im, cov),
-        const u8 *RESTRICT use, const double *RESTRICT lr, const double *RESTRICT li, const double *RESTRICT cr,
-        const double *RESTRICT ci, const double *RESTRICT k, double to_re, double to_im, double *RESTRICT u_re,
+KERNEL1(spread, spread_voxel(i, n0, of, k, u_re, u_im, cov), Quotient of, const double *RESTRICT k, double *RESTRICT u_re,
         double *RESTRICT u_im, double *RESTRICT cov)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace as Struct
+
 import numpy as np
 
 STRIP = 64
@@ -45,22 +47,11 @@ def phasor(
     im.reshape(-1)[:] = a * np.sin(p)
 
 
-def quotient(
-    shape: tuple[int],
-    use: np.ndarray,
-    lr: np.ndarray,
-    li: np.ndarray,
-    cr: np.ndarray,
-    ci: np.ndarray,
-    to_re: float,
-    to_im: float,
-    re: np.ndarray,
-    im: np.ndarray,
-) -> None:
+def quotient(shape: tuple[int], of: Struct, re: np.ndarray, im: np.ndarray) -> None:
     """Real and imaginary part of L / C, each with its factor; NaN where not in use."""
-    q = (lr + 1j * li) / (cr + 1j * ci)
-    q = np.where((use != 0) & np.isfinite(q), q, np.nan + 1j * np.nan)
-    re[...], im[...] = to_re * q.real, to_im * q.imag
+    q = (of.lr + 1j * of.li) / (of.cr + 1j * of.ci)
+    q = np.where((of.use != 0) & np.isfinite(q), q, np.nan + 1j * np.nan)
+    re[...], im[...] = of.to_re * q.real, of.to_im * q.imag
 
 
 def complex_noise(
@@ -86,32 +77,19 @@ def complex_noise(
     re.reshape(-1)[:], im.reshape(-1)[:] = pseudo.real, pseudo.imag
 
 
-def spread(
-    shape: tuple[int],
-    use: np.ndarray,
-    lr: np.ndarray,
-    li: np.ndarray,
-    cr: np.ndarray,
-    ci: np.ndarray,
-    k: np.ndarray,
-    to_re: float,
-    to_im: float,
-    u_re: np.ndarray,
-    u_im: np.ndarray,
-    cov: np.ndarray,
-) -> None:
+def spread(shape: tuple[int], of: Struct, k: np.ndarray, u_re: np.ndarray, u_im: np.ndarray, cov: np.ndarray) -> None:
     """Standard uncertainties and covariance of the real and imaginary part of q = L / C."""
-    n = lr.size
+    n = of.lr.size
     m = k.reshape(3, 3, n)
-    value, lap = (cr + 1j * ci).ravel(), (lr + 1j * li).ravel()
+    value, lap = (of.cr + 1j * of.ci).ravel(), (of.lr + 1j * of.li).ravel()
     q = lap / value
     power = (m[0, 2] - 2 * q.real * m[0, 1] + np.abs(q) ** 2 * m[0, 0]) / np.abs(value) ** 2
     p = m[1] + 1j * m[2]
     pseudo = (p[2] - 2 * q * p[1] + q**2 * p[0]) / value**2
-    ok = use.ravel() != 0
+    ok = of.use.ravel() != 0
     for out, one in (
-        (u_re, abs(to_re) * np.sqrt(np.maximum(0.5 * (power + pseudo.real), 0))),
-        (u_im, abs(to_im) * np.sqrt(np.maximum(0.5 * (power - pseudo.real), 0))),
-        (cov, 0.5 * to_re * to_im * pseudo.imag),
+        (u_re, abs(of.to_re) * np.sqrt(np.maximum(0.5 * (power + pseudo.real), 0))),
+        (u_im, abs(of.to_im) * np.sqrt(np.maximum(0.5 * (power - pseudo.real), 0))),
+        (cov, 0.5 * of.to_re * of.to_im * pseudo.imag),
     ):
         out.reshape(-1)[:] = np.where(ok, one, np.nan)
