@@ -24,7 +24,7 @@ class OnDevice:
         if isinstance(shape, tuple) and kernel in ("contract", "fit2", "fit4", "gather2", "gather4"):
             shape = (*shape[:2], args[0] if kernel == "contract" else args[0]["size"])  # no strips on a GPU
         if self.module.name == "bioheat" and kernel != "stencil":
-            shape *= args[0] if kernel in ("pivots", "first_sweep", "second_sweep") else 16  # lines instead of tiles
+            shape *= args[0].get("lanes", 16)  # lines instead of tiles
         moved = [self._moved(a) for a in args]
         self.module.launch(kernel, shape, *moved)
         for p, host, device in zip(self.signatures[kernel].parameters, args, moved, strict=True):

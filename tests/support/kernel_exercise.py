@@ -382,7 +382,7 @@ def bioheat(kernels: Recorder, real: type) -> Result:
     active = rng.random((5, 7, 300)) < 0.9
     active[2] = False
     layout = Layout(active, backend.get("cpu"))
-    n, plane, row, maps = layout.n, layout.plane, layout.row, 2
+    n, plane, maps = layout.n, layout.plane, 2
     x, y, z = layout.x, layout.y, layout.z
 
     def put(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
@@ -402,57 +402,23 @@ def bioheat(kernels: Recorder, real: type) -> Result:
         h, pick = 0.35, maps if own else 1
         m, change = np.ones((pick, *layout.shape), real), np.zeros_like(T)
         second, u, a, c = (np.ones(layout.shape, real) for _ in range(4))
-        kernels.launch(
-            "pivots", y.launches(CPU, pick), y.lanes, pick, n, row, h, y.first, y.count, heat, g[1], sink[:pick], m
-        )
-        kernels.launch("pivots", x.launches(CPU), x.lanes, 0, n, plane, h, x.first, x.count, heat, g[0], sink, second)
-        kernels.launch("pivots_z", z.launches(CPU), row, h, z.first, z.count, z.packed, heat, g[2], u, a, c)
-        kernels.launch(
-            "first_sweep",
-            y.launches(CPU, maps),
-            y.lanes,
-            maps,
-            n,
-            row,
-            plane,
-            row,
-            2 * h,
-            own,
-            y.first,
-            y.count,
-            g[1].copy(),
-            *g,
-            sink,
-            m,
-            scale,
-            q,
-            T,
-            change,
-        )
+        lines = layout.lines("y", pick)
+        kernels.launch("pivots", y.launches(CPU, pick), lines, h, heat, g[1], sink[:pick], m)
+        kernels.launch("pivots", x.launches(CPU), layout.lines("x", 0), h, heat, g[0], sink, second)
+        kernels.launch("pivots_z", z.launches(CPU), layout.columns(1), h, heat, g[2], u, a, c)
+        lines, flow = layout.lines("y", maps), layout.flow(tuple(g), sink)
+        state = (g[1].copy(), m, scale, q, T, change)
+        kernels.launch("first_sweep", y.launches(CPU, maps), lines, flow, 2 * h, own, *state)
         found[f"first {own}"] = change.copy()
-        kernels.launch(
-            "second_sweep",
-            x.launches(CPU, maps),
-            x.lanes,
-            maps,
-            n,
-            plane,
-            h,
-            x.first,
-            x.count,
-            heat,
-            g[0],
-            second,
-            change,
-        )
+        lines = layout.lines("x", maps)
+        kernels.launch("second_sweep", x.launches(CPU, maps), lines, h, heat, g[0], second, change)
         found[f"second {own}"] = change.copy()
-        kernels.launch(
-            "last_sweep", z.launches(CPU, maps), maps, n, row, z.first, z.count, z.packed, u, a, c, change, T
-        )
+        kernels.launch("last_sweep", z.launches(CPU, maps), layout.columns(maps), u, a, c, change, T)
         found |= {f"{name} {own}": values.copy() for name, values in (("T", T), ("m", m), ("u", u), ("a", a), ("c", c))}
     for step in (0.0, 0.7):
         out = np.zeros_like(q[0])
-        kernels.launch("stencil", -(-(n - 2 * plane) // 64), n, plane, row, step, *g, sink[0], q[0], T[0], out)
+        flow = layout.flow(tuple(g), sink[0])
+        kernels.launch("stencil", -(-(n - 2 * plane) // 64), n, flow, step, q[0], T[0], out)
         found[f"stencil {step}"] = out
     return found
 

@@ -268,6 +268,22 @@ class Layout:
         """The voxels of a padded map or of several, (..., nx, ny, nz)."""
         return values.reshape(*values.shape[:-3], *self.shape)[self._inside]
 
+    def lines(self, axis: str, maps: int) -> dict[str, Any]:
+        """Struct of the tiles along x or y, for so many maps one after the other."""
+        tiles = self.x if axis == "x" else self.y
+        sizes = {"lanes": tiles.lanes, "maps": maps, "n": self.n, "along": self.plane if axis == "x" else self.row}
+        return {**sizes, "first": tiles.first, "count": tiles.count}
+
+    def columns(self, sources: int) -> dict[str, Any]:
+        """Struct of the tiles along z."""
+        z = self.z
+        sizes = {"sources": sources, "n": self.n, "row": self.row}
+        return {**sizes, "first": z.first, "packed": z.packed, "count": z.count}
+
+    def flow(self, g: tuple[Any, ...], sink: Any) -> dict[str, Any]:
+        """Struct of the conductances along the axes and the sink."""
+        return {"plane": self.plane, "row": self.row, **dict(zip(("gx", "gy", "gz"), g, strict=True)), "sink": sink}
+
     @property
     def _inside(self) -> tuple[Any, ...]:
         nx, ny, nz = self.inner

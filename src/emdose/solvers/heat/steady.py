@@ -32,9 +32,9 @@ class _HeatLevel:
         """b - A T, or an iteration of Jacobi when step > 0."""
         out = self.be.xp.zeros_like(T)
         cells = self.n - 2 * self.plane
-        self.kernels.launch(
-            "stencil", -(-cells // BLOCK), self.n, self.plane, self.row, step, *self.g, self.sink, b, T, out
-        )
+        axes = dict(zip(("gx", "gy", "gz"), self.g, strict=True))
+        flow = {"plane": self.plane, "row": self.row, **axes, "sink": self.sink}
+        self.kernels.launch("stencil", -(-cells // BLOCK), self.n, flow, step, b, T, out)
         return out
 
     def coarse(self) -> _HeatLevel:

@@ -194,112 +194,29 @@ class Stepper:
             scale = be.xp.ones_like(scale)
         if dt != self.dt or self.own:
             self._factorise(dt, sink)
-        s, n, (gx, gy, gz) = self.sources, layout.n, p.g
-        y, x, z = layout.y, layout.x, layout.z
-        self.kernels.launch(
-            "first_sweep",
-            y.launches(be, s),
-            y.lanes,
-            s,
-            n,
-            layout.row,
-            layout.plane,
-            layout.row,
-            dt,
-            int(self.own),
-            y.first,
-            y.count,
-            gy,
-            gx,
-            gy,
-            gz,
-            sink,
-            self.first_pivots,
-            scale,
-            q,
-            self.T,
-            self.change,
-        )
-        self.kernels.launch(
-            "second_sweep",
-            x.launches(be, s),
-            x.lanes,
-            s,
-            n,
-            layout.plane,
-            0.5 * dt,
-            x.first,
-            x.count,
-            p.heat,
-            gx,
-            self.second_pivots,
-            self.change,
-        )
+        s, y, x, z = self.sources, layout.y, layout.x, layout.z
+        lines, flow, pivots = layout.lines("y", s), layout.flow(p.g, sink), self.first_pivots
+        state = (scale, q, self.T, self.change)
+        self.kernels.launch("first_sweep", y.launches(be, s), lines, flow, dt, int(self.own), p.g[1], pivots, *state)
+        lines, own = layout.lines("x", s), (p.heat, p.g[0], self.second_pivots)
+        self.kernels.launch("second_sweep", x.launches(be, s), lines, 0.5 * dt, *own, self.change)
         if self.own:
             before = self.T.copy()
-        self.kernels.launch(
-            "last_sweep",
-            z.launches(be, s),
-            s,
-            n,
-            layout.row,
-            z.first,
-            z.count,
-            z.packed,
-            *self.packed,
-            self.change,
-            self.T,
-        )
+        columns = layout.columns(s)
+        self.kernels.launch("last_sweep", z.launches(be, s), columns, *self.packed, self.change, self.T)
         if self.own:
             self.previous = (self.T - before, dt)
 
     def _factorise(self, dt: float, sink: Any) -> None:
         p, be, layout = self.problem, self.problem.be, self.problem.layout
+        h, heat, (gx, gy, gz) = 0.5 * dt, p.heat, p.g
         if dt != self.dt:
-            x, z = layout.x, layout.z
-            self.kernels.launch(
-                "pivots",
-                x.launches(be),
-                x.lanes,
-                0,
-                layout.n,
-                layout.plane,
-                0.5 * dt,
-                x.first,
-                x.count,
-                p.heat,
-                p.g[0],
-                p.sink,
-                self.second_pivots,
-            )
-            self.kernels.launch(
-                "pivots_z",
-                z.launches(be),
-                layout.row,
-                0.5 * dt,
-                z.first,
-                z.count,
-                z.packed,
-                p.heat,
-                p.g[2],
-                *self.packed,
-            )
-        y, maps = layout.y, self.sources if self.own else 1
-        self.kernels.launch(
-            "pivots",
-            y.launches(be, maps),
-            y.lanes,
-            maps,
-            layout.n,
-            layout.row,
-            0.5 * dt,
-            y.first,
-            y.count,
-            p.heat,
-            p.g[1],
-            sink,
-            self.first_pivots,
-        )
+            x, z = layout.x.launches(be), layout.z.launches(be)
+            self.kernels.launch("pivots", x, layout.lines("x", 0), h, heat, gx, p.sink, self.second_pivots)
+            self.kernels.launch("pivots_z", z, layout.columns(1), h, heat, gz, *self.packed)
+        maps = self.sources if self.own else 1
+        lines, pivots = layout.lines("y", maps), self.first_pivots
+        self.kernels.launch("pivots", layout.y.launches(be, maps), lines, h, heat, gy, sink, pivots)
         self.dt = dt
 
     def _perfused(self, dt: float, factors: np.ndarray) -> tuple[Any, Any]:

@@ -11,6 +11,27 @@
 
 #define LANES 32 /* the lines of a tile along x or y are a multiple of this */
 #define ROWS 16  /* the lines of a tile along z */
+/* Tiles of lines along x or y: their lines, maps (or sources) one after the other, cells of a map, cells to the next one
+   along a line. */
+typedef struct {
+    int lanes, maps;
+    i64 n, along;
+    const i64 *RESTRICT first;
+    const int *RESTRICT count;
+} Tiles;
+/* Tiles of rows along z. */
+typedef struct {
+    int sources;
+    i64 n, row;
+    const i64 *RESTRICT first, *RESTRICT packed;
+    const int *RESTRICT count;
+} Columns;
+/* What moves and takes heat; plane and row: cells to the next along x and y. */
+typedef struct {
+    i64 plane, row;
+    const real *RESTRICT gx, *RESTRICT gy, *RESTRICT gz, *RESTRICT sink;
+} Flow;
+
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
 #  define STEP 1
 #  define WIDEST 1
@@ -32,10 +53,13 @@
 #define FAINT (real)1e-12
 
 /* Inverse pivots of (heat + h (g + g' + sink)) x - h g' x[before] - h g x[after] along x or y; maps = 0: one, no sink */
-FN void pivots_tile(i64 i, i64 n0, int lanes, int maps, i64 n, i64 along, real h, const i64 *RESTRICT first,
-                    const int *RESTRICT count, const real *RESTRICT heat, const real *RESTRICT g,
+FN void pivots_tile(i64 i, i64 n0, Tiles tiles, real h, const real *RESTRICT heat, const real *RESTRICT g,
                     const real *RESTRICT sink, real *RESTRICT m)
 {
+    const int maps = tiles.maps;
+    const int lanes = tiles.lanes;
+    const i64 n = tiles.n, along = tiles.along, *RESTRICT first = tiles.first;
+    const int *RESTRICT count = tiles.count;
     const int several = maps > 0 ? maps : 1;
     const i64 t = TILE_OF(i, n0, lanes, several), map = SOURCE_OF(i, n0, lanes, several) * n;
     i64 p = first[t] + LANE_OF(i, lanes);
@@ -50,15 +74,15 @@ FN void pivots_tile(i64 i, i64 n0, int lanes, int maps, i64 n, i64 along, real h
             }
 }
 
-KERNEL1(pivots, pivots_tile(i, n0, lanes, maps, n, along, h, first, count, heat, g, sink, m),
-        int lanes, int maps, i64 n, i64 along, real h, const i64 *RESTRICT first, const int *RESTRICT count,
-        const real *RESTRICT heat, const real *RESTRICT g, const real *RESTRICT sink, real *RESTRICT m)
+KERNEL1(pivots, pivots_tile(i, n0, tiles, h, heat, g, sink, m), Tiles tiles, real h, const real *RESTRICT heat,
+        const real *RESTRICT g, const real *RESTRICT sink, real *RESTRICT m)
 
 /* The same along z, as the three factors of the sweep: d <- u d + a d[before], then d <- d + c d[after] */
-FN void pivots_z_tile(i64 i, i64 n0, i64 row, real h, const i64 *RESTRICT first, const int *RESTRICT count,
-                      const i64 *RESTRICT packed, const real *RESTRICT heat, const real *RESTRICT g, real *RESTRICT u,
-                      real *RESTRICT a, real *RESTRICT c)
+FN void pivots_z_tile(i64 i, i64 n0, Columns columns, real h, const real *RESTRICT heat, const real *RESTRICT g,
+                      real *RESTRICT u, real *RESTRICT a, real *RESTRICT c)
 {
+    const i64 row = columns.row, *RESTRICT first = columns.first, *RESTRICT packed = columns.packed;
+    const int *RESTRICT count = columns.count;
     const i64 t = TILE_OF(i, n0, ROWS, 1);
     const int lane = LANE_OF(i, ROWS);
     for (int l = lane; l < lane + (STEP == LANES ? ROWS : 1); l++) {
@@ -74,31 +98,31 @@ FN void pivots_z_tile(i64 i, i64 n0, i64 row, real h, const i64 *RESTRICT first,
     }
 }
 
-KERNEL1(pivots_z, pivots_z_tile(i, n0, row, h, first, count, packed, heat, g, u, a, c), i64 row, real h,
-        const i64 *RESTRICT first, const int *RESTRICT count, const i64 *RESTRICT packed, const real *RESTRICT heat,
+KERNEL1(pivots_z, pivots_z_tile(i, n0, columns, h, heat, g, u, a, c), Columns columns, real h, const real *RESTRICT heat,
         const real *RESTRICT g, real *RESTRICT u, real *RESTRICT a, real *RESTRICT c)
 
 /* Heat that flows into a cell [W/m^3] */
-FN real inflow(i64 p, i64 plane, i64 row, const real *RESTRICT gx, const real *RESTRICT gy, const real *RESTRICT gz,
-               const real *RESTRICT T)
+FN real inflow(i64 p, Flow f, const real *RESTRICT T)
 {
     const real here = T[p];
-    return gx[p] * (T[p + plane] - here) + gx[p - plane] * (T[p - plane] - here) + gy[p] * (T[p + row] - here)
-           + gy[p - row] * (T[p - row] - here) + gz[p] * (T[p + 1] - here) + gz[p - 1] * (T[p - 1] - here);
+    return f.gx[p] * (T[p + f.plane] - here) + f.gx[p - f.plane] * (T[p - f.plane] - here)
+           + f.gy[p] * (T[p + f.row] - here) + f.gy[p - f.row] * (T[p - f.row] - here) + f.gz[p] * (T[p + 1] - here)
+           + f.gz[p - 1] * (T[p - 1] - here);
 }
 
 /* The first sweep: (heat - h La) d = dt (L T + scale q); g is that of gx, gy, gz which belongs to the line's axis */
-FN void first_tile(i64 i, i64 n0, int lanes, int sources, i64 n, i64 along, i64 plane, i64 row, real dt, int own,
-                   const i64 *RESTRICT first, const int *RESTRICT count, const real *RESTRICT g,
-                   const real *RESTRICT gx, const real *RESTRICT gy, const real *RESTRICT gz,
-                   const real *RESTRICT sink, const real *RESTRICT m, const real *RESTRICT scale,
-                   const real *RESTRICT q, const real *RESTRICT T, real *RESTRICT d)
+FN void first_tile(i64 i, i64 n0, Tiles tiles, Flow flow, real dt, int own, const real *RESTRICT g, const real *RESTRICT m,
+                   const real *RESTRICT scale, const real *RESTRICT q, const real *RESTRICT T, real *RESTRICT d)
 {
+    const int sources = tiles.maps;
+    const int lanes = tiles.lanes;
+    const i64 n = tiles.n, along = tiles.along, *RESTRICT first = tiles.first;
+    const int *RESTRICT count = tiles.count;
     const i64 t = TILE_OF(i, n0, lanes, sources);
     const int s = SOURCE_OF(i, n0, lanes, sources), length = count[t];
     const i64 map = s * n, shared = own ? map : 0;
     const real h = (real)0.5 * dt, f = scale[s];
-    const real *RESTRICT Ts = T + map, *RESTRICT qs = q + map, *RESTRICT S = sink + shared, *RESTRICT ms = m + shared;
+    const real *RESTRICT Ts = T + map, *RESTRICT qs = q + map, *RESTRICT S = flow.sink + shared, *RESTRICT ms = m + shared;
     real *RESTRICT ds = d + map;
     real other[WIDEST], gain[STEP];
     i64 p = first[t] + LANE_OF(i, lanes);
@@ -108,7 +132,7 @@ FN void first_tile(i64 i, i64 n0, int lanes, int sources, i64 n, i64 along, i64 
             const i64 w = p + b * STEP;
             real *o = other + b * STEP;
             for (int l = 0; l < STEP; l++)
-                gain[l] = dt * (inflow(w + l, plane, row, gx, gy, gz, Ts) - S[w + l] * Ts[w + l] + f * qs[w + l]) + FAINT;
+                gain[l] = dt * (inflow(w + l, flow, Ts) - S[w + l] * Ts[w + l] + f * qs[w + l]) + FAINT;
             for (int l = 0; l < STEP; l++) o[l] = (gain[l] + h * g[w + l - along] * o[l]) * ms[w + l];
             for (int l = 0; l < STEP; l++) ds[w + l] = o[l];
         }
@@ -124,18 +148,18 @@ FN void first_tile(i64 i, i64 n0, int lanes, int sources, i64 n, i64 along, i64 
     }
 }
 
-KERNEL1(first_sweep, first_tile(i, n0, lanes, sources, n, along, plane, row, dt, own, first, count, g, gx, gy, gz, sink,
-                                m, scale, q, T, d),
-        int lanes, int sources, i64 n, i64 along, i64 plane, i64 row, real dt, int own, const i64 *RESTRICT first,
-        const int *RESTRICT count, const real *RESTRICT g, const real *RESTRICT gx, const real *RESTRICT gy,
-        const real *RESTRICT gz, const real *RESTRICT sink, const real *RESTRICT m, const real *RESTRICT scale,
-        const real *RESTRICT q, const real *RESTRICT T, real *RESTRICT d)
+KERNEL1(first_sweep, first_tile(i, n0, tiles, flow, dt, own, g, m, scale, q, T, d), Tiles tiles, Flow flow, real dt, int own,
+        const real *RESTRICT g, const real *RESTRICT m, const real *RESTRICT scale, const real *RESTRICT q,
+        const real *RESTRICT T, real *RESTRICT d)
 
 /* The second sweep: (heat - h Lb) d' = heat d, in place */
-FN void second_tile(i64 i, i64 n0, int lanes, int sources, i64 n, i64 along, real h, const i64 *RESTRICT first,
-                    const int *RESTRICT count, const real *RESTRICT heat, const real *RESTRICT g,
+FN void second_tile(i64 i, i64 n0, Tiles tiles, real h, const real *RESTRICT heat, const real *RESTRICT g,
                     const real *RESTRICT m, real *RESTRICT d)
 {
+    const int sources = tiles.maps;
+    const int lanes = tiles.lanes;
+    const i64 n = tiles.n, along = tiles.along, *RESTRICT first = tiles.first;
+    const int *RESTRICT count = tiles.count;
     const i64 t = TILE_OF(i, n0, lanes, sources);
     const int length = count[t];
     real *RESTRICT ds = d + SOURCE_OF(i, n0, lanes, sources) * n;
@@ -162,9 +186,8 @@ FN void second_tile(i64 i, i64 n0, int lanes, int sources, i64 n, i64 along, rea
     }
 }
 
-KERNEL1(second_sweep, second_tile(i, n0, lanes, sources, n, along, h, first, count, heat, g, m, d),
-        int lanes, int sources, i64 n, i64 along, real h, const i64 *RESTRICT first, const int *RESTRICT count,
-        const real *RESTRICT heat, const real *RESTRICT g, const real *RESTRICT m, real *RESTRICT d)
+KERNEL1(second_sweep, second_tile(i, n0, tiles, h, heat, g, m, d), Tiles tiles, real h, const real *RESTRICT heat,
+        const real *RESTRICT g, const real *RESTRICT m, real *RESTRICT d)
 
 /* (heat - h Lz) d' = heat d, then T += d'; d is used up */
 FN void last_lines(int lane, i64 p, i64 w, int length, i64 row, const real *RESTRICT u, const real *RESTRICT a,
@@ -244,10 +267,13 @@ FN void last_turned(i64 p, i64 w, int length, i64 row, const real *RESTRICT u, c
 }
 #endif
 
-FN void last_tile(i64 i, i64 n0, int sources, i64 n, i64 row, const i64 *RESTRICT first, const int *RESTRICT count,
-                     const i64 *RESTRICT packed, const real *RESTRICT u, const real *RESTRICT a,
-                     const real *RESTRICT c, real *RESTRICT d, real *RESTRICT T)
+FN void last_tile(i64 i, i64 n0, Columns columns, const real *RESTRICT u, const real *RESTRICT a, const real *RESTRICT c,
+                  real *RESTRICT d, real *RESTRICT T)
 {
+    const int sources = columns.sources;
+    const i64 n = columns.n;
+    const i64 row = columns.row, *RESTRICT first = columns.first, *RESTRICT packed = columns.packed;
+    const int *RESTRICT count = columns.count;
     const i64 t = TILE_OF(i, n0, ROWS, sources), map = SOURCE_OF(i, n0, ROWS, sources) * n;
 #if STEP == LANES
     if (count[t] <= LONGEST) {
@@ -259,8 +285,7 @@ FN void last_tile(i64 i, i64 n0, int sources, i64 n, i64 row, const i64 *RESTRIC
         last_lines(LANE_OF(i, ROWS) + l, first[t], packed[t], count[t], row, u, a, c, d + map, T + map);
 }
 
-KERNEL1(last_sweep, last_tile(i, n0, sources, n, row, first, count, packed, u, a, c, d, T), int sources, i64 n, i64 row,
-        const i64 *RESTRICT first, const int *RESTRICT count, const i64 *RESTRICT packed, const real *RESTRICT u,
+KERNEL1(last_sweep, last_tile(i, n0, columns, u, a, c, d, T), Columns columns, const real *RESTRICT u,
         const real *RESTRICT a, const real *RESTRICT c, real *RESTRICT d, real *RESTRICT T)
 
 /* Steady state: out = b - A T, or with a step > 0 one of Jacobi's iterations, out = T + step (b - A T) / diagonal, where
@@ -272,21 +297,19 @@ KERNEL1(last_sweep, last_tile(i, n0, sources, n, row, first, count, packed, u, a
 #  define CELL(i, l, n0) ((i) + (i64)(l) * (n0))
 #endif
 
-FN void stencil_block(i64 i, i64 n0, i64 n, i64 plane, i64 row, real step, const real *RESTRICT gx,
-                      const real *RESTRICT gy, const real *RESTRICT gz, const real *RESTRICT sink,
-                      const real *RESTRICT b, const real *RESTRICT T, real *RESTRICT out)
+FN void stencil_block(i64 i, i64 n0, i64 n, Flow f, real step, const real *RESTRICT b, const real *RESTRICT T,
+                      real *RESTRICT out)
 {
     (void)n0;
-    const i64 last = n - plane;
+    const i64 last = n - f.plane;
     for (int l = 0; l < BLOCK; l++) {
-        const i64 p = plane + CELL(i, l, n0);
+        const i64 p = f.plane + CELL(i, l, n0);
         if (p >= last) break;
-        const real rest = b[p] - sink[p] * T[p] + inflow(p, plane, row, gx, gy, gz, T);
-        const real diagonal = sink[p] + gx[p] + gx[p - plane] + gy[p] + gy[p - row] + gz[p] + gz[p - 1];
+        const real rest = b[p] - f.sink[p] * T[p] + inflow(p, f, T);
+        const real diagonal = f.sink[p] + f.gx[p] + f.gx[p - f.plane] + f.gy[p] + f.gy[p - f.row] + f.gz[p] + f.gz[p - 1];
         out[p] = step > 0 ? T[p] + (diagonal > 0 ? step * rest / diagonal : 0) : rest;
     }
 }
 
-KERNEL1(stencil, stencil_block(i, n0, n, plane, row, step, gx, gy, gz, sink, b, T, out), i64 n, i64 plane, i64 row,
-        real step, const real *RESTRICT gx, const real *RESTRICT gy, const real *RESTRICT gz, const real *RESTRICT sink,
-        const real *RESTRICT b, const real *RESTRICT T, real *RESTRICT out)
+KERNEL1(stencil, stencil_block(i, n0, n, flow, step, b, T, out), i64 n, Flow flow, real step, const real *RESTRICT b,
+        const real *RESTRICT T, real *RESTRICT out)

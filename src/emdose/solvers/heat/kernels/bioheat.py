@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace as Struct
 
 import numpy as np
 
@@ -19,38 +20,24 @@ FAINT = 1e-12
 
 
 def pivots(
-    shape: tuple[int],
-    lanes: int,
-    maps: int,
-    n: int,
-    along: int,
-    h: float,
-    first: np.ndarray,
-    count: np.ndarray,
-    heat: np.ndarray,
-    g: np.ndarray,
-    sink: np.ndarray,
-    m: np.ndarray,
+    shape: tuple[int], tiles: Struct, h: float, heat: np.ndarray, g: np.ndarray, sink: np.ndarray, m: np.ndarray
 ) -> None:
     """Inverse pivots of the sweeps along x or y."""
     heat, g, sink, m = heat.ravel(), g.ravel(), sink.ravel(), m.reshape(-1)
     h = heat.dtype.type(h)
-    for s in range(max(maps, 1)):
-        map_ = s * n
-        for p in _walk(first, count, lanes, along):
-            low = h * g[p - along]
-            taken = sink[map_ + p] if maps > 0 else 0
-            before = np.where(low > 0, m[map_ + p - along], 0)
+    for s in range(max(tiles.maps, 1)):
+        map_ = s * tiles.n
+        for p in _walk(tiles):
+            low = h * g[p - tiles.along]
+            taken = sink[map_ + p] if tiles.maps > 0 else 0
+            before = np.where(low > 0, m[map_ + p - tiles.along], 0)
             m[map_ + p] = 1 / (heat[p] + low + h * (g[p] + taken) - low * low * before)
 
 
 def pivots_z(
     shape: tuple[int],
-    row: int,
+    columns: Struct,
     h: float,
-    first: np.ndarray,
-    count: np.ndarray,
-    packed: np.ndarray,
     heat: np.ndarray,
     g: np.ndarray,
     u: np.ndarray,
@@ -61,8 +48,8 @@ def pivots_z(
     heat, g = heat.ravel(), g.ravel()
     u, a, c = u.reshape(-1), a.reshape(-1), c.reshape(-1)
     h = heat.dtype.type(h)
-    before = np.zeros((len(first), ROWS), heat.dtype)
-    for p, w, live in _walk_rows(first, count, packed, row):
+    before = np.zeros((len(columns.first), ROWS), heat.dtype)
+    for p, w, live in _walk_rows(columns):
         low, high = h * g[p - 1], h * g[p]
         now = 1 / (heat[p] + low + high - low * low * before[live])
         before[live] = now
@@ -71,21 +58,11 @@ def pivots_z(
 
 def first_sweep(
     shape: tuple[int],
-    lanes: int,
-    sources: int,
-    n: int,
-    along: int,
-    plane: int,
-    row: int,
+    tiles: Struct,
+    flow: Struct,
     dt: float,
     own: int,
-    first: np.ndarray,
-    count: np.ndarray,
     g: np.ndarray,
-    gx: np.ndarray,
-    gy: np.ndarray,
-    gz: np.ndarray,
-    sink: np.ndarray,
     m: np.ndarray,
     scale: np.ndarray,
     q: np.ndarray,
@@ -96,51 +73,36 @@ def first_sweep(
     g, out = g.ravel(), d.reshape(-1)
     kind = T.dtype.type
     dt, h = kind(dt), kind(0.5) * kind(dt)
-    for s in range(sources):
+    n, along = tiles.n, tiles.along
+    for s in range(tiles.maps):
         here = slice(s * n, (s + 1) * n)
         shared = here if own else slice(0, n)
-        taken, pivot = sink.reshape(-1)[shared], m.reshape(-1)[shared]
+        taken, pivot = flow.sink.reshape(-1)[shared], m.reshape(-1)[shared]
         T_s, q_s, d_s = T.reshape(-1)[here], q.reshape(-1)[here], out[here]
         other = np.zeros(n, T.dtype)
-        for p in _walk(first, count, lanes, along):
-            gain = dt * (_inflow(p, plane, row, gx, gy, gz, T_s) - taken[p] * T_s[p] + scale[s] * q_s[p]) + kind(FAINT)
+        for p in _walk(tiles):
+            gain = dt * (_inflow(p, flow, T_s) - taken[p] * T_s[p] + scale[s] * q_s[p]) + kind(FAINT)
             other[p] = d_s[p] = (gain + h * g[p - along] * other[p - along]) * pivot[p]
-        _back(first, count, lanes, along, h * g * pivot, d_s)
+        _back(tiles, h * g * pivot, d_s)
 
 
 def second_sweep(
-    shape: tuple[int],
-    lanes: int,
-    sources: int,
-    n: int,
-    along: int,
-    h: float,
-    first: np.ndarray,
-    count: np.ndarray,
-    heat: np.ndarray,
-    g: np.ndarray,
-    m: np.ndarray,
-    d: np.ndarray,
+    shape: tuple[int], tiles: Struct, h: float, heat: np.ndarray, g: np.ndarray, m: np.ndarray, d: np.ndarray
 ) -> None:
     """(heat - h Lb) d' = heat d along another axis, in place."""
     heat, g, m = heat.ravel(), g.ravel(), m.ravel()
-    h = d.dtype.type(h)
-    for s in range(sources):
+    h, n, along = d.dtype.type(h), tiles.n, tiles.along
+    for s in range(tiles.maps):
         d_s = d.reshape(-1)[s * n : (s + 1) * n]
         other = np.zeros(n, d.dtype)
-        for p in _walk(first, count, lanes, along):
+        for p in _walk(tiles):
             other[p] = d_s[p] = (heat[p] * d_s[p] + h * g[p - along] * other[p - along]) * m[p]
-        _back(first, count, lanes, along, h * g * m, d_s)
+        _back(tiles, h * g * m, d_s)
 
 
 def last_sweep(
     shape: tuple[int],
-    sources: int,
-    n: int,
-    row: int,
-    first: np.ndarray,
-    count: np.ndarray,
-    packed: np.ndarray,
+    columns: Struct,
     u: np.ndarray,
     a: np.ndarray,
     c: np.ndarray,
@@ -149,11 +111,11 @@ def last_sweep(
 ) -> None:
     """(heat - h Lz) d' = heat d, then T += d'."""
     u, a, c = u.ravel(), a.ravel(), c.ravel()
-    steps = list(_walk_rows(first, count, packed, row))
-    for s in range(sources):
+    steps, n = list(_walk_rows(columns)), columns.n
+    for s in range(columns.sources):
         d_s, T_s = d.reshape(-1)[s * n : (s + 1) * n], T.reshape(-1)[s * n : (s + 1) * n]
         for flip, factor in ((1, a), (-1, c)):
-            other = np.zeros((len(first), ROWS), d.dtype)
+            other = np.zeros((len(columns.first), ROWS), d.dtype)
             for p, w, live in steps[::flip]:
                 other[live] = (u[w] * d_s[p] if flip > 0 else d_s[p]) + factor[w] * other[live]
                 d_s[p] = other[live]
@@ -162,24 +124,14 @@ def last_sweep(
 
 
 def stencil(
-    shape: tuple[int],
-    n: int,
-    plane: int,
-    row: int,
-    step: float,
-    gx: np.ndarray,
-    gy: np.ndarray,
-    gz: np.ndarray,
-    sink: np.ndarray,
-    b: np.ndarray,
-    T: np.ndarray,
-    out: np.ndarray,
+    shape: tuple[int], n: int, flow: Struct, step: float, b: np.ndarray, T: np.ndarray, out: np.ndarray
 ) -> None:
     """out = b - A T, or one iteration of Jacobi."""
+    plane, row = flow.plane, flow.row
     p = slice(plane, n - plane)
-    gx, gy, gz, sink, b, T = (x.ravel() for x in (gx, gy, gz, sink, b, T))
+    gx, gy, gz, sink, b, T = (x.ravel() for x in (flow.gx, flow.gy, flow.gz, flow.sink, b, T))
     at = np.arange(plane, n - plane)
-    rest = b[p] - sink[p] * T[p] + _inflow(at, plane, row, gx, gy, gz, T)
+    rest = b[p] - sink[p] * T[p] + _inflow(at, flow, T)
     if step > 0:
         diagonal = sink[p] + gx[p] + gx[at - plane] + gy[p] + gy[at - row] + gz[p] + gz[at - 1]
         change = np.divide(T.dtype.type(step) * rest, diagonal, out=np.zeros_like(rest), where=diagonal > 0)
@@ -187,36 +139,33 @@ def stencil(
     out.reshape(-1)[p] = rest
 
 
-def _inflow(
-    p: np.ndarray, plane: int, row: int, gx: np.ndarray, gy: np.ndarray, gz: np.ndarray, T: np.ndarray
-) -> np.ndarray:
+def _inflow(p: np.ndarray, flow: Struct, T: np.ndarray) -> np.ndarray:
     total = np.zeros(len(p), T.dtype)
-    for g, along in ((gx, plane), (gy, row), (gz, 1)):
+    for g, along in ((flow.gx, flow.plane), (flow.gy, flow.row), (flow.gz, 1)):
         flat = g.ravel()
         total += flat[p] * (T[p + along] - T[p]) + flat[p - along] * (T[p - along] - T[p])
     return total
 
 
-def _walk(first: np.ndarray, count: np.ndarray, lanes: int, along: int) -> Iterator[np.ndarray]:
+def _walk(tiles: Struct) -> Iterator[np.ndarray]:
     """Cells of all tiles, one step along their lines after the other."""
-    start = (first[:, None] + np.arange(lanes)).ravel()
-    length = np.repeat(count, lanes)
-    for c in range(int(count.max(initial=0))):
-        yield start[length > c] + c * along
+    start = (tiles.first[:, None] + np.arange(tiles.lanes)).ravel()
+    length = np.repeat(tiles.count, tiles.lanes)
+    for c in range(int(tiles.count.max(initial=0))):
+        yield start[length > c] + c * tiles.along
 
 
-def _walk_rows(
-    first: np.ndarray, count: np.ndarray, packed: np.ndarray, row: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _walk_rows(columns: Struct) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Cells, places of their factors and which tiles are walked, one step along z after the other."""
     lane = np.arange(ROWS)
+    first, packed, count = columns.first, columns.packed, columns.count
     for k in range(int(count.max(initial=0))):
         live = count > k
-        yield (first[live, None] + lane * row + k, packed[live, None] + k * ROWS + lane, live)
+        yield (first[live, None] + lane * columns.row + k, packed[live, None] + k * ROWS + lane, live)
 
 
-def _back(first: np.ndarray, count: np.ndarray, lanes: int, along: int, factor: np.ndarray, d: np.ndarray) -> None:
+def _back(tiles: Struct, factor: np.ndarray, d: np.ndarray) -> None:
     """d <- d + factor d[after], from the ends of the lines to their beginnings."""
     after = np.zeros_like(d)
-    for p in list(_walk(first, count, lanes, along))[::-1]:
-        after[p] = d[p] = d[p] + factor[p] * after[p + along]
+    for p in list(_walk(tiles))[::-1]:
+        after[p] = d[p] = d[p] + factor[p] * after[p + tiles.along]
