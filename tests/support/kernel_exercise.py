@@ -105,6 +105,7 @@ def average_graded(kernels: Recorder, real: type) -> Result:
     shape = (9, 10, 11)
     edges = [rng.uniform(0.5, 1.5, n) for n in shape]
     nodes = np.concatenate([np.concatenate([[0.0], np.cumsum(e)]) for e in edges])
+    grid = {**dict(zip(("nx", "ny", "nz"), shape, strict=True)), "nodes": nodes}
     volume = edges[0][:, None, None] * edges[1][:, None] * edges[2]
     weight = np.where(rng.random(shape) < 0.95, rng.uniform(900, 1100, shape), 0.0)
 
@@ -121,8 +122,7 @@ def average_graded(kernels: Recorder, real: type) -> Result:
         kernels.launch(
             "grow_graded_cubes",
             side.size,
-            *shape,
-            nodes,
+            grid,
             faces,
             1.5e4,
             voxels,
@@ -133,11 +133,11 @@ def average_graded(kernels: Recorder, real: type) -> Result:
             side,
             mass,
         )
-        kernels.launch("graded_cube_sums", side.size, *shape, nodes, faces, voxels, side, values, sums)
+        kernels.launch("graded_cube_sums", side.size, grid, faces, voxels, side, values, sums)
         found |= {f"side {faces}": side, f"mass {faces}": mass, f"sums {faces}": sums}
     sides, means, best = np.full(shape, -1.0), rng.normal(size=shape), np.empty(body.size)
     sides.reshape(-1)[body] = found["side 1"]
-    kernels.launch("graded_largest", body.size, *shape, nodes, float(sides.max()), body, sides, means, best)
+    kernels.launch("graded_largest", body.size, grid, float(sides.max()), body, sides, means, best)
     assert 50 < (found["side 1"] > 0).sum() < body.size
     assert (best > -1e300).any()
     return {**found, "best": best}
@@ -187,22 +187,9 @@ def filaments(kernels: Recorder, real: type) -> Result:
     for component in range(3):
         for magnetic in (0, 1):
             out = np.zeros((ports, n), currents.dtype)
-            kernels.launch(
-                "filaments",
-                -(-n // 16),
-                n,
-                points,
-                pieces,
-                start,
-                tangent,
-                length,
-                ports,
-                currents,
-                2.7,
-                component,
-                magnetic,
-                out,
-            )
+            wires = {"pieces": pieces, "ports": ports, "k": 2.7, "start": start, "tangent": tangent}
+            wires |= {"length": length, "currents": currents}
+            kernels.launch("filaments", -(-n // 16), n, points, wires, component, magnetic, out)
             found[f"{'curl A' if magnetic else 'A'} {component}"] = out
     return found
 

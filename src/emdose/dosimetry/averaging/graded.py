@@ -67,7 +67,8 @@ class GradedAveragingPlan:
         density = density_map(self.be, density)
         self.shape: tuple[int, int, int] = density.shape
         self.steps_m = voxel_edges(spacing_m, self.shape)
-        self._nodes = self.be.asarray(np.concatenate([np.concatenate([[0.0], np.cumsum(s)]) for s in self.steps_m]))
+        nodes = self.be.asarray(np.concatenate([np.concatenate([[0.0], np.cumsum(s)]) for s in self.steps_m]))
+        self._grid = {**dict(zip(("nx", "ny", "nz"), self.shape, strict=True)), "nodes": nodes}
         self._tissue = density > 0
         if not bool(self._tissue.any()):
             raise InputError("there is no tissue to average over", field="density", expected="values > 0 kg/m^3")
@@ -159,8 +160,7 @@ class GradedAveragingPlan:
             self._kernels.launch(
                 "grow_graded_cubes",
                 side.size,
-                *self.shape,
-                self._nodes,
+                self._grid,
                 faces,
                 self.mass_kg,
                 voxels,
@@ -178,9 +178,7 @@ class GradedAveragingPlan:
         best = self.be.xp.full(voxels.size, -1e300)
         if voxels.size and self._valid.size:
             reach = float(self._side.max())
-            self._kernels.launch(
-                "graded_largest", voxels.size, *self.shape, self._nodes, reach, voxels, self._side_map, mean, best
-            )
+            self._kernels.launch("graded_largest", voxels.size, self._grid, reach, voxels, self._side_map, mean, best)
         return best
 
     def _means(self, values: Any, weights: Weights) -> tuple[Any, Any]:
@@ -204,9 +202,7 @@ class GradedAveragingPlan:
             (self._unused, 6, self._face_side_raw, faces),
         ):
             if out.size:
-                self._kernels.launch(
-                    "graded_cube_sums", out.size, *self.shape, self._nodes, count, voxels, side, table, out
-                )
+                self._kernels.launch("graded_cube_sums", out.size, self._grid, count, voxels, side, table, out)
         return centred, faces.reshape(-1, 6)
 
     @cached_property

@@ -73,24 +73,12 @@ class Pieces:
 
     def field(self, points: np.ndarray, component: int, magnetic: bool, be: Backend) -> Any:
         """One component of E [V/m] or B [T] of every port at points (3, n) [m], (port, n) complex128."""
-        n, pieces, ports = points.shape[1], len(self.length), len(self.currents)
+        n, ports = points.shape[1], len(self.currents)
         out = be.xp.zeros((ports, n), complex)
-        tables = (np.ascontiguousarray(v) for v in (self.start, self.tangent, self.length))
-        start, tangent, length = (be.asarray(v) for v in tables)
-        be.kernels.load(__package__, "filaments", "double").launch(
-            "filaments",
-            -(-n // TILE),
-            n,
-            be.asarray(np.ascontiguousarray(points)),
-            pieces,
-            start,
-            tangent,
-            length,
-            ports,
-            be.asarray(np.ascontiguousarray(self.currents)),
-            self.k,
-            component,
-            int(magnetic),
-            out,
-        )
+        tables = {"start": self.start, "tangent": self.tangent, "length": self.length, "currents": self.currents}
+        there = {name: be.asarray(np.ascontiguousarray(v)) for name, v in tables.items()}
+        wires = {"pieces": len(self.length), "ports": ports, "k": self.k, **there}
+        points = be.asarray(np.ascontiguousarray(points))
+        module = be.kernels.load(__package__, "filaments", "double")
+        module.launch("filaments", -(-n // TILE), n, points, wires, component, int(magnetic), out)
         return out * (MU_0 / (4 * math.pi) * (1 if magnetic else -1j * self.omega))

@@ -14,13 +14,15 @@
 #define FULLY_INSIDE 0.999
 #define BACKGROUND_LIMIT 0.1
 
+/* The grid as a kernel gets it: voxels along the axes, coordinates of their nodes. */
+typedef struct { int nx, ny, nz; const double *RESTRICT nodes; } Voxels;
 typedef struct { int n[3]; const double *nodes[3]; } Axes;
 typedef struct { double low[3], high[3]; } Box;
 
-FN Axes axes_of(int n0, int n1, int n2, const double *RESTRICT nodes) {
+FN Axes axes_of(Voxels v) {
     Axes a;
-    a.n[0] = n0, a.n[1] = n1, a.n[2] = n2;
-    a.nodes[0] = nodes, a.nodes[1] = nodes + n0 + 1, a.nodes[2] = nodes + n0 + n1 + 2;
+    a.n[0] = v.nx, a.n[1] = v.ny, a.n[2] = v.nz;
+    a.nodes[0] = v.nodes, a.nodes[1] = v.nodes + v.nx + 1, a.nodes[2] = v.nodes + v.nx + v.ny + 2;
     return a;
 }
 
@@ -204,14 +206,11 @@ FN double largest_graded(i64 q, Axes a, double reach, const double *RESTRICT sid
     return best;
 }
 
-KERNEL1(grow_graded_cubes, grow_graded(i, axes_of(nx, ny, nz, nodes), faces, target, voxels, weight, masses, volumes,
-                                       counts, side, mass),
-        int nx, int ny, int nz, const double *RESTRICT nodes, int faces, double target, const i64 *RESTRICT voxels,
-        const double *RESTRICT weight, const double *RESTRICT masses, const double *RESTRICT volumes,
-        const u32 *RESTRICT counts, double *RESTRICT side, double *RESTRICT mass)
-KERNEL1(graded_cube_sums, sums[i] = graded_sum(i, axes_of(nx, ny, nz, nodes), faces, voxels, side, table), int nx, int ny,
-        int nz, const double *RESTRICT nodes, int faces, const i64 *RESTRICT voxels, const double *RESTRICT side,
-        const double *RESTRICT table, double *RESTRICT sums)
-KERNEL1(graded_largest, best[i] = largest_graded(voxels[i], axes_of(nx, ny, nz, nodes), reach, side, mean), int nx,
-        int ny, int nz, const double *RESTRICT nodes, double reach, const i64 *RESTRICT voxels,
-        const double *RESTRICT side, const double *RESTRICT mean, double *RESTRICT best)
+KERNEL1(grow_graded_cubes, grow_graded(i, axes_of(grid), faces, target, voxels, weight, masses, volumes, counts, side, mass),
+        Voxels grid, int faces, double target, const i64 *RESTRICT voxels, const double *RESTRICT weight,
+        const double *RESTRICT masses, const double *RESTRICT volumes, const u32 *RESTRICT counts, double *RESTRICT side,
+        double *RESTRICT mass)
+KERNEL1(graded_cube_sums, sums[i] = graded_sum(i, axes_of(grid), faces, voxels, side, table), Voxels grid, int faces,
+        const i64 *RESTRICT voxels, const double *RESTRICT side, const double *RESTRICT table, double *RESTRICT sums)
+KERNEL1(graded_largest, best[i] = largest_graded(voxels[i], axes_of(grid), reach, side, mean), Voxels grid, double reach,
+        const i64 *RESTRICT voxels, const double *RESTRICT side, const double *RESTRICT mean, double *RESTRICT best)

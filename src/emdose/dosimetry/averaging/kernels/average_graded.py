@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import SimpleNamespace as Struct
 
 import numpy as np
 
@@ -17,10 +18,7 @@ Axes = list[np.ndarray]  # node coordinates along x, y and z
 
 def grow_graded_cubes(
     shape: tuple[int],
-    nx: int,
-    ny: int,
-    nz: int,
-    nodes: np.ndarray,
+    grid: Struct,
     faces: int,
     target: float,
     voxels: np.ndarray,
@@ -32,11 +30,11 @@ def grow_graded_cubes(
     mass: np.ndarray,
 ) -> None:
     """Side and mass of the cube of every item; side -1 where there is no (valid) cube."""
-    axes = _axes(nx, ny, nz, nodes)
+    axes = _axes(grid)
     for item in _chunks(faces * voxels.size):
         q = voxels[item // faces]
         face = np.full(item.size, -1) if faces == 1 else item % 6
-        at = np.stack(np.unravel_index(q, (nx, ny, nz)))
+        at = np.stack(np.unravel_index(q, (grid.nx, grid.ny, grid.nz)))
         reach = []
         for axis, n in enumerate(axes):
             centre = 0.5 * (n[at[axis]] + n[at[axis] + 1])
@@ -57,10 +55,7 @@ def grow_graded_cubes(
 
 def graded_cube_sums(
     shape: tuple[int],
-    nx: int,
-    ny: int,
-    nz: int,
-    nodes: np.ndarray,
+    grid: Struct,
     faces: int,
     voxels: np.ndarray,
     side: np.ndarray,
@@ -68,9 +63,9 @@ def graded_cube_sums(
     sums: np.ndarray,
 ) -> None:
     """Integrals of a tabled map over the cubes."""
-    axes = _axes(nx, ny, nz, nodes)
+    axes = _axes(grid)
     for item in _chunks(faces * voxels.size):
-        at = np.stack(np.unravel_index(voxels[item // faces], (nx, ny, nz)))
+        at = np.stack(np.unravel_index(voxels[item // faces], (grid.nx, grid.ny, grid.nz)))
         face = np.full(item.size, -1) if faces == 1 else item % 6
         total = _mass(table, axes, at, face, np.maximum(side[item], 0))
         sums[item] = np.where(side[item] < 0, 0.0, total)
@@ -78,10 +73,7 @@ def graded_cube_sums(
 
 def graded_largest(
     shape: tuple[int],
-    nx: int,
-    ny: int,
-    nz: int,
-    nodes: np.ndarray,
+    grid: Struct,
     reach: float,
     voxels: np.ndarray,
     side: np.ndarray,
@@ -89,10 +81,10 @@ def graded_largest(
     best: np.ndarray,
 ) -> None:
     """Largest mean among the centred cubes that hold a voxel, -1e300 where there is none."""
-    axes = _axes(nx, ny, nz, nodes)
+    axes = _axes(grid)
     centres = [0.5 * (n[1:] + n[:-1]) for n in axes]
     for item, q in enumerate(voxels):
-        at = np.unravel_index(q, (nx, ny, nz))
+        at = np.unravel_index(q, (grid.nx, grid.ny, grid.nz))
         cut, low, high = [], [], []
         for axis, n in enumerate(axes):
             low.append(n[at[axis]])
@@ -108,8 +100,8 @@ def graded_largest(
         best[item] = np.where((near >= 0) & (held > FULLY_INSIDE), mean[tuple(cut)], -1e300).max()
 
 
-def _axes(nx: int, ny: int, nz: int, nodes: np.ndarray) -> Axes:
-    return [nodes[: nx + 1], nodes[nx + 1 : nx + ny + 2], nodes[nx + ny + 2 :]]
+def _axes(grid: Struct) -> Axes:
+    return np.split(grid.nodes, [grid.nx + 1, grid.nx + grid.ny + 2])
 
 
 def _chunks(items: int) -> Iterator[np.ndarray]:

@@ -36,9 +36,18 @@ FN double node_of(int q, int count) {
 }
 FN double weight_of(int q, int count) { return count == 2 ? 0.5 : q == 1 ? 4.0 / 9.0 : 5.0 / 18.0; }
 
-FN void filaments_tile(i64 i, i64 n0, i64 n, const double *RESTRICT points, int pieces, const double *RESTRICT start,
-                       const double *RESTRICT tangent, const double *RESTRICT length, int ports,
-                       const creal *RESTRICT currents, double k, int component, int magnetic, creal *RESTRICT out) {
+/* Straight pieces, the currents in them by port, and the wavenumber. */
+typedef struct {
+    int pieces, ports;
+    double k;
+    const double *RESTRICT start, *RESTRICT tangent, *RESTRICT length;
+    const creal *RESTRICT currents;
+} Filaments;
+
+FN void filaments_tile(i64 i, i64 n0, i64 n, const double *RESTRICT points, Filaments wires, int component, int magnetic,
+                       creal *RESTRICT out) {
+    const int pieces = wires.pieces, ports = wires.ports;
+    const double k = wires.k;
     const int a = (component + 1) % 3, b = (component + 2) % 3;
     for (int first = 0; first < TILE; first += STEP) {
         double p[3][STEP], u[STEP], rho2[STEP], factor[STEP], re[STEP], im[STEP];
@@ -48,13 +57,15 @@ FN void filaments_tile(i64 i, i64 n0, i64 n, const double *RESTRICT points, int 
             for (int d = 0; d < 3; d++) p[d][w] = points[d * n + at];
         }
         for (int f = 0; f < pieces; f++) {
-            const double t0 = tangent[3 * f], t1 = tangent[3 * f + 1], t2 = tangent[3 * f + 2], L = length[f];
-            const double ta = tangent[3 * f + a], tb = tangent[3 * f + b], tc = tangent[3 * f + component];
-            const double sa = start[3 * f + a], sb = start[3 * f + b];
+            const double *t = wires.tangent + 3 * f, *from = wires.start + 3 * f, L = LOAD(wires.length + f);
+            const double t0 = LOAD(t), t1 = LOAD(t + 1), t2 = LOAD(t + 2);
+            const double x0 = LOAD(from), y0 = LOAD(from + 1), z0 = LOAD(from + 2);
+            const double ta = LOAD(t + a), tb = LOAD(t + b), tc = LOAD(t + component);
+            const double sa = LOAD(from + a), sb = LOAD(from + b);
             if (magnetic ? ta * ta + tb * tb < 1e-24 : tc * tc < 1e-24) continue;
             double closest = 1e300;
             for (int w = 0; w < STEP; w++) {
-                const double x = p[0][w] - start[3 * f], y = p[1][w] - start[3 * f + 1], z = p[2][w] - start[3 * f + 2];
+                const double x = p[0][w] - x0, y = p[1][w] - y0, z = p[2][w] - z0;
                 const double square = x * x + y * y + z * z, along = t0 * x + t1 * y + t2 * z;
                 const double rest = square - along * along, middle = square - along * L;
                 u[w] = along;
@@ -111,22 +122,20 @@ FN void filaments_tile(i64 i, i64 n0, i64 n, const double *RESTRICT points, int 
                 }
             }
             for (int c = 0; c < ports; c++) {
-                const creal I = currents[(i64)c * pieces + f];
-                if (I.re == 0 && I.im == 0) continue;
+                const creal *I = wires.currents + (i64)c * pieces + f;
+                const real I_re = LOAD(&I->re), I_im = LOAD(&I->im);
+                if (I_re == 0 && I_im == 0) continue;
                 for (int w = 0; w < STEP; w++) {
                     const i64 at = POINT(i, first + w, n0);
                     if (at >= n) continue;
                     creal *o = out + c * n + at;
-                    o->re += factor[w] * (I.re * re[w] - I.im * im[w]);
-                    o->im += factor[w] * (I.re * im[w] + I.im * re[w]);
+                    o->re += factor[w] * (I_re * re[w] - I_im * im[w]);
+                    o->im += factor[w] * (I_re * im[w] + I_im * re[w]);
                 }
             }
         }
     }
 }
 
-KERNEL1(filaments,
-        filaments_tile(i, n0, n, points, pieces, start, tangent, length, ports, currents, k, component, magnetic, out),
-        i64 n, const double *RESTRICT points, int pieces, const double *RESTRICT start,
-        const double *RESTRICT tangent, const double *RESTRICT length, int ports, const creal *RESTRICT currents,
-        double k, int component, int magnetic, creal *RESTRICT out)
+KERNEL1(filaments, filaments_tile(i, n0, n, points, wires, component, magnetic, out), i64 n, const double *RESTRICT points,
+        Filaments wires, int component, int magnetic, creal *RESTRICT out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace as Struct
+
 import numpy as np
 
 FAR, VERY_FAR = 2.0, 8.0
@@ -12,20 +14,15 @@ def filaments(
     shape: tuple[int],
     n: int,
     points: np.ndarray,
-    pieces: int,
-    start: np.ndarray,
-    tangent: np.ndarray,
-    length: np.ndarray,
-    ports: int,
-    currents: np.ndarray,
-    k: float,
+    wires: Struct,
     component: int,
     magnetic: int,
     out: np.ndarray,
 ) -> None:
     """Add the fields of all pieces at points (3, n) to out (ports, n)."""
-    points, out = points.reshape(3, n), out.reshape(ports, n)
-    start, tangent = start.reshape(pieces, 3), tangent.reshape(pieces, 3)
+    points, out = points.reshape(3, n), out.reshape(wires.ports, n)
+    start, tangent = wires.start.reshape(-1, 3), wires.tangent.reshape(-1, 3)
+    length, currents = wires.length, wires.currents.reshape(wires.ports, wires.pieces)
     a, b = (component + 1) % 3, (component + 2) % 3
     size = np.hypot(tangent[:, a], tangent[:, b]) if magnetic else np.abs(tangent[:, component])
     middle = start + 0.5 * length[:, None] * tangent
@@ -37,9 +34,9 @@ def filaments(
         far, count = distance > FAR * length, np.where(distance > VERY_FAR * length, 2, 3)
         for f in np.flatnonzero(size >= 1e-12):
             r, t = p - start[f][:, None], tangent[f]
-            value = _integral(r, t, length[f], k, bool(magnetic), bool(far[f]), int(count[f]))
+            value = _integral(r, t, length[f], wires.k, bool(magnetic), bool(far[f]), int(count[f]))
             value *= t[a] * r[b] - t[b] * r[a] if magnetic else t[component]
-            out[:, low : low + BLOCK] += currents.reshape(ports, pieces)[:, f, None] * value
+            out[:, low : low + BLOCK] += currents[:, f, None] * value
 
 
 _GAUSS = {n: np.polynomial.legendre.leggauss(n) for n in (2, 3)}
