@@ -43,6 +43,13 @@ def test_every_kernel_has_a_reference_that_takes_its_arguments(name: str) -> Non
         inspect.signature(getattr(reference, kernel)).bind("shape", *signature.parameters)
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_no_kernel_takes_more_than_ten_parameters(name: str) -> None:
+    """What belongs together is a struct."""
+    for kernel, signature in kernel_text.signatures(exercise.source(name), "double").items():
+        assert len(signature.parameters) <= 10, kernel
+
+
 def test_exercises_are_of_kernel_files() -> None:
     assert set(EXERCISED) <= set(FILES)
 
