@@ -1,4 +1,4 @@
-"""A made-up result with the shape of `io.results.RunResult`, for tests of the report (no physics in it)."""
+"""A made-up result with the shape of an rf `RunResult`, for tests of the report (no physics in it)."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.dosimetry.averaging.cubic import MassAverage
+from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
 from emdose.io.disk import atomic, hdf5
@@ -173,12 +173,22 @@ def read_result(folder: Path | str) -> RunResult:
     path = folder / RESULT_FILE
     with hdf5.opened(path) as file:
         if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
-            raise InputError("not a result of this version of emdose", file=path, field="format_version",
-                             found=str(file.attrs.get("format_version")), expected=str(FORMAT_VERSION))  # fmt: skip
+            raise InputError(
+                "not a result of this version of emdose",
+                file=path,
+                field="format_version",
+                found=str(file.attrs.get("format_version")),
+                expected=str(FORMAT_VERSION),
+            )
         phantom = hdf5.read_phantom_group(file["phantom"], path)
         averages = {name: _read_average(group) for name, group in file["averages"].items()}
-        sar = SarMap(file["sar/value"][()], str(file["sar"].attrs["rule"]), phantom.grid, file["sar/density"][()],
-                     json.loads(file["sar"].attrs["provenance"]))  # fmt: skip
+        sar = SarMap(
+            file["sar/value"][()],
+            str(file["sar"].attrs["rule"]),
+            phantom.grid,
+            file["sar/density"][()],
+            json.loads(file["sar"].attrs["provenance"]),
+        )
         fields = _read_fields(file["fields"], phantom) if "E" in file["fields"] else None
         return RunResult(
             folder=folder,
