@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from emdose import ept, eptlib_bridge
     from emdose.circuits.network import Network
     from emdose.compliance import check
-    from emdose.dosimetry.averaging.cubic import AveragingPlan, MassAverage, mass_average
+    from emdose.dosimetry.averaging.average import mass_average
+    from emdose.dosimetry.averaging.cubes import MassAverage
+    from emdose.dosimetry.averaging.cubic import AveragingPlan
     from emdose.dosimetry.power import tissue_sar
     from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar, whole_body_sar
     from emdose.dosimetry.temperature import TemperatureMap, cem43, temperature_map, thermal_dose
@@ -63,7 +65,9 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "emdose.compliance": ("check",),
-    "emdose.dosimetry.averaging.cubic": ("AveragingPlan", "MassAverage", "mass_average"),
+    "emdose.dosimetry.averaging.average": ("mass_average",),
+    "emdose.dosimetry.averaging.cubes": ("MassAverage",),
+    "emdose.dosimetry.averaging.cubic": ("AveragingPlan",),
     "emdose.dosimetry.power": ("tissue_sar",),
     "emdose.dosimetry.sar": ("SarMap", "peak", "point_sar", "region_sar", "whole_body_sar"),
     "emdose.dosimetry.temperature": ("TemperatureMap", "cem43", "temperature_map", "thermal_dose"),

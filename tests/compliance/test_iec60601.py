@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emdose.compliance import check
-from emdose.dosimetry.averaging.cubic import MassAverage
+from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
 from emdose.models.bodies import Phantom

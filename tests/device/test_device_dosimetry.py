@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from emdose.compute import backend
-from emdose.dosimetry.averaging.cubic import AveragingPlan, MassAverage, mass_average
+from emdose.dosimetry.averaging.average import mass_average
+from emdose.dosimetry.averaging.cubes import MassAverage
+from emdose.dosimetry.averaging.cubic import AveragingPlan
 from emdose.dosimetry.power import absorbed_power
 from emdose.dosimetry.sar import mean_square, point_sar
 from emdose.dosimetry.transmission.qmatrix import averaged, q_matrices

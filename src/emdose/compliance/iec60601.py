@@ -12,7 +12,8 @@ import numpy as np
 
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.limits import Limit, limits
-from emdose.dosimetry.averaging.cubic import MassAverage, mass_average
+from emdose.dosimetry.averaging.average import mass_average
+from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.regions import Region, deposition_slab, head_regions, region, within_coil
 from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar
 from emdose.errors import InputError

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
-from emdose.dosimetry.averaging.cubic import AveragingPlan, averaging_plan, mass_average
+from emdose.dosimetry.averaging.average import averaging_plan, mass_average
+from emdose.dosimetry.averaging.cubic import AveragingPlan
 from emdose.dosimetry.averaging.graded import GradedAveragingPlan
 from emdose.errors import InputError
 

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from scipy import ndimage, optimize
 
 from emdose.compute import backend
-from emdose.dosimetry.averaging.cubic import AveragingPlan, mass_average
+from emdose.dosimetry.averaging.average import mass_average
+from emdose.dosimetry.averaging.cubic import AveragingPlan
 from emdose.errors import InputError, ResourceError
 
 DATA = Path(__file__).parents[2] / "data" / "sar_averaging_two_layer.npz"

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emdose.dosimetry.averaging.cubic import UNUSED, VALID, AveragingPlan
+from emdose.dosimetry.averaging.cubes import UNUSED, VALID
+from emdose.dosimetry.averaging.cubic import AveragingPlan
 from emdose.dosimetry.sar import RULES, point_sar
 from emdose.dosimetry.transmission.qmatrix import averaged, q_matrices
 from emdose.errors import InputError

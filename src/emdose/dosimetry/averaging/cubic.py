@@ -23,106 +23,30 @@ Source: IEC/IEEE 62704-1:2017, spatial-average SAR; F. C. Crow, SIGGRAPH 1984, 2
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
+from emdose.dosimetry.averaging.cubes import (
+    INVALID,
+    UNUSED,
+    USED,
+    VALID,
+    MassAverage,
+    Weights,
+    accepted_cubes,
+    checked_map,
+    density_map,
+    fill_table,
+    positive_mass,
+    summed_area_table,
+)
 from emdose.errors import InputError, ResourceError
 
-Weights = Literal["mass", "volume"]
-
-INVALID, UNUSED, USED, VALID = 0, 1, 2, 3
-"""Voxel flags: background; cube of step 2; inside a valid cube; centre of a valid cube."""
-
-VOLUME_LIMIT = 1.05  # step 2 considers cubes up to this factor above the smallest
 MASS_TOLERANCE = 1e-6  # as in the kernel
-
-
-@dataclass(frozen=True)
-class MassAverage:
-    """A map averaged over cubes of one mass.
-
-    Parameters
-    ----------
-    value : (nx, ny, nz) ndarray
-        Averaged map [unit of the map], 0 in the background.
-    flag : (nx, ny, nz) uint8 ndarray
-        0 background (invalid), 1 unused (step 2), 2 used (inside a valid cube), 3 valid (centre of a valid cube).
-    side_m : (nx, ny, nz) ndarray
-        Side of the cube whose average the voxel got [m]; NaN in used voxels (theirs is the cube of another voxel) and
-        in the background.
-    mass_kg : float
-        Averaging mass [kg].
-    """
-
-    value: np.ndarray
-    flag: np.ndarray
-    side_m: np.ndarray
-    mass_kg: float
-
-    @property
-    def peak(self) -> float:
-        """Largest average: psSAR for a SAR map [unit of the map]."""
-        return float(self.value[self.peak_index])
-
-    @property
-    def peak_index(self) -> tuple[int, int, int]:
-        """Voxel of the largest average."""
-        xp = backend.of(self.value).xp
-        index = np.unravel_index(int(xp.where(self.flag > INVALID, self.value, -np.inf).argmax()), self.value.shape)
-        return tuple(int(i) for i in index)  # type: ignore[return-value]
-
-
-def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> MassAverage:
-    """SAR averaged over cubes of tissue of a given mass.
-
-    Parameters
-    ----------
-    sar : SarMap or (nx, ny, nz) array
-        Point SAR [W/kg]; what stands in the background is ignored.
-    density : (nx, ny, nz) array
-        Mass density [kg/m^3]; NaN or <= 0 is background.
-    spacing_m : float, (float, float, float) or three arrays (nx,), (ny,), (nz,)
-        Voxel edges [m]; they may differ by axis and along an axis.
-    mass_kg : float
-        Averaging mass, such as 10e-3 [kg].
-    device : {"auto", "cpu", "cuda"} or Backend
-        Where to compute; the result lives where ``sar`` lives.
-
-    Raises
-    ------
-    InputError
-        For maps that do not fit each other, SAR that is negative or not finite in tissue, a mass that is not positive
-        or that the body does not hold.
-    ResourceError
-        When the tables do not fit the memory.
-
-    Source: IEC/IEEE 62704-1:2017; see the module's text for the steps.
-    """
-    values = getattr(sar, "value", sar)
-    plan = averaging_plan(density, spacing_m, mass_kg, device=device)
-    low = plan.lowest(values, "SAR")
-    if low < 0:
-        raise InputError("SAR is negative", field="sar", found=low, expected="values >= 0 W/kg")
-    average = plan.apply(values)
-    # The difference of two large sums may leave -1e-20 where there is no power at all.
-    return replace(average, value=average.value.clip(0, None))
-
-
-def averaging_plan(density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> Any:
-    """The plan that fits the voxels: :class:`AveragingPlan` for equal cubes, else the one for graded voxels.
-
-    Parameters and errors as in :func:`mass_average`.
-    """
-    if _are_cubes(spacing_m):
-        return AveragingPlan(density, spacing_m, mass_kg, device=device)
-    from emdose.dosimetry.averaging.graded import GradedAveragingPlan
-
-    return GradedAveragingPlan(density, spacing_m, mass_kg, device=device)
 
 
 class AveragingPlan:
@@ -290,7 +214,7 @@ class AveragingPlan:
                 expected=f"at most {body_kg:.6g} kg",
             )
         counts = xp.zeros(masses.shape, np.uint32)
-        _fill(self._kernels, counts, "count", weight)
+        fill_table(self._kernels, counts, "count", weight)
         self._half, self._reach = xp.empty(shape, np.int16), xp.empty(shape, np.int16)
         self._fraction, self._mass, self._rim = xp.empty(shape), xp.empty(shape), xp.empty(shape, np.uint8)
         self._kernels.launch(
@@ -418,108 +342,6 @@ class AveragingPlan:
             )
 
 
-def density_map(be: Backend, density: Any) -> Any:
-    """The density on the device; raises InputError when it is no real 3-D map."""
-    density = be.asarray(density)
-    if density.ndim != 3 or density.dtype.kind not in "fiu":
-        raise InputError(
-            "density is no map",
-            field="density",
-            found=(density.dtype.str, density.shape),
-            expected="a 3-D array of real numbers",
-        )
-    return density
-
-
-def checked_map(
-    be: Backend, values: Any, name: str, shape: tuple[int, int, int], tissue: Any, box: tuple[slice, ...] = ()
-) -> Any:
-    """A user's map on the device, float64, inside a box; raises InputError when it cannot be averaged.
-
-    Parameters
-    ----------
-    be : Backend
-        The device.
-    values : (nx, ny, nz) array
-        The map.
-    name : str
-        What it is called in errors.
-    shape : (int, int, int)
-        What it must have.
-    tissue : bool array
-        Where it must be finite, inside the box.
-    box : tuple of slice
-        Part that counts; all of it by default.
-    """
-    values = be.asarray(values)
-    if values.shape != shape:
-        raise InputError(f"{name} does not fit the density", found=values.shape, expected=str(shape))
-    if values.dtype.kind not in "fiub":
-        raise InputError(f"{name} is not real", found=str(values.dtype), expected="real numbers")
-    values = be.xp.ascontiguousarray(values[box], dtype=np.float64)
-    bad = int((~be.xp.isfinite(values) & tissue).sum())
-    if bad:
-        raise InputError(f"{name} is not finite in {bad} tissue voxels", expected="finite numbers in tissue")
-    return values
-
-
-def accepted_cubes(sides: Any, mass_kg: float) -> Any:
-    """Which cubes of step 2, (unused, 6), are small enough to count; raises InputError for a voxel without any.
-
-    Parameters
-    ----------
-    sides : (unused, 6) array
-        Sides of the cubes; infinite where there is none.
-    mass_kg : float
-        Averaging mass, for the error [kg].
-    """
-    smallest = sides.min(axis=1, keepdims=True)
-    lost = int((smallest == np.inf).sum())
-    if lost:
-        raise InputError(
-            "averaging mass is too large for this body",
-            field="mass_kg",
-            found=mass_kg,
-            expected=f"a mass that every voxel finds on one side of it ({lost} do not)",
-        )
-    return sides**3 <= VOLUME_LIMIT * smallest**3
-
-
-def summed_area_table(be: Backend, weight: Any, values: Any) -> Any:
-    """Sums of weight x values over all voxels below each node, where the weight is positive.
-
-    Parameters
-    ----------
-    be : Backend
-        Where the maps live.
-    weight, values : (n0, n1, n2) float64 arrays
-        Maps.
-
-    Returns
-    -------
-    (n0 + 1, n1 + 1, n2 + 1) float64 array
-    """
-    table = be.xp.zeros(tuple(n + 1 for n in weight.shape))
-    _fill(be.kernels.load(__package__, "average", real="double"), table, "sum", weight, values)
-    return table
-
-
-def _fill(kernels: Any, table: Any, kind: str, *maps: Any) -> None:
-    n0, n1, n2 = maps[0].shape
-    kernels.launch(f"{kind}_rows", n0 * n1, n1, n2, *maps, table)
-    kernels.launch(f"{kind}_lines", (n0 + 1) * (n2 + 1), n1 + 1, n2 + 1, table)
-    kernels.launch(f"{kind}_lines", (n1 + 1) * (n2 + 1), n0 + 1, (n1 + 1) * (n2 + 1), table)
-
-
-def _are_cubes(spacing_m: Any) -> bool:
-    """Whether the voxels are equal cubes; also for what is no spacing at all, which AveragingPlan then refuses."""
-    try:
-        edges = np.asarray(spacing_m, float)
-    except (TypeError, ValueError):  # arrays of different lengths
-        return False
-    return edges.ndim < 2 and (edges.shape != (3,) or not np.ptp(edges) > 1e-6 * edges.max())
-
-
 def _cubic_spacing(spacing_m: Any) -> float:
     spacing = np.asarray(spacing_m, dtype=float)
     if spacing.shape not in ((), (3,)) or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
@@ -532,13 +354,6 @@ def _cubic_spacing(spacing_m: Any) -> float:
             expected="three equal lengths; resample first",
         )
     return float(spacing.reshape(-1)[0])
-
-
-def positive_mass(mass_kg: Any) -> float:
-    """The mass as a float; raises InputError when it is not finite and positive."""
-    if not (np.ndim(mass_kg) == 0 and np.isfinite(mass_kg) and mass_kg > 0):
-        raise InputError("bad averaging mass", field="mass_kg", found=mass_kg, expected="a mass > 0 in kg")
-    return float(mass_kg)
 
 
 def _bounding_box(be: Backend, tissue: Any) -> tuple[slice, slice, slice]:

@@ -21,7 +21,7 @@ import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.dosimetry.averaging.cubic import (
+from emdose.dosimetry.averaging.cubes import (
     UNUSED,
     USED,
     VALID,

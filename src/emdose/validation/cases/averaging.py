@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.dosimetry.averaging.cubic import mass_average
+from emdose.dosimetry.averaging.average import mass_average
 from emdose.validation.cases.rows import Row, at_most, compare
 
 VALID = 3

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.compliance import Checks, check, limits
-from emdose.dosimetry.averaging.cubic import averaging_plan
+from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
@@ -26,7 +26,7 @@ from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, silent
 
 if TYPE_CHECKING:
-    from emdose.dosimetry.averaging.cubic import MassAverage
+    from emdose.dosimetry.averaging.cubes import MassAverage
     from emdose.dosimetry.sar import SarMap
     from emdose.io.disk import atomic
     from emdose.models.bodies import Phantom

@@ -13,7 +13,7 @@ from emdose.errors import InputError
 
 if TYPE_CHECKING:
     from emdose.compliance import Checks
-    from emdose.dosimetry.averaging.cubic import MassAverage
+    from emdose.dosimetry.averaging.cubes import MassAverage
     from emdose.dosimetry.power import PowerReport
     from emdose.dosimetry.sar import SarMap
     from emdose.models.bodies import Phantom
