@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.checks import metres
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.resampling import majority
 from emdose.models.bodies.tissues import AIR, Tissue, TissueTable
-from emdose.models.checks import metres
 from emdose.models.grids.grid import Grid, Vector
 
 Inside = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

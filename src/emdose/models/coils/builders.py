@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import all_positive, positive, whole
 from emdose.errors import InputError
-from emdose.models.checks import all_positive, positive, whole
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, Sheet, Strip, Wire
 from emdose.models.coils.ideal import on_cylinder, shield_around

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import positive
 from emdose.errors import InputError
-from emdose.models.checks import positive
 from emdose.models.grids.grid import Vector
 
 TOPOLOGIES = ("series", "parallel")

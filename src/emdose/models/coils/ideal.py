@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import all_positive, positive, vector, whole
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models.checks import all_positive, positive, vector, whole
 from emdose.models.grids.grid import Vector
 
 if TYPE_CHECKING:

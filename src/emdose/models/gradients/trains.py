@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from emdose.checks import positive
 from emdose.errors import InputError
-from emdose.models.checks import positive
 from emdose.models.gradients.waveform import AXES, Unit, Waveform
 
 

@@ -23,8 +23,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from emdose.checks import positive
 from emdose.errors import InputError
-from emdose.models.checks import positive
 
 MEAN_TOLERANCE = 1e-3
 """Largest mean of a rate over its rms; what is below is rounding of samples."""

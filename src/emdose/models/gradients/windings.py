@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import all_positive
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.models.checks import all_positive
 from emdose.models.gradients.coils import GradientCoil, GradientSet, GradientSource
 from emdose.models.gradients.waveform import AXES
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import vector
 from emdose.errors import InputError
-from emdose.models.checks import vector
 from emdose.models.grids.grid import Vector
 from emdose.models.implants import metals
 from emdose.models.implants.metals import Metal

@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
+from emdose.checks import metres
 from emdose.errors import InputError
-from emdose.models.checks import metres
 from emdose.models.grids.grid import Vector
 from emdose.models.implants import signed_distance as distances
 from emdose.models.implants.implant import Implant, Part, assembly
