@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.ept.local import formulas
+from emdose.ept.local import fits, formulas
 from emdose.ept.local.noise import Noise, known_noise
+from emdose.ept.local.options import HelmholtzOptions
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, factor, monomials, pairs, radii
 from emdose.ept.local.window_fit import window_fit
 from emdose.ept.local.windows import apply, contract
 from emdose.ept.maps.b1map import B1Map
-
-if TYPE_CHECKING:
-    from emdose.ept.local.helmholtz import Helmholtz
 
 
 @dataclass(frozen=True)
@@ -30,7 +28,7 @@ class FitPropagation:
 
     Parameters
     ----------
-    method : Helmholtz
+    method : HelmholtzOptions
         The settings.
     b1 : B1Map
         The data.
@@ -38,7 +36,7 @@ class FitPropagation:
         Noise from residuals; None when the map tells the noise.
     """
 
-    method: Helmholtz
+    method: HelmholtzOptions
     b1: B1Map
     estimated: Noise | None
 
@@ -93,10 +91,8 @@ class FitPropagation:
 
     def _adjoint(self, be: Backend, b1: B1Map, weights: np.ndarray) -> list[np.ndarray]:
         """h per channel of the data (one for complex data), complex (nx, ny, nz)."""
-        from emdose.ept.local.helmholtz import evaluate, fit_tissue
-
         m = self.method
-        images, rows = m._images(be, b1), m._rows(b1)
+        images, rows = fits.images_of(be, b1, m), fits.rows_of(b1, m)
         wanted = weights != 0
         kernels = [m.savitzky_golay(b1.grid.spacing_m)]
         if m.support == "tissue" and m.degree > 2:
@@ -106,12 +102,12 @@ class FitPropagation:
             if m.support == "window":
                 fit = window_fit(be, kernel, rows, images, np.asarray(b1.mask, np.uint8))
             else:
-                fit = fit_tissue(be, kernel, b1, rows, images, None, m.contrast, wanted=wanted, keep=True)
+                fit = fits.fit_tissue(be, kernel, b1, rows, images, None, m.contrast, wanted=wanted, keep=True)
             here = wanted & (fit.count > 0)
             wanted = wanted & ~here
             with np.errstate(all="ignore"):
                 value = {(c, f): fit.value[c, n] for c in range(len(fit.value)) for n, f in enumerate(rows)}
-                quotient = evaluate(m.method, value)
+                quotient = fits.evaluate(m.method, value)
             channels = 1 if m.method == "complex" else len(images)
             for c in range(channels):
                 pulls = [np.where(here, weights * np.nan_to_num(quotient.response.get((c, f), 0j)), 0) for f in rows]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,21 +9,20 @@ import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.ept.local import formulas
+from emdose.ept.local import fits, formulas
 from emdose.ept.local.adjoint import FitPropagation
-from emdose.ept.local.masked_fit import LocalFit, masked_fit
+from emdose.ept.local.masked_fit import LocalFit
 from emdose.ept.local.noise import Noise, known_noise, residual_noise
+from emdose.ept.local.options import HelmholtzOptions
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
 from emdose.ept.local.window_fit import window_fit
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
 
-SUPPORTS = ("tissue", "window")
-
 
 @dataclass(frozen=True)
-class Helmholtz:
+class Helmholtz(HelmholtzOptions):
     """Helmholtz EPT with Savitzky-Golay fits.
 
     Assumes that conductivity and permittivity are constant within the window (of one tissue), that the longitudinal
@@ -63,35 +61,6 @@ class Helmholtz:
         For settings that do not exist or do not go together.
     """
 
-    kernel: str = "cuboid"
-    radius: int | Sequence[int] = 3
-    degree: int = 2
-    method: str = "complex"
-    support: str = "tissue"
-    centre: str = "fit"
-    contrast: float = 0.0
-    uncertainty: bool = True
-    dtype: str = "float64"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "radius", radii(self.radius))
-        for name, options in (("method", formulas.METHODS), ("support", SUPPORTS)):
-            if getattr(self, name) not in options:
-                raise InputError(f"unknown {name}", field=name, found=getattr(self, name), expected=", ".join(options))
-        if self.support == "window" and self.contrast:
-            raise InputError("contrast weights need support 'tissue'", field="contrast", found=self.contrast)
-        if self.support == "tissue" and self.centre != "fit":
-            raise InputError("centre 'voxel' needs support 'window'", field="centre", found=self.centre)
-        if self.dtype not in ("float64", "float32"):
-            raise InputError("unknown dtype", field="dtype", found=self.dtype, expected="float64 or float32")
-        if not 0 <= self.contrast < 100:
-            raise InputError("bad contrast", field="contrast", found=self.contrast, expected="0, or about 0.05")
-        self.savitzky_golay((1.0, 1.0, 1.0))
-
-    def savitzky_golay(self, spacing_m: tuple[float, float, float]) -> SavitzkyGolay:
-        """The kernel for a voxel size [m]."""
-        return SavitzkyGolay(self.kernel, radii(self.radius), self.degree, spacing_m, self.centre)
-
     def reconstruct(self, b1: B1Map, device: str | Backend = "auto") -> PropertyMap:
         """Conductivity and relative permittivity of a B1+ map.
 
@@ -109,7 +78,7 @@ class Helmholtz:
         """
         self._check(b1)
         be = backend.get(device)
-        images, rows = self._images(be, b1), self._rows(b1)
+        images, rows = fits.images_of(be, b1, self), fits.rows_of(b1, self)
         noise = known_noise(be, b1, self.method) if self.uncertainty else None
         fit, kernel, fallback = self._fit(be, b1, images, rows, noise)
         if self.uncertainty and noise is None:
@@ -140,29 +109,6 @@ class Helmholtz:
                 expected=f"at most {b1.grid.shape} voxels",
             )
 
-    def _both(self, b1: B1Map) -> bool:
-        """Whether both maps enter: always for some methods, for the bias in the others."""
-        if self.method in ("complex", "split"):
-            return True
-        return self.uncertainty and b1.magnitude is not None and b1.phase is not None
-
-    def _rows(self, b1: B1Map) -> tuple[int, ...]:
-        if self.method == "complex":
-            return formulas.VALUE, formulas.LAPLACIAN
-        if self._both(b1):
-            return formulas.VALUE, *formulas.GRADIENT, formulas.LAPLACIAN
-        return (formulas.LAPLACIAN,) if self.method == "phase" else (formulas.VALUE, formulas.LAPLACIAN)
-
-    def _images(self, be: Backend, b1: B1Map) -> Any:
-        mask = b1.mask
-        assert mask is not None
-        if self.method == "complex":
-            return complex_image(be, b1)
-        wanted = [b1.magnitude] if self.method != "phase" or self._both(b1) else []
-        if self.method != "magnitude" or self._both(b1):
-            wanted.append(b1.transmit_phase)
-        return be.asarray(np.stack([np.where(mask, one, 0.0) for one in wanted]))  # type: ignore[arg-type]
-
     def _fit(
         self, be: Backend, b1: B1Map, images: Any, rows: tuple[int, ...], noise: Noise | None
     ) -> tuple[LocalFit, SavitzkyGolay, Any]:
@@ -174,12 +120,12 @@ class Helmholtz:
             labels = None if b1.labels is None else b1.regions
             fit = window_fit(be, kernel, rows, images, use, noise=maps, residual=estimate, regions=labels)
             return fit, kernel, None
-        fit = fit_tissue(be, kernel, b1, rows, images, maps, self.contrast)
+        fit = fits.fit_tissue(be, kernel, b1, rows, images, maps, self.contrast)
         if self.degree == 2 or not bool((fit.count < 0).any()):
             return fit, kernel, None
         lost = fit.count < 0
         lower = SavitzkyGolay(self.kernel, radii(self.radius), 2, b1.grid.spacing_m)
-        again = fit_tissue(be, lower, b1, rows, images, maps, self.contrast, wanted=be.to_numpy(lost))
+        again = fits.fit_tissue(be, lower, b1, rows, images, maps, self.contrast, wanted=be.to_numpy(lost))
         xp = be.xp
         merged = (
             xp.where(lost, b, a)
@@ -206,7 +152,7 @@ class Helmholtz:
         use = mask & (fit.count > 0)
         found: dict[str, Any] = {}
         if self.method == "complex":
-            found = complex_maps(be, fit, use, (to_re, to_im), noise is not None)
+            found = fits.complex_maps(be, fit, use, (to_re, to_im), noise is not None)
             q = found["permittivity"] / to_re + 1j * found["conductivity"] / to_im if self.uncertainty else None
             if q is not None:
                 far, near = kernel.truncation
@@ -215,7 +161,7 @@ class Helmholtz:
         else:
             value = {(c, f): fit.value[c, n] for c in range(len(fit.value)) for n, f in enumerate(rows)}
             with np.errstate(divide="ignore", invalid="ignore"):  # voxels without a fit
-                quotient = evaluate(self.method, value)
+                quotient = fits.evaluate(self.method, value)
             for name, part, scale in (("permittivity", "re", to_re), ("conductivity", "im", to_im)):
                 if getattr(quotient, part) is not None:
                     found[name] = xp.where(use, scale * getattr(quotient, part), xp.nan)
@@ -230,7 +176,9 @@ class Helmholtz:
                     "u_conductivity": abs(to_im) * xp.sqrt(vi),
                     "covariance": to_re * to_im * cross,
                 }
-                keep = [n for n in parts if n[2:] in found or (n == "covariance" and len(quotient_parts(found)) == 2)]
+                keep = [
+                    n for n in parts if n[2:] in found or (n == "covariance" and len(fits.quotient_parts(found)) == 2)
+                ]
                 found |= {n: xp.where(use, parts[n], xp.nan) for n in keep}
         flags = self._flags(be, b1, fit, found, use, mask, kernel, fallback)
         if noise is not None and self.method == "complex":
@@ -285,84 +233,3 @@ class Helmholtz:
         if "permittivity" in found:
             odd = odd | (found["permittivity"] < 1)
         return flags | xp.where(odd & use, int(Flag.UNPHYSICAL), 0).astype(xp.uint8)
-
-
-def quotient_parts(found: dict[str, Any]) -> set[str]:
-    """Which of the two properties are there."""
-    return {"conductivity", "permittivity"} & found.keys()
-
-
-def evaluate(method: str, value: dict[tuple[int, int], Any]) -> formulas.Quotient:
-    """q of a method from the functionals (channel, row) of its fits."""
-    both = (1, formulas.LAPLACIAN) in value
-    if method == "complex":
-        return formulas.complex_quotient(value)
-    if method == "phase":
-        return formulas.phase_quotient(value, 1 if both else 0)
-    if method == "magnitude":
-        return formulas.magnitude_quotient(value, both)
-    return formulas.split_quotient(value)
-
-
-def complex_image(be: Backend, b1: B1Map) -> Any:
-    """Real and imaginary part of B1+ with the transmit phase, 0 outside the mask, (2, nx, ny, nz)."""
-    images = be.xp.empty((2, *b1.grid.shape))
-    phase, factor = (b1.transmit_phase, 1.0) if b1.wrapped else (b1.phase, b1.phase_factor)
-    be.kernels.load(__package__, "window", real="double").launch(
-        "phasor",
-        b1.grid.size,
-        factor,
-        be.asarray(np.ascontiguousarray(b1.magnitude)),
-        be.asarray(np.ascontiguousarray(phase)),
-        be.asarray(np.asarray(b1.mask, np.uint8)),
-        images[0],
-        images[1],
-    )
-    return images
-
-
-def complex_maps(be: Backend, fit: LocalFit, use: Any, to: tuple[float, float], noisy: bool) -> dict[str, Any]:
-    """Conductivity and permittivity, with uncertainties when the gains hold noise, from fits of Re and Im of B1+."""
-    xp, module = be.xp, be.kernels.load(__package__, "window", real="double")
-    shape = use.shape
-    names = ["permittivity", "conductivity", *(["u_permittivity", "u_conductivity", "covariance"] if noisy else [])]
-    found = {name: xp.empty(shape) for name in names}
-    value = xp.ascontiguousarray(fit.value)
-    parts = {"lr": value[0, 1], "li": value[1, 1], "cr": value[0, 0], "ci": value[1, 0]}
-    of = {"use": use.astype(xp.uint8), **parts, "to_re": to[0], "to_im": to[1]}
-    module.launch("quotient", use.size, of, found["permittivity"], found["conductivity"])
-    if noisy:
-        spread = (found["u_permittivity"], found["u_conductivity"], found["covariance"])
-        module.launch("spread", use.size, of, xp.ascontiguousarray(fit.gain), *spread)
-    return found
-
-
-def fit_tissue(
-    be: Backend,
-    kernel: SavitzkyGolay,
-    b1: B1Map,
-    rows: Sequence[int],
-    images: Any,
-    noise: Any,
-    contrast: float,
-    wanted: np.ndarray | None = None,
-    keep: bool = False,
-) -> LocalFit:
-    """Masked fits inside the labels of a map, with contrast weights when asked for."""
-    reference = None
-    if contrast:
-        reference = be.asarray(np.nan_to_num(np.asarray(b1.reference, float)))
-        if noise is None:
-            noise = be.xp.ones((1, *b1.grid.shape))  # gains of weighted fits need the squares of the weights
-    return masked_fit(
-        be,
-        kernel,
-        rows,
-        images,
-        b1.regions,
-        wanted=wanted,
-        noise=noise,
-        reference=reference,
-        contrast=contrast,
-        keep=keep,
-    )

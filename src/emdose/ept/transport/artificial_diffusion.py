@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +12,8 @@ from emdose.ept.local.savitzky_golay import SavitzkyGolay, monomials
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport.boundary import boundary_maps
+from emdose.ept.transport.options import ConvectionReactionOptions
 from emdose.errors import InputError
-
-if TYPE_CHECKING:
-    from emdose.ept.transport.convection_reaction import ConvectionReaction
 
 DIRECT_VOXELS = 20_000
 """Up to this many unknowns of a volume are solved by sparse LU, more by BiCGStab with an incomplete factorisation."""
@@ -23,7 +21,7 @@ MAX_ITERATIONS = 500
 TOLERANCE = 1e-8
 
 
-def reconstruct(b1: B1Map, settings: ConvectionReaction, form: str, kernel: SavitzkyGolay) -> PropertyMap:
+def reconstruct(b1: B1Map, settings: ConvectionReactionOptions, form: str, kernel: SavitzkyGolay) -> PropertyMap:
     """Solve div(gamma v) - c laplacian(gamma) = -w^2 mu0 B1+, or div(rho grad phi) - c laplacian(rho) = 2 w mu0.
 
     gamma = 1/eps_c and v of :class:`~emdose.ept.transport.convection_reaction.ConvectionReaction`; rho = 1/sigma and

@@ -18,16 +18,16 @@ from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport import artificial_diffusion
 from emdose.ept.transport.boundary import Value, boundary_maps, rim_of
 from emdose.ept.transport.log_inversion import Equation, Inversion, choose_smoothing, invert
+from emdose.ept.transport.options import ConvectionReactionOptions
 from emdose.errors import InputError
 from emdose.solvers.running import Iteration, ProgressCallback
 
-FORMS = ("auto", "complex", "phase")
 LOW_CONVECTION = 0.1
 """Voxels are flagged where abs(v) is below this times abs(B) abs(k), with the wave number k of a typical medium."""
 
 
 @dataclass(frozen=True)
-class ConvectionReaction:
+class ConvectionReaction(ConvectionReactionOptions):
     """Convection-reaction EPT as regularised least squares.
 
     Maxwell's equations for B1+ with a negligible gradient of Bz are div(gamma v) = -w^2 mu0 B1+, gamma = 1/eps_c and
@@ -82,39 +82,6 @@ class ConvectionReaction:
     InputError
         For settings out of range.
     """
-
-    form: str = "auto"
-    volume: bool = False
-    slices: Sequence[int] | None = None
-    kernel: str = "cuboid"
-    radius: int | tuple[int, int, int] = 2
-    degree: int = 2
-    smoothing: float | None = None
-    noise_share: float = 0.7
-    edge: float = 0.05
-    within_labels: bool = False
-    boundary: tuple[Value, Value | None] | None = None
-    diffusion: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.form not in FORMS:
-            raise InputError("unknown form", field="form", found=self.form, expected=" or ".join(FORMS))
-        radii(self.radius)
-        for name, low, high in (
-            ("smoothing", 0.0, 1e6),
-            ("noise_share", 0.05, 2.0),
-            ("edge", 0.0, 10.0),
-            ("diffusion", 0.0, 1e6),
-        ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise InputError("out of range", field=name, found=value, expected=f"{low} to {high}")
-        if self.diffusion is not None and self.boundary is None:
-            raise InputError(
-                "artificial diffusion needs values at the rim",
-                field="boundary",
-                expected="(conductivity, relative permittivity)",
-            )
 
     def reconstruct(self, b1: B1Map, device: str = "auto", progress: ProgressCallback | None = None) -> PropertyMap:
         """Conductivity and permittivity (conductivity alone with "phase").

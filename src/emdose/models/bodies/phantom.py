@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.models.bodies import resampling
 from emdose.models.bodies.tissues import Tissue, suggest
 from emdose.models.grids.grid import Grid, Shape, Vector
 
@@ -238,9 +239,7 @@ class Phantom:
         samples : int
             Points per voxel and axis; 1 is nearest neighbour, odd numbers leave no ties.
         """
-        from emdose.models.bodies.resampling import rotate
-
-        return rotate(self, angle_deg, axis, about_m, samples)
+        return resampling.rotate(self, angle_deg, axis, about_m, samples)
 
     def resample(self, spacing_m: float | Vector) -> Phantom:
         """The body on voxels of another size.
@@ -253,9 +252,7 @@ class Phantom:
         spacing_m : float or (float, float, float)
             New voxel edge lengths [m], finer or coarser.
         """
-        from emdose.models.bodies.resampling import resample
-
-        return resample(self, spacing_m)
+        return resampling.resample(self, spacing_m)
 
     def _with_arrays(self, grid: Grid, change: Any) -> Phantom:
         regions = {k: change(m) for k, m in self.regions.items()}

@@ -3,19 +3,46 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import Field, replace
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
 
-if TYPE_CHECKING:
-    from emdose.models.bodies.phantom import Phantom
+
+class VoxelBody(Protocol):
+    """What resampling needs to know of a body: a dataclass with these fields."""
+
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels are."""
+        ...
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Tissue number per voxel (nx, ny, nz), 0 outside."""
+        ...
+
+    @property
+    def tissues(self) -> tuple[Any, ...]:
+        """The tissue of every number."""
+        ...
+
+    @property
+    def regions(self) -> Mapping[str, np.ndarray]:
+        """Named masks (nx, ny, nz)."""
+        ...
 
 
-def rotate(phantom: Phantom, angle_deg: float, axis: str, about_m: Vector | None, samples: int) -> Phantom:
+Body = TypeVar("Body", bound=VoxelBody)
+
+
+def rotate(phantom: Body, angle_deg: float, axis: str, about_m: Vector | None, samples: int) -> Body:
     """See :meth:`Phantom.rotate`."""
     if axis not in ("x", "y", "z"):
         raise InputError("unknown axis", field="axis", found=axis, expected="x, y or z")
@@ -40,7 +67,7 @@ def _matrix(angle: float, axis: int) -> np.ndarray:
     return R
 
 
-def _quarter_turns(phantom: Phantom, n: int, axis: int, about: np.ndarray) -> Phantom:
+def _quarter_turns(phantom: Body, n: int, axis: int, about: np.ndarray) -> Body:
     plane = ((axis + 1) % 3, (axis + 2) % 3)
     R = np.rint(_matrix(math.pi / 2 * n, axis))
     low, high = (np.array(c) for c in phantom.grid.bounds_m)
@@ -57,7 +84,7 @@ def _quarter_turns(phantom: Phantom, n: int, axis: int, about: np.ndarray) -> Ph
     return replace(phantom, grid=grid, labels=turn(phantom.labels), regions=regions)
 
 
-def _sampled(phantom: Phantom, R: np.ndarray, about: np.ndarray, samples: int) -> Phantom:
+def _sampled(phantom: Body, R: np.ndarray, about: np.ndarray, samples: int) -> Body:
     old = phantom.grid
     low, high = (np.array(c) for c in old.bounds_m)
     corners = np.array([[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
@@ -125,7 +152,7 @@ def majority(shares: Any, full: float) -> np.ndarray:
     return labels
 
 
-def resample(phantom: Phantom, spacing_m: float | Vector) -> Phantom:
+def resample(phantom: Body, spacing_m: float | Vector) -> Body:
     """See :meth:`Phantom.resample`."""
     old = phantom.grid
     spacing = Grid((1, 1, 1), spacing_m).spacing_m  # type: ignore[arg-type]

@@ -1,0 +1,52 @@
+"""Options of Helmholtz EPT: what its fits and the propagation of their noise are told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emdose.ept.local import formulas
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
+from emdose.errors import InputError
+
+SUPPORTS = ("tissue", "window")
+
+
+@dataclass(frozen=True)
+class HelmholtzOptions:
+    """What Helmholtz EPT can be told; the method says what every option means.
+
+    Raises
+    ------
+    InputError
+        For settings that do not exist or do not go together.
+    """
+
+    kernel: str = "cuboid"
+    radius: int | Sequence[int] = 3
+    degree: int = 2
+    method: str = "complex"
+    support: str = "tissue"
+    centre: str = "fit"
+    contrast: float = 0.0
+    uncertainty: bool = True
+    dtype: str = "float64"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "radius", radii(self.radius))
+        for name, options in (("method", formulas.METHODS), ("support", SUPPORTS)):
+            if getattr(self, name) not in options:
+                raise InputError(f"unknown {name}", field=name, found=getattr(self, name), expected=", ".join(options))
+        if self.support == "window" and self.contrast:
+            raise InputError("contrast weights need support 'tissue'", field="contrast", found=self.contrast)
+        if self.support == "tissue" and self.centre != "fit":
+            raise InputError("centre 'voxel' needs support 'window'", field="centre", found=self.centre)
+        if self.dtype not in ("float64", "float32"):
+            raise InputError("unknown dtype", field="dtype", found=self.dtype, expected="float64 or float32")
+        if not 0 <= self.contrast < 100:
+            raise InputError("bad contrast", field="contrast", found=self.contrast, expected="0, or about 0.05")
+        self.savitzky_golay((1.0, 1.0, 1.0))
+
+    def savitzky_golay(self, spacing_m: tuple[float, float, float]) -> SavitzkyGolay:
+        """The kernel for a voxel size [m]."""
+        return SavitzkyGolay(self.kernel, radii(self.radius), self.degree, spacing_m, self.centre)
