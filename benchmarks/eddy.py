@@ -22,7 +22,7 @@ from emdose.models.implants import shapes
 from emdose.solvers.eddy.run import voxels_of
 from emdose.solvers.eddy.voxels.branches import branch_network
 from emdose.solvers.eddy.voxels.operator import EddyOperator
-from emdose.validation.closed_forms.eddy_sphere import sphere_power
+from emdose.validation.closed_forms.low_frequency.eddy_sphere import sphere_power
 
 FREQUENCIES = np.geomspace(100, 1e4, 8)
 

@@ -26,7 +26,7 @@ import numpy as np
 from emdose.compute import backend
 from emdose.ept import B1Map, Helmholtz
 from emdose.models.grids.grid import Grid
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms import LayeredCylinder
 
 FREQUENCY_Hz, SPACING_m = 128e6, 2e-3
 CASES = {

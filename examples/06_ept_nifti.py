@@ -11,7 +11,7 @@ import numpy as np
 
 import emdose as em
 from emdose.io import write_volume
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms import LayeredCylinder
 
 grid, cylinder = em.Grid((60, 60, 16), 2e-3), LayeredCylinder([0.03, 0.055], [52, 73], [0.34, 0.60], 127.74e6)
 x, y, _ = np.broadcast_arrays(*grid.centre_points())

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 import emdose as em
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms import LayeredCylinder
 
 FREQUENCY_HZ, SIGMA, PERMITTIVITY, SNR, SCANS = 127.74e6, 0.55, 76.0, 100.0, 5
 PER_KELVIN = 0.02  # relative change of the conductivity of saline gels

@@ -14,7 +14,7 @@ import emdose as em
 from emdose.circuits.circuit import RLC, Circuit, Feed, TwoPort
 from emdose.circuits.matching import decoupling, l_sections, match, two_capacitors
 from emdose.circuits.network import Network
-from emdose.validation.closed_forms import networks
+from emdose.validation.closed_forms.coils import networks
 
 F = 128e6
 W = 2 * math.pi * F

@@ -11,7 +11,7 @@ import emdose as em
 from emdose.circuits.circuit import RLC, Circuit, Feed, TwoPort
 from emdose.circuits.modes import Fit, immittance, modes, tuning_factor
 from emdose.circuits.network import Network
-from emdose.validation.closed_forms import ladder, networks
+from emdose.validation.closed_forms.coils import ladder, networks
 
 F = np.array([60e6, 90e6, 130e6])
 RUNG, RING, C = 120e-9, 40e-9, 25e-12

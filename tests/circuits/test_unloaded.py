@@ -12,8 +12,8 @@ from emdose.circuits.partial_inductance import field_of_filaments, partial_induc
 from emdose.circuits.unloaded import birdcage_order, coil_modes
 from emdose.constants import MU_0
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate
-from emdose.validation.closed_forms.ladder import end_ring_mode, ladder_modes
-from emdose.validation.closed_forms.networks import resonance
+from emdose.validation.closed_forms.coils.ladder import end_ring_mode, ladder_modes
+from emdose.validation.closed_forms.coils.networks import resonance
 
 
 def test_mutual_inductance_of_parallel_filaments():

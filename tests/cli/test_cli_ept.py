@@ -8,7 +8,7 @@ import pytest
 from command_line import call, one_line
 
 from emdose.scenarios.shared import toml
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 FREQUENCY_HZ = 127.74e6
 SHAPE, SPACING_M = (24, 24, 7), 2e-3

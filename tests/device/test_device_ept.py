@@ -17,7 +17,7 @@ from emdose.ept.maps.property_map import PropertyMap
 from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.ept.transport.gradient import Gradient, _divergence
 from emdose.models.grids.grid import Grid
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 SHAPE, H = (14, 15, 9), 4e-3
 

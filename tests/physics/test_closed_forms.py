@@ -7,7 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from emdose.validation.closed_forms import Cylinder, Sphere, loops, uniform
+from emdose.validation.closed_forms import Cylinder, Sphere
+from emdose.validation.closed_forms.coils import loops
+from emdose.validation.closed_forms.low_frequency import uniform
 
 C_0, MU_0 = 299_792_458.0, 1.25663706212e-6
 

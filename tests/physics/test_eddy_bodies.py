@@ -16,7 +16,7 @@ from emdose.models.implants.voxels import VoxelImplant, voxelise
 from emdose.solvers.eddy.engines import skin_depth
 from emdose.solvers.eddy.voxels.sources import SLOPES, linear_potential
 from emdose.solvers.results.power_tensor import LINEAR
-from emdose.validation.closed_forms import eddy_cylinder, eddy_low_frequency, eddy_sphere
+from emdose.validation.closed_forms.low_frequency import eddy_cylinder, eddy_low_frequency, eddy_sphere
 
 COCR, TITANIUM = 1.16e6, 0.58e6
 

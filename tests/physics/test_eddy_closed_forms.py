@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emdose.validation.closed_forms import eddy_cylinder, eddy_low_frequency, eddy_sphere
+from emdose.validation.closed_forms.low_frequency import eddy_cylinder, eddy_low_frequency, eddy_sphere
 
 MU_0 = 1.25663706212e-6
 FORMS = {

@@ -14,12 +14,12 @@ from emdose.models import bodies
 from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd import run as fdtd_run
-from emdose.solvers.fdtd.problem import FdtdProblem
 from emdose.solvers.fdtd.run import NETWORK_WEIGHT, Reporter, Run, run_all
+from emdose.solvers.fdtd.setup.problem import FdtdProblem
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.running import Event
 from emdose.validation.cases.volume_integral import gel
-from emdose.validation.closed_forms.ladder import ladder_modes
+from emdose.validation.closed_forms.coils.ladder import ladder_modes
 
 F = 128e6
 QUICK = {"margin_m": 0.04, "cpml_cells": 6}

@@ -15,8 +15,8 @@ from emdose.models.coils.conductors import FeedPort, LumpedElement, Wire
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.validation.cases.volume_integral import gel
-from emdose.validation.closed_forms.dipole import impedance_hallen
-from emdose.validation.closed_forms.ladder import ladder_modes
+from emdose.validation.closed_forms.coils.dipole import impedance_hallen
+from emdose.validation.closed_forms.coils.ladder import ladder_modes
 
 H = 0.01
 QUICK = {"margin_m": 0.03, "cpml_cells": 8}

@@ -12,9 +12,11 @@ from emdose.compute import backend
 from emdose.constants import C_0, EPS_0
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers import yee_engine
-from emdose.solvers.fdtd.power import faces, outflow
-from emdose.solvers.fdtd.pulse import Pulse
-from emdose.validation.closed_forms import dipole, dispersion, pec_sphere, slab, waveguide
+from emdose.solvers.fdtd.power import outflow
+from emdose.solvers.fdtd.setup.domain import faces
+from emdose.solvers.fdtd.setup.pulse import Pulse
+from emdose.validation.closed_forms.coils import dipole
+from emdose.validation.closed_forms.waves import dispersion, pec_sphere, slab, waveguide
 
 
 def grid_of(cells, h):

@@ -14,7 +14,7 @@ from emdose.models import bodies
 from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray, PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.grids.rectilinear import RectilinearGrid
-from emdose.solvers.fdtd import problem as fdtd_problem
+from emdose.solvers.fdtd.setup import problem as fdtd_problem
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.vie import problem as vie_problem
 from emdose.solvers.vie.solver import Vie

@@ -14,7 +14,7 @@ from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.edge_materials import edge_mean
 from emdose.solvers.yee_grid.incident import incident_E
 from emdose.validation.cases.volume_integral import LIMITS, edge_errors, gel, solve_sphere
-from emdose.validation.closed_forms import uniform
+from emdose.validation.closed_forms.low_frequency import uniform
 
 
 def test_mie_128_mhz():

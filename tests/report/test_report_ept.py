@@ -22,7 +22,7 @@ from emdose.scenarios.kinds.ept.page import render
 from emdose.scenarios.kinds.ept.page_maps import Range, pack, quantise
 from emdose.scenarios.kinds.ept.result import EptResult, read_ept_result
 from emdose.scenarios.shared import toml
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FREQUENCY_HZ = 127.74e6

@@ -20,7 +20,7 @@ from emdose.ept.inversion.csi import Csi
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.solvers import running
 from emdose.solvers.eddy.options import EddyOptions
-from emdose.solvers.fdtd.options import FdtdOptions
+from emdose.solvers.fdtd.setup.options import FdtdOptions
 from emdose.solvers.heat.options import BioheatOptions
 from emdose.solvers.running import Begin, Checkpoint, Done, Event, Iteration, March, Plan, Setup, TimeStep
 from emdose.solvers.vie.options import VieOptions

@@ -8,7 +8,7 @@ import numpy as np
 
 from emdose.ept.maps.b1map import B1Map
 from emdose.models.grids.grid import Grid
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 FREQUENCY = 128e6
 

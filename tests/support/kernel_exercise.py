@@ -516,7 +516,7 @@ def _yee_tables(real: type):
     """A small graded problem with everything that the engine knows, and fields in it."""
     from emdose.models.grids.rectilinear import RectilinearGrid
     from emdose.solvers import yee_engine as engine
-    from emdose.solvers.yee_engine.tables import Tables
+    from emdose.solvers.yee_engine.tables.tables import Tables
 
     rng = np.random.default_rng(6)
     grid = RectilinearGrid(*(np.cumsum(rng.uniform(0.01, 0.013, n)) for n in (17, 18, 25)))
@@ -547,7 +547,7 @@ def _yee_tables(real: type):
 
 def _yee_steps(kernels: Recorder, real: type, schedule: str, file: str, **options: int) -> Result:
     """Seven steps of a schedule, the kernels of one file through a recorder."""
-    from emdose.solvers.yee_engine import walks as schedules
+    from emdose.solvers.yee_engine.walks import schedules
 
     class Kernels(backend.KernelSet):
         def load(self, package: str | None, name: str, real: str = "float"):

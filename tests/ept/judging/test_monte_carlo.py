@@ -14,7 +14,7 @@ from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
 from emdose.solvers.running import Iteration
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 CYLINDER = LayeredCylinder([0.05], [60.0], [0.6], 128e6)
 

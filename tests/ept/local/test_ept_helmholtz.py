@@ -16,7 +16,7 @@ from emdose.ept import AutomaticHelmholtz, B1Map, Flag, Helmholtz
 from emdose.errors import InputError
 from emdose.io.maps.b1 import read_b1
 from emdose.models.grids.grid import Grid
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder, standing_b1plus
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder, standing_b1plus
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "eptlib_layered.h5"
 SHAPES = {0: "cross", 1: "ellipsoid", 2: "cuboid"}

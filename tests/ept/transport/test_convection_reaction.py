@@ -21,7 +21,7 @@ from emdose.ept.transport.log_inversion import _Neighbours
 from emdose.errors import InputError
 from emdose.io.maps.maps3d import read_map
 from emdose.models.grids.grid import Grid
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 LAYERED = Path(__file__).parents[2] / "data" / "eptlib_layered.h5"
 CYLINDER = LayeredCylinder([0.03, 0.055], [52.0, 70.0], [0.35, 0.9], 128e6)

@@ -13,8 +13,8 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
-from emdose.validation.closed_forms.ept_channels import array_fields
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.channels import array_fields
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 CYLINDER = LayeredCylinder([0.028, 0.05], [52.0, 70.0], [0.35, 0.9], 128e6)
 

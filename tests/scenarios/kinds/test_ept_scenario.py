@@ -16,7 +16,7 @@ from emdose.io.disk.run_files import SUMMARY_KEYS
 from emdose.models.grids.grid import Grid
 from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
-from emdose.validation.closed_forms.ept_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 FREQUENCY_HZ = 127.74e6
 CYLINDER = LayeredCylinder([0.016, 0.036], [60.0, 75.0], [0.4, 0.8], FREQUENCY_HZ)

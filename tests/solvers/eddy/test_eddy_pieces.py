@@ -19,7 +19,7 @@ from emdose.solvers.eddy.voxels.operator import divergence, rise
 from emdose.solvers.eddy.voxels.sources import SLOPES, linear_potential, sources_of, uniform_potential
 from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
 from emdose.solvers.results.relaxations import relaxation
-from emdose.validation.closed_forms.eddy_sphere import sphere_limits, sphere_power
+from emdose.validation.closed_forms.low_frequency.eddy_sphere import sphere_limits, sphere_power
 
 CPU = backend.get("cpu")
 

@@ -16,8 +16,8 @@ from emdose.solvers.eddy.thin_skin.geometry import inscribed_radii
 from emdose.solvers.eddy.thin_skin.power import ThinSkinPower, thin_skin_power
 from emdose.solvers.surface.charges import ChargeOperator
 from emdose.solvers.surface.mesh import Surface, refined
-from emdose.validation.closed_forms.eddy_cylinder import axial_power, cylinder_limits, transverse_power
-from emdose.validation.closed_forms.eddy_sphere import sphere_limits, sphere_power
+from emdose.validation.closed_forms.low_frequency.eddy_cylinder import axial_power, cylinder_limits, transverse_power
+from emdose.validation.closed_forms.low_frequency.eddy_sphere import sphere_limits, sphere_power
 
 BE = backend.get("cpu")
 COCR = SimpleNamespace(name="CoCrMo", conductivity_S_m=1.16e6, relative_permeability=1.0)

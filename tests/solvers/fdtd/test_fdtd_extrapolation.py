@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose.solvers.fdtd.convergence import EXTRAPOLATION, Monitor, extrapolated
+from emdose.solvers.fdtd.convergence import Monitor, extrapolated
+from emdose.solvers.fdtd.setup.options import EXTRAPOLATION
 
 ROWS, SIZE = 3, 40
 

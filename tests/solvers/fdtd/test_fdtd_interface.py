@@ -144,7 +144,7 @@ def test_an_unconverged_run_is_no_result(exposure):
 
 def test_a_blow_up_names_the_place(exposure, monkeypatch):
     # Oracle: a time step above the limit is unstable.
-    from emdose.solvers.yee_engine import lattice
+    from emdose.solvers.yee_engine.tables import lattice
 
     stable = lattice.stable_step
     monkeypatch.setattr(lattice, "stable_step", lambda *a: 1.2 * stable(*a))
@@ -170,7 +170,7 @@ def test_room_is_checked_before_the_coil_is_put_on_the_grid(exposure, monkeypatc
     def greedy(*_):
         pytest.fail("arrays of the size of the grid were made")
 
-    monkeypatch.setattr("emdose.solvers.fdtd.problem.rasterise", greedy)
+    monkeypatch.setattr("emdose.solvers.fdtd.setup.problem.rasterise", greedy)
     monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**18)
     coil = CapacitorLoop(0.07, capacitors=2)
     with pytest.raises(ResourceError, match=r"and 2 ports needs .* GiB but .* cells of .* mm would fit"):

@@ -14,8 +14,8 @@ from emdose.models.coils.ideal import Birdcage, Loop, PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.fdtd.convergence import Monitor
-from emdose.solvers.fdtd.domain import make_domain
-from emdose.solvers.fdtd.power import dissipated, faces, outflow
+from emdose.solvers.fdtd.power import dissipated, outflow
+from emdose.solvers.fdtd.setup.domain import faces, make_domain
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.yee_grid.edge_currents import deposit, divergence
 from emdose.validation.cases.volume_integral import gel

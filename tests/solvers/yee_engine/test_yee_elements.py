@@ -24,14 +24,14 @@ from emdose.solvers.yee_engine import (
     ModulatedGaussian,
     VoltagePort,
     YeeProblem,
-    lattice,
     materials_from_edges,
     materials_from_voxels,
-    stability,
     thin_wire,
     vacuum,
 )
-from emdose.solvers.yee_engine.stability import stable_step
+from emdose.solvers.yee_engine.setup import stability
+from emdose.solvers.yee_engine.setup.stability import stable_step
+from emdose.solvers.yee_engine.tables import lattice
 
 CPU = backend.get("cpu")
 PLATES = ("pmc", "pmc", "pmc", "pmc", "pec", "pec")

@@ -27,7 +27,7 @@ from emdose.solvers.yee_engine import (
     materials_from_voxels,
     vacuum,
 )
-from emdose.solvers.yee_engine.walks import SCHEDULES
+from emdose.solvers.yee_engine.walks.schedules import SCHEDULES
 from emdose.solvers.yee_grid.edge_materials import edge_mean
 
 CPU = backend.get("cpu")
@@ -136,7 +136,7 @@ def test_numbers_of_edges_keep_their_values() -> None:
 
 def test_schedules_have_names() -> None:
     """Each name that a device has steps; another is one line that tells the names."""
-    kernels = CPU.kernels.load("emdose.solvers.yee_engine", "yee_rows").kind
+    kernels = CPU.kernels.load("emdose.solvers.yee_engine.walks", "yee_rows").kind
     for name in SCHEDULES[kernels]:
         Engine(problem(), CPU, schedule=name).advance(1)
     with pytest.raises(InputError, match=r"schedule: no such schedule; found .two-pass.; expected .* or one-pass"):

@@ -14,7 +14,7 @@ from emdose.models.coils.ideal import Birdcage, Coil, Loop, PlaneWave, Shield
 from emdose.models.grids.grid import Grid
 from emdose.solvers.yee_grid.filaments import Pieces
 from emdose.solvers.yee_grid.incident import field_at, incident_B, incident_E
-from emdose.validation.closed_forms import loops
+from emdose.validation.closed_forms.coils import loops
 
 F = 127.74e6
 FINE = Loop(0.1, segments=720)

@@ -37,8 +37,6 @@ import numpy as np
 
 from emdose.solvers.running import group, joined
 
-EXTRAPOLATION = 4
-"""Geometric series that are cancelled: two per resonance that still rings."""
 CUTOFF = 1e-12
 """Directions of the changes weaker than this, in power over the strongest, are rounding."""
 SETTLED, SPREAD = 3, 2.0

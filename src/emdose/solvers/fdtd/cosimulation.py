@@ -28,10 +28,10 @@ from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.fields import RunPhasors, assemble, pair_power
-from emdose.solvers.fdtd.options import GAP_OHM, FdtdOptions
-from emdose.solvers.fdtd.plan import FdtdPlan
-from emdose.solvers.fdtd.problem import FdtdProblem
 from emdose.solvers.fdtd.run import Reporter, Run, require_rung_down, run_all
+from emdose.solvers.fdtd.setup.options import GAP_OHM, FdtdOptions
+from emdose.solvers.fdtd.setup.plan import FdtdPlan
+from emdose.solvers.fdtd.setup.problem import FdtdProblem
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback
 
 if TYPE_CHECKING:

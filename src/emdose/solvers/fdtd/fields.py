@@ -20,9 +20,9 @@ from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields, PowerBalance
 from emdose.solvers.yee_grid.incident import incident_E
 
 if TYPE_CHECKING:
-    from emdose.solvers.fdtd.plan import FdtdPlan
-    from emdose.solvers.fdtd.problem import FdtdProblem
     from emdose.solvers.fdtd.run import Run
+    from emdose.solvers.fdtd.setup.plan import FdtdPlan
+    from emdose.solvers.fdtd.setup.problem import FdtdProblem
 
 MEANING = (
     "residual is what was still to come of fields and port spectra when the run ended, or the energy over its peak; "

@@ -19,27 +19,6 @@ if TYPE_CHECKING:
     from emdose.models.grids.grid import Shape
     from emdose.models.grids.rectilinear import RectilinearGrid
 
-Slices = tuple[slice, slice, slice]
-
-
-def faces(box: tuple[Shape, Shape]) -> list[Slices]:
-    """Node slices of the six faces of a box, each with the layer of H outside it: low and high of x, y, z.
-
-    Parameters
-    ----------
-    box : ((int, int, int), (int, int, int))
-        Node indices of its low and high corner.
-    """
-    out = []
-    for axis in range(3):
-        for side in (0, 1):
-            node = box[side][axis]
-            # On the low side H outside lies below the plane, on the high side it carries the plane's own index.
-            cut = [slice(a, b + 1) for a, b in zip(*box, strict=True)]
-            cut[axis] = slice(node - 1, node + 1) if side == 0 else slice(node, node + 1)
-            out.append((cut[0], cut[1], cut[2]))
-    return out
-
 
 def outflow(E: list[np.ndarray], B: list[np.ndarray], box: tuple[Shape, Shape], grid: RectilinearGrid) -> np.ndarray:
     """Power out of a box as a Hermitian matrix of the ports.
@@ -47,7 +26,7 @@ def outflow(E: list[np.ndarray], B: list[np.ndarray], box: tuple[Shape, Shape], 
     Parameters
     ----------
     E, B : list of six (port, 3, ...) complex arrays
-        Phasors on the slices of :func:`faces`, peak [V/m], [T].
+        Phasors on the slices of :func:`~emdose.solvers.fdtd.setup.domain.faces`, peak [V/m], [T].
     box : ((int, int, int), (int, int, int))
         Node indices of its corners.
     grid : RectilinearGrid

@@ -13,8 +13,8 @@ import numpy as np
 
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.solvers import yee_engine
-from emdose.solvers.fdtd.convergence import EXTRAPOLATION, Monitor
-from emdose.solvers.fdtd.options import GAP_OHM
+from emdose.solvers.fdtd.convergence import Monitor
+from emdose.solvers.fdtd.setup.options import EXTRAPOLATION, GAP_OHM
 from emdose.solvers.running import (
     Checkpoint,
     Done,
@@ -29,9 +29,9 @@ from emdose.solvers.running import (
 )
 
 if TYPE_CHECKING:
-    from emdose.solvers.fdtd.options import FdtdOptions
-    from emdose.solvers.fdtd.plan import FdtdPlan
-    from emdose.solvers.fdtd.problem import Excitation, FdtdProblem
+    from emdose.solvers.fdtd.setup.options import FdtdOptions
+    from emdose.solvers.fdtd.setup.plan import FdtdPlan
+    from emdose.solvers.fdtd.setup.problem import Excitation, FdtdProblem
     from emdose.solvers.results.fields import Fields
 
 WINDOWS_PER_PERIOD = 4

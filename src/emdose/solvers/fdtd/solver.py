@@ -24,10 +24,10 @@ from emdose.models.coils.ideal import Coil, PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.cosimulation import CoSimulation, cosimulate
 from emdose.solvers.fdtd.fields import fields_of
-from emdose.solvers.fdtd.options import FdtdOptions
-from emdose.solvers.fdtd.plan import FdtdPlan
-from emdose.solvers.fdtd.problem import FdtdProblem
 from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
+from emdose.solvers.fdtd.setup.options import FdtdOptions
+from emdose.solvers.fdtd.setup.plan import FdtdPlan
+from emdose.solvers.fdtd.setup.problem import FdtdProblem
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback
 

@@ -8,10 +8,16 @@ A :class:`YeeProblem` says what exists on the lattice, an :class:`Engine` steps 
     engine.records["port"].voltage, engine.phasors("region").E
 """
 
-from emdose.solvers.yee_engine.cpml_profile import Cpml
 from emdose.solvers.yee_engine.engine import Engine, Phasors, Record, plan
-from emdose.solvers.yee_engine.materials import PEC, EdgeMaterials, materials_from_edges, materials_from_voxels, vacuum
-from emdose.solvers.yee_engine.problem import (
+from emdose.solvers.yee_engine.setup.cpml_profile import Cpml
+from emdose.solvers.yee_engine.setup.materials import (
+    PEC,
+    EdgeMaterials,
+    materials_from_edges,
+    materials_from_voxels,
+    vacuum,
+)
+from emdose.solvers.yee_engine.setup.problem import (
     CurrentSource,
     Dft,
     DftRegion,
@@ -21,8 +27,8 @@ from emdose.solvers.yee_engine.problem import (
     VoltagePort,
     YeeProblem,
 )
-from emdose.solvers.yee_engine.signals import Gaussian, ModulatedGaussian, RampedSine, Sampled, SourceSignal
-from emdose.solvers.yee_engine.thin_wires import thin_wire
+from emdose.solvers.yee_engine.setup.signals import Gaussian, ModulatedGaussian, RampedSine, Sampled, SourceSignal
+from emdose.solvers.yee_engine.setup.thin_wires import thin_wire
 
 __all__ = [
     "PEC",

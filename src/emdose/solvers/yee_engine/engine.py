@@ -9,11 +9,12 @@ import numpy as np
 
 from emdose.constants import MU_0
 from emdose.errors import ConvergenceError, InputError
-from emdose.solvers.yee_engine.cpml import lanes_of
-from emdose.solvers.yee_engine.lattice import padded_row
-from emdose.solvers.yee_engine.problem import YeeProblem
-from emdose.solvers.yee_engine.tables import Tables
-from emdose.solvers.yee_engine.walks import schedule_of
+from emdose.solvers.yee_engine.setup.problem import YeeProblem
+from emdose.solvers.yee_engine.tables.cpml import lanes_of
+from emdose.solvers.yee_engine.tables.lattice import padded_row
+from emdose.solvers.yee_engine.tables.tables import Tables
+from emdose.solvers.yee_engine.walks.energy import field_energy
+from emdose.solvers.yee_engine.walks.schedules import schedule_of
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -214,22 +215,7 @@ class Engine:
 
     def energy(self) -> float:
         """Energy of the electric and magnetic field [J]; exactly kept by the scheme where nothing is lost or driven."""
-        t = self.tables
-        nx, ny, _ = t.lattice.nodes
-        out, tables = self.be.xp.zeros((nx * ny, 2)), self._energy_tables()
-        module = self.be.kernels.load(__package__, "yee_watch", t.real)
-        module.launch("row_energy", nx * ny, t.structs["mesh"], t.structs["medium"], *tables, t.e, t.h, out)
-        return float(out.sum())
-
-    def _energy_tables(self) -> tuple[Any, Any]:
-        lattice = self.tables.lattice
-        factors = lattice.factors.astype(float)
-        weight = np.where(factors > 0, 1 / np.where(factors > 0, factors, 1.0), 0.0)
-        weight[0, :, 0] *= 0.5
-        weight[1, :, 0] *= 0.5 * lattice.dt
-        eps = self.problem.materials.permittivity.copy()
-        eps[0] = 0.0
-        return self.be.asarray(eps), self.be.asarray(weight)
+        return field_energy(self.tables, self.be, self.problem.materials.permittivity)
 
     def check(self, limit: float = float("inf")) -> float:
         """The energy [J], or a ConvergenceError that names the cell where the fields left the numbers.

@@ -13,7 +13,7 @@ from emdose.models.coils.ideal import Birdcage, Loop, Shield
 from emdose.models.grids.grid import Grid
 from emdose.solvers.yee_grid.incident import field_at, incident_E
 from emdose.validation.cases.rows import Row, at_most
-from emdose.validation.closed_forms import loops
+from emdose.validation.closed_forms.coils import loops
 
 FREQUENCY_HZ = 127.74e6
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from emdose.validation.closed_forms.cylinder import Cylinder
-from emdose.validation.closed_forms.mie import Sphere
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.waves import mie
+from emdose.validation.closed_forms.waves.cylinder import Cylinder
+from emdose.validation.closed_forms.waves.mie import Sphere
 
-__all__ = ["Cylinder", "Sphere"]
+__all__ = ["Cylinder", "LayeredCylinder", "Sphere", "mie"]

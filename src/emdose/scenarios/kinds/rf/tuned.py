@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
     from emdose.scenarios.shared.circuit_tables import Tuning
     from emdose.solvers.fdtd.cosimulation import CoSimulation
-    from emdose.solvers.fdtd.plan import FdtdPlan
+    from emdose.solvers.fdtd.setup.plan import FdtdPlan
     from emdose.solvers.fdtd.solver import Fdtd
     from emdose.solvers.results.fields import Fields
     from emdose.solvers.running import Checkpoint, ProgressCallback

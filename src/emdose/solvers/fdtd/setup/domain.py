@@ -1,0 +1,273 @@
+"""The box of cells that an FDTD steps through: the body's voxels, the source, air around them, and the absorber."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emdose.constants import C_0
+from emdose.errors import InputError
+from emdose.models.coils.ideal import PlaneWave
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.fdtd.setup.snap import Snap, snaps_of, warn_left_off, warn_slow
+from emdose.solvers.yee_engine.setup.stability import stable_step
+
+if TYPE_CHECKING:
+    from emdose.models.exposure import Exposure
+    from emdose.models.grids.grid import Grid, Shape, Vector
+    from emdose.solvers.fdtd.setup.options import FdtdOptions
+
+Slices = tuple[slice, slice, slice]
+
+LEAST_CLEARANCE = 3
+"""Cells of air between the body or a source and the absorber."""
+CELLS_PER_WAVELENGTH = 30.0
+"""Of the coarse steps in air."""
+WAVE_BOX = 2
+"""Cells between the body's grid and the box of a plane wave."""
+MOST_CELLS = 1_000_000
+"""Along an axis: what asks for more is a slip of the pen, and would take minutes to lay out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Domain:
+    """Cells of an FDTD and where the body lies in them.
+
+    Parameters
+    ----------
+    grid : RectilinearGrid
+        All cells, the absorber's included.
+    phantom : Grid
+        The phantom's grid.
+    low : (int, int, int)
+        Node at the low corner of the phantom's grid.
+    factor : int
+        Cells per voxel along each axis.
+    absorber_cells : int
+        Cells of the absorber at each side; 0 where the walls conduct.
+    source : ((int, int, int), (int, int, int))
+        Nodes of the box that holds body and source.
+    slowdown : float
+        Largest stable time step of the body's cells over that of the grid.
+    """
+
+    grid: RectilinearGrid
+    phantom: Grid
+    low: Shape
+    factor: int
+    absorber_cells: int
+    source: tuple[Shape, Shape]
+    slowdown: float = 1.0
+
+    @property
+    def core(self) -> tuple[slice, slice, slice]:
+        """The nodes of the phantom's grid."""
+        return tuple(slice(a, a + n * self.factor + 1) for a, n in zip(self.low, self.phantom.shape, strict=True))  # type: ignore[return-value]
+
+    @property
+    def wave_box(self) -> tuple[Shape, Shape]:
+        """Nodes of the box within which a plane wave is the total field."""
+        low, high = self.source
+        return tuple(i - WAVE_BOX for i in low), tuple(i + WAVE_BOX for i in high)  # type: ignore[return-value]
+
+    @property
+    def power_box(self) -> tuple[Shape, Shape]:
+        """Nodes of a closed box around everything that radiates, one cell within the absorber."""
+        gap = self.absorber_cells + 1
+        low = tuple(min(gap, i - 1) for i in self.source[0])
+        high = tuple(max(n - gap, i + 1) for n, i in zip(self.grid.shape, self.source[1], strict=True))
+        return low, high  # type: ignore[return-value]
+
+
+def faces(box: tuple[Shape, Shape]) -> list[Slices]:
+    """Node slices of the six faces of a box, each with the layer of H outside it: low and high of x, y, z.
+
+    Parameters
+    ----------
+    box : ((int, int, int), (int, int, int))
+        Node indices of its low and high corner.
+    """
+    out = []
+    for axis in range(3):
+        for side in (0, 1):
+            node = box[side][axis]
+            # On the low side H outside lies below the plane, on the high side it carries the plane's own index.
+            cut = [slice(a, b + 1) for a, b in zip(*box, strict=True)]
+            cut[axis] = slice(node - 1, node + 1) if side == 0 else slice(node, node + 1)
+            out.append((cut[0], cut[1], cut[2]))
+    return out
+
+
+def make_domain(solver: FdtdOptions, exposure: Exposure, highest_frequency_Hz: float | None = None) -> Domain:
+    """Lay out the cells for an exposure.
+
+    Parameters
+    ----------
+    solver : FdtdOptions
+        Options.
+    exposure : Exposure
+        Body, source and frequency.
+    highest_frequency_Hz : float, optional
+        Highest frequency of interest where it is not the exposure's [Hz].
+
+    Raises
+    ------
+    InputError
+        When the spacing does not divide the voxels, body or source come too close to the absorber, or a plane wave
+        is asked to snap.
+
+    Warns
+    -----
+    EmdoseWarning
+        When planes of the coil cannot be met, or small steps make the run much longer.
+    """
+    phantom = exposure.phantom.grid
+    factor = refinement(solver, phantom)
+    steps = tuple(s / factor for s in phantom.spacing_m)
+    wave = isinstance(exposure.coil, PlaneWave)
+    boxes = [phantom.bounds_m, *([] if wave else [source_extent(exposure.coil)])]
+    low = [min(float(b[0][a]) for b in boxes) for a in range(3)]
+    high = [max(float(b[1][a]) for b in boxes) for a in range(3)]
+    wavelength = C_0 / (highest_frequency_Hz or exposure.frequency_Hz)
+    coarsest = min(solver.coarsest_m or 4 * max(steps), wavelength / CELLS_PER_WAVELENGTH)
+    cells = solver.cpml_cells if solver.walls == "cpml" else 0
+    if solver.snap and wave:
+        raise InputError(
+            "a plane wave needs equal steps and has no edges to snap to", field="snap", found=True, expected="snap off"
+        )
+    snaps = snaps_of(solver, exposure, steps) if solver.snap else None
+    nodes, corner, source_low, source_high = [], [], [], []
+    left_off: list[list[float]] = [[], [], []]
+    for a in range(3):
+        h = steps[a]
+        _require_few((high[a] - low[a]) / h, a, "spacing_m")
+        start, stop = phantom.bounds_m[0][a], phantom.bounds_m[1][a]
+        if snaps is None:
+            before, after = (max(0, math.ceil(d / h - 1e-6)) for d in (start - low[a], high[a] - stop))
+            inner = start + h * np.arange(-before, phantom.shape[a] * factor + after + 1)
+            inner[before], inner[before + phantom.shape[a] * factor] = start, stop
+            least = float(np.diff(inner).min())
+        else:
+            inner, before, left_off[a] = _snapped(snaps[a], exposure, a, factor, low[a], high[a])
+            least = h
+        reach = [_reach(solver, a, side, inner, wave, least) for side in (0, 1)]
+        _require_few(max(reach) / coarsest, a, "margin_m" if solver.bounds_m is None else "bounds_m")
+        first, last = (h, h) if snaps is None else (float(inner[1] - inner[0]), float(inner[-1] - inner[-2]))
+        left, right = (_air(solver, d, wave, coarsest, r) for d, r in zip((first, last), reach, strict=True))
+        below = inner[0] - np.cumsum([*left, *[left[-1]] * cells])[::-1]
+        above = inner[-1] + np.cumsum([*right, *[right[-1]] * cells])
+        nodes.append(np.concatenate([below, inner, above]))
+        corner.append(len(below) + before)
+        source_low.append(len(below))
+        source_high.append(len(below) + len(inner) - 1)
+    source = (_triple(source_low), _triple(source_high))
+    grid, slowdown = RectilinearGrid(*nodes), 1.0
+    if snaps is not None:
+        alone = RectilinearGrid(*(h * np.arange(3) for h in steps))
+        slowdown = max(1.0, stable_step(alone) / stable_step(grid))
+        warn_left_off(left_off)
+        warn_slow(slowdown, min(float(grid.steps(a).min()) for a in range(3)), min(steps))
+    return Domain(grid, phantom, _triple(corner), factor, cells, source, slowdown)
+
+
+def _snapped(
+    snap: Snap, exposure: Exposure, axis: int, factor: int, low: float, high: float
+) -> tuple[np.ndarray, int, list[float]]:
+    """Planes through body and source, number of the body's first one, and the coil's planes left off."""
+    phantom = exposure.phantom.grid
+    start, stop, cells = phantom.bounds_m[0][axis], phantom.bounds_m[1][axis], phantom.shape[axis] * factor
+    h = phantom.spacing_m[axis] / factor
+    # Where tissue reaches the end of its grid the next cell is alike, so that edges there are those of equal voxels.
+    body = np.moveaxis(np.asarray(exposure.phantom.body, bool), axis, 0)
+    before, after = int(body[0].any()), int(body[-1].any())
+    core = start + h * np.arange(-before, cells + after + 1)
+    core[before], core[before + cells] = start, stop
+    inner, left_off = snap.around(core, min(low, float(core[0])), max(high, float(core[-1])))
+    return inner, int(np.searchsorted(inner, start)), left_off
+
+
+def refinement(solver: FdtdOptions, phantom: Grid) -> int:
+    """Cells per voxel that the wanted spacing asks for.
+
+    Raises
+    ------
+    InputError
+        When voxels would have to be merged.
+    """
+    if solver.spacing_m is None:
+        return 1
+    ratio = max(phantom.spacing_m) / solver.spacing_m
+    if ratio < 1 - 1e-6:
+        raise InputError(
+            "cells larger than the voxels of the phantom",
+            field="spacing_m",
+            found=solver.spacing_m,
+            expected=f"at most {min(phantom.spacing_m):g} m, or phantom.resample({solver.spacing_m:g}) first",
+        )
+    return math.ceil(ratio - 1e-6)
+
+
+def source_extent(coil: object) -> tuple[Vector, Vector]:
+    """Corners of the box around a coil and its shield [m]."""
+    low, high = coil.extent_m  # type: ignore[attr-defined]
+    shield = getattr(coil, "shield", None)
+    if shield is None:
+        return low, high
+    r, z = shield.radius_m, 0.5 * shield.length_m
+    return (
+        (min(low[0], -r), min(low[1], -r), min(low[2], -z)),
+        (max(high[0], r), max(high[1], r), max(high[2], z)),
+    )
+
+
+def _reach(solver: FdtdOptions, axis: int, side: int, inner: np.ndarray, wave: bool, h: float) -> float:
+    """Air beyond body and source on one side, where cells have the size h [m]."""
+    least = (LEAST_CLEARANCE + (WAVE_BOX if wave else 0)) * h
+    if solver.bounds_m is None:
+        margin = max(default_margin(h), least) if solver.margin_m is None else solver.margin_m
+    else:
+        margin = (inner[0] - solver.bounds_m[0][axis]) if side == 0 else solver.bounds_m[1][axis] - inner[-1]
+    if margin < least * (1 - 1e-6):
+        field = "margin_m" if solver.bounds_m is None else "bounds_m"
+        wall = "the absorber" if solver.walls == "cpml" else "the wall"
+        raise InputError(
+            f"body or source too close to {wall} on the {'low' if side == 0 else 'high'} {'xyz'[axis]} side",
+            field=field,
+            found=f"{1e3 * margin:.3g} mm of air",
+            expected=f"at least {1e3 * least:.3g} mm",
+        )
+    return margin
+
+
+def _require_few(cells: float, axis: int, field: str) -> None:
+    if cells > MOST_CELLS:
+        raise InputError(
+            f"too many cells along {'xyz'[axis]}",
+            field=field,
+            found=f"{cells:.3g} cells",
+            expected=f"at most {MOST_CELLS}",
+        )
+
+
+def _triple(values: list[int]) -> Shape:
+    return values[0], values[1], values[2]
+
+
+def default_margin(h: float) -> float:
+    """Air between the source and the absorber unless told otherwise [m]."""
+    return max(0.06, 6 * h)
+
+
+def _air(solver: FdtdOptions, h: float, wave: bool, coarsest: float, reach: float) -> list[float]:
+    """Steps from the inner box outwards until at least ``reach`` is covered."""
+    # The box of a plane wave and the first cells around a source keep the fine step.
+    steps = [h] * (LEAST_CLEARANCE + (WAVE_BOX if wave else 0))
+    total = sum(steps)
+    growth = 1.0 if wave else solver.growth
+    while total < reach * (1 - 1e-9):
+        steps.append(max(steps[-1], min(steps[-1] * growth, coarsest)))
+        total += steps[-1]
+    return steps

@@ -1,0 +1,415 @@
+"""An exposure as problems for the time-stepping engine: cells, materials, sources and what is recorded."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.constants import C_0, EPS_0
+from emdose.errors import EmdoseWarning, InputError
+from emdose.models.coils.ideal import Coil, PlaneWave
+from emdose.solvers import yee_engine
+from emdose.solvers.fdtd.setup.circuit import elements_in_grid, gap_ports, with_thin_wires
+from emdose.solvers.fdtd.setup.domain import faces, make_domain
+from emdose.solvers.fdtd.setup.options import EXTRAPOLATION
+from emdose.solvers.fdtd.setup.plan import RATE, RING_DOWN_PERIODS, FdtdPlan, require_memory
+from emdose.solvers.fdtd.setup.pulse import Pulse
+from emdose.solvers.yee_engine.setup.stability import stable_step
+from emdose.solvers.yee_engine.walks.row_tables import DENSE_SHARE
+from emdose.solvers.yee_grid.coil_raster import RasterisedCoil, rasterise, shield_edges
+from emdose.solvers.yee_grid.edge_currents import EdgeCurrents, deposit
+from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority
+
+if TYPE_CHECKING:
+    from emdose.compute.backend import Backend
+    from emdose.models.exposure import Exposure
+    from emdose.solvers.fdtd.setup.options import FdtdOptions
+
+LEAST_CELLS_PER_WAVELENGTH = 6.0
+SAMPLES_PER_PERIOD = 24
+"""Samples of the running Fourier sums per period of the highest frequency; the pulse ends at about eight times it."""
+TILE = 8
+"""Nodes along each axis of the regions in which E is kept along filaments."""
+NETWORK_DELAY = 5.0
+"""Delay of the pulse in gaps, whose resistances take up that it starts and ends at 3e-5 of its peak."""
+
+
+@dataclass(frozen=True, eq=False)
+class Excitation:
+    """One run of the engine.
+
+    Parameters
+    ----------
+    name : str
+        Name of the port.
+    port : int
+        Port that it belongs to.
+    factor : complex
+        By how much its phasors enter those of the port.
+    weights : (n,) float ndarray, optional
+        Currents on the edges of the filaments [A].
+    polarisation : (float, float, float), optional
+        Of a plane wave.
+    feed : int, optional
+        Index of the internal port with the source voltage.
+    """
+
+    name: str
+    port: int
+    factor: complex = 1.0
+    weights: np.ndarray | None = None
+    polarisation: tuple[float, float, float] | None = None
+    feed: int | None = None
+
+
+class FdtdProblem:
+    """What is common to all runs of an exposure.
+
+    Parameters
+    ----------
+    solver : FdtdOptions
+        Options.
+    exposure : Exposure
+        The question.
+    be : Backend
+        Device.
+    frequencies_Hz : sequence of float, optional
+        Where port spectra are wanted; the exposure's frequency alone by default.
+    network : bool
+        Whether every gap of a circuit coil becomes a port with a source of its own.
+
+    Raises
+    ------
+    InputError
+        When body and source cannot be put on a grid.
+    ResourceError
+        When the fields alone do not fit the memory.
+    """
+
+    def __init__(
+        self,
+        solver: FdtdOptions,
+        exposure: Exposure,
+        be: Backend,
+        frequencies_Hz: Sequence[float] | None = None,
+        network: bool = True,
+    ) -> None:
+        self.solver, self.exposure, self.be = solver, exposure, be
+        self.network = network and not isinstance(exposure.coil, Coil | PlaneWave)
+        self.frequency_Hz = exposure.frequency_Hz
+        listed = [self.frequency_Hz] if frequencies_Hz is None else [float(f) for f in frequencies_Hz]
+        self.frequencies_Hz = np.array(listed)
+        self.domain = make_domain(solver, exposure, float(self.frequencies_Hz.max()))
+        self.grid = self.domain.grid
+        self._require_room()
+        middle = float(0.5 * (self.frequencies_Hz.min() + self.frequencies_Hz.max()))
+        self.pulse = Pulse(middle, NETWORK_DELAY) if self.network else Pulse(middle)
+        _check_tissues(exposure, self.frequency_Hz, solver)
+        self.coil_on_grid: RasterisedCoil | None = None
+        self.currents: EdgeCurrents | None = None
+        coil = exposure.coil
+        if isinstance(coil, Coil):
+            self.currents = deposit(coil.segments, coil.currents, self.grid)
+        elif not isinstance(coil, PlaneWave):
+            self.coil_on_grid = rasterise(coil, self.grid)
+        self.excitations = self._excitations()
+        self.complex_dtype = np.dtype(np.complex64 if solver.dtype == "float32" else np.complex128)
+
+    def for_coil(self, coil: Any) -> FdtdProblem:
+        """The same problem for a coil of the same metal with other elements."""
+        out = copy.copy(self)
+        out.exposure = replace(self.exposure, coil=coil) if coil is not self.exposure.coil else self.exposure
+        return out
+
+    # ---- what exists ---------------------------------------------------------------------------------------------
+    @cached_property
+    def materials(self) -> Any:
+        """Materials of all edges."""
+        phantom, f, low = self.exposure.phantom, self.frequency_Hz, self.domain.low
+        eps = np.array([t.permittivity(f) for t in phantom.tissues], float)
+        sigma = np.array([t.conductivity(f) for t in phantom.tissues], float)
+        labels = phantom.labels
+        for axis in range(3):
+            labels = np.repeat(labels, self.domain.factor, axis) if self.domain.factor > 1 else labels
+        if eps[0] != 1 or sigma[0] != 0:
+            raise InputError("the background of the phantom is not air", field="phantom", found=eps[0])
+        everywhere = np.zeros(self.grid.shape, labels.dtype)
+        inside = tuple(slice(a, a + n) for a, n in zip(low, labels.shape, strict=True))
+        everywhere[inside] = labels
+        out = yee_engine.materials_from_voxels(self.grid, everywhere, eps, sigma)
+        if self.solver.materials == "majority":
+            edges = [edge_majority(np.asarray(v, np.float32)[labels], b) for v, b in ((eps, 1.0), (sigma, 0.0))]
+            core = yee_engine.materials_from_edges(*edges)
+            ids = np.full(out.ids.shape, len(core.permittivity), core.ids.dtype)
+            nodes = (slice(None), *self.domain.core)
+            ids[nodes] = core.ids
+            vacuum = yee_engine.vacuum(self.grid)
+            out = yee_engine.EdgeMaterials(
+                ids, np.append(core.permittivity, vacuum.permittivity[1]), np.append(core.conductivity, 0.0)
+            )
+        shield = getattr(self.exposure.coil, "shield", None)
+        if self.coil_on_grid is not None:
+            return out.with_pec(self.coil_on_grid.pec)
+        return out if shield is None else out.with_pec(shield_edges(shield, self.grid))
+
+    @cached_property
+    def conductivity(self) -> np.ndarray:
+        """Conductivity on the edges of the phantom's grid, (3, nodes) float32 [S/m]."""
+        table = self.materials.conductivity.astype(np.float32)
+        table[yee_engine.PEC] = 0.0
+        out = table[self.materials.ids[(slice(None), *self.domain.core)]]
+        for c in range(3):
+            last: list[Any] = [c, slice(None), slice(None), slice(None)]
+            last[1 + c] = -1
+            out[tuple(last)] = 0.0
+        return out
+
+    @cached_property
+    def time_step_s(self) -> float:
+        """Step that the engine will take [s]; the medium that thin wires change may ask for a smaller one."""
+        changed = self.wired if self.coil_on_grid is not None and self.coil_on_grid.wires else ()
+        return self.solver.courant * stable_step(self.grid, *changed)
+
+    @cached_property
+    def wired(self) -> tuple[Any, Any]:
+        """Materials with the thin wires of a circuit coil, and their face factors or None."""
+        assert self.coil_on_grid is not None
+        return with_thin_wires(self.coil_on_grid, self.grid, self.materials)
+
+    @property
+    def dft_every(self) -> int:
+        """Steps between samples of the running Fourier sums."""
+        interval = 1 / (SAMPLES_PER_PERIOD * float(self.frequencies_Hz.max()))
+        return max(1, int(interval / self.time_step_s))
+
+    @cached_property
+    def tiles(self) -> list[Any]:
+        """Regions that hold the edges of the filaments."""
+        if self.currents is None:
+            return []
+        tile = np.unique(self.currents.edges[:, 1:] // TILE, axis=0)
+        nodes = np.array(self.grid.node_shape)
+        return [
+            _region(f"tile {n}", tuple(slice(a, min(a + TILE, m)) for a, m in zip(t, nodes, strict=True)), "E")
+            for n, t in enumerate(tile * TILE)
+        ]
+
+    @cached_property
+    def probes(self) -> list[Any]:
+        """Planes through the middle of the body, on which the end criterion watches E."""
+        core, factor = self.domain.core, self.domain.factor
+        low, high = bounding_box(np.asarray(self.exposure.phantom.body, bool))
+        out = []
+        for a in range(3):
+            middle = core[a].start + factor * ((low[a] + high[a]) // 2)
+            cut = [slice(middle, middle + 1) if b == a else s for b, s in enumerate(core)]
+            out.append(_region(f"probe {a}", cut, "E"))
+        return out
+
+    @cached_property
+    def watched(self) -> list[np.ndarray]:
+        """Which edges of the probes hold tissue; all where there is none: near fields of a source say nothing."""
+        matter = (self.materials.permittivity != EPS_0) & np.isfinite(self.materials.permittivity)
+        out = []
+        for region in self.probes:
+            cut = tuple(slice(a, b) for a, b in zip(region.low, region.high, strict=True))
+            out.append(matter[self.materials.ids[(slice(None), *cut)]].ravel())
+        return out if any(m.any() for m in out) else [np.ones_like(m) for m in out]
+
+    @cached_property
+    def kept(self) -> list[Any]:
+        """Where phasors are kept: the phantom's grid, the faces of the power box, and the filaments."""
+        out = [_region("core", self.domain.core, "EB")]
+        if self.solver.walls == "cpml":
+            out += [_region(f"face {n}", cut, "EB") for n, cut in enumerate(faces(self.domain.power_box))]
+        return [*out, *self.tiles]
+
+    def problem_of(self, excitation: Excitation) -> Any:
+        """The engine's problem of one run."""
+        materials, factors, wave = self.materials, None, None
+        ports: list[Any] = []
+        lumped: list[Any] = []
+        sources: list[Any] = []
+        if excitation.weights is not None:
+            assert self.currents is not None
+            sources = [yee_engine.CurrentSource(excitation.name, self.currents.edges, excitation.weights, self.pulse)]
+        if excitation.polarisation is not None:
+            coil = self.exposure.coil
+            assert isinstance(coil, PlaneWave)
+            wave = yee_engine.IncidentWave(
+                *self.domain.wave_box, coil.direction, excitation.polarisation, self.pulse, coil.amplitude_V_m
+            )
+        if self.coil_on_grid is not None:
+            materials, factors = self.wired
+            if self.network:
+                ports = gap_ports(self.coil_on_grid, self.pulse, excitation.feed)
+            else:
+                ports, lumped = elements_in_grid(self.exposure.coil, self.coil_on_grid, self.pulse, excitation.feed)  # type: ignore[arg-type]
+        # Field sums are kept at the exposure's frequency alone; spectra of ports come from their records.
+        return yee_engine.YeeProblem(
+            self.grid,
+            materials,
+            boundaries=(self.solver.walls,) * 6,
+            cpml=yee_engine.Cpml(cells=self.solver.cpml_cells),
+            sources=sources,
+            ports=ports,
+            lumped=lumped,
+            wave=wave,
+            face_factors=factors,
+            dft=yee_engine.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every),
+            courant=self.solver.courant,
+        )
+
+    def _excitations(self) -> list[Excitation]:
+        coil = self.exposure.coil
+        out: list[Excitation] = []
+        if isinstance(coil, PlaneWave):
+            for factor, part in _real_parts(np.array(coil.polarisation)):
+                size = float(np.linalg.norm(part))
+                x, y, z = (float(v) for v in part / size)
+                out.append(Excitation(coil.ports[0], 0, factor * size, polarisation=(x, y, z)))
+        elif self.currents is not None:
+            for p, name in enumerate(coil.ports):
+                out += [Excitation(name, p, f, weights=w) for f, w in _real_parts(self.currents.weights[p])]
+        else:
+            assert self.coil_on_grid is not None
+            names = [g.name for g in self.coil_on_grid.gaps] if self.network else coil.ports
+            out = [Excitation(name, n, feed=n) for n, name in enumerate(names)]
+        return out
+
+    def phase_of(self, excitation: Excitation) -> complex:
+        """Phase of the source where the engine counts its time from: 1 but for a wave, which is 1 at the isocentre."""
+        coil = self.exposure.coil
+        if not isinstance(coil, PlaneWave):
+            return 1.0
+        # The engine's wave starts at the corner of its box that it meets first.
+        low, high = self.domain.wave_box
+        corner = [self.grid.nodes(a)[low[a] if coil.direction[a] >= 0 else high[a]] for a in range(3)]
+        k = 2 * math.pi * self.frequency_Hz / C_0
+        return complex(np.exp(-1j * k * np.dot(coil.direction, corner)))
+
+    # ---- what it takes -------------------------------------------------------------------------------------------
+    def plan(self) -> FdtdPlan:
+        """What the runs will take.
+
+        Raises
+        ------
+        ResourceError
+            When it does not fit the memory; the text names what is needed and what would fit.
+        """
+        be, cells, runs = self.be, math.prod(self.grid.shape), len(self.excitations)
+        transformed = sum(
+            math.prod(h - a for a, h in zip(r.low, r.high, strict=True)) * 3 * len(r.fields)
+            for r in (*self.kept, *self.probes)
+        )
+        item = 4 if self.solver.dtype == "float32" else 8
+        shell = cells - math.prod(n - 2 * self.domain.absorber_cells for n in self.grid.shape)
+        copies = 1 + (EXTRAPOLATION + 1 if self.network else 0)
+        engine = cells * (6 * item + 6) + shell * 12 * item + 2 * transformed * item * copies
+        host = cells * (12 + 6 * item * DENSE_SHARE) + (runs + 1) * 2 * transformed * 4
+        need = engine + (host if be.name == "cpu" else 0)
+        self._require(need, runs)
+        period = 1 / self.frequency_Hz
+        steps = int((self.pulse.end_s + RING_DOWN_PERIODS[self.network] * period) / self.time_step_s)
+        return FdtdPlan(
+            bytes=int(need),
+            seconds=float(runs * steps * cells / RATE[be.name]),
+            size=6 * cells,
+            device=be.name,
+            shape=self.grid.shape,
+            cells=cells,
+            steps=steps,
+            runs=runs,
+            time_step_s=self.time_step_s,
+            slowdown=self.domain.slowdown,
+        )
+
+    def _require_room(self) -> None:
+        """Raise ResourceError before anything of the size of the grid is made, when the fields alone do not fit."""
+        need = math.prod(self.grid.shape) * (6 * (4 if self.solver.dtype == "float32" else 8) + 6)
+        coil = self.exposure.coil
+        self._require(need, len(coil.gaps if self.network else coil.ports))  # type: ignore[union-attr]
+
+    def _require(self, need_bytes: float, runs: int) -> None:
+        spacing_m = max(self.exposure.phantom.grid.spacing_m) / self.domain.factor
+        require_memory(self.be, need_bytes, self.grid.shape, runs, spacing_m)
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        """What a checkpoint must have been made for, by name."""
+        solver = {k: v for k, v in asdict(self.solver).items() if k not in ("checkpoint_s", "max_periods")}
+        coil = self.exposure.coil
+        source = hashlib.sha256()
+        if self.currents is not None:
+            source.update(
+                self.currents.edges.tobytes() + self.currents.weights.tobytes() + self.materials.ids.tobytes()
+            )
+        elif self.coil_on_grid is not None:
+            raster = self.coil_on_grid
+            source.update(raster.pec.tobytes())
+            source.update(repr([(g.name, g.edges.tolist(), g.sign.tolist()) for g in raster.gaps]).encode())
+            source.update(repr([(w.radius_m, w.edges.tolist()) for w in raster.wires]).encode())
+            # What fills the gaps is no matter for the runs of a network.
+            filling = [] if self.network else [getattr(coil, "elements", ()), getattr(coil, "feeds", ())]
+            source.update(repr(filling).encode())
+        else:
+            source.update(json.dumps(dict(coil.parameters), sort_keys=True, default=str).encode())
+        return {
+            "options": repr(sorted(solver.items())),
+            "phantom": self.exposure.phantom.hash(),
+            "coil": source.hexdigest(),
+            "frequencies": repr([float(f) for f in self.frequencies_Hz]),
+            "grid": repr([hashlib.sha256(self.grid.nodes(a).tobytes()).hexdigest()[:16] for a in range(3)]),
+            "device": self.be.name,
+        }
+
+
+def _region(name: str, cut: Sequence[slice], fields: str) -> Any:
+    low, high = ([int(getattr(s, end)) for s in cut] for end in ("start", "stop"))
+    return yee_engine.DftRegion(name, (low[0], low[1], low[2]), (high[0], high[1], high[2]), fields)
+
+
+def _real_parts(weights: np.ndarray) -> list[tuple[complex, np.ndarray]]:
+    """Complex weights as a sum of complex factors times real weights: one term where a common phase allows it."""
+    largest = weights[int(np.abs(weights).argmax())]
+    phase = complex(largest / abs(largest)) if largest else 1.0
+    in_phase = weights / phase
+    terms = [(phase, in_phase.real)]
+    if np.abs(in_phase.imag).max() > 1e-9 * max(abs(largest), np.finfo(float).tiny):
+        terms.append((1j * phase, in_phase.imag))
+    return terms
+
+
+def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions) -> None:
+    phantom = exposure.phantom
+    low, high = bounding_box(np.asarray(phantom.body, bool))
+    if min(h - a for a, h in zip(low, high, strict=True)) == 0:
+        return
+    present = [phantom.tissues[i] for i in np.unique(phantom.labels) if i]
+    eps = np.array([t.complex_permittivity(frequency_Hz) for t in present])
+    if not np.all(np.isfinite(eps)) or eps.imag.max() > 0 or eps.real.min() < 1:
+        raise InputError(
+            "permittivity of a tissue cannot be used",
+            field="phantom",
+            expected="finite values, a permittivity >= 1 and a conductivity >= 0",
+        )
+    h = max(phantom.grid.spacing_m)
+    h = min(h, solver.spacing_m) if solver.spacing_m is not None else h
+    cells = C_0 / frequency_Hz / np.sqrt(eps).real.max() / h
+    if cells < LEAST_CELLS_PER_WAVELENGTH:
+        warnings.warn(
+            f"{cells:.1f} cells per wavelength in the densest tissue at {frequency_Hz / 1e6:g} MHz: fewer than "
+            f"{LEAST_CELLS_PER_WAVELENGTH:g} make the fields unreliable; use a spacing below "
+            f"{1e3 * h * cells / LEAST_CELLS_PER_WAVELENGTH:.2g} mm",
+            EmdoseWarning,
+            stacklevel=5,
+        )

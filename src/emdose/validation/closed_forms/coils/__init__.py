@@ -1,0 +1,1 @@
+"""Loops, dipoles, ladders and matching networks."""

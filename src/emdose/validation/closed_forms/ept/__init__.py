@@ -1,0 +1,1 @@
+"""B1+ in layered cylinders, whose properties EPT must find again."""

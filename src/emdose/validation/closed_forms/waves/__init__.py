@@ -1,0 +1,1 @@
+"""Waves in free space, guides, slabs, cylinders and spheres."""
