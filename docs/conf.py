@@ -72,7 +72,7 @@ sphinx_gallery_conf = {
 _MARKUP = re.compile(r"(``.*?``|:[\w:]+:`.*?`|`[^`]*`_?|(?<![\w*])\*[A-Za-z][^*]*[A-Za-z]\*(?![\w*]))")
 
 
-def plain_text(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+def plain_text(_app: object, _what: str, _name: str, _obj: object, _options: object, lines: list[str]) -> None:
     """Escape bars and stars of formulas such as |E|^2 or E* J, which reStructuredText would take for markup."""
     in_math = False
     for i, line in enumerate(lines):
@@ -97,7 +97,7 @@ def _escape(text: str) -> str:
     return re.sub(r"(?<=\w)_(?=[\s,.;:)\]/]|$)", r"\\_", text)
 
 
-def open_branch(app: object, page: str, template: str, context: dict, doctree: object) -> None:
+def open_branch(_app: object, _page: str, _template: str, context: dict, _doctree: object) -> None:
     """Unfold only the branch of the page in its sidebar: all 300 modules beside each page took half of the build."""
     tree = context.get("toctree")
     if tree is not None:

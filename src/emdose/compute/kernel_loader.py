@@ -53,6 +53,7 @@ import os
 import shlex
 import subprocess
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
@@ -73,7 +74,7 @@ _FLAGS = (*_LANGUAGE, "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-mat
 _OPTIONAL = (("-march=native", "-fopenmp"), ("-mcpu=native", "-fopenmp"), ("-march=native",), ("-mcpu=native",), ())
 
 
-class Module:
+class Module(ABC):
     """The kernels of one file on one device; subclasses say how one runs.
 
     Parameters
@@ -132,13 +133,13 @@ class Module:
         values = checked(signature, args, self._array_type)
         return Launch(self, signature, extents, values)
 
-    def passed(self, parameter: Parameter, value: Any) -> Any:
+    def passed(self, parameter: Parameter, value: Any) -> Any:  # noqa: ARG002 - devices that pack need it
         """A checked value as :meth:`run` takes it; what it names by its address only, the caller keeps."""
         return value
 
+    @abstractmethod
     def run(self, signature: Signature, shape: tuple[int, ...], args: list[Any]) -> None:
         """Run a kernel with arguments that :meth:`passed` returned."""
-        raise TypeError(f"{type(self).__name__} does not say how a kernel runs")
 
 
 class Launch:

@@ -180,7 +180,7 @@ class Helmholtz(HelmholtzOptions):
                     n for n in parts if n[2:] in found or (n == "covariance" and len(fits.quotient_parts(found)) == 2)
                 ]
                 found |= {n: xp.where(use, parts[n], xp.nan) for n in keep}
-        flags = self._flags(be, b1, fit, found, use, mask, kernel, fallback)
+        flags = self._flags(be, fit, found, use, mask, kernel, fallback)
         if noise is not None and self.method == "complex":
             weak = fit.value[0, 0] ** 2 + fit.value[1, 0] ** 2 < 9 * fit.gain[0, 0]
             flags |= xp.where(use & weak, int(Flag.WEAK_SIGNAL), 0).astype(xp.uint8)
@@ -208,7 +208,6 @@ class Helmholtz(HelmholtzOptions):
     def _flags(
         self,
         be: Backend,
-        b1: B1Map,
         fit: LocalFit,
         found: dict[str, Any],
         use: Any,

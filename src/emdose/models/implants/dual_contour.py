@@ -133,7 +133,7 @@ def _contour(
     v = np.clip(v, *bounds)
     v = np.clip(v - _limited(distance(v)[:, None] * _towards(distance, v, h), 0.25 * h), *bounds)
     quad = np.searchsorted(used, np.concatenate(quads))
-    triangles = _split(distance, v, quad, h)
+    triangles = _split(distance, v, quad)
     return _balanced(distance, v, triangles, h), triangles
 
 
@@ -235,7 +235,7 @@ def _gradient(distance: Distance, x: np.ndarray, step: float) -> np.ndarray:
     return out
 
 
-def _split(distance: Distance, v: np.ndarray, quads: np.ndarray, h: float) -> np.ndarray:
+def _split(distance: Distance, v: np.ndarray, quads: np.ndarray) -> np.ndarray:
     """Two triangles of each quad, along the diagonal that stays closer to the surface, or else the shorter one."""
     off, length = np.empty((2, 2, len(quads)))
     for n in range(2):

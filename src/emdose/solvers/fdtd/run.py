@@ -287,7 +287,7 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
         engine.advance(window)
         be.synchronize()
         speed = cells * (engine.step - first) / max(time.perf_counter() - began, 1e-9)
-        _check(problem, engine, excitation)
+        _check(engine, excitation)
         spectra.update(engine.records)
         if order and engine.step > monitor.source_end:
             earlier = [*earlier[-order:], engine.sums]
@@ -315,7 +315,7 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
     if "ports" in monitor.shares:
         voltages, currents = np.split(monitor.value("ports"), 2, axis=1)
         currents = currents / GAP_OHM
-    unit = problem.pulse.spectrum(np.array([problem.frequency_Hz]), dt)[0] / problem.phase_of(excitation)
+    unit = problem.pulse.spectrum(np.array([problem.frequency_Hz]), dt)[0] / problem.phase
     E: dict[str, np.ndarray] = {}
     B: dict[str, np.ndarray] = {}
     for region in problem.kept:
@@ -367,7 +367,7 @@ def _sums(problem: FdtdProblem, engine: Any, spectra: _Spectra) -> dict[str, np.
     return out
 
 
-def _check(problem: FdtdProblem, engine: Any, excitation: Excitation) -> None:
+def _check(engine: Any, excitation: Excitation) -> None:
     try:
         engine.check()
     except ConvergenceError as error:

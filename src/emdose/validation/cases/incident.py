@@ -60,7 +60,7 @@ def loop(device: Any) -> list[Row]:
     ]
 
 
-def shield(device: Any) -> list[Row]:
+def shield(_device: Any) -> list[Row]:
     """A long birdcage in a long shield against image currents in two dimensions."""
     coil = replace(Birdcage(length_m=2.0), shield=Shield(0.2, 2.2, 32, 60))
     B = field_at(coil, np.array([[0.06, 0.03, 0.0]]), 1e5)[1][0, 0, :2]

@@ -11,7 +11,7 @@ from emdose.dosimetry.sar import peak
 from emdose.dosimetry.temperature import region_peaks, thermal_dose
 from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
 from emdose.solvers.heat.materials import body_maps
-from emdose.solvers.heat.solver import Bioheat, Envelope, HeatCourse, Perfusion
+from emdose.solvers.heat.solver import Bioheat, Envelope, Perfusion
 from emdose.solvers.running import ProgressCallback
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def temperatures(
     largest = np.max(np.concatenate([start, course.rise]), axis=0)
     absolute = np.where(body.body, course.baseline_degC + largest, 0.0)
     maps = ThermalMaps(largest, course.baseline_degC, dose, course.times_s, course.peaks_K, course.rise)
-    numbers = _quantities(table, course, body, largest, absolute, dose)
+    numbers = _quantities(table, body, largest, absolute, dose)
     about = {
         "duration_s": table.duration_s,
         "on_s": table.duration_s if table.on_s is None else table.on_s,
@@ -106,7 +106,7 @@ def temperatures(
 
 
 def _quantities(
-    table: ThermalTable, course: HeatCourse, body: Phantom, largest: np.ndarray, absolute: np.ndarray, dose: np.ndarray
+    table: ThermalTable, body: Phantom, largest: np.ndarray, absolute: np.ndarray, dose: np.ndarray
 ) -> dict[str, dict[str, Any]]:
     found = {}
     for name, values, unit, note in (

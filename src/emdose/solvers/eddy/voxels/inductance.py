@@ -55,7 +55,7 @@ def _sixfold(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     r = np.sqrt(x * x + y * y + z * z)
     x2, y2, z2 = x * x, y * y, z * z
 
-    def log_part(a: Any, b2: Any, c2: Any, a_abs: Any) -> Any:
+    def log_part(a_abs: Any, b2: Any, c2: Any) -> Any:
         across = np.sqrt(b2 + c2)
         factor = b2 * c2 / 4 - b2 * b2 / 24 - c2 * c2 / 24
         return factor * a_abs * np.where(across > 0, np.arcsinh(a_abs / np.where(across > 0, across, 1)), 0)
@@ -65,7 +65,7 @@ def _sixfold(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         return a * b * c * c * c / 6 * np.where(below > 0, np.arctan(a * b / np.where(below > 0, below, 1)), 0)
 
     ax, ay, az = np.abs(x), np.abs(y), np.abs(z)
-    out = log_part(x, y2, z2, ax) + log_part(y, z2, x2, ay) + log_part(z, x2, y2, az)
+    out = log_part(ax, y2, z2) + log_part(ay, z2, x2) + log_part(az, x2, y2)
     out = out + (x2 * x2 + y2 * y2 + z2 * z2 - 3 * (x2 * y2 + y2 * z2 + z2 * x2)) * r / 60
     return out - angle_part(ax, ay, az) - angle_part(ay, az, ax) - angle_part(az, ax, ay)
 

@@ -286,7 +286,8 @@ class FdtdProblem:
             out = [Excitation(name, n, feed=n) for n, name in enumerate(names)]
         return out
 
-    def phase_of(self, excitation: Excitation) -> complex:
+    @property
+    def phase(self) -> complex:
         """Phase of the source where the engine counts its time from: 1 but for a wave, which is 1 at the isocentre."""
         coil = self.exposure.coil
         if not isinstance(coil, PlaneWave):

@@ -5,6 +5,7 @@ All schedules give the same fields.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,7 +21,7 @@ STEPS_AT_ONCE = 256
 """Steps whose drives are made at once."""
 
 
-class Schedule:
+class Schedule(ABC):
     """What all schedules share: drives made for some steps at once, records brought to the host.
 
     Parameters
@@ -56,8 +57,8 @@ class Schedule:
         self._steps(first, steps, {n: self.be.asarray(v) for n, v in drives.items()}, record)
         return self.be.to_numpy(record)[: steps * branches * 2].reshape(steps, branches, 2).copy()
 
-    def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
-        raise TypeError(f"{type(self).__name__} does not say how it steps")
+    @abstractmethod
+    def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None: ...
 
 
 class Walk(Schedule):

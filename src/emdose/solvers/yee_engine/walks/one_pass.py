@@ -37,7 +37,7 @@ class OnePass(Cells):
         """Bytes of the second set of fields."""
         return sum(int(a.nbytes) for a in (self.tables.e, self.tables.h, self.tables.psi))
 
-    def _cycle(self, alone: Step) -> tuple[Step, ...]:
+    def _cycle(self, alone: Step) -> tuple[Step, ...]:  # noqa: ARG002 - two sweeps repeat it, one pass does not
         t, xp = self.tables, self.be.xp
         here, there = (t.e, t.h, t.psi), tuple(xp.zeros_like(field) for field in (t.e, t.h, t.psi))
         cells = self.be.asarray(self._around())
