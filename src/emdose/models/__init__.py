@@ -1,1 +1,5 @@
 """What exists: grids, tissues, bodies, coils, and the exposure that ties them together."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

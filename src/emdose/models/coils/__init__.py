@@ -1,1 +1,5 @@
 """Coils of prescribed currents, coils of metal with capacitors, and their conductors."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -13,7 +13,6 @@ import numpy as np
 from emdose.checks import metres
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
-from emdose.models.implants import signed_distance as distances
 from emdose.models.implants.implant import Implant, Part, assembly
 from emdose.models.implants.metals import Metal
 from emdose.models.implants.prostheses import hip, knee, shoulder
@@ -24,7 +23,6 @@ __all__ = [
     "assembly",
     "box",
     "cylinder",
-    "distances",
     "ellipsoid",
     "hip",
     "hollow_sphere",

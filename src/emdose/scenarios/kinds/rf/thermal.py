@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.compliance import limits
+from emdose.compliance.limits import limits
 from emdose.dosimetry.sar import peak
 from emdose.dosimetry.temperature import region_peaks, thermal_dose
 from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
