@@ -9,6 +9,7 @@ import pytest
 
 from emdose.models import bodies
 from emdose.models.bodies import tissues
+from emdose.models.bodies.stylised_adult import LANDMARKS_MM
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +92,42 @@ def test_regions(adult: bodies.Phantom) -> None:
     parts = [m for n, m in adult.regions.items() if not n.startswith("head (crown")]
     np.testing.assert_array_equal(np.sum(parts, axis=0), adult.body.astype(int))
     assert sum(n.startswith("head") for n in adult.regions) >= 2
+
+
+def _bone_section(adult: bodies.Phantom, height_mm: float, side: int, least_x_mm: float) -> tuple[float, float, float]:
+    """Area [mm^2] and middle (x, y) [mm] of the cortical bone on one side, farther out than a distance, at a height."""
+    grid = adult.grid
+    k = grid.index_of((0.0, 0.0, 1e-3 * (height_mm - LANDMARKS_MM["heart"])))[2]
+    bone = adult.labels[:, :, k] == [t.name for t in adult.tissues].index("bone_cortical")
+    x, y = np.meshgrid(1e3 * grid.centres(0), 1e3 * grid.centres(1), indexing="ij")
+    bone &= side * x > least_x_mm
+    area = float(bone.sum()) * grid.spacing_m[0] * grid.spacing_m[1] * 1e6
+    return area, float(x[bone].mean()), float(y[bone].mean())
+
+
+def test_leg_bones_are_the_published_frustums(adult: bodies.Phantom) -> None:
+    """Oracles: volume of two frustums of radii 20 mm at the hip and 10 mm at the ankle, 760 mm long; their sections.
+
+    Voxels of 4 mm: 0.5 % of the volume, 6 % of a section and 1 mm of its middle.
+    """
+    bone = (adult.labels == [t.name for t in adult.tissues].index("bone_cortical")) & adult.regions["legs"]
+    frustum = math.pi * 760 / 3 * (20**2 + 20 * 10 + 10**2) * 1e-9
+    assert bone.sum() * adult.grid.voxel_volume_m3 == pytest.approx(2 * frustum, rel=0.01)
+    z = 1e3 * adult.grid.centres(2)[bone.any(axis=(0, 1))] + LANDMARKS_MM["heart"]
+    assert z.min() == pytest.approx(-760 + 2, abs=2)
+    for height in (-50.0, -380.0, -700.0):
+        radius, out = 20 + 10 * height / 760, 0.5 * 172.5 * (1 + height / 1000)
+        for side in (1, -1):
+            area, x, y = _bone_section(adult, height, side, 0.0)
+            assert area == pytest.approx(math.pi * radius**2, rel=0.12)
+            assert (x, y) == pytest.approx((side * out, 0.0), abs=1.5)
+
+
+def test_arm_bones_are_the_published_cones(adult: bodies.Phantom) -> None:
+    """Oracle: sections 12.1 x 26.5 mm in half-axes at the shoulder, half of that at the wrist, below the ribs."""
+    for height in (20.0, 150.0, 300.0):
+        size = 0.5 * (1 + height / 622)
+        for side in (1, -1):
+            area, x, y = _bone_section(adult, height, side, 120.0)
+            assert area == pytest.approx(math.pi * 12.1 * 26.5 * size**2, rel=0.12)
+            assert (x, y) == pytest.approx((side * 158.7, 0.0), abs=1.5)

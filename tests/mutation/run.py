@@ -1,0 +1,239 @@
+"""Seeded mutation run: are the tests able to tell a broken formula from a right one?
+
+    python tests/mutation/run.py --seed 1 --mutants 240
+
+draws that many places from the rooms, changes each in a copy of the sources by one of cosmic-ray's operators (or a
+factor on a float constant), and runs first the tests of the mirrored room that reach the changed statement, then the
+wider sets. All it needs lies in ``out/mutation``; stopped with Ctrl-C, the same command goes on where it was. The
+table at the end names every survivor. ``--again`` copies the tests anew and tries the survivors on files that changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import compileall
+import contextlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from covering import WIDER, Chosen, Coverings, record
+from mutants import ROOMS, Mutant, draw, mutated
+
+ROOT = Path(__file__).resolve().parents[2]
+BUDGET_S = {"room": 30.0, "wider": 60.0}
+LIBRARIES = (
+    "numpy scipy.sparse.linalg scipy.special scipy.ndimage scipy.spatial scipy.optimize scipy.interpolate "
+    "scipy.integrate scipy.signal h5py nibabel trimesh skrf pydantic hypothesis xdist coverage matplotlib"
+)
+"""Loaded once, before a process is split off per mutant; they hold no line of emdose."""
+
+
+def main() -> None:
+    """The whole run; each step is skipped where its result is there."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--mutants", type=int, default=240)
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "mutation")
+    parser.add_argument("--again", action="store_true", help="try the survivors on tests that changed since")
+    options = parser.parse_args()
+    out = options.out.resolve()
+    out.mkdir(parents=True, exist_ok=True)
+    os.environ |= {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MPLBACKEND": "Agg",
+        "PYVISTA_OFF_SCREEN": "true",
+        "PYTHONPATH": str(out / "tree" / "src"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    for name in LIBRARIES.split():
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    tree = copy_of_the_sources(out)
+    changed = copy_of_the_tests(out) if options.again else []
+    plan = [Mutant(**row) for row in planned(out, tree, options.seed, options.mutants)]
+    records = recorded(out, tree)
+    results = run_all(out, tree, plan, Coverings(tree, records), changed)
+    print(table(plan, results))
+
+
+def copy_of_the_sources(out: Path) -> Path:
+    """What is changed and run is a copy, made once per run."""
+    tree = out / "tree"
+    if not (tree / "pyproject.toml").exists():
+        for name in ("src", "tests"):
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        compileall.compile_dir(tree / "src", quiet=1)
+        shutil.copy2(ROOT / "pyproject.toml", tree)
+    return tree
+
+
+def copy_of_the_tests(out: Path) -> list[str]:
+    """Copy the tests anew; returns the test files whose text is new."""
+    changed = []
+    for path in sorted((ROOT / "tests").rglob("*")):
+        copy = out / "tree" / path.relative_to(ROOT)
+        if (
+            path.is_file()
+            and "__pycache__" not in path.parts
+            and not (copy.exists() and copy.read_bytes() == path.read_bytes())
+        ):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(path, copy)
+            if path.name.startswith("test_"):
+                changed.append(str(path.relative_to(ROOT)))
+    return changed
+
+
+def planned(out: Path, tree: Path, seed: int, count: int) -> list[dict]:
+    """The mutants drawn, kept so that a run goes on with the same ones."""
+    path = out / "plan.json"
+    if not path.exists():
+        path.write_text(json.dumps([vars(m) for m in draw(tree, seed, count)], indent=1))
+    return json.loads(path.read_text())
+
+
+def recorded(out: Path, tree: Path) -> list[Path]:
+    """Which lines the tests of every folder run, and how long they take."""
+    paths = []
+    for folder in (*ROOMS, *WIDER):
+        path = out / f"lines_{folder}.json"
+        if not path.exists() and (tree / "tests" / folder).exists():
+            begin = time.monotonic()
+            split(lambda folder=folder, path=path: record(tree, folder, ROOMS, path), tree, out / "record.log", 3600)
+            print(f"recorded tests/{folder}: {time.monotonic() - begin:.0f} s", flush=True)
+        paths.append(path)
+    return [p for p in paths if p.exists()]
+
+
+def run_all(out: Path, tree: Path, plan: list[Mutant], coverings: Coverings, changed: list[str]) -> dict[str, str]:
+    """Verdict per mutant ("killed by ...", "survived", "not run by any test"), appended to a file as they come."""
+    path = out / "results.jsonl"
+    rows = [json.loads(row) for row in path.read_text().splitlines()] if path.exists() else []
+    results = {row["key"]: row["verdict"] for row in rows}
+    if changed:
+        changed = [f for f in changed if tried(tree, out, None, [f], whole=True) == 0]  # only what passes unchanged
+        print(f"new or changed tests: {' '.join(changed)}")
+    for i, mutant in enumerate(plan):
+        old = results.get(mutant.key)
+        if old is None:
+            verdict = judged(tree, out, mutant, coverings)
+        elif changed and not old.startswith("killed"):
+            verdict = "killed by a new test" if tried(tree, out, mutant, changed, whole=True) else old
+        else:
+            continue
+        results[mutant.key] = verdict
+        with path.open("a") as file:
+            file.write(json.dumps({"key": mutant.key, "verdict": verdict}) + "\n")
+        print(f"{i + 1}/{len(plan)} {mutant.key}: {verdict}", flush=True)
+    return results
+
+
+def judged(tree: Path, out: Path, mutant: Mutant, coverings: Coverings) -> str:
+    """Room first, wider sets where that passes."""
+    tests = coverings.of(mutant.path, mutant.line)
+    if not tests:
+        return "not run by any test"
+    room = f"tests/{mutant.room}/"
+    for name, own in (("room", True), ("wider", False)):
+        chosen = coverings.order(tests, lambda t, own=own: t.startswith(room) == own, BUDGET_S[name])
+        code = tried(tree, out, mutant, chosen, limit_s=20 + 4 * sum(map(coverings.seconds.__getitem__, chosen)))
+        if code:
+            return f"killed by {'time' if code < 0 else name}"
+    return "survived"
+
+
+def tried(
+    tree: Path, out: Path, mutant: Mutant | None, tests: list[str], whole: bool = False, limit_s: float = 300
+) -> int:
+    """Exit status of the tests on the changed copy: 0 they pass, negative out of time; the copy is put back."""
+    if not tests:
+        return 0
+    files = list(dict.fromkeys(t.partition("::")[0] for t in tests))
+    plugins = [] if whole else [Chosen(tests)]
+    arguments = ["-q", "-x", "-n0", "-p", "no:cacheprovider", *files]
+    if mutant is None:
+        return split(lambda: pytest.main(arguments, plugins=plugins), tree, out / "last.log", limit_s)
+    path = tree / mutant.path
+    text, kept = path.read_text(encoding="utf-8"), path.stat()
+    path.write_text(mutated(text, mutant), encoding="utf-8")
+    try:
+        return split(lambda: pytest.main(arguments, plugins=plugins), tree, out / "last.log", limit_s)
+    finally:
+        path.write_text(text, encoding="utf-8")
+        os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # so that its compiled copy is valid again
+
+
+def split(work: Callable[[], object], tree: Path, log: Path, limit_s: float) -> int:
+    """Run ``work`` in a process of its own that starts with the libraries loaded; its status, or -1 out of time."""
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        with log.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os.chdir(tree)
+        sys.path[:0] = [str(tree / "src")]
+        sys.dont_write_bytecode = True
+        status = 70
+        try:
+            status = int(work() or 0)  # type: ignore[call-overload]
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    end = time.monotonic() + limit_s
+    try:
+        while time.monotonic() < end:
+            done, status = os.waitpid(pid, os.WNOHANG)
+            if done:
+                return _verdict(os.waitstatus_to_exitcode(status))
+            time.sleep(0.02)
+    except BaseException:
+        stop(pid)
+        raise
+    stop(pid)
+    return -1
+
+
+def _verdict(code: int) -> int:
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        return 0
+    return abs(code)  # a crash is a kill like any other
+
+
+def stop(pid: int) -> None:
+    """End a split-off process and what it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+
+
+def table(plan: list[Mutant], results: dict[str, str]) -> str:
+    """Rooms with their mutants and kills, then every survivor with its place and change."""
+    rows = [f"{'room':<12}{'mutants':>8}{'killed':>8}{'share':>8}"]
+    for room in (*ROOMS, "all"):
+        ours = [results[m.key] for m in plan if room in (m.room, "all") and m.key in results]
+        killed = sum(v.startswith("killed") for v in ours)
+        rows.append(f"{room:<12}{len(ours):>8}{killed:>8}{killed / max(1, len(ours)):>8.1%}")
+    for mutant in plan:
+        if not results.get(mutant.key, "killed").startswith("killed"):
+            rows += [
+                "",
+                f"{mutant.path}:{mutant.line} ({mutant.operator}; {results[mutant.key]})",
+                f"  - {mutant.before.strip()}",
+                f"  + {mutant.after.strip()}",
+            ]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
