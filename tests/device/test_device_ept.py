@@ -15,7 +15,8 @@ from emdose.ept.maps import filters
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import PropertyMap
 from emdose.ept.transport.convection_reaction import ConvectionReaction
-from emdose.ept.transport.gradient import Gradient, _divergence
+from emdose.ept.transport.gradient import Gradient
+from emdose.ept.transport.gradient_local import divergence
 from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
@@ -152,6 +153,6 @@ def test_gradient(b1: B1Map, cuda: backend.Backend) -> None:
     )
     same(*(Gradient(radius=1).reconstruct(many, be) for be in (cuda, "cpu")), 1e-6)
     slope, kernel = rng.normal(size=(int(b1.mask.sum()), 3)), SavitzkyGolay("cuboid", (2, 2, 2), 2, (H, H, H))
-    found, expected = (_divergence(be, kernel, slope, b1.mask) for be in (cuda, backend.get("cpu")))
+    found, expected = (divergence(be, kernel, slope, b1.mask) for be in (cuda, backend.get("cpu")))
     np.testing.assert_allclose(found[0], expected[0], atol=1e-9 / H)
     np.testing.assert_array_equal(found[1], expected[1])

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import emdose as em
 from emdose.models.implants.implant import Implant, Part, assembly
 from emdose.models.implants.signed_distance import ball
-from emdose.models.implants.voxels import VoxelImplant, embed, grid_around, voxelise, wall_thickness
+from emdose.models.implants.voxels import VoxelImplant, embed, grid_around, voxelise
+from emdose.models.implants.walls import wall_thickness
 
 
 def balance(v: VoxelImplant, implant: Implant) -> float:
@@ -236,7 +237,7 @@ def test_batches_of_triangles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Oracle: the same fractions in one go."""
     implant = em.implants.cylinder(0.006, 0.01, around=24).rotated(20, "x")
     whole = voxelise(implant, 1e-3)
-    monkeypatch.setattr("emdose.models.implants.voxels.BATCH", 7)
+    monkeypatch.setattr("emdose.models.implants.surface_cut.BATCH", 7)
     parts = voxelise(implant, 1e-3)
     np.testing.assert_allclose(parts.fraction, whole.fraction, atol=1e-6)
     np.testing.assert_allclose(parts.face_fraction, whole.face_fraction, atol=1e-6)

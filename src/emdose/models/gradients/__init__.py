@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from emdose.models.gradients.presets import ExposurePreset, preset, preset_names
+from emdose.models.gradients.sinusoid import Sinusoid
+from emdose.models.gradients.spectrum import Spectrum
 from emdose.models.gradients.trains import EPI, Sampled, TrapezoidTrain, from_corners
-from emdose.models.gradients.waveform import Sinusoid, Spectrum, Waveform
+from emdose.models.gradients.waveform import Waveform
 
 __all__ = [
     "EPI",

@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose import resources
 from emdose.errors import InputError
-from emdose.models.gradients.waveform import Sinusoid
+from emdose.models.gradients.sinusoid import Sinusoid
 
 FILE = "gradient_exposures.csv"
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from emdose.checks import positive
 from emdose.errors import InputError
-from emdose.models.gradients.waveform import AXES, Unit, Waveform
+from emdose.models.gradients.spectrum import Unit
+from emdose.models.gradients.waveform import AXES, Waveform
 
 
 def TrapezoidTrain(

@@ -19,106 +19,19 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from emdose.checks import positive
 from emdose.errors import InputError
+from emdose.models.gradients.spectrum import Spectrum, Unit
 
 MEAN_TOLERANCE = 1e-3
 """Largest mean of a rate over its rms; what is below is rounding of samples."""
 DEFAULT_HIGHEST_Hz = 100e3
 LARGEST_RASTER = 2**25
 _BLOCK = 2**22
-
-Unit = Literal["T", "T/m"]
 AXES = ("x", "y", "z")
-
-
-@dataclass(frozen=True, eq=False)
-class Spectrum:
-    """Harmonics of the rate of a waveform.
-
-    Parameters
-    ----------
-    frequencies_Hz : (h,) float ndarray
-        Frequencies, all positive [Hz].
-    amplitudes : (h, axes) complex ndarray
-        Peak phasors of the rate, in ``unit``.
-    unit : str
-        "T/s" for dB/dt, "T/m/s" for slew rates.
-    rms_total : (axes,) float ndarray, optional
-        Root mean square of the whole rate, harmonics that were left out included.
-
-    Raises
-    ------
-    InputError
-        When the arrays do not fit each other, or hold values that are not finite, or frequencies <= 0.
-    """
-
-    frequencies_Hz: np.ndarray
-    amplitudes: np.ndarray
-    unit: str = "T/s"
-    rms_total: np.ndarray | None = None
-
-    def __post_init__(self) -> None:
-        f = np.atleast_1d(np.asarray(self.frequencies_Hz, float))
-        a = np.asarray(self.amplitudes, complex)
-        if f.ndim != 1 or a.ndim != 2 or len(a) != len(f):
-            raise InputError(
-                "amplitudes do not fit the frequencies",
-                field="amplitudes",
-                found=a.shape,
-                expected=f"shape ({len(f)}, axes)",
-            )
-        if not (np.all(np.isfinite(f)) and np.all(f > 0)):
-            raise InputError("bad frequency of a harmonic", field="frequencies_Hz", expected="finite numbers > 0")
-        if not np.all(np.isfinite(a)):
-            raise InputError("an amplitude is not finite", field="amplitudes")
-        total = np.sqrt(0.5 * (np.abs(a) ** 2).sum(0)) if self.rms_total is None else np.asarray(self.rms_total, float)
-        for key, value in (("frequencies_Hz", f), ("amplitudes", a), ("rms_total", total)):
-            value.flags.writeable = False
-            object.__setattr__(self, key, value)
-
-    @property
-    def rms(self) -> np.ndarray:
-        """Root mean square of the harmonics per axis, shape (axes,) [unit]."""
-        return np.sqrt(0.5 * (np.abs(self.amplitudes) ** 2).sum(0))
-
-    @property
-    def dropped(self) -> float:
-        """Share of the mean square of the rate that lies in harmonics that were left out."""
-        assert self.rms_total is not None
-        whole = float((self.rms_total**2).sum())
-        return 0.0 if whole == 0 else max(0.0, 1 - float((self.rms**2).sum()) / whole)
-
-    def through(self, matrix: np.ndarray, unit: str = "T/s") -> Spectrum:
-        """The spectrum behind a linear map of the axes, such as dB/dt at a place from the slew rates of three coils.
-
-        Parameters
-        ----------
-        matrix : (m, axes) real ndarray
-            Such as :meth:`GradientSet.matrix` [T per T/m].
-        unit : str
-            Unit of the result.
-        """
-        matrix = np.asarray(matrix, float)
-        if matrix.ndim != 2 or matrix.shape[1] != self.amplitudes.shape[1]:
-            raise InputError(
-                "map does not fit the axes of the waveform",
-                field="matrix",
-                found=matrix.shape,
-                expected=f"(m, {self.amplitudes.shape[1]})",
-            )
-        made = Spectrum(self.frequencies_Hz, self.amplitudes @ matrix.T, unit)
-        scale = np.sqrt(1 / (1 - self.dropped)) if self.dropped < 1 else 1.0
-        return replace(made, rms_total=made.rms * scale)
-
-    def strongest(self, count: int) -> Spectrum:
-        """The ``count`` harmonics with the largest amplitudes, in order of frequency."""
-        chosen = np.sort(np.argsort(-(np.abs(self.amplitudes) ** 2).sum(1), kind="stable")[:count])
-        return replace(self, frequencies_Hz=self.frequencies_Hz[chosen], amplitudes=self.amplitudes[chosen])
 
 
 @dataclass(frozen=True, eq=False)
@@ -386,90 +299,3 @@ class Waveform:
             if np.all(np.abs(at - np.rint(at)) < 1e-6):
                 return cells
         return 0
-
-
-@dataclass(frozen=True, eq=False)
-class Sinusoid:
-    """A field that swings with one frequency.
-
-    Parameters
-    ----------
-    frequency_Hz : float
-        Frequency [Hz].
-    rms : sequence of float
-        Root mean square of the rate per axis, in phase; negative turns the sign [unit/s].
-    unit : "T" or "T/m"
-        What it is the rate of.
-    name : str
-        Name shown in reports.
-
-    Raises
-    ------
-    InputError
-        For a frequency that is not positive, and for a rate that is not finite or zero on every axis.
-    """
-
-    frequency_Hz: float
-    rms: Any = (0.0, 0.0, 1.0)
-    unit: Unit = "T"
-    name: str = "sinusoid"
-
-    def __post_init__(self) -> None:
-        positive("frequency_Hz", self.frequency_Hz)
-        rate = np.atleast_1d(np.asarray(self.rms, float))
-        if rate.ndim != 1 or not np.all(np.isfinite(rate)) or not np.any(rate):
-            raise InputError(
-                "bad rate of a sinusoid",
-                field="rms",
-                found=self.rms,
-                expected="finite numbers, one per axis, not all zero",
-            )
-        if self.unit not in ("T", "T/m"):
-            raise InputError("unknown unit of a waveform", field="unit", found=self.unit, expected="'T' or 'T/m'")
-        rate.flags.writeable = False
-        object.__setattr__(self, "rms", rate)
-
-    @property
-    def axes(self) -> int:
-        """Number of axes."""
-        return len(self.rms)
-
-    @property
-    def rate_unit(self) -> str:
-        """Unit of the rate: "T/s" or "T/m/s"."""
-        return f"{self.unit}/s"
-
-    @property
-    def duration_s(self) -> float:
-        """One period [s]."""
-        return 1 / self.frequency_Hz
-
-    @property
-    def peak(self) -> np.ndarray:
-        """Largest magnitude of the rate per axis, shape (axes,) [unit/s]."""
-        return math.sqrt(2) * np.abs(self.rms)
-
-    @property
-    def field_peak(self) -> np.ndarray:
-        """Peak of the field or gradient itself per axis: rate / (2 pi f), shape (axes,) [unit]."""
-        return self.peak / (2 * np.pi * self.frequency_Hz)
-
-    @property
-    def about(self) -> dict[str, Any]:
-        """What it is, for the provenance."""
-        return {"kind": "sinusoid", "frequency_Hz": self.frequency_Hz, "rms": self.rms.tolist(), "unit": self.rate_unit}
-
-    def rate(self, times_s: np.ndarray) -> np.ndarray:
-        """The rate at some times, shape (times, axes) [unit/s]."""
-        return math.sqrt(2) * np.cos(2 * np.pi * self.frequency_Hz * np.asarray(times_s, float))[:, None] * self.rms
-
-    def harmonics(self, *, count: int | None = None, max_frequency_Hz: float | None = None) -> Spectrum:
-        """The one harmonic; raises InputError when ``count`` or ``max_frequency_Hz`` leave it out."""
-        if (count is not None and count < 1) or (max_frequency_Hz is not None and max_frequency_Hz < self.frequency_Hz):
-            raise InputError(
-                "no harmonic of the waveform below the highest frequency",
-                field="max_frequency_Hz",
-                found=max_frequency_Hz,
-                expected=f">= {self.frequency_Hz:.4g} Hz",
-            )
-        return Spectrum(np.array([self.frequency_Hz]), math.sqrt(2) * self.rms[None], self.rate_unit)

@@ -27,7 +27,7 @@ from emdose.version import __version__
 if TYPE_CHECKING:
     from emdose.io.disk import atomic
     from emdose.models.bodies import Phantom
-    from emdose.models.gradients.waveform import Spectrum
+    from emdose.models.gradients.spectrum import Spectrum
     from emdose.models.grids.grid import Grid
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.loading import LoadedScenario

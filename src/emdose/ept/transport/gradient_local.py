@@ -1,0 +1,136 @@
+"""The local step of gradient EPT: the equations of all channels, solved voxel by voxel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emdose.compute.backend import Backend
+from emdose.ept.local.masked_fit import masked_fit
+from emdose.ept.local.savitzky_golay import SavitzkyGolay
+from emdose.ept.maps.b1map import B1Map
+
+SILENT = 1e-4
+CONDITION = 1e-10
+"""Local systems whose squared condition is worse give no value."""
+
+
+@dataclass(frozen=True)
+class LocalStep:
+    """Result of the local step: ln eps_c, its gradients, and their standard deviations, NaN where there are none."""
+
+    k: np.ndarray
+    g: np.ndarray
+    g_z: np.ndarray
+    u_k: np.ndarray
+    u_g: np.ndarray
+    u_gz: np.ndarray
+
+    def part(self, place: Any) -> LocalStep:
+        """The same on a part of the grid."""
+        return LocalStep(*(getattr(self, n)[place] for n in ("k", "g", "g_z", "u_k", "u_g", "u_gz")))
+
+
+def relative_fields(b1: B1Map) -> np.ndarray:
+    """The channels with a reference phase taken off that is the same for all, 0 outside the mask.
+
+    Reference is the sum of the channels, aligned so that they add up. Any phase would do; this one is strong nearly
+    everywhere, and the noise of any channel has a small part in it.
+    """
+    assert b1.mask is not None
+    field = np.where(b1.mask, b1.magnitude * np.exp(1j * np.where(b1.mask, b1.phase, 0)), 0)  # type: ignore[operator,arg-type]
+    relative = field * field[0].conj()
+    total = np.tensordot(np.exp(-1j * np.angle(relative.sum(axis=(1, 2, 3)))), field, axes=1)
+    return field * (total / np.where(total == 0, 1, np.abs(total))).conj()
+
+
+def weights(b1: B1Map, wanted: np.ndarray) -> np.ndarray:
+    """Weight (channel, voxel) of the equations: one over the noise of the channel, in any unit."""
+    magnitude = b1.magnitude[:, wanted]  # type: ignore[index]
+    if b1.u_magnitude is None and b1.u_phase is None:
+        return np.ones(magnitude.shape)
+    variance = np.zeros(magnitude.shape)
+    for u, factor in ((b1.u_magnitude, 1.0), (b1.u_phase, magnitude)):
+        if u is not None:
+            variance = variance + (factor * np.broadcast_to(u, b1.grid.shape)[wanted]) ** 2
+    with np.errstate(divide="ignore"):
+        weight = 1 / np.sqrt(variance)
+    return np.where(np.isfinite(weight), weight / np.median(weight), 0.0)
+
+
+def solve_local(values: np.ndarray, weight: np.ndarray, volume: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Unknowns (voxel, n) theta, g, grad(phi0), g_z as real numbers, and their variances from the residuals."""
+    b, dx, dy, dz, lap = (values[:, r].T * weight.T for r in range(5))  # (voxel, channel)
+    slope = dx - 1j * dy
+    columns = [b, 1j * b, slope, 1j * slope, -2j * dx, -2j * dy]
+    if volume:
+        columns += [-2j * dz, dz, 1j * dz]
+    a = np.stack(columns, axis=-1)
+    a = np.concatenate([a.real, a.imag], axis=1)
+    rhs = np.concatenate([lap.real, lap.imag], axis=1)
+    ok = np.isfinite(a).all(axis=(1, 2)) & np.isfinite(rhs).all(axis=1)
+    a[~ok], rhs[~ok] = 0, 0
+    scale = np.sqrt((a**2).sum(axis=1))
+    # Fields that do not vary along z say nothing about changes along z: those unknowns stay 0, with no weight.
+    silent = np.zeros(scale.shape, bool)
+    silent[:, 6:] = scale[:, 6:] < SILENT * scale[:, 2:3]
+    ok &= (scale[:, :6] > 0).all(axis=1)
+    scale[(scale == 0) | silent] = 1
+    a = np.where(silent[:, None], 0, a / scale[:, None])
+    normal = np.einsum("vri,vrj->vij", a, a)
+    n = normal.shape[-1]
+    normal += np.einsum("vi,ij->vij", silent, np.eye(n))
+    ok &= np.linalg.eigvalsh(normal)[:, 0] > CONDITION
+    normal[~ok] = np.eye(n)
+    inverse = np.linalg.inv(normal)
+    x = np.einsum("vij,vrj,vr->vi", inverse, a, rhs)
+    residual = ((rhs - np.einsum("vri,vi->vr", a, x)) ** 2).sum(axis=1) / (a.shape[1] - n)
+    # few degrees of freedom: a lucky voxel must not count without bound
+    residual = np.maximum(residual, 0.1 * np.median(residual[ok])) if ok.any() else residual
+    spread = residual[:, None] * np.einsum("vii->vi", inverse) / scale**2
+    x, spread = x / scale, np.where(ok[:, None], np.where(silent, np.inf, spread), np.nan)
+    x[~ok] = np.nan
+    return x, spread
+
+
+def divergence(be: Backend, kernel: SavitzkyGolay, slope: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Divergence of grad(phi0), by fits to its components."""
+    good = np.isfinite(slope).all(axis=1)
+    regions = np.zeros(wanted.shape, np.int32)
+    regions[wanted] = good
+    total = np.zeros(len(slope))
+    flat = SavitzkyGolay("cuboid", kernel.radius, 2, kernel.spacing_m)
+    for axis in range(slope.shape[1]):
+        image = np.zeros(wanted.shape)
+        image[wanted] = np.where(good, slope[:, axis], 0)
+        if slope.shape[1] == 2:  # slices stand by themselves: a fit in the plane
+            total += _in_plane_slope(image, regions > 0, axis, kernel)[wanted]
+        else:
+            fit = masked_fit(be, flat, (1 + axis,), be.asarray(image[None]), regions)
+            total += be.to_numpy(fit.value)[0, 0][wanted]
+    return total, np.isfinite(total) & good
+
+
+def _in_plane_slope(image: np.ndarray, mask: np.ndarray, axis: int, kernel: SavitzkyGolay) -> np.ndarray:
+    """First derivative by a plane fitted in the window of a slice, inside the mask."""
+    from scipy.ndimage import correlate
+
+    rx, ry = kernel.radius[:2]
+    x, y = np.meshgrid(np.arange(-rx, rx + 1.0), np.arange(-ry, ry + 1.0), indexing="ij")
+    basis = [np.ones_like(x), x * kernel.spacing_m[0], y * kernel.spacing_m[1]]
+
+    def summed(values: np.ndarray, taps: np.ndarray) -> np.ndarray:
+        return correlate(values, taps[:, :, None], mode="constant")
+
+    normal = np.stack([np.stack([summed(mask.astype(float), p * q) for q in basis], -1) for p in basis], -2)
+    rhs = np.stack([summed(np.where(mask, image, 0), p) for p in basis], -1)
+    ok = mask & (normal[..., 0, 0] >= 6)
+    out = np.full(image.shape, np.nan)
+    d = kernel.spacing_m
+    unit = np.diag([1.0, 1 / d[0], 1 / d[1]])
+    scaled = unit @ normal[ok] @ unit
+    found = np.linalg.solve(scaled + 1e-12 * np.eye(3), (rhs[ok] @ unit)[..., None])[..., 0]
+    out[ok] = found[:, 1 + axis] / d[axis]
+    return out
