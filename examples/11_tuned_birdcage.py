@@ -12,15 +12,14 @@ matching of its feeds follow by circuit algebra.
 import numpy as np
 
 import emdose as em
-from emdose.circuits.matching import match
 
 ball = em.phantoms.sphere(radius_m=0.05, spacing_m=12.5e-3)
 coil = em.BirdcageCoil(rungs=4, radius_m=0.0875, length_m=0.1, gap_m=12.5e-3)
 gaps = em.Fdtd(tolerance=2e-4).cosimulate(em.Exposure(ball, coil, frequency_Hz=127.74e6))
-tuned = gaps.tune(pattern=coil.tune(127.74e6).pattern())
+tuned = gaps.tune(pattern=em.tune(coil, 127.74e6).pattern())
 print(f"capacitance {1e12 * tuned.coil.elements[0].capacitance_F:.2f} pF")
 print("modes [MHz]:", [round(m.frequency_Hz / 1e6, 2) for m in tuned.modes() if m.quality > 2])
-matched = tuned.with_circuit(match(tuned.network, tuned.circuit, 127.74e6).circuit)
+matched = tuned.with_circuit(em.match(tuned.network, tuned.circuit, 127.74e6).circuit)
 s = matched.s_parameters().at(127.74e6).s[0]
 print("S at the frequency [dB]:", np.round(20 * np.log10(np.abs(s) + 1e-6), 1).tolist())
 fields = matched.fields().drive("quadrature").scale(b1plus_rms_T=2e-6)

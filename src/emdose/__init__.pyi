@@ -2,7 +2,9 @@
 
 from . import ept as ept
 from . import eptlib_bridge as eptlib_bridge
+from .circuits.matching import match as match
 from .circuits.network import Network as Network
+from .circuits.unloaded import tune as tune
 from .compliance import check as check
 from .dosimetry.averaging.average import mass_average as mass_average
 from .dosimetry.averaging.cubes import MassAverage as MassAverage
@@ -17,6 +19,8 @@ from .dosimetry.temperature import TemperatureMap as TemperatureMap
 from .dosimetry.temperature import cem43 as cem43
 from .dosimetry.temperature import temperature_map as temperature_map
 from .dosimetry.temperature import thermal_dose as thermal_dose
+from .dosimetry.transmission.qmatrix import QMatrices as QMatrices
+from .dosimetry.transmission.qmatrix import q_matrices as q_matrices
 from .errors import ConvergenceError as ConvergenceError
 from .errors import DeviceError as DeviceError
 from .errors import EmdoseError as EmdoseError

@@ -9,7 +9,7 @@ import pytest
 
 import emdose as em
 from emdose.circuits.circuit import RLC, Circuit, Feed, TwoPort
-from emdose.circuits.modes import Fit, immittance, modes, tuning_factor
+from emdose.circuits.modes import Fit, immittance, natural_modes, tuning_factor
 from emdose.circuits.network import Network
 from emdose.validation.closed_forms.coils import ladder, networks
 
@@ -58,7 +58,7 @@ def test_ladder_modes_equal_the_formula(kind, sites, rungs):
     assert net.gain() <= 1 + 1e-12
     values = {"ring": C, "rung": 0.4 * C}
     circuit = Circuit({n: RLC(capacitance_F=values["rung" if n.startswith("rung") else "ring"]) for n in net.names}, [])
-    found = [m.frequency_Hz for m in modes(net, circuit, low_Hz=5e6, high_Hz=1e9)]
+    found = [m.frequency_Hz for m in natural_modes(net, circuit, low_Hz=5e6, high_Hz=1e9)]
     want = ladder.ladder_modes(
         rungs,
         RUNG,
@@ -79,7 +79,7 @@ def test_modes_with_stray_capacitance_use_the_impedance():
     rungs, stray = 6, 1e-12
     net = cage(rungs, ["ring"], np.linspace(60e6, 140e6, 9), stray)
     assert immittance(net)[0]
-    found = modes(net, Circuit({n: RLC(capacitance_F=C) for n in net.names}, []), low_Hz=5e6, high_Hz=200e6)
+    found = natural_modes(net, Circuit({n: RLC(capacitance_F=C) for n in net.names}, []), low_Hz=5e6, high_Hz=200e6)
     # The same cage with the capacitor and the inductor of each ring piece in series, one node between them.
     nodes = 4 * rungs
     cap, gamma = stray * np.diag([1.0] * (2 * rungs) + [0.0] * (2 * rungs)), np.zeros((nodes, nodes))
@@ -113,21 +113,23 @@ def test_damped_and_coupled_circuits():
     # Oracle: closed forms of one damped and of two coupled circuits.
     L, R = 200e-9, 0.8
     one = Network.from_z(F, (R + 2j * math.pi * F * L)[:, None, None], ["a"])
-    (mode,) = modes(one, Circuit({"a": RLC(capacitance_F=10e-12)}, []))
+    (mode,) = natural_modes(one, Circuit({"a": RLC(capacitance_F=10e-12)}, []))
     f, q = networks.damped_series(R, L, 10e-12)
     assert mode.frequency_Hz == pytest.approx(f, rel=1e-12)
     assert mode.quality == pytest.approx(q, rel=1e-9)
     assert mode.within
     lossless = Network.from_z(F, (2j * math.pi * F * L)[:, None, None], ["a"])
-    (mode,) = modes(lossless, Circuit({"a": RLC(capacitance_F=10e-12, quality=300)}, []))
+    (mode,) = natural_modes(lossless, Circuit({"a": RLC(capacitance_F=10e-12, quality=300)}, []))
     assert mode.quality == pytest.approx(300, rel=1e-4)
     k = 0.1
     two = Network.from_z(F, 2j * math.pi * F[:, None, None] * L * np.array([[1, k], [k, 1]]), ["a", "b"])
     load = Circuit({n: RLC(capacitance_F=10e-12) for n in "ab"}, [])
-    np.testing.assert_allclose([m.frequency_Hz for m in modes(two, load)], networks.coupled_resonators(L, 10e-12, k))
+    np.testing.assert_allclose(
+        [m.frequency_Hz for m in natural_modes(two, load)], networks.coupled_resonators(L, 10e-12, k)
+    )
     # A trap, which is no polynomial: L in series with (L2 parallel C2) resonates where the reactances cancel.
     trap = RLC(inductance_H=50e-9, capacitance_F=20e-12, topology="parallel")
-    (mode,) = modes(lossless, Circuit({"a": trap}, []), high_Hz=400e6)
+    (mode,) = natural_modes(lossless, Circuit({"a": trap}, []), high_Hz=400e6)
     assert mode.frequency_Hz == pytest.approx(networks.resonance(1 / (1 / L + 1 / 50e-9), 20e-12), rel=1e-9)
 
 
@@ -135,7 +137,7 @@ def test_an_open_circuit_has_no_modes():
     # Oracle: no current flows anywhere: a dipole without its source, whose reactance of a wire in series is known.
     z = 70 + 1j * (2 * math.pi * F * 300e-9 - 1 / (2 * math.pi * F * 2e-12))
     dipole = Network.from_z(F, z[:, None, None], ["feed"])
-    assert modes(dipole, Circuit({}, [Feed("feed", "feed")]).without_sources()) == []
+    assert natural_modes(dipole, Circuit({}, [Feed("feed", "feed")]).without_sources()) == []
 
 
 def test_feeds_damp_and_can_be_taken_off():
@@ -143,15 +145,15 @@ def test_feeds_damp_and_can_be_taken_off():
     L, cap = 10e-9, 150e-12
     net = Network.from_z(F, (2j * math.pi * F * L)[:, None, None], ["a"])
     circuit = Circuit({}, [Feed("f", "a", TwoPort((("shunt", RLC(capacitance_F=cap)),)))])
-    (mode,) = modes(net, circuit)
+    (mode,) = natural_modes(net, circuit)
     assert mode.quality == pytest.approx(50 * math.sqrt(cap / L), rel=1e-9)
-    (free,) = modes(net, circuit.without_sources())
+    (free,) = natural_modes(net, circuit.without_sources())
     assert free.frequency_Hz == pytest.approx(networks.resonance(L, cap), rel=1e-12)
     assert free.quality > 1e9
     two = Network.from_z(F, 2j * math.pi * F[:, None, None] * L * np.eye(2), ["a", "b"])
-    (left,) = modes(two, Circuit({"a": RLC(capacitance_F=cap), "b": "open"}, []))
+    (left,) = natural_modes(two, Circuit({"a": RLC(capacitance_F=cap), "b": "open"}, []))
     assert abs(left.currents_A[1]) < 1e-12
-    assert len(modes(two, Circuit({"a": RLC(capacitance_F=cap), "b": "short"}, []))) == 1
+    assert len(natural_modes(two, Circuit({"a": RLC(capacitance_F=cap), "b": "short"}, []))) == 1
 
 
 @pytest.mark.parametrize("mode", [1, 2])
@@ -167,24 +169,24 @@ def test_capacitance_for_a_mode(mode):
     x = tuning_factor(net, circuit, net.names, 128e6, pattern=shape)
     assert C / x == pytest.approx(ladder.capacitance_for(mode, 128e6, rungs, RUNG, RING), rel=1e-9)
     tuned = Circuit({n: RLC(capacitance_F=C / x) for n in net.names}, [])
-    assert min(abs(m.frequency_Hz - 128e6) for m in modes(net, tuned, high_Hz=1e9)) < 1
+    assert min(abs(m.frequency_Hz - 128e6) for m in natural_modes(net, tuned, high_Hz=1e9)) < 1
     # With some capacitors fixed the others make up for them.
     part = net.names[:rungs]
     y = tuning_factor(net, circuit, part, 128e6, mode=3)
     mixed = Circuit({n: RLC(capacitance_F=C / y if n in part else C) for n in net.names}, [])
-    assert min(abs(m.frequency_Hz - 128e6) for m in modes(net, mixed, high_Hz=1e9)) < 1
+    assert min(abs(m.frequency_Hz - 128e6) for m in natural_modes(net, mixed, high_Hz=1e9)) < 1
 
 
 def test_tuning_a_stray_cage_by_the_pattern_of_the_coil():
     # Oracle: the mode found afterwards; the pattern comes from the quasi-static tuning of a coil of the same layout.
     coil = em.BirdcageCoil("high-pass", 8)
-    quasi = coil.tune(100e6)
+    quasi = em.tune(coil, 100e6)
     net = cage(8, ["ring"], np.array([80e6, 90e6, 100e6, 110e6, 120e6]), stray=0.5e-12, loss=0.02)
     shape = quasi.pattern(net.names)
     circuit = Circuit({n: RLC(capacitance_F=C) for n in net.names}, [])
     x = tuning_factor(net, circuit, net.names, 100e6, pattern=shape)
     tuned = Circuit({n: RLC(capacitance_F=C / x) for n in net.names}, [])
-    near = [m for m in modes(net, tuned) if abs(m.frequency_Hz / 100e6 - 1) < 1e-4]
+    near = [m for m in natural_modes(net, tuned) if abs(m.frequency_Hz / 100e6 - 1) < 1e-4]
     assert len(near) == 2
     q = np.linalg.qr(shape)[0]
     for m in near:
@@ -202,7 +204,7 @@ def test_bad_requests_are_one_clear_line():
     coil = Circuit({n: RLC(inductance_H=1e-9) for n in net.names}, [])
     cases = [
         (lambda: Fit.of(net, 4), "more terms than frequencies"),
-        (lambda: modes(net, joined), "couplings"),
+        (lambda: natural_modes(net, joined), "couplings"),
         (lambda: tuning_factor(net, circuit, net.names, 90e6), "which mode"),
         (lambda: tuning_factor(net, circuit, net.names, 91e6, mode=0), "not known at this frequency"),
         (lambda: tuning_factor(net, circuit, net.names, 90e6, mode=99), "no such mode"),

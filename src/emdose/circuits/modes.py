@@ -126,7 +126,7 @@ def immittance(network: Network) -> tuple[bool, np.ndarray]:
     return (True, network.z) if least > SINGULAR else (False, network.y)
 
 
-def modes(
+def natural_modes(
     network: Network,
     circuit: Circuit,
     *,

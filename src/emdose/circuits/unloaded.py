@@ -25,7 +25,7 @@ import numpy as np
 from emdose.circuits.partial_inductance import field_of_filaments, partial_inductances, shield_images
 from emdose.errors import InputError
 from emdose.models.coils.conductors import LumpedElement, Plate, Solid
-from emdose.solvers.yee_grid.coil_raster import gap_span
+from emdose.models.coils.gaps import gap_span
 
 if TYPE_CHECKING:
     from emdose.models.coils.circuit import CircuitCoil

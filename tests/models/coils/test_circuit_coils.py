@@ -118,7 +118,7 @@ def test_volume_integral_refuses_circuit_coils():
 )
 def test_sense_of_rotation(coil, drive, sense):
     # Oracle: the quasi-static currents of the driven circuit; B1+ = (Bx + j By) / 2 (constants.py).
-    tuned = coil.tune(frequency_Hz=128e6).coil
+    tuned = em.tune(coil, 128e6).coil
     loops = _Loops(tuned)
     w = 2 * math.pi * 128e6
     L, D, _ = loops.matrices(tuned)

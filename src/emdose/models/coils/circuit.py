@@ -12,35 +12,12 @@ import numpy as np
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.coils.clearance import conductor_points, first_in_body, near_body, shield_in_body
 from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, Solid
+from emdose.models.coils.gaps import Gap
 from emdose.models.coils.ideal import Coil, PlaneWave, Shield
 from emdose.models.grids.grid import Vector
 
 if TYPE_CHECKING:
-    from emdose.circuits.unloaded import Tuning
     from emdose.models.bodies import Phantom
-
-
-@dataclass(frozen=True)
-class Gap:
-    """A place where a coil is cut: one internal port of the coil.
-
-    Parameters
-    ----------
-    name : str
-        Name of its feed, otherwise of its element.
-    start_m, end_m : (float, float, float)
-        Terminals [m].
-    element : LumpedElement or None
-        What bridges it.
-    feed : FeedPort or None
-        The feed in parallel.
-    """
-
-    name: str
-    start_m: Vector
-    end_m: Vector
-    element: LumpedElement | None
-    feed: FeedPort | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,15 +207,6 @@ class CircuitCoil:
                 EmdoseWarning,
                 stacklevel=2,
             )
-
-    def tune(self, frequency_Hz: float, **options: Any) -> Tuning:
-        """Capacitances that put the useful mode of the unloaded coil at a frequency, by quasi-static inductances.
-
-        See :func:`emdose.circuits.unloaded.tune`, which takes the same options.
-        """
-        from emdose.circuits.unloaded import tune
-
-        return tune(self, frequency_Hz, **options)
 
     def _drive(self, key: str, value: Any) -> np.ndarray:
         vector = np.asarray(value, complex)

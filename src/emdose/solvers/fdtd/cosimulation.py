@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.circuits.circuit import Circuit, Connected, TwoPort
-from emdose.circuits.modes import Mode, modes, tuning_factor
+from emdose.circuits.modes import Mode, natural_modes, tuning_factor
 from emdose.circuits.network import Network
 from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
@@ -150,7 +150,7 @@ class CoSimulation:
 
     def modes(self, **options: Any) -> list[Mode]:
         """Natural frequencies of the loaded coil; options of :func:`emdose.circuits.modes.modes`."""
-        return modes(self.network, self.circuit.without_sources(), **options)
+        return natural_modes(self.network, self.circuit.without_sources(), **options)
 
     def fields(self) -> Fields:
         """Fields of every feed per volt of its source, the others closed by their impedances.
