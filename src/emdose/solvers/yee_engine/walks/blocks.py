@@ -50,6 +50,14 @@ class Schedule(ABC):
         done = [self._block(n, min(many, last - n)) for n in range(first, last, many)]
         return np.concatenate([np.zeros((0, len(self.tables.branches.elements), 2)), *done])
 
+    @abstractmethod
+    def _block(self, first: int, steps: int) -> np.ndarray:
+        """Take a block of steps; as :meth:`advance`."""
+
+
+class RowSchedule(Schedule):
+    """A schedule of whole rows, whose steps write their records into one array of the device."""
+
     def _block(self, first: int, steps: int) -> np.ndarray:
         drives = self.tables.drives(first, steps)
         branches = len(self.tables.branches.elements)
@@ -61,7 +69,7 @@ class Schedule(ABC):
     def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None: ...
 
 
-class Walk(Schedule):
+class Walk(RowSchedule):
     """Plane after plane, every step over the whole lattice; the oracle of :class:`Blocks`."""
 
     file = "yee_walk"
