@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from emdose.compute import backend
+from emdose.ept import filters
 from emdose.ept.local.automatic import AutomaticHelmholtz
 from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
-from emdose.ept.maps import filters
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import PropertyMap
 from emdose.ept.transport.convection_reaction import ConvectionReaction

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.ept.maps import filters
+from emdose.ept import filters
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport.gradient import Gradient, Seed

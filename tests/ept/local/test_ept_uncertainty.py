@@ -9,9 +9,8 @@ import pytest
 from ept_cases import Case, cylinder
 
 from emdose.constants import MU_0
-from emdose.ept import B1Map, Helmholtz, PropertyMap, mean_of_repeats
+from emdose.ept import B1Map, Helmholtz, PropertyMap, filters, mean_of_repeats
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
-from emdose.ept.maps import filters
 from emdose.models.grids.grid import Grid
 
 

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emdose.ept import B1Map, Flag, PropertyMap, mean_of_repeats, relative_noise
+from emdose.ept import B1Map, Flag, PropertyMap, filters, mean_of_repeats, relative_noise
 from emdose.ept.judging.metrics import metrics
-from emdose.ept.maps import filters
 from emdose.ept.maps.phase import is_wrapped, unwrap
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid

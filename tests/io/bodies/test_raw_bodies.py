@@ -10,8 +10,8 @@ import pytest
 
 from emdose.errors import InputError
 from emdose.io import read_phantom, write_phantom
+from emdose.io.bodies.hdf5 import read_phantom_file
 from emdose.io.bodies.voxelbody import read_header
-from emdose.io.disk.hdf5 import read_phantom_file
 from emdose.models import bodies
 
 NAMES = "1\tMuscle\t1.0 0.2 0.2\n2\tBrain_grey_matter\t0.5 0.5 0.5\n3 Subcutaneous fat 255 255 0\n"

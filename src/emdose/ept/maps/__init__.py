@@ -1,1 +1,1 @@
-"""What EPT reads and returns: B1+ maps, property maps, phases, filters."""
+"""What EPT reads and returns: B1+ maps, property maps, phases."""

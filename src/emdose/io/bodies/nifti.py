@@ -13,6 +13,7 @@ import numpy as np
 from emdose.errors import EmdoseWarning, InputError
 from emdose.io.bodies.labels import check_extent, check_memory
 from emdose.io.disk.atomic import replacing
+from emdose.io.disk.files import first_line
 from emdose.models.grids.grid import Grid
 
 UNIT_M = {"mm": 1e-3, "meter": 1.0, "micron": 1e-6, "unknown": 1e-3}
@@ -117,7 +118,7 @@ def _load(path: Path) -> Any:
             warnings.simplefilter("ignore")  # nibabel and NumPy comment on headers that are refused below
             image = nib.load(path)
     except Exception as error:  # nibabel raises whatever its parsers and the decompressor meet in a damaged file
-        raise InputError(f"not a readable NIfTI file: {_first_line(error)}", file=path) from None
+        raise InputError(f"not a readable NIfTI file: {first_line(error)}", file=path) from None
     if not isinstance(image, nib.Nifti1Image):  # NIfTI-2 is a subclass
         raise InputError("not a NIfTI file", file=path, found=type(image).__name__)
     return image
@@ -129,7 +130,7 @@ def _data(image: Any, path: Path) -> np.ndarray:
             warnings.simplefilter("ignore")
             return np.asanyarray(image.dataobj)
     except Exception as error:  # see _load
-        raise InputError(f"damaged or truncated NIfTI data: {_first_line(error)}", file=path) from None
+        raise InputError(f"damaged or truncated NIfTI data: {first_line(error)}", file=path) from None
 
 
 def _unit(image: Any) -> str:
@@ -182,8 +183,3 @@ def _closest_axes(affine: np.ndarray, path: Path) -> tuple[list[int], list[int],
     aligned = np.array([[unit[r, i] * f for i, f in zip(axes, flips, strict=True)] for r in range(3)])
     tilt = math.degrees(math.acos(min(1.0, max(-1.0, 0.5 * (float(np.trace(aligned)) - 1)))))
     return axes, flips, sizes[axes], tilt
-
-
-def _first_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 120 else text[:117] + "..."

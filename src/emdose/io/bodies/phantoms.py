@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.io.bodies import nifti, tables, voxelbody
+from emdose.io.bodies import hdf5, nifti, tables, voxelbody
 from emdose.io.bodies.labels import check_extent, phantom_from_labels, resolve_names, to_ras
-from emdose.io.disk import hdf5
 from emdose.io.disk.atomic import replacing, staging
 from emdose.io.disk.files import sha256
 from emdose.models.bodies import Phantom

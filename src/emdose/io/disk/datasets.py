@@ -1,15 +1,41 @@
-"""Single arrays in HDF5 files, by path inside the file."""
+"""HDF5 files: open for reading, whatever their damage, and single arrays by path inside the file."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from emdose.errors import InputError
+from emdose.errors import EmdoseError, InputError
 from emdose.io.disk.atomic import replacing
+from emdose.io.disk.files import first_line
+
+
+@contextlib.contextmanager
+def opened(path: Path | str) -> Iterator[Any]:
+    """An HDF5 file open for reading; whatever its damage makes h5py raise inside becomes one InputError.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, no HDF5, or damaged where it is read.
+    """
+    import h5py
+
+    path = Path(path)
+    if path.is_dir() or not path.exists():
+        raise InputError("this is a folder" if path.is_dir() else "no such file", file=path, expected="an HDF5 file")
+    try:
+        with h5py.File(path, "r") as h5:
+            yield h5
+    except EmdoseError:
+        raise
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError, IndexError) as error:
+        raise InputError(f"not a readable HDF5 file: {first_line(error)}", file=path) from None
 
 
 def write_datasets(path: Path | str, arrays: Mapping[str, np.ndarray], *, fresh: bool = False) -> None:

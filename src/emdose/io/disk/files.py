@@ -49,3 +49,9 @@ def sha256(path: Path | str) -> str:
         raise InputError("no such file", file=path) from None
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read: {getattr(error, 'strerror', None) or error}", file=path) from None
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line of at most 120 characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 120 else text[:117] + "..."

@@ -11,7 +11,7 @@ import numpy as np
 
 from emdose.ept.maps.property_map import PropertyMap
 from emdose.errors import InputError
-from emdose.io.disk import atomic, hdf5
+from emdose.io.disk import atomic, datasets
 from emdose.models.grids.grid import Grid
 
 UNITS = {"conductivity": "S/m", "u_conductivity": "S/m", "bias_conductivity": "S/m", "covariance": "S/m"}
@@ -134,7 +134,7 @@ def read_property_map(path: Path | str) -> PropertyMap:
     InputError
         When the file is not such a map.
     """
-    with hdf5.opened(path) as file:
+    with datasets.opened(path) as file:
         return read_property_group(file, path)
 
 

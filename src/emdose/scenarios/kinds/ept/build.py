@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from emdose.ept import AutomaticHelmholtz, B1Map, Helmholtz, relative_noise
+from emdose.ept import AutomaticHelmholtz, B1Map, Helmholtz, filters, relative_noise
 from emdose.ept.judging.monte_carlo import monte_carlo
-from emdose.ept.maps import filters
 from emdose.errors import InputError
 from emdose.scenarios.kinds.ept import schema
 from emdose.scenarios.kinds.rf.build import blamed_on

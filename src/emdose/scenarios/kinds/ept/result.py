@@ -13,7 +13,8 @@ import numpy as np
 
 from emdose.ept import B1Map, PropertyMap
 from emdose.errors import InputError
-from emdose.io.disk import atomic, hdf5
+from emdose.io.bodies import hdf5
+from emdose.io.disk import atomic, datasets
 from emdose.io.disk.run_files import FIELDS_FILE, RESULT_FILE, read_summary, to_json
 from emdose.io.maps import property_maps, vtk
 from emdose.models.grids.grid import Grid
@@ -143,7 +144,7 @@ def read_ept_result(folder: Path | str) -> EptResult:
     path = folder / RESULT_FILE
     if "ept" not in summary:
         raise InputError("not the result of an EPT scenario", file=folder, expected='a scenario of kind = "ept"')
-    with hdf5.opened(path) as file:
+    with datasets.opened(path) as file:
         if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
             raise InputError(
                 "not a result of this version of emdose",

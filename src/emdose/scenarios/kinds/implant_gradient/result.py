@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.io.disk import atomic, hdf5
+from emdose.io.bodies import hdf5
+from emdose.io.disk import atomic, datasets
 from emdose.io.disk.run_files import RESULT_FILE, read_summary, to_json
 from emdose.io.maps import vtk
 from emdose.models.grids.grid import Grid
@@ -174,7 +175,7 @@ def read_implant_result(folder: Path | str) -> ImplantResult:
         raise InputError(
             "not the result of an implant scenario", file=folder, expected='a scenario of kind = "implant-gradient"'
         )
-    with hdf5.opened(path) as file:
+    with datasets.opened(path) as file:
         if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
             raise InputError(
                 "not a result of this version of emdose",

@@ -13,7 +13,8 @@ import numpy as np
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
-from emdose.io.disk import atomic, hdf5
+from emdose.io.bodies import hdf5
+from emdose.io.disk import atomic, datasets
 from emdose.io.disk.run_files import RESULT_FILE, read_summary, to_json
 from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps, read_thermal, write_thermal
 from emdose.solvers.results.fields import Fields, PowerBalance
@@ -171,7 +172,7 @@ def read_result(folder: Path | str) -> RunResult:
     if "ept" in summary:
         raise InputError("the result of an EPT scenario", file=folder, expected="the result of a scenario of kind rf")
     path = folder / RESULT_FILE
-    with hdf5.opened(path) as file:
+    with datasets.opened(path) as file:
         if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
             raise InputError(
                 "not a result of this version of emdose",

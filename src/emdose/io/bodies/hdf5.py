@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from emdose.errors import EmdoseError, InputError
+from emdose.errors import InputError
 from emdose.io.bodies.labels import check_memory
+from emdose.io.disk import datasets
 from emdose.io.disk.atomic import replacing
+from emdose.io.disk.files import first_line
 from emdose.models.bodies import Phantom
 from emdose.models.bodies.tissues import ColeCole, Constant, Dielectric, Override, Tissue
 from emdose.models.grids.grid import Grid
@@ -59,33 +60,10 @@ def read_phantom_group(group: Any, file: Path | str = "") -> Phantom:
             error.problem, file=file, field=error.field, found=error.found, expected=error.expected
         ) from None
     except Exception as error:  # h5py raises KeyError, OSError, TypeError, ... for damaged files
-        raise InputError(f"damaged phantom: {_first_line(error)}", file=file) from None
+        raise InputError(f"damaged phantom: {first_line(error)}", file=file) from None
     if phantom.hash() != stored:
         raise InputError("phantom does not match its hash: the file was changed or damaged", file=file)
     return phantom
-
-
-@contextlib.contextmanager
-def opened(path: Path | str) -> Iterator[Any]:
-    """An HDF5 file open for reading; whatever its damage makes h5py raise inside becomes one InputError.
-
-    Raises
-    ------
-    InputError
-        When the file is missing, no HDF5, or damaged where it is read.
-    """
-    import h5py
-
-    path = Path(path)
-    if path.is_dir() or not path.exists():
-        raise InputError("this is a folder" if path.is_dir() else "no such file", file=path, expected="an HDF5 file")
-    try:
-        with h5py.File(path, "r") as h5:
-            yield h5
-    except EmdoseError:
-        raise
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError, AttributeError, MemoryError, IndexError) as error:
-        raise InputError(f"not a readable HDF5 file: {_first_line(error)}", file=path) from None
 
 
 def write_phantom_file(path: Path | str, phantom: Phantom) -> None:
@@ -98,7 +76,7 @@ def write_phantom_file(path: Path | str, phantom: Phantom) -> None:
 
 def read_phantom_file(path: Path | str) -> Phantom:
     """The phantom of an HDF5 file that :func:`write_phantom_file` or a run wrote; raises InputError."""
-    with opened(path) as h5:
+    with datasets.opened(path) as h5:
         return read_phantom_group(h5.get("phantom", h5), path)
 
 
@@ -112,7 +90,7 @@ def tissues_from_json(text: str) -> tuple[Tissue, ...]:
     try:
         return tuple(_tissue_from_dict(d) for d in json.loads(text))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(f"damaged tissue list: {_first_line(error)}", field="tissues") from None
+        raise InputError(f"damaged tissue list: {first_line(error)}", field="tissues") from None
 
 
 def _tissue_to_dict(t: Tissue) -> dict[str, Any]:
@@ -154,8 +132,3 @@ def _numbered(group: Any) -> list[tuple[int, Any]]:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _first_line(error: Exception) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 120 else text[:117] + "..."
