@@ -386,3 +386,57 @@ def test_bad_input_is_one_line(options, message):
     with pytest.raises(InputError, match=message) as error:
         run(**options)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("voxels", "patient"), [(53, True), (54, False)])
+def test_a_third_of_the_mass_in_the_head_is_no_patient(voxels, patient):
+    # Oracle: the rule, one third of 160 voxels of 1 kg, from both sides.
+    mask = np.zeros((4, 4, 10), bool)
+    mask.reshape(-1)[:voxels] = True
+    (row,) = rows(run(body=make_body({"head all": mask})), "whole-body SAR")
+    assert (row.verdict == "below limit") == patient
+
+
+@pytest.mark.parametrize(("mass", "bound"), [(161.5, False), (161.7, True)])
+def test_a_patient_one_percent_heavier_makes_the_value_a_lower_bound(mass, bound):
+    # Oracle: the rule, 1 % above 160 kg; the value is over the mass given either way.
+    (row,) = rows(run(patient_mass_kg=mass), "whole-body SAR")
+    assert ("lower bound" in row.note) == bound
+    assert row.value == pytest.approx(112.0 / mass)
+
+
+@pytest.mark.parametrize(("factor", "accepted"), [(1 - 0.9e-6, True), (1 - 1.1e-6, False)])
+def test_a_patient_is_not_lighter_than_the_phantom(factor, accepted):
+    # Oracle: the rule, to a millionth.
+    if accepted:
+        run(patient_mass_kg=BODY.mass_kg * factor)
+    else:
+        with pytest.raises(InputError, match="lighter than the phantom"):
+            run(patient_mass_kg=BODY.mass_kg * factor)
+
+
+@pytest.mark.parametrize(("off", "accepted"), [(0.9e-6, True), (1.1e-6, False), (-1.1e-6, False)])
+def test_ten_grams_are_ten_grams(off, accepted):
+    # Oracle: the rule, to a millionth of 10 g.
+    other = mass_average_of(2 * SAR.value, 10e-3 * (1 + off))
+    if accepted:
+        assert run(average_10g=other).rows
+    else:
+        with pytest.raises(InputError, match="not a 10 g average"):
+            run(average_10g=other)
+
+
+@pytest.mark.parametrize("value", [-51.0, 61.0, math.nan])
+def test_ambient_temperatures_are_earthly(value):
+    # Oracle: the rule, -50 to 60 degC, ends included.
+    with pytest.raises(InputError, match="number out of range"):
+        run(ambient_temperature_C=value)
+    for end in (-50.0, 60.0):
+        run(ambient_temperature_C=end)
+
+
+@pytest.mark.parametrize(("value", "verdict"), [(1 - 1e-12, "below"), (1.0, "below"), (1 + 1e-12, "above")])
+def test_equality_is_below(value, verdict):
+    # Oracle: definition of the verdict.
+    row = replace(rows(run(), "whole-body SAR")[0], value=value, limit_value=1.0)
+    assert row.verdict == f"{verdict} limit"

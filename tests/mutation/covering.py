@@ -12,15 +12,13 @@ from pathlib import Path
 import coverage
 import pytest
 
-WIDER = ("physics", "kernels", "compute", "scenarios", "io", "uncertainty")
-"""Folders of tests whose runs are recorded beside the rooms' own; what a room's tests miss is tried on these."""
-
 
 class Recorder:
     """A pytest plugin: the duration of every test that passes, and a coverage context per test."""
 
     def __init__(self, recording: coverage.Coverage) -> None:
-        self.recording, self.seconds, self.failed = recording, defaultdict(float), set[str]()
+        self.recording, self.failed = recording, set[str]()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item):

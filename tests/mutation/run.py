@@ -20,15 +20,19 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from covering import WIDER, Chosen, Coverings, record
+from covering import Chosen, Coverings, record
 from mutants import ROOMS, Mutant, draw, mutated
 
 ROOT = Path(__file__).resolve().parents[2]
+WIDER = ("physics", "kernels", "compute", "scenarios", "io", "uncertainty")
+"""Folders of tests on which those are tried that the tests of their own room do not see."""
 BUDGET_S = {"room": 30.0, "wider": 60.0}
+"""Tests to run per mutant, in seconds they take without it."""
 LIBRARIES = (
     "numpy scipy.sparse.linalg scipy.special scipy.ndimage scipy.spatial scipy.optimize scipy.interpolate "
     "scipy.integrate scipy.signal h5py nibabel trimesh skrf pydantic hypothesis xdist coverage matplotlib"
@@ -60,9 +64,20 @@ def main() -> None:
     tree = copy_of_the_sources(out)
     changed = copy_of_the_tests(out) if options.again else []
     plan = [Mutant(**row) for row in planned(out, tree, options.seed, options.mutants)]
-    records = recorded(out, tree)
-    results = run_all(out, tree, plan, Coverings(tree, records), changed)
-    print(table(plan, results))
+    results = Results(out / "results.jsonl", len(plan))
+    room = Coverings(tree, recorded(out, tree, ROOMS))
+    for mutant in plan:
+        if mutant.key not in results.verdicts:
+            results.add(mutant, judged(tree, out, mutant, room, "room"))
+    unseen = [m for m in plan if results.verdicts[m.key] in ("passes its room", "not run by its room")]
+    wider = Coverings(tree, recorded(out, tree, (*ROOMS, *WIDER))) if unseen else room
+    for mutant in unseen:
+        results.add(mutant, judged(tree, out, mutant, wider, "wider"))
+    changed = [f for f in changed if tried(tree, out, None, [f], whole=True) == 0]  # only what passes unchanged
+    for mutant in plan if changed else ():
+        if not results.killed(mutant) and tried(tree, out, mutant, changed, whole=True):
+            results.add(mutant, "killed by a new test")
+    print(table(plan, results.verdicts))
 
 
 def copy_of_the_sources(out: Path) -> Path:
@@ -101,54 +116,47 @@ def planned(out: Path, tree: Path, seed: int, count: int) -> list[dict]:
     return json.loads(path.read_text())
 
 
-def recorded(out: Path, tree: Path) -> list[Path]:
+def recorded(out: Path, tree: Path, folders: Iterable[str]) -> list[Path]:
     """Which lines the tests of every folder run, and how long they take."""
     paths = []
-    for folder in (*ROOMS, *WIDER):
+    for folder in folders:
         path = out / f"lines_{folder}.json"
         if not path.exists() and (tree / "tests" / folder).exists():
             begin = time.monotonic()
-            split(lambda folder=folder, path=path: record(tree, folder, ROOMS, path), tree, out / "record.log", 3600)
+            split(partial(record, tree, folder, ROOMS, path), tree, out / "record.log", 3600)
             print(f"recorded tests/{folder}: {time.monotonic() - begin:.0f} s", flush=True)
         paths.append(path)
     return [p for p in paths if p.exists()]
 
 
-def run_all(out: Path, tree: Path, plan: list[Mutant], coverings: Coverings, changed: list[str]) -> dict[str, str]:
-    """Verdict per mutant ("killed by ...", "survived", "not run by any test"), appended to a file as they come."""
-    path = out / "results.jsonl"
-    rows = [json.loads(row) for row in path.read_text().splitlines()] if path.exists() else []
-    results = {row["key"]: row["verdict"] for row in rows}
-    if changed:
-        changed = [f for f in changed if tried(tree, out, None, [f], whole=True) == 0]  # only what passes unchanged
-        print(f"new or changed tests: {' '.join(changed)}")
-    for i, mutant in enumerate(plan):
-        old = results.get(mutant.key)
-        if old is None:
-            verdict = judged(tree, out, mutant, coverings)
-        elif changed and not old.startswith("killed"):
-            verdict = "killed by a new test" if tried(tree, out, mutant, changed, whole=True) else old
-        else:
-            continue
-        results[mutant.key] = verdict
-        with path.open("a") as file:
+class Results:
+    """Verdict per mutant, appended to a file as they come."""
+
+    def __init__(self, path: Path, count: int) -> None:
+        rows = [json.loads(row) for row in path.read_text().splitlines()] if path.exists() else []
+        self.path, self.count, self.verdicts = path, count, {row["key"]: row["verdict"] for row in rows}
+
+    def add(self, mutant: Mutant, verdict: str) -> None:
+        self.verdicts[mutant.key] = verdict
+        with self.path.open("a") as file:
             file.write(json.dumps({"key": mutant.key, "verdict": verdict}) + "\n")
-        print(f"{i + 1}/{len(plan)} {mutant.key}: {verdict}", flush=True)
-    return results
+        print(f"{len(self.verdicts)}/{self.count} {mutant.key}: {verdict}", flush=True)
+
+    def killed(self, mutant: Mutant) -> bool:
+        return self.verdicts[mutant.key].startswith("killed")
 
 
-def judged(tree: Path, out: Path, mutant: Mutant, coverings: Coverings) -> str:
-    """Room first, wider sets where that passes."""
+def judged(tree: Path, out: Path, mutant: Mutant, coverings: Coverings, sets: str) -> str:
+    """Verdict of the tests of the mutant's room that reach it, or of all other tests that do ("wider")."""
     tests = coverings.of(mutant.path, mutant.line)
-    if not tests:
-        return "not run by any test"
     room = f"tests/{mutant.room}/"
-    for name, own in (("room", True), ("wider", False)):
-        chosen = coverings.order(tests, lambda t, own=own: t.startswith(room) == own, BUDGET_S[name])
-        code = tried(tree, out, mutant, chosen, limit_s=20 + 4 * sum(map(coverings.seconds.__getitem__, chosen)))
-        if code:
-            return f"killed by {'time' if code < 0 else name}"
-    return "survived"
+    chosen = coverings.order(tests, lambda t: t.startswith(room) == (sets == "room"), BUDGET_S[sets])
+    if sets == "room" and not chosen:
+        return "not run by its room"
+    code = tried(tree, out, mutant, chosen, limit_s=20 + 4 * sum(map(coverings.seconds.__getitem__, chosen)))
+    if code:
+        return f"killed by {'time' if code < 0 else sets}"
+    return "passes its room" if sets == "room" else "survived" if tests else "not run by any test"
 
 
 def tried(
@@ -160,13 +168,14 @@ def tried(
     files = list(dict.fromkeys(t.partition("::")[0] for t in tests))
     plugins = [] if whole else [Chosen(tests)]
     arguments = ["-q", "-x", "-n0", "-p", "no:cacheprovider", *files]
+    run = partial(pytest.main, arguments, plugins)
     if mutant is None:
-        return split(lambda: pytest.main(arguments, plugins=plugins), tree, out / "last.log", limit_s)
+        return split(run, tree, out / "last.log", limit_s)
     path = tree / mutant.path
     text, kept = path.read_text(encoding="utf-8"), path.stat()
     path.write_text(mutated(text, mutant), encoding="utf-8")
     try:
-        return split(lambda: pytest.main(arguments, plugins=plugins), tree, out / "last.log", limit_s)
+        return split(run, tree, out / "last.log", limit_s)
     finally:
         path.write_text(text, encoding="utf-8")
         os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # so that its compiled copy is valid again
