@@ -6,11 +6,15 @@ Oracle of every test here: the project's own written rules (docs/architecture.md
 from __future__ import annotations
 
 import ast
+import collections
+import configparser
+import fnmatch
 import functools
 import importlib
 import inspect
 import pkgutil
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -115,8 +119,161 @@ def test_nothing_inside_imports_the_package_front() -> None:
     assert guilty == []
 
 
+# What other work is about to open, as "importer -> imported" with wildcards. This list only ever gets shorter: an entry
+# that matches no import any more fails the tests, and so does an import circle that none of these opens.
+OPEN_DOORS = (
+    "emdose.report* -> emdose.scenarios.*",
+    "emdose.report.charts.* -> emdose.report.wording",
+    "emdose.scenarios.results -> emdose.scenarios.kinds.*",
+)
+FULL_FOLDERS = {"scenarios/kinds/implant_gradient", "scenarios/kinds/rf"}
+TWICE_DEFINED = {
+    *("AutomaticHelmholtz", "ConvectionReaction", "Csi", "Cylinder", "ExposureTable", "Filter", "Gradient"),
+    *("Helmholtz", "Job", "Outcome", "Output", "Part", "PlaneWave", "Scenario", "Sphere", "ThermalTable", "Tuning"),
+}
+LONG_MODULES = {"circuits/circuit.py", "models/coils/builders.py", "models/coils/ideal.py"}
+
+
+@functools.cache
+def _module_imports() -> dict[str, frozenset[str]]:
+    """What every module imports from the package: at its top, inside functions, and under TYPE_CHECKING."""
+    names = {_dotted(path): path for path in MODULES}
+    graph = {}
+    for module, path in names.items():
+        package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+        found = set()
+        for node in _nodes(path):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                base = package.split(".")[: len(package.split(".")) + 1 - node.level] if node.level else []
+                source = ".".join([*base, *([node.module] if node.module else [])])
+                found |= {f"{source}.{a.name}" if f"{source}.{a.name}" in names else source for a in node.names}
+        graph[module] = frozenset(n for n in found if n in names and n != module)
+    return graph
+
+
+def _dotted(path: Path) -> str:
+    parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _door(importer: str, imported: str) -> list[str]:
+    return [d for d in OPEN_DOORS if fnmatch.fnmatchcase(f"{importer} -> {imported}", d)]
+
+
+def _circles(graph: dict[str, set[str]]) -> list[list[str]]:
+    """Sets of nodes that reach each other."""
+    reached = {}
+    for start in graph:
+        seen: set[str] = set()
+        waiting = [*graph[start]]
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += graph[node]
+        reached[start] = seen
+    return sorted({tuple(sorted(b for b in reached[a] if a in reached[b])) for a in graph if a in reached[a]})
+
+
+def test_modules_import_in_no_circle() -> None:
+    """Counting imports at the top, inside functions and for types alike."""
+    graph = {a: {b for b in bs if not _door(a, b)} for a, bs in _module_imports().items()}
+    assert _circles(graph) == []
+
+
+def test_packages_import_in_no_circle() -> None:
+    """A package is a folder: its modules, ``__init__`` included, without the folders inside, which are packages too.
+
+    So a package may gather names from the folders inside it, as long as these take nothing from its own modules.
+    The modules that lie in the root are packages of their own.
+    """
+
+    def package(module: str) -> str:
+        is_folder = (SOURCE.parent / module.replace(".", "/")).is_dir()
+        above = module.rpartition(".")[0]
+        return module if is_folder or above == "emdose" else above
+
+    graph: dict[str, set[str]] = {package(module): set() for module in _module_imports()}
+    for importer, imported in _module_imports().items():
+        graph[package(importer)] |= {
+            package(b) for b in imported if package(b) != package(importer) and not _door(importer, b)
+        }
+    assert _circles(graph) == []
+
+
+def test_open_doors_are_still_open() -> None:
+    used = {door for a, bs in _module_imports().items() for b in bs for door in _door(a, b)}
+    assert set(OPEN_DOORS) == used
+
+
+def _rank_of_rooms() -> dict[str, int]:
+    """The rooms by their layer in ``.importlinter``, counted from the ground."""
+    contracts = configparser.ConfigParser()
+    contracts.read(ROOT / ".importlinter", encoding="utf-8")
+    layers = contracts["importlinter:contract:layers"]["layers"].split("\n")
+    lines = [line.strip() for line in layers if line.strip()]
+    return {room.strip(): rank for rank, line in enumerate(reversed(lines)) for room in line.split("|")}
+
+
+def test_lower_rooms_name_no_higher_ones() -> None:
+    """Not even in a string, a docstring included; the import contracts see only imports."""
+    ranks = _rank_of_rooms()
+
+    def rank(parts: list[str]) -> int | None:
+        return ranks.get(".".join(parts[:2]), ranks.get(parts[0]))
+
+    guilty = []
+    for path in MODULES:
+        own = rank(_dotted(path).split(".")[1:] or [""])
+        for node in _nodes(path):
+            if own is not None and isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named = re.findall(r"\bemdose[./](\w+)[./]?(\w*)", node.value)
+                higher = [n for n in named if (rank([*n]) or 0) > own]
+                guilty += [f"{path.relative_to(SOURCE)}:{node.lineno} names {'.'.join(n)}" for n in higher]
+    assert guilty == []
+
+
+def test_closed_forms_stand_on_numpy_scipy_and_constants_alone() -> None:
+    """So that an oracle shares no bug with a solver."""
+    allowed = {"numpy", "scipy", "emdose.constants", "emdose.validation.closed_forms", *sys.stdlib_module_names}
+    guilty = {
+        f"{path.name}: {name}"
+        for path in (SOURCE / "validation" / "closed_forms").rglob("*.py")
+        for name in _imports(path)
+        if not any(name == a or name.startswith(f"{a}.") for a in allowed)
+    }
+    assert guilty == set()
+
+
+def test_folders_hold_at_most_twelve_modules() -> None:
+    modules = [p for p in MODULES if p.name != "__init__.py"]
+    count = collections.Counter(p.parent.relative_to(SOURCE).as_posix() for p in modules)
+    assert {folder for folder, n in count.items() if n > 12} == FULL_FOLDERS
+
+
 def test_modules_stay_short() -> None:
-    assert {p.name: n for p in MODULES if (n := len(p.read_text(encoding="utf-8").splitlines())) > 600} == {}
+    long = {p.relative_to(SOURCE).as_posix() for p in MODULES if len(p.read_text(encoding="utf-8").splitlines()) > 450}
+    assert long == LONG_MODULES
+
+
+def test_a_class_name_is_defined_once() -> None:
+    """What two classes are called means two things; a name that begins with an underscore does not leave its module."""
+    names = [n.name for p in MODULES for n in _nodes(p) if isinstance(n, ast.ClassDef) and not n.name.startswith("_")]
+    assert {name for name, n in collections.Counter(names).items() if n > 1} == TWICE_DEFINED
+
+
+def test_tests_mirror_the_rooms() -> None:
+    """Every room has a folder of tests, and every folder of tests is that of a room, or is listed here."""
+    apart = {"data", "device", "examples", "fuzz", "kernels", "physics", "support"}
+    tests = ROOT / "tests"
+    files = [p for p in tests.rglob("test_*.py") if p.parent != tests]
+    folders = {p.parent.relative_to(tests) for p in files}
+    assert {f.as_posix() for f in folders if f.parts[0] not in apart and not (SOURCE / f).is_dir()} == set()
+    # The oracles of validation are what tests/physics is made of.
+    rooms = {p.parent.name for p in SOURCE.glob("*/__init__.py")} - {"validation"}
+    assert rooms - {f.parts[0] for f in folders} == set()
 
 
 def test_no_loose_ends() -> None:

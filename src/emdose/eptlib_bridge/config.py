@@ -28,7 +28,7 @@ LONG = {"conductivity": "electric-conductivity", "permittivity": "relative-permi
 
 
 @dataclass(frozen=True)
-class Job:
+class EptlibConfig:
     """What an EPTlib configuration asks for.
 
     Parameters
@@ -100,7 +100,7 @@ class _Table:
         return SHAPES[code]
 
 
-def read_config(path: Path | str) -> Job:
+def read_config(path: Path | str) -> EptlibConfig:
     """Read a configuration of EPTlib and the data that it names.
 
     Addresses are relative to the current directory, as in EPTlib. Integers where EPTlib wants real numbers (it would
@@ -142,10 +142,10 @@ def read_config(path: Path | str) -> Job:
     reference_address = table.text("input.reference-image")
     if table.get("postprocessing.perform-only-postprocessing", bool, False):
         maps, reference = _only_filter(table, grid, frequency, settings)
-        job = Job(file, None, settings, None, outputs, maps, reference)
+        job = EptlibConfig(file, None, settings, None, outputs, maps, reference)
     else:
         b1 = _b1(table, grid, frequency, reference_address)
-        job = Job(file, b1, settings, settings.native(b1), outputs, reference=b1.reference)
+        job = EptlibConfig(file, b1, settings, settings.native(b1), outputs, reference=b1.reference)
     for remark in table.remarks:
         warnings.warn(f"{file}: {remark}", EmdoseWarning, stacklevel=2)
     return job
@@ -400,7 +400,7 @@ def _only_filter(
     return maps, _map(table, reference, grid) if reference else None
 
 
-def _results(job: Job, found: PropertyMap, device: str) -> dict[str, np.ndarray]:
+def _results(job: EptlibConfig, found: PropertyMap, device: str) -> dict[str, np.ndarray]:
     out: dict[str, np.ndarray] = {}
     for name, long in LONG.items():
         value, u = getattr(found, name), getattr(found, f"u_{name}")

@@ -29,7 +29,7 @@ def write_report(
     Parameters
     ----------
     folder_or_result : Path, str, RunResult, EptResult or ImplantResult
-        Result folder of a run of any kind, or what :func:`emdose.scenarios.results.read_result` made of it.
+        Result folder of a run of any kind, or what :func:`emdose.read_result` made of it.
     path : Path or str, optional
         The file; by default ``report.html`` in the result's folder.
 

@@ -28,7 +28,7 @@ RAW_TYPES: dict[int, np.dtype] = {1: np.dtype("u1"), 2: np.dtype("<u2"), 4: np.d
 
 
 @dataclass
-class Header:
+class VoxelBodyHeader:
     """What the text header of a raw voxel body says."""
 
     names: dict[int, str] = field(default_factory=dict)
@@ -46,7 +46,7 @@ class Header:
         return (self.lengths["x"], self.lengths["y"], self.lengths["z"])
 
 
-def read_header(path: Path | str) -> Header:
+def read_header(path: Path | str) -> VoxelBodyHeader:
     """The text header of a raw voxel body.
 
     Accepted lines, in any order: ``index name [r g b]`` per tissue; ``nx 86`` (also ``n x = 86``, several on one
@@ -64,7 +64,7 @@ def read_header(path: Path | str) -> Header:
     text = read_bytes(path, "the text header of a voxel body", 4 * 2**20)
     if b"\0" in text:
         raise InputError("not a text file", file=path, expected="index, name, colour; nx ny nz; dx dy dz")
-    header, unit = Header(), ""
+    header, unit = VoxelBodyHeader(), ""
     for number, raw in enumerate(text.decode("utf-8", errors="replace").splitlines(), 1):
         line = raw.strip()
         if not line or line.startswith(("#", "%", "//")):
@@ -104,7 +104,7 @@ def read_header(path: Path | str) -> Header:
     return header
 
 
-def read_raw(path: Path | str, header: Header) -> np.ndarray:
+def read_raw(path: Path | str, header: VoxelBodyHeader) -> np.ndarray:
     """Labels (nx, ny, nz) of a raw file: x runs fastest, 1, 2 or 4 bytes per voxel by the size of the file.
 
     Raises
@@ -160,7 +160,7 @@ def read_numpy(path: Path | str) -> dict[str, np.ndarray]:
         raise InputError(f"not a readable NumPy file: {text}", file=path, expected=expected) from None
 
 
-def _set(header: Header, kind: str, axis: str, value: str, unit: str, path: Path, where: str) -> None:
+def _set(header: VoxelBodyHeader, kind: str, axis: str, value: str, unit: str, path: Path, where: str) -> None:
     number = float(value)
     target: dict[str, int] | dict[str, float] = header.counts if kind == "n" else header.lengths
     if axis in target:

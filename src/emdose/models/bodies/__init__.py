@@ -6,7 +6,7 @@ from emdose.models.bodies.layered_head import layered_head
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.probability_head import from_probability_maps
 from emdose.models.bodies.solids import (
-    Solid,
+    TissueSolid,
     box,
     cylinder,
     ellipsoid,
@@ -21,7 +21,7 @@ from emdose.models.bodies.stylised_adult import stylised_adult
 
 __all__ = [
     "Phantom",
-    "Solid",
+    "TissueSolid",
     "box",
     "cylinder",
     "ellipsoid",

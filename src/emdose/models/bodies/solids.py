@@ -21,7 +21,7 @@ TissueLike = Tissue | str
 
 
 @dataclass(frozen=True)
-class Solid:
+class TissueSolid:
     """A region of space filled with one tissue.
 
     Parameters
@@ -40,37 +40,37 @@ class Solid:
     high_m: Vector
 
 
-def ellipsoid(tissue: TissueLike, centre_m: Vector, semi_m: Vector) -> Solid:
+def ellipsoid(tissue: TissueLike, centre_m: Vector, semi_m: Vector) -> TissueSolid:
     """An ellipsoid with semi-axes along x, y, z [m]."""
     c, s = centre_m, semi_m
 
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         return ((x - c[0]) / s[0]) ** 2 + ((y - c[1]) / s[1]) ** 2 + ((z - c[2]) / s[2]) ** 2 <= 1
 
-    return Solid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
+    return TissueSolid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
 
 
-def elliptic_cylinder(tissue: TissueLike, centre_m: Vector, semi_m: Vector) -> Solid:
+def elliptic_cylinder(tissue: TissueLike, centre_m: Vector, semi_m: Vector) -> TissueSolid:
     """An elliptic cylinder along z: semi-axes along x and y and half its length [m]."""
     c, s = centre_m, semi_m
 
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         return (((x - c[0]) / s[0]) ** 2 + ((y - c[1]) / s[1]) ** 2 <= 1) & (np.abs(z - c[2]) <= s[2])
 
-    return Solid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
+    return TissueSolid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
 
 
-def box(tissue: TissueLike, centre_m: Vector, half_m: Vector) -> Solid:
+def box(tissue: TissueLike, centre_m: Vector, half_m: Vector) -> TissueSolid:
     """A box given by its half edges [m]."""
     c, s = centre_m, half_m
 
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         return (np.abs(x - c[0]) <= s[0]) & (np.abs(y - c[1]) <= s[1]) & (np.abs(z - c[2]) <= s[2])
 
-    return Solid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
+    return TissueSolid(tissue, inside, _add(c, s, -1), _add(c, s, 1))
 
 
-def grid_around(solids: Sequence[Solid], spacing_m: float | Vector, margin: int = 1) -> Grid:
+def grid_around(solids: Sequence[TissueSolid], spacing_m: float | Vector, margin: int = 1) -> Grid:
     """A grid that holds all solids and ``margin`` voxels more on each side, with a node at the isocentre."""
     spacing: np.ndarray = np.array(Grid((1, 1, 1), spacing_m).spacing_m)  # type: ignore[arg-type]
     low = np.min([s.low_m for s in solids], axis=0)
@@ -82,7 +82,7 @@ def grid_around(solids: Sequence[Solid], spacing_m: float | Vector, margin: int 
 
 
 def rasterise(
-    solids: Sequence[Solid],
+    solids: Sequence[TissueSolid],
     grid: Grid,
     *,
     samples: int = 1,
@@ -94,7 +94,7 @@ def rasterise(
 
     Parameters
     ----------
-    solids : sequence of Solid
+    solids : sequence of TissueSolid
         From the outermost to the innermost: a later one replaces what lies under it.
     grid : Grid
         Where to put them.
@@ -213,7 +213,7 @@ def _tissue_list(wanted: Sequence[TissueLike], table: TissueTable | None) -> tup
     return tuple(tissues), index
 
 
-def _paint(solids: Sequence[Solid], index: Sequence[int], grid: Grid, shift: Vector) -> np.ndarray:
+def _paint(solids: Sequence[TissueSolid], index: Sequence[int], grid: Grid, shift: Vector) -> np.ndarray:
     labels = np.zeros(grid.shape, np.uint16)
     axes = [grid.centres(a) + shift[a] for a in range(3)]
     for solid, label in zip(solids, index, strict=True):

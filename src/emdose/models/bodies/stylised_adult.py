@@ -10,7 +10,7 @@ import numpy as np
 from emdose import resources
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
-from emdose.models.bodies.solids import Inside, Solid, grid_around, rasterise
+from emdose.models.bodies.solids import Inside, TissueSolid, grid_around, rasterise
 
 SOURCE = (
     "stylised (MIRD) adult after M. Cristy, K. F. Eckerman, ORNL/TM-8381 (1987), size '15-year / adult female'; "
@@ -72,7 +72,7 @@ def stylised_adult(spacing_m: float = 5e-3, landmark: str = "heart", fat_m: floa
     )
 
 
-def _in_ras(solid: Solid, level: float) -> Solid:
+def _in_ras(solid: TissueSolid, level: float) -> TissueSolid:
     """From millimetres, x left, y back, z from the base of the trunk, to metres, RAS+ about the landmark."""
     inside = solid.inside
 
@@ -82,10 +82,10 @@ def _in_ras(solid: Solid, level: float) -> Solid:
     (x0, y0, z0), (x1, y1, z1) = solid.low_m, solid.high_m
     low = (-x1 * 1e-3, -y1 * 1e-3, (z0 - level) * 1e-3)
     high = (-x0 * 1e-3, -y0 * 1e-3, (z1 - level) * 1e-3)
-    return Solid(solid.tissue, turned, low, high)
+    return TissueSolid(solid.tissue, turned, low, high)
 
 
-def _solids(fat: float) -> Iterator[Solid]:
+def _solids(fat: float) -> Iterator[TissueSolid]:
     """All solids [mm], outermost first; the boxes ``low_m`` and ``high_m`` are in millimetres here."""
     for tissue, inset in (("skin", -SKIN), ("fat_infiltrated", 0.0), ("muscle", fat)):
         if tissue != "fat_infiltrated" or fat > 0:
@@ -101,7 +101,7 @@ def _solids(fat: float) -> Iterator[Solid]:
     yield _thyroid()
 
 
-def _outline(tissue: str, inset: float) -> Iterator[Solid]:
+def _outline(tissue: str, inset: float) -> Iterator[TissueSolid]:
     """Trunk, head and legs, each surface moved inwards by ``inset``."""
     a, b = TRUNK_A - inset, TRUNK_B - inset
     # The section under the trunk and over the shoulders is skin and fat too.
@@ -124,7 +124,7 @@ def _outline(tissue: str, inset: float) -> Iterator[Solid]:
     yield _solid(tissue, legs, (-a, -a / 2, inset - LEG_LENGTH), (a, a / 2, 0.0))
 
 
-def _leg_and_arm_bones() -> Iterator[Solid]:
+def _leg_and_arm_bones() -> Iterator[TissueSolid]:
     def leg(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         centre = 0.5 * TRUNK_A * (1 + z / LEG_APEX)
         r = 20.0 + 10.0 * z / 760.0
@@ -139,7 +139,7 @@ def _leg_and_arm_bones() -> Iterator[Solid]:
     yield _solid("bone_cortical", arm, (-171, -27, 0), (171, 27, 622))
 
 
-def _heart_and_liver() -> Iterator[Solid]:
+def _heart_and_liver() -> Iterator[TissueSolid]:
     # Half an ellipsoid towards the apex (down and to the left), half a sphere behind it.
     axis, centre = (
         np.array([math.sin(math.radians(25)), 0.0, -math.cos(math.radians(25))]),
@@ -167,7 +167,7 @@ def _heart_and_liver() -> Iterator[Solid]:
     yield _solid("liver", liver, (-142, -82, 243.4), (142, 82, 387.6))
 
 
-def _sigmoid_colon() -> Iterator[Solid]:
+def _sigmoid_colon() -> Iterator[TissueSolid]:
     for ring, height, outer in ((51.6, 78.8, True), (27.0, 0.0, False)):
 
         def inside(
@@ -179,7 +179,7 @@ def _sigmoid_colon() -> Iterator[Solid]:
         yield _solid("colon", inside, (-20, -40, 0), (96, -5, 80))
 
 
-def _clavicles() -> Solid:
+def _clavicles() -> TissueSolid:
     scale, front = 0.8625, 95.7  # adult numbers times the ratio of the trunks
     major, minor, height = 200.0 * scale, 7.883 * scale, 615.0
 
@@ -191,7 +191,7 @@ def _clavicles() -> Solid:
     return _solid("bone_cortical", inside, (-150, -90, height - 8), (150, 40, height + 8))
 
 
-def _thyroid() -> Solid:
+def _thyroid() -> TissueSolid:
     c, root2 = 42.0, math.sqrt(2.0)
 
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
@@ -204,7 +204,7 @@ def _thyroid() -> Solid:
     return _solid("thyroid", inside, (-19, -60, TRUNK_C), (19, -39, TRUNK_C + c))
 
 
-def _organ(row: dict[str, str]) -> Iterator[Solid]:
+def _organ(row: dict[str, str]) -> Iterator[TissueSolid]:
     """The solids of one row of the table: one, or two mirror images."""
     v = {k: float(row[k]) if row[k] else math.nan for k in ("x", "y", "z", "a", "b", "c", "a_in", "b_in", "y_in")}
     limits = [(_or(row[f"{axis}min"], -1e6), _or(row[f"{axis}max"], 1e6)) for axis in "xyz"]
@@ -252,8 +252,8 @@ def _tube(x0: float, y0: float, a: float, b: float, low: float, high: float) -> 
     return lambda x, y, z: (((x - x0) / a) ** 2 + ((y - y0) / b) ** 2 <= 1) & (z >= low) & (z <= high)
 
 
-def _solid(tissue: str, inside: Surface, low: Sequence[float], high: Sequence[float]) -> Solid:
-    return Solid(tissue, inside, tuple(map(float, low)), tuple(map(float, high)))  # type: ignore[arg-type]
+def _solid(tissue: str, inside: Surface, low: Sequence[float], high: Sequence[float]) -> TissueSolid:
+    return TissueSolid(tissue, inside, tuple(map(float, low)), tuple(map(float, high)))  # type: ignore[arg-type]
 
 
 def _or(text: str, default: float) -> float:

@@ -37,7 +37,7 @@ class Contact:
 
 
 @dataclass(frozen=True)
-class Pieces:
+class SurfacePieces:
     """Metal of one part in a window of the grid: pieces of its surface by voxel, and volume per voxel."""
 
     window: tuple[slice, slice, slice]
@@ -51,7 +51,7 @@ class Pieces:
         return _below(_per_voxel(self.index, self.vectors[:, c], shape), c)
 
 
-def cut_surface(part: Part, grid: Grid, contacts: list[Contact]) -> Pieces:
+def cut_surface(part: Part, grid: Grid, contacts: list[Contact]) -> SurfacePieces:
     """Cut the surface of a part by the planes of the grid."""
     corners = (part.corners - np.array(grid.origin_m)) / np.array(grid.spacing_m)
     corners = np.round(corners / SNAP) * SNAP
@@ -76,7 +76,7 @@ def cut_surface(part: Part, grid: Grid, contacts: list[Contact]) -> Pieces:
                 face = np.ravel_multi_index(tuple(at), grid.node_shape)
                 contacts.append(Contact(c, face, np.abs(pieces[chosen, c]), top))
     window = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    return Pieces(window, index, pieces[:, :3], volume)  # type: ignore[arg-type]
+    return SurfacePieces(window, index, pieces[:, :3], volume)  # type: ignore[arg-type]
 
 
 def _all_pieces(

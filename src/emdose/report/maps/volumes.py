@@ -53,7 +53,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Peak:
+class MapPeak:
     """Where a map is largest in the body.
 
     Parameters
@@ -71,7 +71,7 @@ class Peak:
     position_m: tuple[float, float, float]
 
 
-def find_peak(value: np.ndarray, body: np.ndarray, grid: Grid, factor: float = 1.0) -> Peak | None:
+def find_peak(value: np.ndarray, body: np.ndarray, grid: Grid, factor: float = 1.0) -> MapPeak | None:
     """Largest finite value in the body; None when there is none.
 
     Parameters
@@ -92,7 +92,7 @@ def find_peak(value: np.ndarray, body: np.ndarray, grid: Grid, factor: float = 1
         return None
     index = tuple(int(i) for i in np.unravel_index(flat, grid.shape))
     position = tuple(float(grid.centres(a)[index[a]]) for a in range(3))
-    return Peak(top * factor, index, position)  # type: ignore[arg-type]
+    return MapPeak(top * factor, index, position)  # type: ignore[arg-type]
 
 
 def body_box(body: np.ndarray, margin: int = 1) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
