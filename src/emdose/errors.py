@@ -20,6 +20,8 @@ class InputError(EmdoseError, ValueError):
         Where it was found: a file name and the field, column or key in it.
     found, expected : optional
         What stood there and what would be accepted.
+    hint : str, optional
+        A sentence of its own that helps, such as "did you mean 'fat'?".
     """
 
     def __init__(
@@ -30,19 +32,34 @@ class InputError(EmdoseError, ValueError):
         field: str | None = None,
         found: Any = None,
         expected: str | None = None,
+        hint: str | None = None,
     ) -> None:
-        self.problem, self.file, self.field, self.found, self.expected = problem, file, field, found, expected
+        self.problem, self.file, self.field = problem, file, field
+        self.found, self.expected, self.hint = found, expected, hint
         parts = [str(p) for p in (file, field) if p not in (None, "")]
         text = ": ".join([*parts, problem])
         if found is not None:
             text += f"; found {_short(found)}"
         if expected is not None:
             text += f"; expected {expected}"
+        if hint is not None:
+            text += f"; {hint}"
         super().__init__(" ".join(text.split()))
+
+    def at(self, *, file: object = None, field: str | None = None) -> InputError:
+        """The same error with the file, or another field, that its cause stood in."""
+        return InputError(
+            self.problem,
+            file=self.file if file is None else file,
+            field=self.field if field is None else field,
+            found=self.found,
+            expected=self.expected,
+            hint=self.hint,
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         # Exceptions with keyword-only arguments do not survive pickling (process pools) on their own.
-        return (_rebuild, (self.problem, self.file, self.field, self.found, self.expected))
+        return (_rebuild, (self.problem, self.file, self.field, self.found, self.expected, self.hint))
 
 
 class ConvergenceError(EmdoseError):
@@ -77,5 +94,7 @@ def _short(value: Any, limit: int = 80) -> str:
     return f"{text[:half]}...{text[-half:]}"
 
 
-def _rebuild(problem: str, file: object, field: str | None, found: Any, expected: str | None) -> InputError:
-    return InputError(problem, file=file, field=field, found=found, expected=expected)
+def _rebuild(
+    problem: str, file: object, field: str | None, found: Any, expected: str | None, hint: str | None
+) -> InputError:
+    return InputError(problem, file=file, field=field, found=found, expected=expected, hint=hint)

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emdose.checks import one_of
 from emdose.compliance.limits import Limit
-from emdose.errors import InputError
 
 BELOW, ABOVE, OPEN = "below limit", "above limit", "not evaluated"
 
@@ -136,8 +136,7 @@ class Checks:
         InputError
             For an unknown mode.
         """
-        if mode not in self.modes:
-            raise InputError("unknown operating mode", field="mode", found=mode, expected=f"one of {list(self.modes)}")
+        one_of("mode", mode, self.modes, problem="unknown operating mode")
         rows = [c for c in self.rows if c.limit.mode == mode and c.counted and c.ratio is not None]
         return max(rows, key=lambda c: c.ratio or 0.0, default=None)
 

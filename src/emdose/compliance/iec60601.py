@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.limits import Limit, limits
 from emdose.dosimetry.averaging.average import mass_average
@@ -130,11 +131,9 @@ def check(
 
     Source: the rows of ``emdose/data/exposure_limits.csv``, each with its own.
     """
-    if standard != STANDARD:
-        raise InputError("no checks for this standard", field="standard", found=standard, expected=STANDARD)
+    one_of("standard", standard, [STANDARD], problem="no checks for this standard")
     rows = limits(standard, edition)
-    if coil_type not in COIL_TYPES:
-        raise InputError("unknown coil type", field="coil_type", found=coil_type, expected=f"one of {list(COIL_TYPES)}")
+    one_of("coil_type", coil_type, COIL_TYPES, problem="unknown coil type")
     sequence = _sequence(duty_cycle, duty_cycle_10s)
     _number_within("ambient_temperature_C", ambient_temperature_C, -50.0, 60.0)
     if relative_uncertainty is not None:
@@ -293,10 +292,7 @@ def _heads(phantom: Phantom, head: str | np.ndarray | None) -> list[tuple[Region
     if head is None:
         return [(h, True) for h in known]
     if isinstance(head, str):
-        if head not in [h.name for h in known]:
-            raise InputError(
-                "unknown head region", field="head", found=head, expected=f"one of {[h.name for h in known]}, or a mask"
-            )
+        one_of("head", head, [h.name for h in known], problem="unknown head region", also="a mask")
         return sorted(((h, h.name == head) for h in known), key=lambda pair: not pair[1])
     return [(region(phantom, "head (given)", head), True), *((h, False) for h in known)]
 

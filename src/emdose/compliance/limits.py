@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from emdose import resources
+from emdose.checks import unknown
 from emdose.compliance import formulas
 from emdose.errors import InputError
 
@@ -119,7 +120,7 @@ def limits(
             continue
         choices = sorted({getattr(row, key) for row in rows})
         if value not in choices:
-            raise InputError(f"no limit with this {key}", field=key, found=value, expected=f"one of {choices}")
+            raise unknown(f"no limit with this {key}", value, choices, field=key)
         rows = tuple(row for row in rows if getattr(row, key) == value)
     if frequency_Hz is not None:
         rows = tuple(

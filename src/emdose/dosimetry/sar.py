@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
@@ -175,8 +176,7 @@ def bilinear_form(a: np.ndarray, b: np.ndarray, rule: Rule = "trapezium") -> np.
     rule : str
         See :func:`point_sar`.
     """
-    if rule not in RULES:
-        raise InputError("unknown SAR rule", field="rule", found=rule, expected=f"one of {list(RULES)}")
+    one_of("rule", rule, RULES, problem="unknown SAR rule")
     parts = []
     for c in range(3):
         first, second = (ax for ax in range(3) if ax != c)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.ept.local.adjoint import FitPropagation
 from emdose.ept.local.savitzky_golay import SHAPES, radii
 from emdose.ept.maps.property_map import NoisePropagation, PropertyMap
@@ -127,8 +128,7 @@ class _Window:
         reference: np.ndarray | None,
         contrast: float,
     ) -> None:
-        if kernel not in SHAPES:
-            raise InputError("unknown kernel shape", field="kernel", found=kernel, expected=", ".join(SHAPES))
+        one_of("kernel", kernel, SHAPES, problem="unknown kernel shape")
         self.radius, self.valid, self.contrast = radii(radius), maps.valid, contrast
         for name, image in (("labels", labels), ("reference", reference)):
             if image is not None and np.shape(image) != maps.grid.shape:

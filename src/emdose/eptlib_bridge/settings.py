@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emdose.checks import one_of
 from emdose.ept.local.automatic import AutomaticHelmholtz
 from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
@@ -101,11 +102,9 @@ class Settings:
     post: Filter | None = None
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS.values():
-            raise InputError("unknown method", field="method", found=self.method, expected=", ".join(METHODS.values()))
+        one_of("method", self.method, METHODS.values(), problem="unknown method")
         for shape in (self.shape, *self.shapes, *([] if self.post is None else [self.post.shape])):
-            if shape not in SHAPES:
-                raise InputError("unknown kernel shape", field="shape", found=shape, expected=", ".join(SHAPES))
+            one_of("shape", shape, SHAPES, problem="unknown kernel shape")
         if self.degree < 2:
             raise InputError("degree too low", field="degree", found=self.degree, expected="2 or more")
         if self.dirichlet[0] < 0 or self.dirichlet[1] < 1:

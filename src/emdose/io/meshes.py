@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.errors import EmdoseWarning, InputError
 from emdose.io.disk.atomic import write_bytes
 from emdose.io.disk.files import read_bytes, sha256
@@ -66,8 +67,7 @@ def read_implant(
         kinds *= len(paths)
     if len(kinds) != len(paths):
         raise InputError("as many metals as files", field="metal", found=len(kinds), expected=str(len(paths)))
-    if unit not in UNITS:
-        raise InputError("unknown unit", field="unit", found=unit, expected=f"one of {', '.join(UNITS)}")
+    one_of("unit", unit, UNITS, problem="unknown unit")
     found = [metals.get(k) for k in kinds]
     names = [p.stem for p in paths]
     if len(set(names)) < len(names):
@@ -111,8 +111,7 @@ def write_implant(implant: Implant, path: Path | str, *, unit: str = "mm") -> li
     path = Path(path)
     if path.suffix.lower() not in (".stl", ".ply"):
         raise InputError("cannot write this format", file=path, expected=".stl or .ply")
-    if unit not in UNITS:
-        raise InputError("unknown unit", field="unit", found=unit, expected=f"one of {', '.join(UNITS)}")
+    one_of("unit", unit, UNITS, problem="unknown unit")
     encode = _stl_bytes if path.suffix.lower() == ".stl" else _ply_bytes
     several = len(implant.parts) > 1
     files = [path.with_stem(f"{path.stem}-{n}") if several else path for n in range(1, len(implant.parts) + 1)]

@@ -89,8 +89,6 @@ def read_touchstone(path: Path | str) -> Network:
         network.read_touchstone(str(path))
         return Network.from_skrf(network)
     except InputError as error:
-        raise InputError(
-            error.problem, file=path, field=error.field, found=error.found, expected=error.expected
-        ) from None
+        raise error.at(file=path) from None
     except Exception as error:
         raise InputError(f"cannot be read: {error}", file=path, expected="a Touchstone file") from None

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.io.disk import files
 from emdose.io.maps import maps3d
@@ -103,8 +104,7 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
     kind = header.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         problem = "missing key" if kind is None else "unknown kind of scenario"
-        expected = tables.choices_text(kind, list(KINDS))
-        raise InputError(problem, file=file, field="scenario.kind", found=kind, expected=expected)
+        raise unknown(problem, kind, KINDS, file=file, field="scenario.kind")
     schema = importlib.import_module(KINDS[kind]).Scenario
     raw = schema.completed(raw) if hasattr(schema, "completed") else raw
     try:
@@ -142,7 +142,7 @@ def bundled(name: str) -> Path:
     """
     names = bundled_names()
     if name not in names:
-        raise InputError("no such demo", found=name, expected=tables.choices_text(name, names))
+        raise unknown("no such demo", name, names)
     return Path(str(resources.files("emdose.scenarios") / "bundled" / f"{name}.toml"))
 
 

@@ -104,7 +104,7 @@ def test_names_synonyms_and_suggestions() -> None:
     """Oracle: exact error text."""
     assert tissues.get("CSF").name == tissues.get("Cerebro Spinal Fluid").name == "cerebrospinal_fluid"
     assert "gray_matter" in TissueTable.default()
-    with pytest.raises(InputError, match=r"unknown tissue; found 'grey_mater'; expected did you mean 'grey_matter'"):
+    with pytest.raises(InputError, match=r"unknown tissue; found 'grey_mater'; did you mean 'grey_matter'"):
         tissues.get("grey_mater")
 
 

@@ -291,7 +291,7 @@ BAD_METHODS = {
     "kernel larger than the image": ({"type": "helmholtz", "radius": [2, 2, 5]}, "kernel larger than the image"),
     "kernel of nothing": ({"type": "helmholtz", "radius": 0}, "half-widths in voxels"),
     "one channel for gradient EPT": ({"type": "gradient"}, "several transmit channels"),
-    "unknown method": ({"type": "helmholz"}, "did you mean that"),
+    "unknown method": ({"type": "helmholz"}, "did you mean"),
     "reference missing": ({"type": "helmholtz", "contrast": 0.05}, "reference image"),
     "rim missing": ({"type": "convection-reaction", "diffusion": 0.01}, "boundary_conductivity_S_m"),
     "two draws": ({"type": "convection-reaction", "monte_carlo": 2}, "too few draws"),

@@ -142,7 +142,7 @@ def test_air_and_duty_cycle_come_from_the_checks(finished_warm, warm, write, tmp
         ({"times_s": [5.0, 5.0]}, "expected times_s that grow"),
         ({"duration_s": 60.0, "on_s": 90.0}, "expected on_s within duration_s = 60"),
         ({"initial": "cold"}, "thermal.initial: unknown choice; found 'cold'"),
-        ({"perfusion": "linaer"}, "'linear' (did you mean that?)"),
+        ({"perfusion": "linaer"}, "did you mean 'linear'?"),
         ({"ambient_degC": 300}, "thermal.ambient_degC: bad value; found 300; expected a room temperature in degC"),
         ({"surface_W_m2_K": -1}, "thermal.surface_W_m2_K: bad value"),
         ({"duty_cycle": 1.2}, "thermal.duty_cycle: bad value"),

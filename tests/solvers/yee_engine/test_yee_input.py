@@ -139,5 +139,5 @@ def test_schedules_have_names() -> None:
     kernels = CPU.kernels.load("emdose.solvers.yee_engine.walks", "yee_rows").kind
     for name in SCHEDULES[kernels]:
         Engine(problem(), CPU, schedule=name).advance(1)
-    with pytest.raises(InputError, match=r"schedule: no such schedule; found .two-pass.; expected .* or one-pass"):
+    with pytest.raises(InputError, match=r"schedule: no such schedule; found .two-pass.; expected .*one-pass"):
         Engine(problem(), CPU, schedule="two-pass")

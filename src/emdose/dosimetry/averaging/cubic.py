@@ -28,6 +28,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.dosimetry.averaging.cubes import (
@@ -303,8 +304,7 @@ class AveragingPlan:
 
     def _denominators(self, weights: Weights) -> tuple[Any, Any]:
         """Mass or tissue volume of the cubes, in voxels of unit density; 1 where there is no cube."""
-        if weights not in get_args(Weights):
-            raise InputError("unknown weights", field="weights", found=weights, expected=f"one of {get_args(Weights)}")
+        one_of("weights", weights, get_args(Weights), problem="unknown weights")
         return (self._mass, self._face_mass) if weights == "mass" else self._volumes
 
     @cached_property

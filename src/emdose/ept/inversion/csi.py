@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import C_0, EPS_0
@@ -160,8 +161,7 @@ class Csi:
                 raise InputError("bad option", field=name, found=value, expected=f"{low} to {high}")
         if not isinstance(self.max_iterations, int) or self.max_iterations < 1:
             raise InputError("bad count", field="max_iterations", found=self.max_iterations, expected=">= 1")
-        if self.dtype not in ("complex64", "complex128"):
-            raise InputError("unknown choice", field="dtype", found=self.dtype, expected="complex64 or complex128")
+        one_of("dtype", self.dtype, ("complex64", "complex128"), problem="unknown choice")
         if self.object_tolerance < (2e-6 if self.dtype == "complex64" else 1e-13):
             raise InputError(
                 "tolerance beyond the precision",
@@ -357,8 +357,7 @@ def _vectors(name: str, value: Any, coil: Any, channels: int) -> np.ndarray:
     rows = []
     for one in value if many else [value] * channels:
         if isinstance(one, str):
-            if one not in coil.drives:
-                raise InputError("unknown drive", field=name, found=one, expected=", ".join(coil.drives) or "a vector")
+            one_of(name, one, coil.drives, problem="unknown drive", also="a vector")
             one = coil.drives[one]
         vector = np.asarray(one, complex)
         if vector.shape != (ports,) or not np.all(np.isfinite(vector)) or not np.any(vector):

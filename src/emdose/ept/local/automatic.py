@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.compute.backend import Backend
 from emdose.ept.local.adjoint import FitPropagation, covariance
 from emdose.ept.local.helmholtz import Helmholtz
@@ -56,8 +57,7 @@ class AutomaticHelmholtz:
                 found=len(self.kernels),
                 expected="Helmholtz settings with one method, one support and uncertainty",
             )
-        if self.by not in ("conductivity", "permittivity"):
-            raise InputError("cannot judge by this", field="by", found=self.by, expected="conductivity or permittivity")
+        one_of("by", self.by, ("conductivity", "permittivity"), problem="cannot judge by this")
 
     def reconstruct(self, b1: B1Map, device: str | Backend = "auto") -> PropertyMap:
         """Conductivity and relative permittivity; ``choice`` of the result is the index of the kernel."""

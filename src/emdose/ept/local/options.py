@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emdose.checks import one_of
 from emdose.ept.local import formulas
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
 from emdose.errors import InputError
@@ -35,14 +36,12 @@ class HelmholtzOptions:
     def __post_init__(self) -> None:
         object.__setattr__(self, "radius", radii(self.radius))
         for name, options in (("method", formulas.METHODS), ("support", SUPPORTS)):
-            if getattr(self, name) not in options:
-                raise InputError(f"unknown {name}", field=name, found=getattr(self, name), expected=", ".join(options))
+            one_of(name, getattr(self, name), options, problem=f"unknown {name}")
         if self.support == "window" and self.contrast:
             raise InputError("contrast weights need support 'tissue'", field="contrast", found=self.contrast)
         if self.support == "tissue" and self.centre != "fit":
             raise InputError("centre 'voxel' needs support 'window'", field="centre", found=self.centre)
-        if self.dtype not in ("float64", "float32"):
-            raise InputError("unknown dtype", field="dtype", found=self.dtype, expected="float64 or float32")
+        one_of("dtype", self.dtype, ("float64", "float32"), problem="unknown dtype")
         if not 0 <= self.contrast < 100:
             raise InputError("bad contrast", field="contrast", found=self.contrast, expected="0, or about 0.05")
         self.savitzky_golay((1.0, 1.0, 1.0))

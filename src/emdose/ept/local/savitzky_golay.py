@@ -8,6 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 
 SHAPES = ("cross", "ellipsoid", "cuboid")
@@ -54,11 +55,9 @@ class SavitzkyGolay:
     centre: str = "fit"
 
     def __post_init__(self) -> None:
-        if self.shape not in SHAPES:
-            raise InputError("unknown kernel shape", field="kernel", found=self.shape, expected=", ".join(SHAPES))
+        one_of("kernel", self.shape, SHAPES, problem="unknown kernel shape")
         object.__setattr__(self, "radius", radii(self.radius))
-        if self.centre not in ("fit", "voxel"):
-            raise InputError("unknown centre", field="centre", found=self.centre, expected="fit or voxel")
+        one_of("centre", self.centre, ("fit", "voxel"), problem="unknown centre")
         if not isinstance(self.degree, (int, np.integer)) or not 2 <= self.degree <= 8:
             raise InputError("bad polynomial degree", field="degree", found=self.degree, expected="2 to 8")
         # One must be able to recover x^2 + y^2 + z^2 from the window: its Laplacian is 2/d^2 per axis.

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
+from emdose.checks import unknown
 from emdose.ept.maps.phase import is_wrapped, unwrap
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
@@ -115,13 +116,7 @@ class B1Map:
                 expected="Hz, not MHz",
             )
         if self.phase_kind not in PHASE_KINDS:
-            raise InputError(
-                "unknown kind of phase",
-                file=self.source,
-                field="phase_kind",
-                found=self.phase_kind,
-                expected=" or ".join(PHASE_KINDS),
-            )
+            raise unknown("unknown kind of phase", self.phase_kind, PHASE_KINDS, file=self.source, field="phase_kind")
         low, high = _SPACING_RANGE_m
         if min(self.grid.spacing_m) < low or max(self.grid.spacing_m) > high:
             raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emdose.checks import one_of
 from emdose.ept.local.savitzky_golay import radii
 from emdose.ept.transport.boundary import Value
 from emdose.errors import InputError
@@ -36,8 +37,7 @@ class ConvectionReactionOptions:
     diffusion: float | None = None
 
     def __post_init__(self) -> None:
-        if self.form not in FORMS:
-            raise InputError("unknown form", field="form", found=self.form, expected=" or ".join(FORMS))
+        one_of("form", self.form, FORMS, problem="unknown form")
         radii(self.radius)
         for name, low, high in (
             ("smoothing", 0.0, 1e6),

@@ -56,9 +56,7 @@ def read_phantom_group(group: Any, file: Path | str = "") -> Phantom:
     except InputError as error:
         if error.file:
             raise
-        raise InputError(
-            error.problem, file=file, field=error.field, found=error.found, expected=error.expected
-        ) from None
+        raise error.at(file=file) from None
     except Exception as error:  # h5py raises KeyError, OSError, TypeError, ... for damaged files
         raise InputError(f"damaged phantom: {first_line(error)}", file=file) from None
     if phantom.hash() != stored:

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.io.disk.files import read_bytes
-from emdose.models.bodies.tissues import PROPERTIES, Constant, Tissue, TissueTable, check_property, suggest
+from emdose.models.bodies.tissues import PROPERTIES, Constant, Tissue, TissueTable, check_property
 
 LARGEST_TABLE = 16 * 2**20
 TISSUE_COLUMNS = ("tissue", "like", *PROPERTIES, "source", "note")
@@ -93,9 +94,7 @@ def read_labels(path: Path | str, table: TissueTable | None = None) -> dict[int,
         elif name and all(row.get(k) for k in ("density_kg_m3", "relative_permittivity", "conductivity_S_m")):
             labels[label] = _tissue(row.get("name") or name, row, table, path, where)
         else:
-            raise InputError(
-                "unknown tissue", file=path, field=f"{where}.tissue", found=name, expected=suggest(name, table)
-            )
+            raise unknown("unknown tissue", name, table, file=path, field=f"{where}.tissue")
     if not labels:
         raise InputError("no labels in this table", file=path, expected="rows of label,tissue")
     return labels
@@ -105,9 +104,7 @@ def _tissue(name: str, row: Mapping[str, str], table: TissueTable, path: Path, w
     like = row.get("like") or (name if name in table else "")
     if like:
         if like not in table:
-            raise InputError(
-                "unknown tissue", file=path, field=f"{where}.like", found=like, expected=suggest(like, table)
-            )
+            raise unknown("unknown tissue", like, table, file=path, field=f"{where}.like")
         return _changed(table[like], row, path, where, name)
     values = _numbers(row, path, where)
     for key in ("density_kg_m3", "relative_permittivity", "conductivity_S_m"):
@@ -163,7 +160,7 @@ def _csv_rows(path: Path, columns: tuple[str, ...], *needed: str) -> Iterator[tu
     header = [c.strip() for c in cells[0]]
     for column in header:
         if column not in columns:
-            raise InputError("unknown column", file=path, field=_shown(column), expected=_columns(column, columns))
+            raise unknown("unknown column", column, columns, file=path, field=_shown(column), shown=False)
         if header.count(column) > 1:
             raise InputError("column given twice", file=path, field=_shown(column))
     for column in needed:
@@ -200,18 +197,12 @@ def _toml_rows(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
         row = {"tissue": name}
         for key, value in table.items():
             if key not in TISSUE_COLUMNS or key == "tissue":
-                raise InputError(
-                    "unknown key", file=path, field=_shown(f"{name}.{key}"), expected=_columns(key, TISSUE_COLUMNS[1:])
-                )
+                field = _shown(f"{name}.{key}")
+                raise unknown("unknown key", key, TISSUE_COLUMNS[1:], file=path, field=field, shown=False)
             if key in PROPERTIES and (isinstance(value, bool) or not isinstance(value, int | float)):
                 raise InputError("not a number", file=path, field=_shown(f"{name}.{key}"), found=value)
             row[key] = repr(float(value)) if key in PROPERTIES else str(value)
         yield name, row
-
-
-def _columns(name: str, columns: tuple[str, ...]) -> str:
-    text = suggest(name, columns)
-    return text if text.startswith("did you mean") else f"one of {', '.join(columns)}"
 
 
 def _text(path: Path, expected: str) -> str:

@@ -54,9 +54,7 @@ def read_sequence(path: Path | str) -> Waveform:
         sequence = _parsed(text)
         corners, splits, duration, gamma = _corners(sequence)
     except InputError as error:
-        raise InputError(
-            error.problem, file=path, field=error.field, found=error.found, expected=error.expected
-        ) from None
+        raise error.at(file=path) from None
     except Exception as error:  # pypulseq raises whatever its parsing stumbles over
         reason = " ".join(str(error).split())[:80]
         raise InputError(
@@ -81,9 +79,7 @@ def read_sequence(path: Path | str) -> Waveform:
     try:
         return from_corners(corners, duration, unit="T/m", splits_s=splits, name=path.stem, about=about)
     except InputError as error:
-        raise InputError(
-            error.problem, file=path, field=error.field, found=error.found, expected=error.expected
-        ) from None
+        raise error.at(file=path) from None
 
 
 def _text(path: Path) -> str:

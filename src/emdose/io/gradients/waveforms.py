@@ -59,6 +59,4 @@ def read_waveform(path: Path | str, quantity: Literal["gradient", "field", "dB/d
     try:
         return Sampled(table[:, 0].tolist(), table[:, 1:].tolist(), quantity=quantity, name=path.stem)
     except InputError as error:
-        raise InputError(
-            error.problem, file=path, field=error.field, found=error.found, expected=error.expected
-        ) from None
+        raise error.at(file=path) from None

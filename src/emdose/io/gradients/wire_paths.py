@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.io.disk.files import read_bytes
 from emdose.models.gradients.coils import GradientCoil
@@ -40,7 +41,7 @@ def read_wire_paths(path: Path | str, *, unit: str) -> list[np.ndarray]:
     """
     path = Path(path)
     if unit not in UNITS:
-        raise InputError("unknown unit of length", file=path, field="unit", found=unit, expected="m, cm or mm")
+        raise unknown("unknown unit of length", unit, UNITS, file=path, field="unit")
     suffix = path.suffix.lower()
     if suffix in (".vtk", ".vtp"):
         from emdose.io.maps.vtk import read_polylines
@@ -94,9 +95,7 @@ def read_gradient_coil(path: Path | str, axis: str, *, unit: str, turns: float =
             {"kind": "wire paths", "file": Path(path).name, "unit": unit},
         )
     except InputError as error:
-        raise InputError(
-            error.problem, file=path, field=error.field, found=error.found, expected=error.expected
-        ) from None
+        raise error.at(file=path) from None
 
 
 def _text(path: Path) -> list[np.ndarray]:

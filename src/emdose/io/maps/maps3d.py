@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import did_you_mean, one_of
 from emdose.errors import InputError
 
 ORDERS = ("xyz", "zyx")
@@ -47,8 +48,8 @@ def read_map(source: Any, what: str, order: str | None = None) -> VoxelMap:
     InputError
         When it cannot be read as a map of three axes, or four with channels.
     """
-    if order is not None and order not in ORDERS:
-        raise InputError("unknown axis order", field="order", found=order, expected=" or ".join(ORDERS))
+    if order is not None:
+        one_of("order", order, ORDERS, problem="unknown axis order")
     if not isinstance(source, (str, Path)):
         return _ordered(VoxelMap(np.asarray(source), ""), order or "xyz", what)
     text = str(source)
@@ -174,6 +175,6 @@ def _only(name: str, names: list[str], path: str, what: str) -> str:
     if not name and len(names) == 1:
         return names[0]
     problem = "no such dataset" if name else "which dataset?"
-    raise InputError(
-        problem, file=path, field=what, found=name or None, expected=f"{path}:/NAME with one of {', '.join(names[:12])}"
-    )
+    expected = f"{path}:/NAME with one of {', '.join(names[:12])}"
+    hint = did_you_mean(name, names)
+    raise InputError(problem, file=path, field=what, found=name or None, expected=expected, hint=hint)

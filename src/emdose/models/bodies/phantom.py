@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.models.bodies import resampling
-from emdose.models.bodies.tissues import Tissue, suggest
+from emdose.models.bodies.tissues import Tissue
 from emdose.models.grids.grid import Grid, Shape, Vector
 
 
@@ -180,7 +181,7 @@ class Phantom:
         """
         present = [t.name for t in self.tissues[1:]]
         if name not in present:
-            raise InputError("tissue not in this phantom", field="tissue", found=name, expected=suggest(name, present))
+            raise unknown("tissue not in this phantom", name, present, field="tissue")
         changed = tuple(t.replace(**changes) if i and t.name == name else t for i, t in enumerate(self.tissues))
         return replace(self, tissues=changed)
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
 
@@ -44,8 +45,7 @@ Body = TypeVar("Body", bound=VoxelBody)
 
 def rotate(phantom: Body, angle_deg: float, axis: str, about_m: Vector | None, samples: int) -> Body:
     """See :meth:`Phantom.rotate`."""
-    if axis not in ("x", "y", "z"):
-        raise InputError("unknown axis", field="axis", found=axis, expected="x, y or z")
+    one_of("axis", axis, ("x", "y", "z"), problem="unknown axis")
     if not math.isfinite(angle_deg):
         raise InputError("bad angle", field="angle_deg", found=angle_deg, expected="finite degrees")
     if samples < 1:

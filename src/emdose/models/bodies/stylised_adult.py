@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from emdose import resources
+from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.solids import Inside, TissueSolid, grid_around, rasterise
@@ -54,8 +55,7 @@ def stylised_adult(spacing_m: float = 5e-3, landmark: str = "heart", fat_m: floa
     """
     if not isinstance(spacing_m, int | float | np.number) or not 1e-3 <= spacing_m <= 20e-3:
         raise InputError("out of range", field="spacing_m", found=spacing_m, expected="0.001 to 0.02")
-    if landmark not in LANDMARKS_MM:
-        raise InputError("unknown landmark", field="landmark", found=landmark, expected=", ".join(LANDMARKS_MM))
+    one_of("landmark", landmark, LANDMARKS_MM, problem="unknown landmark")
     if not isinstance(fat_m, int | float | np.number) or not 0 <= fat_m <= 0.04:
         raise InputError("out of range", field="fat_m", found=fat_m, expected="0 to 0.04")
     solids = [_in_ras(s, LANDMARKS_MM[landmark]) for s in _solids(float(fat_m) * 1e3)]

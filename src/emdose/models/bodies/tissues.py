@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import cmath
-import difflib
 import functools
 import math
 import re
@@ -14,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from emdose import resources
+from emdose.checks import unknown
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning, InputError
 
@@ -243,7 +243,7 @@ class Tissue:
         known = sorted({f.name for f in fields(self)} | set(PROPERTIES))
         for key in changes:
             if key not in known:
-                raise InputError("unknown tissue property", field=f"{self.name}.{key}", expected=suggest(key, known))
+                raise unknown("unknown tissue property", key, known, field=f"{self.name}.{key}", shown=False)
         for key in PROPERTIES:
             if changes.get(key) is not None:
                 changes[key] = check_property(key, changes[key], where=self.name)
@@ -303,7 +303,7 @@ class TissueTable(Mapping[str, Tissue]):
     def __getitem__(self, name: str) -> Tissue:
         found = self.resolve(str(name))
         if found is None:
-            raise InputError("unknown tissue", field="tissue", found=name, expected=suggest(str(name), self._tissues))
+            raise unknown("unknown tissue", name, self._tissues, field="tissue")
         return self._tissues[found]
 
     def __contains__(self, name: object) -> bool:
@@ -334,15 +334,6 @@ def names() -> tuple[str, ...]:
 def normalised(name: str) -> str:
     """A name in snake_case: "Brain (Grey Matter)" becomes "brain_grey_matter"."""
     return re.sub(r"[^a-z0-9]+", "_", str(name).lower()).strip("_")
-
-
-def suggest(name: str, known: Iterable[str]) -> str:
-    """Text for the ``expected`` part of an error: the closest known names, or how many there are."""
-    known = list(known)
-    close = difflib.get_close_matches(normalised(name), known, n=3, cutoff=0.55)
-    if close:
-        return f"did you mean {' or '.join(repr(c) for c in close)}?"
-    return f"one of {', '.join(known)}" if len(known) <= 16 else f"one of {len(known)} known names"
 
 
 def check_property(key: str, value: Any, where: str = "", file: object = None) -> float:

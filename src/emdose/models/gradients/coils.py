@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.gradients.waveform import AXES
@@ -80,8 +81,7 @@ class GradientCoil:
     efficiency_T_m_A: float = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.axis not in AXES:
-            raise InputError("unknown axis of a gradient coil", field="axis", found=self.axis, expected="x, y or z")
+        one_of("axis", self.axis, AXES, problem="unknown axis of a gradient coil")
         turns = np.ones(len(self.paths)) if self.turns is None else np.asarray(self.turns, float)
         if not len(self.paths) or turns.shape != (len(self.paths),) or not np.all(np.isfinite(turns)):
             raise InputError(
@@ -195,8 +195,7 @@ class IdealGradient:
     axis: str
 
     def __post_init__(self) -> None:
-        if self.axis not in AXES:
-            raise InputError("unknown axis of a gradient", field="axis", found=self.axis, expected="x, y or z")
+        one_of("axis", self.axis, AXES, problem="unknown axis of a gradient")
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 
 from emdose import resources
+from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.models.gradients.sinusoid import Sinusoid
 
@@ -80,8 +81,5 @@ def preset(name: str) -> ExposurePreset:
     InputError
         When there is none.
     """
-    if name not in _presets():
-        raise InputError(
-            "unknown gradient exposure", field="preset", found=name, expected=" or ".join(map(repr, preset_names()))
-        )
+    one_of("preset", name, _presets(), problem="unknown gradient exposure")
     return _presets()[name]

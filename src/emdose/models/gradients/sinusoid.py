@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import positive
+from emdose.checks import one_of, positive
 from emdose.errors import InputError
 from emdose.models.gradients.spectrum import Spectrum, Unit
 
@@ -49,8 +49,7 @@ class Sinusoid:
                 found=self.rms,
                 expected="finite numbers, one per axis, not all zero",
             )
-        if self.unit not in ("T", "T/m"):
-            raise InputError("unknown unit of a waveform", field="unit", found=self.unit, expected="'T' or 'T/m'")
+        one_of("unit", self.unit, ("T", "T/m"), problem="unknown unit of a waveform")
         rate.flags.writeable = False
         object.__setattr__(self, "rms", rate)
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from emdose.checks import positive
+from emdose.checks import one_of, positive
 from emdose.errors import InputError
 from emdose.models.gradients.spectrum import Unit
 from emdose.models.gradients.waveform import AXES, Waveform
@@ -200,10 +200,7 @@ def Sampled(
     """
     t, v = np.asarray(times_s, float), np.asarray(values, float)
     v = v[:, None] if v.ndim == 1 else v
-    if quantity not in ("gradient", "field", "dB/dt"):
-        raise InputError(
-            "unknown quantity of samples", field="quantity", found=quantity, expected="'gradient', 'field' or 'dB/dt'"
-        )
+    one_of("quantity", quantity, ("gradient", "field", "dB/dt"), problem="unknown quantity of samples")
     if t.ndim != 1 or len(t) < 2 or v.ndim != 2 or len(v) != len(t):
         raise InputError("samples do not fit their times", field="values", found=v.shape, expected=f"({len(t)}, axes)")
     about = {"kind": "samples", "quantity": quantity, "samples": len(t)}

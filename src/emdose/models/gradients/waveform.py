@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.models.gradients.spectrum import Spectrum, Unit
 
@@ -86,8 +87,7 @@ class Waveform:
                 field="times_s",
                 found=f"{t[int(np.argmax(np.diff(t) <= 0)) + 1]:g} s",
             )
-        if self.unit not in ("T", "T/m"):
-            raise InputError("unknown unit of a waveform", field="unit", found=self.unit, expected="'T' or 'T/m'")
+        one_of("unit", self.unit, ("T", "T/m"), problem="unknown unit of a waveform")
         splits = np.unique(np.asarray(self.splits_s, float))
         splits = splits[(splits > t[0]) & (splits < t[-1])]
         pairs = (("times_s", t), ("starts", a), ("stops", b), ("splits_s", splits))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import vector
+from emdose.checks import one_of, vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.models.implants import metals
@@ -256,8 +256,8 @@ class Implant:
     def with_metal(self, metal: Metal | str, part: str | None = None) -> Implant:
         """The same shape with another metal in all parts, or in the part of a given name."""
         known = [p.name for p in self.parts]
-        if part is not None and part not in known:
-            raise InputError("no such part", field="part", found=part, expected=f"one of {', '.join(known)}")
+        if part is not None:
+            one_of("part", part, known, problem="no such part")
         return replace(
             self, parts=tuple(replace(p, metal=metals.get(metal)) if part in (None, p.name) else p for p in self.parts)
         )

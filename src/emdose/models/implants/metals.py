@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import math
 from collections.abc import Mapping
@@ -11,9 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from emdose import resources
+from emdose.checks import unknown
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.models.bodies.tissues import normalised, suggest
+from emdose.models.bodies.tissues import normalised
 
 PROPERTIES = (
     "conductivity_S_m",
@@ -104,9 +104,7 @@ class Metal:
         known = [f.name for f in fields(self)]
         for key in changes:
             if key not in known:
-                raise InputError(
-                    "unknown property of a metal", field=f"{self.name}.{key}", expected=suggest(key, known)
-                )
+                raise unknown("unknown property of a metal", key, known, field=f"{self.name}.{key}", shown=False)
         changed = {key: "changed by the user" for key in changes if key in PROPERTIES}
         sources = changes.pop("sources", {**self.sources, **changed})
         return replace(self, sources=sources, **changes)
@@ -125,12 +123,7 @@ def get(name: str | Metal) -> Metal:
     table, spellings = _table()
     found = spellings.get(_plain(str(name)))
     if found is None:
-        near = difflib.get_close_matches(_plain(str(name)), spellings, n=3, cutoff=0.6)
-        close = list(dict.fromkeys(spellings[n] for n in near))
-        expected = (
-            f"did you mean {' or '.join(map(repr, close))}?" if close else f"one of {', '.join(table)}, or a Metal"
-        )
-        raise InputError("unknown metal", field="metal", found=name, expected=expected)
+        raise unknown("unknown metal", name, table, spellings=spellings, field="metal", also="a Metal")
     return table[found]
 
 

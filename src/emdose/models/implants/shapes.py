@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from emdose.checks import metres
+from emdose.checks import metres, one_of
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.models.implants.implant import Implant, Part, assembly
@@ -258,8 +258,7 @@ def _polygon_factor(n: int) -> float:
 
 
 def _along(v: np.ndarray, axis: str, centre: Vector) -> np.ndarray:
-    if axis not in _AXES:
-        raise InputError("bad axis", field="axis", found=axis, expected="x, y or z")
+    one_of("axis", axis, _AXES, problem="bad axis")
     a, b, c = _AXES[axis]
     out = np.empty_like(v)
     out[:, a], out[:, b], out[:, c] = v.T

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from emdose.checks import did_you_mean, listed
 from emdose.errors import InputError
 
 UNITS = {
@@ -54,9 +54,8 @@ class Table(BaseModel):
             raise bad_value("a table of keys")
         for key in data:
             if key not in cls.model_fields:
-                raise PydanticCustomError(
-                    "unknown_key", "unknown key", {"key": str(key), "expected": _suggestion(str(key), data[key], cls)}
-                )
+                words = _suggestion(str(key), data[key], cls)
+                raise PydanticCustomError("unknown_key", "unknown key", {"key": str(key), **words})
         for key, field in cls.model_fields.items():
             if field.is_required() and key not in data:
                 text = field.description or next((m.expected for m in field.metadata if hasattr(m, "expected")), None)
@@ -182,14 +181,13 @@ def one_of(*tables: type[Table]) -> Quantity:
         if isinstance(value, Table):
             return value
         if "type" not in value:
-            raise PydanticCustomError(
-                "missing_key", "missing key", {"key": "type", "expected": choices_text(None, tags)}
-            )
+            raise PydanticCustomError("missing_key", "missing key", {"key": "type", "expected": listed(tags)})
         if value["type"] not in tags:
-            raise PydanticCustomError("unknown_type", "unknown type", {"expected": choices_text(value["type"], tags)})
+            words = {"expected": listed(tags), "hint": did_you_mean(value["type"], tags)}
+            raise PydanticCustomError("unknown_type", "unknown type", words)
         return value
 
-    return Quantity(check, f"a table with type = {choices_text(None, tags)}")
+    return Quantity(check, f"a table with type = {listed(tags)}")
 
 
 def files_of(table: Table, path: tuple[str, ...] = ()) -> dict[str, str]:
@@ -235,7 +233,7 @@ def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None)
     first = min(details, key=lambda d: order.get(d["type"], 2))
     context = first.get("ctx", {})
     path, found = _follow(raw, first["loc"])
-    expected = context.get("expected")
+    expected, hint = context.get("expected"), context.get("hint")
     if first["type"] == "bad_key":
         path, found = _follow(raw, (*first["loc"], *context["key"].split(".")))
     names = {
@@ -252,30 +250,17 @@ def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None)
         path, found, problem = [*path, "type"], found["type"], "unknown type"
     elif first["type"] == "literal_error":
         problem = "unknown choice"
-        expected = choices_text(found, [c.strip("' ") for c in str(expected).replace(" or ", ", ").split(", ")])
+        choices = [c.strip("' ") for c in str(expected).replace(" or ", ", ").split(", ")]
+        expected, hint = listed(choices), did_you_mean(found, choices)
     elif not problem:
         problem = str(context.get("error") or first["msg"]).removeprefix("Value error, ")
     if len(details) > 1:
         problem += f" (and {len(details) - 1} more)"
-    return InputError(problem, file=file, field=".".join(path) or None, found=found, expected=expected)
+    return InputError(problem, file=file, field=".".join(path) or None, found=found, expected=expected, hint=hint)
 
 
-def nearest(word: object, choices: Sequence[str]) -> str | None:
-    """The choice that resembles a word most, or None."""
-    folded = {c.lower().replace("_", "-"): c for c in choices}
-    match = difflib.get_close_matches(str(word).lower().replace("_", "-"), folded, 1, 0.6)
-    return folded[match[0]] if match else None
-
-
-def choices_text(found: Any, choices: Sequence[str]) -> str:
-    """The ``expected`` part of an error: the choices, with the nearest one first."""
-    near = nearest(found, choices) if isinstance(found, str) else None
-    return (f"'{near}' (did you mean that?) or another of: " if near else "one of: ") + ", ".join(
-        c for c in choices if c != near
-    )
-
-
-def _suggestion(key: str, value: Any, table: type[BaseModel]) -> str:
+def _suggestion(key: str, value: Any, table: type[BaseModel]) -> dict[str, Any]:
+    """What an unknown key should have been, as ``expected`` and ``hint``: units are converted, slips named."""
     known = list(table.model_fields)
     for name in known:
         for unit, others in UNITS.items():
@@ -285,13 +270,10 @@ def _suggestion(key: str, value: Any, table: type[BaseModel]) -> str:
             for other, factor in others.items():
                 if key.lower() == f"{stem}_{other}".lower():
                     scaled = f", so {name} = {value * factor:.6g}" if _is_number(value) else ""
-                    return f"'{name}' (in {unit.replace('_', '/')}{scaled})"
+                    return {"expected": f"'{name}' (in {unit.replace('_', '/')}{scaled})"}
             if key.lower() == stem.lower():
-                return f"'{name}': the unit belongs into the key"
-    near = nearest(key, known)
-    if near:
-        return f"'{near}' (did you mean that?) or another of: {', '.join(k for k in known if k != near)}"
-    return f"one of: {', '.join(known)}" if known else "no keys here"
+                return {"expected": f"'{name}': the unit belongs into the key"}
+    return {"expected": listed(known) or "no keys here", "hint": did_you_mean(key, known)}
 
 
 def _follow(raw: Any, loc: Sequence[int | str]) -> tuple[list[str], Any]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 
 
@@ -36,8 +37,7 @@ class EddyOptions:
         if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
             raise InputError("bad count", field="max_steps", found=self.max_steps, expected="a whole number >= 1")
         for name, allowed in (("engine", ("auto", "voxel", "thin-skin")), ("dtype", ("float32", "float64"))):
-            if getattr(self, name) not in allowed:
-                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
+            one_of(name, getattr(self, name), allowed, problem="unknown choice")
         if self.dtype == "float32" and self.tolerance < 3e-6:
             raise InputError(
                 "tolerance beyond single precision",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.solvers.heat.problem import EDGES
@@ -38,8 +39,7 @@ class BioheatOptions:
         if isinstance(self.perfusion, str):
             object.__setattr__(self, "perfusion", Perfusion(self.perfusion))
         for name, allowed in (("edges", EDGES), ("initial", ("uniform", "steady")), ("dtype", ("float32", "float64"))):
-            if getattr(self, name) not in allowed:
-                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
+            one_of(name, getattr(self, name), allowed, problem="unknown choice")
         for name, low, high in (
             ("surface_W_m2_K", 0, 1e6),
             ("contact_m2_K_W", 0, 1e3),

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.compute.backend import Backend
 from emdose.errors import InputError, ResourceError
 from emdose.models.grids.grid import Shape, Vector
@@ -87,8 +88,7 @@ class HeatMaps:
                 raise InputError("map does not fit the grid", field=name, found=np.shape(values), expected=str(shape))
         if len(self.spacing_m) != 3 or not all(np.isfinite(s) and s > 0 for s in self.spacing_m):
             raise InputError("bad voxel size", field="spacing_m", found=self.spacing_m, expected="three lengths > 0")
-        if self.edges not in EDGES:
-            raise InputError("unknown choice", field="edges", found=self.edges, expected=" or ".join(EDGES))
+        one_of("edges", self.edges, EDGES, problem="unknown choice")
         if not np.isfinite(self.surface_W_m2_K) or self.surface_W_m2_K < 0:
             raise InputError(
                 "bad exchange coefficient",

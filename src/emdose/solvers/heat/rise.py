@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.errors import InputError
@@ -322,8 +323,7 @@ def _check_sources(maps: HeatMaps, sources: np.ndarray, tolerance: float, dtype:
         )
     if not np.isfinite(sources[:, maps.active]).all():
         raise InputError("power density is not finite", field="sources", expected="finite numbers in the body")
-    if dtype not in ("float32", "float64"):
-        raise InputError("unknown choice", field="dtype", found=dtype, expected="float32 or float64")
+    one_of("dtype", dtype, ("float32", "float64"), problem="unknown choice")
     least = 1e-4 if dtype == "float32" else 1e-9
     if not least <= tolerance < 1:
         raise InputError("bad tolerance", field="tolerance", found=tolerance, expected=f"from {least:g} to 1 ({dtype})")

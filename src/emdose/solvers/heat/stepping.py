@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.solvers.heat.problem import HeatProblem
 
@@ -128,8 +129,7 @@ class Perfusion:
     cap: float = 15.0
 
     def __post_init__(self) -> None:
-        if self.law not in LAWS:
-            raise InputError("unknown perfusion law", field="perfusion", found=self.law, expected=" or ".join(LAWS))
+        one_of("perfusion", self.law, LAWS, problem="unknown perfusion law")
         for name, least in (("slope_1_K", 0.0), ("base", 1.0), ("scale_K", 1e-6), ("cap", 1.0)):
             if not math.isfinite(getattr(self, name)) or getattr(self, name) < least:
                 raise InputError("bad perfusion law", field=name, found=getattr(self, name), expected=f">= {least:g}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of, unknown
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
@@ -164,10 +165,7 @@ class Fields:
         """
         name = weights if isinstance(weights, str) else "custom"
         if isinstance(weights, str):
-            if weights not in self.drives:
-                raise InputError(
-                    "unknown drive", field="drive", found=weights, expected=f"one of {sorted(self.drives)}"
-                )
+            one_of("drive", weights, self.drives, problem="unknown drive")
             weights = self.drives[weights]
         v = np.asarray(weights, complex)
         if v.shape != (len(self.ports),) or not np.all(np.isfinite(v)):
@@ -281,8 +279,8 @@ class Fields:
             mask[:, :, k] = self.body[:, :, k]
         else:
             if isinstance(over, str) and over != "isocentre":
-                raise InputError(
-                    "unknown region", field="over", found=over, expected="isocentre, slice, body, a point or a mask"
+                raise unknown(
+                    "unknown region", over, ("isocentre", "slice", "body"), field="over", also="a point or a mask"
                 )
             point = (0.0, 0.0, 0.0) if isinstance(over, str) else over
             if np.shape(point) != (3,) or not np.all(np.isfinite(np.asarray(point, float))):

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.grids.grid import Grid
 from emdose.solvers.results.relaxations import Relaxations
@@ -288,8 +289,7 @@ class PowerTensor:
         """The tensor of some of the sources, by name, in the order given."""
         names = tuple(sources)
         for name in names:
-            if name not in self.sources:
-                raise InputError("unknown source", field="sources", found=name, expected=", ".join(self.sources))
+            one_of("sources", name, self.sources, problem="unknown source")
         i = [self.sources.index(name) for name in names]
         return replace(
             self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 
 
@@ -36,8 +37,7 @@ class VieOptions:
             ("method", ("auto", "gmres", "cocr", "bicgstab")),
             ("materials", ("average", "majority")),
         ):
-            if getattr(self, name) not in allowed:
-                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
+            one_of(name, getattr(self, name), allowed, problem="unknown choice")
         if self.dtype == "complex64" and self.tolerance < 2e-6:
             raise InputError(
                 "tolerance beyond single precision",

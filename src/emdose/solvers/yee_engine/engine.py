@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import one_of, unknown
 from emdose.constants import MU_0
 from emdose.errors import ConvergenceError, InputError
 from emdose.solvers.yee_engine.setup.problem import YeeProblem
@@ -119,8 +120,7 @@ class Engine:
     """
 
     def __init__(self, problem: YeeProblem, be: Backend, dtype: str = "float32", schedule: str | None = None) -> None:
-        if dtype not in ("float32", "float64"):
-            raise InputError("unknown precision", field="dtype", found=dtype, expected="float32 or float64")
+        one_of("dtype", dtype, ("float32", "float64"), problem="unknown precision")
         self.problem, self.be, self.dtype = problem, be, dtype
         self.tables = Tables(problem, be, dtype)
         self.dt = self.tables.lattice.dt
@@ -164,8 +164,7 @@ class Engine:
         """
         kept = self.tables.dft if sums is None else sums
         places = {r.name: (r, e, b) for r, e, b in self.tables.regions}
-        if region not in places:
-            raise InputError("no such region", field="region", found=region, expected=", ".join(places) or "none")
+        one_of("region", region, places, problem="no such region")
         box, *offsets = places[region]
         shape = tuple(h - a for a, h in zip(box.low, box.high, strict=True))
         frequencies = self.tables.frequencies
@@ -207,7 +206,7 @@ class Engine:
             waves[""] = (problem.wave.waveform, problem.wave.amplitude_V_m)
         key = name if name is not None else next(iter(waves)) if len(waves) == 1 else ""
         if key not in waves:
-            raise InputError("no such source", field="name", found=name, expected=", ".join(waves))
+            raise unknown("no such source", name, waves, field="name")
         t = (np.arange(self.step) + 0.5) * self.dt
         kernel = np.exp(-2j * np.pi * np.atleast_1d(np.asarray(frequencies_Hz, float))[:, None] * t)
         waveform, amplitude = waves[key]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from emdose.errors import InputError
+from emdose.checks import one_of
 from emdose.solvers.running import Begin, Done, ProgressCallback, silent
 from emdose.validation.cases import averaging, bem, bioheat, eddy, ept, fdtd, incident, volume_integral
 from emdose.validation.cases.rows import Row
@@ -50,10 +50,7 @@ def run(
     """
     wanted = tuple(_CASES) if names is None else tuple(names)
     for name in wanted:
-        if name not in _CASES:
-            raise InputError(
-                "unknown validation case", field="case", found=name, expected=f"one of {', '.join(_CASES)}"
-            )
+        one_of("case", name, _CASES, problem="unknown validation case")
     rows: list[Row] = []
     tell = progress or silent
     for i, name in enumerate(wanted):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from emdose.checks import unknown
 from emdose.ept import AutomaticHelmholtz, B1Map, Helmholtz, filters, relative_noise
 from emdose.ept.judging.monte_carlo import monte_carlo
 from emdose.errors import InputError
@@ -116,9 +117,7 @@ def method(
         chosen = [values.pop(key) or (drives[n] if drives else None) for n, key in enumerate(("drive", "receive"))]
         for key, drive in zip(("drive", "receive"), chosen, strict=True):
             if drive is not None and drive not in coil.drives:
-                raise InputError(
-                    "unknown drive of this coil", field=key, found=drive, expected=f"one of: {', '.join(coil.drives)}"
-                )
+                raise unknown("unknown drive of this coil", drive, coil.drives, field=key)
         return _Inversion(Csi(**values), coil, chosen[0], chosen[1])
 
 
@@ -280,14 +279,9 @@ def check_drives(table: schema.Simulated, coil: Coil | PlaneWave, file: object) 
     """Number of transmit channels; raises InputError when the coil lacks a drive or a magnetic field in xy."""
     known = list(coil.drives)
     for key in ("receive",) if table.channels else ("transmit", "receive"):
-        if getattr(table, key) not in known:
-            raise InputError(
-                "unknown drive of this coil",
-                file=file,
-                field=f"data.{key}",
-                found=getattr(table, key),
-                expected=f"one of: {', '.join(known)}",
-            )
+        drive = getattr(table, key)
+        if drive not in known:
+            raise unknown("unknown drive of this coil", drive, known, file=file, field=f"data.{key}")
     return len(coil.ports) if table.channels else 1
 
 

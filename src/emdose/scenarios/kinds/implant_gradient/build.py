@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.models.bodies import gel_box
 from emdose.models.gradients.coils import GradientSet
@@ -34,8 +35,10 @@ def metal(name: str, tables: schema.Scenario, file: object, field: str) -> Metal
     try:
         return metals.get(name)
     except InputError as error:
-        known = f"{error.expected}, or a table [metals.{name}]" if tables.metals else error.expected
-        raise InputError(error.problem, file=file, field=field, found=name, expected=known) from None
+        also = f"a table [metals.{name}]" if tables.metals else ""
+        raise unknown(
+            error.problem, name, [*metals.names(), *tables.metals], file=file, field=field, also=also
+        ) from None
 
 
 def implant(tables: schema.Scenario, file: object = None) -> Implant:

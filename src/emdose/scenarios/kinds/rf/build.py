@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.models import bodies
 from emdose.models.coils import builders, ideal
 from emdose.scenarios.kinds.rf import schema
 from emdose.scenarios.kinds.rf.tuned import TunedFdtd
 from emdose.scenarios.shared import circuit_tables
-from emdose.scenarios.shared.tables import choices_text
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -35,7 +35,7 @@ def blamed_on(file: object, table: str) -> Iterator[None]:
         if error.file is not None:
             raise
         field = table if error.field in (None, table) else f"{table}.{error.field}".lstrip(".")
-        raise InputError(error.problem, file=file, field=field, found=error.found, expected=error.expected) from None
+        raise error.at(file=file, field=field) from None
 
 
 def phantom(table: Any, file: object = None) -> Phantom:
@@ -133,13 +133,7 @@ def drive_of(table: schema.Drive, source: Coil | PlaneWave | CircuitCoil, file: 
     if table.name is None:
         return next(n for n in ("quadrature", "circular", names[0]) if n in names)
     if table.name not in names:
-        raise InputError(
-            "unknown drive of this coil",
-            file=file,
-            field="drive.name",
-            found=table.name,
-            expected=f"one of: {', '.join(names)}",
-        )
+        raise unknown("unknown drive of this coil", table.name, names, file=file, field="drive.name")
     return table.name
 
 
@@ -214,10 +208,6 @@ def _present(body: Phantom, name: str, file: object) -> str:
     names = [t.name for t in body.tissues[1:]]
     found = name if name in names else TissueTable.default().resolve(name)
     if found not in names:
-        raise InputError(
-            "this phantom has no such tissue",
-            file=file,
-            field=f"phantom.tissues.{name}",
-            expected=choices_text(name, names),
-        )
+        field = f"phantom.tissues.{name}"
+        raise unknown("this phantom has no such tissue", name, names, file=file, field=field, shown=False)
     return str(found)

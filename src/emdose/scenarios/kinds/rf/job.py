@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import unknown
 from emdose.compliance import Checks, check, limits
 from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.dosimetry.power import power_report
@@ -258,7 +259,7 @@ def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
     values = table.model_dump(exclude={"ambient_degC", "exposed_z_m", "extremities", "extremities_z_m"})
     heads = [n for n in body.regions if n.lower().startswith("head")]
     if table.head is not None and table.head not in heads:
-        raise InputError("unknown head region", field="head", found=table.head, expected=f"one of {heads}")
+        raise unknown("unknown head region", table.head, heads, field="head")
     for key in ("exposed", "extremities"):
         if getattr(table, f"{key}_z_m") is not None:
             values[key] = _slab(body, f"{key}_z_m", *getattr(table, f"{key}_z_m"))
@@ -286,8 +287,8 @@ def _region(body: Phantom, name: str) -> np.ndarray:
     """A region of the phantom that is named as an extremity."""
     known = [n for n, m in body.regions.items() if (m & body.body).any()]
     if name not in known:
-        expected = f"one of {known}" if known else "extremities_z_m: the phantom has no regions"
-        raise InputError("unknown region", field="extremities", found=name, expected=expected)
+        also = "" if known else "extremities_z_m: the phantom has no regions"
+        raise unknown("unknown region", name, known, field="extremities", also=also)
     return np.asarray(body.regions[name])
 
 

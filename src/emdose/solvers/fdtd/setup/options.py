@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 
@@ -71,8 +72,7 @@ class FdtdOptions:
             ("materials", ("average", "majority")),
             ("circuit", ("network", "grid")),
         ):
-            if getattr(self, name) not in allowed:
-                raise InputError("unknown choice", field=name, found=getattr(self, name), expected=" or ".join(allowed))
+            one_of(name, getattr(self, name), allowed, problem="unknown choice")
         if self.bounds_m is not None:
             self._check_bounds()
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_engine.setup.cpml_profile import Cpml
@@ -125,8 +126,7 @@ class Lumped:
             raise InputError(
                 f"lumped element '{self.name}' is empty", expected="a resistance, inductance or capacitance"
             )
-        if self.topology not in ("series", "parallel"):
-            raise InputError("unknown topology", field=self.name, found=self.topology, expected="series or parallel")
+        one_of(self.name, self.topology, ("series", "parallel"), problem="unknown topology")
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,8 +216,7 @@ class DftRegion:
     fields: str = "EB"
 
     def __post_init__(self) -> None:
-        if self.fields not in ("EB", "E", "B"):
-            raise InputError("unknown fields", field=self.name, found=self.fields, expected='"EB", "E" or "B"')
+        one_of(self.name, self.fields, ("EB", "E", "B"), problem="unknown fields")
         if len(self.low) != 3 or len(self.high) != 3 or any(h <= a for a, h in zip(self.low, self.high, strict=True)):
             raise InputError("empty region", field=self.name, found=f"{self.low} to {self.high}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from emdose.errors import InputError
+from emdose.checks import one_of
 from emdose.solvers.yee_engine.tables.tables import Tables
 from emdose.solvers.yee_engine.walks.blocks import Blocks, Schedule, Walk
 from emdose.solvers.yee_engine.walks.cells import Cells
@@ -31,6 +31,5 @@ def schedule_of(tables: Tables, be: Backend, name: str | None = None) -> Schedul
     """
     known = SCHEDULES[be.kernels.load(__package__, "yee_rows", tables.real).kind]
     wanted = next(iter(known)) if name is None else name
-    if wanted not in known:
-        raise InputError("no such schedule", field="schedule", found=wanted, expected=" or ".join(known))
+    one_of("schedule", wanted, known, problem="no such schedule")
     return known[wanted](tables, be)
