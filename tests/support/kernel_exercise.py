@@ -475,7 +475,7 @@ def multigrid(kernels: Recorder, real: type) -> Result:
     kernels.launch("gram", ports * 2 * parts, n, 2, parts, x, b, gram)
     added, turned = x.copy(), x.copy()
     kernels.launch("add_scaled", ports * n, n, np.array([0.5, -2.0]), b, added)
-    kernels.launch("turn", ports * n, n, np.array([0.5, -2.0]), b, turned)
+    kernels.launch("add_to_scaled", ports * n, n, np.array([0.5, -2.0]), b, turned)
     return {
         "applied": applied,
         "left": left,

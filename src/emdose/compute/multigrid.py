@@ -159,7 +159,7 @@ class Conduction:
             if p is None:
                 p = z
             else:
-                self._kernels.launch("turn", ports * n, n, self.be.asarray(_ratio(rho, before)), z, p)
+                self._kernels.launch("add_to_scaled", ports * n, n, self.be.asarray(_ratio(rho, before)), z, p)
             self._launch("conduct", level, ports, level.g, level.ground, p, Ap)
             # Ports that are done rest: more steps would only stir their rounding, which may have no solution.
             alpha = np.where(residual > tolerance, _ratio(rho, self._dot(p, Ap)), 0.0)

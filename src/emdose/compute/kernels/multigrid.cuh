@@ -114,7 +114,7 @@ FN void add_element(i64 i, i64 n, const double *RESTRICT factor, const real *RES
 }
 
 /* y <- x + factor y, one factor per port */
-FN void turn_element(i64 i, i64 n, const double *RESTRICT factor, const real *RESTRICT x, real *RESTRICT y) {
+FN void add_to_scaled_element(i64 i, i64 n, const double *RESTRICT factor, const real *RESTRICT x, real *RESTRICT y) {
     y[i] = x[i] + (real)factor[i / n] * y[i];
 }
 
@@ -136,5 +136,5 @@ KERNEL1(gram, gram_part(i, n, others, parts, a, b, out), i64 n, i64 others, i64 
         const real *RESTRICT b, double *RESTRICT out)
 KERNEL1(add_scaled, add_element(i, n, factor, x, y), i64 n, const double *RESTRICT factor, const real *RESTRICT x,
         real *RESTRICT y)
-KERNEL1(turn, turn_element(i, n, factor, x, y), i64 n, const double *RESTRICT factor, const real *RESTRICT x,
-        real *RESTRICT y)
+KERNEL1(add_to_scaled, add_to_scaled_element(i, n, factor, x, y), i64 n, const double *RESTRICT factor,
+        const real *RESTRICT x, real *RESTRICT y)

@@ -131,7 +131,7 @@ def add_scaled(shape: tuple[int], n: int, factor: np.ndarray, x: np.ndarray, y: 
     rows += factor.astype(y.dtype)[:, None] * x.reshape(-1, n)
 
 
-def turn(shape: tuple[int], n: int, factor: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
+def add_to_scaled(shape: tuple[int], n: int, factor: np.ndarray, x: np.ndarray, y: np.ndarray) -> None:
     """y <- x + factor y."""
     rows = y.reshape(-1, n)
     rows[...] = x.reshape(-1, n) + factor.astype(y.dtype)[:, None] * rows
