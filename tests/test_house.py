@@ -282,6 +282,39 @@ def test_no_loose_ends() -> None:
     assert [p.name for p in texts if marks.search(p.read_text(encoding="utf-8"))] == []
 
 
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_paths_that_a_page_names_exist(page: Path) -> None:
+    """Modules and what they hold, in the page on architecture without ``emdose.`` too; files of the source."""
+    text = page.read_text(encoding="utf-8")
+    named = set(re.findall(r"\bemdose\.([a-z_]\w*(?:\.\w+)*)", text))
+    if page.name == "architecture.md":
+        rooms = "|".join(sorted({p.stem for p in SOURCE.iterdir() if p.suffix in ("", ".py")} - {"__pycache__"}))
+        named |= set(re.findall(rf"`((?:{rooms})(?:\.(?!py\b|html\b)\w+)*)[`(]", text))
+    assert {name for name in named if not _is_there(name)} == set()
+    files = re.findall(r"`(?:src/emdose/)?([a-z_]+/[\w/]+\.(?:py|cuh|csv|toml))`", text)
+    there = (ROOT, ROOT / "tests", SOURCE, SOURCE.parent)
+    assert [f for f in files if not any((root / f).exists() for root in there)] == []
+
+
+def _is_there(name: str) -> bool:
+    """Whether ``emdose.<name>`` is a module, or what a module holds."""
+    found: object = emdose
+    path = "emdose"
+    for part in name.split("."):
+        path += f".{part}"
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            try:
+                found = importlib.import_module(path)
+            except ModuleNotFoundError:
+                return False
+    return True
+
+
 def _strings(path: Path) -> list[ast.Constant]:
     """String constants of a module that are not docstrings."""
     nodes = _nodes(path)
