@@ -44,7 +44,7 @@ SCALARS = {
     "metres": lambda v: checks.metres("x_m", v),
     "whole": lambda v: checks.whole("x_m", v, -3),
     "vector": lambda v: checks.vector("x_m", v),
-    "direction": lambda v: checks.direction("x_m", v),
+    "unit_vector": lambda v: checks.unit_vector("x_m", v),
     "one_of": lambda v: checks.one_of("x_m", v, ["a", "b"]),
 }
 
@@ -109,11 +109,11 @@ def test_lengths_vectors_and_directions() -> None:
     for bad in ((1, 2), (1, 2, 0), (1, 2, math.nan), "fine", True, [[1, 2, 3]], None, (1, 2, True)):
         with pytest.raises(InputError, match=r"h: bad voxel size;.* expected one or three lengths"):
             checks.lengths("h", bad)
-    np.testing.assert_allclose(checks.direction("d", (0, 3, 4)), (0, 0.6, 0.8), rtol=1e-15)
+    np.testing.assert_allclose(checks.unit_vector("d", (0, 3, 4)), (0, 0.6, 0.8), rtol=1e-15)
     with pytest.raises(
         InputError, match=r"d: bad direction; found \(0, 0, 0\); expected three finite numbers, not all"
     ):
-        checks.direction("d", (0, 0, 0))
+        checks.unit_vector("d", (0, 0, 0))
     for bad in ((1, 2, "3"), (1, 2), (1, 2, 3j), [None] * 3, (1, 2, math.inf)):
         with pytest.raises(InputError, match="v: bad vector; found "):
             checks.vector("v", bad)

@@ -107,6 +107,28 @@ def whole(
     return int(value)
 
 
+def counts(name: str, value: Any, least: int, *, problem: str = "bad counts") -> tuple[int, int, int]:
+    """Three whole numbers, each at least ``least``."""
+    expected = f"three counts >= {least}"
+    try:
+        found = tuple(value)
+    except TypeError:
+        found = ()
+    if len(found) != 3:
+        raise InputError(problem, field=name, found=value, expected=expected)
+    for n in found:
+        if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < least:
+            raise InputError(problem, field=name, found=found, expected=expected)
+    return int(found[0]), int(found[1]), int(found[2])
+
+
+def text(name: str, value: Any, *, problem: str = "without a name", expected: str = "a text") -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(problem, field=name, found=value, expected=expected)
+    return value
+
+
 def flag(name: str, value: Any) -> bool:
     """True or False as bool."""
     if not isinstance(value, bool | np.bool_):
@@ -136,7 +158,7 @@ def vector(name: str, value: Any, *, problem: str = "bad vector", expected: str 
     return found
 
 
-def direction(name: str, value: Any) -> np.ndarray:
+def unit_vector(name: str, value: Any) -> np.ndarray:
     """A vector that is not zero, divided by its length, as array (3,)."""
     words = {"problem": "bad direction", "expected": "three finite numbers, not all zero"}
     found = vector(name, value, **words)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emdose.errors import InputError
+from emdose.checks import within
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -41,17 +40,13 @@ class Exposure:
     frequency_Hz: float
 
     def __post_init__(self) -> None:
-        f = self.frequency_Hz
-        if (
-            not isinstance(f, int | float)
-            or not math.isfinite(f)
-            or not LOWEST_FREQUENCY_HZ <= f <= HIGHEST_FREQUENCY_HZ
-        ):
-            raise InputError(
-                "frequency out of range",
-                field="frequency_Hz",
-                found=f,
-                expected="1e3 to 1e11 (64 MHz is 64e6)",
-            )
-        object.__setattr__(self, "frequency_Hz", float(f))
+        frequency_Hz = within(
+            "frequency_Hz",
+            self.frequency_Hz,
+            LOWEST_FREQUENCY_HZ,
+            HIGHEST_FREQUENCY_HZ,
+            problem="frequency out of range",
+            expected="1e3 to 1e11 (64 MHz is 64e6)",
+        )
+        object.__setattr__(self, "frequency_Hz", frequency_Hz)
         self.coil.check_clear_of(self.phantom)

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from emdose.errors import InputError
+from emdose.checks import within
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.tissues import AIR, TissueTable
 from emdose.models.grids.grid import Grid
@@ -72,8 +72,8 @@ def layered_head(spacing_m: float = 5e-3, scale: float = 1.0) -> Phantom:
     InputError
         When the spacing is not within 0.5 to 10 mm or the scale not within 0.5 to 1.5.
     """
-    _within(spacing_m, "spacing_m", 0.5e-3, 10e-3)
-    _within(scale, "scale", 0.5, 1.5)
+    within("spacing_m", spacing_m, 0.5e-3, 10e-3)
+    within("scale", scale, 0.5, 1.5)
     h = spacing_m / scale / MM  # voxel edge in millimetres of the unscaled head
     first = np.floor(np.array([-77.0, -100.0, NECK_BASE]) / h - 1e-9).astype(int) - 1
     last = np.ceil(np.array([77.0, 105.0, VERTEX]) / h + 1e-9).astype(int) + 1
@@ -277,8 +277,3 @@ def _depth(
     g = np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
     slope = np.sqrt((u[0] / semi[0]) ** 2 + (u[1] / semi[1]) ** 2 + (u[2] / semi[2]) ** 2)
     return np.where(g > 1e-6, g * (1 - g) / np.maximum(slope, 1e-9), min(semi))
-
-
-def _within(value: float, name: str, low: float, high: float) -> None:
-    if not isinstance(value, int | float | np.number) or not low <= value <= high:
-        raise InputError("out of range", field=name, found=value, expected=f"{low:g} to {high:g}")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import unknown
+from emdose.checks import unknown, vector
 from emdose.errors import InputError
 from emdose.models.bodies import resampling
 from emdose.models.bodies.tissues import Tissue
@@ -219,8 +219,7 @@ class Phantom:
 
     def translate(self, shift_m: Vector) -> Phantom:
         """The body moved by a vector [m]: the grid moves with it, so nothing is interpolated."""
-        if np.shape(shift_m) != (3,) or not np.all(np.isfinite(shift_m)):
-            raise InputError("bad shift", field="shift_m", found=shift_m, expected="three finite metres")
+        vector("shift_m", shift_m, problem="bad shift", expected="three finite metres")
         return replace(self, grid=self.grid.moved(shift_m))
 
     def rotate(self, angle_deg: float, axis: str = "z", about_m: Vector | None = None, samples: int = 3) -> Phantom:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from emdose.checks import positive
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.resampling import overlap_weights, share_of
@@ -72,8 +73,7 @@ def from_probability_maps(
             )
     if not maps:
         raise InputError("no probability maps", field="maps", expected="at least one tissue")
-    if not math.isfinite(spacing_m) or spacing_m <= 0:
-        raise InputError("bad voxel size", field="spacing_m", found=spacing_m, expected="metres > 0")
+    positive("spacing_m", spacing_m, problem="bad voxel size", expected="metres > 0")
     thickness = [max(t, spacing_m) for _, t in shells]
     coarse = _cover(grid, spacing_m, sum(thickness) + 2 * spacing_m)
     weights = [overlap_weights(grid, coarse, a) for a in range(3)]

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import number, one_of, vector, whole
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
 
@@ -46,12 +46,10 @@ Body = TypeVar("Body", bound=VoxelBody)
 def rotate(phantom: Body, angle_deg: float, axis: str, about_m: Vector | None, samples: int) -> Body:
     """See :meth:`Phantom.rotate`."""
     one_of("axis", axis, ("x", "y", "z"), problem="unknown axis")
-    if not math.isfinite(angle_deg):
-        raise InputError("bad angle", field="angle_deg", found=angle_deg, expected="finite degrees")
-    if samples < 1:
-        raise InputError("bad sample count", field="samples", found=samples, expected="an integer >= 1")
+    angle_deg = number("angle_deg", angle_deg, problem="bad angle", expected="finite degrees")
+    whole("samples", samples, 1, problem="bad sample count")
     low, high = (np.array(c) for c in phantom.grid.bounds_m)
-    about = 0.5 * (low + high) if about_m is None else np.asarray(about_m, float)
+    about = 0.5 * (low + high) if about_m is None else vector("about_m", about_m)
     turns = angle_deg / 90.0
     if abs(turns - round(turns)) < 1e-9:
         return _quarter_turns(phantom, round(turns) % 4, "xyz".index(axis), about)

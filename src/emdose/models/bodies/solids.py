@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.checks import metres
+from emdose.checks import metres, vector, whole
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.resampling import majority
@@ -109,8 +109,7 @@ def rasterise(
     InputError
         When no voxel is tissue.
     """
-    if samples < 1 or samples > 16:
-        raise InputError("bad sample count", field="samples", found=samples, expected="1 to 16")
+    whole("samples", samples, 1, 16, problem="bad sample count")
     tissues, index = _tissue_list([s.tissue for s in solids], table)
     offsets = (np.arange(samples) + 0.5) / samples - 0.5
     if samples == 1:
@@ -189,8 +188,7 @@ def gel_box(
 
     Source: container 65 cm x 42 cm, gel depth 9 cm, as described in public literature on ASTM F2182.
     """
-    if len(size_m) != 3:
-        raise InputError("bad box", field="size_m", found=size_m, expected="three lengths in metres")
+    vector("size_m", size_m, problem="bad box", expected="three lengths in metres")
     half = tuple(0.5 * metres("size_m", s) for s in size_m)
     solids = [box(tissue, (0, 0, 0), half)]  # type: ignore[arg-type]
     source = "ASTM F2182 rectangular phantom as described in public literature"

@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from emdose import resources
-from emdose.checks import one_of
-from emdose.errors import InputError
+from emdose.checks import one_of, within
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.solids import Inside, TissueSolid, grid_around, rasterise
 
@@ -53,11 +52,9 @@ def stylised_adult(spacing_m: float = 5e-3, landmark: str = "heart", fat_m: floa
 
     Source: M. Cristy, K. F. Eckerman, ORNL/TM-8381 (1987).
     """
-    if not isinstance(spacing_m, int | float | np.number) or not 1e-3 <= spacing_m <= 20e-3:
-        raise InputError("out of range", field="spacing_m", found=spacing_m, expected="0.001 to 0.02")
+    within("spacing_m", spacing_m, 1e-3, 20e-3)
     one_of("landmark", landmark, LANDMARKS_MM, problem="unknown landmark")
-    if not isinstance(fat_m, int | float | np.number) or not 0 <= fat_m <= 0.04:
-        raise InputError("out of range", field="fat_m", found=fat_m, expected="0 to 0.04")
+    within("fat_m", fat_m, 0, 0.04)
     solids = [_in_ras(s, LANDMARKS_MM[landmark]) for s in _solids(float(fat_m) * 1e3)]
     phantom = rasterise(solids, grid_around(solids, spacing_m), name="stylised adult", source=SOURCE)
     z = phantom.grid.centres(2) * 1e3 + LANDMARKS_MM[landmark]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import contextlib
 import functools
 import math
 import re
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from emdose import resources
-from emdose.checks import unknown
+from emdose.checks import is_number, not_negative, positive, text, unknown, within
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning, InputError
 
@@ -57,20 +58,15 @@ class ColeCole:
 
     def __post_init__(self) -> None:
         # Plain floats, so that texts and hashes do not depend on where a number came from.
-        object.__setattr__(self, "eps_inf", float(self.eps_inf))
-        object.__setattr__(self, "sigma_S_m", float(self.sigma_S_m))
-        for key in ("delta", "tau_s", "alpha"):
-            object.__setattr__(self, key, tuple(float(v) for v in getattr(self, key)))
-        numbers = (self.eps_inf, self.sigma_S_m, *self.delta, *self.tau_s, *self.alpha)
+        object.__setattr__(self, "eps_inf", within("eps_inf", self.eps_inf, 1, math.inf))
+        object.__setattr__(self, "sigma_S_m", not_negative("sigma_S_m", self.sigma_S_m))
+        # A relaxation slower than a second is a unit slip: the slowest of Gabriel's is 16 ms.
+        ranges = {"delta": (0, math.inf, "[]"), "tau_s": (0, 1, "(]"), "alpha": (0, 1, "[)")}
+        for key, (low, high, ends) in ranges.items():
+            values = tuple(within(key, v, low, high, ends=ends) for v in getattr(self, key))
+            object.__setattr__(self, key, values)
         if not len(self.delta) == len(self.tau_s) == len(self.alpha):
             raise InputError("dispersions need as many delta as tau and alpha", field="dielectric")
-        if not all(math.isfinite(v) and v >= 0 for v in numbers) or self.eps_inf < 1 or min(self.tau_s, default=1) <= 0:
-            raise InputError("Cole-Cole parameters must be finite, >= 0 and eps_inf >= 1", field="dielectric")
-        if any(a >= 1 for a in self.alpha):
-            raise InputError("Cole-Cole broadening", field="alpha", found=self.alpha, expected="0 <= alpha < 1")
-        # A relaxation slower than a second is a unit slip: the slowest of Gabriel's is 16 ms.
-        if any(t > 1 for t in self.tau_s):
-            raise InputError("relaxation time", field="tau_s", found=self.tau_s, expected="seconds, below 1 s")
 
     def complex_permittivity(self, frequency_Hz: float) -> complex:
         """eps_r - j sigma / (w eps0) at one frequency [Hz]."""
@@ -179,8 +175,7 @@ class Tissue:
     sources: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise InputError("tissue without a name", field="name", found=self.name, expected="a text")
+        text("name", self.name, problem="tissue without a name")
         if self.density_kg_m3 is None:
             raise InputError("tissue without density", field=f"{self.name}.density_kg_m3", expected="kg/m^3 > 0")
         if not isinstance(self.dielectric, ColeCole | Constant | Override):
@@ -202,8 +197,7 @@ class Tissue:
 
     def complex_permittivity(self, frequency_Hz: float) -> complex:
         """eps_r - j sigma / (w eps0) at one frequency [Hz]."""
-        if not math.isfinite(frequency_Hz) or frequency_Hz <= 0:
-            raise InputError("bad frequency", field="frequency_Hz", found=frequency_Hz, expected="Hz > 0")
+        positive("frequency_Hz", frequency_Hz, problem="bad frequency", expected="Hz > 0")
         return self.dielectric.complex_permittivity(frequency_Hz)
 
     def permittivity(self, frequency_Hz: float) -> float:
@@ -337,17 +331,17 @@ def normalised(name: str) -> str:
 
 
 def check_property(key: str, value: Any, where: str = "", file: object = None) -> float:
-    """A property as a float, or InputError when it is no number, not finite or too small."""
+    """A property as a float, or InputError when it is no number, not finite or too small; a text only from a file."""
     low, inclusive = PROPERTIES[key]
-    expected = f"a finite number {'>=' if inclusive else '>'} {low:g}"
     name = f"{where}.{key}" if where else key
+    if file is not None:
+        with contextlib.suppress(TypeError, ValueError):
+            value = float(value)
+    problem = "value out of range" if isinstance(value, float) or is_number(value) else "not a number"
     try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise InputError("not a number", file=file, field=name, found=value, expected=expected) from None
-    if not math.isfinite(number) or number < low or (number == low and not inclusive):
-        raise InputError("value out of range", file=file, field=name, found=number, expected=expected)
-    return number
+        return within(name, value, low, math.inf, ends="[]" if inclusive else "(]", problem=problem)
+    except InputError as error:
+        raise error.at(file=file) from None
 
 
 @functools.cache

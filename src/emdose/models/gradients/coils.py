@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import array, one_of, unit_vector
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.gradients.waveform import AXES
@@ -90,7 +90,7 @@ class GradientCoil:
                 found=(len(self.paths), turns.shape),
                 expected="at least one path, and one finite number of turns for each",
             )
-        paths = tuple(_closed(np.asarray(p, float), n) for n, p in enumerate(self.paths))
+        paths = tuple(_closed(p, n) for n, p in enumerate(self.paths))
         object.__setattr__(self, "paths", paths)
         object.__setattr__(self, "turns", tuple(map(float, turns)))
         slope = self._expansion_per_ampere(np.zeros(3))[1][2]
@@ -239,12 +239,7 @@ class UniformField:
     name: str = "uniform field"
 
     def __post_init__(self) -> None:
-        d = np.asarray(self.direction, float)
-        if d.shape != (3,) or not np.all(np.isfinite(d)) or not np.any(d):
-            raise InputError(
-                "bad direction", field="direction", found=self.direction, expected="three finite numbers, not all zero"
-            )
-        object.__setattr__(self, "direction", tuple(float(c) for c in d / np.linalg.norm(d)))
+        object.__setattr__(self, "direction", tuple(unit_vector("direction", self.direction).tolist()))
 
     def field(self, points_m: np.ndarray) -> np.ndarray:
         """Magnetic flux density at points (n, 3) per tesla, (n, 3) [T]."""
@@ -302,10 +297,9 @@ def linear_terms(slope: np.ndarray) -> np.ndarray:
     return np.array([s[0, 0], s[1, 1], s[0, 1], s[0, 2], s[1, 2]])
 
 
-def _closed(path: np.ndarray, number: int) -> np.ndarray:
+def _closed(path: Any, number: int) -> np.ndarray:
     where = f"path {number + 1}"
-    if path.ndim != 2 or path.shape[1] != 3 or not np.all(np.isfinite(path)):
-        raise InputError("bad wire path", field=where, found=path.shape, expected="finite points of shape (n, 3)")
+    path = array(where, path, (None, 3), problem="bad wire path")
     if not np.array_equal(path[0], path[-1]):
         path = np.concatenate([path, path[:1]])
     path = path[np.concatenate([[True], np.linalg.norm(np.diff(path, axis=0), axis=1) > 0])]

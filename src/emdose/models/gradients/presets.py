@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
-import numpy as np
-
 from emdose import resources
-from emdose.checks import one_of
-from emdose.errors import InputError
+from emdose.checks import one_of, unit_vector
 from emdose.models.gradients.sinusoid import Sinusoid
 
 FILE = "gradient_exposures.csv"
@@ -46,10 +43,8 @@ class ExposurePreset:
 
     def waveform(self, direction: Sequence[float] = (0.0, 0.0, 1.0)) -> Sinusoid:
         """The sinusoid along a direction, which is normalised; raises InputError when it has no length."""
-        d = np.asarray(direction, float)
-        if d.shape != (3,) or not np.all(np.isfinite(d)) or not np.any(d):
-            raise InputError("bad direction", field="direction", found=direction, expected="three numbers, not all 0")
-        return Sinusoid(self.frequency_Hz, self.dbdt_rms_T_s * d / np.linalg.norm(d), name=self.name)
+        along = unit_vector("direction", direction)
+        return Sinusoid(self.frequency_Hz, self.dbdt_rms_T_s * along, name=self.name)
 
 
 @cache

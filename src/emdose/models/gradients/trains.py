@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from emdose.checks import one_of, positive
+from emdose.checks import not_negative, one_of, positive, whole
 from emdose.errors import InputError
 from emdose.models.gradients.spectrum import Unit
 from emdose.models.gradients.waveform import AXES, Waveform
@@ -48,8 +48,8 @@ def TrapezoidTrain(
         For times or an amplitude that cannot be.
     """
     positive("rise_s", rise_s)
-    _not_negative("flat_s", flat_s)
-    _not_negative("gap_s", gap_s)
+    not_negative("flat_s", flat_s)
+    not_negative("gap_s", gap_s)
     positive("amplitude", amplitude)
     lobe = [(rise_s, 1.0), (flat_s, 0.0), (rise_s, -1.0), (gap_s, 0.0)]
     steps = [(dt, sign * slope) for sign in (1, -1) for dt, slope in lobe if dt > 0]
@@ -114,8 +114,8 @@ def EPI(
         ("repetition_s", repetition_s),
     ):
         positive(key, value)
-    _not_negative("blip_T_m", blip_T_m)
-    if isinstance(echoes, bool) or not isinstance(echoes, int | np.integer) or echoes < 2 or echoes % 2:
+    not_negative("blip_T_m", blip_T_m)
+    if whole("echoes", echoes, 2, problem="bad number of echoes", what="an even number") % 2:
         raise InputError("bad number of echoes", field="echoes", found=echoes, expected="an even number >= 2")
     if readout not in AXES or phase not in AXES or readout == phase:
         raise InputError(
@@ -294,8 +294,3 @@ def _direction(value: Sequence[float]) -> np.ndarray:
     if axis.ndim != 1 or not np.all(np.isfinite(axis)) or not np.any(axis):
         raise InputError("bad direction", field="direction", found=value, expected="finite numbers, not all zero")
     return axis
-
-
-def _not_negative(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 <= value < math.inf:
-        raise InputError("must not be negative", field=name, found=value, expected="a finite number >= 0")

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import all_positive
+from emdose.checks import all_positive, whole
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.gradients.coils import GradientCoil, GradientSet, GradientSource
@@ -56,8 +56,7 @@ def whole_body(
         For lengths that are not positive, a sphere that does not fit inside, and fewer than 4 turns.
     """
     all_positive(radius_m=radius_m, length_m=length_m, sphere_radius_m=sphere_radius_m)
-    if isinstance(turns, bool) or not isinstance(turns, int | np.integer) or turns < 4:
-        raise InputError("bad number of turns", field="turns", found=turns, expected="a whole number >= 4")
+    whole("turns", turns, 4, problem="bad number of turns")
     if sphere_radius_m > 0.75 * radius_m or length_m < 3 * radius_m:
         raise InputError(
             "gradient coils too small for the sphere",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.checks import counts, lengths, real_array, vector
 from emdose.errors import InputError
 
 Vector = tuple[float, float, float]
@@ -37,27 +38,16 @@ class Grid:
     origin_m: Vector = (math.nan, math.nan, math.nan)
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in self.shape)
-        if len(shape) != 3 or min(shape) < 1:
-            raise InputError("bad grid shape", field="shape", found=tuple(self.shape), expected="three counts >= 1")
-        spacing = (
-            np.broadcast_to(np.asarray(self.spacing_m, float), (3,)) if np.size(self.spacing_m) in (1, 3) else None
-        )
-        if spacing is None or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
-            raise InputError(
-                "bad voxel size",
-                field="spacing_m",
-                found=self.spacing_m,
-                expected="one or three lengths > 0 in metres",
-            )
-        origin = np.asarray(self.origin_m, float)
-        if np.all(np.isnan(origin)):
+        shape = counts("shape", self.shape, 1, problem="bad grid shape")
+        spacing = lengths("spacing_m", self.spacing_m)
+        centred = real_array(self.origin_m)
+        if centred is not None and np.all(np.isnan(centred)):
             origin = -0.5 * np.array(shape) * spacing
-        if origin.shape != (3,) or not np.all(np.isfinite(origin)):
-            raise InputError("bad grid origin", field="origin_m", found=self.origin_m, expected="three finite metres")
+        else:
+            origin = vector("origin_m", self.origin_m, problem="bad grid origin", expected="three finite metres")
         object.__setattr__(self, "shape", shape)
-        object.__setattr__(self, "spacing_m", tuple(float(s) for s in spacing))
-        object.__setattr__(self, "origin_m", tuple(float(o) for o in origin))
+        object.__setattr__(self, "spacing_m", spacing)
+        object.__setattr__(self, "origin_m", tuple(origin.tolist()))
 
     @property
     def size(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.checks import array, growing
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Shape, Vector
 
@@ -31,14 +32,10 @@ class RectilinearGrid:
 
     def __post_init__(self) -> None:
         for name in "xyz":
-            nodes = np.array(getattr(self, name), float)
-            if nodes.ndim != 1 or len(nodes) < 2 or not np.all(np.isfinite(nodes)) or np.any(np.diff(nodes) <= 0):
-                raise InputError(
-                    "bad grid planes",
-                    field=name,
-                    found=f"{nodes.size} values",
-                    expected="at least two finite coordinates in metres that grow",
-                )
+            nodes = array(name, getattr(self, name), (None,), problem="bad grid planes")
+            if len(nodes) < 2:
+                raise InputError("bad grid planes", field=name, found=f"{nodes.size} values", expected="two or more")
+            growing(name, nodes, problem="bad grid planes", unit=" m")
             nodes.flags.writeable = False
             object.__setattr__(self, name, nodes)
 

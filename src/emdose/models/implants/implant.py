@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of, vector
+from emdose.checks import array, number, one_of, positive, unit_vector, vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.models.implants import metals
@@ -47,9 +47,10 @@ class Part:
     metal: Metal
 
     def __post_init__(self) -> None:
-        vertices, triangles = np.array(self.vertices, float), np.asarray(self.triangles)
-        if vertices.ndim != 2 or vertices.shape[1] != 3 or not np.all(np.isfinite(vertices)):
-            raise InputError("bad vertices", field=self.name, found=vertices.shape, expected="finite (v, 3) in metres")
+        vertices, triangles = (
+            array(self.name, self.vertices, (None, 3), problem="bad vertices"),
+            np.asarray(self.triangles),
+        )
         if triangles.ndim != 2 or triangles.shape[1] != 3 or not len(triangles) or triangles.dtype.kind not in "iu":
             raise InputError("no triangles", field=self.name, found=triangles.shape, expected="(t, 3) integers, t >= 1")
         if triangles.min() < 0 or triangles.max() >= len(vertices):
@@ -249,8 +250,7 @@ class Implant:
 
     def scaled(self, factor: float) -> Implant:
         """The implant grown by a factor about the origin."""
-        if not math.isfinite(factor) or factor <= 0:
-            raise InputError("bad scale", field="factor", found=factor, expected="a number > 0")
+        positive("factor", factor, problem="bad scale")
         return self.transformed(lambda v: v * factor)
 
     def with_metal(self, metal: Metal | str, part: str | None = None) -> Implant:
@@ -283,16 +283,10 @@ def rotation_matrix(rotation: Rotation, axis: str | Vector = "z") -> np.ndarray:
     Rodrigues: R = cos a I + sin a [n]x + (1 - cos a) n n^T.
     """
     if np.ndim(rotation) == 0:
-        angle = math.radians(float(rotation))  # type: ignore[arg-type]
-        if not math.isfinite(angle):
-            raise InputError("bad angle", field="rotation", found=rotation, expected="degrees")
-        if isinstance(axis, str) and axis not in ("x", "y", "z"):
-            raise InputError("bad axis", field="axis", found=axis, expected="x, y, z or a vector")
-        n = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else vector("axis", axis)
-        length = np.linalg.norm(n)
-        if length == 0:
-            raise InputError("axis without length", field="axis", found=axis)
-        n = n / length
+        angle = math.radians(number("rotation", rotation, problem="bad angle", expected="degrees"))
+        if isinstance(axis, str):
+            one_of("axis", axis, ("x", "y", "z"), problem="bad axis", also="a vector")
+        n = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else unit_vector("axis", axis)
         cross = np.array([[0, -n[2], n[1]], [n[2], 0, -n[0]], [-n[1], n[0], 0]])
         return math.cos(angle) * np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * np.outer(n, n)
     matrix = np.asarray(rotation, float)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from emdose import resources
-from emdose.checks import unknown
+from emdose.checks import is_number, positive, text, unknown
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.bodies.tissues import normalised
@@ -60,20 +60,14 @@ class Metal:
     sources: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name.strip():
-            raise InputError("metal without a name", field="name", found=self.name, expected="a text")
+        text("name", self.name, problem="metal without a name")
         for key in PROPERTIES:
             object.__setattr__(self, key, self._checked(key, getattr(self, key)))
         object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
 
     def _checked(self, key: str, value: Any) -> float:
         where = f"{self.name}.{key}"
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise InputError("not a number", field=where, found=value, expected="a finite number > 0") from None
-        if not math.isfinite(number) or number <= 0:
-            raise InputError("value out of range", field=where, found=number, expected="a finite number > 0")
+        number = positive(where, value, problem="value out of range" if is_number(value) else "not a number")
         if key == "conductivity_S_m" and number < LEAST_CONDUCTIVITY_S_M:
             raise InputError(
                 "this does not conduct like a metal",

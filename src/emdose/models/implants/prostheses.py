@@ -13,6 +13,7 @@ import math
 
 import numpy as np
 
+from emdose.checks import within
 from emdose.errors import InputError
 from emdose.models.implants import metals
 from emdose.models.implants.implant import Implant, Part
@@ -72,10 +73,10 @@ def hip(
     InputError
         When the sizes do not fit each other.
     """
-    _within("neck_angle_deg", neck_angle_deg, 120, 145, "degree")
-    _within("head_diameter_m", head_diameter_m, 0.022, 0.044)
-    _within("offset_m", offset_m, 0.025, 0.055)
-    _within("stem_length_m", stem_length_m, 0.09, 0.30)
+    within("neck_angle_deg", neck_angle_deg, 120, 145, problem="size out of range")
+    within("head_diameter_m", head_diameter_m, 0.022, 0.044, problem="size out of range")
+    within("offset_m", offset_m, 0.025, 0.055, problem="size out of range")
+    within("stem_length_m", stem_length_m, 0.09, 0.30, problem="size out of range")
     stem_metal = metals.get(metal)
     ball_metal = stem_metal if head_metal is None else metals.get(head_metal)
     lean = math.radians(180 - neck_angle_deg)
@@ -135,12 +136,12 @@ def knee(
     step_m : float
         Size of the triangles [m].
     """
-    _within("width_m", width_m, 0.04, 0.10)
-    _within("depth_m", depth_m, 0.025, 0.07)
-    _within("plate_m", plate_m, 0.002, 0.01)
-    _within("keel_length_m", keel_length_m, 0.01, 0.12)
-    _within("femoral_thickness_m", femoral_thickness_m, 0.003, 0.015)
-    _within("insert_m", insert_m, 0.004, 0.025)
+    within("width_m", width_m, 0.04, 0.10, problem="size out of range")
+    within("depth_m", depth_m, 0.025, 0.07, problem="size out of range")
+    within("plate_m", plate_m, 0.002, 0.01, problem="size out of range")
+    within("keel_length_m", keel_length_m, 0.01, 0.12, problem="size out of range")
+    within("femoral_thickness_m", femoral_thickness_m, 0.003, 0.015, problem="size out of range")
+    within("insert_m", insert_m, 0.004, 0.025, problem="size out of range")
     plate = loft(np.array([[0.0, -plate_m], [0.0, 0.0]]), np.full((2, 2), 0.5) * (width_m, depth_m), [3.0, 3.0])
     plate = plate & cuboid((2 * width_m, 2 * depth_m, plate_m), (0, 0, -0.5 * plate_m))
     keel = capsule((0, 0, -0.5 * plate_m), (0, 0, -plate_m - keel_length_m + 7e-3), 7e-3)
@@ -186,10 +187,10 @@ def shoulder(
     step_m : float
         Size of the triangles [m].
     """
-    _within("neck_angle_deg", neck_angle_deg, 120, 145, "degree")
-    _within("stem_length_m", stem_length_m, 0.05, 0.25)
-    _within("head_diameter_m", head_diameter_m, 0.03, 0.06)
-    _within("head_height_m", head_height_m, 0.008, 0.5 * head_diameter_m)
+    within("neck_angle_deg", neck_angle_deg, 120, 145, problem="size out of range")
+    within("stem_length_m", stem_length_m, 0.05, 0.25, problem="size out of range")
+    within("head_diameter_m", head_diameter_m, 0.03, 0.06, problem="size out of range")
+    within("head_height_m", head_height_m, 0.008, 0.5 * head_diameter_m, problem="size out of range")
     lean = math.radians(180 - neck_angle_deg)
     up = np.array([math.sin(lean), 0.0, math.cos(lean)])
     stem = _shaft(up, lean, 0.022, -stem_length_m, np.array([0.0, 0.0]), widest=(0.013, 0.011), neck=0.011)
@@ -252,9 +253,9 @@ def _shaft(
 
 def _cup(up: np.ndarray, head: float, diameter: float, wall: float, screw: float) -> Shape:
     outer = 0.5 * diameter
-    _within("shell_diameter_m", diameter, 0.036, 0.09)
-    _within("shell_thickness_m", wall, 0.001, outer - head - 1e-3)
-    _within("screw_length_m", screw, 0.0, 0.08)
+    within("shell_diameter_m", diameter, 0.036, 0.09, problem="size out of range")
+    within("shell_thickness_m", wall, 0.001, outer - head - 1e-3, problem="size out of range")
+    within("screw_length_m", screw, 0.0, 0.08, problem="size out of range")
     shell = ball(outer) - ball(outer - wall)
     cup = shell & half_space(tuple((-up).tolist()), (0, 0, 0), shell)
     if screw > 0:
@@ -269,8 +270,3 @@ def _cup(up: np.ndarray, head: float, diameter: float, wall: float, screw: float
 def _lean(up: np.ndarray) -> np.ndarray:
     """Rotation that takes z to ``up``, a unit vector in the plane y = 0."""
     return np.array([[up[2], 0, up[0]], [0, 1, 0], [-up[0], 0, up[2]]])
-
-
-def _within(name: str, value: float, low: float, high: float, unit: str = "m") -> None:
-    if not isinstance(value, int | float | np.number) or not low <= value <= high:
-        raise InputError("size out of range", field=name, found=value, expected=f"{low:g} to {high:g} {unit}")

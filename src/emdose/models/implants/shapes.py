@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from emdose.checks import metres, one_of
+from emdose.checks import metres, one_of, vector, whole
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.models.implants.implant import Implant, Part, assembly
@@ -34,6 +34,9 @@ __all__ = [
 ]
 
 ORIGIN: Vector = (0.0, 0.0, 0.0)
+MOST = 10**6
+"""Largest count of corners or divisions."""
+
 _AXES = {"x": (1, 2, 0), "y": (2, 0, 1), "z": (0, 1, 2)}
 
 
@@ -49,8 +52,7 @@ def ellipsoid(
     semi_m: Vector, metal: Metal | str = "CoCrMo", centre_m: Vector = ORIGIN, *, subdivisions: int = 4
 ) -> Implant:
     """A solid ellipsoid with semi-axes along x, y, z [m], of exact volume."""
-    if np.shape(semi_m) != (3,):
-        raise InputError("bad ellipsoid", field="semi_m", found=semi_m, expected="three lengths in metres")
+    vector("semi_m", semi_m, problem="bad ellipsoid", expected="three lengths in metres")
     a, b, c = (metres("semi_m", s) for s in semi_m)
     return _single("ellipsoid", *_ball((a, b, c), centre_m, subdivisions), metal)
 
@@ -69,10 +71,9 @@ def hollow_sphere(
 
 def box(size_m: Vector, metal: Metal | str = "CoCrMo", centre_m: Vector = ORIGIN, *, divisions: int = 1) -> Implant:
     """A box with edge lengths along x, y, z [m]; ``divisions`` triangles' edges along each of its edges."""
-    if np.shape(size_m) != (3,):
-        raise InputError("bad box", field="size_m", found=size_m, expected="three lengths in metres")
+    vector("size_m", size_m, problem="bad box", expected="three lengths in metres")
     size = np.array([metres("size_m", s) for s in size_m])
-    n = _count(divisions, "divisions", 1)
+    n = whole("divisions", divisions, 1, MOST)
     u, w = (a.ravel() for a in np.meshgrid(np.linspace(-0.5, 0.5, n + 1), np.linspace(-0.5, 0.5, n + 1), indexing="ij"))
     vertices, triangles = [], []
     for axis, (a, b, c) in enumerate(_AXES.values()):
@@ -139,7 +140,7 @@ def ring(
     R, r = metres("radius_m", radius_m), metres("wire_radius_m", wire_radius_m)
     if r >= R:
         raise InputError("bad ring", field="wire_radius_m", found=wire_radius_m, expected=f"less than {radius_m}")
-    n, m = _count(around, "around", 8), _count(across, "across", 6)
+    n, m = whole("around", around, 8, MOST), whole("across", across, 6, MOST)
     # A prism polygon has the area of its circle; along the circle the same factor makes up for the chords.
     r *= _polygon_factor(m)
     # Volume of the bent prism: chords instead of arcs scale area moments by sin(2 pi/n) / (2 pi/n).
@@ -156,7 +157,7 @@ def _single(name: str, vertices: np.ndarray, triangles: np.ndarray, metal: Metal
 
 
 def _ball(semi: Vector, centre: Vector, subdivisions: int) -> tuple[np.ndarray, np.ndarray]:
-    v, t = _icosphere(_count(subdivisions, "subdivisions", 0, 7))
+    v, t = _icosphere(whole("subdivisions", subdivisions, 0, 7))
     volume = np.einsum("ti,ti->", v[t[:, 0]], np.cross(v[t[:, 1]], v[t[:, 2]])) / 6
     return v * (4 * math.pi / 3 / volume) ** (1 / 3) * np.asarray(semi) + centre, t
 
@@ -225,7 +226,7 @@ def _turned(
     around: int,
 ) -> Implant:
     """A cylinder (one wall) or tube (outer and inner wall); triangles about as long as wide."""
-    n = _count(around, "around", 8)
+    n = whole("around", around, 8, MOST)
     factor = _polygon_factor(n)
     length = walls[0][1]
     outer = walls[0][0] * factor
@@ -284,9 +285,3 @@ def _merged(vertices: np.ndarray, triangles: np.ndarray) -> tuple[np.ndarray, np
     t = index.ravel()[triangles]
     keep = (t[:, 0] != t[:, 1]) & (t[:, 1] != t[:, 2]) & (t[:, 2] != t[:, 0])
     return vertices[first], t[keep]
-
-
-def _count(value: int, name: str, least: int, most: int = 10**6) -> int:
-    if not isinstance(value, int | np.integer) or not least <= value <= most:
-        raise InputError("bad count", field=name, found=value, expected=f"{least} to {most}")
-    return int(value)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.checks import lengths, positive, vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.models.implants.dual_contour import triangulate
@@ -39,8 +40,8 @@ class Shape:
     high_m: Vector
 
     def __post_init__(self) -> None:
-        low, high = np.asarray(self.low_m, float), np.asarray(self.high_m, float)
-        if low.shape != (3,) or high.shape != (3,) or not np.all(np.isfinite([low, high])) or np.any(low >= high):
+        low, high = vector("low_m", self.low_m), vector("high_m", self.high_m)
+        if np.any(low >= high):
             raise InputError(
                 "bad box of a shape",
                 field="low_m, high_m",
@@ -84,9 +85,8 @@ class Shape:
     def part(self, name: str, metal: Metal | str, step_m: float) -> Part:
         """The shape as a closed surface of triangles of about ``step_m`` [m], filled with a metal."""
         low, high = np.array(self.low_m), np.array(self.high_m)
-        if not isinstance(step_m, int | float | np.number) or not math.isfinite(step_m) or step_m <= 0:
-            raise InputError("bad step", field="step_m", found=step_m, expected="metres > 0")
-        return Part(name, *triangulate(self.distance, low, high, float(step_m)), metal)  # type: ignore[arg-type]
+        step = positive("step_m", step_m, problem="bad step", expected="metres > 0")
+        return Part(name, *triangulate(self.distance, low, high, step), metal)  # type: ignore[arg-type]
 
     def implant(self, name: str, metal: Metal | str, step_m: float) -> Implant:
         """The shape as an implant of one part."""
@@ -218,9 +218,7 @@ def loft(path_m: np.ndarray, half_widths_m: np.ndarray, exponents: Sequence[floa
 
 
 def _around(distance: Callable[[np.ndarray], np.ndarray], centre: np.ndarray, half: object) -> Shape:
-    reach = np.broadcast_to(np.asarray(half, float), (3,))
-    if not np.all(np.isfinite(reach)) or np.any(reach <= 0):
-        raise InputError("bad size of a shape", field="size", found=half, expected="metres > 0")
+    reach = np.array(lengths("size", half, problem="bad size of a shape"))
     low, high = (centre - reach).tolist(), (centre + reach).tolist()
     return Shape(distance, tuple(low), tuple(high))
 
