@@ -21,7 +21,8 @@ from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.maps.b1map import B1Map
 from emdose.models.bodies import Phantom, box, layered_sphere, rasterise
 from emdose.models.bodies.tissues import Constant, Tissue
-from emdose.models.coils.ideal import Birdcage, PlaneWave
+from emdose.models.coils.ideal import Birdcage
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.grids.grid import Grid
 from emdose.solvers.vie.solver import Vie

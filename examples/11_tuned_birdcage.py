@@ -14,7 +14,7 @@ import numpy as np
 import emdose as em
 
 ball = em.phantoms.sphere(radius_m=0.05, spacing_m=12.5e-3)
-coil = em.BirdcageCoil(rungs=4, radius_m=0.0875, length_m=0.1, gap_m=12.5e-3)
+coil = em.CircuitBirdcage(rungs=4, radius_m=0.0875, length_m=0.1, gap_m=12.5e-3)
 gaps = em.Fdtd(tolerance=2e-4).cosimulate(em.Exposure(ball, coil, frequency_Hz=127.74e6))
 tuned = gaps.tune(pattern=em.tune(coil, 127.74e6).pattern())
 print(f"capacitance {1e12 * tuned.coil.elements[0].capacitance_F:.2f} pF")

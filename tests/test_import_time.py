@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,3 +57,17 @@ def test_the_stub_travels_with_the_package():
     # Oracle: the file system. Without the stub beside it, the front door of an installed emdose would have no names.
     for package in (emdose, models, coils, implants):
         assert Path(package.__file__).with_suffix(".pyi").is_file()
+
+
+def test_what_is_named_like_a_class_is_one():
+    # Oracle: Python's own naming rule (PEP 8) over the public names of the package and of its rooms.
+    rooms = [p.name for p in pkgutil.walk_packages(emdose.__path__, "emdose.") if p.ispkg]
+    guilty = []
+    for room in [emdose, *map(importlib.import_module, rooms)]:
+        names = getattr(room, "__all__", [])
+        guilty += [
+            f"{room.__name__}.{name}"
+            for name in names
+            if re.match("[A-Z].*[a-z]|EPI", name) and inspect.isroutine(getattr(room, name))
+        ]
+    assert guilty == []

@@ -159,7 +159,7 @@ def test_circuits_stay_passive_and_reciprocal(seed, c, loss, q):
 
 def test_coil_becomes_a_circuit():
     # Oracle: definition: elements at feeds are across the gap.
-    coil = em.BirdcageCoil("high-pass", 8)
+    coil = em.CircuitBirdcage(8, kind="high-pass")
     circuit = Circuit.of(coil, {"feed 2": TwoPort((("series", RLC(capacitance_F=1e-12)),))})
     assert len(circuit.loads) == 14
     assert [f.name for f in circuit.feeds] == ["feed 1", "feed 2"]

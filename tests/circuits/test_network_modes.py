@@ -179,7 +179,7 @@ def test_capacitance_for_a_mode(mode):
 
 def test_tuning_a_stray_cage_by_the_pattern_of_the_coil():
     # Oracle: the mode found afterwards; the pattern comes from the quasi-static tuning of a coil of the same layout.
-    coil = em.BirdcageCoil("high-pass", 8)
+    coil = em.CircuitBirdcage(8, kind="high-pass")
     quasi = em.tune(coil, 100e6)
     net = cage(8, ["ring"], np.array([80e6, 90e6, 100e6, 110e6, 120e6]), stray=0.5e-12, loss=0.02)
     shape = quasi.pattern(net.names)

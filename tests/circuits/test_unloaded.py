@@ -45,8 +45,7 @@ def test_birdcage_modes_are_those_of_its_circulant_ladder(shield):
     # Oracle: Leifer's ladder with all mutual inductances. The matrices come from the same filaments, the modes from a
     # discrete Fourier transform instead of the loops of a graph.
     rungs, R, length, C, gap = 8, 0.15, 0.2, 30e-12, 1e-6
-    coil = em.BirdcageCoil(
-        "high-pass",
+    coil = em.CircuitBirdcage(
         rungs,
         radius_m=R,
         length_m=length,
@@ -80,7 +79,7 @@ def test_birdcage_modes_are_those_of_its_circulant_ladder(shield):
 @pytest.mark.parametrize(("kind", "place"), [("high-pass", -4), ("low-pass", 0), ("band-pass", -4)])
 def test_tuning_puts_the_homogeneous_mode_at_the_frequency(kind, place):
     # Oracle: the mode with the field across the axis is that of order one: the cosine of the angle.
-    coil = em.BirdcageCoil(kind, 8, shield_radius_m=0.2)
+    coil = em.CircuitBirdcage(8, kind=kind, shield_radius_m=0.2)
     tuning = em.tune(coil, 127.74e6)
     assert tuning.frequency_Hz == pytest.approx(127.74e6, rel=1e-9)
     assert len(tuning.chosen) == 2
@@ -104,7 +103,7 @@ def test_tuning_puts_the_homogeneous_mode_at_the_frequency(kind, place):
 
 def test_tuning_some_elements_only():
     # Oracle: the tuned coil has a mode there, and the other elements keep their values.
-    coil = em.BirdcageCoil("band-pass", 8, capacitance_F=40e-12)
+    coil = em.CircuitBirdcage(8, kind="band-pass", capacitance_F=40e-12)
     tuning = em.tune(coil, 64e6, elements=[f"rung {n + 1}" for n in range(8)])
     assert tuning.coil.element("top 1").capacitance_F == 40e-12
     assert tuning.coil.element("rung 1").capacitance_F != 40e-12

@@ -12,7 +12,7 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.models import bodies
 from emdose.models.bodies import Phantom
 from emdose.models.bodies.tissues import Constant, Tissue
-from emdose.models.coils.ideal import PlaneWave
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.vie.solver import Vie

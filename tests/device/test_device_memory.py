@@ -10,7 +10,7 @@ from emdose.compute import backend
 from emdose.compute.kernel_loader import CudaModule
 from emdose.errors import ResourceError
 from emdose.models import bodies
-from emdose.models.coils.ideal import PlaneWave
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.implants import shapes
 from emdose.solvers.eddy.solver import EddyCurrent

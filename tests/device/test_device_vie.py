@@ -12,7 +12,9 @@ from emdose.compute import backend
 from emdose.errors import ConvergenceError, ResourceError
 from emdose.models import bodies
 from emdose.models.bodies.tissues import Constant, Tissue
-from emdose.models.coils.ideal import Birdcage, PlaneWave, Shield
+from emdose.models.coils.cylinder import Shield
+from emdose.models.coils.ideal import Birdcage
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Done, Event, Iteration

@@ -11,7 +11,8 @@ from memory_checkpoint import Memory
 from emdose.circuits.unloaded import coil_modes
 from emdose.compute import backend
 from emdose.models import bodies
-from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop
+from emdose.models.coils.circuit_birdcage import CircuitBirdcage
+from emdose.models.coils.circuit_loops import CapacitorLoop
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd import run as fdtd_run
 from emdose.solvers.fdtd.run import NETWORK_WEIGHT, Reporter, Run, run_all
@@ -29,7 +30,7 @@ def cage(kind: str, rungs: int = 4, step: float = 12.5e-3, **options) -> Exposur
     """A shielded cage around a sphere that is not in its middle."""
     size = {"radius_m": 0.1, "length_m": 0.125, "shield_radius_m": 0.1375, "gap_m": 12.5e-3, "feeds": 1} | options
     body = bodies.sphere(0.05, step, gel()).translate((0.0, 0.0125, 0.025))
-    return Exposure(body, BirdcageCoil(kind, rungs, **size), F)
+    return Exposure(body, CircuitBirdcage(rungs, kind=kind, **size), F)
 
 
 def first_run(exposure: Exposure, **options) -> tuple[FdtdProblem, Run]:

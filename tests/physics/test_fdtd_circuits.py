@@ -9,9 +9,11 @@ import pytest
 
 from emdose.errors import InputError
 from emdose.models import bodies
-from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop, CapacitorLoopArray, Dipole
 from emdose.models.coils.circuit import CircuitCoil
+from emdose.models.coils.circuit_birdcage import CircuitBirdcage
+from emdose.models.coils.circuit_loops import CapacitorLoop, CapacitorLoopArray
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Wire
+from emdose.models.coils.dipole import Dipole
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.validation.cases.volume_integral import gel
@@ -164,9 +166,7 @@ def test_dipole_impedance(radius):
 
 def birdcage():
     """An unloaded high-pass birdcage of wires."""
-    coil = BirdcageCoil(
-        "high-pass", 8, radius_m=0.09, length_m=0.12, capacitance_F=30e-12, wire_radius_m=2e-3, gap_m=H, feeds=1
-    )
+    coil = CircuitBirdcage(8, radius_m=0.09, length_m=0.12, capacitance_F=30e-12, wire_radius_m=2e-3, gap_m=H, feeds=1)
     return Exposure(bodies.sphere(0.03, H, AIR), coil, 128e6)
 
 

@@ -11,7 +11,8 @@ import pytest
 from emdose.compute import backend
 from emdose.constants import C_0, EPS_0
 from emdose.models import bodies
-from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray, PlaneWave
+from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.fdtd.setup import problem as fdtd_problem

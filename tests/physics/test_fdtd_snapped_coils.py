@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emdose.models import bodies
-from emdose.models.coils.builders import CapacitorLoop
+from emdose.models.coils.circuit_loops import CapacitorLoop
 from emdose.models.coils.ideal import Loop
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.solver import Fdtd

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from emdose.models import bodies
-from emdose.models.coils.ideal import Birdcage, Loop, LoopArray, PlaneWave
+from emdose.models.coils.ideal import Birdcage, Loop, LoopArray
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.edge_materials import edge_mean

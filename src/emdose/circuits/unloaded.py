@@ -24,7 +24,7 @@ import numpy as np
 
 from emdose.circuits.partial_inductance import field_of_filaments, partial_inductances, shield_images
 from emdose.errors import InputError
-from emdose.models.coils.conductors import LumpedElement, Plate, Solid
+from emdose.models.coils.conductors import LumpedElement, Plate, SolidConductor
 from emdose.models.coils.gaps import gap_span
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ class _Loops:
 
     def __init__(self, coil: CircuitCoil) -> None:
         for c in coil.conductors:
-            if isinstance(c, Plate | Solid):
+            if isinstance(c, Plate | SolidConductor):
                 raise InputError(
                     "quasi-static tuning knows wires and strips only",
                     field="conductors",

@@ -22,7 +22,8 @@ from emdose.errors import InputError
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.models.coils.circuit import CircuitCoil
-    from emdose.models.coils.ideal import Coil, PlaneWave
+    from emdose.models.coils.ideal import Coil
+    from emdose.models.coils.plane_wave import PlaneWave
     from emdose.solvers.results.fields import Fields
 
 STANDARD = "IEC 60601-2-33"

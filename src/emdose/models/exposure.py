@@ -10,7 +10,8 @@ from emdose.checks import within
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.models.coils.circuit import CircuitCoil
-    from emdose.models.coils.ideal import Coil, PlaneWave
+    from emdose.models.coils.ideal import Coil
+    from emdose.models.coils.plane_wave import PlaneWave
 
 LOWEST_FREQUENCY_HZ = 1e3
 HIGHEST_FREQUENCY_HZ = 1e11

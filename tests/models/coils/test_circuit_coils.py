@@ -9,7 +9,7 @@ import pytest
 
 import emdose as em
 from emdose.circuits.unloaded import _Loops, coil_modes
-from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, Solid, Strip, Wire, solid_box
+from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire, solid_box
 
 LINE = Wire([[0, 0, -0.1], [0, 0, 0.1]])
 FEED = FeedPort("feed", (0, 0, -0.0025), (0, 0, 0.0025))
@@ -33,7 +33,7 @@ def test_bad_values_are_one_clear_line():
         (lambda: Strip([[0, 0, 0], [0, 0, 1]], 0.01, (0, 0, 1)), "normal runs along"),
         (lambda: Strip([[0, 0, 0], [0, 0, 1]], 0.01, (0, 1)), "bad strip normal"),
         (lambda: Plate((0, 0, 0), (1, 0, 0), (2, 0, 0)), "without area"),
-        (lambda: Solid(lambda x, y, z: x > 0, (0, 0, 0), (0, 1, 1)), "without volume"),
+        (lambda: SolidConductor(lambda x, y, z: x > 0, (0, 0, 0), (0, 1, 1)), "without volume"),
         (lambda: Sheet([[0, 0, 0], [0, 0, 1]], [[0, 0, 0]]), "bad chain"),
         (lambda: em.CircuitCoil("c", [], [], [FEED]), "without metal"),
         (lambda: em.CircuitCoil("c", [LINE], [], []), "without a feed"),
@@ -42,10 +42,10 @@ def test_bad_values_are_one_clear_line():
         (lambda: em.CircuitCoil("c", [LINE], [LumpedElement("feed", **CAP, capacitance_F=1e-12)], [FEED]), "share"),
         (lambda: em.CircuitCoil("c", [LINE], [], [FEED], {"d": [1, 1]}), "drive does not fit"),
         (lambda: em.CircuitCoil("c", [LINE], [], [FEED]).with_values({"x": 1e-12}), "no such element"),
-        (lambda: em.BirdcageCoil("band-stop"), "bad kind"),
-        (lambda: em.BirdcageCoil(rungs=10), "90 degrees"),
-        (lambda: em.BirdcageCoil(strip_width_m=0.06), "do not fit"),
-        (lambda: em.BirdcageCoil(shield_radius_m=0.14), "touches its shield"),
+        (lambda: em.CircuitBirdcage(kind="band-stop"), "bad kind"),
+        (lambda: em.CircuitBirdcage(rungs=10), "90 degrees"),
+        (lambda: em.CircuitBirdcage(strip_width_m=0.06), "do not fit"),
+        (lambda: em.CircuitBirdcage(shield_radius_m=0.14), "touches its shield"),
         (lambda: em.CapacitorLoop(), "without a size"),
         (lambda: em.CapacitorLoop(0.05, strip_width_m=0.01), "rectangular"),
         (lambda: em.CapacitorLoop(0.01, capacitors=20), "gaps longer"),
@@ -60,7 +60,7 @@ def test_bad_values_are_one_clear_line():
 
 def test_gaps_join_feed_and_element():
     # Oracle: definition. A feed in the gap of an element is in parallel with it.
-    coil = em.BirdcageCoil("high-pass", 8)
+    coil = em.CircuitBirdcage(8, kind="high-pass")
     assert [g.name for g in coil.gaps[:3]] == ["feed 1", "feed 2", "top 2"]
     assert len(coil.gaps) == 16
     assert coil.gaps[0].element is not None
@@ -85,9 +85,9 @@ def test_element_impedance():
 def test_exposure_takes_circuit_coils_and_finds_metal_in_the_body():
     # Oracle: geometry. The body is a sphere of 80 mm.
     phantom = em.phantoms.sphere(0.08, 10e-3)
-    exposure = em.Exposure(phantom, coil=em.BirdcageCoil(shield_radius_m=0.2), frequency_Hz=128e6)
+    exposure = em.Exposure(phantom, coil=em.CircuitBirdcage(shield_radius_m=0.2), frequency_Hz=128e6)
     assert exposure.coil.drive_unit == "V"
-    for coil in (em.Dipole(0.1), em.BirdcageCoil(radius_m=0.07), em.CapacitorLoop(0.06)):
+    for coil in (em.Dipole(0.1), em.CircuitBirdcage(radius_m=0.07), em.CapacitorLoop(0.06)):
         with pytest.raises(em.InputError, match=r"runs through the body at \(.*\) mm, in head_liquid"):
             em.Exposure(phantom, coil=coil, frequency_Hz=128e6)
     block = em.CircuitCoil("block", [solid_box((0.07, 0, 0), (0.03, 0.03, 0.03)), LINE], [], [FEED])
@@ -99,7 +99,7 @@ def test_exposure_takes_circuit_coils_and_finds_metal_in_the_body():
 
 def test_volume_integral_refuses_circuit_coils():
     # Oracle: the limits of the volume integral.
-    exposure = em.Exposure(em.phantoms.sphere(0.05, 10e-3), coil=em.BirdcageCoil(), frequency_Hz=128e6)
+    exposure = em.Exposure(em.phantoms.sphere(0.05, 10e-3), coil=em.CircuitBirdcage(), frequency_Hz=128e6)
     with pytest.raises(em.InputError, match="only Fdtd finds"):
         em.Vie().solve(exposure)
 
@@ -107,11 +107,11 @@ def test_volume_integral_refuses_circuit_coils():
 @pytest.mark.parametrize(
     ("coil", "drive", "sense"),
     [
-        (em.BirdcageCoil("high-pass", 8), "quadrature", 1),
-        (em.BirdcageCoil("high-pass", 8, feeds=4), "quadrature", 1),
-        (em.BirdcageCoil("high-pass", 8), "anti-quadrature", -1),
-        (em.BirdcageCoil("low-pass", 8), "quadrature", 1),
-        (em.BirdcageCoil("band-pass", 8, feeds=4), "anti-quadrature", -1),
+        (em.CircuitBirdcage(8, kind="high-pass"), "quadrature", 1),
+        (em.CircuitBirdcage(8, kind="high-pass", feeds=4), "quadrature", 1),
+        (em.CircuitBirdcage(8, kind="high-pass"), "anti-quadrature", -1),
+        (em.CircuitBirdcage(8, kind="low-pass"), "quadrature", 1),
+        (em.CircuitBirdcage(8, kind="band-pass", feeds=4), "anti-quadrature", -1),
         (em.CapacitorLoopArray(8), "circular", 1),
         (em.CapacitorLoopArray(8), "anti-circular", -1),
     ],

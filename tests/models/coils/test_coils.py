@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import emdose as em
 import emdose.models.bodies as phantoms
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray, PlaneWave, Shield
+from emdose.models.coils.cylinder import Shield
+from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.yee_grid.incident import field_at
 
@@ -122,7 +125,7 @@ def test_a_conductor_through_the_body_names_the_place():
     with pytest.raises(InputError, match=r"runs through the body at \(.*\) mm, in .*"):
         Exposure(body, Loop(0.05), F)
     with pytest.raises(InputError, match="shield"):
-        Exposure(body, replace(Loop(0.05, centre_m=(0, 0, 0.2)), shield=Shield(0.09, 0.5)), F)
+        Exposure(body, Loop(0.05, centre_m=(0, 0, 0.2)).with_shield(Shield(0.09, 0.5)), F)
 
 
 def test_a_close_conductor_warns():
@@ -130,3 +133,39 @@ def test_a_close_conductor_warns():
     with pytest.warns(EmdoseWarning, match="closer to the body than one voxel"):
         Exposure(body, Loop(0.109), F)
     Exposure(body, Loop(0.125), F)
+
+
+@pytest.mark.parametrize(
+    ("coil", "kind", "numbers"),
+    [
+        (em.Birdcage(8), em.Birdcage, {"rungs": 8, "radius_m": 0.15, "length_m": 0.2}),
+        (em.CircuitBirdcage(8), em.CircuitBirdcage, {"rungs": 8, "radius_m": 0.15, "length_m": 0.2}),
+        (em.Loop(0.05), em.Loop, {"radius_m": 0.05}),
+        (em.CapacitorLoop(0.05), em.CapacitorLoop, {"radius_m": 0.05, "size_m": None}),
+        (em.LoopArray(4), em.LoopArray, {"radius_m": 0.14, "length_m": 0.16}),
+        (em.CapacitorLoopArray(4), em.CapacitorLoopArray, {"radius_m": 0.14, "length_m": 0.16}),
+        (em.Dipole(0.1), em.Dipole, {"length_m": 0.1}),
+    ],
+)
+def test_a_coil_is_of_the_class_that_made_it(coil, kind, numbers):
+    # Oracle: isinstance, before and after the coil has changed, and the arguments that it was made of.
+    circuit = isinstance(coil, em.CircuitCoil)
+    other = coil.with_values({}) if circuit else coil.with_shield(Shield(0.3, 0.5))
+    for each in (coil, other):
+        assert type(each) is kind
+        assert isinstance(each, em.CircuitCoil if circuit else em.Coil)
+        assert {k: getattr(each, k) for k in numbers} == numbers
+
+
+@pytest.mark.parametrize(
+    ("ideal", "circuit"),
+    [(em.Birdcage, em.CircuitBirdcage), (em.Loop, em.CapacitorLoop), (em.LoopArray, em.CapacitorLoopArray)],
+)
+def test_both_sorts_of_a_coil_take_the_same_first_arguments(ideal, circuit):
+    # Oracle: their signatures. What is positional is the same, and so are the lengths behind it.
+    one, two = ([*inspect.signature(c).parameters.values()] for c in (ideal, circuit))
+    assert [p.name for p in one if p.kind is p.POSITIONAL_OR_KEYWORD] == [
+        p.name for p in two if p.kind is p.POSITIONAL_OR_KEYWORD
+    ]
+    lengths = ("radius_m", "length_m", "shield_radius_m", "shield_length_m")
+    assert [p.name for p in one if p.name in lengths] == [p.name for p in two if p.name in lengths]

@@ -11,7 +11,7 @@ from emdose.models import gradients as wf
 
 def test_square_wave_has_its_series():
     """Oracle: the Fourier series of a square wave, 4 / (pi n) for odd n and nothing for even n."""
-    wave = wf.TrapezoidTrain(0.02, rise_s=1e-3, direction=(1.0,))  # dB/dt = +-20 T/s of 500 Hz ... per rise and fall
+    wave = wf.trapezoid_train(0.02, rise_s=1e-3, direction=(1.0,))  # dB/dt = +-20 T/s of 500 Hz ... per rise and fall
     found = wave.harmonics(count=101)
     n = np.arange(1, 102)
     assert wave.duration_s == pytest.approx(4e-3)
@@ -23,7 +23,7 @@ def test_square_wave_has_its_series():
 def test_trapezoid_train_has_its_closed_form():
     """Oracle: the sum of sinc terms of rectangular pulses of height S and width tau centred at tc."""
     rise, flat, gap, amplitude = 0.2e-3, 0.7e-3, 0.15e-3, 0.03
-    wave = wf.TrapezoidTrain(amplitude, rise_s=rise, flat_s=flat, gap_s=gap, direction=(1.0,))
+    wave = wf.trapezoid_train(amplitude, rise_s=rise, flat_s=flat, gap_s=gap, direction=(1.0,))
     period, slope = wave.duration_s, amplitude / rise
     n = np.arange(1, 200)
     starts = np.array([0, rise + flat, period / 2, period / 2 + rise + flat])
@@ -34,7 +34,7 @@ def test_trapezoid_train_has_its_closed_form():
     np.testing.assert_allclose(wave.harmonics(count=199).amplitudes[:, 0], 2 * c, atol=1e-9 * slope)
 
 
-@pytest.mark.parametrize("make", [wf.EPI, lambda: wf.TrapezoidTrain(0.03, rise_s=1e-4, flat_s=3e-4)])
+@pytest.mark.parametrize("make", [wf.epi, lambda: wf.trapezoid_train(0.03, rise_s=1e-4, flat_s=3e-4)])
 def test_parseval(make):
     """Oracle: Parseval's theorem; the tail of rectangular pulses falls as 1 / n, so that two sums give the limit."""
     wave = make()
@@ -46,7 +46,7 @@ def test_parseval(make):
 
 def test_harmonics_by_raster_and_by_direct_sum_agree(monkeypatch):
     """Oracle: the direct sum over breakpoints."""
-    wave = wf.EPI(echoes=8, repetition_s=0.01, blip_T_m=0.0)
+    wave = wf.epi(echoes=8, repetition_s=0.01, blip_T_m=0.0)
     fast = wave.harmonics(max_frequency_Hz=2e5)
     assert wave._raster() > 0
     monkeypatch.setattr(wf.Waveform, "_raster", lambda self: 0)
@@ -59,7 +59,7 @@ def test_sampled_waveform_against_fft():
     n = 256
     smooth = np.fft.irfft(np.concatenate([[0], rng.normal(size=20) + 1j * rng.normal(size=20), np.zeros(108)]), n) * n
     t = np.arange(n + 1) * 1e-5
-    wave = wf.Sampled(t, np.append(smooth, smooth[0]), quantity="dB/dt")
+    wave = wf.from_samples(t, np.append(smooth, smooth[0]), quantity="dB/dt")
     got = wave.harmonics(count=20).amplitudes[:, 0]
     k = np.arange(1, 21)
     np.testing.assert_allclose(got, 2 * np.fft.fft(smooth)[k] / n * np.sinc(k / n) ** 2, rtol=1e-9)
@@ -77,7 +77,7 @@ def test_value_integrates_the_rate():
 
 def test_epi_keeps_the_slew_rate_and_leaves_no_area():
     """Oracles: the numbers it was made of; the readout and phase gradients have no area (the prephasing lobe: half)."""
-    wave = wf.EPI(30e-3, slew_T_m_s=150, echo_spacing_s=0.6e-3, echoes=32, repetition_s=0.05, blip_T_m=5e-3)
+    wave = wf.epi(30e-3, slew_T_m_s=150, echo_spacing_s=0.6e-3, echoes=32, repetition_s=0.05, blip_T_m=5e-3)
     assert wave.peak == pytest.approx([150, 150, 0])
     t = np.linspace(0, 0.05, 500_001)
     value = wave.value(t)
@@ -106,7 +106,7 @@ def test_sinusoid_and_the_iso_preset():
 
 def test_spectrum_through_a_matrix():
     """Oracle: matrix times vector, for every harmonic."""
-    wave = wf.EPI(echoes=4, repetition_s=0.01)
+    wave = wf.epi(echoes=4, repetition_s=0.01)
     matrix = np.array([[0.1, 0, 0.3], [0, 0.2, 0], [1, 0, 0]])
     got = wave.harmonics(count=50).through(matrix)
     np.testing.assert_allclose(got.amplitudes, wave.harmonics(count=50).amplitudes @ matrix.T)
@@ -132,28 +132,28 @@ def test_pieces_of_a_sequence_have_their_own_power():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: wf.Sampled([0, 1e-3, 2e-3], [1.0, 1, 1], quantity="dB/dt"), "non-zero mean dB/dt"),
-        (lambda: wf.Sampled([0, 1e-3, 2e-3], [0.0, 0.01, 0.02]), "non-zero mean dB/dt"),
-        (lambda: wf.Sampled([0, 1e-3, 2e-3], [0.01, 0.01, 0.01]), "does not vary"),
-        (lambda: wf.Sampled([0, 2e-3, 1e-3], [0.0, 0.01, 0.0]), "do not grow"),
-        (lambda: wf.Sampled([0, 1e-3], [0.0, np.nan]), "not finite"),
-        (lambda: wf.Sampled([0, 1e-3], [0.0, 0.0, 1.0]), "do not fit"),
-        (lambda: wf.TrapezoidTrain(0.01, rise_s=0), "rise_s"),
-        (lambda: wf.TrapezoidTrain(-0.01, rise_s=1e-3), "amplitude"),
-        (lambda: wf.EPI(slew_T_m_s=10), "ramps do not fit"),
-        (lambda: wf.EPI(echoes=7), "even number"),
-        (lambda: wf.EPI(repetition_s=0.01), "does not fit the repetition"),
-        (lambda: wf.EPI(phase="x"), "axes"),
+        (lambda: wf.from_samples([0, 1e-3, 2e-3], [1.0, 1, 1], quantity="dB/dt"), "non-zero mean dB/dt"),
+        (lambda: wf.from_samples([0, 1e-3, 2e-3], [0.0, 0.01, 0.02]), "non-zero mean dB/dt"),
+        (lambda: wf.from_samples([0, 1e-3, 2e-3], [0.01, 0.01, 0.01]), "does not vary"),
+        (lambda: wf.from_samples([0, 2e-3, 1e-3], [0.0, 0.01, 0.0]), "do not grow"),
+        (lambda: wf.from_samples([0, 1e-3], [0.0, np.nan]), "not finite"),
+        (lambda: wf.from_samples([0, 1e-3], [0.0, 0.0, 1.0]), "do not fit"),
+        (lambda: wf.trapezoid_train(0.01, rise_s=0), "rise_s"),
+        (lambda: wf.trapezoid_train(-0.01, rise_s=1e-3), "amplitude"),
+        (lambda: wf.epi(slew_T_m_s=10), "ramps do not fit"),
+        (lambda: wf.epi(echoes=7), "even number"),
+        (lambda: wf.epi(repetition_s=0.01), "does not fit the repetition"),
+        (lambda: wf.epi(phase="x"), "axes"),
         (lambda: wf.Sinusoid(0), "frequency_Hz"),
         (lambda: wf.Sinusoid(100, (0, 0, 0)), "rate"),
         (lambda: wf.from_corners([[(0, 0), (1e-3, 0), (1e-3, 0.02), (2e-3, 0)]], 0.01), "slew rate would be infinite"),
         (lambda: wf.from_corners([[(0, 0), (1e-3, 0.02)]], 0.01), "slew rate would be infinite"),
         (lambda: wf.from_corners([[(0, 0), (2e-2, 0.02)]], 0.01), "outside of its period"),
         (lambda: wf.preset("iso"), "unknown gradient exposure"),
-        (lambda: wf.EPI().harmonics(max_frequency_Hz=1), "no harmonic"),
+        (lambda: wf.epi().harmonics(max_frequency_Hz=1), "no harmonic"),
         (lambda: wf.Sinusoid(100).harmonics(max_frequency_Hz=50), "no harmonic"),
         (lambda: wf.Spectrum([0.0], np.ones((1, 3))), "frequency"),
-        (lambda: wf.EPI().harmonics(count=3).through(np.eye(2)), "does not fit the axes"),
+        (lambda: wf.epi().harmonics(count=3).through(np.eye(2)), "does not fit the axes"),
     ],
 )
 def test_bad_waveforms(make, words):

@@ -13,8 +13,9 @@ from emdose.compute import backend
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.models import bodies
-from emdose.models.coils.builders import CapacitorLoop
-from emdose.models.coils.ideal import Birdcage, PlaneWave
+from emdose.models.coils.circuit_loops import CapacitorLoop
+from emdose.models.coils.ideal import Birdcage
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.validation.cases.volume_integral import gel

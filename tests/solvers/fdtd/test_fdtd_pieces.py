@@ -10,7 +10,8 @@ import pytest
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models import bodies
-from emdose.models.coils.ideal import Birdcage, Loop, PlaneWave
+from emdose.models.coils.ideal import Birdcage, Loop
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.fdtd.convergence import Monitor

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from emdose.models import bodies
-from emdose.models.coils.ideal import Birdcage, LoopArray, PlaneWave
+from emdose.models.coils.ideal import Birdcage, LoopArray
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.vie.solver import Vie
 from emdose.validation.cases.volume_integral import gel

@@ -12,7 +12,8 @@ from memory_checkpoint import Memory
 from emdose.compute import backend
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, ResourceError
 from emdose.models import bodies
-from emdose.models.coils.ideal import Birdcage, LoopArray, PlaneWave
+from emdose.models.coils.ideal import Birdcage, LoopArray
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.grids.grid import Grid
 from emdose.solvers.vie.solver import Vie

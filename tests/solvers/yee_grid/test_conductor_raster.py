@@ -23,7 +23,7 @@ from emdose.models.coils.conductors import (
     solid_cylinder,
     solid_sphere,
 )
-from emdose.models.coils.ideal import Shield
+from emdose.models.coils.cylinder import Shield
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_grid.coil_raster import rasterise, shield_edges
 from emdose.solvers.yee_grid.staircase import staircase
@@ -79,7 +79,7 @@ def quarter_turn(a):
 def test_birdcage_is_connected_as_designed(kind, rungs, cells, step):
     # Oracle: graph theory. With its elements an N-rung cage has N + 1 independent loops and is in one piece; without,
     # it falls into N rungs, 2 rings, or 2 N stubs.
-    coil = em.BirdcageCoil(kind, rungs)
+    coil = em.CircuitBirdcage(rungs, kind=kind)
     r = rasterise(coil, uniform(cells, step, 60))
     lumped = [g.edges for g in r.gaps]
     nodes, edges, parts = graph(r.pec, lumped)
@@ -101,7 +101,7 @@ def test_birdcage_is_connected_as_designed(kind, rungs, cells, step):
 )
 def test_birdcage_keeps_the_symmetry_of_the_grid(kind, rungs, width, cells):
     # Oracle: a quarter turn about z maps the metal, and the set of gaps, onto themselves.
-    coil = em.BirdcageCoil(kind, rungs, strip_width_m=width, shield_radius_m=0.185, gap_m=8e-3)
+    coil = em.CircuitBirdcage(rungs, kind=kind, strip_width_m=width, shield_radius_m=0.185, gap_m=8e-3)
     r = rasterise(coil, uniform(cells, 5e-3, 64))
     np.testing.assert_array_equal(quarter_turn(r.pec), r.pec)
     gaps = np.zeros_like(r.pec)
@@ -246,12 +246,12 @@ def test_what_does_not_fit_the_grid_is_one_clear_line():
     with pytest.raises(em.InputError, match="closing point"):
         rasterise(em.CircuitCoil("c", [closing], [], [FeedPort("f", (0.004, 0, 0), (0.003, 0.003, 0))]), GRID)
     with pytest.raises(em.InputError, match="shield leaves"):
-        rasterise(em.BirdcageCoil(shield_radius_m=0.21), GRID)
+        rasterise(em.CircuitBirdcage(shield_radius_m=0.21), GRID)
     aside = Wire([[0.149, 0, -0.05], [0.149, 0, 0.05]])
     with pytest.raises(em.InputError, match=r"the shield merge on this grid"):
         rasterise(em.CircuitCoil("c", [line, aside], [], [feed], shield=Shield(0.1525, 0.3)), uniform(40, 0.01))
     with pytest.raises(em.InputError, match="shorter than a cell"):
-        rasterise(em.BirdcageCoil(rungs=32), uniform(10, 0.05))
+        rasterise(em.CircuitBirdcage(rungs=32), uniform(10, 0.05))
 
 
 @given(
@@ -325,7 +325,7 @@ def test_a_wire_that_is_not_thin_is_refused_before_anything_runs():
 @pytest.mark.parametrize(("gap_m", "said"), [(2.4e-3, True), (2.6e-3, False), (5e-3, False), (8e-3, False)])
 def test_a_gap_below_half_a_cell_is_said(gap_m, said, recwarn):
     # Oracle: definition, on cells of 5 mm; one warning for all gaps.
-    coil = em.BirdcageCoil(rungs=8, radius_m=0.1, length_m=0.1, gap_m=gap_m)
+    coil = em.CircuitBirdcage(rungs=8, radius_m=0.1, length_m=0.1, gap_m=gap_m)
     rasterise(coil, GRID)
     told = [str(w.message) for w in recwarn if w.category is em.EmdoseWarning]
     assert len(told) == said
@@ -337,7 +337,7 @@ def test_a_strip_below_half_a_cell_is_said(width_m, said, recwarn):
     # Oracle: definition, on cells of 5 mm.
     strip = Strip([(0, 0, -0.05), (0, 0, 0.05)], width_m, (1, 0, 0))
     rasterise(em.CircuitCoil("strip", [strip], [], [FeedPort("feed", (0, 0, -0.0025), (0, 0, 0.0025))]), GRID)
-    rasterise(em.BirdcageCoil(rungs=8, radius_m=0.1, length_m=0.1, strip_width_m=width_m), GRID)
+    rasterise(em.CircuitBirdcage(rungs=8, radius_m=0.1, length_m=0.1, strip_width_m=width_m), GRID)
     told = [str(w.message) for w in recwarn if w.category is em.EmdoseWarning]
     assert len(told) == 2 * said
     assert not said or "conductor 0 (strip) is narrower than half a cell: 2.4 mm on cells of 5 mm" in told[0]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from emdose.compute import backend
 from emdose.constants import C_0
-from emdose.models.coils.ideal import Birdcage, Coil, Loop, PlaneWave, Shield
+from emdose.models.coils.cylinder import Shield
+from emdose.models.coils.ideal import Birdcage, Coil, Loop
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Grid
 from emdose.solvers.yee_grid.filaments import Pieces
 from emdose.solvers.yee_grid.incident import field_at, incident_B, incident_E
@@ -123,7 +124,7 @@ def test_long_shield_acts_like_image_currents():
     expected = loops.tube_lines_B(0.15, 0.2, np.cos(2 * np.pi * np.arange(16) / 16), 0.06, 0.03)
     error = []
     for around, along in ((16, 30), (32, 60)):
-        coil = replace(bare, shield=Shield(0.2, 2.2, around, along))
+        coil = bare.with_shield(Shield(0.2, 2.2, around, along))
         B = field_at(coil, point, 1e5)[1][0, 0, :2]
         error.append(np.abs(B - expected).max() / np.abs(expected).max())
     assert error[1] < 0.012
@@ -133,7 +134,7 @@ def test_long_shield_acts_like_image_currents():
 def test_shield_cancels_normal_b():
     # Oracle: on the conductor's surface the normal component of B vanishes, outside it the field is weak.
     bare = Birdcage()
-    coil = replace(bare, shield=Shield(0.2, 0.3))
+    coil = bare.with_shield(Shield(0.2, 0.3))
     phi = (np.arange(32) + 0.5) * 2 * np.pi / 32
     for j in (8, 10):
         z = 0.3 * ((j + 0.5) / 16 - 0.5)

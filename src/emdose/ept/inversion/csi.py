@@ -34,7 +34,8 @@ from emdose.ept.inversion.operators import ScatteringOperators, at_centres
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
-from emdose.models.coils.ideal import Coil, PlaneWave
+from emdose.models.coils.ideal import Coil
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Grid
 from emdose.solvers.running import Done, ProgressCallback, Setup, silent
 from emdose.solvers.yee_grid.incident import incident_B, incident_E

@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk.files import read_bytes
-from emdose.models.gradients.trains import Sampled
+from emdose.models.gradients.trains import from_samples
 from emdose.models.gradients.waveform import Waveform
 
 LARGEST_FILE = 512 * 2**20
@@ -57,6 +57,6 @@ def read_waveform(path: Path | str, quantity: Literal["gradient", "field", "dB/d
         raise InputError("no samples in this file", file=path, expected=EXPECTED)
     table = np.array(rows)
     try:
-        return Sampled(table[:, 0].tolist(), table[:, 1:].tolist(), quantity=quantity, name=path.stem)
+        return from_samples(table[:, 0].tolist(), table[:, 1:].tolist(), quantity=quantity, name=path.stem)
     except InputError as error:
         raise error.at(file=path) from None

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from emdose.errors import EmdoseWarning, InputError
-from emdose.models.coils.clearance import conductor_points, first_in_body, near_body, shield_in_body
-from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, Solid
+from emdose.errors import InputError
+from emdose.models.coils.clearance import conductor_points, require_clear
+from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, SolidConductor
+from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.gaps import Gap
-from emdose.models.coils.ideal import Coil, PlaneWave, Shield
+from emdose.models.coils.ideal import Coil
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Vector
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class CircuitCoil:
     ----------
     name : str
         Name shown in reports.
-    conductors : sequence of Wire, Strip, Sheet, Plate or Solid
+    conductors : sequence of Wire, Strip, Sheet, Plate or SolidConductor
         The metal; where two of them share a point they are joined.
     elements : sequence of LumpedElement
         Capacitors, inductors and resistors.
@@ -105,7 +107,7 @@ class CircuitCoil:
         """Low and high corner of the box around the conductors, the shield not counted [m]."""
         low, high = [], []
         for c in self.conductors:
-            if isinstance(c, Solid):
+            if isinstance(c, SolidConductor):
                 low.append(np.array(c.low_m))
                 high.append(np.array(c.high_m))
             else:
@@ -120,7 +122,7 @@ class CircuitCoil:
         lines = [
             np.stack([spine[:-1], spine[1:]], axis=1)
             for c in self.conductors
-            if not isinstance(c, Solid)
+            if not isinstance(c, SolidConductor)
             for _, spine, _ in c.sheets
         ]
         return np.concatenate(lines) if lines else np.zeros((0, 2, 3))
@@ -134,7 +136,7 @@ class CircuitCoil:
             "no such element", field="element", found=name, expected=_some([e.name for e in self.elements])
         )
 
-    def with_values(self, values: Mapping[str, float | Mapping[str, Any]]) -> CircuitCoil:
+    def with_values(self, values: Mapping[str, float | Mapping[str, Any]]) -> Self:
         """The same coil with other values of elements.
 
         Parameters
@@ -160,7 +162,9 @@ class CircuitCoil:
                     expected="resistance_ohm, inductance_H, capacitance_F or topology",
                 )
             new[name] = self.element(name).with_values(**change)
-        return replace(self, elements=tuple(new.get(e.name, e) for e in self.elements))
+        other = copy.copy(self)  # of the same class, whose constructor may take other arguments than the fields
+        object.__setattr__(other, "elements", tuple(new.get(e.name, e) for e in self.elements))
+        return other
 
     def check_clear_of(self, phantom: Phantom) -> None:
         """Make sure that no conductor runs through the body.
@@ -183,30 +187,7 @@ class CircuitCoil:
         step = 0.25 * min(phantom.grid.spacing_m)
         gaps = [np.array([g.start_m, g.end_m]) for g in self.gaps]
         points = np.concatenate([*conductor_points(self.conductors, step), *gaps])
-        text = first_in_body(points, phantom)
-        if text:
-            raise InputError(
-                f"conductor of {self.name!r} runs through the body at {text}",
-                field="coil",
-                expected="conductors outside the body (larger radius, or move the phantom)",
-            )
-        if self.shield is not None:
-            text = shield_in_body(self.shield, phantom)
-            if text:
-                raise InputError(
-                    f"the shield of {self.name!r} runs through the body at {text}",
-                    field="shield_radius_m",
-                    found=self.shield.radius_m,
-                    expected="a shield outside the body",
-                )
-        if near_body(points, phantom):
-            warnings.warn(
-                f"a conductor of {self.name!r} is closer to the body than one voxel "
-                f"({1e3 * min(phantom.grid.spacing_m):g} mm): its near field is not resolved there; use a smaller "
-                "spacing or more distance",
-                EmdoseWarning,
-                stacklevel=2,
-            )
+        require_clear(self.name, points, self.shield, phantom)
 
     def _drive(self, key: str, value: Any) -> np.ndarray:
         vector = np.asarray(value, complex)

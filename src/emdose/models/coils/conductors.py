@@ -206,7 +206,7 @@ class Plate:
 
 
 @dataclass(frozen=True, eq=False)
-class Solid:
+class SolidConductor:
     """A solid piece of metal: every edge with both ends in it conducts.
 
     Parameters
@@ -238,7 +238,7 @@ class Solid:
             )
 
 
-def solid_box(centre_m: Vector, size_m: Vector) -> Solid:
+def solid_box(centre_m: Vector, size_m: Vector) -> SolidConductor:
     """A metal box with the given centre and edge lengths [m]."""
     c, h = np.array(_vector("centre_m", centre_m)), 0.5 * np.array(_vector("size_m", size_m))
 
@@ -246,10 +246,10 @@ def solid_box(centre_m: Vector, size_m: Vector) -> Solid:
         reach = h * (1 + 1e-9)
         return (np.abs(x - c[0]) <= reach[0]) & (np.abs(y - c[1]) <= reach[1]) & (np.abs(z - c[2]) <= reach[2])
 
-    return Solid(inside, tuple(c - h), tuple(c + h))
+    return SolidConductor(inside, tuple(c - h), tuple(c + h))
 
 
-def solid_sphere(centre_m: Vector, radius_m: float) -> Solid:
+def solid_sphere(centre_m: Vector, radius_m: float) -> SolidConductor:
     """A metal sphere [m]."""
     positive("radius_m", radius_m)
     c = np.array(_vector("centre_m", centre_m))
@@ -257,10 +257,10 @@ def solid_sphere(centre_m: Vector, radius_m: float) -> Solid:
     def inside(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
         return (x - c[0]) ** 2 + (y - c[1]) ** 2 + (z - c[2]) ** 2 <= radius_m**2 * (1 + 1e-9)
 
-    return Solid(inside, tuple(c - radius_m), tuple(c + radius_m))
+    return SolidConductor(inside, tuple(c - radius_m), tuple(c + radius_m))
 
 
-def solid_cylinder(start_m: Vector, end_m: Vector, radius_m: float) -> Solid:
+def solid_cylinder(start_m: Vector, end_m: Vector, radius_m: float) -> SolidConductor:
     """A solid metal cylinder between two points on its axis [m]."""
     positive("radius_m", radius_m)
     a, b = np.array(_vector("start_m", start_m)), np.array(_vector("end_m", end_m))
@@ -278,10 +278,10 @@ def solid_cylinder(start_m: Vector, end_m: Vector, radius_m: float) -> Solid:
         return (along >= -small) & (along <= length + small) & (off <= radius_m**2 * (1 + 1e-9))
 
     low, high = np.minimum(a, b) - reach, np.maximum(a, b) + reach
-    return Solid(inside, tuple(low), tuple(high))
+    return SolidConductor(inside, tuple(low), tuple(high))
 
 
-Conductor = Wire | Strip | Sheet | Plate | Solid
+Conductor = Wire | Strip | Sheet | Plate | SolidConductor
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""Where a coil is cut, and where along a conductor that is."""
+"""Where a coil is cut, where along a conductor that is, and the capacitors and feeds in the cuts."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.models.coils.conductors import FeedPort, LumpedElement
 from emdose.models.grids.grid import Vector
+
+ARC_STEP = math.radians(1.5)
+"""Largest angle of one straight piece of an arc of metal [rad]."""
 
 
 @dataclass(frozen=True)
@@ -65,3 +69,19 @@ def gap_span(spine: np.ndarray, gap: Gap) -> tuple[float, float] | None:
             expected="a chain that starts elsewhere",
         )
     return ends[0], ends[1]
+
+
+def capacitor(name: str, start: np.ndarray, end: np.ndarray, value_F: float, resistance: float | None) -> LumpedElement:
+    """A capacitor from ``start`` to ``end`` (3,) [m], with its series resistance [ohm] if given."""
+    ends = (tuple(float(c) for c in start), tuple(float(c) for c in end))
+    return LumpedElement(name, *ends, resistance_ohm=resistance, capacitance_F=value_F)  # type: ignore[arg-type]
+
+
+def feed_across(element: LumpedElement, name: str, impedance_ohm: float) -> FeedPort:
+    """A feed in parallel with an element."""
+    return FeedPort(name, element.start_m, element.end_m, impedance_ohm)
+
+
+def arc_angles(first: float, last: float) -> np.ndarray:
+    """Angles from ``first`` to ``last`` [rad] of the corners of an arc of straight pieces."""
+    return np.linspace(first, last, max(2, math.ceil(abs(last - first) / ARC_STEP) + 1))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from emdose.models.gradients.presets import ExposurePreset, preset, preset_names
 from emdose.models.gradients.sinusoid import Sinusoid
 from emdose.models.gradients.spectrum import Spectrum
-from emdose.models.gradients.trains import EPI, Sampled, TrapezoidTrain, from_corners
+from emdose.models.gradients.trains import epi, from_corners, from_samples, trapezoid_train
 from emdose.models.gradients.waveform import Waveform
 
 __all__ = [
-    "EPI",
     "ExposurePreset",
-    "Sampled",
     "Sinusoid",
     "Spectrum",
-    "TrapezoidTrain",
     "Waveform",
+    "epi",
     "from_corners",
+    "from_samples",
     "preset",
     "preset_names",
+    "trapezoid_train",
 ]

@@ -14,7 +14,7 @@ from emdose.models.gradients.spectrum import Unit
 from emdose.models.gradients.waveform import AXES, Waveform
 
 
-def TrapezoidTrain(
+def trapezoid_train(
     amplitude: float,
     *,
     rise_s: float,
@@ -67,7 +67,7 @@ def TrapezoidTrain(
     return Waveform(name, np.cumsum([0.0] + [dt for dt, _ in steps]), rates, rates, unit, about=about)
 
 
-def EPI(
+def epi(
     gradient_T_m: float = 30e-3,
     *,
     echo_spacing_s: float = 0.6e-3,
@@ -173,7 +173,7 @@ def EPI(
     return from_corners([corners.get(a, []) for a in AXES], repetition_s, name=name, about=about)
 
 
-def Sampled(
+def from_samples(
     times_s: Sequence[float],
     values: Any,
     *,

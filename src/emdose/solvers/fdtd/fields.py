@@ -13,7 +13,7 @@ import numpy as np
 from emdose.compute import backend
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning
-from emdose.models.coils.ideal import PlaneWave
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Grid
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields, PowerBalance

@@ -20,7 +20,8 @@ from dataclasses import dataclass
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.models.coils.ideal import Coil, PlaneWave
+from emdose.models.coils.ideal import Coil
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.cosimulation import CoSimulation, cosimulate
 from emdose.solvers.fdtd.fields import fields_of

@@ -9,9 +9,9 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
-from emdose.models.coils.conductors import Conductor, Plate, Solid, Wire
+from emdose.models.coils.conductors import Conductor, Plate, SolidConductor, Wire
+from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.gaps import Gap, gap_span
-from emdose.models.coils.ideal import Shield
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_grid.raster_checks import (
     Piece,
@@ -126,7 +126,7 @@ def rasterise(coil: CircuitCoil, grid: RectilinearGrid) -> RasterisedCoil:
     pieces: list[Piece] = []
     keep = _ends(coil, grid)
     for number, conductor in enumerate(coil.conductors):
-        if isinstance(conductor, Solid):
+        if isinstance(conductor, SolidConductor):
             edges = _solid_edges(conductor, grid)
             pieces.append(Piece(number, None, _edge_nodes(edges, grid)))
         elif isinstance(conductor, Plate):
@@ -202,7 +202,9 @@ def _columns(component: int, ij: np.ndarray, k: np.ndarray) -> np.ndarray:
 
 def _ends(coil: CircuitCoil, grid: RectilinearGrid) -> frozenset[Node]:
     """Nodes where conductors end: staircases may not leave them out."""
-    ends = [e for c in coil.conductors if not isinstance(c, Solid) for _, p, _ in c.sheets for e in (p[0], p[-1])]
+    ends = [
+        e for c in coil.conductors if not isinstance(c, SolidConductor) for _, p, _ in c.sheets for e in (p[0], p[-1])
+    ]
     return frozenset(tuple(map(int, n)) for n in nearest_nodes(np.array(ends), grid)) if ends else frozenset()
 
 
@@ -312,7 +314,7 @@ def _sheet(
     return out, all_nodes, np.concatenate(which)
 
 
-def _solid_edges(solid: Solid, grid: RectilinearGrid) -> np.ndarray:
+def _solid_edges(solid: SolidConductor, grid: RectilinearGrid) -> np.ndarray:
     cut = []
     for a in range(3):
         nodes = grid.nodes(a)

@@ -12,7 +12,8 @@ import numpy as np
 
 from emdose.compute import backend
 from emdose.constants import C_0
-from emdose.models.coils.ideal import Coil, PlaneWave
+from emdose.models.coils.ideal import Coil
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Grid
 from emdose.solvers.yee_grid.filaments import Pieces
 from emdose.solvers.yee_grid.shields import shield_currents

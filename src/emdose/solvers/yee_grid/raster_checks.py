@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models.coils.conductors import Conductor, Plate, Solid, Wire
+from emdose.models.coils.conductors import Conductor, Plate, SolidConductor, Wire
 from emdose.models.grids.rectilinear import RectilinearGrid
 
 THICKEST_WIRE_CELLS = 0.6
@@ -115,7 +115,7 @@ def warn_of_narrow_strips(conductors: Sequence[Conductor], grid: RectilinearGrid
     """EmdoseWarning when strips or sheets are narrower than half a cell, one for all of them."""
     found = []
     for number, conductor in enumerate(conductors):
-        if isinstance(conductor, Wire | Plate | Solid):
+        if isinstance(conductor, Wire | Plate | SolidConductor):
             continue
         for _, spine, across in conductor.sheets:
             size = np.ptp(across, axis=0)
@@ -141,7 +141,7 @@ def _meet(chain: Conductor, body: Conductor, grid: RectilinearGrid) -> bool:
     for _, spine, across in chain.sheets:  # type: ignore[union-attr]
         pieces = [np.linspace(p, q, 2 + int(np.linalg.norm(q - p) / step)) for p, q in pairwise(spine)]
         lines = np.concatenate(pieces)[None] + across[:, None]
-        if isinstance(body, Solid):
+        if isinstance(body, SolidConductor):
             if np.any(body.inside(*np.moveaxis(lines, -1, 0))):
                 return True
         elif isinstance(body, Plate) and _crosses(lines, body, 1e-6 * step):
@@ -188,7 +188,7 @@ def _touching(conductors: Sequence[Conductor], pieces: Sequence[Piece]) -> set[t
     """Pairs of pieces of chains that share a point in space."""
     start, vector, owner, at, length = [], [], [], [], []
     for number, c in enumerate(conductors):
-        if isinstance(c, Solid | Plate):
+        if isinstance(c, SolidConductor | Plate):
             continue
         spine = c.points_m
         v = np.diff(spine, axis=0)

@@ -25,7 +25,8 @@ import numpy as np
 
 from emdose.compute import backend
 from emdose.constants import C_0, MU_0
-from emdose.models.coils.ideal import Coil, Shield
+from emdose.models.coils.cylinder import Shield
+from emdose.models.coils.ideal import Coil
 from emdose.solvers.yee_grid.filaments import Pieces
 
 _STRIP = math.asinh(0.5) / math.pi

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from emdose.models import bodies
-from emdose.models.coils.ideal import Loop, PlaneWave
+from emdose.models.coils.ideal import Loop
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.vie.solver import Vie

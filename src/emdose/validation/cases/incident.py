@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from emdose.compute import backend
-from emdose.models.coils.ideal import Birdcage, Loop, Shield
+from emdose.models.coils.cylinder import Shield
+from emdose.models.coils.ideal import Birdcage, Loop
 from emdose.models.grids.grid import Grid
 from emdose.solvers.yee_grid.incident import field_at, incident_E
 from emdose.validation.cases.rows import Row, at_most

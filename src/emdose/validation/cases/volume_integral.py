@@ -11,7 +11,7 @@ from emdose.compute import backend
 from emdose.constants import C_0, EPS_0
 from emdose.models import bodies
 from emdose.models.bodies.tissues import Constant, Tissue
-from emdose.models.coils.ideal import PlaneWave
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.vie.solver import Vie

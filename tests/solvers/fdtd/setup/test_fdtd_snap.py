@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models import bodies
-from emdose.models.coils.builders import BirdcageCoil, CapacitorLoop, Dipole
 from emdose.models.coils.circuit import CircuitCoil
+from emdose.models.coils.circuit_birdcage import CircuitBirdcage
+from emdose.models.coils.circuit_loops import CapacitorLoop
 from emdose.models.coils.conductors import FeedPort, Wire
-from emdose.models.coils.ideal import Birdcage, PlaneWave
+from emdose.models.coils.dipole import Dipole
+from emdose.models.coils.ideal import Birdcage
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.setup.domain import make_domain
 from emdose.solvers.fdtd.setup.grading import planes_of, worst_ratio
@@ -47,7 +50,7 @@ def missed(coil, grid, extent):
     [
         CapacitorLoop(size_m=(0.1734, 0.1312), capacitors=4, centre_m=(0, 0, 0.0877), gap_m=H),
         CapacitorLoop(size_m=(0.173, 0.151), capacitors=1, centre_m=(0, 0, 0.0877), strip_width_m=0.012, gap_m=H),
-        BirdcageCoil(rungs=8, radius_m=0.123, length_m=0.161, shield_radius_m=0.1503, gap_m=H),
+        CircuitBirdcage(rungs=8, radius_m=0.123, length_m=0.161, shield_radius_m=0.1503, gap_m=H),
         Dipole(0.2074, centre_m=(0.083, 0, 0), wire_radius_m=1e-3),
     ],
     ids=["loop", "strips", "birdcage", "dipole"],
@@ -199,7 +202,7 @@ def test_bad_input_is_one_line():
 
 def test_without_snapping_nothing_changes():
     """Oracle: the grid as it was laid out before there was anything to snap to (stored hash of its planes)."""
-    coil = BirdcageCoil(rungs=8, radius_m=0.123, length_m=0.161, shield_radius_m=0.1503, gap_m=H)
+    coil = CircuitBirdcage(rungs=8, radius_m=0.123, length_m=0.161, shield_radius_m=0.1503, gap_m=H)
     domain = make_domain(Fdtd(), Exposure(body(), coil, 128e6))
     planes = b"".join(np.ascontiguousarray(domain.grid.nodes(a)).tobytes() for a in range(3))
     assert hashlib.sha256(planes).hexdigest()[:16] == "d9ae30f39087d14c"

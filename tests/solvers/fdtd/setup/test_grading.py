@@ -63,7 +63,7 @@ def test_grading_saves_cells():
 
 def test_grid_with_absorber_and_planes_of_a_coil():
     # Oracle: definition; the absorber's cells repeat the last one.
-    coil = em.BirdcageCoil(rungs=8, length_m=0.21, shield_radius_m=0.19)
+    coil = em.CircuitBirdcage(rungs=8, length_m=0.21, shield_radius_m=0.19)
     x, y, z = planes_of(coil)
     np.testing.assert_allclose(z, [-0.1575, -0.105, 0.105, 0.1575])
     assert {-0.19, 0.19} <= set(np.round(x, 9)) & set(np.round(y, 9))

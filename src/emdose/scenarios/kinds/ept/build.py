@@ -19,7 +19,8 @@ from emdose.scenarios.kinds.rf.build import blamed_on
 if TYPE_CHECKING:
     from emdose.ept import PropertyMap
     from emdose.models.bodies import Phantom
-    from emdose.models.coils.ideal import Coil, PlaneWave
+    from emdose.models.coils.ideal import Coil
+    from emdose.models.coils.plane_wave import PlaneWave
     from emdose.solvers.results.fields import Fields
 
 MEAN_B1PLUS_T = 1e-6

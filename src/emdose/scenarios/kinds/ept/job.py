@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from emdose.ept import B1Map, PropertyMap
     from emdose.io.disk import atomic
     from emdose.models.bodies import Phantom
-    from emdose.models.coils.ideal import Coil, PlaneWave
+    from emdose.models.coils.ideal import Coil
+    from emdose.models.coils.plane_wave import PlaneWave
     from emdose.scenarios.loading import LoadedScenario
 
 POWERS = ("absorbed", "extinction", "scattered")

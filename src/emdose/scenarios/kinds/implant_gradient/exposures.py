@@ -152,13 +152,13 @@ def _exposure(name: str, table: Any, tables: schema.Scenario, matrix: np.ndarray
         wave = wf.Sinusoid(table.frequency_Hz, [table.dbdt_rms_T_s], name=name)
         return BuiltExposure(name, _sinusoid(wave), wave, duration, direction=_unit(table.direction, pad))
     if isinstance(table, schema.TrapezoidExposure):
-        wave = wf.TrapezoidTrain(
+        wave = wf.trapezoid_train(
             table.field_T, rise_s=table.rise_s, flat_s=table.flat_s, gap_s=table.gap_s, direction=(1.0,), name=name
         )
         title = f"trapezoids of {1e3 * table.field_T:g} mT, {_rms(wave)}"
         return BuiltExposure(name, title, wave, duration, direction=_unit(table.direction, pad))
     if isinstance(table, schema.EpiExposure):
-        wave = wf.EPI(**table.model_dump(exclude={"type", "duration_s"}), name=name)
+        wave = wf.epi(**table.model_dump(exclude={"type", "duration_s"}), name=name)
         title = f"EPI of {table.echoes} echoes, {1e3 * table.echo_spacing_s:g} ms apart"
     elif isinstance(table, schema.PulseqExposure):
         from emdose.io.gradients.pulseq import read_sequence

@@ -12,8 +12,7 @@ import numpy as np
 
 from emdose.checks import unknown
 from emdose.errors import InputError
-from emdose.models import bodies
-from emdose.models.coils import builders, ideal
+from emdose.models import bodies, coils
 from emdose.scenarios.kinds.rf import schema
 from emdose.scenarios.kinds.rf.tuned import TunedFdtd
 from emdose.scenarios.shared import circuit_tables
@@ -21,7 +20,8 @@ from emdose.scenarios.shared import circuit_tables
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.models.coils.circuit import CircuitCoil
-    from emdose.models.coils.ideal import Coil, PlaneWave
+    from emdose.models.coils.ideal import Coil
+    from emdose.models.coils.plane_wave import PlaneWave
     from emdose.solvers.results.fields import Fields
     from emdose.solvers.vie.solver import Vie
 
@@ -73,20 +73,18 @@ def coil(table: Any, file: object = None) -> Coil | PlaneWave | CircuitCoil:
             values["polarisation"] = tuple(
                 a * cmath.exp(1j * math.radians(p)) for a, p in zip(table.polarisation, phases, strict=True)
             )
-            return ideal.PlaneWave(**values)
-        if isinstance(table, schema.Loop):
-            return ideal.Loop(**values)
-        if isinstance(table, circuit_tables.CIRCUIT_COILS):
-            return getattr(builders, _CIRCUIT_BUILDERS[type(table)])(**values)
-        make = ideal.Birdcage if isinstance(table, schema.Birdcage) else ideal.LoopArray
-        return make(**values)
+        return _SOURCES[table.type](**values)
 
 
-_CIRCUIT_BUILDERS = {
-    circuit_tables.CircuitBirdcage: "BirdcageCoil",
-    circuit_tables.CapacitorLoop: "CapacitorLoop",
-    circuit_tables.CapacitorLoopArray: "CapacitorLoopArray",
-    circuit_tables.Dipole: "Dipole",
+_SOURCES = {
+    "birdcage": coils.Birdcage,
+    "loop": coils.Loop,
+    "loop-array": coils.LoopArray,
+    "plane-wave": coils.PlaneWave,
+    "circuit-birdcage": coils.CircuitBirdcage,
+    "capacitor-loop": coils.CapacitorLoop,
+    "capacitor-loop-array": coils.CapacitorLoopArray,
+    "dipole": coils.Dipole,
 }
 
 

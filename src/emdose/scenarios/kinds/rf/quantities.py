@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from emdose.dosimetry.sar import SarMap
     from emdose.models.bodies import Phantom
     from emdose.models.coils.circuit import CircuitCoil
-    from emdose.models.coils.ideal import Coil, PlaneWave
+    from emdose.models.coils.ideal import Coil
+    from emdose.models.coils.plane_wave import PlaneWave
     from emdose.solvers.results.fields import Fields
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.constants import C_0
 from emdose.errors import InputError
-from emdose.models.coils.ideal import PlaneWave
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.fdtd.setup.snap import Snap, snaps_of, warn_left_off, warn_slow
 from emdose.solvers.yee_engine.setup.stability import stable_step

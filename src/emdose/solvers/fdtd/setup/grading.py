@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.models.coils.conductors import Solid
+from emdose.models.coils.conductors import SolidConductor
 from emdose.models.grids.grid import Grid, Vector
 from emdose.models.grids.rectilinear import RectilinearGrid
 
@@ -166,7 +166,7 @@ def planes_of(coil: CircuitCoil | Coil, tolerance_m: float = 1e-9) -> tuple[np.n
     """
     found: list[list[float]] = [[], [], []]
     for c in getattr(coil, "conductors", ()):
-        if isinstance(c, Solid):
+        if isinstance(c, SolidConductor):
             for a in range(3):
                 found[a] += [c.low_m[a], c.high_m[a]]
             continue

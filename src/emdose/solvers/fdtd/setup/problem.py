@@ -16,7 +16,8 @@ import numpy as np
 
 from emdose.constants import C_0, EPS_0
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models.coils.ideal import Coil, PlaneWave
+from emdose.models.coils.ideal import Coil
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers import yee_engine
 from emdose.solvers.fdtd.setup.circuit import elements_in_grid, gap_ports, with_thin_wires
 from emdose.solvers.fdtd.setup.domain import faces, make_domain

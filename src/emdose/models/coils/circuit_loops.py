@@ -1,0 +1,270 @@
+"""Loops of metal and capacitors: one, or an array on a cylinder."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from emdose.checks import all_positive, positive, whole
+from emdose.errors import InputError
+from emdose.models.coils.circuit import CircuitCoil
+from emdose.models.coils.conductors import Conductor, LumpedElement, Strip, Wire
+from emdose.models.coils.cylinder import on_cylinder, shield_around
+from emdose.models.coils.gaps import arc_angles, capacitor, feed_across
+from emdose.models.grids.grid import Vector
+
+
+class CapacitorLoop(CircuitCoil):
+    """A circular or rectangular loop with capacitors at equal distances, fed across the first of them.
+
+    A positive drive sends a current that is right-handed about the normal.
+
+    Parameters
+    ----------
+    radius_m : float, optional
+        Radius of a circular loop [m].
+    size_m : (float, float), optional
+        Edge lengths of a rectangular loop instead [m].
+    capacitors : int
+        Number of capacitors, at least 1.
+    capacitance_F : float
+        Each of them [F].
+    resistance_ohm : float, optional
+        Series resistance of each [ohm].
+    wire_radius_m, strip_width_m : float, optional
+        Round wire, or a strip flat in the plane of a rectangular loop [m]; without both a line of grid edges.
+    gap_m : float
+        Gap of each capacitor [m].
+    feed_impedance_ohm : float
+        Impedance of the source [ohm].
+    centre_m, normal : (float, float, float)
+        Centre [m] and normal.
+    name : str
+        Name shown in reports.
+
+    Raises
+    ------
+    InputError
+        For values that cannot be used.
+    """
+
+    radius_m: float | None
+    size_m: tuple[float, float] | None
+
+    def __init__(
+        self,
+        radius_m: float | None = None,
+        *,
+        size_m: tuple[float, float] | None = None,
+        capacitors: int = 4,
+        capacitance_F: float = 10e-12,
+        resistance_ohm: float | None = None,
+        wire_radius_m: float | None = None,
+        strip_width_m: float | None = None,
+        gap_m: float = 5e-3,
+        feed_impedance_ohm: float = 50.0,
+        centre_m: Vector = (0.0, 0.0, 0.0),
+        normal: Vector = (0.0, 0.0, 1.0),
+        name: str = "loop",
+    ) -> None:
+        whole("capacitors", capacitors, 1)
+        positive("gap_m", gap_m)
+        if (radius_m is None) == (size_m is None):
+            raise InputError("loop without a size", field="radius_m, size_m", expected="one of them")
+        n = np.asarray(normal, float)
+        if n.shape != (3,) or not np.all(np.isfinite(n)) or not n.any():
+            raise InputError("bad normal", field="normal", found=normal, expected="a direction")
+        n = n / np.linalg.norm(n)
+        u = np.cross(np.eye(3)[(int(np.argmax(np.abs(n))) + 2) % 3], n)
+        u /= np.linalg.norm(u)
+        v = np.cross(n, u)
+        if radius_m is not None:
+            positive("radius_m", radius_m)
+            if strip_width_m is not None:
+                raise InputError(
+                    "strips are for rectangular loops",
+                    field="strip_width_m",
+                    found=strip_width_m,
+                    expected="size_m instead of radius_m, or wire_radius_m",
+                )
+            a = arc_angles(0.0, 2 * math.pi)
+            flat = radius_m * np.stack([np.cos(a), np.sin(a)], axis=1)
+            flat[-1] = flat[0]
+        else:
+            assert size_m is not None
+            if len(size_m) != 2:
+                raise InputError("bad size of a loop", field="size_m", found=size_m, expected="two lengths")
+            c, d = (0.5 * s for s in size_m)
+            positive("size_m", c)
+            positive("size_m", d)
+            flat = np.array([[0, -d], [c, -d], [c, d], [-c, d], [-c, -d], [0, -d]])
+        points = np.asarray(centre_m, float) + flat[:, :1] * u + flat[:, 1:] * v
+        points, sites = _with_gaps(points, capacitors, gap_m)
+        elements = _capacitors("", sites, capacitance_F, resistance_ohm)
+        feed = feed_across(elements[0], "feed", feed_impedance_ohm)
+        parameters: dict[str, Any] = {
+            "kind": "loop with capacitors",
+            "radius_m": radius_m,
+            "size_m": size_m,
+            "capacitors": capacitors,
+            "capacitance_F": capacitance_F,
+            "resistance_ohm": resistance_ohm,
+            "wire_radius_m": wire_radius_m,
+            "strip_width_m": strip_width_m,
+            "gap_m": gap_m,
+            "feed_impedance_ohm": feed_impedance_ohm,
+            "centre_m": list(centre_m),
+            "normal": list(normal),
+        }
+        conductor = _conductor(points, wire_radius_m, strip_width_m, n)
+        super().__init__(name, [conductor], elements, [feed], {"unit": [1]}, None, parameters)
+        vars(self).update(radius_m=radius_m, size_m=size_m)
+
+
+class CapacitorLoopArray(CircuitCoil):
+    """Rectangular loops with capacitors on a cylinder about z, each fed in the middle of its lower arc.
+
+    Loop n sits at the angle 2 pi n / elements with its normal pointing outward. Drive "circular" gives loop n the phase
+    exp(-j phi_n), which turns in the sense of B1+; "anti-circular" the opposite; "uniform" none.
+
+    Parameters
+    ----------
+    elements : int
+        Number of loops, at least 1.
+    radius_m, length_m : float
+        Radius of the cylinder and length of the loops along z [m].
+    coverage : float
+        Angle of one loop over the pitch, below 1: neighbours do not touch.
+    capacitors : int
+        Capacitors of each loop, at equal distances.
+    capacitance_F, resistance_ohm : float
+        Value of each [F] and, if given, its series resistance [ohm].
+    wire_radius_m : float, optional
+        Radius of the wire [m]; without it a line of grid edges.
+    gap_m : float
+        Gap of each capacitor [m].
+    feed_impedance_ohm : float
+        Impedance of the sources [ohm].
+    shield_radius_m, shield_length_m : float, optional
+        Cylindrical RF shield; its length is 1.5 times the loops' unless given [m].
+    name : str
+        Name shown in reports.
+
+    Raises
+    ------
+    InputError
+        For values that cannot be used or loops that touch.
+    """
+
+    radius_m: float
+    length_m: float
+    coverage: float
+
+    def __init__(
+        self,
+        elements: int = 8,
+        *,
+        radius_m: float = 0.14,
+        length_m: float = 0.16,
+        coverage: float = 0.8,
+        capacitors: int = 4,
+        capacitance_F: float = 10e-12,
+        resistance_ohm: float | None = None,
+        wire_radius_m: float | None = None,
+        gap_m: float = 5e-3,
+        feed_impedance_ohm: float = 50.0,
+        shield_radius_m: float | None = None,
+        shield_length_m: float | None = None,
+        name: str = "loop array",
+    ) -> None:
+        whole("elements", elements, 1)
+        whole("capacitors", capacitors, 1)
+        all_positive(radius_m=radius_m, length_m=length_m, gap_m=gap_m, coverage=coverage)
+        width = 2 * math.pi / elements * coverage if elements > 1 else min(coverage, 1.0) * math.pi / 2
+        if (elements > 1 and coverage >= 1) or width > math.pi:
+            raise InputError(
+                "loops touch or are wider than half a turn",
+                field="coverage",
+                found=coverage,
+                expected=f"< {min(1.0, elements / 2):g}",
+            )
+        half = 0.5 * length_m
+        centres = 2 * math.pi * np.arange(elements) / elements
+        conductors, parts, feeds = [], [], []
+        for i, phi in enumerate(centres):
+            # Seen from outside: along +phi at the bottom, up, back along -phi at the top, down: normal outward.
+            chain = [
+                on_cylinder(radius_m, arc_angles(phi, phi + 0.5 * width), -half),
+                on_cylinder(radius_m, arc_angles(phi + 0.5 * width, phi - 0.5 * width), half),
+                on_cylinder(radius_m, arc_angles(phi - 0.5 * width, phi), -half),
+            ]
+            points, sites = _with_gaps(np.concatenate(chain), capacitors, gap_m)
+            conductors.append(Wire(points, wire_radius_m))
+            own = _capacitors(f"loop {i + 1} ", sites, capacitance_F, resistance_ohm)
+            parts += own
+            feeds.append(feed_across(own[0], f"loop {i + 1}", feed_impedance_ohm))
+        parameters: dict[str, Any] = {
+            "kind": "loop array with capacitors",
+            "elements": elements,
+            "radius_m": radius_m,
+            "length_m": length_m,
+            "coverage": coverage,
+            "capacitors": capacitors,
+            "capacitance_F": capacitance_F,
+            "resistance_ohm": resistance_ohm,
+            "wire_radius_m": wire_radius_m,
+            "gap_m": gap_m,
+            "feed_impedance_ohm": feed_impedance_ohm,
+        }
+        shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters)
+        drives = {
+            "circular": np.exp(-1j * centres),
+            "anti-circular": np.exp(1j * centres),
+            "uniform": np.ones(elements, complex),
+        }
+        super().__init__(name, conductors, parts, feeds, drives, shield, parameters)
+        vars(self).update(radius_m=radius_m, length_m=length_m, coverage=coverage)
+
+
+def _with_gaps(points: np.ndarray, count: int, gap_m: float) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
+    """A closed chain that starts clear of gaps, and the ends of its gaps: at equal distances, the first where it began.
+
+    The gaps lie on the chain, corners included.
+    """
+    keep = np.concatenate([[True], np.linalg.norm(np.diff(points, axis=0), axis=1) > 1e-12 * np.ptp(points)])
+    points = points[keep]
+    s = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
+    total = float(s[-1])
+    if count * gap_m >= 0.9 * total:
+        raise InputError(
+            "gaps longer than the loop",
+            field="capacitors, gap_m",
+            found=f"{count} of {gap_m} m",
+            expected=f"less than {total:.4g} m together",
+        )
+
+    def at(where: np.ndarray) -> np.ndarray:
+        w = np.mod(where, total)
+        return np.stack([np.interp(w, s, points[:, c]) for c in range(3)], axis=1)
+
+    start = 0.5 * total / count
+    inner = np.sort(np.mod(s[:-1] - start, total))
+    inner = inner[(inner > 1e-9 * total) & (inner < total * (1 - 1e-9))]
+    chain = at(start + np.concatenate([[0.0], inner, [0.0]]))
+    middles = total * np.arange(count) / count
+    ends = [at(np.array([m - 0.5 * gap_m, m + 0.5 * gap_m])) for m in middles]
+    return chain, [(e[0], e[1]) for e in ends]
+
+
+def _conductor(points: np.ndarray, radius: float | None, width: float | None, normal: np.ndarray) -> Conductor:
+    if radius is not None and width is not None:
+        raise InputError("strip and wire at once", field="strip_width_m, wire_radius_m", expected="one of them")
+    return Wire(points, radius) if width is None else Strip(points, width, normal)
+
+
+def _capacitors(
+    prefix: str, sites: list[tuple[np.ndarray, np.ndarray]], value: float, resistance: float | None
+) -> list[LumpedElement]:
+    return [capacitor(f"{prefix}C{i + 1}", a, b, value, resistance) for i, (a, b) in enumerate(sites)]
