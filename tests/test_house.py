@@ -129,9 +129,10 @@ OPEN_DOORS = (
 FULL_FOLDERS = {"scenarios/kinds/implant_gradient", "scenarios/kinds/rf"}
 TWICE_DEFINED = {
     *("AutomaticHelmholtz", "ConvectionReaction", "Csi", "Cylinder", "ExposureTable", "Filter", "Gradient"),
-    *("Helmholtz", "Job", "Outcome", "Output", "Part", "PlaneWave", "Scenario", "Sphere", "ThermalTable", "Tuning"),
+    *("Helmholtz", "Job", "Outcome", "Output", "Part", "PlaneWave", "Scenario", "Sphere", "ThermalTable"),
+    *("Birdcage", "CapacitorLoop", "CapacitorLoopArray", "CircuitBirdcage", "Dipole", "Loop", "LoopArray"),
 }
-LONG_MODULES = {"circuits/circuit.py", "models/coils/builders.py", "models/coils/ideal.py"}
+LONG_MODULES: set[str] = set()
 
 
 @functools.cache

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emdose as em
-from emdose.circuits.circuit import RLC, Circuit, Coupling, Feed, TwoPort
+from emdose.circuits.circuit import Circuit
+from emdose.circuits.elements import RLC, Coupling, Feed, TwoPort
 from emdose.circuits.network import Network
 
 F = np.linspace(50e6, 200e6, 5)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emdose as em
-from emdose.circuits.circuit import RLC, Circuit, Feed, TwoPort
+from emdose.circuits.circuit import Circuit
+from emdose.circuits.elements import RLC, Feed, TwoPort
 from emdose.circuits.matching import decoupling, l_sections, match, two_capacitors
 from emdose.circuits.network import Network
 from emdose.validation.closed_forms.coils import networks

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose.circuits.circuit import RLC, Circuit, Feed, TwoPort
+from emdose.circuits.circuit import Circuit
+from emdose.circuits.elements import RLC, Feed, TwoPort
 from emdose.circuits.modes import Fit, immittance, natural_modes, tuning_factor
 from emdose.circuits.network import Network
 from emdose.validation.closed_forms.coils import ladder, networks
@@ -196,7 +197,7 @@ def test_tuning_a_stray_cage_by_the_pattern_of_the_coil():
 
 def test_bad_requests_are_one_clear_line():
     # Oracle: what the algebra cannot do.
-    from emdose.circuits.circuit import Coupling
+    from emdose.circuits.elements import Coupling
 
     net = cage(6, ["ring"])
     circuit = Circuit({n: RLC(capacitance_F=C) for n in net.names}, [])

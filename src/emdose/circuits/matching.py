@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from emdose.circuits.circuit import RLC, Circuit, Coupling, Feed, OnePort, TwoPort
+from emdose.circuits.circuit import Circuit
+from emdose.circuits.elements import RLC, Coupling, Feed, OnePort, TwoPort
 from emdose.circuits.network import Network
 from emdose.errors import ConvergenceError, InputError
 

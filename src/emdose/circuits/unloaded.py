@@ -61,7 +61,7 @@ class CoilMode:
 
 
 @dataclass(frozen=True, eq=False)
-class Tuning:
+class CoilTuning:
     """A tuned coil.
 
     Parameters
@@ -106,7 +106,7 @@ def coil_modes(coil: CircuitCoil) -> tuple[CoilMode, ...]:
 
 def tune(
     coil: CircuitCoil, frequency_Hz: float, *, elements: Sequence[str] | None = None, mode: int | None = None
-) -> Tuning:
+) -> CoilTuning:
     """Capacitances that put a mode of the unloaded coil at a frequency.
 
     Parameters
@@ -123,7 +123,7 @@ def tune(
 
     Returns
     -------
-    Tuning
+    CoilTuning
         The tuned coil, its capacitances and modes.
 
     Raises
@@ -153,7 +153,7 @@ def tune(
     modes = loops.modes(tuned)
     near = int(np.argmin([abs(m.frequency_Hz - frequency_Hz) for m in modes]))
     partners = tuple(i for i, m in enumerate(modes) if abs(m.frequency_Hz / modes[near].frequency_Hz - 1) < PARTNER)
-    return Tuning(tuned, float(modes[near].frequency_Hz), values, modes, partners)
+    return CoilTuning(tuned, float(modes[near].frequency_Hz), values, modes, partners)
 
 
 def birdcage_order(coil: CircuitCoil, currents_A: Mapping[str, complex]) -> int | None:

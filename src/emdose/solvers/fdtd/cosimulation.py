@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.circuits.circuit import Circuit, Connected, TwoPort
+from emdose.circuits.circuit import Circuit, Connected
+from emdose.circuits.elements import TwoPort
 from emdose.circuits.modes import Mode, natural_modes, tuning_factor
 from emdose.circuits.network import Network
 from emdose.errors import InputError
