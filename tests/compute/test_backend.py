@@ -87,7 +87,7 @@ def test_threads_follow_the_environment(monkeypatch) -> None:
     assert machine.thread_count() == 3
     monkeypatch.setenv("EMDOSE_THREADS", "5")
     assert machine.thread_count() == 5
-    for bad in ("0", "many", "-1"):
+    for bad in ("0", "many", "-1", "1000000", "²", "9" * 5000):
         monkeypatch.setenv("EMDOSE_THREADS", bad)
         with pytest.raises(InputError, match="EMDOSE_THREADS"):
             machine.thread_count()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -9,10 +10,11 @@ import weakref
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from strict_device import strict_backend
 
-from emdose.compute import backend, kernel_compiler, kernel_text
+from emdose.compute import backend, kernel_compiler, kernel_text, private_files
 
 pytestmark = pytest.mark.skipif(kernel_compiler.compiler() is None, reason="needs a C compiler")
 
@@ -250,6 +252,66 @@ def test_cache_is_used_and_repaired(tmp_path: Path) -> None:
     assert library.stat().st_size > 1000
     python(TRIAD, EMDOSE_CACHE_DIR=str(tmp_path), EMDOSE_CFLAGS="-O1")
     assert len(list(tmp_path.rglob("*.so"))) == 2
+
+
+@pytest.mark.parametrize("damage", ["cut short", "one bit"])
+def test_a_damaged_library_is_made_again(tmp_path: Path, damage: str) -> None:
+    """Loading the half of a library kills the process; one bit is enough for another instruction."""
+    python(TRIAD, EMDOSE_CACHE_DIR=str(tmp_path))
+    (library,) = tmp_path.rglob("*.so")
+    good = library.read_bytes()
+    middle = len(good) // 2
+    bad = {"cut short": good[:middle], "one bit": good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :]}
+    library.write_bytes(bad[damage])
+    assert python(TRIAD, EMDOSE_CACHE_DIR=str(tmp_path)).stdout.strip() == "c"
+    (library,) = tmp_path.rglob("*.so")
+    assert library.read_bytes() != bad[damage]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="owners and modes of POSIX")
+@pytest.mark.parametrize("door", ["folder", "above", "library"])
+def test_what_others_can_write_is_not_executed(tmp_path: Path, door: str) -> None:
+    """Oracle: a library of a stranger that says so when it is loaded."""
+    cache = tmp_path / "cache"
+    python(TRIAD, EMDOSE_CACHE_DIR=str(cache))
+    (library,) = cache.rglob("*.so")
+    evil = 'void __attribute__((constructor)) hello(void) { extern int puts(const char *); puts("executed"); }'
+    compiler = kernel_compiler.compiler()
+    assert compiler is not None
+    planted = tmp_path / "planted.so"
+    subprocess.run(
+        [compiler.path, "-shared", "-fPIC", "-x", "c", "-o", planted, "-"], input=evil, text=True, check=True
+    )
+    data = planted.read_bytes()
+    library.unlink()
+    name = library.stem.partition("-")[0] + f"-{private_files.digest(data)}.so"
+    for path in {library, library.with_name(name), library.with_name(library.stem.partition("-")[0] + ".so")}:
+        path.write_bytes(data)
+        path.chmod(0o666 if door == "library" else 0o600)
+    if door != "library":
+        {"folder": library.parent, "above": cache}[door].chmod(0o777)
+    run = python(TRIAD, EMDOSE_CACHE_DIR=str(cache))
+    assert run.stdout.strip() == "c"
+    assert run.stderr.count("EmdoseWarning") == 1
+    assert "everybody can write to" in run.stderr
+    assert "EMDOSE_CACHE_DIR" in run.stderr
+
+
+def test_a_compiler_that_hangs_is_ended(tmp_path: Path) -> None:
+    """With it end the programs that it has started."""
+    slow = tmp_path / "slow-cc"
+    slow.write_text(
+        f'#!/bin/sh\n[ "$1" = --version ] && echo slow 1.0 && exit 0\nsleep 600 & echo $! > {tmp_path}/pid\nwait\n'
+    )
+    slow.chmod(0o755)
+    code = "from emdose.compute import kernel_compiler\nkernel_compiler.COMPILE_TIMEOUT_S = 1.0\n" + TRIAD
+    run = python(code, EMDOSE_COMPILER=str(slow), EMDOSE_CACHE_DIR=str(tmp_path))
+    assert run.stdout.strip() == "numpy"
+    assert "slow-cc cannot compile bandwidth.cuh (not done after 1 s)" in run.stderr
+    with contextlib.suppress(ProcessLookupError, psutil.NoSuchProcess):
+        left = psutil.Process(int((tmp_path / "pid").read_text()))
+        psutil.wait_procs([left], timeout=20)
+        assert not left.is_running() or left.status() == psutil.STATUS_ZOMBIE
 
 
 def test_unusable_cache_folder_is_replaced_by_a_temporary_one(tmp_path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
-import hashlib
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,12 @@ from functools import cache
 from pathlib import Path
 
 from emdose.compute.machine import system_text
+from emdose.compute.private_files import digest, keep, private_file, private_folder
+from emdose.errors import InputError
+
+COMPILE_TIMEOUT_S = 600.0
+"""After this long a compiler hangs: the largest text takes it 5 to 10 s on an idle core."""
+VERSION_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -37,18 +44,21 @@ def compiler() -> Compiler | None:
         if path is None:
             continue
         try:
-            run = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=60, check=True)
+            told = _answer([path, "--version"], "", VERSION_TIMEOUT_S)
         except (OSError, subprocess.SubprocessError):
             continue
-        return Compiler(path, (run.stdout.splitlines() or ["unknown version"])[0])
+        return Compiler(path, (told.splitlines() or ["unknown version"])[0])
     return None
 
 
 def cache_folder() -> Path:
-    """Folder of compiled libraries; not created here."""
+    """Folder of compiled libraries; not created here. Raises InputError for a home folder that does not exist."""
     wanted = os.environ.get("EMDOSE_CACHE_DIR", "").strip()
     if wanted:
-        return Path(wanted).expanduser() / "kernels"
+        try:
+            return Path(wanted).expanduser() / "kernels"
+        except RuntimeError:
+            raise InputError("no such user", field="EMDOSE_CACHE_DIR", found=wanted, expected="a folder") from None
     from platformdirs import user_cache_path
 
     return user_cache_path("emdose") / "kernels"
@@ -62,22 +72,56 @@ def _processor_key() -> str:
 
 
 def library(text: str, flags: tuple[str, ...], found: Compiler, folder: Path) -> ctypes.CDLL:
-    """Load the library of a text from a folder, compiling it if it is not there."""
-    key = "\0".join((text, *flags, found.path, found.version, _processor_key()))
-    path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.so"
-    if path.exists():
-        try:
-            return _opened(path)
-        except OSError:
-            pass  # damaged: make it again
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Load the library of a text from a folder, compiling it if it is not there.
+
+    The name of a library says what it was made from and what is in it, so that one that was cut short, damaged or
+    exchanged is not loaded but made again.
+
+    Raises
+    ------
+    UntrustedError
+        When the folder, or the library in it, can be written by other users.
+    OSError
+        When the folder cannot be made or written, or libraries in it may not be loaded.
+    subprocess.SubprocessError
+        When the compiler refuses the text or the flags, or does not end.
+    """
+    folder = private_folder(folder)
+    key = digest("\0".join((text, *flags, found.path, found.version, _processor_key())).encode())[:32]
+    kept = sorted(folder.glob(f"{key}-*.so"))
+    for path in kept:
+        if path.stem == f"{key}-{digest(private_file(path).read_bytes())}":
+            # May be made for another system that shares the folder.
+            with contextlib.suppress(OSError):
+                return _opened(path)
     # Compiled beside its final place and moved there in one step: two processes may do so at once, the last one wins.
     with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as build:
         made = Path(build) / "kernel.so"
-        command = [found.path, *flags, "-o", str(made), "-", "-lm"]
-        subprocess.run(command, input=text, capture_output=True, text=True, check=True)
-        os.replace(made, path)
+        _answer([found.path, *flags, "-o", str(made), "-", "-lm"], text, COMPILE_TIMEOUT_S)
+        path = folder / f"{key}-{digest(made.read_bytes())}.so"
+        keep(made, path)
+    for damaged in kept:
+        if damaged != path:
+            damaged.unlink(missing_ok=True)
     return _opened(path)
+
+
+def _answer(command: list[str], text: str, timeout_s: float) -> str:
+    """What a program says to a text; with it end the programs that it starts."""
+    pipe = subprocess.PIPE
+    own_group = os.name == "posix"
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace", start_new_session=own_group
+    ) as process:
+        try:
+            out, err = process.communicate(text, timeout=timeout_s)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL) if own_group else process.kill()
+            raise
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command, out, err)
+    return out
 
 
 def _opened(path: Path) -> ctypes.CDLL:

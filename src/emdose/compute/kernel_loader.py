@@ -41,8 +41,8 @@ The call
 
 The compiler is EMDOSE_COMPILER (a path, or "none" for NumPy), else gcc, clang or cc. Libraries are kept in
 EMDOSE_CACHE_DIR or the user's cache folder under a hash of text, flags, processor and compiler; where that cannot be
-written, in a temporary folder. EMDOSE_CFLAGS adds flags. Threads: EMDOSE_THREADS, else OMP_NUM_THREADS, else the cores
-that the process may use; one in a child made by fork().
+written, or others can write to it, in a temporary folder. EMDOSE_CFLAGS adds flags. Threads: EMDOSE_THREADS, else
+OMP_NUM_THREADS, else the cores that the process may use; one in a child made by fork().
 """
 
 from __future__ import annotations
@@ -57,16 +57,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from emdose.compute.kernel_arguments import c_type, checked, numpy_type, scalar
-from emdose.compute.kernel_compiler import cache_folder, compiler, library, temporary_folder
+from emdose.compute.kernel_compiler import Compiler, cache_folder, compiler, library, temporary_folder
 from emdose.compute.kernel_text import Parameter, Signature, signatures, source
 from emdose.compute.machine import thread_count
-from emdose.errors import DeviceError, EmdoseWarning
+from emdose.compute.private_files import UntrustedError
+from emdose.errors import DeviceError, EmdoseWarning, InputError
 
 # Contraction to fused multiply-add would round differently from NumPy; neither flag below changes a value.
 _LANGUAGE = ("-x", "c", "-std=c11", "-O3", "-fPIC", "-shared")
@@ -265,25 +267,57 @@ def load_c(package: str, name: str, real: str) -> Module:
     """Compiled kernels of a file, or their NumPy references (with one warning per process) where nothing compiles."""
     found, text = compiler(), source(package, name)
     if found is None:
+        named = os.environ.get("EMDOSE_COMPILER", "").strip()
+        missing = f"EMDOSE_COMPILER = '{named}' is no compiler" if named else "no C compiler found"
         _warn_once(
-            "no C compiler found: NumPy runs instead of compiled kernels, several times slower; install gcc or "
+            f"{missing}: NumPy runs instead of compiled kernels, several times slower; install gcc or "
             "clang (Debian: apt install gcc; conda: c-compiler)"
         )
         return load_reference(package, name, real)
-    flags = (f"-Dreal={real}", *shlex.split(os.environ.get("EMDOSE_CFLAGS", "")))
-    problem = ""
+    flags, problem = (f"-Dreal={real}", *_own_flags()), ""
     for folder in (cache_folder, temporary_folder):
-        for optional in _OPTIONAL:
-            try:
-                return CModule(package, name, real, library(text, (*_FLAGS, *optional, *flags), found, folder()))
-            except subprocess.CalledProcessError as error:  # flag or text refused: try plainer flags
-                lines = (error.stderr or "").strip().splitlines()
-                problem = problem or next((line for line in lines if "error" in line), f"exit code {error.returncode}")
-            except OSError as error:  # folder not writable, or libraries there may not be loaded: try the next folder
-                problem = problem or str(error)
-                break
+        try:
+            return CModule(package, name, real, _compiled(text, flags, found, folder()))
+        except subprocess.CalledProcessError as error:
+            lines = (error.stderr or "").strip().splitlines()
+            problem = next((line for line in lines if "error" in line), f"exit code {error.returncode}")
+            break
+        except subprocess.TimeoutExpired as error:
+            problem = f"not done after {error.timeout:g} s"
+            break
+        except UntrustedError as error:
+            _warn_once(
+                f"{error}: compiled kernels there are not used and are made anew for this process; choose a folder of "
+                "your own with EMDOSE_CACHE_DIR"
+            )
+        except OSError as error:  # folder not writable, or libraries there may not be loaded: try the next folder
+            problem = problem or str(error)
     _warn_once(f"{found.path} cannot compile {name}.cuh ({problem}): NumPy runs instead, several times slower")
     return load_reference(package, name, real)
+
+
+def _compiled(text: str, flags: tuple[str, ...], found: Compiler, folder: Path) -> ctypes.CDLL:
+    """The library of a text with the best flags that the compiler takes; raises what it says to the best of all."""
+    refused: list[subprocess.CalledProcessError] = []
+    for optional in _OPTIONAL:
+        try:
+            return library(text, (*_FLAGS, *optional, *flags), found, folder)
+        except subprocess.CalledProcessError as error:  # flag or text refused: try plainer flags
+            refused.append(error)
+    raise refused[0]
+
+
+def _own_flags() -> list[str]:
+    wanted = os.environ.get("EMDOSE_CFLAGS", "")
+    try:
+        return shlex.split(wanted)
+    except ValueError as error:
+        raise InputError(
+            f"cannot be split into flags: {str(error).lower()}",
+            field="EMDOSE_CFLAGS",
+            found=wanted,
+            expected="flags of the compiler, with quotes in pairs",
+        ) from None
 
 
 @cache

@@ -3,22 +3,38 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 
 from emdose.errors import InputError
 
+MOST_THREADS = 1024
+"""Beyond this a number of threads is a slip: OpenMP would die while it starts them."""
+
 
 def thread_count() -> int:
-    """Threads to use: EMDOSE_THREADS, else OMP_NUM_THREADS, else the cores that this process may use."""
+    """Threads to use: EMDOSE_THREADS, else OMP_NUM_THREADS, else the cores that this process may use.
+
+    Raises
+    ------
+    InputError
+        When one of these variables is not a number from 1 to 1024.
+    """
     if _forked:
         return 1
     for variable in ("EMDOSE_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(variable, "").partition(",")[0].strip()
         if value:
-            if not value.isdigit() or int(value) < 1:
-                raise InputError("bad number of threads", field=variable, found=value, expected="an integer >= 1")
-            return int(value)
+            count = int(value) if re.fullmatch("[0-9]{1,9}", value) else 0
+            if not 1 <= count <= MOST_THREADS:
+                raise InputError(
+                    "bad number of threads",
+                    field=variable,
+                    found=value,
+                    expected=f"an integer from 1 to {MOST_THREADS}",
+                )
+            return count
     return _cores()
 
 

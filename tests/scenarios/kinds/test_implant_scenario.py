@@ -7,9 +7,11 @@ import json
 
 import numpy as np
 import pytest
+from made_up_implant import tensor_of
 
 from emdose import scenarios
-from emdose.models.implants import metals
+from emdose.errors import EmdoseWarning
+from emdose.models.implants import metals, shapes
 from emdose.scenarios.kinds.implant_gradient import tensor_files
 from emdose.scenarios.kinds.implant_gradient.heating import directions, orientations
 from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
@@ -178,6 +180,36 @@ def test_cache_serves_other_waveforms(ball, tmp_path, monkeypatch):
     ball["implant"]["metal"] = "CoCrMo"
     run("third")
     assert len(calls) == 2
+
+
+@pytest.mark.parametrize("door", ["scaled", "one bit", "cut short", "of another key", "open to all"])
+def test_a_cached_tensor_that_is_not_what_was_kept_is_not_served(tmp_path, door):
+    """Oracle: the tensor that was kept; nothing is served in its place."""
+    ball = shapes.sphere(radius_m=5e-3)
+    tensor, _ = tensor_of(ball, 2e-3)
+    cache = tensor_files.TensorCache(tmp_path / "cache")
+    cache.save("key", tensor)
+    kept = cache.load("key")
+    np.testing.assert_array_equal(kept.matrix, tensor.matrix)
+    np.testing.assert_array_equal(kept.loss, tensor.loss)
+    (file,) = (tmp_path / "cache").iterdir()
+    data, wanted = file.read_bytes(), "key"
+    if door == "scaled":
+        with np.load(file) as arrays:
+            np.savez(file, **{k: 0.01 * arrays[k] if k in ("matrix", "loss") else arrays[k] for k in arrays.files})
+    elif door == "one bit":
+        file.write_bytes(data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 1]) + data[len(data) // 2 + 1 :])
+    elif door == "cut short":
+        file.write_bytes(data[: len(data) // 2])
+    elif door == "of another key":
+        wanted = "other"
+        file.rename(file.with_name(file.name.replace("key", "other")))
+    else:
+        file.chmod(0o666)
+    with pytest.warns(EmdoseWarning, match="solved anew"):
+        assert cache.load(wanted) is None
+    cache.save(wanted, tensor)
+    np.testing.assert_array_equal(cache.load(wanted).matrix, tensor.matrix)
 
 
 def test_stopped_run_resumes(ball, tmp_path, monkeypatch):

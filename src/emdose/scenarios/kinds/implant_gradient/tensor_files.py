@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
+import tempfile
 import time
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from emdose.compute.kernel_compiler import cache_folder
-from emdose.errors import InputError, OutputError
-from emdose.io.disk import atomic
+from emdose.compute.private_files import UntrustedError, keep, private_file, private_folder
+from emdose.errors import EmdoseWarning, InputError, OutputError
 from emdose.io.disk.run_files import to_json
 from emdose.models.grids.grid import Grid
 from emdose.models.implants.metals import PROPERTIES, Metal
@@ -23,7 +26,8 @@ from emdose.solvers.results.power_tensor import PowerTensor
 
 NUMBERS = ("frequencies_Hz", "matrix", "cells", "loss", "residual", "identity", "skin_depth_over_step")
 TEXTS = ("sources", "engine", "source_units", "warnings", "provenance")
-CACHE_VERSION = 1
+CACHE_VERSION = 2
+_SUM = "checksum"
 MOST_FILES = 12
 """Power tensors that the cache keeps; the ones not used for longest go."""
 
@@ -80,24 +84,36 @@ class TensorCache:
         self.folder = folder or cache_folder().parent / "power-tensors"
 
     def load(self, key: str) -> PowerTensor | None:
-        """The power tensor of a key, or None; damaged files count as none."""
+        """The power tensor of a key, or None; what is damaged, changed or another user's counts as none."""
         path = self._path(key)
         try:
-            with np.load(path, allow_pickle=False) as data:
-                tensor = tensor_of_arrays({k: data[k] for k in data.files}, path)
+            folder = private_folder(self.folder)
+            with np.load(private_file(folder / path.name), allow_pickle=False) as data:
+                arrays = {k: data[k] for k in data.files}
+            if str(arrays.pop(_SUM)) != _sum(key, arrays):
+                raise InputError("does not match its checksum", file=path)
+            tensor = tensor_of_arrays(arrays, path)
             os.utime(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError, NotImplementedError):
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, MemoryError, NotImplementedError) as error:
+            reason = str(error) if isinstance(error, UntrustedError | InputError) else f"{path}: damaged"
+            text = f"{reason}: this power tensor is not used and is solved anew"
+            warnings.warn(text, EmdoseWarning, stacklevel=2)
             return None
         return tensor
 
     def save(self, key: str, tensor: PowerTensor) -> None:
         """Keep a power tensor; older ones beyond a dozen are removed. Nothing happens where nothing can be written."""
         with contextlib.suppress(OSError, OutputError):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with atomic.replacing(self._path(key)) as part, part.open("wb") as stream:
-                arrays: dict[str, Any] = tensor_arrays(tensor)
-                np.savez(stream, **arrays)
-            files = sorted(self.folder.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
+            folder = private_folder(self.folder)
+            arrays: dict[str, Any] = tensor_arrays(tensor)
+            arrays[_SUM] = np.array(_sum(key, arrays))
+            with tempfile.TemporaryDirectory(dir=folder, prefix="write-") as made:
+                part = Path(made) / "tensor.npz"
+                np.savez(part, **arrays)
+                keep(part, folder / self._path(key).name)
+            files = sorted(folder.glob("*.npz"), key=lambda p: p.stat().st_mtime, reverse=True)
             for old in files[MOST_FILES:]:
                 # Another process may have written it a moment ago.
                 if time.time() - old.stat().st_mtime > 60:
@@ -105,6 +121,16 @@ class TensorCache:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"v{CACHE_VERSION}-{key}.npz"
+
+
+def _sum(key: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 (hex) of what the tensor depends on and of every array: its name, type, shape and values."""
+    total = hashlib.sha256(key.encode())
+    for name, array in sorted(arrays.items()):
+        array = np.ascontiguousarray(array)
+        total.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
+        total.update(array.reshape(-1).view(np.uint8).data)
+    return total.hexdigest()
 
 
 def _text(value: Any) -> str:
