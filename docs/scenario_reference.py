@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 import typing
 from pathlib import Path
 from typing import Any
 
-from emdose.scenarios.loading import KINDS
+from emdose.scenarios import kinds
 from emdose.scenarios.shared.tables import Table
 
 
 def write(path: Path) -> None:
     """Write one table of keys per table of every kind of scenario."""
     lines: list[str] = []
-    for kind, module in KINDS.items():
-        lines += [f'## Keys of `kind = "{kind}"`', "", *_kind(importlib.import_module(f"{module}.schema").Scenario)]
+    for row in kinds.OWN:
+        lines += [f'## Keys of `kind = "{row.name}"`', "", *_kind(kinds.get(row.name).schema())]
     path.parent.mkdir(exist_ok=True)
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

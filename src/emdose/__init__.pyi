@@ -65,9 +65,9 @@ from .models.grids.rectilinear import RectilinearGrid as RectilinearGrid
 from .models.implants import metals as metals
 from .models.implants.implant import Implant as Implant
 from .models.implants.metals import Metal as Metal
-from .report import write_report as write_report
 from .scenarios import run_scenario as run_scenario
 from .scenarios.results import read_result as read_result
+from .scenarios.results import write_report as write_report
 from .solvers.eddy.solver import EddyCurrent as EddyCurrent
 from .solvers.fdtd.cosimulation import CoSimulation as CoSimulation
 from .solvers.fdtd.solver import Fdtd as Fdtd

@@ -21,7 +21,7 @@ from emdose.compute.backend import Backend
 from emdose.errors import EmdoseWarning, OutputError
 from emdose.io.disk import run_files
 from emdose.scenarios import bundled_names
-from emdose.scenarios.job import Claimed, JobPlan, Planned
+from emdose.scenarios.shared.job import Claimed, JobPlan, Planned
 from emdose.solvers.running import Begin, Done, Iteration, March, Setup, TimeStep
 from emdose.solvers.vie.problem import ViePlan
 
@@ -483,7 +483,7 @@ def test_warnings_of_a_run_that_fails_are_told(small, capsys, monkeypatch):
         warnings.warn("no checkpoint from here on", EmdoseWarning, stacklevel=2)
         raise OutputError("disk full")
 
-    monkeypatch.setattr("emdose.scenarios.kinds.rf.job.Job.execute", full)
+    monkeypatch.setattr("emdose.scenarios.kinds.rf.job.Job.solve", full)
     code, _, err = call(capsys, "run", small, "--out", small.parent / "out", "--quiet")
     assert code == 2
     assert err.splitlines()[-2:] == ["emdose: warning: no checkpoint from here on", "emdose: error: disk full"]
@@ -551,7 +551,7 @@ def test_progress_in_a_terminal():
 
     console = Console(force_terminal=True, width=160, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
     with RunProgress(console) as progress:
-        progress(Claimed(name="x", folder=Path("out"), kept=(0, 1)))
+        progress(Claimed(name="x", folder=Path("out"), kept=(0, 1), noun="solved port"))
         progress(Begin(stage="phantom"))
         assert not progress._bar.tasks[0].fields["note"]
         progress(Planned(plan=JobPlan(device="cpu", solution=PLAN)))

@@ -61,7 +61,7 @@ def test_check_of_a_scenario_and_of_a_result(folder, capsys):
     call(capsys, "run", scenario(folder), "--out", "result", "--quiet", "--no-report", "--device", "cpu")
     code, _, err = call(capsys, "check", "result")
     assert code == 2
-    assert "EPT scenario" in one_line(err)
+    assert "a result of kind 'ept' has no limits" in one_line(err)
 
 
 def test_what_is_wrong_is_one_line_and_exit_code_2(folder, capsys):

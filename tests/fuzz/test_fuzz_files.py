@@ -15,7 +15,7 @@ from emdose import scenarios
 from emdose.errors import EmdoseError, EmdoseWarning
 from emdose.io import read_labels, read_phantom, read_tissues
 from emdose.io.disk.checkpoint import FolderCheckpoint
-from emdose.scenarios.kinds.rf import result as rf_result
+from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
 
 SEED = 20261122
@@ -151,8 +151,8 @@ def reader(folder, name):
         "tissues.csv": lambda: read_tissues(folder / "tissues.csv"),
         "tissues.toml": lambda: read_tissues(folder / "tissues.toml"),
         "checkpoint": lambda: FolderCheckpoint(folder / "checkpoint", "key").load("port-0000"),
-        "summary.json": lambda: rf_result.read_result(folder / "result"),
-        "result.h5": lambda: rf_result.read_result(folder / "result"),
+        "summary.json": lambda: read_result(folder / "result"),
+        "result.h5": lambda: read_result(folder / "result"),
     }
     files = {
         "checkpoint": "checkpoint/port-0000.npz",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from made_up_result import made_up_result
 
-from emdose.report import write_report
+from emdose.scenarios.results import write_report
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = (

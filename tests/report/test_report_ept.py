@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 
 from emdose import scenarios
-from emdose.report import write_report
 from emdose.report.charts.charts import interval_chart
 from emdose.report.wording import number
 from emdose.scenarios.kinds.ept import page_content
 from emdose.scenarios.kinds.ept.page import render
 from emdose.scenarios.kinds.ept.page_maps import Range, pack, quantise
-from emdose.scenarios.kinds.ept.result import EptResult, read_ept_result
+from emdose.scenarios.kinds.ept.result import EptResult
+from emdose.scenarios.results import read_result, write_report
 from emdose.scenarios.shared import toml
 from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
@@ -57,7 +57,7 @@ def run(folder: Any, **data: Any) -> EptResult:
         "methods": METHODS,
     }
     (folder / "case.toml").write_text(toml.dump(content), encoding="utf-8")
-    return read_ept_result(scenarios.run(folder / "case.toml", folder / "result", device="cpu").folder)
+    return read_result(scenarios.run(folder / "case.toml", folder / "result", device="cpu").folder)
 
 
 @pytest.fixture(scope="module")

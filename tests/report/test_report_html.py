@@ -15,9 +15,9 @@ from made_up_result import check, made_up_result, made_up_summary
 
 from emdose.errors import InputError, OutputError
 from emdose.models.bodies import sphere
-from emdose.report import write_report
 from emdose.report.maps import scene
 from emdose.scenarios.kinds.rf.page import render
+from emdose.scenarios.results import write_report
 
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 

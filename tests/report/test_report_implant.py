@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from made_up_implant import made_up_implant
 
-from emdose.report import write_report
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.charts.orientation import Mark, disc
 from emdose.report.maps.scene import Renderer
@@ -16,6 +15,7 @@ from emdose.scenarios.kinds.implant_gradient import page as implant_html
 from emdose.scenarios.kinds.implant_gradient.page import surface_values
 from emdose.scenarios.kinds.implant_gradient.page_content import from_disc
 from emdose.scenarios.kinds.implant_gradient.page_scene import ImplantScene
+from emdose.scenarios.results import write_report
 
 
 @pytest.fixture(scope="module")

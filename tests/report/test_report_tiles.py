@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emdose.report.common_rows import tiles
+from emdose.scenarios.kinds.rf.page_content import tiles
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputErr
 from emdose.io.disk import atomic, run_files
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.scenarios.kinds.rf import job
-from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.kinds.rf.recheck import recheck
+from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
 from emdose.solvers.vie.solver import Vie
 
@@ -34,7 +34,7 @@ def names(folder):
 
 @pytest.fixture(scope="module")
 def result(finished):
-    return rf_result.read_result(finished)
+    return read_result(finished)
 
 
 def test_folder_is_complete(finished):
@@ -336,7 +336,7 @@ def test_without_fields_and_paraview(small, write, tmp_path):
     small["output"] = {"fields": False, "paraview": False}
     out = run(write(small), tmp_path / "out").folder
     assert names(out) == FILES - {"fields.vti"}
-    result = rf_result.read_result(out)
+    result = read_result(out)
     assert result.fields is None
     with pytest.raises(InputError, match="did not keep its fields"):
         recheck(result, {})
@@ -421,7 +421,7 @@ def test_head_region(write, tmp_path):
         "solver": {"tolerance": 1e-2},
     }
     outcome = run(write(tables), tmp_path / "a")
-    result = rf_result.read_result(outcome.folder)
+    result = read_result(outcome.folder)
     name = result.summary["provenance"]["scale"]["over"]
     assert name.startswith("head")
     mask = result.phantom.regions[name] & result.phantom.body
@@ -460,12 +460,12 @@ def test_extremities_of_the_phantom(write, checks, field, words):
     }
     scenario = scenarios.loading.load(write(tables))
     if field is None:
-        body = scenario.module.Job(scenario, "cpu").body
+        body = scenarios.kind(scenario.kind).job(scenario, "cpu").body
         mask = job.check_arguments(scenario.tables.checks, body)["extremities"]
         assert np.array_equal(mask, body.regions["legs"])
     else:
         with pytest.raises(InputError, match=words) as error:
-            scenario.module.Job(scenario, "cpu")
+            scenarios.kind(scenario.kind).job(scenario, "cpu")
         assert error.value.field == field
 
 
@@ -482,7 +482,7 @@ def test_phantom_from_file(small, write, tmp_path):
         "translate_m": [0.0, 0.0, 0.01],
     }
     outcome = run(write(small), tmp_path / "out")
-    result = rf_result.read_result(outcome.folder)
+    result = read_result(outcome.folder)
     assert result.phantom.tissue_volume()["muscle"] == pytest.approx(body.volume_m3)
     assert result.phantom.mass_kg == pytest.approx(1100.0 * body.volume_m3)
     assert result.phantom.grid.shape == (14, 14, 14)
@@ -517,7 +517,7 @@ def test_damaged_result(finished, tmp_path, damage):
             else:
                 file.attrs["format_version"] = 99
     with pytest.raises(InputError) as error:
-        rf_result.read_result(folder)
+        read_result(folder)
     assert "\n" not in str(error.value)
     assert str(folder) in str(error.value)
 

@@ -125,7 +125,7 @@ def made_up_implant(
             ],
         },
         "provenance": {"emdose": "0.1.0", "device": {"name": "cpu"}},
-        "scenario": {"implant": {"type": "hip"}},
+        "scenario": {"scenario": {"kind": "implant-gradient"}, "implant": {"type": "hip"}},
         "warnings": ["The phantom is smaller than a patient."],
         "implant": {
             "body": {

@@ -116,7 +116,7 @@ def made_up_summary(convergence: dict[str, Any] | None = None) -> dict[str, Any]
             "device": {"name": "cpu", "threads": 2},
             "scale": {"target": "b1plus_rms_T", "value": 2e-6, "over": "isocentre"},
         },
-        "scenario": {"phantom": {"type": "layered-head", "spacing_m": 0.005}},
+        "scenario": {"scenario": {"kind": "rf"}, "phantom": {"type": "layered-head", "spacing_m": 0.005}},
         "warnings": [],
     }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,7 @@ from emdose.errors import EmdoseWarning, InputError, OutputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from emdose.scenarios import LoadedScenario, RunOutcome
+    from emdose.scenarios import RunOutcome
 
 app = typer.Typer(
     name="emdose",
@@ -141,11 +141,10 @@ def check(
         return _check_scenario(target, device)
     from emdose.io.disk import atomic, run_files
     from emdose.report import terminal
-    from emdose.scenarios.kinds.rf import result
-    from emdose.scenarios.kinds.rf.recheck import recheck
+    from emdose.scenarios import results
 
     folder = target.parent if target.is_file() else target
-    table = recheck(result.read_result(folder), changes, device=device)
+    table = results.recheck(folder, changes, device)
     terminal.checks(_console(), table["checks"], table["check_inputs"])
     if json_file is not None:
         atomic.write_text(json_file, run_files.to_json(table, indent=1) + "\n")
@@ -158,7 +157,7 @@ def report(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of report.html in it.")] = None,
 ) -> int:
     """Write the report of a finished run again."""
-    from emdose.report import write_report
+    from emdose.scenarios.results import write_report
 
     typer.echo(write_report(folder, out))
     return 0
@@ -225,6 +224,7 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
     from emdose.cli.progress import RunProgress
 
     scenario = scenarios.load(file)
+    noun = scenarios.kind(scenario.kind).part
     errors = _console(stderr=True)
     heard: list[warnings.WarningMessage] = []
     try:
@@ -235,11 +235,11 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
         _say_again(heard)
-        raise Interrupted(f"interrupted; {_how_to_go_on(_kept_parts(out), _noun(scenario))}") from None
+        raise Interrupted(f"interrupted; {_how_to_go_on(_kept_parts(out), noun)}") from None
     except OutputError as error:
         _say_again(heard)
         kept = _kept_parts(out)
-        raise (OutputError(f"{error}; {_how_to_go_on(kept, _noun(scenario))}") if kept else error) from None
+        raise (OutputError(f"{error}; {_how_to_go_on(kept, noun)}") if kept else error) from None
     return _told(outcome, quiet, written)
 
 
@@ -251,7 +251,7 @@ def _say_again(heard: list[warnings.WarningMessage]) -> None:
 
 def _report(outcome: RunOutcome, force: bool) -> Path:
     from emdose.io.disk.run_files import REPORT_FILE
-    from emdose.report import write_report
+    from emdose.scenarios.results import write_report
 
     there = outcome.folder / REPORT_FILE
     return there if outcome.state == "finished" and there.exists() and not force else write_report(outcome.folder)
@@ -259,6 +259,7 @@ def _report(outcome: RunOutcome, force: bool) -> Path:
 
 def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     from emdose.report import terminal
+    from emdose.scenarios import results
 
     console, data = _console(), outcome.summary
     if outcome.state == "finished":
@@ -270,7 +271,7 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
             "(--force computes it again).",
         )
     if not quiet:
-        terminal.summary(console, data)
+        results.tell(console, data)
         console.print()
     else:
         for text in data["warnings"]:
@@ -283,7 +284,7 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
         terminal.say(console, f"  {outcome.folder / '*.nii.gz'} ({len(maps)} maps)")
     if written is not None:
         terminal.say(console, f"Open {written.resolve().as_uri()}")
-    if not data["convergence"].get("converged", True):
+    if not data.get("convergence", {}).get("converged", True):
         for text in data["warnings"][:1]:
             typer.echo(f"emdose: error: {text}", err=True)
         return 1
@@ -299,13 +300,9 @@ def _kept_parts(out: Path) -> int:
         return 0
 
 
-def _noun(scenario: LoadedScenario) -> str:
-    return str(getattr(scenario.module, "NOUN", "solved port"))
-
-
 def _how_to_go_on(kept: int, noun: str) -> str:
     if not kept:
-        return "no port was solved yet, nothing is kept" if noun == "solved port" else "nothing is kept"
+        return f"there is no {noun} yet, nothing is kept"
     return f"{kept} {noun}{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
 
 
@@ -313,7 +310,7 @@ def _check_scenario(file: Path, device: str) -> int:
     from emdose import scenarios
 
     scenario = scenarios.load(file)
-    job: Any = scenario.module.Job(scenario, device)
+    job = scenarios.kind(scenario.kind).job(scenario, device)
     typer.echo(f"{file}: a valid scenario of kind {scenario.kind}, '{scenario.name}'")
     for line in job.describe():
         typer.echo(line)

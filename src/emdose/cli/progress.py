@@ -6,7 +6,7 @@ import math
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from emdose.scenarios.job import Claimed, Planned
+from emdose.scenarios.shared.job import Claimed, Planned
 from emdose.solvers.running import Done, Event, Iteration, March, TimeStep, duration, plural
 
 if TYPE_CHECKING:
@@ -16,16 +16,10 @@ WORDS = {
     "setup": "setting up the equations",
     "port": "solving port",
     "fields": "computing the fields",
-    "averages": "averaging SAR",
-    "checks": "checking limits",
     "write": "writing the results",
-    "method": "reconstructing",
-    "judge": "comparing with the truth",
-    "modes": "eddy currents",
-    "frequency": "power",
-    "power": "power of the exposures",
 }
-"""What stages are called here; one that is not among them goes by its own name."""
+"""What the stages of every run and of solvers are called; a kind of scenario brings words for its own, and one that has
+none goes by its own name."""
 LINE_EVERY_S = 5.0
 
 
@@ -43,6 +37,7 @@ class RunProgress:
     def __init__(self, console: Console, quiet: bool = False) -> None:
         self.console, self.quiet = console, quiet
         self._where, self._planned = "", False
+        self._words = dict(WORDS)
         self._bar: Any = None
         self._task: Any = None
         self._last_line = -math.inf
@@ -74,6 +69,7 @@ class RunProgress:
         """Show an event; see :func:`emdose.scenarios.run`."""
         if isinstance(event, Claimed):
             self._where = where_line(event)
+            self._words |= event.words
         elif isinstance(event, Planned):
             # Not before: what is wrong with the input shall be the only line on the screen.
             self._planned = True
@@ -87,7 +83,7 @@ class RunProgress:
             self._march(event)
         else:
             note = f"{event.name}, {event.index + 1} of {event.count}" if event.name else ""
-            self._show(WORDS.get(event.stage, event.stage), None, note, (event.stage, note))
+            self._show(self._words.get(event.stage, event.stage), None, note, (event.stage, note))
 
     def _step(self, event: Iteration) -> None:
         part = (event.index + (event.fraction or 0.0)) / event.count
@@ -100,7 +96,7 @@ class RunProgress:
             notes[:1] = [f"step {event.step} of {event.steps}", f"energy {event.energy_dB:.0f} dB"]
             notes.append(f"{event.cells_per_s / 1e6:.0f} Mcells/s")
         note = ", ".join(notes)
-        text = WORDS.get(event.stage, event.stage)
+        text = self._words.get(event.stage, event.stage)
         text += f" {event.index + 1} of {event.count}" if event.name else ""
         self._show(text, part, note + _about(eta), (event.stage, event.index))
 

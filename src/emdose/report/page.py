@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that carries everything it shows."""
+"""The frame of every page: template, style and scripts in one HTML file that carries everything it shows."""
 
 from __future__ import annotations
 
@@ -7,63 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdose.errors import InputError
-from emdose.io.disk import atomic, files
-from emdose.io.disk.run_files import LOCK_FILE, REPORT_FILE
-from emdose.report import common_rows
-from emdose.scenarios.kinds.ept.result import EptResult
-from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
+from emdose.io.disk import files
+from emdose.io.disk.run_files import LOCK_FILE
+from emdose.report.wording import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emdose.scenarios.kinds.rf.result import RunResult
+    from collections.abc import Mapping, Sequence
 
 LARGEST_LOCK_BYTES = 1_000_000
-
-
-def write_report(
-    folder_or_result: Path | str | RunResult | EptResult | ImplantResult, path: Path | str | None = None
-) -> Path:
-    """Write the report of a run as one self-contained HTML file.
-
-    Parameters
-    ----------
-    folder_or_result : Path, str, RunResult, EptResult or ImplantResult
-        Result folder of a run of any kind, or what :func:`emdose.read_result` made of it.
-    path : Path or str, optional
-        The file; by default ``report.html`` in the result's folder.
-
-    Returns
-    -------
-    Path
-        Where the report is.
-
-    Raises
-    ------
-    InputError
-        When the folder holds no readable result.
-    OutputError
-        When the file cannot be written; an older report stays as it was.
-    """
-    result = folder_or_result
-    if isinstance(result, Path | str):
-        from emdose.scenarios.results import read_result
-
-        result = read_result(result)
-    target = Path(path) if path is not None else Path(result.folder) / REPORT_FILE
-    if isinstance(result, EptResult):
-        from emdose.scenarios.kinds.ept.page import render as render_ept
-
-        atomic.write_text(target, render_ept(result))
-    elif isinstance(result, ImplantResult):
-        from emdose.scenarios.kinds.implant_gradient.page import render as render_implant
-
-        atomic.write_text(target, render_implant(result))
-    else:
-        from emdose.scenarios.kinds.rf.page import render
-
-        atomic.write_text(target, render(result))
-    return target
 
 
 def fill(package: str | None, name: str, scripts: Sequence[str], page: dict[str, Any]) -> str:
@@ -102,13 +53,13 @@ def cite(version: str) -> str:
     )
 
 
-def lock_text(result: RunResult | EptResult | ImplantResult) -> str:
-    """Text of the scenario's lock file when it lies in the result's folder, else what the summary says."""
-    path = Path(result.folder) / LOCK_FILE
+def lock_text(folder: Path | str, summary: Mapping[str, Any]) -> str:
+    """Text of the scenario's lock file when it lies in the result folder, else what the summary says."""
+    path = Path(folder) / LOCK_FILE
     try:
         return files.read_bytes(path, "the lock file of a scenario", LARGEST_LOCK_BYTES).decode("utf-8", "replace")
     except InputError:
-        return "\n".join(f"{k} = {v}" for k, v in common_rows.flat(result.summary.get("scenario", {})))
+        return "\n".join(f"{k} = {v}" for k, v in flat(summary.get("scenario", {})))
 
 
 def capital(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Results as text on the terminal."""
+"""Tables and lines of results on the terminal, the same for every kind."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from emdose.solvers.results.fields import CLOSURE_LIMIT
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-
-"""Share of the power that may be unaccounted for before it is said in red."""
 
 PREFIXES = {"T": (1e6, "uT")}
 """Units that users read in another size."""
@@ -47,24 +45,10 @@ def say(console: Console, text: str, style: str = "") -> None:
     console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
-def summary(console: Console, data: Mapping[str, Any]) -> None:
-    """The headline numbers, the limits, and how far they can be trusted."""
-    if "ept" in data:
-        from emdose.scenarios.kinds.ept import terminal as ept_terminal
-
-        ept_terminal.summary(console, data)
-        return
-    if "implant" in data:
-        from emdose.scenarios.kinds.implant_gradient import terminal as implant_terminal
-
-        implant_terminal.summary(console, data)
-        return
-    rows = [quantity_row(name, entry) for name, entry in data["quantities"].items()]
+def quantities(console: Console, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    """The table of the headline numbers, each with its unit."""
+    rows = [quantity_row(name, entry) for name, entry in entries.items()]
     table(console, ("quantity", "value", "unit", "note"), rows, right=(1,), whole=(2,))
-    console.print()
-    checks(console, data["checks"], data.get("check_inputs", {}))
-    console.print()
-    trust(console, data)
 
 
 def quantity_row(name: str, entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
@@ -137,5 +121,10 @@ def trust(console: Console, data: Mapping[str, Any]) -> None:
         missed = not convergence.get("converged", True)
         text = f"Residual: {worst:.1e}, tolerance {convergence['tolerance']:.0e}"
         say(console, text, "bold red" if missed else "")
+    warnings(console, data)
+
+
+def warnings(console: Console, data: Mapping[str, Any]) -> None:
+    """The warnings of a summary, in red."""
     for text in data["warnings"]:
         say(console, f"WARNING: {text}", "bold red")

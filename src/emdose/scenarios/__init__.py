@@ -1,7 +1,36 @@
-"""Scenarios: TOML text, checked by a schema, built into models and a solver, run into a folder."""
+"""Scenarios: TOML text, checked by a schema, built into models and a solver, run into a folder.
 
-from emdose.scenarios.loading import LoadedScenario, bundled, bundled_names, load
+:class:`Kind` and what stands beside it here is what a kind of scenario of your own is made of.
+"""
+
+from emdose.scenarios.kinds import get as kind
+from emdose.scenarios.kinds import names as kind_names
+from emdose.scenarios.loading import bundled, bundled_names, load
+from emdose.scenarios.results import read_result, write_report
 from emdose.scenarios.run import RunOutcome, run
 from emdose.scenarios.run import run as run_scenario  # its name at the front door, where "run" alone says too little
+from emdose.scenarios.shared.job import BaseJob, JobPlan, Outcome
+from emdose.scenarios.shared.kind import Kind, Result
+from emdose.scenarios.shared.scenario import LoadedScenario
+from emdose.scenarios.shared.tables import Header, Table
 
-__all__ = ["LoadedScenario", "RunOutcome", "bundled", "bundled_names", "load", "run", "run_scenario"]
+__all__ = [
+    "BaseJob",
+    "Header",
+    "JobPlan",
+    "Kind",
+    "LoadedScenario",
+    "Outcome",
+    "Result",
+    "RunOutcome",
+    "Table",
+    "bundled",
+    "bundled_names",
+    "kind",
+    "kind_names",
+    "load",
+    "read_result",
+    "run",
+    "run_scenario",
+    "write_report",
+]

@@ -10,7 +10,8 @@ from typing import Literal
 
 from emdose.errors import EmdoseError, InputError, OutputError
 from emdose.io.disk import atomic, run_files
-from emdose.scenarios.loading import LoadedScenario, load
+from emdose.scenarios.loading import load
+from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.solvers.running import PART_PREFIX
 
 State = Literal["new", "resumed", "finished"]

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from pydantic import ValidationError
@@ -16,59 +13,9 @@ from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.io.disk import files
 from emdose.io.maps import maps3d
+from emdose.scenarios import kinds
 from emdose.scenarios.shared import tables, toml
-from emdose.version import __version__
-
-KINDS = {
-    "rf": "emdose.scenarios.kinds.rf",
-    "ept": "emdose.scenarios.kinds.ept",
-    "implant-gradient": "emdose.scenarios.kinds.implant_gradient",
-}
-"""Kinds of scenario and the module of each: it has the schema ``Scenario`` and the class ``Job`` that runs it."""
-
-LOCK_HEADER = "# Scenario of an emdose run with every default spelled out; it can be run again as it is.\n"
-
-
-@dataclass(frozen=True)
-class LoadedScenario:
-    """A scenario that has passed its schema.
-
-    Parameters
-    ----------
-    file : Path
-        Where it was read.
-    kind : str
-        Such as "rf".
-    tables : Table
-        The validated tables, with file names made absolute.
-    sha256 : str
-        Hash of all values (not of comments, order or number formats) and of the content of the files they name.
-    """
-
-    file: Path
-    kind: str
-    tables: Any
-    sha256: str
-
-    @property
-    def name(self) -> str:
-        """Short name."""
-        return str(self.tables.scenario.name)
-
-    @property
-    def module(self) -> ModuleType:
-        """The module of its kind."""
-        return importlib.import_module(KINDS[self.kind])
-
-    def values(self) -> dict[str, Any]:
-        """All tables as plain values, the hash included."""
-        plain: dict[str, Any] = self.tables.model_dump()
-        plain["scenario"]["sha256"] = self.sha256
-        return plain
-
-    def lock(self) -> str:
-        """Text of scenario.lock.toml."""
-        return f"{LOCK_HEADER}# emdose {__version__}\n\n{toml.dump(self.values())}"
+from emdose.scenarios.shared.scenario import LoadedScenario
 
 
 def load(path: Path | str) -> LoadedScenario:
@@ -93,22 +40,17 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
     file = Path(file)
     header = raw.get("scenario")
     if not isinstance(header, Mapping):
-        problem = "missing table" if header is None else "not a table"
         raise InputError(
-            problem,
+            "missing table" if header is None else "not a table",
             file=file,
             field="scenario",
             found=header,
-            expected='[scenario] with kind = "rf", "ept" or "implant-gradient"',
+            expected=f"[scenario] with kind = {kinds.listed()}",
         )
-    kind = header.get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
-        problem = "missing key" if kind is None else "unknown kind of scenario"
-        raise unknown(problem, kind, KINDS, file=file, field="scenario.kind")
-    schema = importlib.import_module(KINDS[kind]).Scenario
-    raw = schema.completed(raw) if hasattr(schema, "completed") else raw
+    kind = kinds.get(header.get("kind"), file, "scenario.kind")
+    raw = kind.completed(raw)
     try:
-        checked = schema.model_validate(raw)
+        checked: Any = kind.schema().model_validate(raw)
     except ValidationError as error:
         raise tables.explain(error, raw, file) from None
     except RecursionError:
@@ -123,7 +65,7 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
             found=checked.scenario.sha256[:12],
             expected=f"{sha256[:12]}...; remove this key to run it as it is now",
         )
-    return LoadedScenario(file, kind, checked, sha256)
+    return LoadedScenario(file, kind.name, checked, sha256)
 
 
 def bundled_names() -> list[str]:

@@ -1,25 +1,108 @@
-"""Result folders of any kind of scenario."""
+"""Finished runs of any kind: read back, put on a page or on the terminal, and checked again.
+
+Which kind it is says the summary, and nothing else does.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from emdose.io.disk.run_files import read_summary
-from emdose.scenarios.kinds.ept.result import EptResult, read_ept_result
-from emdose.scenarios.kinds.implant_gradient.result import ImplantResult, read_implant_result
-from emdose.scenarios.kinds.rf.result import RunResult
-from emdose.scenarios.kinds.rf.result import read_result as read_rf_result
+from emdose.io.disk import atomic
+from emdose.io.disk.run_files import REPORT_FILE, SUMMARY_FILE, read_summary
+from emdose.scenarios import kinds
+from emdose.scenarios.shared.kind import Kind, Result
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
-def read_result(folder: Path | str) -> RunResult | EptResult | ImplantResult:
-    """Read what a run left in its folder: a RunResult of kind rf, an EptResult of kind ept, an ImplantResult.
+def kind_of(summary: Mapping[str, Any], file: object = None) -> Kind[Any]:
+    """The kind of scenario that a summary states: ``kind`` of its table [scenario].
 
     Raises
     ------
     InputError
-        When the folder holds no finished result, or its files are damaged; nothing of them is used then.
+        When it states none, or one that nobody brings.
     """
+    scenario = summary.get("scenario")
+    header = scenario.get("scenario") if isinstance(scenario, Mapping) else None
+    stated = header.get("kind") if isinstance(header, Mapping) else None
+    return kinds.get(stated, file, "scenario.scenario.kind")
+
+
+def read_result(folder: Path | str) -> Any:
+    """Read what a run left in its folder.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Result folder of a run of any kind.
+
+    Returns
+    -------
+    Result
+        It has ``folder`` and ``summary``; the rest depends on the kind of scenario, such as
+        :class:`~emdose.scenarios.kinds.rf.result.RunResult`, :class:`~emdose.scenarios.kinds.ept.result.EptResult` or
+        :class:`~emdose.scenarios.kinds.implant_gradient.result.ImplantResult`.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no finished result, its files are damaged, or its kind is not known; nothing of them is
+        used then.
+    """
+    folder = Path(folder)
     summary = read_summary(folder)
-    if "implant" in summary:
-        return read_implant_result(folder)
-    return read_ept_result(folder) if "ept" in summary else read_rf_result(folder)
+    return kind_of(summary, folder / SUMMARY_FILE).read(folder, summary)
+
+
+def render(result: Result) -> str:
+    """The report of a result as HTML text."""
+    return kind_of(result.summary, result.folder).page(result)
+
+
+def write_report(folder_or_result: Path | str | Result, path: Path | str | None = None) -> Path:
+    """Write the report of a run as one self-contained HTML file.
+
+    Parameters
+    ----------
+    folder_or_result : Path, str or Result
+        Result folder of a run of any kind, or what :func:`read_result` made of it.
+    path : Path or str, optional
+        The file; by default ``report.html`` in the result's folder.
+
+    Returns
+    -------
+    Path
+        Where the report is.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no readable result.
+    OutputError
+        When the file cannot be written; an older report stays as it was.
+    """
+    result = read_result(folder_or_result) if isinstance(folder_or_result, Path | str) else folder_or_result
+    target = Path(path) if path is not None else Path(result.folder) / REPORT_FILE
+    atomic.write_text(target, render(result))
+    return target
+
+
+def recheck(folder: Path | str, changes: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:
+    """The entries "checks" and "check_inputs" of a finished run under other circumstances, without solving again.
+
+    Raises
+    ------
+    InputError
+        When the folder holds no readable result, its kind has no limits, or a change does not fit.
+    """
+    result = read_result(folder)
+    return kind_of(result.summary, result.folder).recheck(result, changes, device)
+
+
+def tell(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print the headline numbers of a summary of any kind on the terminal."""
+    kind_of(summary).tell(console, summary)

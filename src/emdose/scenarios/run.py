@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdose import resources
-from emdose.errors import ConvergenceError, EmdoseWarning
+from emdose.errors import ConvergenceError, EmdoseWarning, OutputError
 from emdose.io.disk import atomic, run_files
 from emdose.io.disk.checkpoint import FolderCheckpoint
+from emdose.scenarios import kinds
 from emdose.scenarios.folder import RunFolder, State
-from emdose.scenarios.job import Claimed, Planned
-from emdose.scenarios.loading import LoadedScenario, load
+from emdose.scenarios.loading import load
+from emdose.scenarios.shared.job import BaseJob, Claimed, Outcome, Planned
+from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.solvers.running import Begin, Done, ProgressCallback, silent
 from emdose.version import __version__
 
@@ -80,7 +82,7 @@ def run(
     resume, force : bool
         Go on with an unfinished run; throw away an earlier one.
     progress : callable, optional
-        Called with events of :mod:`emdose.solvers.running` and :mod:`emdose.scenarios.job`: claimed, the stage
+        Called with events of :mod:`emdose.solvers.running` and :mod:`emdose.scenarios.shared.job`: claimed, the stage
         "phantom", planned (with memory and time), those of the solvers, the stages of this kind of scenario
         ("averages" and "checks", or "method" and "judge"), the stage "write", and done.
 
@@ -103,20 +105,23 @@ def run(
     if state == "finished":
         return RunOutcome(folder.path, run_files.read_summary(folder.path), state)
     checkpoint = FolderCheckpoint(folder.checkpoint, scenario.sha256)
-    noun = getattr(scenario.module, "NOUN", "solved port")
-    tell(Claimed(name=scenario.name, folder=folder.path, kept=checkpoint.parts, noun=noun))
+    kind = kinds.get(scenario.kind)
+    tell(
+        Claimed(name=scenario.name, folder=folder.path, kept=checkpoint.parts, noun=kind.part, words=dict(kind.stages))
+    )
     try:
         with _heard() as heard:
             tell(Begin(stage="phantom"))
-            job = scenario.module.Job(scenario, device)
+            job = kind.job(scenario, device)
             tell(Planned(plan=job.plan()))
             missed = None
             try:
-                outcome = job.execute(checkpoint, progress)
+                solution = job.solve(checkpoint, progress)
             except ConvergenceError as error:
                 if error.partial is None:
                     raise
-                missed, outcome = str(error), job.evaluate(error.partial, tell)
+                missed, solution = str(error), error.partial
+            outcome = job.evaluate(solution, tell)
         tell(Begin(stage="write"))
         summary = {
             **outcome.summary,
@@ -124,7 +129,7 @@ def run(
             "scenario": scenario.values(),
             "warnings": [*([missed] if missed else []), *outcome.warnings, *heard],
         }
-        summary["provenance"] = {**provenance(scenario), **summary["provenance"]}
+        summary["provenance"] = {**provenance(scenario), **summary.get("provenance", {})}
         _write(folder.path, job, outcome, summary, scenario)
         checkpoint.clear()
     finally:
@@ -141,6 +146,9 @@ def provenance(scenario: LoadedScenario) -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    brought = kinds.brought_by(scenario.kind)
+    if brought is not None:
+        versions[brought[0]] = brought[1]
     return {
         "emdose": __version__,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -153,9 +161,11 @@ def provenance(scenario: LoadedScenario) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, job: Any, outcome: Any, summary: dict[str, Any], scenario: LoadedScenario) -> None:
+def _write(folder: Path, job: BaseJob, outcome: Outcome, summary: dict[str, Any], scenario: LoadedScenario) -> None:
     with atomic.staging(folder) as stage:
         job.write(stage, outcome, summary)
+        if run_files.RESULT_FILE not in stage.names:
+            raise OutputError(f"{folder}: the job of kind '{scenario.kind}' has written no {run_files.RESULT_FILE}")
         stage.path(run_files.LOCK_FILE).write_text(scenario.lock(), encoding="utf-8")
         # The list tells a later --force what it may remove. The summary is last: its presence says that all is there.
         summary = {**summary, "files": [*stage.names, run_files.SUMMARY_FILE]}

@@ -345,12 +345,18 @@ def test_simulation_needs_body_coil_and_drives(tmp_path):
             scenarios.run(path, tmp_path / "out", device="cpu")
 
 
-def test_rf_commands_refuse_an_ept_result(done):
+def test_limits_of_an_ept_result_cannot_be_checked_again(done):
     # Oracle: an EPT result has neither fields nor limits.
-    from emdose.scenarios.kinds.rf.result import read_result as read_rf
+    from emdose.scenarios.results import recheck
 
-    with pytest.raises(InputError, match="EPT scenario"):
-        read_rf(done.folder)
+    with pytest.raises(InputError, match="a result of kind 'ept' has no limits"):
+        recheck(done.folder, {})
+
+
+def test_a_result_file_of_another_kind_is_refused(done):
+    # Oracle: the summary says one thing, the file beside it another.
+    with pytest.raises(InputError, match="not the result that its summary tells of; found 'emdose ept result'"):
+        scenarios.kind("rf").read(done.folder, done.summary)
 
 
 def test_damaged_result_is_told_in_one_line(done, tmp_path):

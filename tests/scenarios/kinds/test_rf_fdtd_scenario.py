@@ -12,8 +12,8 @@ from command_line import call, one_line
 from emdose import scenarios
 from emdose.errors import ConvergenceError, EmdoseWarning
 from emdose.io.disk import run_files
-from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.kinds.rf.recheck import recheck
+from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
 
 LOOP = {
@@ -125,7 +125,7 @@ def test_a_tuned_coil_is_not_said_to_have_its_first_capacitance(tuned, summary):
     coil = summary["provenance"]["coil"]
     assert coil["start_capacitance_F"] == 10e-12
     assert "capacitance_F" not in coil
-    assert rf_result.read_result(tuned).coil.parameters["start_capacitance_F"] == 10e-12
+    assert read_result(tuned).coil.parameters["start_capacitance_F"] == 10e-12
 
 
 def test_power_balance_of_the_matched_coil(summary):
@@ -147,7 +147,7 @@ def test_touchstone_is_the_summary(tuned, summary):
 
 def test_checked_again_without_solving(tuned, summary):
     # Oracle: the rows that the run itself wrote; and half the duty cycle halves every average of SAR.
-    result = rf_result.read_result(tuned)
+    result = read_result(tuned)
     values = [[r["value"] or 0.0 for r in recheck(result, c)["checks"]] for c in ({}, {"duty_cycle": 0.5})]
     assert max(values[0]) > 0
     assert values[0] == pytest.approx([r["value"] or 0.0 for r in summary["checks"]], rel=1e-5)
@@ -158,7 +158,7 @@ def test_fields_are_kept(tuned, summary):
     # Oracle: SAR computed anew from the stored E.
     import emdose as em
 
-    result = rf_result.read_result(tuned)
+    result = read_result(tuned)
     assert np.allclose(em.point_sar(result.fields, result.phantom).value, result.sar.value, rtol=1e-5)
     assert result.fields.power.lost_W == pytest.approx(summary["power_balance"]["lost_W"])
     assert result.coil.drive_unit == "V"

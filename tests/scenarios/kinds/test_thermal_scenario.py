@@ -12,8 +12,8 @@ from emdose import scenarios
 from emdose.errors import InputError
 from emdose.io.disk import run_files
 from emdose.scenarios.kinds.rf import page_thermal
-from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.kinds.rf.page import render
+from emdose.scenarios.results import read_result
 from emdose.solvers.heat.solver import Bioheat
 
 GEL = {"heat_capacity_J_kg_K": 4150.0, "thermal_conductivity_W_m_K": 0.54}
@@ -46,7 +46,7 @@ def finished_warm(tmp_path_factory):
 
 def test_numbers_agree_with_python(finished_warm):
     """Oracle: the same physics through the public names, without scenario."""
-    result = rf_result.read_result(finished_warm)
+    result = read_result(finished_warm)
     about, numbers = result.summary["thermal"], result.summary["quantities"]
     from emdose.solvers.heat.solver import Envelope
 
@@ -65,7 +65,7 @@ def test_numbers_agree_with_python(finished_warm):
 
 def test_adiabatic_limit(finished_warm):
     """Oracle: warming at SAR / c in the first seconds, before heat has moved."""
-    result = rf_result.read_result(finished_warm)
+    result = read_result(finished_warm)
     t, rise = result.thermal.times_s[0], result.thermal.course[0]
     expected = 0.5 * result.sar.value.max() * t / 4150.0
     assert rise.max() == pytest.approx(expected, rel=0.1)
@@ -73,7 +73,7 @@ def test_adiabatic_limit(finished_warm):
 
 def test_maps_and_curve_belong_together(finished_warm):
     """Oracle: the summary computed anew from what result.h5 holds."""
-    result = rf_result.read_result(finished_warm)
+    result = read_result(finished_warm)
     maps, about = result.thermal, result.summary["thermal"]
     np.testing.assert_allclose(maps.rise, np.maximum(maps.course.max(axis=0), 0), atol=1e-6)
     np.testing.assert_allclose(about["curve"]["peak_rise_K"][1:], maps.peaks_K, rtol=1e-6)
@@ -95,7 +95,7 @@ def test_limits_are_shown_as_unverified(finished_warm):
 
 def test_page_shows_map_curve_and_assumptions(finished_warm):
     """Oracle: what the summary says stands on the page; the picture still shows SAR."""
-    result = rf_result.read_result(finished_warm)
+    result = read_result(finished_warm)
     page = render(result)
     for words in (
         "Temperature rise",
@@ -113,7 +113,7 @@ def test_page_shows_map_curve_and_assumptions(finished_warm):
 
 def test_without_the_table_nothing_changes(finished):
     """Oracle: the files of a run without it know nothing of temperatures."""
-    result = rf_result.read_result(finished)
+    result = read_result(finished)
     assert result.thermal is None
     assert "thermal" not in result.summary
     assert not any("temperature" in name for name in result.summary["quantities"])

@@ -11,6 +11,7 @@ from emdose.errors import EmdoseWarning
 from emdose.report import common_rows, terminal
 from emdose.scenarios.kinds.ept import job as ept_job
 from emdose.scenarios.kinds.rf import job as rf_job
+from emdose.scenarios.kinds.rf import page_content
 from emdose.solvers.fdtd import fields as fdtd_fields
 from emdose.solvers.results.fields import CLOSURE_LIMIT, PowerBalance
 
@@ -21,7 +22,7 @@ def balance(closure: float) -> PowerBalance:
 
 def test_the_limit_stands_once() -> None:
     assert CLOSURE_LIMIT == 0.02
-    for module in (common_rows, terminal, ept_job, rf_job, fdtd_fields):
+    for module in (common_rows, terminal, page_content, ept_job, rf_job, fdtd_fields):
         assert module.CLOSURE_LIMIT is CLOSURE_LIMIT
 
 

@@ -1,17 +1,18 @@
-"""The files of a result folder that every kind of run has: their names, the summary, JSON."""
+"""The files of a result folder that every kind of run has: their names, the summary, result.h5, JSON."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.io.disk import files
+from emdose.io.disk import atomic, datasets, files
 
 RESULT_FILE = "result.h5"
 SUMMARY_FILE = "summary.json"
@@ -20,16 +21,8 @@ LOCK_FILE = "scenario.lock.toml"
 REPORT_FILE = "report.html"
 
 LARGEST_SUMMARY_BYTES = 200_000_000
-SUMMARY_KEYS = (
-    "quantities",
-    "checks",
-    "convergence",
-    "power_balance",
-    "timing_s",
-    "provenance",
-    "scenario",
-    "warnings",
-)
+SUMMARY_KEYS = ("quantities", "timing_s", "provenance", "scenario", "warnings")
+"""What every summary has, whatever the kind of scenario."""
 
 
 def read_summary(folder: Path | str) -> dict[str, Any]:
@@ -43,10 +36,79 @@ def read_summary(folder: Path | str) -> dict[str, Any]:
         if isinstance(error, InputError):
             raise
         raise InputError("damaged summary", file=path, expected="JSON; run the scenario again with --force") from None
-    missing = [k for k in SUMMARY_KEYS if not isinstance(summary, dict) or k not in summary]
+    require_keys(summary, SUMMARY_KEYS, folder)
+    return dict(summary)
+
+
+def require_keys(summary: Any, keys: Sequence[str], folder: Path | str) -> None:
+    """Raise InputError when the summary of a folder lacks one of some keys."""
+    missing = [k for k in keys if not isinstance(summary, dict) or k not in summary]
     if missing:
+        path = Path(folder) / SUMMARY_FILE
         raise InputError("not a summary of emdose", file=path, field=missing[0], expected="this key")
-    return summary
+
+
+@contextlib.contextmanager
+def new_result(stage: atomic.Stage, form: str, version: int, provenance: Mapping[str, Any]) -> Iterator[Any]:
+    """An empty result.h5 to fill, an open h5py file; it appears when the stage is committed.
+
+    Parameters
+    ----------
+    stage : Stage
+        Where to write, see :func:`emdose.io.disk.atomic.staging`, which also turns errors into OutputError.
+    form, version : str, int
+        Format of the file and its version, for :func:`opened_result`.
+    provenance : mapping
+        Goes as JSON into the group /provenance.
+    """
+    import h5py
+
+    # In memory first: on a full disk HDF5 cannot even close its file, and takes the process down with it.
+    with h5py.File(RESULT_FILE, "w", driver="core", backing_store=False, block_size=2**24) as file:
+        file.attrs["format"], file.attrs["format_version"] = form, version
+        yield file
+        file.create_group("provenance").attrs["json"] = to_json(provenance)
+        file.flush()
+        image = file.id.get_file_image()
+    stage.path(RESULT_FILE).write_bytes(image)
+
+
+@contextlib.contextmanager
+def opened_result(folder: Path | str, form: str, version: int) -> Iterator[Any]:
+    """result.h5 of a folder, an h5py file open for reading.
+
+    Raises
+    ------
+    InputError
+        When it is missing or damaged, or of another format or version.
+    """
+    path = Path(folder) / RESULT_FILE
+    with datasets.opened(path) as file:
+        stated = str(file.attrs.get("format"))
+        if stated != form:
+            raise InputError("not the result that its summary tells of", file=path, found=stated, expected=form)
+        if file.attrs.get("format_version") != version:
+            raise InputError(
+                "not a result of this version of emdose",
+                file=path,
+                field="format_version",
+                found=str(file.attrs.get("format_version")),
+                expected=str(version),
+            )
+        yield file
+
+
+def put_map(group: Any, name: str, values: np.ndarray, unit: str) -> None:
+    """Put an array into an open h5py group, compressed when it is worth it, with its unit beside it."""
+    many = np.ndim(values) > 0 and np.size(values) > 64
+    options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if many else {}
+    group.create_dataset(name, data=values, **options).attrs["unit"] = unit
+
+
+def single(values: np.ndarray) -> np.ndarray:
+    """Double precision as single; everything else as it is."""
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

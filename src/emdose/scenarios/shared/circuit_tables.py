@@ -6,13 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import model_validator
 
+from emdose.scenarios.shared.body_tables import Direction, Length, Point
 from emdose.scenarios.shared.tables import Table, bad_value, count, number, numbers, switch
 
-Length = Annotated[float, number("a length in metres", 0, 100, above=True)]
 Capacitance = Annotated[float, number("a capacitance in F (20 pF is 20e-12)", 1e-16, 1e-3)]
 Resistance = Annotated[float, number("a resistance in ohm", 0, 1e6, above=True)]
-Point = Annotated[tuple[float, ...], numbers("x, y, z in metres,", 3, -100, 100)]
-Direction = Annotated[tuple[float, ...], numbers("a direction x, y, z,", 3, -1e6, 1e6)]
 
 
 class CircuitBirdcage(Table):

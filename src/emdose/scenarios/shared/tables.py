@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -257,6 +258,18 @@ def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None)
     if len(details) > 1:
         problem += f" (and {len(details) - 1} more)"
     return InputError(problem, file=file, field=".".join(path) or None, found=found, expected=expected, hint=hint)
+
+
+@contextlib.contextmanager
+def blamed_on(file: object, table: str) -> Iterator[None]:
+    """Complete an InputError of a model with the scenario file and the table that it comes from."""
+    try:
+        yield
+    except InputError as error:
+        if error.file is not None:
+            raise
+        field = table if error.field in (None, table) else f"{table}.{error.field}".lstrip(".")
+        raise error.at(file=file, field=field) from None
 
 
 def _suggestion(key: str, value: Any, table: type[BaseModel]) -> dict[str, Any]:

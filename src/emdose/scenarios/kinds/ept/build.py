@@ -14,7 +14,7 @@ from emdose.ept import AutomaticHelmholtz, B1Map, Helmholtz, filters, relative_n
 from emdose.ept.judging.monte_carlo import monte_carlo
 from emdose.errors import InputError
 from emdose.scenarios.kinds.ept import schema
-from emdose.scenarios.kinds.rf.build import blamed_on
+from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
     from emdose.ept import PropertyMap

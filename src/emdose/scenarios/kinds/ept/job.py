@@ -9,11 +9,12 @@ import numpy as np
 
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.exposure import Exposure
-from emdose.scenarios.job import BaseJob, JobPlan
 from emdose.scenarios.kinds.ept import build, result, schema
 from emdose.scenarios.kinds.ept.judge import judged, quantities
-from emdose.scenarios.kinds.rf import build as rf
-from emdose.scenarios.kinds.rf.job import solver_convergence
+from emdose.scenarios.shared import bodies, coils
+from emdose.scenarios.shared.convergence import solver_convergence
+from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, plural, silent
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.models.coils.ideal import Coil
     from emdose.models.coils.plane_wave import PlaneWave
-    from emdose.scenarios.loading import LoadedScenario
+    from emdose.scenarios.shared.scenario import LoadedScenario
 
 POWERS = ("absorbed", "extinction", "scattered")
 
@@ -54,7 +55,7 @@ class Outcome:
 
 
 class Job(BaseJob):
-    """An ``ept`` scenario made ready to run; see :class:`~emdose.scenarios.job.BaseJob`."""
+    """An ``ept`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
         super().__init__(scenario, device)
@@ -72,15 +73,15 @@ class Job(BaseJob):
         frequency_Hz = tables.exposure.frequency_Hz
         if simulated:
             assert self.coil is not None
-            with self._timed("phantom"):
-                self.body = rf.phantom(tables.phantom, file)
-            with rf.blamed_on(file, ""):
+            with self.timed("phantom"):
+                self.body = bodies.phantom(tables.phantom, file)
+            with blamed_on(file, ""):
                 self.exposure = Exposure(self.body, self.coil, frequency_Hz=frequency_Hz)
-            with rf.blamed_on(file, "solver"):
-                self.solver = rf.vie(tables.solver)
+            with blamed_on(file, "solver"):
+                self.solver = coils.vie(tables.solver)
             self.grid, present = self.body.grid, {"magnitude", "phase"}
         else:
-            with self._timed("data"):
+            with self.timed("data"):
                 self.data = build.from_files(tables.data, frequency_Hz, file)
             self.grid, channels = self.data.b1.grid, self.data.b1.channels
             names = ("magnitude", "phase", "reference")
@@ -109,8 +110,8 @@ class Job(BaseJob):
             lines += [f"data: {', '.join(names)}; {size}, {voxels} in the mask"]
         return [*lines, f"methods: {', '.join(f'{n} ({t.type})' for n, t in self.tables.methods.items())}"]
 
-    def execute(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Outcome:
-        """Solve when the maps are simulated, then reconstruct.
+    def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Fields | None:
+        """Fields of the coil when the maps are simulated, else None.
 
         Raises
         ------
@@ -118,19 +119,18 @@ class Job(BaseJob):
             As the solver; the ``partial`` fields of the first can still be given to :meth:`evaluate`.
         """
         if self.body is None:
-            return self.evaluate(None, progress)
-        with self._timed("solve"):
-            fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
-        return self.evaluate(fields, progress)
+            return None
+        with self.timed("solve"):
+            return self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
 
-    def evaluate(self, fields: Fields | None, progress: ProgressCallback | None = None) -> Outcome:
+    def evaluate(self, solution: Fields | None, progress: ProgressCallback | None = None) -> Outcome:
         """Reconstruct by every method and compare with the truth where it is known."""
         tell = progress or silent
         data = self.data
-        if fields is not None:
+        if solution is not None:
             assert self.body is not None
-            with self._timed("data"), rf.blamed_on(self.scenario.file, "data"):
-                data = build.simulated(self.tables.data, fields, self.body)
+            with self.timed("data"), blamed_on(self.scenario.file, "data"):
+                data = build.simulated(self.tables.data, solution, self.body)
         assert data is not None
         maps: dict[str, PropertyMap] = {}
         about: dict[str, Any] = {}
@@ -138,10 +138,10 @@ class Job(BaseJob):
         numbers: dict[str, Any] = {}
         for n, (name, table) in enumerate(self.tables.methods.items()):
             tell(Begin(stage="method", name=name, index=n, count=len(self.methods)))
-            with self._timed(f"method {name}"):
+            with self.timed(f"method {name}"):
                 maps[name] = self._reconstruct(name, table, data.b1)
             tell(Begin(stage="judge", name=name, index=n, count=len(self.methods)))
-            with self._timed(f"judging {name}"):
+            with self.timed(f"judging {name}"):
                 clean = None
                 if data.clean is not None and maps[name].propagation is not None:
                     clean = self._reconstruct(name, table, data.clean, spread=False)
@@ -153,9 +153,9 @@ class Job(BaseJob):
             "quantities": numbers,
             "checks": [],
             "check_inputs": {},
-            "convergence": {"converged": True, "ports": []} if fields is None else self._convergence(fields),
-            "power_balance": {} if fields is None else self._power(fields),
-            "provenance": self._provenance(fields),
+            "convergence": {"converged": True, "ports": []} if solution is None else self._convergence(solution),
+            "power_balance": {} if solution is None else self._power(solution),
+            "provenance": self._provenance(solution),
             "ept": {"data": self._about_data(data), "methods": about, "metrics": rows},
         }
         return Outcome(data, self.body, maps, summary, self._doubts(summary))
@@ -179,7 +179,7 @@ class Job(BaseJob):
             result.write_vti(stage, outcome.data.b1, outcome.data.labels, outcome.data.truth, outcome.maps)
 
     def _reconstruct(self, name: str, table: Any, b1: B1Map, *, spread: bool = True) -> PropertyMap:
-        with rf.blamed_on(self.scenario.file, f"methods.{name}"):
+        with blamed_on(self.scenario.file, f"methods.{name}"):
             return build.reconstructed(self.methods[name], table, b1, self.device, spread=spread)
 
     def _about_data(self, data: build.Data) -> dict[str, Any]:
@@ -237,5 +237,5 @@ class Job(BaseJob):
 
 def _ideal(table: Any, file: object) -> Coil | PlaneWave:
     """The coil of a scenario, whose currents must be given."""
-    with rf.blamed_on(file, "coil"):
-        return require_ideal(rf.coil(table, file))
+    with blamed_on(file, "coil"):
+        return require_ideal(coils.coil(table, file))

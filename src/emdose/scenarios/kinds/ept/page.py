@@ -50,7 +50,7 @@ def render(result: EptResult) -> str:
         "power": common_rows.power(summary),
         "quantities": common_rows.quantity_rows(summary),
         "provenance": common_rows.provenance(summary),
-        "lock": lock_text(result),
+        "lock": lock_text(result.folder, summary),
         "cite": cite(version),
     }
     return fill(__package__, "ept.html.j2", ("planes.js", "ept.js"), page)

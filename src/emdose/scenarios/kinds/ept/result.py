@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.ept import B1Map, PropertyMap
-from emdose.errors import InputError
 from emdose.io.bodies import hdf5
-from emdose.io.disk import atomic, datasets
-from emdose.io.disk.run_files import FIELDS_FILE, RESULT_FILE, read_summary, to_json
+from emdose.io.disk import atomic
+from emdose.io.disk.run_files import FIELDS_FILE, RESULT_FILE, new_result, opened_result, put_map, require_keys
 from emdose.io.maps import property_maps, vtk
 from emdose.models.grids.grid import Grid
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
 FORMAT, FORMAT_VERSION = "emdose ept result", 1
+KEYS = ("checks", "convergence", "power_balance", "ept")
+"""What summaries of this kind have beside what all have."""
 ARRAYS = ("magnitude", "phase", "mask", "reference")
 
 
@@ -35,7 +36,7 @@ class EptResult:
     folder : Path
         The folder.
     summary : dict
-        summary.json: the keys of :class:`~emdose.scenarios.kinds.rf.result.RunResult`, and "ept" with "data" (what was
+        summary.json: what that of every run holds, and "ept" with "data" (what was
         reconstructed), "methods" {name: settings, seconds, flags, calibration} and "metrics" (rows of
         :func:`emdose.ept.judging.metrics`, each with its "method").
     b1 : B1Map
@@ -83,17 +84,13 @@ def write_result(
     provenance : mapping
         Goes as JSON into the group /provenance.
     """
-    import h5py
-
-    # In memory first: on a full disk HDF5 cannot even close its file, and takes the process down with it.
-    with h5py.File(RESULT_FILE, "w", driver="core", backing_store=False, block_size=2**24) as file:
-        file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+    with new_result(stage, FORMAT, FORMAT_VERSION, provenance) as file:
         _write_b1(file.create_group("b1"), b1)
-        _map(file, "labels", np.asarray(labels, np.int32), "1")
+        put_map(file, "labels", np.asarray(labels, np.int32), "1")
         file["labels"].attrs["names"] = json.dumps({str(n): name for n, name in names.items()})
         group = file.create_group("truth")
         for name, values in truth.items():
-            _map(group, name, np.asarray(values, np.float32), property_maps.UNITS.get(name, "1"))
+            put_map(group, name, np.asarray(values, np.float32), property_maps.UNITS.get(name, "1"))
         group = file.create_group("methods", track_order=True)
         for number, (name, one) in enumerate(maps.items()):
             # Names of methods may hold "/", which HDF5 would take as a path.
@@ -102,10 +99,6 @@ def write_result(
             part.attrs["name"] = name
         if body is not None:
             hdf5.write_phantom_group(file.create_group("phantom"), body)
-        file.create_group("provenance").attrs["json"] = to_json(provenance)
-        file.flush()
-        image = file.id.get_file_image()
-    stage.path(RESULT_FILE).write_bytes(image)
 
 
 def write_nifti(stage: atomic.Stage, maps: Mapping[str, PropertyMap]) -> None:
@@ -131,7 +124,7 @@ def write_vti(
     stage.path(FIELDS_FILE).write_bytes(vtk.vti_bytes(b1.grid, found))
 
 
-def read_ept_result(folder: Path | str) -> EptResult:
+def read_result(folder: Path, summary: dict[str, Any]) -> EptResult:
     """Read what an EPT run left in its folder.
 
     Raises
@@ -139,20 +132,9 @@ def read_ept_result(folder: Path | str) -> EptResult:
     InputError
         When the folder holds no finished EPT result, or its files are damaged.
     """
-    folder = Path(folder)
-    summary = read_summary(folder)
+    require_keys(summary, KEYS, folder)
     path = folder / RESULT_FILE
-    if "ept" not in summary:
-        raise InputError("not the result of an EPT scenario", file=folder, expected='a scenario of kind = "ept"')
-    with datasets.opened(path) as file:
-        if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
-            raise InputError(
-                "not a result of this version of emdose",
-                file=path,
-                field="format_version",
-                found=str(file.attrs.get("format_version")),
-                expected=str(FORMAT_VERSION),
-            )
+    with opened_result(folder, FORMAT, FORMAT_VERSION) as file:
         maps = {}
         for key in sorted(file["methods"]):
             group = file["methods"][key]
@@ -177,11 +159,6 @@ def _unit(name: str) -> str:
     return f"{name}_S_m" if name in property_maps.UNITS else name
 
 
-def _map(group: Any, name: str, values: np.ndarray, unit: str) -> None:
-    data = group.create_dataset(name, data=values, compression="gzip", compression_opts=1, shuffle=True)
-    data.attrs["unit"] = unit
-
-
 def _write_b1(group: Any, b1: B1Map) -> None:
     group.attrs.update(
         {
@@ -198,7 +175,7 @@ def _write_b1(group: Any, b1: B1Map) -> None:
     for name in ARRAYS:
         values = getattr(b1, name)
         if values is not None:
-            _map(group, name, values if values.dtype == bool else values.astype(np.float32), "rad or arbitrary")
+            put_map(group, name, values if values.dtype == bool else values.astype(np.float32), "rad or arbitrary")
 
 
 def _read_b1(group: Any) -> B1Map:

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from emdose.scenarios.kinds.rf import schema as rf
+from emdose.scenarios.shared.body_tables import Phantom, VoxelSizes
+from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
 from emdose.scenarios.shared.tables import (
     Header,
     Quantity,
@@ -96,7 +97,7 @@ class Files(Table):
     noise: MapFile | None = None
     true_conductivity: MapFile | None = None
     true_permittivity: MapFile | None = None
-    spacing_m: rf.VoxelSizes | None = None
+    spacing_m: VoxelSizes | None = None
     order: Literal["xyz", "zyx"] | None = None
 
     @model_validator(mode="after")
@@ -233,11 +234,11 @@ class Scenario(Table):
     """A scenario of kind ``ept``."""
 
     scenario: Header
-    exposure: rf.ExposureTable
+    exposure: ExposureTable
     data: Data
-    phantom: rf.Phantom | None = None
-    coil: rf.Coil | None = None
-    solver: rf.VieTable = Field(default_factory=rf.VieTable)
+    phantom: Phantom | None = None
+    coil: Coil | None = None
+    solver: VieTable = Field(default_factory=VieTable)
     methods: dict[MethodName, AnyMethod]
     evaluation: Evaluation = Field(default_factory=Evaluation)
     output: Output = Field(default_factory=Output)

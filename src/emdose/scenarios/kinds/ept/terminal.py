@@ -32,8 +32,7 @@ def summary(console: Console, data: Mapping[str, Any]) -> None:
     if data["power_balance"]:
         terminal.trust(console, data)
     else:
-        for text in data["warnings"]:
-            terminal.say(console, f"WARNING: {text}", "bold red")
+        terminal.warnings(console, data)
 
 
 def _means(console: Console, title: str, entries: Mapping[str, Mapping[str, Any]], methods: list[str]) -> None:

@@ -1,9 +1,59 @@
 """Scenarios of kind ``implant-gradient``: metal in switched gradient fields, and how warm it becomes."""
 
-from emdose.scenarios.kinds.implant_gradient.job import Job
-from emdose.scenarios.kinds.implant_gradient.schema import Scenario
+from __future__ import annotations
 
-NOUN = "eddy-current step"
-"""What a checkpoint holds, for the user."""
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["Job", "Scenario"]
+from emdose.scenarios.shared.kind import Kind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from emdose.scenarios.kinds.implant_gradient.job import Job
+    from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
+    from emdose.scenarios.kinds.implant_gradient.schema import Scenario
+    from emdose.scenarios.shared.scenario import LoadedScenario
+
+
+class ImplantGradientKind(Kind["ImplantResult"]):
+    """Power in the metal and temperature around it, for every exposure."""
+
+    name = "implant-gradient"
+    part = "eddy-current step"
+    stages = MappingProxyType({"modes": "eddy currents", "frequency": "power", "power": "power of the exposures"})
+
+    def schema(self) -> type[Scenario]:
+        """The tables."""
+        from emdose.scenarios.kinds.implant_gradient.schema import Scenario
+
+        return Scenario
+
+    def job(self, scenario: LoadedScenario, device: str = "auto") -> Job:
+        """Power tensor, exposures, heat."""
+        from emdose.scenarios.kinds.implant_gradient.job import Job
+
+        return Job(scenario, device)
+
+    def read(self, folder: Path, summary: dict[str, Any]) -> ImplantResult:
+        """Implant, power tensor and temperatures."""
+        from emdose.scenarios.kinds.implant_gradient.result import read_result
+
+        return read_result(folder, summary)
+
+    def page(self, result: ImplantResult) -> str:
+        """Power over frequency and direction, heating, pictures."""
+        from emdose.scenarios.kinds.implant_gradient.page import render
+
+        return render(result)
+
+    def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
+        """Power and rise of every exposure."""
+        from emdose.scenarios.kinds.implant_gradient import terminal
+
+        terminal.summary(console, summary)
+
+
+KIND = ImplantGradientKind()

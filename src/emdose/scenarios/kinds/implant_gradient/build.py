@@ -14,14 +14,14 @@ from emdose.models.gradients.coils import GradientSet
 from emdose.models.implants import metals
 from emdose.models.implants.implant import assembly
 from emdose.scenarios.kinds.implant_gradient import schema
-from emdose.scenarios.kinds.rf.build import blamed_on
-from emdose.scenarios.kinds.rf.build import phantom as rf_phantom
+from emdose.scenarios.shared.bodies import phantom
+from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.models.implants.implant import Implant
     from emdose.models.implants.metals import Metal
-    from emdose.scenarios.kinds.rf.result import RunResult
+    from emdose.scenarios.shared.sar_files import SarRun
 
 
 def metal(name: str, tables: schema.Scenario, file: object, field: str) -> Metal:
@@ -84,14 +84,14 @@ def _shape(table: Any, tables: schema.Scenario, file: object) -> Implant:
     return getattr(shapes, table.type)(metal=of)
 
 
-def surroundings(tables: schema.Scenario, body: Implant, file: object = None) -> tuple[Phantom, RunResult | None]:
+def surroundings(tables: schema.Scenario, body: Implant, file: object = None) -> tuple[Phantom, SarRun | None]:
     """What surrounds the implant, on the voxels of the heat: the scenario's phantom, an RF run's, or a box of gel.
 
     Returns
     -------
     Phantom
         Cut to the implant and a margin.
-    RunResult or None
+    SarRun or None
         The RF run.
 
     Raises
@@ -101,12 +101,12 @@ def surroundings(tables: schema.Scenario, body: Implant, file: object = None) ->
     """
     table, result = tables.thermal, None
     if tables.rf is not None:
-        from emdose.scenarios.kinds.implant_gradient.rf_heating import read_rf
+        from emdose.scenarios.shared.sar_files import read_sar_run
 
-        result = read_rf(tables.rf.file)
+        result = read_sar_run(tables.rf.file)
         whole = result.phantom
     elif tables.phantom is not None:
-        whole = rf_phantom(tables.phantom, file)
+        whole = phantom(tables.phantom, file)
     else:
         return _gel(body, table.margin_m, table.spacing_m), None
     _require_inside(body, whole, file)

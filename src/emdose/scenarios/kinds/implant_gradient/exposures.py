@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.models import gradients as wf
 from emdose.scenarios.kinds.implant_gradient import schema
-from emdose.scenarios.kinds.rf.build import blamed_on
+from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
     from emdose.models.gradients.coils import GradientSet

@@ -11,14 +11,14 @@ import numpy as np
 from emdose.io.disk.run_files import to_json
 from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
-from emdose.scenarios.job import BaseJob, JobPlan
 from emdose.scenarios.kinds.implant_gradient import build, result
 from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
 from emdose.scenarios.kinds.implant_gradient.result import ExposureMaps
 from emdose.scenarios.kinds.implant_gradient.rf_heating import rf_heating
 from emdose.scenarios.kinds.implant_gradient.tensor_files import TensorCache, tensor_arrays, tensor_of_arrays
-from emdose.scenarios.kinds.rf.build import blamed_on
+from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Checkpoint, ProgressCallback, plural, silent
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from emdose.models.gradients.spectrum import Spectrum
     from emdose.models.grids.grid import Grid
     from emdose.models.implants.implant import Implant
-    from emdose.scenarios.loading import LoadedScenario
+    from emdose.scenarios.shared.scenario import LoadedScenario
 
 IDENTITY_WARNING = 0.02
 TENSOR = "power-tensor"
@@ -64,14 +64,14 @@ class Outcome:
 
 
 class Job(BaseJob):
-    """An ``implant-gradient`` scenario made ready to run; see :class:`~emdose.scenarios.job.BaseJob`."""
+    """An ``implant-gradient`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
         super().__init__(scenario, device)
         file, tables = scenario.file, scenario.tables
-        with self._timed("implant"):
+        with self.timed("implant"):
             self.implant = build.implant(tables, file)
-        with self._timed("phantom"):
+        with self.timed("phantom"):
             self.phantom, run = build.surroundings(tables, self.implant, file)
         with blamed_on(file, "implant"):
             self.embedded = implant_voxels.embed(self.implant, self.phantom)
@@ -122,29 +122,28 @@ class Job(BaseJob):
         lines += [f"exposure {e.name}: {e.title}, {e.duration_s:g} s" for e in self.exposures]
         return [*lines, f"frequencies: {', '.join(f'{f:g}' for f in self.frequencies)} Hz"]
 
-    def execute(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Outcome:
-        """Solve the eddy currents, then heat.
+    def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> PowerTensor:
+        """The power tensor of the eddy currents.
 
         Raises
         ------
         ConvergenceError, ResourceError, DeviceError
             As the solvers; the ``partial`` power tensor of the first can still be given to :meth:`evaluate`.
         """
-        with self._timed("eddy currents"):
-            tensor = self._tensor(checkpoint, progress)
-        return self.evaluate(tensor, progress)
+        with self.timed("eddy currents"):
+            return self._tensor(checkpoint, progress)
 
-    def evaluate(self, tensor: PowerTensor, progress: ProgressCallback | None = None) -> Outcome:
+    def evaluate(self, solution: PowerTensor, progress: ProgressCallback | None = None) -> Outcome:
         """Power and heat of all exposures, and the summary."""
         from emdose.scenarios.kinds.implant_gradient.heating import Heating
 
-        tell = progress or silent
+        tell, tensor = progress or silent, solution
         top = float(tensor.frequencies_Hz[-1])
         found = {}
-        with self._timed("power"):
+        with self.timed("power"):
             for one in self.exposures:
                 found[one.name] = self._power(one, tensor, top)
-        with self._timed("heat"), blamed_on(self.scenario.file, "thermal"):
+        with self.timed("heat"), blamed_on(self.scenario.file, "thermal"):
             heating = Heating(self.tables.thermal, self.phantom, self.embedded, tensor, self.device, tell, self.rf)
             maps = heating.run([(one, found[one.name]) for one in self.exposures])
         kind = self.tables.implant.type

@@ -68,7 +68,7 @@ def render(result: ImplantResult) -> str:
         "convergence": common_rows.convergence(summary),
         "quantities": common_rows.quantity_rows(summary),
         "provenance": common_rows.provenance(summary),
-        "lock": lock_text(result),
+        "lock": lock_text(result.folder, summary),
         "cite": cite(version),
     }
     return fill(__package__, "implant.html.j2", ("implant.js",), page)

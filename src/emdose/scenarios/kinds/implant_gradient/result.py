@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.errors import InputError
 from emdose.io.bodies import hdf5
-from emdose.io.disk import atomic, datasets
-from emdose.io.disk.run_files import RESULT_FILE, read_summary, to_json
+from emdose.io.disk import atomic
+from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put_map, require_keys, to_json
 from emdose.io.maps import vtk
 from emdose.models.grids.grid import Grid
 from emdose.models.implants.implant import Implant, Part
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from emdose.solvers.results.power_tensor import PowerTensor
 
 FORMAT, FORMAT_VERSION = "emdose implant result", 1
+KEYS = ("checks", "convergence", "power_balance", "implant")
+"""What summaries of this kind have beside what all have."""
 VOXELS_FILE = "fields.vtu"
 TEMPERATURE_FILE = "temperature.vti"
 
@@ -112,11 +113,7 @@ def write_result(
     keep_loss : bool
         Whether the power densities of all pairs of directions are stored as well.
     """
-    import h5py
-
-    # In memory first: on a full disk HDF5 cannot even close its file, and takes the process down with it.
-    with h5py.File(RESULT_FILE, "w", driver="core", backing_store=False, block_size=2**24) as file:
-        file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
+    with new_result(stage, FORMAT, FORMAT_VERSION, provenance) as file:
         _write_implant(file.create_group("implant"), implant)
         hdf5.write_phantom_group(file.create_group("phantom"), phantom)
         group = file.create_group("power_tensor")
@@ -124,25 +121,21 @@ def write_result(
             if values.dtype.kind == "U":
                 group[name] = str(values)
             else:
-                _map(group, name, values, "see PowerTensor")
-        _map(group, "fraction", np.asarray(fraction, np.float32), "1")
+                put_map(group, name, values, "see PowerTensor")
+        put_map(group, "fraction", np.asarray(fraction, np.float32), "1")
         group = file.create_group("exposures", track_order=True)
         group.attrs["spacing_m"], group.attrs["origin_m"] = heat_grid.spacing_m, heat_grid.origin_m
         for number, (name, maps) in enumerate(exposures.items()):
             # Names may hold "/", which HDF5 would take as a path.
             part = group.create_group(f"{number:03d}")
             part.attrs["name"] = name
-            _map(part, "loss", np.asarray(maps.loss, np.float32), "W/m^3")
-            _map(part, "rise", np.asarray(maps.rise, np.float32), "K")
-            _map(part, "times_s", np.asarray(maps.times_s, float), "s")
-            _map(part, "peak_rise_K", np.asarray(maps.peak_rise_K, float), "K")
+            put_map(part, "loss", np.asarray(maps.loss, np.float32), "W/m^3")
+            put_map(part, "rise", np.asarray(maps.rise, np.float32), "K")
+            put_map(part, "times_s", np.asarray(maps.times_s, float), "s")
+            put_map(part, "peak_rise_K", np.asarray(maps.peak_rise_K, float), "K")
             for n, (title, curve) in enumerate(maps.curves.items()):
-                _map(part, f"curve_{n}", np.asarray(curve, float), "K")
+                put_map(part, f"curve_{n}", np.asarray(curve, float), "K")
                 part[f"curve_{n}"].attrs["title"] = title
-        file.create_group("provenance").attrs["json"] = to_json(provenance)
-        file.flush()
-        image = file.id.get_file_image()
-    stage.path(RESULT_FILE).write_bytes(image)
 
 
 def write_paraview(
@@ -160,7 +153,7 @@ def write_paraview(
     stage.path(TEMPERATURE_FILE).write_bytes(vtk.vti_bytes(heat_grid, rises))
 
 
-def read_implant_result(folder: Path | str) -> ImplantResult:
+def read_result(folder: Path, summary: dict[str, Any]) -> ImplantResult:
     """Read what an ``implant-gradient`` run left in its folder.
 
     Raises
@@ -168,22 +161,9 @@ def read_implant_result(folder: Path | str) -> ImplantResult:
     InputError
         When the folder holds no finished result of this kind, or its files are damaged.
     """
-    folder = Path(folder)
-    summary = read_summary(folder)
+    require_keys(summary, KEYS, folder)
     path = folder / RESULT_FILE
-    if "implant" not in summary:
-        raise InputError(
-            "not the result of an implant scenario", file=folder, expected='a scenario of kind = "implant-gradient"'
-        )
-    with datasets.opened(path) as file:
-        if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
-            raise InputError(
-                "not a result of this version of emdose",
-                file=path,
-                field="format_version",
-                found=str(file.attrs.get("format_version")),
-                expected=str(FORMAT_VERSION),
-            )
+    with opened_result(folder, FORMAT, FORMAT_VERSION) as file:
         group = file["power_tensor"]
         tensor = tensor_of_arrays({name: group[name][()] for name in group}, path)
         exposures = {}
@@ -213,8 +193,8 @@ def _write_implant(group: Any, implant: Implant) -> None:
         one.attrs["name"] = part.name
         about = {"name": part.metal.name, "sources": dict(part.metal.sources)}
         one.attrs["metal"] = to_json(about | {k: getattr(part.metal, k) for k in PROPERTIES})
-        _map(one, "vertices", part.vertices, "m")
-        _map(one, "triangles", part.triangles, "1")
+        put_map(one, "vertices", part.vertices, "m")
+        put_map(one, "triangles", part.triangles, "1")
 
 
 def _read_implant(group: Any) -> Implant:
@@ -224,9 +204,3 @@ def _read_implant(group: Any) -> Implant:
         metal = Metal(**json.loads(one.attrs["metal"]))
         parts.append(Part(str(one.attrs["name"]), one["vertices"][()], one["triangles"][()], metal))
     return Implant(str(group.attrs["name"]), tuple(parts), json.loads(group.attrs["report"]))
-
-
-def _map(group: Any, name: str, values: np.ndarray, unit: str) -> None:
-    many = np.ndim(values) > 0 and np.size(values) > 64
-    options = {"compression": "gzip", "compression_opts": 1, "shuffle": True} if many else {}
-    group.create_dataset(name, data=values, **options).attrs["unit"] = unit

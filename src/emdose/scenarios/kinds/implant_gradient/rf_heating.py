@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.errors import InputError
-from emdose.scenarios.kinds.rf.result import RunResult
-from emdose.scenarios.results import read_result
-
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
+    from emdose.scenarios.shared.sar_files import SarRun
 
 NOTE = (
     "the SAR of the RF run was computed without the implant: RF heating where metal concentrates the field is not in it"
@@ -46,27 +42,12 @@ class RfHeating:
         return {"name": self.name, "power_W": self.power_W, "note": self.note}
 
 
-def read_rf(file: str) -> RunResult:
-    """The finished RF run whose result.h5 is given.
-
-    Raises
-    ------
-    InputError
-        When it is none.
-    """
-    path = Path(file)
-    result = read_result(path.parent)
-    if not isinstance(result, RunResult):
-        raise InputError("not the result of an RF run", file=path, expected="result.h5 of a scenario of kind rf")
-    return result
-
-
-def rf_heating(result: RunResult, phantom: Phantom, metal: np.ndarray, duty_cycle: float) -> RfHeating:
+def rf_heating(run: SarRun, phantom: Phantom, metal: np.ndarray, duty_cycle: float) -> RfHeating:
     """Power density of an RF run on another grid of the same body: every voxel takes the value at its middle.
 
     Parameters
     ----------
-    result : RunResult
+    run : SarRun
         The run.
     phantom : Phantom
         Body on the grid of the heat.
@@ -75,12 +56,12 @@ def rf_heating(result: RunResult, phantom: Phantom, metal: np.ndarray, duty_cycl
     duty_cycle : float
         Part of the time that the RF is on.
     """
-    source, grid = result.phantom.grid, phantom.grid
+    source, grid = run.phantom.grid, phantom.grid
     index = []
     for axis in range(3):
         at = np.floor((grid.centres(axis) - source.origin_m[axis]) / source.spacing_m[axis]).astype(int)
         index.append(np.clip(at, 0, source.shape[axis] - 1))
-    value = np.where(result.phantom.body, result.sar.value * result.sar.density, 0.0)[np.ix_(*index)]
+    value = np.where(run.phantom.body, run.sar.value * run.sar.density, 0.0)[np.ix_(*index)]
     density = duty_cycle * np.where(phantom.body, value, 0.0) * (1 - np.clip(metal, 0, 1))
-    name = f"{result.coil.name} at {result.frequency_Hz / 1e6:.6g} MHz, duty cycle {duty_cycle:g}"
+    name = f"{run.source} at {run.frequency_Hz / 1e6:.6g} MHz, duty cycle {duty_cycle:g}"
     return RfHeating(name, density, float(density.sum() * grid.voxel_volume_m3))

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from emdose.scenarios.kinds.rf import schema as rf_schema
+from emdose.scenarios.shared.body_tables import Angles, DutyCycle, Phantom, Point
 from emdose.scenarios.shared.tables import (
     Header,
     Quantity,
@@ -24,8 +24,6 @@ from emdose.scenarios.shared.tables import (
 )
 
 Length = Annotated[float, number("a length in metres (a hip stem of 142 mm is 0.142)", 0, 1, above=True)]
-Point = rf_schema.Point
-Angles = rf_schema.Angles
 MetalName = Annotated[str, text("the name of a metal, such as 'CoCrMo' or 'Ti6Al4V'", longest=60)]
 Seconds = Annotated[float, number("a time in seconds", 0, 1e7, above=True)]
 Frequency = Annotated[float, number("a frequency in Hz", 1, 1e6)]
@@ -295,7 +293,7 @@ class RfTable(Table):
     """SAR of a finished RF run, to heat together with the gradients; its phantom is used."""
 
     file: Annotated[str, file_name("result.h5 of a finished run of kind rf")]
-    duty_cycle: rf_schema.DutyCycle = 1.0
+    duty_cycle: DutyCycle = 1.0
 
 
 class Output(Table):
@@ -328,7 +326,7 @@ class Scenario(Table):
     scenario: Header
     implant: Implant
     metals: dict[ShortName, MetalTable] = Field(default_factory=dict)
-    phantom: rf_schema.Phantom | None = None
+    phantom: Phantom | None = None
     solver: EddyCurrentTable = Field(default_factory=EddyCurrentTable)
     gradients: Gradients | None = None
     exposures: dict[ShortName, Exposure]

@@ -95,8 +95,7 @@ def _trust(console: Console, data: Mapping[str, Any]) -> None:
         f"the source {identity:.1e}{skin}"
     )
     terminal.say(console, text, "bold red" if missed else "")
-    for warning in data["warnings"]:
-        terminal.say(console, f"WARNING: {warning}", "bold red")
+    terminal.warnings(console, data)
 
 
 def _watt(value: float) -> str:

@@ -1,6 +1,74 @@
 """Scenarios of kind ``rf``: a body in the RF field of a coil."""
 
-from emdose.scenarios.kinds.rf.job import Job
-from emdose.scenarios.kinds.rf.schema import Scenario
+from __future__ import annotations
 
-__all__ = ["Job", "Scenario"]
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from emdose.scenarios.shared.kind import Kind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from emdose.scenarios.kinds.rf.job import Job
+    from emdose.scenarios.kinds.rf.result import RunResult
+    from emdose.scenarios.kinds.rf.schema import Scenario
+    from emdose.scenarios.shared.scenario import LoadedScenario
+
+
+class RfKind(Kind["RunResult"]):
+    """SAR, its averages, temperatures and the limits on them."""
+
+    name = "rf"
+    part = "solved port"
+    stages = MappingProxyType({"averages": "averaging SAR", "checks": "checking limits"})
+
+    def schema(self) -> type[Scenario]:
+        """The tables."""
+        from emdose.scenarios.kinds.rf.schema import Scenario
+
+        return Scenario
+
+    def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """With a solver that has a type: its name alone will do, and "vie" is the default."""
+        solver = raw.get("solver")
+        if isinstance(solver, str):
+            return {**raw, "solver": {"type": solver}}
+        if isinstance(solver, Mapping):
+            return {**raw, "solver": {"type": "vie", **solver}}
+        return raw
+
+    def job(self, scenario: LoadedScenario, device: str = "auto") -> Job:
+        """Fields, SAR, averages, checks."""
+        from emdose.scenarios.kinds.rf.job import Job
+
+        return Job(scenario, device)
+
+    def read(self, folder: Path, summary: dict[str, Any]) -> RunResult:
+        """The maps of a run."""
+        from emdose.scenarios.kinds.rf.result import read_result
+
+        return read_result(folder, summary)
+
+    def page(self, result: RunResult) -> str:
+        """Limits, maps and what they rest on."""
+        from emdose.scenarios.kinds.rf.page import render
+
+        return render(result)
+
+    def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
+        """Quantities, limits, power balance."""
+        from emdose.scenarios.kinds.rf import terminal
+
+        terminal.summary(console, summary)
+
+    def recheck(self, result: RunResult, changes: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:
+        """The limits for changed keys of the table [checks]."""
+        from emdose.scenarios.kinds.rf.recheck import recheck
+
+        return recheck(result, changes, device)
+
+
+KIND = RfKind()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.report.common_rows import layers
 from emdose.report.maps.volumes import Layer, body_box, find_peak
 from emdose.report.wording import number
+from emdose.scenarios.kinds.rf.page_content import layers
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.rf.result import RunResult

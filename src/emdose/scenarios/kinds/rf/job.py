@@ -17,12 +17,16 @@ from emdose.io import touchstone
 from emdose.io.disk import run_files
 from emdose.io.maps import vtk
 from emdose.models.exposure import Exposure
-from emdose.scenarios.job import BaseJob, JobPlan
 from emdose.scenarios.kinds.rf import build, thermal
 from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.kinds.rf.quantities import average_name, quantities
 from emdose.scenarios.kinds.rf.result import CoilSummary
 from emdose.scenarios.kinds.rf.tuned import NETWORK, as_started, network_of
+from emdose.scenarios.shared.bodies import phantom
+from emdose.scenarios.shared.coils import coil
+from emdose.scenarios.shared.convergence import solver_convergence
+from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, silent
 
@@ -33,9 +37,8 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.scenarios.kinds.rf.schema import ChecksTable
     from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
-    from emdose.scenarios.loading import LoadedScenario
+    from emdose.scenarios.shared.scenario import LoadedScenario
 
-PER_PORT = ("iterations", "products", "resumed", "E_error_estimate", "history")
 REQUIRED_MASSES_KG = (1e-3, 1e-2)
 
 
@@ -66,27 +69,27 @@ class Outcome:
 
 
 class Job(BaseJob):
-    """An ``rf`` scenario made ready to run; see :class:`~emdose.scenarios.job.BaseJob`."""
+    """An ``rf`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
         super().__init__(scenario, device)
         file, tables = scenario.file, scenario.tables
-        with self._timed("phantom"):
-            self.body = build.phantom(tables.phantom, file)
-        self.coil: Any = build.coil(tables.coil, file)
+        with self.timed("phantom"):
+            self.body = phantom(tables.phantom, file)
+        self.coil: Any = coil(tables.coil, file)
         self.drive = build.drive_of(tables.drive, self.coil, file)
         self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
-        with build.blamed_on(file, "checks"):
+        with blamed_on(file, "checks"):
             limits(tables.checks.standard, tables.checks.edition)
             check_arguments(tables.checks, self.body)
-        with build.blamed_on(file, ""):
+        with blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
-        with build.blamed_on(file, "solver"):
+        with blamed_on(file, "solver"):
             self.solver = build.solver(tables)
         if tables.thermal is not None:
-            with build.blamed_on(file, "phantom.tissues"):
+            with blamed_on(file, "phantom.tissues"):
                 thermal.require_data(self.body)
-            with build.blamed_on(file, "thermal"):
+            with blamed_on(file, "thermal"):
                 thermal.solver(tables.thermal, tables.checks)
         masses = (*tables.dosimetry.masses_kg, *REQUIRED_MASSES_KG)
         self.masses_kg = sorted({average_name(m): m for m in masses}.values())
@@ -114,7 +117,7 @@ class Job(BaseJob):
             return JobPlan(device=self.device, solution=self.solver.plan(self.exposure, self.device))
         except InputError as error:  # a solver learns late that its options do not fit the exposure
             table = "solver" if error.field in type(self.tables.solver).model_fields else ""
-            with build.blamed_on(self.scenario.file, table):
+            with blamed_on(self.scenario.file, table):
                 raise
 
     def describe(self) -> list[str]:
@@ -130,34 +133,34 @@ class Job(BaseJob):
             f"scaled to: {', '.join(f'{k} = {v:g}' for k, v in self.tables.normalise.target.items())}",
         ]
 
-    def execute(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Outcome:
-        """Solve, scale, average and check.
+    def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Fields:
+        """Fields of all ports.
 
         Raises
         ------
         ConvergenceError, ResourceError, DeviceError
             As the solver; the ``partial`` fields of the first can still be given to :meth:`evaluate`.
         """
-        with self._timed("solve"):
-            fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
-        return self.evaluate(fields, progress)
+        with self.timed("solve"):
+            fields: Fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
+        return fields
 
-    def evaluate(self, fields: Fields, progress: ProgressCallback | None = None) -> Outcome:
+    def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> Outcome:
         """Scale fields of all ports, average, check and summarise."""
         tell = progress or silent
         tell(Begin(stage="averages"))
-        with self._timed("sar"):
+        with self.timed("sar"):
             target = self.tables.normalise.target
-            with build.blamed_on(self.scenario.file, "normalise"):
-                driven = build.scaled(fields, self.drive, target, self.place, self.place_name)
+            with blamed_on(self.scenario.file, "normalise"):
+                driven = build.scaled(solution, self.drive, target, self.place, self.place_name)
             sar = point_sar(driven, self.body, self.tables.dosimetry.rule)
         averages: dict[str, MassAverage] = {}
-        with self._timed("averages"):
+        with self.timed("averages"):
             for mass in self.masses_kg:
                 plan = averaging_plan(sar.density, self.body.spacing_m, mass, device=self.device)
                 averages[average_name(mass)] = plan.apply(sar.value)
         tell(Begin(stage="checks"))
-        with self._timed("checks"):
+        with self.timed("checks"):
             checks = check(
                 driven,
                 self.body,
@@ -172,7 +175,7 @@ class Job(BaseJob):
         summary = {
             "quantities": numbers,
             **checks_summary(checks),
-            "convergence": solver_convergence(fields, self.tables.solver.tolerance),
+            "convergence": solver_convergence(solution, self.tables.solver.tolerance),
             "power_balance": power.to_dict(),
             "provenance": {**driven.provenance, "phantom_sha256": self.body.hash()},
         }
@@ -182,7 +185,7 @@ class Job(BaseJob):
             summary["provenance"].pop("cosimulation", None)  # the same in other words
         maps = None
         if self.tables.thermal is not None:
-            with self._timed("heat"):
+            with self.timed("heat"):
                 maps, summary["thermal"], more = thermal.temperatures(
                     self.tables.thermal, self.tables.checks, self.body, sar, self.device, tell
                 )
@@ -229,17 +232,6 @@ class Job(BaseJob):
                 f"(expected at most {100 * CLOSURE_LIMIT:g} %)"
             )
         return found
-
-
-def solver_convergence(fields: Fields, tolerance: float) -> dict[str, Any]:
-    """The entry "convergence" of a summary: whether the tolerance was met, and the history of every port."""
-    told = dict(fields.convergence)
-    per_port = {k: told.pop(k) for k in PER_PORT if k in told}
-    ports = [
-        {"name": name, "residual": float(fields.residual[i])} | {k: v[i] for k, v in per_port.items()}
-        for i, name in enumerate(fields.ports)
-    ]
-    return {"converged": bool(np.all(fields.residual <= tolerance)), **told, "ports": ports}
 
 
 def _maps(outcome: Outcome) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from emdose.report.maps.scene import GLOW, Renderer, Scene, shield_lines
 from emdose.report.maps.volumes import colour_table, find_peak, pack
 from emdose.report.page import capital, cite, fill, lock_text, version_text
 from emdose.report.wording import number, parameter, words
-from emdose.scenarios.kinds.rf import page_thermal
+from emdose.scenarios.kinds.rf import page_content, page_thermal
 from emdose.scenarios.kinds.rf.page_network import network
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def render(result: RunResult) -> str:
         What a run left in its folder.
     """
     phantom, summary = result.phantom, result.summary
-    maps = common_rows.layers(result)
+    maps = page_content.layers(result)
     hot = [m for m in maps if m.key.startswith("sar")][-1]
     peak = find_peak(hot.value, phantom.body, phantom.grid)
     scene = Scene(
@@ -55,9 +55,9 @@ def render(result: RunResult) -> str:
     page: dict[str, Any] = {
         "version": version,
         "title": capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
-        "sentence": common_rows.sentence(result),
-        "banners": common_rows.banners(summary, rows),
-        "tiles": common_rows.tiles(summary),
+        "sentence": page_content.sentence(result),
+        "banners": page_content.banners(summary, rows),
+        "tiles": page_content.tiles(summary),
         "setup": _setup(result),
         "groups": groups,
         "document": limit_table.common_document(rows),
@@ -66,17 +66,17 @@ def render(result: RunResult) -> str:
         "notes": notes,
         "sources": limit_table.footnotes(rows, "source"),
         "remarks": limit_table.footnotes(rows, "note"),
-        "peaks": common_rows.peak_rows(result),
+        "peaks": page_content.peak_rows(result),
         "block": volume["block"],
         "convergence": common_rows.convergence(summary),
         "network": network(summary),
         "thermal": page_thermal.thermal(summary),
         "power": common_rows.power(summary),
-        "tissues": common_rows.tissue_rows(result, colours),
+        "tissues": page_content.tissue_rows(result, colours),
         "frequency_MHz": f"{result.frequency_Hz / 1e6:.6g}",
         "quantities": common_rows.quantity_rows(summary),
         "provenance": common_rows.provenance(summary),
-        "lock": lock_text(result),
+        "lock": lock_text(result.folder, summary),
         "cite": cite(version),
         "volume": volume,
         "picture": _picture(renderer, result, hot.title, peak is not None),

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from emdose.compliance import check
 from emdose.errors import InputError
-from emdose.scenarios.kinds.rf.build import blamed_on
 from emdose.scenarios.kinds.rf.job import check_arguments, checks_summary
 from emdose.scenarios.kinds.rf.schema import ChecksTable
 from emdose.scenarios.shared import tables
@@ -48,7 +47,7 @@ def recheck(result: RunResult, changes: Mapping[str, Any], device: str = "auto")
         table = ChecksTable.model_validate(raw)
     except ValidationError as error:
         raise tables.explain(error, raw) from None
-    with blamed_on(None, ""):
+    with tables.blamed_on(None, ""):
         arguments = check_arguments(table, result.phantom)
         ends: Any = result.coil  # only the ends of its conductors are asked for
         checks = check(

@@ -12,11 +12,10 @@ import numpy as np
 
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
-from emdose.errors import InputError
-from emdose.io.bodies import hdf5
-from emdose.io.disk import atomic, datasets
-from emdose.io.disk.run_files import RESULT_FILE, read_summary, to_json
+from emdose.io.disk import atomic
+from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put_map, require_keys, single, to_json
 from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps, read_thermal, write_thermal
+from emdose.scenarios.shared.sar_files import read_sar, write_sar
 from emdose.solvers.results.fields import Fields, PowerBalance
 
 if TYPE_CHECKING:
@@ -24,6 +23,8 @@ if TYPE_CHECKING:
     from emdose.models.grids.grid import Vector
 
 FORMAT, FORMAT_VERSION = "emdose result", 1
+KEYS = ("checks", "convergence", "power_balance")
+"""What summaries of this kind have beside what all have."""
 POWERS = ("absorbed_W", "extinction_W", "scattered_W")
 
 
@@ -131,35 +132,22 @@ def write_result(
     thermal : ThermalMaps, optional
         Temperatures.
     """
-    import h5py
-
-    # In memory first: on a full disk HDF5 cannot even close its file, and takes the process down with it.
-    with h5py.File(RESULT_FILE, "w", driver="core", backing_store=False, block_size=2**24) as file:
-        file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
-        hdf5.write_phantom_group(file.create_group("phantom"), phantom)
+    with new_result(stage, FORMAT, FORMAT_VERSION, provenance) as file:
+        write_sar(file, phantom, sar)
         _write_coil(file.create_group("coil"), coil)
         _write_fields(file.create_group("fields"), fields, keep_fields)
-        group = file.create_group("sar")
-        _map(group, "value", sar.value, "W/kg")
-        _map(group, "density", sar.density, "kg/m^3")
-        group.attrs["rule"] = sar.rule
-        group.attrs["provenance"] = to_json(sar.provenance)
         group = file.create_group("averages")
         for name, average in averages.items():
             part = group.create_group(name)
             part.attrs["mass_kg"] = average.mass_kg
-            _map(part, "value", average.value, "W/kg")
-            _map(part, "flag", average.flag, "0 invalid, 1 unused, 2 used, 3 valid")
-            _map(part, "side_m", average.side_m, "m")
+            put_map(part, "value", single(average.value), "W/kg")
+            put_map(part, "flag", average.flag, "0 invalid, 1 unused, 2 used, 3 valid")
+            put_map(part, "side_m", single(average.side_m), "m")
         if thermal is not None:
             write_thermal(file, thermal)
-        file.create_group("provenance").attrs["json"] = to_json(provenance)
-        file.flush()
-        image = file.id.get_file_image()
-    stage.path(RESULT_FILE).write_bytes(image)
 
 
-def read_result(folder: Path | str) -> RunResult:
+def read_result(folder: Path, summary: dict[str, Any]) -> RunResult:
     """Read what a run left in its folder.
 
     Raises
@@ -167,29 +155,10 @@ def read_result(folder: Path | str) -> RunResult:
     InputError
         When the folder holds no finished result, or its files are damaged; nothing of them is used then.
     """
-    folder = Path(folder)
-    summary = read_summary(folder)
-    if "ept" in summary:
-        raise InputError("the result of an EPT scenario", file=folder, expected="the result of a scenario of kind rf")
-    path = folder / RESULT_FILE
-    with datasets.opened(path) as file:
-        if file.attrs.get("format") != FORMAT or file.attrs.get("format_version") != FORMAT_VERSION:
-            raise InputError(
-                "not a result of this version of emdose",
-                file=path,
-                field="format_version",
-                found=str(file.attrs.get("format_version")),
-                expected=str(FORMAT_VERSION),
-            )
-        phantom = hdf5.read_phantom_group(file["phantom"], path)
+    require_keys(summary, KEYS, folder)
+    with opened_result(folder, FORMAT, FORMAT_VERSION) as file:
+        phantom, sar = read_sar(file, folder / RESULT_FILE)
         averages = {name: _read_average(group) for name, group in file["averages"].items()}
-        sar = SarMap(
-            file["sar/value"][()],
-            str(file["sar"].attrs["rule"]),
-            phantom.grid,
-            file["sar/density"][()],
-            json.loads(file["sar"].attrs["provenance"]),
-        )
         fields = _read_fields(file["fields"], phantom) if "E" in file["fields"] else None
         return RunResult(
             folder=folder,
@@ -203,13 +172,6 @@ def read_result(folder: Path | str) -> RunResult:
             fields=fields,
             thermal=read_thermal(file),
         )
-
-
-def _map(group: Any, name: str, values: np.ndarray, unit: str) -> None:
-    data = np.asarray(values)
-    if data.dtype == np.float64:
-        data = data.astype(np.float32)
-    group.create_dataset(name, data=data, compression="gzip", compression_opts=1, shuffle=True).attrs["unit"] = unit
 
 
 def _write_coil(group: Any, coil: CoilSummary) -> None:
@@ -238,7 +200,7 @@ def _write_fields(group: Any, fields: Fields, keep: bool) -> None:
     if fields.power.lost_W is not None:
         group.attrs["lost_W"] = fields.power.lost_W
     group["residual"] = np.asarray(fields.residual, float)
-    _map(group, "b1plus", fields.b1plus()[0].astype(np.complex64), "T")
+    put_map(group, "b1plus", fields.b1plus()[0].astype(np.complex64), "T")
     if keep:
         for name, unit in (("E", "V/m"), ("B", "T")):
             data = np.asarray(getattr(fields, name))

@@ -1,0 +1,75 @@
+"""From the table [phantom] of any scenario to a phantom."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from emdose.checks import unknown
+from emdose.models import bodies
+from emdose.scenarios.shared import body_tables
+from emdose.scenarios.shared.tables import blamed_on
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+
+
+def phantom(table: Any, file: object = None) -> Phantom:
+    """The phantom of a scenario.
+
+    Raises
+    ------
+    InputError
+        Naming scenario and key, when a model refuses a value or a file.
+    """
+    with blamed_on(file, "phantom"):
+        body = _shape(table)
+    for name, change in table.tissues.items():
+        known = _present(body, name, file)
+        with blamed_on(file, "phantom.tissues"):
+            body = body.with_tissue(known, **change.model_dump(exclude_none=True))
+    with blamed_on(file, "phantom"):
+        if table.resample_spacing_m is not None:
+            body = body.resample(table.resample_spacing_m)
+        for axis, angle in zip("xyz", table.rotate_deg or (), strict=False):
+            body = body.rotate(angle, axis) if angle else body
+        if table.crop_margin_m is not None:
+            body = body.crop_to_body(math.ceil(table.crop_margin_m / min(body.spacing_m) - 1e-9))
+        if table.translate_m is not None:
+            body = body.translate(table.translate_m)
+    return body
+
+
+def _shape(table: Any) -> Phantom:
+    if isinstance(table, body_tables.PhantomFile):
+        return _from_file(table)
+    if isinstance(table, body_tables.LayeredHead):
+        return bodies.layered_head(table.spacing_m, table.scale)
+    if isinstance(table, body_tables.StylisedAdult):
+        return bodies.stylised_adult(table.spacing_m, table.landmark, table.fat_m)
+    if isinstance(table, body_tables.Sphere):
+        return bodies.sphere(table.radius_m, table.spacing_m, table.tissue, samples=table.samples)
+    if isinstance(table, body_tables.LayeredSphere):
+        return bodies.layered_sphere(table.radii_m, table.layers, table.spacing_m, samples=table.samples)
+    if isinstance(table, body_tables.Cylinder):
+        return bodies.cylinder(table.radius_m, table.length_m, table.spacing_m, table.tissue, samples=table.samples)
+    return bodies.gel_box(table.spacing_m, table.size_m, table.tissue, samples=table.samples)
+
+
+def _from_file(table: body_tables.PhantomFile) -> Phantom:
+    from emdose.io.bodies.phantoms import read_phantom
+
+    spacing: Any = table.spacing_m
+    return read_phantom(table.file, table.labels, tissue_table=table.tissue_table, spacing_m=spacing, axes=table.axes)
+
+
+def _present(body: Phantom, name: str, file: object) -> str:
+    """A tissue by the name it has in the phantom: synonyms of the built-in table are understood."""
+    from emdose.models.bodies.tissues import TissueTable
+
+    names = [t.name for t in body.tissues[1:]]
+    found = name if name in names else TissueTable.default().resolve(name)
+    if found not in names:
+        field = f"phantom.tissues.{name}"
+        raise unknown("this phantom has no such tissue", name, names, file=file, field=field, shown=False)
+    return str(found)

@@ -1,0 +1,87 @@
+"""Tables of a scenario that say which coil or wave, at which frequency, and how the volume integral is solved."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from emdose.scenarios.shared.body_tables import Direction, Frequency, Length, Point
+from emdose.scenarios.shared.circuit_tables import (
+    CIRCUIT_COILS,
+    CapacitorLoop,
+    CapacitorLoopArray,
+    CircuitBirdcage,
+    Dipole,
+)
+from emdose.scenarios.shared.tables import Table, count, number, numbers, one_of
+
+
+class Birdcage(Table):
+    """Birdcage of ideal currents around z."""
+
+    type: Literal["birdcage"]
+    rungs: Annotated[int, count("number of rungs", 4, 512)] = 16
+    radius_m: Length = 0.15
+    length_m: Length = 0.20
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+
+
+class Loop(Table):
+    """One circular loop."""
+
+    type: Literal["loop"]
+    radius_m: Length
+    centre_m: Point = (0.0, 0.0, 0.0)
+    normal: Direction = (0.0, 0.0, 1.0)
+
+
+class LoopArray(Table):
+    """Rectangular loops on a cylinder around z, one port each."""
+
+    type: Literal["loop-array"]
+    elements: Annotated[int, count("number of loops", 1, 512)] = 8
+    radius_m: Length = 0.14
+    length_m: Length = 0.16
+    coverage: Annotated[float, number("angle of a loop over the pitch", 0, 256, above=True)] = 0.9
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+
+
+class PlaneWave(Table):
+    """A plane wave; unit drive is its amplitude. The phases turn the polarisation elliptic or circular."""
+
+    type: Literal["plane-wave"]
+    direction: Direction = (0.0, 0.0, 1.0)
+    polarisation: Annotated[tuple[float, ...], numbers("amplitudes of Ex, Ey, Ez,", 3, -1e6, 1e6)] = (1.0, 0.0, 0.0)
+    polarisation_phase_deg: Annotated[tuple[float, ...], numbers("phases of Ex, Ey, Ez in degrees,", 3, -360, 360)] = (
+        0.0,
+        0.0,
+        0.0,
+    )
+    amplitude_V_m: Annotated[float, number("a peak amplitude in V/m", 0, 1e9, above=True)] = 1.0
+
+
+class ExposureTable(Table):
+    """Frequency."""
+
+    frequency_Hz: Frequency
+
+
+class VieTable(Table):
+    """Options of the volume integral solver."""
+
+    type: Literal["vie"] = "vie"
+    tolerance: Annotated[float, number("a relative residual", 1e-12, 0.1)] = 1e-4
+    restart: Annotated[int, count("vectors kept by GMRES", 2, 1000)] = 50
+    max_iterations: Annotated[int, count("products with the operator", 1, 1_000_000)] = 1000
+    dtype: Literal["complex64", "complex128"] = "complex64"
+    method: Literal["auto", "gmres", "bicgstab"] = "auto"
+
+
+Coil = Annotated[
+    Birdcage | Loop | LoopArray | PlaneWave | CircuitBirdcage | CapacitorLoop | CapacitorLoopArray | Dipole,
+    Field(discriminator="type"),
+    one_of(Birdcage, Loop, LoopArray, PlaneWave, *CIRCUIT_COILS),
+]

@@ -1,0 +1,48 @@
+"""From the tables [coil] and [solver] of any scenario to a source and the volume integral."""
+
+from __future__ import annotations
+
+import cmath
+import math
+from typing import TYPE_CHECKING, Any
+
+from emdose.models import coils
+from emdose.scenarios.shared import coil_tables
+from emdose.scenarios.shared.tables import blamed_on
+
+if TYPE_CHECKING:
+    from emdose.models.coils.circuit import CircuitCoil
+    from emdose.models.coils.ideal import Coil
+    from emdose.models.coils.plane_wave import PlaneWave
+    from emdose.solvers.vie.solver import Vie
+
+
+def coil(table: Any, file: object = None) -> Coil | PlaneWave | CircuitCoil:
+    """The coil or wave of a scenario; raises InputError naming scenario and key."""
+    values = table.model_dump(exclude={"type"})
+    with blamed_on(file, "coil"):
+        if isinstance(table, coil_tables.PlaneWave):
+            phases = values.pop("polarisation_phase_deg")
+            values["polarisation"] = tuple(
+                a * cmath.exp(1j * math.radians(p)) for a, p in zip(table.polarisation, phases, strict=True)
+            )
+        return _SOURCES[table.type](**values)
+
+
+_SOURCES = {
+    "birdcage": coils.Birdcage,
+    "loop": coils.Loop,
+    "loop-array": coils.LoopArray,
+    "plane-wave": coils.PlaneWave,
+    "circuit-birdcage": coils.CircuitBirdcage,
+    "capacitor-loop": coils.CapacitorLoop,
+    "capacitor-loop-array": coils.CapacitorLoopArray,
+    "dipole": coils.Dipole,
+}
+
+
+def vie(table: coil_tables.VieTable) -> Vie:
+    """The volume integral with the options of a table."""
+    from emdose.solvers.vie.solver import Vie
+
+    return Vie(**table.model_dump(exclude={"type"}))

@@ -1,0 +1,116 @@
+"""What a kind of scenario is made of: the protocol that the core speaks with every kind, and with no other words."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+
+from emdose.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from emdose.scenarios.shared.job import BaseJob
+    from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.scenarios.shared.tables import Table
+
+
+class Result(Protocol):
+    """What every result can tell, whatever its kind."""
+
+    @property
+    def folder(self) -> Path:
+        """The result folder."""
+        ...
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """summary.json."""
+        ...
+
+
+R = TypeVar("R", bound=Result)
+
+
+class Kind(ABC, Generic[R]):
+    """One kind of scenario: its tables, its job, its result, its page and its words on the terminal.
+
+    A kind is one object of a class that derives from this one. Its parts are methods, so that each can import what it
+    needs when it is asked for: a page needs no solver, a schema no page.
+    """
+
+    name: ClassVar[str]
+    """What stands behind ``kind =`` in the table [scenario], and in every summary."""
+    part: ClassVar[str] = "solved part"
+    """What a checkpoint of an unfinished run holds several of, in the singular, for the user."""
+    stages: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """What the stages of its job are called on the progress bar: name of an event's stage, and the words."""
+
+    @abstractmethod
+    def schema(self) -> type[Table]:
+        """The tables of a scenario of this kind, [scenario] with its :class:`~emdose.scenarios.Header` among them."""
+
+    def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parsed tables with short forms spelled out, before the schema looks at them; as they are by default."""
+        return raw
+
+    @abstractmethod
+    def job(self, scenario: LoadedScenario, device: str = "auto") -> BaseJob:
+        """A scenario made ready to run.
+
+        Raises
+        ------
+        InputError
+            When its tables make no sense together.
+        DeviceError
+            When the device is not there.
+        """
+
+    @abstractmethod
+    def read(self, folder: Path, summary: dict[str, Any]) -> R:
+        """Read back what the job wrote; ``summary`` is summary.json of that folder, already read.
+
+        Raises
+        ------
+        InputError
+            When files are missing or damaged.
+        """
+
+    @abstractmethod
+    def page(self, result: R) -> str:
+        """The report as the text of one HTML file that carries everything it shows."""
+
+    @abstractmethod
+    def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
+        """Print the headline numbers of a summary, and how far they can be trusted, on the terminal."""
+
+    def recheck(self, result: R, changes: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:
+        """The limits of a finished run under other circumstances, without solving again.
+
+        Parameters
+        ----------
+        result : Result
+            The finished run.
+        changes : mapping
+            What is different now, such as ``{"duty_cycle": 0.5}``.
+        device : str
+            Where to compute what is missing.
+
+        Returns
+        -------
+        dict
+            The entries "checks" (rows as of :meth:`emdose.compliance.Checks.to_dict`) and "check_inputs" of a summary.
+
+        Raises
+        ------
+        InputError
+            When this cannot be done; always, for a kind that has no limits.
+        """
+        raise InputError(
+            f"a result of kind '{self.name}' has no limits that could be checked again",
+            file=result.folder,
+            expected="the result of a kind that has limits; emdose report shows this one",
+        )
