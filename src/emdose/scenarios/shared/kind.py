@@ -87,7 +87,12 @@ class Kind(ABC, Generic[R]):
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Print the headline numbers of a summary, and how far they can be trusted, on the terminal."""
 
-    def recheck(self, result: R, changes: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:  # noqa: ARG002 - for those that have limits
+    def recheck(
+        self,
+        result: R,
+        changes: Mapping[str, Any],  # noqa: ARG002 - for kinds that have limits
+        device: str = "auto",  # noqa: ARG002
+    ) -> dict[str, Any]:
         """The limits of a finished run under other circumstances, without solving again.
 
         Parameters
