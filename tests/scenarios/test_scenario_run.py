@@ -442,7 +442,7 @@ def test_head_region(write, tmp_path):
 @pytest.mark.parametrize(
     ("checks", "field", "words"),
     [
-        ({"extremities": ["arms"]}, "checks.extremities", "unknown region; found 'arms'; expected one of .*'legs'"),
+        ({"extremities": ["arms"]}, "checks.extremities", "unknown region; found 'arms'; expected .*legs"),
         ({"extremities_z_m": [5, 6]}, "checks.extremities_z_m", "no tissue between these heights"),
         ({"exposed_z_m": [5, 6]}, "checks.exposed_z_m", "no tissue between these heights"),
         ({"extremities": ["legs"]}, None, ""),
