@@ -129,10 +129,10 @@ def text(name: str, value: Any, *, problem: str = "without a name", expected: st
     return value
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: Any, *, problem: str = "bad option") -> bool:
     """True or False as bool."""
     if not isinstance(value, bool | np.bool_):
-        raise InputError("bad switch", field=name, found=value, expected="True or False")
+        raise InputError(problem, field=name, found=value, expected="True or False")
     return bool(value)
 
 
@@ -158,12 +158,12 @@ def vector(name: str, value: Any, *, problem: str = "bad vector", expected: str 
     return found
 
 
-def unit_vector(name: str, value: Any) -> np.ndarray:
+def unit_vector(name: str, value: Any, *, problem: str = "bad direction") -> np.ndarray:
     """A vector that is not zero, divided by its length, as array (3,)."""
-    words = {"problem": "bad direction", "expected": "three finite numbers, not all zero"}
-    found = vector(name, value, **words)
+    expected = "three finite numbers, not all zero"
+    found = vector(name, value, problem=problem, expected=expected)
     if not np.any(found):
-        raise InputError(words["problem"], field=name, found=value, expected=words["expected"])
+        raise InputError(problem, field=name, found=value, expected=expected)
     unit: np.ndarray = found / np.linalg.norm(found)
     return unit
 
@@ -175,6 +175,7 @@ def array(
     *,
     least: float = -math.inf,
     above: float = -math.inf,
+    single: bool = False,
     problem: str = "bad array",
 ) -> np.ndarray:
     """An array of finite numbers of a given shape, as float64.
@@ -189,10 +190,14 @@ def array(
         Wanted shape; None stands for any length.
     least, above : float
         No value lies below ``least``, or at or below ``above``.
+    single : bool
+        Whether one entry may stand for a list of one.
     problem : str
         Words of the error.
     """
     found = real_array(value)
+    if single and found is not None and found.ndim == len(shape) - 1:
+        found = found[None]
     size = f"({', '.join('n' if n is None else str(n) for n in shape)}{',' if len(shape) == 1 else ''})"
     if found is None:
         raise InputError(problem, field=name, found=value, expected=f"numbers of shape {size}")
@@ -205,6 +210,22 @@ def array(
         where = f"{name}[{', '.join(map(str, at))}]" if at else name
         raise InputError(problem, field=where, found=float(found[at]), expected=f"finite numbers{limit}")
     return found
+
+
+def positives(
+    name: str, value: Any, *, problem: str = "bad values", expected: str = "one or more finite numbers > 0"
+) -> np.ndarray:
+    """One or more finite numbers above zero, as array (n,) of float64; a single number is a list of one."""
+    found = real_array(value)
+    if found is None or found.ndim > 1 or not found.size or not np.all(np.isfinite(found) & (found > 0)):
+        raise InputError(problem, field=name, found=value, expected=expected)
+    return np.atleast_1d(found)
+
+
+def fits(name: str, value: Any, shape: tuple[int, ...], *, problem: str = "array does not fit the grid") -> None:
+    """Raise InputError unless an array, on whatever device, has a given shape."""
+    if np.shape(value) != shape:
+        raise InputError(problem, field=name, found=np.shape(value), expected=str(shape))
 
 
 def growing(name: str, values: np.ndarray, *, problem: str = "values do not grow", unit: str = "") -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import one_of, within
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.limits import Limit, limits
 from emdose.dosimetry.averaging.average import mass_average
@@ -136,9 +136,9 @@ def check(
     rows = limits(standard, edition)
     one_of("coil_type", coil_type, COIL_TYPES, problem="unknown coil type")
     sequence = _sequence(duty_cycle, duty_cycle_10s)
-    _number_within("ambient_temperature_C", ambient_temperature_C, -50.0, 60.0)
+    within("ambient_temperature_C", ambient_temperature_C, -50.0, 60.0, problem="number out of range")
     if relative_uncertainty is not None:
-        _number_within("relative_uncertainty", relative_uncertainty, 0.0, math.inf)
+        within("relative_uncertainty", relative_uncertainty, 0.0, math.inf, problem="number out of range")
     fields.require_driven()
     sar = point_sar(fields, phantom) if sar is None else sar
     if sar.grid.shape != phantom.grid.shape:
@@ -327,7 +327,7 @@ def _patient_mass(phantom: Phantom, heads: list[Region], given: float | None) ->
     """Mass of the patient [kg], None when it cannot be known, and what the reader must know about it."""
     own = float(phantom.mass_kg)
     if given is not None:
-        _number_within("patient_mass_kg", given, 0.0, 1000.0)
+        within("patient_mass_kg", given, 0.0, 1000.0, problem="number out of range")
         if given < own * (1 - 1e-6):
             raise InputError(
                 "patient lighter than the phantom",
@@ -352,8 +352,7 @@ def _patient_mass(phantom: Phantom, heads: list[Region], given: float | None) ->
 def _sequence(duty_cycle: float, duty_cycle_10s: float | None) -> _Sequence:
     short = duty_cycle if duty_cycle_10s is None else duty_cycle_10s
     for name, value in (("duty_cycle", duty_cycle), ("duty_cycle_10s", short)):
-        if not _is_number(value) or not 0 < value <= 1:
-            raise InputError("duty cycle out of range", field=name, found=value, expected="0 < duty cycle <= 1")
+        within(name, value, 0, 1, ends="(]", problem="duty cycle out of range")
     if short < duty_cycle:
         raise InputError(
             "worst 10 s below the 6 min average",
@@ -384,12 +383,3 @@ def _place(at: Any) -> str:
 
 def _kg(mass: float) -> str:
     return f"{mass:.3g} kg"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
-
-
-def _number_within(name: str, value: float, low: float, high: float) -> None:
-    if not _is_number(value) or not math.isfinite(value) or not low <= value <= high:
-        raise InputError("number out of range", field=name, found=value, expected=f"{low:g} to {high:g}")

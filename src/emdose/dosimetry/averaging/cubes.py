@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from emdose.checks import positive
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.errors import InputError
@@ -150,6 +151,4 @@ def fill_table(kernels: Any, table: Any, kind: str, *maps: Any) -> None:
 
 def positive_mass(mass_kg: Any) -> float:
     """The mass as a float; raises InputError when it is not finite and positive."""
-    if not (np.ndim(mass_kg) == 0 and np.isfinite(mass_kg) and mass_kg > 0):
-        raise InputError("bad averaging mass", field="mass_kg", found=mass_kg, expected="a mass > 0 in kg")
-    return float(mass_kg)
+    return positive("mass_kg", mass_kg, problem="bad averaging mass", expected="a mass > 0 in kg")

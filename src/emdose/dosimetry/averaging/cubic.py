@@ -28,7 +28,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import lengths, one_of
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.dosimetry.averaging.cubes import (
@@ -343,9 +343,7 @@ class AveragingPlan:
 
 
 def _cubic_spacing(spacing_m: Any) -> float:
-    spacing = np.asarray(spacing_m, dtype=float)
-    if spacing.shape not in ((), (3,)) or not np.all(np.isfinite(spacing)) or np.any(spacing <= 0):
-        raise InputError("bad voxel size", field="spacing_m", found=spacing_m, expected="lengths > 0 in metres")
+    spacing = np.array(lengths("spacing_m", spacing_m))
     if np.ptp(spacing) > 1e-6 * spacing.max():
         raise InputError(
             "cubes of equal mass need cubic voxels",
@@ -353,7 +351,7 @@ def _cubic_spacing(spacing_m: Any) -> float:
             found=tuple(map(float, spacing)),
             expected="three equal lengths; resample first",
         )
-    return float(spacing.reshape(-1)[0])
+    return float(spacing[0])
 
 
 def _bounding_box(be: Backend, tissue: Any) -> tuple[slice, slice, slice]:

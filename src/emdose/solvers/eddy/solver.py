@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import positives
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.errors import InputError
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import VoxelImplant
 from emdose.solvers.eddy.options import EddyOptions
@@ -167,7 +167,4 @@ class EddyCurrent(EddyOptions):
 
 
 def _frequencies(frequencies_Hz: Any) -> np.ndarray:
-    f = np.unique(np.atleast_1d(np.asarray(frequencies_Hz, float)))
-    if not f.size or not np.all(np.isfinite(f)) or np.any(f <= 0):
-        raise InputError("bad frequencies", field="frequencies_Hz", found=frequencies_Hz, expected="finite, > 0 Hz")
-    return f
+    return np.unique(positives("frequencies_Hz", frequencies_Hz, problem="bad frequencies", expected="finite, > 0 Hz"))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import positives
 from emdose.circuits.circuit import Circuit, Connected
 from emdose.circuits.elements import TwoPort
 from emdose.circuits.modes import Mode, natural_modes, tuning_factor
@@ -225,19 +226,9 @@ def cosimulate(
     f = exposure.frequency_Hz
     if frequencies_Hz is None:
         frequencies_Hz = list(np.linspace((1 - SPAN) * f, (1 + SPAN) * f, COUNT))
-    try:
-        listed = [float(x) for x in np.ravel(frequencies_Hz)]
-    except (TypeError, ValueError):
-        raise InputError(
-            "bad frequencies", field="frequencies_Hz", found=frequencies_Hz, expected="at least one frequency > 0"
-        ) from None
-    if not listed or not all(np.isfinite(x) and x > 0 for x in listed):
-        raise InputError(
-            "empty frequency list" if not listed else "bad frequencies",
-            field="frequencies_Hz",
-            found=listed,
-            expected="at least one frequency > 0",
-        )
+    wrong = "bad frequencies" if np.size(frequencies_Hz) else "empty frequency list"
+    expected = "at least one frequency > 0"
+    listed = positives("frequencies_Hz", frequencies_Hz, problem=wrong, expected=expected).tolist()
     coil = exposure.coil
     if not isinstance(coil, CircuitCoil):
         raise InputError(

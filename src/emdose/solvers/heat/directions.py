@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 
@@ -198,14 +199,7 @@ class HeatResult:
 
 def weights(dbdt: Any) -> np.ndarray:
     """Factors of the six solutions for a real vector; raises InputError for anything else."""
-    u = np.asarray(dbdt)
-    if u.shape != (3,) or np.iscomplexobj(u) or not np.isfinite(u).all():
-        raise InputError(
-            "bad field vector",
-            field="dbdt",
-            found=np.asarray(dbdt).tolist(),
-            expected="three finite real numbers in T/s",
-        )
+    u = vector("dbdt", dbdt, problem="bad field vector", expected="three finite real numbers in T/s")
     return np.array([u[i] * u[j] * (1 if i == j else 2) for i, j in PAIRS], float)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
-from emdose.checks import one_of
-from emdose.errors import InputError
+from emdose.checks import one_of, within
 from emdose.models.grids.grid import Vector
 from emdose.solvers.heat.problem import EDGES
 from emdose.solvers.heat.stepping import Perfusion
@@ -48,8 +46,5 @@ class BioheatOptions:
             ("ambient_degC", -50, 100),
             ("margin_m", 0, 10),
         ):
-            value = getattr(self, name)
-            if value is None and name == "margin_m":
-                continue
-            if not isinstance(value, int | float) or not math.isfinite(value) or not low <= value <= high:
-                raise InputError("value out of range", field=name, found=value, expected=f"from {low:g} to {high:g}")
+            if name != "margin_m" or self.margin_m is not None:
+                within(name, getattr(self, name), low, high, problem="value out of range")

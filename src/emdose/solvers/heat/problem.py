@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import fits, lengths, not_negative, one_of
 from emdose.compute.backend import Backend
 from emdose.errors import InputError, ResourceError
 from emdose.models.grids.grid import Shape, Vector
@@ -84,18 +84,11 @@ class HeatMaps:
             )
         for name in ("heat_capacity", "perfusion", "outside", "pinned"):
             values = getattr(self, name)
-            if values is not None and np.shape(values) != shape:
-                raise InputError("map does not fit the grid", field=name, found=np.shape(values), expected=str(shape))
-        if len(self.spacing_m) != 3 or not all(np.isfinite(s) and s > 0 for s in self.spacing_m):
-            raise InputError("bad voxel size", field="spacing_m", found=self.spacing_m, expected="three lengths > 0")
+            if values is not None:
+                fits(name, values, shape, problem="map does not fit the grid")
+        lengths("spacing_m", self.spacing_m)
         one_of("edges", self.edges, EDGES, problem="unknown choice")
-        if not np.isfinite(self.surface_W_m2_K) or self.surface_W_m2_K < 0:
-            raise InputError(
-                "bad exchange coefficient",
-                field="surface_W_m2_K",
-                found=self.surface_W_m2_K,
-                expected="a finite number >= 0",
-            )
+        not_negative("surface_W_m2_K", self.surface_W_m2_K, problem="bad exchange coefficient")
         if not self.active.any():
             raise InputError("nothing to heat: no active voxel", field="active")
         if not self.solved.any():

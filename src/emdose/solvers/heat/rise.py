@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import array, one_of, positive, within
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.errors import InputError
@@ -300,10 +300,10 @@ class _Recorder:
 
 
 def _times(duration_s: float, times_s: Sequence[float]) -> np.ndarray:
-    if not np.isfinite(duration_s) or duration_s <= 0:
-        raise InputError("bad duration", field="duration_s", found=duration_s, expected="seconds > 0")
-    times = np.unique(np.append(np.asarray(times_s, float), duration_s))
-    if not np.isfinite(times).all() or times[0] <= 0 or times[-1] > duration_s:
+    positive("duration_s", duration_s, problem="bad duration", expected="seconds > 0")
+    listed = array("times_s", times_s, (None,), above=0, single=True, problem="times outside the duration")
+    times = np.unique(np.append(listed, duration_s))
+    if times[-1] > duration_s:
         raise InputError(
             "times outside the duration",
             field="times_s",
@@ -325,8 +325,8 @@ def _check_sources(maps: HeatMaps, sources: np.ndarray, tolerance: float, dtype:
         raise InputError("power density is not finite", field="sources", expected="finite numbers in the body")
     one_of("dtype", dtype, ("float32", "float64"), problem="unknown choice")
     least = 1e-4 if dtype == "float32" else 1e-9
-    if not least <= tolerance < 1:
-        raise InputError("bad tolerance", field="tolerance", found=tolerance, expected=f"from {least:g} to 1 ({dtype})")
+    words = f"from {least:g} to 1 ({dtype})"
+    within("tolerance", tolerance, least, 1, ends="[)", problem="bad tolerance", expected=words)
 
 
 def _envelopes(envelope: Envelope | Sequence[Envelope] | None, sources: int) -> list[Envelope]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import not_negative
 from emdose.compute.backend import Backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
@@ -272,8 +273,7 @@ class Bioheat(BioheatOptions):
 
             metal = embed(implant, body)
             metals = Metals(metal.fraction, metal.part, metal.metals, self.contact_m2_K_W)
-        if not math.isfinite(factor) or factor < 0:
-            raise InputError("bad factor", field="factor", found=factor, expected="a finite number >= 0")
+        not_negative("factor", factor, problem="bad factor")
         several = sar if isinstance(sar, list | tuple) else [sar]
         q: np.ndarray = factor * np.sum([self._density(s, phantom, body, metals) for s in several], axis=0)
         maps = body_maps(body, metals, self.surface_W_m2_K, self.edges)

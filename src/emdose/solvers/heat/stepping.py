@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import array, one_of, within
 from emdose.errors import InputError
 from emdose.solvers.heat.problem import HeatProblem
 
@@ -58,22 +58,18 @@ class Envelope:
     factors: np.ndarray
 
     def __post_init__(self) -> None:
-        times, factors = (np.atleast_1d(np.array(v, float)) for v in (self.times_s, self.factors))
-        if times.ndim != 1 or times.shape != factors.shape or not len(times):
+        times, factors = (
+            array(f"envelope.{n}", getattr(self, n), (None,), least=0, single=True, problem=f"bad {w} of an envelope")
+            for n, w in (("times_s", "times"), ("factors", "factors"))
+        )
+        if times.shape != factors.shape or not len(times):
             raise InputError("as many times as factors", field="envelope", found=f"{times.shape} and {factors.shape}")
-        if times[0] != 0 or np.any(np.diff(times) <= 0) or not np.isfinite(times).all():
+        if times[0] != 0 or np.any(np.diff(times) <= 0):
             raise InputError(
                 "bad times of an envelope",
                 field="envelope.times_s",
                 found=times.tolist(),
                 expected="seconds that grow from 0",
-            )
-        if not np.isfinite(factors).all() or np.any(factors < 0):
-            raise InputError(
-                "bad factors of an envelope",
-                field="envelope.factors",
-                found=factors.tolist(),
-                expected="finite numbers >= 0",
             )
         object.__setattr__(self, "times_s", times)
         object.__setattr__(self, "factors", factors)
@@ -131,8 +127,7 @@ class Perfusion:
     def __post_init__(self) -> None:
         one_of("perfusion", self.law, LAWS, problem="unknown perfusion law")
         for name, least in (("slope_1_K", 0.0), ("base", 1.0), ("scale_K", 1e-6), ("cap", 1.0)):
-            if not math.isfinite(getattr(self, name)) or getattr(self, name) < least:
-                raise InputError("bad perfusion law", field=name, found=getattr(self, name), expected=f">= {least:g}")
+            within(name, getattr(self, name), least, math.inf, problem="bad perfusion law")
 
     @property
     def follows(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emdose.checks import one_of
+from emdose.checks import one_of, whole, within
 from emdose.errors import InputError
 
 
@@ -26,12 +26,9 @@ class VieOptions:
     materials: str = "average"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.tolerance, int | float) and 1e-12 <= self.tolerance <= 0.1):
-            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-12 and 0.1")
+        within("tolerance", self.tolerance, 1e-12, 0.1, problem="bad tolerance")
         for name in ("restart", "max_iterations"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError("bad count", field=name, found=value, expected="a whole number >= 1")
+            whole(name, getattr(self, name), 1)
         for name, allowed in (
             ("dtype", ("complex64", "complex128")),
             ("method", ("auto", "gmres", "cocr", "bicgstab")),

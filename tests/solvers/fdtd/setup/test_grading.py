@@ -88,7 +88,7 @@ def test_bad_grading_is_one_clear_line():
     # Oracle: the list of bad input of the FDTD issue.
     core = np.linspace(-0.1, 0.1, 41)
     cases = [
-        ({"ratio": 1.0}, "grading ratio beyond bounds; found 1.0; expected above 1, at most 2"),
+        ({"ratio": 1.0}, "grading ratio beyond bounds; found 1.0; expected > 1 and <= 2"),
         ({"ratio": 3.0}, "grading ratio beyond bounds"),
         ({"snap_m": [0.1031], "core_m": core}, "no steps fit between two planes; found '0.0031 m"),
         ({"snap_m": [0.5]}, "outside the grid"),

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import positives
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.solvers.eddy.thin_skin.geometry import deeper
@@ -120,9 +121,7 @@ def thin_skin_power(
     ConvergenceError
         When the linear systems do not converge.
     """
-    f = np.atleast_1d(np.asarray(frequencies_Hz, float))
-    if f.size == 0 or not np.all(np.isfinite(f)) or np.any(f <= 0):
-        raise InputError("bad frequencies", field="frequencies_Hz", found=f.tolist(), expected="finite and positive")
+    f = positives("frequencies_Hz", frequencies_Hz, problem="bad frequencies", expected="finite and positive")
     surface, part, source_triangle = _outer_surface(implant)
     metals = [p.metal for p in implant.parts]
     sigma = np.array([m.conductivity_S_m for m in metals])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import array
 from emdose.constants import MU_0
 from emdose.errors import InputError
 
@@ -136,9 +137,7 @@ class EddySolution:
             Peak phasors for sources of one unit (T, T/m, or the unit of the drive): the currents are those that j w A
             drives [T per unit].
         """
-        points = np.atleast_2d(np.asarray(points_m, float))
-        if points.ndim != 2 or points.shape[1] != 3 or not np.all(np.isfinite(points)):
-            raise InputError("bad points", field="points_m", found=points.shape, expected="finite coordinates (n, 3)")
+        points = array("points_m", points_m, (None, 3), single=True, problem="bad points")
         op, net = self.operator, self.operator.network
         be, xp = op.be, op.be.xp
         moment = (2j * math.pi * frequency_Hz * MU_0 / (4 * math.pi)) * self.currents(frequency_Hz).astype(complex)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emdose.checks import is_number, positive, whole, within
 from emdose.errors import InputError
 from emdose.models.coils.conductors import SolidConductor
 from emdose.models.grids.grid import Grid, Vector
@@ -146,8 +147,7 @@ def graded_grid(
     InputError
         As :func:`graded_axis`.
     """
-    if isinstance(absorber_cells, bool) or not isinstance(absorber_cells, int) or absorber_cells < 0:
-        raise InputError("bad count", field="absorber_cells", found=absorber_cells, expected="a whole number >= 0")
+    whole("absorber_cells", absorber_cells, 0)
     axes = []
     for a in range(3):
         inner = None if core is None else core.nodes(a).tolist()
@@ -226,17 +226,13 @@ def worst_ratio(nodes: np.ndarray) -> float:
 
 def _check(low: float, high: float, finest: float, coarsest: float, ratio: float) -> None:
     for name, value in (("finest_m", finest), ("coarsest_m", coarsest)):
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not 0 < value < math.inf:
-            raise InputError("must be positive", field=name, found=value, expected="a finite length > 0")
+        positive(name, value, expected="a finite length > 0")
     if not finest <= coarsest:
         raise InputError(
             "finest step above the coarsest", field="finest_m", found=finest, expected=f"<= {coarsest:g} m"
         )
-    if not 1 < ratio <= LARGEST_RATIO:
-        raise InputError(
-            "grading ratio beyond bounds", field="ratio", found=ratio, expected=f"above 1, at most {LARGEST_RATIO:g}"
-        )
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+    within("ratio", ratio, 1, LARGEST_RATIO, ends="(]", problem="grading ratio beyond bounds")
+    if not (is_number(low) and is_number(high) and low < high):
         raise InputError("bad ends of an axis", field="low_m, high_m", found=(low, high), expected="low below high")
 
 

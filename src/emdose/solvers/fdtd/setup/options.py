@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
 
-from emdose.checks import one_of
+from emdose.checks import flag, one_of, positive, vector, whole, within
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 
@@ -49,23 +47,21 @@ class FdtdOptions:
 
     def __post_init__(self) -> None:
         for name in ("spacing_m", "margin_m", "coarsest_m", "finest_m", "max_periods", "checkpoint_s"):
-            value = getattr(self, name)
-            if value is not None and not (_number(value) and value > 0):
-                raise InputError("bad option", field=name, found=value, expected="a finite number > 0")
-        if not (_number(self.tolerance) and 1e-6 <= self.tolerance <= 0.1):
-            raise InputError("bad tolerance", field="tolerance", found=self.tolerance, expected="between 1e-6 and 0.1")
-        if not (_number(self.courant) and 0 < self.courant < 1):
-            raise InputError(
-                "time step above the limit of stability",
-                field="courant",
-                found=self.courant,
-                expected="a fraction between 0 and 1 of the limit",
-            )
-        if not (_number(self.growth) and 1 <= self.growth <= 2):
-            raise InputError("grading ratio out of bounds", field="growth", found=self.growth, expected="1 to 2")
+            if getattr(self, name) is not None:
+                positive(name, getattr(self, name), problem="bad option")
+        within("tolerance", self.tolerance, 1e-6, 0.1, problem="bad tolerance")
+        within(
+            "courant",
+            self.courant,
+            0,
+            1,
+            ends="()",
+            problem="time step above the limit of stability",
+            expected="a fraction between 0 and 1 of the limit",
+        )
+        within("growth", self.growth, 1, 2, problem="grading ratio out of bounds")
         self._check_snap()
-        if not isinstance(self.cpml_cells, int) or isinstance(self.cpml_cells, bool) or not 4 <= self.cpml_cells <= 64:
-            raise InputError("bad absorbing layer", field="cpml_cells", found=self.cpml_cells, expected="4 to 64 cells")
+        whole("cpml_cells", self.cpml_cells, 4, 64, problem="bad absorbing layer")
         for name, allowed in (
             ("walls", ("cpml", "pec")),
             ("dtype", ("float32", "float64")),
@@ -77,8 +73,7 @@ class FdtdOptions:
             self._check_bounds()
 
     def _check_snap(self) -> None:
-        if not isinstance(self.snap, bool):
-            raise InputError("bad option", field="snap", found=self.snap, expected="True or False")
+        flag("snap", self.snap)
         if self.finest_m is not None and not self.snap:
             raise InputError(
                 "finest step without snapping", field="finest_m", found=self.finest_m, expected="snap=True beside it"
@@ -94,12 +89,7 @@ class FdtdOptions:
     def _check_bounds(self) -> None:
         bounds = self.bounds_m
         good = isinstance(bounds, tuple | list) and len(bounds) == 2
-        good = good and all(isinstance(b, tuple | list) and len(b) == 3 for b in bounds)  # type: ignore[union-attr]
-        if not good or not all(_number(v) for b in bounds for v in b):  # type: ignore[union-attr]
-            raise InputError("bad box", field="bounds_m", found=bounds, expected="two corners of three metres")
+        for corner in bounds if good and bounds else [bounds]:
+            vector("bounds_m", corner, problem="bad box", expected="two corners of three metres")
         if self.margin_m is not None:
             raise InputError("margin and box given", field="bounds_m", expected="margin_m or bounds_m, not both")
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.checks import whole, within
 from emdose.constants import C_0, EPS_0, MU_0
-from emdose.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,9 @@ class Cpml:
     alpha_max_S_m: float = 0.01
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.cells, int) and self.cells >= 2):
-            raise InputError("bad absorbing layer", field="cells", found=self.cells, expected="a whole number >= 2")
+        whole("cells", self.cells, 2, problem="bad absorbing layer")
         for name, least in (("order", 1.0), ("sigma_factor", 0.0), ("kappa_max", 1.0), ("alpha_max_S_m", 0.0)):
-            value = getattr(self, name)
-            if not (math.isfinite(value) and value >= least):
-                raise InputError("bad absorbing layer", field=name, found=value, expected=f">= {least}")
+            within(name, getattr(self, name), least, math.inf, problem="bad absorbing layer")
 
     def coefficients(self, depth: np.ndarray, step_m: float, dt: float) -> np.ndarray:
         """b, c and 1 / kappa - 1 at points of the layer.

@@ -7,13 +7,12 @@ potential of its first end above its last; a current along it is counted from th
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import array, fits, is_number, one_of, positive, unit_vector, whole, within
 from emdose.errors import InputError
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_engine.setup.cpml_profile import Cpml
@@ -158,10 +157,7 @@ class IncidentWave:
     amplitude_V_m: float = 1.0
 
     def __post_init__(self) -> None:
-        d, p = (np.asarray(v, float) for v in (self.direction, self.polarisation))
-        if d.shape != (3,) or p.shape != (3,) or not (np.linalg.norm(d) > 0 and np.linalg.norm(p) > 0):
-            raise InputError("bad plane wave", field="direction", found=self.direction, expected="a vector, not 0")
-        d, p = d / np.linalg.norm(d), p / np.linalg.norm(p)
+        d, p = (unit_vector(n, getattr(self, n), problem="bad plane wave") for n in ("direction", "polarisation"))
         if abs(d @ p) > 1e-6:
             raise InputError(
                 "polarisation is not perpendicular to the direction", field="polarisation", found=self.polarisation
@@ -240,16 +236,12 @@ class Dft:
     every: int = 1
 
     def __post_init__(self) -> None:
-        frequencies = np.array(self.frequencies_Hz, float).ravel()
-        if not len(frequencies) or not np.all(np.isfinite(frequencies)) or np.any(frequencies < 0):
-            raise InputError(
-                "bad frequencies",
-                field="frequencies_Hz",
-                found=self.frequencies_Hz,
-                expected="one or more numbers >= 0",
-            )
-        if self.every < 1:
-            raise InputError("bad interval", field="every", found=self.every, expected=">= 1")
+        frequencies = array(
+            "frequencies_Hz", np.ravel(self.frequencies_Hz), (None,), least=0, problem="bad frequencies"
+        )
+        if not len(frequencies):
+            raise InputError("bad frequencies", field="frequencies_Hz", expected="one or more numbers >= 0")
+        whole("every", self.every, 1, problem="bad interval")
         if len({r.name for r in self.regions}) != len(self.regions):
             raise InputError("two regions of one name", field="regions", found=[r.name for r in self.regions])
         object.__setattr__(self, "frequencies_Hz", frequencies)
@@ -303,19 +295,13 @@ class YeeProblem:
 
     def __post_init__(self) -> None:
         nodes = self.grid.node_shape
-        if self.materials.ids.shape != (3, *nodes):
-            raise InputError("materials do not fit the grid", found=self.materials.ids.shape, expected=str((3, *nodes)))
+        fits("materials", self.materials.ids, (3, *nodes), problem="materials do not fit the grid")
         if len(self.boundaries) != 6 or any(b not in WALLS for b in self.boundaries):
             raise InputError(
                 "bad walls", field="boundaries", found=tuple(self.boundaries), expected="six of " + ", ".join(WALLS)
             )
-        if not 0 < self.courant <= 1:
-            raise InputError(
-                "time step above the limit" if self.courant > 1 else "bad time step",
-                field="courant",
-                found=self.courant,
-                expected="above 0 and at most 1",
-            )
+        problem = "time step above the limit" if is_number(self.courant) and self.courant > 1 else "bad time step"
+        within("courant", self.courant, 0, 1, ends="(]", problem=problem)
         for axis in range(3):
             layers = [self.layer(2 * axis + side) for side in (0, 1)]
             if sum(layers) >= self.grid.shape[axis]:
@@ -421,5 +407,4 @@ def _signs(self: VoltagePort | Lumped) -> None:
 
 
 def _element(self: VoltagePort | Lumped, name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"bad value of '{self.name}'", field=name, found=value, expected="finite and > 0")
+    positive(name, value, problem=f"bad value of '{self.name}'")

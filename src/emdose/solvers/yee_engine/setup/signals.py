@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from emdose.checks import array, growing, positive
 from emdose.errors import InputError
 
 
@@ -39,7 +40,7 @@ class Gaussian:
     start: float = 1e-6
 
     def __post_init__(self) -> None:
-        _positive("cutoff_Hz", self.cutoff_Hz)
+        positive("cutoff_Hz", self.cutoff_Hz, problem="bad waveform")
 
     @property
     def tau_s(self) -> float:
@@ -82,8 +83,8 @@ class ModulatedGaussian:
     start: float = 1e-6
 
     def __post_init__(self) -> None:
-        _positive("centre_Hz", self.centre_Hz)
-        _positive("bandwidth_Hz", self.bandwidth_Hz)
+        positive("centre_Hz", self.centre_Hz, problem="bad waveform")
+        positive("bandwidth_Hz", self.bandwidth_Hz, problem="bad waveform")
 
     @property
     def envelope(self) -> Gaussian:
@@ -117,8 +118,8 @@ class RampedSine:
     ramp_periods: float = 3.0
 
     def __post_init__(self) -> None:
-        _positive("frequency_Hz", self.frequency_Hz)
-        _positive("ramp_periods", self.ramp_periods)
+        positive("frequency_Hz", self.frequency_Hz, problem="bad waveform")
+        positive("ramp_periods", self.ramp_periods, problem="bad waveform")
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
         """Values at the times t [s]."""
@@ -143,24 +144,18 @@ class Sampled:
     values: np.ndarray
 
     def __post_init__(self) -> None:
-        times, values = np.array(self.times_s, float), np.array(self.values, float)
-        if times.ndim != 1 or times.shape != values.shape or len(times) < 2 or not np.all(np.isfinite(values)):
+        times, values = (array(n, getattr(self, n), (None,), problem="bad samples") for n in ("times_s", "values"))
+        if times.shape != values.shape or len(times) < 2:
             raise InputError(
                 "bad samples",
                 field="waveform",
                 found=f"{times.shape} times, {values.shape} values",
                 expected="as many finite values as times, two or more",
             )
-        if not np.all(np.diff(times) > 0):
-            raise InputError("times of a waveform do not grow", field="times_s")
+        growing("times_s", times, problem="times of a waveform do not grow", unit=" s")
         object.__setattr__(self, "times_s", times)
         object.__setattr__(self, "values", values)
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
         """Values at the times t [s]."""
         return np.interp(np.asarray(t, float), self.times_s, self.values, left=0.0, right=0.0)
-
-
-def _positive(field: str, value: float) -> None:
-    if not (np.isfinite(value) and value > 0):
-        raise InputError("bad waveform", field=field, found=value, expected="a number > 0")
