@@ -209,3 +209,17 @@ def test_bad_networks_are_one_clear_line():
         with pytest.raises(em.InputError, match=words) as caught:
             make()
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("load", ["open", "short"])
+def test_open_and_short_ports(load):
+    # Oracle: the impedance matrix without the row of an open port, the admittance matrix without that of a shorted one.
+    net, z = inductors(7, 3)
+    out = Circuit({"c": load}, [Feed("one", "a"), Feed("two", "b")]).connect(net)
+    if load == "open":
+        np.testing.assert_allclose(out.network.z, z[:, :2, :2], rtol=1e-9)
+    else:
+        np.testing.assert_allclose(out.network.y, np.linalg.inv(z)[:, :2, :2], rtol=1e-9)
+    o = out.drive([1.0, 0.3])
+    zero = o.currents_A if load == "open" else o.voltages_V
+    np.testing.assert_allclose(zero[:, 2], 0, atol=1e-12)

@@ -116,3 +116,13 @@ def test_bad_matching_is_one_clear_line():
             make()
         assert "\n" not in str(caught.value)
     assert match(low, plain, F, kind="L").reflection_dB["f"] < -100
+
+
+def test_negative_mutual_inductance_is_cancelled_too():
+    # Oracle: coils wound against each other: with the other sign of transformer they are deaf to each other.
+    net, circuit = coils(-0.15, loss=0.0)
+    joint = decoupling(net, circuit, "feed 0", "feed 1", F, kind="series")
+    assert joint.sign == 1
+    assert joint.element.inductance_H == pytest.approx(0.15 * 200e-9)
+    s = match(net, replace(circuit, couplings=(joint,)), F).circuit.connect(net).network.s[0]
+    assert abs(s[0, 1]) < 1e-9

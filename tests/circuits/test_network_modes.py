@@ -216,3 +216,27 @@ def test_bad_requests_are_one_clear_line():
         with pytest.raises(em.InputError, match=words) as caught:
             make()
         assert "\n" not in str(caught.value)
+
+
+def test_currents_of_modes_are_of_norm_one():
+    # Oracle: definition; two coupled circuits swing with and against each other.
+    two = Network.from_z(F, 2j * math.pi * F[:, None, None] * 200e-9 * np.array([[1, 0.1], [0.1, 1]]), ["a", "b"])
+    together, against = natural_modes(two, Circuit({n: RLC(capacitance_F=10e-12) for n in "ab"}, []))
+    for mode, sign in ((together, 1), (against, -1)):
+        assert np.linalg.norm(mode.currents_A) == pytest.approx(1)
+        assert mode.currents_A[1] / mode.currents_A[0] == pytest.approx(sign)
+    net = cage(6, ["ring"])  # solved for voltages
+    modes = natural_modes(net, Circuit({n: RLC(capacitance_F=C) for n in net.names}, []), low_Hz=5e6, high_Hz=1e9)
+    np.testing.assert_allclose([np.linalg.norm(m.currents_A) for m in modes], 1.0)
+
+
+def test_the_first_term_of_an_inductive_admittance_is_one_over_s():
+    # Oracle: a cage without stray capacitance has no impedance matrix, and its admittance is 1 / (s L) exactly.
+    net = cage(6, ["ring"], np.array([60e6, 100e6, 140e6]))
+    fit = Fit.of(net, 1)
+    assert (fit.impedance, fit.powers) == (False, (-1,))
+    assert fit.residual < 1e-9
+    s = 2j * math.pi * 90e6
+    np.testing.assert_allclose(fit(s), net.y[1] * 100e6 / 90e6, atol=1e-12)
+    lossless = Network.from_z(F, (2j * math.pi * F * 200e-9)[:, None, None], ["a"])
+    assert (Fit.of(lossless, 1).powers, Fit.of(lossless, 3).powers) == ((1,), (1, -1, 0))

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emdose.compliance import check
+from emdose.compliance.checks import Check, Checks
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
@@ -440,3 +441,21 @@ def test_equality_is_below(value, verdict):
     # Oracle: definition of the verdict.
     row = replace(rows(run(), "whole-body SAR")[0], value=value, limit_value=1.0)
     assert row.verdict == f"{verdict} limit"
+
+
+def test_a_row_counts_unless_told_otherwise():
+    # Oracle: the default of a row, and what binds among rows that do not say.
+    limit = rows(run(), "whole-body SAR")[0].limit
+    low, high = Check(limit, "one", 0.5, 2.0), Check(limit, "other", 1.5, 2.0)
+    table = Checks("s", "e", (low, high), 1e-6, "somewhere")
+    assert table.binding("normal") is high
+    assert table.b1plus_rms_limit_T("normal") == pytest.approx(1e-6 / math.sqrt(0.75))
+    assert Checks("s", "e", (low, replace(high, counted=False)), 1e-6, "").binding("normal") is low
+
+
+def test_every_mode_is_told_of_though_nothing_was_evaluated():
+    # Oracle: one line per mode; a mode without a number does not hide the next.
+    first, second = rows(run(), "whole-body SAR")[0].limit, rows(run(), "whole-body SAR", "first level")[0].limit
+    text = Checks("s", "e", (Check(first, "a", None, 2.0), Check(second, "b", 1.0, 4.0)), None, "").table()
+    assert "normal: no limit was evaluated" in text
+    assert "first level: first to bind is whole-body SAR, b, 6 min at 25.0 % of its limit" in text

@@ -77,3 +77,11 @@ def test_slab_without_power_or_with_bad_share_is_refused(made_up, mixed):
     for share in (0.0, 1.1, np.nan):
         with pytest.raises(InputError, match="share of the power"):
             deposition_slab(silent, mixed, share)
+
+
+def test_all_of_the_power_takes_all_layers_with_power(made_up):
+    # Oracle: a share of one is allowed; silent layers at the ends do not belong.
+    phantom = made_up.phantom(np.ones((1, 1, 5)))
+    power = np.array([0.0, 1.0, 0.5, 2.0, 0.0])
+    slab = deposition_slab(SarMap(power[None, None], "trapezium", phantom.grid, phantom.density), phantom, 1.0)
+    assert np.flatnonzero(slab.mask.any((0, 1))).tolist() == [1, 2, 3]

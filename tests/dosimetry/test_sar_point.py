@@ -207,3 +207,20 @@ def test_provenance_of_drive_and_scale_stays_with_the_map(made_up, mixed):
     assert sar.provenance["drive"]["name"] == "all"
     assert sar.power_W() == pytest.approx(2.0, rel=1e-9)
     assert replace(sar, rule="linear").rule == "linear"
+
+
+def test_one_unusable_voxel_is_enough_and_named(made_up, mixed):
+    # Oracle: the tissue and the value of the only bad voxel.
+    density = mixed.density.copy()
+    where = tuple(int(i) for i in np.argwhere(mixed.labels == 2)[-1])
+    density[where] = -7.0
+    double = SimpleNamespace(
+        grid=mixed.grid,
+        body=mixed.body,
+        labels=mixed.labels,
+        tissues=mixed.tissues,
+        density=density,
+        conductivity=mixed.conductivity,
+    )
+    with pytest.raises(InputError, match=rf"{mixed.tissues[2].name}.*density unusable in 1 tissue voxels; found -7"):
+        point_sar(made_up.fields(mixed, made_up.E(mixed)), double)

@@ -20,6 +20,10 @@ class Recorder:
         self.recording, self.failed = recording, set[str]()
         self.seconds: dict[str, float] = defaultdict(float)
 
+    def pytest_collectstart(self, collector: pytest.Collector) -> None:
+        if isinstance(collector, pytest.Module):  # what runs while a file is loaded belongs to all of its tests
+            self.recording.switch_context(collector.nodeid)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item):
         self.recording.switch_context(item.nodeid)
@@ -54,6 +58,9 @@ def record(tree: Path, folder: str, rooms: Iterable[str], out: Path) -> None:
     pytest.main(["-q", "-n0", "-p", "no:cacheprovider", f"tests/{folder}"], plugins=[plugin])
     recording.stop()
     passed = {name: round(s, 3) for name, s in plugin.seconds.items() if name not in plugin.failed}
+    of_file: dict[str, list[str]] = defaultdict(list)
+    for name in passed:
+        of_file[name.partition("::")[0]].append(name)
     lines: dict[str, dict[int, list[str]]] = {}
     for path in recording.get_data().measured_files():
         by_line = recording.get_data().contexts_by_lineno(path)
@@ -84,13 +91,11 @@ class Coverings:
             (s for s in ast.walk(tree) if isinstance(s, ast.stmt) and s.lineno <= line <= _end(s)),
             key=lambda s: (s.lineno, -_end(s)),
         )
-        found = self._among(path, range(inner.lineno, _end(inner) + 1))
-        if found or any(
-            inner in ast.walk(f) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) and f is not inner
-        ):
-            return found
         if isinstance(inner, ast.FunctionDef):  # a default value: whoever calls the function
-            return self._among(path, range(inner.lineno, (inner.end_lineno or line) + 1))
+            return self._among(path, range(inner.body[0].lineno, (inner.end_lineno or line) + 1))
+        if any(inner in ast.walk(f) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef)):
+            return self._among(path, range(inner.lineno, _end(inner) + 1))
+        # What runs at import runs in whatever test imports it first: ask who uses it instead.
         names = {n.id for n in ast.walk(inner) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         return self._naming(names) or self._among(path, self.lines[path])
 

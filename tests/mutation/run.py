@@ -61,6 +61,7 @@ def main() -> None:
     for name in LIBRARIES.split():
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    put_back(out)
     tree = copy_of_the_sources(out)
     changed = copy_of_the_tests(out) if options.again else []
     plan = [Mutant(**row) for row in planned(out, tree, options.seed, options.mutants)]
@@ -172,13 +173,21 @@ def tried(
     if mutant is None:
         return split(run, tree, out / "last.log", limit_s)
     path = tree / mutant.path
-    text, kept = path.read_text(encoding="utf-8"), path.stat()
-    path.write_text(mutated(text, mutant), encoding="utf-8")
+    shutil.copy2(path, out / "original.py")
+    (out / "original.path").write_text(str(path))
+    path.write_text(mutated(path.read_text(encoding="utf-8"), mutant), encoding="utf-8")
     try:
         return split(run, tree, out / "last.log", limit_s)
     finally:
-        path.write_text(text, encoding="utf-8")
-        os.utime(path, ns=(kept.st_atime_ns, kept.st_mtime_ns))  # so that its compiled copy is valid again
+        put_back(out)
+
+
+def put_back(out: Path) -> None:
+    """Undo the last change, also one that a killed run left behind."""
+    if (out / "original.path").exists():
+        # With its time, so that its compiled copy is valid again.
+        shutil.copy2(out / "original.py", (out / "original.path").read_text())
+        (out / "original.path").unlink()
 
 
 def split(work: Callable[[], object], tree: Path, log: Path, limit_s: float) -> int:

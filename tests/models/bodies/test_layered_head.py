@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from emdose.models import bodies
 from emdose.models.bodies import Phantom
+from emdose.models.bodies.layered_head import _depth
 
 SPACINGS = (2.5e-3, 4e-3, 5e-3, 6e-3)
 
@@ -73,6 +74,46 @@ def test_airways_are_background(head: Phantom) -> None:
     """Oracle: anatomy: sinus, nasal passage and trachea are air with tissue around."""
     for point in ((0.026, 0.058, -0.068), (0.0, 0.018, -0.12), (0.0, 0.024, -0.062)):
         assert head.labels[head.grid.index_of(point)] == 0
+
+
+@pytest.mark.parametrize(
+    ("centre_mm", "semi_mm", "open_to"),
+    [
+        ((26.0, 58.0, -68.0), (12.0, 15.0, 16.0), ()),  # maxillary sinus
+        ((0.0, 24.0, -62.0), (12.0, 11.0, 9.0), ("-z", "+z")),  # sphenoid sinus, over the throat, under the skull
+        ((6.0, 54.0, -66.0), (4.0, 28.0, 18.0), ("+x", "-x", "-y")),  # nasal passage, beside sinus and septum
+        ((0.0, 50.0, -103.0), (20.0, 24.0, 3.0), ("-z", "+z", "-y")),  # mouth
+    ],
+)
+def test_airways_end_at_their_ellipsoids(
+    centre_mm: tuple[float, ...], semi_mm: tuple[float, ...], open_to: tuple[str, ...]
+) -> None:
+    """Oracle: the semi-axes: air just inside, tissue just outside, but where another airway follows."""
+    head = bodies.layered_head(1.5e-3)
+    for axis, sign in itertools.product(range(3), (-1, 1)):
+        if f"{'-+'[sign > 0]}{'xyz'[axis]}" in open_to:
+            continue
+        for part, is_air in ((-2.0, True), (2.0, False)):
+            point = np.array(centre_mm)
+            point[axis] += sign * (semi_mm[axis] + part)
+            for x in (-1, 1):
+                at = head.grid.index_of(tuple(1e-3 * point * (x, 1, 1)))
+                assert (head.labels[at] == 0) == is_air, (axis, sign, part, point)
+
+
+def test_depth_under_an_ellipsoid_is_right_on_its_axes() -> None:
+    """Oracle: distance from the surface along each axis, in and out, and the gradient's length off the axes."""
+    semi, centre = (50.0, 80.0, 65.0), (3.0, -4.0, 5.0)
+    for axis in range(3):
+        for s in (0.5, 0.9, 1.1):
+            at = [np.array([[[c]]]) for c in centre]
+            at[axis] = at[axis] + s * semi[axis]
+            depth = _depth((at[0], at[1], at[2]), centre, semi)
+            assert depth.item() == pytest.approx((1 - s) * semi[axis], rel=1e-9)
+    u = np.array([0.6, 0.48, 0.64]) * 0.98  # just under the surface
+    at = [np.array([[[c + s * v]]]) for c, s, v in zip(centre, semi, u, strict=True)]
+    exact = 0.02 / np.linalg.norm(u / 0.98 / semi)
+    assert _depth((at[0], at[1], at[2]), centre, semi).item() == pytest.approx(exact, rel=0.03)
 
 
 def test_head_is_clear_of_a_head_coil(head: Phantom) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from emdose.errors import InputError
 from emdose.models import bodies
+from emdose.models.bodies.solids import box, ellipsoid, elliptic_cylinder, grid_around, rasterise
 
 
 @pytest.mark.parametrize("samples", [1, 4])
@@ -73,3 +74,24 @@ def test_bad_dimensions(make: object) -> None:
     """Oracle: one InputError, whatever is wrong."""
     with pytest.raises(InputError):
         make()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("make", "moments", "volume"),
+    [
+        (ellipsoid, (1 / 5, 1 / 5, 1 / 5), 4 / 3 * np.pi),
+        (elliptic_cylinder, (1 / 4, 1 / 4, 1 / 3), 2 * np.pi),
+        (box, (1 / 3, 1 / 3, 1 / 3), 8.0),
+    ],
+)
+def test_solids_away_from_the_isocentre(make: object, moments: tuple[float, ...], volume: float) -> None:
+    """Oracles: volume, centre and second moments (parts of the squared semi-axes), no two lengths alike."""
+    centre, semi = (0.031, -0.017, 0.052), (0.02, 0.03, 0.013)
+    solid = make("muscle", centre, semi)  # type: ignore[operator]
+    body = rasterise([solid], grid_around([solid], 1e-3))
+    assert body.volume_m3 == pytest.approx(volume * np.prod(semi), rel=0.01)
+    where = np.nonzero(body.body)
+    for axis in range(3):
+        x = body.grid.centres(axis)[where[axis]]
+        assert x.mean() == pytest.approx(centre[axis], abs=1e-4)
+        assert x.var() == pytest.approx(moments[axis] * semi[axis] ** 2, rel=0.02)

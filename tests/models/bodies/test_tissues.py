@@ -121,6 +121,36 @@ def test_bad_density(bad: object) -> None:
         Tissue("t", bad, Constant(40, 0.5))  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("key", "zero"),
+    [
+        ("heat_capacity_J_kg_K", False),
+        ("thermal_conductivity_W_m_K", False),
+        ("perfusion_mL_min_kg", True),
+        ("metabolic_heat_W_kg", True),
+    ],
+)
+def test_thermal_properties_that_may_be_zero(key: str, zero: bool) -> None:
+    """Oracle: physics: what perfuses or heats may do so not at all; what stores and conducts heat has to."""
+    make = lambda value: Tissue("t", 1000.0, Constant(40, 0.5), **{key: value})  # noqa: E731
+    assert getattr(make(1e-3), key) == 1e-3
+    if zero:
+        assert getattr(make(0.0), key) == 0
+    else:
+        with pytest.raises(InputError, match=key):
+            make(0.0)
+    with pytest.raises(InputError, match=key):
+        make(-1e-3)
+
+
+def test_air_conducts_exactly_nothing() -> None:
+    """Oracle: definition, with no negative zero from the imaginary part; a weak conductor keeps its value."""
+    sigma = tissues.get("air").conductivity(64e6)
+    assert sigma == 0
+    assert math.copysign(1, sigma) == 1
+    assert Tissue("t", 1000.0, Constant(40, 1e-9)).conductivity(64e6) == pytest.approx(1e-9)
+
+
 def test_bad_dielectrics() -> None:
     """Oracle: passive media only; relaxation times are in seconds."""
     for make in (

@@ -150,3 +150,32 @@ def test_default_drives_and_extent():
     coil = em.CircuitCoil("c", [LINE, solid_box((0.1, 0, 0), (0.02, 0.02, 0.02))], [], [FEED])
     assert set(coil.drives) == {"feed", "uniform"}
     np.testing.assert_allclose(coil.extent_m, ((0, -0.01, -0.1), (0.11, 0.01, 0.1)))
+
+
+@pytest.mark.parametrize("side", ["first", "middle", "last"])
+def test_every_side_of_a_folded_sheet_is_looked_at(side):
+    # Oracle: geometry: a U of three sides around the corner of a box, which only one of them runs through.
+    body = em.phantoms.gel_box(5e-3, (0.04, 0.04, 0.04))
+    u = np.array([[0, 0, 0], [0.06, 0, 0], [0.06, 0.06, 0], [0, 0.06, 0]])
+    start = {"first": (-0.03, 0.0), "middle": (-0.06, -0.03), "last": (-0.03, -0.06)}[side]
+    sheet = Sheet([(*start, -0.1), (*start, 0.1)], u)
+    coil = em.CircuitCoil("folded", [sheet], [], [FeedPort("f", (*start, -0.0025), (*start, 0.0025))])
+    with pytest.raises(em.InputError, match="runs through the body"):
+        em.Exposure(body, coil=coil, frequency_Hz=128e6)
+    feed = FeedPort("f", (0.05, 0.05, 0), (0.05, 0.05, 0.005))
+    beside = em.CircuitCoil("beside", [Sheet([(0.05, 0.05, -0.1), (0.05, 0.05, 0.1)], u)], [], [feed])
+    em.Exposure(body, coil=beside, frequency_Hz=128e6)
+
+
+def test_loops_of_an_array_lie_side_by_side_on_their_cylinder():
+    # Oracle: geometry: each loop keeps to its sector, and its wire is 2 (length + R width) long.
+    coil = em.CapacitorLoopArray(4, radius_m=0.13, length_m=0.16, coverage=0.8)
+    width = 2 * math.pi / 4 * 0.8
+    for n, wire in enumerate(coil.conductors):
+        x, y, z = wire.points_m.T
+        np.testing.assert_allclose(np.hypot(x, y), 0.13, rtol=1e-3)  # ends of gaps lie on chords
+        angle = (np.arctan2(y, x) - n * math.pi / 2 + math.pi) % (2 * math.pi) - math.pi
+        assert (angle.min(), angle.max()) == pytest.approx((-0.5 * width, 0.5 * width))
+        assert (z.min(), z.max()) == pytest.approx((-0.08, 0.08))
+        perimeter = np.linalg.norm(np.diff(wire.points_m, axis=0), axis=1).sum()
+        assert perimeter == pytest.approx(2 * (0.16 + 0.13 * width), rel=2e-3)

@@ -77,7 +77,9 @@ def test_poses() -> None:
     back = turned.rotated(np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1.0]]))
     assert back.hash() == implant.hash() != turned.hash()
     assert implant.with_metal("gold").hash() != implant.hash()
-    for bad in (np.eye(3) * 2, np.diag([1, 1, -1]), np.eye(2)):
+    skew = np.array([[0, 1, 0], [0, 0, 0], [0, 0, 0]])
+    implant.rotated(np.eye(3) + 0.9e-6 * skew)  # R R^t is one to a millionth
+    for bad in (np.eye(3) * 2, np.eye(3) + 1.1e-6 * skew, np.diag([1, 1, -1]), np.eye(2)):
         with pytest.raises(em.InputError, match="rotation"):
             implant.rotated(bad)
 
@@ -161,6 +163,23 @@ def test_hip_has_its_published_size() -> None:
     screw = em.implants.hip(step_m=2e-3).parts[1]
     bolt = PI * 3.25e-3**2 * (0.034 - 4e-3 - 3.25e-3) + 2 / 3 * PI * 3.25e-3**3
     assert screw.volume_m3 - cup.volume_m3 == pytest.approx(bolt, rel=0.05)
+
+
+def test_shoulder_points_where_it_says() -> None:
+    """Oracle: the docstring: shaft to -z with its tip at the stem's length, head of that height up and to +x."""
+    stem, head = em.implants.shoulder(step_m=2.5e-3).parts
+    assert stem.vertices[:, 2].min() == pytest.approx(-0.120, abs=1e-3)
+    tip = stem.vertices[stem.vertices[:, 2] < -0.1].mean(axis=0)
+    assert tip[0] < -0.015
+    assert abs(tip[1]) < 1e-3
+    up = np.array([1.0, 0.0, 1.0]) / math.sqrt(2)
+    assert (head.vertices @ up).max() == pytest.approx(0.018, abs=5e-4)
+    assert (head.vertices @ up).min() == pytest.approx(0.0, abs=5e-4)
+    assert (stem.vertices @ up).max() < 5e-4
+    across = head.vertices - np.outer(head.vertices @ up, up)
+    assert np.linalg.norm(across, axis=1).max() == pytest.approx(0.024, abs=5e-4)
+    R, h = 0.024, 0.018
+    assert head.volume_m3 == pytest.approx(PI * h / 6 * (3 * R * R + h * h), rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,9 @@ def test_touching_parts_conduct_into_each_other() -> None:
     np.testing.assert_array_equal(found.face_fraction, wanted.face_fraction)
     assert found.part[0, 0].tolist() == [1] * 4 + [2] * 4
     assert found.conductivity[0, 0, ::7].tolist() == [1.16e6, 0.58e6]
+    around = voxelise(pair, grid=em.Grid((8, 8, 12), 1e-3, (-0.004, -0.004, -0.004)))
+    np.testing.assert_array_equal(around.conductivity > 0, around.fraction > 0)
+    assert around.conductivity.min() == 0
     # Not on a plane of the grid: the voxels in between are shared.
     grid = em.Grid((4, 4, 9), 1e-3, (-0.002, -0.002, -0.0023))
     np.testing.assert_allclose(
