@@ -3,7 +3,8 @@
 Conventions
 -----------
 Units
-    SI everywhere. A name that carries a unit ends with it: ``frequency_Hz``, ``spacing_m``.
+    SI everywhere. A name that carries a unit ends with it: ``frequency_Hz``, ``spacing_m``. Temperatures are in
+    degrees Celsius and end with ``_degC``, their differences with ``_K``.
 Time
     Phasors vary as exp(+j w t) and hold **peak** values, so a time average carries a factor 1/2 and the
     complex relative permittivity is eps_r - j sigma / (w eps0).

@@ -185,7 +185,7 @@ def test_duty_cycles_scale_both_windows():
 @pytest.mark.parametrize(("temperature", "limit"), [(18.0, 4.0), (25.0, 4.0), (27.0, 3.5), (33.0, 2.0), (38.0, 2.0)])
 def test_ambient_temperature_lowers_one_limit_only(temperature, limit):
     # Oracle: 0.25 W/kg per K above 25 degC on the first level whole-body limit, not below 2 W/kg; nothing else moves.
-    table, cool = run(ambient_temperature_C=temperature), run()
+    table, cool = run(ambient_degC=temperature), run()
     for row, other in zip(table.rows, cool.rows, strict=True):
         if (row.limit.quantity, row.limit.mode) == ("whole-body SAR", "first level"):
             assert row.limit_value == pytest.approx(limit * (2 if row.limit.window_s == 10 else 1))
@@ -363,8 +363,8 @@ def test_silence_is_below_every_limit():
         ({"duty_cycle": 0.0}, "duty_cycle"),
         ({"duty_cycle": 1.5}, "duty_cycle"),
         ({"duty_cycle": 0.5, "duty_cycle_10s": 0.4}, "at least duty_cycle"),
-        ({"ambient_temperature_C": math.nan}, "ambient_temperature_C"),
-        ({"ambient_temperature_C": 300.0}, "ambient_temperature_C"),
+        ({"ambient_degC": math.nan}, "ambient_degC"),
+        ({"ambient_degC": 300.0}, "ambient_degC"),
         ({"relative_uncertainty": -0.1}, "relative_uncertainty"),
         ({"patient_mass_kg": math.inf}, "patient_mass_kg"),
         ({"head": np.ones((2, 2, 2), bool)}, "not a mask"),
@@ -431,9 +431,9 @@ def test_ten_grams_are_ten_grams(off, accepted):
 def test_ambient_temperatures_are_earthly(value):
     # Oracle: the rule, -50 to 60 degC, ends included.
     with pytest.raises(InputError, match="number out of range"):
-        run(ambient_temperature_C=value)
+        run(ambient_degC=value)
     for end in (-50.0, 60.0):
-        run(ambient_temperature_C=end)
+        run(ambient_degC=end)
 
 
 @pytest.mark.parametrize(("value", "verdict"), [(1 - 1e-12, "below"), (1.0, "below"), (1 + 1e-12, "above")])

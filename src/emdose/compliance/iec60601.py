@@ -67,7 +67,7 @@ def check(
     head: str | np.ndarray | None = None,
     exposed: np.ndarray | None = None,
     extremities: np.ndarray | None = None,
-    ambient_temperature_C: float = 25.0,
+    ambient_degC: float = 25.0,
     duty_cycle: float = 1.0,
     duty_cycle_10s: float | None = None,
     relative_uncertainty: float | None = None,
@@ -100,7 +100,7 @@ def check(
         Exposed part that counts; the other definitions are then listed as alternatives.
     extremities : (nx, ny, nz) bool ndarray, optional
         Arms and legs for the local limits; by default the phantom's regions whose names start with "extremit".
-    ambient_temperature_C : float
+    ambient_degC : float
         Temperature at the patient [degC]; above 25 the first level limit of the whole body falls.
     duty_cycle, duty_cycle_10s : float
         Fraction of the time the fields are on, over 6 min and over the worst 10 s; the latter equals the former by
@@ -136,7 +136,7 @@ def check(
     rows = limits(standard, edition)
     one_of("coil_type", coil_type, COIL_TYPES, problem="unknown coil type")
     sequence = _sequence(duty_cycle, duty_cycle_10s)
-    within("ambient_temperature_C", ambient_temperature_C, -50.0, 60.0, problem="number out of range")
+    within("ambient_degC", ambient_degC, -50.0, 60.0, problem="number out of range")
     if relative_uncertainty is not None:
         within("relative_uncertainty", relative_uncertainty, 0.0, math.inf, problem="number out of range")
     fields.require_driven()
@@ -164,7 +164,7 @@ def check(
                     relative_uncertainty,
                     note,
                     counted,
-                    T=float(ambient_temperature_C),
+                    T=float(ambient_degC),
                     **variables,
                 )
             )
@@ -194,7 +194,7 @@ def check(
         "absorbed_power_W": power * sequence.long,
         "duty_cycle": sequence.long,
         "duty_cycle_10s": sequence.short,
-        "ambient_temperature_C": float(ambient_temperature_C),
+        "ambient_degC": float(ambient_degC),
         "relative_uncertainty": relative_uncertainty,
         "heads": [{**h.to_dict(), "counted": counted} for h, counted in heads],
         "exposed": [{**p.to_dict(), "counted": counted} for p, counted in parts],

@@ -248,7 +248,7 @@ def _maps(outcome: Outcome) -> dict[str, np.ndarray]:
 
 def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
     """Arguments of :func:`emdose.check` for the table [checks]; raises InputError for parts the body does not have."""
-    values = table.model_dump(exclude={"ambient_degC", "exposed_z_m", "extremities", "extremities_z_m"})
+    values = table.model_dump(exclude={"exposed_z_m", "extremities", "extremities_z_m"})
     heads = [n for n in body.regions if n.lower().startswith("head")]
     if table.head is not None and table.head not in heads:
         raise unknown("unknown head region", table.head, heads, field="head")
@@ -257,7 +257,7 @@ def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
             values[key] = _slab(body, f"{key}_z_m", *getattr(table, f"{key}_z_m"))
     if table.extremities is not None:
         values["extremities"] = np.any([_region(body, name) for name in table.extremities], axis=0)
-    return {**values, "ambient_temperature_C": table.ambient_degC}
+    return values
 
 
 def _slab(body: Phantom, field: str, low: float, high: float) -> np.ndarray:
