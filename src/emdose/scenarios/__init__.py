@@ -3,12 +3,14 @@
 :class:`Kind` and what stands beside it here is what a kind of scenario of your own is made of.
 """
 
+from emdose.io.disk.run_files import new_result, opened_result, put_map
 from emdose.scenarios.kinds import get as kind
 from emdose.scenarios.kinds import names as kind_names
 from emdose.scenarios.loading import bundled, bundled_names, load
 from emdose.scenarios.results import read_result, write_report
 from emdose.scenarios.run import RunOutcome, run
 from emdose.scenarios.run import run as run_scenario  # its name at the front door, where "run" alone says too little
+from emdose.scenarios.shared import tables
 from emdose.scenarios.shared.job import BaseJob, JobPlan, Outcome
 from emdose.scenarios.shared.kind import Kind, Result
 from emdose.scenarios.shared.scenario import LoadedScenario
@@ -29,8 +31,12 @@ __all__ = [
     "kind",
     "kind_names",
     "load",
+    "new_result",
+    "opened_result",
+    "put_map",
     "read_result",
     "run",
     "run_scenario",
+    "tables",
     "write_report",
 ]
