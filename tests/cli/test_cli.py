@@ -483,7 +483,7 @@ def test_warnings_of_a_run_that_fails_are_told(small, capsys, monkeypatch):
         warnings.warn("no checkpoint from here on", EmdoseWarning, stacklevel=2)
         raise OutputError("disk full")
 
-    monkeypatch.setattr("emdose.scenarios.kinds.rf.job.Job.solve", full)
+    monkeypatch.setattr("emdose.scenarios.kinds.rf.job.RfJob.solve", full)
     code, _, err = call(capsys, "run", small, "--out", small.parent / "out", "--quiet")
     assert code == 2
     assert err.splitlines()[-2:] == ["emdose: warning: no checkpoint from here on", "emdose: error: disk full"]

@@ -231,7 +231,7 @@ def test_monte_carlo_gives_what_a_formula_cannot(ball):
 def test_seed_decides_the_noise(tmp_path):
     # Oracle: the same seed gives the same bits, another seed others.
     from emdose.scenarios.kinds.ept.build import simulated
-    from emdose.scenarios.kinds.ept.schema import Simulated
+    from emdose.scenarios.kinds.ept.schema import SimulatedTable
     from emdose.solvers.results.fields import Fields, PowerBalance
 
     grid = Grid((4, 4, 4), 5e-3)
@@ -249,7 +249,7 @@ def test_seed_decides_the_noise(tmp_path):
         conductivity = permittivity = staticmethod(lambda frequency_Hz: np.ones((4, 4, 4)))
 
     def phase(**options):
-        return simulated(Simulated(type="simulated", **options), fields, Body).b1.phase
+        return simulated(SimulatedTable(type="simulated", **options), fields, Body).b1.phase
 
     np.testing.assert_array_equal(phase(seed=1), phase(seed=1))
     assert not np.allclose(phase(seed=1), phase(seed=2))

@@ -197,10 +197,10 @@ def test_lock_and_resume_give_the_same(tuned, summary, tmp_path):
 
 def test_plan_counts_cells_steps_and_runs(loop, write):
     # Oracle: two gaps are two runs; the cells are those of the engine, absorber included, not the voxels of the body.
-    from emdose.scenarios.kinds.rf.job import Job
+    from emdose.scenarios.kinds.rf.job import RfJob
     from emdose.scenarios.loading import load
 
-    plan = Job(load(write(loop)), "cpu").plan()
+    plan = RfJob(load(write(loop)), "cpu").plan()
     solution = plan.solution
     cells = " x ".join(map(str, solution.shape))
     assert np.prod(solution.shape) == solution.cells

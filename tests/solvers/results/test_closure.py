@@ -39,6 +39,6 @@ def test_summaries_doubt_from_there_on() -> None:
     class Power:
         closure = 0.021
 
-    assert "2.1 % of the power" in rf_job.Job._doubts(None, Power)[0]  # type: ignore[arg-type]
+    assert "2.1 % of the power" in rf_job.RfJob._doubts(None, Power)[0]  # type: ignore[arg-type]
     Power.closure = 0.019
-    assert rf_job.Job._doubts(None, Power) == []  # type: ignore[arg-type]
+    assert rf_job.RfJob._doubts(None, Power) == []  # type: ignore[arg-type]

@@ -41,22 +41,22 @@ def phantom(table: Any, file: object = None) -> Phantom:
 
 
 def _shape(table: Any) -> Phantom:
-    if isinstance(table, body_tables.PhantomFile):
+    if isinstance(table, body_tables.PhantomFileTable):
         return _from_file(table)
-    if isinstance(table, body_tables.LayeredHead):
+    if isinstance(table, body_tables.LayeredHeadTable):
         return bodies.layered_head(table.spacing_m, table.scale)
-    if isinstance(table, body_tables.StylisedAdult):
+    if isinstance(table, body_tables.StylisedAdultTable):
         return bodies.stylised_adult(table.spacing_m, table.landmark, table.fat_m)
-    if isinstance(table, body_tables.Sphere):
+    if isinstance(table, body_tables.SphereTable):
         return bodies.sphere(table.radius_m, table.spacing_m, table.tissue, samples=table.samples)
-    if isinstance(table, body_tables.LayeredSphere):
+    if isinstance(table, body_tables.LayeredSphereTable):
         return bodies.layered_sphere(table.radii_m, table.layers, table.spacing_m, samples=table.samples)
-    if isinstance(table, body_tables.Cylinder):
+    if isinstance(table, body_tables.CylinderTable):
         return bodies.cylinder(table.radius_m, table.length_m, table.spacing_m, table.tissue, samples=table.samples)
     return bodies.gel_box(table.spacing_m, table.size_m, table.tissue, samples=table.samples)
 
 
-def _from_file(table: body_tables.PhantomFile) -> Phantom:
+def _from_file(table: body_tables.PhantomFileTable) -> Phantom:
     from emdose.io.bodies.phantoms import read_phantom
 
     spacing: Any = table.spacing_m

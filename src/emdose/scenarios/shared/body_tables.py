@@ -24,7 +24,7 @@ Power = Annotated[float, number("a power in W", 0, 1e9, above=True)]
 DutyCycle = Annotated[float, number("a fraction of the time", 0, 1, above=True)]
 
 
-class TissueChange(Table):
+class TissueChangeTable(Table):
     """Values that replace those of the tissue table."""
 
     relative_permittivity: Annotated[float, number("a relative permittivity", 1, 1e8)] | None = None
@@ -41,14 +41,14 @@ class TissueChange(Table):
 class PhantomTable(Table):
     """What can be done with any phantom: changed tissues, then new voxels, turned, cropped, moved, in this order."""
 
-    tissues: dict[Name, TissueChange] = Field(default_factory=dict)
+    tissues: dict[Name, TissueChangeTable] = Field(default_factory=dict)
     resample_spacing_m: VoxelSizes | None = None
     rotate_deg: Angles | None = None
     crop_margin_m: Annotated[float, number("a length in metres", 0, 10)] | None = None
     translate_m: Point | None = None
 
 
-class LayeredHead(PhantomTable):
+class LayeredHeadTable(PhantomTable):
     """Adult head and neck of smooth layers."""
 
     type: Literal["layered-head"]
@@ -56,7 +56,7 @@ class LayeredHead(PhantomTable):
     scale: Annotated[float, number("a factor on all dimensions", 0.5, 1.5)] = 1.0
 
 
-class StylisedAdult(PhantomTable):
+class StylisedAdultTable(PhantomTable):
     """Whole adult of stylised solids."""
 
     type: Literal["stylised-adult"]
@@ -65,7 +65,7 @@ class StylisedAdult(PhantomTable):
     fat_m: Annotated[float, number("thickness of the fat under the skin in metres", 0, 0.05)] = 10e-3
 
 
-class Sphere(PhantomTable):
+class SphereTable(PhantomTable):
     """One homogeneous sphere."""
 
     type: Literal["sphere"]
@@ -75,7 +75,7 @@ class Sphere(PhantomTable):
     samples: Samples = 1
 
 
-class LayeredSphere(PhantomTable):
+class LayeredSphereTable(PhantomTable):
     """Concentric spheres, from the inside out."""
 
     type: Literal["layered-sphere"]
@@ -85,7 +85,7 @@ class LayeredSphere(PhantomTable):
     samples: Samples = 1
 
 
-class Cylinder(PhantomTable):
+class CylinderTable(PhantomTable):
     """Circular cylinder along z."""
 
     type: Literal["cylinder"]
@@ -96,7 +96,7 @@ class Cylinder(PhantomTable):
     samples: Samples = 1
 
 
-class GelBox(PhantomTable):
+class GelBoxTable(PhantomTable):
     """Box of gel; by default the rectangular phantom of ASTM F2182."""
 
     type: Literal["gel-box"]
@@ -110,7 +110,7 @@ class GelBox(PhantomTable):
     samples: Samples = 1
 
 
-class PhantomFile(PhantomTable):
+class PhantomFileTable(PhantomTable):
     """Labels from a file: NIfTI, raw voxel body, NumPy or HDF5."""
 
     type: Literal["file"]
@@ -122,7 +122,21 @@ class PhantomFile(PhantomTable):
 
 
 Phantom = Annotated[
-    LayeredHead | StylisedAdult | Sphere | LayeredSphere | Cylinder | GelBox | PhantomFile,
+    LayeredHeadTable
+    | StylisedAdultTable
+    | SphereTable
+    | LayeredSphereTable
+    | CylinderTable
+    | GelBoxTable
+    | PhantomFileTable,
     Field(discriminator="type"),
-    one_of(LayeredHead, StylisedAdult, Sphere, LayeredSphere, Cylinder, GelBox, PhantomFile),
+    one_of(
+        LayeredHeadTable,
+        StylisedAdultTable,
+        SphereTable,
+        LayeredSphereTable,
+        CylinderTable,
+        GelBoxTable,
+        PhantomFileTable,
+    ),
 ]

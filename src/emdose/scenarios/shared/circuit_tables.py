@@ -13,7 +13,7 @@ Capacitance = Annotated[float, number("a capacitance in F (20 pF is 20e-12)", 1e
 Resistance = Annotated[float, number("a resistance in ohm", 0, 1e6, above=True)]
 
 
-class CircuitBirdcage(Table):
+class CircuitBirdcageTable(Table):
     """Birdcage of metal and capacitors around z."""
 
     type: Literal["circuit-birdcage"]
@@ -33,7 +33,7 @@ class CircuitBirdcage(Table):
     shield_length_m: Length | None = None
 
 
-class CapacitorLoop(Table):
+class CapacitorLoopTable(Table):
     """One loop of metal and capacitors, circular or rectangular."""
 
     type: Literal["capacitor-loop"]
@@ -50,13 +50,13 @@ class CapacitorLoop(Table):
     normal: Direction = (0.0, 0.0, 1.0)
 
     @model_validator(mode="after")
-    def _one_shape(self) -> CapacitorLoop:
+    def _one_shape(self) -> CapacitorLoopTable:
         if (self.radius_m is None) == (self.size_m is None):
             raise bad_value("either radius_m or size_m")
         return self
 
 
-class CapacitorLoopArray(Table):
+class CapacitorLoopArrayTable(Table):
     """Rectangular loops of metal and capacitors on a cylinder around z, one feed each."""
 
     type: Literal["capacitor-loop-array"]
@@ -74,7 +74,7 @@ class CapacitorLoopArray(Table):
     shield_length_m: Length | None = None
 
 
-class Dipole(Table):
+class DipoleTable(Table):
     """One straight wire fed in its middle."""
 
     type: Literal["dipole"]
@@ -86,10 +86,10 @@ class Dipole(Table):
     direction: Direction = (0.0, 0.0, 1.0)
 
 
-CIRCUIT_COILS = (CircuitBirdcage, CapacitorLoop, CapacitorLoopArray, Dipole)
+CIRCUIT_COILS = (CircuitBirdcageTable, CapacitorLoopTable, CapacitorLoopArrayTable, DipoleTable)
 
 
-class Tuning(Table):
+class TuningTable(Table):
     """Tune and match a circuit coil with its load at the frequency of the exposure: circuit algebra after the runs."""
 
     tune: Annotated[bool, switch("scale the capacitances until the useful mode of the coil is at the frequency")] = True

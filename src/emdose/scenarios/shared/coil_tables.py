@@ -9,15 +9,15 @@ from pydantic import Field
 from emdose.scenarios.shared.body_tables import Direction, Frequency, Length, Point
 from emdose.scenarios.shared.circuit_tables import (
     CIRCUIT_COILS,
-    CapacitorLoop,
-    CapacitorLoopArray,
-    CircuitBirdcage,
-    Dipole,
+    CapacitorLoopArrayTable,
+    CapacitorLoopTable,
+    CircuitBirdcageTable,
+    DipoleTable,
 )
 from emdose.scenarios.shared.tables import Table, count, number, numbers, one_of
 
 
-class Birdcage(Table):
+class BirdcageTable(Table):
     """Birdcage of ideal currents around z."""
 
     type: Literal["birdcage"]
@@ -28,7 +28,7 @@ class Birdcage(Table):
     shield_length_m: Length | None = None
 
 
-class Loop(Table):
+class LoopTable(Table):
     """One circular loop."""
 
     type: Literal["loop"]
@@ -37,7 +37,7 @@ class Loop(Table):
     normal: Direction = (0.0, 0.0, 1.0)
 
 
-class LoopArray(Table):
+class LoopArrayTable(Table):
     """Rectangular loops on a cylinder around z, one port each."""
 
     type: Literal["loop-array"]
@@ -49,7 +49,7 @@ class LoopArray(Table):
     shield_length_m: Length | None = None
 
 
-class PlaneWave(Table):
+class PlaneWaveTable(Table):
     """A plane wave; unit drive is its amplitude. The phases turn the polarisation elliptic or circular."""
 
     type: Literal["plane-wave"]
@@ -81,7 +81,14 @@ class VieTable(Table):
 
 
 Coil = Annotated[
-    Birdcage | Loop | LoopArray | PlaneWave | CircuitBirdcage | CapacitorLoop | CapacitorLoopArray | Dipole,
+    BirdcageTable
+    | LoopTable
+    | LoopArrayTable
+    | PlaneWaveTable
+    | CircuitBirdcageTable
+    | CapacitorLoopTable
+    | CapacitorLoopArrayTable
+    | DipoleTable,
     Field(discriminator="type"),
-    one_of(Birdcage, Loop, LoopArray, PlaneWave, *CIRCUIT_COILS),
+    one_of(BirdcageTable, LoopTable, LoopArrayTable, PlaneWaveTable, *CIRCUIT_COILS),
 ]

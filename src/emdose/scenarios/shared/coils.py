@@ -21,7 +21,7 @@ def coil(table: Any, file: object = None) -> Coil | PlaneWave | CircuitCoil:
     """The coil or wave of a scenario; raises InputError naming scenario and key."""
     values = table.model_dump(exclude={"type"})
     with blamed_on(file, "coil"):
-        if isinstance(table, coil_tables.PlaneWave):
+        if isinstance(table, coil_tables.PlaneWaveTable):
             phases = values.pop("polarisation_phase_deg")
             values["polarisation"] = tuple(
                 a * cmath.exp(1j * math.radians(p)) for a, p in zip(table.polarisation, phases, strict=True)

@@ -12,9 +12,9 @@ from emdose.scenarios.shared.kind import Kind
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from emdose.scenarios.kinds.ept.job import Job
+    from emdose.scenarios.kinds.ept.job import EptJob
     from emdose.scenarios.kinds.ept.result import EptResult
-    from emdose.scenarios.kinds.ept.schema import Scenario
+    from emdose.scenarios.kinds.ept.schema import EptScenario
     from emdose.scenarios.shared.scenario import LoadedScenario
 
 
@@ -25,17 +25,17 @@ class EptKind(Kind["EptResult"]):
     part = "solved port"
     stages = MappingProxyType({"method": "reconstructing", "judge": "comparing with the truth"})
 
-    def schema(self) -> type[Scenario]:
+    def schema(self) -> type[EptScenario]:
         """The tables."""
-        from emdose.scenarios.kinds.ept.schema import Scenario
+        from emdose.scenarios.kinds.ept.schema import EptScenario
 
-        return Scenario
+        return EptScenario
 
-    def job(self, scenario: LoadedScenario, device: str = "auto") -> Job:
+    def job(self, scenario: LoadedScenario, device: str = "auto") -> EptJob:
         """B1+ maps, reconstructions, metrics."""
-        from emdose.scenarios.kinds.ept.job import Job
+        from emdose.scenarios.kinds.ept.job import EptJob
 
-        return Job(scenario, device)
+        return EptJob(scenario, device)
 
     def read(self, folder: Path, summary: dict[str, Any]) -> EptResult:
         """Data, truth and the maps of every method."""

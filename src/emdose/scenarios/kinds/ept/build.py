@@ -98,17 +98,17 @@ def method(
     """
     values = table.model_dump(exclude={"type", "filter", "monte_carlo"})
     with blamed_on(file, f"methods.{name}"):
-        if isinstance(table, schema.Helmholtz):
+        if isinstance(table, schema.HelmholtzTable):
             return Helmholtz(**values)
-        if isinstance(table, schema.AutomaticHelmholtz):
+        if isinstance(table, schema.AutomaticHelmholtzTable):
             by, radii = values.pop("by"), values.pop("radii")
             return AutomaticHelmholtz(tuple(Helmholtz(radius=r, **values) for r in radii), by=by)
-        if isinstance(table, schema.ConvectionReaction):
+        if isinstance(table, schema.ConvectionReactionTable):
             from emdose.ept.transport.convection_reaction import ConvectionReaction
 
             sigma, permittivity = values.pop("boundary_conductivity_S_m"), values.pop("boundary_permittivity")
             return ConvectionReaction(**values, boundary=None if sigma is None else (sigma, permittivity))
-        if isinstance(table, schema.Gradient):
+        if isinstance(table, schema.GradientTable):
             from emdose.ept.transport.gradient import Gradient
 
             return Gradient(**values)
@@ -140,8 +140,8 @@ def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set
             " x ".join(map(str, widest)),
             f"at most {' x '.join(map(str, shape))} voxels",
         )
-    many = isinstance(table, schema.Gradient)
-    any_number = isinstance(table, schema.Csi)
+    many = isinstance(table, schema.GradientTable)
+    any_number = isinstance(table, schema.CsiTable)
     if many and channels < LEAST_CHANNELS:
         raise fail(
             "gradient EPT needs several transmit channels",
@@ -183,14 +183,14 @@ def reconstructed(with_: Reconstruction, table: Any, b1: B1Map, device: str, *, 
     return monte_carlo(b1, once, draws=draws) if draws and spread else once(b1)
 
 
-def filtered(found: PropertyMap, table: schema.Filter, b1: B1Map) -> PropertyMap:
+def filtered(found: PropertyMap, table: schema.FilterTable, b1: B1Map) -> PropertyMap:
     """A map after its filter."""
     run = filters.median if table.type == "median" else filters.weighted_mean
     reference = b1.reference if table.by_reference else None
     return run(found, table.radius, table.kernel, labels=b1.regions, reference=reference, contrast=table.contrast)
 
 
-def from_files(table: schema.Files, frequency_Hz: float, file: object) -> Data:
+def from_files(table: schema.FilesTable, frequency_Hz: float, file: object) -> Data:
     """B1+ maps from files.
 
     Raises
@@ -235,7 +235,7 @@ def from_files(table: schema.Files, frequency_Hz: float, file: object) -> Data:
     return Data(b1, names, labels, truth)
 
 
-def simulated(table: schema.Simulated, fields: Fields, body: Phantom) -> Data:
+def simulated(table: schema.SimulatedTable, fields: Fields, body: Phantom) -> Data:
     """B1+ maps of a solved exposure: magnitude, the phase that an image would show, noise.
 
     The receive field of the drive ``receive`` is (Bx - j By)/2; the transceive phase is the sum of the phases of B1+
@@ -276,7 +276,7 @@ def simulated(table: schema.Simulated, fields: Fields, body: Phantom) -> Data:
     return Data(b1, names, np.asarray(body.labels, np.int32), truth, clean if table.snr is not None else None, error)
 
 
-def check_drives(table: schema.Simulated, coil: Coil | PlaneWave, file: object) -> int:
+def check_drives(table: schema.SimulatedTable, coil: Coil | PlaneWave, file: object) -> int:
     """Number of transmit channels; raises InputError when the coil lacks a drive or a magnetic field in xy."""
     known = list(coil.drives)
     for key in ("receive",) if table.channels else ("transmit", "receive"):

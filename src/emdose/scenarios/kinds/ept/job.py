@@ -30,7 +30,7 @@ POWERS = ("absorbed", "extinction", "scattered")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class EptOutcome:
     """What an ``ept`` run computed, before it is written.
 
     Parameters
@@ -54,13 +54,13 @@ class Outcome:
     warnings: list[str]
 
 
-class Job(BaseJob):
+class EptJob(BaseJob):
     """An ``ept`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
         super().__init__(scenario, device)
         file, tables = scenario.file, scenario.tables
-        simulated = isinstance(tables.data, schema.Simulated)
+        simulated = isinstance(tables.data, schema.SimulatedTable)
         self.coil = None if tables.coil is None else _ideal(tables.coil, file)
         channels, drives = 1, None
         if simulated:
@@ -123,7 +123,7 @@ class Job(BaseJob):
         with self.timed("solve"):
             return self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
 
-    def evaluate(self, solution: Fields | None, progress: ProgressCallback | None = None) -> Outcome:
+    def evaluate(self, solution: Fields | None, progress: ProgressCallback | None = None) -> EptOutcome:
         """Reconstruct by every method and compare with the truth where it is known."""
         tell = progress or silent
         data = self.data
@@ -158,9 +158,9 @@ class Job(BaseJob):
             "provenance": self._provenance(solution),
             "ept": {"data": self._about_data(data), "methods": about, "metrics": rows},
         }
-        return Outcome(data, self.body, maps, summary, self._doubts(summary))
+        return EptOutcome(data, self.body, maps, summary, self._doubts(summary))
 
-    def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
+    def write(self, stage: atomic.Stage, outcome: EptOutcome, summary: dict[str, Any]) -> None:
         """Put result.h5, the NIfTI maps and fields.vti into a stage."""
         output = self.tables.output
         result.write_result(

@@ -13,7 +13,7 @@ from emdose.ept.judging.metrics import WHOLE, eroded, metrics
 if TYPE_CHECKING:
     from emdose.ept import PropertyMap
     from emdose.scenarios.kinds.ept.build import Data
-    from emdose.scenarios.kinds.ept.schema import Evaluation
+    from emdose.scenarios.kinds.ept.schema import EvaluationTable
 
 QUANTITIES = {"conductivity": "S/m", "permittivity": "1"}
 LARGEST_TISSUES = 8
@@ -21,7 +21,7 @@ LARGEST_TISSUES = 8
 
 
 def judged(
-    found: PropertyMap, clean: PropertyMap | None, data: Data, table: Evaluation
+    found: PropertyMap, clean: PropertyMap | None, data: Data, table: EvaluationTable
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What a method did, and its metrics.
 
@@ -75,7 +75,7 @@ def judged(
     return about, rows
 
 
-def quantities(method: str, found: PropertyMap, data: Data, table: Evaluation) -> dict[str, dict[str, Any]]:
+def quantities(method: str, found: PropertyMap, data: Data, table: EvaluationTable) -> dict[str, dict[str, Any]]:
     """Means over the largest tissues, shrunk so that interfaces stay out where enough voxels remain.
 
     The uncertainty of a mean is propagated with the correlation between neighbours; it holds noise, not bias.
@@ -110,7 +110,9 @@ def quantities(method: str, found: PropertyMap, data: Data, table: Evaluation) -
     return out
 
 
-def _regions(labels: list[int], found: PropertyMap, data: Data, table: Evaluation) -> tuple[int, dict[int, np.ndarray]]:
+def _regions(
+    labels: list[int], found: PropertyMap, data: Data, table: EvaluationTable
+) -> tuple[int, dict[int, np.ndarray]]:
     """Shrunk tissues with enough voxels; unshrunk ones where no tissue is thick enough."""
     for erosion in (_middle(table), 0):
         shrunk = {n: eroded(data.labels == n, erosion) for n in labels}
@@ -120,12 +122,12 @@ def _regions(labels: list[int], found: PropertyMap, data: Data, table: Evaluatio
     return 0, {}
 
 
-def _middle(table: Evaluation) -> int:
+def _middle(table: EvaluationTable) -> int:
     """The erosion that headline numbers use: the middle one of the list."""
     return sorted(table.erosion)[(len(table.erosion) - 1) // 2]
 
 
-def _metrics(found: PropertyMap, data: Data, table: Evaluation) -> list[Any]:
+def _metrics(found: PropertyMap, data: Data, table: EvaluationTable) -> list[Any]:
     nothing = np.full(found.grid.shape, math.nan)
     truth = {name: data.truth.get(name, nothing) for name in QUANTITIES}
     rows = metrics(found, truth["conductivity"], truth["permittivity"], data.labels, data.names, table.erosion)

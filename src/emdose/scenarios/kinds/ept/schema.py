@@ -66,7 +66,7 @@ Kernel = Literal["cuboid", "ellipsoid", "cross"]
 Degree = Annotated[int, count("degree of the polynomials", 2, 8)]
 
 
-class Simulated(Table):
+class SimulatedTable(Table):
     """B1+ of a coil around a phantom, by the volume integral, with noise: a digital reference object of known truth."""
 
     type: Literal["simulated"]
@@ -82,7 +82,7 @@ _MAP = "the name of a map: .nii, .nii.gz, .h5:/dataset, .mat (v7.3), .npy or .np
 MapFile = Annotated[str, file_name(_MAP)]
 
 
-class Files(Table):
+class FilesTable(Table):
     """B1+ maps from files; magnitude, phase or both."""
 
     type: Literal["files"]
@@ -101,7 +101,7 @@ class Files(Table):
     order: Literal["xyz", "zyx"] | None = None
 
     @model_validator(mode="after")
-    def _fit_each_other(self) -> Files:
+    def _fit_each_other(self) -> FilesTable:
         if self.magnitude is None and self.phase is None:
             raise bad_value("magnitude, phase or both")
         if self.snr is not None and self.noise is not None:
@@ -111,7 +111,7 @@ class Files(Table):
         return self
 
 
-class Filter(Table):
+class FilterTable(Table):
     """A filter of the result within each tissue."""
 
     type: Literal["median", "weighted-mean"]
@@ -121,13 +121,13 @@ class Filter(Table):
     contrast: Annotated[float, number("a relative contrast", 0, 100, above=True)] = 0.1
 
 
-class Method(Table):
+class MethodTable(Table):
     """What every method can have."""
 
-    filter: Filter | None = None
+    filter: FilterTable | None = None
 
 
-class Helmholtz(Method):
+class HelmholtzTable(MethodTable):
     """Local second derivatives of B1+; assumes constant properties in the window of one tissue."""
 
     type: Literal["helmholtz"]
@@ -139,7 +139,7 @@ class Helmholtz(Method):
     contrast: Annotated[float, number("a relative contrast, 0 for none", 0, 100)] = 0.0
 
 
-class AutomaticHelmholtz(Method):
+class AutomaticHelmholtzTable(MethodTable):
     """Helmholtz with the kernel of the smallest uncertainty and estimated bias in every voxel."""
 
     type: Literal["automatic-helmholtz"]
@@ -151,13 +151,13 @@ class AutomaticHelmholtz(Method):
     by: Literal["conductivity", "permittivity"] = "conductivity"
 
 
-class Iterative(Method):
+class IterativeTable(MethodTable):
     """What methods can have whose uncertainty does not follow from a formula."""
 
     monte_carlo: Annotated[int, count("draws of the noise for the uncertainty, 0 for none", 0, 10_000)] = 0
 
 
-class ConvectionReaction(Iterative):
+class ConvectionReactionTable(IterativeTable):
     """Convection-reaction equation as regularised least squares; valid across boundaries."""
 
     type: Literal["convection-reaction"]
@@ -175,7 +175,7 @@ class ConvectionReaction(Iterative):
     diffusion: Annotated[float, number("a coefficient", 0, 1e6)] | None = None
 
     @model_validator(mode="after")
-    def _boundary_is_complete(self) -> ConvectionReaction:
+    def _boundary_is_complete(self) -> ConvectionReactionTable:
         if self.boundary_permittivity is not None and self.boundary_conductivity_S_m is None:
             raise bad_value("boundary_conductivity_S_m as well")
         if self.diffusion is not None and self.boundary_conductivity_S_m is None:
@@ -183,7 +183,7 @@ class ConvectionReaction(Iterative):
         return self
 
 
-class Gradient(Iterative):
+class GradientTable(IterativeTable):
     """Gradient EPT from five or more transmit channels."""
 
     type: Literal["gradient"]
@@ -195,7 +195,7 @@ class Gradient(Iterative):
     regularisation: Annotated[float, number("a weight", 0, 1e6)] = 1.0
 
 
-class Csi(Iterative):
+class CsiTable(IterativeTable):
     """Contrast-source inversion with the volume integral; needs the coil, of which [coil] is the model."""
 
     type: Literal["csi"]
@@ -207,30 +207,30 @@ class Csi(Iterative):
     low_field: Annotated[float, number("a share of the median field", 0, 1)] = 0.1
 
 
-class Evaluation(Table):
+class EvaluationTable(Table):
     """How the maps are judged."""
 
     erosion: Annotated[tuple[int, ...], _counts("voxels by which regions are shrunk", 0, 100)] = (0, 2, 4)
     least_voxels: Annotated[int, count("voxels that a region mean needs", 1, 10_000_000)] = 30
 
 
-class Output(Table):
+class EptOutputTable(Table):
     """What is written besides the numbers."""
 
     nifti: Annotated[bool, switch("write every map as NIfTI")] = True
     paraview: Annotated[bool, switch("write fields.vti")] = True
 
 
-Data = Annotated[Simulated | Files, Field(discriminator="type"), one_of(Simulated, Files)]
+Data = Annotated[SimulatedTable | FilesTable, Field(discriminator="type"), one_of(SimulatedTable, FilesTable)]
 AnyMethod = Annotated[
-    Helmholtz | AutomaticHelmholtz | ConvectionReaction | Gradient | Csi,
+    HelmholtzTable | AutomaticHelmholtzTable | ConvectionReactionTable | GradientTable | CsiTable,
     Field(discriminator="type"),
-    one_of(Helmholtz, AutomaticHelmholtz, ConvectionReaction, Gradient, Csi),
+    one_of(HelmholtzTable, AutomaticHelmholtzTable, ConvectionReactionTable, GradientTable, CsiTable),
 ]
 MethodName = Annotated[str, text("a short name", longest=40)]
 
 
-class Scenario(Table):
+class EptScenario(Table):
     """A scenario of kind ``ept``."""
 
     scenario: Header
@@ -240,13 +240,13 @@ class Scenario(Table):
     coil: Coil | None = None
     solver: VieTable = Field(default_factory=VieTable)
     methods: dict[MethodName, AnyMethod]
-    evaluation: Evaluation = Field(default_factory=Evaluation)
-    output: Output = Field(default_factory=Output)
+    evaluation: EvaluationTable = Field(default_factory=EvaluationTable)
+    output: EptOutputTable = Field(default_factory=EptOutputTable)
 
     @model_validator(mode="after")
-    def _complete(self) -> Scenario:
-        simulated = isinstance(self.data, Simulated)
-        inverts = any(isinstance(m, Csi) for m in self.methods.values())
+    def _complete(self) -> EptScenario:
+        simulated = isinstance(self.data, SimulatedTable)
+        inverts = any(isinstance(m, CsiTable) for m in self.methods.values())
         for name, needed, allowed in (("phantom", simulated, simulated), ("coil", simulated or inverts, inverts)):
             present = getattr(self, name) is not None
             if needed and not present:

@@ -12,9 +12,9 @@ from emdose.scenarios.shared.kind import Kind
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from emdose.scenarios.kinds.implant_gradient.job import Job
+    from emdose.scenarios.kinds.implant_gradient.job import ImplantJob
     from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
-    from emdose.scenarios.kinds.implant_gradient.schema import Scenario
+    from emdose.scenarios.kinds.implant_gradient.schema import ImplantScenario
     from emdose.scenarios.shared.scenario import LoadedScenario
 
 
@@ -25,17 +25,17 @@ class ImplantGradientKind(Kind["ImplantResult"]):
     part = "eddy-current step"
     stages = MappingProxyType({"modes": "eddy currents", "frequency": "power", "power": "power of the exposures"})
 
-    def schema(self) -> type[Scenario]:
+    def schema(self) -> type[ImplantScenario]:
         """The tables."""
-        from emdose.scenarios.kinds.implant_gradient.schema import Scenario
+        from emdose.scenarios.kinds.implant_gradient.schema import ImplantScenario
 
-        return Scenario
+        return ImplantScenario
 
-    def job(self, scenario: LoadedScenario, device: str = "auto") -> Job:
+    def job(self, scenario: LoadedScenario, device: str = "auto") -> ImplantJob:
         """Power tensor, exposures, heat."""
-        from emdose.scenarios.kinds.implant_gradient.job import Job
+        from emdose.scenarios.kinds.implant_gradient.job import ImplantJob
 
-        return Job(scenario, device)
+        return ImplantJob(scenario, device)
 
     def read(self, folder: Path, summary: dict[str, Any]) -> ImplantResult:
         """Implant, power tensor and temperatures."""

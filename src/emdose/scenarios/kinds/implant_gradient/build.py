@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.shared.sar_files import SarRun
 
 
-def metal(name: str, tables: schema.Scenario, file: object, field: str) -> Metal:
+def metal(name: str, tables: schema.ImplantScenario, file: object, field: str) -> Metal:
     """A metal by name: one of the scenario's own, or a built-in one; raises InputError naming scenario and key."""
     if name in tables.metals:
         table = tables.metals[name]
@@ -41,7 +41,7 @@ def metal(name: str, tables: schema.Scenario, file: object, field: str) -> Metal
         ) from None
 
 
-def implant(tables: schema.Scenario, file: object = None) -> Implant:
+def implant(tables: schema.ImplantScenario, file: object = None) -> Implant:
     """The implant of a scenario in its pose.
 
     Raises
@@ -59,14 +59,14 @@ def implant(tables: schema.Scenario, file: object = None) -> Implant:
         return made.placed(table.position_m)
 
 
-def _shape(table: Any, tables: schema.Scenario, file: object) -> Implant:
+def _shape(table: Any, tables: schema.ImplantScenario, file: object) -> Implant:
     from emdose.models.implants import shapes
 
-    if isinstance(table, schema.SurfaceFile):
+    if isinstance(table, schema.SurfaceFileTable):
         from emdose.io.meshes import read_implant
 
         return read_implant(table.file, metal=metal(table.metal, tables, file, "implant.metal"), unit=table.unit)
-    if isinstance(table, schema.SurfaceFiles):
+    if isinstance(table, schema.SurfaceFilesTable):
         from emdose.io.meshes import read_implant
 
         pieces = []
@@ -75,16 +75,16 @@ def _shape(table: Any, tables: schema.Scenario, file: object) -> Implant:
             pieces.append(read_implant(part.file, metal=made, unit=part.unit))
         return assembly("assembly", *pieces)
     of = metal(table.metal, tables, file, "implant.metal")
-    if isinstance(table, schema.MetalSphere):
+    if isinstance(table, schema.MetalSphereTable):
         return shapes.sphere(table.radius_m, of)
-    if isinstance(table, schema.MetalCylinder):
+    if isinstance(table, schema.MetalCylinderTable):
         return shapes.cylinder(table.radius_m, table.length_m, of)
-    if isinstance(table, schema.MetalRing):
+    if isinstance(table, schema.MetalRingTable):
         return shapes.ring(table.radius_m, table.wire_radius_m, of)
     return getattr(shapes, table.type)(metal=of)
 
 
-def surroundings(tables: schema.Scenario, body: Implant, file: object = None) -> tuple[Phantom, SarRun | None]:
+def surroundings(tables: schema.ImplantScenario, body: Implant, file: object = None) -> tuple[Phantom, SarRun | None]:
     """What surrounds the implant, on the voxels of the heat: the scenario's phantom, an RF run's, or a box of gel.
 
     Returns
@@ -155,9 +155,9 @@ def gradients(table: Any, file: object = None) -> GradientSet | None:
     if table is None:
         return None
     with blamed_on(file, "gradients"):
-        if isinstance(table, schema.IdealGradients):
+        if isinstance(table, schema.IdealGradientsTable):
             return GradientSet()
-        if isinstance(table, schema.WholeBodyGradients):
+        if isinstance(table, schema.WholeBodyGradientsTable):
             from emdose.models.gradients.windings import whole_body
 
             return whole_body(table.radius_m, table.length_m, turns=table.turns)

@@ -76,7 +76,7 @@ class BuiltExposure:
 
 
 def exposures(
-    tables: schema.Scenario, coils: GradientSet | None, middle_m: Any, file: object = None
+    tables: schema.ImplantScenario, coils: GradientSet | None, middle_m: Any, file: object = None
 ) -> list[BuiltExposure]:
     """All exposures of a scenario.
 
@@ -133,10 +133,10 @@ def frequencies(built: list[BuiltExposure]) -> tuple[float, ...]:
     return tuple(sorted({*single, *(float(f"{f:.4g}") for f in near)}))
 
 
-def _exposure(name: str, table: Any, tables: schema.Scenario, matrix: np.ndarray | None) -> BuiltExposure:
+def _exposure(name: str, table: Any, tables: schema.ImplantScenario, matrix: np.ndarray | None) -> BuiltExposure:
     duration = table.duration_s or tables.thermal.duration_s
     pad = 8 if tables.solver.linear_terms else 3
-    if isinstance(table, schema.PresetExposure):
+    if isinstance(table, schema.PresetExposureTable):
         preset = wf.preset(table.preset)
         wave: Any = wf.Sinusoid(preset.frequency_Hz, [preset.dbdt_rms_T_s], name=name)
         title = f"{preset.standard}, clause {preset.clause.split()[0]}: {_sinusoid(wave)}"
@@ -148,19 +148,19 @@ def _exposure(name: str, table: Any, tables: schema.Scenario, matrix: np.ndarray
             direction=_unit(table.direction, pad),
             preset=preset,
         )
-    if isinstance(table, schema.SinusoidExposure):
+    if isinstance(table, schema.SinusoidExposureTable):
         wave = wf.Sinusoid(table.frequency_Hz, [table.dbdt_rms_T_s], name=name)
         return BuiltExposure(name, _sinusoid(wave), wave, duration, direction=_unit(table.direction, pad))
-    if isinstance(table, schema.TrapezoidExposure):
+    if isinstance(table, schema.TrapezoidExposureTable):
         wave = wf.trapezoid_train(
             table.field_T, rise_s=table.rise_s, flat_s=table.flat_s, gap_s=table.gap_s, direction=(1.0,), name=name
         )
         title = f"trapezoids of {1e3 * table.field_T:g} mT, {_rms(wave)}"
         return BuiltExposure(name, title, wave, duration, direction=_unit(table.direction, pad))
-    if isinstance(table, schema.EpiExposure):
+    if isinstance(table, schema.EpiExposureTable):
         wave = wf.epi(**table.model_dump(exclude={"type", "duration_s"}), name=name)
         title = f"EPI of {table.echoes} echoes, {1e3 * table.echo_spacing_s:g} ms apart"
-    elif isinstance(table, schema.PulseqExposure):
+    elif isinstance(table, schema.PulseqExposureTable):
         from emdose.io.gradients.pulseq import read_sequence
 
         wave = read_sequence(table.file)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from emdose.models.implants.voxels import EmbeddedImplant
     from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure
     from emdose.scenarios.kinds.implant_gradient.rf_heating import RfHeating
-    from emdose.scenarios.kinds.implant_gradient.schema import ThermalTable
+    from emdose.scenarios.kinds.implant_gradient.schema import ImplantThermalTable
     from emdose.solvers.results.power_tensor import PowerTensor
 
 DISC = 21
@@ -74,7 +74,7 @@ class Heating:
 
     def __init__(
         self,
-        table: ThermalTable,
+        table: ImplantThermalTable,
         phantom: Phantom,
         metal: EmbeddedImplant,
         tensor: PowerTensor,

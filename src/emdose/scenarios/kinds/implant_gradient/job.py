@@ -40,7 +40,7 @@ LONGEST_SHOWN_s = 0.1
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ImplantOutcome:
     """What an ``implant-gradient`` run computed, before it is written.
 
     Parameters
@@ -63,7 +63,7 @@ class Outcome:
     warnings: list[str]
 
 
-class Job(BaseJob):
+class ImplantJob(BaseJob):
     """An ``implant-gradient`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
@@ -133,7 +133,7 @@ class Job(BaseJob):
         with self.timed("eddy currents"):
             return self._tensor(checkpoint, progress)
 
-    def evaluate(self, solution: PowerTensor, progress: ProgressCallback | None = None) -> Outcome:
+    def evaluate(self, solution: PowerTensor, progress: ProgressCallback | None = None) -> ImplantOutcome:
         """Power and heat of all exposures, and the summary."""
         from emdose.scenarios.kinds.implant_gradient.heating import Heating
 
@@ -183,11 +183,11 @@ class Job(BaseJob):
         }
         voxels = implant_voxels.voxelise(self.implant, grid=tensor.grid, check_walls=False)
         fraction = voxels.fraction[tuple(tensor.cells.T)]
-        return Outcome(
+        return ImplantOutcome(
             self.implant, self.phantom, tensor, fraction, self.phantom.grid, maps, summary, self._doubts(tensor)
         )
 
-    def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
+    def write(self, stage: atomic.Stage, outcome: ImplantOutcome, summary: dict[str, Any]) -> None:
         """Put result.h5, fields.vtu and temperature.vti into a stage."""
         output = self.tables.output
         result.write_result(

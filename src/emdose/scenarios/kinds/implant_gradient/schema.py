@@ -79,28 +79,28 @@ class ImplantTable(Table):
     position_m: Point = (0.0, 0.0, 0.0)
 
 
-class Hip(ImplantTable):
+class HipTable(ImplantTable):
     """Parametric hip: stem with taper, head, shell and screw of metal."""
 
     type: Literal["hip"]
     metal: MetalName = "CoCrMo"
 
 
-class Knee(ImplantTable):
+class KneeTable(ImplantTable):
     """Parametric knee."""
 
     type: Literal["knee"]
     metal: MetalName = "CoCrMo"
 
 
-class Shoulder(ImplantTable):
+class ShoulderTable(ImplantTable):
     """Parametric shoulder."""
 
     type: Literal["shoulder"]
     metal: MetalName = "CoCrMo"
 
 
-class MetalSphere(ImplantTable):
+class MetalSphereTable(ImplantTable):
     """A ball of metal."""
 
     type: Literal["sphere"]
@@ -108,7 +108,7 @@ class MetalSphere(ImplantTable):
     metal: MetalName = "CoCrMo"
 
 
-class MetalCylinder(ImplantTable):
+class MetalCylinderTable(ImplantTable):
     """A rod of metal along z before it is turned."""
 
     type: Literal["cylinder"]
@@ -117,7 +117,7 @@ class MetalCylinder(ImplantTable):
     metal: MetalName = "Ti6Al4V"
 
 
-class MetalRing(ImplantTable):
+class MetalRingTable(ImplantTable):
     """A ring of round wire in the x-y plane before it is turned."""
 
     type: Literal["ring"]
@@ -126,7 +126,7 @@ class MetalRing(ImplantTable):
     metal: MetalName = "CoCrMo"
 
 
-class SurfaceFile(ImplantTable):
+class SurfaceFileTable(ImplantTable):
     """One closed surface from a file: STL, PLY, OBJ or VTK."""
 
     type: Literal["file"]
@@ -135,7 +135,7 @@ class SurfaceFile(ImplantTable):
     metal: MetalName
 
 
-class Part(Table):
+class PartTable(Table):
     """One part of an assembly."""
 
     file: Annotated[str, file_name("the name of a surface file, such as 'stem.stl'")]
@@ -143,14 +143,14 @@ class Part(Table):
     metal: MetalName
 
 
-class SurfaceFiles(ImplantTable):
+class SurfaceFilesTable(ImplantTable):
     """Closed surfaces of several metals from files that share their coordinates."""
 
     type: Literal["files"]
-    parts: dict[ShortName, Part]
+    parts: dict[ShortName, PartTable]
 
     @model_validator(mode="after")
-    def _some(self) -> SurfaceFiles:
+    def _some(self) -> SurfaceFilesTable:
         if not 1 <= len(self.parts) <= 100:
             raise bad_value("1 to 100 tables [implant.parts.NAME]")
         return self
@@ -184,14 +184,14 @@ class EddyCurrentTable(Table):
     cache: Annotated[bool, switch("keep the power tensor for other scenarios with the same implant")] = True
 
 
-class IdealGradients(Table):
+class IdealGradientsTable(Table):
     """Ideal linear gradients with their concomitant components."""
 
     type: Literal["ideal"]
     position_m: Point
 
 
-class WholeBodyGradients(Table):
+class WholeBodyGradientsTable(Table):
     """A generated set of whole-body gradient coils without shield."""
 
     type: Literal["whole-body"]
@@ -201,7 +201,7 @@ class WholeBodyGradients(Table):
     turns: Annotated[int, count("turns of every winding", 4, 200)] = 20
 
 
-class WireGradients(Table):
+class WireGradientsTable(Table):
     """Gradient coils of wire paths from files."""
 
     type: Literal["wires"]
@@ -212,13 +212,13 @@ class WireGradients(Table):
     unit: Literal["m", "cm", "mm"]
 
 
-class ExposureTable(Table):
+class GradientExposureTable(Table):
     """What every exposure can have; a duration of its own replaces that of [thermal]."""
 
     duration_s: Seconds | None = None
 
 
-class PresetExposure(ExposureTable):
+class PresetExposureTable(GradientExposureTable):
     """A named exposure of a document, with its duration unless another is given."""
 
     type: Literal["preset"]
@@ -226,7 +226,7 @@ class PresetExposure(ExposureTable):
     direction: Direction = "worst"
 
 
-class SinusoidExposure(ExposureTable):
+class SinusoidExposureTable(GradientExposureTable):
     """A uniform sinusoidal field."""
 
     type: Literal["sinusoid"]
@@ -235,7 +235,7 @@ class SinusoidExposure(ExposureTable):
     direction: Direction = "worst"
 
 
-class TrapezoidExposure(ExposureTable):
+class TrapezoidExposureTable(GradientExposureTable):
     """Trapezoids of alternating sign of a uniform field: dB/dt is a train of rectangular pulses."""
 
     type: Literal["trapezoids"]
@@ -246,7 +246,7 @@ class TrapezoidExposure(ExposureTable):
     direction: Direction = "worst"
 
 
-class EpiExposure(ExposureTable):
+class EpiExposureTable(GradientExposureTable):
     """A train of echo-planar imaging; needs the table [gradients]."""
 
     type: Literal["epi"]
@@ -260,14 +260,14 @@ class EpiExposure(ExposureTable):
     phase: Axis = "y"
 
 
-class PulseqExposure(ExposureTable):
+class PulseqExposureTable(GradientExposureTable):
     """The gradients of a Pulseq sequence; needs the table [gradients]."""
 
     type: Literal["pulseq"]
     file: Annotated[str, file_name("the name of a Pulseq sequence (.seq)")]
 
 
-class SampledExposure(ExposureTable):
+class SampledExposureTable(GradientExposureTable):
     """A waveform from a table of samples: time [s], then one column an axis. Gradients need the table [gradients]."""
 
     type: Literal["samples"]
@@ -275,7 +275,7 @@ class SampledExposure(ExposureTable):
     quantity: Literal["gradient", "field", "dB/dt"]
 
 
-class ThermalTable(Table):
+class ImplantThermalTable(Table):
     """How the heat is computed."""
 
     duration_s: Seconds = 900.0
@@ -296,7 +296,7 @@ class RfTable(Table):
     duty_cycle: DutyCycle = 1.0
 
 
-class Output(Table):
+class ImplantOutputTable(Table):
     """What is written besides the numbers."""
 
     paraview: Annotated[bool, switch("write fields.vtu")] = True
@@ -304,23 +304,51 @@ class Output(Table):
 
 
 Implant = Annotated[
-    Hip | Knee | Shoulder | MetalSphere | MetalCylinder | MetalRing | SurfaceFile | SurfaceFiles,
+    HipTable
+    | KneeTable
+    | ShoulderTable
+    | MetalSphereTable
+    | MetalCylinderTable
+    | MetalRingTable
+    | SurfaceFileTable
+    | SurfaceFilesTable,
     Field(discriminator="type"),
-    one_of(Hip, Knee, Shoulder, MetalSphere, MetalCylinder, MetalRing, SurfaceFile, SurfaceFiles),
+    one_of(
+        HipTable,
+        KneeTable,
+        ShoulderTable,
+        MetalSphereTable,
+        MetalCylinderTable,
+        MetalRingTable,
+        SurfaceFileTable,
+        SurfaceFilesTable,
+    ),
 ]
 Gradients = Annotated[
-    IdealGradients | WholeBodyGradients | WireGradients,
+    IdealGradientsTable | WholeBodyGradientsTable | WireGradientsTable,
     Field(discriminator="type"),
-    one_of(IdealGradients, WholeBodyGradients, WireGradients),
+    one_of(IdealGradientsTable, WholeBodyGradientsTable, WireGradientsTable),
 ]
 Exposure = Annotated[
-    PresetExposure | SinusoidExposure | TrapezoidExposure | EpiExposure | PulseqExposure | SampledExposure,
+    PresetExposureTable
+    | SinusoidExposureTable
+    | TrapezoidExposureTable
+    | EpiExposureTable
+    | PulseqExposureTable
+    | SampledExposureTable,
     Field(discriminator="type"),
-    one_of(PresetExposure, SinusoidExposure, TrapezoidExposure, EpiExposure, PulseqExposure, SampledExposure),
+    one_of(
+        PresetExposureTable,
+        SinusoidExposureTable,
+        TrapezoidExposureTable,
+        EpiExposureTable,
+        PulseqExposureTable,
+        SampledExposureTable,
+    ),
 ]
 
 
-class Scenario(Table):
+class ImplantScenario(Table):
     """A scenario of kind ``implant-gradient``."""
 
     scenario: Header
@@ -330,19 +358,19 @@ class Scenario(Table):
     solver: EddyCurrentTable = Field(default_factory=EddyCurrentTable)
     gradients: Gradients | None = None
     exposures: dict[ShortName, Exposure]
-    thermal: ThermalTable = Field(default_factory=ThermalTable)
+    thermal: ImplantThermalTable = Field(default_factory=ImplantThermalTable)
     rf: RfTable | None = None
-    output: Output = Field(default_factory=Output)
+    output: ImplantOutputTable = Field(default_factory=ImplantOutputTable)
 
     @model_validator(mode="after")
-    def _complete(self) -> Scenario:
+    def _complete(self) -> ImplantScenario:
         if not 1 <= len(self.exposures) <= 12:
             raise bad_value("1 to 12 tables [exposures.NAME]")
         needy = [
             n
             for n, e in self.exposures.items()
-            if isinstance(e, EpiExposure | PulseqExposure)
-            or (isinstance(e, SampledExposure) and e.quantity == "gradient")
+            if isinstance(e, EpiExposureTable | PulseqExposureTable)
+            or (isinstance(e, SampledExposureTable) and e.quantity == "gradient")
         ]
         if needy and self.gradients is None:
             raise bad_value(f"a table [gradients]: the exposure '{needy[0]}' is a gradient waveform")

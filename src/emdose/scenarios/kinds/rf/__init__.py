@@ -12,9 +12,9 @@ from emdose.scenarios.shared.kind import Kind
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from emdose.scenarios.kinds.rf.job import Job
+    from emdose.scenarios.kinds.rf.job import RfJob
     from emdose.scenarios.kinds.rf.result import RunResult
-    from emdose.scenarios.kinds.rf.schema import Scenario
+    from emdose.scenarios.kinds.rf.schema import RfScenario
     from emdose.scenarios.shared.scenario import LoadedScenario
 
 
@@ -25,11 +25,11 @@ class RfKind(Kind["RunResult"]):
     part = "solved port"
     stages = MappingProxyType({"averages": "averaging SAR", "checks": "checking limits"})
 
-    def schema(self) -> type[Scenario]:
+    def schema(self) -> type[RfScenario]:
         """The tables."""
-        from emdose.scenarios.kinds.rf.schema import Scenario
+        from emdose.scenarios.kinds.rf.schema import RfScenario
 
-        return Scenario
+        return RfScenario
 
     def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """With a solver that has a type: its name alone will do, and "vie" is the default."""
@@ -40,11 +40,11 @@ class RfKind(Kind["RunResult"]):
             return {**raw, "solver": {"type": "vie", **solver}}
         return raw
 
-    def job(self, scenario: LoadedScenario, device: str = "auto") -> Job:
+    def job(self, scenario: LoadedScenario, device: str = "auto") -> RfJob:
         """Fields, SAR, averages, checks."""
-        from emdose.scenarios.kinds.rf.job import Job
+        from emdose.scenarios.kinds.rf.job import RfJob
 
-        return Job(scenario, device)
+        return RfJob(scenario, device)
 
     def read(self, folder: Path, summary: dict[str, Any]) -> RunResult:
         """The maps of a run."""

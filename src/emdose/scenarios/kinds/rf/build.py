@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emdose.solvers.results.fields import Fields
 
 
-def solver(tables: schema.Scenario) -> Any:
+def solver(tables: schema.RfScenario) -> Any:
     """The solver of a scenario: Vie, Fdtd, or Fdtd with the network of a circuit coil, tuned and matched if asked."""
     from emdose.solvers.fdtd.solver import Fdtd
 
@@ -31,11 +31,11 @@ def solver(tables: schema.Scenario) -> Any:
     options = tables.solver.model_dump(exclude={"type"})
     if not isinstance(tables.coil, circuit_tables.CIRCUIT_COILS):
         return Fdtd(**options)
-    as_given = circuit_tables.Tuning(tune=False, match=False)
+    as_given = circuit_tables.TuningTable(tune=False, match=False)
     return TunedFdtd(Fdtd(**options), tables.tuning or as_given)
 
 
-def drive_of(table: schema.Drive, source: Coil | PlaneWave | CircuitCoil, file: object = None) -> str | np.ndarray:
+def drive_of(table: schema.DriveTable, source: Coil | PlaneWave | CircuitCoil, file: object = None) -> str | np.ndarray:
     """Name or weights of the drive, checked against the ports of the source.
 
     Raises

@@ -43,7 +43,7 @@ REQUIRED_MASSES_KG = (1e-3, 1e-2)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RfOutcome:
     """What an ``rf`` run computed, before it is written.
 
     Parameters
@@ -68,7 +68,7 @@ class Outcome:
     thermal: ThermalMaps | None = None
 
 
-class Job(BaseJob):
+class RfJob(BaseJob):
     """An ``rf`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
@@ -145,7 +145,7 @@ class Job(BaseJob):
             fields: Fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
         return fields
 
-    def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> Outcome:
+    def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> RfOutcome:
         """Scale fields of all ports, average, check and summarise."""
         tell = progress or silent
         tell(Begin(stage="averages"))
@@ -191,9 +191,9 @@ class Job(BaseJob):
                 )
             numbers |= more
         doubts = self._doubts(power)
-        return Outcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, doubts, maps)
+        return RfOutcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, doubts, maps)
 
-    def write(self, stage: atomic.Stage, outcome: Outcome, summary: dict[str, Any]) -> None:
+    def write(self, stage: atomic.Stage, outcome: RfOutcome, summary: dict[str, Any]) -> None:
         """Put result.h5 and fields.vti into a stage."""
         output = self.tables.output
         rf_result.write_result(
@@ -234,7 +234,7 @@ class Job(BaseJob):
         return found
 
 
-def _maps(outcome: Outcome) -> dict[str, np.ndarray]:
+def _maps(outcome: RfOutcome) -> dict[str, np.ndarray]:
     maps = {
         "abs_B1plus_uT": (1e6 * np.abs(outcome.fields.b1plus()[0])).astype(np.float32),
         "SAR_W_kg": outcome.sar.value.astype(np.float32),

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from emdose.scenarios.kinds.rf.thermal_table import ThermalTable
+from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
 from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Point, Power, Slab
-from emdose.scenarios.shared.circuit_tables import CIRCUIT_COILS, FdtdTable, Tuning
+from emdose.scenarios.shared.circuit_tables import CIRCUIT_COILS, FdtdTable, TuningTable
 from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
 from emdose.scenarios.shared.tables import (
     Header,
@@ -24,7 +24,7 @@ from emdose.scenarios.shared.tables import (
 )
 
 
-class Drive(Table):
+class DriveTable(Table):
     """How the ports are driven: by the name of a drive of the coil, or by amplitudes and phases.
 
     Without any, "quadrature" for a birdcage, "circular" for an array, and unit drive for one port.
@@ -35,7 +35,7 @@ class Drive(Table):
     phases_deg: Annotated[tuple[float, ...], numbers("phase of each port in degrees,", None, -3600, 3600)] | None = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> Drive:
+    def _one_way(self) -> DriveTable:
         if self.name is not None and (self.amplitudes or self.phases_deg):
             raise bad_value("either name, or amplitudes and phases_deg")
         if self.phases_deg and (self.amplitudes is None or len(self.amplitudes) != len(self.phases_deg)):
@@ -54,7 +54,7 @@ def _place(value: Any) -> Any:
     raise bad_value(f"{', '.join(repr(p) for p in PLACES)} or a point [x, y, z] in metres")
 
 
-class Normalise(Table):
+class NormaliseTable(Table):
     """The one quantity that the fields are scaled to."""
 
     b1plus_rms_T: Annotated[float, number("a B1+rms in tesla (2 uT is 2e-6)", 0, 1, above=True)] | None = None
@@ -64,7 +64,7 @@ class Normalise(Table):
     over: Annotated[Literal["isocentre", "slice", "body", "head"] | Point, BeforeValidator(_place)] = "isocentre"
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> Normalise:
+    def _exactly_one(self) -> NormaliseTable:
         if len(self.target) != 1:
             targets = [k for k in type(self).model_fields if k != "over"]
             raise bad_value(f"exactly one of {', '.join(targets)}; there are {len(self.target)}")
@@ -76,7 +76,7 @@ class Normalise(Table):
         return {k: v for k in type(self).model_fields if k != "over" and (v := getattr(self, k)) is not None}
 
 
-class Dosimetry(Table):
+class DosimetryTable(Table):
     """How SAR is computed from E and averaged. 1 g and 10 g are always there; more masses can be asked for."""
 
     rule: Literal["trapezium", "linear", "mid-ordinate"] = "trapezium"
@@ -114,7 +114,7 @@ class ChecksTable(Table):
         return self
 
 
-class Output(Table):
+class RfOutputTable(Table):
     """What is written besides the numbers."""
 
     fields: Annotated[bool, switch("keep E and B, so that limits can be checked again without solving")] = True
@@ -124,24 +124,24 @@ class Output(Table):
 Solver = Annotated[VieTable | FdtdTable, Field(discriminator="type"), one_of(VieTable, FdtdTable)]
 
 
-class Scenario(Table):
+class RfScenario(Table):
     """A scenario of kind ``rf``."""
 
     scenario: Header
     phantom: Phantom
     coil: Coil
     exposure: ExposureTable
-    drive: Drive = Field(default_factory=Drive)
-    normalise: Normalise
+    drive: DriveTable = Field(default_factory=DriveTable)
+    normalise: NormaliseTable
     solver: Solver = Field(default_factory=VieTable)
-    tuning: Tuning | None = None
-    dosimetry: Dosimetry = Field(default_factory=Dosimetry)
+    tuning: TuningTable | None = None
+    dosimetry: DosimetryTable = Field(default_factory=DosimetryTable)
     checks: ChecksTable = Field(default_factory=ChecksTable)
-    thermal: ThermalTable | None = None
-    output: Output = Field(default_factory=Output)
+    thermal: RfThermalTable | None = None
+    output: RfOutputTable = Field(default_factory=RfOutputTable)
 
     @model_validator(mode="after")
-    def _solver_fits_coil(self) -> Scenario:
+    def _solver_fits_coil(self) -> RfScenario:
         circuit = isinstance(self.coil, CIRCUIT_COILS)
         if circuit and not isinstance(self.solver, FdtdTable):
             raise bad_key("solver", f'"fdtd" for a coil of type "{self.coil.type}": only it finds the currents')

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from emdose.dosimetry.sar import SarMap
     from emdose.models.bodies import Phantom
     from emdose.scenarios.kinds.rf.schema import ChecksTable
-    from emdose.scenarios.kinds.rf.thermal_table import ThermalTable
+    from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
 
 MEANING = "one voxel; rise of temperature above that without exposure"
 
 
-def solver(table: ThermalTable, checks: ChecksTable) -> Bioheat:
+def solver(table: RfThermalTable, checks: ChecksTable) -> Bioheat:
     """The solver of the table; a room temperature that is not given is that of the checks."""
     law = Perfusion(
         table.perfusion, table.perfusion_slope_1_K, table.perfusion_base, table.perfusion_scale_K, table.perfusion_cap
@@ -46,7 +46,7 @@ def require_data(body: Phantom) -> None:
 
 
 def temperatures(
-    table: ThermalTable,
+    table: RfThermalTable,
     checks: ChecksTable,
     body: Phantom,
     sar: SarMap,
@@ -106,7 +106,7 @@ def temperatures(
 
 
 def _quantities(
-    table: ThermalTable, body: Phantom, largest: np.ndarray, absolute: np.ndarray, dose: np.ndarray
+    table: RfThermalTable, body: Phantom, largest: np.ndarray, absolute: np.ndarray, dose: np.ndarray
 ) -> dict[str, dict[str, Any]]:
     found = {}
     for name, values, unit, note in (
@@ -149,7 +149,7 @@ def _value(values: np.ndarray, body: Phantom, name: str) -> float:
     return region_peaks(values, body)[name].value
 
 
-def _times(table: ThermalTable) -> list[float] | None:
+def _times(table: RfThermalTable) -> list[float] | None:
     if table.times_s is not None:
         return list(table.times_s)
     if table.on_s is None or table.on_s >= table.duration_s:

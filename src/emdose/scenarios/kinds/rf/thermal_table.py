@@ -13,7 +13,7 @@ Seconds = Annotated[float, number("a time in seconds (15 min is 900)", 0, 1e6, a
 BodyTemperature = Annotated[float, number("a temperature in degC", 0, 60)]
 
 
-class ThermalTable(Table):
+class RfThermalTable(Table):
     """Heating by the SAR of the run, from the moment the RF is switched on; with this table it is computed."""
 
     duration_s: Seconds = 900.0
@@ -35,7 +35,7 @@ class ThermalTable(Table):
     tolerance: Annotated[float, number("error of the time steps over the largest rise", 1e-4, 0.1)] = 2e-3
 
     @model_validator(mode="after")
-    def _times_fit(self) -> ThermalTable:
+    def _times_fit(self) -> RfThermalTable:
         if self.times_s is not None and any(b <= a for a, b in pairwise(self.times_s)):
             raise bad_value("times_s that grow")
         for name, last in (("times_s", max(self.times_s or (0.0,))), ("on_s", self.on_s or 0.0)):

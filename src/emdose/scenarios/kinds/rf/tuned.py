@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from emdose.compute.backend import Backend
     from emdose.models.exposure import Exposure
-    from emdose.scenarios.shared.circuit_tables import Tuning
+    from emdose.scenarios.shared.circuit_tables import TuningTable
     from emdose.solvers.fdtd.cosimulation import CoSimulation
     from emdose.solvers.fdtd.setup.plan import FdtdPlan
     from emdose.solvers.fdtd.solver import Fdtd
@@ -41,7 +41,7 @@ class TunedFdtd:
     """
 
     solver: Fdtd
-    tuning: Tuning
+    tuning: TuningTable
 
     @property
     def tolerance(self) -> float:
