@@ -1,4 +1,4 @@
-"""Implants from surface files (STL, PLY, OBJ, VTK) and to them."""
+"""Implants from surface and mesh files (STL, PLY, OBJ, VTK, Gmsh, XDMF, Abaqus) and to them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from emdose.checks import one_of
 from emdose.errors import EmdoseWarning, InputError
+from emdose.io import mesh_cells
 from emdose.io.disk.atomic import write_bytes
 from emdose.io.disk.files import read_bytes, sha256
 from emdose.io.maps import vtk
@@ -20,7 +21,7 @@ from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import Metal
 from emdose.models.implants.surface_repair import RepairedSurface, closed_surface
 
-FORMATS = ".stl, .ply, .obj, .vtk, .vtp, .vtu"
+FORMATS = ".stl, .ply, .obj, .vtk, .vtp, .vtu, .msh, .xdmf, .inp"
 UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "in": 0.0254, "inch": 0.0254}
 LARGEST_M, SMALLEST_M = 1.0, 5e-4
 """An implant has a size between these; anything else is a wrong unit."""
@@ -45,7 +46,9 @@ def read_implant(
     Parameters
     ----------
     path : Path, str or sequence of them
-        STL (ASCII or binary), PLY, OBJ, or VTK (``.vtk``, ``.vtp``, ``.vtu``: the surface of the cells).
+        STL (ASCII or binary), PLY, OBJ, VTK (``.vtk``, ``.vtp``, ``.vtu``), Gmsh (``.msh``), XDMF or Abaqus (``.inp``).
+        Of a mesh of solid cells it is the surface; groups and bodies in it become one part of one metal, and
+        ``report`` names them.
     metal : Metal, str or sequence of them
         One for all files, or one for each.
     unit : {"mm", "m", "cm", "um", "in"}
@@ -74,8 +77,9 @@ def read_implant(
         names = [f"{n} {i}" for i, n in enumerate(names, 1)]
     parts, report = [], {}
     for file, kind, label in zip(paths, found, names, strict=True):
-        vertices, triangles = read_triangles(file)
+        vertices, triangles, findings = read_triangles(file)
         surface = closed_surface(vertices, triangles, file)
+        surface.findings.update(findings)
         _check_size(surface, unit, file)
         part = Part(label, surface.vertices * UNITS[unit], surface.triangles, kind)
         parts.append(part)
@@ -85,14 +89,15 @@ def read_implant(
 
 
 def write_implant(implant: Implant, path: Path | str, *, unit: str = "mm") -> list[Path]:
-    """Surfaces of an implant to binary STL or PLY files, each written whole or not at all.
+    """Surfaces of an implant to files, each written whole or not at all.
 
     Parameters
     ----------
     implant : Implant
         One file per part; with several parts, ``stem.stl`` becomes ``stem-1.stl``, ``stem-2.stl``, ...
     path : Path or str
-        Name with the ending ``.stl`` or ``.ply``. PLY keeps eight bytes per coordinate, STL four.
+        Name with the ending ``.stl`` (four bytes per coordinate), ``.ply``, ``.obj``, ``.vtk``, ``.vtu``, ``.msh``
+        (Gmsh 2.2), ``.xdmf`` or ``.inp`` (Abaqus).
     unit : str
         Unit of the coordinates in the files.
 
@@ -109,19 +114,16 @@ def write_implant(implant: Implant, path: Path | str, *, unit: str = "mm") -> li
         When a file cannot be written.
     """
     path = Path(path)
-    if path.suffix.lower() not in (".stl", ".ply"):
-        raise InputError("cannot write this format", file=path, expected=".stl or .ply")
     one_of("unit", unit, UNITS, problem="unknown unit")
-    encode = _stl_bytes if path.suffix.lower() == ".stl" else _ply_bytes
     several = len(implant.parts) > 1
     files = [path.with_stem(f"{path.stem}-{n}") if several else path for n in range(1, len(implant.parts) + 1)]
     for file, part in zip(files, implant.parts, strict=True):
-        write_bytes(file, encode(part.vertices / UNITS[unit], part.triangles))
+        write_bytes(file, mesh_cells.mesh_bytes(file, part.vertices / UNITS[unit], part.triangles))
     return files
 
 
-def read_triangles(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
-    """Raw vertices (v, 3) and triangles (t, 3) of a surface file, unchecked and in its own unit.
+def read_triangles(path: Path | str) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Raw vertices (v, 3), triangles (t, 3) and findings of a surface file, unchecked and in its own unit.
 
     Raises
     ------
@@ -131,13 +133,15 @@ def read_triangles(path: Path | str) -> tuple[np.ndarray, np.ndarray]:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix in (".vtk", ".vtp", ".vtu"):
-        return vtk.read_surface(path)
-    if suffix not in (".stl", ".ply", ".obj"):
+        return _read_vtk(path)
+    if suffix not in (".stl", ".ply", ".obj", *mesh_cells.READ):
         raise InputError("unknown kind of surface file", file=path, found=path.suffix or "no ending", expected=FORMATS)
     data = read_bytes(path, f"a surface file ({FORMATS})", LARGEST_FILE)
     if not data.strip():
         raise InputError("empty file", file=path, expected=f"a surface file ({FORMATS})")
-    return _read_stl(data, path) if suffix == ".stl" else _read_other(data, path)
+    if suffix in mesh_cells.READ:
+        return mesh_cells.read_surface(path)
+    return *(_read_stl(data, path) if suffix == ".stl" else _read_other(data, path)), {}
 
 
 # ---- formats -------------------------------------------------------------------------------------------------------
@@ -197,6 +201,16 @@ def _loose(corners: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
     return corners.reshape(-1, 3), np.arange(3 * len(corners)).reshape(-1, 3)
 
 
+def _read_vtk(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Surface of the cells of a VTK file: by meshio, or by VTK itself for what meshio does not read (poly data)."""
+    if path.suffix.lower() in mesh_cells.READ and path.is_file():
+        try:
+            return mesh_cells.read_surface(path)
+        except InputError:
+            pass
+    return *vtk.read_surface(path), {}
+
+
 def _read_other(data: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     """PLY or OBJ."""
     import io
@@ -218,32 +232,6 @@ def _read_other(data: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
     if triangles.ndim != 2 or not len(triangles):
         raise InputError("no triangles", file=path, expected="a closed surface of triangles")
     return vertices, triangles
-
-
-def _stl_bytes(vertices: np.ndarray, triangles: np.ndarray) -> bytes:
-    corners = vertices[triangles]
-    records = np.zeros(len(triangles), _STL)
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normal, axis=1, keepdims=True)
-    records["normal"], records["corners"] = normal / np.where(length > 0, length, 1.0), corners
-    return b"emdose binary STL".ljust(80) + struct.pack("<I", len(triangles)) + records.tobytes()
-
-
-def _ply_bytes(vertices: np.ndarray, triangles: np.ndarray) -> bytes:
-    header = [
-        "ply",
-        "format binary_little_endian 1.0",
-        "comment written by emdose",
-        f"element vertex {len(vertices)}",
-        *(f"property double {a}" for a in "xyz"),
-        f"element face {len(triangles)}",
-        "property list uchar int vertex_indices",
-        "end_header",
-        "",
-    ]
-    faces = np.zeros(len(triangles), [("count", "u1"), ("index", "<i4", 3)])
-    faces["count"], faces["index"] = 3, triangles
-    return "\n".join(header).encode() + vertices.astype("<f8").tobytes() + faces.tobytes()
 
 
 # ---- checks --------------------------------------------------------------------------------------------------------
