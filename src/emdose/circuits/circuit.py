@@ -28,11 +28,13 @@ import numpy as np
 from emdose.circuits.elements import Coupling, Feed, OnePort, TwoPort
 from emdose.circuits.network import Network
 from emdose.errors import InputError
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.coils.circuit import CircuitCoil
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Operation:
     """Voltages, currents and powers of a circuit under a drive; the first axis is the frequency.
@@ -69,6 +71,7 @@ class Operation:
         return np.asarray((self.forward_W - self.reflected_W).sum(axis=1))
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Connected:
     """A network with its circuit.
@@ -134,6 +137,7 @@ class Connected:
         return Operation(*names_of, r * (a + b), (a - b) / r, 2 * r * a, forward, reflected, lost, structure)
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Circuit:
     """Terminations, feeds and couplings of the ports of a network.

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.values import read_only
 
 
 class OnePort(Protocol):
@@ -18,6 +19,7 @@ class OnePort(Protocol):
         """Impedance at complex frequencies s = sigma + j w [ohm]."""
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class RLC:
     """A lumped resistor, inductor and capacitor.
@@ -70,6 +72,7 @@ class RLC:
         return np.asarray(total)
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class TwoPort:
     """A ladder of one-ports between a feed and a gap.
@@ -119,6 +122,7 @@ class TwoPort:
         )
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class Feed:
     """A feed of a circuit: its name, the internal port that it drives, the ladder between, and its impedance [ohm]."""
@@ -129,6 +133,7 @@ class Feed:
     impedance_ohm: float = 50.0
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class Coupling:
     """What joins two internal ports to decouple them.

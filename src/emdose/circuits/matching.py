@@ -23,10 +23,12 @@ from emdose.circuits.circuit import Circuit
 from emdose.circuits.elements import RLC, Coupling, Feed, OnePort, TwoPort
 from emdose.circuits.network import Network
 from emdose.errors import ConvergenceError, InputError
+from emdose.values import read_only
 
 KINDS = ("two capacitors", "L")
 
 
+@read_only
 @dataclass(frozen=True)
 class Matching:
     """A matched circuit.

@@ -26,6 +26,7 @@ import numpy as np
 from emdose.circuits.circuit import Circuit
 from emdose.circuits.network import Network
 from emdose.errors import InputError
+from emdose.values import read_only
 
 POWERS = (1, -1, 0, 2, 3)
 """Powers of s in the fit, in the order in which they are taken."""
@@ -36,6 +37,7 @@ SINGULAR = 1e-9
 Matrix = Callable[[complex], np.ndarray]
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Fit:
     """The impedance or admittance matrix of a network as sum of terms[m] (s / scale)^powers[m].
@@ -98,6 +100,7 @@ class Fit:
         return np.asarray(sum(t * (s / self.scale) ** p for t, p in zip(self.terms, self.powers, strict=True)))
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Mode:
     """A source-free oscillation.

@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Network:
     """A linear network.

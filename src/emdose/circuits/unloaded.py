@@ -26,6 +26,7 @@ from emdose.circuits.partial_inductance import field_of_filaments, partial_induc
 from emdose.errors import InputError
 from emdose.models.coils.conductors import LumpedElement, Plate, SolidConductor
 from emdose.models.coils.gaps import gap_span
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.coils.circuit import CircuitCoil
@@ -38,6 +39,7 @@ PARTNER = 1e-3
 """Modes closer in frequency than this are taken as one degenerate mode."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class CoilMode:
     """A mode of the unloaded coil.
@@ -60,6 +62,7 @@ class CoilMode:
     field_T: np.ndarray
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class CoilTuning:
     """A tuned coil.

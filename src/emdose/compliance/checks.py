@@ -10,10 +10,12 @@ from typing import Any
 
 from emdose.checks import one_of
 from emdose.compliance.limits import Limit
+from emdose.values import read_only
 
 BELOW, ABOVE, OPEN = "below limit", "above limit", "not evaluated"
 
 
+@read_only
 @dataclass(frozen=True)
 class Check:
     """One value beside one limit.
@@ -93,6 +95,7 @@ class Check:
         }
 
 
+@read_only
 @dataclass(frozen=True)
 class Checks:
     """The checks of one exposure against one edition of a standard.

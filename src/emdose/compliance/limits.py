@@ -10,11 +10,13 @@ from emdose import resources
 from emdose.checks import unknown
 from emdose.compliance import formulas
 from emdose.errors import InputError
+from emdose.values import read_only
 
 TABLE = "exposure_limits.csv"
 KEYS = ("standard", "edition", "quantity", "mode", "region", "coil_type")
 
 
+@read_only
 @dataclass(frozen=True)
 class Limit:
     """One row of the table of limits.

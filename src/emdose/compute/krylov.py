@@ -20,7 +20,7 @@ SPAN, LANES = 256, 16
 """Elements that one index of the kernels "project" and "subtract" takes."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Solution:
     """What a Krylov solver returns.
 

@@ -30,7 +30,7 @@ SPAN = 4096
 """Elements that one part of a sum takes."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _ConductionLevel:
     shape: tuple[int, int, int]
     g: Any

@@ -10,12 +10,14 @@ import numpy as np
 from emdose.compute import backend
 from emdose.dosimetry.sar import SarMap, as_mask, body_properties
 from emdose.errors import InputError
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.solvers.results.fields import Fields
 
 
+@read_only
 @dataclass(frozen=True)
 class TissueRow:
     """Mass, power and SAR of one tissue.
@@ -44,6 +46,7 @@ class TissueRow:
         return dict(self.__dict__)
 
 
+@read_only
 @dataclass(frozen=True)
 class PowerReport:
     """Power balance of driven fields, with the power of every tissue.

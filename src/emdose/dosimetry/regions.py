@@ -9,6 +9,7 @@ import numpy as np
 
 from emdose.dosimetry.sar import SarMap, as_mask
 from emdose.errors import InputError
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -17,7 +18,8 @@ DEPOSITION_FRACTION = 0.95
 """Share of the absorbed power that an exposed part holds by definition."""
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class Region:
     """A part of the body with the definition that made it.
 

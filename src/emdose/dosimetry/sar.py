@@ -12,6 +12,7 @@ from emdose.checks import one_of
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
+from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -21,7 +22,8 @@ Rule = Literal["trapezium", "linear", "mid-ordinate"]
 RULES: tuple[Rule, ...] = get_args(Rule)
 
 
-@dataclass(frozen=True)
+@read_only(units={"value": "W/kg", "density": "kg/m^3"})
+@dataclass(frozen=True, eq=False)
 class SarMap:
     """SAR of every voxel for a continuous wave at the drive the fields were scaled to.
 
@@ -72,6 +74,7 @@ class SarMap:
         return float(np.einsum("i,i->", value.ravel(), density.ravel(), dtype=float)) * self.grid.voxel_volume_m3
 
 
+@read_only
 @dataclass(frozen=True)
 class Peak:
     """Largest value of a map and where it is.
@@ -146,7 +149,7 @@ def point_sar(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> Sar
     value[body] = factor * square[body]
     provenance = {"frequency_Hz": fields.frequency_Hz, "rule": rule}
     provenance |= {k: fields.provenance[k] for k in ("drive", "scale") if k in fields.provenance}
-    return SarMap(value, rule, fields.grid, density, provenance)
+    return SarMap(owned(value), rule, fields.grid, owned(density), provenance)
 
 
 def mean_square(E: np.ndarray, rule: Rule = "trapezium") -> np.ndarray:

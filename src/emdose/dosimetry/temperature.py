@@ -20,6 +20,7 @@ import numpy as np
 from emdose.dosimetry.sar import Peak, peak
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -30,6 +31,7 @@ LEAST_DEGC = 39.0
 """Below this temperature minutes do not count, unless asked for."""
 
 
+@read_only(units={"rise": "K"})
 @dataclass(frozen=True, eq=False)
 class TemperatureMap:
     """Temperature of every voxel at one moment.

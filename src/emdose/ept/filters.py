@@ -13,6 +13,7 @@ from emdose.ept.local.adjoint import FitPropagation
 from emdose.ept.local.savitzky_golay import SHAPES, radii
 from emdose.ept.maps.property_map import NoisePropagation, PropertyMap
 from emdose.errors import InputError
+from emdose.values import read_only
 
 _CHUNK = 2**25
 
@@ -221,6 +222,7 @@ def _mean_uncertainty(
         return np.sqrt(out) / total
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class MeanPropagation:
     """Noise propagation through a weighted mean: the adjoint of the mean, then that of the reconstruction.

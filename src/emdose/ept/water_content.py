@@ -10,8 +10,10 @@ import numpy as np
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True)
 class WaterContent:
     """Conductivity and permittivity that follow from the water fraction alone.

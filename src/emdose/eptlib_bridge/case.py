@@ -17,10 +17,12 @@ from emdose.errors import EmdoseWarning, InputError
 from emdose.io.disk.atomic import write_text
 from emdose.io.disk.datasets import write_datasets
 from emdose.io.maps.maps3d import read_map
+from emdose.values import read_only
 
 CONFIG, INPUT, OUTPUT = "config.toml", "input.h5", "output.h5"
 
 
+@read_only
 @dataclass(frozen=True)
 class Case:
     """What was written for EPTlib.

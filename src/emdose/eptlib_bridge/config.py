@@ -22,12 +22,14 @@ from emdose.io.disk.datasets import write_datasets
 from emdose.io.disk.files import read_bytes
 from emdose.io.maps.maps3d import read_map
 from emdose.models.grids.grid import Grid
+from emdose.values import read_only
 
 LARGEST = 2**20
 LONG = {"conductivity": "electric-conductivity", "permittivity": "relative-permittivity"}
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class EptlibConfig:
     """What an EPTlib configuration asks for.
 

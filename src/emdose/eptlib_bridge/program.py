@@ -19,6 +19,7 @@ from emdose.eptlib_bridge.case import Case, read_case, write_case
 from emdose.eptlib_bridge.settings import Settings
 from emdose.eptlib_bridge.versions import EptlibError, Version
 from emdose.errors import EmdoseWarning
+from emdose.values import read_only
 
 NAME = "EPTlib_app"
 VARIABLE = "EMDOSE_EPTLIB"
@@ -30,6 +31,7 @@ CRASHES = {
 }
 
 
+@read_only
 @dataclass(frozen=True)
 class Report:
     """What EPTlib said.

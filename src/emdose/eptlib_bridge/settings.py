@@ -13,6 +13,7 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.errors import InputError
+from emdose.values import read_only
 
 METHODS = {0: "helmholtz", 1: "convection-reaction", 2: "gradient", 100: "automatic"}
 """EPTlib's method numbers."""
@@ -22,6 +23,7 @@ Size = tuple[int, int, int]
 Method = Helmholtz | AutomaticHelmholtz | ConvectionReaction | Gradient
 
 
+@read_only
 @dataclass(frozen=True)
 class Filter:
     """EPTlib's post-processing: median, or with variances the weighted mean, within a reference image if there is one.
@@ -37,6 +39,7 @@ class Filter:
     weight_param: float = 0.10
 
 
+@read_only
 @dataclass(frozen=True)
 class Settings:
     """Settings of EPTlib; the defaults are EPTlib's.

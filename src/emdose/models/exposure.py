@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdose.checks import within
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -17,6 +18,7 @@ LOWEST_FREQUENCY_HZ = 1e3
 HIGHEST_FREQUENCY_HZ = 1e11
 
 
+@read_only
 @dataclass(frozen=True)
 class Exposure:
     """A body in the field of a source at one frequency.

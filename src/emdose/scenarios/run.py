@@ -24,6 +24,7 @@ from emdose.scenarios.loading import load
 from emdose.scenarios.shared.job import BaseJob, Claimed, Outcome, Planned
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.solvers.running import Begin, Done, ProgressCallback, silent
+from emdose.values import read_only
 from emdose.version import __version__
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ DATABASES = (
 PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "cupy-cuda12x", "cupy-cuda13x")
 
 
+@read_only
 @dataclass(frozen=True)
 class RunOutcome:
     """Where the result is and how it came about.

@@ -13,6 +13,8 @@ from typing import Protocol, Self
 
 import numpy as np
 
+from emdose.values import read_only
+
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
@@ -165,6 +167,7 @@ def solved_share(residual: float, tolerance: float) -> float:
 
 
 # ---- before it starts ------------------------------------------------------------------------------------------------
+@read_only
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a solution will take; ``str`` makes a sentence of it.

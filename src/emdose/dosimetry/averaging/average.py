@@ -12,6 +12,7 @@ from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.averaging.cubic import AveragingPlan
 from emdose.dosimetry.averaging.graded import GradedAveragingPlan
 from emdose.errors import InputError
+from emdose.values import owned
 
 
 def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> MassAverage:
@@ -47,7 +48,7 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
         raise InputError("SAR is negative", field="sar", found=low, expected="values >= 0 W/kg")
     average = plan.apply(values)
     # The difference of two large sums may leave -1e-20 where there is no power at all.
-    return replace(average, value=average.value.clip(0, None))
+    return replace(average, value=owned(average.value.clip(0, None)))
 
 
 def averaging_plan(density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> Any:

@@ -11,6 +11,7 @@ from emdose.checks import positive
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.errors import InputError
+from emdose.values import read_only
 
 Weights = Literal["mass", "volume"]
 
@@ -20,7 +21,8 @@ INVALID, UNUSED, USED, VALID = 0, 1, 2, 3
 VOLUME_LIMIT = 1.05  # step 2 considers cubes up to this factor above the smallest
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class MassAverage:
     """A map averaged over cubes of one mass.
 

@@ -46,6 +46,7 @@ from emdose.dosimetry.averaging.cubes import (
     summed_area_table,
 )
 from emdose.errors import InputError, ResourceError
+from emdose.values import owned
 
 MASS_TOLERANCE = 1e-6  # as in the kernel
 
@@ -128,9 +129,9 @@ class AveragingPlan:
             value.reshape(-1)[self._unused] = faces[rows, chosen]
             side.reshape(-1)[self._unused] = self._face_side[rows, chosen] * self.spacing_m
         return MassAverage(
-            value=self._like(values, self._full(value, 0.0)),
+            value=owned(self._like(values, self._full(value, 0.0))),
             flag=self._like(values, self.flag),
-            side_m=self._like(values, self._full(side, np.nan)),
+            side_m=owned(self._like(values, self._full(side, np.nan))),
             mass_kg=self.mass_kg,
         )
 
@@ -173,7 +174,7 @@ class AveragingPlan:
     @cached_property
     def flag(self) -> Any:
         """Voxel flags, (nx, ny, nz) uint8; see :class:`MassAverage`."""
-        return self._full(self._flag, INVALID)
+        return owned(self._full(self._flag, INVALID))
 
     @cached_property
     def cube_voxel(self) -> Any:

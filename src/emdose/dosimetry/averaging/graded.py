@@ -34,6 +34,7 @@ from emdose.dosimetry.averaging.cubes import (
     summed_area_table,
 )
 from emdose.errors import InputError, ResourceError
+from emdose.values import owned
 
 
 class GradedAveragingPlan:
@@ -108,7 +109,8 @@ class GradedAveragingPlan:
             value.reshape(-1)[self._unused] = faces[rows, best]
             side.reshape(-1)[self._unused] = self._face_side[rows, best]
         home = backend.of(values)
-        return MassAverage(home.asarray(value), home.asarray(self._flag), home.asarray(side), self.mass_kg)
+        value, side = (owned(home.asarray(a)) for a in (value, side))
+        return MassAverage(value, home.asarray(self._flag), side, self.mass_kg)
 
     def apply_many(self, maps: Iterable[Any], weights: Weights = "mass") -> list[MassAverage]:
         """:meth:`apply` to every map of a sequence."""

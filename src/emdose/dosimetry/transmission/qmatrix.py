@@ -12,6 +12,7 @@ from emdose.compute import backend
 from emdose.dosimetry.sar import Rule, bilinear_form, body_properties
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
+from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
     from emdose.dosimetry.averaging.cubic import AveragingPlan
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from emdose.solvers.results.fields import Fields
 
 
-@dataclass(frozen=True)
+@read_only(units={"matrices": "W/kg per ({drive_unit})^2"})
+@dataclass(frozen=True, eq=False)
 class QMatrices:
     """Q-matrices of voxels or of averaging cubes: SAR = v^H Q v for a drive v.
 
@@ -137,7 +139,7 @@ def q_matrices(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> QM
             matrices[:, k, m] = entry.real if k == m else entry
             if m > k:
                 matrices[:, m, k] = entry.conj()
-    return QMatrices(matrices, np.flatnonzero(body), fields.grid, fields.ports, fields.drive_unit, rule)
+    return QMatrices(owned(matrices), owned(np.flatnonzero(body)), fields.grid, fields.ports, fields.drive_unit, rule)
 
 
 def averaged(q: QMatrices, plan: AveragingPlan) -> QMatrices:
@@ -181,4 +183,4 @@ def averaged(q: QMatrices, plan: AveragingPlan) -> QMatrices:
             means = plan.be.to_numpy(plan.cube_means(entry.real if k == m else entry))
             matrices[:, k, m] = means
             matrices[:, m, k] = means.conj()
-    return replace(q, matrices=matrices, voxel=voxel, averaging_mass_kg=plan.mass_kg)
+    return replace(q, matrices=owned(matrices), voxel=voxel, averaging_mass_kg=plan.mass_kg)

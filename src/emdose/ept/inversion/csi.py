@@ -39,11 +39,13 @@ from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Grid
 from emdose.solvers.running import Done, ProgressCallback, Setup, silent
 from emdose.solvers.yee_grid.incident import incident_B, incident_E
+from emdose.values import read_only
 
 _GRID_MISFIT = 0.012
 Drive = str | Sequence[complex] | np.ndarray
 
 
+@read_only(units={"E": "V/m", "B": "T"})
 @dataclass(frozen=True, eq=False)
 class IncidentField:
     """The field of the coil without the body, where no coil model serves: measured, or from another program.
@@ -98,6 +100,7 @@ class IncidentField:
         return np.asarray(self.E)[cut], np.asarray(self.B)[cut]
 
 
+@read_only
 @dataclass(frozen=True)
 class Csi:
     """Contrast-source inversion in three dimensions, with the coil's incident field known.

@@ -27,7 +27,7 @@ from emdose.compute import backend
 KINDS = ("complex", "transceive", "phaseless")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataTerm:
     """Misfit of B1+ data for given fields of the excitations.
 

@@ -44,7 +44,7 @@ NOISE_SHARE = 0.05
 """Part of the noise that counts as misfit for the weight of total variation, so that it never fades to nothing."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """A contrast with its sources and fields.
 

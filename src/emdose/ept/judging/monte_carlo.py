@@ -12,11 +12,13 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import EmdoseError, InputError
 from emdose.solvers.running import Iteration, ProgressCallback
+from emdose.values import read_only
 
 Reconstruct = Callable[[B1Map], PropertyMap]
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class Draws:
     """Noise propagation from realisations (see :class:`~emdose.ept.maps.property_map.NoisePropagation`).
 

@@ -16,8 +16,10 @@ from emdose.ept.local.savitzky_golay import SavitzkyGolay, factor, monomials, pa
 from emdose.ept.local.window_fit import window_fit
 from emdose.ept.local.windows import apply, contract
 from emdose.ept.maps.b1map import B1Map
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True)
 class FitPropagation:
     """Noise propagation of a Helmholtz reconstruction.

@@ -16,11 +16,13 @@ from emdose.ept.local.noise import Noise
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
+from emdose.values import read_only
 
 NONE = 255
 """Index where no kernel gives a value."""
 
 
+@read_only
 @dataclass(frozen=True)
 class AutomaticHelmholtz:
     """The kernel with the smallest u^2 + bias^2 in every voxel, u from noise, bias the estimate of the method.
@@ -115,7 +117,8 @@ def _merged(best: PropertyMap, one: PropertyMap, take: np.ndarray, index: int) -
     return replace(best, **changes)
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class ChosenPropagation:
     """Noise propagation when every voxel has one of several filters.
 

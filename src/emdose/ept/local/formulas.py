@@ -21,7 +21,7 @@ METHODS = ("complex", "phase", "magnitude", "split")
 VALUE, LAPLACIAN, GRADIENT = 0, 4, (1, 2, 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Quotient:
     """q with its first-order response to the fits.
 

@@ -19,8 +19,10 @@ from emdose.ept.local.window_fit import window_fit
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True)
 class Helmholtz(HelmholtzOptions):
     """Helmholtz EPT with Savitzky-Golay fits.

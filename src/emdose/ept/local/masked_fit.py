@@ -21,7 +21,7 @@ PIVOT = 1e-7
 """Smallest part of a scaled column of the normal matrix that the other columns may leave unexplained."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LocalFit:
     """Fits in every voxel, as arrays of the device; NaN where there is none.
 

@@ -10,9 +10,11 @@ import numpy as np
 from emdose.compute.backend import Backend
 from emdose.ept.local.masked_fit import LocalFit
 from emdose.ept.maps.b1map import B1Map
+from emdose.values import read_only
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class Noise:
     """Noise that is independent from voxel to voxel.
 

@@ -10,12 +10,14 @@ import numpy as np
 
 from emdose.checks import one_of
 from emdose.errors import InputError
+from emdose.values import read_only
 
 SHAPES = ("cross", "ellipsoid", "cuboid")
 FUNCTIONALS = ("value", "dx", "dy", "dz", "laplacian")
 """What a fit can tell about the centre voxel; filters are rows in this order."""
 
 
+@read_only
 @dataclass(frozen=True)
 class SavitzkyGolay:
     """A polynomial fitted by least squares in a window of voxels, evaluated at the centre.
@@ -136,7 +138,8 @@ class SavitzkyGolay:
         return beyond * float(self.weights[4] @ r4) / 120, beyond * float(self.weights[0] @ r4) / 120
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class Factors:
     """Filters as passes along z, y and x: (c, 1, nz), (r, c, ny) and (f, r, nx) taps."""
 

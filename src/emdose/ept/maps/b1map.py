@@ -13,12 +13,14 @@ from emdose.checks import unknown
 from emdose.ept.maps.phase import is_wrapped, unwrap
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
+from emdose.values import owned, read_only
 
 PHASE_KINDS = ("transceive", "transmit")
 _RADIAN_RANGE = 12 * math.pi
 _SPACING_RANGE_m = (2e-5, 5e-2)
 
 
+@read_only(units={"magnitude": "T", "phase": "rad", "u_magnitude": "relative", "u_phase": "rad"})
 @dataclass(frozen=True, eq=False)
 class B1Map:
     """Magnitude and phase of B1+ on a grid, with mask, tissue labels and noise.
@@ -240,7 +242,7 @@ class B1Map:
         if self.phase is None:
             raise InputError("no phase", file=self.source, field="phase", expected="a phase map for this method")
         phase = np.where(self._mask, self.phase, 0.0)
-        return self.phase_factor * (unwrap(phase, self._mask) if self.wrapped else phase)
+        return owned(self.phase_factor * (unwrap(phase, self._mask) if self.wrapped else phase))
 
     @property
     def _mask(self) -> np.ndarray:
@@ -251,11 +253,11 @@ class B1Map:
     def regions(self) -> np.ndarray:
         """Label of every voxel of the mask plus one, 0 outside; without a segmentation the mask is one region."""
         if self.labels is None:
-            return self._mask.astype(np.int32)
+            return owned(self._mask.astype(np.int32))
         values, inverse = np.unique(self.labels[self._mask], return_inverse=True)
         out = np.zeros(self.grid.shape, np.int32)
         out[self._mask] = inverse.reshape(-1) + 1 if values.size else 0
-        return out
+        return owned(out)
 
     @property
     def has_noise(self) -> bool:

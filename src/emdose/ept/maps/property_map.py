@@ -11,6 +11,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
+from emdose.values import read_only
 
 
 class Flag(IntFlag):
@@ -74,6 +75,16 @@ class Uncertainty(NamedTuple):
     covariance: np.ndarray | None
 
 
+@read_only(
+    units={
+        "conductivity": "S/m",
+        "u_conductivity": "S/m",
+        "permittivity": "1",
+        "u_permittivity": "1",
+        "bias_conductivity": "S/m",
+        "bias_permittivity": "1",
+    }
+)
 @dataclass(frozen=True, eq=False)
 class PropertyMap:
     """Conductivity and relative permittivity, NaN where there is no value.

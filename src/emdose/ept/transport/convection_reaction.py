@@ -21,11 +21,13 @@ from emdose.ept.transport.log_inversion import Equation, Inversion, choose_smoot
 from emdose.ept.transport.options import ConvectionReactionOptions
 from emdose.errors import InputError
 from emdose.solvers.running import Iteration, ProgressCallback
+from emdose.values import read_only
 
 LOW_CONVECTION = 0.1
 """Voxels are flagged where abs(v) is below this times abs(B) abs(k), with the wave number k of a typical medium."""
 
 
+@read_only
 @dataclass(frozen=True)
 class ConvectionReaction(ConvectionReactionOptions):
     """Convection-reaction EPT as regularised least squares.
@@ -248,7 +250,7 @@ def _about(smoothing: float, found: list[Inversion], failed: list[int]) -> dict[
     }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Terms:
     """The terms of the equation per voxel, on the host, in relative units."""
 

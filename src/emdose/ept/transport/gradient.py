@@ -18,11 +18,13 @@ from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport.gradient_global import integrate
 from emdose.ept.transport.gradient_local import LocalStep, divergence, relative_fields, solve_local, weights
 from emdose.errors import InputError
+from emdose.values import read_only
 
 CHANNELS = 5
 LEAST_REGULARISATION = 1e-3
 
 
+@read_only
 @dataclass(frozen=True)
 class Seed:
     """A voxel whose properties are known.
@@ -40,6 +42,7 @@ class Seed:
     permittivity: float
 
 
+@read_only
 @dataclass(frozen=True)
 class Gradient:
     """Gradient EPT for parallel transmission.

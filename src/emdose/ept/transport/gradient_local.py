@@ -17,7 +17,7 @@ CONDITION = 1e-10
 """Local systems whose squared condition is worse give no value."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LocalStep:
     """Result of the local step: ln eps_c, its gradients, and their standard deviations, NaN where there are none."""
 

@@ -22,7 +22,7 @@ FLOOR = 0.3
 """Smoothing that is there even without noise: it settles what the differences of k leave open."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Equation:
     """One equation per voxel, in relative units: the residual is divided by abs(c B exp(k)) of a typical medium.
 
@@ -53,7 +53,7 @@ class Equation:
     rim: Any = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inversion:
     """k (0 outside), root mean square of the relative residual, Gauss-Newton steps, last change, inner residual."""
 

@@ -11,12 +11,14 @@ import numpy as np
 
 from emdose.checks import did_you_mean, one_of
 from emdose.errors import InputError
+from emdose.values import read_only
 
 ORDERS = ("xyz", "zyx")
 _ADDRESS = re.compile(r"^(.+\.(?:h5|hdf5|he5|mat|npz)):(.*)$", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class VoxelMap:
     """An array in (x, y, z) order, with channels in front, and what its file told.
 

@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,10 @@ from emdose.errors import InputError
 from emdose.models.bodies import resampling
 from emdose.models.bodies.tissues import Tissue
 from emdose.models.grids.grid import Grid, Shape, Vector
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Phantom:
     """A body of voxels.
@@ -93,13 +94,8 @@ class Phantom:
                     expected=str(self.grid.shape),
                 )
             regions[str(key)] = mask
-        labels.flags.writeable = False
-        for attribute, value in (("labels", labels), ("tissues", tissues), ("regions", MappingProxyType(regions))):
+        for attribute, value in (("labels", labels), ("tissues", tissues), ("regions", regions)):
             object.__setattr__(self, attribute, value)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        args = (self.grid, self.labels, self.tissues, self.name, dict(self.regions), self.source)
-        return (Phantom, args)  # a mapping proxy does not survive pickling
 
     # ---- maps ----------------------------------------------------------------------------------------------------
     @property

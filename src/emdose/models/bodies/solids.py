@@ -15,11 +15,13 @@ from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.resampling import majority
 from emdose.models.bodies.tissues import AIR, Tissue, TissueTable
 from emdose.models.grids.grid import Grid, Vector
+from emdose.values import read_only
 
 Inside = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 TissueLike = Tissue | str
 
 
+@read_only
 @dataclass(frozen=True)
 class TissueSolid:
     """A region of space filled with one tissue.

@@ -17,6 +17,7 @@ from emdose import resources
 from emdose.checks import is_number, not_negative, positive, text, unknown, within
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning, InputError
+from emdose.values import read_only
 
 GABRIEL_RANGE_HZ = (10.0, 100e9)
 """Range in which the 4-Cole-Cole model was fitted [Hz]."""
@@ -32,6 +33,7 @@ GABRIEL_SOURCE = (
 ITIS_SOURCE = "IT'IS Foundation tissue properties database V5.0 (DOI 10.13099/VIP21000-05-0)"
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class ColeCole:
     """Sum of four Cole-Cole dispersions and an ionic conductivity.
@@ -82,6 +84,7 @@ class ColeCole:
         return eps + self.sigma_S_m / (1j * w * EPS_0)
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class Constant:
     """The same relative permittivity and conductivity [S/m] at every frequency."""
@@ -98,6 +101,7 @@ class Constant:
         return self.relative_permittivity - 1j * self.conductivity_S_m / (2 * math.pi * frequency_Hz * EPS_0)
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class Override:
     """A dispersion with its permittivity or its conductivity [S/m] replaced by a fixed number."""
@@ -138,6 +142,7 @@ PROPERTIES: Mapping[str, tuple[float, bool]] = MappingProxyType(
 """Every number a user may give for a tissue, with the smallest value that makes sense."""
 
 
+@read_only
 @dataclass(frozen=True)
 class Tissue:
     """One material of a body.
@@ -189,11 +194,6 @@ class Tissue:
             value = getattr(self, key, None)
             if value is not None:
                 object.__setattr__(self, key, check_property(key, value, where=self.name))
-        object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        values = [getattr(self, f.name) for f in fields(self) if f.name != "sources"]
-        return (Tissue, (*values, dict(self.sources)))  # a mapping proxy does not survive pickling
 
     def complex_permittivity(self, frequency_Hz: float) -> complex:
         """eps_r - j sigma / (w eps0) at one frequency [Hz]."""

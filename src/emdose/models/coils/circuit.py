@@ -17,11 +17,13 @@ from emdose.models.coils.gaps import Gap
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Vector
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class CircuitCoil:
     """Metal with lumped elements and feeds; the currents follow from the fields.

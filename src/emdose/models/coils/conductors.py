@@ -22,10 +22,12 @@ import numpy as np
 from emdose.checks import positive
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
+from emdose.values import read_only
 
 TOPOLOGIES = ("series", "parallel")
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Wire:
     """A round wire along a chain of straight pieces.
@@ -63,6 +65,7 @@ class Wire:
         return self.radius_m
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """A sheet swept by a chain of points along another: all p + a with p on the spine and a on the cross-section.
@@ -106,6 +109,7 @@ class Sheet:
         return 0.25 * self.width_m
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Strip:
     """A flat strip along a chain of straight pieces.
@@ -164,6 +168,7 @@ class Strip:
         return 0.25 * self.width_m
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Plate:
     """A flat parallelogram of metal.
@@ -205,6 +210,7 @@ class Plate:
         return ((0, np.stack([corner, corner + a]), np.stack([np.zeros(3), b])),)
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class SolidConductor:
     """A solid piece of metal: every edge with both ends in it conducts.
@@ -284,6 +290,7 @@ def solid_cylinder(start_m: Vector, end_m: Vector, radius_m: float) -> SolidCond
 Conductor = Wire | Strip | Sheet | Plate | SolidConductor
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class LumpedElement:
     """A resistor, inductor and capacitor, in series or in parallel, in the gap from start to end.
@@ -355,6 +362,7 @@ class LumpedElement:
         return replace(self, **values)
 
 
+@read_only(short=False)
 @dataclass(frozen=True)
 class FeedPort:
     """A feed: a voltage source behind an impedance in the gap from start to end.

@@ -9,8 +9,10 @@ import numpy as np
 
 from emdose.checks import positive, whole
 from emdose.errors import InputError
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True)
 class Shield:
     """A cylindrical RF shield of perfect conductor around the z axis, open at both ends, centred on the isocentre.

@@ -10,11 +10,13 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.models.coils.conductors import FeedPort, LumpedElement
 from emdose.models.grids.grid import Vector
+from emdose.values import read_only
 
 ARC_STEP = math.radians(1.5)
 """Largest angle of one straight piece of an arc of metal [rad]."""
 
 
+@read_only
 @dataclass(frozen=True)
 class Gap:
     """A place where a coil is cut: one internal port of the coil.

@@ -19,6 +19,7 @@ from emdose.errors import InputError
 from emdose.models.coils.clearance import points_along, require_clear
 from emdose.models.coils.cylinder import Shield, on_cylinder, shield_around
 from emdose.models.grids.grid import Vector
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -27,6 +28,7 @@ ARC_STEP = math.radians(6.0)
 """Largest angle of one straight piece of an arc [rad]; a 60-gon differs from its circle by 0.2 % in area."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Coil:
     """Straight filaments that carry ideal currents, and the ports that set them.

@@ -10,11 +10,13 @@ import numpy as np
 from emdose.checks import positive
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class PlaneWave:
     """A plane wave E = amplitude p exp(-j k d.r).

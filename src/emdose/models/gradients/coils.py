@@ -26,6 +26,7 @@ from emdose.checks import array, one_of, unit_vector
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.gradients.waveform import AXES
+from emdose.values import read_only
 
 LINEAR_TERMS = ("xx", "yy", "xy", "xz", "yz")
 """The five numbers of a symmetric matrix without trace, in the order of the linear sources of a power tensor."""
@@ -50,6 +51,7 @@ class GradientSource(Protocol):
         ...
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class GradientCoil:
     """A coil of closed wire paths that carry one current.
@@ -180,6 +182,7 @@ class GradientCoil:
         return values[0], np.stack([weights @ values[1 + 4 * a : 5 + 4 * a] for a in range(3)], axis=1)
 
 
+@read_only
 @dataclass(frozen=True)
 class IdealGradient:
     """A field whose Bz grows linearly along an axis, with the transverse components that Maxwell's equations ask for.
@@ -225,6 +228,7 @@ class IdealGradient:
         return np.cross(self.field(points), points) / 3
 
 
+@read_only
 @dataclass(frozen=True)
 class UniformField:
     """A uniform field along a direction; its drive unit is tesla.
@@ -254,6 +258,7 @@ class UniformField:
         return 0.5 * np.cross(np.asarray(self.direction), np.asarray(points_m, float))
 
 
+@read_only
 @dataclass(frozen=True)
 class GradientSet:
     """Three sources, one per gradient axis of a waveform.

@@ -9,10 +9,12 @@ from functools import cache
 from emdose import resources
 from emdose.checks import one_of, unit_vector
 from emdose.models.gradients.sinusoid import Sinusoid
+from emdose.values import read_only
 
 FILE = "gradient_exposures.csv"
 
 
+@read_only
 @dataclass(frozen=True)
 class ExposurePreset:
     """A sinusoidal dB/dt for some time.

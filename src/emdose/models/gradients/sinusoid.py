@@ -11,8 +11,10 @@ import numpy as np
 from emdose.checks import one_of, positive
 from emdose.errors import InputError
 from emdose.models.gradients.spectrum import Spectrum, Unit
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Sinusoid:
     """A field that swings with one frequency.
@@ -50,7 +52,6 @@ class Sinusoid:
                 expected="finite numbers, one per axis, not all zero",
             )
         one_of("unit", self.unit, ("T", "T/m"), problem="unknown unit of a waveform")
-        rate.flags.writeable = False
         object.__setattr__(self, "rms", rate)
 
     @property

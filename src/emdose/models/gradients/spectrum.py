@@ -8,11 +8,13 @@ from typing import Literal
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.values import read_only
 
 Unit = Literal["T", "T/m"]
 """What a waveform is of: a magnetic flux density, or a gradient of it."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Spectrum:
     """Harmonics of the rate of a waveform.
@@ -55,7 +57,6 @@ class Spectrum:
             raise InputError("an amplitude is not finite", field="amplitudes")
         total = np.sqrt(0.5 * (np.abs(a) ** 2).sum(0)) if self.rms_total is None else np.asarray(self.rms_total, float)
         for key, value in (("frequencies_Hz", f), ("amplitudes", a), ("rms_total", total)):
-            value.flags.writeable = False
             object.__setattr__(self, key, value)
 
     @property

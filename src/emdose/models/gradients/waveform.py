@@ -26,6 +26,7 @@ import numpy as np
 from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.models.gradients.spectrum import Spectrum, Unit
+from emdose.values import read_only
 
 MEAN_TOLERANCE = 1e-3
 """Largest mean of a rate over its rms; what is below is rounding of samples."""
@@ -35,6 +36,7 @@ _BLOCK = 2**22
 AXES = ("x", "y", "z")
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Waveform:
     """A field or gradient over time with a piecewise linear rate; it is repeated without end.
@@ -92,7 +94,6 @@ class Waveform:
         splits = splits[(splits > t[0]) & (splits < t[-1])]
         pairs = (("times_s", t), ("starts", a), ("stops", b), ("splits_s", splits))
         for key, value in pairs:
-            value.flags.writeable = False
             object.__setattr__(self, key, value)
         if not np.any(self.rms > 0):
             raise InputError("waveform does not vary: it heats nothing", field="waveform", found="dB/dt = 0 everywhere")

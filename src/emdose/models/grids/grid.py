@@ -9,11 +9,13 @@ import numpy as np
 
 from emdose.checks import counts, lengths, real_array, vector
 from emdose.errors import InputError
+from emdose.values import read_only
 
 Vector = tuple[float, float, float]
 Shape = tuple[int, int, int]
 
 
+@read_only
 @dataclass(frozen=True)
 class Grid:
     """A uniform rectilinear grid of voxels.

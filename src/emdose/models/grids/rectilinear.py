@@ -9,8 +9,10 @@ import numpy as np
 from emdose.checks import array, growing
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Shape, Vector
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class RectilinearGrid:
     """A grid given by the coordinates of its node planes.

@@ -6,7 +6,6 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,12 @@ from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.models.implants import metals
 from emdose.models.implants.metals import Metal
+from emdose.values import read_only
 
 Rotation = np.ndarray | Sequence[Sequence[float]] | float
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Part:
     """One closed surface (or several closed shells) filled with one metal.
@@ -120,6 +121,7 @@ class Part:
         return tuple(map(float, low)), tuple(map(float, high))  # type: ignore[return-value]
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Implant:
     """One or several metal parts that move together.
@@ -150,10 +152,6 @@ class Implant:
         if len(parts) > 255:
             raise InputError("too many parts", field=self.name, found=len(parts), expected="at most 255")
         object.__setattr__(self, "parts", parts)
-        object.__setattr__(self, "report", MappingProxyType(dict(self.report)))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (Implant, (self.name, self.parts, dict(self.report)))  # a mapping proxy does not survive pickling
 
     @property
     def metals(self) -> tuple[Metal, ...]:

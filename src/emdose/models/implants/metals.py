@@ -6,7 +6,6 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
 from typing import Any
 
 from emdose import resources
@@ -14,6 +13,7 @@ from emdose.checks import is_number, positive, text, unknown
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.bodies.tissues import normalised
+from emdose.values import read_only
 
 PROPERTIES = (
     "conductivity_S_m",
@@ -26,6 +26,7 @@ LEAST_CONDUCTIVITY_S_M = 1e3
 """A "metal" that conducts less is a unit slip (MS/m for S/m) or no metal."""
 
 
+@read_only
 @dataclass(frozen=True)
 class Metal:
     """One metal.
@@ -63,7 +64,6 @@ class Metal:
         text("name", self.name, problem="metal without a name")
         for key in PROPERTIES:
             object.__setattr__(self, key, self._checked(key, getattr(self, key)))
-        object.__setattr__(self, "sources", MappingProxyType(dict(self.sources)))
 
     def _checked(self, key: str, value: Any) -> float:
         where = f"{self.name}.{key}"
@@ -76,10 +76,6 @@ class Metal:
                 expected="S/m, such as 1.16e6 for CoCrMo",
             )
         return number
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        values = [getattr(self, f.name) for f in fields(self) if f.name != "sources"]
-        return (Metal, (*values, dict(self.sources)))  # a mapping proxy does not survive pickling
 
     def skin_depth(self, frequency_Hz: float) -> float:
         """1 / sqrt(pi f mu sigma) at a frequency [Hz], in metres; infinite at 0 Hz."""

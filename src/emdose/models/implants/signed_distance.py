@@ -18,10 +18,12 @@ from emdose.models.grids.grid import Vector
 from emdose.models.implants.dual_contour import triangulate
 from emdose.models.implants.implant import Implant, Part, Rotation, rotation_matrix
 from emdose.models.implants.metals import Metal
+from emdose.values import read_only
 
 ORIGIN: Vector = (0.0, 0.0, 0.0)
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Shape:
     """A region of space: ``a | b`` joins two, ``a & b`` keeps what is in both, ``a - b`` cuts the second out.

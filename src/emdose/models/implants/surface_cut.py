@@ -26,7 +26,7 @@ BATCH = 1 << 21
 """Pairs of triangle and column at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contact:
     """Open areas that facets lying in a plane of the grid close: component, face index (flat), area, and side."""
 
@@ -36,7 +36,7 @@ class Contact:
     top: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SurfacePieces:
     """Metal of one part in a window of the grid: pieces of its surface by voxel, and volume per voxel."""
 

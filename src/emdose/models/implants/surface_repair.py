@@ -20,7 +20,7 @@ MOST_SHELLS = 500
 Array = np.ndarray
 
 
-@dataclass
+@dataclass(eq=False)
 class RepairedSurface:
     """Triangles on their way to a closed surface, and what was done to them.
 

@@ -15,6 +15,7 @@ from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import Metal
 from emdose.models.implants.surface_cut import Contact, cut_surface
 from emdose.models.implants.walls import check_wall_thickness
+from emdose.values import read_only
 
 LEAST = 1e-6
 """Voxels with a smaller fraction of metal, and faces with a smaller open fraction, are left out."""
@@ -24,6 +25,7 @@ OUTSIDE = 0.01
 """Largest part of the metal that may lie in the air around a phantom."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class VoxelImplant:
     """An implant on voxels.
@@ -63,6 +65,7 @@ class VoxelImplant:
         return np.array([0.0, *(m.conductivity_S_m for m in self.metals)])[self.part]
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class EmbeddedImplant:
     """The metal of an implant on the grid of a phantom.

@@ -16,7 +16,7 @@ WIDTH, LEFT, TOP, RIGHT, BOTTOM = 620, 66, 16, 18, 46
 ROW, LABEL = 17, 14
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """One curve.
 

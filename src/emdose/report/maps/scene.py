@@ -25,7 +25,7 @@ GLOW = 0.75
 """Share of the largest value above which the hot region is drawn."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """What the picture shows.
 

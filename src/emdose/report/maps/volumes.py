@@ -22,7 +22,7 @@ VOXEL_BUDGET = 1_500_000
 """Voxels of the embedded box above which blocks of voxels are drawn as one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Layer:
     """A real map to draw.
 

@@ -13,6 +13,7 @@ from emdose.errors import ResourceError
 from emdose.models.implants.implant import Implant
 from emdose.solvers.running import Plan, plural
 from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, padded_shape
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -24,6 +25,7 @@ KEPT = 0.9
 """Part of the free memory that a job may plan with."""
 
 
+@read_only
 @dataclass(frozen=True, kw_only=True)
 class EddyPlan(Plan):
     """What eddy currents on voxels will take; see :class:`~emdose.solvers.running.Plan`.

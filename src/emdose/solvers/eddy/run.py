@@ -30,6 +30,7 @@ from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import Source, sources_of
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Begin, Checkpoint, Done, Iteration, ProgressCallback, Setup
+from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -123,7 +124,7 @@ class EddyRun:
             matrix=out.matrix,
             grid=net.grid,
             cells=cells,
-            loss=out.loss,
+            loss=owned(out.loss),
             engine=tuple(self.engine),
             residual=out.residual,
             identity=out.identity,

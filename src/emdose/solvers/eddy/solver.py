@@ -31,8 +31,10 @@ from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import sources_of
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Checkpoint, Done, ProgressCallback, silent
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True)
 class EddyCurrent(EddyOptions):
     """Eddy currents that switched gradient fields drive in metal, and the heat they leave.

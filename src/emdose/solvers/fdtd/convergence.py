@@ -51,7 +51,7 @@ GROWTH_FACTOR = 2.0
 """... if the energy has grown by this factor meanwhile."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Monitor:
     """Watches one run.
 

@@ -35,6 +35,7 @@ from emdose.solvers.fdtd.setup.options import GAP_OHM, FdtdOptions
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.fdtd.setup.problem import FdtdProblem
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -44,6 +45,7 @@ SPAN, COUNT = 0.2, 41
 """Frequencies of the network by default: this share below and above the exposure's, and how many."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class CoSimulation:
     """The metal of a coil with a body as a network of its gaps, with the fields of every gap.

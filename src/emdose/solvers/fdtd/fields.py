@@ -18,6 +18,7 @@ from emdose.models.grids.grid import Grid
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields, PowerBalance
 from emdose.solvers.yee_grid.incident import incident_E
+from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.solvers.fdtd.run import Run
@@ -77,8 +78,8 @@ def assemble(
     return Fields(
         grid=phantom.grid,
         frequency_Hz=exposure.frequency_Hz,
-        E=E,
-        B=B,
+        E=owned(E),
+        B=owned(B),
         body=np.asarray(phantom.body, bool),
         body_mass_kg=float(phantom.mass_kg),
         power=power,

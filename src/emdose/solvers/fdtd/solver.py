@@ -31,8 +31,10 @@ from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.fdtd.setup.problem import FdtdProblem
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback
+from emdose.values import read_only
 
 
+@read_only
 @dataclass(frozen=True)
 class Fdtd(FdtdOptions):
     """Finite-difference time-domain solver.

@@ -22,6 +22,7 @@ import numpy as np
 from emdose.checks import vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -31,6 +32,7 @@ PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 METAL = "metal"
 
 
+@read_only
 @dataclass(frozen=True)
 class HotSpot:
     """The hottest voxel.
@@ -53,6 +55,7 @@ class HotSpot:
     tissue: str
 
 
+@read_only(units={"basis": "K per (T/s)^2", "course": "K per (T/s)^2", "power_matrix": "W per (T/s)^2"})
 @dataclass(frozen=True, eq=False)
 class HeatResult:
     """Rises of temperature around an implant for every direction and strength of dB/dt.

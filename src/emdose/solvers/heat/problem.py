@@ -19,12 +19,14 @@ from emdose.compute.backend import Backend
 from emdose.errors import InputError, ResourceError
 from emdose.models.grids.grid import Shape, Vector
 from emdose.solvers.heat.kernels.bioheat import LANES, ROWS, WIDEST
+from emdose.values import read_only
 
 EDGES = ("surface", "insulated", "fixed")
 INERT_HEAT = 1e6
 """Heat capacity given to voxels that take no part [J/m^3/K]."""
 
 
+@read_only(units={"heat_capacity": "J/m^3/K", "conductivity": "W/m/K", "perfusion": "W/m^3/K"})
 @dataclass(frozen=True, eq=False)
 class HeatMaps:
     """Thermal properties of every voxel and what happens at the border.

@@ -18,6 +18,7 @@ from emdose.solvers.heat.problem import HeatMaps, HeatProblem
 from emdose.solvers.heat.steady import Steady
 from emdose.solvers.heat.stepping import Envelope, Perfusion, Stepper, march
 from emdose.solvers.running import Done, March, ProgressCallback, Setup, silent
+from emdose.values import owned, read_only
 
 UNIT_W_M3 = 1e6
 """Every source is scaled to this largest density inside: far from the ends of what a float holds, and none drowns."""
@@ -28,6 +29,7 @@ LEAST_RISE = 1e-3
 """Part of the largest rise below which the error of a moment is not taken relative to its own rise."""
 
 
+@read_only(units={"rise": "K", "final": "K", "peaks": "K"})
 @dataclass(frozen=True, eq=False)
 class HeatSolution:
     """Rise of temperature of every source over time.
@@ -207,8 +209,8 @@ def heat(
     }
     return HeatSolution(
         times_s=times,
-        rise=np.stack(seen.maps, axis=1) * unit.astype(dtype)[:, None, None, None, None],
-        final=problem.result(seen.stepper.T) * unit.astype(dtype)[:, None, None, None],
+        rise=owned(np.stack(seen.maps, axis=1) * unit.astype(dtype)[:, None, None, None, None]),
+        final=owned(problem.result(seen.stepper.T) * unit.astype(dtype)[:, None, None, None]),
         window=window or (slice(None), slice(None), slice(None)),
         peaks=np.stack(seen.peaks, axis=1) * unit[:, None],
         time_error=error,

@@ -28,6 +28,7 @@ from emdose.solvers.heat.problem import HeatMaps
 from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.stepping import Envelope, Perfusion
 from emdose.solvers.running import ProgressCallback
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -42,6 +43,7 @@ TYPICAL_DIFFUSIVITY = 1.5e-7
 """Of soft tissue [m^2/s]; only sizes the margin."""
 
 
+@read_only(units={"rise": "K"})
 @dataclass(frozen=True, eq=False)
 class HeatCourse:
     """Temperature of a body over time.
@@ -84,6 +86,7 @@ class HeatCourse:
         return crossing(np.append(0.0, self.times_s), np.append(0.0, self.peaks_K), rise_K)
 
 
+@read_only
 @dataclass(frozen=True)
 class Bioheat(BioheatOptions):
     """Bioheat solver: Douglas' splitting in time, finite volumes on voxels.

@@ -25,6 +25,7 @@ import numpy as np
 from emdose.checks import array, one_of, within
 from emdose.errors import InputError
 from emdose.solvers.heat.problem import HeatProblem
+from emdose.values import read_only
 
 LONGEST = 1 / 60
 """Longest step of level 0 over the duration; every level halves it."""
@@ -37,6 +38,7 @@ MOST_SWITCHES = 64
 """Changes of the source that get a fresh row of short steps; with more, steps stay as they are and see averages."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Envelope:
     """How strong a source is over time: a factor that stays constant between given times.
@@ -99,6 +101,7 @@ class Envelope:
         return [float(t) for t in self.times_s[changed] if t < end_s]
 
 
+@read_only
 @dataclass(frozen=True)
 class Perfusion:
     """How perfusion follows the local rise of temperature.

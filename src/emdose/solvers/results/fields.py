@@ -12,12 +12,14 @@ from emdose.checks import one_of, unknown
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
+from emdose.values import owned, read_only
 
 CLOSURE_LIMIT = 0.02
 """Part of the power that may be unaccounted for before a power balance counts as not closed."""
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class PowerBalance:
     """Time-averaged power of every pair of ports, as Hermitian matrices.
 
@@ -70,7 +72,8 @@ class PowerBalance:
         return out if self.lost_W is None else {**out, "lost_W": self.lost_W}
 
 
-@dataclass(frozen=True)
+@read_only(units={"E": "V/m per {drive_unit}", "B": "T per {drive_unit}"})
+@dataclass(frozen=True, eq=False)
 class Fields:
     """Electric and magnetic field of every port, per unit drive, on the Yee grid of the phantom.
 
@@ -178,8 +181,8 @@ class Fields:
         low = backend.of(self.E).asarray(v, dtype=self.E.dtype)
         return replace(
             self,
-            E=np.tensordot(low, self.E, 1)[None],
-            B=np.tensordot(low, self.B, 1)[None],
+            E=owned(np.tensordot(low, self.E, 1)[None]),
+            B=owned(np.tensordot(low, self.B, 1)[None]),
             power=self.power.combined(v),
             ports=(name,),
             drives={name: np.ones(1, complex)},
@@ -251,8 +254,8 @@ class Fields:
         scaled = {"target": name, "value": float(target), "factor": float(factor)}
         return replace(
             self,
-            E=self.E * self.E.real.dtype.type(factor),
-            B=self.B * self.B.real.dtype.type(factor),
+            E=owned(self.E * self.E.real.dtype.type(factor)),
+            B=owned(self.B * self.B.real.dtype.type(factor)),
             power=self.power.combined(np.array([factor])),
             provenance={
                 **self.provenance,

@@ -28,6 +28,7 @@ from emdose.checks import one_of
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.grids.grid import Grid
 from emdose.solvers.results.relaxations import Relaxations
+from emdose.values import owned, read_only
 
 UNIFORM = ("dBx/dt", "dBy/dt", "dBz/dt")
 """Names of the uniform sources, in T/s."""
@@ -35,6 +36,7 @@ LINEAR = ("dGxx/dt", "dGyy/dt", "dGxy/dt", "dGxz/dt", "dGyz/dt")
 """Names of the linear sources, in T/m/s; see :func:`emdose.solvers.eddy.voxels.sources.linear_potential`."""
 
 
+@read_only(units={"matrix": "W per (unit of source)^2", "loss": "W/m^3 per (unit of source)^2"})
 @dataclass(frozen=True, eq=False)
 class PowerTensor:
     """Power matrix of a metal body per frequency, with its density.
@@ -295,7 +297,7 @@ class PowerTensor:
             self,
             sources=names,
             matrix=self.matrix[:, i][:, :, i],
-            loss=self.loss[:, i][:, :, i],
+            loss=owned(self.loss[:, i][:, :, i]),
             source_units=tuple(self.source_units[k] for k in i),
         )
 

@@ -15,11 +15,13 @@ from itertools import pairwise
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.values import read_only
 
 CREASE_DEGREES = 40.0
 """Neighbouring triangles that meet at a larger angle share an edge of the body, not a smooth surface."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Surface:
     """Closed triangle surfaces with outward normals.

@@ -15,6 +15,7 @@ from emdose.solvers.yee_grid.edge_materials import fill_corners
 from emdose.solvers.yee_grid.green_convolution import Convolution
 from emdose.solvers.yee_grid.incident import incident_B
 from emdose.solvers.yee_grid.radiation import radiated_power
+from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.solvers.vie.problem import ViePlan, VieProblem
@@ -80,8 +81,8 @@ def fields_of(
     return Fields(
         grid=grid,
         frequency_Hz=exposure.frequency_Hz,
-        E=E,
-        B=B,
+        E=owned(E),
+        B=owned(B),
         body=np.asarray(phantom.body, bool),
         body_mass_kg=float(phantom.mass_kg),
         power=power,

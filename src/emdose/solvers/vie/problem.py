@@ -17,6 +17,7 @@ from emdose.solvers.running import Plan, plural
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority, edge_mean
 from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, Convolution, padded_shape
 from emdose.solvers.yee_grid.incident import incident_E
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 LEAST_CELLS_PER_WAVELENGTH = 6.0
 
 
+@read_only
 @dataclass(frozen=True, kw_only=True)
 class ViePlan(Plan):
     """What a volume integral will take; see :class:`~emdose.solvers.running.Plan`.

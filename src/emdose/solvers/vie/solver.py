@@ -28,11 +28,13 @@ from emdose.solvers.running import Begin, Checkpoint, Done, Iteration, ProgressC
 from emdose.solvers.vie.fields import fields_of
 from emdose.solvers.vie.options import VieOptions
 from emdose.solvers.vie.problem import ViePlan, VieProblem, plan
+from emdose.values import read_only
 
 CURRENTS = "J"
 """Name of the currents of a port in a checkpoint."""
 
 
+@read_only
 @dataclass(frozen=True)
 class Vie(VieOptions):
     """FFT volume integral solver on the Yee grid.

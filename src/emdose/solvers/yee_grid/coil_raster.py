@@ -21,10 +21,12 @@ from emdose.solvers.yee_grid.raster_checks import (
     warn_of_short_gaps,
 )
 from emdose.solvers.yee_grid.staircase import Staircase, nearest_nodes, staircase
+from emdose.values import read_only
 
 Node = tuple[int, ...]
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class EdgePath:
     """A straight path of edges that carries a lumped element or a port.
@@ -61,6 +63,7 @@ class EdgePath:
         return float(grid.steps(c)[self.edges[:, 1 + c]].sum())
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class ThinWire:
     """Edges of a round wire: (m, 4) rows (c, i, j, k), and its radius [m]."""
@@ -69,6 +72,7 @@ class ThinWire:
     radius_m: float
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class RasterisedCoil:
     """A coil on a grid.

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.values import read_only
 
+
+@read_only
 @dataclass(frozen=True)
 class Row:
     """One quantity of one case beside its reference.

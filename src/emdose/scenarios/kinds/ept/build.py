@@ -37,7 +37,7 @@ class Reconstruction(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Data:
     """B1+ maps and what is known about the object.
 

@@ -17,6 +17,7 @@ from emdose.io.disk import atomic
 from emdose.io.disk.run_files import FIELDS_FILE, RESULT_FILE, new_result, opened_result, put_map, require_keys
 from emdose.io.maps import property_maps, vtk
 from emdose.models.grids.grid import Grid
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -27,6 +28,7 @@ KEYS = ("checks", "convergence", "power_balance", "ept")
 ARRAYS = ("magnitude", "phase", "mask", "reference")
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class EptResult:
     """Everything that an EPT run left in its folder.

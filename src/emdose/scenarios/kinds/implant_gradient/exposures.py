@@ -21,7 +21,7 @@ COVERED = 0.95
 """Share of the mean square of dB/dt that the solved frequencies reach."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BuiltExposure:
     """An exposure ready to be applied to a power tensor.
 

@@ -39,7 +39,7 @@ SHOWN_SAMPLES, SHOWN_HARMONICS, SHOWN_PERIODS = 600, 80, 2
 LONGEST_SHOWN_s = 0.1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImplantOutcome:
     """What an ``implant-gradient`` run computed, before it is written.
 

@@ -18,7 +18,7 @@ COLOURS: Any = "plasma"
 MOST_TRIANGLES = 400_000
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImplantScene:
     """What the picture shows.
 

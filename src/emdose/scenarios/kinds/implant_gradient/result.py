@@ -18,6 +18,7 @@ from emdose.models.grids.grid import Grid
 from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import PROPERTIES, Metal
 from emdose.scenarios.kinds.implant_gradient.tensor_files import tensor_arrays, tensor_of_arrays
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -30,6 +31,7 @@ VOXELS_FILE = "fields.vtu"
 TEMPERATURE_FILE = "temperature.vti"
 
 
+@read_only(units={"loss": "W/m^3", "rise": "K"})
 @dataclass(frozen=True, eq=False)
 class ExposureMaps:
     """What one exposure does.
@@ -53,6 +55,7 @@ class ExposureMaps:
     curves: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class ImplantResult:
     """Everything that an ``implant-gradient`` run left in its folder.

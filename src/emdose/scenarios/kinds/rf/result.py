@@ -17,6 +17,7 @@ from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put
 from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps, read_thermal, write_thermal
 from emdose.scenarios.shared.sar_files import read_sar, write_sar
 from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -28,7 +29,8 @@ KEYS = ("checks", "convergence", "power_balance")
 POWERS = ("absorbed_W", "extinction_W", "scattered_W")
 
 
-@dataclass(frozen=True)
+@read_only
+@dataclass(frozen=True, eq=False)
 class CoilSummary:
     """What a result remembers of its source.
 
@@ -61,7 +63,8 @@ class CoilSummary:
         return tuple(map(float, points.min(0))), tuple(map(float, points.max(0)))  # type: ignore[return-value]
 
 
-@dataclass(frozen=True)
+@read_only(units={"b1plus": "T"})
+@dataclass(frozen=True, eq=False)
 class RunResult:
     """Everything that a run left in its folder, for the scaled drive.
 
@@ -213,8 +216,8 @@ def _read_fields(group: Any, phantom: Phantom) -> Fields:
     return Fields(
         grid=phantom.grid,
         frequency_Hz=float(group.attrs["frequency_Hz"]),
-        E=group["E"][()],
-        B=group["B"][()],
+        E=owned(group["E"][()]),
+        B=owned(group["B"][()]),
         body=phantom.body,
         body_mass_kg=phantom.mass_kg,
         power=PowerBalance(**{name: group.attrs[name] for name in POWERS}, lost_W=group.attrs.get("lost_W")),

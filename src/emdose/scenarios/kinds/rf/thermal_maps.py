@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from emdose.values import read_only
+
 GROUP = "thermal"
 UNITS = {
     "rise": "K",
@@ -18,6 +20,7 @@ UNITS = {
 }
 
 
+@read_only(units={"rise": "K", "course": "K"})
 @dataclass(frozen=True, eq=False)
 class ThermalMaps:
     """What a run keeps of its temperatures.

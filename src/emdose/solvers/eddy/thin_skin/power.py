@@ -25,6 +25,7 @@ from emdose.solvers.eddy.thin_skin.losses import TangentialFields, losses
 from emdose.solvers.surface.currents import SurfaceCurrents
 from emdose.solvers.surface.mesh import Surface, refined
 from emdose.solvers.surface.operator import PanelSums
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -36,6 +37,7 @@ COARSEST = 0.1
 """Longest edge of a triangle that is not divided, in diagonals of the box around its part."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class ThinSkinPower:
     """What :func:`thin_skin_power` returns.

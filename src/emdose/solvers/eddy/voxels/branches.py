@@ -20,6 +20,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Shape
+from emdose.values import read_only
 
 LEAST_OPEN = 1e-3
 """Faces with a smaller open fraction carry nothing."""
@@ -51,6 +52,7 @@ class Voxels(Protocol):
         ...
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class BranchNetwork:
     """The branches of a metal body on a box of voxels with an empty margin.

@@ -36,7 +36,7 @@ BLOCK = "J"
 """Name of the block of a step in a checkpoint."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Modes:
     """The reduced model.
 

@@ -11,6 +11,7 @@ import numpy as np
 from emdose.checks import array
 from emdose.constants import MU_0
 from emdose.errors import InputError
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.solvers.eddy.voxels.modes import Modes
@@ -21,6 +22,7 @@ PAIRS = 1 << 24
 """Pairs of point and branch at a time."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class EddySolution:
     """Eddy currents of some sources at any frequency up to the one that was asked for.

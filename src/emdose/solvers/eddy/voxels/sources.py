@@ -11,6 +11,7 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.solvers.results.power_tensor import LINEAR, UNIFORM
+from emdose.values import read_only
 
 Potential = Callable[[np.ndarray], np.ndarray]
 
@@ -22,6 +23,7 @@ for _i, (_a, _b) in enumerate(((0, 1), (0, 2), (1, 2)), 2):
     SLOPES[_i, _a, _b] = SLOPES[_i, _b, _a] = 1.0
 
 
+@read_only
 @dataclass(frozen=True)
 class Source:
     """One source of eddy currents.

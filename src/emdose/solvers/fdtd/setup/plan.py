@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from emdose.errors import ResourceError
 from emdose.solvers.running import Plan, plural
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -18,6 +19,7 @@ RATE = {"cpu": 2.4e8, "cuda": 1.5e10}
 """Cells per second that a plan reckons with."""
 
 
+@read_only
 @dataclass(frozen=True, kw_only=True)
 class FdtdPlan(Plan):
     """What an FDTD will take; see :class:`~emdose.solvers.running.Plan`.

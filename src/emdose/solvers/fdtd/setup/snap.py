@@ -16,6 +16,7 @@ import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
 from emdose.solvers.fdtd.setup.grading import graded_axis, planes_of
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
@@ -29,6 +30,7 @@ NOTEWORTHY = 3.0
 """How many times the time step shrinks before it is said."""
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class Snap:
     """Steps that the grid may take along one axis, and the planes it should have.
