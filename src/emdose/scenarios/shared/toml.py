@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import tomli_w
+
 from emdose.errors import InputError
 from emdose.io.disk import files
 
 LARGEST_SCENARIO_BYTES = 1_000_000
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-_CONTROL = {ord("\b"): r"\b", ord("\t"): r"\t", ord("\n"): r"\n", ord("\f"): r"\f", ord("\r"): r"\r"}
 
 
 def read(path: Path | str) -> dict[str, Any]:
@@ -56,9 +56,7 @@ def parse(data: bytes, file: object = None) -> dict[str, Any]:
 
 def dump(tables: Mapping[str, Any]) -> str:
     """TOML text of nested mappings of strings, numbers, bools and lists; entries that are None are left out."""
-    lines: list[str] = []
-    _dump_table(tables, (), lines)
-    return "\n".join(lines).strip() + "\n"
+    return tomli_w.dumps(_without_none(tables))
 
 
 def digest(tables: Mapping[str, Any]) -> str:
@@ -80,34 +78,7 @@ def _at(file: object, line: int) -> object:
     return f"{file}:{line}" if file is not None else f"line {line}"
 
 
-def _dump_table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
-    plain = {k: v for k, v in table.items() if not isinstance(v, Mapping) and v is not None}
-    if path and (plain or not any(isinstance(v, Mapping) for v in table.values())):
-        lines += ["", f"[{'.'.join(_key(p) for p in path)}]"]
-    lines += [f"{_key(k)} = {_value(v)}" for k, v in plain.items()]
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            _dump_table(value, (*path, key), lines)
-
-
-def _key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else _string(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return _string(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, Sequence):
-        return f"[{', '.join(_value(v) for v in value)}]"
-    raise TypeError(f"no TOML for {type(value).__name__}")
-
-
-def _string(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').translate(_CONTROL)
-    return '"' + "".join(c if c >= " " and c != "\x7f" else f"\\u{ord(c):04x}" for c in escaped) + '"'
+def _without_none(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings without the entries that TOML has no word for."""
+    found = {str(k): v for k, v in table.items() if v is not None}
+    return {k: _without_none(v) if isinstance(v, Mapping) else v for k, v in found.items()}
