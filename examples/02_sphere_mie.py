@@ -10,11 +10,11 @@ the staircase, and it shrinks with the voxels.
 # The whole script:
 
 import emdose as em
-from emdose.validation.closed_forms import mie
+from emdose.validation import closed_forms
 
 frequency_Hz = 128e6
 tissue = em.Tissue("test tissue", 1000.0, em.tissues.Constant(50.0, 0.6))
-exact = mie.Sphere([0.10], [tissue.complex_permittivity(frequency_Hz)], frequency_Hz).power()["absorption"]
+exact = closed_forms.Sphere([0.10], [tissue.complex_permittivity(frequency_Hz)], frequency_Hz).power()["absorption"]
 for spacing_m in (0.02, 0.01, 0.005):
     sphere = em.phantoms.sphere(0.10, spacing_m, tissue=tissue)
     fields = em.Vie().solve(em.Exposure(sphere, em.PlaneWave(), frequency_Hz))

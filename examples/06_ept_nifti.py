@@ -11,9 +11,9 @@ import numpy as np
 
 import emdose as em
 from emdose.io import write_volume
-from emdose.validation.closed_forms import LayeredCylinder
+from emdose.validation import closed_forms as exact
 
-grid, cylinder = em.Grid((60, 60, 16), 2e-3), LayeredCylinder([0.03, 0.055], [52, 73], [0.34, 0.60], 127.74e6)
+grid, cylinder = em.Grid((60, 60, 16), 2e-3), exact.LayeredCylinder([0.03, 0.055], [52, 73], [0.34, 0.60], 127.74e6)
 x, y, _ = np.broadcast_arrays(*grid.centre_points())
 transmit, receive = cylinder.transmit_and_receive(x, y)
 volumes = {"b1": np.abs(transmit), "phase": np.angle(transmit * receive), "seg": 2 - cylinder.layer(x, y)}

@@ -9,9 +9,10 @@ Helmholtz is the same filter in both; the fit inside each tissue is what EPTlib 
 import numpy as np
 
 import emdose as em
-from emdose.validation.closed_forms import LayeredCylinder
+from emdose.validation import closed_forms
 
-cylinder, grid = LayeredCylinder([0.03, 0.055], [52, 73], [0.34, 0.60], 127.74e6), em.Grid((60, 60, 16), 2e-3)
+cylinder = closed_forms.LayeredCylinder([0.03, 0.055], [52, 73], [0.34, 0.60], 127.74e6)
+grid = em.Grid((60, 60, 16), 2e-3)
 x, y, _ = np.broadcast_arrays(*grid.centre_points())
 transmit, receive = cylinder.transmit_and_receive(x, y)
 layer, data = cylinder.layer(x, y), {"magnitude": np.abs(transmit), "phase": np.angle(transmit * receive)}

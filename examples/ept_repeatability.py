@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 import emdose as em
-from emdose.validation.closed_forms import LayeredCylinder
+from emdose.validation import closed_forms
 
 FREQUENCY_HZ, SIGMA, PERMITTIVITY, SNR, SCANS = 127.74e6, 0.55, 76.0, 100.0, 5
 PER_KELVIN = 0.02  # relative change of the conductivity of saline gels
@@ -26,7 +26,7 @@ middle = np.hypot(x, y) < 0.03
 
 def scan(off_kelvin: float, seed: int | None) -> em.ept.B1Map:
     """B1+ of the gel at a temperature off its nominal one; without a seed, without noise."""
-    gel = LayeredCylinder([0.05], [PERMITTIVITY], [SIGMA * (1 + PER_KELVIN * off_kelvin)], FREQUENCY_HZ)
+    gel = closed_forms.LayeredCylinder([0.05], [PERMITTIVITY], [SIGMA * (1 + PER_KELVIN * off_kelvin)], FREQUENCY_HZ)
     transmit, receive = gel.transmit_and_receive(x, y)
     b1 = em.ept.B1Map(
         grid=grid,

@@ -15,6 +15,7 @@ import inspect
 import pkgutil
 import re
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -336,6 +337,36 @@ def test_shipped_data_name_their_source(path: Path) -> None:
 def _readme_blocks() -> list[str]:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     return re.findall(r"```python\n(.*?)```", text, re.S)
+
+
+def _shown_code() -> dict[str, str]:
+    """Every script and every block of Python that the README, the pages and the gallery show."""
+    found = {f"examples/{p.name}": p.read_text(encoding="utf-8") for p in (ROOT / "examples").glob("*.py")}
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        text = page.read_text(encoding="utf-8")
+        blocks = [textwrap.dedent(b) for b in re.findall(r"```python\n(.*?)```", text, re.S)]
+        for block in re.findall(r"(?:^(?: {4}.*)?\n)+", re.sub(r"```.*?```", "", text, flags=re.S), re.M):
+            blocks += [textwrap.dedent(block)] if "import " in block or "em." in block else []
+        found |= {f"{page.relative_to(ROOT).as_posix()} block {i + 1}": b for i, b in enumerate(blocks)}
+    return found
+
+
+def test_scripts_import_no_deeper_than_a_room() -> None:
+    """What scripts need has a name in ``emdose`` or in a room of it, so that what lies deeper may move."""
+    guilty, seen = [], 0
+    for place, code in _shown_code().items():
+        try:
+            nodes = list(ast.walk(ast.parse(code)))
+        except SyntaxError:  # a block of TOML, of shell, or with an ellipsis: no script
+            assert not re.search(r"emdose\.\w+\.\w+", code), place
+            continue
+        for node in nodes:
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            seen += sum(name.split(".")[0] == "emdose" for name in names)
+            guilty += [f"{place}: {name}" for name in names if name.startswith("emdose.") and name.count(".") > 1]
+    assert guilty == []
+    assert seen > 10
 
 
 def test_readme_shows_five_scripts_of_at_most_fifteen_lines() -> None:

@@ -8,7 +8,7 @@ import pytest
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.gradients.coils import GradientCoil, GradientSet, IdealGradient, UniformField, linear_terms
-from emdose.models.gradients.windings import whole_body
+from emdose.models.gradients.windings import whole_body_gradients
 
 PLACES = np.array([[0.05, 0.02, 0.1], [-0.1, 0.07, -0.03], [0.0, 0.0, 0.0]])
 
@@ -27,7 +27,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def scanner():
-    return whole_body()
+    return whole_body_gradients()
 
 
 def test_field_on_the_axis_of_a_ring(pair):
@@ -102,8 +102,8 @@ def test_whole_body_set_near_the_isocentre_is_the_ideal_one(scanner):
         (lambda: GradientCoil("c", "z", [circle(0.3, 0.1), circle(0.3, -0.1)]), "no gradient of Bz along z"),
         (lambda: IdealGradient("r"), "unknown axis"),
         (lambda: UniformField((0, 0, 0)), "direction"),
-        (lambda: whole_body(0.2), "too small for the sphere"),
-        (lambda: whole_body(turns=2), "turns"),
+        (lambda: whole_body_gradients(0.2), "too small for the sphere"),
+        (lambda: whole_body_gradients(turns=2), "turns"),
     ],
 )
 def test_bad_coils(make, words):

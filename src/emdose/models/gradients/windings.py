@@ -36,7 +36,7 @@ PENALTY = 1e-3
 _AROUND, _ALONG = 48, 240
 
 
-def whole_body(
+def whole_body_gradients(
     radius_m: float = 0.35, length_m: float = 1.4, *, turns: int = 20, sphere_radius_m: float = 0.2
 ) -> GradientSet:
     """A set of x, y and z gradient coils of the size of a whole-body scanner's, without shield.

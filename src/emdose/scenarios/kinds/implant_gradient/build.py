@@ -158,9 +158,9 @@ def gradients(table: Any, file: object = None) -> GradientSet | None:
         if isinstance(table, schema.IdealGradientsTable):
             return GradientSet()
         if isinstance(table, schema.WholeBodyGradientsTable):
-            from emdose.models.gradients.windings import whole_body
+            from emdose.models.gradients.windings import whole_body_gradients
 
-            return whole_body(table.radius_m, table.length_m, turns=table.turns)
+            return whole_body_gradients(table.radius_m, table.length_m, turns=table.turns)
         from emdose.io.gradients.wire_paths import read_gradient_coil
 
         coils = (read_gradient_coil(getattr(table, f"{a}_file"), a, unit=table.unit) for a in "xyz")

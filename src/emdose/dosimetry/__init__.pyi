@@ -1,0 +1,31 @@
+"""The public names of dosimetry, loaded when they are first used."""
+
+from .averaging.average import averaging_plan as averaging_plan
+from .averaging.average import mass_average as mass_average
+from .averaging.cubes import MassAverage as MassAverage
+from .averaging.cubic import AveragingPlan as AveragingPlan
+from .averaging.graded import GradedAveragingPlan as GradedAveragingPlan
+from .power import PowerReport as PowerReport
+from .power import TissueRow as TissueRow
+from .power import absorbed_power as absorbed_power
+from .power import power_report as power_report
+from .power import tissue_sar as tissue_sar
+from .regions import Region as Region
+from .regions import deposition_slab as deposition_slab
+from .regions import head_regions as head_regions
+from .regions import region as region
+from .regions import within_coil as within_coil
+from .sar import Peak as Peak
+from .sar import SarMap as SarMap
+from .sar import peak as peak
+from .sar import point_sar as point_sar
+from .sar import region_sar as region_sar
+from .sar import whole_body_sar as whole_body_sar
+from .temperature import TemperatureMap as TemperatureMap
+from .temperature import cem43 as cem43
+from .temperature import region_peaks as region_peaks
+from .temperature import temperature_map as temperature_map
+from .temperature import thermal_dose as thermal_dose
+from .transmission.qmatrix import QMatrices as QMatrices
+from .transmission.qmatrix import averaged as averaged
+from .transmission.qmatrix import q_matrices as q_matrices
