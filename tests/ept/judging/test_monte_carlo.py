@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emdose.ept import Helmholtz, relative_noise
-from emdose.ept.judging.monte_carlo import monte_carlo, noisy
+from emdose.ept.judging.monte_carlo import Draws, monte_carlo, noisy
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.errors import InputError
@@ -97,3 +97,16 @@ def test_bad_input(homogeneous: B1Map) -> None:
         monte_carlo(replace(homogeneous, u_phase=None), Helmholtz().reconstruct)
     with pytest.raises(InputError, match="too few draws"):
         monte_carlo(homogeneous, Helmholtz().reconstruct, draws=2)
+
+
+def test_covariance_of_a_sum_over_draws() -> None:
+    """Oracle: NumPy's covariance of the sums; a property that is not there has none."""
+    rng = np.random.default_rng(5)
+    sigma, eps = rng.normal(size=(2, 40, 2, 3, 4)).astype(np.float32)
+    w = rng.normal(size=(2, 3, 4)) * (rng.random((2, 3, 4)) < 0.5)
+    sums = np.array([[(d * w).sum() for d in stack] for stack in (sigma, eps)])
+    np.testing.assert_allclose(Draws(sigma, eps).sum_covariance(w), np.cov(sums), rtol=1e-5)
+    for one, kept in ((Draws(sigma, None), 0), (Draws(None, eps), 1)):
+        expected = np.zeros((2, 2))
+        expected[kept, kept] = sums[kept].var(ddof=1)
+        np.testing.assert_allclose(one.sum_covariance(w), expected, rtol=1e-5)

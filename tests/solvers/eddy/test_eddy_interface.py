@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from memory_checkpoint import Memory
@@ -104,6 +106,8 @@ def test_bad_input() -> None:
     magnet = shapes.sphere(0.01, Metal("steel", 1e6, 7800, 500, 20, 100.0), subdivisions=2)
     for call, text in (
         (lambda: em.EddyCurrent(spacing_m=-1.0), "voxel size"),
+        (lambda: em.EddyCurrent(spacing_m=(1e-3, 2e-3)), "voxel size"),
+        (lambda: em.EddyCurrent(spacing_m=(1e-3, 1e-3, 1e-3, 1e-3)), "voxel size"),
         (lambda: em.EddyCurrent(engine="bem"), "unknown choice"),
         (lambda: em.EddyCurrent(tolerance=1e-7), "single precision"),
         (lambda: em.EddyCurrent(max_steps=0), "count"),
@@ -116,3 +120,23 @@ def test_bad_input() -> None:
         with pytest.raises(InputError, match=text) as caught:
             call()
         assert "\n" not in str(caught.value)
+
+
+def test_spacings_may_differ_along_the_axes() -> None:
+    """Oracle: the same ball on cubes, to what voxels of 2 mm leave; and the plan of both."""
+    brick = em.EddyCurrent(spacing_m=(2e-3, 1.5e-3, 2e-3), engine="voxel", tolerance=1e-3)
+    found, cubes = (s.solve(BALL, [300.0]).matrix[0].real for s in (brick, SOLVER))
+    np.testing.assert_allclose(np.diag(found), np.diag(cubes), rtol=0.02)
+    assert brick.plan(BALL, F).voxels == pytest.approx(SOLVER.plan(BALL, F).voxels * 4 / 3, rel=0.1)
+
+
+@pytest.mark.parametrize("spacing_m", [1.2e-3, 0.8e-3])
+def test_planned_memory_is_what_it_takes(spacing_m: float) -> None:
+    """Oracle: the peak of Python's allocations in the run, of which setting up takes a little beside the plan."""
+    solver = em.EddyCurrent(spacing_m=spacing_m, engine="voxel", tolerance=1e-2)
+    planned = solver.plan(BALL, [300.0], device="cpu").bytes
+    tracemalloc.start()
+    solver.solve(BALL, [300.0], device="cpu")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert planned == pytest.approx(peak, rel=0.35)

@@ -316,3 +316,18 @@ def test_relaxation_of_a_sphere() -> None:
         y = 2 * math.pi * f * 1.25663706212e-6 * sigma * a**2
         expected = sphere_power(a, sigma, f) / sphere_limits(a, sigma, f)[0]
         assert float(relaxation(np.array(y))) == pytest.approx(expected, rel=1e-5)
+
+
+def test_shares_of_solved_frequencies_make_the_fitted_trace() -> None:
+    """Oracle: the fit itself, whatever the unit of the power; log-linear where the trace does not fall; sums of one."""
+    f = np.geomspace(100, 1e5, 6)
+    ask = np.array([130.0, 900.0, 2.7e4, 9e4])
+    for factor in (1.0, 1e6, 1e-6):
+        whole, _ = _tensor(f)
+        tensor = PowerTensor(f, UNIFORM, factor * whole.matrix, whole.grid, whole.cells, factor * whole.loss)
+        shares = tensor._shares(ask)
+        trace = np.einsum("fii->f", tensor.matrix).real
+        np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+        np.testing.assert_allclose(shares @ trace, np.einsum("fii->f", tensor.fit(ask)).real, rtol=1e-9)
+    flat = PowerTensor(f[:2], UNIFORM, np.stack([whole.matrix[0]] * 2), whole.grid, whole.cells, whole.loss[[0, 0]])
+    np.testing.assert_allclose(flat._shares(np.sqrt(f[:1] * f[1:2])), [[0.5, 0.5]], atol=1e-6)

@@ -12,7 +12,7 @@ from surfaces import cylinder, icosphere, revolved, torus
 from emdose.compute import backend
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.solvers.eddy.thin_skin.geometry import inscribed_radii
+from emdose.solvers.eddy.thin_skin.geometry import edges, inscribed_radii
 from emdose.solvers.eddy.thin_skin.power import ThinSkinPower, thin_skin_power
 from emdose.solvers.surface.charges import ChargeOperator
 from emdose.solvers.surface.mesh import Surface, refined
@@ -298,3 +298,27 @@ def test_bad_input_is_one_line() -> None:
         _solve(_part(v, f[:-1]), f=[1e5])
     with pytest.raises(InputError, match="bad frequencies"):
         _solve(_part(v, f), f=[0.0])
+
+
+@pytest.mark.parametrize(("sides", "bend"), [(4, 1.0), (6, (60 / 90) ** 2), (8, (45 / 90) ** 2), (10, 0.0)])
+def test_bend_of_the_edges_of_prisms(sides: int, bend: float) -> None:
+    """Oracle: the angle between the sides over 90 degrees, squared; below the crease angle there is no edge."""
+    n, phi = np.arange(sides), 2 * np.pi * np.arange(sides) / sides
+    ring = 0.01 * np.stack([np.cos(phi), np.sin(phi)], axis=1)
+    levels = np.linspace(-0.015, 0.015, 4)
+    vertices = [np.c_[ring, 0 * phi + z] for z in levels] + [[[0, 0, levels[0]], [0, 0, levels[-1]]]]
+    turn, faces = (n + 1) % sides, []
+    for k in range(3):
+        a, b = k * sides, (k + 1) * sides
+        faces += [(a + n, a + turn, b + n), (a + turn, b + turn, b + n)]
+    faces += [(4 * sides + 0 * n, turn, n), (4 * sides + 1 + 0 * n, 3 * sides + n, 3 * sides + turn)]
+    prism = Surface(np.concatenate(vertices), np.concatenate([np.stack(f, axis=1) for f in faces]))
+    across, height, found = edges(prism)
+    middle = np.abs(prism.centroids[:, 2]) < 0.005
+    np.testing.assert_allclose(found[middle], bend, atol=1e-12)
+    np.testing.assert_allclose(found[np.abs(prism.normals[:, 2]) > 0.5], 1.0)  # the rims bend by 90 degrees
+    if bend:  # across an upright edge is along the side, and so is the height: the side's width
+        np.testing.assert_allclose(np.abs(across[middle] @ [0, 0, 1]), 0, atol=1e-12)
+        np.testing.assert_allclose(height[middle], 2 * 0.01 * np.sin(np.pi / sides), rtol=1e-9)
+    else:
+        np.testing.assert_array_equal(across[middle], 0)

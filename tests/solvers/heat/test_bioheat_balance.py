@@ -219,3 +219,33 @@ def test_too_large_a_problem_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(be, "memory_free_bytes", lambda: 1000, raising=False)
     with pytest.raises(ResourceError, match="GiB"):
         heat(maps, q, 10.0, device=be)
+
+
+def test_integral_of_an_envelope() -> None:
+    """Oracle: areas of rectangles, before, within and after every piece."""
+    envelope = Envelope(np.array([0.0, 50.0, 150.0]), np.array([3.0, 2.0, 1.0]))
+    for t, area in (
+        (0.0, 0.0),
+        (0.5, 1.5),
+        (49.5, 148.5),
+        (50.5, 151.0),
+        (149.5, 349.0),
+        (150.5, 350.5),
+        (250.0, 450.0),
+    ):
+        assert envelope.integral(t) == pytest.approx(area)
+    assert envelope.mean(49.0, 51.0) == pytest.approx(2.5)
+    assert Envelope.until(10.0).integral(9.5) == pytest.approx(9.5)
+    assert Envelope.until(10.0).integral(99.0) == pytest.approx(10.0)
+    assert Envelope.constant().integral(7.0) == pytest.approx(7.0)
+
+
+def test_time_steps_are_no_finer_than_the_tolerance_asks() -> None:
+    """Oracle: the rule: a run is kept when 4/3 of its difference to the next finer one is within the tolerance."""
+    maps, q = lump(6)
+    coarse = heat(maps, q, 300.0, times_s=[30.0], tolerance=0.5, dtype="float64")
+    assert coarse.level == 0
+    for factor, level in ((1.01, 0), (0.99, 1)):
+        found = heat(maps, q, 300.0, times_s=[30.0], tolerance=factor * coarse.time_error, dtype="float64")
+        assert found.level == level
+        assert found.time_error <= factor * coarse.time_error

@@ -223,3 +223,17 @@ def test_bad_input(body, implant, power) -> None:
         with pytest.raises(InputError, match=word) as caught:
             change()
         assert "\n" not in str(caught.value)
+
+
+def test_blood_counts_for_a_steady_start_only() -> None:
+    """Oracle: the docstring: from a uniform temperature the rise knows no blood, though perfusion follows it."""
+    body = bodies.gel_box(1e-2, (0.06, 0.06, 0.06), "muscle")
+    q = np.where(body.body, 1e4, 0.0)
+    law = {"perfusion": Perfusion("linear", slope_1_K=0.5)}
+    rises = [
+        Bioheat(**law, initial_degC=t, blood_degC=b).solve_sar(body, q, 600.0).peaks_K[-1]
+        for t, b in ((37.0, 37.0), (30.0, 37.0), (37.0, 33.0))
+    ]
+    assert rises[1:] == pytest.approx([rises[0]] * 2, rel=1e-6)
+    steady = Bioheat(**law, initial="steady", ambient_degC=10.0, surface_W_m2_K=20.0).solve_sar(body, q, 600.0)
+    assert steady.peaks_K[-1] != pytest.approx(rises[0], rel=1e-3)

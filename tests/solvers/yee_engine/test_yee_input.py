@@ -141,3 +141,21 @@ def test_schedules_have_names() -> None:
         Engine(problem(), CPU, schedule=name).advance(1)
     with pytest.raises(InputError, match=r"schedule: no such schedule; found .two-pass.; expected .*one-pass"):
         Engine(problem(), CPU, schedule="two-pass")
+
+
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("side", [0, 1])
+def test_ports_in_metal_walls_are_refused_and_on_magnetic_ones_not(axis: int, side: int) -> None:
+    """Oracle: the tangential field vanishes on an electric wall and does not on a magnetic one, on both sides alike."""
+    along = (axis + 1) % 3
+    edge = [along, 15, 15, 15]
+    edge[1 + axis] = (0, 30)[side]
+    ports = [port(edges=np.array([edge]))]
+    walls = ["pec"] * 6
+    with pytest.raises(InputError, match="inside metal"):
+        problem(boundaries=tuple(walls), ports=ports)
+    walls[2 * axis + side] = "pmc"
+    problem(boundaries=tuple(walls), ports=ports)
+    across = [axis, 15, 15, 15]  # an edge that ends on the wall is not in it
+    across[1 + axis] = (0, 29)[side]
+    problem(boundaries=("pec",) * 6, ports=[port(edges=np.array([across]))])
