@@ -11,7 +11,7 @@ import pytest
 from command_line import call, one_line
 
 from emdose.models.implants import shapes
-from emdose.scenarios.kinds.implant_gradient import tensor_files
+from emdose.scenarios.kinds.implant_gradient.result import tensor_files
 from emdose.scenarios.shared import toml
 
 SCENARIO = {

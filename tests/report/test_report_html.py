@@ -16,7 +16,7 @@ from made_up_result import check, made_up_result, made_up_summary
 from emdose.errors import InputError, OutputError
 from emdose.models.bodies import sphere
 from emdose.report.maps import scene
-from emdose.scenarios.kinds.rf.page import render
+from emdose.scenarios.kinds.rf.page.page import render
 from emdose.scenarios.results import write_report
 
 VOID = {"meta", "img", "input", "br", "link", "hr"}
@@ -257,7 +257,7 @@ def test_figure_for_documents(result: Any):
 
     from matplotlib.image import imread
 
-    from emdose.scenarios.kinds.rf.figures import figure_maps
+    from emdose.scenarios.kinds.rf.page.figures import figure_maps
 
     png = figure_maps(result, dpi=60)
     assert png.startswith(scene.PNG_MAGIC)

@@ -11,10 +11,10 @@ from made_up_implant import made_up_implant
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.charts.orientation import Mark, disc
 from emdose.report.maps.scene import Renderer
-from emdose.scenarios.kinds.implant_gradient import page as implant_html
-from emdose.scenarios.kinds.implant_gradient.page import surface_values
-from emdose.scenarios.kinds.implant_gradient.page_content import from_disc
-from emdose.scenarios.kinds.implant_gradient.page_scene import ImplantScene
+from emdose.scenarios.kinds.implant_gradient.page import page as implant_html
+from emdose.scenarios.kinds.implant_gradient.page.content import from_disc
+from emdose.scenarios.kinds.implant_gradient.page.page import surface_values
+from emdose.scenarios.kinds.implant_gradient.page.scene import ImplantScene
 from emdose.scenarios.results import write_report
 
 

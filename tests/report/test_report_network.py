@@ -10,12 +10,12 @@ import pytest
 from made_up_result import made_up_result
 
 from emdose.models.bodies import sphere
-from emdose.report import common_rows
 from emdose.report.maps.scene import Scene, shield_lines
+from emdose.report.pages import common_rows
 from emdose.report.wording import parameter
-from emdose.scenarios.kinds.rf.page import render
-from emdose.scenarios.kinds.rf.page_network import network
-from emdose.scenarios.kinds.rf.result import CoilSummary
+from emdose.scenarios.kinds.rf.page.network import network
+from emdose.scenarios.kinds.rf.page.page import render
+from emdose.scenarios.kinds.rf.result.result import CoilSummary
 
 TARGET_HZ = 127.74e6
 
@@ -53,7 +53,7 @@ def about(ports: int = 2, **changes):
 def no_renderer(monkeypatch):
     """The picture takes seconds and is not what these tests look at."""
     monkeypatch.setattr(
-        "emdose.scenarios.kinds.rf.page.Renderer", lambda scene: SimpleNamespace(png=lambda: (b"png", ""))
+        "emdose.scenarios.kinds.rf.page.page.Renderer", lambda scene: SimpleNamespace(png=lambda: (b"png", ""))
     )
 
 

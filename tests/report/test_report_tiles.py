@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emdose.scenarios.kinds.rf.page_content import tiles
+from emdose.scenarios.kinds.rf.page.content import tiles
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from emdose.models.grids.grid import Grid
 from emdose.models.implants import shapes
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import voxelise
-from emdose.scenarios.kinds.implant_gradient.result import ExposureMaps, ImplantResult
+from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps, ImplantResult
 from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
 
 FREQUENCIES = (270.0, 1e3, 3e3, 1e4)

@@ -12,7 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from emdose.dosimetry.sar import SarMap
 from emdose.models.bodies import Phantom, layered_head
-from emdose.scenarios.kinds.rf.result import CoilSummary, RunResult
+from emdose.scenarios.kinds.rf.result.result import CoilSummary, RunResult
 
 FREQUENCY_HZ = 127.74e6
 

@@ -44,8 +44,9 @@ def read_result(folder: Path | str) -> Any:
     -------
     Result
         It has ``folder`` and ``summary``; the rest depends on the kind of scenario, such as
-        :class:`~emdose.scenarios.kinds.rf.result.RunResult`, :class:`~emdose.scenarios.kinds.ept.result.EptResult` or
-        :class:`~emdose.scenarios.kinds.implant_gradient.result.ImplantResult`.
+        :class:`~emdose.scenarios.kinds.rf.result.result.RunResult`,
+        :class:`~emdose.scenarios.kinds.ept.result.EptResult` or
+        :class:`~emdose.scenarios.kinds.implant_gradient.result.result.ImplantResult`.
 
     Raises
     ------

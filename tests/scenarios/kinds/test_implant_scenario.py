@@ -12,9 +12,9 @@ from made_up_implant import tensor_of
 from emdose import scenarios
 from emdose.errors import EmdoseWarning
 from emdose.models.implants import metals, shapes
-from emdose.scenarios.kinds.implant_gradient import tensor_files
 from emdose.scenarios.kinds.implant_gradient.heating import directions, orientations
-from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
+from emdose.scenarios.kinds.implant_gradient.result import tensor_files
+from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
 from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
 from emdose.solvers.eddy import solver

@@ -11,8 +11,8 @@ import emdose as em
 from emdose import scenarios
 from emdose.errors import InputError
 from emdose.io.disk import run_files
-from emdose.scenarios.kinds.rf import page_thermal
-from emdose.scenarios.kinds.rf.page import render
+from emdose.scenarios.kinds.rf.page import thermal as page_thermal
+from emdose.scenarios.kinds.rf.page.page import render
 from emdose.scenarios.results import read_result
 from emdose.solvers.heat.solver import Bioheat
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from emdose.errors import EmdoseWarning
-from emdose.report import common_rows, terminal
+from emdose.report import terminal
+from emdose.report.pages import common_rows
 from emdose.scenarios.kinds.ept import job as ept_job
 from emdose.scenarios.kinds.rf import job as rf_job
-from emdose.scenarios.kinds.rf import page_content
+from emdose.scenarios.kinds.rf.page import content as page_content
 from emdose.solvers.fdtd import fields as fdtd_fields
 from emdose.solvers.results.fields import CLOSURE_LIMIT, PowerBalance
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from emdose.report import common_rows, page
 from emdose.report.charts.line_chart import Curve, line_chart
+from emdose.report.pages import common_rows, page
 
 
 def render(result):

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
-from emdose.report import common_rows
 from emdose.report.charts.charts import CURVES, interval_chart
 from emdose.report.maps.volumes import body_box, colour_table
-from emdose.report.page import capital, cite, fill, lock_text, version_text
+from emdose.report.pages import common_rows
+from emdose.report.pages.page import capital, cite, fill, lock_text, version_text
 from emdose.scenarios.kinds.ept import page_content
 from emdose.scenarios.kinds.ept.page_maps import pack
 

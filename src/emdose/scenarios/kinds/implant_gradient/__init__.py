@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from emdose.scenarios.kinds.implant_gradient.job import ImplantJob
-    from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
+    from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantScenario
     from emdose.scenarios.shared.scenario import LoadedScenario
 
@@ -39,13 +39,13 @@ class ImplantGradientKind(Kind["ImplantResult"]):
 
     def read(self, folder: Path, summary: dict[str, Any]) -> ImplantResult:
         """Implant, power tensor and temperatures."""
-        from emdose.scenarios.kinds.implant_gradient.result import read_result
+        from emdose.scenarios.kinds.implant_gradient.result.result import read_result
 
         return read_result(folder, summary)
 
     def page(self, result: ImplantResult) -> str:
         """Power over frequency and direction, heating, pictures."""
-        from emdose.scenarios.kinds.implant_gradient.page import render
+        from emdose.scenarios.kinds.implant_gradient.page.page import render
 
         return render(result)
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from emdose.dosimetry.temperature import cem43
 from emdose.models.gradients.waveform import Waveform
-from emdose.scenarios.kinds.implant_gradient.result import ExposureMaps
+from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
 from emdose.solvers.heat.directions import PAIRS, crossing, hottest_direction, upright, weights
 from emdose.solvers.heat.materials import Metals, body_maps, deposit
 from emdose.solvers.heat.rise import heat

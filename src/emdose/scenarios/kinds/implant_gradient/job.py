@@ -11,12 +11,13 @@ import numpy as np
 from emdose.io.disk.run_files import to_json
 from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
-from emdose.scenarios.kinds.implant_gradient import build, result
+from emdose.scenarios.kinds.implant_gradient import build
 from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
-from emdose.scenarios.kinds.implant_gradient.result import ExposureMaps
+from emdose.scenarios.kinds.implant_gradient.result import result
+from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
+from emdose.scenarios.kinds.implant_gradient.result.tensor_files import TensorCache, tensor_arrays, tensor_of_arrays
 from emdose.scenarios.kinds.implant_gradient.rf_heating import rf_heating
-from emdose.scenarios.kinds.implant_gradient.tensor_files import TensorCache, tensor_arrays, tensor_of_arrays
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
@@ -46,7 +47,7 @@ class ImplantOutcome:
     Parameters
     ----------
     implant, phantom, tensor, fraction, heat_grid, exposures
-        As in :class:`~emdose.scenarios.kinds.implant_gradient.result.ImplantResult`.
+        As in :class:`~emdose.scenarios.kinds.implant_gradient.result.result.ImplantResult`.
     summary : dict
         The part of summary.json that this kind of scenario knows.
     warnings : list of str

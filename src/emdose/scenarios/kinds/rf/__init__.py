@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from emdose.scenarios.kinds.rf.job import RfJob
-    from emdose.scenarios.kinds.rf.result import RunResult
+    from emdose.scenarios.kinds.rf.result.result import RunResult
     from emdose.scenarios.kinds.rf.schema import RfScenario
     from emdose.scenarios.shared.scenario import LoadedScenario
 
@@ -48,13 +48,13 @@ class RfKind(Kind["RunResult"]):
 
     def read(self, folder: Path, summary: dict[str, Any]) -> RunResult:
         """The maps of a run."""
-        from emdose.scenarios.kinds.rf.result import read_result
+        from emdose.scenarios.kinds.rf.result.result import read_result
 
         return read_result(folder, summary)
 
     def page(self, result: RunResult) -> str:
         """Limits, maps and what they rest on."""
-        from emdose.scenarios.kinds.rf.page import render
+        from emdose.scenarios.kinds.rf.page.page import render
 
         return render(result)
 

@@ -18,9 +18,9 @@ from emdose.io.disk import run_files
 from emdose.io.maps import vtk
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.rf import build, thermal
-from emdose.scenarios.kinds.rf import result as rf_result
 from emdose.scenarios.kinds.rf.quantities import average_name, quantities
-from emdose.scenarios.kinds.rf.result import CoilSummary
+from emdose.scenarios.kinds.rf.result import result as rf_result
+from emdose.scenarios.kinds.rf.result.result import CoilSummary
 from emdose.scenarios.kinds.rf.tuned import NETWORK, as_started, network_of
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coils import coil
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from emdose.dosimetry.sar import SarMap
     from emdose.io.disk import atomic
     from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
     from emdose.scenarios.kinds.rf.schema import ChecksTable
-    from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
     from emdose.scenarios.shared.scenario import LoadedScenario
 
 REQUIRED_MASSES_KG = (1e-3, 1e-2)

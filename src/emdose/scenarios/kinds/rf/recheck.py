@@ -14,7 +14,7 @@ from emdose.scenarios.kinds.rf.schema import ChecksTable
 from emdose.scenarios.shared import tables
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.rf.result import RunResult
+    from emdose.scenarios.kinds.rf.result.result import RunResult
 
 
 def recheck(result: RunResult, changes: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:

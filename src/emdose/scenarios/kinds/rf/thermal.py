@@ -9,7 +9,7 @@ import numpy as np
 from emdose.compliance.limits import limits
 from emdose.dosimetry.sar import peak
 from emdose.dosimetry.temperature import region_peaks, thermal_dose
-from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
+from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.solvers.heat.materials import body_maps
 from emdose.solvers.heat.solver import Bioheat, Envelope, Perfusion
 from emdose.solvers.running import ProgressCallback

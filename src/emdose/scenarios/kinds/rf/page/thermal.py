@@ -10,7 +10,7 @@ from emdose.report.maps.volumes import Layer
 from emdose.report.wording import is_finite, number, words
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.rf.result import RunResult
+    from emdose.scenarios.kinds.rf.result.result import RunResult
 
 
 def layers(result: RunResult) -> list[Layer]:

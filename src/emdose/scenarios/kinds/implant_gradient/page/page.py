@@ -10,17 +10,17 @@ import numpy as np
 from markupsafe import Markup
 
 from emdose.models.implants.voxels import voxelise
-from emdose.report import common_rows
 from emdose.report.charts.orientation import colour_bar
 from emdose.report.maps.scene import Renderer
-from emdose.report.page import capital, cite, fill, lock_text, version_text
-from emdose.scenarios.kinds.implant_gradient import page_content
-from emdose.scenarios.kinds.implant_gradient.page_scene import COLOURS, ImplantScene
+from emdose.report.pages import common_rows
+from emdose.report.pages.page import capital, cite, fill, lock_text, version_text
+from emdose.scenarios.kinds.implant_gradient.page import content as page_content
+from emdose.scenarios.kinds.implant_gradient.page.scene import COLOURS, ImplantScene
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.implant_gradient.result import ExposureMaps, ImplantResult
+    from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps, ImplantResult
 
-MODULE = "emdose.scenarios.kinds.implant_gradient.page_scene"
+MODULE = "emdose.scenarios.kinds.implant_gradient.page.scene"
 MOST_PICTURES = 4
 PLANES = ((0, 1, 2, "sagittal"), (1, 0, 2, "coronal"), (2, 0, 1, "axial"))
 """Normal, horizontal and vertical axis of every plane."""

@@ -17,7 +17,7 @@ from emdose.io.maps import vtk
 from emdose.models.grids.grid import Grid
 from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import PROPERTIES, Metal
-from emdose.scenarios.kinds.implant_gradient.tensor_files import tensor_arrays, tensor_of_arrays
+from emdose.scenarios.kinds.implant_gradient.result.tensor_files import tensor_arrays, tensor_of_arrays
 from emdose.values import read_only
 
 if TYPE_CHECKING:

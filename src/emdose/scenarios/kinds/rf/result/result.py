@@ -14,7 +14,7 @@ from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.io.disk import atomic
 from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put_map, require_keys, single, to_json
-from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps, read_thermal, write_thermal
+from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps, read_thermal, write_thermal
 from emdose.scenarios.shared.sar_files import read_sar, write_sar
 from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.values import owned, read_only

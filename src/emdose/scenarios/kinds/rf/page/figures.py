@@ -9,10 +9,10 @@ import numpy as np
 
 from emdose.report.maps.volumes import Layer, body_box, find_peak
 from emdose.report.wording import number
-from emdose.scenarios.kinds.rf.page_content import layers
+from emdose.scenarios.kinds.rf.page.content import layers
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.rf.result import RunResult
+    from emdose.scenarios.kinds.rf.result.result import RunResult
 
 PLANES = ((0, 1, 2, "sagittal"), (1, 0, 2, "coronal"), (2, 0, 1, "axial"))
 """Normal, horizontal and vertical axis of every plane."""

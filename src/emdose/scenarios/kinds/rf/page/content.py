@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.dosimetry.power import tissue_sar
-from emdose.report import common_rows
 from emdose.report.maps.volumes import Layer, find_peak
+from emdose.report.pages import common_rows
 from emdose.report.wording import is_finite, number, quantity, words
-from emdose.scenarios.kinds.rf import page_thermal
+from emdose.scenarios.kinds.rf.page import thermal as page_thermal
 from emdose.solvers.results.fields import CLOSURE_LIMIT
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.rf.result import RunResult
+    from emdose.scenarios.kinds.rf.result.result import RunResult
 
 HEADLINE = (
     (("b1plus_rms", "b1plus_isocentre", "b1plus_slice", "b1plus_body"), "B1+rms"),

@@ -13,7 +13,7 @@ from emdose.report.charts.orientation import Mark, disc
 from emdose.report.wording import MINUS, is_finite, number, plain, words
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.implant_gradient.result import ImplantResult
+    from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
 
 IDENTITY_LIMIT = 0.02
 """Difference between power and work above which the page warns in red."""

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.report import common_rows, limit_table
 from emdose.report.maps.scene import GLOW, Renderer, Scene, shield_lines
 from emdose.report.maps.volumes import colour_table, find_peak, pack
-from emdose.report.page import capital, cite, fill, lock_text, version_text
+from emdose.report.pages import common_rows, limit_table
+from emdose.report.pages.page import capital, cite, fill, lock_text, version_text
 from emdose.report.wording import number, parameter, words
-from emdose.scenarios.kinds.rf import page_content, page_thermal
-from emdose.scenarios.kinds.rf.page_network import network
+from emdose.scenarios.kinds.rf.page import content as page_content
+from emdose.scenarios.kinds.rf.page import thermal as page_thermal
+from emdose.scenarios.kinds.rf.page.network import network
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.rf.result import RunResult
+    from emdose.scenarios.kinds.rf.result.result import RunResult
 
 
 def render(result: RunResult) -> str:

@@ -1,0 +1,1 @@
+"""The result of an implant in gradient fields on disk, its power tensor included."""

@@ -1,0 +1,1 @@
+"""The result of an RF exposure on disk, its temperatures included."""
