@@ -38,7 +38,7 @@ from emdose.ept.local.savitzky_golay import SavitzkyGolay
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.ideal import Shield
 from emdose.scenarios.kinds.ept.result import EptResult
-from emdose.scenarios.kinds.rf.thermal_maps import ThermalMaps
+from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.scenarios.run import RunOutcome
 from emdose.solvers.eddy.plan import EddyPlan
 from emdose.solvers.eddy.voxels.modes import Modes
