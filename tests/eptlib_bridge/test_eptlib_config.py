@@ -189,6 +189,66 @@ def test_bad_configurations_are_one_clear_line(place: Path, change: dict[str, st
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "address", ["trx_phase", "/trx_phase", "trx_phase/", "./trx_phase", "trx_phase/below", "tx_sens"], ids=str
+)
+def test_an_output_never_takes_the_place_of_an_input(place: Path, address: str) -> None:
+    """Oracle: the measured map, bit for bit."""
+    with h5py.File(LAYERED) as file, h5py.File("in.h5", "w") as mine:
+        for name in ("trx_phase", "tx_sens"):
+            mine[name] = file[f"input/{name}"][()]
+    before = (place / "in.h5").read_bytes()
+    where = {f"{LAYERED}:/input/": "in.h5:/", "out.h5:/maps/sigma": f"{place}/../{place.name}/in.h5:{address}"}
+    with pytest.raises(InputError, match=r"output\.electric-conductivity: would overwrite the input in\.h5:/t"):
+        bridge.run_config(write(place, PLAIN[0], **where))
+    assert (place / "in.h5").read_bytes() == before
+    # Beside them is their right place.
+    where["out.h5:/maps/sigma"] = "in.h5:/trx_phase_sigma"
+    bridge.read_config(write(place, PLAIN[0], **where))
+
+
+def test_two_outputs_have_two_addresses(place: Path) -> None:
+    path = write(place, PLAIN[0], **{"out.h5:maps/epsr": "out.h5:/maps/sigma"})
+    with pytest.raises(InputError, match=r"relative-permittivity: would overwrite the output out\.h5:/maps/sigma"):
+        bridge.read_config(path)
+    with pytest.raises(InputError, match="would overwrite the configuration"):
+        bridge.read_config(write(place, PLAIN[0], **{"out.h5:maps/epsr": "config.toml:/sigma"}))
+
+
+def test_a_filter_alone_may_read_what_the_method_wrote(place: Path) -> None:
+    """The addresses of a run that was made before stay in the configuration."""
+    text = write(place, PLAIN[0]).read_text()
+    post = "[postprocessing]\noutput-electric-conductivity = 'out.h5:/post'\n"
+    (place / "config.toml").write_text(text + post + "input-electric-conductivity = 'out.h5:/maps/sigma'\n")
+    bridge.run_config("config.toml")
+    (place / "config.toml").write_text(
+        text + post + "input-electric-conductivity = 'out.h5:/maps/sigma'\nperform-only-postprocessing = true\n"
+    )
+    bridge.run_config("config.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"trx-phase =": "trx-phse ="}, r"input\.trx-phse: unknown key.*did you mean 'trx-phase'"),
+        ({"[mesh]": "[mesch]"}, r"mesch: unknown key.*did you mean 'mesh'\?"),
+        ({"degree =": "degre ="}, r"parameter\.savitzky-golay\.degre: unknown key.*did you mean 'degree'\?"),
+        ({"[parameter]": "[parameter]\nvolume_tomography = true"}, "did you mean 'volume-tomography'"),
+        ({"[mesh]": "[notes]\na = 1\n[mesh]"}, "notes: unknown key; expected one of title, description"),
+    ],
+)
+def test_a_misspelt_key_is_not_ignored(place: Path, change: dict[str, str], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        bridge.read_config(write(place, PLAIN[0], **change))
+
+
+@pytest.mark.parametrize("count", [-1, 0, 10**9])
+def test_a_number_of_channels_that_cannot_be_is_refused(place: Path, count: int) -> None:
+    path = write(place, PLAIN[0], **{"[input]": f"[input]\ntx-channels = {count}"})
+    with pytest.raises(InputError, match=r"input\.tx-channels: bad count"):
+        bridge.read_config(path)
+
+
 def test_integers_for_reals_are_taken_with_a_warning(place: Path) -> None:
     """EPTlib would take Dirichlet 0 in silence, and refuse the frequency."""
     change = {"conductivity = 1.0": "conductivity = 1", "128.0e6": "128000000"}

@@ -16,6 +16,8 @@ from emdose.ept import filters
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport.gradient import Gradient, Seed
+from emdose.eptlib_bridge.addresses import require_apart, split_address
+from emdose.eptlib_bridge.keys import require_known
 from emdose.eptlib_bridge.settings import METHODS, SHAPES, Filter, Method, Settings
 from emdose.errors import EmdoseWarning, InputError
 from emdose.io.disk.datasets import write_datasets
@@ -25,6 +27,7 @@ from emdose.models.grids.grid import Grid
 from emdose.values import read_only
 
 LARGEST = 2**20
+MOST_CHANNELS = 1024
 LONG = {"conductivity": "electric-conductivity", "permittivity": "relative-permittivity"}
 
 
@@ -94,6 +97,13 @@ class _Table:
         """An optional address."""
         return str(self.get(key, str, ""))
 
+    def whole(self, key: str, default: int, most: int) -> int:
+        """A count from 1 to ``most``."""
+        count = self.get(key, int, default)
+        if not 1 <= count <= most:
+            raise InputError("bad count", file=self.file, field=key, found=count, expected=f"1 to {most}")
+        return int(count)
+
     def shape(self, key: str, default: int) -> str:
         """Name of a kernel shape."""
         code = self.get(key, int, default)
@@ -124,6 +134,7 @@ def read_config(path: Path | str) -> EptlibConfig:
         values = tomllib.loads(read_bytes(file, "an EPTlib configuration (TOML)", LARGEST).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"not a TOML file: {error}", file=file) from None
+    require_known(values, file)
     table = _Table(file, values)
     for key in ("title", "description"):
         table.get(key, str)
@@ -142,7 +153,7 @@ def read_config(path: Path | str) -> EptlibConfig:
     settings = _settings(table, METHODS[code], size)
     outputs = _outputs(table, settings)
     reference_address = table.text("input.reference-image")
-    if table.get("postprocessing.perform-only-postprocessing", bool, False):
+    if _filter_alone(table):
         maps, reference = _only_filter(table, grid, frequency, settings)
         job = EptlibConfig(file, None, settings, None, outputs, maps, reference)
     else:
@@ -203,14 +214,6 @@ def run_config(path: Path | str, device: str = "auto") -> PropertyMap:
     for name, datasets in by_file.items():
         write_datasets(name, datasets)
     return found
-
-
-def split_address(address: str, file: Path | str = "") -> tuple[str, str]:
-    """File and dataset of "file.h5:/group/dataset", split at the last colon as EPTlib does; raises InputError."""
-    name, colon, dataset = address.rpartition(":")
-    if not colon or not name or not dataset.strip("/"):
-        raise InputError("not an address", file=file, found=address, expected="file.h5:/group/dataset")
-    return name, "/" + dataset.strip("/")
 
 
 def _settings(table: _Table, method: str, size: tuple[int, int, int]) -> Settings:
@@ -311,16 +314,34 @@ def _outputs(table: _Table, settings: Settings) -> dict[str, str]:
     found = {name: address for name, address in found.items() if address}
     if not found.keys() & {"conductivity", "permittivity", "conductivity_post", "permittivity_post"}:
         raise InputError("no output", file=table.file, field="output", expected=" or ".join(LONG.values()))
-    for address in found.values():
-        split_address(address, table.file)
+    alone = _filter_alone(table)
+    written = {keys[name]: address for name, address in found.items() if name.endswith("_post") or not alone}
+    require_apart(written, _inputs(table, alone), table.file)
     return found
+
+
+def _filter_alone(table: _Table) -> bool:
+    return bool(table.get("postprocessing.perform-only-postprocessing", bool, False))
+
+
+def _inputs(table: _Table, alone: bool) -> set[str]:
+    """Addresses of everything that will be read, of every channel."""
+    if alone:
+        maps = [f"{name}{end}" for name in LONG.values() for end in ("", "-variance-map")]
+        keys = [f"postprocessing.input-{name}" for name in (*maps, "reference-image")]
+    else:
+        keys = [f"input.{name}" for name in ("tx-sensitivity", "trx-phase", "tx-phase", "reference-image")]
+    given = [address for key in keys if (address := table.text(key))]
+    channels = range(table.whole("input.tx-channels", 1, MOST_CHANNELS))
+    return {_wildcards(table, address, channel) for address in given for channel in channels}
 
 
 def _b1(table: _Table, grid: Grid, frequency: float, reference: str) -> B1Map:
     sens, trx, tx = (table.text(f"input.{k}") for k in ("tx-sensitivity", "trx-phase", "tx-phase"))
     if trx and tx:
         raise InputError("both trx-phase and tx-phase given", file=table.file, field="input", expected="one of them")
-    channels, receivers = table.get("input.tx-channels", int, 1), table.get("input.rx-channels", int, 1)
+    channels = table.whole("input.tx-channels", 1, MOST_CHANNELS)
+    receivers = table.get("input.rx-channels", int, 1)
     if receivers != 1:
         raise InputError(
             "several receive channels", file=table.file, field="input.rx-channels", found=receivers, expected="1"

@@ -10,6 +10,9 @@ import numpy as np
 from emdose.circuits.network import Network
 from emdose.errors import InputError
 from emdose.io.disk.atomic import replacing
+from emdose.io.disk.files import plain_file
+
+LARGEST_FILE = 256 * 2**20
 
 
 def write_touchstone(network: Network, path: Path | str) -> Path:
@@ -76,11 +79,12 @@ def read_touchstone(path: Path | str) -> Network:
     InputError
         When it does not exist, is not such a file, or has complex reference impedances.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("no such file", file=path, expected="a Touchstone file")
+    path = plain_file(path, "a Touchstone file")
     if not re.fullmatch(r"\.(s\d+p|ts)", path.suffix.lower()):
         raise InputError("not a Touchstone file", file=path, found=path.suffix, expected="an ending like .s2p")
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise InputError("file too large", file=path, found=f"{size} bytes", expected=f"at most {LARGEST_FILE}")
     import skrf
 
     try:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from emdose.errors import InputError
-from emdose.io.bodies.labels import check_memory
 from emdose.io.disk import datasets
 from emdose.io.disk.atomic import replacing
-from emdose.io.disk.files import first_line
+from emdose.io.disk.files import check_memory, first_line
 from emdose.models.bodies import Phantom
 from emdose.models.bodies.tissues import ColeCole, Constant, Dielectric, Override, Tissue
 from emdose.models.grids.grid import Grid

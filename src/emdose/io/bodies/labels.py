@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -108,19 +107,6 @@ def check_extent(grid: Grid, file: Path, hint: str) -> None:
             field="spacing",
             found=tuple(grid.spacing_m),
             expected=f"a body of {SMALLEST_BODY_M:g} to {LARGEST_BODY_M:g} m",
-        )
-
-
-def check_memory(shape: tuple[int, ...], bytes_per_voxel: int, file: Path) -> None:
-    """InputError when an array would not fit the free memory."""
-    import psutil
-
-    need, free = math.prod(int(n) for n in shape) * bytes_per_voxel, psutil.virtual_memory().available
-    if need > 0.8 * free:
-        raise InputError(
-            f"too large for the memory: needs {need / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free",
-            file=file,
-            found=" x ".join(str(n) for n in shape),
         )
 
 

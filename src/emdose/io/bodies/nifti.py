@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.io.bodies.labels import check_extent, check_memory
+from emdose.io.bodies.labels import check_extent
 from emdose.io.disk.atomic import replacing
-from emdose.io.disk.files import first_line
+from emdose.io.disk.files import check_memory, first_line, plain_file
 from emdose.models.grids.grid import Grid
 
 UNIT_M = {"mm": 1e-3, "meter": 1.0, "micron": 1e-6, "unknown": 1e-3}
@@ -109,10 +109,7 @@ def encoded(values: np.ndarray, grid: Grid, *, gz: bool) -> bytes:
 def _load(path: Path) -> Any:
     import nibabel as nib
 
-    if path.is_dir():
-        raise InputError("this is a folder", file=path, expected="a NIfTI file (.nii, .nii.gz)")
-    if not path.exists():
-        raise InputError("no such file", file=path, expected="a NIfTI file (.nii, .nii.gz)")
+    plain_file(path, "a NIfTI file (.nii, .nii.gz)")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nibabel and NumPy comment on headers that are refused below

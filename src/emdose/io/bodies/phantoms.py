@@ -13,7 +13,7 @@ from emdose.errors import InputError
 from emdose.io.bodies import hdf5, nifti, tables, voxelbody
 from emdose.io.bodies.labels import check_extent, phantom_from_labels, resolve_names, to_ras
 from emdose.io.disk.atomic import replacing, staging
-from emdose.io.disk.files import sha256
+from emdose.io.disk.files import plain_file, sha256
 from emdose.models.bodies import Phantom
 from emdose.models.bodies.tissues import PROPERTIES, ColeCole, Constant, Override, Tissue, TissueTable
 from emdose.models.grids.grid import Grid, Vector
@@ -64,7 +64,7 @@ def read_phantom(
     """
     path = Path(path)
     suffix = _suffix(path)
-    _check_exists(path)
+    plain_file(path, FORMATS)
     table = tissue_table if isinstance(tissue_table, TissueTable) else None
     if tissue_table is not None and table is None:
         table = tables.read_tissues(tissue_table)  # type: ignore[arg-type]
@@ -243,17 +243,6 @@ def _sidecar(path: Path) -> Path:
 
 def _raw_of(path: Path) -> Path:
     return path if path.suffix.lower() == ".raw" else path.with_suffix(".raw")
-
-
-def _check_exists(path: Path) -> None:
-    try:
-        exists, folder = path.exists(), path.is_dir()
-    except (OSError, ValueError) as error:  # a NUL in the name, a name too long
-        raise InputError(f"cannot read: {getattr(error, 'strerror', None) or error}", file=path) from None
-    if folder:
-        raise InputError("this is a folder", file=path, expected=FORMATS)
-    if not exists:
-        raise InputError("no such file", file=path, expected=FORMATS)
 
 
 def _spacing(stored: np.ndarray | None, given: float | Vector | None, path: Path) -> Vector:

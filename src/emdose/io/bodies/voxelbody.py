@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.io.bodies.labels import check_memory
-from emdose.io.disk.files import read_bytes
+from emdose.io.disk.files import check_memory, plain_file, read_bytes
 
 NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 TISSUE_LINE = re.compile(rf"^(\d+)[\s,;]+(.*?[A-Za-z].*?)(?:[\s,;]+({NUMBER})[\s,;]+({NUMBER})[\s,;]+({NUMBER}))?$")
@@ -112,13 +111,10 @@ def read_raw(path: Path | str, header: VoxelBodyHeader) -> np.ndarray:
     InputError
         When the file is missing or its size fits none of these.
     """
-    path, shape = Path(path), header.shape
-    try:
-        size = path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read: {getattr(error, 'strerror', None) or error}", file=path) from None
+    path, shape = plain_file(path, "a raw voxel body"), header.shape
+    size = path.stat().st_size
     voxels = shape[0] * shape[1] * shape[2]
-    if path.is_dir() or size % voxels or size // voxels not in RAW_TYPES:
+    if size % voxels or size // voxels not in RAW_TYPES:
         raise InputError(
             "size does not fit the header",
             file=path,
@@ -141,10 +137,8 @@ def read_numpy(path: Path | str) -> dict[str, np.ndarray]:
     InputError
         When the file is missing, damaged, holds objects, or would not fit the memory.
     """
-    path = Path(path)
     expected = "a NumPy file (.npy, .npz) with integer labels"
-    if path.is_dir() or not path.exists():
-        raise InputError("this is a folder" if path.is_dir() else "no such file", file=path, expected=expected)
+    path = plain_file(path, expected)
     try:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:

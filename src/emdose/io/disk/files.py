@@ -3,9 +3,70 @@
 from __future__ import annotations
 
 import hashlib
+import math
+import stat
 from pathlib import Path
 
 from emdose.errors import InputError
+
+
+def plain_file(path: Path | str, expected: str | None = None, field: str | None = None) -> Path:
+    """The path of a file that can be read to its end.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    expected, field : str, optional
+        What it should be, and what it is wanted for, for the error text.
+
+    Raises
+    ------
+    InputError
+        When it is missing, a folder, or a device or a pipe, which may never end.
+    """
+    path = Path(path)
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError("no such file", file=path, field=field, expected=expected) from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read: {reason}", file=path, field=field) from None
+    if stat.S_ISDIR(mode):
+        raise InputError("this is a folder", file=path, field=field, expected=expected)
+    if not stat.S_ISREG(mode):
+        raise InputError("not a plain file but a device or a pipe", file=path, field=field, expected=expected)
+    return path
+
+
+def check_memory(
+    shape: tuple[int, ...], bytes_each: int, file: Path | str, field: str | None = None, free: int | None = None
+) -> None:
+    """InputError when an array would not fit the free memory.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        What the file says about the array.
+    bytes_each : int
+        Memory that one element takes in all.
+    file, field : Path or str, optional
+        For the error text.
+    free : int, optional
+        Free memory [bytes]; by default that of this machine.
+    """
+    import psutil
+
+    free = psutil.virtual_memory().available if free is None else free
+    need = math.prod(int(n) for n in shape) * bytes_each
+    if need > 0.8 * free:
+        raise InputError(
+            f"too large for the memory: needs {need / 2**30:.1f} GiB, {free / 2**30:.1f} GiB are free",
+            file=file,
+            field=field,
+            found=" x ".join(str(n) for n in shape),
+        )
 
 
 def read_bytes(path: Path | str, expected: str, largest: int) -> bytes:
@@ -23,18 +84,14 @@ def read_bytes(path: Path | str, expected: str, largest: int) -> bytes:
     Raises
     ------
     InputError
-        When it is missing, a folder, unreadable or too large.
+        When it is missing, no plain file, unreadable or too large.
     """
-    path = Path(path)
+    path = plain_file(path, expected)
     try:
-        if path.is_dir():
-            raise InputError("this is a folder", file=path, expected=expected)
-        with path.open("rb") as stream:  # not by size: a device or a pipe has none
+        with path.open("rb") as stream:  # not by size: files of the system have none
             data = stream.read(largest + 1)
-    except FileNotFoundError:
-        raise InputError("no such file", file=path, expected=expected) from None
-    except (OSError, ValueError) as error:  # ValueError: a NUL inside the name
-        raise InputError(f"cannot read: {getattr(error, 'strerror', None) or error}", file=path) from None
+    except OSError as error:
+        raise InputError(f"cannot read: {error.strerror or error}", file=path) from None
     if len(data) > largest:
         raise InputError("file too large", file=path, found=f"more than {largest} bytes", expected=expected)
     return data
@@ -43,12 +100,10 @@ def read_bytes(path: Path | str, expected: str, largest: int) -> bytes:
 def sha256(path: Path | str) -> str:
     """SHA-256 (hex) of a file's content; raises InputError when it cannot be read."""
     try:
-        with Path(path).open("rb") as stream:
+        with plain_file(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
-        raise InputError("no such file", file=path) from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read: {getattr(error, 'strerror', None) or error}", file=path) from None
+    except OSError as error:
+        raise InputError(f"cannot read: {error.strerror or error}", file=path) from None
 
 
 def first_line(error: Exception) -> str:

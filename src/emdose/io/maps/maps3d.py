@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 
 from emdose.checks import did_you_mean, one_of
 from emdose.errors import InputError
+from emdose.io.disk import datasets
+from emdose.io.disk.files import check_memory, plain_file
 from emdose.values import read_only
 
 ORDERS = ("xyz", "zyx")
@@ -111,14 +114,15 @@ def _nifti(path: str, what: str) -> VoxelMap:
     import nibabel
 
     try:
-        image: Any = nibabel.load(path)
+        image: Any = nibabel.load(plain_file(path, field=what))
         codes = "".join(nibabel.aff2axcodes(image.affine))
         units = image.header.get_xyzt_units()[0]
         stored_zooms = image.header.get_zooms()[:3]
+        check_memory(image.shape, image.get_data_dtype().itemsize + 16, path, what)
         image = nibabel.as_closest_canonical(image)
         values = np.asanyarray(image.dataobj)
-    except FileNotFoundError:
-        raise InputError("no such file", file=path, field=what) from None
+    except InputError:
+        raise
     except Exception as error:  # nibabel, zlib and struct raise types of their own
         raise InputError(f"not a readable NIfTI file: {' '.join(str(error).split())}", file=path, field=what) from None
     to_mm = {"mm": 1.0, "meter": 1e3, "micron": 1e-3}.get(units, 1.0)
@@ -143,13 +147,15 @@ def _nifti(path: str, what: str) -> VoxelMap:
 
 def _numpy(path: str, name: str, what: str) -> np.ndarray:
     try:
-        with Path(path).open("rb") as stream:
+        with plain_file(path, field=what).open("rb") as stream:
+            if zipfile.is_zipfile(stream):
+                with zipfile.ZipFile(stream) as archive:
+                    check_memory((sum(i.file_size for i in archive.infolist()),), 2, path, what)
+            stream.seek(0)
             loaded = np.load(stream, allow_pickle=False)
             return loaded if isinstance(loaded, np.ndarray) else loaded[_only(name, list(loaded.files), path, what)]
     except InputError:
         raise
-    except FileNotFoundError:
-        raise InputError("no such file", file=path, field=what) from None
     except Exception as error:  # zipfile, struct and numpy raise types of their own
         raise InputError(f"not a readable NumPy file: {' '.join(str(error).split())}", file=path, field=what) from None
 
@@ -157,18 +163,13 @@ def _numpy(path: str, name: str, what: str) -> np.ndarray:
 def _hdf5(path: str, name: str, what: str) -> np.ndarray:
     import h5py
 
-    try:
-        with h5py.File(path, "r") as file:
-            names: list[str] = []
-            file.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
-            return np.asarray(file[_only(name, names, path, what)][()])
-    except FileNotFoundError:
-        raise InputError("no such file", file=path, field=what) from None
-    except OSError as error:
-        hint = " (save with '-v7.3')" if path.lower().endswith(".mat") else ""
-        raise InputError(
-            f"not a readable HDF5 file{hint}: {' '.join(str(error).split())[:120]}", file=path, field=what
-        ) from None
+    hint = " (save with '-v7.3')" if path.lower().endswith(".mat") else ""
+    with datasets.opened(path, field=what, hint=hint, whole=False) as file:
+        names: list[str] = []
+        file.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
+        found = file[_only(name, names, path, what)]
+        check_memory(found.shape, 2 * found.dtype.itemsize, path, what)
+        return np.asarray(found[()])
 
 
 def _only(name: str, names: list[str], path: str, what: str) -> str:
