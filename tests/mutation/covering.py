@@ -46,8 +46,8 @@ class Chosen:
         items[:] = sorted((i for i in items if i.nodeid in self.rank), key=lambda i: self.rank[i.nodeid])
 
 
-def record(tree: Path, folder: str, rooms: Iterable[str], out: Path) -> None:
-    """Run the tests of one folder and write {"seconds": {test: s}, "lines": {file: {line: [tests]}}} to ``out``.
+def record(tree: Path, targets: Iterable[str], rooms: Iterable[str], out: Path) -> None:
+    """Run the tests of folders or files and write {"seconds": {test: s}, "lines": {file: {line: [tests]}}} to ``out``.
 
     Runs inside a process of its own whose working folder is ``tree``. Tests that fail or skip are left out.
     """
@@ -55,7 +55,7 @@ def record(tree: Path, folder: str, rooms: Iterable[str], out: Path) -> None:
     recording = coverage.Coverage(data_file=None, include=include, config_file=False)
     plugin = Recorder(recording)
     recording.start()
-    pytest.main(["-q", "-n0", "-p", "no:cacheprovider", f"tests/{folder}"], plugins=[plugin])
+    pytest.main(["-q", "-n0", "-p", "no:cacheprovider", *targets], plugins=[plugin])
     recording.stop()
     passed = {name: round(s, 3) for name, s in plugin.seconds.items() if name not in plugin.failed}
     of_file: dict[str, list[str]] = defaultdict(list)

@@ -16,11 +16,12 @@ import contextlib
 import importlib
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +32,7 @@ from mutants import ROOMS, Mutant, draw, mutated
 ROOT = Path(__file__).resolve().parents[2]
 WIDER = ("physics", "kernels", "compute", "scenarios", "io", "uncertainty")
 """Folders of tests on which those are tried that the tests of their own room do not see."""
-BUDGET_S = {"room": 30.0, "wider": 60.0}
+BUDGET_S = {"room": 30.0, "wider": 60.0, "new": 30.0}
 """Tests to run per mutant, in seconds they take without it."""
 LIBRARIES = (
     "numpy scipy.sparse.linalg scipy.special scipy.ndimage scipy.spatial scipy.optimize scipy.interpolate "
@@ -66,18 +67,20 @@ def main() -> None:
     changed = copy_of_the_tests(out) if options.again else []
     plan = [Mutant(**row) for row in planned(out, tree, options.seed, options.mutants)]
     results = Results(out / "results.jsonl", len(plan))
-    room = Coverings(tree, recorded(out, tree, ROOMS))
+    room = Coverings(tree, recorded(out, tree, {r: [f"tests/{r}"] for r in ROOMS}))
     for mutant in plan:
         if mutant.key not in results.verdicts:
             results.add(mutant, judged(tree, out, mutant, room, "room"))
     unseen = [m for m in plan if results.verdicts[m.key] in ("passes its room", "not run by its room")]
-    wider = Coverings(tree, recorded(out, tree, (*ROOMS, *WIDER))) if unseen else room
+    wider = Coverings(tree, recorded(out, tree, {f: [f"tests/{f}"] for f in (*ROOMS, *WIDER)})) if unseen else room
     for mutant in unseen:
         results.add(mutant, judged(tree, out, mutant, wider, "wider"))
-    changed = [f for f in changed if tried(tree, out, None, [f], whole=True) == 0]  # only what passes unchanged
-    for mutant in plan if changed else ():
-        if not results.killed(mutant) and tried(tree, out, mutant, changed, whole=True):
-            results.add(mutant, "killed by a new test")
+    if changed:
+        (out / "lines_new.json").unlink(missing_ok=True)
+        new = Coverings(tree, recorded(out, tree, {"new": changed}))
+        for mutant in plan:
+            if not results.killed(mutant):
+                results.add(mutant, judged(tree, out, mutant, new, "new"))
     print(table(plan, results.verdicts))
 
 
@@ -117,15 +120,15 @@ def planned(out: Path, tree: Path, seed: int, count: int) -> list[dict]:
     return json.loads(path.read_text())
 
 
-def recorded(out: Path, tree: Path, folders: Iterable[str]) -> list[Path]:
-    """Which lines the tests of every folder run, and how long they take."""
+def recorded(out: Path, tree: Path, sets: Mapping[str, list[str]]) -> list[Path]:
+    """Which lines the tests of every set (folders or files, by a name) run, and how long they take."""
     paths = []
-    for folder in folders:
-        path = out / f"lines_{folder}.json"
-        if not path.exists() and (tree / "tests" / folder).exists():
+    for name, targets in sets.items():
+        path, targets = out / f"lines_{name}.json", [t for t in targets if (tree / t).exists()]
+        if not path.exists() and targets:
             begin = time.monotonic()
-            split(partial(record, tree, folder, ROOMS, path), tree, out / "record.log", 3600)
-            print(f"recorded tests/{folder}: {time.monotonic() - begin:.0f} s", flush=True)
+            split(partial(record, tree, targets, ROOMS, path), tree, out / "record.log", 3600)
+            print(f"recorded {name} tests: {time.monotonic() - begin:.0f} s", flush=True)
         paths.append(path)
     return [p for p in paths if p.exists()]
 
@@ -148,10 +151,10 @@ class Results:
 
 
 def judged(tree: Path, out: Path, mutant: Mutant, coverings: Coverings, sets: str) -> str:
-    """Verdict of the tests of the mutant's room that reach it, or of all other tests that do ("wider")."""
+    """Verdict of the tests of the mutant's room that reach it, of all other tests that do ("wider"), or of new ones."""
     tests = coverings.of(mutant.path, mutant.line)
     room = f"tests/{mutant.room}/"
-    chosen = coverings.order(tests, lambda t: t.startswith(room) == (sets == "room"), BUDGET_S[sets])
+    chosen = coverings.order(tests, lambda t: sets == "new" or t.startswith(room) == (sets == "room"), BUDGET_S[sets])
     if sets == "room" and not chosen:
         return "not run by its room"
     code = tried(tree, out, mutant, chosen, limit_s=20 + 4 * sum(map(coverings.seconds.__getitem__, chosen)))
@@ -160,18 +163,12 @@ def judged(tree: Path, out: Path, mutant: Mutant, coverings: Coverings, sets: st
     return "passes its room" if sets == "room" else "survived" if tests else "not run by any test"
 
 
-def tried(
-    tree: Path, out: Path, mutant: Mutant | None, tests: list[str], whole: bool = False, limit_s: float = 300
-) -> int:
+def tried(tree: Path, out: Path, mutant: Mutant, tests: list[str], limit_s: float) -> int:
     """Exit status of the tests on the changed copy: 0 they pass, negative out of time; the copy is put back."""
     if not tests:
         return 0
     files = list(dict.fromkeys(t.partition("::")[0] for t in tests))
-    plugins = [] if whole else [Chosen(tests)]
-    arguments = ["-q", "-x", "-n0", "-p", "no:cacheprovider", *files]
-    run = partial(pytest.main, arguments, plugins)
-    if mutant is None:
-        return split(run, tree, out / "last.log", limit_s)
+    run = partial(pytest.main, ["-q", "-x", "-n0", "-p", "no:cacheprovider", *files], [Chosen(tests)])
     path = tree / mutant.path
     shutil.copy2(path, out / "original.py")
     (out / "original.path").write_text(str(path))
@@ -191,10 +188,15 @@ def put_back(out: Path) -> None:
 
 
 def split(work: Callable[[], object], tree: Path, log: Path, limit_s: float) -> int:
-    """Run ``work`` in a process of its own that starts with the libraries loaded; its status, or -1 out of time."""
+    """Run ``work`` in a process of its own that starts with the libraries loaded; its status, negative out of time.
+
+    The time is the processor's, so that a busy machine makes no mutant look dead.
+    """
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s), int(limit_s) + 5))
+        signal.alarm(int(30 * limit_s))  # what waits forever uses no processor
         with log.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
@@ -207,24 +209,17 @@ def split(work: Callable[[], object], tree: Path, log: Path, limit_s: float) -> 
         finally:
             sys.stdout.flush()
             os._exit(status)
-    end = time.monotonic() + limit_s
     try:
-        while time.monotonic() < end:
-            done, status = os.waitpid(pid, os.WNOHANG)
-            if done:
-                return _verdict(os.waitstatus_to_exitcode(status))
-            time.sleep(0.02)
+        _, status = os.waitpid(pid, 0)
     except BaseException:
         stop(pid)
         raise
-    stop(pid)
-    return -1
-
-
-def _verdict(code: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:
         return 0
-    return abs(code)  # a crash is a kill like any other
+    return (
+        code if code in (-signal.SIGXCPU, -signal.SIGKILL, -signal.SIGALRM) else abs(code)
+    )  # a crash is a kill like any other
 
 
 def stop(pid: int) -> None:

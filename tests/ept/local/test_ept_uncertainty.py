@@ -112,6 +112,20 @@ def test_region_of_one_voxel_is_the_voxel(settings: Helmholtz) -> None:
         )
 
 
+def test_one_voxel_where_the_degree_falls_back() -> None:
+    """Oracle: the same two ways, on three layers of voxels that cannot carry fourth powers of z."""
+    case = cylinder((20, 20, 10), radii_m=(0.018,), permittivity=(60.0,), conductivity=(0.6,))
+    labels = np.where(np.arange(10) < 3, 1, 2) * np.ones(case.mask.shape, int)
+    found = Helmholtz(radius=2, degree=4).reconstruct(replace(case.b1, labels=labels, u_magnitude=0.01, u_phase=0.02))
+    point = (10, 9, 1)
+    assert found.flags[point] & Flag.FALLBACK
+    region = np.zeros(case.mask.shape, bool)
+    region[point] = True
+    mean = found.region_mean(region)
+    assert mean.u_conductivity == pytest.approx(found.u_conductivity[point], rel=1e-6)  # type: ignore[index]
+    assert mean.u_permittivity == pytest.approx(found.u_permittivity[point], rel=1e-6)  # type: ignore[index]
+
+
 def test_variance_of_phase_only_in_closed_form() -> None:
     """Oracle: u(sigma) = u(phi) / (2 w mu0 d^2) sqrt(2160 / (n^3 (n^2-1) (n^2-4))) for
     transceive phase, cubes, n = 2r + 1."""

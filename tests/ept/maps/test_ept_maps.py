@@ -192,6 +192,11 @@ def test_metrics_are_their_definitions() -> None:
     assert one.nrmse > 5 > 0.3 > one.nrmse_best_99 > 0.15
     assert rows["whole", 0].voxels == 14**3 - 1
     assert rows["b", 4].voxels == 0
+    # Without names every label above 0 is a tissue, by its number.
+    plain = {(r.region, r.erosion): r for r in metrics(found, truth, None, labels)}
+    assert {r for r, _ in plain} == {"whole", "1", "2"}
+    assert plain["1", 2] == one._replace(region="1")
+    assert plain["whole", 0] == rows["whole", 0]
     with pytest.raises(InputError, match="nothing to compare"):
         metrics(found, None, np.ones(shape), labels)
 

@@ -237,3 +237,18 @@ def test_blood_counts_for_a_steady_start_only() -> None:
     assert rises[1:] == pytest.approx([rises[0]] * 2, rel=1e-6)
     steady = Bioheat(**law, initial="steady", ambient_degC=10.0, surface_W_m2_K=20.0).solve_sar(body, q, 600.0)
     assert steady.peaks_K[-1] != pytest.approx(rises[0], rel=1e-3)
+
+
+def test_the_part_around_an_implant_does_not_know_the_isocentre() -> None:
+    """Oracle: translation of body and metal together; the margin on every side, rounded to voxels outwards."""
+    wide, ball = (
+        bodies.gel_box(4e-3, (0.12, 0.16, 0.2), MUSCLE),
+        shapes.sphere(0.01, subdivisions=2).moved((0.01, 0, 0)),
+    )
+    for shift in ((0.0, 0.0, 0.0), (0.4, -0.3, 0.2)):
+        cut, some = Bioheat(margin_m=0.02)._around(wide.translate(shift), ball.moved(shift), 60.0)
+        assert some
+        low, high = (np.array(c) - shift for c in cut.grid.bounds_m)
+        for a, centre in enumerate((0.01, 0.0, 0.0)):
+            assert -4.1e-3 < low[a] - (centre - 0.03) < 1e-6
+            assert -1e-6 < high[a] - (centre + 0.03) < 4.1e-3
