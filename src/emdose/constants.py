@@ -41,6 +41,3 @@ MU_0 = 1.25663706212e-6
 
 EPS_0 = 8.8541878128e-12
 """Electric constant [F/m]."""
-
-GAMMA_BAR_H = 42.577478518e6
-"""Gyromagnetic ratio of the proton over 2 pi [Hz/T]."""

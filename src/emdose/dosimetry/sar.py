@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import fits, one_of
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
@@ -51,13 +51,7 @@ class SarMap:
 
     def __post_init__(self) -> None:
         for name in ("value", "density"):
-            if getattr(self, name).shape != self.grid.shape:
-                raise InputError(
-                    "array does not fit the grid",
-                    field=name,
-                    found=getattr(self, name).shape,
-                    expected=str(self.grid.shape),
-                )
+            fits(name, getattr(self, name), self.grid.shape)
 
     @property
     def body(self) -> np.ndarray:

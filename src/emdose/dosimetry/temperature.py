@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import fits
 from emdose.dosimetry.sar import Peak, peak
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
@@ -63,13 +64,7 @@ class TemperatureMap:
 
     def __post_init__(self) -> None:
         for name in ("rise", "baseline_degC"):
-            if getattr(self, name).shape != self.grid.shape:
-                raise InputError(
-                    "array does not fit the grid",
-                    field=name,
-                    found=getattr(self, name).shape,
-                    expected=str(self.grid.shape),
-                )
+            fits(name, getattr(self, name), self.grid.shape)
 
     @property
     def absolute_degC(self) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import fits, one_of
 from emdose.ept.local.adjoint import FitPropagation
 from emdose.ept.local.savitzky_golay import SHAPES, radii
 from emdose.ept.maps.property_map import NoisePropagation, PropertyMap
@@ -132,10 +132,8 @@ class _Window:
         one_of("kernel", kernel, SHAPES, problem="unknown kernel shape")
         self.radius, self.valid, self.contrast = radii(radius), maps.valid, contrast
         for name, image in (("labels", labels), ("reference", reference)):
-            if image is not None and np.shape(image) != maps.grid.shape:
-                raise InputError(
-                    "image does not fit the map", field=name, found=np.shape(image), expected=str(maps.grid.shape)
-                )
+            if image is not None:
+                fits(name, image, maps.grid.shape, problem="image does not fit the map")
         self.labels = None if labels is None else np.asarray(labels)
         self.reference = None if reference is None else np.nan_to_num(np.asarray(reference, float))
         axes = [np.arange(-r, r + 1) for r in self.radius]

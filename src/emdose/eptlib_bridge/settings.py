@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emdose.checks import one_of
+from emdose.checks import one_of, whole
 from emdose.ept.local.automatic import AutomaticHelmholtz
 from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
@@ -108,8 +108,7 @@ class Settings:
         one_of("method", self.method, METHODS.values(), problem="unknown method")
         for shape in (self.shape, *self.shapes, *([] if self.post is None else [self.post.shape])):
             one_of("shape", shape, SHAPES, problem="unknown kernel shape")
-        if self.degree < 2:
-            raise InputError("degree too low", field="degree", found=self.degree, expected="2 or more")
+        whole("degree", self.degree, 2, problem="degree too low")
         if self.dirichlet[0] < 0 or self.dirichlet[1] < 1:
             raise InputError(
                 "boundary value out of range",

@@ -9,8 +9,6 @@ from emdose.eptlib_bridge.settings import Settings
 from emdose.errors import EmdoseError
 
 OLDEST = (0, 4, 0)
-NEWEST_READ = (0, 4, 7)
-"""Newest version whose documentation was read."""
 Version = tuple[int, int, int]
 
 

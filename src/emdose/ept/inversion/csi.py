@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import array, one_of, whole, within
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import C_0, EPS_0
@@ -158,13 +158,9 @@ class Csi:
             ("object_tolerance", 0, 0.1),
             ("low_field", 0, 1),
         ):
-            value = getattr(self, name)
-            if name == "misfit" and value is None:
-                continue
-            if not isinstance(value, (int, float)) or not low <= value <= high:
-                raise InputError("bad option", field=name, found=value, expected=f"{low} to {high}")
-        if not isinstance(self.max_iterations, int) or self.max_iterations < 1:
-            raise InputError("bad count", field="max_iterations", found=self.max_iterations, expected=">= 1")
+            if name != "misfit" or self.misfit is not None:
+                within(name, getattr(self, name), low, high, problem="bad option")
+        whole("max_iterations", self.max_iterations, 1)
         one_of("dtype", self.dtype, ("complex64", "complex128"), problem="unknown choice")
         if self.object_tolerance < (2e-6 if self.dtype == "complex64" else 1e-13):
             raise InputError(
@@ -173,7 +169,8 @@ class Csi:
                 found=self.object_tolerance,
                 expected='>= 2e-6, or 1e-13 with dtype="complex128"',
             )
-        if len(self.start) != 2 or not (self.start[0] > 1 and self.start[1] >= 0):
+        start = array("start", self.start, (2,), problem="bad first guess")
+        if not (start[0] > 1 and start[1] >= 0):
             raise InputError("bad first guess", field="start", found=self.start, expected="(eps_r > 1, sigma >= 0)")
 
     def reconstruct(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emdose.checks import one_of
+from emdose.checks import one_of, within
 from emdose.ept.local import formulas
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
 from emdose.errors import InputError
@@ -42,8 +42,8 @@ class HelmholtzOptions:
         if self.support == "tissue" and self.centre != "fit":
             raise InputError("centre 'voxel' needs support 'window'", field="centre", found=self.centre)
         one_of("dtype", self.dtype, ("float64", "float32"), problem="unknown dtype")
-        if not 0 <= self.contrast < 100:
-            raise InputError("bad contrast", field="contrast", found=self.contrast, expected="0, or about 0.05")
+        words = {"problem": "bad contrast", "expected": "0, or about 0.05"}
+        within("contrast", self.contrast, 0, 100, ends="[)", **words)
         self.savitzky_golay((1.0, 1.0, 1.0))
 
     def savitzky_golay(self, spacing_m: tuple[float, float, float]) -> SavitzkyGolay:

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import one_of, whole
 from emdose.errors import InputError
 from emdose.values import read_only
 
@@ -60,8 +60,7 @@ class SavitzkyGolay:
         one_of("kernel", self.shape, SHAPES, problem="unknown kernel shape")
         object.__setattr__(self, "radius", radii(self.radius))
         one_of("centre", self.centre, ("fit", "voxel"), problem="unknown centre")
-        if not isinstance(self.degree, (int, np.integer)) or not 2 <= self.degree <= 8:
-            raise InputError("bad polynomial degree", field="degree", found=self.degree, expected="2 to 8")
+        whole("degree", self.degree, 2, 8, problem="bad polynomial degree")
         # One must be able to recover x^2 + y^2 + z^2 from the window: its Laplacian is 2/d^2 per axis.
         for axis in range(3):
             x = self.offsets[:, axis] * self.spacing_m[axis]

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from emdose.checks import unknown
+from emdose.checks import is_number, unknown
 from emdose.ept.maps.phase import is_wrapped, unwrap
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
@@ -101,7 +101,7 @@ class B1Map:
 
     def _check_scalars(self) -> None:
         frequency = self.frequency_Hz
-        if not isinstance(frequency, (int, float, np.number)) or not (math.isfinite(frequency) and frequency > 0):
+        if not is_number(frequency) or frequency <= 0:
             raise InputError(
                 "frequency missing or not positive",
                 file=self.source,

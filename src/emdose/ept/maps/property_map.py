@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from emdose.checks import fits
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
 from emdose.values import read_only
@@ -147,10 +148,7 @@ class PropertyMap:
         if self.conductivity is None and self.permittivity is None:
             raise InputError("a property map needs a conductivity or a permittivity")
         for name, values in {**self.maps(), "flags": self.flags}.items():
-            if values.shape != self.grid.shape:
-                raise InputError(
-                    "map does not fit the grid", field=name, found=values.shape, expected=str(self.grid.shape)
-                )
+            fits(name, values, self.grid.shape, problem="map does not fit the grid")
 
     def maps(self) -> dict[str, np.ndarray]:
         """The real maps that are there, by name, without the flags."""
@@ -176,10 +174,6 @@ class PropertyMap:
         """Standard uncertainties and covariance from noise."""
         return Uncertainty(self.u_conductivity, self.u_permittivity, self.covariance)
 
-    def with_settings(self, **changes: object) -> PropertyMap:
-        """The same map with more provenance."""
-        return replace(self, settings={**self.settings, **changes})
-
     def region_mean(self, region: np.ndarray) -> RegionMean:
         """Mean over the valid voxels of a region, with the uncertainty that belongs to a mean of correlated voxels.
 
@@ -194,10 +188,7 @@ class PropertyMap:
             When the shape differs or no voxel of the region has a value.
         """
         region = np.asarray(region)
-        if region.shape != self.grid.shape:
-            raise InputError(
-                "region does not fit the grid", field="region", found=region.shape, expected=str(self.grid.shape)
-            )
+        fits("region", region, self.grid.shape, problem="region does not fit the grid")
         pick = (region != 0) & self.valid
         count = int(np.count_nonzero(pick))
         if not count:

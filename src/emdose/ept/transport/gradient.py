@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import within
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
@@ -94,8 +95,7 @@ class Gradient:
 
     def __post_init__(self) -> None:
         radii(self.radius)
-        if not 0 <= self.regularisation <= 1e6:
-            raise InputError("out of range", field="regularisation", found=self.regularisation, expected="0 to 1e6")
+        within("regularisation", self.regularisation, 0, 1e6)
         for seed in self.seeds:
             if seed.conductivity < 0 or seed.permittivity < 1:
                 raise InputError(

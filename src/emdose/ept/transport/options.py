@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emdose.checks import one_of
+from emdose.checks import one_of, within
 from emdose.ept.local.savitzky_golay import radii
 from emdose.ept.transport.boundary import Value
 from emdose.errors import InputError
@@ -45,9 +45,8 @@ class ConvectionReactionOptions:
             ("edge", 0.0, 10.0),
             ("diffusion", 0.0, 1e6),
         ):
-            value = getattr(self, name)
-            if value is not None and not low <= value <= high:
-                raise InputError("out of range", field=name, found=value, expected=f"{low} to {high}")
+            if getattr(self, name) is not None:
+                within(name, getattr(self, name), low, high)
         if self.diffusion is not None and self.boundary is None:
             raise InputError(
                 "artificial diffusion needs values at the rim",

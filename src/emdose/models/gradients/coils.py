@@ -28,8 +28,6 @@ from emdose.errors import InputError
 from emdose.models.gradients.waveform import AXES
 from emdose.values import read_only
 
-LINEAR_TERMS = ("xx", "yy", "xy", "xz", "yz")
-"""The five numbers of a symmetric matrix without trace, in the order of the linear sources of a power tensor."""
 _BLOCK = 2**20
 _PROBE_M = 1e-3
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of, unknown
+from emdose.checks import fits, one_of, unknown
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
@@ -124,13 +124,7 @@ class Fields:
     def __post_init__(self) -> None:
         shape = (len(self.ports), 3, *self.grid.node_shape)
         for name in ("E", "B"):
-            if getattr(self, name).shape != shape:
-                raise InputError(
-                    "field array does not fit grid and ports",
-                    field=name,
-                    found=getattr(self, name).shape,
-                    expected=str(shape),
-                )
+            fits(name, getattr(self, name), shape, problem="field array does not fit grid and ports")
 
     @property
     def is_driven(self) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from steps import worst_ratio
 
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models import bodies
@@ -21,7 +22,7 @@ from emdose.models.coils.ideal import Birdcage
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.setup.domain import make_domain
-from emdose.solvers.fdtd.setup.grading import planes_of, worst_ratio
+from emdose.solvers.fdtd.setup.grading import planes_of
 from emdose.solvers.fdtd.setup.snap import Snap
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.yee_grid.coil_raster import rasterise

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from steps import worst_ratio
 
 import emdose as em
-from emdose.solvers.fdtd.setup.grading import graded_axis, graded_grid, planes_of, worst_ratio
+from emdose.solvers.fdtd.setup.grading import graded_axis, graded_grid, planes_of
 
 FINE, COARSE = 2e-3, 20e-3
 

@@ -218,12 +218,6 @@ class Bounds:
     least: float
 
 
-def worst_ratio(nodes: np.ndarray) -> float:
-    """Largest ratio of neighbouring steps."""
-    d = np.diff(nodes)
-    return float(np.maximum(d[1:] / d[:-1], d[:-1] / d[1:]).max(initial=1.0))
-
-
 def _check(low: float, high: float, finest: float, coarsest: float, ratio: float) -> None:
     for name, value in (("finest_m", finest), ("coarsest_m", coarsest)):
         positive(name, value, expected="a finite length > 0")

@@ -7,26 +7,11 @@ M. Lupu and A. Briguet, NMR Probeheads, Imperial College Press 2006 (capacitive 
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import numpy as np
 
 
 def resonance(inductance_H: float, capacitance_F: float) -> float:
     """Resonance frequency 1 / (2 pi sqrt(L C)) [Hz]."""
     return 1 / (2 * math.pi * math.sqrt(inductance_H * capacitance_F))
-
-
-def series_rlc(frequency_Hz: Any, resistance_ohm: float, inductance_H: float, capacitance_F: float) -> np.ndarray:
-    """Impedance R + j w L + 1 / (j w C) of a series circuit [ohm]."""
-    w = 2 * math.pi * np.asarray(frequency_Hz, float)
-    return np.asarray(resistance_ohm + 1j * w * inductance_H + 1 / (1j * w * capacitance_F))
-
-
-def parallel_rlc(frequency_Hz: Any, resistance_ohm: float, inductance_H: float, capacitance_F: float) -> np.ndarray:
-    """Impedance of R, L and C in parallel [ohm]."""
-    w = 2 * math.pi * np.asarray(frequency_Hz, float)
-    return np.asarray(1 / (1 / resistance_ohm + 1 / (1j * w * inductance_H) + 1j * w * capacitance_F))
 
 
 def damped_series(resistance_ohm: float, inductance_H: float, capacitance_F: float) -> tuple[float, float]:
