@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.circuits.elements import Coupling, Feed, OnePort, TwoPort
 from emdose.circuits.network import Network
 from emdose.errors import InputError
@@ -277,8 +278,7 @@ class Circuit:
             p = network.index(name)
             r = network.reference_ohm[p]
             if isinstance(load, str):
-                if load not in ("open", "short"):
-                    raise InputError("bad load", field=name, found=load, expected='"open", "short" or an element')
+                one_of(name, load, ("open", "short"), problem="bad load", also="an element")
                 L[:, p, p] = 1 if load == "open" else -1
             else:
                 z = load.impedance_s(s)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from emdose.checks import one_of, positive
 from emdose.errors import InputError
 from emdose.values import read_only
 
@@ -50,11 +51,9 @@ class RLC:
         if all(v is None for v in values):
             raise InputError("lumped element has no value", field="element", expected="R, L or C")
         for key in ("resistance_ohm", "inductance_H", "capacitance_F", "quality"):
-            value = getattr(self, key)
-            if value is not None and not (isinstance(value, int | float | np.number) and 0 < value < math.inf):
-                raise InputError("must be positive", field=key, found=value, expected="a finite number > 0")
-        if self.topology not in ("series", "parallel"):
-            raise InputError("bad topology", field="topology", found=self.topology, expected="series or parallel")
+            if getattr(self, key) is not None:
+                positive(key, getattr(self, key))
+        one_of("topology", self.topology, ("series", "parallel"), problem="bad topology")
 
     def impedance_s(self, s: Any) -> Any:
         """Impedance at complex frequencies [ohm]."""
@@ -93,8 +92,7 @@ class TwoPort:
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", tuple((str(w), e) for w, e in self.steps))
         for where, _ in self.steps:
-            if where not in ("series", "shunt"):
-                raise InputError("bad step of a ladder", field="steps", found=where, expected="series or shunt")
+            one_of("steps", where, ("series", "shunt"), problem="bad step of a ladder")
 
     def abcd(self, s: Any) -> np.ndarray:
         """Chain matrices (f, 2, 2) at complex frequencies (f,)."""

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import one_of
 from emdose.circuits.circuit import Circuit
 from emdose.circuits.elements import RLC, Coupling, Feed, OnePort, TwoPort
 from emdose.circuits.network import Network
@@ -160,8 +161,7 @@ def match(
     ConvergenceError
         When the feeds are so tightly coupled that matching one undoes the others.
     """
-    if kind not in KINDS:
-        raise InputError("bad kind of matching", field="kind", found=kind, expected=" or ".join(KINDS))
+    one_of("kind", kind, KINDS, problem="bad kind of matching")
     at = network.at(frequency_Hz)
     bare = [replace(f, port=f.name) for f in circuit.feeds]
     gaps = replace(circuit, feeds=tuple(replace(f, ladder=TwoPort()) for f in circuit.feeds)).connect(at).network

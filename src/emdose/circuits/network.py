@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import array, growing, one_of, positives
 from emdose.errors import InputError
 from emdose.values import read_only
 
@@ -65,17 +66,9 @@ class Network:
             raise InputError("network holds a value that is not finite", field="s")
         if len(set(names)) != len(names):
             raise InputError("two ports share a name", field="names", found=names)
-        r = np.array(self.reference_ohm, float)
-        if r.shape not in ((), (len(names),)) or not np.all(np.isfinite(r)) or np.any(r <= 0):
-            raise InputError(
-                "bad reference impedance",
-                field="reference_ohm",
-                found=self.reference_ohm,
-                expected=f"one or {len(names)} numbers > 0",
-            )
-        r = np.broadcast_to(r, (len(names),)).copy()
-        for array in (f, s, r):
-            array.flags.writeable = False
+        r = _impedances(self.reference_ohm, len(names))
+        for own in (f, s, r):
+            own.flags.writeable = False
         for key, value in (("frequencies_Hz", f), ("s", s), ("names", names), ("reference_ohm", r)):
             object.__setattr__(self, key, value)
 
@@ -156,8 +149,7 @@ class Network:
 
     def index(self, name: str) -> int:
         """Number of a port; raises InputError when there is none of that name."""
-        if name not in self.names:
-            raise InputError("no such port", field="port", found=name, expected=", ".join(self.names[:8]))
+        one_of("port", name, self.names, problem="no such port")
         return self.names.index(name)
 
     def at(self, frequency_Hz: float) -> Network:
@@ -231,21 +223,21 @@ class Network:
 
 def frequency_list(frequencies_Hz: Any) -> np.ndarray:
     """A list of growing positive frequencies [Hz]; raises InputError for an empty or bad one."""
-    f = np.atleast_1d(np.array(frequencies_Hz, float))
+    problem = "bad frequencies"
+    f = array("frequencies_Hz", frequencies_Hz, (None,), above=0, single=True, problem=problem)
     if not f.size:
         raise InputError("empty frequency list", field="frequencies_Hz", found=[], expected="at least one frequency")
-    if f.ndim != 1 or not np.all(np.isfinite(f)) or np.any(f <= 0) or np.any(np.diff(f) <= 0):
-        raise InputError("bad frequencies", field="frequencies_Hz", found=f.tolist(), expected="growing hertz > 0")
-    return f
+    return growing("frequencies_Hz", f, problem=problem, unit=" Hz")
 
 
 def _root(reference_ohm: Any, count: int) -> np.ndarray:
-    r = np.asarray(reference_ohm, float)
-    if r.shape not in ((), (count,)) or not np.all(np.isfinite(r)) or np.any(r <= 0):
-        raise InputError(
-            "bad reference impedance",
-            field="reference_ohm",
-            found=reference_ohm,
-            expected=f"one or {count} numbers > 0",
-        )
-    return np.sqrt(np.broadcast_to(r, (count,)))
+    return np.sqrt(_impedances(reference_ohm, count))
+
+
+def _impedances(reference_ohm: Any, count: int) -> np.ndarray:
+    """One positive impedance for each of a number of ports, from one for all or one each [ohm]."""
+    words = {"problem": "bad reference impedance", "expected": f"one or {count} numbers > 0"}
+    r = positives("reference_ohm", reference_ohm, **words)
+    if r.shape not in ((1,), (count,)):
+        raise InputError(words["problem"], field="reference_ohm", found=reference_ohm, expected=words["expected"])
+    return np.broadcast_to(r, (count,)).copy()

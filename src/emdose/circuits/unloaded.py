@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emdose.checks import positive
 from emdose.circuits.partial_inductance import field_of_filaments, partial_inductances, shield_images
 from emdose.errors import InputError
 from emdose.models.coils.conductors import LumpedElement, Plate, SolidConductor
@@ -135,8 +136,7 @@ def tune(
         For elements that are not there or hold no capacitor, a mode that does not exist, or a frequency that no
         capacitance reaches.
     """
-    if isinstance(frequency_Hz, bool) or not 0 < frequency_Hz < math.inf:
-        raise InputError("bad frequency", field="frequency_Hz", found=frequency_Hz, expected="hertz > 0")
+    positive("frequency_Hz", frequency_Hz, problem="bad frequency", expected="hertz > 0")
     names = [e.name for e in coil.elements if e.capacitance_F is not None] if elements is None else list(elements)
     for name in names:
         if coil.element(name).capacitance_F is None:

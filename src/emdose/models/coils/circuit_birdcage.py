@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import all_positive, positive, whole
+from emdose.checks import all_positive, one_of, positive, whole
 from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import Conductor, Sheet, Wire
@@ -82,8 +82,7 @@ class CircuitBirdcage(CircuitCoil):
         shield_length_m: float | None = None,
         name: str = "birdcage",
     ) -> None:
-        if kind not in KINDS:
-            raise InputError("bad kind of birdcage", field="kind", found=kind, expected=", ".join(KINDS))
+        one_of("kind", kind, KINDS, problem="bad kind of birdcage")
         whole("rungs", rungs, 4)
         if feeds not in (1, 2, 4) or (feeds > 1 and rungs % 4):
             raise InputError(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import all_positive, positive, whole
+from emdose.checks import all_positive, positive, unit_vector, vector, whole
 from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import Conductor, LumpedElement, Strip, Wire
@@ -73,10 +73,7 @@ class CapacitorLoop(CircuitCoil):
         positive("gap_m", gap_m)
         if (radius_m is None) == (size_m is None):
             raise InputError("loop without a size", field="radius_m, size_m", expected="one of them")
-        n = np.asarray(normal, float)
-        if n.shape != (3,) or not np.all(np.isfinite(n)) or not n.any():
-            raise InputError("bad normal", field="normal", found=normal, expected="a direction")
-        n = n / np.linalg.norm(n)
+        n = unit_vector("normal", normal, problem="bad normal")
         u = np.cross(np.eye(3)[(int(np.argmax(np.abs(n))) + 2) % 3], n)
         u /= np.linalg.norm(u)
         v = np.cross(n, u)
@@ -100,7 +97,7 @@ class CapacitorLoop(CircuitCoil):
             positive("size_m", c)
             positive("size_m", d)
             flat = np.array([[0, -d], [c, -d], [c, d], [-c, d], [-c, -d], [0, -d]])
-        points = np.asarray(centre_m, float) + flat[:, :1] * u + flat[:, 1:] * v
+        points = vector("centre_m", centre_m) + flat[:, :1] * u + flat[:, 1:] * v
         points, sites = _with_gaps(points, capacitors, gap_m)
         elements = _capacitors("", sites, capacitance_F, resistance_ohm)
         feed = feed_across(elements[0], "feed", feed_impedance_ohm)

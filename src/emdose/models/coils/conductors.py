@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import positive
+from emdose.checks import array, one_of, positive, text, vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.values import read_only
@@ -333,13 +333,7 @@ class LumpedElement:
                 field="elements",
                 expected="resistance_ohm, inductance_H or capacitance_F",
             )
-        if self.topology not in TOPOLOGIES:
-            raise InputError(
-                f"bad topology of element {self.name!r}",
-                field="topology",
-                found=self.topology,
-                expected=" or ".join(TOPOLOGIES),
-            )
+        one_of("topology", self.topology, TOPOLOGIES, problem=f"bad topology of element {self.name!r}")
 
     def impedance_s(self, s: Any) -> Any:
         """Impedance at complex frequencies s = sigma + j w [ohm]."""
@@ -395,8 +389,7 @@ class FeedPort:
 
 
 def _gap(item: LumpedElement | FeedPort) -> None:
-    if not isinstance(item.name, str) or not item.name:
-        raise InputError("a gap without a name", field="name", found=item.name, expected="a text")
+    text("name", item.name, problem="a gap without a name")
     for key in ("start_m", "end_m"):
         object.__setattr__(item, key, _vector(f"{item.name}: {key}", getattr(item, key)))
     if item.start_m == item.end_m:
@@ -404,11 +397,9 @@ def _gap(item: LumpedElement | FeedPort) -> None:
 
 
 def _chain(name: str, value: Any) -> np.ndarray:
-    points = np.array(value, float)
-    if points.ndim != 2 or points.shape[1:] != (3,) or len(points) < 2 or not np.all(np.isfinite(points)):
-        raise InputError(
-            "bad chain of points", field=name, found=points.shape, expected="shape (n, 3) with n >= 2, finite metres"
-        )
+    points = array(name, value, (None, 3), problem="bad chain of points")
+    if len(points) < 2:
+        raise InputError("bad chain of points", field=name, found=points.shape, expected="two points or more")
     if np.any(np.linalg.norm(np.diff(points, axis=0), axis=1) == 0):
         raise InputError("two points of a conductor coincide", field=name, expected="pieces with a length")
     points.flags.writeable = False
@@ -416,7 +407,5 @@ def _chain(name: str, value: Any) -> np.ndarray:
 
 
 def _vector(name: str, value: Sequence[float]) -> Vector:
-    v = np.asarray(value, float)
-    if v.shape != (3,) or not np.all(np.isfinite(v)):
-        raise InputError("bad point", field=name, found=value, expected="three finite metres")
-    return tuple(float(c) for c in v)  # type: ignore[return-value]
+    x, y, z = vector(name, value, problem="bad point", expected="three finite metres").tolist()
+    return x, y, z

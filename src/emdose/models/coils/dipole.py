@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import all_positive
-from emdose.errors import InputError
+from emdose.checks import all_positive, unit_vector, vector, within
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import FeedPort, Wire
 from emdose.models.grids.grid import Vector
@@ -51,15 +50,8 @@ class Dipole(CircuitCoil):
         name: str = "dipole",
     ) -> None:
         all_positive(length_m=length_m, gap_m=gap_m)
-        d = np.asarray(direction, float)
-        if d.shape != (3,) or not np.all(np.isfinite(d)) or not d.any() or gap_m >= length_m:
-            raise InputError(
-                "bad dipole",
-                field="direction, gap_m",
-                found=(direction, gap_m),
-                expected="a direction, and a gap shorter than the dipole",
-            )
-        d, c = d / np.linalg.norm(d), np.asarray(centre_m, float)
+        within("gap_m", gap_m, 0, length_m, ends="()", problem="bad dipole")
+        d, c = unit_vector("direction", direction, problem="bad dipole"), vector("centre_m", centre_m)
         a, b, p, q = (c + s * d for s in (-0.5 * length_m, 0.5 * length_m, -0.5 * gap_m, 0.5 * gap_m))
         feed = FeedPort("feed", tuple(p), tuple(q), feed_impedance_ohm)
         parameters: dict[str, Any] = {

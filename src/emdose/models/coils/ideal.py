@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from emdose.checks import all_positive, positive, vector, whole
+from emdose.checks import all_positive, array, positive, unit_vector, vector, whole
 from emdose.errors import InputError
 from emdose.models.coils.clearance import points_along, require_clear
 from emdose.models.coils.cylinder import Shield, on_cylinder, shield_around
@@ -71,10 +71,10 @@ class Coil:
     shield: Shield | None = None
 
     def __post_init__(self) -> None:
-        segments = np.array(self.segments, float)
+        segments = array("segments", self.segments, (None, 2, 3), problem="bad coil segments")
         currents = np.array(self.currents, complex)
         ports = tuple(str(p) for p in self.ports)
-        if segments.ndim != 3 or segments.shape[1:] != (2, 3) or not len(segments):
+        if not len(segments):
             raise InputError("bad coil segments", field="segments", found=segments.shape, expected="shape (n, 2, 3)")
         if currents.shape != (len(ports), len(segments)) or not ports:
             raise InputError(
@@ -83,8 +83,8 @@ class Coil:
                 found=currents.shape,
                 expected=str((len(ports), len(segments))),
             )
-        if not (np.all(np.isfinite(segments)) and np.all(np.isfinite(currents))):
-            raise InputError("coil holds a value that is not finite", field="segments, currents")
+        if not np.all(np.isfinite(currents)):
+            raise InputError("coil holds a value that is not finite", field="currents", expected="finite amperes")
         if np.any(np.linalg.norm(segments[:, 1] - segments[:, 0], axis=1) == 0):
             raise InputError("a coil segment has no length", field="segments")
         if len(set(ports)) != len(ports):
@@ -100,8 +100,8 @@ class Coil:
                     expected=f"{len(ports)} finite complex amplitudes",
                 )
             drives[str(key)] = vector
-        for array in (segments, currents):
-            array.flags.writeable = False
+        for own in (segments, currents):
+            own.flags.writeable = False
         for key, value in (("segments", segments), ("currents", currents), ("ports", ports), ("drives", drives)):
             object.__setattr__(self, key, value)
         self._require_kirchhoff()
@@ -284,10 +284,7 @@ class Loop(Coil):
     ) -> None:
         positive("radius_m", radius_m)
         whole("segments", segments, 8)
-        centre, n = vector("centre_m", centre_m), vector("normal", normal)
-        if np.linalg.norm(n) == 0:
-            raise InputError("normal has no length", field="normal", found=tuple(normal), expected="a direction")
-        n = n / np.linalg.norm(n)
+        centre, n = vector("centre_m", centre_m), unit_vector("normal", normal)
         u = np.cross(n, np.eye(3)[int(np.argmin(np.abs(n)))])
         u /= np.linalg.norm(u)
         v = np.cross(n, u)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import positive
+from emdose.checks import positive, unit_vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.values import read_only
@@ -45,11 +45,11 @@ class PlaneWave:
 
     def __post_init__(self) -> None:
         positive("amplitude_V_m", self.amplitude_V_m)
-        d, p = np.asarray(self.direction, float), np.asarray(self.polarisation, complex)
-        for key, v in (("direction", d), ("polarisation", p)):
-            if v.shape != (3,) or not np.all(np.isfinite(v)) or np.linalg.norm(v) == 0:
-                raise InputError("bad vector", field=key, found=getattr(self, key), expected="three finite numbers")
-        d, p = d / np.linalg.norm(d), p / np.linalg.norm(p)
+        d, p = unit_vector("direction", self.direction), np.asarray(self.polarisation, complex)
+        if p.shape != (3,) or not np.all(np.isfinite(p)) or not np.any(p):
+            expected = "three finite numbers, not all zero"
+            raise InputError("bad vector", field="polarisation", found=self.polarisation, expected=expected)
+        p = p / np.linalg.norm(p)
         if abs(d @ p) > 1e-6:
             raise InputError(
                 "polarisation is not orthogonal to the direction",

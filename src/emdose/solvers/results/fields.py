@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import fits, one_of, unknown
+from emdose.checks import fits, one_of, positive, unknown, vector
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
@@ -228,8 +228,7 @@ class Fields:
                 "one target to scale to", found=sorted(given), expected=f"exactly one of {sorted(targets)}"
             )
         (name, target), power = next(iter(given.items())), self.power.power()
-        if not np.isfinite(target) or target <= 0:
-            raise InputError("target must be positive", field=name, found=target, expected="a finite number > 0")
+        positive(name, target, problem="target must be positive")
         if name == "b1plus_rms_T":
             now = float(np.mean(np.abs(self.b1plus()[0])[self.region(over)]))
             factor = target / now if now > 0 else np.inf
@@ -280,9 +279,7 @@ class Fields:
                     "unknown region", over, ("isocentre", "slice", "body"), field="over", also="a point or a mask"
                 )
             point = (0.0, 0.0, 0.0) if isinstance(over, str) else over
-            if np.shape(point) != (3,) or not np.all(np.isfinite(np.asarray(point, float))):
-                raise InputError("not a point", field="over", found=over, expected="three metres or a bool mask")
-            x, y, z = (float(p) for p in point)
+            x, y, z = vector("over", point, problem="not a point", expected="three metres or a bool mask").tolist()
             mask = np.zeros(self.grid.shape, bool)
             mask[self.grid.index_of((x, y, z))] = True
         if not mask.any():
