@@ -11,6 +11,7 @@ from ept_cases import Case, cylinder
 from emdose.constants import MU_0
 from emdose.ept import B1Map, Helmholtz, PropertyMap, filters, mean_of_repeats
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
+from emdose.ept.maps.property_map import Flag
 from emdose.models.grids.grid import Grid
 
 
