@@ -8,6 +8,8 @@ import pytest
 from matplotlib.image import imread
 
 from emdose.report.maps.scene import PNG_MAGIC, Renderer, Scene, draw_plain
+from emdose.scenarios.kinds.implant_gradient.page import page
+from emdose.scenarios.kinds.implant_gradient.page.scene import ImplantScene
 
 SEGMENTS = np.array([[[0.05, 0.0, -0.05], [0.05, 0.0, 0.05]], [[-0.05, 0.0, -0.05], [-0.05, 0.0, 0.05]]])
 
@@ -69,6 +71,22 @@ def test_a_renderer_that_does_not_exist():
     png, problem = Renderer(small_scene(), ["/no/such/program"]).png()
     assert png.startswith(PNG_MAGIC)
     assert "did not run" in problem
+
+
+@pytest.mark.parametrize("path", [None, "", ".", "here", ":"])
+def test_a_report_runs_nothing_from_the_current_folder(tmp_path, monkeypatch, path):
+    """Oracle: modules lie there that leave a mark when they are imported."""
+    mark = tmp_path / "executed"
+    for name in ("numpy", "pyvista", "vtk", "runpy", "sitecustomize", "usercustomize", "lazy_loader", "emdose"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(mark)!r}, 'a').write({name!r} + ' ')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path, str(tmp_path)])
+    if path is not None:
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path) if path == "here" else path)
+    renderers = [Renderer(small_scene(), timeout_s=120), page._renderer(ImplantScene(np.eye(3)[None], np.ones(1), 1.0))]
+    for renderer in renderers:
+        renderer.png()
+    assert not mark.exists()
 
 
 def test_plain_picture_shows_the_hot_spot():

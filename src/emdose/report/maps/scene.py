@@ -1,6 +1,6 @@
 """The picture of body and coil, drawn off screen by pyvista in a process of its own.
 
-VTK ends the whole process when it finds no usable OpenGL. It therefore runs as ``python -m emdose.report.maps.scene``
+VTK ends the whole process when it finds no usable OpenGL. It therefore runs as ``emdose.report.maps.scene``
 with the scene as an NPZ archive on standard input and a PNG file on standard output; when that fails or takes too long,
 matplotlib draws a plainer picture.
 """
@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+from emdose.compute import child
 
 TIMEOUT_S = 40.0
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -108,7 +110,7 @@ class Renderer:
     scene : Scene, or another with ``thinned``, ``archive`` and ``plain``
         What to draw.
     command : sequence of str, optional
-        Program that turns the archive into a PNG; by default this module in the running Python.
+        Program that turns the archive into a PNG; by default this module in an isolated Python.
     timeout_s : float
         How long the program may take [s].
     """
@@ -117,7 +119,7 @@ class Renderer:
         self.scene, self.timeout_s, self.problem = scene.thinned(), timeout_s, ""
         self._png = b""
         self._thread = threading.Thread(
-            target=self._run, args=(command or [sys.executable, "-m", "emdose.report.maps.scene"],), daemon=True
+            target=self._run, args=(command or child.command("emdose.report.maps.scene"),), daemon=True
         )
         self._thread.start()
 
@@ -129,7 +131,12 @@ class Renderer:
     def _run(self, command: list[str]) -> None:
         try:
             done = subprocess.run(
-                command, input=self.scene.archive(), capture_output=True, timeout=self.timeout_s, check=False
+                command,
+                input=self.scene.archive(),
+                capture_output=True,
+                timeout=self.timeout_s,
+                check=False,
+                cwd=child.FOLDER,
             )
         except subprocess.TimeoutExpired:
             self.problem = f"the 3-D renderer took more than {self.timeout_s:g} s"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from markupsafe import Markup
 
+from emdose.compute import child
 from emdose.models.implants.voxels import voxelise
 from emdose.report.charts.orientation import colour_bar
 from emdose.report.maps.scene import Renderer
@@ -110,9 +111,7 @@ def _start_pictures(result: ImplantResult) -> list[Renderer | None]:
 
 
 def _renderer(scene: ImplantScene) -> Renderer:
-    import sys
-
-    return Renderer(scene, [sys.executable, "-m", MODULE])
+    return Renderer(scene, child.command(MODULE))
 
 
 def _scene(result: ImplantResult, name: str, maps: ExposureMaps, *, whole: bool) -> ImplantScene:

@@ -1,6 +1,6 @@
 """The picture of an implant coloured by its loss, alone or in its phantom; drawn like :mod:`emdose.report.maps.scene`.
 
-It runs as ``python -m emdose.scenarios.kinds.implant_gradient.page.scene`` in a process of its own.
+It runs as ``emdose.scenarios.kinds.implant_gradient.page.scene`` in an isolated process of its own.
 """
 
 from __future__ import annotations
