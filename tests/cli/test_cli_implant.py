@@ -92,7 +92,7 @@ def test_check_of_a_scenario_and_of_a_result(folder, capsys):
     call(capsys, "run", folder / "rod.toml", "--out", "result", "--quiet", "--no-report", "--device", "cpu")
     code, _, err = call(capsys, "check", "result")
     assert code == 2
-    one_line(err)
+    assert "a result of kind 'implant-gradient' has no limits that could be checked again" in one_line(err)
 
 
 def test_demo_is_listed(capsys):

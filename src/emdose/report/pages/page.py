@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emdose.errors import InputError
 from emdose.io.disk import files
 from emdose.io.disk.run_files import LOCK_FILE
+from emdose.report.pages import common_rows
 from emdose.report.wording import flat
 
 if TYPE_CHECKING:
@@ -17,8 +18,19 @@ if TYPE_CHECKING:
 LARGEST_LOCK_BYTES = 1_000_000
 
 
-def fill(package: str | None, name: str, scripts: Sequence[str], page: dict[str, Any]) -> str:
+def fill(
+    package: str | None,
+    name: str,
+    scripts: Sequence[str],
+    page: Mapping[str, Any],
+    *,
+    folder: Path | str,
+    summary: Mapping[str, Any],
+) -> str:
     """A page from its template, with style and scripts inside.
+
+    What every page has of a summary is there without being asked for: ``quantities`` and ``provenance`` as rows, the
+    lock file as ``lock``, ``version`` and ``cite``.
 
     Parameters
     ----------
@@ -29,7 +41,10 @@ def fill(package: str | None, name: str, scripts: Sequence[str], page: dict[str,
     scripts : sequence of str
         Files beside it, which follow ``shared.js``.
     page : dict
-        What the template needs.
+        What the template needs: ``title``, ``sentence``, ``banners``, ``tiles``, and what is its own; the JSON that
+        scripts read goes into ``volume``.
+    folder, summary : Path, mapping
+        Of the result.
     """
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -41,8 +56,17 @@ def fill(package: str | None, name: str, scripts: Sequence[str], page: dict[str,
         # Style and script are our own files: they go in as they are, not as templates.
         return Markup("\n".join(loader.get_source(environment, file)[0] for file in files))
 
+    version = version_text()
+    common = {
+        "quantities": common_rows.quantity_rows(summary),
+        "provenance": common_rows.provenance(summary),
+        "lock": lock_text(folder, summary),
+        "version": version,
+        "cite": cite(version),
+        "volume": {},
+    }
     parts = {"css": own("report.css"), "script": own("shared.js", *scripts)}
-    return environment.get_template(name).render(**page, **parts)
+    return environment.get_template(name).render(**{**common, **page, **parts})
 
 
 def cite(version: str) -> str:

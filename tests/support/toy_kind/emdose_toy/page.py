@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emdose.report.charts.line_chart import Curve, line_chart
-from emdose.report.pages import common_rows, page
+from emdose.report.pages.page import fill
 
 
 def render(result):
@@ -22,11 +22,5 @@ def render(result):
         "tiles": [{"label": "Largest field, rms", "value": f"{row['value']:.3g}", "unit": "V/m", "remark": ""}],
         "chart": line_chart([Curve("", x_mm, line)], "x [mm]", "rms electric field [V/m]"),
         "verdict": f"{row['value']:.3g} V/m, {row['verdict']} of {row['limit']:g} V/m",
-        "quantities": common_rows.quantity_rows(summary),
-        "provenance": common_rows.provenance(summary),
-        "lock": page.lock_text(result.folder, summary),
-        "volume": {},
-        "version": page.version_text(),
-        "cite": page.cite(page.version_text()),
     }
-    return page.fill(__package__, "induction.html.j2", (), rows)
+    return fill(__package__, "induction.html.j2", (), rows, folder=result.folder, summary=summary)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from emdose.report.charts.charts import CURVES, interval_chart
 from emdose.report.maps.volumes import body_box, colour_table
 from emdose.report.pages import common_rows
-from emdose.report.pages.page import capital, cite, fill, lock_text, version_text
+from emdose.report.pages.page import capital, fill
 from emdose.scenarios.kinds.ept import page_content
 from emdose.scenarios.kinds.ept.page_maps import pack
 
@@ -28,12 +28,11 @@ def render(result: EptResult) -> str:
     result : EptResult
         What a run left in its folder.
     """
-    summary, version = result.summary, version_text()
+    summary = result.summary
     colours = {name: common_rows.colour_of(n) for n, name in enumerate(result.names.values())}
     volume = pack(result) | {"colour_tables": {key: colour_table(name) for key, name in COLOURS.items()}}
     volume["start"] = start_voxel(result, volume)
     page: dict[str, Any] = {
-        "version": version,
         "title": capital(page_content.title(result)),
         "sentence": page_content.sentence(result),
         "banners": page_content.banners(result),
@@ -48,12 +47,8 @@ def render(result: EptResult) -> str:
         "simulated": bool(summary.get("convergence", {}).get("ports")),
         "convergence": common_rows.convergence(summary),
         "power": common_rows.power(summary),
-        "quantities": common_rows.quantity_rows(summary),
-        "provenance": common_rows.provenance(summary),
-        "lock": lock_text(result.folder, summary),
-        "cite": cite(version),
     }
-    return fill(__package__, "ept.html.j2", ("planes.js", "ept.js"), page)
+    return fill(__package__, "ept.html.j2", ("planes.js", "ept.js"), page, folder=result.folder, summary=summary)
 
 
 def start_voxel(result: EptResult, volume: dict[str, Any]) -> list[int]:

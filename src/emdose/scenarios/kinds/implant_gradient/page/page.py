@@ -14,7 +14,7 @@ from emdose.models.implants.voxels import voxelise
 from emdose.report.charts.orientation import colour_bar
 from emdose.report.maps.scene import Renderer
 from emdose.report.pages import common_rows
-from emdose.report.pages.page import capital, cite, fill, lock_text, version_text
+from emdose.report.pages.page import capital, fill
 from emdose.scenarios.kinds.implant_gradient.page import content as page_content
 from emdose.scenarios.kinds.implant_gradient.page.scene import COLOURS, ImplantScene
 
@@ -35,7 +35,7 @@ def render(result: ImplantResult) -> str:
     result : ImplantResult
         What a run left in its folder.
     """
-    summary, version = result.summary, version_text()
+    summary = result.summary
     renderers = _start_pictures(result)  # they draw while the rest of the page is made
     exposures, metal = [], _metal_on(result)
     for n, (name, one) in enumerate(summary["implant"]["exposures"].items()):
@@ -52,12 +52,10 @@ def render(result: ImplantResult) -> str:
         )
     whole, exposures = _collected(result, renderers, exposures)
     page: dict[str, Any] = {
-        "version": version,
         "title": capital(page_content.title(result)),
         "sentence": page_content.sentence(result),
         "banners": page_content.banners(result),
         "tiles": page_content.tiles(result),
-        "volume": {},
         "whole": whole,
         "setup": page_content.setup_rows(result),
         "frequency_chart": page_content.frequency_chart(result),
@@ -67,12 +65,8 @@ def render(result: ImplantResult) -> str:
         "comparison": page_content.comparison_rows(result),
         "solver": page_content.solver_rows(result),
         "convergence": common_rows.convergence(summary),
-        "quantities": common_rows.quantity_rows(summary),
-        "provenance": common_rows.provenance(summary),
-        "lock": lock_text(result.folder, summary),
-        "cite": cite(version),
     }
-    return fill(__package__, "implant.html.j2", ("implant.js",), page)
+    return fill(__package__, "implant.html.j2", ("implant.js",), page, folder=result.folder, summary=summary)
 
 
 def surface_values(result: ImplantResult, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ import numpy as np
 from emdose.report.maps.scene import GLOW, Renderer, Scene, shield_lines
 from emdose.report.maps.volumes import colour_table, find_peak, pack
 from emdose.report.pages import common_rows, limit_table
-from emdose.report.pages.page import capital, cite, fill, lock_text, version_text
+from emdose.report.pages.page import capital, fill
 from emdose.report.wording import number, parameter, words
 from emdose.scenarios.kinds.rf.page import content as page_content
 from emdose.scenarios.kinds.rf.page import thermal as page_thermal
@@ -52,9 +52,7 @@ def render(result: RunResult) -> str:
     b1, b1_place = limit_table.b1plus_rms(summary)
     groups = limit_table.limit_groups(rows, b1)
     inputs, notes = limit_table.check_inputs(summary)
-    version = version_text()
     page: dict[str, Any] = {
-        "version": version,
         "title": capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
         "sentence": page_content.sentence(result),
         "banners": page_content.banners(summary, rows),
@@ -75,14 +73,10 @@ def render(result: RunResult) -> str:
         "power": common_rows.power(summary),
         "tissues": page_content.tissue_rows(result, colours),
         "frequency_MHz": f"{result.frequency_Hz / 1e6:.6g}",
-        "quantities": common_rows.quantity_rows(summary),
-        "provenance": common_rows.provenance(summary),
-        "lock": lock_text(result.folder, summary),
-        "cite": cite(version),
         "volume": volume,
         "picture": _picture(renderer, result, hot.title, peak is not None),
     }
-    return fill(__package__, "report.html.j2", ("planes.js", "viewer.js"), page)
+    return fill(__package__, "report.html.j2", ("planes.js", "viewer.js"), page, folder=result.folder, summary=summary)
 
 
 def _picture(renderer: Renderer, result: RunResult, title: str, marked: bool) -> dict[str, str]:

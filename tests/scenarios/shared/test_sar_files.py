@@ -1,0 +1,39 @@
+"""What one run leaves of its SAR, another takes as a source of heat."""
+
+from __future__ import annotations
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+import emdose as em
+from emdose.errors import InputError
+from emdose.scenarios.shared.sar_files import read_sar_run
+
+
+def test_the_sar_of_a_run_is_read_as_its_own_kind_reads_it(finished):
+    # Oracle: the whole result.
+    whole, part = em.read_result(finished), read_sar_run(finished / "result.h5")
+    assert np.array_equal(part.sar.value, whole.sar.value)
+    assert np.array_equal(part.sar.density, whole.sar.density)
+    assert part.sar.rule == whole.sar.rule
+    assert part.phantom.hash() == whole.phantom.hash()
+    assert (part.source, part.frequency_Hz) == (whole.coil.name, whole.frequency_Hz)
+
+
+def test_a_result_without_sar_is_one_line(finished, tmp_path):
+    # Oracle: the group that is taken out.
+    shutil.copytree(finished, tmp_path / "run")
+    with h5py.File(tmp_path / "run" / "result.h5", "a") as file:
+        del file["sar"]
+    with pytest.raises(InputError, match=r"result\.h5: there is no SAR in this result; found 'emdose result'"):
+        read_sar_run(tmp_path / "run" / "result.h5")
+
+
+def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
+    # Oracle: the summary is the last file to appear.
+    shutil.copy(finished / "result.h5", tmp_path)
+    with pytest.raises(InputError, match="no result of a finished run"):
+        read_sar_run(tmp_path / "result.h5")
