@@ -266,7 +266,7 @@ def test_paths_that_a_page_names_exist(page: Path) -> None:
     named = set(re.findall(r"\bemdose\.([a-z_]\w*(?:\.\w+)*)", text)) - {"kinds"}  # the entry point of that name
     if page.name == "architecture.md":
         rooms = "|".join(sorted({p.stem for p in SOURCE.iterdir() if p.suffix in ("", ".py")} - {"__pycache__"}))
-        named |= set(re.findall(rf"`((?:{rooms})(?:\.(?!py\b|html\b)\w+)*)[`(]", text))
+        named |= set(re.findall(rf"`((?:{rooms})(?:\.(?!pyi?\b|html\b)\w+)*)[`(]", text))
     assert {name for name in named if not _is_there(name)} == set()
     files = re.findall(r"`(?:src/emdose/)?([a-z_]+/[\w/]+\.(?:py|cuh|csv|toml))`", text)
     there = (ROOT, ROOT / "tests", SOURCE, SOURCE.parent)

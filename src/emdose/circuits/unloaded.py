@@ -25,6 +25,7 @@ import numpy as np
 from emdose.checks import positive
 from emdose.circuits.partial_inductance import field_of_filaments, partial_inductances, shield_images
 from emdose.errors import InputError
+from emdose.models.coils.circuit_birdcage import CircuitBirdcage
 from emdose.models.coils.conductors import LumpedElement, Plate, SolidConductor
 from emdose.models.coils.gaps import gap_span
 from emdose.values import read_only
@@ -174,20 +175,16 @@ def birdcage_order(coil: CircuitCoil, currents_A: Mapping[str, complex]) -> int 
     int or None
         0 to N/2; None when the coil is no birdcage, or for the mode with equal currents in both rings.
     """
-    rungs = coil.parameters.get("rungs")
-    if rungs is None or "birdcage" not in str(coil.parameters.get("kind")):
+    if not isinstance(coil, CircuitBirdcage):
         return None
-    rows = []
-    for site in ("top", "bottom", "rung"):
-        names = [f"{site} {n + 1}" for n in range(int(rungs))]
-        rows.append(np.abs(np.fft.fft([complex(currents_A.get(n, 0.0)) for n in names])) ** 2)
-    tops, bottoms = (
-        np.array([complex(currents_A.get(f"{s} {n + 1}", 0.0)) for n in range(int(rungs))]) for s in ("top", "bottom")
+    top, bottom, rung = (
+        np.array([complex(currents_A.get(f"{site} {n + 1}", 0.0)) for n in range(coil.rungs)])
+        for site in ("top", "bottom", "rung")
     )
-    if np.linalg.norm(tops + bottoms) > np.linalg.norm(tops - bottoms) and np.linalg.norm(tops) > 0:
+    if np.linalg.norm(top + bottom) > np.linalg.norm(top - bottom) and np.linalg.norm(top) > 0:
         return None
-    power = np.sum(rows, axis=0)[: int(rungs) // 2 + 1]
-    return int(np.argmax(power))
+    power = np.sum([np.abs(np.fft.fft(currents)) ** 2 for currents in (top, bottom, rung)], axis=0)
+    return int(np.argmax(power[: coil.rungs // 2 + 1]))
 
 
 class _Loops:

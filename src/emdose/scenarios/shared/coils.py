@@ -6,14 +6,16 @@ import cmath
 import math
 from typing import TYPE_CHECKING, Any
 
-from emdose.models import coils
+from emdose.models.coils.circuit_birdcage import CircuitBirdcage
+from emdose.models.coils.circuit_loops import CapacitorLoop, CapacitorLoopArray
+from emdose.models.coils.dipole import Dipole
+from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray
+from emdose.models.coils.plane_wave import PlaneWave
 from emdose.scenarios.shared import coil_tables
 from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
     from emdose.models.coils.circuit import CircuitCoil
-    from emdose.models.coils.ideal import Coil
-    from emdose.models.coils.plane_wave import PlaneWave
     from emdose.solvers.vie.solver import Vie
 
 
@@ -30,14 +32,14 @@ def coil(table: Any, file: object = None) -> Coil | PlaneWave | CircuitCoil:
 
 
 _SOURCES = {
-    "birdcage": coils.Birdcage,
-    "loop": coils.Loop,
-    "loop-array": coils.LoopArray,
-    "plane-wave": coils.PlaneWave,
-    "circuit-birdcage": coils.CircuitBirdcage,
-    "capacitor-loop": coils.CapacitorLoop,
-    "capacitor-loop-array": coils.CapacitorLoopArray,
-    "dipole": coils.Dipole,
+    "birdcage": Birdcage,
+    "loop": Loop,
+    "loop-array": LoopArray,
+    "plane-wave": PlaneWave,
+    "circuit-birdcage": CircuitBirdcage,
+    "capacitor-loop": CapacitorLoop,
+    "capacitor-loop-array": CapacitorLoopArray,
+    "dipole": Dipole,
 }
 
 

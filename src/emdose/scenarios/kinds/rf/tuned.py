@@ -11,6 +11,7 @@ import numpy as np
 from emdose.circuits.network import Network
 from emdose.circuits.unloaded import tune
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError
+from emdose.models.coils.circuit_birdcage import CircuitBirdcage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,7 +130,7 @@ def _useful_currents(start: CoSimulation) -> np.ndarray:
 
     Those of a birdcage are its homogeneous pair, found without its load; loops carry one current each, all alike.
     """
-    if "birdcage" in str(start.coil.parameters.get("kind")):
+    if isinstance(start.coil, CircuitBirdcage):
         return tune(start.coil, start.frequency_Hz).pattern()
     return np.ones((sum(1 for e in start.coil.elements if e.capacitance_F), 1))
 
