@@ -55,7 +55,7 @@ def record(tree: Path, targets: Iterable[str], rooms: Iterable[str], out: Path) 
     recording = coverage.Coverage(data_file=None, include=include, config_file=False)
     plugin = Recorder(recording)
     recording.start()
-    pytest.main(["-q", "-n0", "-p", "no:cacheprovider", *targets], plugins=[plugin])
+    pytest.main(["-q", "-n0", "-p", "no:cacheprovider", "--continue-on-collection-errors", *targets], plugins=[plugin])
     recording.stop()
     passed = {name: round(s, 3) for name, s in plugin.seconds.items() if name not in plugin.failed}
     of_file: dict[str, list[str]] = defaultdict(list)

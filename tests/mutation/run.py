@@ -67,12 +67,13 @@ def main() -> None:
     changed = copy_of_the_tests(out) if options.again else []
     plan = [Mutant(**row) for row in planned(out, tree, options.seed, options.mutants)]
     results = Results(out / "results.jsonl", len(plan))
-    room = Coverings(tree, recorded(out, tree, {r: [f"tests/{r}"] for r in ROOMS}))
-    for mutant in plan:
-        if mutant.key not in results.verdicts:
-            results.add(mutant, judged(tree, out, mutant, room, "room"))
+    for room in ROOMS:
+        own = Coverings(tree, recorded(out, tree, {room: [f"tests/{room}"]}))
+        for mutant in plan:
+            if mutant.room == room and mutant.key not in results.verdicts:
+                results.add(mutant, judged(tree, out, mutant, own, "room"))
     unseen = [m for m in plan if results.verdicts[m.key] in ("passes its room", "not run by its room")]
-    wider = Coverings(tree, recorded(out, tree, {f: [f"tests/{f}"] for f in (*ROOMS, *WIDER)})) if unseen else room
+    wider = Coverings(tree, recorded(out, tree, {f: [f"tests/{f}"] for f in (*ROOMS, *WIDER)} if unseen else {}))
     for mutant in unseen:
         results.add(mutant, judged(tree, out, mutant, wider, "wider"))
     if changed:
