@@ -145,6 +145,22 @@ def test_touchstone_is_the_summary(tuned, summary):
     assert np.allclose(network.z0, 50)
 
 
+@pytest.mark.parametrize(
+    ("name", "file"), [("head/3T", "head-3T.s1p"), ("../../outside", "outside.s1p"), ("..", "unnamed.s1p")]
+)
+def test_the_name_of_a_scenario_is_never_a_path(loop, tmp_path, same_runs, name, file):
+    # Oracle: the files outside the folder of the result are those of before; the name itself is shown.
+    loop["scenario"]["name"] = name
+    place = tmp_path / "a" / "b"
+    place.mkdir(parents=True)
+    (place / "loop.toml").write_text(toml.dump(loop))
+    outcome = run(place / "loop.toml", place / "out")
+    assert (place / "out" / file).exists()
+    assert outcome.summary["scenario"]["scenario"]["name"] == name
+    left = {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if place / "out" not in p.parents}
+    assert left == {"a", "a/b", "a/b/loop.toml", "a/b/out"}
+
+
 def test_checked_again_without_solving(tuned, summary):
     # Oracle: the rows that the run itself wrote; and half the duty cycle halves every average of SAR.
     result = read_result(tuned)

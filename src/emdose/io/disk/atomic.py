@@ -61,7 +61,9 @@ class Stage:
         self._parts: dict[str, Path] = {}
 
     def path(self, name: str) -> Path:
-        """Temporary path for the file that shall be called ``name``."""
+        """Temporary path for the file that shall be called ``name``; raises OutputError for the name of a path."""
+        if name != Path(name).name or name in ("", ".", ".."):
+            raise OutputError(f"{self.folder}: cannot write: '{name}' is no file name")
         if name not in self._parts:
             handle, part = tempfile.mkstemp(prefix=f".{name}.", suffix=PART, dir=self.folder)
             os.close(handle)

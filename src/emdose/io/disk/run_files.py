@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,27 @@ FIELDS_FILE = "fields.vti"
 LOCK_FILE = "scenario.lock.toml"
 REPORT_FILE = "report.html"
 
+LONGEST_STEM = 80
 LARGEST_SUMMARY_BYTES = 200_000_000
 SUMMARY_KEYS = ("quantities", "timing_s", "provenance", "scenario", "warnings")
 """What every summary has, whatever the kind of scenario."""
+
+
+def file_stems(names: Iterable[str]) -> dict[str, str]:
+    """Every name of a user as the beginning of a file name: ASCII without folders, short, each another one.
+
+    Letters lose their accents, and whatever else a file name had better not hold becomes "-".
+    """
+    stems: dict[str, str] = {}
+    for name in names:
+        ascii_only = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+        stem = re.sub(r"[^A-Za-z0-9._-]+", "-", ascii_only)[:LONGEST_STEM].strip("-._") or "unnamed"
+        taken, number = {s.lower() for s in stems.values()}, 2
+        one = stem
+        while one.lower() in taken:
+            one, number = f"{stem}-{number}", number + 1
+        stems[name] = one
+    return stems
 
 
 def read_summary(folder: Path | str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,15 @@ import numpy as np
 from emdose.ept import B1Map, PropertyMap
 from emdose.io.bodies import hdf5
 from emdose.io.disk import atomic
-from emdose.io.disk.run_files import FIELDS_FILE, RESULT_FILE, new_result, opened_result, put_map, require_keys
+from emdose.io.disk.run_files import (
+    FIELDS_FILE,
+    RESULT_FILE,
+    file_stems,
+    new_result,
+    opened_result,
+    put_map,
+    require_keys,
+)
 from emdose.io.maps import property_maps, vtk
 from emdose.models.grids.grid import Grid
 from emdose.values import read_only
@@ -105,8 +112,9 @@ def write_result(
 
 def write_nifti(stage: atomic.Stage, maps: Mapping[str, PropertyMap]) -> None:
     """Every map as NIfTI, ``METHOD_conductivity.nii.gz`` and so on, with the affine of the B1+ maps."""
+    stems = file_stems(maps)
     for name, one in maps.items():
-        for target, content in property_maps.nifti_files(one, slug(name)).items():
+        for target, content in property_maps.nifti_files(one, stems[name]).items():
             stage.path(target).write_bytes(content)
 
 
@@ -150,11 +158,6 @@ def read_result(folder: Path, summary: dict[str, Any]) -> EptResult:
             truth={name: values[()] for name, values in file["truth"].items()},
             maps=maps,
         )
-
-
-def slug(name: str) -> str:
-    """A name as part of a file name."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", name).strip("-.") or "method"
 
 
 def _unit(name: str) -> str:

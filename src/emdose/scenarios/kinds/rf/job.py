@@ -209,7 +209,7 @@ class RfJob(BaseJob):
         )
         if NETWORK in summary:
             network = network_of(summary[NETWORK])
-            name = f"{self.scenario.name}.s{network.size}p"
+            name = f"{run_files.file_stems([self.scenario.name])[self.scenario.name]}.s{network.size}p"
             stage.path(name).write_text(touchstone.touchstone_text(network), encoding="utf-8")
         if output.paraview:
             stage.path(run_files.FIELDS_FILE).write_bytes(vtk.vti_bytes(outcome.body.grid, _maps(outcome)))
