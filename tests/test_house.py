@@ -273,6 +273,15 @@ def test_paths_that_a_page_names_exist(page: Path) -> None:
     assert [f for f in files if not any((root / f).exists() for root in there)] == []
 
 
+def test_paths_that_docstrings_name_exist() -> None:
+    """References such as :class:`~emdose.Phantom`, and files of the source that comments and texts of kernels name."""
+    texts = {path: path.read_text(encoding="utf-8") for path in [*MODULES, *SOURCE.rglob("*.cuh")]}
+    named = {(p.name, name) for p, text in texts.items() for name in re.findall(r":`~?emdose\.([\w.]+)`", text)}
+    assert {(page, name) for page, name in named if not _is_there(name)} == set()
+    files = {(p.name, f) for p, text in texts.items() for f in re.findall(r"\b((?:emdose|docs)/[\w/]+\.\w+)\b", text)}
+    assert {(p, f) for p, f in files if not ((SOURCE.parent / f).exists() or (ROOT / f).exists())} == set()
+
+
 def _is_there(name: str) -> bool:
     """Whether ``emdose.<name>`` is a module, or what a module holds."""
     found: object = emdose

@@ -72,6 +72,11 @@ def everywhere(x: Any, y: Any, z: Any) -> Any:
     return x * y * z == x * y * z
 
 
+def half_space(points: np.ndarray) -> np.ndarray:
+    """Signed distance from the plane x = 0."""
+    return points[:, 0]
+
+
 def potential(points: np.ndarray) -> np.ndarray:
     return points
 
@@ -294,6 +299,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: eptlib_bridge.Report((0, 4, 0), 1.0, "log", ()),
     heat_result,
     lambda: HotSpot(1.0, (1, 1, 1), (0.0, 0.0, 0.0), "muscle"),
+    lambda: em.implants.Shape(half_space, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     lambda: em.HeatCourse(
         phantom(),
         np.array([1.0]),

@@ -59,7 +59,7 @@ def public_dataclasses() -> set[type]:
         if inspect.ismodule(item):
             todo += [
                 member
-                for name, member in vars(item).items()
+                for name, member in inspect.getmembers(item)  # what a room loads only when asked is there too
                 if not name.startswith("_")
                 and (inspect.isclass(member) or inspect.isfunction(member))
                 and member.__module__.startswith(item.__name__)

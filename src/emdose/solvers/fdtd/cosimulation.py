@@ -153,7 +153,7 @@ class CoSimulation:
         return self.connected().network
 
     def modes(self, **options: Any) -> list[Mode]:
-        """Natural frequencies of the loaded coil; options of :func:`emdose.circuits.modes.modes`."""
+        """Natural frequencies of the loaded coil; options of :func:`emdose.circuits.modes.natural_modes`."""
         return natural_modes(self.network, self.circuit.without_sources(), **options)
 
     def fields(self) -> Fields:

@@ -1,6 +1,6 @@
 /* Sums over charged triangles: potential 1/R and field (r - r')/R^3 without the factor 1/(4 pi).
    Far apart a triangle is a point at its centroid ("potential_*", "field_*": all pairs); close by its integral is taken in
-   closed form ("near": a list of pairs). See emdose/solvers/bem_panels.py for the equations. */
+   closed form ("near": a list of pairs). See docs/theory/bem.md for the equations. */
 #include "common.cuh"
 
 /* One index of the sums is a tile of TILE targets and one part of the sources; a CPU walks a tile in step, so that its

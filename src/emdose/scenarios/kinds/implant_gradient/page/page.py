@@ -10,7 +10,6 @@ import numpy as np
 from markupsafe import Markup
 
 from emdose.compute import child
-from emdose.models.implants.voxels import voxelise
 from emdose.report.charts.orientation import colour_bar
 from emdose.report.maps.scene import Renderer
 from emdose.report.pages import common_rows
@@ -37,7 +36,7 @@ def render(result: ImplantResult) -> str:
     """
     summary = result.summary
     renderers = _start_pictures(result)  # they draw while the rest of the page is made
-    exposures, metal = [], _metal_on(result)
+    exposures, metal = [], result.metal_on_heat_grid()
     for n, (name, one) in enumerate(summary["implant"]["exposures"].items()):
         maps = result.exposures[name]
         exposures.append(
@@ -203,11 +202,6 @@ def _slices(result: ImplantResult, maps: ExposureMaps, one: dict[str, Any], meta
         "caption": f"Temperature rise after {page_content.duration(one['duration_s'])}, three planes through its "
         "peak (cross); the blue line is the metal. The patient's right is on the left.",
     }
-
-
-def _metal_on(result: ImplantResult) -> np.ndarray:
-    """Part of every voxel of the heat's grid that is metal."""
-    return np.asarray(voxelise(result.implant, grid=result.heat_grid, check_walls=False).fraction)
 
 
 def _shown_box(rise: np.ndarray, metal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

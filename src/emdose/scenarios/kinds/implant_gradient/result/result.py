@@ -17,6 +17,7 @@ from emdose.io.maps import vtk
 from emdose.models.grids.grid import Grid
 from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import PROPERTIES, Metal
+from emdose.models.implants.voxels import voxelise
 from emdose.scenarios.kinds.implant_gradient.result.tensor_files import tensor_arrays, tensor_of_arrays
 from emdose.values import read_only
 
@@ -65,8 +66,7 @@ class ImplantResult:
     folder : Path
         The folder.
     summary : dict
-        summary.json: the keys of :class:`~emdose.io.disk.result.RunResult`, and "implant" with "body", "exposures",
-        "orientations" and "conditions".
+        summary.json: the keys of every kind, and "implant" with "body", "exposures", "orientations" and "conditions".
     implant : Implant
         The metal in its pose.
     phantom : Phantom
@@ -89,6 +89,10 @@ class ImplantResult:
     fraction: np.ndarray
     heat_grid: Grid
     exposures: dict[str, ExposureMaps]
+
+    def metal_on_heat_grid(self) -> np.ndarray:
+        """Part of every voxel of the temperature rises that is metal, (nx, ny, nz)."""
+        return np.asarray(voxelise(self.implant, grid=self.heat_grid, check_walls=False).fraction)
 
 
 def write_result(
