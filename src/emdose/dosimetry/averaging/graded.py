@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import positives
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.dosimetry.averaging.cubes import (
@@ -253,14 +254,9 @@ def voxel_edges(spacing_m: Any, shape: Sequence[int]) -> tuple[np.ndarray, np.nd
         )
     edges = []
     for axis, (part, n) in enumerate(zip(parts, shape, strict=True)):
-        e = np.asarray(part, float)
-        e = np.full(n, float(e)) if e.ndim == 0 else e
-        if e.shape != (n,) or not np.all(np.isfinite(e)) or np.any(e <= 0):
-            raise InputError(
-                "bad voxel size",
-                field=f"spacing_m[{axis}]",
-                found=f"shape {e.shape}",
-                expected=f"{n} lengths > 0 in metres",
-            )
-        edges.append(e)
+        name, words = f"spacing_m[{axis}]", {"problem": "bad voxel size", "expected": f"{n} lengths > 0 in metres"}
+        e = positives(name, part, **words)
+        if len(e) != n and np.ndim(part):
+            raise InputError(words["problem"], field=name, found=f"shape {e.shape}", expected=words["expected"])
+        edges.append(np.full(n, e[0]) if np.ndim(part) == 0 else e)
     return edges[0], edges[1], edges[2]

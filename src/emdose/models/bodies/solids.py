@@ -138,7 +138,7 @@ def sphere(
     radius_m: float, spacing_m: float | Vector, tissue: TissueLike = "head_liquid", *, samples: int = 1
 ) -> Phantom:
     """A homogeneous sphere at the isocentre."""
-    return layered_sphere((radius_m,), (tissue,), spacing_m, samples=samples)
+    return layered_sphere((metres("radius_m", radius_m),), (tissue,), spacing_m, samples=samples)
 
 
 def layered_sphere(

@@ -287,8 +287,8 @@ def rotation_matrix(rotation: Rotation, axis: str | Vector = "z") -> np.ndarray:
         n = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else unit_vector("axis", axis)
         cross = np.array([[0, -n[2], n[1]], [n[2], 0, -n[0]], [-n[1], n[0], 0]])
         return math.cos(angle) * np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * np.outer(n, n)
-    matrix = np.asarray(rotation, float)
-    if matrix.shape != (3, 3) or not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-6) or np.linalg.det(matrix) < 0:
+    matrix = array("rotation", rotation, (3, 3), problem="not a rotation matrix")
+    if not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-6) or np.linalg.det(matrix) < 0:
         raise InputError(
             "not a rotation matrix", field="rotation", found=matrix.shape, expected="(3, 3), orthogonal, determinant +1"
         )

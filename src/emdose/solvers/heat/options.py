@@ -39,6 +39,7 @@ class BioheatOptions:
         for name, allowed in (("edges", EDGES), ("initial", ("uniform", "steady")), ("dtype", ("float32", "float64"))):
             one_of(name, getattr(self, name), allowed, problem="unknown choice")
         for name, low, high in (
+            ("tolerance", 0, 1),
             ("surface_W_m2_K", 0, 1e6),
             ("contact_m2_K_W", 0, 1e3),
             ("initial_degC", -20, 60),
