@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,13 @@ def test_map_edges_and_solver_agree_on_the_absorbed_power(solved):
     assert report.map_W == pytest.approx(report.absorbed_W, rel=1e-4)
     assert report.edge_absorbed_W == pytest.approx(report.absorbed_W, rel=1e-4)
     assert report.closure < 1e-2
+    # What a file gets says the same, in plain values.
+    saved = json.loads(json.dumps(report.to_dict()))
+    assert {k: v for k, v in saved.items() if k != "tissues"} == {
+        k: getattr(report, k) for k in saved if k != "tissues"
+    }
+    assert [row["tissue"] for row in saved["tissues"]] == [row.tissue for row in report.tissues]
+    assert sum(row["power_W"] for row in saved["tissues"]) == pytest.approx(report.map_W)
 
 
 def test_q_matrices_of_both_modes_hold_every_drive(solved):

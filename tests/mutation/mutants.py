@@ -92,7 +92,7 @@ def draw(tree: Path, seed: int, count: int) -> list[Mutant]:
             operator, occurrence, line = dice.choice(choices)
             text = path.read_text(encoding="utf-8")
             new = mutate_code(text, _operator(operator), occurrence)
-            if new is None or new == text:
+            if new is None or new == text or not _compiles(new):
                 continue
             before, after = _first_difference(text, new)
             mutant = Mutant(room, str(path.relative_to(tree)), line, operator, occurrence, before, after)
@@ -176,6 +176,14 @@ def _is_float(text: str) -> bool:
 
 def _is_float_at(nodes: list, start: tuple[int, int]) -> bool:
     return any(is_number(n) and n.start_pos == start and _is_float(n.value) for n in nodes)
+
+
+def _compiles(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except SyntaxError:
+        return False
+    return True
 
 
 def _first_difference(before: str, after: str) -> tuple[str, str]:
