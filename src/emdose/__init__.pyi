@@ -35,6 +35,7 @@ from .io import read_phantom as read_phantom
 from .io import read_property_map as read_property_map
 from .io import read_sequence as read_sequence
 from .io import read_touchstone as read_touchstone
+from .io import to_xarray as to_xarray
 from .io import write_implant as write_implant
 from .io import write_phantom as write_phantom
 from .io import write_property_map as write_property_map
@@ -65,6 +66,7 @@ from .models import metals as metals
 from .models import phantoms as phantoms
 from .models import tissues as tissues
 from .models import waveforms as waveforms
+from .report.plotting import plot as plot
 from .scenarios import read_result as read_result
 from .scenarios import run_scenario as run_scenario
 from .scenarios import write_report as write_report

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,30 @@ def test_own_body(run: Any) -> None:
         written_m3 = np.count_nonzero(labels == label) * 5e-3**3
         assert leg.tissue_volume()[name] == pytest.approx(written_m3, rel=1e-6)
     assert got["fields"].power.power()["absorbed_W"] == pytest.approx(1.0, rel=1e-6)
+
+
+def test_values_and_pictures(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Oracle: the fields' own array on the line through the voxel centres next to the axis."""
+    pytest.importorskip("xarray")
+    got = run("15_values_and_pictures.py")
+    assert Path("sar.png").stat().st_size > 5000
+    assert Path("b1plus.png").stat().st_size > 5000
+    profile, fields = got["profile"], got["fields"]
+    i, j, _ = fields.grid.index_of((profile.x.item(), profile.y.item(), 0.0))
+    assert max(abs(profile.x.item()), abs(profile.y.item())) <= 5e-3
+    np.testing.assert_array_equal(profile.values, fields.b1plus()[0, i, j])
+    assert "SarMap" in capsys.readouterr().out
+
+
+def test_page_on_values_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: what the page claims in words: the write is refused, components lie where it says."""
+    pytest.importorskip("xarray")
+    monkeypatch.chdir(tmp_path)
+    page = (EXAMPLES.parent / "docs" / "guide" / "values.md").read_text(encoding="utf-8")
+    space: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", page, re.S | re.M):
+        exec(block, space)
+    assert space["staggered"]["E_x"].dims == ("port", "x", "y_node", "z_node")
+    np.testing.assert_allclose(space["double"].value, 2 * space["sar"].value)
+    assert space["mine"].flags.writeable
+    assert (tmp_path / "E.png").exists()

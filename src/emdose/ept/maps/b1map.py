@@ -20,7 +20,7 @@ _RADIAN_RANGE = 12 * math.pi
 _SPACING_RANGE_m = (2e-5, 5e-2)
 
 
-@read_only(units={"magnitude": "T", "phase": "rad", "u_magnitude": "relative", "u_phase": "rad"})
+@read_only(units={"phase": "rad", "u_phase": "rad"})
 @dataclass(frozen=True, eq=False)
 class B1Map:
     """Magnitude and phase of B1+ on a grid, with mask, tissue labels and noise.
