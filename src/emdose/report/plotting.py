@@ -10,7 +10,7 @@ import numpy as np
 from emdose.checks import one_of
 from emdose.circuits.network import Network
 from emdose.errors import InputError
-from emdose.io.maps.labelled import AXES, Contents, Quantity, known, on_grid
+from emdose.io.maps.labelled import AXES, Contents, LabelledArray, known, on_grid
 from emdose.models.grids.grid import Grid
 from emdose.solvers.results.power_tensor import PowerTensor
 
@@ -89,7 +89,7 @@ def plot(
     return _slices(held, name, item, axis, index, at_m, which, unit)
 
 
-def _drawable(value: Any, name: str, item: Quantity) -> bool:
+def _drawable(value: Any, name: str, item: LabelledArray) -> bool:
     spatial = [d for d in item.dims if d in AXES]
     extra = [d for d in item.dims if d not in AXES]
     if isinstance(value, PowerTensor) and name == "matrix":
@@ -103,7 +103,7 @@ def _drawable(value: Any, name: str, item: Quantity) -> bool:
 def _slices(
     held: Contents,
     name: str,
-    item: Quantity,
+    item: LabelledArray,
     axis: str | None,
     index: int | None,
     at_m: float | None,
@@ -147,7 +147,7 @@ def _slices(
     return figure
 
 
-def _chosen(held: Contents, item: Quantity, which: int | str | None) -> tuple[np.ndarray, str]:
+def _chosen(held: Contents, item: LabelledArray, which: int | str | None) -> tuple[np.ndarray, str]:
     """The map over x, y, z, and what was picked of the other axis, in words."""
     values, dims, said = item.make(), list(item.dims), ""
     extra = [d for d in dims if d not in (*AXES, "component")]
@@ -187,7 +187,7 @@ def _named(dim: str, name: Any, unit: str) -> str:
     return f"{dim} {name}" if isinstance(name, str) else f"{dim} {float(name):.4g} {unit}".strip()
 
 
-def _peak(map_: np.ndarray, inside: np.ndarray, item: Quantity) -> list[int]:
+def _peak(map_: np.ndarray, inside: np.ndarray, item: LabelledArray) -> list[int]:
     """Voxel of the largest magnitude; where that says nothing, the middle of what is inside."""
     if item.kind == "size":
         found = np.unravel_index(int(np.argmax(np.where(inside, np.abs(map_), -1))), map_.shape)
@@ -226,7 +226,7 @@ def _place(
     return index % shape[a]
 
 
-def _scale(values: np.ndarray, name: str, item: Quantity) -> dict[str, Any]:
+def _scale(values: np.ndarray, name: str, item: LabelledArray) -> dict[str, Any]:
     """Colour map and its ends; 0 is the low end where nothing is negative."""
     from matplotlib.colors import BoundaryNorm, ListedColormap
 
@@ -285,7 +285,7 @@ def _middle(grid: Grid | None, a: int, n: int) -> float:
     return float(n) if grid is None else 1e3 * float(grid.centres(a)[n])
 
 
-def _label(bar: Any, item: Quantity, unit: str) -> None:
+def _label(bar: Any, item: LabelledArray, unit: str) -> None:
     if item.kind == "label":
         ticks = np.arange(len(item.names)) if item.names else None
         if ticks is not None:
@@ -295,7 +295,7 @@ def _label(bar: Any, item: Quantity, unit: str) -> None:
     bar.set_label(f"{item.title} [{unit}]" if unit not in ("", "1") else item.title)
 
 
-def _title(held: Contents, item: Quantity, said: str, map_: np.ndarray, peak: Sequence[int], symbol: str) -> str:
+def _title(held: Contents, item: LabelledArray, said: str, map_: np.ndarray, peak: Sequence[int], symbol: str) -> str:
     words = [item.title[:1].upper() + item.title[1:]]
     if said:
         words.append(said)
@@ -307,7 +307,7 @@ def _title(held: Contents, item: Quantity, said: str, map_: np.ndarray, peak: Se
 
 
 # ---- curves ----------------------------------------------------------------------------------------------------------
-def _curves(value: Any, held: Contents, item: Quantity) -> Figure:
+def _curves(value: Any, held: Contents, item: LabelledArray) -> Figure:
     figure = _figure(6.6, 4.2)
     axes = figure.subplots()
     if isinstance(value, Network):

@@ -36,7 +36,7 @@ AXES = ("x", "y", "z")
 
 @read_only
 @dataclass(frozen=True, eq=False)
-class Quantity:
+class LabelledArray:
     """One array of a value, made when it is asked for.
 
     Parameters
@@ -76,7 +76,7 @@ class Contents:
 
     Parameters
     ----------
-    quantities : mapping of str to Quantity
+    quantities : mapping of str to LabelledArray
         The first one is what the value is about.
     coordinates : mapping of str to (n,) array
         Of every axis that has some.
@@ -88,13 +88,13 @@ class Contents:
         Voxels of the quantities over x, y, z.
     """
 
-    quantities: Mapping[str, Quantity]
+    quantities: Mapping[str, LabelledArray]
     coordinates: Mapping[str, Any]
     units: Mapping[str, str]
     facts: Mapping[str, Any] = field(default_factory=dict)
     grid: Grid | None = None
 
-    def pick(self, name: str) -> Quantity:
+    def pick(self, name: str) -> LabelledArray:
         """The quantity of a name; raises InputError for another name."""
         if name not in self.quantities:
             raise unknown("unknown quantity", name, self.quantities, field="quantity")
@@ -131,21 +131,21 @@ def _(value: Fields) -> Contents:
         ("E", "electric field", value.E_centre),
         ("B", "magnetic flux density", value.B_centre),
     ):
-        quantities[name] = Quantity(
+        quantities[name] = LabelledArray(
             centred, ("port", "component", *AXES), unit_of(value, name), title, inside=lambda: value.body, stored=False
         )
     for name, title, made in (("b1plus", "B1+", value.b1plus), ("b1minus", "B1-", value.b1minus)):
-        quantities[name] = Quantity(
+        quantities[name] = LabelledArray(
             made, ("port", *AXES), unit_of(value, "B"), title, inside=lambda: value.body, stored=False
         )
     for name, title in (("E", "on the Yee edges"), ("B", "on the Yee faces")):
         for c, axis in enumerate(AXES):
             at_node = [(a != c) == (name == "E") for a in range(3)]
             dims = ("port", *(f"{x}_node" if node else x for x, node in zip(AXES, at_node, strict=True)))
-            quantities[f"{name}_{axis}"] = Quantity(
+            quantities[f"{name}_{axis}"] = LabelledArray(
                 partial(_on_yee, getattr(value, name), c, at_node), dims, unit_of(value, name), f"{name} {title}"
             )
-    quantities["body"] = Quantity(lambda: value.body, AXES, "", "voxels that are tissue", "label")
+    quantities["body"] = LabelledArray(lambda: value.body, AXES, "", "voxels that are tissue", "label")
     points = _points(grid, nodes=True) | {"port": list(value.ports), "component": list(AXES)}
     facts = {"frequency_Hz": value.frequency_Hz, "drive_unit": value.drive_unit, "phasors": "peak, exp(+j w t)"}
     ordered = {k: quantities[k] for k in ("b1plus", *(k for k in quantities if k != "b1plus"))}
@@ -156,8 +156,8 @@ def _(value: Fields) -> Contents:
 def _(value: SarMap) -> Contents:
     inside: dict[str, Any] = {"inside": lambda: value.body}
     quantities = {
-        "value": Quantity(lambda: value.value, AXES, unit_of(value, "value"), "SAR", **inside),
-        "density": Quantity(lambda: value.density, AXES, unit_of(value, "density"), "mass density", **inside),
+        "value": LabelledArray(lambda: value.value, AXES, unit_of(value, "value"), "SAR", **inside),
+        "density": LabelledArray(lambda: value.density, AXES, unit_of(value, "density"), "mass density", **inside),
     }
     return _contents(quantities, _points(value.grid), {"rule": value.rule}, value.grid)
 
@@ -167,9 +167,9 @@ def _(value: MassAverage) -> Contents:
     inside: dict[str, Any] = {"inside": lambda: value.flag > 0}
     title = f"average over {1e3 * value.mass_kg:g} g"
     quantities = {
-        "value": Quantity(lambda: value.value, AXES, "", title, **inside),
-        "side_m": Quantity(lambda: value.side_m, AXES, "m", "side of the cube", **inside),
-        "flag": Quantity(lambda: value.flag, AXES, "", "kind of voxel", "label", names=FLAGS),
+        "value": LabelledArray(lambda: value.value, AXES, "", title, **inside),
+        "side_m": LabelledArray(lambda: value.side_m, AXES, "m", "side of the cube", **inside),
+        "flag": LabelledArray(lambda: value.flag, AXES, "", "kind of voxel", "label", names=FLAGS),
     }
     return _contents(quantities, {}, {"mass_kg": value.mass_kg}, None)
 
@@ -179,9 +179,11 @@ def _(value: TemperatureMap) -> Contents:
     # The background, whose rise is 0 by definition, has no mask of its own here.
     inside: dict[str, Any] = {"inside": lambda: (value.rise != 0) | (not value.rise.any())}
     quantities = {
-        "rise": Quantity(lambda: value.rise, AXES, "K", "temperature rise", **inside),
-        "baseline_degC": Quantity(lambda: value.baseline_degC, AXES, "degC", "temperature before", **inside),
-        "absolute_degC": Quantity(lambda: value.absolute_degC, AXES, "degC", "temperature", **inside, stored=False),
+        "rise": LabelledArray(lambda: value.rise, AXES, "K", "temperature rise", **inside),
+        "baseline_degC": LabelledArray(lambda: value.baseline_degC, AXES, "degC", "temperature before", **inside),
+        "absolute_degC": LabelledArray(
+            lambda: value.absolute_degC, AXES, "degC", "temperature", **inside, stored=False
+        ),
     }
     return _contents(quantities, _points(value.grid), {"time_s": value.time_s}, value.grid)
 
@@ -190,9 +192,9 @@ def _(value: TemperatureMap) -> Contents:
 def _(value: HeatCourse) -> Contents:
     inside: dict[str, Any] = {"inside": lambda: value.phantom.body}
     quantities = {
-        "rise": Quantity(lambda: value.rise, ("time", *AXES), "K", "temperature rise", **inside),
-        "peaks_K": Quantity(lambda: value.peaks_K, ("time",), "K", "largest rise"),
-        "baseline_degC": Quantity(lambda: value.baseline_degC, AXES, "degC", "temperature before", **inside),
+        "rise": LabelledArray(lambda: value.rise, ("time", *AXES), "K", "temperature rise", **inside),
+        "peaks_K": LabelledArray(lambda: value.peaks_K, ("time",), "K", "largest rise"),
+        "baseline_degC": LabelledArray(lambda: value.baseline_degC, AXES, "degC", "temperature before", **inside),
     }
     points = _points(value.phantom.grid) | {"time": value.times_s}
     return _contents(quantities, points, {"power_W": value.power_W}, value.phantom.grid)
@@ -202,10 +204,10 @@ def _(value: HeatCourse) -> Contents:
 def _(value: HeatResult) -> Contents:
     inside: dict[str, Any] = {"inside": lambda: value.phantom.body | (value.metal > 0)}
     quantities = {
-        "basis": Quantity(
+        "basis": LabelledArray(
             lambda: value.basis, ("pair", *AXES), unit_of(value, "basis"), "rises by direction", **inside
         ),
-        "worst": Quantity(
+        "worst": LabelledArray(
             lambda: _largest_eigenvalue(value.basis),
             AXES,
             unit_of(value, "basis"),
@@ -213,11 +215,11 @@ def _(value: HeatResult) -> Contents:
             **inside,
             stored=False,
         ),
-        "metal": Quantity(lambda: value.metal, AXES, "", "share of metal"),
-        "baseline_degC": Quantity(lambda: value.baseline_degC, AXES, "degC", "temperature before", **inside),
+        "metal": LabelledArray(lambda: value.metal, AXES, "", "share of metal"),
+        "baseline_degC": LabelledArray(lambda: value.baseline_degC, AXES, "degC", "temperature before", **inside),
     }
     names = {
-        f"extra {n}": Quantity(partial(np.asarray, m), AXES, "K", f"rise by {n}", **inside)
+        f"extra {n}": LabelledArray(partial(np.asarray, m), AXES, "K", f"rise by {n}", **inside)
         for n, m in value.extra.items()
     }
     pairs = [AXES[i] + AXES[j] for i, j in PAIRS]
@@ -232,10 +234,12 @@ def _(value: PowerTensor) -> Contents:
     same = value.source_units[0] if len(set(value.source_units)) == 1 else "unit of source"
     per = {name: unit_of(value, name).replace("unit of source", same) for name in ("matrix", "loss")}
     quantities = {
-        "matrix": Quantity(lambda: value.matrix, pair, per["matrix"], "power in the metal"),
-        "loss": Quantity(lambda: value.loss, (*pair, "cell"), per["loss"], "power density"),
-        "cells": Quantity(lambda: value.cells, ("cell", "component"), "", "indices of the metal's voxels", "label"),
-        "loss_map": Quantity(
+        "matrix": LabelledArray(lambda: value.matrix, pair, per["matrix"], "power in the metal"),
+        "loss": LabelledArray(lambda: value.loss, (*pair, "cell"), per["loss"], "power density"),
+        "cells": LabelledArray(
+            lambda: value.cells, ("cell", "component"), "", "indices of the metal's voxels", "label"
+        ),
+        "loss_map": LabelledArray(
             lambda: value.on_grid(np.einsum("fiim->fm", value.loss).real / len(value.sources)),
             ("frequency", *AXES),
             per["loss"],
@@ -265,11 +269,11 @@ def _(value: PropertyMap) -> Contents:
         "bias_permittivity": "estimated bias of permittivity",
     }
     quantities = {
-        name: Quantity(partial(getattr, value, name), AXES, unit_of(value, name), title, "spread")
+        name: LabelledArray(partial(getattr, value, name), AXES, unit_of(value, name), title, "spread")
         for name, title in titles.items()
         if getattr(value, name) is not None
     }
-    quantities["flags"] = Quantity(lambda: value.flags, AXES, "", "flags", "label")
+    quantities["flags"] = LabelledArray(lambda: value.flags, AXES, "", "flags", "label")
     facts = {"frequency_Hz": value.frequency_Hz, "method": value.method}
     return _contents(quantities, _points(value.grid), facts, value.grid)
 
@@ -282,12 +286,14 @@ def _(value: B1Map) -> Contents:
         array = getattr(value, name)
         if array is not None:
             dims = AXES if array.ndim == 3 else ("channel", *AXES)
-            quantities[name] = Quantity(
+            quantities[name] = LabelledArray(
                 partial(getattr, value, name), dims, unit_of(value, name), title, kind, **inside
             )
     if value.labels is not None:
-        quantities["labels"] = Quantity(partial(getattr, value, "labels"), AXES, "", "segmentation", "label", **inside)
-    quantities["mask"] = Quantity(partial(getattr, value, "mask"), AXES, "", "where there is an object", "label")
+        quantities["labels"] = LabelledArray(
+            partial(getattr, value, "labels"), AXES, "", "segmentation", "label", **inside
+        )
+    quantities["mask"] = LabelledArray(partial(getattr, value, "mask"), AXES, "", "where there is an object", "label")
     return _contents(quantities, _points(value.grid), {"frequency_Hz": value.frequency_Hz}, value.grid)
 
 
@@ -295,13 +301,13 @@ def _(value: B1Map) -> Contents:
 def _(value: Phantom) -> Contents:
     names = tuple(t.name for t in value.tissues)
     quantities = {
-        "labels": Quantity(lambda: value.labels, AXES, "", "tissue", "label", lambda: value.body, names=names),
-        "density": Quantity(
+        "labels": LabelledArray(lambda: value.labels, AXES, "", "tissue", "label", lambda: value.body, names=names),
+        "density": LabelledArray(
             lambda: value.density, AXES, "kg/m^3", "mass density", inside=lambda: value.body, stored=False
         ),
     }
     quantities |= {
-        f"region {name}": Quantity(partial(np.asarray, mask), AXES, "", name, "label")
+        f"region {name}": LabelledArray(partial(np.asarray, mask), AXES, "", name, "label")
         for name, mask in value.regions.items()
     }
     return _contents(quantities, _points(value.grid), {"name": value.name, "tissues": list(names)}, value.grid)
@@ -311,8 +317,8 @@ def _(value: Phantom) -> Contents:
 def _(value: QMatrices) -> Contents:
     dims = ("matrix", "port", "port_other")
     quantities = {
-        "matrices": Quantity(lambda: value.matrices, dims, unit_of(value, "matrices"), "Q-matrices"),
-        "voxel": Quantity(lambda: value.voxel, ("matrix",), "", "flat index of the voxel", "label"),
+        "matrices": LabelledArray(lambda: value.matrices, dims, unit_of(value, "matrices"), "Q-matrices"),
+        "voxel": LabelledArray(lambda: value.voxel, ("matrix",), "", "flat index of the voxel", "label"),
     }
     points = {"port": list(value.ports), "port_other": list(value.ports)}
     return _contents(quantities, points, {"rule": value.rule}, value.grid)
@@ -320,7 +326,7 @@ def _(value: QMatrices) -> Contents:
 
 @contents.register
 def _(value: Network) -> Contents:
-    quantities = {"s": Quantity(lambda: value.s, ("frequency", "port", "port_in"), "", "scattering parameters")}
+    quantities = {"s": LabelledArray(lambda: value.s, ("frequency", "port", "port_in"), "", "scattering parameters")}
     points = {"frequency": value.frequencies_Hz, "port": list(value.names), "port_in": list(value.names)}
     return _contents(quantities, points, {"reference_ohm": value.reference_ohm}, None)
 
@@ -352,7 +358,7 @@ _UNITS = {"time": "s", "frequency": "Hz"} | {f"{a}{end}": "m" for a in AXES for 
 
 
 def _contents(
-    quantities: Mapping[str, Quantity], points: Mapping[str, Any], facts: Mapping[str, Any], grid: Grid | None
+    quantities: Mapping[str, LabelledArray], points: Mapping[str, Any], facts: Mapping[str, Any], grid: Grid | None
 ) -> Contents:
     return Contents(quantities, points, {k: u for k, u in _UNITS.items() if k in points}, facts, grid)
 
