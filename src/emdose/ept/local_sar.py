@@ -7,7 +7,7 @@ import numpy as np
 from emdose.compute import backend
 from emdose.constants import EPS_0, MU_0
 from emdose.ept.local.masked_fit import masked_fit
-from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii_within
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import PropertyMap
 from emdose.errors import InputError
@@ -58,7 +58,7 @@ def electric_field(
     _check(b1, maps)
     assert b1.magnitude is not None
     be = backend.get(device)
-    sg = SavitzkyGolay(kernel, radii(radius), degree, b1.grid.spacing_m)
+    sg = SavitzkyGolay(kernel, radii_within(radius, b1.grid.shape), degree, b1.grid.spacing_m)
     field = np.where(np.asarray(b1.mask), b1_unit_T * b1.magnitude * np.exp(1j * b1.transmit_phase), 0)
     fit = masked_fit(be, sg, (1, 2, 3), be.asarray(np.stack([field.real, field.imag])), b1.regions)
     re, im = be.to_numpy(fit.value)

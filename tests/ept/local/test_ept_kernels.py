@@ -143,7 +143,8 @@ def test_a_sheet_of_two_voxels_is_not_fitted() -> None:
     ("settings_", "text"),
     [
         (("ball", (1, 1, 1), 2), "unknown kernel shape"),
-        (("cuboid", (0, 1, 1), 2), "bad kernel radius"),
+        (("cuboid", (0, 0, 1), 2), "bad kernel radius"),
+        (("cuboid", (-1, 1, 1), 2), "bad kernel radius"),
         (("cuboid", (1.5, 1, 1), 2), "bad kernel radius"),
         (("cuboid", (1, 1, 1), 1), "bad polynomial degree"),
         (("cross", (1, 1, 1), 4), "too small"),

@@ -18,7 +18,7 @@ from emdose.ept.judging.monte_carlo import noisy
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.ept.transport.log_inversion import _Neighbours
-from emdose.errors import InputError
+from emdose.errors import ConvergenceError, InputError
 from emdose.io.maps.maps3d import read_map
 from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
@@ -195,6 +195,38 @@ def test_artificial_diffusion_in_a_volume_equals_eptlib_away_from_its_end_slices
     assert np.nanmax(middle) < 0.01
     assert np.count_nonzero(np.isfinite(theirs).any(axis=(0, 1))) == 16
     assert np.count_nonzero(np.isfinite(mine).any(axis=(0, 1))) == 14
+
+
+def in_tesla(b1: B1Map) -> B1Map:
+    """The same field as a scanner gives it."""
+    return replace(b1, magnitude=1e-6 * b1.magnitude / b1.magnitude.max())
+
+
+@pytest.mark.parametrize(
+    ("voxels", "slices", "least", "limit"),
+    [(60, 16, 20_000, 0.1), pytest.param(200, 11, 150_000, 0.02, marks=pytest.mark.slow)],
+)
+def test_complex_form_with_diffusion_in_a_volume_at_the_size_of_users(
+    voxels: int, slices: int, least: int, limit: float
+) -> None:
+    """Closed form; B1+ in tesla, so that the coefficients are small numbers, and a residual that is met."""
+    b1, sigma, permittivity = case((0.12 / voxels,) * 3, nz=slices)
+    method = ConvectionReaction(kernel="cross", radius=1, volume=True, diffusion=5e-8, boundary=(0.9, 70.0))
+    found = method.reconstruct(in_tesla(b1))
+    assert np.count_nonzero(found.valid) > least
+    assert found.settings["residual"] < 1e-8
+    assert error(found.conductivity, sigma, found.valid) < limit
+    assert error(found.permittivity, permittivity, found.valid) < limit
+
+
+def test_diffusion_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: one step of GMRES is not enough between slices."""
+    b1, _, _ = case((6e-3,) * 3, nz=9)
+    for name in ("RESTART", "CYCLES"):
+        monkeypatch.setattr(f"emdose.ept.transport.artificial_diffusion.{name}", 1)
+    method = ConvectionReaction(kernel="cross", radius=1, volume=True, diffusion=5e-9, boundary=(0.9, 70.0))
+    with pytest.raises(ConvergenceError, match="raise the diffusion"):
+        method.reconstruct(in_tesla(b1))
 
 
 def test_bad_input(layered: tuple) -> None:

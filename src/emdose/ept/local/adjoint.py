@@ -131,7 +131,7 @@ class FitPropagation:
                 out = out + _complex(lambda part, f=filters: apply(be, part, f)[0], pull)
             return np.asarray(out)
         coefficients = np.einsum("rxyz,rbxyz->bxyz", pulls, solution)
-        if self.method.kernel == "cuboid" and not self.method.contrast:
+        if self.method.kernel == "cuboid" and not self.method.contrast and 0 not in kernel.radius:
             return _scatter_moments(be, kernel, b1.regions, coefficients)
         return _scatter_neighbours(kernel, b1, self.method.contrast, coefficients)
 
@@ -193,11 +193,9 @@ def _scatter_neighbours(kernel: SavitzkyGolay, b1: B1Map, contrast: float, c: np
     here = np.argwhere(np.any(c != 0, axis=0))
     centre = tuple(here.T)
     coefficients = c[:, centre[0], centre[1], centre[2]]
-    scaled = kernel.offsets / np.array(kernel.radius)
-    phi = np.prod(scaled[:, None, :] ** monomials(kernel.degree)[None], axis=2)
     out = np.zeros(b1.grid.shape, complex)
     reference = None if not contrast else np.nan_to_num(np.asarray(b1.reference, float))
-    for step, powers in zip(kernel.offsets, phi, strict=True):
+    for step, powers in zip(kernel.offsets, kernel.design, strict=True):
         there = here + step
         inside = np.all((there >= 0) & (there < shape), axis=1)
         far = tuple(np.where(inside[:, None], there, 0).T)

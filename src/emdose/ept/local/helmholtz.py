@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from emdose.ept.local.adjoint import FitPropagation
 from emdose.ept.local.masked_fit import LocalFit
 from emdose.ept.local.noise import Noise, known_noise, residual_noise
 from emdose.ept.local.options import HelmholtzOptions
-from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.local.window_fit import window_fit
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
@@ -78,6 +78,9 @@ class Helmholtz(HelmholtzOptions):
         InputError
             When the map lacks what the method needs or is smaller than the kernel.
         """
+        radius = radii_within(self.radius, b1.grid.shape)
+        if radius != self.radius:  # a single slice: a fit in its plane
+            return replace(self, radius=radius).reconstruct(b1, device)
         self._check(b1)
         be = backend.get(device)
         images, rows = fits.images_of(be, b1, self), fits.rows_of(b1, self)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from emdose.compute.backend import Backend
+from emdose.ept.local.flat_fit import flat_fit
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, functionals, monomials, pairs
 from emdose.ept.local.windows import contract, strips
 from emdose.errors import InputError, ResourceError
@@ -106,6 +107,11 @@ def masked_fit(
             expected="a larger window, or support 'window'",
         )
     wanted = regions > 0 if wanted is None else (wanted & (regions > 0))
+    if 0 in kernel.radius:
+        value, gain, residual, number, solution = flat_fit(
+            be, kernel, rows, images, regions, wanted, noise, reference, contrast, PIVOT
+        )
+        return _shaped(kernel, rows, len(images), noise, value, gain, residual, number, solution if keep else None)
     basis, shape, count = len(monomials(kernel.degree)), regions.shape, len(rows)
     channels, noises = len(images), 0 if noise is None else len(noise)
     sizes = (channels * count, max(noises, 1) * count * (count + 1) // 2, channels * (channels + 1) // 2)
@@ -128,13 +134,28 @@ def masked_fit(
         _by_moments(be, kernel, fit, images, regions, wanted, noise, results)
     else:
         _by_neighbours(be, kernel, fit, images, regions, wanted, noise, reference, contrast, results)
+    return _shaped(kernel, rows, channels, noise, value, gain, residual, number, solution if keep else None)
+
+
+def _shaped(
+    kernel: SavitzkyGolay,
+    rows: Sequence[int],
+    channels: int,
+    noise: Any,
+    value: Any,
+    gain: Any,
+    residual: Any,
+    number: Any,
+    solution: Any,
+) -> LocalFit:
+    shape, count = number.shape, len(rows)
     return LocalFit(
         value.reshape(channels, count, *shape),
-        gain.reshape(max(noises, 1), -1, *shape),
+        gain.reshape(1 if noise is None else len(noise), -1, *shape),
         residual,
         number,
-        be.xp.maximum(number - basis, 1.0),
-        solution.reshape(count, basis, *shape) if keep else None,
+        (number - int(kernel.live.sum())).clip(1.0, None),
+        None if solution is None else solution.reshape(count, -1, *shape),
     )
 
 
@@ -238,7 +259,7 @@ def _by_neighbours(
     results: tuple[Any, ...],
 ) -> None:
     degree = kernel.degree
-    scaled = kernel.offsets / np.array(kernel.radius)
+    scaled = kernel.offsets / kernel.reach
     powers = np.concatenate(
         [np.prod(scaled[:, None, :] ** monomials(d)[None], axis=2) for d in (2 * degree, degree)], axis=1
     )

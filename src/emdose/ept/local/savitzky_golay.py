@@ -27,7 +27,8 @@ class SavitzkyGolay:
     shape : {"cross", "ellipsoid", "cuboid"}
         Window: voxels on the three axes, within the ellipsoid of the radii, or all within the radii.
     radius : (int, int, int)
-        Half-widths in voxels, not counting the centre.
+        Half-widths in voxels, not counting the centre. 0 along one axis: a window in a plane; nothing is taken to vary
+        along that axis, and derivatives along it are 0.
     degree : int
         Total degree of the polynomial, at least 2.
     spacing_m : (float, float, float)
@@ -63,6 +64,8 @@ class SavitzkyGolay:
         whole("degree", self.degree, 2, 8, problem="bad polynomial degree")
         # One must be able to recover x^2 + y^2 + z^2 from the window: its Laplacian is 2/d^2 per axis.
         for axis in range(3):
+            if not self.radius[axis]:
+                continue
             x = self.offsets[:, axis] * self.spacing_m[axis]
             if abs(float(self.weights[4] @ x**2) - 2.0) > 1e-6:
                 raise InputError(
@@ -80,7 +83,7 @@ class SavitzkyGolay:
         if self.shape == "cross":
             return grid[np.count_nonzero(grid, axis=1) <= 1]
         if self.shape == "ellipsoid":
-            return grid[((grid / np.array(self.radius)) ** 2).sum(axis=1) <= 1 + 1e-12]
+            return grid[((grid / self.reach) ** 2).sum(axis=1) <= 1 + 1e-12]
         return grid
 
     @cached_property
@@ -93,10 +96,20 @@ class SavitzkyGolay:
             out[0] = np.all(self.offsets == 0, axis=1)
         return out
 
+    @property
+    def reach(self) -> np.ndarray:
+        """Voxels by which coordinates are scaled: the half-widths, 1 where one is 0."""
+        return np.maximum(self.radius, 1)
+
+    @cached_property
+    def live(self) -> np.ndarray:
+        """Monomials without a power of a coordinate that the window does not extend along, (n,) bool."""
+        return ~((monomials(self.degree) > 0) & (np.array(self.radius) == 0)).any(axis=1)
+
     @cached_property
     def design(self) -> np.ndarray:
         """Monomials of the scaled coordinates at the offsets, (k, n)."""
-        x = self.offsets / np.array(self.radius)
+        x = self.offsets / self.reach
         return np.prod(x[:, None, :] ** monomials(self.degree)[None], axis=2)
 
     @cached_property
@@ -107,8 +120,8 @@ class SavitzkyGolay:
 
     @property
     def determined(self) -> bool:
-        """Whether the window determines every coefficient of the polynomial."""
-        return len(self.basis) == self.design.shape[1]
+        """Whether the window determines every coefficient of the polynomial (in its plane, when it is flat)."""
+        return len(self.basis) == int(self.live.sum())
 
     def dense(self, weights: np.ndarray) -> np.ndarray:
         """Weights (f, k) at the offsets as arrays (f, 2 rx + 1, 2 ry + 1, 2 rz + 1)."""
@@ -179,11 +192,23 @@ def _split(matrix: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray
 
 
 def radii(radius: int | Sequence[int]) -> tuple[int, int, int]:
-    """Three half-widths from one or three integers; raises InputError."""
+    """Three half-widths from one or three integers, one of them 0 for a plane; raises InputError."""
     values = np.broadcast_to(np.asarray(radius), (3,)) if np.size(radius) in (1, 3) else np.zeros(0)
-    if values.size != 3 or values.dtype.kind not in "iu" or values.min() < 1 or values.max() > 64:
-        raise InputError("bad kernel radius", field="radius", found=radius, expected="one or three integers 1 to 64")
+    flat = int(np.count_nonzero(values == 0))
+    if values.size != 3 or values.dtype.kind not in "iu" or values.min() < 0 or flat > 1 or values.max() > 64:
+        raise InputError(
+            "bad kernel radius",
+            field="radius",
+            found=radius,
+            expected="one or three integers 1 to 64 (0 along one axis for a plane)",
+        )
     return int(values[0]), int(values[1]), int(values[2])
+
+
+def radii_within(radius: int | Sequence[int], shape: Sequence[int]) -> tuple[int, int, int]:
+    """Three half-widths for a grid: 0 along an axis with a single voxel; raises InputError."""
+    values = radii(radius)
+    return radii([0 if n == 1 else r for r, n in zip(values, shape, strict=True)])
 
 
 @lru_cache(maxsize=32)
@@ -204,7 +229,7 @@ def functionals(exponents: np.ndarray, radius: Sequence[int], spacing_m: Sequenc
     index = {tuple(int(v) for v in e): n for n, e in enumerate(exponents)}
     out[0, index[0, 0, 0]] = 1.0
     for axis in range(3):
-        length = radius[axis] * spacing_m[axis]
+        length = max(radius[axis], 1) * spacing_m[axis]
         one, two = [0, 0, 0], [0, 0, 0]
         one[axis], two[axis] = 1, 2
         out[1 + axis, index[one[0], one[1], one[2]]] = 1 / length

@@ -12,7 +12,7 @@ from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
 from emdose.ept.local.masked_fit import masked_fit
-from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport import artificial_diffusion
@@ -110,6 +110,9 @@ class ConvectionReaction(ConvectionReactionOptions):
         InputError
             When the phase is missing, for several channels, or when the mask leaves no voxel to reconstruct.
         """
+        radius = radii_within(self.radius, b1.grid.shape)
+        if radius != radii(self.radius):  # a single slice: fits in its plane
+            return replace(self, radius=radius).reconstruct(b1, device, progress)
         form = self._form(b1)
         kernel = SavitzkyGolay(self.kernel, radii(self.radius), self.degree, b1.grid.spacing_m)
         if self.diffusion is not None:

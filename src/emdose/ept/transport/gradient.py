@@ -13,7 +13,7 @@ from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
 from emdose.ept.local.masked_fit import masked_fit
-from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport.gradient_global import integrate
@@ -23,6 +23,8 @@ from emdose.values import read_only
 
 CHANNELS = 5
 LEAST_REGULARISATION = 1e-3
+"""Local values always count this much: g alone is blind to every function holomorphic in x + j y, and seeds, which are
+points, leave nearly all of them open."""
 
 
 @read_only
@@ -69,7 +71,7 @@ class Gradient:
     local_only : bool
         Stop after the local step.
     seeds : sequence of Seed
-        Voxels that are known.
+        Voxels that are known; they keep their values exactly.
     regularisation : float
         Weight of the local values against the gradients; 1 is the statistical weight. Values below 1e-3 count as 1e-3:
         g alone leaves every holomorphic function of x + j y open.
@@ -133,8 +135,7 @@ class Gradient:
             missing = "magnitude" if b1.magnitude is None else "phase"
             raise InputError(f"no {missing}", file=b1.source, field=missing, expected="magnitude and phase")
         be = backend.get(device)
-        kernel = SavitzkyGolay(self.kernel, radii(self.radius), self.degree, b1.grid.spacing_m)
-        local = self._local(be, b1, kernel)
+        local = self._local(be, b1, self._window(b1))
         if not np.isfinite(local.k).any():
             raise InputError("no voxel has enough neighbours inside the mask", field="radius", found=self.radius)
         for seed in self.seeds:
@@ -170,9 +171,20 @@ class Gradient:
 
     def local_gradient(self, b1: B1Map, device: str = "auto") -> Mapping[str, np.ndarray]:
         """Result of the local step: "g" [1/m], "g_z" [1/m] (with ``volume``) and "eps_c" [F/m], complex maps."""
-        kernel = SavitzkyGolay(self.kernel, radii(self.radius), self.degree, b1.grid.spacing_m)
-        local = self._local(backend.get(device), b1, kernel)
+        local = self._local(backend.get(device), b1, self._window(b1))
         return {"g": local.g, **({"g_z": local.g_z} if self.volume else {}), "eps_c": np.exp(local.k)}
+
+    def _window(self, b1: B1Map) -> SavitzkyGolay:
+        radius = radii_within(self.radius, b1.grid.shape)
+        if 0 in radius[:2]:
+            raise InputError(
+                "gradient EPT needs the slopes in the plane across the static field",
+                file=b1.source,
+                field="radius",
+                found=radius,
+                expected="half-widths above 0 along x and y, and more than one voxel there",
+            )
+        return SavitzkyGolay(self.kernel, radius, self.degree, b1.grid.spacing_m)
 
     def _local(self, be: Backend, b1: B1Map, kernel: SavitzkyGolay) -> LocalStep:
         assert b1.mask is not None

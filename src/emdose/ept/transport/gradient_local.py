@@ -15,6 +15,8 @@ from emdose.ept.maps.b1map import B1Map
 SILENT = 1e-4
 CONDITION = 1e-10
 """Local systems whose squared condition is worse give no value."""
+TOGETHER = 50_000
+"""Voxels whose systems are held in memory at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,19 @@ def weights(b1: B1Map, wanted: np.ndarray) -> np.ndarray:
 
 def solve_local(values: np.ndarray, weight: np.ndarray, volume: bool) -> tuple[np.ndarray, np.ndarray]:
     """Unknowns (voxel, n) theta, g, grad(phi0), g_z as real numbers, and their variances from the residuals."""
+    parts = [slice(i, i + TOGETHER) for i in range(0, values.shape[2], TOGETHER)]
+    x, gain, residual = (
+        np.concatenate(found)
+        for found in zip(*(_local_systems(values[..., p], weight[:, p], volume) for p in parts), strict=True)
+    )
+    ok = np.isfinite(x).all(axis=1)
+    # few degrees of freedom: a lucky voxel must not count without bound
+    residual = np.maximum(residual, 0.1 * np.median(residual[ok])) if ok.any() else residual
+    return x, residual[:, None] * gain
+
+
+def _local_systems(values: np.ndarray, weight: np.ndarray, volume: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The unknowns, their variances for a residual of one (inf: not spoken of, NaN: no value), and the residuals."""
     b, dx, dy, dz, lap = (values[:, r].T * weight.T for r in range(5))  # (voxel, channel)
     slope = dx - 1j * dy
     columns = [b, 1j * b, slope, 1j * slope, -2j * dx, -2j * dy]
@@ -87,12 +102,10 @@ def solve_local(values: np.ndarray, weight: np.ndarray, volume: bool) -> tuple[n
     inverse = np.linalg.inv(normal)
     x = np.einsum("vij,vrj,vr->vi", inverse, a, rhs)
     residual = ((rhs - np.einsum("vri,vi->vr", a, x)) ** 2).sum(axis=1) / (a.shape[1] - n)
-    # few degrees of freedom: a lucky voxel must not count without bound
-    residual = np.maximum(residual, 0.1 * np.median(residual[ok])) if ok.any() else residual
-    spread = residual[:, None] * np.einsum("vii->vi", inverse) / scale**2
-    x, spread = x / scale, np.where(ok[:, None], np.where(silent, np.inf, spread), np.nan)
+    gain = np.einsum("vii->vi", inverse) / scale**2
+    x, gain = x / scale, np.where(ok[:, None], np.where(silent, np.inf, gain), np.nan)
     x[~ok] = np.nan
-    return x, spread
+    return x, gain, residual
 
 
 def divergence(be: Backend, kernel: SavitzkyGolay, slope: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, Any]:
