@@ -159,3 +159,14 @@ def test_ports_in_metal_walls_are_refused_and_on_magnetic_ones_not(axis: int, si
     across = [axis, 15, 15, 15]  # an edge that ends on the wall is not in it
     across[1 + axis] = (0, 29)[side]
     problem(boundaries=("pec",) * 6, ports=[port(edges=np.array([across]))])
+
+
+@pytest.mark.parametrize(("count", "error"), [(65535, 0.0), (65536, 2e-3)])
+def test_as_many_materials_as_16_bits_number(count: int, error: float) -> None:
+    """Oracle: every edge gets its own permittivity back, 65 535 of them beside metal; of more, to the stated 0.2 %."""
+    eps = (1 + np.arange(count) / 1000.0).astype(np.float32)
+    made = materials_from_edges(eps.reshape(1, 1, 1, -1), np.zeros((1, 1, 1, count)))
+    assert made.ids.dtype == np.uint16
+    assert made.ids.min() > 0
+    np.testing.assert_allclose(made.permittivity[made.ids.ravel()] / EPS_0, eps, rtol=error + 1e-12)
+    assert (len(made.permittivity) == count + 1) == (error == 0)
