@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import integrate
 
 from emdose.errors import InputError
 from emdose.io.gradients.pulseq import read_sequence
@@ -51,8 +52,8 @@ def test_gradient_echo_has_its_gradients(gradient_echo):
     value = wave.value(t)
     assert value[:, 0].max() == pytest.approx(20e-3, rel=1e-5)
     assert wave.peak[0] == pytest.approx(100, rel=1e-4)
-    assert np.trapezoid(value[:, 0], t) == pytest.approx(4 * 20e-3 * 3.2e-3, rel=1e-4)
-    assert np.trapezoid(value[:, 1], t) == pytest.approx(4 * 5e-3 * 1e-3, rel=1e-3)
+    assert integrate.trapezoid(value[:, 0], t) == pytest.approx(4 * 20e-3 * 3.2e-3, rel=1e-4)
+    assert integrate.trapezoid(value[:, 1], t) == pytest.approx(4 * 5e-3 * 1e-3, rel=1e-3)
     assert wave.rms[0] == pytest.approx(100 * np.sqrt(4 * 2 * 2e-4 / 0.08), rel=1e-4)
     # rms of the slope of A sin^2(pi t / T): A pi / (T sqrt 2) while it lasts
     assert wave.rms[1] == pytest.approx(5e-3 * np.pi / 2e-3 / np.sqrt(2) * np.sqrt(4 * 2e-3 / 0.08), rel=2e-3)
