@@ -15,7 +15,7 @@ from emdose.errors import InputError
 from emdose.models.bodies import resampling
 from emdose.models.bodies.tissues import Tissue
 from emdose.models.grids.grid import Grid, Shape, Vector
-from emdose.values import read_only
+from emdose.values import owned, read_only
 
 
 @read_only
@@ -52,7 +52,8 @@ class Phantom:
     source: str = ""
 
     def __post_init__(self) -> None:
-        labels, tissues = np.asarray(self.labels), tuple(self.tissues)
+        given, tissues = np.asarray(self.labels), tuple(self.tissues)
+        labels = given
         if labels.shape != self.grid.shape:
             raise InputError(
                 "labels do not fit the grid", field="labels", found=labels.shape, expected=str(self.grid.shape)
@@ -94,6 +95,8 @@ class Phantom:
                     expected=str(self.grid.shape),
                 )
             regions[str(key)] = mask
+        if not np.may_share_memory(labels, given):  # converted above, nobody else holds it
+            owned(labels)
         for attribute, value in (("labels", labels), ("tissues", tissues), ("regions", regions)):
             object.__setattr__(self, attribute, value)
 
@@ -190,7 +193,7 @@ class Phantom:
         used = np.union1d([0], np.unique(self.labels))
         new = np.zeros(len(self.tissues), self.labels.dtype)
         new[used] = np.arange(len(used))
-        return replace(self, labels=new[self.labels], tissues=tuple(self.tissues[i] for i in used))
+        return replace(self, labels=owned(new[self.labels]), tissues=tuple(self.tissues[i] for i in used))
 
     def crop(self, low: Shape, high: Shape) -> Phantom:
         """Voxels ``low`` (included) to ``high`` (excluded); outside of the grid the result is background."""

@@ -25,6 +25,7 @@ import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
 from emdose.solvers.heat.problem import HeatMaps, harmonic, sides
+from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -115,15 +116,15 @@ def body_maps(
         pinned = pinned & (f < 0.5)
     return HeatMaps(
         spacing_m=phantom.spacing_m,
-        heat_capacity=C,
-        conductivity=k,
-        perfusion=W,
+        heat_capacity=owned(C),
+        conductivity=owned(k),
+        perfusion=owned(W),
         active=active,
         surface_W_m2_K=surface_W_m2_K,
         outside=_open_air(active),
         edges=edges,
         pinned=pinned if pinned.any() else None,
-        face_conductivity=faces,
+        face_conductivity=owned(faces),
     )
 
 
