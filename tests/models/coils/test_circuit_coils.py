@@ -179,3 +179,17 @@ def test_loops_of_an_array_lie_side_by_side_on_their_cylinder():
         assert (z.min(), z.max()) == pytest.approx((-0.08, 0.08))
         perimeter = np.linalg.norm(np.diff(wire.points_m, axis=0), axis=1).sum()
         assert perimeter == pytest.approx(2 * (0.16 + 0.13 * width), rel=2e-3)
+
+
+def test_strips_of_a_birdcage_lie_on_its_cylinder():
+    # Oracle: geometry: every point of rungs and rings at the radius, rungs and rings as wide as the strip, rings at the
+    # ends of the rungs and half a strip beyond.
+    coil = em.CircuitBirdcage(8, kind="low-pass", radius_m=0.12, length_m=0.2, strip_width_m=0.02)
+    assert len(coil.conductors) == 24
+    for n, sheet in enumerate(coil.conductors):
+        x, y, z = (sheet.points_m[:, None] + sheet.across_m[None]).reshape(-1, 3).T
+        np.testing.assert_allclose(np.hypot(x, y), 0.12, rtol=5e-3)
+        assert sheet.width_m == pytest.approx(0.02, rel=1e-2)
+        level = 0.0 if n < 8 else 0.1 * (1 if n < 16 else -1)
+        assert (z.min(), z.max()) == pytest.approx((-0.1, 0.1) if n < 8 else (level - 0.01, level + 0.01))
+    np.testing.assert_allclose(coil.extent_m, ((-0.12, -0.12, -0.11), (0.12, 0.12, 0.11)), atol=1e-3)

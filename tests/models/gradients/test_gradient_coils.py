@@ -111,3 +111,13 @@ def test_bad_coils(make, words):
     with pytest.raises(InputError, match=words) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+def test_potential_on_the_wire_itself_is_finite(pair):
+    """Oracle: the guard: at corners and middles of the filaments the logarithm is cut off, not infinite."""
+    corners = np.concatenate([p[:3] for p in pair.paths])
+    places = np.concatenate([corners, 0.5 * (corners[:-1] + corners[1:])])
+    A = pair.vector_potential(places)
+    assert np.isfinite(A).all()
+    beside = np.linalg.norm(pair.vector_potential(places + np.array([0, 0, 5e-3])), axis=1)
+    assert np.linalg.norm(A, axis=1).max() < 10 * beside.max()

@@ -162,3 +162,15 @@ def test_bad_waveforms(make, words):
     with pytest.raises(InputError, match=words) as caught:
         make()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("share", "fits"), [(1 - 1e-9, True), (1.0, True), (1 + 1e-9, False)])
+def test_ramps_of_an_echo_train_may_meet(share, fits):
+    """Oracle: lobes that are triangles: both ramps together take the whole echo spacing and no more."""
+    options = {"echo_spacing_s": 0.5e-3, "slew_T_m_s": 2 * 0.0625 / 0.5e-3 / share, "echoes": 4, "repetition_s": 0.02}
+    if fits:
+        wave = wf.epi(0.0625, **options)
+        assert max(np.abs(wave.starts).max(), np.abs(wave.stops).max()) == pytest.approx(options["slew_T_m_s"])
+    else:
+        with pytest.raises(InputError, match="ramps do not fit"):
+            wf.epi(0.0625, **options)

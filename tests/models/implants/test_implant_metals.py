@@ -85,3 +85,11 @@ def test_user_metal() -> None:
     assert pickle.loads(pickle.dumps(metal)) == metal != metals.get("CoCrMo")
     with pytest.raises(em.InputError, match="unknown property"):
         metal.replace(colour=3)
+
+
+def test_skin_depth_of_magnets_and_at_mains_frequency() -> None:
+    """Oracle: 1 / sqrt(pi f mu sigma): a hundredfold permeability takes a tenth; 1 Hz is no threshold."""
+    plain, magnet = (metals.Metal("m", 1e6, 7800, 500, 20, mu_r) for mu_r in (1.0, 100.0))
+    for f in (0.25, 1.0, 50.0, 1e5):
+        assert plain.skin_depth(f) == pytest.approx(0.50329 / math.sqrt(f), rel=1e-4)
+        assert magnet.skin_depth(f) == pytest.approx(0.1 * plain.skin_depth(f))

@@ -138,6 +138,22 @@ def test_user_shape_and_cuts() -> None:
     assert half.part("half", "gold", 1e-3).volume_m3 == pytest.approx(2 / 3 * PI * 1e-6, rel=3e-3)
 
 
+def test_distance_from_a_straight_loft_is_that_of_a_rod() -> None:
+    """Oracle: elementary geometry of a flat-ended rod: beside it, over its end, over its rim, and inside."""
+    path = np.array([[0.0, 0.0], [0.0, 0.02], [0.0, 0.05]])
+    rod = sd.loft(path, np.full((3, 2), 0.01), [2.0] * 3)
+    for point, distance in (
+        ((0.015, 0.0, 0.03), 0.005),
+        ((0.0, 0.012, 0.01), 0.002),
+        ((0.004, 0.003, 0.057), 0.007),
+        ((0.0, 0.0, -0.003), 0.003),
+        ((0.014, 0.0, 0.053), 0.005),
+        ((0.0, 0.014, -0.003), 0.005),
+        ((0.006, 0.0, 0.025), -0.004),
+    ):
+        assert rod.distance(np.array([point]))[0] == pytest.approx(distance, rel=1e-6), point
+
+
 def test_bad_distances() -> None:
     with pytest.raises(em.InputError, match="nothing is inside"):
         sd.ball(1e-4).moved((0.5e-3, 0, 0)).part("p", "gold", 5e-3)
@@ -163,6 +179,19 @@ def test_hip_has_its_published_size() -> None:
     screw = em.implants.hip(step_m=2e-3).parts[1]
     bolt = PI * 3.25e-3**2 * (0.034 - 4e-3 - 3.25e-3) + 2 / 3 * PI * 3.25e-3**3
     assert screw.volume_m3 - cup.volume_m3 == pytest.approx(bolt, rel=0.05)
+
+
+def test_knee_has_its_notch_and_its_gap() -> None:
+    """Oracle: a notch of a quarter of the width at the back, the insert's gap above the plate, the keel's length."""
+    tibial, femoral = em.implants.knee(step_m=1.5e-3).parts
+    assert tibial.vertices[:, 2].max() == pytest.approx(0.0, abs=1e-4)
+    assert tibial.vertices[:, 2].min() == pytest.approx(-0.044, abs=3e-4)
+    assert np.ptp(tibial.vertices[:, :2], axis=0) == pytest.approx((0.070, 0.046), abs=5e-4)
+    assert femoral.vertices[:, 2].min() == pytest.approx(0.010, abs=3e-4)
+    back = femoral.vertices[femoral.vertices[:, 1] > 0.012]
+    assert np.abs(back[:, 0]).min() == pytest.approx(0.125 * 0.070, abs=3e-4)
+    front = femoral.vertices[femoral.vertices[:, 1] < 0.0]
+    assert np.abs(front[:, 0]).min() < 2e-3
 
 
 def test_shoulder_points_where_it_says() -> None:
