@@ -5,6 +5,7 @@ Oracles: the properties that the volume integral was given when it simulated the
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import cache
 
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 
 from emdose.ept.inversion.csi import Csi, IncidentField
+from emdose.ept.inversion.newton import told_converged
 from emdose.ept.inversion.operators import at_centres
 from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
-from emdose.errors import InputError
+from emdose.errors import EmdoseWarning, InputError
 from emdose.models.bodies import Phantom, box, rasterise
 from emdose.models.bodies.tissues import Constant, Tissue
 from emdose.models.coils.ideal import Birdcage, Coil
@@ -56,6 +58,9 @@ def small() -> np.ndarray:
     return simulated(phantom(1e-2), phantom(5e-3))
 
 
+UNFINISHED = pytest.mark.filterwarnings("ignore:contrast-source inversion")
+
+
 def b1_map(b: np.ndarray, coarse: Phantom, kind: str, **changes: object) -> B1Map:
     """The map of the quadrature drive, received in anti-quadrature; magnitude in microtesla."""
     plus, minus = b[0, 0] - 1j * b[1, 0], b[0, 1] + 1j * b[1, 1]
@@ -89,6 +94,7 @@ def test_layers_from_data_of_another_grid(kind: str) -> None:
     assert np.array_equal(result.flags & np.uint8(Flag.OUTSIDE) != 0, ~body.body)
 
 
+@UNFINISHED
 def test_shielded_coil() -> None:
     """Known properties again: the incident field of the model must hold the shield that the data have felt."""
     body, shielded = phantom(1e-2), Birdcage(8, radius_m=0.13, length_m=0.2, shield_radius_m=0.15)
@@ -105,12 +111,14 @@ def test_history_and_provenance() -> None:
     assert history["data"][-1] < 0.05 * history["data"][0]  # type: ignore[index]
     assert history["object"][-1] < history["data"][-1]  # type: ignore[index]
     assert settings["data"] == "complex"
-    assert settings["stopped"] in ("tolerance", "stalled", "iterations")
+    assert settings["stopped"] == "tolerance"
+    assert settings["converged"] is True
     scale = complex(*settings["scale"])  # type: ignore[misc]
     assert abs(scale) == pytest.approx(1e6, rel=0.02)
     assert np.angle(scale) == pytest.approx(0.7, abs=0.02)
 
 
+@UNFINISHED
 def test_given_fields_instead_of_a_coil_and_progress() -> None:
     """The same numbers from the incident field as arrays; the fields are those of the coil."""
     from emdose.compute import backend
@@ -126,6 +134,39 @@ def test_given_fields_instead_of_a_coil_and_progress() -> None:
     assert [e.stage for e in events] == ["setup", "iteration", "iteration", "done"]
 
 
+@pytest.mark.parametrize(("iterations", "word"), [(1, "not at its end after 1 iter"), (40, "stalled after")])
+def test_what_has_not_converged_says_so_and_is_flagged(iterations: int, word: str) -> None:
+    """Negative controls: one iteration; and noise that was not stated, which no contrast explains."""
+    body = phantom(1e-2)
+    b1 = b1_map(small(), body, "complex")
+    if iterations > 1:
+        b1 = replace(b1, magnitude=b1.magnitude * (1 + 0.05 * np.random.default_rng(0).normal(size=body.grid.shape)))
+    with pytest.warns(EmdoseWarning, match=f"{word}.*has not converged"):
+        result = Csi(max_iterations=iterations).reconstruct(b1, coil(), device="cpu")
+    assert result.settings["converged"] is False
+    assert not result.valid.any()
+    assert np.all((result.flags & np.uint8(Flag.FAILED) != 0) == body.body)
+    assert np.isfinite(result.conductivity[body.body]).all()  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("residuals", "stopped", "expected"),
+    [
+        ([0.5, 0.009], "tolerance", True),
+        ([0.5, 0.0151, 0.015, 0.0149], "stalled", True),
+        ([0.5, 0.0251, 0.025, 0.0249], "stalled", False),  # steady, but far from the tolerance
+        ([0.5, 0.03, 0.02, 0.015], "iterations", False),  # still falling
+        ([0.015], "stalled", False),  # no way down at the first guess
+    ],
+)
+def test_verdict(residuals: list[float], stopped: str, expected: bool) -> None:
+    """By definition: at the tolerance (0.01), or steady within twice that."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert told_converged(residuals, 0.01, stopped) is expected
+
+
+@UNFINISHED
 def test_repeatable() -> None:
     """Twice the same."""
     body = phantom(1e-2)
@@ -149,6 +190,7 @@ def test_noise_stops_the_iteration_early() -> None:
     assert 0.5 * settings["tolerance"] < last <= settings["tolerance"]  # type: ignore[operator]
 
 
+@UNFINISHED
 def test_weak_field_is_flagged() -> None:
     """A linear drive has a plane of symmetry without E along the axis of the coil; there the flag is set."""
     result = reconstructed("complex")

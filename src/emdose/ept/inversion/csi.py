@@ -29,7 +29,7 @@ from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import C_0, EPS_0
 from emdose.ept.inversion.data import DataTerm
-from emdose.ept.inversion.newton import State, minimise
+from emdose.ept.inversion.newton import State, minimise, told_converged
 from emdose.ept.inversion.operators import ScatteringOperators, at_centres
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
@@ -210,7 +210,9 @@ class Csi:
         Returns
         -------
         PropertyMap
-            Without uncertainty (use Monte Carlo); ``settings`` holds the history of data and object residual.
+            Without uncertainty (use Monte Carlo); ``settings`` holds the history of data and object residual,
+            "converged" (see :func:`~emdose.ept.inversion.newton.told_converged`) and why it "stopped". When it has not
+            converged a warning says so, and every voxel carries ``Flag.FAILED`` beside the value that was reached.
 
         Raises
         ------
@@ -247,6 +249,7 @@ class Csi:
             report=report,
         )
         report(Done(residual=history["data"][-1], tolerance=tolerance))
+        converged = told_converged(history["data"], tolerance, stopped)
         s = term.scale(state.b)
         return self._as_map(
             b1,
@@ -259,6 +262,7 @@ class Csi:
                 "channels": b1.channels,
                 "coil": coil.name,
                 "stopped": stopped,
+                "converged": converged,
                 "history": history,
                 "tolerance": tolerance,
                 "expected_noise_residual": expected,
@@ -278,6 +282,8 @@ class Csi:
         flags = np.where(body, 0, Flag.OUTSIDE).astype(np.uint8)
         low = strength < self.low_field * np.median(strength)
         flags[body] |= np.where(low, np.uint8(Flag.LOW_CONVECTION), np.uint8(0))
+        if not settings["converged"]:
+            flags[body] |= np.uint8(Flag.FAILED)
         if b1.u_magnitude is not None and b1.magnitude is not None:
             best = np.max(b1.magnitude.reshape(-1, *b1.grid.shape), axis=0)
             flags[body & (best < 3 * np.asarray(b1.u_magnitude))] |= np.uint8(Flag.WEAK_SIGNAL)

@@ -22,12 +22,14 @@ regularisation).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from emdose.ept.inversion.data import DataTerm
 from emdose.ept.inversion.operators import ScatteringOperators, gradient, gradient_adjoint
+from emdose.errors import EmdoseWarning
 from emdose.solvers.running import Iteration, ProgressCallback
 
 MEMORY = 6
@@ -38,8 +40,8 @@ LEAST_STEP = 0.05
 """Smallest part of a step that is tried."""
 LEAST_GAIN = 0.02
 """An iteration that lowers the objective by less counts as stalled; two in a row end the minimisation."""
-
-
+NEAR = 2.0
+"""A residual that no longer falls counts as converged within this factor of its tolerance."""
 NOISE_SHARE = 0.05
 """Part of the noise that counts as misfit for the weight of total variation, so that it never fades to nothing."""
 
@@ -188,6 +190,34 @@ def minimise(
             continue
         state, stalled = found, stalled + 1 if gain < LEAST_GAIN else 0
     return state, history, stopped
+
+
+def told_converged(residuals: Sequence[float], tolerance: float, stopped: str) -> bool:
+    """Whether the data are explained: the residual at its tolerance, or steady within :data:`NEAR` of it; else warns.
+
+    A line search that finds no way down, or a change too small to see, tells nothing while the residual is large.
+
+    Parameters
+    ----------
+    residuals : sequence of float
+        Relative data residual of every iteration.
+    tolerance : float
+        What noise and grid leave.
+    stopped : str
+        "tolerance", "stalled" or "iterations".
+    """
+    last, steps = residuals[-1], len(residuals) - 1
+    steady = steps > 1 and residuals[-3] - last <= 2 * LEAST_GAIN * residuals[-3]
+    if last <= tolerance or (stopped == "stalled" and steady and last <= NEAR * tolerance):
+        return True
+    why = {"stalled": "stalled", "iterations": "not at its end"}.get(stopped, stopped)
+    warnings.warn(
+        f"contrast-source inversion {why} after {steps} iterations: data residual {last:.2g}, from "
+        f"{residuals[0]:.2g}, wanted {tolerance:.2g}; it has not converged, and its voxels carry the flag FAILED",
+        EmdoseWarning,
+        stacklevel=3,
+    )
+    return False
 
 
 def data_gradient(lattice: ScatteringOperators, term: DataTerm, state: State, tolerance: float = 3e-3) -> Any:
