@@ -8,7 +8,7 @@ from emdose.ept.judging.metrics import Metric, metrics
 from emdose.ept.judging.monte_carlo import monte_carlo
 from emdose.ept.local.automatic import AutomaticHelmholtz
 from emdose.ept.local.helmholtz import Helmholtz
-from emdose.ept.local_sar import local_sar
+from emdose.ept.local_sar import LocalSar, local_sar
 from emdose.ept.maps.b1map import B1Map, mean_of_repeats, relative_noise
 from emdose.ept.maps.property_map import Flag, NoisePropagation, PropertyMap, RegionMean, Uncertainty
 from emdose.ept.transport.convection_reaction import ConvectionReaction
@@ -24,6 +24,7 @@ __all__ = [
     "Gradient",
     "Helmholtz",
     "IncidentField",
+    "LocalSar",
     "Metric",
     "NoisePropagation",
     "PropertyMap",

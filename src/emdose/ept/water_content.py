@@ -12,6 +12,9 @@ from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
 from emdose.values import read_only
 
+NODES = 15
+"""Water fractions at which a function is taken to propagate the uncertainty."""
+
 
 @read_only
 @dataclass(frozen=True)
@@ -19,9 +22,10 @@ class WaterContent:
     """Conductivity and permittivity that follow from the water fraction alone.
 
     The functions are monotone and pass through the calibration points (piecewise cubic, Fritsch and Carlson); beyond
-    the points they go on as straight lines of their last slope, within a margin. The model knows no ions beyond
-    those that go with the water of the tissues in the calibration: a lesion with another salinity gets the wrong
-    conductivity.
+    the points they go on as straight lines with the mean slope of the last interval, within a margin. (The cubic itself
+    may end flat at the driest tissue, which is the curvature of the points, not a property of tissue.) The model knows
+    no ions beyond those that go with the water of the tissues in the calibration: a lesion with another salinity gets
+    the wrong conductivity.
 
     Parameters
     ----------
@@ -159,6 +163,28 @@ class WaterContent:
             )
         return cls(tuple(table[:, 0]), tuple(table[:, 1]), tuple(table[:, 2]), frequency_Hz, source)
 
+    def _curve(self, name: str, water: np.ndarray) -> np.ndarray:
+        """One of the two functions."""
+        from scipy.interpolate import PchipInterpolator
+
+        points, values = np.asarray(self.water, float), np.asarray(getattr(self, name), float)
+        slope = np.diff(values) / np.diff(points)
+        below, above = np.minimum(water - points[0], 0), np.maximum(water - points[-1], 0)
+        inner = PchipInterpolator(points, values)(np.clip(water, points[0], points[-1]))
+        return inner + slope[0] * below + slope[-1] * above
+
+    def _spread(self, water: np.ndarray, u_water: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Root mean square of both properties about their values, and the mean product, for Gaussian water."""
+        nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+        weights = weights / weights.sum()
+        names = ("conductivity", "permittivity")
+        centre = [self._curve(n, water) for n in names]
+        total = np.zeros((3, water.size))
+        for node, weight in zip(nodes, weights, strict=True):
+            sigma, epsr = (self._curve(n, water + node * u_water) - c for n, c in zip(names, centre, strict=True))
+            total += weight * np.stack([sigma**2, epsr**2, sigma * epsr])
+        return np.sqrt(total[0]), np.sqrt(total[1]), total[2]
+
     def reconstruct(
         self, water: np.ndarray, grid: Grid, mask: np.ndarray | None = None, u_water: float | np.ndarray | None = None
     ) -> PropertyMap:
@@ -173,8 +199,9 @@ class WaterContent:
         mask : (nx, ny, nz) bool ndarray, optional
             Where to evaluate; by default where ``water`` is finite.
         u_water : float or (nx, ny, nz) ndarray, optional
-            Standard uncertainty of the water fraction; it is propagated with the slopes of the functions. That of the
-            calibration is not in it.
+            Standard uncertainty of the water fraction. It is propagated by quadrature over a Gaussian of that width,
+            not by the slope at one point: beside the end of a function, where the slope vanishes, the width of the data
+            still moves the value. That of the calibration is not in it.
 
         Returns
         -------
@@ -186,8 +213,6 @@ class WaterContent:
         InputError
             When a map does not fit the grid, or is in percent.
         """
-        from scipy.interpolate import PchipInterpolator
-
         water = np.asarray(water, float)
         inside = np.isfinite(water) if mask is None else np.asarray(mask).astype(bool)
         for name, array in (("water", water), ("mask", inside)):
@@ -200,20 +225,14 @@ class WaterContent:
         low, high = float(self.water[0]), float(self.water[-1])
         with np.errstate(invalid="ignore"):
             known = inside & (water >= low - self.margin) & (water <= high + self.margin)
-        maps = {}
-        for name, values in (("conductivity", self.conductivity), ("permittivity", self.permittivity)):
-            curve = PchipInterpolator(self.water, values)
-            slope = curve.derivative()
-            at = np.clip(water[known], low, high)
-            value = np.full(grid.shape, np.nan)
-            value[known] = curve(at) + slope(at) * (water[known] - at)
-            maps[name] = value
-            if u_water is not None:
-                u = np.full(grid.shape, np.nan)
-                u[known] = np.abs(slope(at)) * np.broadcast_to(u_water, grid.shape)[known]
-                maps[f"u_{name}"] = u
-        if u_water is not None:  # both follow the same water fraction
-            maps["covariance"] = maps["u_conductivity"] * maps["u_permittivity"]
+        maps = {name: np.full(grid.shape, np.nan) for name in ("conductivity", "permittivity")}
+        for name, value in maps.items():
+            value[known] = self._curve(name, water[known])
+        if u_water is not None:
+            spread = self._spread(water[known], np.broadcast_to(np.asarray(u_water, float), grid.shape)[known])
+            for name, found in zip(("u_conductivity", "u_permittivity", "covariance"), spread, strict=True):
+                maps[name] = np.full(grid.shape, np.nan)
+                maps[name][known] = found
         flags = np.where(inside, np.where(known, 0, Flag.NO_FIT), Flag.OUTSIDE).astype(np.uint8)
         with np.errstate(invalid="ignore"):
             flags[known & ((maps["conductivity"] < 0) | (maps["permittivity"] < 1))] |= np.uint8(Flag.UNPHYSICAL)

@@ -18,8 +18,8 @@ from emdose.values import read_only
 class Flag(IntFlag):
     """What is known about a voxel; 0 means that nothing is in the way.
 
-    OUTSIDE, NO_FIT and FAILED voxels are not valid and carry NaN (contrast-source inversion leaves what it had reached);
-    the other flags are remarks on a value that is there.
+    OUTSIDE, NO_FIT and FAILED voxels are not valid and carry NaN (contrast-source inversion leaves what it
+    had reached); the other flags are remarks on a value that is there.
     """
 
     OUTSIDE = 1
