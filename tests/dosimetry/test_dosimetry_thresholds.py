@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from emdose.dosimetry.averaging.average import mass_average
+from emdose.dosimetry.averaging.average import averaging_plan, mass_average
 from emdose.dosimetry.averaging.cubes import accepted_cubes
+from emdose.dosimetry.averaging.cubic import AveragingPlan
 from emdose.dosimetry.regions import deposition_slab
 from emdose.dosimetry.sar import SarMap
 from emdose.dosimetry.temperature import cem43
@@ -51,3 +52,13 @@ def test_minutes_count_from_39_and_the_law_breaks_at_43(temperature: float, minu
     """R^(43 - T) with R = 0.25 below and 0.5 above."""
     dose = cem43(np.array([0.0, 60.0]), np.full((2, 1), temperature))
     assert dose[0] == pytest.approx(minutes, rel=1e-9)
+
+
+@pytest.mark.parametrize(("off", "cubes"), [(0.9e-6, True), (1.1e-6, False), (0.1, False)])
+def test_voxels_are_cubes_to_a_millionth(off: float, cubes: bool) -> None:
+    """The plan for cubes refuses others, and the choice between the plans goes by the same limit."""
+    density, spacing = np.full((4, 4, 4), 1000.0), (2e-3, 2e-3, 2e-3 * (1 + off))
+    assert isinstance(averaging_plan(density, spacing, 1e-4, device="cpu"), AveragingPlan) == cubes
+    if not cubes:
+        with pytest.raises(InputError, match="need cubic voxels"):
+            AveragingPlan(density, spacing, 1e-4, device="cpu")

@@ -21,6 +21,7 @@ from emdose.dosimetry.sar import (
     whole_body_sar,
 )
 from emdose.errors import InputError
+from emdose.models.grids.grid import Grid
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -224,3 +225,35 @@ def test_one_unusable_voxel_is_enough_and_named(made_up, mixed):
     )
     with pytest.raises(InputError, match=rf"{mixed.tissues[2].name}.*density unusable in 1 tissue voxels; found -7"):
         point_sar(made_up.fields(mixed, made_up.E(mixed)), double)
+
+
+@pytest.mark.parametrize(
+    ("stretch", "moved", "same"), [(0.9e-6, 0.0, True), (1.1e-6, 0.0, False), (0.0, 0.9e-6, True), (0.0, 1.1e-6, False)]
+)
+def test_grids_agree_to_a_millionth(made_up, mixed, stretch, moved, same):
+    # Oracle: the rule, for the voxels along one axis and the origin in voxels.
+    fields = made_up.fields(mixed, made_up.E(mixed))
+    spacing = np.array(mixed.spacing_m) * (1, 1 + stretch, 1)
+    origin = np.array(mixed.grid.origin_m) + moved * min(mixed.spacing_m)
+    other = replace(mixed, grid=Grid(mixed.grid.shape, tuple(spacing), tuple(origin)))
+    if same:
+        assert point_sar(fields, other).power_W() == pytest.approx(point_sar(fields, mixed).power_W(), rel=1e-5)
+    else:
+        with pytest.raises(InputError, match="different grids"):
+            point_sar(fields, other)
+
+
+def test_tissues_of_a_part(made_up, mixed):
+    # Oracle: sums over the voxels of the part that are body, by hand; the parts make the whole.
+    sar = point_sar(made_up.fields(mixed, made_up.E(mixed)), mixed)
+    part = np.zeros(mixed.grid.shape, bool)
+    part[:3] = True
+    whole, one, other = (tissue_sar(sar, mixed, m) for m in (None, part, ~part))
+    dV = mixed.grid.voxel_volume_m3
+    for n, (all_of_it, here, there) in enumerate(zip(whole, one, other, strict=True), 1):
+        own = part & (mixed.labels == n)
+        assert here.mass_kg == pytest.approx(own.sum() * mixed.tissues[n].density_kg_m3 * dV, rel=1e-6)
+        assert here.power_W == pytest.approx((sar.value * mixed.density)[own].sum() * dV, rel=1e-6)
+        assert here.peak_sar_W_kg == pytest.approx(sar.value[own].max())
+        assert here.power_W + there.power_W == pytest.approx(all_of_it.power_W)
+        assert here.volume_m3 + there.volume_m3 == pytest.approx(all_of_it.volume_m3)
