@@ -104,7 +104,10 @@ def _metric(
     got, true = values[pick].astype(float), truth[pick]
     missing = int(np.count_nonzero(region)) - got.size
     if not got.size:
-        return Metric(quantity, name, erosion, 0, missing, *([float("nan")] * 8))
+        nothing = dict.fromkeys(
+            ("truth_mean", "mean", "sd", "median", "iqr", "rmse", "nrmse", "nrmse_best_99"), float("nan")
+        )
+        return Metric(quantity, name, erosion, voxels=0, missing=missing, **nothing)
     error = (got - true) ** 2
     order = np.argsort(error)[: max(1, int(np.ceil(0.99 * got.size)))]
     power, best = float((true**2).sum()), float((true[order] ** 2).sum())
@@ -113,14 +116,14 @@ def _metric(
         quantity,
         name,
         erosion,
-        got.size,
-        missing,
-        float(true.mean()),
-        float(got.mean()),
-        float(got.std(ddof=1)) if got.size > 1 else float("nan"),
-        float(middle),
-        float(high - low),
-        float(np.sqrt(error.mean())),
-        float(np.sqrt(error.sum() / power)) if power else float("nan"),
-        float(np.sqrt(error[order].sum() / best)) if best else float("nan"),
+        voxels=got.size,
+        missing=missing,
+        truth_mean=float(true.mean()),
+        mean=float(got.mean()),
+        sd=float(got.std(ddof=1)) if got.size > 1 else float("nan"),
+        median=float(middle),
+        iqr=float(high - low),
+        rmse=float(np.sqrt(error.mean())),
+        nrmse=float(np.sqrt(error.sum() / power)) if power else float("nan"),
+        nrmse_best_99=float(np.sqrt(error[order].sum() / best)) if best else float("nan"),
     )
