@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import tempfile
+import warnings
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError, OutputError
+from emdose.io.disk.datasets import opened
+from emdose.io.disk.files import plain_file
 
 READ = {".msh": "gmsh", ".inp": "abaqus", ".xdmf": "xdmf", ".xmf": "xdmf", ".vtu": "vtu", ".vtk": "vtk"}
 """Formats of meshio that are read, by ending. STL, PLY and OBJ have stricter readers: meshio takes a corner -1 of an
@@ -87,6 +92,27 @@ def read_surface(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     return points, triangles, findings
 
 
+def read_with_trimesh(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (v, 3) and triangles (t, 3) of a PLY or OBJ file; raises InputError."""
+    import trimesh
+
+    kind = path.suffix.lower()[1:]
+    try:
+        with warnings.catch_warnings(), path.open("rb") as stream:
+            warnings.simplefilter("ignore")
+            mesh: Any = trimesh.load(stream, file_type=kind, process=False, force="mesh", skip_materials=True)
+            vertices, triangles = np.asarray(mesh.vertices, float), np.asarray(mesh.faces, np.int64)
+    except Exception as error:  # whatever the reader stumbles over
+        raise InputError(
+            f"cannot read this {kind.upper()} file: {type(error).__name__}: {error}",
+            file=path,
+            expected="an undamaged file",
+        ) from None
+    if triangles.ndim != 2 or not len(triangles):
+        raise InputError("no triangles", file=path, expected="a closed surface of triangles")
+    return vertices, triangles
+
+
 def mesh_bytes(path: Path, vertices: np.ndarray, triangles: np.ndarray) -> bytes:
     """What a file with the ending of ``path`` holds for vertices (v, 3) and triangles (t, 3).
 
@@ -114,6 +140,7 @@ def mesh_bytes(path: Path, vertices: np.ndarray, triangles: np.ndarray) -> bytes
 def _read(path: Path) -> Any:
     import meshio
 
+    _require_beside(path)
     with _silent() as said:
         try:
             return meshio.read(path, READ[path.suffix.lower()])
@@ -123,6 +150,40 @@ def _read(path: Path) -> Any:
                 file=path,
                 expected=f"an undamaged {READ[path.suffix.lower()].capitalize()} file",
             ) from None
+
+
+def _require_beside(path: Path) -> None:
+    """Raise InputError where an XDMF or Abaqus file, or one that it includes, names a file in another folder."""
+    kind, seen, ahead = READ[path.suffix.lower()], set[Path](), [path]
+    while ahead and kind in ("xdmf", "abaqus"):
+        file = ahead.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        text = plain_file(file).read_text(encoding="utf-8", errors="replace")
+        for name, data in _named(text) if kind == "xdmf" else _included(text):
+            if Path(name).name != name or "\\" in name or (file.parent / name).is_symlink():
+                raise InputError("names a file elsewhere", file=path, found=name, expected="files in the same folder")
+            if data:
+                with opened(file.parent / name):
+                    pass
+            elif kind == "abaqus":
+                ahead.append(file.parent / name)
+
+
+def _named(text: str) -> Iterator[tuple[str, bool]]:
+    """Files that an XDMF file names, and whether they are HDF5."""
+    with contextlib.suppress(ElementTree.ParseError):  # meshio says what is wrong with it
+        for item in ElementTree.fromstring(text).iter("DataItem"):
+            content = (item.text or "").strip()
+            if item.get("Format", "XML") != "XML" and content:
+                yield content.split(":")[0].strip(), item.get("Format") == "HDF"
+
+
+def _included(text: str) -> Iterator[tuple[str, bool]]:
+    """Files that an Abaqus file includes."""
+    for line in re.findall(r"^\s*\*\s*include\b.*$", text, re.IGNORECASE | re.MULTILINE):
+        yield line.split("=")[-1].strip(), False
 
 
 @contextlib.contextmanager

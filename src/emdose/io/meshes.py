@@ -12,10 +12,9 @@ import numpy as np
 
 from emdose.checks import one_of
 from emdose.errors import EmdoseWarning, InputError
-from emdose.io import mesh_cells
+from emdose.io import mesh_cells, mesh_process
 from emdose.io.disk.atomic import write_bytes
-from emdose.io.disk.files import read_bytes, sha256
-from emdose.io.maps import vtk
+from emdose.io.disk.files import check_memory, plain_file, read_bytes, sha256
 from emdose.models.implants import metals
 from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import Metal
@@ -26,6 +25,12 @@ UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "in": 0.0254, "inch": 0.0
 LARGEST_M, SMALLEST_M = 1.0, 5e-4
 """An implant has a size between these; anything else is a wrong unit."""
 LARGEST_FILE = 1 << 30
+TASKS = {
+    **dict.fromkeys(mesh_cells.READ, "mesh"),
+    **dict.fromkeys((".vtk", ".vtp", ".vtu"), "vtk surface"),
+    **dict.fromkeys((".ply", ".obj"), "trimesh"),
+}
+"""Who reads a file in a process of its own, by its ending. STL files are read here: nothing but NumPy touches them."""
 MANY_CROSSINGS = 0.01
 Paths = Path | str | Sequence[Path | str]
 
@@ -131,17 +136,20 @@ def read_triangles(path: Path | str) -> tuple[np.ndarray, np.ndarray, dict[str, 
         When it is missing, of an unknown kind, damaged, or holds no triangles.
     """
     path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix in (".vtk", ".vtp", ".vtu"):
-        return _read_vtk(path)
-    if suffix not in (".stl", ".ply", ".obj", *mesh_cells.READ):
-        raise InputError("unknown kind of surface file", file=path, found=path.suffix or "no ending", expected=FORMATS)
-    data = read_bytes(path, f"a surface file ({FORMATS})", LARGEST_FILE)
+    suffix, expected = path.suffix.lower(), f"a surface file ({FORMATS})"
+    if suffix != ".stl":
+        if suffix not in TASKS:
+            raise InputError(
+                "unknown kind of surface file", file=path, found=path.suffix or "no ending", expected=FORMATS
+            )
+        if not plain_file(path, expected).stat().st_size:
+            raise InputError("empty file", file=path, expected=expected)
+        arrays, findings = mesh_process.read(TASKS[suffix], path, expected)
+        return arrays["points"], arrays["triangles"], findings
+    data = read_bytes(path, expected, LARGEST_FILE)
     if not data.strip():
-        raise InputError("empty file", file=path, expected=f"a surface file ({FORMATS})")
-    if suffix in mesh_cells.READ:
-        return mesh_cells.read_surface(path)
-    return *(_read_stl(data, path) if suffix == ".stl" else _read_other(data, path)), {}
+        raise InputError("empty file", file=path, expected=expected)
+    return *_read_stl(data, path), {}
 
 
 # ---- formats -------------------------------------------------------------------------------------------------------
@@ -176,6 +184,7 @@ _STL = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute",
 
 
 def _read_ascii_stl(data: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    check_memory((len(data),), 40, path)  # a word is an object
     words = data.split()
     lower = [w.lower() for w in words] if any(w in data for w in (b"VERTEX", b"Vertex")) else words
     at = [n for n, w in enumerate(lower) if w == b"vertex"]
@@ -199,39 +208,6 @@ def _loose(corners: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not len(corners):
         raise InputError("no triangles", file=path, expected="a closed surface of triangles")
     return corners.reshape(-1, 3), np.arange(3 * len(corners)).reshape(-1, 3)
-
-
-def _read_vtk(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Surface of the cells of a VTK file: by meshio, or by VTK itself for what meshio does not read (poly data)."""
-    if path.suffix.lower() in mesh_cells.READ and path.is_file():
-        try:
-            return mesh_cells.read_surface(path)
-        except InputError:
-            pass
-    return *vtk.read_surface(path), {}
-
-
-def _read_other(data: bytes, path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """PLY or OBJ."""
-    import io
-
-    import trimesh
-
-    kind = path.suffix.lower()[1:]
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            mesh: Any = trimesh.load(io.BytesIO(data), file_type=kind, process=False, force="mesh", skip_materials=True)
-            vertices, triangles = np.asarray(mesh.vertices, float), np.asarray(mesh.faces, np.int64)
-    except Exception as error:  # whatever the reader stumbles over
-        raise InputError(
-            f"cannot read this {kind.upper()} file: {type(error).__name__}: {error}",
-            file=path,
-            expected="an undamaged file",
-        ) from None
-    if triangles.ndim != 2 or not len(triangles):
-        raise InputError("no triangles", file=path, expected="a closed surface of triangles")
-    return vertices, triangles
 
 
 # ---- checks --------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 
 from emdose.checks import unknown
 from emdose.errors import InputError
+from emdose.io import mesh_process
 from emdose.io.disk.files import read_bytes
 from emdose.models.gradients.coils import GradientCoil
 
@@ -44,9 +45,8 @@ def read_wire_paths(path: Path | str, *, unit: str) -> list[np.ndarray]:
         raise unknown("unknown unit of length", unit, UNITS, file=path, field="unit")
     suffix = path.suffix.lower()
     if suffix in (".vtk", ".vtp"):
-        from emdose.io.maps.vtk import read_polylines
-
-        paths = read_polylines(path)
+        arrays, _ = mesh_process.read("vtk lines", path, "VTK poly data with lines")
+        paths = np.split(arrays["points"], arrays["ends"][:-1])
     elif suffix in (".csv", ".txt", ".dat"):
         paths = _text(path)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,6 +18,9 @@ MERGE = (1e-6, 1e-5, 1e-4)
 TINY_HOLE = 0.05
 """Longest edge of a hole that is filled, as part of the size of the surface; a missing triangle or two."""
 MOST_SHELLS = 500
+MOST_PAIRS = 50_000_000
+"""Close pairs of triangles that are looked at, for every ten thousand triangles; a fine surface has some 50 of each."""
+PAIRS_AT_ONCE = 4_000_000
 Array = np.ndarray
 
 
@@ -94,7 +98,7 @@ def closed_surface(vertices: Array, triangles: Array, file: object = None) -> Re
     _fill_holes(s, file)
     shells = _orient(s, file)
     _nest(s, shells, file)
-    _count_crossings(s)
+    _count_crossings(s, file)
     s.findings |= {"triangles": len(s.triangles), "vertices": len(s.vertices), "shells": int(shells.max()) + 1}
     return s
 
@@ -310,32 +314,39 @@ def _winding(corners: Array, point: Array) -> float:
 
 
 # ---- crossing triangles --------------------------------------------------------------------------------------------
-def crossing_triangles(vertices: Array, triangles: Array) -> Array:
+def crossing_triangles(vertices: Array, triangles: Array, file: object = None) -> Array:
     """Pairs of triangles (n, 2) that cross each other; neighbours with a common corner are not looked at.
 
     Touching to within the seven digits of STL files is not crossing.
+
+    Raises
+    ------
+    InputError
+        When the triangles lie upon each other nearly everywhere: no surface has so many pairs to look at.
     """
     size = float(np.ptp(vertices, axis=0).max())
     corners = np.ascontiguousarray(vertices[triangles] - vertices.mean(0))
-    pairs = _close_pairs(corners)
-    shared = np.zeros(len(pairs), bool)
-    for n in range(3):
-        shared |= (triangles[pairs[:, 0]][:, [n]] == triangles[pairs[:, 1]]).any(1)
-    pairs = np.ascontiguousarray(pairs[~shared], np.int32)
     edge = float(np.median(np.linalg.norm(corners[:, 1] - corners[:, 0], axis=1)))
-    crossing = np.zeros(len(pairs), np.uint8)
     kernels = backend.get("cpu").kernels.load(__package__, "triangles", "double")
-    kernels.launch("crossing_pairs", len(pairs), corners, pairs, 2e-7 * size * edge**2, crossing)
-    return pairs[crossing > 0]
+    found = [np.zeros((0, 2), np.int32)]
+    for pairs in _close_pairs(corners, file):
+        shared = np.zeros(len(pairs), bool)
+        for n in range(3):
+            shared |= (triangles[pairs[:, 0]][:, [n]] == triangles[pairs[:, 1]]).any(1)
+        pairs = np.ascontiguousarray(pairs[~shared], np.int32)
+        crossing = np.zeros(len(pairs), np.uint8)
+        kernels.launch("crossing_pairs", len(pairs), corners, pairs, 2e-7 * size * edge**2, crossing)
+        found.append(pairs[crossing > 0])
+    return np.concatenate(found)
 
 
-def _count_crossings(s: RepairedSurface) -> None:
-    pairs = crossing_triangles(s.vertices, s.triangles)
+def _count_crossings(s: RepairedSurface, file: object) -> None:
+    pairs = crossing_triangles(s.vertices, s.triangles, file)
     s.findings["crossing_triangles"] = len(np.unique(pairs))
 
 
-def _close_pairs(corners: Array) -> Array:
-    """Pairs of triangles (n, 2) whose boxes overlap, found among triangles of similar size at a time."""
+def _close_pairs(corners: Array, file: object) -> Iterator[Array]:
+    """Pairs of triangles (n, 2) whose boxes overlap, found among triangles of similar size, some at a time."""
     from scipy.spatial import cKDTree
 
     middle = corners.mean(1)
@@ -345,17 +356,30 @@ def _close_pairs(corners: Array) -> Array:
     groups = [np.flatnonzero(kind == k) for k in np.unique(kind)]
     trees = [cKDTree(middle[g]) for g in groups]
     reach = [float(radius[g].max()) for g in groups]
-    found = [np.zeros((0, 2), np.int64)]
+    looked_at = 0
     for i, g in enumerate(groups):
-        near = trees[i].query_pairs(2 * reach[i], output_type="ndarray")
-        found.append(_overlapping(g[near[:, 0]], g[near[:, 1]], low, high))
-        for j in range(i):
-            lists = trees[j].query_ball_point(middle[g], radius[g] + reach[j])
-            counts = [len(x) for x in lists]
-            one = np.repeat(g, counts)
-            other = groups[j][np.fromiter((x for some in lists for x in some), np.int64, sum(counts))]
-            found.append(_overlapping(one, other, low, high))
-    return np.concatenate(found)
+        for j in range(i + 1):
+            far = radius[g] + reach[j]
+            counts = trees[j].query_ball_point(middle[g], far, return_length=True)
+            looked_at += int(counts.sum())
+            if looked_at > MOST_PAIRS * (1 + len(corners) // 10_000):
+                raise InputError(
+                    "triangles lie upon each other nearly everywhere",
+                    file=file,
+                    found=f"more than {looked_at} close pairs among {len(corners)} triangles",
+                    expected="the surface of a body",
+                )
+            if i == j and counts.sum() <= 2 * PAIRS_AT_ONCE:  # twice as fast, but all at once
+                near = trees[i].query_pairs(2 * reach[i], output_type="ndarray")
+                yield _overlapping(g[near[:, 0]], g[near[:, 1]], low, high)
+                continue
+            block = np.cumsum(counts) // PAIRS_AT_ONCE
+            for part in np.split(np.arange(len(g)), np.flatnonzero(np.diff(block)) + 1):
+                lists = trees[j].query_ball_point(middle[g[part]], far[part])
+                one = np.repeat(g[part], counts[part])
+                other = groups[j][np.fromiter((x for some in lists for x in some), np.int64, int(counts[part].sum()))]
+                once = slice(None) if j < i else one < other
+                yield _overlapping(one[once], other[once], low, high)
 
 
 def _overlapping(one: Array, other: Array, low: Array, high: Array) -> Array:

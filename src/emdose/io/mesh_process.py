@@ -1,0 +1,119 @@
+"""Readers of meshes and lines in a process of their own: files that were damaged on purpose crash libraries in C++.
+
+Run as ``emdose.io.mesh_process TASK PATH`` by :func:`read` it writes an NPZ archive to standard output: arrays and
+JSON, no pickles.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emdose.compute import child
+from emdose.errors import InputError
+from emdose.io import mesh_cells
+from emdose.io.disk.files import plain_file
+from emdose.io.maps import vtk
+
+TASKS = ("mesh", "vtk surface", "vtk lines", "trimesh")
+LARGEST_FILE = 1 << 30
+MEMORY, MEMORY_PER_BYTE = 3 << 29, 64
+"""Address space of a reader [bytes], and what each byte of the file adds: a text of numbers grows thirtyfold."""
+SECONDS, SECONDS_PER_BYTE = 60.0, 2e-6
+_MARK = b"emdose mesh\n"
+
+
+def read(task: str, path: Path, expected: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays by name and findings of a file, read in a limited process.
+
+    Parameters
+    ----------
+    task : {"mesh", "vtk surface", "vtk lines", "trimesh"}
+        Which reader: meshio, VTK, or trimesh.
+    path : Path
+        The file.
+    expected : str
+        What it should be, for the error text.
+
+    Raises
+    ------
+    InputError
+        When the file is missing, no plain file, too large or damaged, or its reader crashes or exceeds a limit.
+    """
+    path = plain_file(path, expected)
+    size = path.stat().st_size
+    if size > LARGEST_FILE:
+        raise InputError("file too large", file=path, found=f"{size} bytes", expected=f"at most {LARGEST_FILE} bytes")
+    limits = child.Limits(MEMORY + MEMORY_PER_BYTE * size, SECONDS + SECONDS_PER_BYTE * size)
+    try:
+        ended = child.run(__name__, task, str(path.absolute()), limits=limits)
+    except OSError as error:
+        raise InputError(f"no process to read it in: {error.strerror or error}", file=path) from None
+    start = ended.out.find(_MARK)
+    if ended.late or ended.code or start < 0:
+        raise InputError(_end(ended, limits), file=path, expected=f"an undamaged file: {expected}")
+    with np.load(io.BytesIO(ended.out[start + len(_MARK) :]), allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    told = json.loads(str(arrays.pop("told")))
+    if "problem" in told:
+        raise InputError(told.pop("problem"), file=path, **told)
+    findings = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items()}
+    return arrays, findings
+
+
+def _end(ended: child.Ended, limits: child.Limits) -> str:
+    if ended.late or ended.code == -int(getattr(signal, "SIGXCPU", 24)):
+        return f"reading it takes more than {limits.seconds:.0f} s"
+    if b"MemoryError" in ended.errors or b"bad_alloc" in ended.errors:
+        return f"reading it takes more than {limits.memory_bytes / 2**30:.1f} GiB"
+    if ended.code < 0:
+        return f"damaged: its reader crashed ({signal.Signals(-ended.code).name})"
+    return f"damaged: its reader failed (code {ended.code})"
+
+
+def _answer(task: str, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    if task == "mesh":
+        points, triangles, findings = mesh_cells.read_surface(path)
+        return {"points": points, "triangles": triangles}, findings
+    if task == "trimesh":
+        points, triangles = mesh_cells.read_with_trimesh(path)
+        return {"points": points, "triangles": triangles}, {}
+    if task == "vtk surface":
+        points, triangles, findings = _read_vtk(path)
+        return {"points": points, "triangles": triangles}, findings
+    lines = vtk.read_polylines(path)
+    return {"points": np.concatenate(lines), "ends": np.cumsum([len(line) for line in lines])}, {}
+
+
+def _read_vtk(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Surface of the cells of a VTK file: by meshio, or by VTK itself for what meshio does not read (poly data)."""
+    if path.suffix.lower() in mesh_cells.READ:
+        with contextlib.suppress(InputError):
+            return mesh_cells.read_surface(path)
+    return *vtk.read_surface(path), {}
+
+
+def main() -> None:
+    """Read a file and write what is in it, or why it cannot be read, to standard output."""
+    task, name = sys.argv[1:]
+    try:
+        arrays, told = _answer(task, Path(name))
+    except InputError as error:
+        found = error.found if error.found is None or isinstance(error.found, int | float) else str(error.found)
+        told = {"problem": error.problem, "field": error.field, "found": found, "expected": error.expected}
+        arrays = {}
+    stream = io.BytesIO()
+    np.savez(stream, told=np.array(json.dumps(told)), **arrays)  # type: ignore[arg-type]
+    sys.stdout.buffer.write(_MARK + stream.getvalue())
+    sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
