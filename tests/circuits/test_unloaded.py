@@ -11,7 +11,7 @@ import emdose as em
 from emdose.circuits.partial_inductance import field_of_filaments, partial_inductances
 from emdose.circuits.unloaded import birdcage_order, coil_modes
 from emdose.constants import MU_0
-from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate
+from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Wire
 from emdose.validation.closed_forms.coils.ladder import end_ring_mode, ladder_modes
 from emdose.validation.closed_forms.coils.networks import resonance
 
@@ -144,3 +144,15 @@ def test_bad_tuning_is_one_clear_line():
         with pytest.raises(em.InputError, match=words) as caught:
             make()
         assert "\n" not in str(caught.value)
+
+
+def test_chains_that_end_on_the_middle_of_another_close_a_loop():
+    # Oracle: the same square as one chain; stubs beyond the joints carry no current.
+    corners = [(0, 0, 0), (0.1, 0, 0), (0.1, 0.1, 0), (0, 0.1, 0)]
+    C = LumpedElement("C", (0.1, 0.05, 0), (0.1, 0.051, 0), capacitance_F=10e-12)
+    feed = FeedPort("f", C.start_m, C.end_m)  # across the capacitor: a gap of its own would be open
+    joined = [Wire([(0, -0.03, 0), (0, 0.14, 0)], 1e-3), Wire(corners, 1e-3)]
+    square = [Wire([*corners, corners[0]], 1e-3)]
+    found, expected = (coil_modes(em.CircuitCoil("c", wires, [C], [feed])) for wires in (joined, square))
+    assert len(found) == len(expected) == 1
+    assert found[0].frequency_Hz == pytest.approx(expected[0].frequency_Hz, rel=1e-4)
