@@ -17,17 +17,18 @@ from parso.python.tree import Number
 
 ROOMS = ("models", "dosimetry", "compliance", "circuits", "ept", "solvers")
 
+BINARY = "Add_Sub Sub_Add Mul_Div Div_Mul Pow_Mul FloorDiv_Mul Mod_Mul BitAnd_BitOr BitOr_BitAnd"
+COMPARISONS = "Eq_NotEq NotEq_Eq Lt_GtE GtE_Lt Gt_LtE LtE_Gt Lt_LtE LtE_Lt Gt_GtE GtE_Gt Is_IsNot IsNot_Is"
+OTHERS = """
+ReplaceUnaryOperator_Delete_USub ReplaceUnaryOperator_Delete_Invert ReplaceUnaryOperator_Delete_Not
+ReplaceTrueWithFalse ReplaceFalseWithTrue ReplaceAndWithOr ReplaceOrWithAnd
+ReplaceBreakWithContinue ReplaceContinueWithBreak ZeroIterationForLoop NumberReplacer NumberFactor
+"""
 OPERATORS = [
-    *("ReplaceBinaryOperator_" + pair for pair in (
-        "Add_Sub", "Sub_Add", "Mul_Div", "Div_Mul", "Pow_Mul", "FloorDiv_Mul", "Mod_Mul",
-        "BitAnd_BitOr", "BitOr_BitAnd")),
-    *("ReplaceComparisonOperator_" + pair for pair in (
-        "Eq_NotEq", "NotEq_Eq", "Lt_GtE", "GtE_Lt", "Gt_LtE", "LtE_Gt", "Lt_LtE", "LtE_Lt", "Gt_GtE", "GtE_Gt",
-        "Is_IsNot", "IsNot_Is")),
-    "ReplaceUnaryOperator_Delete_USub", "ReplaceUnaryOperator_Delete_Invert", "ReplaceUnaryOperator_Delete_Not",
-    "ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "ReplaceAndWithOr", "ReplaceOrWithAnd",
-    "ReplaceBreakWithContinue", "ReplaceContinueWithBreak", "ZeroIterationForLoop", "NumberReplacer", "NumberFactor",
-]  # fmt: skip
+    *(f"ReplaceBinaryOperator_{pair}" for pair in BINARY.split()),
+    *(f"ReplaceComparisonOperator_{pair}" for pair in COMPARISONS.split()),
+    *OTHERS.split(),
+]
 
 
 class NumberFactor(Operator):
