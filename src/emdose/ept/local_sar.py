@@ -158,7 +158,8 @@ def local_sar(
     if rho.ndim and rho.shape != b1.grid.shape:
         raise InputError("map does not fit the grid", field="density", found=rho.shape, expected=str(b1.grid.shape))
     rho = np.broadcast_to(rho, b1.grid.shape)
-    inside = rho[np.asarray(b1.mask)]
+    mask = np.asarray(b1.mask)
+    inside = rho[mask]
     wrong = ~((inside >= DENSITY[0]) & (inside <= DENSITY[1]))
     if wrong.any():
         raise InputError(
@@ -184,8 +185,8 @@ def local_sar(
             together = 0.0 if maps.covariance is None else maps.covariance
             spread = (by_sigma * us) ** 2 + (by_epsr * ue) ** 2 + 2 * by_sigma * by_epsr * together
             u = np.sqrt(np.maximum(spread + share**2 * _curl_variance(turn, dz, gain), 0))
-    flags = maps.flags | np.where(b1.mask, 0, np.uint8(Flag.OUTSIDE)).astype(np.uint8)
-    lost = np.asarray(b1.mask) & ~np.isfinite(value)
+    flags = maps.flags | np.where(mask, 0, np.uint8(Flag.OUTSIDE)).astype(np.uint8)
+    lost = mask & ~np.isfinite(value)
     flags = flags | np.where(lost & (flags & np.uint8(NO_VALUE) == 0), np.uint8(Flag.NO_FIT), np.uint8(0))
     there = (flags & np.uint8(NO_VALUE)) == 0
     value = np.where(there, value, np.nan)

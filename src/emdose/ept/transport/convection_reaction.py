@@ -17,7 +17,7 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport import artificial_diffusion
 from emdose.ept.transport.boundary import Value, boundary_maps, rim_of
-from emdose.ept.transport.log_inversion import Equation, Inversion, choose_smoothing, invert
+from emdose.ept.transport.log_inversion import FLOOR, Equation, Inversion, choose_smoothing, invert
 from emdose.ept.transport.options import ConvectionReactionOptions
 from emdose.errors import InputError
 from emdose.solvers.running import Iteration, ProgressCallback
@@ -25,6 +25,9 @@ from emdose.values import read_only
 
 LOW_CONVECTION = 0.1
 """Voxels are flagged where abs(v) is below this times abs(B) abs(k), with the wave number k of a typical medium."""
+
+UNDERSMOOTHING = 4.0
+"""The smoothing of the discrepancy principle is divided by this where it reaches over boundaries that are not known."""
 
 
 @read_only
@@ -57,15 +60,17 @@ class ConvectionReaction(ConvectionReactionOptions):
         Window of the local fits, see :class:`~emdose.ept.local.savitzky_golay.SavitzkyGolay`.
     smoothing : float, optional
         Weight of the penalty against the relative residual. By default the discrepancy principle chooses it from the
-        noise of the input: the largest at which the residual is ``noise_share`` of what the noise alone leaves, but at
-        least 0.3. When the noise is not known it is estimated from the residual of the local fits.
+        noise of the input: the largest at which the residual is ``noise_share`` of what the noise alone leaves. Where
+        the boundaries of tissue are not known that pulls neighbouring tissues together by more than the scatter of the
+        result; a fourth of it is taken then. At least 0.3. When the noise is not known it is estimated from the
+        residual of the local fits.
     noise_share : float
         See ``smoothing``; below 1 because a part of the noise is smooth and goes into k.
     edge : float
         Relative jump of the properties between neighbours from which a boundary is kept rather than smoothed; 0 smooths
         everything alike.
     within_labels : bool
-        Fit and smooth inside each label of the segmentation only.
+        Fit and smooth inside each label of the segmentation only, when the map has one.
     boundary : (float or array, float or array), optional
         Conductivity [S/m] and relative permittivity at the rim of the mask, as numbers or (nx, ny, nz) maps; with
         "phase" the second is not used and may be None.
@@ -172,7 +177,7 @@ class ConvectionReaction(ConvectionReactionOptions):
         picked = self._pick(terms.usable)
         equations = {s: terms.equation(np.s_[:, :, s], None if rim is None else rim[:, :, s]) for s in picked}
         largest = max(picked, key=lambda s: np.count_nonzero(terms.usable[:, :, s]))
-        smoothing, first = self._smoothing(be, equations[largest], terms.noise)
+        smoothing, first = self._smoothing(be, equations[largest], terms.noise, terms.kept_apart)
         k = np.full(terms.usable.shape, np.nan, terms.start.dtype)
         found: dict[int, Inversion] = {}
         for n, s in enumerate(picked):
@@ -188,7 +193,7 @@ class ConvectionReaction(ConvectionReactionOptions):
         counts = np.count_nonzero(terms.usable, axis=(0, 1))
         best = int(counts.argmax())
         slice_ = terms.equation(np.s_[:, :, best], None if rim is None else rim[:, :, best])
-        smoothing, _ = self._smoothing(be, slice_, terms.noise)
+        smoothing, _ = self._smoothing(be, slice_, terms.noise, terms.kept_apart)
 
         def tell(step: int, change: float) -> None:
             if progress is not None:
@@ -201,10 +206,13 @@ class ConvectionReaction(ConvectionReactionOptions):
         k[box] = np.where(terms.usable[box], be.to_numpy(found.k), np.nan)
         return k, _about(smoothing, [found], [] if found.converged else list(range(counts.size)))
 
-    def _smoothing(self, be: Backend, equation: Equation, noise: float) -> tuple[float, Inversion | None]:
+    def _smoothing(
+        self, be: Backend, equation: Equation, noise: float, kept_apart: bool
+    ) -> tuple[float, Inversion | None]:
         if self.smoothing is not None:
             return self.smoothing, None
-        return choose_smoothing(be, equation, self.noise_share * noise, self.edge)
+        found, first = choose_smoothing(be, equation, self.noise_share * noise, self.edge)
+        return found if kept_apart else max(found / UNDERSMOOTHING, FLOOR), first
 
     def _map(
         self, b1: B1Map, form: str, terms: _Terms, k: np.ndarray, about: dict[str, Any], bias: np.ndarray | None
@@ -265,6 +273,7 @@ class _Terms:
     level: complex | float
     noise: float
     noise_source: str
+    kept_apart: bool
     calm: np.ndarray
     neglected: np.ndarray | None
 
@@ -347,6 +356,7 @@ class _Terms:
             np.log(level),
             noise,
             "given" if variance is not None else "estimated",
+            within_labels and b1.labels is not None,
             calm & usable,
             None if neglected is None else clean(neglected),
         )

@@ -13,7 +13,7 @@ from emdose.errors import ConvergenceError
 
 ITERATIONS = 300
 TOLERANCE = 1e-6
-"""Largest residual of the normal equations against their right-hand side from the measured gradients alone."""
+"""Largest residual of the normal equations (diagonal 1) against their right-hand side from the gradients alone."""
 ACCURACY = 1e-5
 """Largest error of ln eps_c (root mean square, estimated by one multigrid cycle on the residual)."""
 STALE = 40
@@ -107,8 +107,7 @@ def _robust(matrix: Any, right: np.ndarray, measured: int, voxels: np.ndarray) -
         if cycle is None or taken > STALE:
             cycle = PlaneMultigrid(normal, voxels, hermitian=True)
         wanted = trust * right
-        scale = float(np.linalg.norm(adjoint[:, :measured] @ wanted[:measured])) or float(np.linalg.norm(wanted))
-        x, taken = _conjugate_gradients(normal, adjoint @ wanted, x, cycle, scale or 1.0)
+        x, taken = _conjugate_gradients(normal, adjoint @ wanted, x, cycle, adjoint[:, :measured] @ wanted[:measured])
         size = np.abs(matrix @ x - right)
         trust = np.sqrt(1 / np.maximum(size / max(HUBER * float(np.median(size)), 1e-300), 1))
     return x, size
@@ -123,14 +122,17 @@ def _anchored(inside: np.ndarray, fixed: np.ndarray) -> np.ndarray:
 
 
 def _conjugate_gradients(
-    normal: Any, rhs: np.ndarray, x: np.ndarray, cycle: PlaneMultigrid, scale: float
+    normal: Any, rhs: np.ndarray, x: np.ndarray, cycle: PlaneMultigrid, gradients: np.ndarray
 ) -> tuple[np.ndarray, int]:
     """Solution of the normal equations and the steps taken; raises ConvergenceError."""
+    # The equation of every voxel over its diagonal: a voxel with a weight of 1e6 must not drown the others in rounding.
+    unit = 1 / normal.diagonal().real
+    scale = float(np.linalg.norm(unit * gradients)) or float(np.linalg.norm(unit * rhs)) or 1.0
     r = rhs - normal @ x
     z = cycle(r)
     p, rho = z, float(np.vdot(r, z).real)
     for step in range(ITERATIONS + 1):
-        residual, error = float(np.linalg.norm(r)) / scale, float(np.sqrt(np.mean(np.abs(z) ** 2)))
+        residual, error = float(np.linalg.norm(unit * r)) / scale, float(np.sqrt(np.mean(np.abs(z) ** 2)))
         if residual <= TOLERANCE and error <= ACCURACY:
             return x, step
         if step == ITERATIONS or not np.isfinite(residual) or rho <= 0:

@@ -32,7 +32,7 @@ class ConvectionReactionOptions:
     smoothing: float | None = None
     noise_share: float = 0.7
     edge: float = 0.05
-    within_labels: bool = False
+    within_labels: bool = True
     boundary: tuple[Value, Value | None] | None = None
     diffusion: float | None = None
 

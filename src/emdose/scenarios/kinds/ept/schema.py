@@ -169,7 +169,7 @@ class ConvectionReactionTable(IterativeTable):
     smoothing: Annotated[float, number("a weight", 0, 1e6)] | None = None
     noise_share: Annotated[float, number("a share of the residual", 0.05, 2)] = 0.7
     edge: Annotated[float, number("a relative jump", 0, 10)] = 0.05
-    within_labels: Annotated[bool, switch("fit and smooth inside each tissue only")] = False
+    within_labels: Annotated[bool, switch("fit and smooth inside each tissue only")] = True
     boundary_conductivity_S_m: Conductivity | None = None
     boundary_permittivity: Permittivity | None = None
     diffusion: Annotated[float, number("a coefficient", 0, 1e6)] | None = None
