@@ -111,6 +111,7 @@ def seeds(n: int, slice_: int) -> list[Seed]:
     return [Seed((middle, middle, slice_), 0.35, 52.0), Seed((middle + out, middle, slice_), 0.9, 70.0)]
 
 
+@pytest.mark.slow
 def test_seeds_alone_in_a_slice_at_the_size_of_users() -> None:
     """Closed form, 20 900 voxels, no regularisation: seeds are values, not heavy rows that hide the residual."""
     b1, sigma, permittivity = case(spacing_m=0.11 / 184, nz=3)

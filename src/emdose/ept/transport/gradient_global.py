@@ -18,6 +18,10 @@ ACCURACY = 1e-5
 """Largest error of ln eps_c (root mean square, estimated by one multigrid cycle on the residual)."""
 STALE = 40
 """Conjugate-gradient steps after which the next robust step factors its own matrix, not that of an earlier one."""
+SURE = 0.01 * ACCURACY
+"""An estimated error that is so small suffices alone: a cycle is not wrong by two decades."""
+ROUGH = 100.0
+"""How far the robust steps before the last, which but set the weights, may miss both."""
 LEAST_PULL = 1e-13
 """Pull of every ln eps_c to the common level, against the weight of the gradients."""
 ROBUST_STEPS = 8
@@ -98,7 +102,7 @@ def _robust(matrix: Any, right: np.ndarray, measured: int, voxels: np.ndarray) -
 
     cycle: PlaneMultigrid | None = None
     trust, x, size, taken = np.ones(right.size), np.zeros(matrix.shape[1], complex), np.abs(right), 0
-    for _ in range(ROBUST_STEPS):
+    for left in reversed(range(ROBUST_STEPS)):
         weighted = sp.diags(trust) @ matrix
         adjoint = weighted.conj().T.tocsr()
         normal = (adjoint @ weighted).tocsr()
@@ -107,7 +111,9 @@ def _robust(matrix: Any, right: np.ndarray, measured: int, voxels: np.ndarray) -
         if cycle is None or taken > STALE:
             cycle = PlaneMultigrid(normal, voxels, hermitian=True)
         wanted = trust * right
-        x, taken = _conjugate_gradients(normal, adjoint @ wanted, x, cycle, adjoint[:, :measured] @ wanted[:measured])
+        x, taken = _conjugate_gradients(
+            normal, adjoint @ wanted, x, cycle, adjoint[:, :measured] @ wanted[:measured], ROUGH if left else 1.0
+        )
         size = np.abs(matrix @ x - right)
         trust = np.sqrt(1 / np.maximum(size / max(HUBER * float(np.median(size)), 1e-300), 1))
     return x, size
@@ -122,7 +128,7 @@ def _anchored(inside: np.ndarray, fixed: np.ndarray) -> np.ndarray:
 
 
 def _conjugate_gradients(
-    normal: Any, rhs: np.ndarray, x: np.ndarray, cycle: PlaneMultigrid, gradients: np.ndarray
+    normal: Any, rhs: np.ndarray, x: np.ndarray, cycle: PlaneMultigrid, gradients: np.ndarray, slack: float
 ) -> tuple[np.ndarray, int]:
     """Solution of the normal equations and the steps taken; raises ConvergenceError."""
     # The equation of every voxel over its diagonal: a voxel with a weight of 1e6 must not drown the others in rounding.
@@ -133,7 +139,8 @@ def _conjugate_gradients(
     p, rho = z, float(np.vdot(r, z).real)
     for step in range(ITERATIONS + 1):
         residual, error = float(np.linalg.norm(unit * r)) / scale, float(np.sqrt(np.mean(np.abs(z) ** 2)))
-        if residual <= TOLERANCE and error <= ACCURACY:
+        # Weights over many decades leave a residual of rounding, of which the estimated error then says more.
+        if error <= slack * SURE or (residual <= slack * TOLERANCE and error <= slack * ACCURACY):
             return x, step
         if step == ITERATIONS or not np.isfinite(residual) or rho <= 0:
             break
