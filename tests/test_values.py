@@ -30,6 +30,7 @@ from emdose.circuits.matching import Matching
 from emdose.circuits.modes import Mode
 from emdose.circuits.unloaded import CoilMode, CoilTuning
 from emdose.compliance.checks import Check, Checks
+from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.limits import Limit
 from emdose.dosimetry.power import TissueRow
 from emdose.dosimetry.sar import Peak
@@ -121,7 +122,22 @@ def loop() -> Any:
 
 def limit() -> Limit:
     return Limit(
-        "IEC", "2022", "SAR", "normal", "head", "volume", 360.0, None, None, None, "3.2", "W/kg", "average", True, "x"
+        "IEC",
+        "2022",
+        "SAR",
+        "normal",
+        "head",
+        "volume",
+        360.0,
+        None,
+        None,
+        None,
+        "3.2",
+        "W/kg",
+        "average",
+        "verified",
+        "",
+        "x",
     )
 
 
@@ -200,6 +216,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.TemperatureMap(numbers(*SHAPE), np.full(SHAPE, 37.0), GRID, 10.0, {"solver": "bioheat", "t": [1]}),
     lambda: TissueRow("muscle", 1.0, 1e-3, 1.0, 1.0, 2.0),
     limit,
+    lambda: Confirmation("local SAR", "2022", "a clause", "10", "AB"),
     lambda: Check(limit(), "head", 1.0, 3.2),
     lambda: Checks("IEC", "2022", (Check(limit(), "head", 1.0, 3.2),), None, "", {"B1": [1, 2]}, ("a note",)),
     phantom,

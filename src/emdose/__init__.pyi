@@ -29,6 +29,7 @@ from .errors import InputError as InputError
 from .errors import OutputError as OutputError
 from .errors import ResourceError as ResourceError
 from .io import read_b1 as read_b1
+from .io import read_confirmations as read_confirmations
 from .io import read_gradient_coil as read_gradient_coil
 from .io import read_implant as read_implant
 from .io import read_phantom as read_phantom

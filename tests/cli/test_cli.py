@@ -127,12 +127,16 @@ def test_second_run_computes_nothing(done, capsys):
 def test_check_of_a_folder(done, capsys, tmp_path):
     # Oracle: SAR is proportional to the duty cycle.
     folder, _ = done
-    code, out, _ = call(capsys, "check", folder, "--json", tmp_path / "one.json")
+    code, out, _ = call(capsys, "check", folder)
+    assert code == 0
+    assert "no patient" in out  # a sphere
+    assert "binds first" not in out
+    code, out, _ = call(capsys, "check", folder, "--patient", "--json", tmp_path / "one.json")
     assert code == 0
     assert "binds first" in out
-    code, out, _ = call(
-        capsys, "check", folder, "--duty-cycle", 0.1, "--edition", "2010+A2:2015", "--json", tmp_path / "two.json"
-    )
+    assert "[1] inherited: JIS Z4951:2017" in out
+    options = ("--patient", "--duty-cycle", 0.1, "--edition", "2010+A2:2015", "--json", tmp_path / "two.json")
+    code, out, _ = call(capsys, "check", folder, *options)
     assert code == 0
     assert "edition 2010+A2:2015" in out
     one, two = (json.loads((tmp_path / f"{n}.json").read_text())["checks"][0] for n in ("one", "two"))

@@ -51,7 +51,7 @@ def test_permitted_b1plus_brings_the_binding_value_to_its_limit(solved):
     phantom, coil, fields = solved
     driven = fields.drive("quadrature").scale(b1plus_rms_T=1e-6)
     phantom = phantom.with_regions(head=phantom.body)
-    options = {"coil": coil, "patient_mass_kg": 70.0, "device": "cpu"}
+    options = {"coil": coil, "patient": True, "patient_mass_kg": 70.0, "device": "cpu"}
     permitted = em.check(driven, phantom, **options).b1plus_rms_limit_T("normal")
     again = em.check(driven.scale(b1plus_rms_T=permitted), phantom, **options)
     assert again.binding("normal").ratio == pytest.approx(1.0, rel=1e-5)

@@ -36,6 +36,12 @@ Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run in the folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result of emdose in the folder.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")]
+VerifiedBy = Annotated[
+    Path | None, typer.Option("--verified-by", help="Limits that you read in your copy of a standard (.csv, .toml).")
+]
+UseValue = Annotated[
+    list[str] | None, typer.Option("--use-value", help="Name of a limit whose confirmed value is used; repeatable.")
+]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")]
 
 
@@ -102,7 +108,8 @@ def check(
     target: Annotated[Path, typer.Argument(help="Result folder, or a scenario (.toml).")],
     standard: Annotated[str | None, typer.Option(help="Standard.")] = None,
     edition: Annotated[str | None, typer.Option(help="Edition of the standard.")] = None,
-    coil_type: Annotated[str | None, typer.Option(help="volume or local.")] = None,
+    coil_type: Annotated[str | None, typer.Option(help="volume, local or array.")] = None,
+    patient: Annotated[bool | None, typer.Option(help="Whether the phantom stands for a patient.")] = None,
     duty_cycle: Annotated[float | None, typer.Option(help="Fraction of the time over 6 min.")] = None,
     duty_cycle_10s: Annotated[
         float | None, typer.Option("--duty-cycle-10s", help="Fraction of the worst 10 s.")
@@ -115,6 +122,8 @@ def check(
     relative_uncertainty: Annotated[
         float | None, typer.Option("--relative-uncertainty", help="Expanded uncertainty (k = 2) of SAR as a fraction.")
     ] = None,
+    verified_by: VerifiedBy = None,
+    use_value: UseValue = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the table to this file.")] = None,
     device: Device = "auto",
 ) -> int:
@@ -123,12 +132,15 @@ def check(
         "standard": standard,
         "edition": edition,
         "coil_type": coil_type,
+        "patient": patient,
         "duty_cycle": duty_cycle,
         "duty_cycle_10s": duty_cycle_10s,
         "ambient_degC": ambient_degC,
         "patient_mass_kg": patient_mass_kg,
         "head": head,
         "relative_uncertainty": relative_uncertainty,
+        "verified_by_file": None if verified_by is None else str(verified_by),
+        "use_values": use_value or None,
     }
     changes = {k: v for k, v in options.items() if v is not None}
     if target.suffix == ".toml" or (target.is_file() and target.name != "result.h5"):
@@ -149,6 +161,29 @@ def check(
     if json_file is not None:
         atomic.write_text(json_file, run_files.to_json(table, indent=1) + "\n")
     return 0
+
+
+@app.command()
+def limits(
+    standard: Annotated[str | None, typer.Option(help="Part of the name of a standard.")] = None,
+    edition: Annotated[str | None, typer.Option(help="Part of the edition.")] = None,
+    quantity: Annotated[str | None, typer.Option(help="Part of the quantity, such as SAR.")] = None,
+    mode: Annotated[str | None, typer.Option(help="Part of the mode or group, such as normal or public.")] = None,
+    region: Annotated[str | None, typer.Option(help="Part of the region.")] = None,
+    state: Annotated[str | None, typer.Option(help="verified, inherited or unverified.")] = None,
+    frequency_Hz: Annotated[float | None, typer.Option("--frequency-hz", help="Limits at this frequency [Hz].")] = None,
+    verified_by: VerifiedBy = None,
+    use_value: UseValue = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Write the rows to this file instead; - for the terminal.")
+    ] = None,
+) -> int:
+    """List the limits that emdose knows, each with its state and source."""
+    from emdose.cli import limits as listing
+
+    parts = {"standard": standard, "edition": edition, "quantity": quantity, "mode": mode, "region": region}
+    rows = listing.chosen(parts, state, frequency_Hz, verified_by, use_value or ())
+    return listing.write(rows, csv_file) if csv_file is not None else listing.show(_console(), rows)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emdose.checks import one_of
-from emdose.compliance.limits import Limit
+from emdose.compliance.limits import Limit, duration
 from emdose.values import read_only
 
 BELOW, ABOVE, OPEN = "below limit", "above limit", "not evaluated"
@@ -89,7 +89,10 @@ class Check:
             "margin_dB": self.margin_dB,
             "verdict": self.verdict,
             "verified": row.verified,
-            "source": row.source,
+            "state": row.state,
+            "standing": row.standing,
+            "verified_by": _reading(row),
+            "source": row.origin if row.limit else "",
             "counted": self.counted,
             "note": self.note,
         }
@@ -198,7 +201,7 @@ class Checks:
         body: list[tuple[str, ...]] = []
         for c in self.rows:
             row = c.limit
-            source = f"[{sources.setdefault(row.source, len(sources) + 1)}]" if row.source else "-"
+            source = f"[{sources.setdefault(row.origin, len(sources) + 1)}]" if row.limit else "-"
             note = f"({remarks.setdefault(c.note, len(remarks) + 1)})" if c.note else ""
             body.append(
                 (
@@ -213,7 +216,7 @@ class Checks:
                     "-" if c.margin_percent is None else f"{c.margin_percent:+.1f} %",
                     "-" if c.margin_dB is None else f"{c.margin_dB:+.2f}",
                     c.verdict,
-                    ("verified" if row.verified else "unverified") if row.limit else "-",
+                    row.standing if row.limit else "-",
                     source,
                     note,
                 )
@@ -263,9 +266,16 @@ def _rounded_down(value: float) -> str:
 
 
 def _duration(seconds: float | None) -> str:
-    if seconds is None:
-        return "-"
-    return f"{seconds / 60:g} min" if seconds >= 60 else f"{seconds:g} s"
+    return duration(seconds) or "-"
+
+
+def _reading(row: Limit) -> dict[str, Any] | None:
+    """What a user read in a copy of the standard, whether emdose agrees, and whether the row uses it."""
+    c = row.confirmation
+    if c is None:
+        return None
+    about = {"initials": c.initials, "edition": c.edition, "clause": c.clause, "value": c.value, "limit": c.limit}
+    return about | {"agrees": not (row.own or row.disputed), "used": not row.disputed}
 
 
 def _columns(head: tuple[str, ...], body: list[tuple[str, ...]]) -> list[str]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import one_of, within
+from emdose.checks import flag, one_of, within
 from emdose.compliance.checks import Check, Checks
-from emdose.compliance.limits import Limit, limits
+from emdose.compliance.confirmations import Confirmation, as_confirmations
+from emdose.compliance.limits import Limit, confirmed, limits
 from emdose.dosimetry.averaging.average import mass_average
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.regions import Region, deposition_slab, head_regions, region, within_coil
@@ -27,7 +28,17 @@ if TYPE_CHECKING:
     from emdose.solvers.results.fields import Fields
 
 STANDARD = "IEC 60601-2-33"
-COIL_TYPES = ("volume", "local")
+COIL_TYPES = ("volume", "local", "array")
+
+SCHEMES = {
+    "loop": "local",
+    "loop with capacitors": "local",
+    "dipole": "local",
+    "loop array": "array",
+    "loop array with capacitors": "array",
+}
+"""Coil type that follows from the kind of a coil; every other coil is a volume coil unless the user says otherwise."""
+
 MODES = ("normal", "first level")
 LONG_WINDOW_S, SHORT_WINDOW_S = 360.0, 10.0
 AVERAGING_MASS_KG = 10e-3
@@ -39,9 +50,16 @@ NOTES = (
     "Second level mode has no number in the standard: it begins above the first level limits and needs the approval "
     "that local law asks for.",
     "A row says how a computed value compares with a number. It does not say that equipment or an examination meets "
-    "the standard. None of the numbers was checked with a bought copy of it: 'verified' means read in the public "
-    "source named, 'unverified' means from memory or carried over from another edition.",
+    "the standard. None of the numbers was checked with a bought copy of it, except by users whose initials stand "
+    "there: 'verified' means read in the public source named; 'inherited' means verified in another edition, with no "
+    "change of it in the public list of changes; 'unverified' means neither.",
 )
+OF_SCHEME = {
+    "volume": (),
+    "local": ("Local coil: the 10 g limits count; whole-body, partial-body and head SAR are for information.",),
+    "array": ("Parallel transmission: the limits of volume coils and the 10 g limits of local coils both count.",),
+}
+NO_PATIENT = "A test object and no patient: limits for patients are not listed (patient = true lists them)."
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,8 @@ def check(
     edition: str = "2022",
     *,
     coil: Coil | CircuitCoil | PlaneWave | None = None,
-    coil_type: str = "volume",
+    coil_type: str | None = None,
+    patient: bool | None = None,
     patient_mass_kg: float | None = None,
     head: str | np.ndarray | None = None,
     exposed: np.ndarray | None = None,
@@ -71,6 +90,8 @@ def check(
     duty_cycle: float = 1.0,
     duty_cycle_10s: float | None = None,
     relative_uncertainty: float | None = None,
+    verified_by: Iterable[Confirmation | Mapping[str, Any]] = (),
+    use_values: Iterable[str] = (),
     sar: SarMap | None = None,
     average_10g: MassAverage | None = None,
     device: str = "auto",
@@ -89,8 +110,11 @@ def check(
         "IEC 60601-2-33" and one of its editions "2010+A2:2015" (edition 3.2) and "2022" (edition 4).
     coil : Coil, CircuitCoil or PlaneWave, optional
         The ends of its conductors along z bound one definition of the exposed mass.
-    coil_type : "volume" or "local"
-        With "local" (surface coils, parallel transmission) the 10 g limits are checked as well.
+    coil_type : "volume", "local" or "array", optional
+        "volume": whole-body, partial-body and head SAR. "local" (surface coils, knee coils): the 10 g limits. "array"
+        (parallel transmission): both. By default loops and dipoles are local, arrays of loops arrays, others volume.
+    patient : bool, optional
+        Whether the phantom stands for a patient; by default everything but spheres, cylinders and boxes of gel.
     patient_mass_kg : float, optional
         Mass of the whole patient [kg]; by default that of the phantom. Needed when the phantom is only a part.
     head : str or (nx, ny, nz) bool ndarray, optional
@@ -107,6 +131,10 @@ def check(
         default.
     relative_uncertainty : float, optional
         Expanded uncertainty (k = 2) of every SAR value as a fraction of it, where one is known.
+    verified_by : iterable of Confirmation or mapping
+        Limits that users read in their copy of the standard.
+    use_values : iterable of str
+        Names of limits whose value in ``verified_by`` is used though it differs from that of emdose.
     sar : SarMap, optional
         Point SAR of these fields; computed by the trapezium rule when absent.
     average_10g : MassAverage, optional
@@ -133,8 +161,12 @@ def check(
     Source: the rows of ``emdose/data/exposure_limits.csv``, each with its own.
     """
     one_of("standard", standard, [STANDARD], problem="no checks for this standard")
-    rows = limits(standard, edition)
+    rows = confirmed(limits(standard, edition), as_confirmations(verified_by), use_values)
+    kind = str(getattr(coil, "parameters", {}).get("kind", ""))
+    given = coil_type is not None
+    coil_type = SCHEMES.get(kind, "volume") if coil_type is None else coil_type
     one_of("coil_type", coil_type, COIL_TYPES, problem="unknown coil type")
+    patient = not phantom.test_object if patient is None else flag("patient", patient)
     sequence = _sequence(duty_cycle, duty_cycle_10s)
     within("ambient_degC", ambient_degC, -50.0, 60.0, problem="number out of range")
     if relative_uncertainty is not None:
@@ -154,6 +186,11 @@ def check(
     found: list[Check] = []
 
     def add(quantity: str, label: str, value: float | None, note: str = "", counted: bool = True, **variables: float):
+        if coil_type == "local":
+            if value is not None:
+                row = _for_information(rows, quantity, coil_type)
+                found.append(_check(row, label, value, sequence, relative_uncertainty, note, False))
+            return
         for row in (r for r in rows if r.quantity == quantity and r.mode in MODES):
             found.append(
                 _check(
@@ -170,23 +207,32 @@ def check(
             )
 
     power = sar.power_W()
-    label = f"whole body, {_kg(mass)}" if mass is not None else "whole body"
-    add("whole-body SAR", label, None if mass is None else power / mass, remark)
+    if not patient:
+        row = replace(_for_information(rows, "whole-body SAR", coil_type), quantity="SAR of the phantom")
+        label = f"whole phantom, {_kg(phantom.mass_kg)}"
+        found.append(_check(row, label, power / phantom.mass_kg, sequence, relative_uncertainty, "", False))
+        heads, parts, mass = [], [], None
+    else:
+        label = f"whole body, {_kg(mass)}" if mass is not None else "whole body"
+        add("whole-body SAR", label, None if mass is None else power / mass, remark)
     for part, counted in parts:
         r = None if mass is None else part.mass_kg / mass
         label = f"{part.name}, {_kg(part.mass_kg)}" + ("" if r is None else f", r = {r:.3f}")
         note = f"{part.definition[:1].upper()}{part.definition[1:]}." + (f" {remark}" if remark else "")
         add("partial-body SAR", label, region_sar(sar, part.mask), note, counted, r=math.nan if r is None else r)
-    if not heads:
+    if not heads and patient:
         add("head SAR", "head", None, "The phantom names no head region: give one with head=.")
     for h, counted in heads:
         add("head SAR", f"{h.name}, {_kg(h.mass_kg)}", region_sar(sar, h.mask), "", counted)
-    found += _local(rows, sar, phantom, average_10g, coil_type, extremities, sequence, relative_uncertainty, device)
+    scheme = coil_type if patient else ""
+    found += _local(rows, sar, phantom, average_10g, scheme, extremities, sequence, relative_uncertainty, device)
     found.sort(key=lambda c: MODES.index(c.limit.mode) if c.limit.mode in MODES else len(MODES))
 
     b1, where = _b1plus(fields)
     inputs = {
         "coil_type": coil_type,
+        "coil_type_from": "given" if given else f"the coil ({kind})" if kind in SCHEMES else "default",
+        "patient": patient,
         "frequency_Hz": fields.frequency_Hz,
         "sar_rule": sar.rule,
         "phantom_mass_kg": float(phantom.mass_kg),
@@ -199,9 +245,7 @@ def check(
         "heads": [{**h.to_dict(), "counted": counted} for h, counted in heads],
         "exposed": [{**p.to_dict(), "counted": counted} for p, counted in parts],
     }
-    notes: tuple[str, ...] = NOTES
-    if coil_type == "local":
-        notes += ("The volume-coil rows are listed for the local coil as well and take part in what binds first.",)
+    notes: tuple[str, ...] = (*NOTES, *OF_SCHEME[coil_type]) if patient else (NO_PATIENT,)
     return Checks(
         standard,
         edition,
@@ -242,23 +286,16 @@ def _local(
     relative_uncertainty: float | None,
     device: str,
 ) -> Iterator[Check]:
-    """Rows of the peak 10 g average: against limits for local coils, for information with volume coils."""
+    """Rows of the peak 10 g average: against limits for local coils and arrays, for information otherwise."""
     local = [row for row in rows if row.quantity == "local SAR" and row.mode in MODES]
-    for_information = replace(
-        next(row for row in local if row.window_s == LONG_WINDOW_S),
-        limit="",
-        mode="",
-        region="whole body",
-        coil_type=coil_type,
-        verified=False,
-        source="",
-    )
+    judged = coil_type in ("local", "array")
+    for_information = _for_information(rows, "local SAR", coil_type)
     if average is None:
         try:
             average = mass_average(sar, sar.density, phantom.grid.spacing_m, AVERAGING_MASS_KG, device=device)
         except InputError as error:
             # Voxels that are no cubes, or a body too small for 10 g, leave the other rows as they are.
-            for row in local if coil_type == "local" else [for_information]:
+            for row in local if judged else [for_information]:
                 yield _check(row, row.region, None, sequence, None, f"No 10 g average: {error}.", row.limit != "")
             return
     if average.value.shape != phantom.grid.shape or not math.isclose(average.mass_kg, AVERAGING_MASS_KG, rel_tol=1e-6):
@@ -268,9 +305,10 @@ def _local(
             found=f"{average.mass_kg} kg, {average.value.shape}",
             expected=f"{AVERAGING_MASS_KG} kg, {phantom.grid.shape}",
         )
-    if coil_type == "volume":
+    if not judged:
         at = peak(average.value, phantom)
-        note = f"For information: volume coils have no limit of the 10 g average (unverified). {_place(at)}"
+        reason = "For information: volume coils have no limit of the 10 g average (unverified). " if coil_type else ""
+        note = f"{reason}{_place(at)}"
         yield _check(for_information, "whole body", at.value, sequence, relative_uncertainty, note, False)
         return
     limbs = _extremities(phantom, extremities)
@@ -286,6 +324,13 @@ def _local(
         at = peak(average.value, phantom, inside)
         text = _place(at) if row.region == "extremities" else note + _place(at)
         yield _check(row, row.region, at.value, sequence, relative_uncertainty, text, True)
+
+
+def _for_information(rows: tuple[Limit, ...], quantity: str, coil_type: str) -> Limit:
+    """The 6 min row of a quantity without its limit."""
+    row = next(r for r in rows if r.quantity == quantity and r.window_s == LONG_WINDOW_S)
+    about: dict[str, Any] = dict.fromkeys(("limit", "mode", "reason", "source", "own"), "")
+    return replace(row, region="whole body", coil_type=coil_type, state="unverified", confirmation=None, **about)
 
 
 def _heads(phantom: Phantom, head: str | np.ndarray | None) -> list[tuple[Region, bool]]:

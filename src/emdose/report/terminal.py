@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from emdose.report import limit_words
 from emdose.solvers.results.fields import CLOSURE_LIMIT
 
 if TYPE_CHECKING:
@@ -72,8 +73,10 @@ def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[
     """The table of limits, what binds first and the B1+rms that it leaves."""
     edition = f"{inputs.get('standard', '')} edition {inputs.get('edition', '')}" if inputs else ""
     say(console, f"Limits: {edition}", "bold")
-    head = ("mode", "quantity", "region", "window", "value", "limit", "margin", "result")
-    table(console, head, [_check_row(r) for r in rows], right=(3, 4, 5, 6), whole=(0, 1, 7))
+    head = ("mode", "quantity", "region", "window", "value", "limit", "margin", "result", "read in")
+    sources = _sources(rows)
+    cells = [(*_check_row(r), _reference(r, sources)) for r in rows]
+    table(console, head, cells, right=(3, 4, 5, 6), whole=(0, 1, 7, 8))
     binding = inputs.get("binding_row", {})
     for mode, b1 in inputs.get("b1plus_rms_limit_T", {}).items():
         if binding.get(mode) is None:
@@ -84,13 +87,31 @@ def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[
         if b1 is not None:
             text += f"; reached at B1+rms = {1e6 * b1:.3g} uT"
         say(console, text)
-    unverified = sum(not r["verified"] for r in rows if r["limit"] is not None)
-    if unverified:
-        say(console, f"{unverified} of these limits are unverified: the report says where each was read.")
+    shown = [r for r in rows if r["limit"] is not None]
+    for text in () if shown else inputs.get("notes", ()):
+        say(console, text)
+    for text in dict.fromkeys(filter(None, map(limit_words.reading, shown))):
+        say(console, text, "bold red")
+    if doubtful := limit_words.doubtful(shown):
+        say(console, f"{doubtful}:" if sources else doubtful)
+    for (standing, source), n in sources.items():
+        say(console, f"[{n}] {standing}: {source}")
+
+
+def _sources(rows: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], int]:
+    """Standing and source of the limits, numbered in order."""
+    shown = (r for r in rows if r["limit"] is not None)
+    keys = dict.fromkeys((limit_words.standing(r)["standing"], str(r.get("source") or "not told")) for r in shown)
+    return {key: n for n, key in enumerate(keys, 1)}
+
+
+def _reference(row: Mapping[str, Any], sources: Mapping[tuple[str, str], int]) -> str:
+    n = sources.get((limit_words.standing(row)["standing"], str(row.get("source") or "not told")))
+    return "-" if row["limit"] is None or n is None else f"[{n}]"
 
 
 def _check_row(row: Mapping[str, Any]) -> tuple[str | tuple[str, str], ...]:
-    number = {k: "-" if row[k] is None else f"{row[k]:.3g}" for k in ("value", "limit")}
+    number = {k: "-" if row[k] is None else f"{row[k]:.3g} {row['unit']}" for k in ("value", "limit")}
     margin = "-" if row["margin_percent"] is None else f"{row['margin_percent']:+.0f} %"
     window = "-" if row["window_s"] is None else f"{row['window_s']:g} s"
     quantity = row["quantity"] + (f" {row['averaging_mass_g']:g} g" if row["averaging_mass_g"] else "")
@@ -101,9 +122,9 @@ def _check_row(row: Mapping[str, Any]) -> tuple[str | tuple[str, str], ...]:
         row["region"],
         window,
         number["value"],
-        f"{number['limit']} {row['unit']}",
+        number["limit"],
         margin,
-        (row["verdict"], colour),
+        (row["verdict"] if row["mode"] or row["limit"] is not None else "for information", colour),
     )
 
 

@@ -36,7 +36,7 @@ def finished_warm(tmp_path_factory):
         "coil": {"type": "birdcage", "rungs": 8},
         "exposure": {"frequency_Hz": 127.74e6},
         "normalise": {"b1plus_rms_T": 2e-5},
-        "checks": {"duty_cycle": 0.5, "ambient_degC": 30.0},
+        "checks": {"duty_cycle": 0.5, "ambient_degC": 30.0, "patient": True},
         "thermal": {"duration_s": 600.0, "on_s": 400.0, "surface_W_m2_K": 10.0},
     }
     file = folder / "warm.toml"
@@ -84,12 +84,12 @@ def test_maps_and_curve_belong_together(finished_warm):
     assert result.summary["quantities"]["cem43_max"]["value"] == pytest.approx(float(dose), rel=0.1, abs=1e-6)
 
 
-def test_limits_are_shown_as_unverified(finished_warm):
-    """Oracle: the table of limits; none of the temperatures was read in a public source."""
+def test_limits_are_shown_as_inherited(finished_warm):
+    """Oracle: the table of limits; the temperatures were read for 2010 in a public source, not for 2022."""
     rows = run_files.read_summary(finished_warm)["thermal"]["limits"]
-    assert [(r["mode"], r["limit"], r["verified"]) for r in rows] == [
-        ("normal", 39.0, False),
-        ("first level", 40.0, False),
+    assert [(r["mode"], r["limit"], r["state"], r["verified"]) for r in rows] == [
+        ("normal", 39.0, "inherited", False),
+        ("first level", 40.0, "inherited", False),
     ]
 
 
@@ -102,7 +102,7 @@ def test_page_shows_map_curve_and_assumptions(finished_warm):
         "Largest temperature rise over time",
         "What the temperatures rest on",
         "arterial blood does not change",
-        "from memory; no public copy read",
+        "names no change of it; the text of 2022 was not read",
     ):
         assert words in page
     volume = json.loads(page.split('id="volume-data">')[1].split("</script>")[0])

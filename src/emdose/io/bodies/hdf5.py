@@ -22,6 +22,7 @@ def write_phantom_group(group: Any, phantom: Phantom) -> None:
     """Put a phantom into an open, empty h5py group: labels, grid, tissues, regions, name, source, hash."""
     group.attrs["format"] = FORMAT
     group.attrs["name"], group.attrs["source"] = phantom.name, phantom.source
+    group.attrs["test_object"] = phantom.test_object
     group.attrs["spacing_m"], group.attrs["origin_m"] = phantom.grid.spacing_m, phantom.grid.origin_m
     group.attrs["hash"] = phantom.hash()
     group.create_dataset("labels", data=phantom.labels, compression="gzip", compression_opts=4, shuffle=True)
@@ -50,7 +51,8 @@ def read_phantom_group(group: Any, file: Path | str = "") -> Phantom:
         grid = Grid(labels.shape, tuple(group.attrs["spacing_m"]), tuple(group.attrs["origin_m"]))
         tissues = tissues_from_json(_text(group["tissues"][()]))
         regions = {_text(d.attrs["name"]): d[...].astype(bool) for _, d in _numbered(group["regions"])}
-        phantom = Phantom(grid, labels, tissues, _text(group.attrs["name"]), regions, _text(group.attrs["source"]))
+        about = (_text(group.attrs["name"]), regions, _text(group.attrs["source"]))
+        phantom = Phantom(grid, labels, tissues, *about, bool(group.attrs.get("test_object", False)))
         stored = _text(group.attrs["hash"])
     except InputError as error:
         if error.file:

@@ -37,6 +37,8 @@ class Phantom:
         Named masks, such as the head extents that head SAR is averaged over.
     source : str, optional
         Where geometry and dimensions come from.
+    test_object : bool
+        Whether it is a sphere, a box of gel or the like and no patient, so that limits for patients do not apply.
 
     Raises
     ------
@@ -50,6 +52,7 @@ class Phantom:
     name: str = "phantom"
     regions: Mapping[str, np.ndarray] = field(default_factory=dict)
     source: str = ""
+    test_object: bool = False
 
     def __post_init__(self) -> None:
         given, tissues = np.asarray(self.labels), tuple(self.tissues)

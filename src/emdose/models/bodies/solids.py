@@ -91,6 +91,7 @@ def rasterise(
     table: TissueTable | None = None,
     name: str = "phantom",
     source: str = "",
+    test_object: bool = False,
 ) -> Phantom:
     """Turn solids into voxels.
 
@@ -105,6 +106,8 @@ def rasterise(
         least half of the points are.
     table : TissueTable, optional
         Where tissue names are looked up; the built-in one by default.
+    test_object : bool
+        Whether it is no patient, see :class:`Phantom`.
 
     Raises
     ------
@@ -131,7 +134,7 @@ def rasterise(
             found=grid.spacing_m,
             expected="a smaller spacing",
         )
-    return Phantom(grid, labels, tissues, name, {}, source).compact()
+    return Phantom(grid, labels, tissues, name, {}, source, test_object).compact()
 
 
 def sphere(
@@ -162,7 +165,7 @@ def layered_sphere(
         raise InputError("bad layers", field="radii_m", found=tuple(radii_m), expected="growing radii, one per tissue")
     solids = [ellipsoid(t, (0, 0, 0), (r, r, r)) for r, t in zip(radii[::-1], list(tissues)[::-1], strict=True)]
     name = "sphere" if len(radii) == 1 else f"{len(radii)}-layer sphere"
-    return rasterise(solids, grid_around(solids, spacing_m), samples=samples, name=name, source="closed form")
+    return _test_object(solids, spacing_m, samples, name, "closed form")
 
 
 def cylinder(
@@ -176,7 +179,7 @@ def cylinder(
     """A homogeneous circular cylinder along z, centred at the isocentre."""
     r, half = metres("radius_m", radius_m), 0.5 * metres("length_m", length_m)
     solids = [elliptic_cylinder(tissue, (0, 0, 0), (r, r, half))]
-    return rasterise(solids, grid_around(solids, spacing_m), samples=samples, name="cylinder", source="closed form")
+    return _test_object(solids, spacing_m, samples, "cylinder", "closed form")
 
 
 def gel_box(
@@ -194,7 +197,14 @@ def gel_box(
     half = tuple(0.5 * metres("size_m", s) for s in size_m)
     solids = [box(tissue, (0, 0, 0), half)]  # type: ignore[arg-type]
     source = "ASTM F2182 rectangular phantom as described in public literature"
-    return rasterise(solids, grid_around(solids, spacing_m), samples=samples, name="gel box", source=source)
+    return _test_object(solids, spacing_m, samples, "gel box", source)
+
+
+def _test_object(
+    solids: Sequence[TissueSolid], spacing_m: float | Vector, samples: int, name: str, source: str
+) -> Phantom:
+    grid = grid_around(solids, spacing_m)
+    return rasterise(solids, grid, samples=samples, name=name, source=source, test_object=True)
 
 
 def _tissue_list(wanted: Sequence[TissueLike], table: TissueTable | None) -> tuple[tuple[Tissue, ...], list[int]]:

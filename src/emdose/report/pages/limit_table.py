@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emdose.report.limit_words import reading, standing
 from emdose.report.wording import duration, flat, is_finite, number, words
 
 AMBER = 0.8
@@ -105,7 +106,8 @@ def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
         "margin": None if ratio is None else f"{100 * (1 - ratio):+.1f} %".replace("-", "\u2212"),
         "margin_dB": None if not ratio or ratio <= 0 else f"{-10 * math.log10(ratio):+.2f} dB".replace("-", "\u2212"),
         "level": level,
-        "verified": bool(raw.get("verified", False)),
+        **standing(raw),
+        "reading": reading(raw),
         "source": str(raw.get("source") or ""),
         "counted": bool(raw.get("counted", True)),
         "note": str(raw.get("note") or ""),

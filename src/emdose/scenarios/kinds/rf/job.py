@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.checks import unknown
-from emdose.compliance import Checks, check, limits
+from emdose.compliance import Checks, check
 from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.sar import point_sar
@@ -17,7 +17,7 @@ from emdose.io import touchstone
 from emdose.io.disk import run_files
 from emdose.io.maps import vtk
 from emdose.models.exposure import Exposure
-from emdose.scenarios.kinds.rf import build, thermal
+from emdose.scenarios.kinds.rf import build, limit_rows, thermal
 from emdose.scenarios.kinds.rf.quantities import average_name, quantities
 from emdose.scenarios.kinds.rf.result import result as rf_result
 from emdose.scenarios.kinds.rf.result.result import CoilSummary
@@ -80,7 +80,7 @@ class RfJob(BaseJob):
         self.drive = build.drive_of(tables.drive, self.coil, file)
         self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
         with blamed_on(file, "checks"):
-            limits(tables.checks.standard, tables.checks.edition)
+            limit_rows.limit_rows(tables.checks)
             check_arguments(tables.checks, self.body)
         with blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
@@ -248,7 +248,8 @@ def _maps(outcome: RfOutcome) -> dict[str, np.ndarray]:
 
 def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
     """Arguments of :func:`emdose.check` for the table [checks]; raises InputError for parts the body does not have."""
-    values = table.model_dump(exclude={"exposed_z_m", "extremities", "extremities_z_m"})
+    values = table.model_dump(exclude={"exposed_z_m", "extremities", "extremities_z_m", "verified_by_file"})
+    values |= {"verified_by": limit_rows.readings(table), "use_values": table.use_values or ()}
     heads = [n for n in body.regions if n.lower().startswith("head")]
     if table.head is not None and table.head not in heads:
         raise unknown("unknown head region", table.head, heads, field="head")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.compliance.limits import limits
 from emdose.dosimetry.sar import peak
 from emdose.dosimetry.temperature import region_peaks, thermal_dose
+from emdose.scenarios.kinds.rf.limit_rows import is_patient, limit_rows
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.solvers.heat.materials import body_maps
 from emdose.solvers.heat.solver import Bioheat, Envelope, Perfusion
@@ -91,7 +91,7 @@ def temperatures(
             }
             for name, rise in region_peaks(largest, body).items()
         },
-        "limits": _limit_rows(checks, numbers["temperature_max"]["value"]),
+        "limits": _limit_rows(checks, body, numbers["temperature_max"]["value"]),
         "time_error": course.time_error,
         "balance_error": course.balance_error,
         "assumptions": [
@@ -126,9 +126,9 @@ def _quantities(
     return found
 
 
-def _limit_rows(checks: ChecksTable, value: float) -> list[dict[str, Any]]:
-    """Limits on the local temperature that the table of limits carries, beside the largest value."""
-    rows = [row for row in limits(checks.standard, checks.edition) if row.quantity == "temperature"]
+def _limit_rows(checks: ChecksTable, body: Phantom, value: float) -> list[dict[str, Any]]:
+    """Limits on the local temperature that the table of limits carries, beside the largest value; for patients."""
+    rows = [row for row in limit_rows(checks) if row.quantity == "temperature"] if is_patient(checks, body) else []
     return [
         {
             "standard": r.standard,
@@ -139,7 +139,9 @@ def _limit_rows(checks: ChecksTable, value: float) -> list[dict[str, Any]]:
             "limit": r.value(),
             "unit": r.unit,
             "verified": r.verified,
-            "source": r.source,
+            "state": r.state,
+            "standing": r.standing,
+            "source": r.origin,
         }
         for r in rows
     ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.dosimetry.power import tissue_sar
+from emdose.report import limit_words
 from emdose.report.maps.volumes import Layer, find_peak
 from emdose.report.pages import common_rows
 from emdose.report.wording import is_finite, number, quantity, words
@@ -79,15 +80,11 @@ def banners(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> li
             )
         )
     shown = [r for r in rows if r["limit"] is not None]
-    unverified = sum(not r["verified"] for r in shown)
-    if unverified:
-        found.append(
-            (
-                "note",
-                f"{unverified} of {len(shown)} limits are unverified (see where each number was read). Check them "
-                "against the standard before use.",
-            )
-        )
+    doubtful = limit_words.doubtful(shown)
+    if doubtful:
+        read = "(see where each number was read). Check them against the standard before use."
+        found.append(("note", f"{doubtful} {read}"))
+    found += [("note", text) for text in dict.fromkeys(r["reading"] for r in shown if r["reading"])]
     found += [("note", str(text)) for text in summary.get("warnings", [])]
     return [{"level": level, "text": text} for level, text in found]
 

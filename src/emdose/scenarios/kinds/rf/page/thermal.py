@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from emdose.report.charts.line_chart import Curve, line_chart
+from emdose.report.limit_words import standing
 from emdose.report.maps.volumes import Layer
 from emdose.report.wording import is_finite, number, words
 
@@ -63,7 +64,7 @@ def thermal(summary: Mapping[str, Any]) -> dict[str, Any] | None:
                 "limit": number(row["limit"], 4),
                 "unit": "°C" if row["unit"] == "degC" else row["unit"],
                 "document": f"{row['standard']}, {row['edition']}",
-                "verified": row["verified"],
+                **standing(row),
                 "source": row["source"],
                 "over": is_finite(row["value"]) and row["value"] > row["limit"],
             }
