@@ -24,6 +24,7 @@ from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.errors import EmdoseWarning, InputError
 from emdose.io.maps.maps3d import read_map
 from emdose.models.grids.grid import Grid
+from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 
 HERE = Path(__file__).parent
 LAYERED = HERE.parent / "data" / "eptlib_layered.h5"
@@ -277,6 +278,27 @@ class TestRealProgram:
         assert np.array_equal(found.valid, mine.valid)
         assert np.abs(mine.conductivity / found.conductivity - 1)[both].max() < 1e-4
         assert np.abs(mine.permittivity / found.permittivity - 1)[both].max() < 1e-4
+
+    @pytest.mark.slow
+    def test_convection_reaction_at_the_size_of_users(self) -> None:
+        """A slice of 200 x 200 voxels, phase only: the same scheme, solved by BiCGStab there and by factors here."""
+        grid = Grid((200, 200, 3), 6e-4)
+        x, y, _ = np.broadcast_arrays(*grid.centre_points())
+        plus, minus = LayeredCylinder([0.03, 0.055], [52.0, 70.0], [0.35, 0.9], 128e6).transmit_and_receive(x, y)
+        b1 = B1Map(grid, 128e6, None, np.angle(plus * minus), mask=np.hypot(x, y) < 0.054)
+        settings = bridge.Settings(
+            method="convection-reaction",
+            diffusion=0.02,
+            dirichlet=(0.9, 1.0),
+            imaging_slice=1,
+            size=(1, 1, 1),
+            max_iterations=20_000,
+            tolerance=1e-10,
+        )
+        found, mine = bridge.reconstruct(b1, settings), settings.native(b1).reconstruct(b1)
+        both = found.valid & mine.valid
+        assert np.count_nonzero(both) > 20_000
+        assert np.abs(mine.conductivity / found.conductivity - 1)[both].max() < 1e-3
 
     def test_a_slice_that_is_not_square(self, layered: B1Map) -> None:
         """Cut to 44 x 38; the same with its axes exchanged must give the same (mirrored) answer."""
