@@ -9,11 +9,13 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import limits_reference
 import scenario_reference
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("PYVISTA_OFF_SCREEN", "true")
 scenario_reference.write(Path(__file__).parent / "generated" / "scenario_keys.md")
+limits_reference.write(Path(__file__).parent / "generated" / "limits.md")
 
 project = "emdose"
 author = "The emdose developers"
@@ -32,6 +34,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = [
     "_build",
     "generated/scenario_keys.md",
+    "generated/limits.md",
     "gallery/**/*.md5",
     "gallery/**/*.ipynb",
     "gallery/**/*.py",

@@ -332,6 +332,8 @@ def test_the_scheme_follows_from_the_coil(coil, kind):
     assert table.inputs["coil_type"] == kind
     assert ("coil" in table.inputs["coil_type_from"]) == (kind != "volume")
     assert run(coil=coil, coil_type="volume").inputs["coil_type"] == "volume"
+    # An array that is called local leaves limits out, which is told.
+    assert any("is an array" in n for n in run(coil=coil, coil_type="local").notes) == (kind == "array")
 
 
 @pytest.mark.parametrize("coil_type", ["volume", "local", "array"])

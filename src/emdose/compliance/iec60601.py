@@ -59,6 +59,7 @@ OF_SCHEME = {
     "local": ("Local coil: the 10 g limits count; whole-body, partial-body and head SAR are for information.",),
     "array": ("Parallel transmission: the limits of volume coils and the 10 g limits of local coils both count.",),
 }
+ARRAY_AS_LOCAL = "The coil is an array: coil_type = 'array' counts the limits of volume coils as well."
 NO_PATIENT = "A test object and no patient: limits for patients are not listed (patient = true lists them)."
 
 
@@ -246,6 +247,8 @@ def check(
         "exposed": [{**p.to_dict(), "counted": counted} for p, counted in parts],
     }
     notes: tuple[str, ...] = (*NOTES, *OF_SCHEME[coil_type]) if patient else (NO_PATIENT,)
+    if patient and coil_type == "local" and SCHEMES.get(kind) == "array":
+        notes += (ARRAY_AS_LOCAL,)
     return Checks(
         standard,
         edition,
