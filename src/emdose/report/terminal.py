@@ -72,7 +72,8 @@ def quantity_row(name: str, entry: Mapping[str, Any]) -> tuple[str, str, str, st
 def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[str, Any]) -> None:
     """The table of limits, what binds first and the B1+rms that it leaves."""
     edition = f"{inputs.get('standard', '')} edition {inputs.get('edition', '')}" if inputs else ""
-    say(console, f"Limits: {edition}", "bold")
+    shown = [r for r in rows if r["limit"] is not None]
+    say(console, f"Limits: {edition}" if shown else "Limits: none", "bold")
     head = ("mode", "quantity", "region", "window", "value", "limit", "margin", "result", "read in")
     sources = _sources(rows)
     cells = [(*_check_row(r), _reference(r, sources)) for r in rows]
@@ -87,7 +88,6 @@ def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[
         if b1 is not None:
             text += f"; reached at B1+rms = {1e6 * b1:.3g} uT"
         say(console, text)
-    shown = [r for r in rows if r["limit"] is not None]
     for text in () if shown else inputs.get("notes", ()):
         say(console, text)
     for text in dict.fromkeys(filter(None, map(limit_words.reading, shown))):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 
+import h5py
 import pytest
+from rich.console import Console
 
 from emdose import scenarios
 from emdose.errors import InputError
+from emdose.io import read_phantom
 from emdose.io.disk import run_files
+from emdose.report import terminal
 from emdose.scenarios.kinds.rf.page.page import render
 from emdose.scenarios.kinds.rf.recheck import recheck
 from emdose.scenarios.results import read_result
@@ -67,6 +71,31 @@ def test_readings_in_the_table_and_in_a_file_are_shown(finished, tmp_path):
     assert used["ratio"] == pytest.approx(other["ratio"] * 2 / 1.5)
     assert "emdose holds 2 (inherited)" in used["source"]
     json.dumps(used, allow_nan=False)
+
+
+def test_the_terminal_shows_state_source_and_other_readings(finished, capsys):
+    # Oracle: every limit's source and state are on the terminal, and a reading that differs stands out.
+    ask = {"patient": True, "coil_type": "array", "verified_by": [READING | {"value": 1.5}]}
+    table = recheck(read_result(finished), ask, device="cpu")
+    terminal.checks(Console(width=200), table["checks"], table["check_inputs"])
+    out = capsys.readouterr().out
+    for row in rows_of(table):
+        assert f"] {row['standing']}: {row['source']}" in out
+    assert f"{NAME}: AB read 1.5 W/kg in clause a table of it, not what emdose holds; it is not used." in out
+    shown = rows_of(table)
+    for state, words in (("unverified", "are unverified"), ("inherited", "are inherited from another edition")):
+        assert f"{sum(r['state'] == state for r in shown)} of {len(shown)} " in out
+        assert words in out
+
+
+def test_results_of_before_the_mark_are_read_as_patients(finished, tmp_path):
+    # Oracle: a file that says nothing of test objects holds a patient, as every phantom did then.
+    for said in (True, None):
+        with h5py.File(finished / "result.h5") as old, h5py.File(tmp_path / f"{said}.h5", "w") as new:
+            old.copy("phantom", new)
+            if said is None:
+                del new["phantom"].attrs["test_object"]
+        assert read_phantom(tmp_path / f"{said}.h5").test_object == bool(said)
 
 
 def test_a_run_keeps_its_readings(small, write, tmp_path):
