@@ -26,6 +26,7 @@ from .errors import DeviceError as DeviceError
 from .errors import EmdoseError as EmdoseError
 from .errors import EmdoseWarning as EmdoseWarning
 from .errors import InputError as InputError
+from .errors import NotValidError as NotValidError
 from .errors import OutputError as OutputError
 from .errors import ResourceError as ResourceError
 from .io import read_b1 as read_b1

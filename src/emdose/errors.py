@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -68,6 +69,31 @@ class ConvergenceError(EmdoseError):
     def __init__(self, message: str, partial: Any = None) -> None:
         super().__init__(message)
         self.partial = partial
+
+
+class NotValidError(EmdoseError):
+    """A result is not valid, and verdicts on it are refused; ``reasons`` says why.
+
+    Parameters
+    ----------
+    reasons : sequence of str
+        A sentence for each threshold that was passed.
+    names : sequence of str
+        What ``accept`` calls them.
+    file : optional
+        Where the result is.
+    """
+
+    def __init__(self, reasons: Sequence[str], names: Sequence[str] = (), file: object = None) -> None:
+        self.reasons, self.names, self.file = tuple(reasons), tuple(dict.fromkeys(names)), file
+        text = "" if file is None else f"{file}: "
+        text += f"not valid: {' '.join(self.reasons)}"
+        if self.names:
+            text += f" Whoever knows better names it: accept = {list(self.names)}"
+        super().__init__(" ".join(text.split()))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (NotValidError, (self.reasons, self.names, self.file))
 
 
 class ResourceError(EmdoseError):

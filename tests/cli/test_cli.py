@@ -498,7 +498,10 @@ def test_missed_tolerance(small, capsys):
     small.write_text(SMALL + "[solver]\nmax_iterations = 3\n")
     code, out, err = call(capsys, "run", small, "--out", small.parent / "out", "--no-report")
     assert code == 1
-    assert "misses the tolerance" in err.splitlines()[-1]
+    assert "not valid: The residual over the tolerance" in err.splitlines()[-1]
+    assert "NOT VALID" in out.splitlines()[0]
+    assert "misses the tolerance" in out
+    assert "W/kg" not in out
     assert "WARNING: " in out
     assert run_files.read_summary(small.parent / "out")["convergence"]["converged"] is False
 

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -316,10 +317,18 @@ def test_missed_tolerance_without_fields_is_an_error(small, write, tmp_path, mon
 
 
 def test_bad_closure_is_loud(small, write, tmp_path, monkeypatch):
-    # Oracle: a threshold below what arithmetic can reach makes any balance bad.
-    monkeypatch.setattr(job, "CLOSURE_LIMIT", 0.0)
+    # Oracle: a fifth of the power that the source gives is made to vanish.
+    plain = Vie.solve
+
+    def solve(*args, **more):
+        fields = plain(*args, **more)
+        return replace(fields, power=replace(fields.power, extinction_W=fields.power.extinction_W * 1.364))
+
+    monkeypatch.setattr(Vie, "solve", solve)
     outcome = run(write(small), tmp_path / "out")
-    assert "power balance does not close" in outcome.summary["warnings"][0]
+    assert outcome.summary["validity"]["state"] == "not valid"
+    assert "power that is unaccounted for is 26.7 %" in outcome.summary["validity"]["findings"][0]["sentence"]
+    assert outcome.summary["quantities"] == {}
 
 
 def test_warnings_are_passed_on_and_kept(small, write, tmp_path):

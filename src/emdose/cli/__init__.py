@@ -14,7 +14,7 @@ OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Run the command line and exit.
 
-    Exit codes: 0 done; 1 a validation row or a solver's tolerance was missed, or emdose itself has failed; 2 something
+    Exit codes: 0 done; 1 a result is not valid, a validation row was missed, or emdose itself has failed; 2 something
     that the user gave or the machine lacks, told in one line; 130 interrupted.
     """
     for stream in (sys.stdout, sys.stderr):
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _guarded(arguments: list[str] | None) -> int:
     import warnings
 
-    from emdose.errors import ConvergenceError, EmdoseError, EmdoseWarning
+    from emdose.errors import ConvergenceError, EmdoseError, EmdoseWarning, NotValidError
 
     def show(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
         if issubclass(category, EmdoseWarning):
@@ -46,7 +46,7 @@ def _guarded(arguments: list[str] | None) -> int:
     except KeyboardInterrupt as interrupt:
         _say(str(interrupt) or "interrupted")
         return INTERRUPTED
-    except ConvergenceError as error:
+    except (ConvergenceError, NotValidError) as error:
         _say(f"error: {error}")
         return FAILED
     except EmdoseError as error:

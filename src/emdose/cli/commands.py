@@ -154,9 +154,12 @@ def check(
     from emdose.io.disk import atomic, run_files
     from emdose.report import terminal
     from emdose.scenarios import results
+    from emdose.validity import Validity
 
     folder = target.parent if target.is_file() else target
     table = results.recheck(folder, changes, device)
+    if "validity" in table["check_inputs"]:
+        terminal.validity(_console(), Validity.of_dict(table["check_inputs"]["validity"]))
     terminal.checks(_console(), table["checks"], table["check_inputs"])
     if json_file is not None:
         atomic.write_text(json_file, run_files.to_json(table, indent=1) + "\n")
@@ -295,8 +298,10 @@ def _report(outcome: RunOutcome, force: bool) -> Path:
 def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     from emdose.report import terminal
     from emdose.scenarios import results
+    from emdose.validity import Validity
 
     console, data = _console(), outcome.summary
+    judged = Validity.of_dict(data["validity"])
     if outcome.state == "finished":
         version = data["provenance"].get("emdose", "?")
         date = data["provenance"].get("date", "?")
@@ -309,7 +314,7 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
         results.tell(console, data)
         console.print()
     else:
-        for text in data["warnings"]:
+        for text in [*judged.reasons, *data["warnings"]] if judged.is_valid else data["warnings"]:
             typer.echo(f"emdose: warning: {' '.join(text.split())}", err=True)
     names = sorted(p.name for p in outcome.folder.iterdir() if p.is_file())
     maps = [n for n in names if n.endswith(".nii.gz")]
@@ -319,9 +324,8 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
         terminal.say(console, f"  {outcome.folder / '*.nii.gz'} ({len(maps)} maps)")
     if written is not None:
         terminal.say(console, f"Open {written.resolve().as_uri()}")
-    if not data.get("convergence", {}).get("converged", True):
-        for text in data["warnings"][:1]:
-            typer.echo(f"emdose: error: {text}", err=True)
+    if not judged.is_valid:
+        typer.echo(f"emdose: error: not valid: {' '.join(judged.reasons)}", err=True)
         return 1
     return 0
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from emdose.checks import one_of
 from emdose.compliance.limits import Limit, duration
+from emdose.validity import Validity
 from emdose.values import read_only
 
 BELOW, ABOVE, OPEN = "below limit", "above limit", "not evaluated"
@@ -117,6 +118,8 @@ class Checks:
         Masses, definitions, duty cycles, ambient temperature: what the values and limits depend on.
     notes : tuple of str
         What applies to the table as a whole.
+    validity : Validity
+        What is to be thought of the fields: without reasons, or with those that make them questionable.
     """
 
     standard: str
@@ -126,6 +129,7 @@ class Checks:
     b1plus_region: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    validity: Validity = field(default_factory=Validity)
 
     @property
     def modes(self) -> tuple[str, ...]:
@@ -176,6 +180,7 @@ class Checks:
             "b1plus_rms_limit_T": {mode: self.b1plus_rms_limit_T(mode) for mode in self.modes},
             "inputs": dict(self.inputs),
             "notes": list(self.notes),
+            "validity": self.validity.to_dict(),
         }
 
     def table(self) -> str:
@@ -222,6 +227,8 @@ class Checks:
                 )
             )
         lines = [f"{self.standard}, edition {self.edition}", ""]
+        if self.validity.reasons:
+            lines += [line for r in self.validity.reasons for line in _wrapped(f"{self.validity.state}: {r}")] + [""]
         lines += _columns(head, body)
         lines.append("")
         for mode in self.modes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.regions import Region, deposition_slab, head_regions, region, within_coil
 from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar
 from emdose.errors import InputError
+from emdose.validity import judge
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -96,6 +97,7 @@ def check(
     sar: SarMap | None = None,
     average_10g: MassAverage | None = None,
     device: str = "auto",
+    accept: Sequence[str] = (),
 ) -> Checks:
     """Compare the SAR of driven fields with the limits of IEC 60601-2-33 in normal and first level mode.
 
@@ -142,6 +144,8 @@ def check(
         10 g average of that SAR; computed when absent and the voxels are cubes.
     device : str
         Where the average is computed.
+    accept : sequence of str
+        Names of thresholds of validity that the fields may pass, such as "closure"; they are printed with the table.
 
     Returns
     -------
@@ -151,6 +155,8 @@ def check(
 
     Raises
     ------
+    NotValidError
+        When the fields are not valid; see :func:`emdose.validity.judge`.
     InputError
         For an unknown standard, edition, coil type or head, fields that are not driven, masks that do not fit, and
         numbers that make no sense.
@@ -173,6 +179,8 @@ def check(
     if relative_uncertainty is not None:
         within("relative_uncertainty", relative_uncertainty, 0.0, math.inf, problem="number out of range")
     fields.require_driven()
+    validity = judge(fields.measures(), accept)
+    validity.require()
     sar = point_sar(fields, phantom) if sar is None else sar
     if sar.grid.shape != phantom.grid.shape:
         raise InputError(
@@ -257,6 +265,7 @@ def check(
         where,
         inputs,
         notes,
+        validity,
     )
 
 

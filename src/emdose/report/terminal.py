@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emdose.report import limit_words
-from emdose.solvers.results.fields import CLOSURE_LIMIT
+from emdose.validity import THRESHOLDS, Validity
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -136,13 +136,33 @@ def trust(console: Console, data: Mapping[str, Any]) -> None:
         console,
         f"Power: {power['extinction_W']:.4g} W taken from the source = {power['absorbed_W']:.4g} W absorbed + "
         f"{power['scattered_W']:.4g} W radiated; {100 * power['closure']:.2g} % unaccounted for",
-        "bold red" if power["closure"] > CLOSURE_LIMIT else "",
+        "" if closes(power["closure"]) else "bold red",
     )
     if worst is not None:
         missed = not convergence.get("converged", True)
         text = f"Residual: {worst:.1e}, tolerance {convergence['tolerance']:.0e}"
         say(console, text, "bold red" if missed else "")
     warnings(console, data)
+
+
+def closes(closure: float) -> bool:
+    """Whether what is unaccounted for leaves a power balance without question."""
+    row = THRESHOLDS["closure"]
+    return not row.beyond(closure, row.questionable)
+
+
+def validity(console: Console, judged: Validity) -> None:
+    """What a result is not trusted for, and what was accepted, before its numbers; nothing of a valid one."""
+    if judged.findings:
+        bad = not judged.is_valid
+        withheld = ": numbers, limits and verdicts are withheld" if bad else ""
+        say(console, f"{judged.state.upper()}{withheld}", "bold red" if bad else "bold yellow")
+        for sentence in judged.reasons:
+            say(console, f"  {sentence}", "red" if bad else "yellow")
+        console.print()
+    accepted = [name for name in judged.accepted if name not in {f.name for f in judged.findings}]
+    if accepted:
+        say(console, f"Accepted by name, though nothing was beyond: {', '.join(accepted)}")
 
 
 def warnings(console: Console, data: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from emdose.errors import EmdoseError, InputError, OutputError
 from emdose.io.disk import atomic, run_files
+from emdose.scenarios.gate import validity
 from emdose.scenarios.loading import load
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.solvers.running import PART_PREFIX
@@ -52,7 +53,8 @@ class RunFolder:
         Returns
         -------
         str
-            "new"; "resumed" when solved ports of this scenario are there; "finished" when its result is there.
+            "new", also when its result is there but not valid; "resumed" when solved ports of this scenario are there;
+            "finished" when its result is there.
 
         Raises
         ------
@@ -74,7 +76,7 @@ class RunFolder:
                     found=_difference(earlier, scenario),
                     expected="another --out, or --force",
                 )
-            if self.finished:
+            if self.finished and self._valid():
                 return "finished"
             if any(self.checkpoint.glob(f"{PART_PREFIX}*.npz")) and not resume:
                 raise InputError(
@@ -92,6 +94,13 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether a run has been completed here: the summary is the last file to appear."""
         return (self.path / run_files.SUMMARY_FILE).exists() and (self.path / run_files.RESULT_FILE).exists()
+
+    def _valid(self) -> bool:
+        """Whether what was completed here may be served; one that is not valid, or cannot be judged, may not."""
+        try:
+            return validity(run_files.read_summary(self.path), self.path).is_valid
+        except InputError:
+            return True  # whoever reads it says what is wrong
 
     def release(self) -> None:
         """Stop owning the folder; what was made for a run that has left nothing of worth goes away."""

@@ -101,6 +101,8 @@ def _hash(checked: Any, file: Path) -> str:
             ) from None
     plain: dict[str, Any] = checked.model_dump()
     plain["scenario"].pop("sha256")
+    if not plain["scenario"].get("accept"):  # nothing accepted is what scenarios were before they could say so
+        plain["scenario"].pop("accept", None)
     for field, address in tables.files_of(checked).items():
         table = plain
         *above, last = field.split(".")

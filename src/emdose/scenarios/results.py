@@ -6,30 +6,19 @@ Which kind it is says the summary, and nothing else does.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdose.io.disk import atomic
 from emdose.io.disk.run_files import REPORT_FILE, SUMMARY_FILE, read_summary
-from emdose.scenarios import kinds
-from emdose.scenarios.shared.kind import Kind, Result
+from emdose.report import terminal
+from emdose.scenarios.gate import gated, kind_of, validity
+from emdose.scenarios.shared.kind import Result
+from emdose.validity import NOT_VALID
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-def kind_of(summary: Mapping[str, Any], file: object = None) -> Kind[Any]:
-    """The kind of scenario that a summary states: ``kind`` of its table [scenario].
-
-    Raises
-    ------
-    InputError
-        When it states none, or one that nobody brings.
-    """
-    scenario = summary.get("scenario")
-    header = scenario.get("scenario") if isinstance(scenario, Mapping) else None
-    stated = header.get("kind") if isinstance(header, Mapping) else None
-    return kinds.get(stated, file, "scenario.scenario.kind")
 
 
 def read_result(folder: Path | str) -> Any:
@@ -43,7 +32,8 @@ def read_result(folder: Path | str) -> Any:
     Returns
     -------
     Result
-        It has ``folder`` and ``summary``; the rest depends on the kind of scenario, such as
+        It has ``folder`` and ``summary``, whose entry "validity" says how far to trust it; the
+        rest depends on the kind of scenario, such as
         :class:`~emdose.scenarios.kinds.rf.result.result.RunResult`,
         :class:`~emdose.scenarios.kinds.ept.result.EptResult` or
         :class:`~emdose.scenarios.kinds.implant_gradient.result.result.ImplantResult`.
@@ -55,13 +45,20 @@ def read_result(folder: Path | str) -> Any:
         used then.
     """
     folder = Path(folder)
-    summary = read_summary(folder)
+    summary = gated(read_summary(folder), folder / SUMMARY_FILE)
     return kind_of(summary, folder / SUMMARY_FILE).read(folder, summary)
 
 
 def render(result: Result) -> str:
-    """The report of a result as HTML text."""
-    return kind_of(result.summary, result.folder).page(result)
+    """The report of a result as HTML text; the reasons alone when it is not valid."""
+    summary = gated(result.summary, result.folder)
+    if summary["validity"]["state"] == NOT_VALID:
+        from emdose.report.pages import withheld
+
+        return withheld.render(summary, result.folder)
+    if "validity" not in result.summary and is_dataclass(result) and not isinstance(result, type):
+        result = replace(result, summary=summary)
+    return kind_of(summary, result.folder).page(result)
 
 
 def write_report(folder_or_result: Path | str | Result, path: Path | str | None = None) -> Path:
@@ -97,13 +94,23 @@ def recheck(folder: Path | str, changes: Mapping[str, Any], device: str = "auto"
 
     Raises
     ------
+    NotValidError
+        When the result is not valid.
     InputError
         When the folder holds no readable result, its kind has no limits, or a change does not fit.
     """
+    folder = Path(folder)
+    summary = read_summary(folder)
+    validity(summary, folder / SUMMARY_FILE).require(folder)
     result = read_result(folder)
     return kind_of(result.summary, result.folder).recheck(result, changes, device)
 
 
 def tell(console: Console, summary: Mapping[str, Any]) -> None:
-    """Print the headline numbers of a summary of any kind on the terminal."""
-    kind_of(summary).tell(console, summary)
+    """Print the headline numbers of a summary of any kind on the terminal; what makes them doubtful comes first."""
+    judged = validity(summary)
+    terminal.validity(console, judged)
+    if judged.is_valid:
+        kind_of(summary).tell(console, summary)
+    else:
+        terminal.warnings(console, summary)

@@ -20,6 +20,7 @@ from emdose.io.disk import atomic, run_files
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.scenarios import kinds
 from emdose.scenarios.folder import RunFolder, State
+from emdose.scenarios.gate import gated
 from emdose.scenarios.loading import load
 from emdose.scenarios.shared.job import BaseJob, Claimed, Outcome, Planned
 from emdose.scenarios.shared.scenario import LoadedScenario
@@ -54,7 +55,7 @@ class RunOutcome:
     summary : dict
         summary.json.
     state : "new", "resumed" or "finished"
-        "finished" means that it was there already and nothing was computed.
+        "finished" means that it was there already, and valid, and nothing was computed.
     """
 
     folder: Path
@@ -91,7 +92,8 @@ def run(
     Returns
     -------
     RunOutcome
-        Also when a port missed its tolerance: the summary then says ``converged = false`` and warns.
+        Also when the result is not valid, such as after a missed tolerance: the entry "validity" of the summary then
+        says why, and its numbers, checks and limits are empty.
 
     Raises
     ------
@@ -105,7 +107,7 @@ def run(
     folder = RunFolder(out)
     state = folder.claim(scenario, resume=resume, force=force)
     if state == "finished":
-        return RunOutcome(folder.path, run_files.read_summary(folder.path), state)
+        return RunOutcome(folder.path, gated(run_files.read_summary(folder.path), folder.path), state)
     checkpoint = FolderCheckpoint(folder.checkpoint, scenario.sha256)
     kind = kinds.get(scenario.kind)
     tell(
@@ -170,7 +172,7 @@ def _write(folder: Path, job: BaseJob, outcome: Outcome, summary: dict[str, Any]
             raise OutputError(f"{folder}: the job of kind '{scenario.kind}' has written no {run_files.RESULT_FILE}")
         stage.path(run_files.LOCK_FILE).write_text(scenario.lock(), encoding="utf-8")
         # The list tells a later --force what it may remove. The summary is last: its presence says that all is there.
-        summary = {**summary, "files": [*stage.names, run_files.SUMMARY_FILE]}
+        summary = gated({**summary, "files": [*stage.names, run_files.SUMMARY_FILE]})
         stage.path(run_files.SUMMARY_FILE).write_text(run_files.to_json(summary, indent=1) + "\n", encoding="utf-8")
 
 

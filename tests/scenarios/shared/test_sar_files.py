@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import h5py
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose.errors import InputError
+from emdose.errors import InputError, NotValidError
 from emdose.scenarios.shared.sar_files import read_sar_run
 
 
@@ -37,3 +38,14 @@ def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
     shutil.copy(finished / "result.h5", tmp_path)
     with pytest.raises(InputError, match="no result of a finished run"):
         read_sar_run(tmp_path / "result.h5")
+
+
+def test_a_run_that_is_not_valid_is_no_source_of_heat(finished, tmp_path):
+    # Oracle: a closure of 26.7 %, in a summary as earlier versions have written it.
+    shutil.copytree(finished, tmp_path / "run")
+    summary = json.loads((finished / "summary.json").read_text(encoding="utf-8"))
+    del summary["validity"]
+    summary["power_balance"]["closure"] = 0.267
+    (tmp_path / "run" / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
+    with pytest.raises(NotValidError, match=r"unaccounted for is 26\.7 %"):
+        read_sar_run(tmp_path / "run" / "result.h5")

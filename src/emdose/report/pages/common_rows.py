@@ -8,7 +8,7 @@ from typing import Any
 
 from emdose.report.charts import charts
 from emdose.report.wording import flat, is_finite, number, plain, quantity, quantity_name, words
-from emdose.solvers.results.fields import CLOSURE_LIMIT
+from emdose.validity import NOT_VALID, THRESHOLDS
 
 LEAST_LOSS = 1e-6
 """Share of the power delivered below which the loss in elements is rounding of a coil without any."""
@@ -76,6 +76,34 @@ def convergence(summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def validity_banners(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    """A banner for each finding of the entry "validity" of a summary, those that make it not valid first."""
+    found = (summary.get("validity") or {}).get("findings", [])
+    bad = [f for f in found if f["level"] == NOT_VALID and not f["accepted"]]
+    told = [("bad", f"Not valid. {f['sentence']}") for f in bad]
+    for one in (f for f in found if f not in bad):
+        told.append(("high", f"{'Accepted' if one['accepted'] else 'Questionable'}. {one['sentence']}"))
+    return [{"level": level, "text": text} for level, text in told]
+
+
+def measure_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the entry "validity" of a summary measured, beside the thresholds."""
+    rows = []
+    for one in (summary.get("validity") or {}).get("measures", []):
+        row = THRESHOLDS[one["name"]]
+        value = math.nan if one["value"] is None else one["value"]
+        rows.append(
+            {
+                "name": row.name,
+                "measured": row.measured,
+                "where": one["where"],
+                "value": row.show(value),
+                "not_valid": row.show(row.not_valid),
+            }
+        )
+    return rows
+
+
 def power(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Chart and rows of the power balance."""
     data = summary.get("power_balance", {})
@@ -98,7 +126,8 @@ def power(summary: Mapping[str, Any]) -> dict[str, Any]:
     given = {"given": "delivered by the source"} if names["extinction_W"].startswith("Delivered") else {}
     chart = charts.power_chart(*powers, **given) if all(map(math.isfinite, powers)) else ""  # type: ignore[arg-type]
     rows = [{"name": text, "value": number(data.get(key), 4)} for key, text in names.items()]
-    good = is_finite(closure) and closure <= CLOSURE_LIMIT
+    row = THRESHOLDS["closure"]
+    good = is_finite(closure) and not row.beyond(closure, row.questionable)
     return {
         "chart": chart,
         "rows": rows,

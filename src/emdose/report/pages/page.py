@@ -29,13 +29,14 @@ def fill(
 ) -> str:
     """A page from its template, with style and scripts inside.
 
-    What every page has of a summary is there without being asked for: ``quantities`` and ``provenance`` as rows, the
+    What every page has of a summary is there without being asked for: what its entry "validity" finds as first
+    banners, ``quantities`` and ``provenance`` as rows, the
     lock file as ``lock``, ``version`` and ``cite``.
 
     Parameters
     ----------
-    package : str
-        The package that holds the template and the scripts that are not shared.
+    package : str or None
+        The package that holds the template and the scripts that are not shared; None where all are shared.
     name : str
         Template.
     scripts : sequence of str
@@ -49,7 +50,8 @@ def fill(
     from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    loader = ChoiceLoader([PackageLoader(str(__package__), "templates"), PackageLoader(str(package), ".")])
+    own_folder = [] if package is None else [PackageLoader(str(package), ".")]
+    loader = ChoiceLoader([PackageLoader(str(__package__), "templates"), *own_folder])
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 
     def own(*files: str) -> Markup:
@@ -65,6 +67,7 @@ def fill(
         "cite": cite(version),
         "volume": {},
     }
+    page = {**page, "banners": [*common_rows.validity_banners(summary), *page.get("banners", [])]}
     parts = {"css": own("report.css"), "script": own("shared.js", *scripts)}
     return environment.get_template(name).render(**{**common, **page, **parts})
 

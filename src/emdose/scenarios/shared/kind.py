@@ -9,6 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from emdose.errors import InputError
+from emdose.scenarios.shared.convergence import summary_measures
+from emdose.validity import Measure
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +33,9 @@ class Result(Protocol):
         """summary.json."""
         ...
 
+
+KEPT = ("convergence", "timing_s", "provenance", "scenario", "warnings", "validity", "files")
+"""Entries that a summary keeps when its numbers are withheld."""
 
 R = TypeVar("R", bound=Result)
 
@@ -86,6 +91,24 @@ class Kind(ABC, Generic[R]):
     @abstractmethod
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Print the headline numbers of a summary, and how far they can be trusted, on the terminal."""
+
+    def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
+        """How far the run of a summary can be trusted, for :func:`emdose.validity.judge`.
+
+        By default what its entries "convergence" and "power_balance" tell. It must do with summaries that earlier
+        versions have written.
+        """
+        return summary_measures(summary)
+
+    def withheld(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+        """A summary that is not valid without its numbers: how it converged and where it comes from stay.
+
+        By default "quantities", "checks", "check_inputs" and every entry of the kind's own become empty; of the power
+        balance the powers of the whole stay.
+        """
+        kept = {k: v if k in KEPT else {} for k, v in summary.items()} | {"checks": []}
+        balance = summary.get("power_balance") or {}
+        return kept | {"power_balance": {k: v for k, v in balance.items() if k == "closure" or k.endswith("_W")}}
 
     def recheck(
         self,

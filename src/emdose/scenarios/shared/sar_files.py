@@ -16,6 +16,7 @@ from emdose.errors import InputError
 from emdose.io.bodies import hdf5
 from emdose.io.disk import datasets
 from emdose.io.disk.run_files import put_map, read_summary, single, to_json
+from emdose.scenarios.shared.convergence import summary_measures, summary_validity
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -71,11 +72,14 @@ def read_sar_run(path: Path | str) -> SarRun:
 
     Raises
     ------
+    NotValidError
+        When the run is not valid.
     InputError
         When the run is not finished, its files are damaged, or they hold no SAR.
     """
     path = Path(path)
-    read_summary(path.parent)  # it is written last
+    summary = read_summary(path.parent)  # it is written last
+    summary_validity(summary, summary_measures).require(path.parent)
     with datasets.opened(path) as file:
         if "sar" not in file or "phantom" not in file:
             raise InputError(

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from emdose.checks import did_you_mean, listed
 from emdose.errors import InputError
+from emdose.validity import THRESHOLDS
 
 UNITS = {
     "m": {"mm": 1e-3, "cm": 1e-2, "um": 1e-6, "km": 1e3, "in": 0.0254, "m": 1.0},
@@ -320,6 +321,22 @@ def _range_text(low: float, high: float, above: bool) -> str:
     return f" {'>' if above else 'from'} {low:g} {'and <=' if above else 'to'} {high:g}"
 
 
+def _accepted() -> Quantity:
+    """Names of thresholds of validity that a run may pass."""
+    expected = f"a list of names of thresholds of validity: {listed(list(THRESHOLDS))}"
+
+    def check(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str) for v in value):
+            raise bad_value(expected)
+        for name in value:
+            if name not in THRESHOLDS:
+                words = {"expected": expected, "hint": did_you_mean(name, list(THRESHOLDS))}
+                raise PydanticCustomError("bad_value", "bad value", words)
+        return tuple(dict.fromkeys(value))
+
+    return Quantity(check, expected)
+
+
 class Header(Table):
     """The table [scenario]: what kind of scenario this is and what it is called."""
 
@@ -327,3 +344,4 @@ class Header(Table):
     name: Annotated[str, text("a short name")] = "unnamed"
     description: Annotated[str, text("a sentence", longest=2000)] | None = None
     sha256: Annotated[str, text("64 hexadecimal digits, as in scenario.lock.toml")] | None = None
+    accept: Annotated[tuple[str, ...], _accepted()] = ()

@@ -16,8 +16,9 @@ from emdose.errors import EmdoseWarning
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Grid
 from emdose.solvers.fdtd.power import dissipated, outflow
-from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields, PowerBalance
+from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.solvers.yee_grid.incident import incident_E
+from emdose.validity import THRESHOLDS
 from emdose.values import owned
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def assemble(
     """Fields of the ports of a coil as sums of runs with ``shares`` (port, run)."""
     exposure, solver = problem.exposure, problem.solver
     phantom, coil = exposure.phantom, exposure.coil
-    _warn_closure(power, coil.drives, max(CLOSURE_LIMIT, solver.tolerance))
+    # Whoever asks for less than the balance needs without question has been told.
+    _warn_closure(power, coil.drives, max(THRESHOLDS["closure"].questionable or 0.0, solver.tolerance))
     E, B = phasors.on_voxels(shares)
     step = problem.time_step_s
     behind = [[r for r, share in zip(runs, row, strict=True) if share != 0] for row in shares]
@@ -97,6 +99,7 @@ def assemble(
             "resumed": [all(r.resumed for r in mine) for mine in behind],
             "runs": [r.name for r in runs],
             "meaning": MEANING,
+            "cells_per_wavelength": problem.cells_per_wavelength,
             "cells": plan.cells,
             "shape": list(problem.grid.shape),
             "time_step_s": step,

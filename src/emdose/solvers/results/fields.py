@@ -12,10 +12,9 @@ from emdose.checks import fits, one_of, positive, unknown, vector
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
+from emdose.solvers.results.measures import of_ports, worst
+from emdose.validity import Measure
 from emdose.values import owned, read_only
-
-CLOSURE_LIMIT = 0.02
-"""Part of the power that may be unaccounted for before a power balance counts as not closed."""
 
 
 @read_only
@@ -290,6 +289,26 @@ class Fields:
                 expected="at least one voxel",
             )
         return mask
+
+    def measures(self) -> list[Measure]:
+        """How far these fields can be trusted, for :func:`emdose.validity.judge`.
+
+        Residual over tolerance and estimated error of E of the worst port, cells per wavelength, and the closure of the
+        power balance: of the drive, or of the worst named one while the ports are not combined.
+        """
+        told = dict(self.convergence)
+        estimates = told.get("E_error_estimate", [])
+        if not isinstance(estimates, Sequence) or len(estimates) != len(self.residual):
+            estimates = []
+        names = self.ports if len(self.ports) == len(self.residual) else map(str, range(len(self.residual)))
+        rows: list[dict[str, Any]] = [
+            {"name": n, "residual": r} for n, r in zip(names, np.asarray(self.residual, float).tolist(), strict=True)
+        ]
+        for row, estimate in zip(rows, estimates, strict=False):
+            row["E_error_estimate"] = estimate
+        drives = {self.ports[0]: np.ones(1)} if self.is_driven else dict(self.drives)
+        closures = {name: self.power.power(v)["closure"] for name, v in drives.items()}
+        return [*of_ports(told, rows), *worst("closure", closures, many=not self.is_driven)]
 
     def require_driven(self) -> None:
         """Raise InputError unless the ports have been combined by :meth:`drive`."""

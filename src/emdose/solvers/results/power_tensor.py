@@ -27,7 +27,10 @@ import numpy as np
 from emdose.checks import one_of
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.grids.grid import Grid
+from emdose.solvers.results.bounds import extrapolated_share
+from emdose.solvers.results.measures import worst
 from emdose.solvers.results.relaxations import Relaxations
+from emdose.validity import Measure
 from emdose.values import owned, read_only
 
 UNIFORM = ("dBx/dt", "dBy/dt", "dBz/dt")
@@ -133,6 +136,18 @@ class PowerTensor:
         """The rational fit of the matrix over frequency."""
         return Relaxations(self.frequencies_Hz, self.matrix)
 
+    def measures(self) -> list[Measure]:
+        """How far this tensor can be trusted, for :func:`emdose.validity.judge`.
+
+        Residual over tolerance of the frequencies that were solved on voxels, and power against work of the source.
+        """
+        tolerance = self.provenance.get("options", {}).get("tolerance")
+        names = [f"{f:g} Hz" for f in self.frequencies_Hz]
+        met = {n: float(r) for n, r, e in zip(names, self.residual, self.engine, strict=True) if e == "voxel"}
+        identity = {n: abs(float(i)) for n, i in zip(names, self.identity, strict=True)}
+        found = worst("residual", {n: r / tolerance for n, r in met.items()}) if tolerance else []
+        return [*found, *worst("power_identity", identity)]
+
     def at(self, frequencies_Hz: Any) -> np.ndarray:
         """Power matrices at any frequencies, exact at the solved ones.
 
@@ -215,6 +230,16 @@ class PowerTensor:
         """
         f, b = self._spectrum(frequencies_Hz, dbdt_rms)
         return float(np.einsum("hi,hij,hj->", b.conj(), self.at(f), b).real)
+
+    def extrapolated(self, frequencies_Hz: Any, dbdt_rms: Any = None) -> float:
+        """Largest possible error of :meth:`average_power` from harmonics beyond the solved frequencies, as a share.
+
+        Parameters as in :meth:`average_power`; see :func:`emdose.solvers.results.bounds.relaxation_bounds`.
+        """
+        f, b = self._spectrum(frequencies_Hz, dbdt_rms)
+        known = np.einsum("hi,fij,hj->fh", b.conj(), self.matrix, b).real
+        found = np.einsum("hi,hij,hj->h", b.conj(), self.fit(f), b).real
+        return extrapolated_share(self.frequencies_Hz, known, f, found)
 
     def loss_density(self, frequencies_Hz: Any, dbdt_rms: Any = None) -> np.ndarray:
         """Mean power density of every cell in a sinusoidal or periodic field.

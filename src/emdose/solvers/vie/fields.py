@@ -101,6 +101,7 @@ def fields_of(
             "E_error_estimate": [float(f * r) for f, r in zip(factors, residual, strict=True)],
             "meaning": "E_error_estimate is the relative L2 error of E that the unfinished iteration leaves; the "
             "voxel staircase adds its own, which only a finer grid shows",
+            "cells_per_wavelength": problem.cells_per_wavelength,
             "unknowns": len(problem.index),
             "fft_shape": list(problem.convolution.big),
         },

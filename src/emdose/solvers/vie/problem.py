@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose.constants import C_0, EPS_0
-from emdose.errors import EmdoseWarning, InputError, ResourceError
+from emdose.errors import InputError, ResourceError
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.grids.grid import Grid, Shape
 from emdose.solvers.running import Plan, plural
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority, edge_mean
 from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, Convolution, padded_shape
 from emdose.solvers.yee_grid.incident import incident_E
+from emdose.solvers.yee_grid.resolution import cells_per_wavelength
 from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.models.exposure import Exposure
     from emdose.solvers.vie.options import VieOptions
-
-LEAST_CELLS_PER_WAVELENGTH = 6.0
 
 
 @read_only
@@ -88,7 +86,7 @@ class VieProblem:
                 field="phantom",
                 expected="finite values with a conductivity >= 0",
             )
-        _check_resolution(voxels, f, self.h)
+        self.cells_per_wavelength = cells_per_wavelength(voxels, f, self.h)
         rule = {"average": edge_mean, "majority": edge_majority}[solver.materials]
         eps = be.asarray(rule(voxels, 1.0))
         self.shape: Shape = tuple(int(n) for n in eps.shape[1:])  # type: ignore[assignment]
@@ -212,16 +210,3 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:
         method=method,
         ports_at_once=at_once,
     )
-
-
-def _check_resolution(voxels: np.ndarray, frequency_Hz: float, h: float) -> None:
-    refraction = np.sqrt(voxels).real.max()
-    cells = C_0 / frequency_Hz / refraction / h
-    if cells < LEAST_CELLS_PER_WAVELENGTH:
-        warnings.warn(
-            f"{cells:.1f} cells per wavelength in the densest tissue at {frequency_Hz / 1e6:g} MHz: fewer than "
-            f"{LEAST_CELLS_PER_WAVELENGTH:g} make the fields unreliable; use a spacing below "
-            f"{1e3 * h * cells / LEAST_CELLS_PER_WAVELENGTH:.2g} mm",
-            EmdoseWarning,
-            stacklevel=5,
-        )

@@ -121,7 +121,7 @@ class Vie(VieOptions):
         Warns
         -----
         EmdoseWarning
-            When the densest tissue has fewer than six cells per wavelength.
+            When the densest tissue has too few cells per wavelength for valid fields.
         """
         be = backend.get(device)
         planned = plan(self, exposure, be)

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from emdose.scenarios.shared.kind import Kind
+from emdose.validity import Measure
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,6 +49,15 @@ class EptKind(Kind["EptResult"]):
         from emdose.scenarios.kinds.ept.page import render
 
         return render(result)
+
+    def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
+        """Those of the simulation; voxels with a value, and with an impossible one, of the best method."""
+        methods = [(name, about) for name, about in summary["ept"]["methods"].items()]
+        shares = {n: a["voxels"] / max(a["voxels"] + a["missing"], 1) for n, a in methods}
+        odd = {n: a["flags"]["UNPHYSICAL"] / a["voxels"] for n, a in methods if a["voxels"]}
+        best = [(name, "ept_coverage", shares) for name in [max(shares, key=lambda n: shares[n])]] if shares else []
+        best += [(name, "ept_unphysical", odd) for name in [min(odd, key=lambda n: odd[n])]] if odd else []
+        return [*super().measures(summary), *(Measure(name, values[n], n) for n, name, values in best)]
 
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Means per tissue and method, and what each method did."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantScenario
     from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.validity import Measure
 
 
 class ImplantGradientKind(Kind["ImplantResult"]):
@@ -48,6 +49,12 @@ class ImplantGradientKind(Kind["ImplantResult"]):
         from emdose.scenarios.kinds.implant_gradient.page.page import render
 
         return render(result)
+
+    def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
+        """Residual and energy of the eddy currents, spectrum that was dropped or extrapolated."""
+        from emdose.scenarios.kinds.implant_gradient.measures import measures
+
+        return measures(summary)
 
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Power and rise of every exposure."""

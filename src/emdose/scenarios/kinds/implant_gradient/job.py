@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.shared.scenario import LoadedScenario
 
-IDENTITY_WARNING = 0.02
 TENSOR = "power-tensor"
 """Name of the power tensor among the checkpoints."""
 SHOWN_SAMPLES, SHOWN_HARMONICS, SHOWN_PERIODS = 600, 80, 2
@@ -253,6 +252,7 @@ class ImplantJob(BaseJob):
                 "count": len(own.frequencies_Hz),
                 "max_frequency_Hz": float(own.frequencies_Hz[-1]),
                 "dropped": dropped,
+                "extrapolated": tensor.extrapolated(spectrum),
             },
             # Beyond the highest frequency the power at a fixed dB/dt falls: what was left out is worth less than this.
             "missing_W": dropped * whole**2 * tensor.worst(top)[0],
@@ -284,9 +284,6 @@ class ImplantJob(BaseJob):
 
     def _doubts(self, tensor: PowerTensor) -> list[str]:
         found = list(tensor.warnings)
-        worst = float(np.abs(tensor.identity).max())
-        if worst > IDENTITY_WARNING:
-            found.append(f"power in the metal and work of the source differ by {100 * worst:.1f} %")
         if self.rf is not None:
             found.append(self.rf.note)
         return found

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from emdose.scenarios.shared.kind import Kind
+from emdose.solvers.results.measures import heat_measures
+from emdose.validity import Measure
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,6 +59,10 @@ class RfKind(Kind["RunResult"]):
         from emdose.scenarios.kinds.rf.page.page import render
 
         return render(result)
+
+    def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
+        """Those of the fields, and of the heat where there is a table [thermal]."""
+        return [*super().measures(summary), *heat_measures(summary.get("thermal") or {})]
 
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Quantities, limits, power balance."""

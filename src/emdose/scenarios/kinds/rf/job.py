@@ -27,8 +27,9 @@ from emdose.scenarios.shared.coils import coil
 from emdose.scenarios.shared.convergence import solver_convergence
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
-from emdose.solvers.results.fields import CLOSURE_LIMIT, Fields
+from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, silent
+from emdose.validity import judge
 
 if TYPE_CHECKING:
     from emdose.dosimetry.averaging.cubes import MassAverage
@@ -147,7 +148,7 @@ class RfJob(BaseJob):
 
     def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> RfOutcome:
         """Scale fields of all ports, average, check and summarise."""
-        tell = progress or silent
+        tell, accept = progress or silent, self.tables.scenario.accept
         tell(Begin(stage="averages"))
         with self.timed("sar"):
             target = self.tables.normalise.target
@@ -161,20 +162,27 @@ class RfJob(BaseJob):
                 averages[average_name(mass)] = plan.apply(sar.value)
         tell(Begin(stage="checks"))
         with self.timed("checks"):
-            checks = check(
-                driven,
-                self.body,
-                coil=self.coil,
-                sar=sar,
-                average_10g=averages["10g"],
-                device=self.device,
-                **check_arguments(self.tables.checks, self.body),
-            )
             power = power_report(driven, self.body, sar)
-            numbers = quantities(driven, self.body, self.coil, sar, averages, power, checks)
+            numbers: dict[str, Any] = {}
+            table: dict[str, Any] = {"checks": [], "check_inputs": {}}
+            # What is not valid has no numbers, so that nothing is compared with a limit either.
+            valid = judge(driven.measures(), accept).is_valid
+            if valid:
+                checks = check(
+                    driven,
+                    self.body,
+                    coil=self.coil,
+                    sar=sar,
+                    average_10g=averages["10g"],
+                    device=self.device,
+                    accept=accept,
+                    **check_arguments(self.tables.checks, self.body),
+                )
+                numbers = quantities(driven, self.body, self.coil, sar, averages, power, checks)
+                table = checks_summary(checks)
         summary = {
             "quantities": numbers,
-            **checks_summary(checks),
+            **table,
             "convergence": solver_convergence(solution, self.tables.solver.tolerance),
             "power_balance": power.to_dict(),
             "provenance": {**driven.provenance, "phantom_sha256": self.body.hash()},
@@ -184,14 +192,13 @@ class RfJob(BaseJob):
             summary[NETWORK] = network
             summary["provenance"].pop("cosimulation", None)  # the same in other words
         maps = None
-        if self.tables.thermal is not None:
+        if self.tables.thermal is not None and valid:
             with self.timed("heat"):
                 maps, summary["thermal"], more = thermal.temperatures(
                     self.tables.thermal, self.tables.checks, self.body, sar, self.device, tell
                 )
             numbers |= more
-        doubts = self._doubts(power)
-        return RfOutcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, doubts, maps)
+        return RfOutcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, [], maps)
 
     def write(self, stage: atomic.Stage, outcome: RfOutcome, summary: dict[str, Any]) -> None:
         """Put result.h5 and fields.vti into a stage."""
@@ -223,15 +230,6 @@ class RfJob(BaseJob):
         per_port = np.asarray(getattr(self.coil, "currents", np.zeros((len(weights), len(segments)))), complex)
         parameters = as_started(self.coil.parameters, driven.provenance.get(NETWORK))
         return CoilSummary(self.coil.name, segments, weights @ per_port, self.coil.drive_unit, parameters)
-
-    def _doubts(self, power: Any) -> list[str]:
-        found = []
-        if power.closure > CLOSURE_LIMIT:
-            found.append(
-                f"power balance does not close: {100 * power.closure:.1f} % of the power is unaccounted for "
-                f"(expected at most {100 * CLOSURE_LIMIT:g} %)"
-            )
-        return found
 
 
 def _maps(outcome: RfOutcome) -> dict[str, np.ndarray]:

@@ -57,6 +57,7 @@ def recheck(result: RunResult, changes: Mapping[str, Any], device: str = "auto")
             sar=result.sar,
             average_10g=result.averages.get("10g"),
             device=device,
+            accept=result.summary.get("validity", {}).get("accepted", ()),
             **arguments,
         )
     return checks_summary(checks)

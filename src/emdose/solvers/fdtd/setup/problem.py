@@ -6,7 +6,6 @@ import copy
 import hashlib
 import json
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.constants import C_0, EPS_0
-from emdose.errors import EmdoseWarning, InputError
+from emdose.errors import InputError
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers import yee_engine
@@ -29,13 +28,13 @@ from emdose.solvers.yee_engine.walks.row_tables import DENSE_SHARE
 from emdose.solvers.yee_grid.coil_raster import RasterisedCoil, rasterise, shield_edges
 from emdose.solvers.yee_grid.edge_currents import EdgeCurrents, deposit
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority
+from emdose.solvers.yee_grid.resolution import cells_per_wavelength
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.models.exposure import Exposure
     from emdose.solvers.fdtd.setup.options import FdtdOptions
 
-LEAST_CELLS_PER_WAVELENGTH = 6.0
 SAMPLES_PER_PERIOD = 24
 """Samples of the running Fourier sums per period of the highest frequency; the pulse ends at about eight times it."""
 TILE = 8
@@ -114,7 +113,7 @@ class FdtdProblem:
         self._require_room()
         middle = float(0.5 * (self.frequencies_Hz.min() + self.frequencies_Hz.max()))
         self.pulse = Pulse(middle, NETWORK_DELAY) if self.network else Pulse(middle)
-        _check_tissues(exposure, self.frequency_Hz, solver)
+        self.cells_per_wavelength = _check_tissues(exposure, self.frequency_Hz, solver)
         self.coil_on_grid: RasterisedCoil | None = None
         self.currents: EdgeCurrents | None = None
         coil = exposure.coil
@@ -391,11 +390,12 @@ def _real_parts(weights: np.ndarray) -> list[tuple[complex, np.ndarray]]:
     return terms
 
 
-def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions) -> None:
+def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions) -> float | None:
+    """Cells per wavelength in the densest tissue, None without tissue; raises InputError for tissues of no use."""
     phantom = exposure.phantom
     low, high = bounding_box(np.asarray(phantom.body, bool))
     if min(h - a for a, h in zip(low, high, strict=True)) == 0:
-        return
+        return None
     present = [phantom.tissues[i] for i in np.unique(phantom.labels) if i]
     eps = np.array([t.complex_permittivity(frequency_Hz) for t in present])
     if not np.all(np.isfinite(eps)) or eps.imag.max() > 0 or eps.real.min() < 1:
@@ -406,12 +406,4 @@ def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions)
         )
     h = max(phantom.grid.spacing_m)
     h = min(h, solver.spacing_m) if solver.spacing_m is not None else h
-    cells = C_0 / frequency_Hz / np.sqrt(eps).real.max() / h
-    if cells < LEAST_CELLS_PER_WAVELENGTH:
-        warnings.warn(
-            f"{cells:.1f} cells per wavelength in the densest tissue at {frequency_Hz / 1e6:g} MHz: fewer than "
-            f"{LEAST_CELLS_PER_WAVELENGTH:g} make the fields unreliable; use a spacing below "
-            f"{1e3 * h * cells / LEAST_CELLS_PER_WAVELENGTH:.2g} mm",
-            EmdoseWarning,
-            stacklevel=5,
-        )
+    return cells_per_wavelength(eps, frequency_Hz, h)

@@ -15,7 +15,6 @@ from emdose.report.wording import MINUS, is_finite, number, plain, words
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
 
-IDENTITY_LIMIT = 0.02
 """Difference between power and work above which the page warns in red."""
 LEAST_SKIN = 3.0
 """Skin depth over step below which voxels do not resolve the currents."""
@@ -45,13 +44,6 @@ def sentence(result: ImplantResult) -> str:
 def banners(result: ImplantResult) -> list[dict[str, str]]:
     """What must not be overlooked."""
     summary, found = result.summary, []
-    if not summary["convergence"].get("converged", True):
-        found.append(("bad", "A solver missed its tolerance. Do not rely on these values."))
-    identity = max(
-        (abs(r["identity"]) for r in summary["implant"]["frequencies"] if is_finite(r["identity"])), default=0
-    )
-    if identity > IDENTITY_LIMIT:
-        found.append(("bad", f"Power in the metal and work of the source differ by {100 * identity:.1f} %."))
     found += [("note", str(text)) for text in summary.get("warnings", [])]
     return [{"level": level, "text": text} for level, text in found]
 

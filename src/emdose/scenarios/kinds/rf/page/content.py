@@ -13,7 +13,6 @@ from emdose.report.maps.volumes import Layer, find_peak
 from emdose.report.pages import common_rows
 from emdose.report.wording import is_finite, number, quantity, words
 from emdose.scenarios.kinds.rf.page import thermal as page_thermal
-from emdose.solvers.results.fields import CLOSURE_LIMIT
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.rf.result.result import RunResult
@@ -48,27 +47,11 @@ def sentence(result: RunResult) -> str:
 
 
 def banners(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """What must not be overlooked: bad closure, missed tolerance, exceeded or unverified limits, warnings."""
+    """What must not be overlooked: an unknown power balance, exceeded or unverified limits, warnings."""
     found = []
     closure = summary.get("power_balance", {}).get("closure")
     if not is_finite(closure):
         found.append(("bad", "The power balance is unknown: nothing shows that power is conserved."))
-    elif closure > CLOSURE_LIMIT:
-        found.append(
-            (
-                "bad",
-                f"The power balance does not close: {100 * closure:.1f} % of the power is unaccounted for "
-                f"(more than {100 * CLOSURE_LIMIT:g} %). Do not rely on these values.",
-            )
-        )
-    for port in missed_ports(summary.get("convergence", {})):
-        found.append(
-            (
-                "bad",
-                f"The solver missed its tolerance in port {port['name']}: residual {number(port['residual'])} "
-                f"instead of {number(port['tolerance'])}.",
-            )
-        )
     over = [r for r in rows if r["counted"] and is_finite(r["ratio"]) and r["ratio"] > 1]
     for mode in dict.fromkeys(r["mode"] for r in over):
         worst = max((r for r in over if r["mode"] == mode), key=lambda r: r["ratio"])
@@ -87,16 +70,6 @@ def banners(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> li
     found += [("note", text) for text in dict.fromkeys(r["reading"] for r in shown if r["reading"])]
     found += [("note", str(text)) for text in summary.get("warnings", [])]
     return [{"level": level, "text": text} for level, text in found]
-
-
-def missed_ports(convergence: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Ports whose residual is above the tolerance or not finite."""
-    tolerance = convergence.get("tolerance")
-    return [
-        {**port, "tolerance": tolerance}
-        for port in common_rows.port_rows(convergence)
-        if not is_finite(port["residual"]) or (is_finite(tolerance) and port["residual"] > tolerance)
-    ]
 
 
 def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:

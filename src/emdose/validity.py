@@ -1,0 +1,391 @@
+"""Whether a result can be trusted: one table of thresholds, and the one judgement by it.
+
+Rooms above measure (:class:`Measure`), and nothing but :func:`judge` compares a measure with a threshold of trust. A
+result is *valid*, *questionable* (its numbers are shown with the reasons beside them) or *not valid* (its numbers are
+withheld, the reasons stand in their place). Whoever knows better accepts a reason by its name; that is shown as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emdose.checks import unknown
+from emdose.errors import NotValidError
+from emdose.values import read_only
+
+VALID, QUESTIONABLE, NOT_VALID = "valid", "questionable", "not valid"
+
+
+@read_only
+@dataclass(frozen=True)
+class Threshold:
+    """A row of the table.
+
+    Parameters
+    ----------
+    name : str
+        What ``accept`` calls it.
+    measured : str
+        What is measured, as the subject of a sentence.
+    questionable, not_valid : float or None
+        Beyond which value a result is so; None where there is no such step. A measure that equals it is not beyond.
+    percent : bool
+        Whether the measure is a fraction, which is shown as a percentage.
+    rises : bool
+        Whether larger is worse.
+    advice : str
+        What helps.
+    why : str
+        Why the thresholds stand where they stand.
+    source : str
+        Where that comes from.
+    """
+
+    name: str
+    measured: str
+    questionable: float | None
+    not_valid: float
+    percent: bool
+    rises: bool
+    advice: str
+    why: str
+    source: str
+
+    @property
+    def unit(self) -> str:
+        """ "%" for fractions, "1" for plain numbers."""
+        return "%" if self.percent else "1"
+
+    def show(self, value: float) -> str:
+        """A value in the unit of the row."""
+        if not math.isfinite(value):
+            return "unknown"
+        return f"{100 * value:.3g} %" if self.percent else f"{value:.3g}"
+
+    def beyond(self, value: float, threshold: float | None) -> bool:
+        """Whether a value lies on the bad side of a threshold; one that is not finite always does."""
+        if threshold is None:
+            return False
+        return not math.isfinite(value) or (value > threshold if self.rises else value < threshold)
+
+
+TABLE = (
+    Threshold(
+        "residual",
+        "the residual over the tolerance that was asked for",
+        None,
+        1.0,
+        False,
+        True,
+        "raise max_iterations or max_periods, or ask for a larger tolerance",
+        "A solver that stops before the tolerance it was given has not answered the question.",
+        "definition of the tolerance",
+    ),
+    Threshold(
+        "E_error",
+        "the estimated relative error of E",
+        0.02,
+        0.10,
+        True,
+        True,
+        "lower the tolerance of the solver",
+        "SAR goes with the square of E: 2 % of E are 4 % of SAR, below what a voxel grid leaves; 10 % of E are 20 % of "
+        "SAR, as much as the whole budget of a numerical exposure assessment.",
+        "propagation of relative errors; the estimate is 1 to 1.6 times the true error on Mie spheres, 1 to 450 MHz",
+    ),
+    Threshold(
+        "closure",
+        "the power that is unaccounted for",
+        0.02,
+        0.10,
+        True,
+        True,
+        "lower the tolerance, give the absorbing layers more margin_m, or use double precision",
+        "Absorbed and radiated power are found independently of the power that the source gives. A gap is an error of "
+        "power of at least one of them, and SAR is such a power: a tenth of it is beyond repair by a remark.",
+        "conservation of energy; converged solutions of the bundled scenarios close to 0.1 % and better",
+    ),
+    Threshold(
+        "cells_per_wavelength",
+        "the number of cells per wavelength in the densest tissue",
+        20.0,
+        10.0,
+        False,
+        False,
+        "use smaller voxels",
+        "The relative error of E in the core of a sphere was 18 to 25 % at 8 cells, 10 to 13 % at 10, 7 to 10 % at 12, "
+        "and 4 to 6 % from 20 on, where the staircase takes over: the steps are those of E_error.",
+        "Vie beside Mie series: sphere of 5 cm radius, permittivity 50, 0.6 S/m, plane wave, voxels of 3.3 and 5 mm",
+    ),
+    Threshold(
+        "power_identity",
+        "the difference between the power in the metal and the work of the source",
+        0.02,
+        0.10,
+        True,
+        True,
+        "lower the tolerance, or use smaller voxels",
+        "Both are the same power, found from currents and from fields: their difference is an error of the power.",
+        "conservation of energy",
+    ),
+    Threshold(
+        "eddy_error",
+        "the estimated relative error of the power of eddy currents",
+        0.02,
+        0.10,
+        True,
+        True,
+        "use smaller voxels (solver.spacing_m)",
+        "Voxels must resolve the skin depth; the estimate of each solved frequency counts by the power that harmonics "
+        "near it have. A tenth of the power is a tenth of every temperature rise.",
+        "the engines' own estimate: 0.08 (step / skin depth)^2 on voxels, curvature and edges for the thin skin",
+    ),
+    Threshold(
+        "spectrum_dropped",
+        "the largest possible share of the power in harmonics above the highest solved frequency",
+        None,
+        0.02,
+        True,
+        True,
+        "add a higher frequency to solver.frequencies_Hz",
+        "Power is positive: what is left out is missing from every heating number, always in the same direction. 2 % "
+        "is what a balance of power may miss without question. The bound takes the harmonics that were dropped at the "
+        "power that the highest solved frequency would give them, which is more than they have.",
+        "the power of eddy currents at a fixed dB/dt falls with frequency (sum of relaxations with positive weights)",
+    ),
+    Threshold(
+        "extrapolation",
+        "the largest possible error of the power from frequencies beyond the solved ones",
+        None,
+        0.02,
+        True,
+        True,
+        "add the frequencies of the exposure to solver.frequencies_Hz",
+        "Beyond the solved frequencies the power at a fixed dB/dt is bounded by the solved ones, but not known. 2 % is "
+        "what a balance of power may miss without question.",
+        "bounds of a sum of relaxations with positive weights (Stieltjes function)",
+    ),
+    Threshold(
+        "heat_balance",
+        "the heat that is unaccounted for",
+        0.02,
+        0.10,
+        True,
+        True,
+        "lower the tolerance of the heat solution, or use smaller voxels",
+        "Heat that is generated is stored, carried off by blood or leaves through the surface; a gap is an error of "
+        "the temperature rise of about its size.",
+        "conservation of energy",
+    ),
+    Threshold(
+        "heat_steps",
+        "the error of the temperature rise that the time steps leave",
+        0.02,
+        0.10,
+        True,
+        True,
+        "lower the tolerance of the heat solution",
+        "It adds to the error of the power, whose steps it shares.",
+        "comparison of steps of two sizes, as the heat solver states it",
+    ),
+    Threshold(
+        "ept_coverage",
+        "the share of the masked voxels that any method of reconstruction gives a value",
+        0.10,
+        0.001,
+        True,
+        False,
+        "choose a smaller radius, or look at mask and data",
+        "A method that gives next to no voxel a value has reconstructed nothing.",
+        "definition of a reconstruction",
+    ),
+    Threshold(
+        "ept_unphysical",
+        "the share of voxels with a negative conductivity or a permittivity below 1, for the best method",
+        0.20,
+        0.50,
+        True,
+        True,
+        "look at sign and unit of the phase, the frequency, and noise",
+        "Noise scatters around values that matter can have. When most of a map lies where no matter is, the data are "
+        "not what the method takes them for: a conjugate phase, another unit, another frequency.",
+        "passivity of matter; median of a symmetric error",
+    ),
+)
+"""Every threshold of trust in emdose; docs/guide/validity.md shows it."""
+
+THRESHOLDS: Mapping[str, Threshold] = {row.name: row for row in TABLE}
+"""The rows by name."""
+
+
+@read_only
+@dataclass(frozen=True)
+class Measure:
+    """Something about a result that has been measured.
+
+    Parameters
+    ----------
+    name : str
+        A name in :data:`THRESHOLDS`.
+    value : float
+        The value; one that is not finite is never valid.
+    where : str
+        Which port, frequency, exposure or method it belongs to; empty for the whole.
+    """
+
+    name: str
+    value: float
+    where: str = ""
+
+
+@read_only
+@dataclass(frozen=True)
+class Finding:
+    """A measure beyond a threshold.
+
+    Parameters
+    ----------
+    measure : Measure
+        What was measured.
+    level : "questionable" or "not valid"
+        What it makes of the result.
+    threshold : float
+        The value that it is beyond.
+    accepted : bool
+        Whether the user has accepted it by name.
+    """
+
+    measure: Measure
+    level: str
+    threshold: float
+    accepted: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the threshold."""
+        return self.measure.name
+
+    @property
+    def sentence(self) -> str:
+        """What was found, in one sentence."""
+        row = THRESHOLDS[self.name]
+        where = f" ({self.measure.where})" if self.measure.where else ""
+        found = f"{row.measured[:1].upper()}{row.measured[1:]}{where} is {row.show(self.measure.value)}"
+        side = "above" if row.rises else "below"
+        text = f"{found}; {side} {row.show(self.threshold)} a result is {self.level}"
+        return f"{text}: accepted by name." if self.accepted else f"{text}: {row.advice}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return {
+            "name": self.name,
+            "level": self.level,
+            "value": self.measure.value,
+            "threshold": self.threshold,
+            "unit": "1",
+            "where": self.measure.where,
+            "accepted": self.accepted,
+            "sentence": self.sentence,
+        }
+
+
+@read_only
+@dataclass(frozen=True)
+class Validity:
+    """What is to be thought of a result.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        Every measure beyond a threshold, the worst of each name and place.
+    measures : tuple of Measure
+        All that was measured.
+    accepted : tuple of str
+        Names that the user accepts.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    measures: tuple[Measure, ...] = ()
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> str:
+        """ "valid", "questionable" or "not valid"; what is accepted leaves a result questionable."""
+        if any(f.level == NOT_VALID and not f.accepted for f in self.findings):
+            return NOT_VALID
+        return QUESTIONABLE if self.findings else VALID
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the numbers may be shown: the state is not "not valid"."""
+        return self.state != NOT_VALID
+
+    def require(self, file: object = None) -> None:
+        """Raise NotValidError when the numbers may not be shown; ``file`` says where they are."""
+        if not self.is_valid:
+            fatal = [f for f in self.findings if f.level == NOT_VALID and not f.accepted]
+            raise NotValidError([f.sentence for f in fatal], [f.name for f in fatal], file)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Sentences of all findings; those that make the state come first."""
+        first = [f for f in self.findings if f.level == NOT_VALID and not f.accepted]
+        return tuple(f.sentence for f in (*first, *(f for f in self.findings if f not in first)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        return {
+            "state": self.state,
+            "findings": [f.to_dict() for f in self.findings],
+            "accepted": list(self.accepted),
+            "measures": [{"name": m.name, "value": m.value, "where": m.where} for m in self.measures],
+        }
+
+    @staticmethod
+    def of_dict(told: Mapping[str, Any]) -> Validity:
+        """Judge again what :meth:`to_dict` has written; measures of other names are left out."""
+        measures = [
+            Measure(str(m["name"]), math.nan if m.get("value") is None else float(m["value"]), str(m.get("where", "")))
+            for m in told.get("measures", [])
+            if m.get("name") in THRESHOLDS
+        ]
+        return judge(measures, [a for a in told.get("accepted", []) if a in THRESHOLDS])
+
+
+def judge(measures: Iterable[Measure], accept: Sequence[str] = ()) -> Validity:
+    """Compare measures with the thresholds.
+
+    Parameters
+    ----------
+    measures : iterable of Measure
+        What was measured.
+    accept : sequence of str
+        Names of thresholds that may be passed; see :data:`THRESHOLDS`.
+
+    Raises
+    ------
+    InputError
+        For a name that no threshold has.
+    """
+    names = accepted(accept)
+    known = tuple(measures)
+    found = []
+    for measure in known:
+        row = THRESHOLDS[measure.name]
+        for level, threshold in ((NOT_VALID, row.not_valid), (QUESTIONABLE, row.questionable)):
+            if threshold is not None and row.beyond(measure.value, threshold):
+                found.append(Finding(measure, level, threshold, measure.name in names))
+                break
+    return Validity(tuple(found), known, names)
+
+
+def accepted(names: Sequence[str]) -> tuple[str, ...]:
+    """Names of thresholds that are accepted, each known; raises InputError with "did you mean" for another one."""
+    listed = (names,) if isinstance(names, str) else tuple(names)
+    for name in listed:
+        if name not in THRESHOLDS:
+            raise unknown("unknown threshold of validity", name, list(THRESHOLDS), field="accept")
+    return tuple(dict.fromkeys(listed))
