@@ -36,6 +36,7 @@ from emdose.dosimetry.power import TissueRow
 from emdose.dosimetry.sar import Peak
 from emdose.dosimetry.transmission.qmatrix import QMatrices
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
+from emdose.ept.local_sar import LocalSar
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.ideal import Shield
 from emdose.scenarios.kinds.ept.result import EptResult
@@ -51,6 +52,7 @@ from emdose.solvers.heat.directions import HotSpot
 from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.vie.problem import ViePlan
+from emdose.validity import Measure, judge
 from emdose.values import FrozenDict, FrozenList, frozen, owned, read_only, unit_of
 
 INTERNAL = {Modes, Run}
@@ -329,6 +331,10 @@ MAKERS: list[Callable[[], Any]] = [
         ("a",),
         {"n": [1]},
     ),
+    lambda: LocalSar(numbers(*SHAPE), None, np.zeros(SHAPE, np.uint8), GRID, 128e6, np.full(SHAPE, 1e3)),
+    lambda: Measure("closure", 0.5),
+    lambda: judge([Measure("closure", 0.5)]).findings[0],
+    lambda: judge([Measure("closure", 0.05)], ["closure"]),
 ]
 
 

@@ -23,7 +23,7 @@ DENSITY = (50.0, 23_000.0)
 """Between these every density must lie [kg/m^3]: lung to metal."""
 
 
-@read_only
+@read_only(units={"value": "W/kg", "u": "W/kg", "density": "kg/m^3"})
 @dataclass(frozen=True, eq=False)
 class LocalSar:
     """Local SAR of a continuous wave from B1+ and property maps.

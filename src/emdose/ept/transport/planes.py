@@ -25,7 +25,7 @@ FEW = 2
 """A stack of so many slices is not made coarser."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Stack:
     """One level: its matrix in the order of the slices, their factors, and the interpolation from the next level."""
 
