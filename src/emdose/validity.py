@@ -335,6 +335,11 @@ class Validity:
         first = [f for f in self.findings if f.level == NOT_VALID and not f.accepted]
         return tuple(f.sentence for f in (*first, *(f for f in self.findings if f not in first)))
 
+    @property
+    def idle(self) -> tuple[str, ...]:
+        """Names that were accepted though nothing was beyond their thresholds."""
+        return tuple(name for name in self.accepted if name not in {f.name for f in self.findings})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
         return {

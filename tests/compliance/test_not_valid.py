@@ -53,6 +53,12 @@ def test_power_that_is_unaccounted_for(ball, fields):
         em.check(lost, ball, accept=["closures"])
 
 
+def test_what_is_accepted_in_vain_is_printed_too(ball, fields):
+    checks = em.check(fields, ball, accept=["closure"])
+    assert (checks.validity.state, checks.validity.idle) == ("valid", ("closure",))
+    assert "accepted by name, though nothing was beyond: closure" in checks.table()
+
+
 def test_a_questionable_balance_stands_beside_the_numbers(ball, fields):
     off = replace(fields, power=replace(fields.power, extinction_W=fields.power.extinction_W / (1 - 0.05)))
     checks = em.check(off, ball, patient=True)

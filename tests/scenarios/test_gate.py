@@ -150,6 +150,14 @@ def test_accepted_by_name_it_is_shown_with_the_name(small, write, tmp_path, caps
     assert command(capsys, "run", write(small), "--out", tmp_path / "out")[0] == 0
 
 
+def test_what_is_accepted_in_vain_is_shown_too(small, write, tmp_path, capsys):
+    small["scenario"]["accept"] = ["E_error"]
+    code, printed, _ = command(capsys, "run", write(small), "--out", tmp_path / "out")
+    words = "Accepted by name, though nothing was beyond: E_error"
+    assert (code, words in printed) == (0, True)
+    assert words in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
 def test_a_name_that_no_threshold_has_is_refused(small, write):
     small["scenario"]["accept"] = ["closures"]
     with pytest.raises(InputError, match=r"scenario\.accept.*did you mean 'closure'"):

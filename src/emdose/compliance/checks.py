@@ -229,6 +229,8 @@ class Checks:
         lines = [f"{self.standard}, edition {self.edition}", ""]
         if self.validity.reasons:
             lines += [line for r in self.validity.reasons for line in _wrapped(f"{self.validity.state}: {r}")] + [""]
+        if self.validity.idle:
+            lines += [f"accepted by name, though nothing was beyond: {', '.join(self.validity.idle)}", ""]
         lines += _columns(head, body)
         lines.append("")
         for mode in self.modes:

@@ -160,9 +160,8 @@ def validity(console: Console, judged: Validity) -> None:
         for sentence in judged.reasons:
             say(console, f"  {sentence}", "red" if bad else "yellow")
         console.print()
-    accepted = [name for name in judged.accepted if name not in {f.name for f in judged.findings}]
-    if accepted:
-        say(console, f"Accepted by name, though nothing was beyond: {', '.join(accepted)}")
+    if judged.idle:
+        say(console, f"Accepted by name, though nothing was beyond: {', '.join(judged.idle)}")
 
 
 def warnings(console: Console, data: Mapping[str, Any]) -> None:

@@ -83,6 +83,10 @@ def validity_banners(summary: Mapping[str, Any]) -> list[dict[str, str]]:
     told = [("bad", f"Not valid. {f['sentence']}") for f in bad]
     for one in (f for f in found if f not in bad):
         told.append(("high", f"{'Accepted' if one['accepted'] else 'Questionable'}. {one['sentence']}"))
+    names = {f["name"] for f in found}
+    idle = [name for name in (summary.get("validity") or {}).get("accepted", []) if name not in names]
+    if idle:
+        told.append(("note", f"Accepted by name, though nothing was beyond: {', '.join(idle)}."))
     return [{"level": level, "text": text} for level, text in told]
 
 
