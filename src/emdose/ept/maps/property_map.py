@@ -12,6 +12,7 @@ import numpy as np
 from emdose.checks import fits
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
+from emdose.validity import Measure
 from emdose.values import read_only
 
 
@@ -169,6 +170,17 @@ class PropertyMap:
     def valid(self) -> np.ndarray:
         """Voxels that carry a value, (nx, ny, nz) bool."""
         return (self.flags & np.uint8(NO_VALUE)) == 0
+
+    def measures(self) -> list[Measure]:
+        """How far this map can be trusted, for :func:`emdose.validity.judge`: voxels with a value, impossible ones."""
+        inside = (self.flags & np.uint8(Flag.OUTSIDE)) == 0
+        given = self.valid & inside
+        count = int(np.count_nonzero(given))
+        found = [Measure("ept_coverage", count / max(int(np.count_nonzero(inside)), 1))]
+        if count:
+            odd = np.count_nonzero(given & ((self.flags & np.uint8(Flag.UNPHYSICAL)) != 0))
+            found.append(Measure("ept_unphysical", odd / count))
+        return found
 
     @property
     def uncertainty(self) -> Uncertainty:

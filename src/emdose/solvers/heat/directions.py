@@ -22,6 +22,8 @@ import numpy as np
 from emdose.checks import vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
+from emdose.solvers.results.measures import heat_measures
+from emdose.validity import Measure
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -101,6 +103,10 @@ class HeatResult:
     time_error: float
     balance_error: float
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def measures(self) -> list[Measure]:
+        """How far these temperatures can be trusted, for :func:`emdose.validity.judge`: time steps and energy."""
+        return heat_measures({"balance_error": self.balance_error, "time_error": self.time_error})
 
     def rise(self, dbdt: Any, extra: bool = True) -> np.ndarray:
         """Rise at the end (nx, ny, nz) [K].

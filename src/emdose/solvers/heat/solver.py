@@ -27,7 +27,9 @@ from emdose.solvers.heat.options import BioheatOptions
 from emdose.solvers.heat.problem import HeatMaps
 from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.stepping import Envelope, Perfusion
+from emdose.solvers.results.measures import heat_measures
 from emdose.solvers.running import ProgressCallback
+from emdose.validity import Measure
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -80,6 +82,10 @@ class HeatCourse:
     balance_error: float
     assumptions: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def measures(self) -> list[Measure]:
+        """How far these temperatures can be trusted, for :func:`emdose.validity.judge`: time steps and energy."""
+        return heat_measures({"balance_error": self.balance_error, "time_error": self.time_error})
 
     def time_to(self, rise_K: float) -> float | None:
         """First time at which the largest rise reaches a value [s], by interpolation; None when it does not."""
