@@ -213,11 +213,12 @@ def body_properties(fields: Fields, phantom: Phantom) -> tuple[np.ndarray, np.nd
         )
     body = phantom.body
     out = []
-    for name, values, least in (
-        ("density", phantom.density, np.nextafter(0, 1)),
-        ("conductivity", phantom.conductivity(fields.frequency_Hz), 0.0),
+    density, conductivity = phantom.density, phantom.conductivity(fields.frequency_Hz)
+    for name, values, allowed in (
+        ("density", density, density > 0),
+        ("conductivity", conductivity, conductivity >= 0),
     ):
-        bad = body & ~((values >= least) & np.isfinite(values))
+        bad = body & ~(allowed & np.isfinite(values))
         if bad.any():
             where = tuple(int(i) for i in np.argwhere(bad)[0])
             raise InputError(
