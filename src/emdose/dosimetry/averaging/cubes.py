@@ -70,6 +70,14 @@ def density_map(be: Backend, density: Any) -> Any:
     return density
 
 
+def tissue_mask(density: Any) -> Any:
+    """Where there is tissue, (nx, ny, nz) bool; raises InputError when there is none."""
+    tissue = density > 0
+    if not bool(tissue.any()):
+        raise InputError("there is no tissue to average over", field="density", expected="values > 0 kg/m^3")
+    return tissue
+
+
 def checked_map(
     be: Backend, values: Any, name: str, shape: tuple[int, int, int], tissue: Any, box: tuple[slice, ...] = ()
 ) -> Any:

@@ -44,6 +44,7 @@ from emdose.dosimetry.averaging.cubes import (
     fill_table,
     positive_mass,
     summed_area_table,
+    tissue_mask,
 )
 from emdose.errors import InputError, ResourceError
 from emdose.values import owned
@@ -80,9 +81,7 @@ class AveragingPlan:
         xp = self.be.xp
         self._kernels = self.be.kernels.load(__package__, "average", real="double")
         density = density_map(self.be, density)
-        tissue = density > 0
-        if not tissue.any():
-            raise InputError("there is no tissue to average over", field="density", expected="values > 0 kg/m^3")
+        tissue = tissue_mask(density)
         self.shape: tuple[int, int, int] = density.shape
         self._box = _bounding_box(self.be, tissue)
         self._require_memory()

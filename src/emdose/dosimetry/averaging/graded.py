@@ -33,6 +33,7 @@ from emdose.dosimetry.averaging.cubes import (
     density_map,
     positive_mass,
     summed_area_table,
+    tissue_mask,
 )
 from emdose.errors import InputError, ResourceError
 from emdose.values import owned
@@ -71,9 +72,7 @@ class GradedAveragingPlan:
         self.steps_m = voxel_edges(spacing_m, self.shape)
         nodes = self.be.asarray(np.concatenate([np.concatenate([[0.0], np.cumsum(s)]) for s in self.steps_m]))
         self._grid = {**dict(zip(("nx", "ny", "nz"), self.shape, strict=True)), "nodes": nodes}
-        self._tissue = density > 0
-        if not bool(self._tissue.any()):
-            raise InputError("there is no tissue to average over", field="density", expected="values > 0 kg/m^3")
+        self._tissue = tissue_mask(density)
         self._require_memory()
         self._weight = xp.where(self._tissue, density, 0).astype(np.float64)
         if not bool(xp.isfinite(self._weight).all()):

@@ -11,7 +11,7 @@ from emdose.checks import all_positive, positive, unit_vector, vector, whole
 from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import Conductor, LumpedElement, Strip, Wire
-from emdose.models.coils.cylinder import on_cylinder, shield_around
+from emdose.models.coils.cylinder import array_drives, loop_width, on_cylinder, shield_around
 from emdose.models.coils.gaps import arc_angles, capacitor, feed_across
 from emdose.models.grids.grid import Vector
 
@@ -179,7 +179,7 @@ class CapacitorLoopArray(CircuitCoil):
         whole("elements", elements, 1)
         whole("capacitors", capacitors, 1)
         all_positive(radius_m=radius_m, length_m=length_m, gap_m=gap_m, coverage=coverage)
-        width = 2 * math.pi / elements * coverage if elements > 1 else min(coverage, 1.0) * math.pi / 2
+        width = loop_width(elements, coverage)
         if (elements > 1 and coverage >= 1) or width > math.pi:
             raise InputError(
                 "loops touch or are wider than half a turn",
@@ -216,12 +216,7 @@ class CapacitorLoopArray(CircuitCoil):
             "feed_impedance_ohm": feed_impedance_ohm,
         }
         shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters)
-        drives = {
-            "circular": np.exp(-1j * centres),
-            "anti-circular": np.exp(1j * centres),
-            "uniform": np.ones(elements, complex),
-        }
-        super().__init__(name, conductors, parts, feeds, drives, shield, parameters)
+        super().__init__(name, conductors, parts, feeds, array_drives(centres), shield, parameters)
         vars(self).update(radius_m=radius_m, length_m=length_m, coverage=coverage)
 
 

@@ -1,7 +1,8 @@
-"""Cylinders about the z axis: points on one, and the RF shield."""
+"""Cylinders about the z axis: points on one, what loops around one share, and the RF shield."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,3 +61,20 @@ def shield_around(
 def on_cylinder(radius: float, phi: np.ndarray, z: float | np.ndarray) -> np.ndarray:
     """Points (n, 3) at the angles phi (n,) and the height or heights z of a cylinder about z."""
     return np.stack([radius * np.cos(phi), radius * np.sin(phi), np.broadcast_to(z, phi.shape)], axis=1)
+
+
+def loop_width(elements: int, coverage: float) -> float:
+    """Angle [rad] of one of several equal loops around a cylinder that cover this part of their pitch.
+
+    A loop alone takes the part of a quarter turn, at most all of it.
+    """
+    return 2 * math.pi / elements * coverage if elements > 1 else min(coverage, 1.0) * math.pi / 2
+
+
+def array_drives(angles: np.ndarray) -> dict[str, np.ndarray]:
+    """Named drives (elements,) of loops at these angles (elements,) [rad]; "circular" turns in the sense of B1+."""
+    return {
+        "circular": np.exp(-1j * angles),
+        "anti-circular": np.exp(1j * angles),
+        "uniform": np.ones(len(angles), complex),
+    }

@@ -17,7 +17,7 @@ import numpy as np
 from emdose.checks import all_positive, array, positive, unit_vector, vector, whole
 from emdose.errors import InputError
 from emdose.models.coils.clearance import points_along, require_clear
-from emdose.models.coils.cylinder import Shield, on_cylinder, shield_around
+from emdose.models.coils.cylinder import Shield, array_drives, loop_width, on_cylinder, shield_around
 from emdose.models.grids.grid import Vector
 from emdose.values import read_only
 
@@ -344,7 +344,7 @@ class LoopArray(Coil):
     ) -> None:
         whole("elements", elements, 1)
         all_positive(radius_m=radius_m, length_m=length_m, coverage=coverage)
-        width = 2 * np.pi / elements * coverage if elements > 1 else min(coverage, 1.0) * np.pi / 2
+        width = loop_width(elements, coverage)
         if width > np.pi:
             raise InputError(
                 "loops wider than half a turn",
@@ -374,11 +374,7 @@ class LoopArray(Coil):
             np.concatenate(pieces),
             currents,
             tuple(f"loop {i + 1}" for i in range(elements)),
-            {
-                "circular": np.exp(-1j * centres),
-                "anti-circular": np.exp(1j * centres),
-                "uniform": np.ones(elements, complex),
-            },
+            array_drives(centres),
             parameters=parameters,
             shield=shield_around(shield_radius_m, shield_length_m, length_m, parameters),
         )
