@@ -72,7 +72,7 @@ def test_ascii_stl_obj_and_vtk(tmp_path: Path) -> None:
     hexahedra = pyvista.ImageData(dimensions=(4, 3, 2), spacing=(10, 10, 10)).cast_to_unstructured_grid()
     hexahedra.save(tmp_path / "f.vtu")  # a volume mesh: its skin is taken
     for name in ("a.stl", "b.obj", "c.vtp", "d.vtk", "e.vtu", "f.vtu"):
-        found = em.read_implant(tmp_path / name, "gold")
+        found = em.read_implant(tmp_path / name, "gold", unit="mm")
         assert found.volume_m3 == pytest.approx(VOLUME, rel=1e-6), name
 
 
@@ -80,13 +80,13 @@ def test_assembly_of_several_files(tmp_path: Path) -> None:
     pair = assembly("pair", BOX, BOX.with_metal("CoCrMo").moved((0.05, 0, 0)))
     files = em.write_implant(pair, tmp_path / "pair.stl")
     assert [f.name for f in files] == ["pair-1.stl", "pair-2.stl"]
-    back = em.read_implant(files, ["Ti", "CoCrMo"], name="two")
+    back = em.read_implant(files, ["Ti", "CoCrMo"], name="two", unit="mm")
     assert back.name == "two"
     assert [p.name for p in back.parts] == ["pair-1", "pair-2"]
     assert [m.name for m in back.metals] == ["cpTi", "CoCrMo"]
-    assert em.read_implant(files, "gold").mass_kg == pytest.approx(2 * VOLUME * 19300, rel=1e-6)
+    assert em.read_implant(files, "gold", unit="mm").mass_kg == pytest.approx(2 * VOLUME * 19300, rel=1e-6)
     with pytest.raises(em.InputError, match="metal: as many metals as files; found 3; expected 2"):
-        em.read_implant(files, ["gold"] * 3)
+        em.read_implant(files, ["gold"] * 3, unit="mm")
 
 
 # ---- repairs ---------------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ def test_small_defects_are_repaired_and_said(tmp_path: Path) -> None:
         "turned": (turned, "turned 28 triangles"),
     }
     for name, (corners, text) in cases.items():
-        found = em.read_implant(write_loose(tmp_path / "x.stl", corners), "gold")
+        found = em.read_implant(write_loose(tmp_path / "x.stl", corners), "gold", unit="mm")
         assert found.volume_m3 == pytest.approx(VOLUME, rel=1e-5), name
         assert re.search(text, " ".join(found.report["x"]["repairs"])), (name, found.report["x"]["repairs"])
 
@@ -116,7 +116,7 @@ def test_tiny_hole_is_filled(tmp_path: Path) -> None:
     sphere = em.implants.sphere(0.02)
     for missing in (1, 2):
         corners = np.delete(millimetres(sphere), [100] if missing == 1 else [100, 1380], axis=0)
-        found = em.read_implant(write_loose(tmp_path / "s.stl", corners), "gold")
+        found = em.read_implant(write_loose(tmp_path / "s.stl", corners), "gold", unit="mm")
         assert found.volume_m3 == pytest.approx(4 / 3 * math.pi * 8e-6, rel=1e-4)
         assert "filled" in found.report["s"]["repairs"][-1]
 
@@ -124,17 +124,19 @@ def test_tiny_hole_is_filled(tmp_path: Path) -> None:
 def test_shells_and_handles(tmp_path: Path) -> None:
     """Oracles: a hollow sphere has a cavity, a tube one handle; two bodies are two shells."""
     hollow = em.implants.hollow_sphere(0.02, 0.01, subdivisions=3)
-    found = em.read_implant(write_loose(tmp_path / "h.stl", millimetres(hollow)), "gold")
+    found = em.read_implant(write_loose(tmp_path / "h.stl", millimetres(hollow)), "gold", unit="mm")
     assert found.volume_m3 == pytest.approx(hollow.volume_m3, rel=1e-6)
     assert (found.report["h"]["shells"], found.report["h"]["cavities"]) == (2, 1)
     outwards = hollow.parts[0].triangles.copy()
     outwards[len(outwards) // 2 :] = outwards[len(outwards) // 2 :, ::-1]  # the inner shell looks outwards too
     surface = closed_surface(hollow.parts[0].vertices, outwards)
     assert surface.repairs == ["took 1 shell inside of another as a cavity"]
-    tube = em.read_implant(em.write_implant(em.implants.tube(0.02, 0.01, 0.03), tmp_path / "t.stl")[0], "gold")
+    tube = em.read_implant(
+        em.write_implant(em.implants.tube(0.02, 0.01, 0.03), tmp_path / "t.stl")[0], "gold", unit="mm"
+    )
     assert tube.report["t"]["handles"] == 1
     two = np.concatenate([millimetres(), millimetres() + 40])
-    pair = em.read_implant(write_loose(tmp_path / "two.stl", two), "gold")
+    pair = em.read_implant(write_loose(tmp_path / "two.stl", two), "gold", unit="mm")
     assert pair.report["two"]["shells"] == 2
     assert pair.volume_m3 == pytest.approx(2 * VOLUME, rel=1e-6)
 
@@ -157,10 +159,13 @@ def test_crossing_triangles_are_counted(tmp_path: Path) -> None:
     """Oracle: boxes that reach into each other cross along their common outline; side by side they do not."""
     corners = np.concatenate([millimetres(), np.add(millimetres(), (11, 7, 3))])
     with pytest.warns(em.EmdoseWarning, match=r"x\.stl: \d+ triangles cross each other"):
-        found = em.read_implant(write_loose(tmp_path / "x.stl", corners), "gold")
+        found = em.read_implant(write_loose(tmp_path / "x.stl", corners), "gold", unit="mm")
     assert found.report["x"]["crossing_triangles"] > 20
     apart = np.concatenate([millimetres(), np.add(millimetres(), (30, 0, 0))])  # touching
-    assert em.read_implant(write_loose(tmp_path / "y.stl", apart), "gold").report["y"]["crossing_triangles"] == 0
+    assert (
+        em.read_implant(write_loose(tmp_path / "y.stl", apart), "gold", unit="mm").report["y"]["crossing_triangles"]
+        == 0
+    )
 
 
 def test_crossings_against_all_pairs() -> None:
@@ -181,9 +186,9 @@ def test_crossings_against_all_pairs() -> None:
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------
-def refused(path: Path, text: str, **options: object) -> None:
+def refused(path: Path, text: str, unit: str = "mm") -> None:
     with pytest.raises(em.InputError, match=text) as caught:
-        em.read_implant(path, "CoCrMo", **options)  # type: ignore[arg-type]
+        em.read_implant(path, "CoCrMo", unit=unit)
     assert "\n" not in str(caught.value)
     assert path.name in str(caught.value)
 
@@ -222,6 +227,23 @@ def test_wrong_units_are_found_out(tmp_path: Path) -> None:
         em.read_implant(file, "gold", unit="feet")
 
 
+@pytest.mark.parametrize("ending", ["stl", "ply", "obj", "vtk", "msh"])
+def test_a_missing_unit_is_asked_for(tmp_path: Path, ending: str) -> None:
+    """Oracle: a plate of 70 x 12 x 3 mm written in inches has a largest side of 2.756: no reader may call that mm."""
+    plate = em.implants.box((0.070, 0.012, 0.003))
+    (file,) = em.write_implant(plate, tmp_path / f"plate.{ending}", unit="in")
+    with pytest.raises(em.InputError, match=r"plate.*unit: unit of the coordinates is missing") as caught:
+        em.read_implant(file, "Ti6Al4V")
+    text = str(caught.value)
+    assert "\n" not in text
+    assert "'mm' (largest side 2.756 mm)" in text
+    assert "'in' (largest side 70 mm)" in text
+    assert em.read_implant(file, "Ti6Al4V", unit="in").size_m == pytest.approx((0.070, 0.012, 0.003), rel=1e-5)
+    (tmp_path / "far.stl").write_bytes(b"nothing")
+    with pytest.raises(em.InputError, match="not an STL file"):
+        em.read_implant(tmp_path / "far.stl", "Ti6Al4V")
+
+
 def test_damaged_files(tmp_path: Path) -> None:
     (file,) = em.write_implant(BOX, tmp_path / "box.stl")
     whole = file.read_bytes()
@@ -257,11 +279,11 @@ def test_damaged_files(tmp_path: Path) -> None:
 def test_unknown_metal_and_bad_endings(tmp_path: Path) -> None:
     (file,) = em.write_implant(BOX, tmp_path / "box.stl")
     with pytest.raises(em.InputError, match=r"unknown metal; found 'Ti6Al4'; .*did you mean 'Ti6Al4V'"):
-        em.read_implant(file, "Ti6Al4")
+        em.read_implant(file, "Ti6Al4", unit="mm")
     with pytest.raises(em.InputError, match=r"cannot write this format; expected \.stl or \.ply or"):
         em.write_implant(BOX, tmp_path / "box.igs")
     with pytest.raises(em.InputError, match="no file given"):
-        em.read_implant([], "gold")
+        em.read_implant([], "gold", unit="mm")
     with pytest.raises(em.OutputError, match="cannot write"):
         em.write_implant(BOX, tmp_path / "nowhere" / "box.stl")
 

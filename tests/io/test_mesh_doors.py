@@ -35,7 +35,7 @@ def test_a_damaged_vtk_file_is_one_line(tmp_path: Path, name: str, reader: str) 
     assert len(read_triangles(path)[1]) == 4
     path.write_text(DAMAGED[name].replace("POLYGONS", "LINES") if reader == "lines" else DAMAGED[name])
     with pytest.raises(em.InputError) as caught:
-        em.read_implant(path, "gold") if reader == "surface" else read_wire_paths(path, unit="mm")
+        em.read_implant(path, "gold", unit="mm") if reader == "surface" else read_wire_paths(path, unit="mm")
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 

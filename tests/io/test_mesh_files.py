@@ -35,7 +35,7 @@ def test_what_is_written_is_read_back(ending: str, tmp_path: Path, capfd) -> Non
     files = em.write_implant(ball, tmp_path / f"ball{ending}")
     assert [p.name for p in files] == [f"ball{ending}"]
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"ball{ending}"]
-    back = em.read_implant(files[0], "CoCrMo")
+    back = em.read_implant(files[0], "CoCrMo", unit="mm")
     exact = ending != ".stl"  # four bytes per coordinate
     assert back.volume_m3 == pytest.approx(ball.volume_m3, rel=1e-12 if exact else 1e-6)
     assert len(back.parts[0].triangles) == len(ball.parts[0].triangles)
@@ -55,7 +55,7 @@ def test_what_is_written_is_read_back(ending: str, tmp_path: Path, capfd) -> Non
     ids=["tetra", "hexahedron", "quad", "wedge", "mixed"],
 )
 def test_cells_of_a_cube_have_its_surface(ending: str, cells: list, kinds: dict, tmp_path: Path) -> None:
-    implant = em.read_implant(written(tmp_path / f"cube{ending}", cells), "Ti6Al4V")
+    implant = em.read_implant(written(tmp_path / f"cube{ending}", cells), "Ti6Al4V", unit="mm")
     assert implant.volume_m3 == pytest.approx(CUBE_m3, rel=1e-12)
     assert len(implant.parts[0].triangles) == 12
     assert implant.report["cube"]["cells"] == kinds
@@ -64,13 +64,13 @@ def test_cells_of_a_cube_have_its_surface(ending: str, cells: list, kinds: dict,
 def test_pyramids_and_second_order_are_taken_by_their_corners(tmp_path: Path) -> None:
     points = np.vstack([CORNERS, CORNERS.mean(axis=0)])
     pyramids = np.column_stack([QUADS[:, ::-1], np.full(6, 8)])
-    implant = em.read_implant(written(tmp_path / "a.xdmf", [("pyramid", pyramids)], points), "gold")
+    implant = em.read_implant(written(tmp_path / "a.xdmf", [("pyramid", pyramids)], points), "gold", unit="mm")
     assert implant.volume_m3 == pytest.approx(CUBE_m3, rel=1e-12)
     edges = [(0, 1), (1, 2), (2, 0), (0, 3), (1, 3), (2, 3)]
     middles = [0.5 * (CORNERS[t[a]] + CORNERS[t[b]]) for t in TETRA for a, b in edges]
     tetra10 = np.column_stack([TETRA, 8 + np.arange(36).reshape(6, 6)])
     implant = em.read_implant(
-        written(tmp_path / "b.msh", [("tetra10", tetra10)], np.vstack([CORNERS, middles])), "gold"
+        written(tmp_path / "b.msh", [("tetra10", tetra10)], np.vstack([CORNERS, middles])), "gold", unit="mm"
     )
     assert implant.volume_m3 == pytest.approx(CUBE_m3, rel=1e-12)
     assert implant.report["b"]["cells_of_second_order"] == 6
@@ -82,12 +82,12 @@ def test_groups_that_touch_become_one_body_and_are_named(tmp_path: Path) -> None
     tags = {"gmsh:physical": [np.array([1]), np.array([2])], "gmsh:geometrical": [np.array([1]), np.array([2])]}
     names = {"stem": np.array([1, 3]), "neck": np.array([2, 3])}
     path = written(tmp_path / "two.msh", wedges, kind="gmsh22", cell_data=tags, field_data=names)
-    implant = em.read_implant(path, "CoCrMo")
+    implant = em.read_implant(path, "CoCrMo", unit="mm")
     assert implant.volume_m3 == pytest.approx(CUBE_m3, rel=1e-12)
     assert implant.report["two"]["groups_joined"] == ("neck", "stem")
     far = CORNERS + np.array([3 * SIDE_mm, 0, 0])
     both = [("tetra", TETRA), ("tetra", TETRA + 8)]
-    implant = em.read_implant(written(tmp_path / "apart.inp", both, np.vstack([CORNERS, far])), "CoCrMo")
+    implant = em.read_implant(written(tmp_path / "apart.inp", both, np.vstack([CORNERS, far])), "CoCrMo", unit="mm")
     assert implant.volume_m3 == pytest.approx(2 * CUBE_m3, rel=1e-12)
 
 
@@ -109,16 +109,16 @@ def test_groups_that_touch_become_one_body_and_are_named(tmp_path: Path) -> None
 def test_damaged_meshes_are_one_line(name: str, text: str, words: str, tmp_path: Path, capfd) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(em.InputError, match=words) as caught:
-        em.read_implant(tmp_path / name, "CoCrMo")
+        em.read_implant(tmp_path / name, "CoCrMo", unit="mm")
     assert "\n" not in str(caught.value)
     assert capfd.readouterr() == ("", "")
 
 
 def test_cells_that_bound_nothing_or_overlap_are_refused(tmp_path: Path) -> None:
     with pytest.raises(em.InputError, match="no triangles; expected cells that are flat or solid"):
-        em.read_implant(written(tmp_path / "a.xdmf", [("line", np.array([[0, 1]]))]), "CoCrMo")
+        em.read_implant(written(tmp_path / "a.xdmf", [("line", np.array([[0, 1]]))]), "CoCrMo", unit="mm")
     with pytest.raises(em.InputError, match="cells overlap; found 'a face of 3 cells'"):
-        em.read_implant(written(tmp_path / "b.xdmf", [("tetra", TETRA[[0, 0, 0]])]), "CoCrMo")
+        em.read_implant(written(tmp_path / "b.xdmf", [("tetra", TETRA[[0, 0, 0]])]), "CoCrMo", unit="mm")
     with pytest.raises(em.InputError, match=r"b\.igs: cannot write this format"):
         em.write_implant(em.implants.sphere(0.01), tmp_path / "b.igs")
 
@@ -135,7 +135,7 @@ def test_cut_and_changed_files_are_one_line_or_a_body(ending: str, tmp_path: Pat
             data[at] = rng.integers(0, 256)
         target.write_bytes(data)
         try:
-            em.read_implant(target, "CoCrMo")
+            em.read_implant(target, "CoCrMo", unit="mm")
         except em.InputError as error:
             refused.append(str(error))
     assert len(refused) > 10

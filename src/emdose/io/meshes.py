@@ -39,7 +39,7 @@ def read_implant(
     path: Paths,
     metal: Metal | str | Sequence[Metal | str],
     *,
-    unit: str = "mm",
+    unit: str | None = None,
     name: str | None = None,
 ) -> Implant:
     """An implant from one surface file, or from several that belong together.
@@ -57,7 +57,7 @@ def read_implant(
     metal : Metal, str or sequence of them
         One for all files, or one for each.
     unit : {"mm", "m", "cm", "um", "in"}
-        Unit of the coordinates in the files; surface files do not say.
+        Unit of the coordinates in the files. None of these formats states one, so it is required.
     name : str, optional
         What the implant is called; by default the name of the first file.
 
@@ -65,7 +65,7 @@ def read_implant(
     ------
     InputError
         One line for whatever is wrong: missing, damaged or cut-short file, no triangles, numbers that are not finite,
-        an open surface, a size that points to another unit, an unknown metal.
+        no unit, an open surface, a size that points to another unit, an unknown metal.
     """
     paths = [Path(path)] if isinstance(path, str | Path) else [Path(p) for p in path]
     if not paths:
@@ -75,6 +75,8 @@ def read_implant(
         kinds *= len(paths)
     if len(kinds) != len(paths):
         raise InputError("as many metals as files", field="metal", found=len(kinds), expected=str(len(paths)))
+    if unit is None:
+        raise _without_unit(paths[0])
     one_of("unit", unit, UNITS, problem="unknown unit")
     found = [metals.get(k) for k in kinds]
     names = [p.stem for p in paths]
@@ -211,6 +213,19 @@ def _loose(corners: np.ndarray, path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 # ---- checks --------------------------------------------------------------------------------------------------------
+def _without_unit(file: Path) -> InputError:
+    """The error of a missing unit, with the sizes that the units would give."""
+    size = float(np.ptp(read_triangles(file)[0], axis=0).max())
+    fitting = {u: size * UNITS[u] for u in ("mm", "cm", "m", "in", "um") if SMALLEST_M <= size * UNITS[u] <= LARGEST_M}
+    sizes = " or ".join(f"{u!r} (largest side {1e3 * s:.4g} mm)" for u, s in fitting.items())
+    return InputError(
+        "unit of the coordinates is missing, and this kind of file does not state one",
+        file=file,
+        field="unit",
+        expected=sizes or f"one of {', '.join(UNITS)}",
+    )
+
+
 def _check_size(surface: RepairedSurface, unit: str, file: Path) -> None:
     size = surface.size * UNITS[unit]
     if SMALLEST_M <= size <= LARGEST_M:
