@@ -34,6 +34,7 @@ from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.limits import Limit
 from emdose.dosimetry.power import TissueRow
 from emdose.dosimetry.sar import Peak
+from emdose.dosimetry.temperature import ThermalDose
 from emdose.dosimetry.transmission.qmatrix import QMatrices
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
 from emdose.ept.local_sar import LocalSar
@@ -49,6 +50,7 @@ from emdose.solvers.eddy.voxels.sources import Source
 from emdose.solvers.fdtd.run import Run
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.heat.directions import HotSpot
+from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.vie.problem import ViePlan
@@ -317,6 +319,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: EddyPlan(**PLAN, voxels=1, frequencies=1, fft_shape=SHAPE, steps=1, skin_depth_over_step=1.0),
     lambda: eptlib_bridge.Report((0, 4, 0), 1.0, "log", ()),
     heat_result,
+    lambda: PowerDensity(numbers(*SHAPE), GRID),
+    lambda: ThermalDose(numbers(*SHAPE), numbers(*SHAPE), np.full(SHAPE, 37.0), 39.0, 900.0),
     lambda: HotSpot(1.0, (1, 1, 1), (0.0, 0.0, 0.0), "muscle"),
     lambda: em.implants.Shape(half_space, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     lambda: em.HeatCourse(

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from emdose.dosimetry.temperature import TemperatureMap, cem43, region_peaks, temperature_map, thermal_dose
+from emdose.dosimetry.temperature import (
+    TemperatureMap,
+    cem43,
+    dose_over_baseline,
+    region_peaks,
+    temperature_map,
+    thermal_dose,
+)
 from emdose.errors import InputError
 from emdose.models import bodies
 from emdose.models.bodies.tissues import Constant, Tissue
@@ -53,6 +60,15 @@ def test_dose_grows_with_temperature() -> None:
     assert np.all(np.diff(cem43(times, T)) > 0)
 
 
+def test_rises_of_microkelvins_have_doses_of_their_own() -> None:
+    """Oracle: the derivative of the definition: minutes at the baseline times ln 4 times the mean rise."""
+    times = np.array([450.0, 900.0])
+    for rise in (8e-6, 0.5e-3):
+        total, alone = dose_over_baseline(times, 37.0, np.full((2, 3), rise), least_degC=None)
+        np.testing.assert_allclose(alone, 15 * 0.25**6, rtol=1e-12)
+        np.testing.assert_allclose(total - alone, 15 * 0.25**6 * np.log(4) * 0.75 * rise, rtol=1e-3)
+
+
 def test_bad_input() -> None:
     for times, T in (([0, 0], np.zeros((2, 1))), ([0, 1, 2], np.zeros((2, 1))), ([0, 1], np.full((2, 1), np.nan))):
         with pytest.raises(InputError):
@@ -68,7 +84,9 @@ def test_maps_of_a_course() -> None:
     mask[:4] = True
     body = body.with_regions(head=mask)
     q = np.where(body.body, 2e4, 0.0)
-    course = Bioheat(surface_W_m2_K=0.0, perfusion="none", initial_degC=41.0).solve_sar(body, q, 900.0)
+    course = Bioheat(surface_W_m2_K=0.0, perfusion="none", initial_degC=41.0).solve_sar(
+        body, duration_s=900.0, power_W_m3=q
+    )
     rate = 2e4 / (1090.0 * 3421.0)
     last = temperature_map(course)
     np.testing.assert_allclose(last.rise[body.body], rate * 900, rtol=1e-3)
@@ -78,8 +96,12 @@ def test_maps_of_a_course() -> None:
     reached = 2 / rate
     cold = 0.25**2 * (np.exp(np.log(4) * 2) - 1) / (np.log(4) * rate)
     hot = (np.exp(np.log(2) * rate * (900 - reached)) - 1) / (np.log(2) * rate)
-    np.testing.assert_allclose(thermal_dose(course)[body.body], (cold + hot) / 60, rtol=5e-3)
-    assert np.abs(thermal_dose(course)[~body.body]).max() == 0
+    dose = thermal_dose(course)
+    np.testing.assert_allclose(dose.total_min[body.body], (cold + hot) / 60, rtol=5e-3)
+    np.testing.assert_allclose(dose.baseline_min[body.body], 15 * 0.25**2, rtol=1e-6)
+    np.testing.assert_allclose(dose.excess_min, dose.total_min - dose.baseline_min)
+    assert (dose.duration_s, dose.least_degC, dose.baseline_degC[1, 1, 1]) == (900.0, 39.0, 41.0)
+    assert np.abs(dose.total_min[~body.body]).max() == 0
     peaks = region_peaks(last.rise, body)
     assert set(peaks) == {"body", "head"}
     assert peaks["head"].index[0] < 4

@@ -44,7 +44,7 @@ SOLUTIONS: dict[str, Callable[..., Any]] = {
 
 
 def _heat(**how: Any) -> Any:
-    return em.Bioheat(tolerance=0.1).solve_sar(BODY, 1e3 * BODY.body, 30.0, device="cpu", **how)
+    return em.Bioheat(tolerance=0.1).solve_sar(BODY, duration_s=30.0, power_W_m3=1e3 * BODY.body, device="cpu", **how)
 
 
 @pytest.mark.parametrize("name", [*SOLUTIONS, "heat"])

@@ -97,5 +97,11 @@ def test_power_beside_a_resampled_body_is_kept_and_told(share: float, doubted: b
     q[bump] = share / volume
     solver = em.Bioheat(spacing_m=8e-3, tolerance=1e-2)
     course = []
-    assert said(lambda: course.append(solver.solve_sar(body, q, 10.0)), "fell beside the resampled body") == doubted
+    assert (
+        said(
+            lambda: course.append(solver.solve_sar(body, duration_s=10.0, power_W_m3=q)),
+            "fell beside the resampled body",
+        )
+        == doubted
+    )
     assert course[0].power_W == pytest.approx(1.0, rel=1e-5)

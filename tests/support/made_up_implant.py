@@ -69,6 +69,9 @@ def exposure(name: str, *, harmonics: int = 1, orientations: bool = True) -> dic
         "hot_spot_m": [0.0, 0.01, 0.05],
         "hot_spot_in": "CoCrMo",
         "cem43_min": 0.31,
+        "cem43_excess_min": 0.30,
+        "cem43_baseline_min": 0.01,
+        "baseline_degC": 37.0,
         "time_to_K": {"1": 312.0, "2": None},
         "waveform": {
             "times_s": t,

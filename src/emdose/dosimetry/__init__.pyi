@@ -22,6 +22,7 @@ from .sar import point_sar as point_sar
 from .sar import region_sar as region_sar
 from .sar import whole_body_sar as whole_body_sar
 from .temperature import TemperatureMap as TemperatureMap
+from .temperature import ThermalDose as ThermalDose
 from .temperature import cem43 as cem43
 from .temperature import region_peaks as region_peaks
 from .temperature import temperature_map as temperature_map

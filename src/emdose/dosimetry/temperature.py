@@ -5,7 +5,8 @@ Thermal dose as cumulative equivalent minutes at 43 degC,
 .. math:: CEM43 = \int R^{43 - T(t)}\,dt, \qquad R = 0.5\ (T \ge 43), \quad 0.25\ (T < 43)
 
 Source: S. A. Sapareto, W. C. Dewey, Int. J. Radiat. Oncol. Biol. Phys. 10 (1984) 787-800; temperatures below 39 degC
-are commonly left out, see G. C. van Rhoon et al., Eur. Radiol. 23 (2013) 2215-2227.
+are commonly left out, see G. C. van Rhoon et al., Eur. Radiol. 23 (2013) 2215-2227. Where they are not, the body's own
+temperature counts by itself, which says nothing of an exposure: doses are given with and without that of the baseline.
 """
 
 from __future__ import annotations
@@ -124,14 +125,67 @@ def cem43(times_s: np.ndarray, temperature_degC: np.ndarray, least_degC: float |
     return total
 
 
-def thermal_dose(course: HeatCourse, least_degC: float | None = LEAST_DEGC) -> np.ndarray:
-    """CEM43 of every voxel over a course, 0 in the background (nx, ny, nz) [min]; see :func:`cem43`."""
+@read_only(units={"total_min": "min", "baseline_min": "min", "baseline_degC": "degC"})
+@dataclass(frozen=True, eq=False)
+class ThermalDose:
+    """CEM43 of every voxel, beside what the temperature without exposure would have counted by itself.
+
+    Parameters
+    ----------
+    total_min : (nx, ny, nz) ndarray
+        Of the whole temperature, 0 in the background [min].
+    baseline_min : (nx, ny, nz) ndarray
+        Of the temperature without exposure over the same time [min].
+    baseline_degC : (nx, ny, nz) ndarray
+        That temperature [degC].
+    least_degC : float or None
+        Temperature below which nothing counts; None where all counts.
+    duration_s : float
+        The time [s].
+    """
+
+    total_min: np.ndarray
+    baseline_min: np.ndarray
+    baseline_degC: np.ndarray
+    least_degC: float | None
+    duration_s: float
+
+    @property
+    def excess_min(self) -> np.ndarray:
+        """What the exposure adds, (nx, ny, nz) [min]."""
+        return self.total_min - self.baseline_min
+
+
+def thermal_dose(course: HeatCourse, least_degC: float | None = LEAST_DEGC) -> ThermalDose:
+    """CEM43 of every voxel over a course, with and without its baseline; see :func:`cem43`."""
     body = course.phantom.body
-    start = np.zeros((1, int(body.sum())), course.rise.dtype)
-    temperature = course.baseline_degC[body] + np.concatenate([start, course.rise[:, body]])
-    out = np.zeros(body.shape)
-    out[body] = cem43(np.append(0.0, course.times_s), temperature, least_degC)
-    return out
+    total, alone = np.zeros((2, *body.shape))
+    total[body], alone[body] = dose_over_baseline(
+        course.times_s, course.baseline_degC[body], course.rise[:, body], least_degC
+    )
+    return ThermalDose(total, alone, course.baseline_degC, least_degC, float(course.times_s[-1]))
+
+
+def dose_over_baseline(
+    times_s: np.ndarray, baseline_degC: np.ndarray | float, rise: np.ndarray, least_degC: float | None = LEAST_DEGC
+) -> tuple[np.ndarray, np.ndarray]:
+    """CEM43 of a rise above a baseline from time 0 on, and of the baseline by itself over the same time [min].
+
+    Parameters
+    ----------
+    times_s : (t,) ndarray
+        Growing times, the first one > 0 [s]; at 0 the rise is 0.
+    baseline_degC : (...) ndarray or float
+        Temperature without exposure [degC].
+    rise : (t, ...) ndarray
+        Rise above it at these times [K].
+    least_degC : float or None
+        As in :func:`cem43`.
+    """
+    times = np.append(0.0, times_s)
+    above = np.concatenate([np.zeros((1, *rise.shape[1:])), np.asarray(rise, float)])  # microkelvins count as such
+    level = np.broadcast_to(np.asarray(baseline_degC, float), rise.shape[1:])
+    return cem43(times, level + above, least_degC), cem43(times[[0, -1]], np.stack([level, level]), least_degC)
 
 
 def region_peaks(values: np.ndarray, phantom: Phantom) -> dict[str, Peak]:
@@ -158,5 +212,6 @@ def _band(a: np.ndarray, b: np.ndarray, low: float, high: float, R: float) -> np
     here, there = np.exp(log * (first - BREAK_DEGC)), np.exp(log * (last - BREAK_DEGC))
     steep = np.abs(b - a) > 1e-6
     step = np.where(steep, b - a, 1.0)
-    level = np.where((a >= low) & (a < high), np.exp(log * (np.clip(a, low, high) - BREAK_DEGC)), 0.0)
+    middle = 0.5 * (a + b)
+    level = np.where((a >= low) & (a < high), np.exp(log * (np.clip(middle, low, high) - BREAK_DEGC)), 0.0)
     return np.where(steep, (there - here) / (log * step), level)

@@ -6,6 +6,7 @@ from .fdtd.solver import Fdtd as Fdtd
 from .heat.directions import HeatResult as HeatResult
 from .heat.solver import Bioheat as Bioheat
 from .heat.solver import HeatCourse as HeatCourse
+from .heat.sources import PowerDensity as PowerDensity
 from .heat.stepping import Envelope as Envelope
 from .heat.stepping import Perfusion as Perfusion
 from .results.fields import Fields as Fields

@@ -104,6 +104,11 @@ def test_heat_of_a_ball(finished):
     assert one["time_to_K"]["50"] is None
     assert 0 < one["time_to_K"]["0.1"] < 120
     assert one["cem43_min"] == pytest.approx(2 * 0.25**6, rel=0.5)  # two minutes slightly above 37 degC
+    assert one["cem43_baseline_min"] == pytest.approx(2 * 0.25**6, rel=1e-9)
+    assert one["cem43_excess_min"] == pytest.approx(one["cem43_min"] - one["cem43_baseline_min"])
+    # Doses of small rises go with the rise: the field along x is weaker.
+    assert x["cem43_excess_min"] / one["cem43_excess_min"] == pytest.approx(x["rise_K"] / one["rise_K"], rel=0.1)
+    assert "the baseline of 37 degC by itself counts" in summary["quantities"]["CEM43 over the baseline: ISO"]["note"]
     assert summary["provenance"]["heat"]["balance_error"] < 0.01
 
 

@@ -81,7 +81,10 @@ def test_maps_and_curve_belong_together(finished_warm):
     top = result.summary["quantities"]["temperature_rise_max"]
     assert maps.rise[result.phantom.grid.index_of(top["location_m"])] == pytest.approx(top["value"], rel=1e-5)
     dose = em.cem43(np.append(0, maps.times_s), np.append(37.0, 37 + maps.peaks_K))
-    assert result.summary["quantities"]["cem43_max"]["value"] == pytest.approx(float(dose), rel=0.1, abs=1e-6)
+    found = result.summary["quantities"]["cem43_max"]
+    assert found["value"] == pytest.approx(float(dose), rel=0.1, abs=1e-6)
+    assert "a baseline of 37 degC by itself counts 0 min" in found["note"]
+    assert result.summary["quantities"]["cem43_excess_max"]["value"] == found["value"]  # 37 degC do not count
 
 
 def test_limits_are_shown_as_inherited(finished_warm):

@@ -14,6 +14,7 @@ from emdose.solvers.heat.directions import PAIRS, hottest_direction
 from emdose.solvers.heat.materials import Metals, body_maps, deposit, transfer
 from emdose.solvers.heat.rise import heat
 from emdose.solvers.heat.solver import Bioheat, Envelope, Perfusion
+from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
 
 GEL = Tissue("gel", 1000.0, Constant(80.0, 0.47), 4150.0, 0.54, 0.0, 0.0)
@@ -185,7 +186,9 @@ def test_contact_resistance_keeps_heat_in_the_metal(body, implant, power, result
 def test_basal_temperature(body) -> None:
     """Oracle: metabolic heat over perfusion deep inside; the skin is colder than the core, warmer than the air."""
     deep = bodies.gel_box(4e-3, (0.2, 0.2, 0.2), MUSCLE)
-    course = Bioheat(initial="steady", ambient_degC=20.0).solve_sar(deep, np.zeros(deep.grid.shape), 10.0)
+    course = Bioheat(initial="steady", ambient_degC=20.0).solve_sar(
+        deep, duration_s=10.0, power_W_m3=np.zeros(deep.grid.shape)
+    )
     W = 37.0 * 1e-6 / 60 * 1090.0 * 1049.75 * 3617.0
     core = course.baseline_degC[25, 25, 25]
     assert core == pytest.approx(37.0 + 0.9 * 1090.0 / W, abs=0.02)
@@ -197,8 +200,8 @@ def test_basal_temperature(body) -> None:
 def test_spacing_and_duty_cycle(body) -> None:
     """Oracle: linearity in the factor; the same power on other voxels, whose body is 2 % smaller."""
     q = np.where(body.body, 5e3, 0.0)
-    fine = Bioheat().solve_sar(body, q, 60.0)
-    coarse = Bioheat(spacing_m=5e-3).solve_sar(body, [q, q], 60.0, factor=0.5)
+    fine = Bioheat().solve_sar(body, duration_s=60.0, power_W_m3=q)
+    coarse = Bioheat(spacing_m=5e-3).solve_sar(body, [PowerDensity(q, body.grid)] * 2, 60.0, factor=0.5)
     assert coarse.power_W == pytest.approx(fine.power_W, rel=1e-6)
     assert coarse.peaks_K[-1] == pytest.approx(fine.peaks_K[-1], rel=0.03)
     assert fine.time_to(0.5 * fine.peaks_K[-1]) == pytest.approx(30.0, rel=0.05)
@@ -211,9 +214,12 @@ def test_bad_input(body, implant, power) -> None:
     for change, word in (
         (lambda: plain.solve(body, far, power), "implant outside the phantom"),
         (lambda: plain.solve(body, implant.moved((0.012, 0, 0)), power), "losses lie beside the implant"),
-        (lambda: plain.solve_sar(bare, np.zeros(bare.grid.shape)), "head_liquid.*: this tissue has no thermal data"),
-        (lambda: plain.solve_sar(body, np.zeros((2, 2, 2))), "does not fit the phantom"),
-        (lambda: plain.solve_sar(body, np.zeros(body.grid.shape), factor=-1), "bad factor"),
+        (
+            lambda: plain.solve_sar(bare, power_W_m3=np.zeros(bare.grid.shape)),
+            "head_liquid.*: this tissue has no thermal data",
+        ),
+        (lambda: plain.solve_sar(body, power_W_m3=np.zeros((2, 2, 2))), "does not fit the phantom"),
+        (lambda: plain.solve_sar(body, power_W_m3=np.zeros(body.grid.shape), factor=-1), "bad factor"),
         (lambda: Bioheat(perfusion=Perfusion("linear")).solve(body, implant, power), "superpose"),
         (lambda: Bioheat(edges="x"), "edges: unknown choice"),
         (lambda: Bioheat(ambient_degC=400), "ambient_degC"),
@@ -231,11 +237,13 @@ def test_blood_counts_for_a_steady_start_only() -> None:
     q = np.where(body.body, 1e4, 0.0)
     law = {"perfusion": Perfusion("linear", slope_1_K=0.5)}
     rises = [
-        Bioheat(**law, initial_degC=t, blood_degC=b).solve_sar(body, q, 600.0).peaks_K[-1]
+        Bioheat(**law, initial_degC=t, blood_degC=b).solve_sar(body, duration_s=600.0, power_W_m3=q).peaks_K[-1]
         for t, b in ((37.0, 37.0), (30.0, 37.0), (37.0, 33.0))
     ]
     assert rises[1:] == pytest.approx([rises[0]] * 2, rel=1e-6)
-    steady = Bioheat(**law, initial="steady", ambient_degC=10.0, surface_W_m2_K=20.0).solve_sar(body, q, 600.0)
+    steady = Bioheat(**law, initial="steady", ambient_degC=10.0, surface_W_m2_K=20.0).solve_sar(
+        body, duration_s=600.0, power_W_m3=q
+    )
     assert steady.peaks_K[-1] != pytest.approx(rises[0], rel=1e-3)
 
 
@@ -252,3 +260,58 @@ def test_the_part_around_an_implant_does_not_know_the_isocentre() -> None:
         for a, centre in enumerate((0.01, 0.0, 0.0)):
             assert -4.1e-3 < low[a] - (centre - 0.03) < 1e-6
             assert -1e-6 < high[a] - (centre + 0.03) < 4.1e-3
+
+
+def test_arrays_say_what_they_hold(body) -> None:
+    """Oracle: the density of the tissue between W/kg and W/m^3; an array without a name stands for neither."""
+    from emdose.dosimetry.sar import SarMap
+
+    value = np.where(body.body, 2.0, 0.0)
+    sar = SarMap(value, "linear", body.grid, body.density)
+    plain = Bioheat(tolerance=1e-2)
+    expected = plain.solve_sar(body, sar, 10.0).power_W
+    assert expected == pytest.approx(2.0 * body.mass_kg, rel=1e-5)
+    for named in ({"sar_W_kg": value}, {"power_W_m3": value * 1090.0}):
+        assert plain.solve_sar(body, duration_s=10.0, **named).power_W == pytest.approx(expected, rel=1e-6)
+    assert plain.solve_sar(body, sar, 10.0, sar_W_kg=value).power_W == pytest.approx(2 * expected, rel=1e-6)
+    for bare in (value, [sar, value], 3.0, value.tolist()):
+        with pytest.raises(InputError, match=r"does not say what it holds.*sar_W_kg= or power_W_m3="):
+            plain.solve_sar(body, bare, 10.0)
+    with pytest.raises(InputError, match="nothing heats the body"):
+        plain.solve_sar(body)
+    with pytest.raises(InputError, match=r"sar_W_kg.*real numbers"):
+        plain.solve_sar(body, sar_W_kg=1j * value)
+
+
+def test_negative_power_only_by_name(body, implant, power) -> None:
+    """Oracle: linearity; the difference of two exposures."""
+    from emdose.dosimetry.sar import SarMap
+
+    value = np.where(body.body, 2.0, 0.0)
+    value[3, 4, 5] = -1.0
+    sar = SarMap(value, "linear", body.grid, body.density)
+    plain = Bioheat(tolerance=1e-2)
+    for refused in (
+        lambda: plain.solve_sar(body, sar),
+        lambda: plain.solve_sar(body, sar_W_kg=value),
+        lambda: plain.solve_sar(body, power_W_m3=value),
+        lambda: plain.solve(body, implant, power, 10.0, extra={"RF": sar}),
+    ):
+        with pytest.raises(InputError, match=r"takes heat away; found .-.* in voxel \(3, 4, 5\).*signed=True"):
+            refused()
+    with pytest.raises(InputError, match=r"extra\['RF'\]: a source of heat that does not say"):
+        plain.solve(body, implant, power, 10.0, extra={"RF": np.abs(value)})
+    both = plain.solve_sar(body, sar, 10.0, signed=True)
+    up, down = (plain.solve_sar(body, duration_s=10.0, sar_W_kg=np.maximum(s * value, 0)).rise[-1] for s in (1.0, -1.0))
+    np.testing.assert_allclose(both.rise[-1], up - down, atol=1e-4 * up.max())
+
+
+def test_a_map_of_another_place_is_refused(body) -> None:
+    """Oracle: a grid that shares no voxel, and a body that is air where the power is."""
+    q = np.where(body.body, 1e3, 0.0)
+    away = PowerDensity(q, body.grid.moved((0.5, 0.0, 0.0)))
+    with pytest.raises(InputError, match="beside the body"):
+        Bioheat().solve_sar(body, away)
+    hollow = body.pad(20)
+    with pytest.raises(InputError, match="beside the body"):
+        Bioheat().solve_sar(hollow, power_W_m3=np.where(hollow.body, 0.0, 1.0))

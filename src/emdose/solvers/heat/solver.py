@@ -22,10 +22,11 @@ from emdose.compute.backend import Backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
 from emdose.solvers.heat.directions import PAIRS, HeatResult, crossing
-from emdose.solvers.heat.materials import Metals, body_maps, deposit, metabolic_W_m3, transfer, warn
+from emdose.solvers.heat.materials import Metals, body_maps, deposit, metabolic_W_m3
 from emdose.solvers.heat.options import BioheatOptions
 from emdose.solvers.heat.problem import HeatMaps
 from emdose.solvers.heat.rise import heat, steady
+from emdose.solvers.heat.sources import extra_powers, named_sources, power_on
 from emdose.solvers.heat.stepping import Envelope, Perfusion
 from emdose.solvers.results.measures import heat_measures
 from emdose.solvers.running import ProgressCallback
@@ -139,6 +140,7 @@ class Bioheat(BioheatOptions):
         rms_T_s: Any = None,
         envelope: Envelope | None = None,
         extra: Mapping[str, Any] | None = None,
+        signed: bool = False,
         times_s: Sequence[float] | None = None,
         device: str | Backend = "auto",
         progress: ProgressCallback | None = None,
@@ -161,8 +163,10 @@ class Bioheat(BioheatOptions):
             Rms dB/dt of every harmonic [T/s]; 1 by default, so that vectors given to the result are in T/s.
         envelope : Envelope, optional
             Strength of the gradients over time.
-        extra : mapping of str to SarMap or (nx, ny, nz) ndarray, optional
-            Further sources by name, on all the time: SAR, or power density on the phantom's grid [W/m^3].
+        extra : mapping of str to SarMap or PowerDensity, optional
+            Further sources by name, on all the time.
+        signed : bool
+            Whether further sources may be negative, as differences of two exposures are.
         times_s : sequence of float, optional
             Times of the maps over time [s]; 24 that lie closer at the beginning, by default.
         device : {"auto", "cpu", "cuda"} or Backend
@@ -173,8 +177,9 @@ class Bioheat(BioheatOptions):
         Raises
         ------
         InputError
-            When the implant leaves the phantom, its losses lie elsewhere, a tissue has no thermal data, or perfusion
-            follows the temperature (then fields do not superpose: use :meth:`solve_sar`).
+            When the implant leaves the phantom, its losses lie elsewhere, a tissue has no thermal data, a source does
+            not say what it holds or is negative, or perfusion follows the rise (then fields do not superpose: use
+            :meth:`solve_sar`).
         """
         from emdose.models.implants.voxels import embed
         from emdose.solvers.results.power_tensor import UNIFORM
@@ -198,7 +203,7 @@ class Bioheat(BioheatOptions):
         pairs = uniform.basis(f, rms)
         six = np.stack([pairs[i, j] for i, j in PAIRS])
         sources = deposit(power.cells, six, power.grid, body.grid, metal.fraction)
-        names, more = list(extra or {}), [self._density(s, phantom, body, metals) for s in (extra or {}).values()]
+        names, more = extra_powers(body, dict(extra or {}), metals, signed)
         stack = np.concatenate([sources, *(m[None] for m in more)])
         envelopes = [envelope or Envelope.constant()] * 6 + [Envelope.constant()] * len(more)
         window = _window(metal.fraction > 0, body.spacing_m)
@@ -243,9 +248,12 @@ class Bioheat(BioheatOptions):
     def solve_sar(
         self,
         phantom: Phantom,
-        sar: Any,
+        sar: Any = None,
         duration_s: float = 900.0,
         *,
+        sar_W_kg: Any = None,
+        power_W_m3: Any = None,
+        signed: bool = False,
         factor: float = 1.0,
         implant: Any = None,
         envelope: Envelope | None = None,
@@ -259,10 +267,14 @@ class Bioheat(BioheatOptions):
         ----------
         phantom : Phantom
             The body.
-        sar : SarMap, (nx, ny, nz) ndarray, or a sequence of them
-            SAR, or power density on the phantom's grid [W/m^3].
+        sar : SarMap, PowerDensity, or a sequence of them, optional
+            Maps that carry their quantity and their grid.
         duration_s : float
             How long [s].
+        sar_W_kg, power_W_m3 : (nx, ny, nz) ndarray, optional
+            SAR [W/kg] or power density [W/m^3] on the phantom's grid, for arrays that do not say what they hold.
+        signed : bool
+            Whether sources may be negative, as differences of two exposures are.
         factor : float
             On all maps: a duty cycle, or another drive.
         implant : Implant, optional
@@ -273,8 +285,10 @@ class Bioheat(BioheatOptions):
         Raises
         ------
         InputError
-            When maps do not fit the phantom, or a tissue has no thermal data.
+            When maps do not fit the phantom, an array does not say what it holds, power is negative, or a tissue has no
+            thermal data.
         """
+        several = named_sources(sar, sar_W_kg, power_W_m3, phantom)
         body = self._body(phantom)
         metals = None
         if implant is not None:
@@ -283,8 +297,7 @@ class Bioheat(BioheatOptions):
             metal = embed(implant, body)
             metals = Metals(metal.fraction, metal.part, metal.metals, self.contact_m2_K_W)
         not_negative("factor", factor, problem="bad factor")
-        several = sar if isinstance(sar, list | tuple) else [sar]
-        q: np.ndarray = factor * np.sum([self._density(s, phantom, body, metals) for s in several], axis=0)
+        q: np.ndarray = factor * np.sum([power_on(body, s, metals, signed=signed) for s in several], axis=0)
         maps = body_maps(body, metals, self.surface_W_m2_K, self.edges)
         baseline = self._baseline(body, metals, maps, device)
         excess = baseline - self.blood_degC if self._law.follows and self.initial == "steady" else None
@@ -378,32 +391,6 @@ class Bioheat(BioheatOptions):
         if first == [0, 0, 0] and tuple(last) == grid.shape:
             return body, False
         return body.crop(tuple(first), tuple(last)), True
-
-    def _density(self, source: Any, phantom: Phantom, body: Phantom, metals: Metals | None) -> np.ndarray:
-        """Power density of a SarMap or an array on the grid of the heat [W/m^3]."""
-        if hasattr(source, "density") and hasattr(source, "value"):
-            q, grid = np.asarray(source.value, float) * source.density, source.grid
-        else:
-            q, grid = np.asarray(source, float), phantom.grid
-        if q.shape != grid.shape or not np.isfinite(q).all():
-            raise InputError(
-                "power density does not fit the phantom",
-                field="sar",
-                found=q.shape,
-                expected=f"finite numbers of shape {grid.shape}",
-            )
-        if grid.shape == body.grid.shape and np.allclose(grid.origin_m, body.grid.origin_m, atol=1e-9):
-            out = q
-        else:
-            cells = np.argwhere(q != 0)
-            moved = transfer(cells, q[q != 0][None], grid, body.grid)[0][0]
-            out = np.where(body.body, moved, 0.0)
-            kept, before = float(out.sum()), float(moved.sum())
-            if kept > 0 and before > 0:  # voxels of another size end elsewhere; the power in them is not lost
-                if abs(kept / before - 1) > 0.05:
-                    warn(f"heat: {100 * abs(1 - kept / before):.0f} % of the power fell beside the resampled body")
-                out *= before / kept
-        return out if metals is None else out * (1 - np.clip(metals.fraction, 0, 1))
 
     def _baseline(self, body: Phantom, metals: Metals | None, maps: HeatMaps, device: Any) -> np.ndarray:
         """Temperature without exposure [degC], that of the air in the background."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.dosimetry.temperature import cem43
+from emdose.dosimetry.temperature import dose_over_baseline
 from emdose.models.gradients.waveform import Waveform
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
 from emdose.solvers.heat.directions import PAIRS, crossing, hottest_direction, upright, weights
@@ -195,21 +195,24 @@ class Heating:
             hot_spot_m=self._place(index),
             hot_spot_in=self._matter(index),
             time_to_K={f"{k:g}": crossing(times, peaks, k) for k in self.table.thresholds_K},
-            cem43_min=self._dose(solution, n),
+            **self._dose(solution, n),
         )
         if "RF alone" in curves:
             case.about.update(
                 gradient_rise_K=float(curves["gradients alone"][-1]), rf_rise_K=float(curves["RF alone"][-1])
             )
 
-    def _dose(self, solution: Any, n: int) -> float:
-        """Largest CEM43 in tissue around the metal [min]."""
+    def _dose(self, solution: Any, n: int) -> dict[str, float]:
+        """Largest CEM43 in tissue around the metal with and without the baseline, and what that counts alone [min]."""
+        level = self.table.baseline_degC
         tissue = (self.metal.fraction < 0.5)[self.window] & self.maps.active[self.window]
-        if not tissue.any():
-            return 0.0
-        rise = np.concatenate([np.zeros((1, int(tissue.sum()))), solution.rise[n][:, tissue]])
-        times = np.append(0.0, solution.times_s)
-        return float(cem43(times, self.table.baseline_degC + rise, least_degC=None).max())
+        total, alone = dose_over_baseline(solution.times_s, level, solution.rise[n][:, tissue], least_degC=None)
+        return {
+            "baseline_degC": level,
+            "cem43_min": float(total.max(initial=0.0)),
+            "cem43_excess_min": float((total - alone).max(initial=0.0)),
+            "cem43_baseline_min": float(alone.max(initial=0.0)),
+        }
 
     def _place(self, index: Sequence[Any]) -> list[float]:
         return [float(self.phantom.grid.centres(a)[i]) for a, i in enumerate(index)]

@@ -107,7 +107,10 @@ def quantities(exposures: Mapping[str, Mapping[str, Any]], tensor: PowerTensor) 
                 "K",
                 f"dB/dt along {arrow(one['best_rise_direction'])}, {lasting}",
             )
-        add(f"CEM43: {name}", one["cem43_min"], "min", "largest in tissue")
+        level = f"largest in tissue; the baseline of {one['baseline_degC']:g} degC by itself counts"
+        alone = f"{level} {one['cem43_baseline_min']:.2g} min"
+        add(f"CEM43: {name}", one["cem43_min"], "min", f"with the baseline; {alone}")
+        add(f"CEM43 over the baseline: {name}", one["cem43_excess_min"], "min", alone)
         for rise, seconds in one["time_to_K"].items():
             note = "" if seconds is not None else f"not within {one['duration_s']:g} s"
             add(f"time to {rise} K: {name}", seconds, "s", note)

@@ -18,6 +18,8 @@ def summary(console: Console, data: Mapping[str, Any]) -> None:
     head = ("exposure", "dB/dt rms", "power", "worst", "best", "peak rise", "worst", "after", "hot spot", "CEM43")
     terminal.table(console, head, rows, right=(1, 2, 3, 4, 5, 6, 7, 9), whole=(0,))
     terminal.say(console, "worst and best: over all directions of a linearly polarised dB/dt of the same strength")
+    for text in dict.fromkeys(_baseline(one) for one in about["exposures"].values()):
+        terminal.say(console, text)
     times = [
         (name, rise, seconds)
         for name, one in about["exposures"].items()
@@ -54,7 +56,17 @@ def _exposure(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
         "-" if worst is None else f"{worst:.3g} K",
         f"{one['duration_s']:g} s",
         f"({place}) mm in {one['hot_spot_in']}",
-        f"{one['cem43_min']:.2g} min",
+        f"{one.get('cem43_excess_min', one['cem43_min']):.2g} min",
+    )
+
+
+def _baseline(one: Mapping[str, Any]) -> str:
+    """What CEM43 is counted over."""
+    if "cem43_excess_min" not in one:
+        return "CEM43: the body's own temperature included"
+    return (
+        f"CEM43: over the baseline of {one['baseline_degC']:g} degC, which by itself counts "
+        f"{one['cem43_baseline_min']:.2g} min in {one['duration_s']:g} s"
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.dosimetry.sar import peak
-from emdose.dosimetry.temperature import region_peaks, thermal_dose
+from emdose.dosimetry.temperature import ThermalDose, region_peaks, thermal_dose
 from emdose.scenarios.kinds.rf.limit_rows import is_patient, limit_rows
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.solvers.heat.materials import body_maps
@@ -72,7 +72,7 @@ def temperatures(
     start = np.zeros((1, *body.grid.shape), course.rise.dtype)
     largest = np.max(np.concatenate([start, course.rise]), axis=0)
     absolute = np.where(body.body, course.baseline_degC + largest, 0.0)
-    maps = ThermalMaps(largest, course.baseline_degC, dose, course.times_s, course.peaks_K, course.rise)
+    maps = ThermalMaps(largest, course.baseline_degC, dose.total_min, course.times_s, course.peaks_K, course.rise)
     numbers = _quantities(table, body, largest, absolute, dose)
     about = {
         "duration_s": table.duration_s,
@@ -87,7 +87,8 @@ def temperatures(
                 "location_m": list(rise.location_m),
                 "tissue": rise.tissue,
                 "temperature_degC": _value(absolute, body, name),
-                "cem43_min": _value(dose, body, name),
+                "cem43_min": _value(dose.total_min, body, name),
+                "cem43_excess_min": _value(dose.excess_min, body, name),
             }
             for name, rise in region_peaks(largest, body).items()
         },
@@ -98,7 +99,7 @@ def temperatures(
             f"The SAR of the scaled drive times the duty cycle of {duty:g} heats from 0 to "
             f"{table.duration_s if table.on_s is None else table.on_s:g} s; it does not change as tissue warms.",
             *course.assumptions,
-            f"CEM43 counts temperatures from {table.dose_from_degC:g} degC on.",
+            f"CEM43 counts temperatures from {table.dose_from_degC:g} degC on; {_baseline(dose, body)}.",
         ],
         "provenance": dict(course.provenance),
     }
@@ -106,13 +107,15 @@ def temperatures(
 
 
 def _quantities(
-    table: RfThermalTable, body: Phantom, largest: np.ndarray, absolute: np.ndarray, dose: np.ndarray
+    table: RfThermalTable, body: Phantom, largest: np.ndarray, absolute: np.ndarray, dose: ThermalDose
 ) -> dict[str, dict[str, Any]]:
     found = {}
+    cem43, alone = "one voxel; cumulative equivalent minutes at 43 degC", _baseline(dose, body)
     for name, values, unit, note in (
         ("temperature_rise_max", largest, "K", f"{MEANING}; within {table.duration_s:g} s"),
         ("temperature_max", absolute, "degC", "one voxel"),
-        ("cem43_max", dose, "min", "one voxel; cumulative equivalent minutes at 43 degC"),
+        ("cem43_max", dose.total_min, "min", f"{cem43}; {alone}"),
+        ("cem43_excess_max", dose.excess_min, "min", f"{cem43}, less those of the baseline; {alone}"),
     ):
         top = peak(values, body)
         found[name] = {
@@ -145,6 +148,13 @@ def _limit_rows(checks: ChecksTable, body: Phantom, value: float) -> list[dict[s
         }
         for r in rows
     ]
+
+
+def _baseline(dose: ThermalDose, body: Phantom) -> str:
+    """The temperature without exposure and what it counts by itself, in words."""
+    low, high = (float(f(dose.baseline_degC[body.body])) for f in (np.min, np.max))
+    level = f"{high:.4g}" if high - low < 0.005 else f"{low:.4g} to {high:.4g}"
+    return f"a baseline of {level} degC by itself counts {float(dose.baseline_min.max()):.2g} min"
 
 
 def _value(values: np.ndarray, body: Phantom, name: str) -> float:

@@ -147,7 +147,7 @@ def exposure_rows(result: ImplantResult, name: str) -> list[tuple[str, str]]:
                 f"{arrow(one['worst_rise_direction'])}, at {place(one['worst_rise_m'])} in {one['worst_rise_in']}",
             )
         )
-    rows.append(("CEM43, largest in tissue", f"{number(one['cem43_min'])} min"))
+    rows.append(("CEM43, largest in tissue", _dose(one)))
     for rise, seconds in one["time_to_K"].items():
         text = duration(seconds) if seconds is not None else f"not within {duration(one['duration_s'])}"
         rows.append((f"Time to a rise of {rise} K", text))
@@ -162,6 +162,16 @@ def exposure_rows(result: ImplantResult, name: str) -> list[tuple[str, str]]:
             )
         )
     return rows
+
+
+def _dose(one: Mapping[str, Any]) -> str:
+    """CEM43 with and without that of the baseline; runs of earlier versions know the former alone."""
+    if one.get("cem43_excess_min") is None:
+        return f"{number(one['cem43_min'])} min, the body's own temperature included"
+    return (
+        f"{number(one['cem43_excess_min'])} min over the baseline of {number(one['baseline_degC'])} °C, which by "
+        f"itself counts {number(one['cem43_baseline_min'])} min"
+    )
 
 
 def waveform_charts(one: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -23,7 +23,7 @@ def layers(result: RunResult) -> list[Layer]:
     rise = Layer("rise", "Temperature rise", "K", result.thermal.rise, 1.0, "inferno", 10.0, note)
     if not result.thermal.dose_min.any():
         return [rise]
-    note = "Cumulative equivalent minutes at 43 °C (Sapareto and Dewey 1984)."
+    note = "Cumulative equivalent minutes at 43 °C (Sapareto and Dewey 1984), the body's own temperature included."
     return [rise, Layer("cem43", "Thermal dose", "min", result.thermal.dose_min, 1.0, "inferno", 10.0, note)]
 
 
@@ -52,6 +52,7 @@ def thermal(summary: Mapping[str, Any]) -> dict[str, Any] | None:
                 "rise": number(row["rise_K"]),
                 "temperature": number(row["temperature_degC"], 4),
                 "dose": number(row["cem43_min"], 2),
+                "excess": number(row.get("cem43_excess_min"), 2),
                 "tissue": words(row["tissue"]),
             }
             for name, row in about["regions"].items()
