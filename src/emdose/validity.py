@@ -109,6 +109,32 @@ TABLE = (
         "conservation of energy; converged solutions of the bundled scenarios close to 0.1 % and better",
     ),
     Threshold(
+        "b1plus_share",
+        "the share of the rotating magnetic field that turns in the sense of B1+ where it is scaled",
+        0.40,
+        0.20,
+        True,
+        False,
+        "look at drive and orientation (quadrature turns with B1+, anti-quadrature against it), or scale to a power",
+        "A scale by B1+ multiplies everything else by what B1+ lacks. A linear field has half of its power in either "
+        "sense, and 43 to 57 % of it in loaded coils; below 20 % four fifths of the power turn the wrong way, as those "
+        "of a drive of the opposite sense do.",
+        "Vie: cages, arrays and loops on a head and a sphere, 64 to 298 MHz, over isocentre, slice and body: linear 43 "
+        "to 57 %, quadrature 80 to 100 %, anti-quadrature 0 to 20 %",
+    ),
+    Threshold(
+        "b1plus_air",
+        "the share of air in the region where B1+ is scaled",
+        0.10,
+        0.50,
+        True,
+        True,
+        'scale over tissue: over="slice", over="body", a point in tissue or a mask of tissue',
+        "B1+ is what a scanner measures in tissue. In air beside a conductor it can be many times that in the body, "
+        "and the SAR goes down with the square of it.",
+        "definition of B1+rms: measured from the signal of tissue",
+    ),
+    Threshold(
         "cells_per_wavelength",
         "the number of cells per wavelength in the densest tissue",
         20.0,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emdose import validity
 from emdose.dosimetry.sar import point_sar, whole_body_sar
 from emdose.errors import InputError
 
@@ -112,6 +113,49 @@ def test_single_precision_stays_single(made_up, body):
     scaled = fields.drive("all").scale(b1plus_rms_T=2e-6)
     assert scaled.E.dtype == scaled.B.dtype == np.complex64
     assert point_sar(scaled, body).value.dtype == np.float32
+
+
+def test_a_drive_against_the_sense_of_b1plus_is_refused_unless_it_is_named(made_up, body):
+    # Oracle: the share that is put there: abs(B1+)^2 over abs(B1+)^2 + abs(B1-)^2 of two circular fields.
+    E, turning = made_up.E(body), rotating(body, 1e-6)
+
+    def with_share(share):
+        return made_up.fields(body, E, np.sqrt(share) * turning + np.sqrt(1 - share) * np.conj(turning))
+
+    limit = validity.THRESHOLDS["b1plus_share"].not_valid
+    for share in (0.5, 0.45, limit + 1e-6):
+        told = with_share(share).scale(b1plus_rms_T=2e-6).provenance["scale"]
+        assert told["b1plus_share"] == pytest.approx(share, rel=1e-9)
+        assert told["b1plus_air"] == 0.0
+    for share in (limit - 1e-6, 0.007):
+        fields = with_share(share)
+        with pytest.raises(InputError, match=r"B1\+ where it is scaled is .* accept = .*b1plus_share"):
+            fields.scale(b1plus_rms_T=2e-6)
+        named = fields.scale(b1plus_rms_T=2e-6, accept=["b1plus_share"])
+        assert np.abs(named.b1plus()[0, 3, 3, 4]) == pytest.approx(2e-6)
+        judged = validity.judge(named.measures(), ["b1plus_share"])
+        assert "b1plus_share" in [f.name for f in judged.findings]
+        assert "b1plus_share" not in [
+            f.name for f in validity.judge(fields.scale(absorbed_power_W=1.0).measures()).findings
+        ]
+
+
+def test_b1plus_is_not_scaled_in_air_unless_that_is_named(made_up, body):
+    # Oracle: voxel (0, 0, 0) is air; a mask may hold less air than the table says.
+    fields = made_up.fields(body, made_up.E(body), rotating(body, 1e-6))
+    corner = tuple(float(body.grid.centres(a)[0]) for a in range(3))
+    everywhere = np.ones(body.grid.shape, bool)
+    assert 1 - body.body.mean() > validity.THRESHOLDS["b1plus_air"].not_valid
+    for over in (corner, everywhere):
+        with pytest.raises(InputError, match=r"air in the region .* accept = .*b1plus_air"):
+            fields.scale(b1plus_rms_T=2e-6, over=over)
+        assert fields.scale(b1plus_rms_T=2e-6, over=over, accept=["b1plus_air"]).is_driven
+    little = body.body.copy()
+    little[0, 0, 0] = True
+    scaled = fields.scale(b1plus_rms_T=2e-6, over=little)
+    assert scaled.provenance["scale"]["b1plus_air"] == pytest.approx(1 / little.sum())
+    with pytest.raises(InputError, match="did you mean 'b1plus_air'"):
+        fields.scale(b1plus_rms_T=2e-6, accept=["b1plus_aire"])
 
 
 def test_impossible_targets_are_refused(made_up, body):

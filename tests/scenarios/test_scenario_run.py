@@ -366,6 +366,19 @@ def test_recheck_agrees_with_the_run(result):
             recheck(result, {key: value}, device="cpu")
 
 
+def test_a_drive_of_the_other_sense_is_refused_or_accepted_by_name(small, write, tmp_path):
+    # Oracle: without the name one line; with it the exposure is scaled as asked, and the result says so.
+    small["drive"] = {"name": "anti-quadrature"}
+    with pytest.raises(InputError, match="in the sense of B1") as error:
+        run(write(small), tmp_path / "refused")
+    assert error.value.field == "normalise.over"
+    small["scenario"]["accept"] = ["b1plus_share"]
+    result = run(write(small), tmp_path / "out")
+    assert result.summary["validity"]["state"] == "questionable"
+    assert [f["name"] for f in result.summary["validity"]["findings"] if f["accepted"]] == ["b1plus_share"]
+    assert result.summary["provenance"]["scale"]["b1plus_share"] < 0.01
+
+
 @pytest.mark.parametrize(
     ("change", "field"),
     [
@@ -374,6 +387,7 @@ def test_recheck_agrees_with_the_run(result):
         ({"drive": {"amplitudes": [1, 2, 3]}}, "drive.amplitudes"),
         ({"normalise": {"b1plus_rms_T": 1e-6, "over": "head"}}, "normalise.over"),
         ({"normalise": {"b1plus_rms_T": 1e-6, "over": [0.5, 0, 0]}}, "normalise.over"),
+        ({"normalise": {"b1plus_rms_T": 1e-6, "over": [0.045, 0.045, 0.045]}}, "normalise.over"),  # a voxel of air
         ({"checks": {"edition": "1999"}}, "checks.edition"),
         ({"checks": {"head": "nose"}}, "checks.head"),
         ({"phantom": {"type": "sphere", "radius_m": 0.05, "tissue": "muscel"}}, "phantom.tissue"),

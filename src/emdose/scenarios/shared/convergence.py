@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.solvers.results.measures import of_ports
+from emdose.solvers.results.measures import of_ports, of_scale
 from emdose.validity import THRESHOLDS, Measure, Validity, judge
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ def summary_validity(summary: Mapping[str, Any], measures: Callable[[Mapping[str
 def summary_measures(summary: Mapping[str, Any]) -> list[Measure]:
     """What the entries "convergence" and "power_balance" of a summary measure.
 
-    Residual over tolerance and estimated error of E of the worst port, cells per wavelength, closure: as far as they
-    are there.
+    Residual over tolerance and estimated error of E of the worst port, cells per wavelength, closure, and where B1+ was
+    scaled: as far as they are there.
     """
     convergence = summary.get("convergence") or {}
     found = of_ports(convergence, convergence.get("ports", []))
@@ -57,4 +57,5 @@ def summary_measures(summary: Mapping[str, Any]) -> list[Measure]:
     if "closure" in balance:
         closure = balance["closure"]
         found.append(Measure("closure", math.nan if closure is None else float(closure)))
-    return found
+    provenance = summary.get("provenance") or {}
+    return [*found, *of_scale(provenance.get("scale") or {})]

@@ -12,8 +12,8 @@ from emdose.checks import fits, one_of, positive, unknown, vector
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
-from emdose.solvers.results.measures import of_ports, worst
-from emdose.validity import Measure
+from emdose.solvers.results.measures import of_ports, of_scale, worst
+from emdose.validity import NOT_VALID, Measure, judge
 from emdose.values import owned, read_only
 
 
@@ -194,6 +194,7 @@ class Fields:
         absorbed_power_W: float | None = None,
         input_power_W: float | None = None,
         over: str | Vector | np.ndarray = "isocentre",
+        accept: Sequence[str] = (),
     ) -> Fields:
         """Driven fields scaled to exactly one of the given targets.
 
@@ -208,11 +209,14 @@ class Fields:
         over : "isocentre", "slice", "body", point or mask
             Region for B1+: the voxel at the isocentre, the body's voxels in the axial slice through it, all body
             voxels, the voxel at a point (x, y, z) [m], or a bool array (nx, ny, nz).
+        accept : sequence of str
+            Names of thresholds of validity that may be passed: "b1plus_share", "b1plus_air".
 
         Raises
         ------
         InputError
-            When the ports are not combined yet, not exactly one target is given, or the region is empty.
+            When the ports are not combined yet, not exactly one target is given, or the region is empty; for B1+ also
+            when little of the field turns in its sense, or most of the region is air.
         """
         self.require_driven()
         targets = {
@@ -228,8 +232,9 @@ class Fields:
             )
         (name, target), power = next(iter(given.items())), self.power.power()
         positive(name, target, problem="target must be positive")
+        told: dict[str, float] = {}
         if name == "b1plus_rms_T":
-            now = float(np.mean(np.abs(self.b1plus()[0])[self.region(over)]))
+            now, told = self._b1plus_over(self.region(over))
             factor = target / now if now > 0 else np.inf
         else:
             now = {
@@ -240,6 +245,7 @@ class Fields:
             factor = float(np.sqrt(target / now)) if now > 0 else np.inf
         if not np.isfinite(factor):
             raise InputError("cannot scale fields that are zero there", field=name, found=now, expected="a value > 0")
+        require_plausible(told, accept)
         where = over if isinstance(over, str) else "mask"
         if not isinstance(over, str) and np.asarray(over).dtype != bool:
             where = f"point {tuple(float(p) for p in over)} m"
@@ -251,7 +257,7 @@ class Fields:
             power=self.power.combined(np.array([factor])),
             provenance={
                 **self.provenance,
-                "scale": scaled | ({"over": where} if name == "b1plus_rms_T" else {}),
+                "scale": scaled | ({"over": where, **told} if name == "b1plus_rms_T" else {}),
             },
         )
 
@@ -293,8 +299,9 @@ class Fields:
     def measures(self) -> list[Measure]:
         """How far these fields can be trusted, for :func:`emdose.validity.judge`.
 
-        Residual over tolerance and estimated error of E of the worst port, cells per wavelength, and the closure of the
-        power balance: of the drive, or of the worst named one while the ports are not combined.
+        Residual over tolerance and estimated error of E of the worst port, cells per wavelength, the closure of the
+        power balance (of the drive, or of the worst named one while the ports are not combined), and where B1+ was
+        scaled.
         """
         told = dict(self.convergence)
         estimates = told.get("E_error_estimate", [])
@@ -308,7 +315,8 @@ class Fields:
             row["E_error_estimate"] = estimate
         drives = {self.ports[0]: np.ones(1)} if self.is_driven else dict(self.drives)
         closures = {name: self.power.power(v)["closure"] for name, v in drives.items()}
-        return [*of_ports(told, rows), *worst("closure", closures, many=not self.is_driven)]
+        scale = of_scale(self.provenance.get("scale") or {})
+        return [*of_ports(told, rows), *worst("closure", closures, many=not self.is_driven), *scale]
 
     def require_driven(self) -> None:
         """Raise InputError unless the ports have been combined by :meth:`drive`."""
@@ -318,8 +326,23 @@ class Fields:
                 expected=f"one drive: call .drive({sorted(self.drives)}) first",
             )
 
+    def _b1plus_over(self, mask: np.ndarray) -> tuple[float, dict[str, float]]:
+        """Mean of abs(B1+) over a mask [T], and what is measured of a scale by it."""
+        plus, minus = (np.abs(b[0])[mask] for b in (self.b1plus(), self.b1minus()))
+        here, all_of = float(np.mean(plus**2)), float(np.mean(plus**2 + minus**2))
+        share = here / all_of if all_of > 0 else np.nan
+        return float(np.mean(plus)), {"b1plus_share": share, "b1plus_air": 1.0 - float(np.mean(self.body[mask]))}
+
     def _B_centre(self, c: int) -> np.ndarray:
         return _mean_over(self.B[:, c], [c])
+
+
+def require_plausible(told: Mapping[str, float], accept: Sequence[str] = (), field: str = "over") -> None:
+    """Raise InputError when a scale to B1+ is not plausible; ``told`` has the keys of ``provenance["scale"]``."""
+    judged = judge(of_scale(told), accept)
+    if not judged.is_valid:
+        names = [f.name for f in judged.findings if f.level == NOT_VALID and not f.accepted]
+        raise InputError(judged.reasons[0].rstrip("."), field=field, expected=f"so, or accept = {names}")
 
 
 def _mean_over(a: np.ndarray, axes: list[int]) -> np.ndarray:

@@ -47,6 +47,11 @@ def of_ports(convergence: Mapping[str, Any], ports: Iterable[Mapping[str, Any]])
     return found if cells is None else [*found, Measure("cells_per_wavelength", _number(cells))]
 
 
+def of_scale(scale: Mapping[str, Any]) -> list[Measure]:
+    """How a scale to B1+ was found: its share of the rotating field and the air in the region, where they are told."""
+    return [Measure(name, _number(scale[name])) for name in ("b1plus_share", "b1plus_air") if name in scale]
+
+
 def heat_measures(about: Mapping[str, Any]) -> list[Measure]:
     """The errors that a solution of the bioheat equation states: "balance_error" and "time_error", where they are."""
     names = {"balance_error": "heat_balance", "time_error": "heat_steps"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from emdose.scenarios.kinds.rf.tuned import TunedFdtd
 from emdose.scenarios.shared import circuit_tables, coil_tables
 from emdose.scenarios.shared.coils import vie
 from emdose.scenarios.shared.tables import blamed_on
+from emdose.solvers.results.fields import require_plausible
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -87,17 +89,33 @@ def place_of(over: str | tuple[float, ...], body: Phantom, head: str | None, fil
     return over, over
 
 
+def require_tissue(place: Any, body: Phantom, accept: Sequence[str], file: object = None) -> None:
+    """Raise InputError before the solution when B1+ is to be scaled at a point in air."""
+    if isinstance(place, np.ndarray) or place in ("slice", "body"):
+        return  # masks of tissue
+    inside = body.body[body.grid.index_of((0.0, 0.0, 0.0) if isinstance(place, str) else place)]
+    with blamed_on(file, ""):
+        require_plausible({"b1plus_air": 0.0 if inside else 1.0}, accept, "normalise.over")
+
+
 def head_name(body: Phantom) -> str | None:
     """The smallest head region of a phantom, or None."""
     heads = {n: int((m & body.body).sum()) for n, m in body.regions.items() if n.lower().startswith("head")}
     return min(heads, key=lambda n: heads[n], default=None)
 
 
-def scaled(fields: Fields, drive: str | np.ndarray, target: dict[str, float], place: Any, name: Any) -> Fields:
+def scaled(
+    fields: Fields,
+    drive: str | np.ndarray,
+    target: dict[str, float],
+    place: Any,
+    name: Any,
+    accept: Sequence[str] = (),
+) -> Fields:
     """Driven fields scaled to the target of the scenario."""
     from dataclasses import replace
 
-    out = fields.drive(drive).scale(**target, over=place)
+    out = fields.drive(drive).scale(**target, over=place, accept=accept)
     if isinstance(place, np.ndarray) and "over" in out.provenance["scale"]:
         out = replace(out, provenance={**out.provenance, "scale": {**out.provenance["scale"], "over": name}})
     return out

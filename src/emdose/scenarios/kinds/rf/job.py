@@ -80,6 +80,8 @@ class RfJob(BaseJob):
         self.coil: Any = coil(tables.coil, file)
         self.drive = build.drive_of(tables.drive, self.coil, file)
         self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
+        if "b1plus_rms_T" in tables.normalise.target:
+            build.require_tissue(self.place, self.body, tables.scenario.accept, file)
         with blamed_on(file, "checks"):
             limit_rows.limit_rows(tables.checks)
             check_arguments(tables.checks, self.body)
@@ -153,7 +155,7 @@ class RfJob(BaseJob):
         with self.timed("sar"):
             target = self.tables.normalise.target
             with blamed_on(self.scenario.file, "normalise"):
-                driven = build.scaled(solution, self.drive, target, self.place, self.place_name)
+                driven = build.scaled(solution, self.drive, target, self.place, self.place_name, accept)
             sar = point_sar(driven, self.body, self.tables.dosimetry.rule)
         averages: dict[str, MassAverage] = {}
         with self.timed("averages"):
