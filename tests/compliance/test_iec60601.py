@@ -369,7 +369,7 @@ def test_spheres_cylinders_and_gel_are_test_objects_and_bodies_are_not():
 
 def test_voxels_that_are_not_cubes_are_averaged_too():
     # Oracle: ten grams are less than one of these voxels, so the peak average is the peak of the map.
-    body = replace(make_body(), grid=Grid((4, 4, 10), (0.1, 0.1, 0.2)))
+    body = replace(make_body(), grid=Grid((4, 4, 10), (0.1, 0.1, 0.05)))
     sar = replace(SAR, grid=body.grid)
     for coil_type in ("volume", "array"):
         table = run(body=body, fields=make_fields(body), sar=sar, average_10g=None, coil_type=coil_type)

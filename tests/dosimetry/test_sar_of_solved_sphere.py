@@ -37,6 +37,22 @@ def test_map_edges_and_solver_agree_on_the_absorbed_power(solved):
     assert sum(row["power_W"] for row in saved["tissues"]) == pytest.approx(report.map_W)
 
 
+def test_fields_of_one_body_give_no_sar_of_another(solved):
+    # Oracle: SAR goes with the conductivity, so ten times as much would give ten times the SAR of the same fields.
+    phantom, _, fields = solved
+    driven = fields.drive("quadrature")
+    name = phantom.tissues[1].name
+    salty = phantom.with_tissue(name, conductivity_S_m=10 * phantom.tissues[1].conductivity(127.74e6))
+    for use in (em.point_sar, lambda f, p: q_matrices(fields, p)):
+        with pytest.raises(em.InputError, match=r"solved in another body.*solve again") as caught:
+            use(driven, salty)
+        assert "\n" not in str(caught.value)
+    # Perfusion, density and names enter no field.
+    warm = em.point_sar(driven, phantom.with_tissue(name, perfusion_mL_min_kg=100.0, density_kg_m3=1100.0))
+    same = em.point_sar(driven, phantom)
+    assert warm.power_W() == pytest.approx(same.power_W())
+
+
 def test_q_matrices_of_both_modes_hold_every_drive(solved):
     # Oracle: v^H Q v = SAR of the driven fields, for drives the coil names.
     phantom, coil, fields = solved

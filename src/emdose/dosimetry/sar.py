@@ -122,8 +122,8 @@ def point_sar(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> Sar
     Raises
     ------
     InputError
-        When several ports are not combined to one drive, the grids differ, the rule is unknown, or a tissue has no
-        usable density or conductivity.
+        When several ports are not combined to one drive, the grids differ, the fields were solved in a body of other
+        electric properties, the rule is unknown, or a tissue has no usable density or conductivity.
 
     Notes
     -----
@@ -197,7 +197,8 @@ def body_properties(fields: Fields, phantom: Phantom) -> tuple[np.ndarray, np.nd
     Raises
     ------
     InputError
-        When the grids differ, or a tissue has a density that is not > 0 or a conductivity that is not >= 0.
+        When the grids differ, the fields were solved in a body of other electric properties, or a tissue has a density
+        that is not > 0 or a conductivity that is not >= 0.
     """
     grid, other = fields.grid, phantom.grid
     same = (
@@ -211,6 +212,7 @@ def body_properties(fields: Fields, phantom: Phantom) -> tuple[np.ndarray, np.nd
             found=f"{other.shape} voxels of {other.spacing_m} m from {other.origin_m} m",
             expected=f"{grid.shape} voxels of {grid.spacing_m} m from {grid.origin_m} m",
         )
+    _same_body(fields, phantom)
     body = phantom.body
     out = []
     density, conductivity = phantom.density, phantom.conductivity(fields.frequency_Hz)
@@ -229,6 +231,20 @@ def body_properties(fields: Fields, phantom: Phantom) -> tuple[np.ndarray, np.nd
             )
         out.append(np.where(body, values, 0))
     return out[0], out[1]
+
+
+def _same_body(fields: Fields, phantom: Phantom) -> None:
+    """Raise InputError when the provenance of fields names another body, as far as its electric properties go."""
+    solved = fields.provenance.get("phantom")
+    if not isinstance(solved, Mapping) or "electric_sha256" not in solved:
+        return  # fields that no solver of emdose made
+    if solved["electric_sha256"] != phantom.electric_hash(fields.frequency_Hz):
+        raise InputError(
+            "the fields were solved in another body",
+            field="phantom",
+            found=f"{phantom.name} with other tissue, permittivity or conductivity",
+            expected=f"{solved.get('name', 'the body')} as it was solved; solve again for a changed one",
+        )
 
 
 def whole_body_sar(sar: SarMap) -> float:

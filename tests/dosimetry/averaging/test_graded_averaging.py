@@ -111,7 +111,7 @@ def test_graded_voxels_against_brute_force(seed: int, holes: float, voxels: floa
     density = rng.uniform(900, 1900, shape)
     density[rng.random(shape) < holes] = np.nan
     density[rng.integers(0, shape[0])] = rng.choice([0.0, 1050.0])
-    sar, target = rng.exponential(size=shape), voxels * 1300 * 8e-9
+    sar, target = np.where(np.isnan(density), 0.0, rng.exponential(size=shape)), voxels * 1300 * 8e-9
     try:
         value, flag = BruteForce(density, edges, target).run(sar)
     except LookupError:

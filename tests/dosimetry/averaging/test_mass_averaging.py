@@ -119,7 +119,7 @@ def random_body(seed: int, holes: float) -> tuple[np.ndarray, np.ndarray]:
     density[rng.integers(0, shape[0]), :, :] = rng.choice([0.0, 1050.0])
     if rng.random() < 0.5:
         density[:2] = -1.0
-    return density, rng.exponential(size=shape)
+    return density, np.where(np.isnan(density), 0.0, rng.exponential(size=shape))
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -281,7 +281,7 @@ def lumpy():
     x, y, z = np.meshgrid(*(np.arange(n) - n / 2 + 0.3 for n in (20, 22, 18)), indexing="ij")
     r = np.sqrt(x**2 + y**2 + z**2)
     density = np.where(r < 6, 1045.0, np.where(r < 8.7, 1900.0, np.nan))
-    return density, rng.exponential(size=density.shape)
+    return density, np.where(np.isnan(density), 0.0, rng.exponential(size=density.shape))
 
 
 def test_turned_and_mirrored_bodies_give_turned_and_mirrored_averages(lumpy) -> None:
@@ -381,6 +381,12 @@ def _with(a: np.ndarray, value: float) -> np.ndarray:
         ((SAR * 1j, BODY, 2e-3, 1e-3), "not real"),
         ((SAR, _with(BODY, np.inf), 2e-3, 1e-3), "density is infinite"),
         ((SAR, BODY * 0, 2e-3, 1e-3), "no tissue"),
+        ((SAR, BODY / 1000, 2e-3, 1e-3), r"no density of tissue.*1 kg/m\^3.*1 g/cm\^3 is 1000"),
+        ((SAR, _with(BODY, 1.2), 2e-3, 1e-3), "no density of tissue.*air and foam are background"),
+        ((SAR, BODY * 1000, 2e-3, 1e-3), "no density of tissue"),
+        ((SAR, _with(BODY, np.nan), 2e-3, 1e-3), "SAR without a density in 1 voxels"),
+        ((SAR, BODY, 5.0, 1e-3), r"voxels of this size.*5 mm are 5e-3"),
+        ((SAR, BODY, (5.0, 5.0, 6.0), 1e-3), r"voxels of this size.*5 mm are 5e-3"),
         ((SAR, BODY[0], 2e-3, 1e-3), "density is no map"),
         ((SAR, BODY.astype(complex), 2e-3, 1e-3), "density is no map"),
         ((SAR, BODY, (2e-3, 2e-3), 1e-3), "bad voxel size"),

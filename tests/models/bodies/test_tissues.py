@@ -30,6 +30,15 @@ IFAC_900_MHZ = {
 }
 
 
+def test_density_of_no_tissue() -> None:
+    """Oracle: water is 1 g/cm^3 and air 1.2 kg/m^3; the lightest tissue of IT'IS V5.0 (inflated lung) has 394."""
+    for density in (1.0, 1.2, 99.9, 25_001.0):
+        with pytest.raises(InputError, match=r"no density of tissue.*1 g/cm\^3 is 1000.*background"):
+            tissues.get("muscle").replace(density_kg_m3=density)
+    assert tissues.get("muscle").replace(density_kg_m3=100.0).density_kg_m3 == 100.0
+    assert tissues.get("air").density_kg_m3 < 2
+
+
 @pytest.mark.parametrize("name", IFAC_900_MHZ)
 def test_published_values_at_900_MHz(name: str) -> None:
     """Oracle: published table (IFAC-CNR dielectric properties, 900 MHz), to the digits given there."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -181,3 +182,35 @@ def test_later_solids_cover_earlier_ones() -> None:
     body = rasterise(solids, Grid((50, 50, 50), 1e-3))
     assert body.labels[25, 25, 25] == 0
     assert body.volume_m3 == pytest.approx(4 / 3 * np.pi * (0.02**3 - 0.01**3), rel=0.01)
+
+
+def test_voxels_of_millimetres_in_disguise() -> None:
+    """Oracle: 10 cm, the documented largest edge; 5.0 would be five metres."""
+    assert Grid((2, 2, 2), 0.1).spacing_m == (0.1, 0.1, 0.1)
+    for spacing in (5.0, (2e-3, 2e-3, 0.101)):
+        with pytest.raises(InputError, match=r"no voxels of a body.*metres, at most 0\.1 \(5 mm are 5e-3\)"):
+            Grid((2, 2, 2), spacing)
+
+
+def test_electric_hash_knows_what_fields_depend_on() -> None:
+    """Oracle: fields depend on grid, permittivity and conductivity at the frequency, and on nothing else of a body."""
+    body = layered_sphere((0.01, 0.02), ("muscle", "fat"), 5e-3)
+    here = body.electric_hash(64e6)
+    swapped = np.array([0, 2, 1], np.uint8)
+    other_order = replace(body, labels=swapped[body.labels], tissues=tuple(body.tissues[i] for i in (0, 2, 1)))
+    same = [
+        replace(body, name="other"),
+        other_order,
+        replace(body, tissues=(*body.tissues, tissues.get("blood"))),
+        body.with_tissue("muscle", perfusion_mL_min_kg=1.0, density_kg_m3=1000.0),
+    ]
+    assert {p.electric_hash(64e6) for p in same} == {here}
+    moved = body.labels.copy()
+    moved[tuple(np.argwhere(body.labels > 0)[0])] = 0
+    other = [
+        body.with_tissue("fat", conductivity_S_m=1.0),
+        body.with_tissue("fat", relative_permittivity=30.0),
+        body.translate((1e-3, 0.0, 0.0)),
+        replace(body, labels=moved),
+    ]
+    assert len({here, body.electric_hash(128e6), *(p.electric_hash(64e6) for p in other)}) == 6

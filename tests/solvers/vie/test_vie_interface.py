@@ -227,4 +227,4 @@ def test_bounding_box():
     mask = np.zeros((4, 5, 6), bool)
     mask[1:3, 2, 0:5] = True
     assert bounding_box(mask) == ((1, 2, 0), (3, 3, 5))
-    assert Grid((4, 5, 6), 1.0).node_shape == (5, 6, 7)
+    assert Grid((4, 5, 6), 0.1).node_shape == (5, 6, 7)

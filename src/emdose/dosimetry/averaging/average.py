@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.averaging.cubic import AveragingPlan
@@ -23,7 +24,7 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
     sar : SarMap or (nx, ny, nz) array
         Point SAR [W/kg]; what stands in the background is ignored.
     density : (nx, ny, nz) array
-        Mass density [kg/m^3]; NaN or <= 0 is background.
+        Mass density [kg/m^3]; <= 0 is background, and so is NaN where the SAR is 0 or NaN.
     spacing_m : float, (float, float, float) or three arrays (nx,), (ny,), (nz,)
         Voxel edges [m]; they may differ by axis and along an axis.
     mass_kg : float
@@ -34,14 +35,15 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
     Raises
     ------
     InputError
-        For maps that do not fit each other, SAR that is negative or not finite in tissue, a mass that is not positive
-        or that the body does not hold.
+        For maps that do not fit each other, SAR that is negative or not finite in tissue or stands where the density is
+        NaN, densities and voxels that are none of a body, a mass that is not positive or that the body does not hold.
     ResourceError
         When the tables do not fit the memory.
 
     Source: IEC/IEEE 62704-1:2017; see :mod:`emdose.dosimetry.averaging.cubic` for the steps.
     """
     values = getattr(sar, "value", sar)
+    _known_where(values, density)
     plan = averaging_plan(density, spacing_m, mass_kg, device=device)
     low = plan.lowest(values, "SAR")
     if low < 0:
@@ -49,6 +51,22 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
     average = plan.apply(values)
     # The difference of two large sums may leave -1e-20 where there is no power at all.
     return replace(average, value=owned(average.value.clip(0, None)))
+
+
+def _known_where(values: Any, density: Any) -> None:
+    """Raise InputError when the density is not a number where there is SAR: a peak would be lost as background."""
+    values, density = (backend.of(a).asarray(a) for a in (values, density))
+    if density.dtype.kind != "f" or values.shape != density.shape or values.dtype.kind not in "fiu":
+        return  # nothing is unknown, or the plan refuses it
+    be = backend.of(density)
+    lost = int((be.xp.isnan(density) & (be.asarray(values) > 0)).sum())
+    if lost:
+        raise InputError(
+            f"SAR without a density in {lost} voxels",
+            field="density",
+            found="NaN",
+            expected="kg/m^3 wherever there is SAR; 0 says that a voxel is background",
+        )
 
 
 def averaging_plan(density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +12,7 @@ from emdose.checks import positive
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.errors import InputError
+from emdose.models.bodies.tissues import plausible_density
 from emdose.values import read_only
 
 Weights = Literal["mass", "volume"]
@@ -70,16 +72,26 @@ def density_map(be: Backend, density: Any) -> Any:
     return density
 
 
-def tissue_mask(density: Any) -> Any:
-    """Where there is tissue, (nx, ny, nz) bool; raises InputError when there is none."""
+def tissue_mask(be: Backend, density: Any) -> Any:
+    """Where there is tissue, (nx, ny, nz) bool; raises InputError for none, or for densities that no tissue has."""
     tissue = density > 0
     if not bool(tissue.any()):
         raise InputError("there is no tissue to average over", field="density", expected="values > 0 kg/m^3")
+    lowest = be.xp.where(tissue, density, density.max() if density.dtype.kind != "f" else np.inf).min()
+    highest = be.xp.where(tissue, density, 0).max()
+    if not math.isfinite(float(highest)):
+        raise InputError("density is infinite", field="density", expected="finite values, or NaN for background")
+    plausible_density("density", float(lowest), float(highest))
     return tissue
 
 
 def checked_map(
-    be: Backend, values: Any, name: str, shape: tuple[int, int, int], tissue: Any, box: tuple[slice, ...] = ()
+    be: Backend,
+    values: Any,
+    name: str,
+    shape: tuple[int, int, int],
+    tissue: Any,
+    box: tuple[slice, ...] = (),
 ) -> Any:
     """A user's map on the device, float64, inside a box; raises InputError when it cannot be averaged.
 

@@ -47,6 +47,7 @@ from emdose.dosimetry.averaging.cubes import (
     tissue_mask,
 )
 from emdose.errors import InputError, ResourceError
+from emdose.models.grids.grid import no_larger_than_a_voxel
 from emdose.values import owned
 
 MASS_TOLERANCE = 1e-6  # as in the kernel
@@ -81,7 +82,7 @@ class AveragingPlan:
         xp = self.be.xp
         self._kernels = self.be.kernels.load(__package__, "average", real="double")
         density = density_map(self.be, density)
-        tissue = tissue_mask(density)
+        tissue = tissue_mask(self.be, density)
         self.shape: tuple[int, int, int] = density.shape
         self._box = _bounding_box(self.be, tissue)
         self._require_memory()
@@ -89,8 +90,6 @@ class AveragingPlan:
         self._tissue = tissue
         # Density and not mass: sums of whole numbers are exact, so a cube of whole voxels meets its mass exactly.
         self._weight = xp.where(tissue, density[self._box], 0).astype(np.float64)
-        if not bool(xp.isfinite(self._weight).all()):
-            raise InputError("density is infinite", field="density", expected="finite values, or NaN for background")
         self._target = self.mass_kg / self.spacing_m**3
         self._grow()
 
@@ -351,6 +350,7 @@ def _cubic_spacing(spacing_m: Any) -> float:
             found=tuple(map(float, spacing)),
             expected="three equal lengths; resample first",
         )
+    no_larger_than_a_voxel("spacing_m", float(spacing[0]))
     return float(spacing[0])
 
 

@@ -36,6 +36,7 @@ from emdose.dosimetry.averaging.cubes import (
     tissue_mask,
 )
 from emdose.errors import InputError, ResourceError
+from emdose.models.grids.grid import no_larger_than_a_voxel
 from emdose.values import owned
 
 
@@ -72,11 +73,9 @@ class GradedAveragingPlan:
         self.steps_m = voxel_edges(spacing_m, self.shape)
         nodes = self.be.asarray(np.concatenate([np.concatenate([[0.0], np.cumsum(s)]) for s in self.steps_m]))
         self._grid = {**dict(zip(("nx", "ny", "nz"), self.shape, strict=True)), "nodes": nodes}
-        self._tissue = tissue_mask(density)
+        self._tissue = tissue_mask(self.be, density)
         self._require_memory()
         self._weight = xp.where(self._tissue, density, 0).astype(np.float64)
-        if not bool(xp.isfinite(self._weight).all()):
-            raise InputError("density is infinite", field="density", expected="finite values, or NaN for background")
         x, y, z = (self.be.asarray(s) for s in self.steps_m)
         self._volume = x[:, None, None] * y[:, None] * z
         self._grow()
@@ -257,5 +256,6 @@ def voxel_edges(spacing_m: Any, shape: Sequence[int]) -> tuple[np.ndarray, np.nd
         e = positives(name, part, **words)
         if len(e) != n and np.ndim(part):
             raise InputError(words["problem"], field=name, found=f"shape {e.shape}", expected=words["expected"])
+        no_larger_than_a_voxel(name, float(e.max()))
         edges.append(np.full(n, e[0]) if np.ndim(part) == 0 else e)
     return edges[0], edges[1], edges[2]

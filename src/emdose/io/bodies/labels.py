@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.models.bodies import Phantom
 from emdose.models.bodies.tissues import AIR, Tissue, TissueTable
-from emdose.models.grids.grid import Grid
+from emdose.models.grids.grid import LARGEST_VOXEL_M, Grid
 
 SMALLEST_BODY_M, LARGEST_BODY_M = 5e-3, 3.0
 
@@ -97,16 +97,16 @@ def _unique(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.unique(labels, return_counts=True)
 
 
-def check_extent(grid: Grid, file: Path, hint: str) -> None:
-    """InputError when the whole grid is too small or too large to be a body or phantom."""
-    extent = max(n * s for n, s in zip(grid.shape, grid.spacing_m, strict=True))
-    if not SMALLEST_BODY_M <= extent <= LARGEST_BODY_M:
+def check_extent(shape: Sequence[int], spacing_m: Sequence[float], file: Path, hint: str) -> None:
+    """InputError when a whole grid is too small or too large to be a body or phantom, or a voxel to be one of it."""
+    extent = max(n * s for n, s in zip(shape, spacing_m, strict=True))
+    if not SMALLEST_BODY_M <= extent <= LARGEST_BODY_M or max(spacing_m) > LARGEST_VOXEL_M:
         raise InputError(
             f"absurd size: {extent:.4g} m across ({hint})",
             file=file,
             field="spacing",
-            found=tuple(grid.spacing_m),
-            expected=f"a body of {SMALLEST_BODY_M:g} to {LARGEST_BODY_M:g} m",
+            found=tuple(float(s) for s in spacing_m),
+            expected=f"a body of {SMALLEST_BODY_M:g} to {LARGEST_BODY_M:g} m, voxels of at most {LARGEST_VOXEL_M:g} m",
         )
 
 

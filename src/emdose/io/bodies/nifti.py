@@ -72,9 +72,8 @@ def read_volume(path: Path | str) -> tuple[np.ndarray, Grid]:
     values = values.transpose(axes)[tuple(slice(None, None, f) for f in flips)]
     centre = affine[:3, :3] @ (0.5 * (np.array(shape) - 1)) + affine[:3, 3]
     corner = centre - 0.5 * np.array(values.shape) * sizes
-    grid = Grid(values.shape, tuple(sizes), tuple(corner))
-    check_extent(grid, path, f"header unit: {_unit(image)}")
-    return values, grid
+    check_extent(values.shape, sizes, path, f"header unit: {_unit(image)}")
+    return values, Grid(values.shape, tuple(sizes), tuple(corner))
 
 
 def write_volume(path: Path | str, values: np.ndarray, grid: Grid) -> None:

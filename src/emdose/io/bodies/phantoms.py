@@ -198,8 +198,8 @@ def _from_array(
         raise InputError("not a three-dimensional array", file=path, field="labels", found=labels.shape)
     labels, turned = to_ras(labels, axes, spacing)
     corner = (np.nan,) * 3 if origin is None else _three(origin, "origin_m", path)
+    check_extent(labels.shape, turned, path, "are the voxel edges in metres?")
     grid = Grid(labels.shape, turned, corner)  # type: ignore[arg-type]
-    check_extent(grid, path, "are the voxel edges in metres?")
     return phantom_from_labels(labels, grid, wanted, file=path, name=name, source=_source(path))
 
 

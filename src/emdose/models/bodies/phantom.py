@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from emdose.checks import unknown, vector
-from emdose.errors import InputError
+from emdose.errors import EmdoseWarning, InputError
 from emdose.models.bodies import resampling
 from emdose.models.bodies.tissues import Tissue
 from emdose.models.grids.grid import Grid, Shape, Vector
@@ -163,14 +164,32 @@ class Phantom:
     def hash(self) -> str:
         """SHA-256 (hex) of labels, grid and tissues; names of phantom and regions do not enter."""
         digest = hashlib.sha256()
-        # Whole picometres, so that rounding of the last bit does not make another body.
-        lengths = [round(v * 1e12) for v in (*self.grid.spacing_m, *self.grid.origin_m)]
-        digest.update(repr((self.grid.shape, lengths)).encode())
+        digest.update(repr((self.grid.shape, self._picometres)).encode())
         for t in self.tissues:
             thermal = (t.heat_capacity_J_kg_K, t.thermal_conductivity_W_m_K, t.perfusion_mL_min_kg)
             digest.update(repr((t.name, t.density_kg_m3, t.dielectric, *thermal, t.metabolic_heat_W_kg)).encode())
         digest.update(self.labels.astype("<u2").tobytes())
         return digest.hexdigest()
+
+    def electric_hash(self, frequency_Hz: float) -> str:
+        """SHA-256 (hex) of what fields at a frequency [Hz] depend on: the grid and the permittivity of every voxel.
+
+        Two bodies that differ in names, in the order of labels, or in thermal properties share it.
+        """
+        used = np.bincount(self.labels.ravel(), minlength=len(self.tissues)) > 0
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", EmdoseWarning)  # the solver has told them
+            eps = np.array([t.complex_permittivity(frequency_Hz) for t in self.tissues], np.complex64)
+        values = np.unique(eps[used])
+        digest = hashlib.sha256(repr((self.grid.shape, self._picometres)).encode())
+        digest.update(values.astype("<c8").tobytes())
+        digest.update(np.searchsorted(values, eps).astype("<u2")[self.labels].tobytes())
+        return digest.hexdigest()
+
+    @property
+    def _picometres(self) -> list[int]:
+        """Spacing and origin in whole picometres, so that rounding of the last bit does not make another body."""
+        return [round(v * 1e12) for v in (*self.grid.spacing_m, *self.grid.origin_m)]
 
     # ---- changes -------------------------------------------------------------------------------------------------
     def with_tissue(self, name: str, **changes: Any) -> Phantom:

@@ -127,6 +127,13 @@ class Override:
 
 Dielectric = ColeCole | Constant | Override
 
+LIGHTEST_KG_M3, HEAVIEST_KG_M3 = 100.0, 25_000.0
+"""Densities of what a body is made of [kg/m^3]: an inflated lung has 394, osmium 22 600.
+
+1.0 is water in g/cm^3, 1.2 is air: as tissue the one makes SAR a thousand times too large, the other fills averaging
+cubes with what is no tissue.
+"""
+
 PROPERTIES: Mapping[str, tuple[float, bool]] = MappingProxyType(
     {
         # name: (lowest value, whether that value itself is allowed)
@@ -167,7 +174,7 @@ class Tissue:
     Raises
     ------
     InputError
-        When a value is missing, not finite or negative.
+        When a value is missing, not finite or negative, or the density is none of a tissue (air is exempt).
     """
 
     name: str
@@ -194,6 +201,8 @@ class Tissue:
             value = getattr(self, key, None)
             if value is not None:
                 object.__setattr__(self, key, check_property(key, value, where=self.name))
+        if not self.is_background:
+            plausible_density(f"{self.name}.density_kg_m3", self.density_kg_m3, self.density_kg_m3)
 
     def complex_permittivity(self, frequency_Hz: float) -> complex:
         """eps_r - j sigma / (w eps0) at one frequency [Hz]."""
@@ -342,6 +351,25 @@ def check_property(key: str, value: Any, where: str = "", file: object = None) -
         return within(name, value, low, math.inf, ends="[]" if inclusive else "(]", problem=problem)
     except InputError as error:
         raise error.at(file=file) from None
+
+
+def plausible_density(name: str, lowest: float, highest: float) -> None:
+    """Raise InputError unless densities of tissue lie between :data:`LIGHTEST_KG_M3` and :data:`HEAVIEST_KG_M3`.
+
+    Parameters
+    ----------
+    name : str
+        What they are called in the error.
+    lowest, highest : float
+        The smallest and the largest of them [kg/m^3].
+    """
+    if lowest < LIGHTEST_KG_M3 or highest > HEAVIEST_KG_M3:
+        raise InputError(
+            "no density of tissue",
+            field=name,
+            found=f"{lowest if lowest < LIGHTEST_KG_M3 else highest:g} kg/m^3",
+            expected=f"{LIGHTEST_KG_M3:g} to {HEAVIEST_KG_M3:g} kg/m^3 (1 g/cm^3 is 1000); air and foam are background",
+        )
 
 
 @functools.cache

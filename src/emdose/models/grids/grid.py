@@ -11,6 +11,9 @@ from emdose.checks import counts, lengths, real_array, vector
 from emdose.errors import InputError
 from emdose.values import read_only
 
+LARGEST_VOXEL_M = 0.1
+"""Longest edge of a voxel [m]: the bodies of emdose are people and their parts, and 5.0 stands for 5 mm in disguise."""
+
 Vector = tuple[float, float, float]
 Shape = tuple[int, int, int]
 
@@ -32,7 +35,7 @@ class Grid:
     Raises
     ------
     InputError
-        When the shape or the spacing is not positive and finite.
+        When the shape or the spacing is not positive and finite, or a voxel is longer than :data:`LARGEST_VOXEL_M`.
     """
 
     shape: Shape
@@ -42,6 +45,7 @@ class Grid:
     def __post_init__(self) -> None:
         shape = counts("shape", self.shape, 1, problem="bad grid shape")
         spacing = lengths("spacing_m", self.spacing_m)
+        no_larger_than_a_voxel("spacing_m", max(spacing))
         centred = real_array(self.origin_m)
         if centred is not None and np.all(np.isnan(centred)):
             origin = -0.5 * np.array(shape) * spacing
@@ -121,3 +125,14 @@ class Grid:
         """The same grid displaced by a vector [m]."""
         origin = tuple(o + d for o, d in zip(self.origin_m, shift_m, strict=True))
         return Grid(self.shape, self.spacing_m, origin)  # type: ignore[arg-type]
+
+
+def no_larger_than_a_voxel(name: str, edge_m: float) -> None:
+    """Raise InputError for an edge that is no voxel's: most likely millimetres where metres belong."""
+    if edge_m > LARGEST_VOXEL_M:
+        raise InputError(
+            "voxels of this size are no voxels of a body",
+            field=name,
+            found=f"{edge_m:g} m",
+            expected=f"metres, at most {LARGEST_VOXEL_M:g} (5 mm are 5e-3)",
+        )

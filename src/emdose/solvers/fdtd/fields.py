@@ -110,6 +110,7 @@ def assemble(
             "phantom": {
                 "name": phantom.name,
                 "sha256": phantom.hash(),
+                "electric_sha256": phantom.electric_hash(exposure.frequency_Hz),
                 "shape": list(phantom.grid.shape),
                 "spacing_m": phantom.grid.spacing_m[0],
             },

@@ -108,7 +108,13 @@ def fields_of(
         provenance={
             "engine": "Vie",
             "options": asdict(problem.solver),
-            "phantom": {"name": phantom.name, "sha256": phantom.hash(), "shape": list(grid.shape), "spacing_m": h},
+            "phantom": {
+                "name": phantom.name,
+                "sha256": phantom.hash(),
+                "electric_sha256": phantom.electric_hash(exposure.frequency_Hz),
+                "shape": list(grid.shape),
+                "spacing_m": h,
+            },
             "coil": {"name": exposure.coil.name, **exposure.coil.parameters},
             "frequency_Hz": exposure.frequency_Hz,
             "device": be.describe(),
