@@ -72,7 +72,7 @@ def read_volume(path: Path | str) -> tuple[np.ndarray, Grid]:
     values = values.transpose(axes)[tuple(slice(None, None, f) for f in flips)]
     centre = affine[:3, :3] @ (0.5 * (np.array(shape) - 1)) + affine[:3, 3]
     corner = centre - 0.5 * np.array(values.shape) * sizes
-    check_extent(values.shape, sizes, path, f"header unit: {_unit(image)}")
+    check_extent(values.shape, sizes.tolist(), path, f"header unit: {_unit(image)}")
     return values, Grid(values.shape, tuple(sizes), tuple(corner))
 
 
