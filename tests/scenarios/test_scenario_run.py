@@ -400,7 +400,7 @@ def test_a_drive_of_the_other_sense_is_refused_or_accepted_by_name(small, write,
         ),
         ({"coil": {"type": "plane-wave", "polarisation": [0, 0, 1]}}, "coil.polarisation"),
         ({"coil": {"type": "birdcage", "shield_length_m": 1.0}}, "coil.shield_length_m"),
-        ({"solver": {"tolerance": 1e-9}}, "solver.tolerance"),
+        ({"solver": {"dtype": "complex64", "tolerance": 1e-9}}, "solver.tolerance"),
     ],
 )
 def test_what_only_the_models_can_refuse(small, write, tmp_path, change, field):
@@ -554,5 +554,5 @@ def test_checkpoint_is_keyed_by_the_scenario(small, write, tmp_path):
     FolderCheckpoint(out / "checkpoint", "other").save("port-0000", kept)
     with pytest.raises(InputError, match="checkpoint of another scenario"):
         run(file, out, resume=True)
-    assert FolderCheckpoint(out / "checkpoint", "other").load("port-0000").keys() == {"J"}
+    assert FolderCheckpoint(out / "checkpoint", "other").load("port-0000").keys() == {"J", "told", "history"}
     assert toml.read(out / "scenario.lock.toml")["scenario"]["sha256"] == scenarios.load(file).sha256

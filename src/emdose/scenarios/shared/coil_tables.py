@@ -76,8 +76,9 @@ class VieTable(Table):
     tolerance: Annotated[float, number("a relative residual", 1e-12, 0.1)] = 1e-4
     restart: Annotated[int, count("vectors kept by GMRES", 2, 1000)] = 50
     max_iterations: Annotated[int, count("products with the operator", 1, 1_000_000)] = 1000
-    dtype: Literal["complex64", "complex128"] = "complex64"
-    method: Literal["auto", "gmres", "bicgstab"] = "auto"
+    dtype: Literal["auto", "complex64", "complex128"] = "auto"
+    method: Literal["auto", "gmres", "cocr", "bicgstab"] = "auto"
+    E_error: Annotated[float, number("a relative error of E", 1e-9, 1)] = 0.02
 
 
 Coil = Annotated[

@@ -76,7 +76,6 @@ class VieProblem:
         self.h = self.grid.spacing_m[0]
         self.omega = 2 * math.pi * f
         self.k = self.omega / C_0
-        self.dtype = np.dtype(solver.dtype)
         self.low, high = bounding_box(np.asarray(phantom.body, bool))
         cut = tuple(slice(a, b) for a, b in zip(self.low, high, strict=True))
         voxels = np.asarray(phantom.complex_permittivity(f))[cut].astype(complex)
@@ -86,12 +85,14 @@ class VieProblem:
                 field="phantom",
                 expected="finite values with a conductivity >= 0",
             )
+        self.dtype = solver.precision(_largest_permittivity(exposure))
         self.cells_per_wavelength = cells_per_wavelength(voxels, f, self.h)
         rule = {"average": edge_mean, "majority": edge_majority}[solver.materials]
         eps = be.asarray(rule(voxels, 1.0))
         self.shape: Shape = tuple(int(n) for n in eps.shape[1:])  # type: ignore[assignment]
         self.index = be.xp.flatnonzero(eps.ravel() != 1)
         self.contrast = eps.ravel()[self.index] - 1
+        self.largest_permittivity = float(abs(self.contrast + 1).max())
         self.M = (self.contrast / (self.contrast + 1)).astype(self.dtype)
         self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype)
         self.source = require_ideal(exposure.coil)
@@ -154,7 +155,7 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:
     if not body.any():
         raise InputError("the phantom holds no tissue", field="phantom", expected="at least one voxel that is not air")
     box: Shape = tuple(b - a + 1 for a, b in zip(low, high, strict=True))  # type: ignore[assignment]
-    item = np.dtype(solver.dtype).itemsize
+    item = solver.precision(_largest_permittivity(exposure)).itemsize
     big = padded_shape(box, box, (0, 0, 0), be)
     whole = padded_shape(box, grid.node_shape, low, be)
     unknowns = int(3 * np.count_nonzero(body) * 1.05) + 3 * math.prod(box) // 50
@@ -210,3 +211,10 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:
         method=method,
         ports_at_once=at_once,
     )
+
+
+def _largest_permittivity(exposure: Exposure) -> float:
+    """Largest abs(eps) of the tissues that occur in the body."""
+    phantom = exposure.phantom
+    there = np.flatnonzero(np.bincount(phantom.labels.ravel(), minlength=len(phantom.tissues)))
+    return max(abs(phantom.tissues[i].complex_permittivity(exposure.frequency_Hz)) for i in there)

@@ -13,25 +13,19 @@ Source: P. Zwamborn and P. van den Berg, IEEE Trans. MTT 40 (1992) 1757; A. Poli
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from dataclasses import dataclass
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.compute.krylov import Solution, bicgstab, cocr, gmres
 from emdose.errors import ConvergenceError
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
-from emdose.solvers.running import Begin, Checkpoint, Done, Iteration, ProgressCallback, Setup, part_name, silent
+from emdose.solvers.running import Begin, Checkpoint, Done, ProgressCallback, Setup, silent
 from emdose.solvers.vie.fields import fields_of
+from emdose.solvers.vie.iteration import solve_ports
 from emdose.solvers.vie.options import VieOptions
 from emdose.solvers.vie.problem import ViePlan, VieProblem, plan
 from emdose.values import read_only
-
-CURRENTS = "J"
-"""Name of the currents of a port in a checkpoint."""
 
 
 @read_only
@@ -42,15 +36,16 @@ class Vie(VieOptions):
     Parameters
     ----------
     tolerance : float
-        Relative residual of the linear system. The error of E that it leaves differs: 1 to 3 times as large for a head
-        in a birdcage at 64 to 298 MHz, 6 to 20 times for a sphere in a plane wave, 100 times at 10 MHz.
-        ``Fields.convergence["E_error_estimate"]`` states an estimate for every port.
+        Relative residual of the linear system that has to be reached. The error of E that it leaves differs: 1 to 3
+        times as large for a head in a birdcage at 64 to 298 MHz, 6 to 20 times for a sphere in a plane wave, 100 times
+        at 10 MHz and 10^5 times at 10 kHz.
     restart : int
         Krylov vectors that GMRES keeps.
     max_iterations : int
         Iterations per port before it gives up with ConvergenceError.
-    dtype : {"complex64", "complex128"}
-        Precision of the computation.
+    dtype : {"auto", "complex64", "complex128"}
+        Precision of the computation; "auto" is single precision while its rounding, 6e-8 times the largest
+        permittivity, is below the tolerance: for tissue above some 10 MHz.
     method : {"auto", "gmres", "cocr", "bicgstab"}
         Krylov method; "auto" is GMRES unless its vectors do not fit the memory, then COCR, which needs two thirds of
         the products of BiCGStab; that is kept for comparison.
@@ -58,6 +53,9 @@ class Vie(VieOptions):
         How edges get their permittivity. "average" is the mean of the four voxels around, as in an FDTD. "majority" is
         that of three equal voxels of the four and else the mean: about half the error of E and of the absorbed power
         on curved bodies, but the trapezium SAR then sums to the absorbed power within 1 to 3 % only.
+    E_error : float
+        Relative error of E (L2 in the body) that the unfinished iteration may leave: a port is iterated until
+        its estimate, which ``Fields.convergence["E_error_estimate"]`` states, is below that as well.
 
     Raises
     ------
@@ -116,7 +114,8 @@ class Vie(VieOptions):
         InputError, ResourceError
             As :meth:`plan`.
         ConvergenceError
-            When a port misses the tolerance; ``partial`` holds the fields of all ports as far as they came.
+            When a port misses the tolerance or ``E_error``; ``partial`` holds the fields of all ports as far as they
+            came.
 
         Warns
         -----
@@ -131,7 +130,7 @@ class Vie(VieOptions):
         problem = VieProblem(self, exposure, be)
         be.synchronize()
         clock["setup"] = time.perf_counter()
-        solutions, J = _solve_ports(problem, planned, tell, checkpoint)
+        solutions, J = solve_ports(problem, planned, tell, checkpoint)
         be.synchronize()
         clock["ports"] = time.perf_counter()
         tell(Begin(stage="fields"))
@@ -139,97 +138,23 @@ class Vie(VieOptions):
         tell(Done(residual=float(fields.residual.max()), tolerance=self.tolerance))
         missed = [p for p, s in zip(fields.ports, solutions, strict=True) if not s["converged"]]
         if missed:
-            raise ConvergenceError(
-                f"volume integral: residual {fields.residual.max():.2g} after {self.max_iterations} iterations misses "
-                f"the tolerance {self.tolerance:g} for port {', '.join(missed)}; raise max_iterations or restart, use "
-                'dtype="complex128", or accept a larger tolerance (what was reached is kept)',
-                partial=fields,
-            )
+            raise ConvergenceError(_missed(fields, self, missed), partial=fields)
         return fields
 
 
-def _solve_ports(
-    problem: VieProblem,
-    plan: ViePlan,
-    tell: ProgressCallback,
-    checkpoint: Checkpoint | None,
-) -> tuple[list[dict[str, Any]], list[Any]]:
-    """Unknowns of every port and how they were found."""
-    be, solver, ports = problem.be, problem.solver, len(problem.exposure.coil.ports)
-    done: dict[int, Any] = {}
-    infos: dict[int, dict[str, Any]] = {}
-    if checkpoint is not None:
-        for port in range(ports):
-            saved = (checkpoint.load(part_name(port)) or {}).get(CURRENTS)
-            if saved is not None and saved.shape == (3, *problem.shape):
-                x = be.asarray(saved, dtype=problem.dtype).reshape(1, -1)[:, problem.index]
-                residual = _residual(problem, x, [port])
-                if residual <= solver.tolerance:
-                    done[port] = x[0]
-                    infos[port] = {
-                        "residual": residual,
-                        "iterations": 0,
-                        "products": 1,
-                        "converged": True,
-                        "history": [residual],
-                        "resumed": True,
-                    }
-    todo = [p for p in range(ports) if p not in done]
-    for lo in range(0, len(todo), plan.ports_at_once):
-        group = todo[lo : lo + plan.ports_at_once]
-        solution = _krylov(problem, plan.method, group, partial(_iteration, problem, group[0], tell))
-        for i, port in enumerate(group):
-            done[port] = solution.x[i]
-            infos[port] = {
-                "residual": float(solution.residual[i]),
-                "iterations": int(solution.iterations[i]),
-                "products": solution.products,
-                "converged": bool(solution.converged[i]),
-                "history": [float(h[i]) for h in solution.history],
-                "inverse_norm": None if solution.inverse_norm is None else float(solution.inverse_norm[i]),
-            }
-            if checkpoint is not None and solution.converged[i]:
-                J = be.to_numpy(problem.expand(solution.x[i : i + 1])[0])
-                checkpoint.save(part_name(port), {CURRENTS: J})
-    return [infos[p] for p in range(ports)], [done[p] for p in range(ports)]
-
-
-def _iteration(problem: VieProblem, port: int, tell: ProgressCallback, iteration: int, residual: float) -> None:
-    ports, solver = problem.exposure.coil.ports, problem.solver
-    tell(
-        Iteration(
-            stage="port",
-            name=ports[port],
-            index=port,
-            count=len(ports),
-            step=iteration,
-            steps=solver.max_iterations,
-            residual=residual,
-            tolerance=solver.tolerance,
-        )
+def _missed(fields: Fields, solver: Vie, ports: list[str]) -> str:
+    """What a solution lacks, and what helps."""
+    residual, error = float(fields.residual.max()), max(fields.convergence["E_error_estimate"])
+    steps = max(fields.convergence["iterations"])
+    if residual > solver.tolerance:
+        found = f"residual {residual:.2g} after {steps} iterations misses the tolerance {solver.tolerance:g}"
+        option = "tolerance"
+    else:
+        found = f"estimated error of E {100 * error:.3g} % after {steps} iterations misses E_error = {solver.E_error:g}"
+        option = "E_error"
+    single = fields.convergence["dtype"] == "complex64"
+    ways = ["raise max_iterations or restart", *(['use dtype="complex128"'] if single else [])]
+    return (
+        f"volume integral: {found} for port {', '.join(ports)}; {', '.join(ways)}, or accept a larger {option} "
+        "(what was reached is kept)"
     )
-
-
-def _krylov(problem: VieProblem, method: str, ports: list[int], tell: Callable[[int, float], None]) -> Solution:
-    solver = problem.solver
-    options: dict[str, Any] = {
-        "tolerance": solver.tolerance,
-        "max_iterations": solver.max_iterations,
-        "be": problem.be,
-        "callback": tell,
-    }
-    b = problem.right_hand_side(ports)
-    if method == "gmres":
-        return gmres(problem.apply, b, restart=solver.restart, **options)
-    if method == "cocr":
-        # x = sqrt(M) y makes the matrix complex symmetric: I - sqrt(M) N sqrt(M).
-        root = problem.be.xp.sqrt(problem.M)[None]
-        solution = cocr(lambda y: problem.apply(root * y) / root, b / root, weight=root, **options)
-        return replace(solution, x=root * solution.x)
-    return bicgstab(problem.apply, b, **options)
-
-
-def _residual(problem: VieProblem, x: Any, ports: list[int]) -> float:
-    b = problem.right_hand_side(ports)
-    size = float(problem.be.xp.linalg.norm(b))
-    return float(problem.be.xp.linalg.norm(b - problem.apply(x))) / (size if size > 0 else 1.0)
