@@ -85,6 +85,7 @@ def test_run_writes_everything_and_says_so(done):
         "summary.json",
         "fields.vti",
         "scenario.lock.toml",
+        "solution",
     }
     summary = json.loads((folder / "summary.json").read_text())
     assert f"{summary['quantities']['psSAR10g']['value']:.4g}" in process.stdout

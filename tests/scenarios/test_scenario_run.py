@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -16,17 +17,26 @@ from emdose import scenarios
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.io.disk import atomic, run_files
 from emdose.io.disk.checkpoint import FolderCheckpoint
+from emdose.io.disk.claim import FolderClaim, InUseError
 from emdose.scenarios.kinds.rf import job
 from emdose.scenarios.kinds.rf.recheck import recheck
 from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
 from emdose.solvers.vie.solver import Vie
 
-FILES = {"result.h5", "summary.json", "fields.vti", "scenario.lock.toml"}
+FILES = {"result.h5", "summary.json", "fields.vti", "scenario.lock.toml", "solution"}
 
 
 def run(file, out, **options):
     return scenarios.run(file, out, device="cpu", **options)
+
+
+@contextlib.contextmanager
+def held(path):
+    claim = FolderClaim(path)
+    claim.acquire()
+    yield
+    claim.release()
 
 
 def names(folder):
@@ -186,6 +196,7 @@ def test_damaged_lock_is_not_ours_to_judge(finished, tmp_path):
     # Oracle: a lock that cannot be read says nothing about the result beside it.
     shutil.copytree(finished, tmp_path / "r")
     (tmp_path / "r" / "scenario.lock.toml").write_text("[[[")
+    shutil.rmtree(tmp_path / "r" / "solution")
     with pytest.raises(InputError, match="cannot be read"):
         run(finished.parent / "small.toml", tmp_path / "r")
 
@@ -286,12 +297,12 @@ def test_stale_temporary_files_go(small, write, tmp_path):
 
 
 def test_two_runs_in_one_folder(small, write, tmp_path):
-    # Oracle: process 1 is alive and older than the file; it stands for the other emdose.
+    # Oracle: the lock that this test holds stands for the other emdose; every other start is refused, in one line.
     file, out = write(small), tmp_path / "out"
     run(file, out)
-    (out / ".running").write_text("1")
-    with pytest.raises(OutputError, match=r"process 1\) is running"):
+    with held(out / ".running"), pytest.raises(InUseError, match=rf"process {os.getpid()}\) is running"):
         run(file, out, force=True)
+    assert names(out) == FILES
 
 
 def test_missed_tolerance_saves_what_there_is(small, write, tmp_path):
@@ -302,7 +313,7 @@ def test_missed_tolerance_saves_what_there_is(small, write, tmp_path):
     assert convergence["converged"] is False
     assert max(p["residual"] for p in convergence["ports"]) > 1e-4
     assert "misses the tolerance" in outcome.summary["warnings"][0]
-    assert names(tmp_path / "out") == FILES
+    assert names(tmp_path / "out") == FILES - {"solution"}
 
 
 def test_missed_tolerance_without_fields_is_an_error(small, write, tmp_path, monkeypatch):
@@ -545,14 +556,15 @@ def test_damaged_result(finished, tmp_path, damage):
     assert str(folder) in str(error.value)
 
 
-def test_checkpoint_is_keyed_by_the_scenario(small, write, tmp_path):
-    # Oracle: solved ports of another scenario must not be used, even in the right folder.
+def test_checkpoint_is_keyed_by_what_is_solved(small, write, tmp_path):
+    # Oracle: solved ports of another problem must not be used, even in the right folder.
     file, out = write(small), tmp_path / "out"
     with pytest.raises(StopError):
         run(file, out, progress=stop_after(0))
-    kept = FolderCheckpoint(out / "checkpoint", scenarios.load(file).sha256).load("port-0000")
+    mine = FolderCheckpoint(out / "checkpoint", "")
+    kept = FolderCheckpoint(out / "checkpoint", mine.stored_key).load("port-0000")
     FolderCheckpoint(out / "checkpoint", "other").save("port-0000", kept)
-    with pytest.raises(InputError, match="checkpoint of another scenario"):
+    with pytest.raises(InputError, match="unfinished run of another version"):
         run(file, out, resume=True)
     assert FolderCheckpoint(out / "checkpoint", "other").load("port-0000").keys() == {"J", "told", "history"}
     assert toml.read(out / "scenario.lock.toml")["scenario"]["sha256"] == scenarios.load(file).sha256

@@ -260,6 +260,7 @@ def _console(stderr: bool = False) -> Console:
 def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: bool, no_report: bool) -> int:
     from emdose import scenarios
     from emdose.cli.progress import RunProgress
+    from emdose.io.disk.claim import InUseError
 
     scenario = scenarios.load(file)
     noun = scenarios.kind(scenario.kind).part
@@ -273,11 +274,13 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
         _say_again(heard)
-        raise Interrupted(f"interrupted; {_how_to_go_on(_kept_parts(out), noun)}") from None
+        raise Interrupted(f"interrupted; {_how_to_go_on(out, noun)}") from None
+    except InUseError:
+        raise
     except OutputError as error:
         _say_again(heard)
-        kept = _kept_parts(out)
-        raise (OutputError(f"{error}; {_how_to_go_on(kept, noun)}") if kept else error) from None
+        kept = _is_solved(out) or _kept_parts(out)
+        raise (OutputError(f"{error}; {_how_to_go_on(out, noun)}") if kept else error) from None
     return _told(outcome, quiet, written)
 
 
@@ -310,6 +313,12 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
             f"This scenario was run before, on {date} with emdose {version}; nothing was computed "
             "(--force computes it again).",
         )
+    if outcome.state == "evaluated":
+        terminal.say(
+            console,
+            "What the solver is given has not changed: its solution was evaluated anew, nothing was solved "
+            "(--force solves again).",
+        )
     if not quiet:
         results.tell(console, data)
         console.print()
@@ -332,17 +341,26 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
 
 def _kept_parts(out: Path) -> int:
     from emdose.io.disk.checkpoint import FolderCheckpoint
+    from emdose.scenarios.folder import CHECKPOINT
 
     try:
-        return len(FolderCheckpoint(out / "checkpoint", "").parts)
+        return len(FolderCheckpoint(out / CHECKPOINT, "").parts)
     except OSError:
         return 0
 
 
-def _how_to_go_on(kept: int, noun: str) -> str:
-    if not kept:
-        return f"there is no {noun} yet, nothing is kept"
-    return f"{kept} {noun}{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
+def _is_solved(out: Path) -> bool:
+    from emdose.io.disk.checkpoint import FolderCheckpoint
+    from emdose.scenarios.folder import SOLUTION, SOLVED
+
+    return FolderCheckpoint(out / SOLUTION, "").has(SOLVED)
+
+
+def _how_to_go_on(out: Path, noun: str) -> str:
+    kept = _kept_parts(out)
+    if kept:
+        return f"{kept} {noun}{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
+    return "what was solved is kept" if _is_solved(out) else f"there is no {noun} yet, nothing is kept"
 
 
 def _check_scenario(file: Path, device: str) -> int:

@@ -139,4 +139,6 @@ def _about(seconds: float | None) -> str:
 def where_line(event: Claimed) -> str:
     """Where the results go, and what is there already."""
     text = f"{event.name}: results go to {event.folder}"
+    if event.solved:
+        return f"{text}; solved before, only what is made of the solution is computed"
     return f"{text}; going on with {plural(len(event.kept), event.noun)}" if event.kept else text

@@ -56,7 +56,8 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
     except RecursionError:
         raise InputError("nested too deeply", file=file) from None
     checked = tables.with_files_at(checked, file.parent)
-    sha256 = _hash(checked, file)
+    identity = _identity(checked, file)
+    sha256 = toml.digest(identity)
     if checked.scenario.sha256 is not None and checked.scenario.sha256 != sha256:
         raise InputError(
             "the scenario, or a file it names, is not the one that was locked",
@@ -65,7 +66,7 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
             found=checked.scenario.sha256[:12],
             expected=f"{sha256[:12]}...; remove this key to run it as it is now",
         )
-    return LoadedScenario(file, kind.name, checked, sha256)
+    return LoadedScenario(file, kind.name, checked, sha256, identity)
 
 
 def bundled_names() -> list[str]:
@@ -88,7 +89,8 @@ def bundled(name: str) -> Path:
     return Path(str(resources.files("emdose.scenarios") / "bundled" / f"{name}.toml"))
 
 
-def _hash(checked: Any, file: Path) -> str:
+def _identity(checked: Any, file: Path) -> dict[str, Any]:
+    """What tells a scenario from others: its values, and the content of the files they name."""
     contents = {}
     for field, address in tables.files_of(checked).items():
         name = maps3d.file_of(address)
@@ -109,7 +111,7 @@ def _hash(checked: Any, file: Path) -> str:
         for key in above:
             table = table[key]
         table[last] = address.removeprefix(maps3d.file_of(address)) or None  # the dataset inside the file counts
-    return toml.digest({"tables": plain, "files": contents})
+    return {"tables": plain, "files": contents}
 
 
 def _companions(path: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdose.io.disk import atomic
-from emdose.io.disk.run_files import REPORT_FILE, SUMMARY_FILE, read_summary
+from emdose.io.disk.run_files import REPORT_FILE, SUMMARY_FILE, read_summary, require_intact
 from emdose.report import terminal
 from emdose.scenarios.gate import gated, kind_of, validity
 from emdose.scenarios.shared.kind import Result
@@ -46,6 +46,7 @@ def read_result(folder: Path | str) -> Any:
     """
     folder = Path(folder)
     summary = gated(read_summary(folder), folder / SUMMARY_FILE)
+    require_intact(folder, summary)
     return kind_of(summary, folder / SUMMARY_FILE).read(folder, summary)
 
 

@@ -19,7 +19,7 @@ from emdose.errors import ConvergenceError, EmdoseWarning, OutputError
 from emdose.io.disk import atomic, run_files
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.scenarios import kinds
-from emdose.scenarios.folder import RunFolder, State
+from emdose.scenarios.folder import CODE, KEY, SOLVED, RunFolder, State
 from emdose.scenarios.gate import gated
 from emdose.scenarios.loading import load
 from emdose.scenarios.shared.job import BaseJob, Claimed, Outcome, Planned
@@ -40,7 +40,14 @@ DATABASES = (
     "metals.csv",
     "gradient_exposures.csv",
 )
+SOLVING = ("compute", "models", "circuits", "solvers", "io", "scenarios/shared", "data", "constants.py")
+"""Rooms whose code decides what a solver is given and finds; a kind adds its own to the key of its job."""
+NO_MATTER = ("exposure_limits.csv", "published_gradient_heating.csv")
 PACKAGES = ("numpy", "scipy", "h5py", "pydantic", "cupy-cuda12x", "cupy-cuda13x")
+
+
+class _Nothing:
+    """Stands for a solution that is not there; None is the solution of a run that solves nothing."""
 
 
 @read_only
@@ -54,8 +61,9 @@ class RunOutcome:
         The result folder.
     summary : dict
         summary.json.
-    state : "new", "resumed" or "finished"
-        "finished" means that it was there already, and valid, and nothing was computed.
+    state : "new", "resumed", "evaluated" or "finished"
+        "evaluated" means that what the solver is given has not changed, so that nothing was solved again; "finished"
+        that the result was there already, and valid, and nothing was computed.
     """
 
     folder: Path
@@ -79,14 +87,14 @@ def run(
     scenario : LoadedScenario, Path or str
         The scenario or its file.
     out : Path or str
-        The result folder, see :meth:`RunFolder.claim` for what may be in it.
+        The result folder, see :meth:`RunFolder.settle` for what may be in it.
     device : "auto", "cpu" or "cuda"
         Where to compute.
     resume, force : bool
-        Go on with an unfinished run; throw away an earlier one.
+        Go on with an unfinished solution; throw away an earlier run and solve again.
     progress : callable, optional
-        Called with events of :mod:`emdose.solvers.running` and :mod:`emdose.scenarios.shared.job`: claimed, the stage
-        "phantom", planned (with memory and time), those of the solvers, the stages of this kind of scenario
+        Called with events of :mod:`emdose.solvers.running` and :mod:`emdose.scenarios.shared.job`: the stage
+        "phantom", claimed, planned (with memory and time), those of the solvers, the stages of this kind of scenario
         ("averages" and "checks", or "method" and "judge"), the stage "write", and done.
 
     Returns
@@ -98,48 +106,86 @@ def run(
     Raises
     ------
     InputError, OutputError, ResourceError, DeviceError
-        Each in one line. Nothing half-written is left; solved ports stay for ``resume``.
+        Each in one line. Nothing half-written is left, an earlier result stays; solved ports stay for ``resume``.
     """
     if not isinstance(scenario, LoadedScenario):
         scenario = load(scenario)
-    tell = progress or silent
-    start = time.perf_counter()
     folder = RunFolder(out)
-    state = folder.claim(scenario, resume=resume, force=force)
-    if state == "finished":
-        return RunOutcome(folder.path, gated(run_files.read_summary(folder.path), folder.path), state)
-    checkpoint = FolderCheckpoint(folder.checkpoint, scenario.sha256)
-    kind = kinds.get(scenario.kind)
-    tell(
-        Claimed(name=scenario.name, folder=folder.path, kept=checkpoint.parts, noun=kind.part, words=dict(kind.stages))
-    )
+    folder.claim()
     try:
-        with _heard() as heard:
-            tell(Begin(stage="phantom"))
-            job = kind.job(scenario, device)
-            tell(Planned(plan=job.plan()))
-            missed = None
+        summary = None if force else folder.served(scenario, resources.code_sha256())
+        if summary is not None:
+            return RunOutcome(folder.path, summary, "finished")
+        if not force:
+            folder.refuse_other(scenario, resume=resume)
+        state = _run(scenario, folder, device, resume, force, progress or silent)
+    finally:
+        folder.release()
+    return RunOutcome(folder.path, run_files.read_summary(folder.path), state)
+
+
+def _run(
+    scenario: LoadedScenario, folder: RunFolder, device: str, resume: bool, force: bool, tell: ProgressCallback
+) -> State:
+    start = time.perf_counter()
+    kind = kinds.get(scenario.kind)
+    with _heard() as heard:
+        tell(Begin(stage="phantom"))
+        job = kind.job(scenario, device)
+        key = job.solution_key()
+        keeps, key = key is not None, _key(key or scenario.sha256)
+        state = folder.settle(scenario, key, resume=resume, force=force)
+        checkpoint, store = FolderCheckpoint(folder.checkpoint, key), FolderCheckpoint(folder.solution, key)
+        solved = state != "new" and store.has(SOLVED)
+        parts = checkpoint.parts if state == "resumed" else ()
+        tell(
+            Claimed(
+                name=scenario.name,
+                folder=folder.path,
+                kept=parts,
+                solved=solved,
+                noun=kind.part,
+                words=dict(kind.stages),
+            )
+        )
+        tell(Planned(plan=job.evaluation_plan() if solved else job.plan()))
+        folder.begin(scenario, state)
+        missed, solution = None, _Nothing
+        if solved and (arrays := store.load(SOLVED)) is not None:
+            solution = job.solution_of(arrays)
+            del arrays
+        if solution is _Nothing:
+            state = "new" if solved else state
             try:
-                solution = job.solve(checkpoint, progress)
+                solution = job.solve(checkpoint, tell)
             except ConvergenceError as error:
                 if error.partial is None:
                     raise
                 missed, solution = str(error), error.partial
-            outcome = job.evaluate(solution, tell)
-        tell(Begin(stage="write"))
-        summary = {
-            **outcome.summary,
-            "timing_s": {**job.timing, "total": time.perf_counter() - start},
-            "scenario": scenario.values(),
-            "warnings": [*([missed] if missed else []), *outcome.warnings, *heard],
-        }
-        summary["provenance"] = {**provenance(scenario), **summary.get("provenance", {})}
-        _write(folder.path, job, outcome, summary, scenario)
-        checkpoint.clear()
-    finally:
-        folder.release()
+            if keeps and missed is None:
+                store.save(SOLVED, job.solution_arrays(solution))
+                checkpoint.clear()
+        job.store = store if keeps and missed is None else None
+        outcome = job.evaluate(solution, tell)
+    tell(Begin(stage="write"))
+    summary = {
+        **outcome.summary,
+        "timing_s": {**job.timing, "total": time.perf_counter() - start},
+        "scenario": scenario.values(),
+        "warnings": [*([missed] if missed else []), *outcome.warnings, *heard],
+    }
+    summary["provenance"] = {**provenance(scenario), KEY: key, **summary.get("provenance", {})}
+    _write(folder, job, outcome, summary, scenario)
+    store.keep_only({SOLVED, *job.used})
+    if missed is None:
+        checkpoint.clear()  # else its finished parts serve the run that is given more steps
     tell(Done())
-    return RunOutcome(folder.path, run_files.read_summary(folder.path), state)
+    return state
+
+
+def _key(key: str) -> str:
+    """A key of a job together with the code that solves: what a solver found before it was mended is not used again."""
+    return hashlib.sha256(f"{key} {resources.code_sha256(*SOLVING, without=NO_MATTER)}".encode()).hexdigest()
 
 
 def provenance(scenario: LoadedScenario) -> dict[str, Any]:
@@ -155,6 +201,7 @@ def provenance(scenario: LoadedScenario) -> dict[str, Any]:
         versions[brought[0]] = brought[1]
     return {
         "emdose": __version__,
+        CODE: resources.code_sha256(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "scenario_sha256": scenario.sha256,
         "scenario_file": str(scenario.file),
@@ -165,15 +212,22 @@ def provenance(scenario: LoadedScenario) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, job: BaseJob, outcome: Outcome, summary: dict[str, Any], scenario: LoadedScenario) -> None:
-    with atomic.staging(folder) as stage:
+def _write(
+    folder: RunFolder, job: BaseJob, outcome: Outcome, summary: dict[str, Any], scenario: LoadedScenario
+) -> None:
+    with atomic.staging(folder.path) as stage:
         job.write(stage, outcome, summary)
         if run_files.RESULT_FILE not in stage.names:
-            raise OutputError(f"{folder}: the job of kind '{scenario.kind}' has written no {run_files.RESULT_FILE}")
+            raise OutputError(
+                f"{folder.path}: the job of kind '{scenario.kind}' has written no {run_files.RESULT_FILE}"
+            )
         stage.path(run_files.LOCK_FILE).write_text(scenario.lock(), encoding="utf-8")
-        # The list tells a later --force what it may remove. The summary is last: its presence says that all is there.
-        summary = gated({**summary, "files": [*stage.names, run_files.SUMMARY_FILE]})
+        # The list tells a later run what it may remove. The summary is last: its presence says that all is there.
+        files = [*stage.names, run_files.SUMMARY_FILE]
+        summary = gated({**summary, "files": files, run_files.SUMS: run_files.sums(stage.paths)})
         stage.path(run_files.SUMMARY_FILE).write_text(run_files.to_json(summary, indent=1) + "\n", encoding="utf-8")
+        stage.flush()
+        folder.make_way(files)
 
 
 @contextmanager

@@ -98,6 +98,7 @@ def test_folder_holds_the_touchstone_file(tuned):
         "summary.json",
         "fields.vti",
         "scenario.lock.toml",
+        "solution",
         "loop.s1p",
     }
 

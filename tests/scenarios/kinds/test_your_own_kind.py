@@ -187,7 +187,7 @@ def test_a_damaged_result_of_the_toy_is_one_line(ball, capsys):
     path.write_bytes(path.read_bytes()[:500])
     code, _, err = command(capsys, "report", ball)
     assert code == 2
-    assert "not a readable HDF5 file" in err
+    assert "result.h5: changed or damaged since it was written" in err
 
 
 @pytest.mark.parametrize(

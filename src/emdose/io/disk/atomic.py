@@ -75,13 +75,22 @@ class Stage:
         """Names of the files asked for so far."""
         return list(self._parts)
 
-    def commit(self) -> None:
-        """Flush every temporary file to the disk and rename it, in the order in which they were asked for."""
+    @property
+    def paths(self) -> dict[str, Path]:
+        """Temporary paths of these files, by name."""
+        return dict(self._parts)
+
+    def flush(self) -> None:
+        """Flush every temporary file to the disk: what can fail for want of room has failed after it."""
         mask = os.umask(0)
         os.umask(mask)
         for part in self._parts.values():
             os.chmod(part, 0o666 & ~mask)  # mkstemp makes private files; results follow the user's umask
             _flush(part, os.O_RDWR)
+
+    def commit(self) -> None:
+        """Flush every temporary file to the disk and rename it, in the order in which they were asked for."""
+        self.flush()
         for name, part in self._parts.items():
             os.replace(part, self.folder / name)
         self._parts = {}

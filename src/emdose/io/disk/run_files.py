@@ -20,6 +20,8 @@ RESULT_FILE = "result.h5"
 SUMMARY_FILE = "summary.json"
 FIELDS_FILE = "fields.vti"
 LOCK_FILE = "scenario.lock.toml"
+SUMS = "sha256"
+"""Entry of a summary with the hash of every file that was written with it, by name."""
 REPORT_FILE = "report.html"
 
 LONGEST_STEM = 80
@@ -58,6 +60,26 @@ def read_summary(folder: Path | str) -> dict[str, Any]:
         raise InputError("damaged summary", file=path, expected="JSON; run the scenario again with --force") from None
     require_keys(summary, SUMMARY_KEYS, folder)
     return dict(summary)
+
+
+def sums(paths: Mapping[str, Path]) -> dict[str, str]:
+    """SHA-256 (hex) of files, by the name they are going to have."""
+    return {name: files.sha256(path) for name, path in paths.items()}
+
+
+def require_intact(folder: Path | str, summary: Mapping[str, Any]) -> None:
+    """Raise InputError when result.h5 is not the file that its summary was written with.
+
+    Summaries of versions that kept no hash are believed.
+    """
+    told = (summary.get(SUMS) or {}).get(RESULT_FILE)
+    path = Path(folder) / RESULT_FILE
+    if told is not None and files.sha256(path) != told:
+        raise InputError(
+            "changed or damaged since it was written",
+            file=path,
+            expected=f"the file that {SUMMARY_FILE} was written with; run the scenario again",
+        )
 
 
 def require_keys(summary: Any, keys: Sequence[str], folder: Path | str) -> None:
@@ -131,20 +153,23 @@ def single(values: np.ndarray) -> np.ndarray:
     return array.astype(np.float32) if array.dtype == np.float64 else array
 
 
-def to_json(value: Any, indent: int | None = None) -> str:
-    """JSON text of nested plain values and NumPy scalars and arrays; what is not finite becomes null."""
-    return json.dumps(_plain(value), indent=indent, ensure_ascii=False, allow_nan=False)
+def to_json(value: Any, indent: int | None = None, *, exact: bool = False) -> str:
+    """JSON text of nested plain values and NumPy scalars and arrays.
+
+    What is not finite becomes null, as JSON has no word for it; with ``exact`` it stays, in the words of Python.
+    """
+    return json.dumps(_plain(value, exact), indent=indent, ensure_ascii=False, allow_nan=exact)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, exact: bool) -> Any:
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): _plain(v, exact) for k, v in value.items()}
     if isinstance(value, np.ndarray | list | tuple | set | frozenset):
-        return [_plain(v) for v in (value.tolist() if isinstance(value, np.ndarray) else value)]
+        return [_plain(v, exact) for v in (value.tolist() if isinstance(value, np.ndarray) else value)]
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, complex):
-        return [_plain(value.real), _plain(value.imag)]
+        return [_plain(value.real, exact), _plain(value.imag, exact)]
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return value if exact or math.isfinite(value) else None
     return value if isinstance(value, str | int | bool | None) else str(value)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+import numpy as np
 
 from emdose.compute import backend
 from emdose.solvers.running import Checkpoint, Event, Plan, ProgressCallback
@@ -16,6 +18,9 @@ from emdose.solvers.running import Checkpoint, Event, Plan, ProgressCallback
 if TYPE_CHECKING:
     from emdose.io.disk.atomic import Stage
     from emdose.scenarios.shared.scenario import LoadedScenario
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +57,8 @@ class Claimed(Event):
         Where the results go.
     kept : tuple of int
         Parts that an earlier run has finished.
+    solved : bool
+        Whether an earlier run has solved all of it, so that this one only evaluates.
     noun : str
         What one of them is called.
     words : mapping
@@ -61,6 +68,7 @@ class Claimed(Event):
     stage: str = "claimed"
     folder: Path
     kept: tuple[int, ...] = ()
+    solved: bool = False
     noun: str = "solved part"
     words: Mapping[str, str] = field(default_factory=dict)
 
@@ -112,10 +120,60 @@ class BaseJob(ABC):
         self.scenario, self.tables = scenario, scenario.tables
         self.device = backend.get(device).name
         self.timing: dict[str, float] = {}
+        self.store: Checkpoint | None = None
+        """Where :meth:`kept` keeps parts of the evaluation beside the solution; set by whoever runs the job."""
+        self.used: set[str] = set()
+
+    def solution_key(self) -> str | None:
+        """Hash of all that :meth:`solve` depends on, and of nothing else; None when its solution is not to be kept.
+
+        A run whose scenario has another hash but the same key is evaluated without solving; a kind that gives a key
+        has :meth:`solution_arrays` and :meth:`solution_of`.
+        """
+        return None
+
+    def solution_arrays(self, solution: Any) -> dict[str, np.ndarray]:  # noqa: ARG002 - for kinds with a key
+        """A solution as arrays from which :meth:`solution_of` makes the same again, bit for bit."""
+        raise TypeError(f"{type(self).__name__} has a solution_key, but no solution_arrays and solution_of")
+
+    def solution_of(self, arrays: Mapping[str, np.ndarray]) -> Any:  # noqa: ARG002
+        """Inverse of :meth:`solution_arrays`."""
+        raise TypeError(f"{type(self).__name__} has a solution_key, but no solution_arrays and solution_of")
+
+    def kept(
+        self,
+        name: str,
+        make: Callable[[], T],
+        arrays_of: Callable[[T], Mapping[str, np.ndarray]],
+        of_arrays: Callable[[Mapping[str, np.ndarray]], T],
+    ) -> T:
+        """A long part of the evaluation, from the folder of the run when it has been made there before.
+
+        Parameters
+        ----------
+        name : str
+            File name that holds a hash of all that the part depends on beside the solution.
+        make : callable
+            Makes it.
+        arrays_of, of_arrays : callable
+            Turn it into arrays and back.
+        """
+        self.used.add(name)
+        found = None if self.store is None else self.store.load(name)
+        if found is not None:
+            return of_arrays(found)
+        made = make()
+        if self.store is not None:
+            self.store.save(name, arrays_of(made))
+        return made
 
     @abstractmethod
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
+
+    def evaluation_plan(self) -> JobPlan:
+        """What is left to do with a solution that is there."""
+        return JobPlan(device=self.device, then="nothing to solve; the solution that is here is evaluated")
 
     @abstractmethod
     def describe(self) -> list[str]:

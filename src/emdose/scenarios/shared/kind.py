@@ -34,7 +34,7 @@ class Result(Protocol):
         ...
 
 
-KEPT = ("convergence", "timing_s", "provenance", "scenario", "warnings", "validity", "files")
+KEPT = ("convergence", "timing_s", "provenance", "scenario", "warnings", "validity", "files", "sha256")
 """Entries that a summary keeps when its numbers are withheld."""
 
 R = TypeVar("R", bound=Result)

@@ -15,7 +15,7 @@ from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
 from emdose.io.bodies import hdf5
 from emdose.io.disk import datasets
-from emdose.io.disk.run_files import put_map, read_summary, single, to_json
+from emdose.io.disk.run_files import RESULT_FILE, put_map, read_summary, require_intact, single, to_json
 from emdose.scenarios.shared.convergence import summary_measures, summary_validity
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ def read_sar_run(path: Path | str) -> SarRun:
     path = Path(path)
     summary = read_summary(path.parent)  # it is written last
     summary_validity(summary, summary_measures).require(path.parent)
+    if path.name == RESULT_FILE:
+        require_intact(path.parent, summary)
     with datasets.opened(path) as file:
         if "sar" not in file or "phantom" not in file:
             raise InputError(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from emdose.scenarios.shared import toml
@@ -26,12 +28,15 @@ class LoadedScenario:
         The validated tables, with file names made absolute.
     sha256 : str
         Hash of all values (not of comments, order or number formats) and of the content of the files they name.
+    identity : mapping
+        What that hash is of: "tables" (plain values) and "files" (hash by the key that names the file).
     """
 
     file: Path
     kind: str
     tables: Any
     sha256: str
+    identity: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
 
     @property
     def name(self) -> str:
@@ -43,6 +48,26 @@ class LoadedScenario:
         plain: dict[str, Any] = self.tables.model_dump()
         plain["scenario"]["sha256"] = self.sha256
         return plain
+
+    def part_sha256(self, *tables: str, without: Sequence[str] = (), also: Mapping[str, Any] | None = None) -> str:
+        """Hash of some tables and of the content of the files they name: what a part of the run depends on.
+
+        Parameters
+        ----------
+        tables : str
+            Their names; one that is not there counts as empty.
+        without : sequence of str
+            Keys that do not matter, such as "solver.max_iterations".
+        also : mapping, optional
+            Plain values that matter as well.
+        """
+        plain = {name: self.identity["tables"].get(name) for name in tables}
+        for key in without:
+            table, _, last = key.rpartition(".")
+            if isinstance(plain.get(table), Mapping):
+                plain[table] = {k: v for k, v in plain[table].items() if k != last}
+        files = {k: v for k, v in self.identity["files"].items() if k.partition(".")[0] in tables}
+        return toml.digest({"tables": plain, "files": files, "also": dict(also or {})})
 
     def lock(self) -> str:
         """Text of scenario.lock.toml."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.ept import build, result, schema
@@ -88,6 +90,21 @@ class EptJob(BaseJob):
             present = {name for name in names if getattr(self.data.b1, name) is not None}
         for name, table in tables.methods.items():
             build.check_method(table, self.grid.shape, channels, present, file, name)
+
+    def solution_key(self) -> str:
+        """Hash of what the fields of the ports depend on, or of the maps where these are measured."""
+        if self.body is None:
+            return self.scenario.part_sha256("data", "exposure")
+        tables = ("phantom", "coil", "exposure", "solver")
+        return self.scenario.part_sha256(*tables, without=("solver.max_iterations",))
+
+    def solution_arrays(self, solution: Fields | None) -> dict[str, np.ndarray]:
+        """The fields of all ports; nothing for measured maps."""
+        return {} if solution is None else fields_arrays(solution)
+
+    def solution_of(self, arrays: Mapping[str, np.ndarray]) -> Fields | None:
+        """The fields of all ports; None for measured maps."""
+        return None if self.body is None else fields_of_arrays(arrays, self.body)
 
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose import resources
 from emdose.io.disk.run_files import to_json
 from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
@@ -23,7 +25,6 @@ from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Checkpoint, ProgressCallback, plural, silent
-from emdose.version import __version__
 
 if TYPE_CHECKING:
     from emdose.io.disk import atomic
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.shared.scenario import LoadedScenario
 
-TENSOR = "power-tensor"
-"""Name of the power tensor among the checkpoints."""
 SHOWN_SAMPLES, SHOWN_HARMONICS, SHOWN_PERIODS = 600, 80, 2
 LONGEST_SHOWN_s = 0.1
 
@@ -93,10 +92,21 @@ class ImplantJob(BaseJob):
     @property
     def key(self) -> str:
         """Hash of all that the power tensor depends on."""
-        told = to_json(
-            [__version__, self.implant.hash(), asdict(self.solver), self.frequencies, self.sources, self.device]
-        )
+        code = resources.code_sha256("compute", "models", "solvers", "data")
+        told = to_json([code, self.implant.hash(), asdict(self.solver), self.frequencies, self.sources, self.device])
         return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+    def solution_key(self) -> str:
+        """Hash of all that the power tensor depends on."""
+        return self.key
+
+    def solution_arrays(self, solution: PowerTensor) -> dict[str, np.ndarray]:
+        """The power tensor."""
+        return tensor_arrays(solution)
+
+    def solution_of(self, arrays: Mapping[str, np.ndarray]) -> PowerTensor:
+        """The power tensor."""
+        return tensor_of_arrays(arrays)
 
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
@@ -206,14 +216,9 @@ class ImplantJob(BaseJob):
 
     def _tensor(self, checkpoint: Checkpoint | None, progress: ProgressCallback | None) -> PowerTensor:
         cache = TensorCache() if self.tables.solver.cache else None
-        kept = None if checkpoint is None else checkpoint.load(TENSOR)
-        if kept is not None:
-            return tensor_of_arrays(kept)
         if cache is not None and (tensor := cache.load(self.key)) is not None:
             return tensor
         tensor = self.solver.solve(self.implant, self.frequencies, self.sources, self.device, progress, checkpoint)
-        if checkpoint is not None:
-            checkpoint.save(TENSOR, tensor_arrays(tensor))
         if cache is not None:
             cache.save(self.key, tensor)
         return tensor

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose import resources
 from emdose.checks import unknown
 from emdose.compliance import Checks, check
 from emdose.dosimetry.averaging.average import averaging_plan
@@ -15,6 +17,7 @@ from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
 from emdose.io import touchstone
 from emdose.io.disk import run_files
+from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.io.maps import vtk
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.rf import build, limit_rows, thermal
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
     from emdose.scenarios.shared.scenario import LoadedScenario
 
 REQUIRED_MASSES_KG = (1e-3, 1e-2)
+NO_MATTER = ("solver.max_iterations", "solver.max_periods", "solver.checkpoint_s")
+"""Options that decide when a solver gives up, not what it finds."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,20 @@ class RfJob(BaseJob):
                 found=f"{self.body.mass_kg:.4g} kg",
                 expected=least,
             )
+
+    def solution_key(self) -> str:
+        """Hash of body, coil, frequency, solver and tuning: what the fields of the ports depend on."""
+        code = resources.code_sha256(*(f"scenarios/kinds/rf/{name}.py" for name in ("build", "tuned")))
+        tables = ("phantom", "coil", "exposure", "solver", "tuning")
+        return self.scenario.part_sha256(*tables, without=NO_MATTER, also={"code": code})
+
+    def solution_arrays(self, solution: Fields) -> dict[str, np.ndarray]:
+        """The fields of all ports."""
+        return fields_arrays(solution)
+
+    def solution_of(self, arrays: Mapping[str, np.ndarray]) -> Fields:
+        """The fields of all ports."""
+        return fields_of_arrays(arrays, self.body)
 
     def plan(self) -> JobPlan:
         """Memory, time and size of the solution; raises ResourceError when it does not fit."""

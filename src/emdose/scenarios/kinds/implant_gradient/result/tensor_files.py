@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -19,6 +18,7 @@ import numpy as np
 from emdose.compute.kernel_compiler import cache_folder
 from emdose.compute.private_files import UntrustedError, keep, private_file, private_folder
 from emdose.errors import EmdoseWarning, InputError, OutputError
+from emdose.io.disk.checkpoint import checksum
 from emdose.io.disk.run_files import to_json
 from emdose.models.grids.grid import Grid
 from emdose.models.implants.metals import PROPERTIES, Metal
@@ -90,7 +90,7 @@ class TensorCache:
             folder = private_folder(self.folder)
             with np.load(private_file(folder / path.name), allow_pickle=False) as data:
                 arrays = {k: data[k] for k in data.files}
-            if str(arrays.pop(_SUM)) != _sum(key, arrays):
+            if str(arrays.pop(_SUM)) != checksum(key, arrays):
                 raise InputError("does not match its checksum", file=path)
             tensor = tensor_of_arrays(arrays, path)
             os.utime(path)
@@ -108,7 +108,7 @@ class TensorCache:
         with contextlib.suppress(OSError, OutputError):
             folder = private_folder(self.folder)
             arrays: dict[str, Any] = tensor_arrays(tensor)
-            arrays[_SUM] = np.array(_sum(key, arrays))
+            arrays[_SUM] = np.array(checksum(key, arrays))
             with tempfile.TemporaryDirectory(dir=folder, prefix="write-") as made:
                 part = Path(made) / "tensor.npz"
                 np.savez(part, **arrays)
@@ -121,16 +121,6 @@ class TensorCache:
 
     def _path(self, key: str) -> Path:
         return self.folder / f"v{CACHE_VERSION}-{key}.npz"
-
-
-def _sum(key: str, arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 (hex) of what the tensor depends on and of every array: its name, type, shape and values."""
-    total = hashlib.sha256(key.encode())
-    for name, array in sorted(arrays.items()):
-        array = np.ascontiguousarray(array)
-        total.update(f"\0{name}\0{array.dtype.str}\0{array.shape}\0".encode())
-        total.update(array.reshape(-1).view(np.uint8).data)
-    return total.hexdigest()
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,66 @@
+"""Fields of all ports as plain arrays, for what a run keeps of its solution, and back again bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.io.disk.run_files import to_json
+from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.values import owned
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+
+POWERS = ("absorbed_W", "extinction_W", "scattered_W", "lost_W")
+
+
+def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:
+    """Everything in fields but the body, which is the phantom's."""
+    told = {
+        "frequency_Hz": fields.frequency_Hz,
+        "ports": fields.ports,
+        "drives": list(fields.drives),
+        "drive_unit": fields.drive_unit,
+        "convergence": fields.convergence,
+        "provenance": fields.provenance,
+    }
+    drives = np.array([np.asarray(v, complex) for v in fields.drives.values()]).reshape(-1, len(fields.ports))
+    powers = {k: np.asarray(v) for k in POWERS if (v := getattr(fields.power, k)) is not None}
+    return {
+        "E": np.asarray(fields.E),
+        "B": np.asarray(fields.B),
+        "residual": np.asarray(fields.residual),
+        "drives": drives,
+        "told": np.array(to_json(told, exact=True)),
+        **powers,
+    }
+
+
+def fields_of_arrays(arrays: Mapping[str, np.ndarray], body: Phantom) -> Fields:
+    """Inverse of :func:`fields_arrays`; raises InputError for arrays that are not of this body."""
+    try:
+        told: dict[str, Any] = json.loads(str(arrays["told"]))
+        return Fields(
+            grid=body.grid,
+            frequency_Hz=told["frequency_Hz"],
+            E=owned(arrays["E"]),
+            B=owned(arrays["B"]),
+            body=body.body,
+            body_mass_kg=body.mass_kg,
+            power=PowerBalance(**{k: arrays[k] for k in POWERS if k in arrays}),
+            ports=tuple(told["ports"]),
+            drives=dict(zip(told["drives"], arrays["drives"], strict=True)),
+            drive_unit=told["drive_unit"],
+            residual=arrays["residual"],
+            convergence=told["convergence"],
+            provenance=told["provenance"],
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError("damaged solution", found=f"{type(error).__name__}: {error}") from None
