@@ -216,17 +216,6 @@ def test_metal_walls_keep_the_power_in():
     assert power["closure"] < 2e-3
 
 
-def test_majority_edges_are_those_of_the_volume_integral():
-    # Oracle: the volume integral with the same rule.
-    body = bodies.sphere(0.06, H, gel()).pad(1)
-    solvers = (Fdtd(materials="majority", tolerance=1e-4), Vie(materials="majority", tolerance=1e-5))
-    a, b = (s.solve(Exposure(body, PlaneWave(), 298e6), device="cpu") for s in solvers)
-    assert a.power.absorbed_W[0, 0].real == pytest.approx(b.power.absorbed_W[0, 0].real, rel=1e-3)
-    middle = tuple(slice(n // 2 - 3, n // 2 + 3) for n in a.grid.shape)
-    part = [f.E_centre()[(0, slice(None), *middle)] for f in (a, b)]
-    assert np.linalg.norm(part[0] - part[1]) < 1e-3 * np.linalg.norm(part[1])
-
-
 @pytest.mark.slow
 def test_double_precision():
     # Oracle: the same run in the other precision.

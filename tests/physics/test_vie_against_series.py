@@ -48,35 +48,6 @@ def test_mie_298_mhz_and_order():
     assert math.log2(edge_errors(coarse, sphere)["core"] / error["core"]) >= 0.9
 
 
-def test_majority_edges_halve_the_staircase_error():
-    # Oracle: Mie series, and the same voxels with averaged edges.
-    from emdose.dosimetry.sar import point_sar
-
-    errors, powers = [], []
-    for materials in ("average", "majority"):
-        fields, sphere = solve_sphere(298e6, 10e-3, "cpu", materials=materials)
-        errors.append(edge_errors(fields, sphere)["core"])
-        powers.append(fields.power.power()["absorbed_W"] / sphere.power()["absorption"] - 1)
-    assert errors[1] < 0.6 * errors[0]
-    assert abs(powers[1]) < 0.5 * abs(powers[0])
-    # Edges outside the body at its corners take the field within: voxel SAR adds up to the absorbed power.
-    body = bodies.sphere(0.1, 10e-3, gel(name="gel 0"))
-    sar = point_sar(fields, body).value
-    total = float(np.sum(sar[body.body])) * 1000.0 * body.grid.voxel_volume_m3
-    assert total == pytest.approx(fields.power.power()["absorbed_W"], rel=0.01)
-
-
-@pytest.mark.slow
-def test_majority_on_a_layered_sphere():
-    # Oracle: Mie series with a shell of bone.
-    radii, media = (0.06, 0.08, 0.1), ((60.0, 0.6), (15.0, 0.07), (60.0, 0.6))
-    average, majority = (
-        edge_errors(*solve_sphere(128e6, 5e-3, "cpu", radii, media, materials=m)) for m in ("average", "majority")
-    )
-    assert majority["core"] < 0.75 * average["core"]
-    assert majority["all"] < average["all"]
-
-
 @pytest.mark.slow
 def test_mie_order_to_2_5_mm():
     # Oracle: order of convergence.

@@ -210,7 +210,7 @@ def test_coarse_voxels_warn():
         ({"cpml_cells": 2}, "absorbing layer"),
         ({"cpml_cells": 10.0}, "absorbing layer"),
         ({"dtype": "float16"}, "unknown choice"),
-        ({"materials": "magic"}, "unknown choice"),
+        ({"circuit": "magic"}, "unknown choice"),
         ({"walls": "mur"}, "unknown choice"),
         ({"bounds_m": ((0, 0, 0),)}, "bad box"),
         ({"bounds_m": (1, 2)}, "bad box"),

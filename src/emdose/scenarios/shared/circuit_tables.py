@@ -118,4 +118,3 @@ class FdtdTable(Table):
     courant: Annotated[float, number("time step over the limit of stability", 0.01, 0.999)] = 0.99
     dtype: Literal["float32", "float64"] = "float32"
     checkpoint_s: Annotated[float, number("seconds between saved states of a run", 0, 86400, above=True)] = 60.0
-    materials: Literal["average", "majority"] = "average"

@@ -72,8 +72,6 @@ class Fdtd(FdtdOptions):
         Time step over the largest stable one.
     dtype : {"float32", "float64"}
         Precision of the fields.
-    materials : {"average", "majority"}
-        How edges get their permittivity, as in :class:`emdose.solvers.vie.solver.Vie`.
     circuit : {"network", "grid"}
         How coils with lumped elements are solved: by one short run per gap and circuit algebra, as
         :meth:`cosimulate`, or with the elements in the grid, one run per feed, which rings as long as the coil does.

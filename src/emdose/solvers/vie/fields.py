@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ import numpy as np
 
 from emdose.constants import EPS_0, MU_0
 from emdose.solvers.results.fields import Fields, PowerBalance
-from emdose.solvers.yee_grid.edge_materials import fill_corners
 from emdose.solvers.yee_grid.green_convolution import Convolution
 from emdose.solvers.yee_grid.incident import incident_B
 from emdose.solvers.yee_grid.radiation import radiated_power
@@ -32,11 +30,6 @@ def fields_of(
     power = _power(problem, x, currents)
     factors = [i["error_per_residual"] for i in infos]
     green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype)
-    cut = tuple(slice(s.start, s.stop - 1) for s in problem.box)
-    body = be.asarray(np.asarray(exposure.phantom.body, bool)[cut])
-    tissue = be.xp.zeros(3 * math.prod(problem.shape), bool)
-    tissue[problem.index] = True
-    tissue = tissue.reshape(3, *problem.shape)
     E, B = problem.E_incident, incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype)
     for p in range(ports):
         scattered = green.scattered(currents[p][None])[0]
@@ -45,10 +38,7 @@ def fields_of(
         E[p] += scattered
         inside = E[(p, slice(None), *problem.box)].reshape(-1)
         inside[problem.index] = (x[p] / (unit * problem.contrast)).astype(dtype)
-        inside = inside.reshape(3, *problem.shape)
-        if problem.solver.materials == "majority":
-            fill_corners(inside, body, tissue, be.xp)
-        E[(p, slice(None), *problem.box)] = inside
+        E[(p, slice(None), *problem.box)] = inside.reshape(3, *problem.shape)
         _add_curl(B[p], green.potential(currents[p][None])[0], MU_0 / h)
     residual = np.array([i["residual"] for i in infos])
     E, B = be.to_numpy(E), be.to_numpy(B)

@@ -28,7 +28,6 @@ class VieOptions:
     max_iterations: int = 1000
     dtype: str = "auto"
     method: str = "auto"
-    materials: str = "average"
     E_error: float = 0.02
 
     def __post_init__(self) -> None:
@@ -39,7 +38,6 @@ class VieOptions:
         for name, allowed in (
             ("dtype", ("auto", "complex64", "complex128")),
             ("method", ("auto", "gmres", "cocr", "bicgstab")),
-            ("materials", ("average", "majority")),
         ):
             one_of(name, getattr(self, name), allowed, problem="unknown choice")
         if self.dtype == "complex64" and self.tolerance < 2e-6:

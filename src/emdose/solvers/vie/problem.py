@@ -13,7 +13,7 @@ from emdose.errors import InputError, ResourceError
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.grids.grid import Grid, Shape
 from emdose.solvers.running import Plan, plural
-from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority, edge_mean
+from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
 from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, Convolution, padded_shape
 from emdose.solvers.yee_grid.incident import incident_E
 from emdose.solvers.yee_grid.resolution import cells_per_wavelength
@@ -87,8 +87,7 @@ class VieProblem:
             )
         self.dtype = solver.precision(_largest_permittivity(exposure))
         self.cells_per_wavelength = cells_per_wavelength(voxels, f, self.h)
-        rule = {"average": edge_mean, "majority": edge_majority}[solver.materials]
-        eps = be.asarray(rule(voxels, 1.0))
+        eps = be.asarray(edge_mean(voxels, 1.0))
         self.shape: Shape = tuple(int(n) for n in eps.shape[1:])  # type: ignore[assignment]
         self.index = be.xp.flatnonzero(eps.ravel() != 1)
         self.contrast = eps.ravel()[self.index] - 1

@@ -49,10 +49,6 @@ class Vie(VieOptions):
     method : {"auto", "gmres", "cocr", "bicgstab"}
         Krylov method; "auto" is GMRES unless its vectors do not fit the memory, then COCR, which needs two thirds of
         the products of BiCGStab; that is kept for comparison.
-    materials : {"average", "majority"}
-        How edges get their permittivity. "average" is the mean of the four voxels around, as in an FDTD. "majority" is
-        that of three equal voxels of the four and else the mean: about half the error of E and of the absorbed power
-        on curved bodies, but the trapezium SAR then sums to the absorbed power within 1 to 3 % only.
     E_error : float
         Relative error of E (L2 in the body) that the unfinished iteration may leave: a port is iterated until
         its estimate, which ``Fields.convergence["E_error_estimate"]`` states, is below that as well.

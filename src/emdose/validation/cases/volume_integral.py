@@ -111,19 +111,6 @@ def mie(device: Any) -> list[Row]:
     return rows
 
 
-def majority(device: Any) -> list[Row]:
-    """The same sphere at 298 MHz with the majority rule for edges."""
-    fields, sphere = solve_sphere(298e6, 5e-3, device, materials="majority")
-    error, name, oracle = edge_errors(fields, sphere), "Mie sphere, majority edges, 5 mm, 298 MHz", "Mie series"
-    return [
-        at_most(name, oracle, "relative L2 of E, core", error["core"], 0.03),
-        at_most(name, oracle, "relative L2 of E, all", error["all"], 0.045),
-        compare(
-            name, oracle, "absorbed power [W]", sphere.power()["absorption"], fields.power.power()["absorbed_W"], 0.04
-        ),
-    ]
-
-
 def low_frequency(device: Any) -> list[Row]:
     """The same sphere at 10 mm where closed currents decide, and a residual of 1e-4 says nothing."""
     rows = []
@@ -205,7 +192,6 @@ def lattice(device: Any) -> list[Row]:
 
 CASES = {
     "mie": mie,
-    "majority": majority,
     "low frequency": low_frequency,
     "convergence": convergence,
     "layered sphere": layered,

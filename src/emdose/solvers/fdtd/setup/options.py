@@ -41,7 +41,6 @@ class FdtdOptions:
     max_periods: float = 400.0
     courant: float = 0.99
     dtype: str = "float32"
-    materials: str = "average"
     circuit: str = "network"
     checkpoint_s: float = 60.0
 
@@ -65,7 +64,6 @@ class FdtdOptions:
         for name, allowed in (
             ("walls", ("cpml", "pec")),
             ("dtype", ("float32", "float64")),
-            ("materials", ("average", "majority")),
             ("circuit", ("network", "grid")),
         ):
             one_of(name, getattr(self, name), allowed, problem="unknown choice")

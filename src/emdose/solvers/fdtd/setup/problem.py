@@ -27,7 +27,7 @@ from emdose.solvers.yee_engine.setup.stability import stable_step
 from emdose.solvers.yee_engine.walks.row_tables import DENSE_SHARE
 from emdose.solvers.yee_grid.coil_raster import RasterisedCoil, rasterise, shield_edges
 from emdose.solvers.yee_grid.edge_currents import EdgeCurrents, deposit
-from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_majority
+from emdose.solvers.yee_grid.edge_materials import bounding_box
 from emdose.solvers.yee_grid.resolution import cells_per_wavelength
 
 if TYPE_CHECKING:
@@ -146,16 +146,6 @@ class FdtdProblem:
         inside = tuple(slice(a, a + n) for a, n in zip(low, labels.shape, strict=True))
         everywhere[inside] = labels
         out = yee_engine.materials_from_voxels(self.grid, everywhere, eps, sigma)
-        if self.solver.materials == "majority":
-            edges = [edge_majority(np.asarray(v, np.float32)[labels], b) for v, b in ((eps, 1.0), (sigma, 0.0))]
-            core = yee_engine.materials_from_edges(*edges)
-            ids = np.full(out.ids.shape, len(core.permittivity), core.ids.dtype)
-            nodes = (slice(None), *self.domain.core)
-            ids[nodes] = core.ids
-            vacuum = yee_engine.vacuum(self.grid)
-            out = yee_engine.EdgeMaterials(
-                ids, np.append(core.permittivity, vacuum.permittivity[1]), np.append(core.conductivity, 0.0)
-            )
         shield = getattr(self.exposure.coil, "shield", None)
         if self.coil_on_grid is not None:
             return out.with_pec(self.coil_on_grid.pec)
