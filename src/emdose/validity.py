@@ -164,10 +164,13 @@ TABLE = (
         0.10,
         True,
         True,
-        "use smaller voxels (solver.spacing_m)",
-        "Voxels must resolve the skin depth; the estimate of each solved frequency counts by the power that harmonics "
-        "near it have. A tenth of the power is a tenth of every temperature rise.",
-        "the engines' own estimate: 0.08 (step / skin depth)^2 on voxels, curvature and edges for the thin skin",
+        'use smaller voxels: the spacing that a warning names, or solver.spacing_m = "auto"',
+        "Voxels must resolve the skin depth, and the metal across the field: a plate of N voxels has 1/N^2 too little. "
+        "The estimate is that of the exposure's own direction and harmonics. A tenth of the power is a tenth of every "
+        "temperature rise.",
+        "the engines' own estimate: 0.08 (step / skin depth)^2 and the power of what varies inside voxels (0.5 to 2 "
+        "times the true error of balls, plates and cubes, more where errors cancel); curvature and edges for the thin "
+        "skin",
     ),
     Threshold(
         "spectrum_dropped",

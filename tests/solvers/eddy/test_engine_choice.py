@@ -124,7 +124,7 @@ def test_voxels_warn_above_one_percent(ratio: float, warns: bool) -> None:
         tensor = solver.solve(BALL, [f])
     assert any("skin depth is" in str(w.message) for w in caught) == warns
     assert bool(tensor.warnings) == warns
-    assert tensor.provenance["error_estimate"][0] == pytest.approx(0.08 / ratio**2, rel=1e-6)
+    assert tensor.provenance["error_estimate"]["skin_depth"][0] == pytest.approx(0.08 / ratio**2, rel=1e-6)
     assert tensor.skin_depth_over_step[0] == pytest.approx(ratio, rel=1e-6)
 
 

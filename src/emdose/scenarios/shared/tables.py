@@ -73,11 +73,15 @@ class Quantity(BeforeValidator):
         object.__setattr__(self, "expected", expected)
 
 
-def number(what: str, low: float = -math.inf, high: float = math.inf, *, above: bool = False) -> Quantity:
-    """A finite number within ``low`` to ``high``; ``above`` excludes ``low`` itself."""
-    expected = what + _range_text(low, high, above)
+def number(
+    what: str, low: float = -math.inf, high: float = math.inf, *, above: bool = False, word: str | None = None
+) -> Quantity:
+    """A finite number within ``low`` to ``high``; ``above`` excludes ``low`` itself, ``word`` may stand instead."""
+    expected = what + _range_text(low, high, above) + (f', or "{word}"' if word else "")
 
-    def check(value: Any) -> float:
+    def check(value: Any) -> float | str:
+        if word and isinstance(value, str) and value == word:
+            return word
         if not _is_number(value) or not low <= value <= high or (above and value == low):
             raise bad_value(expected)
         return float(value)

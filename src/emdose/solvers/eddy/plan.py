@@ -72,7 +72,7 @@ def plan(
     ResourceError
         When it does not fit the memory; the text names what is needed and a spacing that would fit.
     """
-    spacing = np.broadcast_to(np.asarray(solver.spacing_m, float), (3,))
+    spacing = np.array(solver.edges_m)
     planned = estimate(solver, implant, spacing, frequencies_Hz, sources, be)
     free = be.memory_free_bytes()
     if planned.bytes > KEPT * free:

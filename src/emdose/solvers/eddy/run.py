@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-import warnings
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.errors import ConvergenceError, EmdoseWarning, InputError
+from emdose.errors import ConvergenceError, InputError
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import VoxelImplant, voxelise
 from emdose.solvers.eddy.engines import (
@@ -23,13 +22,16 @@ from emdose.solvers.eddy.engines import (
     skin_depth,
 )
 from emdose.solvers.eddy.plan import KEPT, estimate, plan
+from emdose.solvers.eddy.spacing import MOST_VOXELS
 from emdose.solvers.eddy.voxels.branches import BranchNetwork, branch_network
 from emdose.solvers.eddy.voxels.modes import find_modes
 from emdose.solvers.eddy.voxels.operator import EddyOperator
+from emdose.solvers.eddy.voxels.resolution import left_out
 from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import Source, sources_of
+from emdose.solvers.results.power_errors import PARTS, worst_shares
 from emdose.solvers.results.power_tensor import PowerTensor
-from emdose.solvers.running import Begin, Checkpoint, Done, Iteration, ProgressCallback, Setup
+from emdose.solvers.running import Begin, Checkpoint, Iteration, ProgressCallback, Setup
 from emdose.values import owned
 
 if TYPE_CHECKING:
@@ -40,8 +42,8 @@ RESOLVED = 3.0
 """Skin depths over step below which a voxel result carries a warning."""
 MAGNETIC = 1.05
 """Relative permeability above which a metal counts as magnetic."""
-MOST_VOXELS = {"cpu": 1.5e6, "cuda": 3e7}
-"""Metal voxels that a run may take on its own account, where it refines the step."""
+COARSE = 0.10
+"""Part of the power that voxels may leave out before a result carries a warning."""
 FINE_STEPS = 10_000
 """Number of the first step of the fine voxels in the checkpoint."""
 
@@ -52,7 +54,7 @@ class EddyRun:
     Parameters
     ----------
     solver : EddyOptions
-        Options.
+        Options with a spacing in metres.
     implant : Implant or VoxelImplant
         The metal.
     frequencies_Hz : (f,) ndarray
@@ -65,6 +67,8 @@ class EddyRun:
         Told what happens.
     checkpoint : Checkpoint or None
         Keeps finished steps.
+    first_step : int
+        Number of the first step in the checkpoint.
     """
 
     def __init__(
@@ -76,9 +80,10 @@ class EddyRun:
         be: Backend,
         report: ProgressCallback,
         checkpoint: Checkpoint | None,
+        first_step: int = 0,
     ) -> None:
         self.solver, self.implant, self.frequencies_Hz = solver, implant, frequencies_Hz
-        self.be, self.report, self.checkpoint = be, report, checkpoint
+        self.be, self.report, self.checkpoint, self.first_step = be, report, checkpoint, first_step
         self.sources = sources_of(sources, middle(implant))
         self.thin = None
         if isinstance(implant, Implant):
@@ -96,7 +101,7 @@ class EddyRun:
             plan(solver, self.implant, f, n, self.be)
         net = branch_network(voxels_of(solver, self.implant))
         ratio = skin_depth(f, float(net.conductivity.max())) / max(net.grid.spacing_m)
-        names = choose(self._engine(), VOXEL_ERROR / ratio**2, self.thin)
+        names = self.names = choose(self._engine(), VOXEL_ERROR / ratio**2, self.thin)
         cells = np.argwhere(net.cells).astype(np.int32)
         out = _Parts(len(f), n, len(cells))
         failure: ConvergenceError | None = None
@@ -107,7 +112,7 @@ class EddyRun:
                 continue
             try:
                 if name == "voxel":
-                    self._on_voxels(net, these, out, lambda loss: loss, 0)
+                    self._on_voxels(net, these, out, lambda loss: loss)
                 else:
                     self._on_fine_voxels(net, these, out)
             except ConvergenceError as error:
@@ -115,9 +120,9 @@ class EddyRun:
         these = np.flatnonzero([engine == "thin-skin" for engine in names])
         if len(these):
             self._on_surface(net, these, out)
-        self._judge(out)
+        parts = self._errors(out)
+        self._judge(parts, net.grid.spacing_m)
         self.clock["all"] = time.perf_counter() - start
-        self.report(Done(residual=float(out.residual.max()), tolerance=solver.tolerance))
         result = PowerTensor(
             frequencies_Hz=f,
             sources=tuple(s.name for s in self.sources),
@@ -129,6 +134,7 @@ class EddyRun:
             residual=out.residual,
             identity=out.identity,
             skin_depth_over_step=ratio,
+            left_out=out.left_out,
             metals=tuple(getattr(self.implant, "metals", ())),
             source_units=tuple(s.unit for s in self.sources),
             warnings=tuple(self.notes),
@@ -140,7 +146,7 @@ class EddyRun:
                 "reference_point_m": middle(self.implant),
                 "device": self.be.describe(),
                 "timing_s": self.clock,
-                "error_estimate": [float(e) for e in out.error],
+                "error_estimate": {name: [float(e) for e in parts[name]] for name in PARTS},
                 **self.facts,
             },
         )
@@ -163,7 +169,7 @@ class EddyRun:
             )
         return self.solver.engine
 
-    def _on_voxels(self, net: BranchNetwork, these: np.ndarray, out: _Parts, place: Any, first_step: int) -> None:
+    def _on_voxels(self, net: BranchNetwork, these: np.ndarray, out: _Parts, place: Any, name: str = "voxel") -> None:
         """Frequencies ``these`` on one network; ``place`` turns losses of its cells into those of the result."""
         begin, failure = time.perf_counter(), None
         f = self.frequencies_Hz[these]
@@ -176,7 +182,7 @@ class EddyRun:
                 self.be,
                 self.report,
                 self.checkpoint,
-                first_step=first_step,
+                first_step=self.first_step + (FINE_STEPS if name == "fine voxel" else 0),
             )
         except ConvergenceError as error:
             if not isinstance(error.partial, EddySolution):
@@ -191,12 +197,12 @@ class EddyRun:
             size = np.abs(out.matrix[index]).max()
             out.identity[index] = np.abs(out.matrix[index] - work).max() / (size if size > 0 else 1.0)
             out.residual[index] = solution.modes.residual(float(f[k]))
-            out.error[index] = VOXEL_ERROR / ratio[k] ** 2
+            out.skin[index] = VOXEL_ERROR / ratio[k] ** 2
+            out.left_out[index] = left_out(solution.operator, self.sources, currents)
             out.loss[index] = place(self.be.to_numpy(solution.density(currents)))
         # The reduced model judges itself at every frequency; at the highest one the equations do.
         out.residual[these[-1]] = max(out.residual[these[-1]], solution.true_residual(currents, float(f[-1])))
         self.be.synchronize()
-        name = "fine voxel" if first_step else "voxel"
         self.facts["engines"][name] = {
             "spacing_m": list(net.grid.spacing_m),
             "branches": len(net.branches),
@@ -242,7 +248,7 @@ class EddyRun:
             return
         rest = these[~better]
         if fine is net:
-            self._on_voxels(net, rest, out, lambda loss: loss, FINE_STEPS)
+            self._on_voxels(net, rest, out, lambda loss: loss, "fine voxel")
             return
         where = np.argwhere(fine.cells)
         centres = np.stack([fine.grid.centres(a)[where[:, a]] for a in range(3)], axis=1)
@@ -256,7 +262,7 @@ class EddyRun:
                 coarse[i, j].imag = np.bincount(cell, loss[i, j].imag, coarse.shape[2]) * share
             return coarse
 
-        self._on_voxels(fine, rest, out, place, FINE_STEPS)
+        self._on_voxels(fine, rest, out, place, "fine voxel")
 
     def _on_surface(self, net: BranchNetwork, these: np.ndarray, out: _Parts) -> None:
         assert self.thin is not None
@@ -274,7 +280,7 @@ class EddyRun:
             out.matrix[index] = thin.matrix[k]
             power = (thin.surface_loss[k] * thin.areas).reshape(n * n, -1)
             out.loss[index] = (shares @ power.T).T.reshape(n, n, -1) / volume
-            out.residual[index], out.error[index] = thin.residual, thin.error_estimate[k]
+            out.residual[index], out.skin[index] = thin.residual, thin.error_estimate[k]
         self.facts["engines"]["thin-skin"] = {
             "triangles": len(thin.areas),
             "holes": thin.handles,
@@ -285,25 +291,39 @@ class EddyRun:
         f = self.frequencies_Hz
         self.report(Begin(stage="frequency", name=f"{f[index]:g} Hz", index=index, count=len(f)))
 
-    def _judge(self, out: _Parts) -> None:
+    def _errors(self, out: _Parts) -> dict[str, np.ndarray]:
+        """Parts of the estimated error of the power, (f,) each."""
+        on_voxels = np.array([e == "voxel" for e in self.engine])
+        return {
+            "iteration": out.residual**2 + np.where(on_voxels, out.identity, 0.0),
+            "skin_depth": out.skin,
+            "discretisation": worst_shares(out.matrix, out.left_out, tuple(s.name for s in self.sources)),
+        }
+
+    def _judge(self, error: dict[str, np.ndarray], spacing_m: tuple[float, float, float]) -> None:
         """Say where numbers are weak."""
         f = self.frequencies_Hz
         on_voxels = np.array([e == "voxel" for e in self.engine])
-        weak = np.where(on_voxels, out.error, 0.0)
+        weak = np.where(on_voxels, error["skin_depth"], 0.0)
         ratio = np.sqrt(VOXEL_ERROR / np.maximum(weak, 1e-30))
         if ratio.min() < RESOLVED and weak.max() > GOOD * (1 + 1e-6):
             self.notes.append(
                 f"skin depth is {ratio.min():.2g} voxels at {f[np.argmin(ratio)]:g} Hz: below {RESOLVED:g} the power "
                 f"on voxels may be off by {100 * weak.max():.1g} %; use a smaller spacing_m"
             )
-        weak = np.where(on_voxels, 0.0, out.error)
+        lacking = error["discretisation"].max()
+        if lacking > COARSE:
+            good = 1e3 * min(spacing_m) * np.sqrt(GOOD / lacking)
+            self.notes.append(
+                f"voxels are coarse for the metal: they may leave out {100 * lacking:.3g} % of the power in the worst "
+                f"orientation of the field; a spacing_m of {good:.2g} mm would leave out 1 %"
+            )
+        weak = np.where(on_voxels, 0.0, error["skin_depth"])
         if weak.max() > 2 * GOOD:
             self.notes.append(
                 f"the skin is not thin at {f[np.argmax(weak)]:g} Hz: the power of the thin-skin engine may be off by "
                 f"{100 * weak.max():.1g} %"
             )
-        for note in self.notes:
-            warnings.warn(note, EmdoseWarning, stacklevel=4)
 
 
 class _Parts:
@@ -312,7 +332,8 @@ class _Parts:
     def __init__(self, frequencies: int, sources: int, cells: int) -> None:
         self.matrix = np.zeros((frequencies, sources, sources), complex)
         self.loss = np.zeros((frequencies, sources, sources, cells), np.complex64)
-        self.identity, self.residual, self.error = np.zeros((3, frequencies))
+        self.left_out = np.zeros((frequencies, sources, sources))
+        self.identity, self.residual, self.skin = np.zeros((3, frequencies))
 
 
 def solve_network(
@@ -358,8 +379,10 @@ def solve_network(
 
 
 def voxels_of(solver: EddyOptions, implant: Implant | VoxelImplant) -> VoxelImplant:
-    """The implant on voxels of the solver's spacing; voxels stay as they are."""
-    return voxelise(implant, solver.spacing_m) if isinstance(implant, Implant) else implant
+    """The implant on voxels of the solver's spacing, a resolved one; voxels stay as they are."""
+    if not isinstance(implant, Implant):
+        return implant
+    return voxelise(implant, solver.edges_m, check_walls=False)
 
 
 def middle(implant: Implant | VoxelImplant) -> tuple[float, float, float]:

@@ -25,7 +25,9 @@ from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import VoxelImplant
 from emdose.solvers.eddy.options import EddyOptions
 from emdose.solvers.eddy.plan import EddyPlan, plan
-from emdose.solvers.eddy.run import EddyRun, middle, solve_network, voxels_of
+from emdose.solvers.eddy.refinement import power_tensor
+from emdose.solvers.eddy.run import middle, solve_network, voxels_of
+from emdose.solvers.eddy.spacing import resolved
 from emdose.solvers.eddy.voxels.branches import branch_network
 from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import sources_of
@@ -41,8 +43,9 @@ class EddyCurrent(EddyOptions):
 
     Parameters
     ----------
-    spacing_m : float or (float, float, float)
-        Voxel edge lengths [m]; they need not be equal.
+    spacing_m : float or (float, float, float) or "auto"
+        Voxel edge lengths [m]; they need not be equal. "auto" takes cubes that are fine enough for the walls that carry
+        the power, as far as memory allows, and smaller ones where they turn out to be coarse.
     engine : {"auto", "voxel", "thin-skin"}
         "voxel" resolves the currents inside the metal; "thin-skin" takes them as a sheet on the surface; "auto" chooses
         per frequency: voxels where about three lie in a skin depth, the sheet where the skin is thin against the metal,
@@ -53,12 +56,38 @@ class EddyCurrent(EddyOptions):
         Steps of the Lanczos process, each of which takes one product for every source.
     dtype : {"float32", "float64"}
         Precision of the fields.
+    richardson : bool
+        Solve on spacings sqrt(2) and 2 times as large as well, state the order that the powers show, and extrapolate.
 
     Raises
     ------
     InputError
         For options that cannot be used.
     """
+
+    def resolved(
+        self,
+        implant: Implant | VoxelImplant,
+        frequencies_Hz: Any,
+        sources: Any = "uniform",
+        device: str | Backend = "auto",
+    ) -> EddyCurrent:
+        """The same solver with the spacing in metres that it begins with.
+
+        Parameters
+        ----------
+        implant, frequencies_Hz, sources, device
+            As in :meth:`solve`.
+
+        Raises
+        ------
+        InputError
+            When fewer than two voxels lie across a wall; the text names a spacing that would do.
+        ResourceError
+            When voxels that are fine enough do not fit.
+        """
+        count = len(sources_of(sources, (0.0, 0.0, 0.0)))
+        return resolved(self, implant, _frequencies(frequencies_Hz), count, backend.get(device))  # type: ignore[return-value]
 
     def plan(
         self,
@@ -85,8 +114,8 @@ class EddyCurrent(EddyOptions):
             When it does not fit the memory; the text names what is needed and a spacing that would fit.
         """
         f = _frequencies(frequencies_Hz)
-        count = len(sources_of(sources, (0.0, 0.0, 0.0)))
-        return plan(self, implant, f, count, backend.get(device))
+        be, count = backend.get(device), len(sources_of(sources, (0.0, 0.0, 0.0)))
+        return plan(resolved(self, implant, f, count, be), implant, f, count, be)
 
     @backend.within_memory("a larger spacing_m")
     def solve(
@@ -120,7 +149,8 @@ class EddyCurrent(EddyOptions):
         Raises
         ------
         InputError
-            For frequencies, sources or bodies that cannot be used.
+            For frequencies, sources or bodies that cannot be used, and for a spacing that puts fewer than two voxels
+            across a wall.
         ResourceError
             When it does not fit the memory.
         ConvergenceError
@@ -129,10 +159,11 @@ class EddyCurrent(EddyOptions):
         Warns
         -----
         EmdoseWarning
-            Where fewer than three voxels lie in a skin depth.
+            Where fewer than three voxels lie in a skin depth, or so few across the metal that a tenth of the power may
+            be missing.
         """
         be, f = backend.get(device), _frequencies(frequencies_Hz)
-        return EddyRun(self, implant, f, sources, be, progress or silent, checkpoint).tensor()
+        return power_tensor(self, implant, f, sources, be, progress or silent, checkpoint)
 
     @backend.within_memory("a larger spacing_m")
     def currents(
@@ -160,10 +191,11 @@ class EddyCurrent(EddyOptions):
         """
         be, top = backend.get(device), float(_frequencies(highest_Hz)[-1])
         wanted = sources_of(sources, middle(implant))
-        plan(self, implant, np.array([top]), len(wanted), be)
-        net = branch_network(voxels_of(self, implant))
+        solver = resolved(self, implant, np.array([top]), len(wanted), be)
+        plan(solver, implant, np.array([top]), len(wanted), be)
+        net = branch_network(voxels_of(solver, implant))
         tell = progress or silent
-        solution = solve_network(self, net, wanted, top, be, tell, checkpoint)
+        solution = solve_network(solver, net, wanted, top, be, tell, checkpoint)
         tell(Done(residual=solution.modes.residual(top), tolerance=self.tolerance))
         return solution
 

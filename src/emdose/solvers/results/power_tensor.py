@@ -27,14 +27,15 @@ import numpy as np
 from emdose.checks import one_of
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.grids.grid import Grid
+from emdose.solvers.results import power_errors
 from emdose.solvers.results.bounds import extrapolated_share
+from emdose.solvers.results.congruence import congruence
 from emdose.solvers.results.measures import worst
-from emdose.solvers.results.relaxations import Relaxations
+from emdose.solvers.results.power_errors import UNIFORM
+from emdose.solvers.results.relaxations import Relaxations, shares
 from emdose.validity import Measure
 from emdose.values import owned, read_only
 
-UNIFORM = ("dBx/dt", "dBy/dt", "dBz/dt")
-"""Names of the uniform sources, in T/s."""
 LINEAR = ("dGxx/dt", "dGyy/dt", "dGxy/dt", "dGxz/dt", "dGyz/dt")
 """Names of the linear sources, in T/m/s; see :func:`emdose.solvers.eddy.voxels.sources.linear_potential`."""
 
@@ -67,6 +68,8 @@ class PowerTensor:
         Relative difference between the power in the resistances and the work of the source: conservation of energy.
     skin_depth_over_step : (f,) ndarray
         Smallest skin depth of the metals over the largest voxel step.
+    left_out : (f, n, n) float64 ndarray
+        Power that the variation of the current inside voxels would add; 0 by default [W as the matrix].
     metals : tuple
         The metals; anything with a name.
     source_units : tuple of str
@@ -74,7 +77,8 @@ class PowerTensor:
     warnings : tuple of str
         What limits how far the numbers can be trusted.
     provenance : mapping
-        Solver, options, body, device, timing.
+        Solver, options, body, device, timing; "error_estimate": the parts of
+        :mod:`emdose.solvers.results.power_errors`, (f,) each.
 
     Raises
     ------
@@ -92,6 +96,7 @@ class PowerTensor:
     residual: np.ndarray = field(default_factory=lambda: np.zeros(0))
     identity: np.ndarray = field(default_factory=lambda: np.zeros(0))
     skin_depth_over_step: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    left_out: np.ndarray = field(default_factory=lambda: np.zeros(0))
     metals: tuple[Any, ...] = ()
     source_units: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -126,6 +131,13 @@ class PowerTensor:
         for name, empty in (("residual", 0.0), ("identity", 0.0), ("skin_depth_over_step", np.inf)):
             value = np.asarray(getattr(self, name), float)
             object.__setattr__(self, name, value if value.size else np.full(len(f), empty))
+        left_out = np.asarray(self.left_out, float)
+        left_out = left_out if left_out.size else np.zeros(matrix.shape)
+        if left_out.shape != matrix.shape or not np.all(np.isfinite(left_out)):
+            raise InputError(
+                "bad power", field="left_out", found=left_out.shape, expected=f"finite, of shape {matrix.shape}"
+            )
+        object.__setattr__(self, "left_out", left_out)
         if not self.engine:
             object.__setattr__(self, "engine", ("voxel",) * len(f))
         if not self.source_units:
@@ -139,14 +151,17 @@ class PowerTensor:
     def measures(self) -> list[Measure]:
         """How far this tensor can be trusted, for :func:`emdose.validity.judge`.
 
-        Residual over tolerance of the frequencies that were solved on voxels, and power against work of the source.
+        Residual over tolerance of the frequencies that were solved on voxels, power against work of the source, and the
+        estimated error of the power for the orientation in which it is largest.
         """
         tolerance = self.provenance.get("options", {}).get("tolerance")
         names = [f"{f:g} Hz" for f in self.frequencies_Hz]
         met = {n: float(r) for n, r, e in zip(names, self.residual, self.engine, strict=True) if e == "voxel"}
         identity = {n: abs(float(i)) for n, i in zip(names, self.identity, strict=True)}
         found = worst("residual", {n: r / tolerance for n, r in met.items()}) if tolerance else []
-        return [*found, *worst("power_identity", identity)]
+        told = self.provenance.get("error_estimate")
+        errors = dict(zip(names, power_errors.total(told), strict=True)) if told else {}
+        return [*found, *worst("power_identity", identity), *worst("eddy_error", errors)]
 
     def at(self, frequencies_Hz: Any) -> np.ndarray:
         """Power matrices at any frequencies, exact at the solved ones.
@@ -241,6 +256,30 @@ class PowerTensor:
         found = np.einsum("hi,hij,hj->h", b.conj(), self.fit(f), b).real
         return extrapolated_share(self.frequencies_Hz, known, f, found)
 
+    def error(self, frequencies_Hz: Any, dbdt_rms: Any = None) -> dict[str, float]:
+        """Estimated relative error of :meth:`average_power`, by its parts.
+
+        Parameters as in :meth:`average_power`.
+
+        Returns
+        -------
+        dict
+            "iteration", "skin_depth" and "discretisation" of :mod:`emdose.solvers.results.power_errors`, and their
+            "total"; the discretisation is that of this direction of the field.
+        """
+        f, b = self._spectrum(frequencies_Hz, dbdt_rms)
+        power = np.einsum("hi,hij,hj->h", b.conj(), self.fit(f), b).real
+        told = self.provenance.get("error_estimate") or {}
+        none = np.zeros(len(self.frequencies_Hz))
+        parts = {
+            name: power_errors.at_harmonics(self.frequencies_Hz, told.get(name, none), f, power)
+            for name in power_errors.PARTS[:2]
+        }
+        weights = np.einsum("hs,hij->sij", self._shares(f), np.einsum("hi,hj->hij", b.conj(), b))
+        found, lacking = (np.einsum("sij,sij->", weights, a).real for a in (self.matrix, self.left_out))
+        parts["discretisation"] = float(power_errors.share(found, lacking))
+        return parts | {"total": float(power_errors.total(parts))}
+
     def loss_density(self, frequencies_Hz: Any, dbdt_rms: Any = None) -> np.ndarray:
         """Mean power density of every cell in a sinusoidal or periodic field.
 
@@ -302,7 +341,7 @@ class PowerTensor:
         wanted = np.einsum("h,hij->ij", s**2, self.at(f).real)
         if np.allclose(found, wanted, rtol=1e-12, atol=0):
             return out
-        T = _congruence(found, wanted)
+        T = congruence(found, wanted)
         return np.einsum("ai,abm,bj->ijm", T, out, T, optimize=True)
 
     def on_grid(self, values: np.ndarray) -> np.ndarray:
@@ -323,6 +362,7 @@ class PowerTensor:
             sources=names,
             matrix=self.matrix[:, i][:, :, i],
             loss=owned(self.loss[:, i][:, :, i]),
+            left_out=owned(self.left_out[:, i][:, :, i]),
             source_units=tuple(self.source_units[k] for k in i),
         )
 
@@ -366,22 +406,7 @@ class PowerTensor:
         return f, b
 
     def _shares(self, frequencies_Hz: np.ndarray) -> np.ndarray:
-        """How much of each solved frequency the density at others takes, (h, f): not negative, sum 1."""
-        solved, out = self.frequencies_Hz, np.zeros((len(frequencies_Hz), len(self.frequencies_Hz)))
-        if len(solved) == 1:
-            return out + 1.0
-        i = np.clip(np.searchsorted(solved, frequencies_Hz, side="right") - 1, 0, len(solved) - 2)
-        # The trace falls with frequency: as the coordinate it makes the interpolated trace exact.
-        total = np.minimum.accumulate(np.einsum("fii->f", self.matrix).real)
-        here = np.einsum("fii->f", self.fit(frequencies_Hz)).real
-        low, high = total[i], total[i + 1]
-        flat = low - high < 1e-6 * np.abs(low)
-        straight = np.log(frequencies_Hz / solved[i]) / np.log(solved[i + 1] / solved[i])
-        t = np.clip(np.where(flat, straight, (low - here) / np.where(flat, 1.0, low - high)), 0.0, 1.0)
-        rows = np.arange(len(i))
-        out[rows, i] += 1 - t
-        out[rows, i + 1] += t
-        return out
+        return shares(self.frequencies_Hz, self.matrix, frequencies_Hz, self.fit)
 
     def _weigh(self, weights: np.ndarray) -> np.ndarray:
         """sum_s,ij Re(weights[s, i, j] loss[s, i, j]) per cell."""
@@ -407,16 +432,3 @@ class PowerTensor:
                 EmdoseWarning,
                 stacklevel=4,
             )
-
-
-def _congruence(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """T with T^t found T = wanted, close to one."""
-    scale = np.sqrt(np.maximum(np.diag(found), 1e-300))
-    values, u = np.linalg.eigh(found / (scale[:, None] * scale))
-    floor = 1e-9 * max(float(values.mean()), 1e-30)
-    root = (u * np.sqrt(np.maximum(values, 0) + floor)) @ u.T
-    inverse = np.linalg.inv(root)
-    middle = inverse @ (wanted / (scale[:, None] * scale)) @ inverse
-    values, u = np.linalg.eigh(0.5 * (middle + middle.T))
-    T = inverse @ (u * np.sqrt(np.maximum(values, 0))) @ u.T @ root
-    return scale[:, None] ** -1 * T * scale

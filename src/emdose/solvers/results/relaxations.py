@@ -135,3 +135,34 @@ def _root(F: np.ndarray) -> np.ndarray:
     values, u = np.linalg.eigh(F)
     floor = RIDGE * max(float(values.mean()), 1e-30)
     return (u * np.sqrt(np.maximum(values, 0.0) + floor)) @ u.conj().T
+
+
+def shares(solved_Hz: np.ndarray, matrix: np.ndarray, frequencies_Hz: np.ndarray, fit: Relaxations) -> np.ndarray:
+    """How much of each solved frequency the density at others takes, (h, f): not negative, sum 1.
+
+    Parameters
+    ----------
+    solved_Hz : (f,) ndarray
+        Solved frequencies, growing [Hz].
+    matrix : (f, n, n) ndarray
+        Their power matrices.
+    frequencies_Hz : (h,) ndarray
+        Others [Hz].
+    fit : Relaxations
+        Fit of the matrices.
+    """
+    out = np.zeros((len(frequencies_Hz), len(solved_Hz)))
+    if len(solved_Hz) == 1:
+        return out + 1.0
+    i = np.clip(np.searchsorted(solved_Hz, frequencies_Hz, side="right") - 1, 0, len(solved_Hz) - 2)
+    # The trace falls with frequency: as the coordinate it makes the interpolated trace exact.
+    total = np.minimum.accumulate(np.einsum("fii->f", matrix).real)
+    here = np.einsum("fii->f", fit(frequencies_Hz)).real
+    low, high = total[i], total[i + 1]
+    flat = low - high < 1e-6 * np.abs(low)
+    straight = np.log(frequencies_Hz / solved_Hz[i]) / np.log(solved_Hz[i + 1] / solved_Hz[i])
+    t = np.clip(np.where(flat, straight, (low - here) / np.where(flat, 1.0, low - high)), 0.0, 1.0)
+    rows = np.arange(len(i))
+    out[rows, i] += 1 - t
+    out[rows, i + 1] += t
+    return out

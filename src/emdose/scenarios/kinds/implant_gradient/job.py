@@ -83,10 +83,11 @@ class ImplantJob(BaseJob):
         self.exposures = exposures(tables, self.coils, self.middle, file)
         self.frequencies = tables.solver.frequencies_Hz or frequencies(self.exposures)
         with blamed_on(file, "solver"):
-            options = tables.solver.model_dump(include={"engine", "tolerance", "max_steps", "dtype"})
+            options = tables.solver.model_dump(include={"engine", "tolerance", "max_steps", "dtype", "richardson"})
             self.solver = EddyCurrent(spacing_m=tables.solver.spacing_m, **options)
-            self.voxels = implant_voxels.voxelise(self.implant, tables.solver.spacing_m)
-        self.sources = "uniform+linear" if tables.solver.linear_terms else "uniform"
+            self.sources = "uniform+linear" if tables.solver.linear_terms else "uniform"
+            begun = self.solver.resolved(self.implant, self.frequencies, self.sources, device)
+            self.voxels = implant_voxels.voxelise(self.implant, begun.edges_m, check_walls=False)
         self.warnings: list[str] = []
 
     @property
@@ -248,6 +249,7 @@ class ImplantJob(BaseJob):
             "frequency_Hz": float(own.frequencies_Hz[0]) if single else None,
             "direction": direction,
             "power_W": tensor.average_power(spectrum),
+            "power_error": tensor.error(spectrum),
             "power_matrix_W": weights,
             "worst_W": worst,
             "worst_direction": along,

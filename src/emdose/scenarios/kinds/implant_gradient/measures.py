@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.solvers.results import power_errors
 from emdose.solvers.results.bounds import extrapolated_share
 from emdose.solvers.results.measures import heat_measures, worst
 from emdose.solvers.results.relaxations import Relaxations
@@ -37,14 +38,16 @@ def measures(summary: Mapping[str, Any]) -> list[Measure]:
 
 
 def _error(one: Mapping[str, Any], summary: Mapping[str, Any]) -> float | None:
-    """Estimated error of the power of an exposure: that of the solved frequencies, weighed by the power near them."""
+    """Estimated error of the power of an exposure; where it is not stated, that of the solved frequencies."""
+    if "power_error" in one:
+        return _number(one["power_error"]["total"])
     told = summary["provenance"].get("error_estimate")
     if not told:
         return None
-    solved = [math.log(_number(r["frequency_Hz"])) for r in summary["implant"]["frequencies"]]
+    solved = np.array([_number(r["frequency_Hz"]) for r in summary["implant"]["frequencies"]])
     f, power = (np.asarray(one["spectrum"][k], float) for k in ("frequencies_Hz", "power_W"))
-    errors = np.interp(np.log(f), solved, [_number(e) for e in told])
-    return float((errors * power).sum() / power.sum()) if power.sum() > 0 else 0.0
+    errors = power_errors.total(told) if isinstance(told, Mapping) else [_number(e) for e in told]
+    return power_errors.at_harmonics(solved, errors, f, power)
 
 
 def _dropped(one: Mapping[str, Any]) -> float:

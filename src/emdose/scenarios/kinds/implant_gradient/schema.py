@@ -172,7 +172,7 @@ class EddyCurrentTable(Table):
     """Options of the eddy-current solver."""
 
     type: Literal["eddy-current"] = "eddy-current"
-    spacing_m: Annotated[float, number("a voxel size in metres", 1e-5, 0.02)] = 1e-3
+    spacing_m: Annotated[float | Literal["auto"], number("a voxel size in metres", 1e-5, 0.02, word="auto")] = "auto"
     engine: Literal["auto", "voxel", "thin-skin"] = "auto"
     tolerance: Annotated[float, number("a relative residual", 1e-9, 1e-2)] = 1e-4
     max_steps: Annotated[int, count("steps of the Lanczos process", 1, 1000)] = 80
@@ -180,6 +180,7 @@ class EddyCurrentTable(Table):
     frequencies_Hz: (
         Annotated[tuple[float, ...], _growing("frequencies in Hz at which the power tensor is solved,", 1, 1e6)] | None
     ) = None
+    richardson: Annotated[bool, switch("larger voxels as well, and extrapolate the power to voxels of no size")] = False
     linear_terms: Annotated[bool, switch("also the five linear terms of the field, for long implants")] = False
     cache: Annotated[bool, switch("keep the power tensor for other scenarios with the same implant")] = True
 

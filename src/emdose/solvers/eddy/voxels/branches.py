@@ -71,6 +71,8 @@ class BranchNetwork:
         Cells that hold metal, whether or not current flows through them.
     conductivity : (nx, ny, nz) float64 ndarray
         Conductivity [S/m].
+    fraction : (nx, ny, nz) float32 ndarray
+        Volume of metal over volume of the voxel.
     """
 
     grid: Grid
@@ -79,6 +81,7 @@ class BranchNetwork:
     share: np.ndarray
     cells: np.ndarray
     conductivity: np.ndarray
+    fraction: np.ndarray
 
     @property
     def shape(self) -> Shape:
@@ -153,7 +156,7 @@ def branch_network(voxels: Voxels) -> BranchNetwork:
             found=box.spacing_m,
             expected="a spacing below the thickness of the metal",
         )
-    return BranchNetwork(box, conductance, offset, share, volume > 0, here)
+    return BranchNetwork(box, conductance, offset, share, volume > 0, here, volume.astype(np.float32))
 
 
 def open_middle(alpha: np.ndarray, first: int, second: int) -> np.ndarray:

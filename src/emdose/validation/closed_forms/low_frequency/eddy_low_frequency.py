@@ -71,3 +71,33 @@ def ring_circuit_power(radius_m: float, wire_radius_m: float, conductivity_S_m: 
     resistance = 2 * R / (conductivity_S_m * a**2)
     reactance = 2 * math.pi * frequency_Hz * MU_0 * R * (math.log(8 * R / a) - 1.75)
     return (math.pi * R**2) ** 2 * resistance / (resistance**2 + reactance**2)
+
+
+def box_power(size_m: tuple[float, float, float], conductivity_S_m: float) -> np.ndarray:
+    r"""Power in a rectangular box with the field along each of its edges, (3,) [W].
+
+    Along an edge of length L the currents flow in the planes across it and are those of the torsion of a bar of the
+    same section a x b, a >= b:
+
+    .. math:: P = \frac{\sigma L}{4} J, \qquad J = a b^3 \Bigl(\frac13 - \frac{64}{\pi^5} \frac ba
+              \sum_{n\ \mathrm{odd}} \frac{1}{n^5} \tanh\frac{n\pi a}{2b}\Bigr);
+
+    for a thin plate, P = sigma b^2 / 12 per volume.
+
+    Parameters
+    ----------
+    size_m : (float, float, float)
+        Lengths of the edges [m].
+    conductivity_S_m : float
+        Conductivity [S/m].
+
+    Source: S. Timoshenko and J. Goodier, Theory of Elasticity, 3rd ed., McGraw-Hill 1970, sec. 109.
+    """
+    n = np.arange(1, 200, 2)
+    powers = []
+    for axis in range(3):
+        b, a = sorted(s for i, s in enumerate(size_m) if i != axis)
+        series = float((np.tanh(0.5 * n * math.pi * a / b) / n**5.0).sum())
+        torsion = a * b**3 * (1 / 3 - 64 / math.pi**5 * (b / a) * series)
+        powers.append(0.25 * conductivity_S_m * size_m[axis] * torsion)
+    return np.array(powers)

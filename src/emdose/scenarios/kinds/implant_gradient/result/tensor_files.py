@@ -24,9 +24,9 @@ from emdose.models.grids.grid import Grid
 from emdose.models.implants.metals import PROPERTIES, Metal
 from emdose.solvers.results.power_tensor import PowerTensor
 
-NUMBERS = ("frequencies_Hz", "matrix", "cells", "loss", "residual", "identity", "skin_depth_over_step")
+NUMBERS = ("frequencies_Hz", "matrix", "cells", "loss", "residual", "identity", "skin_depth_over_step", "left_out")
 TEXTS = ("sources", "engine", "source_units", "warnings", "provenance")
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 _SUM = "checksum"
 MOST_FILES = 12
 """Power tensors that the cache keeps; the ones not used for longest go."""
