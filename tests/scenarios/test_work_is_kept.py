@@ -42,7 +42,7 @@ CHANGES = {
     "accept": {"scenario": {"accept": ["closure"]}},
     "normalisation": {"normalise": {"b1plus_rms_T": 1e-6, "over": "body"}},
     "another target": {"normalise": {"b1plus_rms_T": None, "absorbed_power_W": 1.0}},
-    "drive": {"drive": {"name": "anti-quadrature"}},
+    "drive": {"drive": {"name": "anti-quadrature"}, "normalise": {"b1plus_rms_T": None, "input_power_W": 1.0}},
     "checks": {"checks": {"duty_cycle": 0.5, "edition": "2010+A2:2015"}},
     "averaging": {"dosimetry": {"masses_kg": [5e-3], "rule": "linear"}},
     "output": {"output": {"paraview": False}},

@@ -372,4 +372,5 @@ def _check_scenario(file: Path, device: str) -> int:
     for line in job.describe():
         typer.echo(line)
     typer.echo(f"plan: {job.plan()}")
+    job.prepare()
     return 0

@@ -1,8 +1,9 @@
 """Limits as data and the checks on them; what passes a check is below a limit, no more than that."""
 
 from emdose.compliance.checks import Check, Checks
+from emdose.compliance.circumstances import require_circumstances
 from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.iec60601 import check
 from emdose.compliance.limits import Limit, limits
 
-__all__ = ["Check", "Checks", "Confirmation", "Limit", "check", "limits"]
+__all__ = ["Check", "Checks", "Confirmation", "Limit", "check", "limits", "require_circumstances"]

@@ -5,18 +5,29 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import flag, one_of, within
+from emdose.checks import flag
 from emdose.compliance.checks import Check, Checks
-from emdose.compliance.confirmations import Confirmation, as_confirmations
-from emdose.compliance.limits import Limit, confirmed, limits
+from emdose.compliance.circumstances import (
+    LONG_WINDOW_S,
+    SCHEMES,
+    STANDARD,
+    OnTime,
+    extremities_of,
+    heads_of,
+    on_time,
+    patient_mass,
+    require_circumstances,
+)
+from emdose.compliance.confirmations import Confirmation
+from emdose.compliance.limits import Limit
 from emdose.dosimetry.averaging.average import mass_average
 from emdose.dosimetry.averaging.cubes import MassAverage
-from emdose.dosimetry.regions import Region, deposition_slab, head_regions, region, within_coil
+from emdose.dosimetry.regions import Region, deposition_slab, region, within_coil
 from emdose.dosimetry.sar import SarMap, peak, point_sar, region_sar
 from emdose.errors import InputError
 from emdose.validity import judge
@@ -28,24 +39,8 @@ if TYPE_CHECKING:
     from emdose.models.coils.plane_wave import PlaneWave
     from emdose.solvers.results.fields import Fields
 
-STANDARD = "IEC 60601-2-33"
-COIL_TYPES = ("volume", "local", "array")
-
-SCHEMES = {
-    "loop": "local",
-    "loop with capacitors": "local",
-    "dipole": "local",
-    "loop array": "array",
-    "loop array with capacitors": "array",
-}
-"""Coil type that follows from the kind of a coil; every other coil is a volume coil unless the user says otherwise."""
-
 MODES = ("normal", "first level")
-LONG_WINDOW_S, SHORT_WINDOW_S = 360.0, 10.0
 AVERAGING_MASS_KG = 10e-3
-
-HEAD_SHARE = 1 / 3
-"""A phantom with more than this share of its mass in the head is taken for a part of a patient."""
 
 NOTES = (
     "Second level mode has no number in the standard: it begins above the first level limits and needs the approval "
@@ -62,17 +57,6 @@ OF_SCHEME = {
 }
 ARRAY_AS_LOCAL = "The coil is an array: coil_type = 'array' counts the limits of volume coils as well."
 NO_PATIENT = "A test object and no patient: limits for patients are not listed (patient = true lists them)."
-
-
-@dataclass(frozen=True)
-class _Sequence:
-    """Fraction of the drive's continuous-wave SAR that remains in the long and in the worst short window."""
-
-    long: float
-    short: float
-
-    def of(self, window_s: float | None) -> float:
-        return self.short if window_s == SHORT_WINDOW_S else self.long
 
 
 def check(
@@ -167,17 +151,27 @@ def check(
 
     Source: the rows of ``emdose/data/exposure_limits.csv``, each with its own.
     """
-    one_of("standard", standard, [STANDARD], problem="no checks for this standard")
-    rows = confirmed(limits(standard, edition), as_confirmations(verified_by), use_values)
+    rows = require_circumstances(
+        phantom,
+        standard,
+        edition,
+        coil_type=coil_type,
+        patient_mass_kg=patient_mass_kg,
+        head=head,
+        exposed=exposed,
+        extremities=extremities,
+        ambient_degC=ambient_degC,
+        duty_cycle=duty_cycle,
+        duty_cycle_10s=duty_cycle_10s,
+        relative_uncertainty=relative_uncertainty,
+        verified_by=verified_by,
+        use_values=use_values,
+    )
     kind = str(getattr(coil, "parameters", {}).get("kind", ""))
     given = coil_type is not None
     coil_type = SCHEMES.get(kind, "volume") if coil_type is None else coil_type
-    one_of("coil_type", coil_type, COIL_TYPES, problem="unknown coil type")
     patient = not phantom.test_object if patient is None else flag("patient", patient)
-    sequence = _sequence(duty_cycle, duty_cycle_10s)
-    within("ambient_degC", ambient_degC, -50.0, 60.0, problem="number out of range")
-    if relative_uncertainty is not None:
-        within("relative_uncertainty", relative_uncertainty, 0.0, math.inf, problem="number out of range")
+    sequence = on_time(duty_cycle, duty_cycle_10s)
     fields.require_driven()
     validity = judge(fields.measures(), accept)
     validity.require()
@@ -188,9 +182,9 @@ def check(
         )
     if not np.isfinite(sar.power_W()):
         raise InputError("SAR map holds values that are not finite", field="sar", expected="finite W/kg")
-    heads = _heads(phantom, head)
+    heads = heads_of(phantom, head)
     parts = _exposed_parts(sar, phantom, coil, exposed)
-    mass, remark = _patient_mass(phantom, [h for h, _ in heads], patient_mass_kg)
+    mass, remark = patient_mass(phantom, [h for h, _ in heads], patient_mass_kg)
 
     found: list[Check] = []
 
@@ -273,7 +267,7 @@ def _check(
     row: Limit,
     label: str,
     value: float | None,
-    sequence: _Sequence,
+    sequence: OnTime,
     relative_uncertainty: float | None,
     note: str,
     counted: bool,
@@ -294,7 +288,7 @@ def _local(
     average: MassAverage | None,
     coil_type: str,
     extremities: np.ndarray | None,
-    sequence: _Sequence,
+    sequence: OnTime,
     relative_uncertainty: float | None,
     device: str,
 ) -> Iterator[Check]:
@@ -323,7 +317,7 @@ def _local(
         note = f"{reason}{_place(at)}"
         yield _check(for_information, "whole body", at.value, sequence, relative_uncertainty, note, False)
         return
-    limbs = _extremities(phantom, extremities)
+    limbs = extremities_of(phantom, extremities)
     for row in local:
         if row.region == "extremities":
             inside, note = limbs, "The phantom names no extremities: give them with extremities=."
@@ -345,16 +339,6 @@ def _for_information(rows: tuple[Limit, ...], quantity: str, coil_type: str) -> 
     return replace(row, region="whole body", coil_type=coil_type, state="unverified", confirmation=None, **about)
 
 
-def _heads(phantom: Phantom, head: str | np.ndarray | None) -> list[tuple[Region, bool]]:
-    known = head_regions(phantom)
-    if head is None:
-        return [(h, True) for h in known]
-    if isinstance(head, str):
-        one_of("head", head, [h.name for h in known], problem="unknown head region", also="a mask")
-        return sorted(((h, h.name == head) for h in known), key=lambda pair: not pair[1])
-    return [(region(phantom, "head (given)", head), True), *((h, False) for h in known)]
-
-
 def _exposed_parts(
     sar: SarMap, phantom: Phantom, coil: Coil | CircuitCoil | PlaneWave | None, exposed: np.ndarray | None
 ) -> list[tuple[Region, bool]]:
@@ -371,53 +355,6 @@ def _exposed_parts(
     if exposed is None:
         return [(p, True) for p in parts]
     return [(region(phantom, "exposed part (given)", exposed), True), *((p, False) for p in parts)]
-
-
-def _extremities(phantom: Phantom, extremities: np.ndarray | None) -> np.ndarray | None:
-    if extremities is not None:
-        return region(phantom, "extremities", extremities).mask
-    masks = [m for name, m in phantom.regions.items() if name.lower().startswith("extremit")]
-    return np.any([m & phantom.body for m in masks], axis=0) if masks else None
-
-
-def _patient_mass(phantom: Phantom, heads: list[Region], given: float | None) -> tuple[float | None, str]:
-    """Mass of the patient [kg], None when it cannot be known, and what the reader must know about it."""
-    own = float(phantom.mass_kg)
-    if given is not None:
-        within("patient_mass_kg", given, 0.0, 1000.0, problem="number out of range")
-        if given < own * (1 - 1e-6):
-            raise InputError(
-                "patient lighter than the phantom",
-                field="patient_mass_kg",
-                found=given,
-                expected=f"at least the phantom's {own:.4g} kg",
-            )
-        if given > own * 1.01:
-            return float(given), (
-                f"Patient mass {given:.4g} kg as given; the {given - own:.4g} kg outside the phantom are taken "
-                "to absorb nothing, so the whole-body value is a lower bound."
-            )
-        return float(given), ""
-    if any(h.mass_kg > HEAD_SHARE * own for h in heads):
-        return None, (
-            f"The phantom ({own:.4g} kg) is a head, not a patient: give patient_mass_kg to have whole-body and "
-            "partial-body SAR evaluated."
-        )
-    return own, f"The phantom ({own:.4g} kg) is taken for the whole patient."
-
-
-def _sequence(duty_cycle: float, duty_cycle_10s: float | None) -> _Sequence:
-    short = duty_cycle if duty_cycle_10s is None else duty_cycle_10s
-    for name, value in (("duty_cycle", duty_cycle), ("duty_cycle_10s", short)):
-        within(name, value, 0, 1, ends="(]", problem="duty cycle out of range")
-    if short < duty_cycle:
-        raise InputError(
-            "worst 10 s below the 6 min average",
-            field="duty_cycle_10s",
-            found=short,
-            expected=f"at least duty_cycle = {duty_cycle}",
-        )
-    return _Sequence(float(duty_cycle), float(short))
 
 
 def _b1plus(fields: Fields) -> tuple[float | None, str]:

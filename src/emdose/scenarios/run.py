@@ -149,6 +149,7 @@ def _run(
             )
         )
         tell(Planned(plan=job.evaluation_plan() if solved else job.plan()))
+        job.prepare()
         folder.begin(scenario, state)
         missed, solution = None, _Nothing
         if solved and (arrays := store.load(SOLVED)) is not None:

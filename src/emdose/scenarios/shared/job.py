@@ -179,6 +179,19 @@ class BaseJob(ABC):
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
 
+    def prepare(self) -> None:  # noqa: B027 - a kind need not have any of it
+        """What the evaluation needs and can be made without a solution, after the plan and before anything is solved.
+
+        Whatever can be refused is refused here, or earlier.
+
+        Raises
+        ------
+        InputError
+            When the evaluation would refuse what the scenario says.
+        ResourceError
+            When the evaluation would not fit the memory.
+        """
+
     @abstractmethod
     def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Any:
         """The long part: whatever :meth:`evaluate` takes.

@@ -13,6 +13,7 @@ from emdose.models.coils.circuit import require_ideal
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.ept import build, result, schema
 from emdose.scenarios.kinds.ept.judge import judged, quantities
+from emdose.scenarios.kinds.ept.rehearsal import Kit, rehearse
 from emdose.scenarios.shared import bodies, coils
 from emdose.scenarios.shared.convergence import solver_convergence
 from emdose.scenarios.shared.job import BaseJob, JobPlan
@@ -69,6 +70,7 @@ class EptJob(BaseJob):
             assert self.coil is not None
             channels = build.check_drives(tables.data, self.coil, file)
             drives = None if tables.data.channels else (tables.data.transmit, tables.data.receive)
+        self.drives = drives
         self.methods = {n: build.method(table, file, n, self.coil, drives) for n, table in tables.methods.items()}
         self.body: Phantom | None = None
         self.data: build.Data | None = None
@@ -90,6 +92,7 @@ class EptJob(BaseJob):
             present = {name for name in names if getattr(self.data.b1, name) is not None}
         for name, table in tables.methods.items():
             build.check_method(table, self.grid.shape, channels, present, file, name)
+        self._data = channels, present
 
     def solution_key(self) -> str:
         """Hash of what the fields of the ports depend on, or of the maps where these are measured."""
@@ -113,6 +116,15 @@ class EptJob(BaseJob):
             shape = " x ".join(map(str, self.grid.shape))
             return JobPlan(device=self.device, then=f"{shape} voxels, {methods}")
         return JobPlan(device=self.device, solution=self.solver.plan(self.exposure, self.device), then=methods)
+
+    def prepare(self) -> None:
+        """Every method on a few voxels."""
+        table, file = self.tables.data, self.scenario.file
+        if self.data is None:
+            known, kind = table.snr is not None, table.phase
+        else:
+            known, kind = self.data.b1.has_noise, self.data.b1.phase_kind
+        rehearse(Kit(file, self.tables, self.grid, self.coil, self.drives, *self._data, known, kind, self.device))
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""

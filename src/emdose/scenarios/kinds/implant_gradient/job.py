@@ -15,6 +15,7 @@ from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
 from emdose.scenarios.kinds.implant_gradient import build
 from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure, exposures, frequencies
+from emdose.scenarios.kinds.implant_gradient.possible import require_harmonics, require_heat
 from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
 from emdose.scenarios.kinds.implant_gradient.result import result
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
@@ -118,6 +119,12 @@ class ImplantJob(BaseJob):
             solution=replace(solution, shape=self.voxels.grid.shape),
             then=f"heat on {heat} voxels, {plural(len(self.exposures), 'exposure')}",
         )
+
+    def prepare(self) -> None:
+        """A look at all that the power of the exposures and the heat would refuse."""
+        file = self.scenario.file
+        require_harmonics(self.exposures, float(self.frequencies[-1]), file)
+        require_heat(self.tables.thermal, self.phantom, self.embedded, self.voxels, file)
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""

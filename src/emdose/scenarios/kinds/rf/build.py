@@ -82,7 +82,24 @@ def place_of(over: str | tuple[float, ...], body: Phantom, head: str | None, fil
                 found="head",
                 expected="isocentre, slice, body or a point",
             )
-        return body.regions[name] & body.body, name
+        mask = body.regions[name] & body.body
+        if not mask.any():
+            raise InputError(
+                "this head holds no tissue", file=file, field="normalise.over", found=name, expected="another place"
+            )
+        return mask, name
+    if over == "slice":
+        with blamed_on(file, "normalise.over"):
+            middle = [0.5 * (a + b) for a, b in zip(*body.grid.bounds_m, strict=True)]
+            k = body.grid.index_of((middle[0], middle[1], 0.0))[2]
+        if not body.body[:, :, k].any():
+            raise InputError(
+                "no tissue in the slice through the isocentre",
+                file=file,
+                field="normalise.over",
+                found="slice",
+                expected="body or a point, or a phantom moved by translate_m",
+            )
     if over == "isocentre" or not isinstance(over, str):
         with blamed_on(file, "normalise.over"):
             body.grid.index_of((0.0, 0.0, 0.0) if isinstance(over, str) else over)  # type: ignore[arg-type]

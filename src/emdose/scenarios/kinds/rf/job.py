@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose import resources
 from emdose.checks import unknown
-from emdose.compliance import Checks, check
+from emdose.compliance import Checks, check, require_circumstances
 from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.sar import point_sar
@@ -84,12 +84,12 @@ class RfJob(BaseJob):
             self.body = phantom(tables.phantom, file)
         self.coil: Any = coil(tables.coil, file)
         self.drive = build.drive_of(tables.drive, self.coil, file)
-        self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
-        if "b1plus_rms_T" in tables.normalise.target:
-            build.require_tissue(self.place, self.body, tables.scenario.accept, file)
         with blamed_on(file, "checks"):
             limit_rows.limit_rows(tables.checks)
             check_arguments(tables.checks, self.body)
+        self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
+        if "b1plus_rms_T" in tables.normalise.target:
+            build.require_tissue(self.place, self.body, tables.scenario.accept, file)
         with blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
         with blamed_on(file, "solver"):
@@ -99,6 +99,7 @@ class RfJob(BaseJob):
                 thermal.require_data(self.body)
             with blamed_on(file, "thermal"):
                 thermal.solver(tables.thermal, tables.checks)
+        self._plans: dict[float, Any] = {}
         masses = (*tables.dosimetry.masses_kg, *REQUIRED_MASSES_KG)
         self.masses_kg = sorted({average_name(m): m for m in masses}.values())
         if tables.solver.type == "vie" and not self.body.grid.is_cubic:
@@ -142,6 +143,24 @@ class RfJob(BaseJob):
             with blamed_on(self.scenario.file, table):
                 raise
 
+    def prepare(self) -> None:
+        """Plans of the averages, and a look at all that checks and heat would refuse."""
+        file, tables = self.scenario.file, self.tables
+        with blamed_on(file, "checks"):
+            require_circumstances(self.body, **check_arguments(tables.checks, self.body))
+        if tables.thermal is not None:
+            with blamed_on(file, "thermal"):
+                thermal.require_possible(tables.thermal, tables.checks, self.body, self.device)
+        with self.timed("averaging plans"), blamed_on(file, "dosimetry.masses_kg"):
+            self.averaging()
+
+    def averaging(self) -> dict[float, Any]:
+        """The plan of every average by its mass: it depends on the body alone."""
+        for mass in self.masses_kg:
+            if mass not in self._plans:
+                self._plans[mass] = averaging_plan(self.body.density, self.body.spacing_m, mass, device=self.device)
+        return self._plans
+
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
         low, high = self.body.grid.bounds_m
@@ -178,8 +197,7 @@ class RfJob(BaseJob):
             sar = point_sar(driven, self.body, self.tables.dosimetry.rule)
         averages: dict[str, MassAverage] = {}
         with self.timed("averages"):
-            for mass in self.masses_kg:
-                plan = averaging_plan(sar.density, self.body.spacing_m, mass, device=self.device)
+            for mass, plan in self.averaging().items():
                 averages[average_name(mass)] = plan.apply(sar.value)
         tell(Begin(stage="checks"))
         with self.timed("checks"):

@@ -11,6 +11,7 @@ from emdose.dosimetry.temperature import ThermalDose, region_peaks, thermal_dose
 from emdose.scenarios.kinds.rf.limit_rows import is_patient, limit_rows
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.solvers.heat.materials import body_maps
+from emdose.solvers.heat.rise import steady
 from emdose.solvers.heat.solver import Bioheat, Envelope, Perfusion
 from emdose.solvers.running import ProgressCallback
 
@@ -43,6 +44,14 @@ def solver(table: RfThermalTable, checks: ChecksTable) -> Bioheat:
 def require_data(body: Phantom) -> None:
     """Raise InputError when a tissue lacks what a temperature needs, before anything is solved."""
     body_maps(body)
+
+
+def require_possible(table: RfThermalTable, checks: ChecksTable, body: Phantom, device: str) -> None:
+    """Raise InputError when the body cannot be heated so, before anything is solved."""
+    engine = solver(table, checks)
+    maps = body_maps(body, None, engine.surface_W_m2_K, engine.edges)
+    if engine.initial == "steady":
+        steady(maps, np.zeros((1, *body.grid.shape)), device)  # refuses a body that loses no heat
 
 
 def temperatures(
