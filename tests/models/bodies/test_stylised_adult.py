@@ -95,13 +95,16 @@ def test_regions(adult: bodies.Phantom) -> None:
 
 
 def _bone_section(adult: bodies.Phantom, height_mm: float, side: int, least_x_mm: float) -> tuple[float, float, float]:
-    """Area [mm^2] and middle (x, y) [mm] of the cortical bone on one side, farther out than a distance, at a height."""
+    """Area [mm^2] and middle (x, y) [mm] of the cortical bone on one side, farther out than a distance, at a height.
+
+    They are means over five layers of voxels: tissues share out the voxels of the whole body, not those of a layer.
+    """
     grid = adult.grid
     k = grid.index_of((0.0, 0.0, 1e-3 * (height_mm - LANDMARKS_MM["heart"])))[2]
-    bone = adult.labels[:, :, k] == [t.name for t in adult.tissues].index("bone_cortical")
-    x, y = np.meshgrid(1e3 * grid.centres(0), 1e3 * grid.centres(1), indexing="ij")
+    bone = adult.labels[:, :, k - 2 : k + 3] == [t.name for t in adult.tissues].index("bone_cortical")
+    x, y, _ = np.meshgrid(1e3 * grid.centres(0), 1e3 * grid.centres(1), np.zeros(5), indexing="ij")
     bone &= side * x > least_x_mm
-    area = float(bone.sum()) * grid.spacing_m[0] * grid.spacing_m[1] * 1e6
+    area = float(bone.sum()) / 5 * grid.spacing_m[0] * grid.spacing_m[1] * 1e6
     return area, float(x[bone].mean()), float(y[bone].mean())
 
 

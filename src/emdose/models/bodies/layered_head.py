@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from emdose.checks import within
+from emdose.models.bodies import shares
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.tissues import AIR, TissueTable
 from emdose.models.grids.grid import Grid
+from emdose.values import owned
 
 MM = 1e-3
 
@@ -42,6 +45,32 @@ TISSUES = (
     "mucous_membrane",
 )
 
+VOLUMES_ML = {
+    "scalp": 346.6,
+    "fat": 711.8,
+    "muscle": 1084.0,
+    "skull": 375.9,
+    "skull_diploe": 211.3,
+    "cerebrospinal_fluid": 222.0,
+    "grey_matter": 496.2,
+    "white_matter": 669.9,
+    "cerebellum": 93.55,
+    "brainstem": 33.19,
+    "spinal_cord": 10.37,
+    "sclera": 3.921,
+    "vitreous_humour": 10.2,
+    "lens": 0.344,
+    "mandible": 76.82,
+    "vertebrae": 71.03,
+    "intervertebral_disc": 12.3,
+    "tongue": 36.72,
+    "mucous_membrane": 57.81,
+}
+"""Volume of every tissue [ml], from points half a millimetre apart; the voxels of any size hold as much."""
+
+KEPT_VOXELS = 2**19
+"""Size up to which the labels of the last few heads are kept, so that the same head is not painted again [voxels]."""
+
 # Thicknesses [mm] of the layers over the vault, outside to inside.
 SKIN, FAT, SKULL, CSF = 2.5, 4.5, 7.0, 3.0
 CAVITY = (62.0, 84.5, 74.0)  # semi-axes of the inner surface of the vault [mm]
@@ -52,8 +81,9 @@ def layered_head(spacing_m: float = 5e-3, scale: float = 1.0) -> Phantom:
     """An adult head and neck with scalp, fat, skull, CSF, grey and white matter, eyes, air cavities and spine.
 
     The centre of the cranial cavity is at the isocentre and the neck ends 190 mm below it. Layers follow the signed
-    distance to smooth surfaces. The scalp is at least one voxel thick, the skull and the cortex are as well, so that
-    none of them has a hole at any spacing; the diploe appears where the voxels can resolve it (2 mm and finer).
+    distance to smooth surfaces. Every tissue has the same mass on voxels of any size (:data:`VOLUMES_ML`), to a few
+    voxels: which voxels it gets follows from how much of each it fills. A layer thinner than a voxel (scalp 2.5 mm,
+    CSF 3 mm, diploe 3 mm) therefore has gaps, as many as its mass asks for; the skull as a whole, 7 mm, is closed.
 
     Parameters
     ----------
@@ -80,10 +110,13 @@ def layered_head(spacing_m: float = 5e-3, scale: float = 1.0) -> Phantom:
     first[0] = -max(-first[0], last[0])
     last[0] = -first[0]
     grid = Grid(tuple(last - first), (spacing_m,) * 3, tuple(first * spacing_m))
-    x, y, z = (c / (scale * MM) for c in grid.centre_points())
-    labels = _Painter(x.astype(np.float32), y.astype(np.float32), z.astype(np.float32), h).paint()
+    centres = [grid.centres(a) / (scale * MM) for a in range(3)]
+    # The painter knows a mean head in millimetres; rounded, so that equal heads are painted once.
+    small = grid.size <= KEPT_VOXELS
+    make = _kept_labels if small else _labels
+    labels = make(tuple(float(np.round(c[0], 9)) for c in centres), grid.shape, float(np.round(h, 9)))
     table = TissueTable.default()
-    z = np.broadcast_to(z, grid.shape)
+    z = np.broadcast_to(centres[2], grid.shape)
     body = labels > 0
     regions = {
         "head (whole phantom down to the neck base)": body,
@@ -95,11 +128,27 @@ def layered_head(spacing_m: float = 5e-3, scale: float = 1.0) -> Phantom:
     return Phantom(grid, labels, tissues, name, regions, SOURCE).compact()
 
 
-class _Painter:
-    """Paints labels from signed depths [mm] (positive inside) at voxel centres."""
+def _labels(first: tuple[float, ...], shape: tuple[int, ...], h: float) -> np.ndarray:
+    """Labels on voxels of ``h`` whose first centre is ``first`` [mm]."""
+    axes = [start + h * np.arange(n) for start, n in zip(first, shape, strict=True)]
+    samples = 1 if h * MM < shares.FINE_M * (1 - 1e-9) else shares.samples_for(shape)
+    volumes = {i: VOLUMES_ML[t] * 1e3 / h**3 for i, t in enumerate(TISSUES, 1)}
+    return owned(shares.sampled(_paint, axes, (h,) * 3, samples).settle(volumes))
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, z: np.ndarray, h: float) -> None:
-        self.x, self.y, self.z, self.h = x, y, z, h
+
+_kept_labels = lru_cache(maxsize=8)(_labels)
+
+
+def _paint(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Labels (nx, ny, nz) at the points of three axes [mm]."""
+    return _Painter(*np.meshgrid(*(a.astype(np.float32) for a in (x, y, z)), indexing="ij", sparse=True)).paint()
+
+
+class _Painter:
+    """Paints labels from signed depths [mm] (positive inside) at points."""
+
+    def __init__(self, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
+        self.x, self.y, self.z = x, y, z
         self.shape = np.broadcast_shapes(x.shape, y.shape, z.shape)
         self.labels = np.zeros(self.shape, np.uint8)
 
@@ -111,16 +160,14 @@ class _Painter:
         self._subcutaneous(depth, body)
         self._face(depth)
         self._neck()
-        self._set("skull", (cavity > -max(SKULL, 1.01 * self.h)) & body)
-        if self.h <= 2.0:
-            self._set("skull_diploe", (cavity > -5.0) & (cavity <= -2.0) & body)
+        self._set("skull", (cavity > -SKULL) & body)
+        self._set("skull_diploe", (cavity > -5.0) & (cavity <= -2.0) & body)
         self._brain(cavity)
         self._spine()
-        outside = cavity <= -max(SKULL, 1.01 * self.h)  # of the skull
+        outside = cavity <= -SKULL  # of the skull
         self._eyes(outside)
         self._airways(outside)
         self.labels[~body] = 0
-        self._close_skin(body)
         return self.labels
 
     # ---- surfaces ------------------------------------------------------------------------------------------------
@@ -129,6 +176,8 @@ class _Painter:
         x, y, z = self.x, self.y, self.z
         layer = SKIN + FAT + SKULL
         vault = self._ellipsoid((0, 0, 0), (CAVITY[0] + layer, CAVITY[1] + layer, CAVITY[2] + layer))
+        if z.min() > 15.0:  # of face and neck
+            return vault
         # The face: super-ellipses that taper to the chin. Half-widths are half the bizygomatic and bigonial breadths.
         heights = [CHIN, CHIN + 8, -105.0, -50.0, -20.0, 15.0]
         half = np.interp(z, heights, [24.0, 38.0, 59.0, 70.0, 70.0, 55.0])
@@ -157,16 +206,16 @@ class _Painter:
         # Fat is thicker over cheeks and neck than over the vault.
         fat = np.where(self.z < -20.0, FAT + 1.5, FAT)
         self._set("fat", body & (depth <= SKIN + fat))
-        self._set("scalp", body & (depth <= max(SKIN, 0.5 * self.h)))
+        self._set("scalp", body & (depth <= SKIN))
 
     def _face(self, depth: np.ndarray) -> None:
         x, y, z = self.x, self.y, self.z
-        ring = (depth > 10.0) & (depth <= 10.0 + max(9.0, self.h))
+        ring = (depth > 10.0) & (depth <= 19.0)
         self._set("mandible", ring & (z > CHIN + 6) & (z < -112.0) & (y > 12.0))
-        ramus = (np.abs(np.abs(x) - 48.0) < max(4.0, 0.5 * self.h)) & (np.abs(y - 16.0) < 15.0)
+        ramus = (np.abs(np.abs(x) - 48.0) < 4.0) & (np.abs(y - 16.0) < 15.0)
         self._set("mandible", ramus & (z >= -115.0) & (z < -58.0))
         self._set("skull", ring & (z > -98.0) & (z < -40.0) & (y > 45.0))  # maxilla and cheek bones
-        self._set("skull", (depth > 8.0) & (np.abs(z + 98.0) < 3.0 + 0.3 * self.h) & (y > 30.0) & (np.abs(x) < 26.0))
+        self._set("skull", (depth > 8.0) & (np.abs(z + 98.0) < 3.0) & (y > 30.0) & (np.abs(x) < 26.0))
         self._set("mucous_membrane", self._blob((0, 52.0, -68.0), (17.0, 32.0, 24.0)) > 0)
         self._set("tongue", self._blob((0, 46.0, -116.0), (23.0, 30.0, 14.0)) > 0)
 
@@ -175,35 +224,34 @@ class _Painter:
         self._set("fat", (fat > 0) & (self.labels == self._label("muscle")))
 
     def _brain(self, cavity: np.ndarray) -> None:
-        x, y, z, h = self.x, self.y, self.z, self.h
+        x, y, z = self.x, self.y, self.z
         self._set("cerebrospinal_fluid", cavity > 0)
-        depth = cavity - max(CSF, 0.75 * h)
+        depth = cavity - CSF
         self._set("grey_matter", depth > 0)
         # Folded cortex: the boundary to white matter waves between 4 and 18 mm of depth.
         k = 2 * math.pi / 26.0
         wave = np.cos(k * x) * np.cos(k * y + 0.6) + np.cos(k * y) * np.cos(k * z + 0.4) + np.cos(k * z) * np.cos(k * x)
-        cortex = np.maximum(10.5 + 3.2 * wave, max(4.0, 1.01 * h))
+        cortex = np.maximum(10.5 + 3.2 * wave, 4.0)
         self._set("white_matter", depth > cortex)
         for side in (-1, 1):
             self._set("grey_matter", self._blob((side * 20.0, 2.0, -8.0), (9.0, 20.0, 11.0)) > 0)
             horn = self._blob((side * 10.0, -2.0, 12.0), (7.0, 36.0, 8.0))
             self._set("cerebrospinal_fluid", horn > 0)
-        self._set("cerebrospinal_fluid", self._blob((0, 2.0, -8.0), (max(2.5, 0.51 * h), 12.0, 10.0)) > 0)
+        self._set("cerebrospinal_fluid", self._blob((0, 2.0, -8.0), (2.5, 12.0, 10.0)) > 0)
         cerebellum = (self._blob((0, -46.0, -42.0), (47.0, 30.0, 25.0)) > 0) & (depth > 0)
         self._set("cerebellum", cerebellum)
         # The stem leaves through the foramen magnum: a sleeve of bone around it keeps the skull base closed.
-        sleeve = max(SKULL, 1.5 * h)
-        rim = np.sqrt((x / (14.0 + sleeve)) ** 2 + ((y + 14.0) / (12.0 + sleeve)) ** 2) < 1
+        rim = np.sqrt((x / (14.0 + SKULL)) ** 2 + ((y + 14.0) / (12.0 + SKULL)) ** 2) < 1
         self._set("skull", rim & (z <= -14.0) & (z > -76.0) & (cavity <= 0))
         stem = (np.sqrt((x / 14.0) ** 2 + ((y + 14.0) / 12.0) ** 2) < 1) & (z < -14.0) & (z > -82.0)
         self._set("brainstem", stem)
 
     def _spine(self) -> None:
-        x, y, z, h = self.x, self.y, self.z, self.h
+        x, y, z = self.x, self.y, self.z
         r = np.sqrt(x**2 + (y + 24.0) ** 2)
         column = z < -66.0
         body = (np.sqrt((x / 13.0) ** 2 + ((y + 4.0) / 10.0) ** 2) < 1) & (z < -76.0)
-        ring = (r < max(14.0, 9.0 + h)) & (z < -76.0)
+        ring = (r < 14.0) & (z < -76.0)
         self._set("vertebrae", body | ring)
         # A disc of 5 mm between vertebrae of 16 mm.
         self._set("intervertebral_disc", body & (np.mod(z - NECK_BASE, 21.0) < 5.0) & (r > 9.0))
@@ -218,8 +266,7 @@ class _Painter:
             self._set("fat", (self._blob((side * 31.0, 66.0, centre[2]), (17.0, 24.0, 16.0)) > 0) & outside)
             self._set("sclera", globe > 0)
             self._set("vitreous_humour", globe > 1.2)
-            wide, thin = max(4.5, 0.6 * self.h), max(2.0, 0.6 * self.h)
-            lens = self._blob((centre[0], 83.0, centre[2]), (wide, thin, wide))
+            lens = self._blob((centre[0], 83.0, centre[2]), (4.5, 2.0, 4.5))
             self._set("lens", (lens > 0) & (globe > 0))
 
     def _airways(self, outside: np.ndarray) -> None:
@@ -239,16 +286,6 @@ class _Painter:
         self._set("mucous_membrane", wall & (self.labels == self._label("muscle")))
         self.labels[pharynx] = 0
 
-    def _close_skin(self, body: np.ndarray) -> None:
-        """Body voxels that touch the outside become scalp, except on the flat section through the neck."""
-        outside = ~body
-        touches = np.zeros(self.shape, bool)
-        for axis in range(3):
-            for step in (-1, 1):
-                below = axis == 2 and step == 1
-                touches |= np.roll(outside, step, axis) & (not below or self.z > NECK_BASE + self.h)
-        self._set("scalp", touches & body & (self.labels > 0))
-
     # ---- helpers -------------------------------------------------------------------------------------------------
     def _ellipsoid(self, centre: tuple[float, float, float], semi: tuple[float, float, float]) -> np.ndarray:
         """Signed depth under an ellipsoid to first order: (1 - g) / |grad g| with g = |(r - centre) / semi|."""
@@ -259,6 +296,8 @@ class _Painter:
         part = []
         for axis, c, s in zip((self.x, self.y, self.z), centre, semi, strict=True):
             part.append(slice(*np.searchsorted(axis.ravel(), (c - s, c + s))))
+        if any(p.start == p.stop for p in part):
+            return np.full((1, 1, 1), -1.0, np.float32)
         out = np.full(self.shape, -1.0, np.float32)
         out[tuple(part)] = _depth((self.x[part[0]], self.y[:, part[1]], self.z[:, :, part[2]]), centre, semi)
         return out

@@ -247,7 +247,8 @@ class Phantom:
         """The body turned by the right-hand rule.
 
         Multiples of 90 degrees turn the array and are exact. Any other angle samples the turned body in a new grid of
-        the same spacing: each voxel takes the majority of ``samples``^3 points.
+        the same spacing: each voxel takes one of the tissues of ``samples``^3 points, such that every tissue keeps its
+        volume as in :meth:`resample`.
 
         Parameters
         ----------
@@ -265,8 +266,10 @@ class Phantom:
     def resample(self, spacing_m: float | Vector) -> Phantom:
         """The body on voxels of another size.
 
-        A new voxel is tissue when at least half of its volume was; it takes the tissue with the largest share, so
-        tissue volume is kept to the surface of the voxels and thin layers do not dissolve into air.
+        The new voxels with the largest share of tissue become tissue, and the tissues share them out by how much of
+        each voxel they fill, such that the body and each of its tissues keep their volumes to a few voxels. A layer
+        thinner than a voxel keeps its mass and therefore has gaps. Where voxels tie, as at a flat face, they go
+        together, which may leave half a layer of them too much or too little.
 
         Parameters
         ----------

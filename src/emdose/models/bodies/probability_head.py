@@ -10,12 +10,18 @@ import numpy as np
 from emdose.checks import positive
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
-from emdose.models.bodies.resampling import overlap_weights, share_of
+from emdose.models.bodies.resampling import overlap_weights, resample_onto, share_of
 from emdose.models.bodies.tissues import AIR, TissueTable
 from emdose.models.grids.grid import Grid
 
 SHELLS = (("cerebrospinal_fluid", 2e-3), ("skull", 7e-3), ("fat", 4e-3), ("scalp", 3e-3))
 """Layers around the brain, from the inside outwards: tissue and thickness [m]. Round adult values."""
+
+FINE_M = 1.5e-3
+"""Largest edge of the voxels that the layers are made on [m]."""
+
+GAP_M = 8e-3
+"""Width of gaps of the brain that are filled [m]."""
 
 
 def from_probability_maps(
@@ -31,9 +37,10 @@ def from_probability_maps(
 ) -> Phantom:
     """A closed head around a brain that is given by probabilities, such as the MNI152 maps.
 
-    The maps are averaged over the new voxels. A voxel is brain where the probabilities add up to ``threshold``; it
-    takes the likeliest tissue. Holes of the brain and gaps narrower than two voxels (ventricles, fissures) become
-    ``fill``. Every shell follows the distance from that solid and is at least one voxel thick, so it has no holes.
+    The head is made on voxels of 1.5 mm, or of ``spacing_m`` where that is finer, and then shared out to the
+    new ones, so that every tissue keeps its mass whatever their size (see :meth:`Phantom.resample`). A fine voxel is
+    brain where the probabilities add up to ``threshold``; it takes the likeliest tissue. Holes of the brain and gaps
+    narrower than 8 mm (ventricles, fissures) become ``fill``. Every shell follows the distance from that solid.
     Templates without face and neck give a head without face and neck.
 
     Parameters
@@ -74,28 +81,38 @@ def from_probability_maps(
     if not maps:
         raise InputError("no probability maps", field="maps", expected="at least one tissue")
     positive("spacing_m", spacing_m, problem="bad voxel size", expected="metres > 0")
-    thickness = [max(t, spacing_m) for _, t in shells]
-    coarse = _cover(grid, spacing_m, sum(thickness) + 2 * spacing_m)
-    weights = [overlap_weights(grid, coarse, a) for a in range(3)]
-    shares = np.stack([share_of(m, weights) for m in maps.values()])
-    brain = shares.sum(axis=0) >= threshold
+    fine_m = min(FINE_M, spacing_m)
+    fine = _cover(grid, fine_m, sum(t for _, t in shells) + 2 * max(spacing_m, fine_m))
+    weights = [overlap_weights(grid, fine, a) for a in range(3)]
+    likeliest = np.zeros(fine.shape, np.uint8)
+    best, total = np.zeros(fine.shape, np.float32), np.zeros(fine.shape, np.float32)
+    for i, values in enumerate(maps.values(), 1):
+        share = share_of(values, weights)
+        likeliest[share > best] = i
+        np.maximum(best, share, out=best)
+        total += share
+    brain = total >= threshold
     if not brain.any():
         raise InputError("no voxel is brain", field="maps", expected=f"total probability of at least {threshold:g}")
     parts, _ = ndimage.label(brain)
     brain = parts == np.argmax(np.bincount(parts.ravel())[1:]) + 1
-    solid = ndimage.binary_fill_holes(ndimage.binary_closing(brain, iterations=2)) | brain
+    away = ndimage.distance_transform_edt(~brain, sampling=fine_m)
+    grown = ndimage.distance_transform_edt(away <= 0.5 * GAP_M, sampling=fine_m)
+    parts, _ = ndimage.label(~((grown > 0.5 * GAP_M) | brain))
+    solid = parts != parts[0, 0, 0]  # what is not reached from outside is a hole
 
     names = [*maps, fill, *(s for s, _ in shells)]
     order = list(dict.fromkeys(names))
-    labels = np.zeros(coarse.shape, np.uint8)
-    depth = ndimage.distance_transform_edt(~solid, sampling=spacing_m) - 0.5 * spacing_m
-    edges = np.cumsum([0.0, *thickness])
+    labels = np.zeros(fine.shape, np.uint8)
+    depth = ndimage.distance_transform_edt(~solid, sampling=fine_m) - 0.5 * fine_m
+    edges = np.cumsum([0.0, *(t for _, t in shells)])
     for (tissue, _), low, high in zip(shells, edges[:-1], edges[1:], strict=True):
-        labels[(depth > low) & (depth <= high + 1e-9) & ~solid] = order.index(tissue) + 1
+        labels[(depth > low - 1e-9) & (depth <= high - 1e-9) & ~solid] = order.index(tissue) + 1
     labels[solid] = order.index(fill) + 1
-    labels[brain] = 1 + np.array([order.index(n) for n in maps], np.uint8)[np.argmax(shares, axis=0)[brain]]
+    labels[brain] = np.array([0, *(order.index(n) + 1 for n in maps)], np.uint8)[likeliest[brain]]
     tissues = (AIR, *(table[n] for n in order))
-    return Phantom(coarse, labels, tissues, name, {}, source).compact().crop_to_body(1)
+    made = Phantom(fine, labels, tissues, name, {}, source).compact()
+    return resample_onto(made, _cover(grid, spacing_m, edges[-1] + 2 * spacing_m)).crop_to_body(1)
 
 
 def _cover(grid: Grid, spacing: float, margin: float) -> Grid:

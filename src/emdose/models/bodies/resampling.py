@@ -11,6 +11,7 @@ import numpy as np
 
 from emdose.checks import number, one_of, vector, whole
 from emdose.errors import InputError
+from emdose.models.bodies import shares
 from emdose.models.grids.grid import Grid, Vector
 
 
@@ -112,7 +113,7 @@ def _sampled(phantom: Body, R: np.ndarray, about: np.ndarray, samples: int) -> B
                 for k, m in phantom.regions.items():
                     region_votes[k] += inside & m[where]
     regions = {k: 2 * v >= samples**3 for k, v in region_votes.items()}
-    return replace(phantom, grid=grid, labels=votes.winner(samples**3), regions=regions)
+    return replace(phantom, grid=grid, labels=votes.labels(samples**3), regions=regions)
 
 
 class _Votes:
@@ -126,8 +127,9 @@ class _Votes:
             if count is not None:
                 count += labels == label
 
-    def winner(self, points: int) -> np.ndarray:
-        return majority(((label, c) for label, c in enumerate(self.counts) if c is not None), float(points))
+    def labels(self, points: int) -> np.ndarray:
+        pairs = [(label, c / np.float32(points)) for label, c in enumerate(self.counts) if c is not None]
+        return shares.mapped(pairs, pairs[0][1].shape).settle()
 
 
 def majority(shares: Any, full: float) -> np.ndarray:
@@ -160,10 +162,16 @@ def resample(phantom: Body, spacing_m: float | Vector) -> Body:
         raise InputError("resampled grid too large", field="spacing_m", found=spacing_m, expected="at most 2^31 voxels")
     centre = [0.5 * (a + b) for a, b in zip(*old.bounds_m, strict=True)]
     origin = tuple(c - 0.5 * n * s for c, n, s in zip(centre, shape, spacing, strict=True))
-    grid = Grid(shape, spacing, origin)  # type: ignore[arg-type]
+    return resample_onto(phantom, Grid(shape, spacing, origin))  # type: ignore[arg-type]
+
+
+def resample_onto(phantom: Body, grid: Grid) -> Body:
+    """The body on the voxels of another grid, as :meth:`Phantom.resample` does it."""
+    old = phantom.grid
     weights = [overlap_weights(old, grid, a) for a in range(3)]
     used = [label for label in np.unique(phantom.labels) if label]
-    labels = majority(((label, share_of(phantom.labels == label, weights)) for label in used), 1.0)
+    pairs = ((int(label), share_of(phantom.labels == label, weights)) for label in used)
+    labels = shares.mapped(pairs, grid.shape).settle()
     regions = {k: share_of(m, weights) >= 0.5 - 1e-6 for k, m in phantom.regions.items()}
     return replace(phantom, grid=grid, labels=labels, regions=regions)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from emdose import resources
 from emdose.checks import one_of, within
+from emdose.models.bodies import shares
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.solids import Inside, TissueSolid, grid_around, rasterise
 
@@ -25,6 +26,33 @@ SKIN = 2.0  # [mm]
 LANDMARKS_MM = {"head": 794.0, "neck": 640.0, "heart": 468.7, "liver": 315.5, "pelvis": 100.0, "knee": -400.0}
 """Height above the base of the trunk that can be put at the isocentre [mm]."""
 
+VOLUMES_ML = {
+    "skin": 2414.0,
+    "bone_cortical": 2459.0,
+    "skull": 545.0,
+    "cerebrospinal_fluid": 392.2,
+    "brain": 1354.0,
+    "bone_cancellous": 818.5,
+    "lung": 2449.0,
+    "heart": 213.1,
+    "blood": 155.5,
+    "liver": 1464.0,
+    "stomach": 300.4,
+    "small_intestine": 814.2,
+    "colon": 579.8,
+    "kidney": 237.8,
+    "adrenal_gland": 15.58,
+    "spleen": 118.5,
+    "pancreas": 61.41,
+    "thymus": 25.29,
+    "urinary_bladder": 34.52,
+    "urine": 153.5,
+    "uterus": 76.28,
+    "ovary": 10.24,
+    "thyroid": 11.97,
+}
+"""Volume of every tissue but muscle and fat [ml], from points a millimetre apart; voxels of any size hold as much."""
+
 Surface = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -32,8 +60,8 @@ def stylised_adult(spacing_m: float = 5e-3, landmark: str = "heart", fat_m: floa
     """A whole adult, 1.64 m tall, of about 30 organs given by quadratic surfaces.
 
     The arms lie inside the trunk, as in the published model. What the publication calls soft tissue is muscle here
-    under a layer of fat; skin is the outermost 2 mm. Skin and fat follow the voxel centres, so their mass is right
-    but on voxels coarser than they are thick they have gaps.
+    under a layer of fat; skin is the outermost 2 mm. Every tissue has the same mass on voxels of any size, so layers
+    thinner than a voxel have gaps.
 
     Parameters
     ----------
@@ -56,7 +84,10 @@ def stylised_adult(spacing_m: float = 5e-3, landmark: str = "heart", fat_m: floa
     one_of("landmark", landmark, LANDMARKS_MM, problem="unknown landmark")
     within("fat_m", fat_m, 0, 0.04)
     solids = [_in_ras(s, LANDMARKS_MM[landmark]) for s in _solids(float(fat_m) * 1e3)]
-    phantom = rasterise(solids, grid_around(solids, spacing_m), name="stylised adult", source=SOURCE)
+    volumes = {name: 1e-6 * volume for name, volume in VOLUMES_ML.items()}
+    grid = grid_around(solids, spacing_m)
+    samples = 1 if spacing_m < shares.FINE_M * (1 - 1e-9) else None
+    phantom = rasterise(solids, grid, samples=samples, volumes_m3=volumes, name="stylised adult", source=SOURCE)
     z = phantom.grid.centres(2) * 1e3 + LANDMARKS_MM[landmark]
     body = phantom.body
     return phantom.with_regions(

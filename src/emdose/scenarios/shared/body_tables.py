@@ -72,7 +72,7 @@ class SphereTable(PhantomTable):
     radius_m: Length
     spacing_m: VoxelSize = 5e-3
     tissue: TissueName = "head_liquid"
-    samples: Samples = 1
+    samples: Samples | None = None
 
 
 class LayeredSphereTable(PhantomTable):
@@ -82,7 +82,7 @@ class LayeredSphereTable(PhantomTable):
     radii_m: Annotated[tuple[float, ...], numbers("growing radii in metres,", None, 0, 100, above=True)]
     layers: Annotated[tuple[str, ...], texts("names of tissues from the core outwards")]
     spacing_m: VoxelSize = 5e-3
-    samples: Samples = 1
+    samples: Samples | None = None
 
 
 class CylinderTable(PhantomTable):
@@ -93,7 +93,7 @@ class CylinderTable(PhantomTable):
     length_m: Length
     spacing_m: VoxelSize = 5e-3
     tissue: TissueName = "head_liquid"
-    samples: Samples = 1
+    samples: Samples | None = None
 
 
 class GelBoxTable(PhantomTable):
@@ -107,7 +107,7 @@ class GelBoxTable(PhantomTable):
     )
     spacing_m: VoxelSize = 5e-3
     tissue: TissueName = "gel"
-    samples: Samples = 1
+    samples: Samples | None = None
 
 
 class PhantomFileTable(PhantomTable):
