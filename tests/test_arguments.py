@@ -84,7 +84,7 @@ CALLS: dict[str, tuple[Callable, tuple[str, ...], tuple[str, ...]]] = {
     "EddyCurrent": (lambda **k: EddyOptions(**{"spacing_m": 1e-3} | k), ("spacing_m", "tolerance", "max_steps"), ()),
     "Bioheat": (
         BioheatOptions,
-        ("tolerance", "surface_W_m2_K", "contact_m2_K_W"),
+        ("tolerance", "surface_W_m2_K", "contact_m2_K_W", "cells_across"),
         ("initial_degC", "blood_degC", "ambient_degC"),
     ),
     "mass_average": (

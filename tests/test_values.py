@@ -40,6 +40,7 @@ from emdose.ept.local.savitzky_golay import SavitzkyGolay
 from emdose.ept.local_sar import LocalSar
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.ideal import Shield
+from emdose.models.grids.split import SplitGrid
 from emdose.scenarios.kinds.ept.result import EptResult
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.scenarios.run import RunOutcome
@@ -49,7 +50,7 @@ from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import Source
 from emdose.solvers.fdtd.run import Run
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
-from emdose.solvers.heat.directions import HotSpot
+from emdose.solvers.heat.directions import HotSpot, NearMetal
 from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.results.fields import PowerBalance
@@ -150,6 +151,7 @@ def heat_result() -> em.HeatResult:
     return em.HeatResult(
         phantom(),
         numbers(*SHAPE),
+        np.ones(SHAPE, bool),
         numbers(6, *SHAPE),
         np.array([1.0, 2.0]),
         window,
@@ -319,6 +321,10 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: EddyPlan(**PLAN, voxels=1, frequencies=1, fft_shape=SHAPE, steps=1, skin_depth_over_step=1.0),
     lambda: eptlib_bridge.Report((0, 4, 0), 1.0, "log", ()),
     heat_result,
+    lambda: NearMetal(
+        phantom(), numbers(*SHAPE), np.ones(SHAPE, bool), numbers(6, *SHAPE), numbers(6, 2, *SHAPE), {}, {}
+    ),
+    lambda: SplitGrid.around(GRID, (1, 1, 1), (2, 2, 2), (4, 4, 2)),
     lambda: PowerDensity(numbers(*SHAPE), GRID),
     lambda: ThermalDose(numbers(*SHAPE), numbers(*SHAPE), np.full(SHAPE, 37.0), 39.0, 900.0),
     lambda: HotSpot(1.0, (1, 1, 1), (0.0, 0.0, 0.0), "muscle"),

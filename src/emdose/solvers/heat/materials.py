@@ -17,23 +17,29 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.solvers.heat.problem import HeatMaps, harmonic, sides
+from emdose.solvers.heat.problem import HeatMaps, in_series, sides
 from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
+    from emdose.models.grids.split import SplitGrid
 
 ML_MIN_KG = 1e-6 / 60
 """Of a perfusion in mL/min/kg: m^3/s/kg."""
 BLOOD_DENSITY_KG_M3, BLOOD_HEAT_CAPACITY_J_KG_K = 1049.75, 3617.0
 """Blood in the IT'IS database V5.0."""
+
+LEAST_HELD = 1e-6
+"""Voxels of the losses with a smaller share of metal hold none of it."""
+MOST_STRAY = 0.2
+"""Part of the losses in voxels without metal beyond which the implant lies elsewhere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +70,11 @@ class Metals:
 
 
 def body_maps(
-    phantom: Phantom, metals: Metals | None = None, surface_W_m2_K: float = 8.0, edges: str = "surface"
+    phantom: Phantom,
+    metals: Metals | None = None,
+    surface_W_m2_K: float = 8.0,
+    edges: str = "surface",
+    cells: SplitGrid | None = None,
 ) -> HeatMaps:
     """Thermal maps of a phantom.
 
@@ -78,6 +88,8 @@ def body_maps(
         Heat exchange of the skin with the air: convection, radiation and evaporation together [W/m^2/K].
     edges : "surface", "insulated" or "fixed"
         What the faces of the body at the ends of the grid do, see :class:`HeatMaps`.
+    cells : SplitGrid, optional
+        The voxels split into cells, which the metals are then given on and the maps come back on.
 
     Notes
     -----
@@ -104,7 +116,10 @@ def body_maps(
         heat[i] = tissue.density_kg_m3 * tissue.heat_capacity_J_kg_K
         conductivity[i] = tissue.thermal_conductivity_W_m_K
         perfusion[i] = perfusion_W_m3_K(tissue)
-    body, labels = phantom.body, phantom.labels
+    split = cells is not None and cells.is_split
+    labels = cells.spread(phantom.labels) if cells is not None else phantom.labels
+    steps = (cells.steps(0), cells.steps(1), cells.steps(2)) if split and cells is not None else None
+    body = labels > 0
     pinned = np.array([t.at_blood_temperature for t in phantom.tissues])[labels]
     C, k, W = heat[labels], conductivity[labels], perfusion[labels]
     active, faces = body, None
@@ -112,7 +127,9 @@ def body_maps(
         f = np.asarray(metals.fraction, float)
         active = body | (f > 0)
         C, W = _with_metal(f, metals, body, C, W)
-        faces, k = mixed_conductivity(f, metals, body, k, phantom.spacing_m)
+        # Cells that hold metal are all of the finest size, and so are their neighbours.
+        finest = phantom.spacing_m if steps is None else [float(s.min()) for s in steps]
+        faces, k = mixed_conductivity(f, metals, body, k, finest, steps)
         pinned = pinned & (f < 0.5)
     return HeatMaps(
         spacing_m=phantom.spacing_m,
@@ -125,6 +142,7 @@ def body_maps(
         edges=edges,
         pinned=pinned if pinned.any() else None,
         face_conductivity=owned(faces),
+        steps_m=steps,
     )
 
 
@@ -158,6 +176,18 @@ def transfer(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any)
     (s, nx, ny, nz) float64 ndarray, float
         Power density [W/m^3], and the share of the absolute values that lies outside of ``grid``.
     """
+    out = np.zeros((len(values), grid.size))
+    kept, total = 0.0, float(np.abs(values).sum())
+    for at, inside, share in _shares(cells, source_grid, grid):
+        kept += float((np.abs(values[:, inside]) * share).sum())
+        for s in range(len(values)):
+            out[s] += np.bincount(at, values[s, inside] * share, grid.size)
+    out *= source_grid.voxel_volume_m3 / grid.voxel_volume_m3
+    return out.reshape(-1, *grid.shape), max(0.0, 1 - kept / total) if total > 0 else 0.0
+
+
+def _shares(cells: np.ndarray, source_grid: Any, grid: Any) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Flat voxels of a grid, the source voxels that reach into them (mask), and the share of their volume in them."""
     pieces: list[list[tuple[np.ndarray, np.ndarray]]] = []
     for axis in range(3):
         h, H = source_grid.spacing_m[axis], grid.spacing_m[axis]
@@ -168,30 +198,27 @@ def transfer(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any)
             shared = np.clip(np.minimum(low + width, first + n + 1) - np.maximum(low, first + n), 0, None) / width
             ends.append((first + n, shared))
         pieces.append(ends)
-    out = np.zeros((len(values), grid.size))
-    total, lost = float(np.abs(values).sum()), 0.0
     for parts in itertools.product(*pieces):
         share = parts[0][1] * parts[1][1] * parts[2][1]
         inside = share > 0
         for (index, _), n in zip(parts, grid.shape, strict=True):
             inside &= (index >= 0) & (index < n)
-        lost += float((np.abs(values) * np.where(inside, 0, share)).sum())
-        at = np.ravel_multi_index(tuple(index[inside] for index, _ in parts), grid.shape)
-        for s in range(len(values)):
-            out[s] += np.bincount(at, (values[s] * share)[inside], grid.size)
-    out *= source_grid.voxel_volume_m3 / grid.voxel_volume_m3
-    return out.reshape(-1, *grid.shape), lost / total if total > 0 else 0.0
+        yield np.ravel_multi_index(tuple(index[inside] for index, _ in parts), grid.shape), inside, share[inside]
 
 
-def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, fraction: np.ndarray) -> np.ndarray:
-    """Losses in metal on another grid, all of them in voxels that hold metal.
+def deposit(
+    cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, fraction: np.ndarray, whole: Any = None
+) -> np.ndarray:
+    """Losses in metal on another grid, each within its own voxel where there is metal in it; power is kept.
 
     Parameters
     ----------
     cells, values, source_grid, grid
         See :func:`transfer`.
     fraction : (nx, ny, nz) ndarray
-        Share of metal: what falls into voxels without any is given to the others.
+        Share of metal: a voxel of the losses heats what it holds of it. Those that hold none give theirs to the others.
+    whole : Grid, optional
+        What the losses must lie within, where ``grid`` is only the part of it around the metal.
 
     Returns
     -------
@@ -202,7 +229,9 @@ def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, 
     InputError
         When the losses lie beside the metal or outside of the grid.
     """
-    density, lost = transfer(cells, values, source_grid, grid)
+    values, metal = np.asarray(values, float), np.asarray(fraction, float).ravel()
+    size = np.abs(values).sum(axis=0)
+    lost = transfer(cells, size[None], source_grid, grid if whole is None else whole)[1]
     if lost > 1e-6:
         raise InputError(
             "the implant's losses leave the body's grid",
@@ -210,26 +239,28 @@ def deposit(cells: np.ndarray, values: np.ndarray, source_grid: Any, grid: Any, 
             found=f"{lost:.1%}",
             expected="an implant inside the phantom, posed as when its losses were computed",
         )
-    return _into_metal(density, np.asarray(fraction) > 0)
-
-
-def _into_metal(density: np.ndarray, metal: np.ndarray) -> np.ndarray:
-    before = density.sum(axis=(1, 2, 3))
-    size = np.abs(density).sum(axis=(1, 2, 3))
-    stray = np.abs(density * ~metal).sum(axis=(1, 2, 3))
-    if np.any(stray > 0.2 * size):
-        found = f"{float((stray / size).max()):.0%}"
+    held = np.zeros(len(cells))
+    for at, inside, share in _shares(cells, source_grid, grid):
+        held[inside] += share * metal[at]
+    heats = held > LEAST_HELD
+    stray = float(size[~heats].sum() / size.sum()) if size.any() else 0.0
+    if stray > MOST_STRAY:
         raise InputError(
             "the losses lie beside the implant",
             field="implant",
-            found=found,
+            found=f"{stray:.0%}",
             expected="the implant posed as when its losses were computed",
         )
-    kept = density * metal
-    after = kept.sum(axis=(1, 2, 3))
+    kept = np.where(heats, values / np.where(heats, held, 1.0), 0.0)
+    out = np.zeros((len(values), grid.size))
+    for at, inside, share in _shares(cells, source_grid, grid):
+        for s in range(len(values)):
+            out[s] += np.bincount(at, kept[s, inside] * share * metal[at], grid.size)
     # Diagonal entries of a tensor are powers and scale; the others may sum to nothing and stay as they are.
-    factor = np.where(np.abs(after) > 0.5 * np.abs(kept).sum(axis=(1, 2, 3)), before / np.where(after, after, 1), 1.0)
-    return kept * factor[:, None, None, None]
+    before, after = values.sum(axis=1), values[:, heats].sum(axis=1)
+    factor = np.where(np.abs(after) > 0.5 * np.abs(values).sum(axis=1), before / np.where(after, after, 1), 1.0)
+    out *= factor[:, None] * source_grid.voxel_volume_m3 / grid.voxel_volume_m3
+    return out.reshape(-1, *grid.shape)
 
 
 def _with_metal(
@@ -241,7 +272,12 @@ def _with_metal(
 
 
 def mixed_conductivity(
-    f: np.ndarray, metals: Metals, body: np.ndarray, k: np.ndarray, spacing_m: Sequence[float]
+    f: np.ndarray,
+    metals: Metals,
+    body: np.ndarray,
+    k: np.ndarray,
+    spacing_m: Sequence[float],
+    steps_m: Sequence[np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Conductivity across the faces between voxels with and without metal, and at the voxels' centres.
 
@@ -256,7 +292,9 @@ def mixed_conductivity(
     k : (nx, ny, nz) ndarray
         Conductivity of the tissue [W/m/K].
     spacing_m : (float, float, float)
-        Voxel edge lengths [m].
+        Voxel edge lengths where there is metal [m].
+    steps_m : three (n,) ndarrays, optional
+        Edge lengths along each axis, where they differ away from it.
 
     Returns
     -------
@@ -284,8 +322,12 @@ def mixed_conductivity(
         along = np.divide(np.abs(normal[axis]), steep, out=np.ones_like(steep), where=steep > 0)
         contact = metals.contact_m2_K_W / (spacing_m[axis] * np.maximum(along, 1e-3))
         across = 1 / (theta / k_m + (1 - theta) / k_t + contact)
-        matter = harmonic(tissue[below], tissue[above])
-        shared = least * harmonic(metal[below], metal[above]) + (1 - least) * matter
+        ways: tuple[Any, ...] = (1.0, 1.0)
+        if steps_m is not None:
+            along = np.broadcast_to(steps_m[axis].reshape([-1 if a == axis else 1 for a in range(3)]), f.shape)
+            ways = along[below], along[above]
+        matter = in_series(tissue[below], tissue[above], *ways)
+        shared = least * in_series(metal[below], metal[above]) + (1 - least) * matter
         faces[axis][below] = np.where(crossing, across, np.where(inside[below], shared, matter))
     return faces, np.where(inside, metal, tissue)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from emdose.checks import one_of, within
 from emdose.models.grids.grid import Vector
+from emdose.solvers.heat.near_metal import WANTED
 from emdose.solvers.heat.problem import EDGES
 from emdose.solvers.heat.stepping import Perfusion
 
@@ -26,6 +27,7 @@ class BioheatOptions:
     edges: str = "surface"
     perfusion: Perfusion | str = "constant"
     contact_m2_K_W: float = 0.0
+    cells_across: float = WANTED
     initial: str = "uniform"
     initial_degC: float = 37.0
     blood_degC: float = 37.0
@@ -42,6 +44,7 @@ class BioheatOptions:
             ("tolerance", 0, 1),
             ("surface_W_m2_K", 0, 1e6),
             ("contact_m2_K_W", 0, 1e3),
+            ("cells_across", 0, 64),
             ("initial_degC", -20, 60),
             ("blood_degC", 0, 60),
             ("ambient_degC", -50, 100),

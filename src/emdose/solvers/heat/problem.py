@@ -4,7 +4,10 @@ Finite volumes on the voxels: heat flows through the face of two neighbours a an
 
 .. math:: \frac{k_{ab}}{h^2} (T_b - T_a), \qquad k_{ab} = \frac{2 k_a k_b}{k_a + k_b}
 
-per volume, which is exact for layers; what perfusion and the surface take is a conductance to zero in the voxel.
+per volume, which is exact for layers; what perfusion and the surface take is a conductance to zero in the voxel. Where
+voxels are split, so that steps differ from cell to cell, everything is counted per volume V of the unsplit voxel: the
+conductance of a face then is k_ab A / (d V), with its area A and the distance d of the two centres, and heat, sinks and
+sources carry the volume of the cell over V. The equations of the kernels stay what they are.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import fits, lengths, not_negative, one_of
+from emdose.checks import array, fits, lengths, not_negative, one_of
 from emdose.compute.backend import Backend
 from emdose.errors import InputError, ResourceError
 from emdose.models.grids.grid import Shape, Vector
@@ -55,6 +58,8 @@ class HeatMaps:
     face_conductivity : (3, nx, ny, nz) ndarray, optional
         Conductivity of the way between the centres on both sides of the face on a voxel's high side, per axis [W/m/K];
         by default the harmonic mean of the two voxels.
+    steps_m : three (n,) ndarrays, optional
+        Edge lengths of the cells along each axis, where they differ; ``spacing_m`` is then that of the unsplit voxels.
 
     Raises
     ------
@@ -72,6 +77,7 @@ class HeatMaps:
     edges: str = "surface"
     pinned: np.ndarray | None = None
     face_conductivity: np.ndarray | None = None
+    steps_m: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         shape = self.shape
@@ -89,6 +95,8 @@ class HeatMaps:
             if values is not None:
                 fits(name, values, shape, problem="map does not fit the grid")
         lengths("spacing_m", self.spacing_m)
+        for axis, steps in enumerate(self.steps_m or ()):
+            array("steps_m", steps, (shape[axis],), above=0, problem="bad steps")
         one_of("edges", self.edges, EDGES, problem="unknown choice")
         not_negative("surface_W_m2_K", self.surface_W_m2_K, problem="bad exchange coefficient")
         if not self.active.any():
@@ -112,8 +120,29 @@ class HeatMaps:
 
     @property
     def voxel_volume_m3(self) -> float:
-        """Volume of one voxel [m^3]."""
+        """Volume of one voxel that is not split, which everything is counted per [m^3]."""
         return float(np.prod(self.spacing_m))
+
+    def relative(self, *axes: int) -> Any:
+        """Steps over those of an unsplit voxel, multiplied over some axes: an array that broadcasts, or 1."""
+        if self.steps_m is None:
+            return 1.0
+        out = np.ones((1, 1, 1))
+        for a in axes:
+            shape = [1, 1, 1]
+            shape[a] = -1
+            out = out * (self.steps_m[a] / self.spacing_m[a]).reshape(shape)
+        return out
+
+    @property
+    def weights(self) -> Any:
+        """Volume of every cell over that of an unsplit voxel; 1 where nothing is split."""
+        return self.relative(0, 1, 2)
+
+    def power_W(self, sources: np.ndarray) -> np.ndarray:
+        """Power of every source (s, nx, ny, nz) [W/m^3] in the voxels whose rise is not held, (s,) [W]."""
+        scaled = sources if self.steps_m is None else sources * self.weights
+        return np.asarray(self.voxel_volume_m3 * scaled[..., self.solved].sum(axis=-1, dtype=float))
 
     def window(self) -> tuple[slice, slice, slice]:
         """The smallest box of voxels that holds all active ones."""
@@ -144,11 +173,14 @@ class HeatMaps:
         k = np.where(self.active, self.along(axis), 0.0).astype(float)
         below, above = sides(axis)
         g = np.zeros(self.shape)
+        along = np.broadcast_to(self.relative(axis), self.shape)
         if self.face_conductivity is None:
-            g[below] = harmonic(k[below], k[above])
+            g[below] = in_series(k[below], k[above], along[below], along[above])
         else:
             g[below] = np.where(self.active[below] & self.active[above], self.face_conductivity[axis][below], 0.0)
-        return g / self.spacing_m[axis] ** 2
+        across = self.relative(*(a for a in range(3) if a != axis))
+        g[below] /= 0.5 * (along[below] + along[above])
+        return g * across / self.spacing_m[axis] ** 2
 
     def border(self) -> tuple[np.ndarray, np.ndarray]:
         """What faces to the outside and to held edges take per kelvin, two maps (nx, ny, nz) [W/m^3/K].
@@ -158,22 +190,23 @@ class HeatMaps:
         outside = ~self.active if self.outside is None else self.outside & ~self.active
         surface, held = np.zeros((2, *self.shape))
         for axis in range(3):
-            d = self.spacing_m[axis]
+            h, d = self.spacing_m[axis], self.spacing_m[axis] * self.relative(axis)
+            area = self.relative(*(a for a in range(3) if a != axis))
             k = np.where(self.active, self.along(axis), 1.0)
-            exchange = 1 / (1 / self.surface_W_m2_K + d / (2 * k)) / d if self.surface_W_m2_K > 0 else 0 * k
+            exchange = area / (1 / self.surface_W_m2_K + d / (2 * k)) / h if self.surface_W_m2_K > 0 else 0 * k
             for side in (-1, 1):
                 beyond = np.roll(outside, -side, axis)
                 end = tuple(slice(None) if a != axis else (0 if side < 0 else -1) for a in range(3))
                 beyond[end] = self.edges == "surface"
                 surface += np.where(beyond & self.active, exchange, 0.0)
                 if self.edges == "fixed":
-                    held[end] += np.where(self.active, 2 * k / d**2, 0.0)[end]
+                    held[end] += np.where(self.active, 2 * k * area / (h * d), 0.0)[end]
         return surface, held
 
     def sinks(self) -> tuple[np.ndarray, np.ndarray]:
         """Everything that takes heat per kelvin of rise, and the part of the surface in it, (nx, ny, nz) [W/m^3/K]."""
         surface, held = self.border()
-        total = np.where(self.active, self.perfusion, 0.0) + surface + held
+        total = np.where(self.active, self.perfusion, 0.0) * self.weights + surface + held
         if self.pinned is not None:
             for axis in range(3):
                 below, above = sides(axis)
@@ -189,10 +222,10 @@ def sides(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     return below, above
 
 
-def harmonic(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """2 a b / (a + b), 0 where both are 0."""
-    total = a + b
-    return np.divide(2 * a * b, total, out=np.zeros_like(total), where=total > 0)
+def in_series(a: np.ndarray, b: np.ndarray, p: Any = 1.0, q: Any = 1.0) -> np.ndarray:
+    """Conductivity of ways p in a and q in b behind each other: (p + q) / (p / a + q / b), 0 where both are 0."""
+    total = q * a + p * b
+    return np.divide((p + q) * a * b, total, out=np.zeros_like(total), where=total > 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,12 +353,16 @@ class HeatProblem:
             )
         sink, _ = maps.sinks()
         self.sink = self._put(sink)
-        self.heat = self._put(np.where(maps.solved, maps.heat_capacity, INERT_HEAT), INERT_HEAT)
+        self.heat = self._put(np.where(maps.solved, maps.heat_capacity * maps.weights, INERT_HEAT), INERT_HEAT)
         self.g = tuple(self._put(maps.faces(a)) for a in range(3))
 
     def _put(self, values: np.ndarray, fill: float = 0.0) -> Any:
         padded = self.layout.pad(np.asarray(values)[self.window].astype(self.dtype), fill)
         return self.be.asarray(np.ascontiguousarray(padded))
+
+    def source(self, values: np.ndarray) -> Any:
+        """Power densities (s, nx, ny, nz) on the device, per volume of an unsplit voxel, 0 where nothing is solved."""
+        return self.field(values if self.maps.steps_m is None else values * self.maps.weights)
 
     def field(self, values: np.ndarray) -> Any:
         """Maps (s, nx, ny, nz) on the device, 0 where nothing is solved."""

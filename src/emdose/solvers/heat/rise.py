@@ -144,7 +144,7 @@ def heat(
     began, tell = time.perf_counter(), progress or silent
     tell(Setup())
     problem = HeatProblem(maps, be, dtype, len(sources))
-    q = problem.field(sources)
+    q = problem.source(sources)
     largest = be.to_numpy(be.xp.abs(q).reshape(len(sources), -1).max(axis=1)).astype(float)
     unit = np.where(largest > 0, largest / UNIT_W_M3, 1.0)
     q = q / be.asarray(unit.astype(dtype))[:, None, None, None]
@@ -186,8 +186,7 @@ def heat(
         )
     if not alone:
         seen = run(q, envelopes, level, True)
-    supplied = maps.voxel_volume_m3 * sources[..., maps.solved].sum(axis=-1, dtype=float)
-    turnover = maps.voxel_volume_m3 * np.abs(sources[..., maps.solved]).sum(axis=-1, dtype=float)
+    supplied, turnover = maps.power_W(sources), maps.power_W(np.abs(sources))
     on = np.array([e.integral(duration_s) for e in envelopes])
     energy = {
         "supplied": supplied * on,
@@ -248,7 +247,7 @@ def steady(maps: HeatMaps, sources: np.ndarray, device: str | Backend = "auto") 
     _check_sources(maps, sources, 1e-3, "float64")
     problem = HeatProblem(maps, backend.get(device), "float64", 1)
     solver = Steady(problem)
-    return np.stack([problem.result(solver.solve(problem.field(q[None])[0])[0]) for q in sources])
+    return np.stack([problem.result(solver.solve(problem.source(q[None])[0])[0]) for q in sources])
 
 
 class _Recorder:
@@ -349,6 +348,6 @@ def _together(envelopes: Sequence[Envelope]) -> Envelope:
 def _basal(problem: HeatProblem, excess_K: np.ndarray | None) -> tuple[Any, Any]:
     maps = problem.maps
     excess = np.zeros(maps.shape) if excess_K is None else np.asarray(excess_K, float)
-    both = np.stack([np.where(maps.active, maps.perfusion, 0.0), np.where(maps.active, excess, 0.0)])
+    both = np.stack([np.where(maps.active, maps.perfusion * maps.weights, 0.0), np.where(maps.active, excess, 0.0)])
     perfusion, above = problem.field(both)
     return perfusion, above

@@ -20,9 +20,10 @@ import numpy as np
 from emdose.checks import not_negative
 from emdose.compute.backend import Backend
 from emdose.errors import InputError
-from emdose.models.grids.grid import Grid, Vector
-from emdose.solvers.heat.directions import PAIRS, HeatResult, crossing
-from emdose.solvers.heat.materials import Metals, body_maps, deposit, metabolic_W_m3
+from emdose.models.grids.grid import Grid
+from emdose.solvers.heat.directions import PAIRS, HeatResult, crossing, near_metal
+from emdose.solvers.heat.materials import Metals, body_maps, metabolic_W_m3
+from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.heat.options import BioheatOptions
 from emdose.solvers.heat.problem import HeatMaps
 from emdose.solvers.heat.rise import heat, steady
@@ -113,6 +114,9 @@ class Bioheat(BioheatOptions):
         Law by which perfusion follows the rise: "constant", "none", or a law with numbers.
     contact_m2_K_W : float
         Thermal contact resistance between metal and tissue [m^2 K/W].
+    cells_across : float
+        Cells wanted across the thinnest part of heated metal: :meth:`solve` splits the voxels near it until there are
+        as many, or the cells get too many; what is reached is a measure of the result. 0 splits nothing.
     initial : "uniform" or "steady"
         Temperature without exposure: ``initial_degC`` everywhere, or the steady state of metabolic heat, blood and air.
     initial_degC, blood_degC, ambient_degC : float
@@ -181,7 +185,6 @@ class Bioheat(BioheatOptions):
             not say what it holds or is negative, or perfusion follows the rise (then fields do not superpose: use
             :meth:`solve_sar`).
         """
-        from emdose.models.implants.voxels import embed
         from emdose.solvers.results.power_tensor import UNIFORM
 
         if self._law.follows:
@@ -194,25 +197,23 @@ class Bioheat(BioheatOptions):
         body, cut = self._body(phantom), False
         if not extra:
             body, cut = self._around(body, implant, duration_s)
-        metal = embed(implant, body)
-        metals = Metals(metal.fraction, metal.part, metal.metals, self.contact_m2_K_W)
-        maps = body_maps(body, metals, self.surface_W_m2_K, "insulated" if cut else self.edges)
+        metal = metal_body(body, implant, self.cells_across, self.contact_m2_K_W)
+        maps = metal.maps(self.surface_W_m2_K, "insulated" if cut else self.edges)
         f = np.atleast_1d(power.frequencies_Hz[:1] if frequencies_Hz is None else np.asarray(frequencies_Hz, float))
         rms = np.broadcast_to(1.0 if rms_T_s is None else np.asarray(rms_T_s, float), f.shape)
         uniform = power.select(UNIFORM)
         pairs = uniform.basis(f, rms)
         six = np.stack([pairs[i, j] for i, j in PAIRS])
-        sources = deposit(power.cells, six, power.grid, body.grid, metal.fraction)
-        names, more = extra_powers(body, dict(extra or {}), metals, signed)
-        stack = np.concatenate([sources, *(m[None] for m in more)])
+        names, more = extra_powers(body, dict(extra or {}), signed)
+        stack = np.concatenate([metal.deposit(power.cells, six, power.grid), *(metal.spread(m)[None] for m in more)])
         envelopes = [envelope or Envelope.constant()] * 6 + [Envelope.constant()] * len(more)
-        window = _window(metal.fraction > 0, body.spacing_m)
+        window = metal.window(WINDOW_MARGIN_M)
         found = heat(
             maps,
             stack,
             duration_s,
             times_s=_times(duration_s, times_s),
-            window=window,
+            window=metal.cells.cells_of(window),
             envelope=envelopes,
             perfusion=self._law,
             tolerance=self.tolerance,
@@ -228,20 +229,25 @@ class Bioheat(BioheatOptions):
             "cut": cut,
             "power_W": float(np.trace(matrix)),
         }
+        whole = maps if not metal.cells.is_split else body_maps(body, metal.coarse, self.surface_W_m2_K, maps.edges)
+        final, course = metal.cells.means(found.final), metal.cells.crop(window).means(found.rise)
         return HeatResult(
             phantom=body,
-            metal=metal.fraction,
-            basis=found.final[:6],
+            metal=metal.coarse.fraction,
+            tissue=metal.voxels_of_tissue,
+            basis=final[:6],
             times_s=found.times_s,
             window=window,
-            course=found.rise[:6],
-            extra={n: found.final[6 + k] for k, n in enumerate(names)},
-            extra_course={n: found.rise[6 + k] for k, n in enumerate(names)},
-            baseline_degC=self._baseline(body, metals, maps, device),
+            course=course[:6],
+            extra={n: final[6 + k] for k, n in enumerate(names)},
+            extra_course={n: course[6 + k] for k, n in enumerate(names)},
+            baseline_degC=self._baseline(body, metal.coarse, whole, device),
             power_matrix=matrix,
             time_error=found.time_error,
             balance_error=found.balance_error,
-            provenance=provenance,
+            provenance=provenance | metal.about(),
+            near=near_metal(metal, found, names),
+            cells_across=metal.across,
         )
 
     # ---- SAR -------------------------------------------------------------------------------------------------------
@@ -411,10 +417,3 @@ def _times(duration_s: float, times_s: Sequence[float] | None) -> list[float]:
     if times_s is not None:
         return [float(t) for t in times_s]
     return (duration_s * (np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS) ** 1.5).tolist()
-
-
-def _window(metal: np.ndarray, spacing_m: Vector) -> tuple[slice, slice, slice]:
-    used = np.argwhere(metal)
-    margin = np.ceil(WINDOW_MARGIN_M / np.array(spacing_m)).astype(int)
-    low, high = np.maximum(used.min(0) - margin, 0), np.minimum(used.max(0) + margin + 1, metal.shape)
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))  # type: ignore[return-value]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -127,12 +126,9 @@ def power_on(
     return out if metals is None else out * (1 - np.clip(metals.fraction, 0, 1))
 
 
-def extra_powers(
-    body: Phantom, extra: dict[str, Any], metals: Metals, signed: bool
-) -> tuple[list[str], Sequence[np.ndarray]]:
-    """Names and power densities of further sources [W/m^3]."""
-    maps = [power_on(body, s, metals, signed=signed, field=f"extra[{n!r}]") for n, s in extra.items()]
-    return list(extra), maps
+def extra_powers(body: Phantom, extra: dict[str, Any], signed: bool) -> tuple[list[str], list[np.ndarray]]:
+    """Names and power densities of further sources [W/m^3]; see :func:`power_on`."""
+    return list(extra), [power_on(body, s, signed=signed, field=f"extra[{n!r}]") for n, s in extra.items()]
 
 
 def _of_map(source: Any, field: str) -> tuple[np.ndarray, Grid]:

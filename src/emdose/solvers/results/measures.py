@@ -53,8 +53,8 @@ def of_scale(scale: Mapping[str, Any]) -> list[Measure]:
 
 
 def heat_measures(about: Mapping[str, Any]) -> list[Measure]:
-    """The errors that a solution of the bioheat equation states: "balance_error" and "time_error", where they are."""
-    names = {"balance_error": "heat_balance", "time_error": "heat_steps"}
+    """What a solution of the bioheat equation states, if it does: errors of balance and steps, cells across metal."""
+    names = {"balance_error": "heat_balance", "time_error": "heat_steps", "cells_across": "heat_cells_across"}
     values = {name: about[key] for key, name in names.items() if key in about}
     return [Measure(name, math.nan if v is None else abs(float(v))) for name, v in values.items()]
 

@@ -19,18 +19,16 @@ from emdose.dosimetry.temperature import dose_over_baseline
 from emdose.models.gradients.waveform import Waveform
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
 from emdose.solvers.heat.directions import PAIRS, crossing, hottest_direction, upright, weights
-from emdose.solvers.heat.materials import Metals, body_maps, deposit
 from emdose.solvers.heat.rise import heat
 from emdose.solvers.heat.stepping import Envelope
 from emdose.solvers.results.power_tensor import UNIFORM
 from emdose.solvers.running import Event, ProgressCallback
 
 if TYPE_CHECKING:
-    from emdose.models.bodies import Phantom
-    from emdose.models.implants.voxels import EmbeddedImplant
     from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure
     from emdose.scenarios.kinds.implant_gradient.rf_heating import RfHeating
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantThermalTable
+    from emdose.solvers.heat.near_metal import MetalBody
     from emdose.solvers.results.power_tensor import PowerTensor
 
 DISC = 21
@@ -58,10 +56,8 @@ class Heating:
     ----------
     table : ThermalTable
         Options.
-    phantom : Phantom
-        What surrounds the metal; its grid is that of the heat.
-    metal : EmbeddedImplant
-        The metal on that grid.
+    metal : MetalBody
+        The metal in what surrounds it, on the cells of the heat; the maps that are kept are means of its voxels.
     tensor : PowerTensor
         Power densities.
     device : str
@@ -75,19 +71,17 @@ class Heating:
     def __init__(
         self,
         table: ImplantThermalTable,
-        phantom: Phantom,
-        metal: EmbeddedImplant,
+        metal: MetalBody,
         tensor: PowerTensor,
         device: str,
         tell: ProgressCallback,
         rf: RfHeating | None = None,
     ) -> None:
-        self.table, self.phantom, self.metal, self.tensor, self.rf = table, phantom, metal, tensor, rf
+        self.table, self.metal, self.tensor, self.rf = table, metal, tensor, rf
         self.device, self.tell = device, tell
-        metals = Metals(metal.fraction, metal.part, metal.metals)
-        maps = body_maps(phantom, metals, table.surface_W_m2_K, table.edges)
+        maps = metal.maps(table.surface_W_m2_K, table.edges)
         self.maps = maps if table.perfusion else replace(maps, perfusion=np.zeros_like(maps.perfusion))
-        self.window = _window(metal.fraction > 0, phantom.spacing_m)
+        self.window = metal.cells.cells_of(metal.window(WINDOW_MARGIN_m))
         self.provenance: dict[str, Any] = {}
 
     def run(self, pairs: Sequence[tuple[BuiltExposure, dict[str, Any]]]) -> dict[str, ExposureMaps]:
@@ -111,7 +105,7 @@ class Heating:
             self.tell(event.within(exposures, index, count))
 
         free = [c for c in cases if c.free]
-        rf = np.zeros((0, *self.phantom.grid.shape)) if self.rf is None else self.rf.density[None]
+        rf = np.zeros((0, *self.metal.cells.shape)) if self.rf is None else self.rf.density[None]
         worst: dict[str, np.ndarray] = {}
         own = {c.exposure.name: self._loss(c) for c in cases}
         if free:
@@ -147,7 +141,7 @@ class Heating:
             envelope=envelope,
             progress=tell,
         )
-        self.provenance = dict(solution.provenance) | {"balance_error": solution.balance_error}
+        self.provenance = dict(solution.provenance) | {"balance_error": solution.balance_error} | self.metal.about()
         for n, case in enumerate(cases):
             name = case.exposure.name
             curves = {}
@@ -156,7 +150,8 @@ class Heating:
             if extra:
                 curves |= {"gradients alone": solution.peaks[len(sources) + n], "RF alone": solution.peaks[-1]}
             self._judge(case, solution, n, curves)
-            found[name] = ExposureMaps(own[name], solution.final[n], solution.times_s, solution.peaks[n], curves)
+            final = self.metal.cells.means(solution.final[n])
+            found[name] = ExposureMaps(own[name], final, solution.times_s, solution.peaks[n], curves)
 
     def _loss(self, case: _Case) -> np.ndarray:
         return np.asarray(self.tensor.loss_density(case.about["_spectrum"]))
@@ -168,7 +163,7 @@ class Heating:
         return np.stack([maps[a, b] for a, b in PAIRS])
 
     def _deposit(self, values: np.ndarray) -> np.ndarray:
-        return deposit(self.tensor.cells, values, self.tensor.grid, self.phantom.grid, self.metal.fraction)
+        return self.metal.deposit(self.tensor.cells, values, self.tensor.grid)
 
     def _orientations(self, case: _Case, T: np.ndarray, base: np.ndarray | None) -> np.ndarray:
         """Worst and best direction for temperature and the disc of all; gives back the worst direction."""
@@ -177,8 +172,8 @@ class Heating:
         case.about.update(
             worst_rise_K=float(worst[0]),
             worst_rise_direction=worst[1],
-            worst_rise_m=self._place(place),
-            worst_rise_in=self._matter(place),
+            worst_rise_m=list(self.metal.place(place)),
+            worst_rise_in=self.metal.matter(place),
             best_rise_K=lowest,
             best_rise_direction=best,
             rise_disc_K=peaks.reshape(DISC, DISC),
@@ -192,8 +187,8 @@ class Heating:
         times, peaks = np.concatenate([[0.0], solution.times_s]), np.concatenate([[0.0], solution.peaks[n]])
         case.about.update(
             rise_K=float(rise[index]),
-            hot_spot_m=self._place(index),
-            hot_spot_in=self._matter(index),
+            hot_spot_m=list(self.metal.place(index)),
+            hot_spot_in=self.metal.matter(index),
             time_to_K={f"{k:g}": crossing(times, peaks, k) for k in self.table.thresholds_K},
             **self._dose(solution, n),
         )
@@ -205,7 +200,7 @@ class Heating:
     def _dose(self, solution: Any, n: int) -> dict[str, float]:
         """Largest CEM43 in tissue around the metal with and without the baseline, and what that counts alone [min]."""
         level = self.table.baseline_degC
-        tissue = (self.metal.fraction < 0.5)[self.window] & self.maps.active[self.window]
+        tissue = self.metal.tissue[self.window]
         total, alone = dose_over_baseline(solution.times_s, level, solution.rise[n][:, tissue], least_degC=None)
         return {
             "baseline_degC": level,
@@ -213,14 +208,6 @@ class Heating:
             "cem43_excess_min": float((total - alone).max(initial=0.0)),
             "cem43_baseline_min": float(alone.max(initial=0.0)),
         }
-
-    def _place(self, index: Sequence[Any]) -> list[float]:
-        return [float(self.phantom.grid.centres(a)[i]) for a, i in enumerate(index)]
-
-    def _matter(self, index: Any) -> str:
-        if self.metal.fraction[index] >= 0.5:
-            return self.metal.metals[int(self.metal.part[index]) - 1].name
-        return str(self.phantom.tissues[int(self.phantom.labels[index])].name)
 
 
 def directions() -> np.ndarray:
@@ -314,10 +301,3 @@ def _envelope(case: _Case) -> Envelope | None:
     starts = (edges[:-1] - edges[0])[None] + wave.duration_s * np.arange(turns)[:, None]
     used = starts.ravel() < case.exposure.duration_s
     return Envelope(starts.ravel()[used], np.tile(power / mean, turns)[used])
-
-
-def _window(metal: np.ndarray, spacing_m: Sequence[float]) -> tuple[slice, slice, slice]:
-    used = np.argwhere(metal)
-    margin = np.ceil(WINDOW_MARGIN_m / np.array(spacing_m)).astype(int)
-    low, high = np.maximum(used.min(0) - margin, 0), np.minimum(used.max(0) + margin + 1, metal.shape)
-    return tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))  # type: ignore[return-value]

@@ -24,6 +24,7 @@ from emdose.scenarios.kinds.implant_gradient.rf_heating import rf_heating
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
+from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Checkpoint, ProgressCallback, plural, silent
 
@@ -74,10 +75,10 @@ class ImplantJob(BaseJob):
         with self.timed("phantom"):
             self.phantom, run = build.surroundings(tables, self.implant, file)
         with blamed_on(file, "implant"):
-            self.embedded = implant_voxels.embed(self.implant, self.phantom)
+            self.heated = metal_body(self.phantom, self.implant, tables.thermal.cells_across)
         self.rf = None
         if run is not None:
-            self.rf = rf_heating(run, self.phantom, self.embedded.fraction, tables.rf.duty_cycle)
+            self.rf = rf_heating(run, self.heated, tables.rf.duty_cycle)
         low, high = (np.asarray(b) for b in self.implant.bounds_m)
         self.middle = 0.5 * (low + high)
         self.coils = build.gradients(tables.gradients, file)
@@ -113,7 +114,7 @@ class ImplantJob(BaseJob):
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
         solution = self.solver.plan(self.implant, self.frequencies, self.sources, self.device)
-        heat = " x ".join(map(str, self.phantom.grid.shape))
+        heat = " x ".join(map(str, self.heated.cells.shape))
         return JobPlan(
             device=self.device,
             solution=replace(solution, shape=self.voxels.grid.shape),
@@ -124,7 +125,7 @@ class ImplantJob(BaseJob):
         """A look at all that the power of the exposures and the heat would refuse."""
         file = self.scenario.file
         require_harmonics(self.exposures, float(self.frequencies[-1]), file)
-        require_heat(self.tables.thermal, self.phantom, self.embedded, self.voxels, file)
+        require_heat(self.tables.thermal, self.heated, self.voxels, file)
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
@@ -162,7 +163,7 @@ class ImplantJob(BaseJob):
             for one in self.exposures:
                 found[one.name] = self._power(one, tensor, top)
         with self.timed("heat"), blamed_on(self.scenario.file, "thermal"):
-            heating = Heating(self.tables.thermal, self.phantom, self.embedded, tensor, self.device, tell, self.rf)
+            heating = Heating(self.tables.thermal, self.heated, tensor, self.device, tell, self.rf)
             maps = heating.run([(one, found[one.name]) for one in self.exposures])
         kind = self.tables.implant.type
         summary = {

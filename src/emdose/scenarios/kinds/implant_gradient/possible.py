@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdose.scenarios.shared.tables import blamed_on
-from emdose.solvers.heat.materials import Metals, body_maps, deposit
 
 if TYPE_CHECKING:
-    from emdose.models.bodies import Phantom
-    from emdose.models.implants.voxels import EmbeddedImplant, VoxelImplant
+    from emdose.models.implants.voxels import VoxelImplant
     from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantThermalTable
+    from emdose.solvers.heat.near_metal import MetalBody
 
 
 def require_harmonics(exposures: Sequence[BuiltExposure], highest_Hz: float, file: object = None) -> None:
@@ -24,17 +23,15 @@ def require_harmonics(exposures: Sequence[BuiltExposure], highest_Hz: float, fil
             one.harmonics(highest_Hz)
 
 
-def require_heat(
-    table: ImplantThermalTable, phantom: Phantom, metal: EmbeddedImplant, voxels: VoxelImplant, file: object = None
-) -> None:
+def require_heat(table: ImplantThermalTable, metal: MetalBody, voxels: VoxelImplant, file: object = None) -> None:
     """Look at the heat of an implant.
 
     Parameters
     ----------
     table : ImplantThermalTable
         Its options.
-    phantom, metal : Phantom, EmbeddedImplant
-        What surrounds the metal, and the metal on that grid.
+    metal : MetalBody
+        The metal in what surrounds it.
     voxels : VoxelImplant
         The metal on the grid of the eddy currents.
     file : object
@@ -46,7 +43,7 @@ def require_heat(
         When a tissue has no thermal data, or the metal lies in no voxel of the heat.
     """
     with blamed_on(file, "thermal"):
-        body_maps(phantom, Metals(metal.fraction, metal.part, metal.metals), table.surface_W_m2_K, table.edges)
+        metal.maps(table.surface_W_m2_K, table.edges)
         # The losses lie in these voxels; an even density stands for them.
         cells = np.argwhere(voxels.fraction > 0)
-        deposit(cells, np.ones((1, len(cells))), voxels.grid, phantom.grid, metal.fraction)
+        metal.deposit(cells, np.ones((1, len(cells))), voxels.grid)

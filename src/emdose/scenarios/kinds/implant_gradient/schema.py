@@ -281,6 +281,7 @@ class ImplantThermalTable(Table):
 
     duration_s: Seconds = 900.0
     spacing_m: Annotated[float, number("a voxel size in metres", 2e-4, 0.05)] = 2e-3
+    cells_across: Annotated[float, number("cells of the heat across the metal; 0 splits no voxels", 0, 64)] = 4.0
     margin_m: Annotated[float, number("tissue kept around the implant in metres", 1e-3, 1)] = 0.05
     edges: Literal["surface", "insulated", "fixed"] = "insulated"
     surface_W_m2_K: Annotated[float, number("an exchange coefficient in W/m2/K", 0, 1e5)] = 8.0
