@@ -53,6 +53,12 @@ CALLS: dict[str, tuple[Callable, tuple[str, ...], tuple[str, ...]]] = {
     "Birdcage": (em.Birdcage, ("rungs", "radius_m", "length_m"), ()),
     "Loop": (lambda **k: em.Loop(**{"radius_m": 0.1} | k), ("radius_m", "segments"), ()),
     "PlaneWave": (em.PlaneWave, ("amplitude_V_m",), ()),
+    "CurrentElement": (lambda **k: em.CurrentElement(**{"length_m": 0.02} | k), ("length_m",), ()),
+    "IncidentField": (
+        lambda **k: em.IncidentField(**{"E": np.zeros_like, "frequency_Hz": 128e6} | k),
+        ("frequency_Hz", "step_m"),
+        (),
+    ),
     "CircuitBirdcage": (em.CircuitBirdcage, ("rungs", "radius_m", "length_m", "gap_m", "feed_impedance_ohm"), ()),
     "Dipole": (lambda **k: em.Dipole(**{"length_m": 0.1} | k), ("length_m", "gap_m"), ()),
     "Wire": (lambda **k: Wire(POINTS, **k), ("radius_m",), ()),

@@ -235,6 +235,9 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.phantoms.TissueSolid("muscle", everywhere, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
     lambda: em.Exposure(phantom(), em.PlaneWave(), F),
     lambda: em.PlaneWave(),
+    lambda: em.IncidentField.on_points([np.arange(4.0)] * 3, numbers(2, 3, 4, 4, 4, kind="c"), frequency_Hz=F),
+    lambda: em.CurrentElement(0.02),
+    lambda: em.IncidentField.on_points([np.arange(4.0)] * 3, numbers(3, 4, 4, 4, kind="c"), frequency_Hz=F).E,
     lambda: Shield(0.3, 0.5),
     lambda: em.Coil(
         "pair",
@@ -281,7 +284,7 @@ MAKERS: list[Callable[[], Any]] = [
     tuning,
     lambda: tuning().modes[0],
     lambda: em.ept.Csi(),
-    lambda: em.ept.IncidentField(
+    lambda: em.ept.EdgeField(
         numbers(2, 3, *GRID.node_shape, kind="c"), numbers(2, 3, *GRID.node_shape, kind="c"), {"on": np.ones(2)}, "made"
     ),
     lambda: em.ept.AutomaticHelmholtz(),
@@ -470,6 +473,8 @@ def test_copies_say_the_same(number: int) -> None:
 def test_what_was_given_can_change_without_changing_the_value(number: int) -> None:
     """Writable copies of all arrays and mappings go in, are changed afterwards, and the value says what it said."""
     value = VALUES[number]
+    if isinstance(value, em.CurrentElement):
+        return  # takes numbers alone, and its base, which takes arrays, holds no charge
 
     def thawed(x: Any) -> Any:
         if isinstance(x, np.ndarray):

@@ -48,12 +48,14 @@ from .models import CapacitorLoopArray as CapacitorLoopArray
 from .models import CircuitBirdcage as CircuitBirdcage
 from .models import CircuitCoil as CircuitCoil
 from .models import Coil as Coil
+from .models import CurrentElement as CurrentElement
 from .models import Dipole as Dipole
 from .models import Exposure as Exposure
 from .models import GradientCoil as GradientCoil
 from .models import GradientSet as GradientSet
 from .models import Grid as Grid
 from .models import Implant as Implant
+from .models import IncidentField as IncidentField
 from .models import Loop as Loop
 from .models import LoopArray as LoopArray
 from .models import Metal as Metal

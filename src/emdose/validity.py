@@ -135,6 +135,18 @@ TABLE = (
         "definition of B1+rms: measured from the signal of tissue",
     ),
     Threshold(
+        "incident_field",
+        "the share by which the incident field misses Maxwell's equations of air in the body",
+        0.02,
+        0.10,
+        True,
+        True,
+        "look at units (m, V/m, A/m), at the sign of the time factor (exp(+jwt)), and whether the body was left out",
+        "What is missing acts like currents in the body that no source makes, and E is wrong by about as much: the "
+        "steps are those of E_error. A conjugate field, millimetres or B in place of H miss by half and more.",
+        "Maxwell's equations; fields of loops, elements and waves meet them to 1e-3 and better",
+    ),
+    Threshold(
         "cells_per_wavelength",
         "the number of cells per wavelength in the densest tissue",
         20.0,

@@ -320,6 +320,7 @@ def test_a_local_coil_is_judged_by_the_local_limits_alone():
         (em.Loop(radius_m=0.05), "local"),
         (em.CapacitorLoop(radius_m=0.05), "local"),
         (em.Dipole(length_m=0.3), "local"),
+        (em.CurrentElement(0.02), "local"),
         (em.LoopArray(elements=4, radius_m=0.14, length_m=0.16), "array"),
         (em.Birdcage(rungs=8, radius_m=0.15, length_m=0.2), "volume"),
         (em.PlaneWave(), "volume"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from emdose.compute import backend
-from emdose.ept.inversion.csi import Csi, IncidentField
+from emdose.ept.inversion.csi import Csi, EdgeField
 from emdose.ept.inversion.operators import ScatteringOperators, gradient, gradient_adjoint, rotating, rotating_adjoint
 from emdose.ept.maps.b1map import B1Map
 from emdose.models import bodies
@@ -86,7 +86,7 @@ def test_reconstruction(body: Phantom, fields: Fields, cuda: backend.Backend, ki
     source = WAVE
     if kind == "complex":
         host = backend.get("cpu")
-        source = IncidentField(
+        source = EdgeField(
             *(f(WAVE, body.grid, F, host, complex) for f in (incident_E, incident_B)), drives={"unit": np.ones(1)}
         )
     found, expected = (solver.reconstruct(b1, source, device=be) for be in (cuda, "cpu"))

@@ -28,6 +28,7 @@ SCHEMES = {
     "loop": "local",
     "loop with capacitors": "local",
     "dipole": "local",
+    "current element": "local",
     "loop array": "array",
     "loop array with capacitors": "array",
 }

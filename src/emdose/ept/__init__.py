@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emdose.ept import filters
-from emdose.ept.inversion.csi import Csi, IncidentField
+from emdose.ept.inversion.csi import Csi, EdgeField
 from emdose.ept.judging.metrics import Metric, metrics
 from emdose.ept.judging.monte_carlo import monte_carlo
 from emdose.ept.local.automatic import AutomaticHelmholtz
@@ -20,10 +20,10 @@ __all__ = [
     "B1Map",
     "ConvectionReaction",
     "Csi",
+    "EdgeField",
     "Flag",
     "Gradient",
     "Helmholtz",
-    "IncidentField",
     "LocalSar",
     "Metric",
     "NoisePropagation",

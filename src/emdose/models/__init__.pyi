@@ -13,7 +13,9 @@ from .coils import CapacitorLoopArray as CapacitorLoopArray
 from .coils import CircuitBirdcage as CircuitBirdcage
 from .coils import CircuitCoil as CircuitCoil
 from .coils import Coil as Coil
+from .coils import CurrentElement as CurrentElement
 from .coils import Dipole as Dipole
+from .coils import IncidentField as IncidentField
 from .coils import Loop as Loop
 from .coils import LoopArray as LoopArray
 from .coils import PlaneWave as PlaneWave

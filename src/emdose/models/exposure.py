@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdose.checks import within
+from emdose.errors import InputError
+from emdose.models.coils.incident_field import IncidentField
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ class Exposure:
     ----------
     phantom : Phantom
         The body: labels, grid and tissues.
-    coil : Coil, CircuitCoil or PlaneWave
+    coil : Coil, CircuitCoil, PlaneWave or IncidentField
         What makes the incident field.
     frequency_Hz : float
         Frequency of the time-harmonic field [Hz].
@@ -35,11 +37,12 @@ class Exposure:
     Raises
     ------
     InputError
-        When the frequency is not within 1 kHz to 100 GHz, or a coil conductor runs through the body.
+        When the frequency is not within 1 kHz to 100 GHz, or a coil conductor runs through the body; for an incident
+        field of another frequency, or with sources in the body.
     """
 
     phantom: Phantom
-    coil: Coil | CircuitCoil | PlaneWave
+    coil: Coil | CircuitCoil | PlaneWave | IncidentField
     frequency_Hz: float
 
     def __post_init__(self) -> None:
@@ -52,4 +55,11 @@ class Exposure:
             expected="1e3 to 1e11 (64 MHz is 64e6)",
         )
         object.__setattr__(self, "frequency_Hz", frequency_Hz)
+        if isinstance(self.coil, IncidentField) and abs(self.coil.frequency_Hz / frequency_Hz - 1) > 1e-9:
+            raise InputError(
+                "the incident field is of another frequency",
+                field="frequency_Hz",
+                found=frequency_Hz,
+                expected=f"{self.coil.frequency_Hz:g}",
+            )
         self.coil.check_clear_of(self.phantom)

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from emdose.ept.inversion.csi import Csi, IncidentField
+from emdose.ept.inversion.csi import Csi, EdgeField
 from emdose.ept.inversion.newton import told_converged
 from emdose.ept.inversion.operators import at_centres
 from emdose.ept.local.helmholtz import Helmholtz
@@ -127,7 +127,7 @@ def test_given_fields_instead_of_a_coil_and_progress() -> None:
     body, events = phantom(1e-2), []
     b1, be = b1_map(small(), body, "complex"), backend.get("cpu")
     fields = [f(coil(), body.grid, FREQUENCY, be, complex) for f in (incident_E, incident_B)]
-    given = IncidentField(*fields)
+    given = EdgeField(*fields)
     a = Csi(max_iterations=1).reconstruct(b1, given, drive=[1, -1j], device="cpu", progress=events.append)
     b = Csi(max_iterations=1).reconstruct(b1, coil(), device="cpu")
     np.testing.assert_allclose(a.conductivity[body.body], b.conductivity[body.body], rtol=1e-3)  # type: ignore[index]
@@ -239,8 +239,8 @@ def test_bad_options_are_refused() -> None:
         with pytest.raises(InputError):
             Csi(**options)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="incident"):
-        IncidentField(np.zeros((1, 3, 2, 2, 2)), np.zeros((1, 3, 2, 2, 3)))
-    field = IncidentField(np.ones((2, 3, 4, 4, 4), complex), np.ones((2, 3, 4, 4, 4), complex))
+        EdgeField(np.zeros((1, 3, 2, 2, 2)), np.zeros((1, 3, 2, 2, 3)))
+    field = EdgeField(np.ones((2, 3, 4, 4, 4), complex), np.ones((2, 3, 4, 4, 4), complex))
     with pytest.raises(InputError, match="does not fit"):
         Csi().reconstruct(b1_map(small(), phantom(1e-2), "phaseless"), field, device="cpu")
 

@@ -35,6 +35,7 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
 from emdose.models.coils.ideal import Coil
+from emdose.models.coils.incident_field import IncidentField
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Grid
 from emdose.solvers.running import Done, ProgressCallback, Setup, silent
@@ -47,7 +48,7 @@ Drive = str | Sequence[complex] | np.ndarray
 
 @read_only(units={"E": "V/m", "B": "T"})
 @dataclass(frozen=True, eq=False)
-class IncidentField:
+class EdgeField:
     """The field of the coil without the body, where no coil model serves: measured, or from another program.
 
     Parameters
@@ -176,7 +177,7 @@ class Csi:
     def reconstruct(
         self,
         b1: B1Map,
-        coil: Coil | PlaneWave | IncidentField,
+        coil: Coil | PlaneWave | IncidentField | EdgeField,
         drive: Drive | Sequence[Drive] | None = None,
         receive: Drive | Sequence[Drive] | None = None,
         body: np.ndarray | None = None,
@@ -192,7 +193,7 @@ class Csi:
         ----------
         b1 : B1Map
             One channel or more, on cubic voxels; channel i was measured with drive i.
-        coil : Coil, PlaneWave or IncidentField
+        coil : Coil, PlaneWave, IncidentField or EdgeField
             The source in the place where it was, in the coordinates of the map's grid.
         drive : str or (port,) complex, or one per channel, optional
             How the coil was driven; by default "quadrature" or the coil's first drive, for several channels the ports.
@@ -335,7 +336,7 @@ def _checked_body(b1: B1Map, body: np.ndarray | None) -> np.ndarray:
 
 
 def _drives(
-    b1: B1Map, coil: Coil | PlaneWave | IncidentField, drive: Any, receive: Any, kind: str
+    b1: B1Map, coil: Coil | PlaneWave | IncidentField | EdgeField, drive: Any, receive: Any, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Transmit and receive drives (channel, port)."""
     ports, n = len(coil.ports), b1.channels
@@ -391,11 +392,11 @@ def _excitations(transmit: np.ndarray, listen: np.ndarray, kind: str) -> tuple[n
 
 
 def _incident(
-    coil: Coil | PlaneWave | IncidentField, b1: B1Map, lattice: ScatteringOperators, basis: np.ndarray
+    coil: Coil | PlaneWave | IncidentField | EdgeField, b1: B1Map, lattice: ScatteringOperators, basis: np.ndarray
 ) -> tuple[Any, Any]:
     """E on the edges (excitation, n) and (Bx +- j By) / 2 at the centres (excitation, 2, voxels)."""
     be = lattice.be
-    if isinstance(coil, IncidentField):
+    if isinstance(coil, EdgeField):
         E, B = (be.asarray(a, dtype=complex) for a in coil.within(b1.grid, lattice.low, lattice.high))
     else:
         E, B = (f(coil, lattice.box, b1.frequency_Hz, be, complex) for f in (incident_E, incident_B))

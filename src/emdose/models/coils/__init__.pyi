@@ -15,10 +15,12 @@ from .conductors import Wire as Wire
 from .conductors import solid_box as solid_box
 from .conductors import solid_cylinder as solid_cylinder
 from .conductors import solid_sphere as solid_sphere
+from .current_element import CurrentElement as CurrentElement
 from .cylinder import Shield as Shield
 from .dipole import Dipole as Dipole
 from .ideal import Birdcage as Birdcage
 from .ideal import Coil as Coil
 from .ideal import Loop as Loop
 from .ideal import LoopArray as LoopArray
+from .incident_field import IncidentField as IncidentField
 from .plane_wave import PlaneWave as PlaneWave

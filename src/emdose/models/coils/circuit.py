@@ -15,6 +15,7 @@ from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, S
 from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.gaps import Gap
 from emdose.models.coils.ideal import Coil
+from emdose.models.coils.incident_field import IncidentField
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Vector
 from emdose.values import read_only
@@ -203,7 +204,7 @@ class CircuitCoil:
         return vector
 
 
-def require_ideal(coil: Coil | CircuitCoil | PlaneWave) -> Coil | PlaneWave:
+def require_ideal(coil: Coil | CircuitCoil | PlaneWave | IncidentField) -> Coil | PlaneWave | IncidentField:
     """The coil itself; raises InputError when it has no given currents, for solvers that need them."""
     if isinstance(coil, CircuitCoil):
         raise InputError(

@@ -109,6 +109,11 @@ class Coil:
             self._require_inside_shield(self.shield)
 
     @property
+    def open_ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """Points (m, 3) [m] that collect charge, and the current (port, m) [A] into them; none in closed circuits."""
+        return np.zeros((0, 3)), np.zeros((len(self.ports), 0), complex)
+
+    @property
     def extent_m(self) -> tuple[Vector, Vector]:
         """Low and high corner of the box around the conductors, the shield not counted [m]."""
         points = self.segments.reshape(-1, 3)

@@ -14,10 +14,10 @@ from emdose.compute import backend
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning
 from emdose.models.coils.plane_wave import PlaneWave
-from emdose.models.grids.grid import Grid
 from emdose.solvers.fdtd.power import dissipated, outflow
+from emdose.solvers.fdtd.setup.given_field import core_grid
 from emdose.solvers.results.fields import Fields, PowerBalance
-from emdose.solvers.yee_grid.incident import incident_E
+from emdose.solvers.yee_grid.incident import GivenField, about_source, incident_E
 from emdose.validity import THRESHOLDS
 from emdose.values import owned
 
@@ -100,6 +100,7 @@ def assemble(
             "runs": [r.name for r in runs],
             "meaning": MEANING,
             "cells_per_wavelength": problem.cells_per_wavelength,
+            **about_source(exposure),
             "cells": plan.cells,
             "shape": list(problem.grid.shape),
             "time_step_s": step,
@@ -220,9 +221,9 @@ def _coarse(a: np.ndarray, factor: int, on_faces: bool) -> np.ndarray:
 
 
 def _accepted(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
-    """Power that the source delivers, or for a plane wave the work of the incident field in the body, [W]."""
+    """Power that the source delivers, or the work of an incident field in the body, [W]."""
     coil = problem.exposure.coil
-    if isinstance(coil, PlaneWave):
+    if isinstance(coil, PlaneWave | GivenField):
         return _extinction(problem, coil, runs, shares)
     if problem.currents is None:
         return _at_ports(problem, runs, shares)
@@ -239,22 +240,21 @@ def _accepted(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> 
     return 0.5 * (work + work.conj().T)
 
 
-def _extinction(problem: FdtdProblem, wave: PlaneWave, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
+def _extinction(
+    problem: FdtdProblem, source: PlaneWave | GivenField, runs: Sequence[Run], shares: np.ndarray
+) -> np.ndarray:
     """Work of the incident field on the currents in the body; see :class:`PowerBalance`."""
-    phantom, factor = problem.exposure.phantom, problem.domain.factor
-    g = phantom.grid
-    shape = tuple(n * factor for n in g.shape)
-    grid = Grid(shape, tuple(s / factor for s in g.spacing_m), g.origin_m)  # type: ignore[arg-type]
-    f = problem.frequency_Hz
-    incident = incident_E(wave, grid, f, backend.get("cpu"), np.complex128)[0]
+    grid, f = core_grid(problem.domain), problem.frequency_Hz
+    incident = incident_E(source, grid, f, backend.get("cpu"), np.complex128)
     ids = problem.materials.ids[(slice(None), *problem.domain.core)]
     omega = 2 * np.pi * f
     table = problem.materials.permittivity / EPS_0 - 1j * problem.materials.conductivity / (omega * EPS_0) - 1
     table[0] = 0
-    total = RunPhasors(problem, runs).core_E(shares)[0]
-    currents = 1j * omega * EPS_0 * table[ids] * total
-    work = 0.5 * grid.voxel_volume_m3 * np.vdot(incident, currents)
-    return np.array([[work.real + 0j]])
+    ports = len(incident)
+    total = RunPhasors(problem, runs).core_E(shares)
+    currents = (1j * omega * EPS_0 * table[ids] * total).reshape(ports, -1)
+    work = 0.5 * grid.voxel_volume_m3 * (incident.reshape(ports, -1).conj() @ currents.T)
+    return 0.5 * (work + work.conj().T)
 
 
 def _at_ports(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:

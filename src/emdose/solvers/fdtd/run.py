@@ -291,7 +291,7 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
         spectra.update(engine.records)
         if order and engine.step > monitor.source_end:
             earlier = [*earlier[-order:], engine.sums]
-        converged = monitor.update(engine.step, engine.energy(), _sums(problem, engine, spectra))
+        converged = monitor.update(engine.step, engine.energy(), _sums(problem, engine, spectra, excitation))
         reporter.window(number, engine.step, monitor, speed)
         if monitor.grows:
             _unstable(problem, engine, excitation)
@@ -325,6 +325,9 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
                 if part is not None:
                     value = (part[0] * (share / unit)).astype(problem.complex_dtype)
                     total[region.name] = value + total[region.name] if region.name in total else value
+    if excitation.incident is not None:
+        for total, incident in ((E, excitation.incident.E), (B, excitation.incident.B)):
+            total["core"] = (total["core"] + incident).astype(problem.complex_dtype)
     return Run(
         name=excitation.name,
         port=excitation.port,
@@ -355,9 +358,15 @@ def _limit(problem: FdtdProblem) -> int:
     return math.ceil(problem.solver.max_periods / problem.frequency_Hz / problem.time_step_s)
 
 
-def _sums(problem: FdtdProblem, engine: Any, spectra: _Spectra) -> dict[str, np.ndarray]:
+def _sums(problem: FdtdProblem, engine: Any, spectra: _Spectra, excitation: Excitation) -> dict[str, np.ndarray]:
     """What the end criterion looks at: E on planes through the body, and the ports."""
     planes = [engine.phasors(r.name).E[0].ravel()[m] for r, m in zip(problem.probes, problem.watched, strict=True)]
+    if excitation.incident is not None:  # the scattered field nearly cancels it in tissue: what is left counts
+        unit = problem.pulse.spectrum(np.array([problem.frequency_Hz]), engine.dt)[0]
+        start = [s.start for s in problem.domain.core]
+        for plane, r, m in zip(planes, problem.probes, problem.watched, strict=True):
+            cut = tuple(slice(a - s, b - s) for a, b, s in zip(r.low, r.high, start, strict=True))
+            plane += unit * excitation.incident.E[(slice(None), *cut)].ravel()[m]
     out = {"fields": np.concatenate(planes)}
     names = tuple(engine.records)
     if names:

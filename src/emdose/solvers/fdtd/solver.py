@@ -20,8 +20,7 @@ from dataclasses import dataclass
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.models.coils.ideal import Coil
-from emdose.models.coils.plane_wave import PlaneWave
+from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.cosimulation import CoSimulation, cosimulate
 from emdose.solvers.fdtd.fields import fields_of
@@ -146,7 +145,7 @@ class Fdtd(FdtdOptions):
             could not be met by ``snap``, or small steps there make the runs much longer.
         """
         be = backend.get(device)
-        if self.circuit == "network" and not isinstance(exposure.coil, Coil | PlaneWave):
+        if self.circuit == "network" and isinstance(exposure.coil, CircuitCoil):
             return self.cosimulate(exposure, [exposure.frequency_Hz], be, progress, checkpoint).fields()
         clock = {"start": time.perf_counter()}
         problem = FdtdProblem(self, exposure, be, network=False)

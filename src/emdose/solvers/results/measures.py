@@ -28,12 +28,12 @@ def worst(name: str, values: Mapping[str, float], many: bool = True) -> list[Mea
 
 
 def of_ports(convergence: Mapping[str, Any], ports: Iterable[Mapping[str, Any]]) -> list[Measure]:
-    """Residual over tolerance, estimated error of E and cells per wavelength.
+    """Residual over tolerance, estimated error of E, cells per wavelength, and how well a given incident field is one.
 
     Parameters
     ----------
     convergence : mapping
-        "tolerance" and "cells_per_wavelength", where they are known.
+        "tolerance", "cells_per_wavelength" and "incident_field", where they are known.
     ports : iterable of mapping
         "name", "residual" and, where it is known, "E_error_estimate" of every port.
     """
@@ -44,6 +44,8 @@ def of_ports(convergence: Mapping[str, Any], ports: Iterable[Mapping[str, Any]])
         found += worst("residual", {str(p.get("name")): _number(p.get("residual")) / tolerance for p in rows})
     estimates = {str(p.get("name")): _number(p["E_error_estimate"]) for p in rows if "E_error_estimate" in p}
     found += worst("E_error", estimates)
+    if "incident_field" in convergence:
+        found.append(Measure("incident_field", _number(convergence["incident_field"])))
     return found if cells is None else [*found, Measure("cells_per_wavelength", _number(cells))]
 
 

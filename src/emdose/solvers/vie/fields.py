@@ -11,7 +11,7 @@ import numpy as np
 from emdose.constants import EPS_0, MU_0
 from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.solvers.yee_grid.green_convolution import Convolution
-from emdose.solvers.yee_grid.incident import incident_B
+from emdose.solvers.yee_grid.incident import about_source, incident_B
 from emdose.solvers.yee_grid.radiation import radiated_power
 from emdose.values import owned
 
@@ -70,6 +70,7 @@ def fields_of(
             "meaning": "E_error_estimate is the relative L2 error of E that the unfinished iteration leaves; the "
             "voxel staircase adds its own, which only a finer grid shows",
             "cells_per_wavelength": problem.cells_per_wavelength,
+            **about_source(exposure),
             "unknowns": len(problem.index),
             "fft_shape": list(problem.convolution.big),
         },

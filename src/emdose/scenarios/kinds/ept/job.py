@@ -259,4 +259,4 @@ class EptJob(BaseJob):
 def _ideal(table: Any, file: object) -> Coil | PlaneWave:
     """The coil of a scenario, whose currents must be given."""
     with blamed_on(file, "coil"):
-        return require_ideal(coils.coil(table, file))
+        return require_ideal(coils.coil(table, file))  # type: ignore[return-value]

@@ -14,6 +14,7 @@ from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.fdtd.setup.snap import Snap, snaps_of, warn_left_off, warn_slow
 from emdose.solvers.yee_engine.setup.stability import stable_step
+from emdose.solvers.yee_grid.incident import GivenField
 
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
@@ -116,8 +117,8 @@ def make_domain(solver: FdtdOptions, exposure: Exposure, highest_frequency_Hz: f
     Raises
     ------
     InputError
-        When the spacing does not divide the voxels, body or source come too close to the absorber, or a plane wave
-        is asked to snap.
+        When the spacing does not divide the voxels, body or source come too close to the absorber, or a source without
+        metal is asked to snap.
 
     Warns
     -----
@@ -128,16 +129,16 @@ def make_domain(solver: FdtdOptions, exposure: Exposure, highest_frequency_Hz: f
     factor = refinement(solver, phantom)
     steps = tuple(s / factor for s in phantom.spacing_m)
     wave = isinstance(exposure.coil, PlaneWave)
-    boxes = [phantom.bounds_m, *([] if wave else [source_extent(exposure.coil)])]
+    nowhere = isinstance(exposure.coil, PlaneWave | GivenField)
+    boxes = [phantom.bounds_m, *([] if nowhere else [source_extent(exposure.coil)])]
     low = [min(float(b[0][a]) for b in boxes) for a in range(3)]
     high = [max(float(b[1][a]) for b in boxes) for a in range(3)]
     wavelength = C_0 / (highest_frequency_Hz or exposure.frequency_Hz)
     coarsest = min(solver.coarsest_m or 4 * max(steps), wavelength / CELLS_PER_WAVELENGTH)
     cells = solver.cpml_cells if solver.walls == "cpml" else 0
-    if solver.snap and wave:
-        raise InputError(
-            "a plane wave needs equal steps and has no edges to snap to", field="snap", found=True, expected="snap off"
-        )
+    if solver.snap and nowhere:
+        what = "a plane wave needs equal steps and" if wave else "an incident field"
+        raise InputError(f"{what} has no edges to snap to", field="snap", found=True, expected="snap off")
     snaps = snaps_of(solver, exposure, steps) if solver.snap else None
     nodes, corner, source_low, source_high = [], [], [], []
     left_off: list[list[float]] = [[], [], []]

@@ -15,11 +15,18 @@ import numpy as np
 
 from emdose.constants import C_0, EPS_0
 from emdose.errors import InputError
+from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers import yee_engine
 from emdose.solvers.fdtd.setup.circuit import elements_in_grid, gap_ports, with_thin_wires
 from emdose.solvers.fdtd.setup.domain import faces, make_domain
+from emdose.solvers.fdtd.setup.given_field import (
+    IncidentPart,
+    contrast_currents,
+    incident_parts,
+    real_parts,
+)
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION
 from emdose.solvers.fdtd.setup.plan import RATE, RING_DOWN_PERIODS, FdtdPlan, require_memory
 from emdose.solvers.fdtd.setup.pulse import Pulse
@@ -28,6 +35,7 @@ from emdose.solvers.yee_engine.walks.row_tables import DENSE_SHARE
 from emdose.solvers.yee_grid.coil_raster import RasterisedCoil, rasterise, shield_edges
 from emdose.solvers.yee_grid.edge_currents import EdgeCurrents, deposit
 from emdose.solvers.yee_grid.edge_materials import bounding_box
+from emdose.solvers.yee_grid.incident import GivenField
 from emdose.solvers.yee_grid.resolution import cells_per_wavelength
 
 if TYPE_CHECKING:
@@ -61,6 +69,8 @@ class Excitation:
         Of a plane wave.
     feed : int, optional
         Index of the internal port with the source voltage.
+    incident : IncidentPart, optional
+        Of a field that is given.
     """
 
     name: str
@@ -69,6 +79,7 @@ class Excitation:
     weights: np.ndarray | None = None
     polarisation: tuple[float, float, float] | None = None
     feed: int | None = None
+    incident: IncidentPart | None = None
 
 
 class FdtdProblem:
@@ -104,7 +115,7 @@ class FdtdProblem:
         network: bool = True,
     ) -> None:
         self.solver, self.exposure, self.be = solver, exposure, be
-        self.network = network and not isinstance(exposure.coil, Coil | PlaneWave)
+        self.network = network and isinstance(exposure.coil, CircuitCoil)
         self.frequency_Hz = exposure.frequency_Hz
         listed = [self.frequency_Hz] if frequencies_Hz is None else [float(f) for f in frequencies_Hz]
         self.frequencies_Hz = np.array(listed)
@@ -117,9 +128,9 @@ class FdtdProblem:
         self.coil_on_grid: RasterisedCoil | None = None
         self.currents: EdgeCurrents | None = None
         coil = exposure.coil
-        if isinstance(coil, Coil):
+        if isinstance(coil, Coil) and not isinstance(coil, GivenField):
             self.currents = deposit(coil.segments, coil.currents, self.grid)
-        elif not isinstance(coil, PlaneWave):
+        elif isinstance(coil, CircuitCoil):
             self.coil_on_grid = rasterise(coil, self.grid)
         self.excitations = self._excitations()
         self.complex_dtype = np.dtype(np.complex64 if solver.dtype == "float32" else np.complex128)
@@ -238,6 +249,9 @@ class FdtdProblem:
             wave = yee_engine.IncidentWave(
                 *self.domain.wave_box, coil.direction, excitation.polarisation, self.pulse, coil.amplitude_V_m
             )
+        if excitation.incident is not None:
+            cut, dt = self.domain.core, self.time_step_s
+            sources = contrast_currents(excitation.incident.E, self.materials, self.grid, cut, self.pulse, dt)
         if self.coil_on_grid is not None:
             materials, factors = self.wired
             if self.network:
@@ -263,13 +277,16 @@ class FdtdProblem:
         coil = self.exposure.coil
         out: list[Excitation] = []
         if isinstance(coil, PlaneWave):
-            for factor, part in _real_parts(np.array(coil.polarisation)):
+            for factor, part in real_parts(np.array(coil.polarisation)):
                 size = float(np.linalg.norm(part))
                 x, y, z = (float(v) for v in part / size)
                 out.append(Excitation(coil.ports[0], 0, factor * size, polarisation=(x, y, z)))
+        elif isinstance(coil, GivenField):
+            for p, given, factor in incident_parts(coil, self.domain, self.frequency_Hz):
+                out.append(Excitation(coil.ports[p], p, factor, incident=given))
         elif self.currents is not None:
             for p, name in enumerate(coil.ports):
-                out += [Excitation(name, p, f, weights=w) for f, w in _real_parts(self.currents.weights[p])]
+                out += [Excitation(name, p, f, weights=w) for f, w in real_parts(self.currents.weights[p])]
         else:
             assert self.coil_on_grid is not None
             names = [g.name for g in self.coil_on_grid.gaps] if self.network else coil.ports
@@ -306,7 +323,8 @@ class FdtdProblem:
         shell = cells - math.prod(n - 2 * self.domain.absorber_cells for n in self.grid.shape)
         copies = 1 + (EXTRAPOLATION + 1 if self.network else 0)
         engine = cells * (6 * item + 6) + shell * 12 * item + 2 * transformed * item * copies
-        host = cells * (12 + 6 * item * DENSE_SHARE) + (runs + 1) * 2 * transformed * 4
+        given = [e.incident.bytes for e in self.excitations if e.incident is not None]
+        host = sum(given) + cells * (12 + 6 * item * DENSE_SHARE) + (runs + 1) * 2 * transformed * 4
         need = engine + (host if be.name == "cpu" else 0)
         self._require(need, runs)
         period = 1 / self.frequency_Hz
@@ -352,6 +370,10 @@ class FdtdProblem:
             # What fills the gaps is no matter for the runs of a network.
             filling = [] if self.network else [getattr(coil, "elements", ()), getattr(coil, "feeds", ())]
             source.update(repr(filling).encode())
+        elif isinstance(coil, GivenField):
+            for e in self.excitations:
+                assert e.incident is not None
+                source.update(e.incident.E.tobytes() + e.incident.B.tobytes())
         else:
             source.update(json.dumps(dict(coil.parameters), sort_keys=True, default=str).encode())
         return {
@@ -367,17 +389,6 @@ class FdtdProblem:
 def _region(name: str, cut: Sequence[slice], fields: str) -> Any:
     low, high = ([int(getattr(s, end)) for s in cut] for end in ("start", "stop"))
     return yee_engine.DftRegion(name, (low[0], low[1], low[2]), (high[0], high[1], high[2]), fields)
-
-
-def _real_parts(weights: np.ndarray) -> list[tuple[complex, np.ndarray]]:
-    """Complex weights as a sum of complex factors times real weights: one term where a common phase allows it."""
-    largest = weights[int(np.abs(weights).argmax())]
-    phase = complex(largest / abs(largest)) if largest else 1.0
-    in_phase = weights / phase
-    terms = [(phase, in_phase.real)]
-    if np.abs(in_phase.imag).max() > 1e-9 * max(abs(largest), np.finfo(float).tiny):
-        terms.append((1j * phase, in_phase.imag))
-    return terms
 
 
 def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions) -> float | None:
