@@ -6,6 +6,7 @@ import importlib.util
 import os
 import re
 
+import fuzzing
 import numpy as np
 import pytest
 
@@ -17,6 +18,10 @@ if importlib.util.find_spec("hypothesis"):
     # No test may fail because the machine is busy.
     settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("no clock")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"fuzzing: {fuzzing.cases()} cases each, seeds {fuzzing.FIXED_SEED} and {fuzzing.seed_of_the_day()}"
 
 
 @pytest.hookimpl(tryfirst=True)

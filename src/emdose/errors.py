@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+LONGEST = 600
+"""Most letters of one part of an error text."""
+
 
 class EmdoseError(Exception):
     """Base of every error that emdose raises on purpose; its text is one clear line."""
@@ -37,8 +40,10 @@ class InputError(EmdoseError, ValueError):
     ) -> None:
         self.problem, self.file, self.field = problem, file, field
         self.found, self.expected, self.hint = found, expected, hint
-        parts = [str(p) for p in (file, field) if p not in (None, "")]
-        text = ": ".join([*parts, problem])
+        # Libraries quote what they could not read, some of them kilobytes of it.
+        parts = [str(file)] if file not in (None, "") else []
+        parts += [_cut(part, LONGEST) for part in (field, problem) if part]
+        text = ": ".join(parts)
         if found is not None:
             text += f"; found {_short(found)}"
         if expected is not None:
@@ -113,7 +118,11 @@ class EmdoseWarning(UserWarning):
 
 
 def _short(value: Any, limit: int = 80) -> str:
-    text = repr(value) if not isinstance(value, str) else f"'{value}'"
+    return _cut(repr(value) if not isinstance(value, str) else f"'{value}'", limit)
+
+
+def _cut(text: str, limit: int) -> str:
+    """A text of at most ``limit`` letters: its beginning and its end."""
     if len(text) <= limit:
         return text
     half = (limit - 3) // 2  # the end of a path holds the name of the file

@@ -314,3 +314,11 @@ def test_any_damage_ends_in_one_line(tmp_path: Path, ending: str) -> None:
             said.append(str(error))
     assert len(said) > 20
     assert not any("\n" in line for line in said)
+
+
+def test_a_corner_beyond_all_bounds_is_one_line(tmp_path: Path) -> None:
+    """Oracle: the documented bound; the square of what lies within it still is a number."""
+    corners = millimetres().copy()
+    corners[3, 0, 0] = 3e30  # what a float of an STL file can hold
+    with pytest.raises(em.InputError, match=r"a corner lies too far away.*at most 1e\+09"):
+        em.read_implant(write_loose(tmp_path / "far.stl", corners), "gold", unit="mm")

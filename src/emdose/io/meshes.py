@@ -25,6 +25,7 @@ UNITS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3, "um": 1e-6, "in": 0.0254, "inch": 0.0
 LARGEST_M, SMALLEST_M = 1.0, 5e-4
 """An implant has a size between these; anything else is a wrong unit."""
 LARGEST_FILE = 1 << 30
+LARGEST_COORDINATE = 1e9
 TASKS = {
     **dict.fromkeys(mesh_cells.READ, "mesh"),
     **dict.fromkeys((".vtk", ".vtp", ".vtu"), "vtk surface"),
@@ -85,6 +86,7 @@ def read_implant(
     parts, report = [], {}
     for file, kind, label in zip(paths, found, names, strict=True):
         vertices, triangles, findings = read_triangles(file)
+        _check_numbers(vertices, file)
         surface = closed_surface(vertices, triangles, file)
         surface.findings.update(findings)
         _check_size(surface, unit, file)
@@ -224,6 +226,18 @@ def _without_unit(file: Path) -> InputError:
         field="unit",
         expected=sizes or f"one of {', '.join(UNITS)}",
     )
+
+
+def _check_numbers(vertices: np.ndarray, file: Path) -> None:
+    """Refuse coordinates whose squares leave what floating point can tell apart; those that are none come later."""
+    largest = float(np.max(np.abs(vertices), initial=0.0, where=np.isfinite(vertices)))
+    if largest > LARGEST_COORDINATE:
+        raise InputError(
+            "a corner lies too far away",
+            file=file,
+            found=largest,
+            expected=f"coordinates of at most {LARGEST_COORDINATE:g} in the unit of the file",
+        )
 
 
 def _check_size(surface: RepairedSurface, unit: str, file: Path) -> None:

@@ -86,6 +86,7 @@ def test_header_names_without_tissue(tmp_path: Path) -> None:
         ("nx 3\nny 4\nnz 5\ndx 1\ndy 1\ndz -1\n", "bad voxel edge"),
         ("nx 300\nny 4\nnz 5\ndx 1\ndy 1\ndz 1\n", "size does not fit the header"),
         ("nx 3\nny 4\nnz 5\ndx 1 m\ndy 1 m\ndz 1 m\n", "absurd size"),
+        ("nx 1e999\nny 4\nnz 5\ndx 1 mm\ndy 1 mm\ndz 1 mm\n", "bad number of voxels"),
         ("\0\0\0", "not a text file"),
         ("", "header without"),
     ],

@@ -160,7 +160,7 @@ def _set(header: VoxelBodyHeader, kind: str, axis: str, value: str, unit: str, p
     if axis in target:
         raise InputError(f"{kind}{axis} given twice", file=path, field=where)
     if kind == "n":
-        if number != int(number) or not 1 <= number <= 1e6:
+        if not 1 <= number <= 1e6 or number != int(number):
             raise InputError("bad number of voxels", file=path, field=where, found=value, expected="a count >= 1")
         header.counts[axis] = int(number)
         return

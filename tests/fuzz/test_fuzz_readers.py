@@ -1,0 +1,116 @@
+"""Thousands of damaged files for every reader: it takes them or refuses them in one line; nothing else may happen."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import fuzz_readers
+import fuzz_worker
+import fuzzing
+import pytest
+from fuzz_readers import READERS
+
+from emdose.errors import EmdoseError, EmdoseWarning
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sound")
+    fuzz_readers.make(folder)
+    return folder
+
+
+@pytest.mark.parametrize("name", [n for n, r in READERS.items() if not r.child])
+def test_damaged_files(sound, name):
+    # Oracle: the sound file is taken; of the others each is taken or refused with an EmdoseError of one line.
+    reader = READERS[name]
+    path = sound / reader.file
+    data = path.read_bytes()
+    packed = path.name.endswith(".gz")
+    plain = gzip.decompress(data) if packed else data
+    taken, unclear, count = 0, [], fuzzing.cases()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", EmdoseWarning)
+        warnings.simplefilter("ignore", UserWarning)  # of NumPy, about headers that Python 2 wrote
+        assert reader.read(sound) is not None
+        for n, rng in fuzzing.generators(name):
+            if packed and n % 4 < 2:  # damage inside a sound container, so that the header itself is reached
+                path.write_bytes(gzip.compress(fuzzing.damaged(rng, plain), 1))
+            else:
+                path.write_bytes(fuzzing.damaged(rng, data))
+            try:
+                taken += reader.read(sound) is not None
+            except EmdoseError as error:
+                unclear += [] if fuzzing.is_clear(str(error)) else [str(error)]
+            except Exception as error:
+                raise AssertionError(f"case {n} of '{name}', seed {fuzzing.seed_of_the_day()}") from error
+        path.write_bytes(data)
+        assert reader.read(sound) is not None
+    assert not unclear
+    assert taken < count
+
+
+@pytest.mark.parametrize("name", [n for n, r in READERS.items() if r.child])
+def test_damaged_files_for_readers_in_a_process_of_their_own(sound, name, monkeypatch):
+    # Oracle: as above. The readers run in one process for many files; where one dies, the door itself is tried.
+    reader = READERS[name]
+    path = sound / reader.file
+    data = path.read_bytes()
+    (sound / f"{reader.file}.sound").write_bytes(data)
+    count, n, told = fuzzing.cases(), 0, {}
+    while n < count:
+        ended, n, lines = _worker(name, sound, n, count)
+        told |= lines
+        if ended == 0:
+            break
+        assert ended < 0, (
+            name,
+            n,
+            fuzzing.seed_of_the_day(),
+        )  # a signal, such as SIGSEGV: this is what the door is for
+        path.write_bytes(fuzzing.damaged(fuzzing.generator(name, n), data))
+        monkeypatch.setattr("emdose.io.mesh_process.SECONDS", fuzz_worker.SECONDS)
+        try:
+            told[n] = "taken" if reader.read(sound) is not None else ""
+        except EmdoseError as error:
+            told[n] = str(error)
+        n += 1
+    path.write_bytes(data)
+    assert reader.read(sound) is not None
+    assert sorted(told) == list(range(count))
+    assert all(fuzzing.is_clear(line) for line in told.values())
+    assert sum(line != "taken" for line in told.values()) > 0
+
+
+def _worker(name: str, folder: Path, first: int, count: int) -> tuple[int, int, dict[int, str]]:
+    """Exit code, the last case it began, and how every case ended."""
+    support = Path(fuzz_worker.__file__)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "EMDOSE_FUZZ_SEED": fuzzing.seed_of_the_day(),
+        "OMP_NUM_THREADS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, str(support), name, str(folder), str(first), str(count)],
+        env=environment,
+        capture_output=True,
+        check=False,
+    )
+    begun, told = first, {}
+    for line in done.stdout.decode().splitlines():
+        word, _, rest = line.partition(" ")
+        if word == "start":
+            begun = int(rest)
+        elif word == "end":
+            number, _, text = rest.partition(" ")
+            told[int(number)] = json.loads(text)
+    if done.returncode > 0:
+        raise AssertionError(f"{name}, case {begun}: {done.stderr.decode()[-2000:]}")
+    return done.returncode, begun, told
