@@ -177,7 +177,7 @@ def test_plan_names_a_spacing_that_fits(exposure, monkeypatch):
     assert plan.method == "gmres"
     assert plan.bytes > 0
     assert abs(plan.size / 2300 - 1) < 0.3
-    many = Vie(restart=500)
+    many = Vie(restart=1000)
     half = many.plan(exposure, "cpu").bytes // 2
     monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: half)
     assert many.plan(exposure, "cpu").method == "cocr"

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
     from emdose.solvers.vie.options import VieOptions
 
+OVERHEAD_BYTES = 2 * 2**20
+"""What plans and tables of transforms take whatever the size."""
+
 
 @read_only
 @dataclass(frozen=True, kw_only=True)
@@ -154,39 +157,30 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:
     if not body.any():
         raise InputError("the phantom holds no tissue", field="phantom", expected="at least one voxel that is not air")
     box: Shape = tuple(b - a + 1 for a, b in zip(low, high, strict=True))  # type: ignore[assignment]
-    item = solver.precision(_largest_permittivity(exposure)).itemsize
+    dtype = solver.precision(_largest_permittivity(exposure))
+    item, nodes = dtype.itemsize, 3 * math.prod(grid.node_shape)
     big = padded_shape(box, box, (0, 0, 0), be)
     whole = padded_shape(box, grid.node_shape, low, be)
     unknowns = int(3 * np.count_nonzero(body) * 1.05) + 3 * math.prod(box) // 50
-    nodes = math.prod(grid.node_shape)
-
-    def convolution(source: int, target: tuple[int, ...], lengths: tuple[int, ...], at_once: int) -> int:
-        half = at_once * 3 * item * lengths[1] * lengths[2]
-        slab = min(CHUNK_BYTES[be.name], half * lengths[0])
-        # On a GPU every transform makes a new array and a transposed one.
-        copies = 3 if be.name == "cuda" else 1
-        held = 1.5 * half * max(source, target[0]) * copies + slab * copies
-        return int(held) + 6 * item * math.prod(n // 2 + 1 for n in lengths)
-
-    fields = 2 * ports * 3 * nodes * item
-    last = fields + ports * unknowns * item + convolution(box[0], grid.node_shape, whole, 1) + 6 * nodes * item
+    # What stays: incident field, contrast, M and index of the unknowns.
+    kept = ports * nodes * item + unknowns * (16 + item + 8)
+    inner, outer = (_convolution(box, t, n, item, be) for t, n in ((box, big), (grid.node_shape, whole)))
+    edges = 3 * math.prod(box)
+    # Currents and fields of all ports in the end, and either their powers in double precision or the fields of one.
+    last = kept + ports * (nodes + unknowns + edges) * item
+    last += inner + max(32 * (ports + 1) * unknowns, outer + 2 * nodes * item)
     free = be.memory_free_bytes()
 
     def krylov(method: str, at_once: int) -> int:
-        vectors = solver.restart + 6 if method == "gmres" else 10
-        return (
-            fields // 2
-            + (ports + at_once * vectors) * unknowns * item
-            + convolution(box[0], box, big, at_once)
-            + 4 * at_once * 3 * math.prod(box) * item
-        )
+        vectors = solver.restart + 7 if method == "gmres" else 14
+        return kept + inner * at_once + (ports + at_once * vectors) * unknowns * item + 3 * at_once * edges * item
 
     together = ports if be.name == "cuda" else 1
     methods = ("gmres", "cocr") if solver.method == "auto" else (solver.method,)
     choices = [(m, n) for m in methods for n in sorted({together, 1}, reverse=True)]
     method, at_once, need = "", 1, 0
     for method, at_once in choices:
-        need = max(krylov(method, at_once), last)
+        need = int(max(krylov(method, at_once), 1.1 * last)) + OVERHEAD_BYTES
         if need <= 0.9 * free:
             break
     else:
@@ -210,6 +204,16 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:
         method=method,
         ports_at_once=at_once,
     )
+
+
+def _convolution(source: Shape, target: tuple[int, ...], lengths: tuple[int, ...], item: int, be: Backend) -> int:
+    """Bytes that a convolution of one port holds, or takes while it is made."""
+    half = 3 * item * lengths[1] * lengths[2]
+    slab = min(CHUNK_BYTES[be.name], half * lengths[0])
+    # On a GPU every transform makes a new array and a transposed one.
+    copies = 3 if be.name == "cuda" else 1
+    octant = math.prod(n // 2 + 1 for n in lengths)
+    return max(int(1.5 * half * max(source[0], target[0]) + slab) * copies + 2 * item * octant, 96 * octant)
 
 
 def _largest_permittivity(exposure: Exposure) -> float:
