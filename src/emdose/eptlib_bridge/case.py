@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.ept.local.plausibility import plausibility
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.eptlib_bridge.settings import METHODS, SHAPES, Settings
@@ -298,6 +299,7 @@ def read_case(case: Case) -> PropertyMap:
         **u,
         method=f"EPTlib {case.settings.method}",
         settings=dict(vars(case.settings)),
+        data=plausibility(case.b1),
         affine=case.b1.affine,
         axis_codes=case.b1.axis_codes,
     )

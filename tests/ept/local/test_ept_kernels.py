@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from emdose.compute import backend
 from emdose.ept.local.masked_fit import masked_fit
-from emdose.ept.local.savitzky_golay import SavitzkyGolay, factor, monomials
-from emdose.ept.local.windows import apply, full_windows
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, apply, factor, full_windows, monomials
 from emdose.errors import InputError
 
 BE = backend.get("cpu")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.ept_cases import cylinder
 
 from emdose.ept import B1Map, Flag, PropertyMap, filters, mean_of_repeats, relative_noise
 from emdose.ept.judging.metrics import metrics
@@ -210,3 +211,90 @@ def test_region_mean_refuses_what_it_cannot_do() -> None:
     fine = replace(maps, flags=np.zeros(SHAPE, np.uint8)).region_mean(np.ones(SHAPE, bool))
     assert fine.conductivity == pytest.approx(0.5)
     assert fine.u_conductivity is None
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"frequency_Hz": 127.74e3}, "frequency too low"),
+        ({"frequency_Hz": 127.74e9}, "frequency too high"),
+        ({"magnitude": np.where(np.arange(210).reshape(SHAPE) == 50, 1e29, 1e-6)}, "far beyond all others"),
+        ({"magnitude": np.full(SHAPE, 1e40)}, "magnitude out of range"),
+        ({"magnitude": np.where(np.arange(210).reshape(SHAPE) == 50, -1.0, 1.0)}, "negative magnitude"),
+        ({"magnitude": np.zeros(SHAPE), "mask": np.ones(SHAPE)}, "magnitude is zero"),
+        ({"mask": np.full(SHAPE, "yes")}, "not a map of real numbers"),
+        ({"labels": np.full(SHAPE, 1j)}, "not a map of real numbers"),
+        ({"phase_unit": "grad"}, "unknown unit"),
+        ({"phase_unit": 0}, "bad unit of the phase"),
+        ({"phase_sign": 0}, "bad sign of the phase"),
+    ],
+)
+def test_values_beyond_measure_are_refused_in_one_line(change: dict[str, object], text: str) -> None:
+    with pytest.raises(InputError, match=text) as caught:
+        b1(**change)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("unit", "turn"), [("pi", 2.0), ("turns", 1.0)])
+def test_wraps_of_another_unit_are_seen(unit: str, turn: float) -> None:
+    """Oracle: the same phase, wrapped in its unit; in radians, and without wraps, nothing is refused."""
+    shape = (30, 30, 4)
+    x, y, _ = np.meshgrid(*map(np.arange, shape), indexing="ij")
+    true = 0.02 * ((x - 14) ** 2 + (y - 15) ** 2)
+    wrapped = (true / (2 * np.pi) * turn + turn / 2) % turn - turn / 2
+    grid = Grid(shape, 2e-3)
+    with pytest.raises(InputError, match=f"phase_unit='{unit}'"):
+        B1Map(grid, 64e6, None, wrapped)
+    found = B1Map(grid, 64e6, None, wrapped, phase_unit=unit)
+    turns = (2 * found.transmit_phase - true) / (2 * np.pi)
+    np.testing.assert_allclose(turns, turns[0, 0, 0], atol=1e-9)
+    B1Map(grid, 64e6, None, 0.99 * true / true.max() * turn)
+
+
+def test_unit_and_sign_are_applied_once() -> None:
+    """Oracle: by hand; what is derived from a map keeps its radians."""
+    phase = np.linspace(-90, 90, 210).reshape(SHAPE)
+    for unit, factor in (("deg", np.pi / 180), (2 * np.pi / 4096, 2 * np.pi / 4096)):
+        found = b1(phase=phase / (1 if unit == "deg" else 0.1), phase_unit=unit, phase_sign=-1, u_phase=0.01)
+        expected = -factor * phase / (1 if unit == "deg" else 0.1)
+        np.testing.assert_allclose(found.phase, expected)
+        np.testing.assert_allclose(replace(found, u_phase=0.02).phase, expected)
+        assert found.u_phase == 0.01
+
+
+@pytest.mark.parametrize("kind", ["F", "uint8", "float", ">f8", ">i2", "view"])
+def test_masks_of_any_order_and_type_give_the_same(kind: str) -> None:
+    """Oracle: the C-ordered boolean mask."""
+    case = cylinder((20, 18, 8), (4e-3,) * 3, (0.03,), (60,), (0.6,))
+    mask, labels = case.mask, case.mask * 3
+    wanted = em_helmholtz(B1Map(case.b1.grid, 128e6, case.b1.magnitude, case.b1.phase, mask=mask, labels=labels))
+    change = {
+        "F": lambda a: np.asfortranarray(a),
+        "view": lambda a: np.repeat(a, 2, axis=2)[:, :, ::2],
+    }.get(kind, lambda a: a.astype(kind))
+    maps = [change(a) if kind in ("F", ">f8", "view") else a for a in (case.b1.magnitude, case.b1.phase)]
+    got = em_helmholtz(B1Map(case.b1.grid, 128e6, *maps, mask=change(mask), labels=change(labels)))
+    np.testing.assert_array_equal(got, wanted)
+
+
+def em_helmholtz(b1: B1Map) -> np.ndarray:
+    from emdose.ept import Helmholtz
+
+    found = Helmholtz(radius=2).reconstruct(b1, "cpu").conductivity
+    assert found is not None
+    return found
+
+
+def test_islands_without_a_number_are_left_out() -> None:
+    """Oracle: the same map with the island cut out of the mask."""
+    case = cylinder((20, 18, 8), (4e-3,) * 3, (0.03,), (60,), (0.6,))
+    phase = case.b1.phase.copy()
+    phase[8:11, 9:11, 3:6] = np.nan
+    hole = case.mask & np.isfinite(phase)
+    magnitude = np.where(case.mask, case.b1.magnitude, 0)
+    one, two = (
+        em_helmholtz(B1Map(case.b1.grid, 128e6, magnitude, p, mask=m))
+        for p, m in ((phase, None), (case.b1.phase, hole))
+    )
+    np.testing.assert_array_equal(one, two)
+    assert np.isfinite(one[hole]).mean() > 0.9

@@ -179,3 +179,56 @@ def test_bad_input_is_refused_in_one_line(tmp_path: Path, arrays: dict[str, np.n
         with pytest.raises(InputError, match=text) as caught:
             read_b1(**{"frequency_Hz": 64e6, **arguments})  # type: ignore[arg-type]
         assert "\n" not in str(caught.value)
+
+
+def test_units_signs_and_complex_maps_give_the_same_map(tmp_path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Oracle: magnitude and phase in radians, of which the others are made by hand."""
+    magnitude, phase, mask = (arrays[n] for n in ("magnitude", "phase", "mask"))
+    whole = magnitude * np.exp(1j * phase)
+    parts = (nifti(tmp_path / "re.nii", whole.real), nifti(tmp_path / "im.nii", whole.imag))
+    h5 = tmp_path / "b1.h5"
+    matlab = np.zeros(SHAPE, [("real", "f8"), ("imag", "f8")])
+    matlab["real"], matlab["imag"] = whole.real, whole.imag
+    with h5py.File(h5, "w") as file:
+        file["plain"], file["matlab"] = whole, matlab
+    options = {"frequency_Hz": 64e6, "spacing_m": 2e-3, "mask": mask}
+    wanted = read_b1(magnitude, phase, **options)
+    assert wanted.phase_kind == "transceive"
+    steps = np.rint(phase / (2 * np.pi / 2**24)).astype(np.int32)
+    for got in (
+        read_b1(magnitude, np.degrees(phase), phase_unit="deg", **options),
+        read_b1(magnitude, -phase / np.pi, phase_unit="pi", phase_sign=-1, **options),
+        read_b1(magnitude, steps, phase_unit=2 * np.pi / 2**24, **options),
+        read_b1(complex=whole, phase_kind="transceive", **options),
+        read_b1(complex=whole.conj(), phase_kind="transceive", phase_sign=-1, **options),
+        read_b1(complex=(whole.real, whole.imag), phase_kind="transceive", **options),
+        read_b1(complex=f"{h5}:/plain", phase_kind="transceive", **options),
+        read_b1(complex=f"{h5}:/matlab", phase_kind="transceive", **options),
+    ):
+        np.testing.assert_allclose(got.magnitude, magnitude, rtol=1e-12)
+        np.testing.assert_allclose(got.phase, phase, atol=1e-6)
+    files = read_b1(complex=parts, phase_kind="transmit", frequency_Hz=64e6)
+    assert files.affine is not None
+    assert files.phase_kind == "transmit"
+    np.testing.assert_allclose(files.phase, nifti_order(phase), atol=1e-12)
+
+
+def nifti_order(values: np.ndarray) -> np.ndarray:
+    return values[::-1]  # the affine runs from right to left along x
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"complex": np.ones(SHAPE, complex)}, "what is the phase of the complex map"),
+        ({"complex": np.ones(SHAPE), "phase_kind": "transmit"}, "not complex"),
+        ({"complex": (np.ones(SHAPE), np.ones((2, 9, 7))), "phase_kind": "transmit"}, "shape differs"),
+        ({"complex": (np.ones(SHAPE) * 1j, np.ones(SHAPE)), "phase_kind": "transmit"}, "two complex maps"),
+        ({"complex": np.ones(SHAPE, complex), "phase": np.ones(SHAPE), "phase_kind": "transmit"}, "holds both"),
+        ({"complex": np.ones(SHAPE, complex), "phase_unit": "deg", "phase_kind": "transmit"}, "no unit of phase"),
+        ({"phase": np.ones(SHAPE), "phase_unit": "degree"}, "unknown unit"),
+    ],
+)
+def test_complex_maps_that_do_not_fit(arguments: dict[str, object], text: str) -> None:
+    with pytest.raises(InputError, match=text):
+        read_b1(**arguments, frequency_Hz=64e6, spacing_m=2e-3)  # type: ignore[arg-type]

@@ -56,6 +56,10 @@ def maps(tmp_path_factory):
         ("none", np.zeros(mask.shape)),
         ("nan", np.where(layer == 1, np.nan, phase)),
         ("small", phase[:-1]),
+        ("conjugate", -phase),
+        ("turns", -phase / (2 * np.pi)),
+        ("re", magnitude * np.cos(phase)),
+        ("im", magnitude * np.sin(phase)),
     ):
         save(folder / f"{name}.nii.gz", values)
     shifted = AFFINE.copy()
@@ -105,6 +109,54 @@ def test_folder_holds_what_the_documentation_says(done):
     np.testing.assert_allclose(image.affine, AFFINE)
     flipped = read_result(done.folder).maps["helmholtz"].conductivity[::-1]
     np.testing.assert_allclose(np.asarray(image.dataobj), flipped, rtol=1e-6)
+
+
+def test_a_conjugate_phase_withholds_the_numbers_and_names_the_key(maps):
+    # Oracle: the closed form; the mean would be -0.8 S/m with an uncertainty of 0.002.
+    found = scenarios.run(
+        write(maps, tables(phase="conjugate.nii.gz", snr=200.0), "conjugate.toml"), maps / "conjugate", device="cpu"
+    )
+    told = json.loads((found.folder / "summary.json").read_text())
+    assert told["validity"]["state"] == "not valid"
+    assert not told["quantities"]
+    sentences = [f["sentence"] for f in told["validity"]["findings"]]
+    assert {f["name"] for f in told["validity"]["findings"]} == {"ept_sign", "ept_unphysical"}
+    assert all("phase_sign=-1" in sentence for sentence in sentences)
+    assert sentences[0] in read_result(found.folder).summary["validity"]["findings"][0]["sentence"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"phase": "conjugate.nii.gz", "phase_sign": -1},
+        {"phase": "turns.nii.gz", "phase_sign": -1, "phase_unit": "turns"},
+        {"phase": "turns.nii.gz", "phase_sign": -1, "phase_unit": 2 * np.pi},
+        {"magnitude": None, "phase": None, "real": "re.nii.gz", "imaginary": "im.nii.gz", "phase_kind": "transceive"},
+    ],
+    ids=["sign", "turns", "radians per unit", "parts"],
+)
+def test_keys_of_the_phase(maps, done, data):
+    # Oracle: the run with the phase in radians; float32 files.
+    content = tables(segmentation="seg.nii.gz", **data)
+    found = scenarios.run(write(maps, content, "keys.toml"), maps / "keys", device="cpu", force=True)
+    assert found.summary["validity"]["state"] == "valid"
+    wanted = read_result(done.folder).maps["helmholtz"].conductivity
+    np.testing.assert_allclose(read_result(found.folder).maps["helmholtz"].conductivity, wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"phase_unit": "grad"}, "radians per unit"),
+        ({"phase_sign": 2}, "phase_sign"),
+        ({"complex": "mag.nii.gz"}, "either magnitude and phase, or complex"),
+        ({"magnitude": None, "phase": None, "real": "re.nii.gz"}, "real and imaginary together"),
+        ({"magnitude": None, "phase": None, "complex": "re.nii.gz"}, "phase_kind"),
+    ],
+)
+def test_keys_that_do_not_fit(maps, data, words):
+    with pytest.raises(InputError, match=words):
+        scenarios.load(write(maps, tables(**data), "bad-keys.toml"))
 
 
 def test_values_come_close_to_the_cylinder(done):

@@ -31,6 +31,7 @@ from emdose.constants import C_0, EPS_0
 from emdose.ept.inversion.data import DataTerm
 from emdose.ept.inversion.newton import State, minimise, told_converged
 from emdose.ept.inversion.operators import ScatteringOperators, at_centres
+from emdose.ept.local.plausibility import plausibility
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.errors import InputError
@@ -296,6 +297,7 @@ class Csi:
             flags,
             method="contrast-source inversion",
             settings=settings,
+            data=plausibility(b1),
             affine=b1.affine,
             axis_codes=b1.axis_codes,
         )

@@ -12,9 +12,8 @@ from emdose.compute.backend import Backend
 from emdose.ept.local import fits, formulas
 from emdose.ept.local.noise import Noise, known_noise
 from emdose.ept.local.options import HelmholtzOptions
-from emdose.ept.local.savitzky_golay import SavitzkyGolay, factor, monomials, pairs, radii
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, apply, contract, factor, monomials, pairs, radii
 from emdose.ept.local.window_fit import window_fit
-from emdose.ept.local.windows import apply, contract
 from emdose.ept.maps.b1map import B1Map
 from emdose.values import read_only
 

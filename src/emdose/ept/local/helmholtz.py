@@ -14,6 +14,7 @@ from emdose.ept.local.adjoint import FitPropagation
 from emdose.ept.local.masked_fit import LocalFit
 from emdose.ept.local.noise import Noise, known_noise, residual_noise
 from emdose.ept.local.options import HelmholtzOptions
+from emdose.ept.local.plausibility import plausibility
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.local.window_fit import window_fit
 from emdose.ept.maps.b1map import B1Map
@@ -206,6 +207,7 @@ class Helmholtz(HelmholtzOptions):
             propagation=None if noise is None else FitPropagation(self, b1, noise.on_host(be)),
             method=f"Helmholtz {self.method}",
             settings=settings,
+            data=plausibility(b1),
             affine=b1.affine,
             axis_codes=b1.axis_codes,
         )

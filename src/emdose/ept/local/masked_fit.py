@@ -12,8 +12,7 @@ import numpy as np
 
 from emdose.compute.backend import Backend
 from emdose.ept.local.flat_fit import flat_fit
-from emdose.ept.local.savitzky_golay import SavitzkyGolay, functionals, monomials, pairs
-from emdose.ept.local.windows import contract, strips
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, contract, functionals, monomials, pairs, strips
 from emdose.errors import InputError, ResourceError
 
 STRIP = 16

@@ -9,8 +9,7 @@ import numpy as np
 
 from emdose.compute.backend import Backend
 from emdose.ept.local.masked_fit import LocalFit
-from emdose.ept.local.savitzky_golay import SavitzkyGolay, factor
-from emdose.ept.local.windows import apply, full_windows
+from emdose.ept.local.savitzky_golay import SavitzkyGolay, apply, factor, full_windows
 
 
 def window_fit(

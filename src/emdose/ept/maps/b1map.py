@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import InitVar, dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from emdose.checks import is_number, unknown
-from emdose.ept.maps.phase import is_wrapped, unwrap
+from emdose.ept.maps.phase import in_radians, is_wrapped, unwrap, wraps_of
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
 from emdose.values import owned, read_only
@@ -18,6 +18,9 @@ from emdose.values import owned, read_only
 PHASE_KINDS = ("transceive", "transmit")
 _RADIAN_RANGE = 12 * math.pi
 _SPACING_RANGE_m = (2e-5, 5e-2)
+_FREQUENCY_RANGE_Hz = (1e6, 1e9)
+_LARGEST_PEAK = 1e6
+"""Largest magnitude inside the mask over its median: no coil element is that near."""
 
 
 @read_only(units={"phase": "rad", "u_phase": "rad"})
@@ -53,12 +56,17 @@ class B1Map:
         Orientation of the file that the arrays came from, for example "LPS"; the arrays here are closest to RAS+.
     source : str
         Where the data came from.
+    phase_unit : {"rad", "deg", "pi", "turns"} or float
+        Unit in which ``phase`` is given, or radians per unit; what the map keeps is in radians, and so is ``u_phase``.
+    phase_sign : {1, -1}
+        -1 where ``phase`` is given in the convention exp(-j w t); what the map keeps is in exp(+j w t).
 
     Raises
     ------
     InputError
-        For shapes that differ, a mask that is empty, values inside the mask that are not finite, a phase that cannot
-        be in radians, a spacing that cannot be in metres, a frequency that is missing or not positive.
+        For shapes that differ, a mask that is empty, values inside the mask that are not finite, a magnitude that is
+        negative or has a value beyond a million times its median, a phase that cannot be in radians, a spacing that
+        cannot be in metres, a frequency that is missing or not that of a scanner.
     """
 
     grid: Grid
@@ -74,8 +82,10 @@ class B1Map:
     affine: np.ndarray | None = None
     axis_codes: str = "RAS"
     source: str = ""
+    phase_unit: InitVar[str | float] = "rad"
+    phase_sign: InitVar[float] = 1
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, phase_unit: str | float, phase_sign: float) -> None:
         self._check_scalars()
         for name in ("magnitude", "phase"):
             values = getattr(self, name)
@@ -83,6 +93,8 @@ class B1Map:
                 values = _real(name, values, self.source)
                 if values.ndim not in (3, 4) or values.shape[-3:] != self.grid.shape:
                     raise self._misfit(name, values.shape, "or with channels in front")
+                if name == "phase":
+                    values = in_radians(values, phase_unit, phase_sign, self.source)
                 object.__setattr__(self, name, values)
         if self.magnitude is None and self.phase is None:
             raise InputError("neither magnitude nor phase given", file=self.source, expected="at least one of them")
@@ -91,7 +103,7 @@ class B1Map:
         for name in ("labels", "reference"):
             values = getattr(self, name)
             if values is not None:
-                values = np.asarray(values)
+                values = _native(name, values, self.source)
                 if values.shape != self.grid.shape:
                     raise self._misfit(name, values.shape)
                 object.__setattr__(self, name, values)
@@ -109,13 +121,13 @@ class B1Map:
                 found=frequency,
                 expected="the Larmor frequency in Hz, such as 127.74e6",
             )
-        if frequency < 1e5:
+        if not _FREQUENCY_RANGE_Hz[0] <= frequency <= _FREQUENCY_RANGE_Hz[1]:
             raise InputError(
-                "frequency too low for EPT",
+                f"frequency too {'low' if frequency < _FREQUENCY_RANGE_Hz[0] else 'high'} for EPT",
                 file=self.source,
                 field="frequency_Hz",
                 found=frequency,
-                expected="Hz, not MHz",
+                expected="1e6 to 1e9 Hz (kHz or MHz taken for Hz, or the reverse?)",
             )
         if self.phase_kind not in PHASE_KINDS:
             raise unknown("unknown kind of phase", self.phase_kind, PHASE_KINDS, file=self.source, field="phase_kind")
@@ -147,9 +159,9 @@ class B1Map:
             mask = finite
             if self.magnitude is not None:
                 with np.errstate(invalid="ignore"):
-                    mask = mask & (self.magnitude > 0).reshape(-1, *self.grid.shape).any(axis=0)
+                    mask = mask & (self.magnitude != 0).reshape(-1, *self.grid.shape).any(axis=0)
         else:
-            mask = np.asarray(self.mask)
+            mask = _native("mask", self.mask, self.source)
             if mask.shape != self.grid.shape:
                 raise self._misfit("mask", mask.shape)
             mask = np.nan_to_num(mask) != 0
@@ -164,6 +176,8 @@ class B1Map:
                 )
         if not mask.any():
             raise InputError("mask is empty", file=self.source, field="mask", expected="at least one voxel with data")
+        if self.magnitude is not None:
+            self._check_magnitude(self.magnitude[..., mask])
         if self.phase is not None:
             inside = self.phase[..., mask]
             span = float(inside.max() - inside.min())
@@ -173,9 +187,33 @@ class B1Map:
                     file=self.source,
                     field="phase",
                     found=f"a range of {span:.4g} inside the mask",
-                    expected="radians: multiply degrees by pi/180, scale scanner units to 2 pi",
+                    expected="radians, or its unit: phase_unit='deg', or radians per unit of a scanner",
                 )
-        return mask
+            unit = wraps_of(self.phase, mask)
+            if unit is not None:
+                raise InputError(
+                    "phase is not in radians",
+                    file=self.source,
+                    field="phase",
+                    found=f"a range of {span:.4g} inside the mask, with jumps by as much",
+                    expected=f"radians, or its unit: phase_unit={unit!r}",
+                )
+        return np.ascontiguousarray(mask)
+
+    def _check_magnitude(self, inside: np.ndarray) -> None:
+        least, largest, median = float(inside.min()), float(inside.max()), float(np.median(inside))
+        problem = ""
+        if least < 0:
+            problem, found, expected = "negative magnitude", least, "abs(B1+) >= 0 (is this the phase?)"
+        elif not largest > 0:
+            problem, found, expected = "magnitude is zero", largest, "abs(B1+) above 0 inside the mask"
+        elif not 1e-30 < largest < 1e30:
+            problem, found, expected = "magnitude out of range", largest, "abs(B1+) in a usual unit"
+        elif median > 0 and largest > _LARGEST_PEAK * median:
+            problem, found = "a magnitude far beyond all others", largest
+            expected = f"values like the median {median:.3g}: mend the voxel, or leave it out of the mask"
+        if problem:
+            raise InputError(problem, file=self.source, field="magnitude", found=found, expected=expected)
 
     def _check_noise(self, name: str) -> None:
         value = getattr(self, name)
@@ -187,6 +225,7 @@ class B1Map:
         array = np.asarray(value, float)
         if array.ndim and array.shape != self.grid.shape:
             raise self._misfit(name, array.shape, "or one number")
+        array = np.ascontiguousarray(array) if array.ndim else array
         inside = array[self.mask] if array.ndim else array
         if not np.all(np.isfinite(inside)) or np.any(inside < 0) or not np.any(inside > 0):
             raise InputError(
@@ -349,6 +388,12 @@ def _real(name: str, values: np.ndarray, source: str) -> np.ndarray:
         raise InputError("complex values", file=source, field=name, expected="real magnitude and real phase apart")
     if array.dtype.kind not in "fiu":
         raise InputError("not a map of real numbers", file=source, field=name, found=str(array.dtype))
-    if array.dtype == np.float64:
-        return array
-    return array.astype(np.float64)
+    return np.ascontiguousarray(array, np.float64)
+
+
+def _native(name: str, values: np.ndarray, source: str) -> np.ndarray:
+    """An array of plain numbers in the order of memory and of bytes that kernels expect."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf":
+        raise InputError("not a map of real numbers", file=source, field=name, found=str(array.dtype))
+    return np.ascontiguousarray(array, array.dtype.newbyteorder("="))

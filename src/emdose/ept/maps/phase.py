@@ -1,8 +1,67 @@
-"""Wrapped phase: found, and unwrapped along the most reliable paths."""
+"""Phase: brought to radians and to exp(+j w t); wraps found, and unwrapped along the most reliable paths."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from emdose.checks import is_number, one_of, positive
+from emdose.errors import InputError
+
+UNITS = {"rad": 1.0, "deg": np.pi / 180, "pi": np.pi, "turns": 2 * np.pi}
+"""Radians per unit of a phase."""
+
+
+def in_radians(phase: np.ndarray, unit: str | float = "rad", sign: float = 1, file: str | None = None) -> np.ndarray:
+    """A phase [rad] in the convention exp(+j w t).
+
+    Parameters
+    ----------
+    phase : ndarray
+        Phase as it was given.
+    unit : {"rad", "deg", "pi", "turns"} or float
+        Its unit, or radians per unit (2 pi / 4096 where 4096 steps are a turn).
+    sign : {1, -1}
+        -1: it is in the convention exp(-j w t).
+    file : str, optional
+        Where it came from, for errors.
+
+    Raises
+    ------
+    InputError
+        For another unit or sign.
+    """
+    if isinstance(unit, str):
+        factor = UNITS[one_of("phase_unit", unit, UNITS, problem="unknown unit", also="radians per unit")]
+    else:
+        factor = positive("phase_unit", unit, problem="bad unit of the phase", expected="radians per unit, > 0")
+    if not is_number(sign) or sign not in (1, -1):
+        raise InputError("bad sign of the phase", file=file, field="phase_sign", found=sign, expected="1 or -1")
+    return phase if factor * sign == 1 else factor * sign * phase
+
+
+def wraps_of(phase: np.ndarray, mask: np.ndarray) -> str | None:
+    """The unit, other than radians, whose wraps a smooth phase shows: its name in :data:`UNITS`, or None.
+
+    A phase that is wrapped spans one turn and jumps by nearly as much between some neighbours, while most neighbours
+    differ by little.
+    """
+    inside = phase[..., mask]
+    span = float(np.ptp(inside)) if inside.size else 0.0
+    for unit in ("deg", "pi", "turns"):
+        turn = 2 * np.pi / UNITS[unit]
+        if not 0.9 * turn < span <= 1.001 * turn:
+            continue
+        steps = []
+        for axis in range(3):
+            low, high = _pairs(axis)
+            both = mask[low] & mask[high]
+            steps.append(
+                np.abs(phase[..., high[0], high[1], high[2]] - phase[..., low[0], low[1], low[2]])[..., both].ravel()
+            )
+        every = np.concatenate(steps)
+        if every.size and np.median(every) < 0.1 * turn and np.count_nonzero(every > 0.75 * turn) >= 10:
+            return unit
+    return None
 
 
 def is_wrapped(phase: np.ndarray, mask: np.ndarray) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntFlag
 from typing import NamedTuple, Protocol
@@ -12,7 +12,7 @@ import numpy as np
 from emdose.checks import fits
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
-from emdose.validity import Measure
+from emdose.validity import Measure, judge
 from emdose.values import read_only
 
 
@@ -55,6 +55,40 @@ class NoisePropagation(Protocol):
     def sum_covariance(self, weights: np.ndarray) -> np.ndarray:
         """Covariance (2, 2) of sum_v weights_v (sigma_v, eps_v) for real weights (nx, ny, nz)."""
         ...
+
+
+class DataCheck(Protocol):
+    """What the B1+ map that a reconstruction came from says about itself: sign, unit and kind of its phase."""
+
+    @property
+    def cause(self) -> str:
+        """The likely cause when it is implausible; empty when it is plausible, or when nothing explains it."""
+        ...
+
+    def measures(self) -> list[Measure]:
+        """For :func:`emdose.validity.judge`."""
+        ...
+
+
+@read_only
+@dataclass(frozen=True)
+class StatedCheck:
+    """What a file says that the data said.
+
+    Parameters
+    ----------
+    found : tuple of Measure
+        The measures.
+    cause : str
+        See :class:`DataCheck`.
+    """
+
+    found: tuple[Measure, ...]
+    cause: str = ""
+
+    def measures(self) -> list[Measure]:
+        """The measures."""
+        return list(self.found)
 
 
 class RegionMean(NamedTuple):
@@ -116,6 +150,8 @@ class PropertyMap:
         :class:`emdose.ept.local.automatic.AutomaticHelmholtz`.
     propagation : NoisePropagation, optional
         Spreads the noise into sums over voxels, see :meth:`region_mean`.
+    data : DataCheck, optional
+        What the B1+ map says about itself, see :meth:`measures`.
     method : str
         Name of the method.
     settings : mapping
@@ -141,6 +177,7 @@ class PropertyMap:
     bias_permittivity: np.ndarray | None = None
     choice: np.ndarray | None = None
     propagation: NoisePropagation | None = None
+    data: DataCheck | None = None
     method: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
     affine: np.ndarray | None = None
@@ -172,33 +209,56 @@ class PropertyMap:
         return (self.flags & np.uint8(NO_VALUE)) == 0
 
     def measures(self) -> list[Measure]:
-        """How far this map can be trusted, for :func:`emdose.validity.judge`: voxels with a value, impossible ones."""
+        """How far this map can be trusted, for :func:`emdose.validity.judge`.
+
+        Voxels with a value, voxels with an impossible one, and what the B1+ map says about the sign, the unit and the
+        kind of its phase and about the range of the properties, with the likely cause.
+        """
         inside = (self.flags & np.uint8(Flag.OUTSIDE)) == 0
         given = self.valid & inside
         count = int(np.count_nonzero(given))
         found = [Measure("ept_coverage", count / max(int(np.count_nonzero(inside)), 1))]
         if count:
-            odd = np.count_nonzero(given & ((self.flags & np.uint8(Flag.UNPHYSICAL)) != 0))
-            found.append(Measure("ept_unphysical", odd / count))
-        return found
+            odd = int(np.count_nonzero(self.surely_unphysical)) / count
+            found.append(Measure("ept_unphysical", odd, hint=self.data.cause if self.data is not None else ""))
+        return [*found, *([] if self.data is None else self.data.measures())]
+
+    @property
+    def surely_unphysical(self) -> np.ndarray:
+        """Voxels that are UNPHYSICAL by more than twice the stated uncertainty, if there is one, (nx, ny, nz) bool."""
+        sure = np.zeros(self.grid.shape, bool)
+        for value, u, least in (
+            (self.conductivity, self.u_conductivity, 0.0),
+            (self.permittivity, self.u_permittivity, 1.0),
+        ):
+            if value is not None:
+                with np.errstate(invalid="ignore"):
+                    sure |= (value + 2 * u < least) if u is not None else value < least
+        stated = self.u_conductivity is not None or self.u_permittivity is not None
+        flagged = self.valid & ((self.flags & np.uint8(Flag.UNPHYSICAL)) != 0)
+        return flagged & sure if stated else flagged
 
     @property
     def uncertainty(self) -> Uncertainty:
         """Standard uncertainties and covariance from noise."""
         return Uncertainty(self.u_conductivity, self.u_permittivity, self.covariance)
 
-    def region_mean(self, region: np.ndarray) -> RegionMean:
+    def region_mean(self, region: np.ndarray, accept: Sequence[str] = ()) -> RegionMean:
         """Mean over the valid voxels of a region, with the uncertainty that belongs to a mean of correlated voxels.
 
         Parameters
         ----------
         region : (nx, ny, nz) bool ndarray
             The region; voxels without a value are left out.
+        accept : sequence of str
+            Names of thresholds of :data:`emdose.validity.THRESHOLDS` that may be passed.
 
         Raises
         ------
         InputError
             When the shape differs or no voxel of the region has a value.
+        NotValidError
+            When the map is not valid by its :meth:`measures`.
         """
         region = np.asarray(region)
         fits("region", region, self.grid.shape, problem="region does not fit the grid")
@@ -206,6 +266,7 @@ class PropertyMap:
         count = int(np.count_nonzero(pick))
         if not count:
             raise InputError("no voxel of the region has a value", field="region")
+        judge(self.measures(), accept).require()
         u_s = u_e = cross = None
         if self.propagation is not None:
             spread = self.propagation.sum_covariance(pick / count)

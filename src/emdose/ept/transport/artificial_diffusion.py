@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from emdose.constants import EPS_0, MU_0
+from emdose.ept.local.plausibility import plausibility
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, monomials
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
@@ -115,6 +116,7 @@ def reconstruct(b1: B1Map, settings: ConvectionReactionOptions, form: str, kerne
         permittivity=permittivity,
         flags=flags,
         method="convection-reaction",
+        data=plausibility(b1),
         affine=b1.affine,
         axis_codes=b1.axis_codes,
         settings={

@@ -12,6 +12,7 @@ from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
 from emdose.ept.local.masked_fit import masked_fit
+from emdose.ept.local.plausibility import plausibility
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
@@ -246,6 +247,7 @@ class ConvectionReaction(ConvectionReactionOptions):
             bias_conductivity=bias,
             method="convection-reaction",
             settings={**settings, "form": form, "noise": terms.noise, "noise_source": terms.noise_source, **about},
+            data=plausibility(b1),
             affine=b1.affine,
             axis_codes=b1.axis_codes,
         )

@@ -13,6 +13,7 @@ from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
 from emdose.ept.local.masked_fit import masked_fit
+from emdose.ept.local.plausibility import plausibility
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
@@ -165,6 +166,7 @@ class Gradient:
             flags=flags,
             method="gradient",
             settings={**asdict(self), "channels": b1.channels, "cost": cost},
+            data=plausibility(b1),
             affine=b1.affine,
             axis_codes=b1.axis_codes,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,10 @@ def read_b1(
     segmentation: Source | None = None,
     reference: Source | None = None,
     noise: Source | Sequence[Source] | None = None,
-    phase_kind: str = "transceive",
+    phase_kind: str | None = None,
+    phase_unit: str | float = "rad",
+    phase_sign: float = 1,
+    complex: Source | tuple[Source, Source] | None = None,
     spacing_m: float | Sequence[float] | None = None,
     order: str | None = None,
 ) -> B1Map:
@@ -38,7 +42,7 @@ def read_b1(
         abs(B1+) in any unit. NIfTI (``.nii``, ``.nii.gz``), HDF5, MATLAB v7.3, ``.npy``, ``.npz`` or an array;
         (nx, ny, nz), or with channels (first axis of arrays, last axis of NIfTI and MATLAB).
     phase : same, optional
-        Phase [rad], wrapped or not.
+        Phase, wrapped or not.
     frequency_Hz : float
         Larmor frequency [Hz].
     mask : same, optional
@@ -49,8 +53,15 @@ def read_b1(
         Anatomical image.
     noise : number, map, or two of them, optional
         1 / SNR: standard uncertainty of abs(B1+) relative to it, and of the phase [rad].
-    phase_kind : {"transceive", "transmit"}
-        What the phase is; from a transceive phase half is taken as the transmit phase.
+    phase_kind : {"transceive", "transmit"}, optional
+        What the phase is; from a transceive phase half is taken as the transmit phase. "transceive" by default; a
+        complex map has no default.
+    phase_unit : {"rad", "deg", "pi", "turns"} or float
+        Unit of the phase, or radians per unit: 2 pi / 4096 where 4096 steps are a turn.
+    phase_sign : {1, -1}
+        -1 for a phase in the convention exp(-j w t): scanners differ.
+    complex : complex array or file, or two of real and imaginary part, optional
+        One map abs(B1+) exp(j phase) in the place of ``magnitude`` and ``phase``.
     spacing_m : float or three floats, optional
         Voxel size [m]; needed where no file knows it, and checked against those that do.
     order : {"xyz", "zyx"}, optional
@@ -65,8 +76,20 @@ def read_b1(
     InputError
         One line for whatever does not fit: a missing or unreadable file, shapes or affines that differ, a voxel size
         in the wrong unit, a phase in degrees, a mask that is empty or covers everything, values that are not finite
-        inside the mask, a missing frequency.
+        inside the mask, a missing frequency, a complex map beside magnitude or phase, or without ``phase_kind``.
     """
+    if complex is not None:
+        if magnitude is not None or phase is not None:
+            beside = "magnitude" if magnitude is not None else "phase"
+            raise InputError("a complex map holds both", field=beside, expected="complex alone, or magnitude and phase")
+        if phase_kind is None:
+            raise InputError(
+                "what is the phase of the complex map?", field="phase_kind", expected="'transmit' or 'transceive'"
+            )
+        if phase_unit != "rad":
+            raise InputError(
+                "a complex map has no unit of phase", field="phase_unit", found=phase_unit, expected="none"
+            )
     sources = {
         "magnitude": magnitude,
         "phase": phase,
@@ -75,6 +98,8 @@ def read_b1(
         "reference": reference,
     }
     found = {name: read_map(s, name, order) for name, s in sources.items() if s is not None}
+    if complex is not None:
+        found = _parts(complex, order) | found
     if not found.keys() & {"magnitude", "phase"}:
         raise InputError("neither magnitude nor phase given", expected="at least one of them")
     if frequency_Hz is None:
@@ -111,7 +136,9 @@ def read_b1(
         frequency_Hz=frequency_Hz,
         magnitude=found["magnitude"].values if "magnitude" in found else None,
         phase=found["phase"].values if "phase" in found else None,
-        phase_kind=phase_kind,
+        phase_kind=phase_kind or "transceive",
+        phase_unit=phase_unit,
+        phase_sign=phase_sign,
         mask=found["mask"].values if "mask" in found else None,
         labels=labels,
         reference=found["reference"].values if "reference" in found else None,
@@ -120,6 +147,29 @@ def read_b1(
         source=first.name,
     )
     return relative_noise(b1, tuple(pair) if len(pair) == 2 else pair[0]) if pair else b1
+
+
+def _parts(source: Any, order: str | None) -> dict[str, VoxelMap]:
+    """Magnitude and phase [rad] of a complex map, or of two of its real and imaginary part."""
+    if isinstance(source, tuple | list) and len(source) == 2:
+        real, imaginary = (
+            read_map(s, f"complex, {n} part", order) for s, n in zip(source, ("real", "imaginary"), strict=True)
+        )
+        _check_same(real, real if real.affine is not None else imaginary, "complex", imaginary)
+        if any(np.iscomplexobj(one.values) for one in (real, imaginary)):
+            raise InputError("two complex maps", file=real.name, field="complex", expected="one, or two real ones")
+        whole, geometry = real.values + 1j * imaginary.values, real if real.affine is not None else imaginary
+    else:
+        geometry = read_map(source, "complex", order)
+        whole = geometry.values
+        if not np.iscomplexobj(whole):
+            raise InputError(
+                "not complex", file=geometry.name, field="complex", found=str(whole.dtype), expected="complex numbers"
+            )
+    return {
+        "magnitude": replace(geometry, values=np.abs(whole)),
+        "phase": replace(geometry, values=np.angle(whole)),
+    }
 
 
 def _check_same(first: VoxelMap, geometry: VoxelMap, name: str, one: VoxelMap) -> None:

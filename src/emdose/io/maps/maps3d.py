@@ -86,10 +86,15 @@ def file_of(address: str) -> str:
 
 def _ordered(found: VoxelMap, order: str, what: str, squeeze_last: bool = True) -> VoxelMap:
     values = found.values
+    if values.dtype.names in (
+        ("real", "imag"),
+        ("r", "i"),
+        ("re", "im"),
+    ):  # how MATLAB and others write complex numbers
+        one, two = (values[name] for name in values.dtype.names)
+        values = one + 1j * two
     if values.dtype.kind == "V" and values.dtype.names:
-        raise InputError(
-            "complex or compound values", file=found.name, field=what, expected="real arrays: magnitude and phase apart"
-        )
+        raise InputError("compound values", file=found.name, field=what, expected="real or complex arrays")
     if values.dtype.kind not in "biufc":
         raise InputError("not an array of numbers", file=found.name, field=what, found=str(values.dtype))
     if values.ndim == 2:

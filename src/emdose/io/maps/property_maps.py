@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from emdose.ept.maps.property_map import PropertyMap
+from emdose.ept.maps.property_map import PropertyMap, StatedCheck
 from emdose.errors import InputError
 from emdose.io.disk import atomic, datasets
 from emdose.models.grids.grid import Grid
+from emdose.validity import THRESHOLDS, Measure
 
 UNITS = {"conductivity": "S/m", "u_conductivity": "S/m", "bias_conductivity": "S/m", "covariance": "S/m"}
 _KIND = "emdose property map"
@@ -117,6 +118,9 @@ def write_property_group(group: Any, maps: PropertyMap) -> None:
             "settings": json.dumps(dict(maps.settings), default=str),
         }
     )
+    if maps.data is not None:
+        found = [[m.name, m.value, m.hint] for m in maps.data.measures()]
+        group.attrs["data_check"] = json.dumps({"measures": found, "cause": maps.data.cause})
     if maps.affine is not None:
         group.attrs["affine_mm"] = maps.affine
     for name, values in {**maps.maps(), "flags": maps.flags}.items():
@@ -156,8 +160,18 @@ def read_property_group(group: Any, path: Path | str) -> PropertyMap:
             **arrays,
             method=str(about["method"]),
             settings=json.loads(str(about["settings"])),
+            data=_data_check(about.get("data_check")),
             affine=about.get("affine_mm"),
             axis_codes=str(about["axis_codes"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError(f"damaged property map: {error}", file=path) from None
+
+
+def _data_check(text: Any) -> StatedCheck | None:
+    """What the file says that its data said; measures whose threshold is no more are left out."""
+    if text is None:
+        return None
+    told = json.loads(str(text))
+    rows = [(str(n), float(v), str(h)) for n, v, h in told["measures"]]
+    return StatedCheck(tuple(Measure(n, v, "", h) for n, v, h in rows if n in THRESHOLDS), str(told["cause"]))

@@ -51,13 +51,19 @@ class EptKind(Kind["EptResult"]):
         return render(result)
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
-        """Those of the simulation; voxels with a value, and with an impossible one, of the best method."""
+        """Those of the simulation and the data; voxels with a value, and with an impossible one, of the best method."""
+        data = summary["ept"].get("data") or {}
+        cause = str(data.get("likely_cause", ""))
         methods = [(name, about) for name, about in summary["ept"]["methods"].items()]
         shares = {n: a["voxels"] / max(a["voxels"] + a["missing"], 1) for n, a in methods}
-        odd = {n: a["flags"]["UNPHYSICAL"] / a["voxels"] for n, a in methods if a["voxels"]}
+        odd = {n: a.get("unphysical", a["flags"]["UNPHYSICAL"]) / a["voxels"] for n, a in methods if a["voxels"]}
         best = [(name, "ept_coverage", shares) for name in [max(shares, key=lambda n: shares[n])]] if shares else []
         best += [(name, "ept_unphysical", odd) for name in [min(odd, key=lambda n: odd[n])]] if odd else []
-        return [*super().measures(summary), *(Measure(name, values[n], n) for n, name, values in best)]
+        return [
+            *super().measures(summary),
+            *(Measure(m["name"], m["value"], "data", m["hint"]) for m in data.get("plausibility", [])),
+            *(Measure(name, values[n], n, cause if name == "ept_unphysical" else "") for n, name, values in best),
+        ]
 
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Means per tissue and method, and what each method did."""

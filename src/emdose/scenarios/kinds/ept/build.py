@@ -212,6 +212,9 @@ def from_files(table: schema.FilesTable, frequency_Hz: float, file: object) -> D
             reference=table.reference,
             noise=table.noise if table.snr is None else 1 / table.snr,
             phase_kind=table.phase_kind,
+            phase_unit=table.phase_unit,
+            phase_sign=table.phase_sign,
+            complex=table.complex if table.real is None else (table.real, table.imaginary),
             spacing_m=spacing,
             order=table.order,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.ept.local.plausibility import plausibility
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.exposure import Exposure
@@ -226,6 +227,9 @@ class EptJob(BaseJob):
             "noise_known": bool(b1.has_noise),
             "labels": list(data.names.values()),
         }
+        said = plausibility(b1)
+        about["plausibility"] = [{"name": m.name, "value": m.value, "hint": m.hint} for m in said.measures()]
+        about["likely_cause"] = said.cause
         if data.phase_error is not None:
             inside = data.phase_error[b1.mask]
             about |= {

@@ -9,6 +9,7 @@ import numpy as np
 
 from emdose.ept import Flag
 from emdose.ept.judging.metrics import WHOLE, eroded, metrics
+from emdose.validity import THRESHOLDS
 
 if TYPE_CHECKING:
     from emdose.ept import PropertyMap
@@ -39,8 +40,8 @@ def judged(
     Returns
     -------
     dict
-        method, settings, voxels (with a value), missing, flags (counts), z_noise (rms of noise over its uncertainty,
-        1 when the uncertainty is right), z_total (rms of the whole error over it).
+        method, settings, voxels (with a value), missing, flags (counts), unphysical (beyond noise),
+        z_noise (rms of noise over its uncertainty, 1 when that is right), z_total (rms of the whole error over it).
     list of dict
         The rows of :func:`emdose.ept.judging.metrics`, with "clean_rmse" (the error without noise) where it is known.
     """
@@ -56,6 +57,7 @@ def judged(
             for f in Flag
             if f is not Flag.OUTSIDE and f.name
         },
+        "unphysical": int(np.count_nonzero(found.surely_unphysical & data.b1.mask)),
         "uncertainty": found.u_conductivity is not None or found.u_permittivity is not None,
     }
     for name in QUANTITIES:
@@ -84,7 +86,7 @@ def quantities(method: str, found: PropertyMap, data: Data, table: EvaluationTab
     sizes = {n: int(np.count_nonzero(data.labels == n)) for n in data.names}
     erosion, regions = _regions(sorted(sizes, key=lambda n: -sizes[n])[:LARGEST_TISSUES], found, data, table)
     for n, region in regions.items():
-        mean = found.region_mean(region)
+        mean = found.region_mean(region, accept=tuple(THRESHOLDS))  # the gate judges the whole run
         for name, unit in QUANTITIES.items():
             value, u = getattr(mean, name), getattr(mean, f"u_{name}")
             if value is None:

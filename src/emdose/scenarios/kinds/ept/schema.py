@@ -61,6 +61,18 @@ def _counts(what: str, low: int, high: int) -> Quantity:
     return Quantity(check, expected)
 
 
+def _phase_unit() -> Quantity:
+    expected = "'rad', 'deg', 'pi', 'turns', or radians per unit: a number > 0"
+
+    def check(value: Any) -> str | float:
+        number = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e6
+        if not number and value not in ("rad", "deg", "pi", "turns"):
+            raise bad_value(expected)
+        return value if isinstance(value, str) else float(value)
+
+    return Quantity(check, expected)
+
+
 Radius = Annotated[tuple[int, ...], _radius()]
 Kernel = Literal["cuboid", "ellipsoid", "cross"]
 Degree = Annotated[int, count("degree of the polynomials", 2, 8)]
@@ -83,12 +95,17 @@ MapFile = Annotated[str, file_name(_MAP)]
 
 
 class FilesTable(Table):
-    """B1+ maps from files; magnitude, phase or both."""
+    """B1+ maps from files: magnitude, phase or both; or one complex map, or its real and imaginary part."""
 
     type: Literal["files"]
     magnitude: MapFile | None = None
     phase: MapFile | None = None
-    phase_kind: Literal["transceive", "transmit"] = "transceive"
+    complex: MapFile | None = None
+    real: MapFile | None = None
+    imaginary: MapFile | None = None
+    phase_kind: Literal["transceive", "transmit"] | None = None
+    phase_unit: Annotated[str | float, _phase_unit()] = "rad"
+    phase_sign: Literal[1, -1] = 1
     mask: MapFile | None = None
     segmentation: MapFile | None = None
     labels: Annotated[str, file_name("the name of a label table, such as 'labels.csv'")] | None = None
@@ -102,8 +119,15 @@ class FilesTable(Table):
 
     @model_validator(mode="after")
     def _fit_each_other(self) -> FilesTable:
-        if self.magnitude is None and self.phase is None:
-            raise bad_value("magnitude, phase or both")
+        parts, whole = self.magnitude or self.phase, self.complex or self.real or self.imaginary
+        if not parts and not whole:
+            raise bad_value("magnitude, phase or both; or complex; or real and imaginary")
+        if (parts and whole) or (self.complex and (self.real or self.imaginary)):
+            raise bad_value("either magnitude and phase, or complex, or real and imaginary")
+        if (self.real is None) != (self.imaginary is None):
+            raise bad_value("real and imaginary together")
+        if whole and self.phase_kind is None:
+            raise bad_value("phase_kind: whether the phase of the complex map is 'transmit' or 'transceive'")
         if self.snr is not None and self.noise is not None:
             raise bad_value("either snr or noise")
         if self.labels is not None and self.segmentation is None:
