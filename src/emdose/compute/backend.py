@@ -111,7 +111,7 @@ class Backend:
             return int(self.xp.cuda.runtime.memGetInfo()[1])
         import psutil
 
-        limit, _ = _memory_limit()
+        limit, _ = machine.memory_limit()
         return min(int(psutil.virtual_memory().total), limit)
 
     def memory_free_bytes(self) -> int:
@@ -119,10 +119,7 @@ class Backend:
         if self.name == "cuda":
             pool = self.xp.get_default_memory_pool()
             return int(self.xp.cuda.runtime.memGetInfo()[0]) + int(pool.free_bytes())
-        import psutil
-
-        limit, used = _memory_limit()
-        return max(0, min(int(psutil.virtual_memory().available), limit - used))
+        return machine.free_memory_bytes()
 
     def describe(self) -> dict[str, Any]:
         """What was found: device, its name, threads, memory in bytes, who compiles the kernels."""
@@ -401,14 +398,3 @@ def _processor() -> str:
         if line.lower().startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _memory_limit() -> tuple[int, int]:
-    """Limit of this process's control group and what is used of it [bytes]; a huge number where there is none."""
-    folder = "/sys/fs/cgroup/memory."
-    limit, used, stat = (machine.system_text(folder + name).strip() for name in ("max", "current", "stat"))
-    if not (limit.isdigit() and used.isdigit()):
-        return 2**62, 0
-    # Cached files count as used, but the system drops them when memory is asked for.
-    cached = sum(int(line.split()[1]) for line in stat.splitlines() if line.startswith("inactive_file "))
-    return int(limit), max(0, int(used) - cached)

@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from emdose.errors import InputError
+from emdose.errors import InputError, ResourceError
 
 MOST_THREADS = 1024
 """Beyond this a number of threads is a slip: OpenMP would die while it starts them."""
@@ -36,6 +36,51 @@ def thread_count() -> int:
                 )
             return count
     return _cores()
+
+
+def memory_limit() -> tuple[int, int]:
+    """Limit of this process's control group and what is used of it [bytes]; a huge number where there is none."""
+    folder = "/sys/fs/cgroup/memory."
+    limit, used, stat = (system_text(folder + name).strip() for name in ("max", "current", "stat"))
+    if not (limit.isdigit() and used.isdigit()):
+        return 2**62, 0
+    # Cached files count as used, but the system drops them when memory is asked for.
+    cached = sum(int(line.split()[1]) for line in stat.splitlines() if line.startswith("inactive_file "))
+    return int(limit), max(0, int(used) - cached)
+
+
+def free_memory_bytes() -> int:
+    """Memory that a new job may use now [bytes]."""
+    import psutil
+
+    limit, used = memory_limit()
+    return max(0, min(int(psutil.virtual_memory().available), limit - used))
+
+
+def require_memory(need_bytes: float, what: str, spacing_m: float | None = None) -> None:
+    """Refuse, before anything is allocated, what does not fit the free memory of the machine.
+
+    Parameters
+    ----------
+    need_bytes : float
+        What it will take [bytes].
+    what : str
+        What needs it, in words.
+    spacing_m : float, optional
+        Voxel size on whose third power the need depends; the text then names one that would fit [m].
+
+    Raises
+    ------
+    ResourceError
+        When it does not fit.
+    """
+    free = free_memory_bytes()
+    if need_bytes <= free:
+        return
+    remedy = "close other programs, or make it smaller"
+    if spacing_m is not None:
+        remedy = f"a spacing of {1e3 * spacing_m * (need_bytes / max(free, 1)) ** (1 / 3):.2g} mm would fit"
+    raise ResourceError(f"{what} needs {need_bytes / 2**30:.1f} GiB and {free / 2**30:.1f} GiB are free; {remedy}")
 
 
 def system_text(path: str) -> str:

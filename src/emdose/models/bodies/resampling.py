@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import numpy as np
 
 from emdose.checks import number, one_of, vector, whole
+from emdose.compute import machine
 from emdose.errors import InputError
 from emdose.models.bodies import shares
 from emdose.models.grids.grid import Grid, Vector
@@ -41,6 +42,8 @@ class VoxelBody(Protocol):
         ...
 
 
+TURNED_BYTES, RESAMPLED_BYTES = 62, 12
+"""Memory that a voxel takes beside the counts of its tissues; measured."""
 Body = TypeVar("Body", bound=VoxelBody)
 
 
@@ -93,6 +96,9 @@ def _sampled(phantom: Body, R: np.ndarray, about: np.ndarray, samples: int) -> B
     first = np.floor((turned.min(axis=0) - low) / spacing + 1e-9).astype(int)
     last = np.ceil((turned.max(axis=0) - low) / spacing - 1e-9).astype(int)
     grid = old.crop(tuple(first), tuple(last))
+    counted = 6 * (len(phantom.tissues) - 1) + 2 * len(phantom.regions)
+    what = f"turning a body on {' x '.join(map(str, grid.shape))} voxels"
+    machine.require_memory((TURNED_BYTES + counted) * grid.size, what, max(grid.spacing_m))
     offsets = (np.arange(samples) + 0.5) / samples - 0.5
     votes = _Votes(grid.shape, len(phantom.tissues))
     region_votes = {k: np.zeros(grid.shape, np.uint16) for k in phantom.regions}
@@ -168,6 +174,10 @@ def resample(phantom: Body, spacing_m: float | Vector) -> Body:
 def resample_onto(phantom: Body, grid: Grid) -> Body:
     """The body on the voxels of another grid, as :meth:`Phantom.resample` does it."""
     old = phantom.grid
+    # The largest array on the way has the finer of the steps along every axis.
+    most = math.prod(max(a, b) for a, b in zip(old.shape, grid.shape, strict=True))
+    what = f"resampling a body to {' x '.join(map(str, grid.shape))} voxels"
+    machine.require_memory(max(shares.BYTES * grid.size, RESAMPLED_BYTES * most), what, max(grid.spacing_m))
     weights = [overlap_weights(old, grid, a) for a in range(3)]
     used = [label for label in np.unique(phantom.labels) if label]
     pairs = ((int(label), share_of(phantom.labels == label, weights)) for label in used)

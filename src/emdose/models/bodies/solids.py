@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emdose.checks import metres, vector, whole
+from emdose.compute import machine
 from emdose.errors import InputError
 from emdose.models.bodies import shares
 from emdose.models.bodies.phantom import Phantom
@@ -21,6 +22,8 @@ from emdose.values import read_only
 CLOSE = 0.02
 """Relative difference of a tissue's volume up to which the tissue at the voxel centre decides."""
 
+PAINTED_BYTES = 11
+"""Memory that a voxel takes while solids are painted at the voxel centres; measured."""
 Inside = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 TissueLike = Tissue | str
 
@@ -124,6 +127,10 @@ def rasterise(
         When no voxel is tissue.
     """
     tissues, index = _tissue_list([s.tissue for s in solids], table)
+    each = PAINTED_BYTES if samples in (None, 1) else PAINTED_BYTES + 5 + 2 * len(tissues)
+    machine.require_memory(
+        each * grid.size, f"a body on {' x '.join(map(str, grid.shape))} voxels", max(grid.spacing_m)
+    )
     if samples is None:
         labels = _with_volumes(solids, tissues, index, grid, volumes_m3 or {})
     elif whole("samples", samples, 1, 16, problem="bad sample count") == 1:

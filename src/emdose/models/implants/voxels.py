@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.compute import machine
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.grids.grid import Grid, Vector
@@ -17,6 +18,8 @@ from emdose.models.implants.surface_cut import Contact, cut_surface
 from emdose.models.implants.walls import check_wall_thickness
 from emdose.values import read_only
 
+CUT_BYTES = 48
+"""Memory that a voxel takes while surfaces are cut into voxels; measured."""
 LEAST = 1e-6
 """Voxels with a smaller fraction of metal, and faces with a smaller open fraction, are left out."""
 OVERLAP = 0.005
@@ -109,6 +112,8 @@ def voxelise(
         raise InputError("give either the spacing or a grid", field="spacing_m", found=spacing_m)
     grid = grid_around(implant, spacing_m) if grid is None else grid  # type: ignore[arg-type]
     _check_inside(implant.bounds_m, grid, implant.name)
+    what = f"an implant on {' x '.join(map(str, grid.shape))} voxels"
+    machine.require_memory(CUT_BYTES * grid.size, what, max(grid.spacing_m))
     if check_walls:
         check_wall_thickness(implant, grid.spacing_m)
     total, largest = np.zeros(grid.shape, np.float32), np.zeros(grid.shape, np.float32)
