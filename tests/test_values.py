@@ -44,6 +44,7 @@ from emdose.models.grids.split import SplitGrid
 from emdose.scenarios.kinds.ept.result import EptResult
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.scenarios.run import RunOutcome
+from emdose.scenarios.study import RefinementStudy
 from emdose.solvers.eddy.plan import EddyPlan
 from emdose.solvers.eddy.voxels.modes import Modes
 from emdose.solvers.eddy.voxels.solution import EddySolution
@@ -55,6 +56,7 @@ from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.vie.problem import ViePlan
+from emdose.uncertainty import refinement
 from emdose.validity import Measure, judge
 from emdose.values import FrozenDict, FrozenList, frozen, owned, read_only, unit_of
 
@@ -310,6 +312,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: next(iter(made_up_implant().exposures.values())),
     lambda: ThermalMaps(*(numbers(*SHAPE) for _ in range(3)), numbers(2), numbers(2), numbers(2)),
     lambda: RunOutcome(Path("out"), {"warnings": ["one", "two"]}, "new"),
+    lambda: refinement((2e-3, 3e-3, 4e-3), (2.2, 2.3, 2.4)),
+    lambda: RefinementStudy("small", {"power": refinement((2e-3, 4e-3), (2.2, 2.4))}, {"power": "W"}, (Path("2mm"),)),
     lambda: made_up_implant().tensor,
     eddy_solution,
     lambda: Source("dBx/dt", "T/s", potential),

@@ -74,6 +74,7 @@ from .report.plotting import plot as plot
 from .scenarios import read_result as read_result
 from .scenarios import run_scenario as run_scenario
 from .scenarios import write_report as write_report
+from .scenarios.study import refine as refine
 from .solvers import Bioheat as Bioheat
 from .solvers import CoSimulation as CoSimulation
 from .solvers import EddyCurrent as EddyCurrent

@@ -104,6 +104,26 @@ def demo(
 
 
 @app.command()
+def refine(
+    scenario: Annotated[Path, typer.Argument(help="Scenario (.toml), or the name of a bundled one.")],
+    spacings: Annotated[
+        str | None,
+        typer.Option("--spacings", help='Spacings in metres, such as "6e-3 4e-3 3e-3"; default x2, x1.5, x1.'),
+    ] = None,
+    out: Out = None,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+    no_report: NoReport = False,
+) -> int:
+    """Run a scenario on several grids: order, extrapolation, and what the grid leaves uncertain of every number."""
+    from emdose.cli import refinement
+
+    consoles = (_console(), _console(stderr=True))
+    return refinement.run(*consoles, scenario, spacings, out, device, force, quiet, no_report)
+
+
+@app.command()
 def check(
     target: Annotated[Path, typer.Argument(help="Result folder, or a scenario (.toml).")],
     standard: Annotated[str | None, typer.Option(help="Standard.")] = None,

@@ -279,7 +279,8 @@ def _with_volumes(
     if len(known) == len(tissues) - 1:
         labels = _paint(solids, index, centres)
         counts = np.bincount(labels.ravel(), minlength=len(tissues))
-        if all(abs(counts[i] - volume) <= CLOSE * volume for i, volume in known.items()):
+        kept = all(abs(counts[i] - volume) <= CLOSE * volume for i, volume in known.items())
+        if kept or not labels.any():  # what no voxel centre lies in has too few voxels to share out
             return labels
 
     def paint(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:

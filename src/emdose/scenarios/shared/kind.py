@@ -100,6 +100,30 @@ class Kind(ABC, Generic[R]):
         """
         return summary_measures(summary)
 
+    def spacing_m(self, scenario: LoadedScenario) -> float:
+        """Spacing of the grid of a scenario [m], by which ``emdose refine`` calls it.
+
+        Raises
+        ------
+        InputError
+            When there is no grid that could be refined; always, unless a kind says otherwise.
+        """
+        raise InputError(
+            f"a scenario of kind '{scenario.kind}' has no grid that could be refined",
+            file=scenario.file,
+            expected="a kind that computes on voxels of its own, such as rf",
+        )
+
+    def on_grid(self, scenario: LoadedScenario, spacing_m: float) -> dict[str, Any]:
+        """Tables of the same scenario, as plain values, with a grid of another spacing [m] in every place.
+
+        Raises
+        ------
+        InputError
+            As :meth:`spacing_m`.
+        """
+        raise InputError(f"no grid of {self.spacing_m(scenario):g} m can become one of {spacing_m:g} m")
+
     def withheld(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """A summary that is not valid without its numbers: how it converged and where it comes from stay.
 

@@ -56,6 +56,20 @@ class ImplantGradientKind(Kind["ImplantResult"]):
 
         return measures(summary)
 
+    def spacing_m(self, scenario: LoadedScenario) -> float:
+        """Edge of the voxels of the heat."""
+        return float(scenario.tables.thermal.spacing_m)
+
+    def on_grid(self, scenario: LoadedScenario, spacing_m: float) -> dict[str, Any]:
+        """Voxels of the heat and, unless they choose their size themselves, those of the metal."""
+        from emdose.scenarios.shared.bodies import scaled
+
+        plain, factor = scenario.values(), spacing_m / self.spacing_m(scenario)
+        plain["thermal"]["spacing_m"] = scaled(plain["thermal"]["spacing_m"], factor)
+        if not isinstance(plain["solver"]["spacing_m"], str):
+            plain["solver"]["spacing_m"] = scaled(plain["solver"]["spacing_m"], factor)
+        return plain
+
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Power and rise of every exposure."""
         from emdose.scenarios.kinds.implant_gradient import terminal

@@ -64,6 +64,23 @@ class RfKind(Kind["RunResult"]):
         """Those of the fields, and of the heat where there is a table [thermal]."""
         return [*super().measures(summary), *heat_measures(summary.get("thermal") or {})]
 
+    def spacing_m(self, scenario: LoadedScenario) -> float:
+        """Edge of the voxels of the body."""
+        from emdose.scenarios.shared.bodies import body_spacing_m
+
+        return body_spacing_m(scenario.tables.phantom, scenario.file)
+
+    def on_grid(self, scenario: LoadedScenario, spacing_m: float) -> dict[str, Any]:
+        """Voxels of the body, and the cells of finite differences in time with them."""
+        from emdose.scenarios.shared.bodies import scaled, scaled_body
+
+        plain, factor = scenario.values(), spacing_m / self.spacing_m(scenario)
+        scaled_body(plain["phantom"], scenario.tables.phantom, factor, scenario.file)
+        for key in ("spacing_m", "finest_m", "coarsest_m"):
+            if plain["solver"].get(key) is not None:
+                plain["solver"][key] = scaled(plain["solver"][key], factor)
+        return plain
+
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Quantities, limits, power balance."""
         from emdose.scenarios.kinds.rf import terminal
