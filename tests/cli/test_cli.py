@@ -180,6 +180,7 @@ def test_validate(capsys, tmp_path, monkeypatch):
     code, out, _ = call(capsys, "validate", "--list")
     assert code == 0
     assert out.splitlines() == list(cases.names())
+    assert call(capsys, "validate", "--list", "--long")[1].splitlines() == [*cases.names(), *cases.names(long=True)]
     name = next(n for n in cases.names() if "average" in n or "averaging" in n)
     code, out, err = call(capsys, "validate", "--case", name, "--json", tmp_path / "rows.json", "--device", "cpu")
     report = json.loads((tmp_path / "rows.json").read_text())

@@ -226,12 +226,13 @@ def validate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows to this file.")] = None,
     case: Annotated[list[str] | None, typer.Option("--case", help="Run only this case; may be repeated.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the cases.")] = False,
+    long: Annotated[bool, typer.Option("--long", help="Also run, or list, the cases that take minutes.")] = False,
     device: Device = "auto",
 ) -> int:
     """Compare emdose with closed forms and other references; exit code 1 when a row misses its tolerance."""
     from emdose.cli import validation
 
-    return validation.validate(_console(), _console(stderr=True), json_file, case or [], list_, device)
+    return validation.validate(_console(), _console(stderr=True), json_file, case or [], list_, long, device)
 
 
 @app.command()

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 
 
 def validate(
-    console: Console, errors: Console, json_file: Path | None, names: Sequence[str], only_list: bool, device: str
+    console: Console,
+    errors: Console,
+    json_file: Path | None,
+    names: Sequence[str],
+    only_list: bool,
+    long: bool,
+    device: str,
 ) -> int:
     """Run cases and print their rows; 1 when one of them misses its tolerance, else 0.
 
@@ -29,9 +35,11 @@ def validate(
     json_file : Path, optional
         Where to write the rows as well.
     names : sequence of str
-        Cases to run; all of them when empty.
+        Cases to run; when empty all of them that are not long.
     only_list : bool
         Print the names only.
+    long : bool
+        Whether long cases belong to all of them.
     device : str
         "auto", "cpu" or "cuda".
     """
@@ -40,7 +48,7 @@ def validate(
     from emdose.validation import cases
 
     if only_list:
-        for name in cases.names():
+        for name in (*cases.names(), *(cases.names(long=True) if long else ())):
             terminal.say(console, name)
         return 0
     if json_file is not None:
@@ -52,7 +60,7 @@ def validate(
         if event.stage == "case":
             terminal.say(errors, f"case {event.index + 1} of {event.count}: {event.name}")
 
-    rows = cases.run(tuple(names) or None, device=be, progress=tell)
+    rows = cases.run(tuple(names) or None, device=be, progress=tell, long=long)
     seconds = time.perf_counter() - start
     head = ("case", "quantity", "reference", "result", "error", "tolerance", "", "oracle")
     terminal.table(console, head, [_cells(r) for r in rows], right=(2, 3, 4, 5), whole=(6,))

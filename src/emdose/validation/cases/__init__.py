@@ -7,13 +7,14 @@ from typing import Any
 
 from emdose.checks import one_of
 from emdose.solvers.running import Begin, Done, ProgressCallback, silent
-from emdose.validation.cases import averaging, bem, bioheat, eddy, ept, fdtd, incident, volume_integral
+from emdose.validation.cases import averaging, bem, bioheat, coils, eddy, ept, fdtd, incident, volume_integral
 from emdose.validation.cases.rows import Row
 
 __all__ = ["Row", "names", "run"]
 
 _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **incident.CASES,
+    **coils.CASES,
     **volume_integral.CASES,
     **fdtd.CASES,
     **bem.CASES,
@@ -23,38 +24,47 @@ _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **ept.CASES,
 }
 
+_LONG: dict[str, Callable[[Any], list[Row]]] = {**coils.LONG}
+"""Cases of a minute and more, which are run when they are asked for."""
 
-def names() -> tuple[str, ...]:
-    """Names of all cases."""
-    return tuple(_CASES)
+
+def names(long: bool = False) -> tuple[str, ...]:
+    """Names of all cases, or of the long ones."""
+    return tuple(_LONG if long else _CASES)
 
 
 def run(
-    names: Sequence[str] | None = None, device: Any = "auto", progress: ProgressCallback | None = None
+    names: Sequence[str] | None = None,
+    device: Any = "auto",
+    progress: ProgressCallback | None = None,
+    long: bool = False,
 ) -> list[Row]:
     """Run cases and compare with their references.
 
     Parameters
     ----------
     names : sequence of str, optional
-        Which cases; all by default.
+        Which cases, also long ones; all that are not long by default.
     device : {"auto", "cpu", "cuda"} or Backend
         Where.
     progress : callable, optional
         Called with a :class:`~emdose.solvers.running.Begin` "case" before every case, and when all are done.
+    long : bool
+        Whether the default takes in the long cases.
 
     Raises
     ------
     InputError
         For an unknown name.
     """
-    wanted = tuple(_CASES) if names is None else tuple(names)
+    known = {**_CASES, **_LONG}
+    wanted = tuple(known if long else _CASES) if names is None else tuple(names)
     for name in wanted:
-        one_of("case", name, _CASES, problem="unknown validation case")
+        one_of("case", name, known, problem="unknown validation case")
     rows: list[Row] = []
     tell = progress or silent
     for i, name in enumerate(wanted):
         tell(Begin(stage="case", name=name, index=i, count=len(wanted)))
-        rows += _CASES[name](device)
+        rows += known[name](device)
     tell(Done())
     return rows
