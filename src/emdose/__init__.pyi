@@ -33,6 +33,7 @@ from .io import read_b1 as read_b1
 from .io import read_confirmations as read_confirmations
 from .io import read_gradient_coil as read_gradient_coil
 from .io import read_implant as read_implant
+from .io import read_incident_field as read_incident_field
 from .io import read_phantom as read_phantom
 from .io import read_property_map as read_property_map
 from .io import read_sequence as read_sequence

@@ -10,6 +10,7 @@ from .gradients.pulseq import read_sequence as read_sequence
 from .gradients.waveforms import read_waveform as read_waveform
 from .gradients.wire_paths import read_gradient_coil as read_gradient_coil
 from .gradients.wire_paths import read_wire_paths as read_wire_paths
+from .incident_fields import read_incident_field as read_incident_field
 from .limits import read_confirmations as read_confirmations
 from .maps.b1 import read_b1 as read_b1
 from .maps.labelled import to_xarray as to_xarray

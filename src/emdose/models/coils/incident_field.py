@@ -232,6 +232,15 @@ class IncidentField:
         fields = [None if v is None else SampledField(tuple(axes_m), v) for v in (E, H)]  # type: ignore[arg-type]
         electric, magnetic = fields
         assert electric is not None
+        names = more.get("ports")
+        counts = {len(f.values) for f in fields if f is not None} | ({len(list(names))} if names is not None else set())
+        if len(counts) > 1:
+            raise InputError(
+                "arrays and ports do not fit",
+                field="ports",
+                found=f"E of {len(electric.values)}, H of {0 if magnetic is None else len(magnetic.values)}",
+                expected="as many ports in E, in H and by name",
+            )
         digest = hashlib.sha256()
         for a in (*electric.axes_m, *(f.values for f in fields if f is not None)):
             digest.update(np.ascontiguousarray(a).tobytes())
