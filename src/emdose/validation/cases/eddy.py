@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import Any
 
 import numpy as np
 
+from emdose.errors import EmdoseWarning
 from emdose.models.implants import shapes
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.validation.cases.rows import Row, at_least, at_most, compare
@@ -83,4 +85,57 @@ def tube(device: Any) -> list[Row]:
     ]
 
 
-CASES = {"eddy sphere": sphere, "eddy ellipsoid": ellipsoid, "eddy tube and shell": tube}
+def thin_plate(device: Any) -> list[Row]:
+    """A plate of 1 mm, field along each of its edges: automatic voxels, and what coarse ones say of themselves."""
+    size, f = (0.006, 0.004, 0.001), 10.0
+    body, exact = shapes.box(size), eddy_low_frequency.box_power(size, SIGMA)
+    found = _powers(EddyCurrent().solve(body, f, device=device))[0]
+    name, oracle = "metal plate, 6 x 4 x 1 mm, automatic voxels", "closed form (torsion of a bar)"
+    rows = [
+        compare(name, oracle, f"power, field along {axis} [W per (T/s)^2]", float(e), float(p), 0.02)
+        for axis, e, p in zip("xyz", exact, found, strict=True)
+    ]
+    limit = _powers(EddyCurrent(spacing_m=(5e-4, 5e-4, 1.25e-4), richardson=True).solve(body, f, device=device))[0]
+    extrapolated = "metal plate, 8, 4 and 2 voxels across, extrapolated"
+    rows += [
+        compare(extrapolated, oracle, f"power, field along {axis} [W per (T/s)^2]", float(e), float(p), 0.03)
+        for axis, e, p in zip("xyz", exact, limit, strict=True)
+    ]
+    return [*rows, *_estimated("metal plate, 3 voxels across", body, (5e-4, 5e-4, 1e-3 / 3), exact, f, device)]
+
+
+def small_balls(device: Any) -> list[Row]:
+    """Balls of 2 mm: automatic voxels, and what 4 and 10 voxels across say of themselves."""
+    a, f = 1e-3, 10.0
+    body, exact = shapes.sphere(a), eddy_sphere.sphere_power(a, SIGMA, f)
+    found = _powers(EddyCurrent().solve(body, f, device=device))[0]
+    name = "metal ball, 2 mm, automatic voxels"
+    rows = [compare(name, "closed form", "power [W per (T/s)^2]", exact, float(found[2]), 0.015)]
+    for cells in (4, 10):
+        told = _estimated(f"metal ball, {cells} voxels across", body, 2 * a / cells, np.full(3, exact), f, device)
+        rows += told[-1:]
+    return rows
+
+
+def _estimated(name: str, body: Any, spacing: Any, exact: np.ndarray, f: float, device: Any) -> list[Row]:
+    """Rows that say how far the estimated error lies from the true one, as a factor."""
+    with warnings.catch_warnings():
+        # Said in the rows.
+        warnings.simplefilter("ignore", EmdoseWarning)
+        tensor = EddyCurrent(spacing_m=spacing, engine="voxel").solve(body, f, device=device)
+    rows = []
+    for axis, direction, power in zip("xyz", np.eye(3), exact, strict=True):
+        error = abs(tensor.average_power([f], [direction]) / power - 1)
+        quantity = f"estimated over true error of the power, field along {axis}, as a factor beyond 1"
+        ratio = tensor.error([f], [direction])["total"] / error
+        rows.append(at_most(name, "closed form", quantity, max(ratio, 1 / ratio) - 1, 1.0))
+    return rows
+
+
+CASES = {
+    "eddy sphere": sphere,
+    "eddy ellipsoid": ellipsoid,
+    "eddy tube and shell": tube,
+    "eddy thin plate": thin_plate,
+    "eddy small balls": small_balls,
+}
