@@ -52,6 +52,7 @@ from emdose.solvers.eddy.voxels.sources import Source
 from emdose.solvers.fdtd.run import Run
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.heat.directions import HotSpot, NearMetal
+from emdose.solvers.heat.options import HeatPlan
 from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.results.fields import PowerBalance
@@ -325,6 +326,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: Perfusion(),
     lambda: FdtdPlan(**PLAN, cells=1, steps=1, runs=1, time_step_s=1e-12, slowdown=1.0),
     lambda: ViePlan(**PLAN, ports=1, fft_shape=SHAPE, method="gmres", ports_at_once=1),
+    lambda: HeatPlan(bytes=2**20, seconds=1.0, size=6, device="cpu", cells=1, sources=6),
     lambda: EddyPlan(**PLAN, voxels=1, frequencies=1, fft_shape=SHAPE, steps=1, skin_depth_over_step=1.0),
     lambda: eptlib_bridge.Report((0, 4, 0), 1.0, "log", ()),
     heat_result,

@@ -97,6 +97,7 @@ def test_plans_have_the_same_fields() -> None:
         FDTD.plan(EXPOSURE, "cpu"),
         FDTD.plan(LOOP, "cpu"),
         EDDY.plan(METAL, [300.0, 1e3], device="cpu"),
+        em.Bioheat().plan(BODY, device="cpu"),
     ]
     for plan in plans:
         assert isinstance(plan, Plan)
@@ -112,6 +113,7 @@ def test_plans_have_the_same_fields() -> None:
         f"2 runs of about {plans[1].steps} steps",  # type: ignore[attr-defined]
         f"2 runs of about {plans[2].steps} steps",  # type: ignore[attr-defined]
         "2 frequencies",
+        "1 source",
     ]
 
 

@@ -107,11 +107,23 @@ class MetalBody:
         """The body around the metal, with the cells as its voxels."""
         return _refined(self.phantom, self.near, self.cells.fine(self.near))
 
-    def deposit(self, cells: np.ndarray, values: np.ndarray, source_grid: Grid) -> np.ndarray:
-        """Losses of the metal in the cells, see :func:`emdose.solvers.heat.materials.deposit`; their power is kept."""
+    def deposit(
+        self,
+        cells: np.ndarray,
+        values: np.ndarray,
+        source_grid: Grid,
+        further: Sequence[np.ndarray] = (),
+        dtype: str = "float64",
+    ) -> np.ndarray:
+        """Losses of the metal in the cells, see :func:`emdose.solvers.heat.materials.deposit`; their power is kept.
+
+        After them come power densities of voxels [W/m^3], of which there is none where there is metal.
+        """
         near, grid = self.near_cells, self.cells.fine(self.near)
-        out = np.zeros((len(values), *self.cells.shape))
-        out[:, *near] = deposit(cells, values, source_grid, grid, self.fraction[near], self.phantom.grid)
+        out = np.zeros((len(values) + len(further), *self.cells.shape), dtype)
+        out[: len(values), *near] = deposit(cells, values, source_grid, grid, self.fraction[near], self.phantom.grid)
+        for n, density in enumerate(further, len(values)):
+            out[n] = self.spread(density)
         return out
 
     def spread(self, density: np.ndarray) -> np.ndarray:
@@ -169,20 +181,7 @@ def metal_body(
 
     voxels = embed(implant, phantom)
     coarse = Metals(voxels.fraction, voxels.part, voxels.metals, contact_m2_K_W)
-    spacing = np.array(phantom.spacing_m)
-    widths = _widths(implant)
-    counts: Shape = (1, 1, 1)
-    near, cells = _split(phantom.grid, implant, counts)
-    for halvings in range(1, MOST_HALVINGS + 1):
-        if _across(widths, spacing / counts) >= cells_across * (1 - SLACK):
-            break
-        edge = spacing.max() / 2**halvings
-        finer: Shape = tuple(1 << max(0, math.ceil(math.log2(s / edge) - 1e-6)) for s in spacing)  # type: ignore[assignment]
-        around, split = _split(phantom.grid, implant, finer)
-        if split.size > max(MOST_CELLS, phantom.grid.size):
-            break
-        counts, near, cells = finer, around, split
-    across = _across(widths, spacing / counts)
+    near, cells, across = split_cells(phantom.grid, implant, cells_across)
     if not cells.is_split:
         return MetalBody(phantom, cells, near, coarse, coarse, across)
     found = embed(implant, _refined(phantom, near, cells.fine(near)))
@@ -190,6 +189,36 @@ def metal_body(
     fraction[cells.cells_of(near)], part[cells.cells_of(near)] = found.fraction, found.part
     fine = Metals(owned(fraction), owned(part), found.metals, contact_m2_K_W)
     return MetalBody(phantom, cells, near, fine, coarse, across)
+
+
+def split_cells(grid: Grid, implant: Implant, cells_across: float) -> tuple[Window, SplitGrid, float]:
+    """Voxels around an implant, the cells of a grid that are split for it, and how many lie across its thinnest part.
+
+    Parameters as in :func:`metal_body`.
+    """
+    spacing, widths = np.array(grid.spacing_m), _widths(implant)
+    counts: Shape = (1, 1, 1)
+    near, cells = _split(grid, implant, counts)
+    for halvings in range(1, MOST_HALVINGS + 1):
+        if _across(widths, spacing / counts) >= cells_across * (1 - SLACK):
+            break
+        edge = spacing.max() / 2**halvings
+        finer: Shape = tuple(1 << max(0, math.ceil(math.log2(s / edge) - 1e-6)) for s in spacing)  # type: ignore[assignment]
+        around, split = _split(grid, implant, finer)
+        if split.size > max(MOST_CELLS, grid.size):
+            break
+        counts, near, cells = finer, around, split
+    return near, cells, _across(widths, spacing / counts)
+
+
+def within(grid: Grid, low: np.ndarray, high: np.ndarray) -> Window:
+    """Voxels of a grid that a box touches, at least one [m]."""
+    ends = []
+    for a in range(3):
+        o, s, n = grid.origin_m[a], grid.spacing_m[a], grid.shape[a]
+        first = min(max(math.floor((low[a] - o) / s + 1e-6), 0), n - 1)
+        ends.append(slice(first, max(first + 1, min(n, math.ceil((high[a] - o) / s - 1e-6)))))
+    return ends[0], ends[1], ends[2]
 
 
 def _widths(implant: Implant) -> list[tuple[float, np.ndarray]]:

@@ -243,6 +243,17 @@ class Tiles:
         return int(self.first.size) * lines * maps
 
 
+def padded_shape(shape: Shape) -> Shape:
+    """Shape of a map in the layout of the kernels."""
+    nx, ny, nz = shape
+    parts = -(-nz // WIDEST)
+    row = LANES * -(-nz // (LANES * parts)) * parts
+    # Planes a power of two apart would share the same few lines of a cache.
+    ny = max(-(-ny // 4) * 4, ROWS)
+    ny += 4 if (ny * row * 4) % 4096 == 0 else 0
+    return nx + 2, ny, row
+
+
 class Layout:
     """How voxels lie in the padded arrays of the kernels, and which lines hold active ones.
 
@@ -258,11 +269,8 @@ class Layout:
         nx, ny, nz = self.inner = active.shape
         parts = -(-nz // WIDEST)
         lanes = LANES * -(-nz // (LANES * parts))
-        row = lanes * parts
-        # Planes a power of two apart would share the same few lines of a cache.
-        ny = max(-(-ny // 4) * 4, ROWS)
-        ny += 4 if (ny * row * 4) % 4096 == 0 else 0
-        self.shape: Shape = (nx + 2, ny, row)
+        self.shape = padded_shape(active.shape)
+        _, ny, row = self.shape
         self.plane, self.row, self.n = ny * row, row, (nx + 2) * ny * row
         padded: Any = self.pad(active, False)
         flat = padded.reshape(nx + 2, self.plane)
@@ -362,12 +370,15 @@ class HeatProblem:
 
     def source(self, values: np.ndarray) -> Any:
         """Power densities (s, nx, ny, nz) on the device, per volume of an unsplit voxel, 0 where nothing is solved."""
-        return self.field(values if self.maps.steps_m is None else values * self.maps.weights)
+        return self.field(values, self.maps.weights)
 
-    def field(self, values: np.ndarray) -> Any:
-        """Maps (s, nx, ny, nz) on the device, 0 where nothing is solved."""
-        inner = np.where(self.active, np.asarray(values)[(..., *self.window)], 0).astype(self.dtype)
-        return self.be.asarray(np.ascontiguousarray(self.layout.pad(inner)))
+    def field(self, values: np.ndarray, weights: Any = 1.0) -> Any:
+        """Maps (s, nx, ny, nz), times what broadcasts to a map, on the device; 0 where nothing is solved."""
+        scale = np.where(self.active, np.broadcast_to(weights, self.maps.shape)[self.window], 0.0).astype(self.dtype)
+        out = np.zeros((len(values), *self.layout.shape), self.dtype)
+        for one, given in zip(self.layout.crop(out), values, strict=True):
+            np.multiply(given[self.window], scale, out=one, where=self.active, casting="unsafe")
+        return self.be.asarray(out)
 
     def result(self, values: Any) -> np.ndarray:
         """Maps (..., nx, ny, nz) of the whole grid as float32 or float64, 0 where nothing is active."""

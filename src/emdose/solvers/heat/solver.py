@@ -17,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import not_negative
+from emdose.checks import lengths, not_negative
+from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.errors import InputError
-from emdose.models.grids.grid import Grid
+from emdose.models.grids.grid import Grid, Shape
 from emdose.solvers.heat.directions import PAIRS, HeatResult, crossing, near_metal
 from emdose.solvers.heat.materials import Metals, body_maps, metabolic_W_m3
-from emdose.solvers.heat.near_metal import metal_body
-from emdose.solvers.heat.options import BioheatOptions
+from emdose.solvers.heat.near_metal import metal_body, split_cells, within
+from emdose.solvers.heat.options import BioheatOptions, HeatPlan, plan
 from emdose.solvers.heat.problem import HeatMaps
 from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.sources import extra_powers, named_sources, power_on
@@ -132,6 +133,53 @@ class Bioheat(BioheatOptions):
         For options that cannot be used.
     """
 
+    def plan(
+        self,
+        phantom: Phantom,
+        implant: Any = None,
+        *,
+        extra: int = 0,
+        duration_s: float = 900.0,
+        times_s: Sequence[float] | None = None,
+        device: str | Backend = "auto",
+    ) -> HeatPlan:
+        """What a solution will take: that of :meth:`solve` with an implant, that of :meth:`solve_sar` without.
+
+        Parameters
+        ----------
+        phantom, implant, duration_s, times_s, device
+            As in :meth:`solve`.
+        extra : int
+            Number of further sources of :meth:`solve`.
+
+        Returns
+        -------
+        HeatPlan
+            Memory, time, cells and sources.
+
+        Raises
+        ------
+        ResourceError
+            When it does not fit the memory.
+        """
+        grid, count = phantom.grid, len(_times(duration_s, times_s)) + 1
+        low, high = _bounds(phantom)
+        if self.spacing_m is not None:
+            spacing: np.ndarray = np.array(lengths("spacing_m", self.spacing_m))
+            shape = np.ceil(np.array(grid.shape) * grid.spacing_m / spacing - 1e-6).astype(int).clip(1)
+            origin = 0.5 * np.sum(grid.bounds_m, axis=0) - 0.5 * shape * spacing
+            grid = Grid(tuple(shape.tolist()), tuple(spacing.tolist()), tuple(origin.tolist()))
+        be = backend.get(device)
+        if implant is None:
+            return plan(self, grid.shape, within(grid, low, high), grid.size, 1, count, be)
+        if not extra:
+            grid = grid.crop(*self._part(grid, implant, duration_s))
+        _, cells, _ = split_cells(grid, implant, self.cells_across)
+        first, last = (np.array(b) for b in implant.bounds_m)
+        kept = cells.cells_of(within(grid, first - WINDOW_MARGIN_M, last + WINDOW_MARGIN_M))
+        active = cells.cells_of(within(grid, low, high))
+        return plan(self, cells.shape, active, math.prod(s.stop - s.start for s in kept), 6 + extra, count, be)
+
     # ---- implants --------------------------------------------------------------------------------------------------
     def solve(
         self,
@@ -194,6 +242,9 @@ class Bioheat(BioheatOptions):
                 found=self._law.law,
                 expected='"constant" or "none"',
             )
+        self.plan(
+            phantom, implant, extra=len(extra or {}), duration_s=duration_s, times_s=times_s, device=device
+        )  # refuses what does not fit before anything is laid out
         body, cut = self._body(phantom), False
         if not extra:
             body, cut = self._around(body, implant, duration_s)
@@ -205,7 +256,7 @@ class Bioheat(BioheatOptions):
         pairs = uniform.basis(f, rms)
         six = np.stack([pairs[i, j] for i, j in PAIRS])
         names, more = extra_powers(body, dict(extra or {}), signed)
-        stack = np.concatenate([metal.deposit(power.cells, six, power.grid), *(metal.spread(m)[None] for m in more)])
+        stack = metal.deposit(power.cells, six, power.grid, more, self.dtype)
         envelopes = [envelope or Envelope.constant()] * 6 + [Envelope.constant()] * len(more)
         window = metal.window(WINDOW_MARGIN_M)
         found = heat(
@@ -294,6 +345,7 @@ class Bioheat(BioheatOptions):
             When maps do not fit the phantom, an array does not say what it holds, power is negative, or a tissue has no
             thermal data.
         """
+        self.plan(phantom, duration_s=duration_s, times_s=times_s, device=device)
         several = named_sources(sar, sar_W_kg, power_W_m3, phantom)
         body = self._body(phantom)
         metals = None
@@ -334,42 +386,6 @@ class Bioheat(BioheatOptions):
             provenance=self._provenance(found.provenance) | {"duration_s": duration_s},
         )
 
-    def assumptions(self, maps: HeatMaps | None = None) -> tuple[str, ...]:
-        """What a temperature rests on, in sentences."""
-        law = {
-            "none": "No perfusion: blood carries no heat away.",
-            "constant": "Perfusion stays at its basal value, which overstates the rise where tissue would be perfused "
-            "more as it warms.",
-            "linear": f"Perfusion grows by {self._law.slope_1_K:g} of its basal value per kelvin of rise, up to "
-            f"{self._law.cap:g} times.",
-            "exponential": f"Perfusion grows by a factor {self._law.base:g} every {self._law.scale_K:g} K of rise, up "
-            f"to {self._law.cap:g} times.",
-        }[self._law.law]
-        edges = {
-            "surface": "the ends of the grid count as skin",
-            "insulated": "the ends of the grid are insulated",
-            "fixed": "the ends of the grid keep their temperature",
-        }[self.edges]
-        start = (
-            f"Before the exposure every voxel is at {self.initial_degC:g} degC."
-            if self.initial == "uniform"
-            else f"Before the exposure the body is in the steady state of its metabolic heat, blood at "
-            f"{self.blood_degC:g} degC and air at {self.ambient_degC:g} degC."
-        )
-        sentences = [
-            law,
-            "The temperature of the arterial blood does not change: the body's core does not warm up.",
-            f"The skin exchanges {self.surface_W_m2_K:g} W/m2/K with the air; {edges}; enclosed air exchanges nothing.",
-            start,
-        ]
-        if maps is not None and maps.pinned is not None:
-            sentences.append("Tissue that the table lists at blood temperature keeps it.")
-        return tuple(sentences)
-
-    @property
-    def _law(self) -> Perfusion:
-        return self.perfusion  # type: ignore[return-value]
-
     def _body(self, phantom: Phantom) -> Phantom:
         if self.spacing_m is None:
             return phantom
@@ -379,9 +395,14 @@ class Bioheat(BioheatOptions):
 
     def _around(self, body: Phantom, implant: Any, duration_s: float) -> tuple[Phantom, bool]:
         """The part of a body around an implant, and whether something was cut off."""
+        first, last = self._part(body.grid, implant, duration_s)
+        cut = first != (0, 0, 0) or last != body.grid.shape
+        return (body.crop(first, last), True) if cut else (body, False)
+
+    def _part(self, grid: Grid, implant: Any, duration_s: float) -> tuple[Shape, Shape]:
+        """First voxels and those after the last ones of the part around an implant."""
         margin = 6 * math.sqrt(TYPICAL_DIFFUSIVITY * duration_s) if self.margin_m is None else self.margin_m
         low, high = implant.bounds_m
-        grid = body.grid
         first, last = [], []
         for a in range(3):
             step, origin = grid.spacing_m[a], grid.origin_m[a]
@@ -394,9 +415,7 @@ class Bioheat(BioheatOptions):
                 found=f"{low} to {high} m",
                 expected=f"within {grid.bounds_m} m",
             )
-        if first == [0, 0, 0] and tuple(last) == grid.shape:
-            return body, False
-        return body.crop(tuple(first), tuple(last)), True
+        return tuple(first), tuple(last)
 
     def _baseline(self, body: Phantom, metals: Metals | None, maps: HeatMaps, device: Any) -> np.ndarray:
         """Temperature without exposure [degC], that of the air in the background."""
@@ -417,3 +436,14 @@ def _times(duration_s: float, times_s: Sequence[float] | None) -> list[float]:
     if times_s is not None:
         return [float(t) for t in times_s]
     return (duration_s * (np.arange(1, CURVE_POINTS + 1) / CURVE_POINTS) ** 1.5).tolist()
+
+
+def _bounds(phantom: Phantom) -> tuple[np.ndarray, np.ndarray]:
+    """Low and high corner of the box that holds all tissue [m]."""
+    body, grid = phantom.body, phantom.grid
+    ends = []
+    for axis in range(3):
+        used = np.flatnonzero(body.any(axis=tuple(a for a in range(3) if a != axis)))
+        ends.append(grid.nodes(axis)[[used[0], used[-1] + 1]])
+    low, high = np.transpose(ends)
+    return low, high
