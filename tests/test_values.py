@@ -55,6 +55,7 @@ from emdose.solvers.heat.directions import HotSpot, NearMetal
 from emdose.solvers.heat.options import HeatPlan
 from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.heat.stepping import Perfusion
+from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.vie.problem import ViePlan
 from emdose.uncertainty import refinement
@@ -325,6 +326,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.Bioheat(),
     lambda: Perfusion(),
     lambda: FdtdPlan(**PLAN, cells=1, steps=1, runs=1, time_step_s=1e-12, slowdown=1.0),
+    lambda: Discretisation(across_body=20.0, across_tissue=10.0, per_wavelength=30.0, spacing_m=5e-3),
     lambda: ViePlan(**PLAN, ports=1, fft_shape=SHAPE, method="gmres", ports_at_once=1),
     lambda: HeatPlan(bytes=2**20, seconds=1.0, size=6, device="cpu", cells=1, sources=6),
     lambda: EddyPlan(**PLAN, voxels=1, frequencies=1, fft_shape=SHAPE, steps=1, skin_depth_over_step=1.0),

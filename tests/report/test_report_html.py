@@ -12,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from made_up_result import check, made_up_result, made_up_summary
+from rich.console import Console
 
 from emdose.errors import InputError, OutputError
 from emdose.models.bodies import sphere
+from emdose.report import terminal
 from emdose.report.maps import scene
+from emdose.report.pages import common_rows
 from emdose.scenarios.kinds.rf.page.page import render
 from emdose.scenarios.results import render as render_any
 from emdose.scenarios.results import write_report
@@ -181,6 +184,20 @@ def test_limits_in_words(result: Any):
     assert "not known" in visible
     assert "not evaluated" in visible
     assert "IEC 60601-2-33, edition 2022" in visible
+
+
+def test_uncertainty_of_discretisation_says_that_it_is_no_more(result: Any, capsys: Any) -> None:
+    """Oracle: what the entry holds, on the page and on the terminal."""
+    stated = {"expanded": 0.25, "k": 2, "basis": "Mie spheres on as coarse voxels", "kind": "discretisation"}
+    entry = {"value": 1.0, "unit": "W/kg", "uncertainty": stated}
+    assert common_rows.uncertainty(entry) == "± 0.25 W/kg (k = 2, Mie spheres on as coarse voxels, discretisation only)"
+    console = Console(width=200)
+    terminal.quantities(console, {"psSAR10g": entry})
+    printed = capsys.readouterr().out
+    assert "1 +- 0.25" in printed
+    assert "discretisation only" in printed
+    terminal.quantities(console, {"psSAR10g": entry | {"uncertainty": {"expanded": 0.3, "k": 2, "basis": "given"}}})
+    assert "discretisation" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,28 @@ def test_summary_agrees_with_the_maps(result):
     assert all({"value", "unit", "uncertainty"} <= set(entry) for entry in q.values())
 
 
+def test_every_headline_number_says_how_uncertain_voxels_leave_it(result):
+    # Oracle: the curve of discretisation, evaluated for these fields; what was asked for is met whatever the voxels.
+    q, voxels = result.summary["quantities"], result.fields.discretisation()
+    for name, entry in q.items():
+        stated = entry["uncertainty"]
+        assert (stated["k"], stated["kind"]) == (2, "discretisation"), name
+        assert (stated["expanded"] == 0) == (name in {"b1plus_rms", "b1plus_isocentre"}), name
+    numbers = {
+        "whole_body_sar": "power",
+        "absorbed_power": "power",
+        "psSAR10g": "10 g SAR",
+        "psSAR1g": "1 g SAR",
+        "point_sar_max": "point SAR",
+        "E_peak": "E peak",
+        "scattered_power": "scattered power",
+        "b1plus_slice": "B",
+    }
+    for name, number in numbers.items():
+        expected = voxels.expanded(number) * q[name]["value"]
+        assert q[name]["uncertainty"]["expanded"] == pytest.approx(expected, rel=1e-6), name
+
+
 def test_power_balance_and_residual_are_told(result):
     # Oracle: conservation of power, and the tolerance of the solver.
     assert result.summary["power_balance"]["closure"] < 1e-3

@@ -9,6 +9,7 @@ from .heat.solver import HeatCourse as HeatCourse
 from .heat.sources import PowerDensity as PowerDensity
 from .heat.stepping import Envelope as Envelope
 from .heat.stepping import Perfusion as Perfusion
+from .results.discretisation import Discretisation as Discretisation
 from .results.fields import Fields as Fields
 from .results.fields import PowerBalance as PowerBalance
 from .results.power_tensor import PowerTensor as PowerTensor

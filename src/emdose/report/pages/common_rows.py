@@ -188,7 +188,8 @@ def uncertainty(entry: Mapping[str, Any]) -> str:
     if isinstance(data, Mapping):
         more = [f"k = {plain(data['k'])}"] if "k" in data else []
         more += [plain(data["basis"])] if data.get("basis") else []
-        others = {k: v for k, v in data.items() if k not in ("expanded", "k", "basis")}
+        more += ["discretisation only"] if data.get("kind") == "discretisation" else []
+        others = {k: v for k, v in data.items() if k not in ("expanded", "k", "basis", "kind")}
         more += [f"{words(str(k))} {plain(v)}" for k, v in others.items()]
         value, unit = quantity(data.get("expanded"), entry.get("unit", ""), 2)
         return (f"± {value} {unit}" if "expanded" in data else "") + (f" ({', '.join(more)})" if more else "")

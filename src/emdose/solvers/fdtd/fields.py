@@ -16,6 +16,7 @@ from emdose.errors import EmdoseWarning
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.fdtd.setup.given_field import core_grid
+from emdose.solvers.results.discretisation import cells_across
 from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.solvers.yee_grid.incident import GivenField, about_source, incident_E
 from emdose.validity import THRESHOLDS
@@ -100,6 +101,7 @@ def assemble(
             "runs": [r.name for r in runs],
             "meaning": MEANING,
             "cells_per_wavelength": problem.cells_per_wavelength,
+            "cells_across_tissue": cells_across(exposure.phantom.labels, exposure.phantom.spacing_m),
             **about_source(exposure),
             "cells": plan.cells,
             "shape": list(problem.grid.shape),

@@ -12,6 +12,7 @@ from emdose.checks import fits, one_of, positive, unknown, vector
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
+from emdose.solvers.results.discretisation import Discretisation, of_fields
 from emdose.solvers.results.measures import of_ports, of_scale, worst
 from emdose.validity import NOT_VALID, Measure, judge
 from emdose.values import owned, read_only
@@ -317,6 +318,10 @@ class Fields:
         closures = {name: self.power.power(v)["closure"] for name, v in drives.items()}
         scale = of_scale(self.provenance.get("scale") or {})
         return [*of_ports(told, rows), *worst("closure", closures, many=not self.is_driven), *scale]
+
+    def discretisation(self) -> Discretisation:
+        """How finely the voxels resolve the body, and how uncertain that leaves E, B1+, powers and SAR."""
+        return of_fields(self)
 
     def require_driven(self) -> None:
         """Raise InputError unless the ports have been combined by :meth:`drive`."""

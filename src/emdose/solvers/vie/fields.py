@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.constants import EPS_0, MU_0
+from emdose.solvers.results.discretisation import cells_across
 from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.solvers.yee_grid.green_convolution import Convolution
 from emdose.solvers.yee_grid.incident import about_source, incident_B
@@ -70,6 +71,7 @@ def fields_of(
             "meaning": "E_error_estimate is the relative L2 error of E that the unfinished iteration leaves; the "
             "voxel staircase adds its own, which only a finer grid shows",
             "cells_per_wavelength": problem.cells_per_wavelength,
+            "cells_across_tissue": cells_across(phantom.labels, phantom.spacing_m),
             **about_source(exposure),
             "unknowns": len(problem.index),
             "fft_shape": list(problem.convolution.big),

@@ -7,7 +7,18 @@ from typing import Any
 
 from emdose.checks import one_of
 from emdose.solvers.running import Begin, Done, ProgressCallback, silent
-from emdose.validation.cases import averaging, bem, bioheat, coils, eddy, ept, fdtd, incident, volume_integral
+from emdose.validation.cases import (
+    averaging,
+    bem,
+    bioheat,
+    coils,
+    discretisation,
+    eddy,
+    ept,
+    fdtd,
+    incident,
+    volume_integral,
+)
 from emdose.validation.cases.rows import Row
 
 __all__ = ["Row", "names", "run"]
@@ -16,6 +27,7 @@ _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **incident.CASES,
     **coils.CASES,
     **volume_integral.CASES,
+    **discretisation.CASES,
     **fdtd.CASES,
     **bem.CASES,
     **bioheat.CASES,

@@ -37,7 +37,10 @@ def quantities(
     power: PowerReport,
     checks: Checks,
 ) -> dict[str, dict[str, Any]]:
-    """Every headline number: name -> value, unit, uncertainty (None where it is not known) and notes.
+    """Every headline number: name -> value, unit, uncertainty and notes.
+
+    The uncertainty is that of discretisation alone (:mod:`emdose.solvers.results.discretisation`), for SAR the one that
+    the scenario gives where it gives one.
 
     Parameters
     ----------
@@ -47,65 +50,92 @@ def quantities(
         What belongs to these fields.
     """
     found: dict[str, dict[str, Any]] = {}
-    spread = checks.inputs.get("relative_uncertainty")
+    spread, voxels = checks.inputs.get("relative_uncertainty"), fields.discretisation()
+    of = voxels.expanded
+    exact = _exact(fields)
 
-    def add(name: str, value: float | None, unit: str, note: str = "", **more: Any) -> None:
+    def add(name: str, value: float | None, unit: str, u: float, note: str = "", **more: Any) -> None:
         entry = {"value": value, "unit": unit, "uncertainty": None, **({"note": note} if note else {}), **more}
         if spread is not None and unit == "W/kg" and value is not None:
             entry["uncertainty"] = {"expanded": spread * value, "k": 2, "basis": "given in the scenario"}
+        elif value is not None:
+            entry["uncertainty"] = voxels.uncertainty(0.0 if name in exact else u * abs(value))
         found[name] = entry
 
-    _b1(fields, add)
-    add("whole_body_sar", whole_body_sar(sar), "W/kg", f"absorbed power over the {body.mass_kg:.4g} kg of the phantom")
-    _heads(sar, body, checks, add)
+    _b1(fields, add, of("B"))
+    whole_body = f"absorbed power over the {body.mass_kg:.4g} kg of the phantom"
+    add("whole_body_sar", whole_body_sar(sar), "W/kg", of("power"), whole_body)
+    _heads(sar, body, checks, add, of("regional SAR"))
     for part in _parts(sar, body, source):
-        add(f"partial_body_sar: {part.name}", region_sar(sar, part.mask), "W/kg", part.definition, mass_kg=part.mass_kg)
+        value, mass = region_sar(sar, part.mask), part.mass_kg
+        add(f"partial_body_sar: {part.name}", value, "W/kg", of("regional SAR"), part.definition, mass_kg=mass)
     for name, average in averages.items():
         top = peak(average.value, body)
-        add(f"psSAR{name}", top.value, "W/kg", **_where(top))
+        add(f"psSAR{name}", top.value, "W/kg", voxels.average_sar(average.mass_kg), **_where(top))
     top = peak(sar, body)
-    add("point_sar_max", top.value, "W/kg", f"one voxel, {sar.rule} rule; depends on the grid", **_where(top))
+    note = f"one voxel, {sar.rule} rule; depends on the grid"
+    add("point_sar_max", top.value, "W/kg", of("point SAR"), note, **_where(top))
     top = peak(np.sqrt(np.sum(np.abs(fields.E_centre()[0]) ** 2, axis=0)), body)
-    add("E_peak", top.value, "V/m", "largest length of the peak phasor at a voxel centre of tissue", **_where(top))
-    add("absorbed_power", power.absorbed_W, "W")
+    note = "largest length of the peak phasor at a voxel centre of tissue"
+    add("E_peak", top.value, "V/m", of("E peak"), note, **_where(top))
+    add("absorbed_power", power.absorbed_W, "W", of("power"))
     whole = fields.provenance.get("engine") == "Fdtd"  # it has the source in its grid as well
     by = "coil and body" if whole else "the currents in the body"
-    add("scattered_power", power.scattered_W, "W", f"radiated by {by}")
+    add("scattered_power", power.scattered_W, "W", of("scattered power"), f"radiated by {by}")
     rest = "radiated" if whole else "scattered; a real coil loses more"
-    add("input_power", power.input_W, "W", f"absorbed and {rest}")
+    # What makes the body larger makes both larger: their errors add.
+    errors = of("power") * power.absorbed_W + of("scattered power") * power.scattered_W
+    add("input_power", power.input_W, "W", errors / power.input_W if power.input_W > 0 else 0.0, f"absorbed and {rest}")
     for mode in checks.modes:
         row = checks.binding(mode)
         if row is not None:
             note = f"limit that binds first: {row.limit.quantity}, {row.region}"
-            add(f"b1plus_rms_limit: {mode}", checks.b1plus_rms_limit_T(mode), "T", note, location=checks.b1plus_region)
+            # SAR goes with the square of B1+; whichever SAR it is, none that limits is better known than these.
+            u = 0.5 * max(of("10 g SAR"), of("regional SAR"))
+            b1 = checks.b1plus_rms_limit_T(mode)
+            add(f"b1plus_rms_limit: {mode}", b1, "T", u, note, location=checks.b1plus_region)
     return found
 
 
-def _b1(fields: Fields, add: Any) -> None:
+def _exact(fields: Fields) -> set[str]:
+    """Numbers that were asked for, which voxels cannot change."""
+    scale = fields.provenance.get("scale") or {}
+    names = {
+        "b1plus_rms_T": {"b1plus_rms", f"b1plus_{scale.get('over')}"},
+        "whole_body_sar_W_kg": {"whole_body_sar", "absorbed_power"},
+        "absorbed_power_W": {"whole_body_sar", "absorbed_power"},
+        "input_power_W": {"input_power"},
+    }
+    return names.get(str(scale.get("target")), set())
+
+
+def _b1(fields: Fields, add: Any, u: float) -> None:
     b1 = np.abs(fields.b1plus()[0])
     scale = fields.provenance["scale"]
     if scale["target"] == "b1plus_rms_T":
-        add("b1plus_rms", scale["value"], "T", f"the target of the scaling; mean over {scale['over']}")
+        add("b1plus_rms", scale["value"], "T", u, f"the target of the scaling; mean over {scale['over']}")
     for place in ("isocentre", "slice", "body"):
         try:
             values = b1[fields.region(place)]
         except InputError:  # the isocentre need not be in the grid
             continue
         text = "mean over the tissue there" if place != "isocentre" else "voxel at the isocentre"
-        add(f"b1plus_{place}", float(values.mean()), "T", text)
+        add(f"b1plus_{place}", float(values.mean()), "T", u, text)
         if place != "isocentre" and values.mean() > 0:
-            add(f"b1plus_variation_{place}", float(values.std() / values.mean()), "1", "standard deviation over mean")
+            varies = float(values.std() / values.mean())
+            # An error of B1+ that is u of its mean anywhere changes its deviation by no more than that.
+            add(f"b1plus_variation_{place}", varies, "1", u / max(varies, 1e-12), "standard deviation over mean")
 
 
-def _heads(sar: SarMap, body: Phantom, checks: Checks, add: Any) -> None:
+def _heads(sar: SarMap, body: Phantom, checks: Checks, add: Any, u: float) -> None:
     """SAR of every head extent, and first the one that counts: the chosen one, otherwise the largest."""
     heads = {h.name: (region_sar(sar, h.mask), h.mass_kg) for h in head_regions(body)}
     chosen = [h["name"] for h in checks.inputs.get("heads", []) if h["counted"] and h["name"] in heads]
     if chosen:
         worst = max(chosen, key=lambda name: heads[name][0])
-        add("head_sar", heads[worst][0], "W/kg", worst, mass_kg=heads[worst][1])
+        add("head_sar", heads[worst][0], "W/kg", u, worst, mass_kg=heads[worst][1])
     for name, (value, mass) in heads.items():
-        add(f"head_sar: {name}", value, "W/kg", mass_kg=mass)
+        add(f"head_sar: {name}", value, "W/kg", u, mass_kg=mass)
 
 
 def _parts(sar: SarMap, body: Phantom, source: Coil | CircuitCoil | PlaneWave) -> list[Any]:
