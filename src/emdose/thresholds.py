@@ -225,15 +225,16 @@ TABLE = (
     Threshold(
         "heat_cells_across",
         "the number of cells across the thinnest part of the heated metal",
-        3.5,
-        2.0,
+        3.9,
+        2.5,
         False,
         False,
         "let more voxels near the metal be split (cells_across), or use smaller voxels for the heat",
-        "The rise of a heated ball in tissue was 3 to 4 % too high with 4 cells across, 11 % with 2, and 75 % too low "
-        "to 60 % too high with 1 and fewer; in the first minute it was nearer. Plates and rods are nearer than balls.",
-        "Bioheat beside the closed forms of a heated ball in perfused tissue, steady and over time, voxels of 0.1 to 4 "
-        "radii in six positions",
+        "The lasting peak in tissue was too high by 1 to 6 % with 4 cells across, by 6 to 22 % with 2.7 to 3, by 1 to "
+        "43 % with 2, and between 82 % too low and 63 % too high with fewer; in the first seconds, before tissue takes "
+        "part, by up to twice as much.",
+        "Bioheat beside closed forms of a heated ball in tissue with and without perfusion, over time and steady, in "
+        "voxels of 0.2 to 4 radii and several places; rods and plates beside cells four times finer",
     ),
     Threshold(
         "ept_coverage",

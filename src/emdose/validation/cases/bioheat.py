@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 
 from emdose.compute import backend
+from emdose.models.bodies import gel_box
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.implants import shapes
 from emdose.solvers.heat.materials import Metals, mixed_conductivity
+from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.heat.problem import HeatMaps, HeatProblem
 from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.stepping import Stepper
@@ -131,6 +135,32 @@ def ball(device: Any) -> list[Row]:
     ]
 
 
+def small(device: Any) -> list[Row]:
+    """A ball of 2 mm radius in voxels of 5 mm, which are split near it as they are by default."""
+    a, power, gel = 2e-3, 0.2, Tissue("gel", 1000.0, Constant(80.0, 0.47), C / 1000.0, K, 0.0, 0.0)
+    implant = shapes.sphere(a, "CoCrMo", subdivisions=3)
+    metal = metal_body(gel_box(5e-3, (0.09, 0.09, 0.09), gel), implant)
+    maps, alloy = metal.maps(), implant.parts[0].metal
+    q = metal.fraction * (power / implant.volume_m3)
+    times = [30.0, 300.0]
+    found = heat(maps, q[None], times[-1], times_s=times, device=device).rise[0]
+    capacity = alloy.density_kg_m3 * alloy.heat_capacity_J_kg_K
+    outside = exact.warming_ball(np.array(times), a, power, capacity, K, C)
+    inside = outside + power / (8 * np.pi * alloy.thermal_conductivity_W_m_K * a)
+    name, rows = "small ball, 0.8 voxels across", []
+    for n, t in enumerate(times):
+        for place, expected, mask in (
+            ("tissue", outside, metal.tissue),
+            ("metal", inside, metal.fraction > 0.5),
+        ):
+            peak = float(found[n][mask].max())
+            rows.append(
+                compare(name, "closed form", f"peak in {place} after {t:g} s [K]", float(expected[n]), peak, 5e-2)
+            )
+    kept = float(maps.power_W(q[None])[0])
+    return [*rows, compare(name, "conservation of energy", "power in the cells [W]", power, kept, 1e-3)]
+
+
 class _CoCr:
     """Round values of a cobalt-chromium alloy."""
 
@@ -152,4 +182,10 @@ def _octant(n: int, h: float, radius: float, samples: int = 6) -> tuple[np.ndarr
     return share, np.sqrt(x[:, None, None] ** 2 + x[:, None] ** 2 + x**2)
 
 
-CASES = {"bioheat": uniform, "bioheat-order": cosine, "bioheat-slab": slab, "bioheat-ball": ball}
+CASES = {
+    "bioheat": uniform,
+    "bioheat-order": cosine,
+    "bioheat-slab": slab,
+    "bioheat-ball": ball,
+    "bioheat-small": small,
+}
