@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdose.checks import within
-from emdose.errors import InputError
 from emdose.models.coils.incident_field import IncidentField
 from emdose.values import read_only
 
@@ -55,11 +54,6 @@ class Exposure:
             expected="1e3 to 1e11 (64 MHz is 64e6)",
         )
         object.__setattr__(self, "frequency_Hz", frequency_Hz)
-        if isinstance(self.coil, IncidentField) and abs(self.coil.frequency_Hz / frequency_Hz - 1) > 1e-9:
-            raise InputError(
-                "the incident field is of another frequency",
-                field="frequency_Hz",
-                found=frequency_Hz,
-                expected=f"{self.coil.frequency_Hz:g}",
-            )
+        if isinstance(self.coil, IncidentField):
+            self.coil.require_frequency(frequency_Hz)
         self.coil.check_clear_of(self.phantom)

@@ -122,7 +122,9 @@ def test_history_and_provenance() -> None:
 def test_given_fields_instead_of_a_coil_and_progress() -> None:
     """The same numbers from the incident field as arrays; the fields are those of the coil."""
     from emdose.compute import backend
-    from emdose.solvers.yee_grid.incident import incident_B, incident_E
+    from emdose.constants import MU_0
+    from emdose.models.coils.incident_field import IncidentField
+    from emdose.solvers.yee_grid.incident import field_at, incident_B, incident_E
 
     body, events = phantom(1e-2), []
     b1, be = b1_map(small(), body, "complex"), backend.get("cpu")
@@ -131,6 +133,16 @@ def test_given_fields_instead_of_a_coil_and_progress() -> None:
     a = Csi(max_iterations=1).reconstruct(b1, given, drive=[1, -1j], device="cpu", progress=events.append)
     b = Csi(max_iterations=1).reconstruct(b1, coil(), device="cpu")
     np.testing.assert_allclose(a.conductivity[body.body], b.conductivity[body.body], rtol=1e-3)  # type: ignore[index]
+    source = IncidentField(
+        lambda p: field_at(coil(), p, FREQUENCY)[0],
+        lambda p: field_at(coil(), p, FREQUENCY)[1] / MU_0,
+        frequency_Hz=FREQUENCY,
+        ports=coil().ports,
+    )
+    c = Csi(max_iterations=1).reconstruct(b1, source, drive=[1, -1j], device="cpu")
+    np.testing.assert_allclose(c.conductivity[body.body], b.conductivity[body.body], rtol=1e-3)  # type: ignore[index]
+    with pytest.raises(InputError, match="of another frequency"):
+        Csi().reconstruct(b1, replace(source, frequency_Hz=64e6), drive=[1, -1j], device="cpu")
     assert [e.stage for e in events] == ["setup", "iteration", "iteration", "done"]
 
 

@@ -10,7 +10,7 @@ import pytest
 import emdose as em
 from emdose.constants import C_0, EPS_0, MU_0
 from emdose.errors import EmdoseWarning, InputError
-from emdose.models.coils.incident_field import SampledField
+from emdose.models.grids.sampled_field import SampledField
 from emdose.solvers.yee_grid.incident import field_at
 from emdose.validity import THRESHOLDS
 

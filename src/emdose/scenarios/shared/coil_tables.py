@@ -14,7 +14,7 @@ from emdose.scenarios.shared.circuit_tables import (
     CircuitBirdcageTable,
     DipoleTable,
 )
-from emdose.scenarios.shared.tables import Table, count, number, numbers, one_of
+from emdose.scenarios.shared.tables import Table, count, file_name, number, numbers, one_of
 
 
 class BirdcageTable(Table):
@@ -63,6 +63,22 @@ class PlaneWaveTable(Table):
     amplitude_V_m: Annotated[float, number("a peak amplitude in V/m", 0, 1e9, above=True)] = 1.0
 
 
+class CurrentElementTable(Table):
+    """A short straight current of 1 A with charge at its ends: a Hertzian dipole."""
+
+    type: Literal["current-element"]
+    length_m: Length
+    centre_m: Point = (0.0, 0.0, 0.0)
+    direction: Direction = (0.0, 0.0, 1.0)
+
+
+class IncidentFieldTable(Table):
+    """The field of a source without the body, from a file; its frequency is that of the exposure."""
+
+    type: Literal["incident-field"]
+    file: Annotated[str, file_name("the name of an HDF5 file with x, y, z, E and perhaps H, such as 'coil.h5'")]
+
+
 class ExposureTable(Table):
     """Frequency."""
 
@@ -86,10 +102,20 @@ Coil = Annotated[
     | LoopTable
     | LoopArrayTable
     | PlaneWaveTable
+    | CurrentElementTable
+    | IncidentFieldTable
     | CircuitBirdcageTable
     | CapacitorLoopTable
     | CapacitorLoopArrayTable
     | DipoleTable,
     Field(discriminator="type"),
-    one_of(BirdcageTable, LoopTable, LoopArrayTable, PlaneWaveTable, *CIRCUIT_COILS),
+    one_of(
+        BirdcageTable,
+        LoopTable,
+        LoopArrayTable,
+        PlaneWaveTable,
+        CurrentElementTable,
+        IncidentFieldTable,
+        *CIRCUIT_COILS,
+    ),
 ]

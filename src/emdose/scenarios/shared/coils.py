@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import cmath
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from emdose.models.coils.circuit_birdcage import CircuitBirdcage
 from emdose.models.coils.circuit_loops import CapacitorLoop, CapacitorLoopArray
+from emdose.models.coils.current_element import CurrentElement
 from emdose.models.coils.dipole import Dipole
 from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray
 from emdose.models.coils.plane_wave import PlaneWave
@@ -16,13 +18,28 @@ from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
     from emdose.models.coils.circuit import CircuitCoil
+    from emdose.models.coils.incident_field import IncidentField
     from emdose.solvers.vie.solver import Vie
 
 
-def coil(table: Any, file: object = None) -> Coil | PlaneWave | CircuitCoil:
-    """The coil or wave of a scenario; raises InputError naming scenario and key."""
+def coil(table: Any, file: object = None, accept: Sequence[str] = ()) -> Coil | PlaneWave | CircuitCoil | IncidentField:
+    """The coil, wave or field of a scenario; raises InputError naming scenario and key.
+
+    Parameters
+    ----------
+    table : Table
+        The table [coil].
+    file : Path or str, optional
+        The scenario.
+    accept : sequence of str
+        Names of thresholds that the scenario accepts.
+    """
     values = table.model_dump(exclude={"type"})
     with blamed_on(file, "coil"):
+        if isinstance(table, coil_tables.IncidentFieldTable):
+            from emdose.io.incident_fields import read_incident_field
+
+            return read_incident_field(table.file, accept=[a for a in accept if a == "incident_field"])
         if isinstance(table, coil_tables.PlaneWaveTable):
             phases = values.pop("polarisation_phase_deg")
             values["polarisation"] = tuple(
@@ -36,6 +53,7 @@ _SOURCES = {
     "loop": Loop,
     "loop-array": LoopArray,
     "plane-wave": PlaneWave,
+    "current-element": CurrentElement,
     "circuit-birdcage": CircuitBirdcage,
     "capacitor-loop": CapacitorLoop,
     "capacitor-loop-array": CapacitorLoopArray,

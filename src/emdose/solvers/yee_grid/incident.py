@@ -109,6 +109,7 @@ def field_at(source: Source, points_m: np.ndarray, frequency_Hz: float) -> tuple
     out = []
     for magnetic in (False, True):
         if isinstance(source, IncidentField):
+            source.require_frequency(frequency_Hz)
             out.append(source.field_at(p.T, magnetic, FINE_M))
         elif isinstance(source, PlaneWave):
             parts = [_wave(source, c, tuple(p), frequency_Hz, np, magnetic)[None] for c in range(3)]
@@ -121,6 +122,8 @@ def field_at(source: Source, points_m: np.ndarray, frequency_Hz: float) -> tuple
 
 
 def _on_yee(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any, *, magnetic: bool) -> Any:
+    if isinstance(source, IncidentField):
+        source.require_frequency(frequency_Hz)
     xp = be.xp
     shape = grid.node_shape
     out = xp.zeros((len(source.ports), 3, *shape), dtype)

@@ -18,9 +18,6 @@ from emdose.solvers.results.fields import require_plausible
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
-    from emdose.models.coils.circuit import CircuitCoil
-    from emdose.models.coils.ideal import Coil
-    from emdose.models.coils.plane_wave import PlaneWave
     from emdose.solvers.results.fields import Fields
 
 
@@ -37,7 +34,7 @@ def solver(tables: schema.RfScenario) -> Any:
     return TunedFdtd(Fdtd(**options), tables.tuning or as_given)
 
 
-def drive_of(table: schema.DriveTable, source: Coil | PlaneWave | CircuitCoil, file: object = None) -> str | np.ndarray:
+def drive_of(table: schema.DriveTable, source: Any, file: object = None) -> str | np.ndarray:
     """Name or weights of the drive, checked against the ports of the source.
 
     Raises
@@ -58,6 +55,10 @@ def drive_of(table: schema.DriveTable, source: Coil | PlaneWave | CircuitCoil, f
         phases = np.radians(table.phases_deg or [0.0] * ports)
         return np.asarray(table.amplitudes) * np.exp(1j * phases)
     if table.name is None:
+        if not names:
+            raise InputError(
+                "a field without named drives", file=file, field="drive", expected=f"amplitudes of {ports} ports"
+            )
         return next(n for n in ("quadrature", "circular", names[0]) if n in names)
     if table.name not in names:
         raise unknown("unknown drive of this coil", table.name, names, file=file, field="drive.name")

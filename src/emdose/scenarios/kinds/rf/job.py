@@ -82,7 +82,7 @@ class RfJob(BaseJob):
         file, tables = scenario.file, scenario.tables
         with self.timed("phantom"):
             self.body = phantom(tables.phantom, file)
-        self.coil: Any = coil(tables.coil, file)
+        self.coil: Any = coil(tables.coil, file, tables.scenario.accept)
         self.drive = build.drive_of(tables.drive, self.coil, file)
         with blamed_on(file, "checks"):
             limit_rows.limit_rows(tables.checks)

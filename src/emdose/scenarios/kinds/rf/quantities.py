@@ -10,6 +10,8 @@ import numpy as np
 from emdose.dosimetry.regions import deposition_slab, head_regions, region, within_coil
 from emdose.dosimetry.sar import peak, region_sar, whole_body_sar
 from emdose.errors import InputError
+from emdose.models.coils.plane_wave import PlaneWave
+from emdose.solvers.yee_grid.incident import GivenField
 
 if TYPE_CHECKING:
     from emdose.compliance import Checks
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.models.coils.circuit import CircuitCoil
     from emdose.models.coils.ideal import Coil
-    from emdose.models.coils.plane_wave import PlaneWave
     from emdose.solvers.results.fields import Fields
 
 
@@ -79,7 +80,8 @@ def quantities(
     note = "largest length of the peak phasor at a voxel centre of tissue"
     add("E_peak", top.value, "V/m", of("E peak"), note, **_where(top))
     add("absorbed_power", power.absorbed_W, "W", of("power"))
-    whole = fields.provenance.get("engine") == "Fdtd"  # it has the source in its grid as well
+    nowhere = isinstance(source, PlaneWave | GivenField)
+    whole = fields.provenance.get("engine") == "Fdtd" and not nowhere  # it has the source in its grid as well
     by = "coil and body" if whole else "the currents in the body"
     add("scattered_power", power.scattered_W, "W", of("scattered power"), f"radiated by {by}")
     rest = "radiated" if whole else "scattered; a real coil loses more"
