@@ -180,15 +180,17 @@ class ConvectionReaction(ConvectionReactionOptions):
         largest = max(picked, key=lambda s: np.count_nonzero(terms.usable[:, :, s]))
         smoothing, first = self._smoothing(be, equations[largest], terms.noise, terms.kept_apart)
         k = np.full(terms.usable.shape, np.nan, terms.start.dtype)
+        restless = np.zeros(k.shape, bool)
         found: dict[int, Inversion] = {}
         for n, s in enumerate(picked):
             begin = None if first is None else np.where(equations[largest].regions > 0, first.k, terms.level)
             found[s] = invert(be, equations[s], smoothing, edge=self.edge, start=begin)
             inside = equations[s].regions > 0
             k[:, :, s][inside] = found[s].k[inside]
+            restless[:, :, s] = inside if not found[s].converged else found[s].restless
             if progress is not None:
                 progress(Iteration(stage="slices", step=n + 1, steps=len(picked), residual=found[s].residual))
-        return k, _about(smoothing, list(found.values()), [s for s in picked if not found[s].converged])
+        return k, _about(smoothing, list(found.values()), restless)
 
     def _volume(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
         counts = np.count_nonzero(terms.usable, axis=(0, 1))
@@ -205,7 +207,9 @@ class ConvectionReaction(ConvectionReactionOptions):
         found = invert(be, equation, smoothing, edge=self.edge, callback=tell)
         k = np.full(terms.usable.shape, np.nan, terms.start.dtype)
         k[box] = np.where(terms.usable[box], be.to_numpy(found.k), np.nan)
-        return k, _about(smoothing, [found], [] if found.converged else list(range(counts.size)))
+        restless = np.zeros(k.shape, bool)
+        restless[box] = be.to_numpy(found.restless) if found.converged else terms.usable[box]
+        return k, _about(smoothing, [found], restless)
 
     def _smoothing(
         self, be: Backend, equation: Equation, noise: float, kept_apart: bool
@@ -232,11 +236,10 @@ class ConvectionReaction(ConvectionReactionOptions):
                 flags[there & ((sigma < 0) | (permittivity < 1))] |= np.uint8(Flag.UNPHYSICAL)
         else:
             sigma, permittivity = value, None
-        for s in failed:
-            flags[:, :, s][there[:, :, s]] |= np.uint8(Flag.FAILED)
-            for values in (sigma, permittivity, bias):
-                if values is not None:
-                    values[:, :, s] = np.nan
+        flags[failed & there] |= np.uint8(Flag.FAILED)
+        for values in (sigma, permittivity, bias):
+            if values is not None:
+                values[failed] = np.nan
         settings = {n: v for n, v in asdict(self).items() if n != "boundary"}
         return PropertyMap(
             grid=b1.grid,
@@ -253,7 +256,7 @@ class ConvectionReaction(ConvectionReactionOptions):
         )
 
 
-def _about(smoothing: float, found: list[Inversion], failed: list[int]) -> dict[str, Any]:
+def _about(smoothing: float, found: list[Inversion], failed: np.ndarray) -> dict[str, Any]:
     return {
         "smoothing": smoothing,
         "residual": float(np.sqrt(np.mean([f.residual**2 for f in found]))),

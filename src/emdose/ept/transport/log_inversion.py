@@ -18,6 +18,10 @@ RIM_WEIGHT = 100.0
 ITERATIONS = 1000
 TOLERANCE = 3e-3
 """Limits of the conjugate gradients within one step."""
+LONGEST = 1.0
+"""Largest change of k in one step and voxel: beyond it exp(k) is not nearly linear."""
+SETTLED, RESTLESS = 0.05, 0.05
+"""A voxel has settled when its last change of k is below the first; fewer than the second share of all may not have."""
 FLOOR = 0.3
 """Smoothing that is there even without noise: it settles what the differences of k leave open."""
 
@@ -55,18 +59,23 @@ class Equation:
 
 @dataclass(frozen=True, eq=False)
 class Inversion:
-    """k (0 outside), root mean square of the relative residual, Gauss-Newton steps, last change, inner residual."""
+    """k (0 outside), root mean square of the relative residual, Gauss-Newton steps, last change, inner residual.
+
+    ``restless`` are the voxels that the last step still moved: where the weight of an edge jumps to and fro.
+    """
 
     k: Any
     residual: float
     steps: int
     change: float
     linear_residual: float
+    restless: Any
+    voxels: int
 
     @property
     def converged(self) -> bool:
-        """Whether the last Gauss-Newton step changed nothing that matters."""
-        return self.change < 1e-2
+        """Whether the last Gauss-Newton step changed nothing that matters in nearly all voxels."""
+        return self.change < 1e-2 or float(self.restless.sum()) < RESTLESS * self.voxels
 
 
 class _Neighbours:
@@ -181,8 +190,9 @@ def invert(
             gradient += (smoothing * near.scale[a]) ** 2 * near.forward_t(weight[a] * near.forward(k, a), a)
         penalty = [(smoothing * near.scale[a]) ** 2 * weight[a] for a in near.axes]
         move, linear = solve(reaction, penalty, RIM_WEIGHT**2 * pinned, -gradient)
-        largest = float(xp.abs(move).max())
-        k = k + min(1.0, 1.0 / largest) * move if largest > 0 else k
+        # Voxel by voxel: one that has nearly nothing to go by must not shorten the step of all others.
+        move = move / xp.maximum(1.0, xp.abs(move) / LONGEST)
+        k = k + move
         # The re-weighted edges keep creeping; what counts is the typical voxel.
         change = float(xp.sqrt(xp.mean(xp.abs(move[inside]) ** 2)))
         if callback is not None:
@@ -192,7 +202,8 @@ def invert(
     reaction = xp.where(inside, equation.reaction * xp.exp(k), 0)
     residual = _residual(xp, near, equation, k, reaction)[inside]
     rms = float(xp.sqrt(xp.mean(xp.abs(residual) ** 2)))
-    return Inversion(k, rms, step, change, linear)
+    restless = xp.zeros(inside.shape, bool) if change < 1e-2 else inside & (xp.abs(move) > SETTLED)
+    return Inversion(k, rms, step, change, linear, restless, int(inside.sum()))
 
 
 def choose_smoothing(be: Backend, equation: Equation, target: float, edge: float) -> tuple[float, Inversion]:
