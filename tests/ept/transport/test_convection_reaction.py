@@ -16,8 +16,9 @@ from emdose.compute import backend
 from emdose.ept import Flag, relative_noise
 from emdose.ept.judging.monte_carlo import noisy
 from emdose.ept.maps.b1map import B1Map
+from emdose.ept.transport import convection_reaction
 from emdose.ept.transport.convection_reaction import UNDERSMOOTHING, ConvectionReaction
-from emdose.ept.transport.log_inversion import FLOOR, _Neighbours
+from emdose.ept.transport.log_inversion import FLOOR, Equation, _Neighbours, invert
 from emdose.errors import ConvergenceError, InputError
 from emdose.io.maps.maps3d import read_map
 from emdose.models.grids.grid import Grid
@@ -259,3 +260,42 @@ def test_volume_on_the_gpu_equals_the_cpu(layered: tuple) -> None:
     method = ConvectionReaction(volume=True, smoothing=1.0, edge=0.0)
     one, two = (method.reconstruct(b1, backend.get(d).name) for d in ("cpu", "cuda"))
     assert np.nanmax(np.abs(one.conductivity / two.conductivity - 1)) < 0.02
+
+
+def test_a_voxel_without_a_solution_does_not_hold_up_the_others() -> None:
+    """Oracle: exp(k) - 1 = 0 has the solution 0; exp(k) + 1 = 0 has none, and its steps grow without end."""
+    shape, hopeless = (12, 10), (5, 4)
+    source = np.full(shape, -1.0 + 0j)
+    source[hopeless] = 1.0
+    regions = np.ones(shape, int)
+    regions[hopeless] = 2
+    still = np.zeros(shape, complex)
+    equation = Equation(
+        np.ones(shape, complex), source, (still, still), regions, (1e-3, 1e-3), np.full(shape, 1.0 + 0j)
+    )
+    found = invert(backend.get("cpu"), equation, 0.3)
+    assert found.converged
+    assert np.argwhere(found.restless).tolist() == [list(hopeless)]
+    others = regions == 1
+    assert np.abs(found.k[others]).max() < 1e-6
+
+
+def test_voxels_that_do_not_settle_are_left_out_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: voxels that are told to be restless; a slice of which much is restless has no value at all."""
+    b1, _, _ = case((3e-3,) * 3, nz=5)
+    told = convection_reaction.invert
+    for share, left in ((0.01, 0.99), (0.2, 0.0)):
+
+        def restless(*args, share=share, **kwargs):
+            found = told(*args, **kwargs)
+            inside = np.flatnonzero(args[1].regions.ravel() > 0)
+            marks = np.zeros(found.k.size, bool)
+            marks[inside[: int(share * inside.size)]] = True
+            return replace(found, change=0.1, restless=marks.reshape(found.k.shape))
+
+        monkeypatch.setattr(convection_reaction, "invert", restless)
+        found = ConvectionReaction(slices=[2], smoothing=1.0).reconstruct(b1)
+        failed = (found.flags & np.uint8(Flag.FAILED)) != 0
+        reached = failed | found.valid
+        assert np.count_nonzero(found.valid) / np.count_nonzero(reached) == pytest.approx(left, abs=0.002)
+        assert np.all(np.isnan(found.conductivity[failed]))

@@ -11,6 +11,7 @@ from emdose.ept import B1Map, ConvectionReaction, Helmholtz, PropertyMap, relati
 from emdose.models.grids.grid import Grid
 from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
+from emdose.validation.closed_forms.ept.layered_sphere import sphere_in_rotating_field
 
 FREQUENCY_HZ = 127.74e6
 SPACING_M = (2e-3, 2.2e-3, 2.5e-3)
@@ -84,4 +85,32 @@ def layered(device: Any) -> list[Row]:
     return rows
 
 
-CASES = {"ept-homogeneous": homogeneous, "ept-layered": layered}
+def sphere(device: Any) -> list[Row]:
+    """A two-layer sphere in a rotating field: curvature along all axes, a longitudinal field, boundaries that cut z."""
+    radii, permittivity, conductivity = (0.035, 0.065), (52.0, 70.0), (0.35, 0.9)
+    grid = Grid((46, 46, 9), 3e-3)
+    points = np.stack([np.broadcast_to(c, grid.shape).ravel() for c in grid.centre_points()], axis=1)
+    plus, minus = sphere_in_rotating_field(radii, permittivity, conductivity, FREQUENCY_HZ, points)
+    layer = np.searchsorted(radii, np.linalg.norm(points, axis=1)).reshape(grid.shape)
+    mask = layer < len(radii)
+    magnitude, phase = np.abs(plus).reshape(grid.shape), np.angle(plus * minus).reshape(grid.shape)
+    b1 = B1Map(grid, FREQUENCY_HZ, magnitude, phase, mask=mask, labels=layer, source="closed form")
+    sigma, eps = (np.append(v, 0.0)[layer] for v in (conductivity, permittivity))
+    found = Helmholtz(radius=2, uncertainty=False).reconstruct(b1, device)
+    middle = grid.shape[2] // 2
+    across = ConvectionReaction(slices=[middle], smoothing=1.0).reconstruct(replace(b1, labels=None), device)
+    depth = np.linalg.norm(points, axis=1).reshape(grid.shape)
+    core = across.valid & (depth < radii[0] - 9e-3)
+    case, oracle = "EPT, two-layer sphere in a rotating field", "Mie series"
+    rows = []
+    for name, truth in (("conductivity", sigma), ("permittivity", eps)):
+        off = _error(found, name, truth, mask & found.valid)
+        rows.append(at_most(case, oracle, f"median relative error of {name}", off, 0.01))
+        mean = float(np.mean(getattr(across, name)[core]))
+        unit = " [S/m]" if name == "conductivity" else ""
+        across_it = f"{name} of the core, convection-reaction{unit}"
+        rows.append(compare(case, oracle, across_it, float(truth[core].mean()), mean, 0.05))
+    return rows
+
+
+CASES = {"ept-homogeneous": homogeneous, "ept-layered": layered, "ept-sphere": sphere}
