@@ -144,7 +144,7 @@ class BaseJob(ABC):
         self,
         name: str,
         make: Callable[[], T],
-        arrays_of: Callable[[T], Mapping[str, np.ndarray]],
+        arrays_of: Callable[[T], Mapping[str, np.ndarray] | None],
         of_arrays: Callable[[Mapping[str, np.ndarray]], T],
     ) -> T:
         """A long part of the evaluation, from the folder of the run when it has been made there before.
@@ -156,15 +156,16 @@ class BaseJob(ABC):
         make : callable
             Makes it.
         arrays_of, of_arrays : callable
-            Turn it into arrays and back.
+            Turn it into arrays and back; None for a part that is not to be kept.
         """
         self.used.add(name)
         found = None if self.store is None else self.store.load(name)
         if found is not None:
             return of_arrays(found)
         made = make()
-        if self.store is not None:
-            self.store.save(name, arrays_of(made))
+        arrays = None if self.store is None else arrays_of(made)
+        if self.store is not None and arrays is not None:
+            self.store.save(name, arrays)
         return made
 
     @abstractmethod

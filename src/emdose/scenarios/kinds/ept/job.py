@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose import resources
+from emdose.ept import PropertyMap
 from emdose.ept.local.plausibility import plausibility
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
+from emdose.io.kept_arrays import arrays_of, draws_arrays, draws_of, fingerprint, of_arrays
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.ept import build, result, schema
@@ -23,7 +26,7 @@ from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, plural, silent
 
 if TYPE_CHECKING:
-    from emdose.ept import B1Map, PropertyMap
+    from emdose.ept import B1Map
     from emdose.io.disk import atomic
     from emdose.models.bodies import Phantom
     from emdose.models.coils.ideal import Coil
@@ -210,7 +213,13 @@ class EptJob(BaseJob):
 
     def _reconstruct(self, name: str, table: Any, b1: B1Map, *, spread: bool = True) -> PropertyMap:
         with blamed_on(self.scenario.file, f"methods.{name}"):
-            return build.reconstructed(self.methods[name], table, b1, self.device, spread=spread)
+            told = table.model_dump(), spread, self.device, resources.code_sha256("ept")
+            return self.kept(
+                f"method-{fingerprint(told, b1)}",
+                lambda: build.reconstructed(self.methods[name], table, b1, self.device, spread=spread),
+                _map_arrays,
+                lambda arrays: _map_of(arrays, b1),
+            )
 
     def _about_data(self, data: build.Data) -> dict[str, Any]:
         b1 = data.b1
@@ -258,6 +267,17 @@ class EptJob(BaseJob):
     def _doubts(self, summary: dict[str, Any]) -> list[str]:
         methods = summary["ept"]["methods"]
         return [f"method '{name}' gave no voxel a value" for name, about in methods.items() if not about["voxels"]]
+
+
+def _map_arrays(found: PropertyMap) -> dict[str, np.ndarray] | None:
+    """A map as arrays; None where its noise spreads by a rule that is no array, as that of the quick local methods."""
+    draws = draws_arrays(found.propagation)
+    return None if draws is None else arrays_of(found, without=("grid", "data", "propagation")) | draws
+
+
+def _map_of(arrays: Mapping[str, np.ndarray], b1: B1Map) -> PropertyMap:
+    draws, rest = draws_of(arrays)
+    return of_arrays(PropertyMap, rest, grid=b1.grid, data=plausibility(b1), propagation=draws)
 
 
 def _ideal(table: Any, file: object) -> Coil | PlaneWave:

@@ -9,7 +9,7 @@ Source: A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447; U. Zanovello et al.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from emdose.dosimetry.temperature import dose_over_baseline
 from emdose.models.gradients.waveform import Waveform
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
 from emdose.solvers.heat.directions import PAIRS, crossing, hottest_direction, upright, weights
-from emdose.solvers.heat.rise import heat
+from emdose.solvers.heat.rise import HeatSolution, heat
 from emdose.solvers.heat.stepping import Envelope
 from emdose.solvers.results.power_tensor import UNIFORM
 from emdose.solvers.running import Event, ProgressCallback
@@ -66,6 +66,8 @@ class Heating:
         Takes progress events.
     rf : RfHeating, optional
         RF heating that is on as well.
+    solve : callable, optional
+        Takes the place of :func:`emdose.solvers.heat.rise.heat`, to keep what it finds.
     """
 
     def __init__(
@@ -76,7 +78,9 @@ class Heating:
         device: str,
         tell: ProgressCallback,
         rf: RfHeating | None = None,
+        solve: Callable[..., HeatSolution] = heat,
     ) -> None:
+        self.solve = solve
         self.table, self.metal, self.tensor, self.rf = table, metal, tensor, rf
         self.device, self.tell = device, tell
         maps = metal.maps(table.surface_W_m2_K, table.edges)
@@ -110,7 +114,7 @@ class Heating:
         own = {c.exposure.name: self._loss(c) for c in cases}
         if free:
             basis = np.concatenate([self._basis(c) for c in free])
-            solution = heat(
+            solution = self.solve(
                 self.maps,
                 np.concatenate([self._deposit(basis), rf]),
                 duration,
@@ -131,7 +135,7 @@ class Heating:
             sources = sources + self.rf.density
         times = np.linspace(0, duration, self.table.curve_points + 1)[1:].tolist()
         together = np.concatenate([sources, np.stack(extra)]) if extra else sources
-        solution = heat(
+        solution = self.solve(
             self.maps,
             together,
             duration,

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose import resources
 from emdose.io.disk.run_files import to_json
+from emdose.io.kept_arrays import arrays_of, fingerprint, of_arrays
 from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
 from emdose.scenarios.kinds.implant_gradient import build
@@ -25,6 +27,7 @@ from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.heat.near_metal import metal_body
+from emdose.solvers.heat.rise import HeatSolution, heat
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Checkpoint, ProgressCallback, plural, silent
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from emdose.models.grids.grid import Grid
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.solvers.heat.problem import HeatMaps
 
 SHOWN_SAMPLES, SHOWN_HARMONICS, SHOWN_PERIODS = 600, 80, 2
 LONGEST_SHOWN_s = 0.1
@@ -163,7 +167,7 @@ class ImplantJob(BaseJob):
             for one in self.exposures:
                 found[one.name] = self._power(one, tensor, top)
         with self.timed("heat"), blamed_on(self.scenario.file, "thermal"):
-            heating = Heating(self.tables.thermal, self.heated, tensor, self.device, tell, self.rf)
+            heating = Heating(self.tables.thermal, self.heated, tensor, self.device, tell, self.rf, self._heat)
             maps = heating.run([(one, found[one.name]) for one in self.exposures])
         kind = self.tables.implant.type
         summary = {
@@ -222,6 +226,17 @@ class ImplantJob(BaseJob):
         )
         if output.paraview:
             result.write_paraview(stage, outcome.tensor, outcome.fraction, outcome.heat_grid, outcome.exposures)
+
+    def _heat(
+        self, maps: HeatMaps, sources: np.ndarray, duration_s: float, *, progress: Any = None, **options: Any
+    ) -> HeatSolution:
+        """Rises of temperature, kept by all that they depend on."""
+        return self.kept(
+            f"heat-{fingerprint(maps, sources, duration_s, options)}",
+            lambda: heat(maps, sources, duration_s, progress=progress, **options),
+            arrays_of,
+            partial(of_arrays, HeatSolution),
+        )
 
     def _tensor(self, checkpoint: Checkpoint | None, progress: ProgressCallback | None) -> PowerTensor:
         cache = TensorCache() if self.tables.solver.cache else None

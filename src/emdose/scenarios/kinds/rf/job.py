@@ -234,7 +234,7 @@ class RfJob(BaseJob):
         if self.tables.thermal is not None and valid:
             with self.timed("heat"):
                 maps, summary["thermal"], more = thermal.temperatures(
-                    self.tables.thermal, self.tables.checks, self.body, sar, self.device, tell
+                    self.tables.thermal, self.tables.checks, self.body, sar, self.device, tell, self.kept
                 )
             numbers |= more
         return RfOutcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, [], maps)

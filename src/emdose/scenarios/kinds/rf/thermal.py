@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose.dosimetry.sar import peak
 from emdose.dosimetry.temperature import ThermalDose, region_peaks, thermal_dose
+from emdose.io.kept_arrays import arrays_of, fingerprint, of_arrays
 from emdose.scenarios.kinds.rf.limit_rows import is_patient, limit_rows
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.solvers.heat.materials import body_maps
 from emdose.solvers.heat.rise import steady
-from emdose.solvers.heat.solver import Bioheat, Envelope, Perfusion
+from emdose.solvers.heat.solver import Bioheat, Envelope, HeatCourse, Perfusion
 from emdose.solvers.running import ProgressCallback
 
 if TYPE_CHECKING:
@@ -61,20 +64,28 @@ def temperatures(
     sar: SarMap,
     device: str,
     tell: ProgressCallback,
+    kept: Callable[..., Any],
 ) -> tuple[ThermalMaps, dict[str, Any], dict[str, dict[str, Any]]]:
-    """Maps, the entry "thermal" of a summary, and the headline quantities."""
+    """Maps, the entry "thermal" of a summary, and the headline quantities; ``kept`` as that of a job."""
     duty = checks.duty_cycle if table.duty_cycle is None else table.duty_cycle
     engine = solver(table, checks)
     envelope = None if table.on_s is None or table.on_s >= table.duration_s else Envelope.until(table.on_s)
-    course = engine.solve_sar(
-        body,
-        sar,
-        table.duration_s,
-        factor=duty,
-        envelope=envelope,
-        times_s=_times(table),
-        device=device,
-        progress=lambda event: tell(event.within("the body")),
+    times = _times(table)
+    name = fingerprint(engine, body.hash(), sar.value, table.duration_s, duty, envelope, times, device)
+    course: HeatCourse = kept(
+        f"heat-{name}",
+        lambda: engine.solve_sar(
+            body,
+            sar,
+            table.duration_s,
+            factor=duty,
+            envelope=envelope,
+            times_s=times,
+            device=device,
+            progress=lambda event: tell(event.within("the body")),
+        ),
+        partial(arrays_of, without=("phantom",)),
+        partial(of_arrays, HeatCourse, phantom=body),
     )
     hottest = int(np.argmax(course.peaks_K))
     dose = thermal_dose(course, table.dose_from_degC)
