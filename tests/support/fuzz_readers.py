@@ -91,6 +91,13 @@ def _maps(folder: Path) -> None:
     with h5py.File(folder / "maps.h5", "w") as file:
         file["phase"], file["mag"] = phase, magnitude
         file["zyx/phase"], file["zyx/mag"] = phase.T, magnitude.T
+    with h5py.File(folder / "incident.h5", "w") as file:
+        for name, n in zip("xyz", phase.shape, strict=True):
+            file[name] = np.linspace(-0.1, 0.1, n)
+        file["E"], file["H_real"], file["H_imag"] = (
+            np.stack([a, phase, magnitude]) for a in (1j * phase, phase, phase)
+        )
+        file.attrs.update(frequency_Hz=64e6, amplitude="peak", time_factor="exp(-jwt)", ports=["coil"])
     b1 = em.read_b1(magnitude, phase, frequency_Hz=64e6, spacing_m=2e-3)
     write_property_map(folder / "property.h5", em.ept.Helmholtz(radius=1).reconstruct(b1))
     lines = [
@@ -167,6 +174,7 @@ READERS: dict[str, Reader] = {
     "b1 hdf5": Reader(
         "maps.h5", lambda f: em.read_b1(f / "maps.h5:/mag", f / "maps.h5:/phase", frequency_Hz=64e6, spacing_m=2e-3)
     ),
+    "incident field": Reader("incident.h5", lambda f: em.read_incident_field(f / "incident.h5")),
     "property map": Reader("property.h5", lambda f: read_property_map(f / "property.h5")),
     "eptlib": Reader("eptlib.toml", lambda f: read_config(f / "eptlib.toml")),
     "waveform": Reader("waveform.csv", lambda f: read_waveform(f / "waveform.csv", "gradient")),

@@ -50,7 +50,7 @@ def read_incident_field(path: Path | str, **more: Any) -> IncidentField:
     if E is None:
         raise InputError("no electric field in this file", file=path, field="E", expected=LAYOUT)
     for name, choices in (("amplitude", AMPLITUDES), ("time_factor", TIME_FACTORS)):
-        if about[name] not in tuple(choices):
+        if not isinstance(about[name], str) or about[name] not in choices:
             raise InputError("unknown choice", file=path, field=name, found=about[name], expected=" or ".join(choices))
     factor, conjugate = AMPLITUDES[about["amplitude"]], about["time_factor"] == TIME_FACTORS[1]
     electric, magnetic = (None if v is None else factor * (v.conj() if conjugate else v) for v in (E, H))

@@ -202,6 +202,8 @@ def test_arrays_and_functions_that_do_not_fit_are_refused():
     small = make([0.3 * a for a in axes], E, frequency_Hz=F)
     with pytest.raises(InputError, match="does not reach over"):
         em.Vie().solve(em.Exposure(BALL, small, F), device="cpu")
+    with pytest.raises(InputError, match="'field' is zero in the body"):
+        em.Exposure(BALL, em.IncidentField(np.zeros_like, frequency_Hz=F), F)
     with pytest.raises(InputError, match="of another frequency"):
         em.Exposure(BALL, given(LOOP), 64e6)
     with pytest.raises(InputError, match="not a function"):

@@ -209,7 +209,7 @@ class IncidentField:
         Raises
         ------
         InputError
-            When it misses them by more than the threshold "incident_field", or does not reach over the body.
+            When it misses them by more than the threshold "incident_field", is zero, or does not reach over the body.
 
         Warns
         -----
@@ -242,6 +242,11 @@ class IncidentField:
         points, step = self._samples(phantom)
         omega = 2 * math.pi * self.frequency_Hz
         E, H = self._ask(self.E, "E", points), None if self.H is None else self._ask(self.H, "H", points)
+        dark = [name for name, e in zip(self.ports, E, strict=True) if not np.any(e)]
+        if dark:
+            raise InputError(
+                f"the incident field of port {dark[0]!r} is zero in the body", field="E", expected="a field"
+            )
         JE, eE = _jacobian(lambda p: self._ask(self.E, "E", p), points, step, self._sampled)
         out = {"divergence of E": _share(np.trace(JE, axis1=-2, axis2=-1)[..., None], eE, JE, 3)}
         if H is None:
