@@ -112,6 +112,24 @@ def test_heat_of_a_ball(finished):
     assert summary["provenance"]["heat"]["balance_error"] < 0.01
 
 
+def test_coarse_voxels_of_the_heat_are_split_or_not_valid(ball, tmp_path):
+    """Oracle: the row of the table; 10 mm in voxels of 10 mm are 2 across, and 4 when split once."""
+    ball["exposures"] = {"ISO": {"type": "preset", "duration_s": 30.0}}
+    ball["solver"] |= {"spacing_m": 2.5e-3, "frequencies_Hz": [270.0], "cache": False}
+    ball["thermal"] = {"spacing_m": 10e-3, "margin_m": 0.03, "duration_s": 30.0, "curve_points": 2}
+    found = {}
+    for across in (0.0, 4.0):
+        ball["thermal"]["cells_across"] = across
+        (tmp_path / "ball.toml").write_text(toml.dump(ball), encoding="utf-8")
+        found[across] = scenarios.run(tmp_path / "ball.toml", tmp_path / f"{across:g}", device="cpu").summary
+    reasons = [f["name"] for f in found[0.0]["validity"]["findings"] if f["level"] == "not valid"]
+    assert (found[0.0]["validity"]["state"], reasons) == ("not valid", ["heat_cells_across"])
+    assert "peak rise: ISO" not in found[0.0]["quantities"]
+    assert "heat_cells_across" not in [f["name"] for f in found[4.0]["validity"]["findings"]]
+    assert found[4.0]["quantities"]["peak rise: ISO"]["value"] > 0
+    assert found[4.0]["provenance"]["heat"]["split"] == [2, 2, 2]
+
+
 def test_summary_and_files(finished):
     """Oracles: the list of files, units of all quantities, and the rows of the document."""
     summary = json.loads((finished / "summary.json").read_text())

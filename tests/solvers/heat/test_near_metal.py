@@ -19,6 +19,7 @@ from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.heat.problem import HeatMaps
 from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.solver import Bioheat
+from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
 from emdose.validation.closed_forms import heat as exact
 from emdose.validity import NOT_VALID, QUESTIONABLE, VALID, judge
@@ -272,3 +273,28 @@ def test_a_warming_ball_in_closed_form() -> None:
     t = 1e6
     slow = float(exact.warming_ball(t, a, POWER, Cb, k, C)[0]) * 4 * np.pi * k * a / POWER
     assert 1 - slow == pytest.approx(a / np.sqrt(np.pi * k * t / C), rel=0.01)
+
+
+def test_further_sources_and_a_steady_start_on_split_voxels() -> None:
+    """Oracle: linearity, and the same source on the voxels as they are; the temperature before knows no cells."""
+    muscle = GEL.replace(name="muscle", perfusion_mL_min_kg=400.0, metabolic_heat_W_kg=1.0)
+    body = bodies.gel_box(5e-3, (0.06, 0.06, 0.06), muscle)
+    at_one_end = body.body & (np.indices(body.grid.shape)[0] < 4)
+    metal, rf = ball(), PowerDensity(np.where(at_one_end, 2e4, 5e3 * body.body), body.grid)
+    power = loaded(metal, 0.05, 1e-3)
+    solver = Bioheat(initial="steady", tolerance=5e-3)
+    both = solver.solve(body, metal, power, 120.0, extra={"RF": rf}, times_s=[60.0], device="cpu")
+    alone = solver.solve_sar(body, rf, 120.0, device="cpu")
+    assert both.near is not None
+    far = np.abs(both.extra["RF"] - alone.rise[-1])[body.body]
+    assert far.max() < 0.06 * alone.peaks_K[-1]  # the edge of the source lies in cells of other sizes
+    np.testing.assert_allclose(both.baseline_degC[body.body], alone.baseline_degC[body.body], atol=0.02)
+    spot = both.peak(UNIT)
+    parts = both.near.basis[:, *spot.index][0] + both.near.extra["RF"][spot.index]
+    assert spot.rise_K == pytest.approx(parts, rel=1e-5)
+    assert both.peak(UNIT, extra=False).rise_K < spot.rise_K
+    hot, direction = both.worst()
+    assert hot.rise_K == pytest.approx(both.peak(direction).rise_K, rel=1e-5)
+    # Without gradients the hottest voxel is one that is not split.
+    quiet = both.peak(1e-6 * UNIT)
+    assert (quiet.near, quiet.tissue) == (False, "muscle")
