@@ -10,14 +10,16 @@ from emdose.compute import backend
 from emdose.errors import ConvergenceError, ResourceError
 from emdose.models import bodies
 from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.coils.current_element import CurrentElement
 from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.ideal import Birdcage, Coil
+from emdose.models.coils.incident_field import IncidentField
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Done, Event, Iteration
 from emdose.solvers.vie.solver import Vie
-from emdose.solvers.yee_grid.incident import incident_B, incident_E
+from emdose.solvers.yee_grid.incident import field_at, incident_B, incident_E
 
 F = 128e6
 COIL = 2e-6
@@ -91,7 +93,9 @@ def test_incident_fields(exposure: Exposure, cuda: backend.Backend, dtype: type)
     bare = exposure.coil
     shield = Shield(0.15, 0.15, cells_around=8, cells_along=2)
     shielded = Coil(bare.name, bare.segments, bare.currents, bare.ports, bare.drives, shield=shield)
-    for source in (shielded, PlaneWave((0, 0.6, 0.8), (1, 0, 0), 2.0)):
+    element = CurrentElement(0.02, centre_m=(0.1, 0, 0), current_A=1 - 1j)
+    given = IncidentField(lambda p: field_at(element, p, F)[0], frequency_Hz=F)
+    for source in (shielded, PlaneWave((0, 0.6, 0.8), (1, 0, 0), 2.0), element, given):
         for field in (incident_E, incident_B):
             found, expected = (field(source, exposure.phantom.grid, F, be, dtype) for be in (cuda, cpu))
             assert backend.of(found).name == "cuda"
