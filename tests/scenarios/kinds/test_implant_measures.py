@@ -53,6 +53,26 @@ def test_errors_of_frequencies_count_by_the_power_near_them(summary):
     assert judge(measures(summary)).state == "not valid"
 
 
+def test_error_of_the_exposures_own_direction_comes_first_and_names_a_spacing(summary):
+    """Oracle: the rule; voxels of 1 mm that leave out 16 % leave out 1 % at a quarter of it."""
+    about = one_tone(summary, 1000.0)
+    told = {"iteration": [0.0], "skin_depth": [0.3], "discretisation": [0.9]}
+    summary["provenance"] = {
+        **summary["provenance"],
+        "error_estimate": told,
+        "runs": [{"spacing_m": [2e-3, 1e-3, 1e-3]}],
+    }
+    parts = {"iteration": 0.01, "skin_depth": 0.02, "discretisation": 0.16, "total": 0.17}
+    about["exposures"]["tone"]["power_error"] = parts
+    assert found(summary)["eddy_error"] == (0.17, "tone; spacing_m = 0.00025 would leave out 1 %")
+    about["exposures"]["tone"]["power_error"] = parts | {"skin_depth": 0.2}
+    assert found(summary)["eddy_error"] == (0.17, "tone")
+    # A folder that states only the parts of its frequencies.
+    del about["exposures"]["tone"]["power_error"]
+    about["frequencies"] = about["frequencies"][:1]
+    assert found(summary)["eddy_error"] == (pytest.approx(0.9), "tone")
+
+
 def test_what_is_dropped_is_a_share_of_the_power_with_it(summary):
     about = one_tone(summary, 1000.0)
     about["exposures"]["tone"] |= {"missing_W": 0.25, "power_W": 0.75}

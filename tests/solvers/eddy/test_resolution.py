@@ -89,6 +89,23 @@ def test_a_sheet_of_one_voxel_is_refused_or_wholly_uncertain() -> None:
     assert np.diag(tensor.left_out[0])[:2] == pytest.approx(exact[:2], rel=0.05)
 
 
+def test_what_a_sheet_leaves_out_does_not_hang_on_the_gauge() -> None:
+    """Oracle: a field along y by three potentials that differ by gradients drives one power."""
+    sheet = voxelise(PLATE, 1e-3, check_walls=False)
+    gauges = [
+        lambda p: np.stack([0.5 * p[:, 2], 0 * p[:, 0], -0.5 * p[:, 0]], axis=1),
+        lambda p: np.stack([p[:, 2], 0 * p[:, 0], 0 * p[:, 0]], axis=1),
+        lambda p: np.stack([0 * p[:, 0], 0 * p[:, 0], -p[:, 0]], axis=1),
+    ]
+    with pytest.raises(InputError, match="drive no current"):
+        em.EddyCurrent().solve(sheet, F, sources=gauges)
+    across = lambda p: np.stack([-p[:, 1], 0 * p[:, 0], 0 * p[:, 0]], axis=1)  # noqa: E731
+    with pytest.warns(EmdoseWarning, match="coarse"):
+        tensor = em.EddyCurrent().solve(sheet, F, sources=[*gauges, across])
+    exact = eddy_low_frequency.box_power((0.02, 0.012, 0.001), SIGMA)[1]
+    assert tensor.left_out[0, :3, :3] == pytest.approx(np.full((3, 3), exact), rel=0.05)
+
+
 @pytest.mark.parametrize("factor", [0.97, 1.0])
 def test_two_voxels_across_a_wall_are_the_least(factor: float) -> None:
     """Oracle: the rule, from both sides; facets may be 2 % thinner."""

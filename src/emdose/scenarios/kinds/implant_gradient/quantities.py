@@ -86,7 +86,7 @@ def quantities(exposures: Mapping[str, Mapping[str, Any]], tensor: PowerTensor) 
         found[name] = {"value": value, "unit": unit, "uncertainty": None, "note": note} | more
 
     for name, one in exposures.items():
-        add(f"power: {name}", one["power_W"], "W", one["title"])
+        add(f"power: {name}", one["power_W"], "W", one["title"], uncertainty=_uncertainty(one))
         add(f"worst power: {name}", one["worst_W"], "W", f"dB/dt along {arrow(one['worst_direction'])}")
         add(f"best power: {name}", one["best_W"], "W", f"dB/dt along {arrow(one['best_direction'])}")
         lasting = f"after {one['duration_s']:g} s"
@@ -119,6 +119,18 @@ def quantities(exposures: Mapping[str, Mapping[str, Any]], tensor: PowerTensor) 
     add("residual", float(tensor.residual.max()), "1", "largest of all frequencies and directions")
     add("power identity", float(np.abs(tensor.identity).max()), "1", "power in the metal against work of the source")
     return found
+
+
+def _uncertainty(one: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The error of a power that the solver estimates; of the metal, its place and the field it says nothing."""
+    if "power_error" not in one:
+        return None
+    return {
+        "expanded": one["power_error"]["total"] * one["power_W"],
+        "k": 2,
+        "basis": "estimate of the eddy-current solver: iteration, skin depth and voxels across the metal",
+        "kind": "discretisation",
+    }
 
 
 def conditions(built: Sequence[BuiltExposure], found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.errors import ConvergenceError
+from emdose.errors import ConvergenceError, InputError
 from emdose.solvers.running import Checkpoint, part_name
 
 if TYPE_CHECKING:
@@ -108,11 +108,20 @@ def find_modes(
 
     Raises
     ------
+    InputError
+        When no source drives any current.
     ConvergenceError
         When the tolerance is missed; ``partial`` holds the modes so far.
     """
     voltage = operator.project(emf)
     first, start, _ = _orthonormal(operator, [], voltage)
+    if not len(first):
+        raise InputError(
+            "the sources drive no current on these voxels",
+            field="spacing_m",
+            found=tuple(operator.network.grid.spacing_m),
+            expected="at least two voxels across the metal, for currents to turn",
+        )
     modes = Modes([first], np.zeros((0, 0)), start, np.zeros((0, 0)))
     for step in range(max_steps):
         size = sum(len(q) for q in modes.basis)
