@@ -120,7 +120,10 @@ def refine(
     from emdose.cli import refinement
 
     consoles = (_console(), _console(stderr=True))
-    return refinement.run(*consoles, scenario, spacings, out, device, force, quiet, no_report)
+    try:
+        return refinement.run(*consoles, scenario, spacings, out, device, force, quiet, no_report)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; finished grids are kept: the same command goes on") from None
 
 
 @app.command()

@@ -268,8 +268,8 @@ class Phantom:
 
         The new voxels with the largest share of tissue become tissue, and the tissues share them out by how much of
         each voxel they fill, such that the body and each of its tissues keep their volumes to a few voxels. A layer
-        thinner than a voxel keeps its mass and therefore has gaps. Where voxels tie, as at a flat face, they go
-        together, which may leave half a layer of them too much or too little.
+        thinner than a voxel keeps its mass and therefore has gaps. Voxels that tie, as at a flat face, go together as
+        long as the volume of the body stays within 3 %; otherwise some of them are tissue, evenly spread.
 
         Parameters
         ----------
