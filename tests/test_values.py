@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from ept_cases import cylinder
+from made_up_implant import bore as made_up_bore
 from made_up_implant import made_up_implant
 from made_up_result import made_up_result
 from public_values import public_dataclasses
@@ -57,6 +58,7 @@ from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
+from emdose.solvers.results.orientations import PowerForm
 from emdose.solvers.vie.problem import ViePlan
 from emdose.uncertainty import refinement
 from emdose.validity import Measure, judge
@@ -194,7 +196,11 @@ def spectrum() -> Any:
 
 def waveform() -> Any:
     return em.waveforms.Waveform(
-        "steps", np.array([0.0, 1.0, 2.0]), np.array([[1.0], [-1.0]]), np.array([[1.0], [-1.0]]), about={"rise": [1, 2]}
+        "steps",
+        np.array([0.0, 1e-3, 2e-3]),
+        np.array([[1.0], [-1.0]]),
+        np.array([[1.0], [-1.0]]),
+        about={"rise": [1, 2]},
     )
 
 
@@ -272,6 +278,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.waveforms.preset("iso-10974-clause-9"),
     spectrum,
     waveform,
+    lambda: PowerForm(np.eye(24)),
+    made_up_bore,
     lambda: em.waveforms.Sinusoid(1e3, np.array([0.0, 0.0, 1.0])),
     part,
     lambda: em.implants.sphere(5e-3),

@@ -44,6 +44,8 @@ def test_page_has_all_sections(page):
         assert f'id="{anchor}"' in page
     assert page.count("<svg") >= 9
     assert page.count("data:image/png;base64,") >= 8
+    for words in ("2.5", "implant.rotate_deg", "orientations [%]", "worst place (cross)", "in tissue", "Left out by"):
+        assert words in page
     for words in ("1.81", "worst orientation", "unverified", "ISO/TS 10974:2018", "Skin depth / step"):
         assert words in page
     assert "compliant" not in page.lower()

@@ -13,6 +13,7 @@ from emdose.models.implants import shapes
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import voxelise
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps, ImplantResult
+from emdose.scenarios.kinds.implant_gradient.worst.bore import BoreMap, bore_places
 from emdose.solvers.results.power_tensor import UNIFORM, PowerTensor
 
 FREQUENCIES = (270.0, 1e3, 3e3, 1e4)
@@ -46,8 +47,25 @@ def tensor_of(implant: Implant, spacing_m: float) -> tuple[PowerTensor, np.ndarr
     ), fraction
 
 
+def pose(angle_deg: float) -> dict[str, Any]:
+    """An orientation of the implant."""
+    return {
+        "angle_deg": angle_deg,
+        "rotation": np.eye(3).tolist(),
+        "rotate_deg": [10.0, -20.0, angle_deg],
+        "position_m": [0.0, 0.0, 1e-3],
+    }
+
+
+def bore() -> BoreMap:
+    """A map that grows outwards."""
+    places = bore_places(0.2, 0.4, 0.1)
+    power = 0.5 + 10 * (places**2).sum(axis=1)
+    return BoreMap(places, power, 0.8 * power, 0.1)
+
+
 def exposure(name: str, *, harmonics: int = 1, orientations: bool = True) -> dict[str, Any]:
-    """One entry of ``summary["implant"]["exposures"]``."""
+    """One entry of ``summary["implant"]["exposures"]``; without orientations one by gradient coils."""
     f = 270.0 * np.arange(1, harmonics + 1)
     t = np.linspace(0, 2 / 270, 200)
     about: dict[str, Any] = {
@@ -66,6 +84,11 @@ def exposure(name: str, *, harmonics: int = 1, orientations: bool = True) -> dic
         "harmonics": {"count": harmonics, "max_frequency_Hz": float(f[-1]), "dropped": 0.004},
         "missing_W": 0.002,
         "rise_K": 1.81,
+        "tissue_rise_K": 1.7,
+        "tissue_spot_m": [0.0, 0.02, 0.05],
+        "worst_tissue_rise_K": 1.82,
+        "worst_tissue_direction": [0.8, 0.6, 0.0],
+        "worst_time_to_K": {"1": 300.0, "2": None},
         "hot_spot_m": [0.0, 0.01, 0.05],
         "hot_spot_in": "CoCrMo",
         "cem43_min": 0.31,
@@ -85,6 +108,35 @@ def exposure(name: str, *, harmonics: int = 1, orientations: bool = True) -> dic
         },
         "time_course": None,
     }
+    if not orientations:
+        for key in ("power_matrix_W", "worst_direction", "best_direction", "worst_tissue_direction"):
+            about.pop(key)
+        about |= {
+            "worst_pose": pose(25.0),
+            "best_pose": pose(170.0),
+            "worst_rise_K": 2.5,
+            "worst_rise_pose": pose(40.0),
+            "worst_rise_m": [0.0, 0.01, 0.04],
+            "worst_rise_in": "CoCrMo",
+            "best_rise_K": 0.2,
+            "best_rise_pose": pose(90.0),
+            "worst_tissue_pose": pose(41.0),
+            "power_quantiles_W": np.linspace(0.1, 0.53, 51),
+            "rise_quantiles_K": np.linspace(0.2, 2.5, 51),
+            "orientations_solved": 14,
+            "worst_search_error": 1e-3,
+            "field_left_out": 0.013,
+            "bore": {
+                "radius_m": 0.2,
+                "length_m": 0.4,
+                "step_m": 0.1,
+                "places": 65,
+                "worst_place_m": [0.2, 0.0, 0.2],
+                "worst_position_m": [0.2, 0.0, 0.2],
+                "worst_W": 1.3,
+                "largest_in_this_pose_W": 1.04,
+            },
+        }
     if orientations:
         n = np.linspace(-1, 1, 9)
         about |= {
@@ -211,7 +263,7 @@ def made_up_implant(
         },
     }
     maps = ExposureMaps(tensor.loss_density(270.0, [40, 10, 0]), rise, t, curve, {"worst orientation": 1.05 * curve})
-    epi = ExposureMaps(tensor.loss_density(1000.0, [0, 10, 9]), 0.4 * rise, t, 0.4 * curve)
+    epi = ExposureMaps(tensor.loss_density(1000.0, [0, 10, 9]), 0.4 * rise, t, 0.4 * curve, bore=bore())
     return ImplantResult(
         folder or Path("nowhere"), summary, implant, phantom, tensor, fraction, grid, {"ISO": maps, "EPI": epi}
     )

@@ -7,8 +7,10 @@ import pytest
 
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.models.gradients.coils import GradientCoil, GradientSet, IdealGradient, UniformField, linear_terms
+from emdose.models.gradients.coils import GradientCoil, GradientSet, IdealGradient, UniformField
+from emdose.models.gradients.expansion import linear_terms, slope_of, turned
 from emdose.models.gradients.windings import whole_body_gradients
+from emdose.models.implants.implant import rotation_matrix
 
 PLACES = np.array([[0.05, 0.02, 0.1], [-0.1, 0.07, -0.03], [0.0, 0.0, 0.0]])
 
@@ -85,11 +87,37 @@ def test_whole_body_set_is_linear(scanner):
 def test_whole_body_set_near_the_isocentre_is_the_ideal_one(scanner):
     """Oracle: the ideal set with its concomitant components."""
     place = (0.03, -0.02, 0.04)
-    np.testing.assert_allclose(scanner.matrix(place), GradientSet().matrix(place), atol=1.5e-3)
-    linear = scanner.matrix_with_linear(place)
-    assert linear.shape == (8, 3)
-    np.testing.assert_allclose(linear[3:], GradientSet().matrix_with_linear(place)[3:], atol=0.03)
-    assert scanner.sources[0].dbdt(place, 200.0) == pytest.approx(200 * scanner.matrix(place)[:, 0])
+    terms, ideal = scanner.matrix(place), GradientSet().matrix(place)
+    assert terms.shape == (8, 3)
+    np.testing.assert_allclose(terms[:3], ideal[:3], atol=1.5e-3)
+    np.testing.assert_allclose(terms[3:], ideal[3:], atol=0.03)
+    np.testing.assert_array_equal(scanner.uniform_matrix(place), terms[:3])
+    assert scanner.sources[0].dbdt(place, 200.0) == pytest.approx(200 * terms[:3, 0])
+
+
+def test_terms_of_a_turned_body():
+    """Oracle: the field itself, seen from axes that are turned with the body."""
+    R = rotation_matrix(50.0, (1.0, -2.0, 0.4)) @ rotation_matrix(130.0, "x")
+    terms = np.random.default_rng(2).normal(size=8)
+    seen = turned(R) @ terms
+    points = np.random.default_rng(3).normal(size=(20, 3))  # in the axes of the body
+    outside = terms[:3] + (points @ R.T) @ slope_of(terms[3:])
+    np.testing.assert_allclose(seen[:3] + points @ slope_of(seen[3:]), outside @ R, atol=1e-12)
+    np.testing.assert_allclose(turned(R) @ turned(R.T), np.eye(8), atol=1e-12)
+
+
+def test_what_the_terms_leave_out(scanner):
+    """Oracle: ideal gradients are linear; at the isocentre the uniform terms are nothing; a mean square by hand."""
+    points = np.random.default_rng(5).uniform(-0.05, 0.05, (4000, 3))
+    points -= points.mean(0)
+    ideal, place = GradientSet(), (0.1, 0.0, 0.2)
+    assert ideal.left_out(place, points, (1, 1, 1)) < 1e-12
+    assert ideal.left_out((0, 0, 0), points, (1, 0, 0), linear=False) == pytest.approx(1.0)
+    # x gradient: B = (z, 0, x); the variance of each coordinate is 0.05^2 / 3.
+    spread = 2 * 0.05**2 / 3
+    wanted = spread / (spread + 0.1**2 + 0.2**2)
+    assert ideal.left_out(place, points, (2, 0, 0), linear=False) == pytest.approx(wanted, rel=0.02)
+    assert scanner.left_out(place, points[:100], (1, 1, 1)) < 0.02
 
 
 @pytest.mark.parametrize(

@@ -174,3 +174,41 @@ def test_ramps_of_an_echo_train_may_meet(share, fits):
     else:
         with pytest.raises(InputError, match="ramps do not fit"):
             wf.epi(0.0625, **options)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        # Oracle: each is a train of a scanner with one quantity in another unit.
+        (lambda **k: wf.trapezoid_train(0.035, rise_s=0.5, **k), "time of the fastest ramp .*0.5 s'.*s, not ms"),
+        (lambda **k: wf.trapezoid_train(0.03, rise_s=0.2, unit="T/m", **k), "fastest ramp"),
+        (lambda **k: wf.trapezoid_train(0.03, rise_s=2e-4, flat_s=0.4, unit="T/m", **k), "on without change"),
+        (lambda **k: wf.epi(slew_T_m_s=0.15, echo_spacing_s=0.6, repetition_s=60, **k), "fastest ramp"),
+        (lambda **k: wf.epi(echo_spacing_s=0.6, repetition_s=60, **k), "on without change"),
+        (lambda **k: wf.epi(30.0, slew_T_m_s=150e3, **k), "peak gradient .*T/m, not mT/m"),
+        (lambda **k: wf.from_samples([0, 1, 2, 3, 4], [0.0, 0.02, 0, -0.02, 0], **k), "fastest ramp"),
+        (lambda **k: wf.from_samples([0, 15e-3, 30e-3], [0, 0.2e-3, 0], **k), "peak slew rate"),
+        (lambda **k: wf.from_corners([[(0, 0), (0.3, 0.02), (0.6, 0)]], 1.0, **k), "fastest ramp"),
+        (lambda **k: wf.Sinusoid(0.27, [42.0], **k), "peak field"),
+        (lambda **k: wf.Sinusoid(270e3, [42.0], **k), "fastest ramp"),
+        (lambda **k: wf.Sinusoid(270.0, [42e-3], **k), "peak dB/dt"),
+        (lambda **k: wf.Sinusoid(270.0, [42e3], **k), "peak field"),
+    ],
+)
+def test_units_that_are_wrong_by_a_thousand_are_refused_or_asked_for_by_name(make, words):
+    with pytest.raises(InputError, match=words) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+    assert "unusual=True" in str(caught.value)
+    assert make(unusual=True).peak.max() > 0
+
+
+def test_what_scanners_do_is_plausible():
+    """Oracle: published systems, from quiet ones to those for animals."""
+    for gradient, slew in ((0.02, 5.0), (0.045, 200.0), (0.3, 200.0), (0.5, 600.0), (0.2, 900.0), (1.0, 9000.0)):
+        wf.trapezoid_train(gradient, rise_s=gradient / slew, flat_s=1e-3, unit="T/m")
+    wf.from_corners([[(0, 0), (1e-3, 0.08), (0.1, 0.08), (0.101, 0)]], 5.0)  # diffusion, and a long pause
+    pieces = wf.from_corners(
+        [[(0, 0), (1e-3, 0.01), (2e-3, 0), (0.2, 0), (0.21, 1e-5), (0.22, 0)]], 0.4, splits_s=[0.1]
+    )
+    assert len(pieces.pieces()) == 2

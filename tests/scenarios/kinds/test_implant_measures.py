@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from made_up_implant import made_up_implant
 
-from emdose.scenarios.kinds.implant_gradient.measures import measures
+from emdose.scenarios.kinds.implant_gradient.result.measures import measures
 from emdose.validity import judge
 
 

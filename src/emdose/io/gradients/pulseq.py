@@ -23,7 +23,7 @@ JOIN = 1e-3
 EXCITING = ("excitation", "undefined")
 
 
-def read_sequence(path: Path | str) -> Waveform:
+def read_sequence(path: Path | str, *, unusual: bool = False) -> Waveform:
     """Read the gradients of a Pulseq sequence.
 
     The result has the three gradient axes in T/m and may be cut (:meth:`Waveform.pieces`) before every excitation at
@@ -33,6 +33,8 @@ def read_sequence(path: Path | str) -> Waveform:
     ----------
     path : Path or str
         A .seq file, format 1.2 or later.
+    unusual : bool
+        Whether strengths and times may be such as no gradient system has.
 
     Returns
     -------
@@ -77,7 +79,8 @@ def read_sequence(path: Path | str) -> Waveform:
         "gamma_Hz_T": gamma,
     }
     try:
-        return from_corners(corners, duration, unit="T/m", splits_s=splits, name=path.stem, about=about)
+        named = {"name": path.stem, "about": about, "unusual": unusual}
+        return from_corners(corners, duration, unit="T/m", splits_s=splits, **named)
     except InputError as error:
         raise error.at(file=path) from None
 

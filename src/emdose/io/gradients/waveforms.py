@@ -17,7 +17,9 @@ LARGEST_FILE = 512 * 2**20
 EXPECTED = "a table (.csv, .txt) with the columns time, x, y, z"
 
 
-def read_waveform(path: Path | str, quantity: Literal["gradient", "field", "dB/dt"]) -> Waveform:
+def read_waveform(
+    path: Path | str, quantity: Literal["gradient", "field", "dB/dt"], *, unusual: bool = False
+) -> Waveform:
     """A waveform of three axes from a table of samples.
 
     Parameters
@@ -27,6 +29,8 @@ def read_waveform(path: Path | str, quantity: Literal["gradient", "field", "dB/d
         names and lines that begin with # are passed over.
     quantity : "gradient", "field" or "dB/dt"
         What x, y, z are: T/m, T or T/s.
+    unusual : bool
+        Whether strengths and times may be such as no gradient system has.
 
     Raises
     ------
@@ -57,6 +61,7 @@ def read_waveform(path: Path | str, quantity: Literal["gradient", "field", "dB/d
         raise InputError("no samples in this file", file=path, expected=EXPECTED)
     table = np.array(rows)
     try:
-        return from_samples(table[:, 0].tolist(), table[:, 1:].tolist(), quantity=quantity, name=path.stem)
+        times, values = table[:, 0].tolist(), table[:, 1:].tolist()
+        return from_samples(times, values, quantity=quantity, name=path.stem, unusual=unusual)
     except InputError as error:
         raise error.at(file=path) from None

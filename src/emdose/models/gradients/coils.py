@@ -25,6 +25,7 @@ import numpy as np
 from emdose.checks import array, one_of, unit_vector
 from emdose.constants import MU_0
 from emdose.errors import InputError
+from emdose.models.gradients.expansion import linear_terms, slope_of
 from emdose.models.gradients.waveform import AXES
 from emdose.values import read_only
 
@@ -275,29 +276,70 @@ class GradientSet:
         return ", ".join(s.name for s in self.sources)
 
     def matrix(self, position_m: Sequence[float]) -> np.ndarray:
-        """dB/dt at a place per slew rate of every axis, (3, axes) [T/s per T/m/s]."""
-        return np.stack([s.expansion(position_m)[0] for s in self.sources], axis=1)
+        """The eight terms of the field near a place per unit of every axis, for power tensors "uniform+linear".
 
-    def matrix_with_linear(self, position_m: Sequence[float]) -> np.ndarray:
-        """The three uniform and five linear terms at a place per slew rate, (8, axes); see :func:`linear_terms`."""
+        Parameters
+        ----------
+        position_m : (float, float, float)
+            Middle of the implant in the scanner [m].
+
+        Returns
+        -------
+        (8, axes) ndarray
+            Three uniform terms [T per T/m] and five linear ones [T/m per T/m], see
+            :mod:`emdose.models.gradients.expansion`. Of slew rates it makes T/s and T/m/s.
+        """
         columns = []
         for source in self.sources:
             value, slope = source.expansion(position_m)
             columns.append(np.concatenate([value, linear_terms(slope)]))
         return np.stack(columns, axis=1)
 
+    def uniform_matrix(self, position_m: Sequence[float]) -> np.ndarray:
+        """dB/dt at a place alone, per slew rate of every axis, (3, axes) [T/s per T/m/s].
 
-def linear_terms(slope: np.ndarray) -> np.ndarray:
-    """The five numbers xx, yy, xy, xz, yz of a symmetric matrix without trace [T/m].
+        How the field varies over an implant is not in it; :meth:`left_out` says what that is worth.
+        """
+        return self.matrix(position_m)[:3]
 
-    Parameters
-    ----------
-    slope : (3, 3) ndarray
-        dB_i/dx_j [T/m]; what is antisymmetric or trace in it is an error of differences and is averaged away.
-    """
-    s = 0.5 * (slope + slope.T)
-    s = s - np.eye(3) * np.trace(s) / 3
-    return np.array([s[0, 0], s[1, 1], s[0, 1], s[0, 2], s[1, 2]])
+    def left_out(
+        self, position_m: Sequence[float], points_m: np.ndarray, slew_rms: Sequence[float], *, linear: bool = True
+    ) -> float:
+        """How wrong the mean square of dB/dt over a body is when its field is taken from the terms about its middle.
+
+        Parameters
+        ----------
+        position_m : (float, float, float)
+            Where the terms are taken [m].
+        points_m : (n, 3) ndarray
+            Points spread evenly over the body, relative to that place [m].
+        slew_rms : (axes,) sequence of float
+            Rms slew rate of every axis [T/m/s].
+        linear : bool
+            Whether the linear terms are taken too.
+
+        Returns
+        -------
+        float
+            Difference of the mean squares over that of the sources themselves; 1 where the terms leave all of it out.
+        """
+        r, terms = np.asarray(points_m, float), self.matrix(position_m)
+        taken = true = 0.0
+        for n, (source, slew) in enumerate(zip(self.sources, np.asarray(slew_rms, float) ** 2, strict=True)):
+            field = terms[:3, n] + (r @ slope_of(terms[3:, n]) if linear else np.zeros_like(r))
+            taken += slew * float((field**2).sum())
+            true += slew * float((_field_of(source, r + np.asarray(position_m, float)) ** 2).sum())
+        return abs(taken / true - 1) if true > 0 else 0.0
+
+
+def _field_of(source: GradientSource, points_m: np.ndarray) -> np.ndarray:
+    """Field of a source per unit of drive, (n, 3); a coil's own method counts in amperes."""
+    if isinstance(source, GradientCoil):
+        return source.field(points_m, 1 / source.efficiency_T_m_A)
+    field = getattr(source, "field", None)
+    if field is not None:
+        return np.asarray(field(points_m))
+    return np.stack([source.expansion(p)[0] for p in points_m])
 
 
 def _closed(path: Any, number: int) -> np.ndarray:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of, positive
+from emdose.checks import flag, one_of, positive
 from emdose.errors import InputError
+from emdose.models.gradients.plausibility import require_plausible
 from emdose.models.gradients.spectrum import Spectrum, Unit
 from emdose.values import read_only
 
@@ -29,17 +30,21 @@ class Sinusoid:
         What it is the rate of.
     name : str
         Name shown in reports.
+    unusual : bool
+        Whether it may be one that no gradient system makes.
 
     Raises
     ------
     InputError
-        For a frequency that is not positive, and for a rate that is not finite or zero on every axis.
+        For a frequency that is not positive, for a rate that is not finite or zero on every axis, and for strengths or
+        times that no gradient system has, see :mod:`emdose.models.gradients.plausibility`.
     """
 
     frequency_Hz: float
     rms: Any = (0.0, 0.0, 1.0)
     unit: Unit = "T"
     name: str = "sinusoid"
+    unusual: bool = False
 
     def __post_init__(self) -> None:
         positive("frequency_Hz", self.frequency_Hz)
@@ -53,6 +58,8 @@ class Sinusoid:
             )
         one_of("unit", self.unit, ("T", "T/m"), problem="unknown unit of a waveform")
         object.__setattr__(self, "rms", rate)
+        if not flag("unusual", self.unusual):
+            require_plausible(self.name, self.unit, float(self.field_peak.max()), float(self.peak.max()))
 
     @property
     def axes(self) -> int:

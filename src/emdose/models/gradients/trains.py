@@ -23,6 +23,7 @@ def trapezoid_train(
     direction: Sequence[float] = (0.0, 0.0, 1.0),
     unit: Unit = "T",
     name: str = "trapezoid train",
+    unusual: bool = False,
 ) -> Waveform:
     r"""Trapezoids of alternating sign, without end: dB/dt is a train of rectangular pulses.
 
@@ -41,6 +42,8 @@ def trapezoid_train(
         A field, or a gradient.
     name : str
         Name shown in reports.
+    unusual : bool
+        Whether strengths and times may be such as no gradient system has.
 
     Raises
     ------
@@ -64,7 +67,7 @@ def trapezoid_train(
         "direction": axis.tolist(),
         "unit": unit,
     }
-    return Waveform(name, np.cumsum([0.0] + [dt for dt, _ in steps]), rates, rates, unit, about=about)
+    return Waveform(name, np.cumsum([0.0] + [dt for dt, _ in steps]), rates, rates, unit, about=about, unusual=unusual)
 
 
 def epi(
@@ -78,6 +81,7 @@ def epi(
     readout: str = "x",
     phase: str = "y",
     name: str = "EPI",
+    unusual: bool = False,
 ) -> Waveform:
     """Gradients of echo-planar imaging: a train of alternating readout lobes with blips between them, and a pause.
 
@@ -101,6 +105,8 @@ def epi(
         Axes.
     name : str
         Name shown in reports.
+    unusual : bool
+        Whether strengths and times may be such as no gradient system has.
 
     Raises
     ------
@@ -170,7 +176,7 @@ def epi(
         "readout": readout,
         "phase": phase,
     }
-    return from_corners([corners.get(a, []) for a in AXES], repetition_s, name=name, about=about)
+    return from_corners([corners.get(a, []) for a in AXES], repetition_s, name=name, about=about, unusual=unusual)
 
 
 def from_samples(
@@ -179,6 +185,7 @@ def from_samples(
     *,
     quantity: Literal["gradient", "field", "dB/dt"] = "gradient",
     name: str = "samples",
+    unusual: bool = False,
 ) -> Waveform:
     """A waveform from samples, straight between them, repeated after the last one.
 
@@ -192,6 +199,8 @@ def from_samples(
         What ``values`` are.
     name : str
         Name shown in reports.
+    unusual : bool
+        Whether strengths and times may be such as no gradient system has.
 
     Raises
     ------
@@ -205,12 +214,12 @@ def from_samples(
         raise InputError("samples do not fit their times", field="values", found=v.shape, expected=f"({len(t)}, axes)")
     about = {"kind": "samples", "quantity": quantity, "samples": len(t)}
     if quantity == "dB/dt":
-        return Waveform(name, t, v[:-1], v[1:], "T", about=about)
+        return Waveform(name, t, v[:-1], v[1:], "T", about=about, unusual=unusual)
     step = np.diff(t)
     if np.any(step <= 0) or not np.all(np.isfinite(step)):
         raise InputError("times of samples do not grow", field="times_s")
     rate = np.diff(v, axis=0) / step[:, None]
-    return Waveform(name, t, rate, rate, "T/m" if quantity == "gradient" else "T", about=about)
+    return Waveform(name, t, rate, rate, "T/m" if quantity == "gradient" else "T", about=about, unusual=unusual)
 
 
 def from_corners(
@@ -221,6 +230,7 @@ def from_corners(
     splits_s: Sequence[float] = (),
     name: str = "sequence",
     about: dict[str, Any] | None = None,
+    unusual: bool = False,
 ) -> Waveform:
     """A waveform from the corners of piecewise straight gradients on several axes, zero outside of them.
 
@@ -237,6 +247,8 @@ def from_corners(
         Times at which the waveform may be cut [s].
     name : str
         Name shown in reports.
+    unusual : bool
+        Whether strengths and times may be such as no gradient system has.
     about : dict, optional
         For the provenance.
 
@@ -286,7 +298,7 @@ def from_corners(
     times = times[np.concatenate([[True], np.diff(times) > tiny])]
     values = np.stack([np.interp(times, line[:, 0], line[:, 1]) for line in lines], axis=1)
     rate = np.diff(values, axis=0) / np.diff(times)[:, None]
-    return Waveform(name, times, rate, rate, unit, np.asarray(splits_s, float), about or {"kind": name})
+    return Waveform(name, times, rate, rate, unit, np.asarray(splits_s, float), about or {"kind": name}, unusual)
 
 
 def _direction(value: Sequence[float]) -> np.ndarray:

@@ -23,8 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import one_of
+from emdose.checks import flag, one_of
 from emdose.errors import InputError
+from emdose.models.gradients.plausibility import require_plausible
 from emdose.models.gradients.spectrum import Spectrum, Unit
 from emdose.values import read_only
 
@@ -55,12 +56,15 @@ class Waveform:
         Times inside at which a sequence may be cut into pieces (starts of repetitions, gradients at zero) [s].
     about : mapping
         What it was made from, for the provenance.
+    unusual : bool
+        Whether it may be one that no gradient system makes.
 
     Raises
     ------
     InputError
-        For times that do not grow, values that are not finite, shapes that do not fit, no variation at all, and for a
-        rate whose mean is not zero.
+        For times that do not grow, values that are not finite, shapes that do not fit, no variation at all, a rate
+        whose mean is not zero, and for strengths or times that no gradient system has, see
+        :mod:`emdose.models.gradients.plausibility`.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Waveform:
     unit: Unit = "T"
     splits_s: np.ndarray = field(default_factory=lambda: np.zeros(0))
     about: dict[str, Any] = field(default_factory=dict)
+    unusual: bool = False
 
     def __post_init__(self) -> None:
         t = np.asarray(self.times_s, float)
@@ -105,6 +110,9 @@ class Waveform:
                 found=f"a mean of {self.mean[worst]:.3g} {self.unit}/s on axis {worst + 1}",
                 expected="a field that returns to where it began (mean dB/dt 0)",
             )
+        if not flag("unusual", self.unusual):
+            amplitude, on = self._amplitude_and_time_on()
+            require_plausible(self.name, self.unit, amplitude, float(self.peak.max()), on)
 
     @property
     def axes(self) -> int:
@@ -238,6 +246,20 @@ class Waveform:
         """The waveform with all amplitudes times a factor."""
         return replace(self, starts=self.starts * factor, stops=self.stops * factor)
 
+    def _amplitude_and_time_on(self) -> tuple[float, float]:
+        """Half the swing of the field of the axis where it is largest, and the longest time on without change."""
+        values, dt = self._integral(self.times_s), np.diff(self.times_s)
+        half = 0.5 * np.ptp(values, axis=0)
+        still = (self.starts == 0) & (self.stops == 0) & (np.abs(values[:-1]) > 0.1 * half)
+        longest = 0.0
+        for axis in np.flatnonzero(half > 0):
+            # Neighbouring pieces without change count together.
+            ends = np.flatnonzero(~still[:, axis])
+            sums = np.concatenate([[0.0], np.cumsum(dt * still[:, axis])])
+            marks = sums[np.concatenate([[0], ends, [len(dt)]])]
+            longest = max(longest, float(np.diff(marks).max(initial=0.0)))
+        return float(half.max()), longest
+
     def _settled(self, a: float, b: float) -> bool:
         first, last = self._integral(np.array([a, b]))
         return bool(np.linalg.norm(last - first) <= MEAN_TOLERANCE * np.linalg.norm(self.rms) * (b - a))
@@ -265,7 +287,7 @@ class Waveform:
             ends.append((1 - u) * self.starts[k] + u * self.stops[k])
         if not np.any(ends):
             return None
-        return replace(self, times_s=times, starts=ends[0], stops=ends[1], splits_s=np.zeros(0))
+        return replace(self, times_s=times, starts=ends[0], stops=ends[1], splits_s=np.zeros(0), unusual=True)
 
     def _jumps(self) -> tuple[np.ndarray, np.ndarray]:
         """Jumps of the rate and of its slope at the first n breakpoints; the last is the first of the next period."""

@@ -215,7 +215,8 @@ class PowerTensor:
         Parameters
         ----------
         dbdt_rms : (..., n) array
-            Rms phasors of the sources; complex for elliptical polarisation [T/s].
+            Rms phasors of the sources; complex for elliptical polarisation [T/s]. Three are a uniform field, also
+            where there are linear sources.
         frequency_Hz : float
             Frequency [Hz].
 
@@ -381,8 +382,18 @@ class PowerTensor:
         return float(max(values[which], 0.0)), u * np.sign(u[np.argmax(np.abs(u))])
 
     def _vectors(self, dbdt_rms: Any) -> np.ndarray:
-        b = np.asarray(dbdt_rms, complex)
-        if b.ndim == 0 or b.shape[-1] != len(self.sources) or not np.all(np.isfinite(b)):
+        b, n = np.asarray(dbdt_rms, complex), len(self.sources)
+        linear = self.sources == UNIFORM + LINEAR
+        if linear and b.ndim and b.shape[-1] == len(UNIFORM):  # a uniform field
+            b = np.concatenate([b, np.zeros((*b.shape[:-1], len(LINEAR)))], axis=-1)
+        if b.ndim and b.shape[-1] == len(UNIFORM) + len(LINEAR) and self.sources == UNIFORM:
+            raise InputError(
+                "the field varies over the implant, and this power tensor has no linear terms",
+                field="sources",
+                found="uniform",
+                expected='a tensor solved with sources="uniform+linear"; GradientSet.uniform_matrix leaves them out',
+            )
+        if b.ndim == 0 or b.shape[-1] != n or not np.all(np.isfinite(b)):
             raise InputError(
                 "bad field vector",
                 field="dbdt_rms",

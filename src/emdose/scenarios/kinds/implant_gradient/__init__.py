@@ -52,7 +52,7 @@ class ImplantGradientKind(Kind["ImplantResult"]):
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
         """Residual and energy of the eddy currents, spectrum that was dropped or extrapolated."""
-        from emdose.scenarios.kinds.implant_gradient.measures import measures
+        from emdose.scenarios.kinds.implant_gradient.result.measures import measures
 
         return measures(summary)
 
@@ -72,7 +72,7 @@ class ImplantGradientKind(Kind["ImplantResult"]):
 
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Power and rise of every exposure."""
-        from emdose.scenarios.kinds.implant_gradient import terminal
+        from emdose.scenarios.kinds.implant_gradient.page import terminal
 
         terminal.summary(console, summary)
 

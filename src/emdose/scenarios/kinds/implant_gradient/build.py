@@ -150,6 +150,12 @@ def _mm(point: Any) -> str:
     return "(" + ", ".join(f"{1e3 * c:.0f}" for c in point) + ")"
 
 
+def takes_linear_terms(tables: schema.ImplantScenario) -> bool:
+    """Whether linear terms of the field are solved: as the scenario says, else where gradient coils make it."""
+    said = tables.solver.linear_terms
+    return bool(schema.by_coils(tables.exposures)) if said is None else said
+
+
 def gradients(table: Any, file: object = None) -> GradientSet | None:
     """The gradient coils of a scenario; raises InputError naming scenario and key, or the file of the wires."""
     if table is None:

@@ -36,11 +36,15 @@ class BuiltExposure:
     duration_s : float
         How long it lasts [s].
     matrix : (3 or 8, axes) ndarray or None
-        dB/dt at the implant per rate of every axis; None for a field whose direction is still to be chosen.
+        Terms of dB/dt at the implant per rate of every axis; None for a uniform field along one direction.
     direction : (3,) ndarray, "worst" or None
         Direction of a linearly polarised field.
     preset : ExposurePreset or None
         The document that it comes from.
+    key : str
+        Its key among the exposures of the scenario, where that is not its name.
+    position_m : (3,) ndarray or None
+        Place of the implant's middle in the gradient coils that make the field; None where none do [m].
     """
 
     name: str
@@ -50,6 +54,13 @@ class BuiltExposure:
     matrix: np.ndarray | None = None
     direction: Any = None
     preset: wf.ExposurePreset | None = None
+    position_m: np.ndarray | None = None
+    key: str = ""
+
+    @property
+    def by_coils(self) -> bool:
+        """Whether gradient coils make the field."""
+        return self.position_m is not None
 
     def harmonics(self, max_frequency_Hz: float) -> wf.Spectrum:
         """Harmonics of the waveform itself."""
@@ -76,7 +87,7 @@ class BuiltExposure:
 
 
 def exposures(
-    tables: schema.ImplantScenario, coils: GradientSet | None, middle_m: Any, file: object = None
+    tables: schema.ImplantScenario, coils: GradientSet | None, middle_m: Any, linear: bool, file: object = None
 ) -> list[BuiltExposure]:
     """All exposures of a scenario.
 
@@ -88,6 +99,8 @@ def exposures(
         The gradient coils.
     middle_m : (3,) array
         Middle of the implant in the scenario's coordinates [m].
+    linear : bool
+        Whether the linear terms of the field are taken.
     file : object
         The scenario, for errors.
 
@@ -96,16 +109,16 @@ def exposures(
     InputError
         Naming scenario and key, or the file of a sequence.
     """
-    matrix = None
+    matrix = place = None
     if coils is not None:
         assert tables.gradients is not None
         place = np.asarray(tables.gradients.position_m) + np.asarray(middle_m)
         with blamed_on(file, "gradients"):
-            matrix = coils.matrix_with_linear(place) if tables.solver.linear_terms else coils.matrix(place)
+            matrix = coils.matrix(place) if linear else coils.uniform_matrix(place)
     made = []
     for name, table in tables.exposures.items():
         with blamed_on(file, f"exposures.{name}"):
-            made.append(_exposure(name, table, tables, matrix))
+            made.append(_exposure(name, table, tables, matrix, place, 8 if linear else 3))
     return made
 
 
@@ -133,12 +146,18 @@ def frequencies(built: list[BuiltExposure]) -> tuple[float, ...]:
     return tuple(sorted({*single, *(float(f"{f:.4g}") for f in near)}))
 
 
-def _exposure(name: str, table: Any, tables: schema.ImplantScenario, matrix: np.ndarray | None) -> BuiltExposure:
+def _exposure(
+    name: str,
+    table: Any,
+    tables: schema.ImplantScenario,
+    matrix: np.ndarray | None,
+    place: np.ndarray | None,
+    pad: int,
+) -> BuiltExposure:
     duration = table.duration_s or tables.thermal.duration_s
-    pad = 8 if tables.solver.linear_terms else 3
     if isinstance(table, schema.PresetExposureTable):
         preset = wf.preset(table.preset)
-        wave: Any = wf.Sinusoid(preset.frequency_Hz, [preset.dbdt_rms_T_s], name=name)
+        wave: Any = wf.Sinusoid(preset.frequency_Hz, [preset.dbdt_rms_T_s], name=name, unusual=table.unusual)
         title = f"{preset.standard}, clause {preset.clause.split()[0]}: {_sinusoid(wave)}"
         return BuiltExposure(
             name,
@@ -149,11 +168,17 @@ def _exposure(name: str, table: Any, tables: schema.ImplantScenario, matrix: np.
             preset=preset,
         )
     if isinstance(table, schema.SinusoidExposureTable):
-        wave = wf.Sinusoid(table.frequency_Hz, [table.dbdt_rms_T_s], name=name)
+        wave = wf.Sinusoid(table.frequency_Hz, [table.dbdt_rms_T_s], name=name, unusual=table.unusual)
         return BuiltExposure(name, _sinusoid(wave), wave, duration, direction=_unit(table.direction, pad))
     if isinstance(table, schema.TrapezoidExposureTable):
         wave = wf.trapezoid_train(
-            table.field_T, rise_s=table.rise_s, flat_s=table.flat_s, gap_s=table.gap_s, direction=(1.0,), name=name
+            table.field_T,
+            rise_s=table.rise_s,
+            flat_s=table.flat_s,
+            gap_s=table.gap_s,
+            direction=(1.0,),
+            name=name,
+            unusual=table.unusual,
         )
         title = f"trapezoids of {1e3 * table.field_T:g} mT, {_rms(wave)}"
         return BuiltExposure(name, title, wave, duration, direction=_unit(table.direction, pad))
@@ -163,16 +188,16 @@ def _exposure(name: str, table: Any, tables: schema.ImplantScenario, matrix: np.
     elif isinstance(table, schema.PulseqExposureTable):
         from emdose.io.gradients.pulseq import read_sequence
 
-        wave = read_sequence(table.file)
+        wave = read_sequence(table.file, unusual=table.unusual)
         title = f"Pulseq sequence {wave.name}, {wave.duration_s:.3g} s"
     else:
         from emdose.io.gradients.waveforms import read_waveform
 
-        wave = read_waveform(table.file, table.quantity)
+        wave = read_waveform(table.file, table.quantity, unusual=table.unusual)
         title = f"samples of {table.quantity}, {wave.duration_s:.3g} s"
         if table.quantity != "gradient":
-            matrix = np.eye(pad)[:, : wave.axes]
-    return BuiltExposure(name, title, wave, duration, matrix=matrix)
+            matrix, place = np.eye(pad)[:, : wave.axes], None
+    return BuiltExposure(name, title, wave, duration, matrix=matrix, position_m=place)
 
 
 def _unit(direction: Any, pad: int) -> Any:

@@ -1,8 +1,9 @@
 r"""Temperature rises of all exposures of a scenario, for their own field and for every orientation.
 
-The rise is a quadratic form of the direction u of a linearly polarised field: with the rises T_ab of the power
+Of a uniform field the rise is a quadratic form of its direction u: with the rises T_ab of the power
 densities of all pairs of axes, T(u, r) = sum_ab u_a u_b T_ab(r). Six solutions tell the rise for every u; its largest
-value over all directions at a place is the largest eigenvalue of T_ab(r).
+value over all directions at a place is the largest eigenvalue of T_ab(r). For the fields of gradient coils see
+:mod:`emdose.scenarios.kinds.implant_gradient.worst.turns`.
 
 Source: A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447; U. Zanovello et al. 2023 (three orthogonal fields).
 """
@@ -18,6 +19,9 @@ import numpy as np
 from emdose.dosimetry.temperature import dose_over_baseline
 from emdose.models.gradients.waveform import Waveform
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
+from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
+from emdose.scenarios.kinds.implant_gradient.worst.power import SHARES
+from emdose.scenarios.kinds.implant_gradient.worst.turns import TurnedLoss, TurnedRises
 from emdose.solvers.heat.directions import PAIRS, crossing, hottest_direction, upright, weights
 from emdose.solvers.heat.rise import HeatSolution, heat
 from emdose.solvers.heat.stepping import Envelope
@@ -64,6 +68,8 @@ class Heating:
         "cpu" or "cuda".
     tell : callable
         Takes progress events.
+    poses : Poses
+        How orientations are told.
     rf : RfHeating, optional
         RF heating that is on as well.
     solve : callable, optional
@@ -77,11 +83,12 @@ class Heating:
         tensor: PowerTensor,
         device: str,
         tell: ProgressCallback,
+        poses: Poses,
         rf: RfHeating | None = None,
         solve: Callable[..., HeatSolution] = heat,
     ) -> None:
         self.solve = solve
-        self.table, self.metal, self.tensor, self.rf = table, metal, tensor, rf
+        self.table, self.metal, self.tensor, self.rf, self.poses = table, metal, tensor, rf, poses
         self.device, self.tell = device, tell
         maps = metal.maps(table.surface_W_m2_K, table.edges)
         self.maps = maps if table.perfusion else replace(maps, perfusion=np.zeros_like(maps.perfusion))
@@ -108,25 +115,29 @@ class Heating:
         def tell(event: Event) -> None:
             self.tell(event.within(exposures, index, count))
 
-        free = [c for c in cases if c.free]
         rf = np.zeros((0, *self.metal.cells.shape)) if self.rf is None else self.rf.density[None]
         worst: dict[str, np.ndarray] = {}
         own = {c.exposure.name: self._loss(c) for c in cases}
-        if free:
-            basis = np.concatenate([self._basis(c) for c in free])
-            solution = self.solve(
-                self.maps,
-                np.concatenate([self._deposit(basis), rf]),
-                duration,
-                device=self.device,
-                envelope=envelope,
-                progress=tell,
-            )
-            for n, case in enumerate(free):
-                T = solution.final[6 * n : 6 * n + 6]
-                base = solution.final[-1] if len(rf) else None
-                direction = self._orientations(case, T, base)
-                worst[case.exposure.name] = weights(direction) @ basis[6 * n : 6 * n + 6]
+        turned = {c.exposure.name: self._turned(c) for c in cases if not c.free}
+        basis = [self._basis(c) if c.free else turned[c.exposure.name].densities for c in cases]
+        solution = self.solve(
+            self.maps,
+            np.concatenate([self._deposit(np.concatenate(basis)), rf]),
+            duration,
+            device=self.device,
+            envelope=envelope,
+            progress=tell,
+        )
+        base, first = solution.final[-1] if len(rf) else None, 0
+        for case, densities in zip(cases, basis, strict=True):
+            rises = solution.final[first : first + len(densities)]
+            first += len(densities)
+            if case.free:
+                worst[case.exposure.name] = weights(self._orientations(case, rises, base)) @ densities
+            else:
+                loss = turned[case.exposure.name]
+                turn = self._turns(case, loss, rises, base)
+                worst[case.exposure.name] = loss.density(self.tensor, case.about["_drive"], turn)
         losses = np.stack([*own.values(), *worst.values()])
         sources = self._deposit(losses)
         extra: list[np.ndarray] = []
@@ -149,8 +160,8 @@ class Heating:
         for n, case in enumerate(cases):
             name = case.exposure.name
             curves = {}
-            if name in worst:
-                curves[WORST] = solution.peaks[len(own) + list(worst).index(name)]
+            curves[WORST] = solution.peaks[len(own) + n]
+            self._worst(case, solution, len(own) + n)
             if extra:
                 curves |= {"gradients alone": solution.peaks[len(sources) + n], "RF alone": solution.peaks[-1]}
             self._judge(case, solution, n, curves)
@@ -166,6 +177,11 @@ class Heating:
         maps = self.tensor.select(UNIFORM).basis(own, case.about["_strength"])
         return np.stack([maps[a, b] for a, b in PAIRS])
 
+    def _turned(self, case: _Case) -> TurnedLoss:
+        """Power densities of a sequence for all orientations."""
+        assert case.exposure.matrix is not None
+        return TurnedLoss(self.tensor, case.exposure.matrix, case.about["_drive"], max(self.metal.phantom.spacing_m))
+
     def _deposit(self, values: np.ndarray) -> np.ndarray:
         return self.metal.deposit(self.tensor.cells, values, self.tensor.grid)
 
@@ -173,6 +189,11 @@ class Heating:
         """Worst and best direction for temperature and the disc of all; gives back the worst direction."""
         tried = directions()
         peaks, worst, place, best, lowest = orientations(T, base, tried)
+        tissue = self.metal.tissue.ravel()
+        if tissue.any():
+            offset = np.zeros(int(tissue.sum())) if base is None else base.ravel()[tissue].astype(float)
+            value, along, _ = hottest_direction(T.reshape(6, -1)[:, tissue].astype(float), offset)
+            case.about.update(worst_tissue_rise_K=value, worst_tissue_direction=along)
         case.about.update(
             worst_rise_K=float(worst[0]),
             worst_rise_direction=worst[1],
@@ -184,18 +205,57 @@ class Heating:
         )
         return np.asarray(worst[1])
 
+    def _turns(self, case: _Case, loss: TurnedLoss, rises: np.ndarray, base: np.ndarray | None) -> np.ndarray:
+        """Worst and best orientation of a sequence for temperature; gives back the worst rotation."""
+        everywhere = TurnedRises(loss.amounts, rises, base, self.maps.active)
+        found = everywhere.extremes()
+        case.about.update(
+            worst_rise_K=found["worst"],
+            worst_rise_pose=self.poses.told(found["turn"]),
+            worst_rise_m=list(self.metal.place(place := everywhere.place(found["turn"]))),
+            worst_rise_in=self.metal.matter(place),
+            best_rise_K=found["best"],
+            best_rise_pose=self.poses.told(found["across"]),
+            rise_quantiles_K=np.quantile(found["grid"], SHARES),
+            orientations_solved=len(loss.chosen),
+        )
+        tissue = self.metal.tissue
+        if tissue.any():
+            found_there = TurnedRises(loss.amounts, rises, base, tissue).extremes()
+            case.about.update(
+                worst_tissue_rise_K=found_there["worst"], worst_tissue_pose=self.poses.told(found_there["turn"])
+            )
+        return np.asarray(found["turn"])
+
+    def _worst(self, case: _Case, solution: Any, n: int) -> None:
+        """What the solution of the worst orientation itself says: it is what counts, the search only found it."""
+        peak = float(solution.final[n].max())
+        case.about.update(
+            worst_search_error=abs(case.about["worst_rise_K"] / peak - 1) if peak > 0 else 0.0,
+            worst_rise_K=peak,
+            worst_time_to_K=self._times_to(solution, n),
+        )
+
+    def _times_to(self, solution: Any, n: int) -> dict[str, float | None]:
+        times, peaks = np.concatenate([[0.0], solution.times_s]), np.concatenate([[0.0], solution.peaks[n]])
+        return {f"{k:g}": crossing(times, peaks, k) for k in self.table.thresholds_K}
+
     def _judge(self, case: _Case, solution: Any, n: int, curves: dict[str, np.ndarray]) -> None:
         """Peak, place, times to given rises and thermal dose of an exposure's own field."""
         rise = solution.final[n]
         index = np.unravel_index(int(np.argmax(rise)), rise.shape)
-        times, peaks = np.concatenate([[0.0], solution.times_s]), np.concatenate([[0.0], solution.peaks[n]])
         case.about.update(
             rise_K=float(rise[index]),
             hot_spot_m=list(self.metal.place(index)),
             hot_spot_in=self.metal.matter(index),
-            time_to_K={f"{k:g}": crossing(times, peaks, k) for k in self.table.thresholds_K},
+            time_to_K=self._times_to(solution, n),
             **self._dose(solution, n),
         )
+        tissue = self.metal.tissue
+        if tissue.any():
+            there = np.where(tissue, rise, -np.inf)
+            spot = np.unravel_index(int(np.argmax(there)), rise.shape)
+            case.about.update(tissue_rise_K=float(rise[spot]), tissue_spot_m=list(self.metal.place(spot)))
         if "RF alone" in curves:
             case.about.update(
                 gradient_rise_K=float(curves["gradients alone"][-1]), rf_rise_K=float(curves["RF alone"][-1])

@@ -23,11 +23,15 @@ from emdose.scenarios.kinds.implant_gradient.result import result
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
 from emdose.scenarios.kinds.implant_gradient.result.tensor_files import TensorCache, tensor_arrays, tensor_of_arrays
 from emdose.scenarios.kinds.implant_gradient.rf_heating import rf_heating
+from emdose.scenarios.kinds.implant_gradient.worst.bore import BoreMap, bore_map, bore_places, require_clear
+from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
+from emdose.scenarios.kinds.implant_gradient.worst.power import power_of
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.heat.rise import HeatSolution, heat
+from emdose.solvers.results.orientations import power_form
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Checkpoint, ProgressCallback, plural, silent
 
@@ -42,6 +46,8 @@ if TYPE_CHECKING:
 
 SHOWN_SAMPLES, SHOWN_HARMONICS, SHOWN_PERIODS = 600, 80, 2
 LONGEST_SHOWN_s = 0.1
+FIELD_POINTS = 400
+"""Metal voxels at which the field of the coils is compared with its expansion."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +92,17 @@ class ImplantJob(BaseJob):
         low, high = (np.asarray(b) for b in self.implant.bounds_m)
         self.middle = 0.5 * (low + high)
         self.coils = build.gradients(tables.gradients, file)
-        self.exposures = exposures(tables, self.coils, self.middle, file)
+        self.linear = build.takes_linear_terms(tables)
+        self.exposures = exposures(tables, self.coils, self.middle, self.linear, file)
+        self.poses = Poses(self.implant, tables.implant.rotate_deg)
         self.frequencies = tables.solver.frequencies_Hz or frequencies(self.exposures)
         with blamed_on(file, "solver"):
             options = tables.solver.model_dump(include={"engine", "tolerance", "max_steps", "dtype", "richardson"})
             self.solver = EddyCurrent(spacing_m=tables.solver.spacing_m, **options)
-            self.sources = "uniform+linear" if tables.solver.linear_terms else "uniform"
+            self.sources = "uniform+linear" if self.linear else "uniform"
             begun = self.solver.resolved(self.implant, self.frequencies, self.sources, device)
             self.voxels = implant_voxels.voxelise(self.implant, begun.edges_m, check_walls=False)
+        self.places = self._places()
         self.warnings: list[str] = []
 
     @property
@@ -162,13 +171,24 @@ class ImplantJob(BaseJob):
 
         tell, tensor = progress or silent, solution
         top = float(tensor.frequencies_Hz[-1])
-        found = {}
+        found, everyone, bores = {}, list(self.exposures), {}
+        if self.places is not None:
+            with self.timed("bore"):
+                for one in self.exposures:
+                    if one.by_coils:
+                        bores[one.name] = self._bore(one, tensor, top)
+                        everyone.append(self._at_worst_place(one, bores[one.name]))
         with self.timed("power"):
-            for one in self.exposures:
+            for one in everyone:
                 found[one.name] = self._power(one, tensor, top)
         with self.timed("heat"), blamed_on(self.scenario.file, "thermal"):
-            heating = Heating(self.tables.thermal, self.heated, tensor, self.device, tell, self.rf, self._heat)
-            maps = heating.run([(one, found[one.name]) for one in self.exposures])
+            heating = Heating(
+                self.tables.thermal, self.heated, tensor, self.device, tell, self.poses, self.rf, self._heat
+            )
+            maps = heating.run([(one, found[one.name]) for one in everyone])
+        for name, bore in bores.items():
+            maps[name] = replace(maps[name], bore=bore)
+            found[name]["bore"] = self._about_bore(bore)
         kind = self.tables.implant.type
         summary = {
             "quantities": quantities({n: _public(a) for n, a in found.items()}, tensor),
@@ -193,8 +213,8 @@ class ImplantJob(BaseJob):
                     "unit": "W per (unit of source, rms)^2",
                 },
                 "exposures": {n: _public(a) for n, a in found.items()},
-                "conditions": conditions(self.exposures, found),
-                "comparison": comparison(kind, self.exposures, found),
+                "conditions": conditions(everyone, found),
+                "comparison": comparison(kind, everyone, found),
                 "gradients": None
                 if self.coils is None
                 else {
@@ -250,48 +270,69 @@ class ImplantJob(BaseJob):
     def _power(self, one: BuiltExposure, tensor: PowerTensor, top: float) -> dict[str, Any]:
         """Power, worst and best orientation, and what the page shows of the waveform."""
         pad = np.zeros(len(tensor.sources) - 3)
-        own = one.harmonics(top)
-        # Strength of every harmonic at the implant, whatever its direction.
-        strength = _strength(one, own)
-        worst, along = tensor.worst(own.frequencies_Hz, strength)
-        best, across = tensor.best(own.frequencies_Hz, strength)
-        spectrum = one.spectrum(top, np.concatenate([along, pad]))
-        weights = np.einsum("h,hij->ij", strength**2, tensor.at(own.frequencies_Hz)[:, :3, :3].real)
-        rms_T_s = float(np.linalg.norm(spectrum.rms[:3]))
-        single = len(own.frequencies_Hz) == 1
-        dropped = spectrum.dropped
-        whole = rms_T_s / np.sqrt(1 - dropped) if dropped < 1 else rms_T_s
-        direction = None
-        if one.matrix is None:
-            direction = along if isinstance(one.direction, str) else np.asarray(one.direction)[:3]
+        found = power_of(one, tensor, top, self.poses)
+        spectrum = found["_spectrum"]
+        along = np.concatenate([found.get("worst_direction", np.zeros(3)), pad])
+        single = found["harmonics"]["count"] == 1
         return {
             "title": one.title,
-            "type": self.tables.exposures[one.name].type,
+            "type": self.tables.exposures[one.key or one.name].type,
             "duration_s": one.duration_s,
-            "dbdt_rms_T_s": whole,
-            "frequency_Hz": float(own.frequencies_Hz[0]) if single else None,
-            "direction": direction,
-            "power_W": tensor.average_power(spectrum),
+            "frequency_Hz": float(spectrum.frequencies_Hz[0]) if single else None,
             "power_error": tensor.error(spectrum),
-            "power_matrix_W": weights,
-            "worst_W": worst,
-            "worst_direction": along,
-            "best_W": best,
-            "best_direction": across,
-            "harmonics": {
-                "count": len(own.frequencies_Hz),
-                "max_frequency_Hz": float(own.frequencies_Hz[-1]),
-                "dropped": dropped,
-                "extrapolated": tensor.extrapolated(spectrum),
-            },
-            # Beyond the highest frequency the power at a fixed dB/dt falls: what was left out is worth less than this.
-            "missing_W": dropped * whole**2 * tensor.worst(top)[0],
-            "waveform": _shown_waveform(one, along, pad),
+            "field_left_out": self._left_out(one, tensor),
+            "waveform": _shown_waveform(one, along),
             "spectrum": _shown_spectrum(spectrum, tensor),
-            "time_course": self._course(one, tensor, top, np.concatenate([along, pad])),
-            "_spectrum": spectrum,
-            "_strength": strength,
+            "time_course": self._course(one, tensor, top, along),
+            **found,
         }
+
+    def _places(self) -> np.ndarray | None:
+        """Places of the bore that are mapped, or None."""
+        table = self.tables.gradients
+        if table is None or table.bore is None or not any(e.by_coils for e in self.exposures):
+            return None
+        with blamed_on(self.scenario.file, "gradients.bore"):
+            places = bore_places(table.bore.radius_m, table.bore.length_m, table.bore.step_m)
+            corners = np.concatenate([p.vertices for p in self.implant.parts])
+            require_clear(self.coils, places, float(np.linalg.norm(corners - self.middle, axis=1).max()))
+        return places
+
+    def _bore(self, one: BuiltExposure, tensor: PowerTensor, top: float) -> BoreMap:
+        assert self.places is not None
+        assert self.coils is not None
+        form = power_form(tensor, one.harmonics(top))
+        return bore_map(self.coils, self.places, form, self.tables.gradients.bore.step_m, linear=self.linear)
+
+    def _at_worst_place(self, one: BuiltExposure, bore: BoreMap) -> BuiltExposure:
+        """The exposure with the implant where the map is largest; it is heated like every other."""
+        assert self.coils is not None
+        place = bore.places_m[bore.worst_place]
+        matrix = self.coils.matrix(place) if self.linear else self.coils.uniform_matrix(place)
+        where = ", ".join(f"{1e3 * x:.0f}" for x in place)
+        title = f"{one.title}, implant at ({where}) mm in the scanner: the worst place of the bore"
+        return replace(one, name=f"{one.name}, worst place", key=one.name, title=title, matrix=matrix, position_m=place)
+
+    def _about_bore(self, bore: BoreMap) -> dict[str, Any]:
+        """The map in numbers; its place is where the middle of the implant is in the scanner."""
+        place = bore.places_m[bore.worst_place]
+        return {
+            **self.tables.gradients.bore.model_dump(),
+            "places": len(bore.places_m),
+            "worst_place_m": place,
+            "worst_position_m": place - self.middle,
+            "worst_W": float(bore.worst[bore.worst_place]),
+            "largest_in_this_pose_W": float(bore.pose.max()),
+        }
+
+    def _left_out(self, one: BuiltExposure, tensor: PowerTensor) -> float | None:
+        """Error of the mean square of dB/dt over the metal by what the terms of the coils' field leave out."""
+        if not one.by_coils:
+            return None
+        assert self.coils is not None
+        cells = tensor.cells[:: max(1, len(tensor.cells) // FIELD_POINTS)]
+        points = np.stack([tensor.grid.centres(a)[cells[:, a]] for a in range(3)], axis=1) - self.middle
+        return self.coils.left_out(one.position_m, points, one.waveform.rms, linear=self.linear)
 
     def _course(self, one: BuiltExposure, tensor: PowerTensor, top: float, worst: np.ndarray) -> dict[str, Any] | None:
         if not isinstance(one.waveform, Waveform) or not len(one.waveform.splits_s):
@@ -319,15 +360,7 @@ class ImplantJob(BaseJob):
         return found
 
 
-def _strength(one: BuiltExposure, own: Spectrum) -> np.ndarray:
-    """Rms of dB/dt at the implant of every harmonic, (h,) [T/s]."""
-    if one.matrix is None:
-        return np.asarray(np.abs(own.amplitudes[:, 0]) / np.sqrt(2))
-    vectors = own.amplitudes @ one.matrix[:3].T
-    return np.asarray(np.sqrt(0.5 * (np.abs(vectors) ** 2).sum(1)))
-
-
-def _shown_waveform(one: BuiltExposure, along: np.ndarray, pad: np.ndarray) -> dict[str, Any]:
+def _shown_waveform(one: BuiltExposure, along: np.ndarray) -> dict[str, Any]:
     """dB/dt at the implant over the first periods, or the first part of a long one."""
     period = one.waveform.duration_s
     length = SHOWN_PERIODS * period if period < 0.5 * LONGEST_SHOWN_s else min(period, LONGEST_SHOWN_s)
@@ -337,7 +370,7 @@ def _shown_waveform(one: BuiltExposure, along: np.ndarray, pad: np.ndarray) -> d
         corners = one.waveform.times_s - one.waveform.times_s[0]
         corners = corners[(corners > 0) & (corners < length)][:SHOWN_SAMPLES]
         times = np.unique(np.concatenate([times, corners - 1e-9, corners + 1e-9]))
-    rates = one.waveform.rate(times) @ one.matrix_along(np.concatenate([along, pad]))[:3].T
+    rates = one.waveform.rate(times) @ one.matrix_along(along)[:3].T
     what = f"the first {1e3 * length:.3g} ms" if length < period else f"{length / period:.3g} periods"
     return {"times_s": times, "dbdt_T_s": rates, "caption": f"dB/dt at the implant, {what}."}
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from emdose import resources
 from emdose.models.implants.metals import Metal
+from emdose.scenarios.kinds.implant_gradient.worst.poses import pose
 
 if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant
@@ -86,34 +87,45 @@ def quantities(exposures: Mapping[str, Mapping[str, Any]], tensor: PowerTensor) 
         found[name] = {"value": value, "unit": unit, "uncertainty": None, "note": note} | more
 
     for name, one in exposures.items():
-        add(f"power: {name}", one["power_W"], "W", one["title"], uncertainty=_uncertainty(one))
-        add(f"worst power: {name}", one["worst_W"], "W", f"dB/dt along {arrow(one['worst_direction'])}")
-        add(f"best power: {name}", one["best_W"], "W", f"dB/dt along {arrow(one['best_direction'])}")
         lasting = f"after {one['duration_s']:g} s"
-        add(f"peak rise: {name}", one["rise_K"], "K", lasting, location_m=one["hot_spot_m"], tissue=one["hot_spot_in"])
         if one.get("worst_rise_K") is not None:
-            along = f"dB/dt along {arrow(one['worst_rise_direction'])}, {lasting}"
             add(
                 f"worst peak rise: {name}",
                 one["worst_rise_K"],
                 "K",
-                along,
+                f"{pose(one, 'worst_rise')}, {lasting}",
                 location_m=one["worst_rise_m"],
                 tissue=one["worst_rise_in"],
             )
+        if one.get("worst_tissue_rise_K") is not None:
+            note = f"{pose(one, 'worst_tissue')}, {lasting}"
+            add(f"worst peak rise in tissue: {name}", one["worst_tissue_rise_K"], "K", note)
+        add(f"worst power: {name}", one["worst_W"], "W", pose(one, "worst"))
+        add(f"power: {name}", one["power_W"], "W", one["title"], uncertainty=_uncertainty(one))
+        add(f"best power: {name}", one["best_W"], "W", pose(one, "best"))
+        add(f"peak rise: {name}", one["rise_K"], "K", lasting, location_m=one["hot_spot_m"], tissue=one["hot_spot_in"])
+        if one.get("tissue_rise_K") is not None:
             add(
-                f"best peak rise: {name}",
-                one["best_rise_K"],
+                f"peak rise in tissue: {name}",
+                one["tissue_rise_K"],
                 "K",
-                f"dB/dt along {arrow(one['best_rise_direction'])}, {lasting}",
+                lasting,
+                location_m=one["tissue_spot_m"],
             )
+        if one.get("best_rise_K") is not None:
+            add(f"best peak rise: {name}", one["best_rise_K"], "K", f"{pose(one, 'best_rise')}, {lasting}")
+        if one.get("bore"):
+            bore = one["bore"]
+            where = f"largest of {bore['places']} places of the implant's middle in the bore, worst orientation"
+            add(f"worst power in the bore: {name}", bore["worst_W"], "W", where, location_m=bore["worst_place_m"])
         level = f"largest in tissue; the baseline of {one['baseline_degC']:g} degC by itself counts"
         alone = f"{level} {one['cem43_baseline_min']:.2g} min"
         add(f"CEM43: {name}", one["cem43_min"], "min", f"with the baseline; {alone}")
         add(f"CEM43 over the baseline: {name}", one["cem43_excess_min"], "min", alone)
-        for rise, seconds in one["time_to_K"].items():
-            note = "" if seconds is not None else f"not within {one['duration_s']:g} s"
-            add(f"time to {rise} K: {name}", seconds, "s", note)
+        for title, key in (("time", "time_to_K"), ("time in the worst orientation", "worst_time_to_K")):
+            for rise, seconds in one.get(key, {}).items():
+                note = "" if seconds is not None else f"not within {one['duration_s']:g} s"
+                add(f"{title} to {rise} K: {name}", seconds, "s", note)
     for n, f in enumerate(map(float, tensor.frequencies_Hz)):
         add(f"skin depth over step: {hertz(f)}", float(tensor.skin_depth_over_step[n]), "1", tensor.engine[n])
     add("residual", float(tensor.residual.max()), "1", "largest of all frequencies and directions")
@@ -185,11 +197,6 @@ def comparison(
                 }
             )
     return rows
-
-
-def arrow(direction: Sequence[float]) -> str:
-    """A direction as text."""
-    return "(" + ", ".join(f"{0.0 if abs(c) < 5e-3 else c:.2f}" for c in direction) + ")"
 
 
 def hertz(frequency_Hz: float) -> str:

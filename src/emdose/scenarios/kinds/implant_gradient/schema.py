@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Annotated, Any, Literal
 
@@ -181,32 +181,44 @@ class EddyCurrentTable(Table):
         Annotated[tuple[float, ...], _growing("frequencies in Hz at which the power tensor is solved,", 1, 1e6)] | None
     ) = None
     richardson: Annotated[bool, switch("larger voxels as well, and extrapolate the power to voxels of no size")] = False
-    linear_terms: Annotated[bool, switch("also the five linear terms of the field, for long implants")] = False
+    linear_terms: Annotated[bool, switch("also the five linear terms of the field of gradient coils")] | None = None
     cache: Annotated[bool, switch("keep the power tensor for other scenarios with the same implant")] = True
 
 
-class IdealGradientsTable(Table):
+class BoreTable(Table):
+    """Places of the implant's middle for which power is mapped: a cylinder about the isocentre, along z."""
+
+    radius_m: Annotated[float, number("a radius in metres", 0, 1, above=True)] = 0.2
+    length_m: Annotated[float, number("a length in metres", 0, 5, above=True)] = 0.5
+    step_m: Annotated[float, number("a distance in metres", 1e-3, 0.5)] = 0.05
+
+
+class GradientsTable(Table):
+    """Place of the scenario's origin in the scanner, and whether the whole bore is mapped."""
+
+    position_m: Point
+    bore: BoreTable | None = None
+
+
+class IdealGradientsTable(GradientsTable):
     """Ideal linear gradients with their concomitant components."""
 
     type: Literal["ideal"]
-    position_m: Point
 
 
-class WholeBodyGradientsTable(Table):
+class WholeBodyGradientsTable(GradientsTable):
     """A generated set of whole-body gradient coils without shield."""
 
     type: Literal["whole-body"]
-    position_m: Point
     radius_m: Annotated[float, number("a radius in metres", 0.1, 1)] = 0.35
     length_m: Annotated[float, number("a length in metres", 0.3, 5)] = 1.4
     turns: Annotated[int, count("turns of every winding", 4, 200)] = 20
 
 
-class WireGradientsTable(Table):
+class WireGradientsTable(GradientsTable):
     """Gradient coils of wire paths from files."""
 
     type: Literal["wires"]
-    position_m: Point
     x_file: Annotated[str, file_name("the name of a wire path (.csv, .txt, .vtk, .vtp) of the x gradient")]
     y_file: Annotated[str, file_name("the name of a wire path of the y gradient")]
     z_file: Annotated[str, file_name("the name of a wire path of the z gradient")]
@@ -217,6 +229,7 @@ class GradientExposureTable(Table):
     """What every exposure can have; a duration of its own replaces that of [thermal]."""
 
     duration_s: Seconds | None = None
+    unusual: Annotated[bool, switch("strengths and times that no gradient system has are meant")] = False
 
 
 class PresetExposureTable(GradientExposureTable):
@@ -350,6 +363,16 @@ Exposure = Annotated[
 ]
 
 
+def by_coils(exposures: Mapping[str, Any]) -> list[str]:
+    """Names of the exposures whose field gradient coils make."""
+    return [
+        n
+        for n, e in exposures.items()
+        if isinstance(e, EpiExposureTable | PulseqExposureTable)
+        or (isinstance(e, SampledExposureTable) and e.quantity == "gradient")
+    ]
+
+
 class ImplantScenario(Table):
     """A scenario of kind ``implant-gradient``."""
 
@@ -368,12 +391,7 @@ class ImplantScenario(Table):
     def _complete(self) -> ImplantScenario:
         if not 1 <= len(self.exposures) <= 12:
             raise bad_value("1 to 12 tables [exposures.NAME]")
-        needy = [
-            n
-            for n, e in self.exposures.items()
-            if isinstance(e, EpiExposureTable | PulseqExposureTable)
-            or (isinstance(e, SampledExposureTable) and e.quantity == "gradient")
-        ]
+        needy = by_coils(self.exposures)
         if needy and self.gradients is None:
             raise bad_value(f"a table [gradients]: the exposure '{needy[0]}' is a gradient waveform")
         if self.rf is not None and self.phantom is not None:

@@ -1,1 +1,1 @@
-"""The page of an implant in gradient fields: losses by direction, temperatures, the scene."""
+"""What a reader sees of an implant in gradient fields: its page with the scene, and the words of the terminal."""

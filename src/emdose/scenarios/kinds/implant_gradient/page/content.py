@@ -11,6 +11,7 @@ from markupsafe import Markup
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.charts.orientation import Mark, disc
 from emdose.report.wording import MINUS, is_finite, number, plain, words
+from emdose.scenarios.kinds.implant_gradient.worst.poses import pose
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
@@ -49,13 +50,19 @@ def banners(result: ImplantResult) -> list[dict[str, str]]:
 
 
 def tiles(result: ImplantResult) -> list[dict[str, str]]:
-    """The headline numbers: the peak rise of every exposure, its power and the worst of all orientations."""
+    """The headline numbers: the peak rise of every exposure in its worst orientation, and what stands beside it."""
     found = []
     for name, one in result.summary["implant"]["exposures"].items():
-        remark = f"after {duration(one['duration_s'])}; {' '.join(watt(one['power_W']))} in the metal"
-        if is_finite(one.get("worst_rise_K")):
-            remark += f"; worst orientation {number(one['worst_rise_K'])} K"
-        found.append({"label": f"Peak rise, {name}", "value": number(one["rise_K"]), "unit": "K", "remark": remark})
+        known = is_finite(one.get("worst_rise_K"))
+        value, power = (one["worst_rise_K"], one["worst_W"]) if known else (one["rise_K"], one["power_W"])
+        remark = f"after {duration(one['duration_s'])}"
+        if is_finite(one.get("worst_tissue_rise_K")):
+            remark += f"; tissue {number(one['worst_tissue_rise_K'])} K"
+        remark += f"; {' '.join(watt(power))} in the metal"
+        if known:
+            remark += f"; in this pose {number(one['rise_K'])} K and {' '.join(watt(one['power_W']))}"
+        label = f"Worst peak rise, {name}" if known else f"Peak rise, {name}"
+        found.append({"label": label, "value": number(value), "unit": "K", "remark": remark})
     return found[:8]
 
 
@@ -92,6 +99,8 @@ def heating_chart(result: ImplantResult) -> Markup:
 def orientation_discs(result: ImplantResult, name: str) -> list[Markup]:
     """Power and temperature rise of an exposure over all directions."""
     one = result.summary["implant"]["exposures"][name]
+    if one.get("power_matrix_W") is None:
+        return []
     weights = np.asarray(one["power_matrix_W"], float)
     marks = [Mark(one["worst_direction"], "worst"), Mark(one["best_direction"], "best")]
     milli = 1e3 if np.linalg.eigvalsh(weights)[-1] < 1 else 1.0
@@ -103,6 +112,22 @@ def orientation_discs(result: ImplantResult, name: str) -> list[Markup]:
         marks = [Mark(one["worst_rise_direction"], "worst"), Mark(one["best_rise_direction"], "best")]
         discs.append(disc(lambda u: from_disc(np.asarray(table, float), u), "peak rise", "K", marks))
     return discs
+
+
+def orientation_chart(result: ImplantResult, name: str) -> Markup | None:
+    """Peak rise and power of an exposure by gradient coils over the orientations, as shares of their largest values."""
+    one = result.summary["implant"]["exposures"][name]
+    if one.get("power_quantiles_W") is None:
+        return None
+    curves = []
+    for n, (title, key, worst) in enumerate(
+        (("peak rise", "rise_quantiles_K", "worst_rise_K"), ("power", "power_quantiles_W", "worst_W"))
+    ):
+        if one.get(key) is not None and one.get(worst):
+            values = np.asarray(one[key], float) / one[worst]
+            curves.append(Curve(title, 100 * np.linspace(0, 1, len(values)), 100 * values, colour=3 * n))
+    levels = [("this pose", 100 * one["rise_K"] / one["worst_rise_K"])] if one.get("worst_rise_K") else []
+    return line_chart(curves, "orientations [%]", "of the worst [%]", levels=levels, height=250)
 
 
 def from_disc(table: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -135,22 +160,43 @@ def exposure_rows(result: ImplantResult, name: str) -> list[tuple[str, str]]:
         ("dB/dt at the implant", f"{number(one['dbdt_rms_T_s'])} T/s rms" + _along(one.get("direction"))),
         ("Duration", duration(one["duration_s"])),
         ("Power in the metal", " ".join(watt(one["power_W"]))),
-        ("Worst orientation", f"{' '.join(watt(one['worst_W']))}, dB/dt along {arrow(one['worst_direction'])}"),
-        ("Best orientation", f"{' '.join(watt(one['best_W']))}, dB/dt along {arrow(one['best_direction'])}"),
+        ("Worst orientation for power", f"{' '.join(watt(one['worst_W']))}, {pose(one, 'worst')}"),
+        ("Best orientation for power", f"{' '.join(watt(one['best_W']))}, {pose(one, 'best')}"),
         ("Peak temperature rise", f"{number(one['rise_K'])} K at {place(one['hot_spot_m'])} in {one['hot_spot_in']}"),
     ]
+    if is_finite(one.get("tissue_rise_K")):
+        where = f"at {place(one['tissue_spot_m'])}"
+        rows.append(("Peak temperature rise in tissue", f"{number(one['tissue_rise_K'])} K {where}"))
     if is_finite(one.get("worst_rise_K")):
         rows.append(
             (
                 "Worst orientation for temperature",
-                f"{number(one['worst_rise_K'])} K, dB/dt along "
-                f"{arrow(one['worst_rise_direction'])}, at {place(one['worst_rise_m'])} in {one['worst_rise_in']}",
+                f"{number(one['worst_rise_K'])} K, {pose(one, 'worst_rise')}, "
+                f"at {place(one['worst_rise_m'])} in {one['worst_rise_in']}",
             )
         )
+    if is_finite(one.get("worst_tissue_rise_K")):
+        text = f"{number(one['worst_tissue_rise_K'])} K, {pose(one, 'worst_tissue')}"
+        rows.append(("Worst orientation for tissue", text))
     rows.append(("CEM43, largest in tissue", _dose(one)))
+    worst_times = one.get("worst_time_to_K", {})
     for rise, seconds in one["time_to_K"].items():
-        text = duration(seconds) if seconds is not None else f"not within {duration(one['duration_s'])}"
+        text = _time_to(seconds, one)
+        if rise in worst_times:
+            text += f"; in the worst orientation {_time_to(worst_times[rise], one)}"
         rows.append((f"Time to a rise of {rise} K", text))
+    if one.get("bore"):
+        bore = one["bore"]
+        rows.append(
+            (
+                "Worst place in the bore",
+                f"{place(bore['worst_place_m'])}: {' '.join(watt(bore['worst_W']))} in the worst orientation; "
+                f"{bore['places']} places {number(1e3 * bore['step_m'])} mm apart",
+            )
+        )
+    if is_finite(one.get("field_left_out")):
+        text = f"{100 * one['field_left_out']:.2g} % of the mean square of dB/dt over the metal"
+        rows.append(("Left out by the terms of the coils' field", text))
     harmonics = one["harmonics"]
     if harmonics["count"] > 1:
         rows.append(
@@ -162,6 +208,10 @@ def exposure_rows(result: ImplantResult, name: str) -> list[tuple[str, str]]:
             )
         )
     return rows
+
+
+def _time_to(seconds: Any, one: Mapping[str, Any]) -> str:
+    return duration(seconds) if seconds is not None else f"not within {duration(one['duration_s'])}"
 
 
 def _dose(one: Mapping[str, Any]) -> str:

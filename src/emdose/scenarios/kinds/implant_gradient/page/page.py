@@ -15,6 +15,7 @@ from emdose.report.maps.scene import Renderer
 from emdose.report.pages import common_rows
 from emdose.report.pages.page import capital, fill
 from emdose.scenarios.kinds.implant_gradient.page import content as page_content
+from emdose.scenarios.kinds.implant_gradient.page.bore import bore_figure
 from emdose.scenarios.kinds.implant_gradient.page.scene import COLOURS, ImplantScene
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def render(result: ImplantResult) -> str:
                 "name": name,
                 "rows": page_content.exposure_rows(result, name),
                 "discs": page_content.orientation_discs(result, name),
+                "turns": page_content.orientation_chart(result, name),
                 "charts": page_content.waveform_charts(one),
+                "bore": None if maps.bore is None else bore_figure(maps.bore),
                 "slices": _slices(result, maps, one, metal),
                 "picture": renderers[n],
             }

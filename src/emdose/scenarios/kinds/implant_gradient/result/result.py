@@ -19,6 +19,7 @@ from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import PROPERTIES, Metal
 from emdose.models.implants.voxels import voxelise
 from emdose.scenarios.kinds.implant_gradient.result.tensor_files import tensor_arrays, tensor_of_arrays
+from emdose.scenarios.kinds.implant_gradient.worst.bore import BoreMap
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ class ExposureMaps:
         Largest rise over time: the heating curve.
     curves : mapping of str to (t,) ndarray
         Further curves of the rise [K] by name, such as "worst orientation".
+    bore : BoreMap or None
+        Power with the implant elsewhere in the bore.
     """
 
     loss: np.ndarray
@@ -54,6 +57,7 @@ class ExposureMaps:
     times_s: np.ndarray
     peak_rise_K: np.ndarray
     curves: Mapping[str, np.ndarray] = field(default_factory=dict)
+    bore: BoreMap | None = None
 
 
 @read_only
@@ -140,6 +144,12 @@ def write_result(
             put_map(part, "rise", np.asarray(maps.rise, np.float32), "K")
             put_map(part, "times_s", np.asarray(maps.times_s, float), "s")
             put_map(part, "peak_rise_K", np.asarray(maps.peak_rise_K, float), "K")
+            if maps.bore is not None:
+                bore = part.create_group("bore")
+                bore.attrs["step_m"] = maps.bore.step_m
+                put_map(bore, "places_m", maps.bore.places_m, "m")
+                put_map(bore, "worst", maps.bore.worst, "W")
+                put_map(bore, "pose", maps.bore.pose, "W")
             for n, (title, curve) in enumerate(maps.curves.items()):
                 put_map(part, f"curve_{n}", np.asarray(curve, float), "K")
                 part[f"curve_{n}"].attrs["title"] = title
@@ -178,7 +188,8 @@ def read_result(folder: Path, summary: dict[str, Any]) -> ImplantResult:
             part = file["exposures"][key]
             curves = {str(part[n].attrs["title"]): part[n][()] for n in sorted(part) if n.startswith("curve_")}
             numbers = {n: part[n][()] for n in ("loss", "rise", "times_s", "peak_rise_K")}
-            exposures[str(part.attrs["name"])] = ExposureMaps(**numbers, curves=curves)
+            bore = _read_bore(part["bore"]) if "bore" in part else None
+            exposures[str(part.attrs["name"])] = ExposureMaps(**numbers, curves=curves, bore=bore)
         shape = next(iter(exposures.values())).rise.shape
         about = file["exposures"].attrs
         return ImplantResult(
@@ -202,6 +213,11 @@ def _write_implant(group: Any, implant: Implant) -> None:
         one.attrs["metal"] = to_json(about | {k: getattr(part.metal, k) for k in PROPERTIES})
         put_map(one, "vertices", part.vertices, "m")
         put_map(one, "triangles", part.triangles, "1")
+
+
+def _read_bore(group: Any) -> BoreMap:
+    maps = {name: group[name][()] for name in ("places_m", "worst", "pose")}
+    return BoreMap(**maps, step_m=float(group.attrs["step_m"]))
 
 
 def _read_implant(group: Any) -> Implant:

@@ -39,6 +39,8 @@ def measures(summary: Mapping[str, Any]) -> list[Measure]:
             {n + _better(one, summary): e for n, one in exposures.items() if (e := _error(one, summary)) is not None},
         ),
         *worst("spectrum_dropped", {name: _dropped(one) for name, one in exposures.items()}),
+        *worst("worst_search", {n: _number(v) for n, one in exposures.items() if (v := one.get("worst_search_error"))}),
+        *worst("field_variation", {n: _number(v) for n, one in exposures.items() if (v := one.get("field_left_out"))}),
         *worst("extrapolation", {n: _extrapolated(one, about) for n, one in exposures.items()}),
     ]
 
@@ -66,7 +68,9 @@ def _better(one: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
 
 
 def _dropped(one: Mapping[str, Any]) -> float:
-    """Share of the power that may be missing."""
+    """Share of the power that may be missing, in the pose of the scenario and in the worst."""
+    if one.get("missing_share") is not None:
+        return _number(one["missing_share"])
     missing, power = _number(one["missing_W"]), _number(one["power_W"])
     return missing / (power + missing) if missing > 0 else missing
 

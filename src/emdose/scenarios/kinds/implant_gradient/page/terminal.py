@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from emdose.report import terminal
+from emdose.scenarios.kinds.implant_gradient.worst.poses import pose
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,19 +16,36 @@ def summary(console: Console, data: Mapping[str, Any]) -> None:
     """Power and temperature rise of every exposure, the rows beside documents and papers, and how far to trust them."""
     about = data["implant"]
     rows = [_exposure(name, one) for name, one in about["exposures"].items()]
-    head = ("exposure", "dB/dt rms", "power", "worst", "best", "peak rise", "worst", "after", "hot spot", "CEM43")
-    terminal.table(console, head, rows, right=(1, 2, 3, 4, 5, 6, 7, 9), whole=(0,))
-    terminal.say(console, "worst and best: over all directions of a linearly polarised dB/dt of the same strength")
+    head = ("exposure", "worst rise", "tissue", "worst power", "here: rise", "tissue", "power", "dB/dt rms", "after")
+    terminal.table(console, (*head, "hot spot", "CEM43"), rows, right=(1, 2, 3, 4, 5, 6, 7, 8, 10), whole=(0,))
+    turned = any("worst_pose" in one for one in about["exposures"].values())
+    terminal.say(
+        console,
+        "worst: over all orientations of the implant in the field, for rise and power each"
+        + ("; its middle stays where it is" if turned else "")
+        + "; here, hot spot and CEM43: in the pose and field of the scenario",
+    )
+    for name, one in about["exposures"].items():
+        if one.get("worst_rise_K") is not None:
+            terminal.say(console, f"{name}: worst rise with {pose(one, 'worst_rise')}")
+    for name, one in about["exposures"].items():
+        if one.get("bore"):
+            where = ", ".join(f"{1e3 * x:.0f}" for x in one["bore"]["worst_place_m"])
+            terminal.say(
+                console,
+                f"{name}: worst of {one['bore']['places']} places in the bore: ({where}) mm, "
+                f"{_watt(one['bore']['worst_W'])} in the worst orientation there",
+            )
     for text in dict.fromkeys(_baseline(one) for one in about["exposures"].values()):
         terminal.say(console, text)
-    times = [
-        (name, rise, seconds)
-        for name, one in about["exposures"].items()
-        for rise, seconds in one["time_to_K"].items()
-        if seconds is not None
-    ]
-    for name, rise, seconds in times:
-        terminal.say(console, f"{name}: a rise of {rise} K after {seconds:.0f} s")
+    for name, one in about["exposures"].items():
+        for rise, seconds in one.get("worst_time_to_K", one["time_to_K"]).items():
+            here = one["time_to_K"].get(rise)
+            if seconds is not None:
+                text = (
+                    "" if "worst_time_to_K" not in one else f", here {'not' if here is None else f'after {here:.0f} s'}"
+                )
+                terminal.say(console, f"{name}: a rise of {rise} K after {seconds:.0f} s{text}")
     if about["conditions"]:
         console.print()
         _conditions(console, about["conditions"])
@@ -45,15 +63,15 @@ def summary(console: Console, data: Mapping[str, Any]) -> None:
 
 def _exposure(name: str, one: Mapping[str, Any]) -> tuple[str, ...]:
     place = ", ".join(f"{1e3 * x:.0f}" for x in one["hot_spot_m"])
-    worst = one.get("worst_rise_K")
     return (
         name,
-        f"{one['dbdt_rms_T_s']:.3g} T/s",
-        _watt(one["power_W"]),
+        _kelvin(one.get("worst_rise_K")),
+        _kelvin(one.get("worst_tissue_rise_K")),
         _watt(one["worst_W"]),
-        _watt(one["best_W"]),
-        f"{one['rise_K']:.3g} K",
-        "-" if worst is None else f"{worst:.3g} K",
+        _kelvin(one["rise_K"]),
+        _kelvin(one.get("tissue_rise_K")),
+        _watt(one["power_W"]),
+        f"{one['dbdt_rms_T_s']:.3g} T/s",
         f"{one['duration_s']:g} s",
         f"({place}) mm in {one['hot_spot_in']}",
         f"{one.get('cem43_excess_min', one['cem43_min']):.2g} min",
@@ -108,6 +126,10 @@ def _trust(console: Console, data: Mapping[str, Any]) -> None:
     )
     terminal.say(console, text, "bold red" if missed else "")
     terminal.warnings(console, data)
+
+
+def _kelvin(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g} K"
 
 
 def _watt(value: float) -> str:

@@ -1,0 +1,61 @@
+"""Whether a waveform can be one of a gradient system: a time in milliseconds or a field in millitesla shows here.
+
+Whole-body systems reach some 45 mT/m in 0.1 to 0.3 ms (100 to 200 T/m/s), head systems 500 mT/m and 600 T/m/s, small
+ones for animals a few times that. The ranges leave a factor of three to ten around what exists, and a unit that is
+wrong is off by a thousand. What is meant all the same is said by ``unusual=True``.
+
+Source: A. D. Elster, "Gradient specifications", mriquestions.com (rise times and strengths of whole-body systems);
+G. Ramos-Llorden, H. Lee et al., Nat. Biomed. Eng. 9 (2025), Connectome 2.0 (500 mT/m, 600 T/m/s); IEC 60601-2-33
+(nerves are stimulated at some 20 to 100 T/s, which bounds dB/dt of scanners from above).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from emdose.errors import InputError
+
+LARGEST: Mapping[str, float] = MappingProxyType({"T": 1.0, "T/m": 2.0})
+"""Peak of a switched field [T] or gradient [T/m]."""
+RATES: Mapping[str, tuple[float, float]] = MappingProxyType({"T": (0.1, 1e4), "T/m": (0.5, 2e4)})
+"""Peak of dB/dt [T/s] or of the slew rate [T/m/s]."""
+RAMP_s = (1e-6, 20e-3)
+"""Peak over peak rate: the time of the fastest full ramp."""
+LONGEST_ON_s = 0.25
+"""Longest time that a field stays on without change; diffusion gradients last some 0.1 s."""
+
+
+def require_plausible(name: str, unit: str, peak: float, rate: float, on_s: float = 0.0) -> None:
+    """Raise InputError unless a gradient system could make a waveform.
+
+    Parameters
+    ----------
+    name : str
+        What the waveform is called.
+    unit : "T" or "T/m"
+        Of a field or a gradient.
+    peak : float
+        Its amplitude [unit].
+    rate : float
+        Peak of its rate of change [unit/s].
+    on_s : float
+        Longest time that it stays on without change [s].
+    """
+    what, low_rate = ("gradient", "slew rate") if unit == "T/m" else ("field", "dB/dt")
+    ramp, (low, high) = peak / rate, RATES[unit]
+    found = {
+        f"peak {what}": (peak, 0.0, LARGEST[unit], unit, f"{what}s are in {unit}, not m{unit}"),
+        "time of the fastest ramp": (ramp, *RAMP_s, "s", "times are in s, not ms"),
+        "longest time on without change": (on_s, 0.0, LONGEST_ON_s, "s", "times are in s, not ms"),
+        f"peak {low_rate}": (rate, low, high, f"{unit}/s", f"times are in s, not ms, and {what}s in {unit}"),
+    }
+    for title, (value, least, most, unit_of, hint) in found.items():
+        if not least <= value <= most:
+            expected = f"up to {most:g} {unit_of}" if least == 0 else f"{least:g} to {most:g} {unit_of}"
+            raise InputError(
+                f"{title} that no gradient system has",
+                field=f"waveform {name!r}",
+                found=f"{value:.3g} {unit_of}",
+                expected=f"{expected} ({hint}), or unusual=True where it is meant",
+            )
