@@ -20,7 +20,8 @@ plan = em.AveragingPlan(head.density, head.spacing_m, mass_kg=10e-3)
 b1plus = np.array([b[head.grid.index_of((0.0, 0.0, 0.0))] for b in fields.b1plus()])
 drives = {**array.drives, "aligned in the centre": np.exp(-1j * np.angle(b1plus))}
 for name, weights in drives.items():
-    driven = fields.drive(weights).scale(b1plus_rms_T=1e-6)
+    # "anti-circular" turns against B1+, which a scale by B1+ refuses unless it is named.
+    driven = fields.drive(weights).scale(b1plus_rms_T=1e-6, accept=["b1plus_share"])
     current_A = driven.provenance["scale"]["factor"]
     peak = plan.apply(em.point_sar(driven, head).value).value.max()
     print(f"{name:22} {current_A:6.2f} A per loop, peak 10 g {peak:6.2f} W/kg at 1 µT")
