@@ -214,3 +214,14 @@ def test_power_of_a_box_is_the_torsion_of_its_section() -> None:
     assert eddy_low_frequency.box_power((1.0, 1.0, 1.0), 1.0) == pytest.approx(0.25 * 0.1406, rel=5e-4)
     thin = eddy_low_frequency.box_power((1.0, 1.0, 1e-3), 1.0)
     assert thin[:2] == pytest.approx(1e-9 / 12, rel=1e-3)
+
+
+@pytest.mark.parametrize(("cells", "warns"), [(3.9, True), (4.6, False)])
+def test_warning_begins_where_a_result_is_not_valid(cells: float, warns: bool) -> None:
+    """Oracle: the row eddy_error of the table; 3.9 voxels across a ball leave out more than a tenth, 4.6 less."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        tensor = em.EddyCurrent(spacing_m=2e-3 / cells).solve(BALL, F)
+    assert any("coarse for the metal" in str(w.message) for w in caught) == warns
+    assert bool(tensor.warnings) == warns
+    assert (judge(tensor.measures()).state == "not valid") == warns

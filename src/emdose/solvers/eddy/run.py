@@ -32,6 +32,7 @@ from emdose.solvers.eddy.voxels.sources import Source, sources_of
 from emdose.solvers.results.power_errors import PARTS, worst_shares
 from emdose.solvers.results.power_tensor import PowerTensor
 from emdose.solvers.running import Begin, Checkpoint, Iteration, ProgressCallback, Setup
+from emdose.validity import Measure, judge
 from emdose.values import owned
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ RESOLVED = 3.0
 """Skin depths over step below which a voxel result carries a warning."""
 MAGNETIC = 1.05
 """Relative permeability above which a metal counts as magnetic."""
-COARSE = 0.10
-"""Part of the power that voxels may leave out before a result carries a warning."""
 FINE_STEPS = 10_000
 """Number of the first step of the fine voxels in the checkpoint."""
 
@@ -311,8 +310,8 @@ class EddyRun:
                 f"skin depth is {ratio.min():.2g} voxels at {f[np.argmin(ratio)]:g} Hz: below {RESOLVED:g} the power "
                 f"on voxels may be off by {100 * weak.max():.1g} %; use a smaller spacing_m"
             )
-        lacking = error["discretisation"].max()
-        if lacking > COARSE:
+        lacking = float(error["discretisation"].max())
+        if not judge([Measure("eddy_error", lacking)]).is_valid:
             good = 1e3 * min(spacing_m) * np.sqrt(GOOD / lacking)
             self.notes.append(
                 f"voxels are coarse for the metal: they may leave out {100 * lacking:.3g} % of the power in the worst "
