@@ -1,13 +1,14 @@
 """Runs emdose in forks of one process that has imported it, and sends them a signal after a given time.
 
-A line of JSON on stdin asks for a run: {"arguments": [...], "after_s": s or null, "signal": number}; a line on stdout
-tells {"code": exit code or minus the signal, "seconds": s, "err": stderr}.
+A line of JSON on stdin asks for a run: {"arguments": [...], "after_s": s or null, "signal": number, "largest": bytes or
+null}; a line on stdout tells {"code": exit code or minus the signal, "seconds": s, "err": stderr}.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -30,20 +31,43 @@ class RunServer:
         self._process.stdin.close()
         self._process.wait()
 
-    def __call__(self, *arguments: object, after_s: float | None = None, with_: int = signal.SIGKILL) -> dict[str, Any]:
-        """Run the command line with some arguments, ended by a signal after some time if it takes so long."""
+    def __call__(
+        self,
+        *arguments: object,
+        after_s: float | None = None,
+        with_: int = signal.SIGKILL,
+        largest_file: int | None = None,
+    ) -> dict[str, Any]:
+        """Run the command line with some arguments.
+
+        Parameters
+        ----------
+        arguments : str or Path
+            What stands behind ``emdose``.
+        after_s, with_ : float, int
+            The run is ended by this signal after so many seconds, if it takes so long.
+        largest_file : int, optional
+            Largest file that the run can write [bytes].
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        job = {"arguments": [str(a) for a in arguments], "after_s": after_s, "signal": int(with_)}
+        job = {
+            "arguments": [str(a) for a in arguments],
+            "after_s": after_s,
+            "signal": int(with_),
+            "largest": largest_file,
+        }
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
         told: dict[str, Any] = json.loads(self._process.stdout.readline())
         return told
 
 
-def _child(arguments: list[str], err: str) -> None:
+def _child(arguments: list[str], err: str, largest: int | None) -> None:
     from emdose.cli import main
 
+    if largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest, resource.RLIM_INFINITY))
     signal.signal(signal.SIGINT, signal.default_int_handler)
     handle = os.open(err, os.O_WRONLY)
     os.dup2(handle, 1)
@@ -75,7 +99,7 @@ def _serve() -> None:
             start = time.perf_counter()
             child = os.fork()
             if not child:
-                _child(job["arguments"], err.name)
+                _child(job["arguments"], err.name, job["largest"])
             ended = 0
             while job["after_s"] is not None and not ended and time.perf_counter() - start < job["after_s"]:
                 time.sleep(min(0.002, max(0.0, job["after_s"] - (time.perf_counter() - start))))
