@@ -9,6 +9,7 @@ from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.gradients.coils import GradientCoil, GradientSet, IdealGradient, UniformField
 from emdose.models.gradients.expansion import linear_terms, slope_of, turned
+from emdose.models.gradients.field_over import FieldOver
 from emdose.models.gradients.windings import whole_body_gradients
 from emdose.models.implants.implant import rotation_matrix
 
@@ -106,18 +107,28 @@ def test_terms_of_a_turned_body():
     np.testing.assert_allclose(turned(R) @ turned(R.T), np.eye(8), atol=1e-12)
 
 
-def test_what_the_terms_leave_out(scanner):
-    """Oracle: ideal gradients are linear; at the isocentre the uniform terms are nothing; a mean square by hand."""
-    points = np.random.default_rng(5).uniform(-0.05, 0.05, (4000, 3))
-    points -= points.mean(0)
-    ideal, place = GradientSet(), (0.1, 0.0, 0.2)
-    assert ideal.left_out(place, points, (1, 1, 1)) < 1e-12
-    assert ideal.left_out((0, 0, 0), points, (1, 0, 0), linear=False) == pytest.approx(1.0)
-    # x gradient: B = (z, 0, x); the variance of each coordinate is 0.05^2 / 3.
-    spread = 2 * 0.05**2 / 3
-    wanted = spread / (spread + 0.1**2 + 0.2**2)
-    assert ideal.left_out(place, points, (2, 0, 0), linear=False) == pytest.approx(wanted, rel=0.02)
-    assert scanner.left_out(place, points[:100], (1, 1, 1)) < 0.02
+def test_terms_over_a_body(scanner):
+    """Oracle: ideal gradients are linear: any turn by the map of terms, nothing left out; the field of wires itself."""
+    points = np.random.default_rng(5).uniform(-0.04, 0.06, (150, 3))
+    place = np.array([0.1, 0.0, 0.2])
+    R = np.stack([np.eye(3), rotation_matrix(70.0, (1.0, 0.5, -2.0))])
+    ideal = FieldOver(GradientSet(), place, points, 8)
+    np.testing.assert_allclose(ideal.matrices(R), turned(R) @ GradientSet().matrix(place), atol=1e-9)
+    assert ideal.left_out(R[1], (1, 1, 1)) < 1e-9
+    # x gradient about the isocentre: B = (z, 0, x); the best uniform field is its mean over the points.
+    flat = FieldOver(GradientSet(), np.zeros(3), points, 3)
+    np.testing.assert_allclose(
+        flat.matrices(R[:1])[0][:, 0], GradientSet().fields(points).mean(axis=0)[:, 0], atol=1e-9
+    )
+    spread, whole = points[:, [0, 2]].var(axis=0).sum(), (points[:, [0, 2]] ** 2).mean(axis=0).sum()
+    assert flat.left_out(R[0], (2, 0, 0)) == pytest.approx(np.sqrt(spread / whole))
+    wires = FieldOver(scanner, place, points, 8)
+    terms = wires.matrices(R)[1]
+    seen = np.einsum("ij,nia->nja", R[1], scanner.fields(points @ R[1].T + place))
+    left = seen - (terms[:3] + np.stack([points @ slope_of(terms[3:, a]) for a in range(3)], axis=2))
+    exact = np.sqrt((left**2).sum() / (seen**2).sum())
+    assert wires.left_out(R[1], (1, 1, 1)) == pytest.approx(exact, rel=0.02)
+    assert exact < 0.03
 
 
 @pytest.mark.parametrize(

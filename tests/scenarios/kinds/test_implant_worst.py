@@ -217,7 +217,7 @@ def test_densities_and_rises_of_all_orientations():
     )
     drive = em.waveforms.epi(echoes=4, repetition_s=0.01).harmonics(max_frequency_Hz=5e3)
     terms = GradientSet().matrix((0.02, 0.01, 0.03))
-    loss = TurnedLoss(tensor, terms, drive, 3e-3)
+    loss = TurnedLoss(tensor, lambda R: turned_matrices(terms, R), drive, 3e-3)
     np.testing.assert_allclose(loss.chosen[0], np.eye(3), atol=1e-12)
     some = rotations()[5::97]
     exact = np.stack([tensor.loss_density(drive.through(m)) for m in turned_matrices(terms, some)])

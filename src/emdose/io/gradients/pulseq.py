@@ -79,7 +79,7 @@ def read_sequence(path: Path | str, *, unusual: bool = False) -> Waveform:
         "gamma_Hz_T": gamma,
     }
     try:
-        named = {"name": path.stem, "about": about, "unusual": unusual}
+        named: dict[str, Any] = {"name": path.stem, "about": about, "unusual": unusual}
         return from_corners(corners, duration, unit="T/m", splits_s=splits, **named)
     except InputError as error:
         raise error.at(file=path) from None

@@ -25,7 +25,7 @@ import numpy as np
 from emdose.checks import array, one_of, unit_vector
 from emdose.constants import MU_0
 from emdose.errors import InputError
-from emdose.models.gradients.expansion import linear_terms, slope_of
+from emdose.models.gradients.expansion import linear_terms
 from emdose.models.gradients.waveform import AXES
 from emdose.values import read_only
 
@@ -298,38 +298,13 @@ class GradientSet:
     def uniform_matrix(self, position_m: Sequence[float]) -> np.ndarray:
         """dB/dt at a place alone, per slew rate of every axis, (3, axes) [T/s per T/m/s].
 
-        How the field varies over an implant is not in it; :meth:`left_out` says what that is worth.
+        How the field varies over an implant is not in it.
         """
         return self.matrix(position_m)[:3]
 
-    def left_out(
-        self, position_m: Sequence[float], points_m: np.ndarray, slew_rms: Sequence[float], *, linear: bool = True
-    ) -> float:
-        """How wrong the mean square of dB/dt over a body is when its field is taken from the terms about its middle.
-
-        Parameters
-        ----------
-        position_m : (float, float, float)
-            Where the terms are taken [m].
-        points_m : (n, 3) ndarray
-            Points spread evenly over the body, relative to that place [m].
-        slew_rms : (axes,) sequence of float
-            Rms slew rate of every axis [T/m/s].
-        linear : bool
-            Whether the linear terms are taken too.
-
-        Returns
-        -------
-        float
-            Difference of the mean squares over that of the sources themselves; 1 where the terms leave all of it out.
-        """
-        r, terms = np.asarray(points_m, float), self.matrix(position_m)
-        taken = true = 0.0
-        for n, (source, slew) in enumerate(zip(self.sources, np.asarray(slew_rms, float) ** 2, strict=True)):
-            field = terms[:3, n] + (r @ slope_of(terms[3:, n]) if linear else np.zeros_like(r))
-            taken += slew * float((field**2).sum())
-            true += slew * float((_field_of(source, r + np.asarray(position_m, float)) ** 2).sum())
-        return abs(taken / true - 1) if true > 0 else 0.0
+    def fields(self, points_m: np.ndarray) -> np.ndarray:
+        """Field at points (n, 3) per unit of every axis, (n, 3, axes) [T per T/m]."""
+        return np.stack([_field_of(source, np.asarray(points_m, float)) for source in self.sources], axis=2)
 
 
 def _field_of(source: GradientSource, points_m: np.ndarray) -> np.ndarray:

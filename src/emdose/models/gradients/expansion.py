@@ -41,7 +41,7 @@ def linear_terms(slope: np.ndarray) -> np.ndarray:
 
 def slope_of(terms: np.ndarray) -> np.ndarray:
     """Inverse of :func:`linear_terms`: symmetric matrices (..., 3, 3) of terms (..., 5) [T/m]."""
-    return np.tensordot(np.asarray(terms, float), _slopes(), axes=1)
+    return np.tensordot(np.asarray(terms, float), slopes(), axes=1)
 
 
 def turned(rotations: np.ndarray) -> np.ndarray:
@@ -60,13 +60,13 @@ def turned(rotations: np.ndarray) -> np.ndarray:
     R = np.asarray(rotations, float)
     out = np.zeros((*R.shape[:-2], TERMS, TERMS))
     out[..., :3, :3] = np.swapaxes(R, -1, -2)
-    moved = np.einsum("...ai,kab,...bj->...kij", R, _slopes(), R, optimize=True)
+    moved = np.einsum("...ai,kab,...bj->...kij", R, slopes(), R, optimize=True)
     out[..., 3:, 3:] = np.swapaxes(linear_terms(moved), -1, -2)
     return out
 
 
 @cache
-def _slopes() -> np.ndarray:
+def slopes() -> np.ndarray:
     """The slope (3, 3) of each of the five terms alone, (5, 3, 3)."""
     out = np.zeros((5, 3, 3))
     for n, (i, j) in enumerate(_PLACES):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose.models import gradients as wf
+from emdose.models.gradients.field_over import FieldOver
 from emdose.scenarios.kinds.implant_gradient import schema
 from emdose.scenarios.shared.tables import blamed_on
+from emdose.solvers.results.orientations import turned_matrices
 
 if TYPE_CHECKING:
     from emdose.models.gradients.coils import GradientSet
@@ -41,6 +43,8 @@ class BuiltExposure:
         Direction of a linearly polarised field.
     preset : ExposurePreset or None
         The document that it comes from.
+    field : FieldOver or None
+        The field of the coils over the metal.
     key : str
         Its key among the exposures of the scenario, where that is not its name.
     position_m : (3,) ndarray or None
@@ -55,12 +59,34 @@ class BuiltExposure:
     direction: Any = None
     preset: wf.ExposurePreset | None = None
     position_m: np.ndarray | None = None
+    field: FieldOver | None = None
     key: str = ""
 
     @property
     def by_coils(self) -> bool:
         """Whether gradient coils make the field."""
         return self.position_m is not None
+
+    def over(self, coils: GradientSet, place_m: np.ndarray, points_m: np.ndarray) -> BuiltExposure:
+        """The exposure with the terms that fit the field of the coils over the metal best, its middle at a place.
+
+        Parameters
+        ----------
+        coils : GradientSet
+            The gradient coils.
+        place_m : (3,) ndarray
+            Middle of the implant in the scanner [m].
+        points_m : (n, 3) ndarray
+            Points spread evenly over the metal, from its middle [m].
+        """
+        assert self.matrix is not None
+        over = FieldOver(coils, place_m, points_m, len(self.matrix))
+        return replace(self, matrix=over.matrices(np.eye(3)[None])[0], position_m=place_m, field=over)
+
+    def turned(self, rotations: np.ndarray) -> np.ndarray:
+        """Terms of dB/dt per rate of every axis in the axes of the implant turned by rotations (t, 3, 3)."""
+        assert self.matrix is not None
+        return turned_matrices(self.matrix, rotations) if self.field is None else self.field.matrices(rotations)
 
     def harmonics(self, max_frequency_Hz: float) -> wf.Spectrum:
         """Harmonics of the waveform itself."""

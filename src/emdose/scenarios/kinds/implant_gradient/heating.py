@@ -179,8 +179,7 @@ class Heating:
 
     def _turned(self, case: _Case) -> TurnedLoss:
         """Power densities of a sequence for all orientations."""
-        assert case.exposure.matrix is not None
-        return TurnedLoss(self.tensor, case.exposure.matrix, case.about["_drive"], max(self.metal.phantom.spacing_m))
+        return TurnedLoss(self.tensor, case.exposure.turned, case.about["_drive"], max(self.metal.phantom.spacing_m))
 
     def _deposit(self, values: np.ndarray) -> np.ndarray:
         return self.metal.deposit(self.tensor.cells, values, self.tensor.grid)

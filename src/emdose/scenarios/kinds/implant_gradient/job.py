@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 SHOWN_SAMPLES, SHOWN_HARMONICS, SHOWN_PERIODS = 600, 80, 2
 LONGEST_SHOWN_s = 0.1
-FIELD_POINTS = 400
-"""Metal voxels at which the field of the coils is compared with its expansion."""
+FIELD_POINTS = 120
+"""Metal voxels over which the terms of the coils' field are fitted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +102,10 @@ class ImplantJob(BaseJob):
             self.sources = "uniform+linear" if self.linear else "uniform"
             begun = self.solver.resolved(self.implant, self.frequencies, self.sources, device)
             self.voxels = implant_voxels.voxelise(self.implant, begun.edges_m, check_walls=False)
+        metal = np.argwhere(self.voxels.fraction > 0.5 * self.voxels.fraction.max())
+        metal = metal[:: max(1, len(metal) // FIELD_POINTS)]
+        self.points = np.stack([self.voxels.grid.centres(a)[metal[:, a]] for a in range(3)], axis=1) - self.middle
+        self.exposures = [self._over_metal(e, e.position_m) for e in self.exposures]
         self.places = self._places()
         self.warnings: list[str] = []
 
@@ -280,7 +284,7 @@ class ImplantJob(BaseJob):
             "duration_s": one.duration_s,
             "frequency_Hz": float(spectrum.frequencies_Hz[0]) if single else None,
             "power_error": tensor.error(spectrum),
-            "field_left_out": self._left_out(one, tensor),
+            "field_left_out": _left_out(one, found.get("_turn")),
             "waveform": _shown_waveform(one, along),
             "spectrum": _shown_spectrum(spectrum, tensor),
             "time_course": self._course(one, tensor, top, along),
@@ -292,6 +296,7 @@ class ImplantJob(BaseJob):
         table = self.tables.gradients
         if table is None or table.bore is None or not any(e.by_coils for e in self.exposures):
             return None
+        assert self.coils is not None
         with blamed_on(self.scenario.file, "gradients.bore"):
             places = bore_places(table.bore.radius_m, table.bore.length_m, table.bore.step_m)
             corners = np.concatenate([p.vertices for p in self.implant.parts])
@@ -308,10 +313,16 @@ class ImplantJob(BaseJob):
         """The exposure with the implant where the map is largest; it is heated like every other."""
         assert self.coils is not None
         place = bore.places_m[bore.worst_place]
-        matrix = self.coils.matrix(place) if self.linear else self.coils.uniform_matrix(place)
         where = ", ".join(f"{1e3 * x:.0f}" for x in place)
         title = f"{one.title}, implant at ({where}) mm in the scanner: the worst place of the bore"
-        return replace(one, name=f"{one.name}, worst place", key=one.name, title=title, matrix=matrix, position_m=place)
+        return replace(self._over_metal(one, place), name=f"{one.name}, worst place", key=one.name, title=title)
+
+    def _over_metal(self, one: BuiltExposure, place: np.ndarray | None) -> BuiltExposure:
+        """An exposure by coils with the terms that fit their field over the metal; others as they are."""
+        if place is None:
+            return one
+        assert self.coils is not None
+        return one.over(self.coils, np.asarray(place), self.points)
 
     def _about_bore(self, bore: BoreMap) -> dict[str, Any]:
         """The map in numbers; its place is where the middle of the implant is in the scanner."""
@@ -324,15 +335,6 @@ class ImplantJob(BaseJob):
             "worst_W": float(bore.worst[bore.worst_place]),
             "largest_in_this_pose_W": float(bore.pose.max()),
         }
-
-    def _left_out(self, one: BuiltExposure, tensor: PowerTensor) -> float | None:
-        """Error of the mean square of dB/dt over the metal by what the terms of the coils' field leave out."""
-        if not one.by_coils:
-            return None
-        assert self.coils is not None
-        cells = tensor.cells[:: max(1, len(tensor.cells) // FIELD_POINTS)]
-        points = np.stack([tensor.grid.centres(a)[cells[:, a]] for a in range(3)], axis=1) - self.middle
-        return self.coils.left_out(one.position_m, points, one.waveform.rms, linear=self.linear)
 
     def _course(self, one: BuiltExposure, tensor: PowerTensor, top: float, worst: np.ndarray) -> dict[str, Any] | None:
         if not isinstance(one.waveform, Waveform) or not len(one.waveform.splits_s):
@@ -358,6 +360,13 @@ class ImplantJob(BaseJob):
         if self.rf is not None:
             found.append(self.rf.note)
         return found
+
+
+def _left_out(one: BuiltExposure, turn: np.ndarray | None) -> float | None:
+    """Rms of dB/dt over the metal that the terms leave out, over that of all, in the given and in the worst pose."""
+    if one.field is None or turn is None:
+        return None
+    return max(one.field.left_out(R, one.waveform.rms) for R in (np.eye(3), turn))
 
 
 def _shown_waveform(one: BuiltExposure, along: np.ndarray) -> dict[str, Any]:

@@ -195,7 +195,7 @@ def exposure_rows(result: ImplantResult, name: str) -> list[tuple[str, str]]:
             )
         )
     if is_finite(one.get("field_left_out")):
-        text = f"{100 * one['field_left_out']:.2g} % of the mean square of dB/dt over the metal"
+        text = f"{100 * one['field_left_out']:.2g} % of dB/dt over the metal, in the mean square"
         rows.append(("Left out by the terms of the coils' field", text))
     harmonics = one["harmonics"]
     if harmonics["count"] > 1:

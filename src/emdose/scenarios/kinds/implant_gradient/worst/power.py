@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
-from emdose.solvers.results.orientations import power_form, rotations, turned_matrices, worst_turn
+from emdose.solvers.results.orientations import power_form, rotations, worst_turn
 
 if TYPE_CHECKING:
     from emdose.models.gradients.spectrum import Spectrum
@@ -28,6 +28,10 @@ class AppliedExposure(Protocol):
     @property
     def direction(self) -> Any:
         """Direction of a uniform field, or "worst"."""
+        ...
+
+    def turned(self, rotations: np.ndarray) -> np.ndarray:
+        """Terms of dB/dt in the axes of the implant turned by rotations (t, 3, 3)."""
         ...
 
     def harmonics(self, max_frequency_Hz: float) -> Spectrum:
@@ -117,13 +121,13 @@ def _turned(one: AppliedExposure, tensor: PowerTensor, own: Spectrum, poses: Pos
     spectrum = own.through(matrix)
 
     def power(R: np.ndarray) -> np.ndarray:
-        return form(turned_matrices(matrix, R))
+        return form(one.turned(R))
 
     grid = power(rotations())
     worst, turn = worst_turn(power, grid)
     best, across = worst_turn(power, grid, least=True)
     here = tensor.average_power(spectrum)
-    there = turned_matrices(matrix, turn)
+    there = one.turned(turn[None])[0]
     missing, beyond = missing_W(tensor, own, matrix), missing_W(tensor, own, there)
     extrapolated = [tensor.extrapolated(own.through(m)) for m in (matrix, there)]
     return {

@@ -20,12 +20,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.solvers.results.orientations import power_form, rotations, turned_matrices, worst_turn
+from emdose.solvers.results.orientations import power_form, rotations, worst_turn
 
 if TYPE_CHECKING:
     from emdose.models.gradients.spectrum import Spectrum
     from emdose.solvers.results.power_tensor import PowerTensor
 
+Terms = Callable[[np.ndarray], np.ndarray]
 SPANNED = 0.02
 """Largest part of the strongest density that the chosen orientations may leave out of any."""
 MOST = 40
@@ -44,8 +45,8 @@ class TurnedLoss:
     ----------
     tensor : PowerTensor
         Power densities per source.
-    matrix : (n, axes) ndarray
-        Terms of the field at the implant per gradient axis.
+    terms : callable
+        Rotations (t, 3, 3) -> terms of the field in the axes of the turned implant per gradient axis (t, n, axes).
     drive : Spectrum
         Harmonics of the axes.
     blur_m : float
@@ -59,8 +60,8 @@ class TurnedLoss:
         Their densities [W/m^3].
     """
 
-    def __init__(self, tensor: PowerTensor, matrix: np.ndarray, drive: Spectrum, blur_m: float) -> None:
-        self.matrix, self.form = matrix, power_form(tensor, drive)
+    def __init__(self, tensor: PowerTensor, terms: Terms, drive: Spectrum, blur_m: float) -> None:
+        self.terms, self.form = terms, power_form(tensor, drive)
         a = drive.amplitudes / np.sqrt(2)
         share = tensor._shares(drive.frequencies_Hz)
         self._A = np.einsum("hs,ha,hb->sab", share, a.conj(), a)
@@ -73,25 +74,27 @@ class TurnedLoss:
         loose = [2.0 * tensor.matrix[:, k, m] for k, m in zip(self._k, self._l, strict=True)]
         self._power = np.concatenate([np.real(totals), -np.imag(loose)]).T.ravel()
         tried = rotations()[::SAMPLED]
-        self.chosen = tried[self._span(self._features(tried))]
-        basis = self._features(self.chosen)
+        matrices = terms(tried)
+        chosen = self._span(self._features(matrices))
+        self.chosen, matrices = tried[chosen], matrices[chosen]
+        basis = self._features(matrices)
         inner = basis @ self._gram @ basis.T
         self._solve = self._gram @ basis.T @ np.linalg.pinv(inner, rcond=1e-10, hermitian=True)
-        self._factor = self._scale(self.chosen, basis)
-        self.densities = np.stack([tensor.loss_density(drive.through(m)) for m in turned_matrices(matrix, self.chosen)])
+        self._factor = self._scale(matrices, basis)
+        self.densities = np.stack([tensor.loss_density(drive.through(m)) for m in matrices])
 
     def amounts(self, turns: np.ndarray) -> np.ndarray:
         """How much of each chosen density that of other rotations (t, 3, 3) holds, (t, k)."""
-        features = self._features(turns)
-        return np.asarray(self._scale(turns, features)[:, None] * (features @ self._solve) / self._factor)
+        X = self.terms(turns)
+        features = self._features(X)
+        return np.asarray(self._scale(X, features)[:, None] * (features @ self._solve) / self._factor)
 
     def density(self, tensor: PowerTensor, drive: Spectrum, turn: np.ndarray) -> np.ndarray:
         """Density of one rotation itself, (m,) [W/m^3]."""
-        return np.asarray(tensor.loss_density(drive.through(turned_matrices(self.matrix, turn))))
+        return np.asarray(tensor.loss_density(drive.through(self.terms(turn[None])[0])))
 
-    def _features(self, turns: np.ndarray) -> np.ndarray:
+    def _features(self, X: np.ndarray) -> np.ndarray:
         """Weights of the real and imaginary parts of the densities of all pairs of sources, (t, f * n * n)."""
-        X = turned_matrices(self.matrix, turns)
         W = np.einsum("tia,sab,tjb->tsij", X, self._A, X, optimize=True)
         parts = [W[..., self._i, self._j].real, W[..., self._k, self._l].imag]
         return np.concatenate(parts, axis=-1).reshape(len(X), -1)
@@ -109,10 +112,10 @@ class TurnedLoss:
             rows += [-2 * np.bincount(cube, loss[k, m].imag) for k, m in zip(self._k, self._l, strict=True)]
         return np.stack(rows)
 
-    def _scale(self, turns: np.ndarray, features: np.ndarray) -> np.ndarray:
+    def _scale(self, X: np.ndarray, features: np.ndarray) -> np.ndarray:
         """What densities are multiplied with so that they sum to the power of the fit, (t,)."""
         found = features @ self._power
-        wanted = self.form(turned_matrices(self.matrix, turns))
+        wanted = self.form(X)
         return np.divide(wanted, found, out=np.ones_like(wanted), where=found > 0)
 
     def _span(self, features: np.ndarray) -> list[int]:
