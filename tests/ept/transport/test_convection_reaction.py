@@ -16,7 +16,7 @@ from emdose.compute import backend
 from emdose.ept import Flag, relative_noise
 from emdose.ept.judging.monte_carlo import noisy
 from emdose.ept.maps.b1map import B1Map
-from emdose.ept.transport import convection_reaction
+from emdose.ept.transport import artificial_diffusion, convection_reaction
 from emdose.ept.transport.convection_reaction import UNDERSMOOTHING, ConvectionReaction
 from emdose.ept.transport.log_inversion import FLOOR, Equation, _Neighbours, invert
 from emdose.errors import ConvergenceError, InputError
@@ -299,3 +299,21 @@ def test_voxels_that_do_not_settle_are_left_out_one_by_one(monkeypatch: pytest.M
         reached = failed | found.valid
         assert np.count_nonzero(found.valid) / np.count_nonzero(reached) == pytest.approx(left, abs=0.002)
         assert np.all(np.isnan(found.conductivity[failed]))
+
+
+def test_a_slice_is_refined_until_its_residual_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the exact factors; here they are off by a thousandth, as rounding makes them with little diffusion."""
+    b1, _, _ = case((4e-3,) * 3, nz=3)
+    method = ConvectionReaction(kernel="cross", radius=1, slices=[1], diffusion=5e-2, boundary=(0.9, 70.0))
+    wanted = method.reconstruct(b1)
+    exact = artificial_diffusion.PlaneMultigrid
+
+    def rounded(*args, **kwargs):
+        solve = exact(*args, **kwargs)
+        return lambda rhs: 1.001 * solve(rhs)
+
+    monkeypatch.setattr(artificial_diffusion, "PlaneMultigrid", rounded)
+    found = method.reconstruct(b1)
+    assert found.settings["residual"] < 1e-8
+    there = wanted.valid
+    np.testing.assert_allclose(found.conductivity[there], wanted.conductivity[there], rtol=1e-6)

@@ -17,6 +17,8 @@ from emdose.ept.transport.options import ConvectionReactionOptions
 from emdose.ept.transport.planes import PlaneMultigrid
 from emdose.errors import ConvergenceError, InputError
 
+REFINEMENTS = 4
+"""Of the direct solution of a slice."""
 RESTART, CYCLES = 60, 8
 """Steps between restarts of GMRES in a volume, and how often it may start."""
 TOLERANCE = 1e-8
@@ -229,8 +231,9 @@ def _linear(matrix: Any, rhs: np.ndarray, drive: np.ndarray, voxels: np.ndarray)
         operator = LinearOperator(matrix.shape, solve, dtype=matrix.dtype)
         goal = {"rtol": 0.0, "atol": 0.3 * TOLERANCE * size, "restart": RESTART, "maxiter": CYCLES}
         x, _ = gmres(matrix, rhs, x0=x, M=operator, **goal)
-    else:
-        x += solve(rhs - matrix @ x)
+    else:  # a direct solution: where little diffusion leaves it ill-conditioned, one refinement is not enough
+        for _ in range(REFINEMENTS):
+            x += solve(rhs - matrix @ x)
     residual = float(np.linalg.norm(matrix @ x - rhs)) / size
     if not residual <= TOLERANCE:
         raise ConvergenceError(
