@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from emdose import resources, scenarios
-from emdose.errors import EmdoseWarning, InputError, OutputError
+from emdose.compute import machine
+from emdose.errors import EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.io.disk import atomic, run_files
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.scenarios.kinds.rf.job import RfJob
@@ -247,3 +248,18 @@ def test_heat_can_change(small, write, tmp_path, monkeypatch):
     one, two = (told(outcome, ("quantities", "thermal", "scenario")) for outcome in (again, anew))
     one["thermal"].pop("provenance"), two["thermal"].pop("provenance")
     assert one == two
+
+
+def test_a_solution_larger_than_the_memory_is_refused(mine, small, write, monkeypatch):
+    # Oracle: the need of the solution alone, made huge; the folder stays as it was.
+    small["scenario"]["name"] = "other"
+    before = (mine / "summary.json").read_bytes()
+    real = machine.require_memory
+
+    def require(need, what, *more):
+        return real(2**60 if what.startswith("the solution") else need, what, *more)
+
+    monkeypatch.setattr(machine, "require_memory", require)
+    with pytest.raises(ResourceError, match="the solution that is kept in"):
+        run(write(small), mine)
+    assert (mine / "summary.json").read_bytes() == before

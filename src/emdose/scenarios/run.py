@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emdose import resources
+from emdose.compute import machine
 from emdose.errors import ConvergenceError, EmdoseWarning, OutputError
 from emdose.io.disk import atomic, run_files
 from emdose.io.disk.checkpoint import FolderCheckpoint
@@ -151,6 +152,8 @@ def _run(
         tell(Planned(plan=job.evaluation_plan() if solved else job.plan()))
         job.prepare()
         folder.begin(scenario, state)
+        if solved:
+            machine.require_memory(store.size(SOLVED), f"the solution that is kept in {folder.path}")
         missed, solution = None, _Nothing
         if solved and (arrays := store.load(SOLVED)) is not None:
             solution = job.solution_of(arrays)

@@ -32,7 +32,9 @@ def test_of_another_scenario(tmp_path):
         FolderCheckpoint(tmp_path, "other").load("port-0000")
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text", "pickle", "other arrays"])
+@pytest.mark.parametrize(
+    "damage", ["cut", "flip", "scaled", "other key", "no sum", "empty", "text", "pickle", "other arrays"]
+)
 def test_damage_is_found(tmp_path, damage):
     # Oracle: every kind of damage that this test makes.
     checkpoint = FolderCheckpoint(tmp_path, "key")
@@ -44,6 +46,16 @@ def test_damage_is_found(tmp_path, damage):
     elif damage == "flip":
         at = data.index(J.tobytes()[8:40]) + 5
         path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
+    elif damage in ("scaled", "other key", "no sum"):
+        with np.load(path) as file:  # whole files, but not what was saved
+            arrays = {k: file[k] for k in file.files}
+        if damage == "scaled":
+            arrays["J"] = arrays["J"] * np.float32(0.01)
+        elif damage == "other key":
+            arrays["checkpoint key"] = np.array("another")
+        else:
+            del arrays["checkpoint checksum"]
+        np.savez(path, **arrays)
     elif damage == "empty":
         path.write_bytes(b"")
     elif damage == "text":

@@ -105,6 +105,13 @@ class FolderCheckpoint:
         """Whether there is a file of a name; it may be damaged."""
         return self._path(name).exists()
 
+    def size(self, name: str) -> int:
+        """Bytes of the file of a name, which its arrays take in memory too; 0 where there is none."""
+        try:
+            return self._path(name).stat().st_size
+        except OSError:
+            return 0
+
     def keep_only(self, names: Collection[str]) -> None:
         """Remove what has another name, and what writes that were cut short have left."""
         kept = {self._path(name) for name in names}
