@@ -227,11 +227,11 @@ class Heating:
         return np.asarray(found["turn"])
 
     def _worst(self, case: _Case, solution: Any, n: int) -> None:
-        """What the solution of the worst orientation itself says: it is what counts, the search only found it."""
-        peak = float(solution.final[n].max())
+        """What the solution of the worst orientation itself says beside the search; the larger of both counts."""
+        peak, found = float(solution.final[n].max()), float(case.about["worst_rise_K"])
         case.about.update(
-            worst_search_error=abs(case.about["worst_rise_K"] / peak - 1) if peak > 0 else 0.0,
-            worst_rise_K=peak,
+            worst_search_error=abs(found / peak - 1) if peak > 0 else 0.0,
+            worst_rise_K=max(peak, found),
             worst_time_to_K=self._times_to(solution, n),
         )
 

@@ -370,7 +370,7 @@ def arrow(direction: Sequence[float]) -> str:
 
 def place(position_m: Sequence[float]) -> str:
     """A place in mm."""
-    return "(" + ", ".join(f"{1e3 * c:.0f}" for c in position_m).replace("-", MINUS) + ") mm"
+    return "(" + ", ".join(f"{round(1e3 * c)}" for c in position_m).replace("-", MINUS) + ") mm"
 
 
 def listed(names: Sequence[str]) -> str:
