@@ -273,7 +273,8 @@ TABLE = (
     ),
     Threshold(
         "ept_unphysical",
-        "the share of voxels with a negative conductivity or a permittivity below 1, beyond noise, for the best method",
+        "the share of voxels with a negative conductivity or a permittivity below 1, beyond noise and away from "
+        "boundaries, for the best method",
         0.20,
         0.50,
         True,

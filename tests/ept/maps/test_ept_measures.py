@@ -35,6 +35,9 @@ def made(counts: dict[Flag, int]) -> PropertyMap:
         ({Flag.UNPHYSICAL: 41}, 1.0, 0.205, "questionable"),
         ({Flag.UNPHYSICAL: 101}, 1.0, 0.505, "not valid"),
         ({Flag.NO_FIT: 100, Flag.UNPHYSICAL: 51}, 0.5, 0.51, "not valid"),
+        ({Flag.INTERFACE | Flag.UNPHYSICAL: 120, Flag.UNPHYSICAL: 8}, 1.0, 0.1, "valid"),
+        ({Flag.INTERFACE | Flag.UNPHYSICAL: 120, Flag.INTERFACE: 70}, 1.0, 0.0, "valid"),
+        ({Flag.INTERFACE | Flag.UNPHYSICAL: 120, Flag.INTERFACE: 71}, 1.0, 0.6, "not valid"),
     ],
 )
 def test_voxels_with_a_value_and_impossible_ones(counts, coverage, odd, state):
@@ -71,6 +74,6 @@ def test_heat_measures_its_steps_and_energy():
     from emdose.solvers.heat.solver import HeatCourse
 
     for kind in (HeatCourse, HeatResult):
-        found = kind.measures(SimpleNamespace(balance_error=0.11, time_error=0.001))
+        found = kind.measures(SimpleNamespace(balance_error=0.11, time_error=0.001, cells_across=None))
         assert [(m.name, m.value) for m in found] == [("heat_balance", 0.11), ("heat_steps", 0.001)]
         assert judge(found).state == "not valid"

@@ -56,7 +56,7 @@ class EptKind(Kind["EptResult"]):
         cause = str(data.get("likely_cause", ""))
         methods = [(name, about) for name, about in summary["ept"]["methods"].items()]
         shares = {n: a["voxels"] / max(a["voxels"] + a["missing"], 1) for n, a in methods}
-        odd = {n: a.get("unphysical", a["flags"]["UNPHYSICAL"]) / a["voxels"] for n, a in methods if a["voxels"]}
+        odd = {n: a.get("unphysical_share", a["flags"]["UNPHYSICAL"] / a["voxels"]) for n, a in methods if a["voxels"]}
         best = [(name, "ept_coverage", shares) for name in [max(shares, key=lambda n: shares[n])]] if shares else []
         best += [(name, "ept_unphysical", odd) for name in [min(odd, key=lambda n: odd[n])]] if odd else []
         return [

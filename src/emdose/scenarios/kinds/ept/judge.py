@@ -40,7 +40,7 @@ def judged(
     Returns
     -------
     dict
-        method, settings, voxels (with a value), missing, flags (counts), unphysical (beyond noise),
+        method, settings, voxels (with a value), missing, flags (counts), unphysical_share (beyond noise),
         z_noise (rms of noise over its uncertainty, 1 when that is right), z_total (rms of the whole error over it).
     list of dict
         The rows of :func:`emdose.ept.judging.metrics`, with "clean_rmse" (the error without noise) where it is known.
@@ -57,7 +57,7 @@ def judged(
             for f in Flag
             if f is not Flag.OUTSIDE and f.name
         },
-        "unphysical": int(np.count_nonzero(found.surely_unphysical & data.b1.mask)),
+        "unphysical_share": found.unphysical_share,
         "uncertainty": found.u_conductivity is not None or found.u_permittivity is not None,
     }
     for name in QUANTITIES:
