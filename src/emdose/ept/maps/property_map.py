@@ -228,8 +228,8 @@ class PropertyMap:
     def unphysical_share(self) -> float:
         """Share of :attr:`surely_unphysical` voxels among those with a value; 0 without any.
 
-        Voxels beside a boundary (INTERFACE) are left out as long as a twentieth of all is inside: their windows may hold
-        a mixture, which neither noise nor a wrong sign, unit or frequency explains.
+        Voxels beside a boundary (INTERFACE) are left out as long as a twentieth of all is inside: their windows may
+        hold a mixture, which neither noise nor a wrong sign, unit or frequency explains.
         """
         of = self.valid
         inner = of & ((self.flags & np.uint8(Flag.INTERFACE)) == 0)
