@@ -163,7 +163,8 @@ def test_a_killed_run_goes_on(name, shares, signals, server, whole, tmp_path):
         done = told["code"] == 0
         assert told["code"] in {0, -signal.SIGKILL, 130}, told
         if told["code"] == 130:
-            assert told["err"].splitlines()[-1].startswith("emdose: interrupted"), told["err"]
+            if told["err"]:  # not when the signal has come before emdose listens
+                assert told["err"].splitlines()[-1].startswith("emdose: interrupted"), told["err"]
             assert "Traceback" not in told["err"]
             assert not (out / ".running").exists()
     told = server(*command(folder / "case.toml", out, "--resume"))
