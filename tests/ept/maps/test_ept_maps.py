@@ -76,7 +76,6 @@ def test_default_mask_and_regions() -> None:
     [
         ({"frequency_Hz": None}, "frequency missing"),
         ({"frequency_Hz": 127.74}, "frequency too low"),
-        ({"grid": Grid(SHAPE, 2.0)}, "voxel size cannot be in metres"),
         ({"grid": Grid(SHAPE, 2e-6)}, "voxel size cannot be in metres"),
         ({"phase": np.linspace(-180, 180, 210).reshape(SHAPE)}, "phase is not in radians"),
         ({"phase": np.zeros((6, 7, 4))}, "shape does not fit"),

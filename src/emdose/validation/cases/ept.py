@@ -88,7 +88,7 @@ def layered(device: Any) -> list[Row]:
 def sphere(device: Any) -> list[Row]:
     """A two-layer sphere in a rotating field: curvature along all axes, a longitudinal field, boundaries that cut z."""
     radii, permittivity, conductivity = (0.035, 0.065), (52.0, 70.0), (0.35, 0.9)
-    grid = Grid((46, 46, 9), 3e-3)
+    grid = Grid((46, 46, 9), (3e-3, 3e-3, 3e-3))
     points = np.stack([np.broadcast_to(c, grid.shape).ravel() for c in grid.centre_points()], axis=1)
     plus, minus = sphere_in_rotating_field(radii, permittivity, conductivity, FREQUENCY_HZ, points)
     layer = np.searchsorted(radii, np.linalg.norm(points, axis=1)).reshape(grid.shape)
