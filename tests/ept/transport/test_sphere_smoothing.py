@@ -48,8 +48,8 @@ def test_the_core_is_not_pulled_to_the_shell(snr: int, labels: bool) -> None:
     maps = [ConvectionReaction(slices=[3], smoothing=smoothing).reconstruct(draw) for draw in draws]
     for name, truth in (("conductivity", SIGMA[0]), ("permittivity", EPSILON[0])):
         drawn = [getattr(one, name)[core] for one in maps]
-        error, u = np.array(drawn) - truth, np.std(drawn, axis=0, ddof=1)
-        means = error.mean(axis=1)
+        error, u = np.array(drawn) - truth, np.nanstd(drawn, axis=0, ddof=1)
+        means = np.nanmean(error, axis=1)  # a voxel that does not settle has no value
         slack = 0.0 if name == "conductivity" else 3 * means.std(ddof=1) / np.sqrt(DRAWS)
         assert abs(means.mean()) < max(0.05 * truth, slack)
         assert np.mean(np.abs(error) <= 2 * u) > 0.9
