@@ -20,6 +20,7 @@ print(f"worst orientation at 270 Hz, 42 T/s rms: {watt:.1f} W, dB/dt along {np.r
 
 gel = em.phantoms.gel_box(5e-3, (0.20, 0.16, 0.26)).translate(np.mean(hip.bounds_m, axis=0))
 heat = em.Bioheat().solve(gel, hip, power, duration_s=600, frequencies_Hz=270, rms_T_s=42)
-spot, direction = heat.worst()
+(spot, direction), (tissue, _) = heat.worst(), heat.worst(tissue_only=True)
 print(f"after 10 min at most {spot.rise_K:.1f} K in {spot.tissue}, dB/dt along {np.round(direction, 2)}")
+print(f"in tissue at most {tissue.rise_K:.1f} K")
 print(f"along the direction of the largest power: 1 K after {heat.time_to(1.0, along):.0f} s")

@@ -381,6 +381,7 @@ def _shown_waveform(one: BuiltExposure, along: np.ndarray) -> dict[str, Any]:
         times = np.unique(np.concatenate([times, corners - 1e-9, corners + 1e-9]))
     rates = one.waveform.rate(times) @ one.matrix_along(along)[:3].T
     what = f"the first {1e3 * length:.3g} ms" if length < period else f"{length / period:.3g} periods"
+    what = "one period" if what == "1 periods" else what
     return {"times_s": times, "dbdt_T_s": rates, "caption": f"dB/dt at the implant, {what}."}
 
 

@@ -178,7 +178,7 @@ def exposure_rows(result: ImplantResult, name: str) -> list[tuple[str, str]]:
     if is_finite(one.get("worst_tissue_rise_K")):
         text = f"{number(one['worst_tissue_rise_K'])} K, {pose(one, 'worst_tissue')}"
         rows.append(("Worst orientation for tissue", text))
-    rows.append(("CEM43, largest in tissue", _dose(one)))
+    rows.append(("CEM43, largest in tissue, in this pose", _dose(one)))
     worst_times = one.get("worst_time_to_K", {})
     for rise, seconds in one["time_to_K"].items():
         text = _time_to(seconds, one)
@@ -195,7 +195,7 @@ def exposure_rows(result: ImplantResult, name: str) -> list[tuple[str, str]]:
             )
         )
     if is_finite(one.get("field_left_out")):
-        text = f"{100 * one['field_left_out']:.2g} % of dB/dt over the metal, in the mean square"
+        text = f"{100 * one['field_left_out']:.2g} % of dB/dt over the metal, in the root mean square"
         rows.append(("Left out by the terms of the coils' field", text))
     harmonics = one["harmonics"]
     if harmonics["count"] > 1:
