@@ -28,7 +28,7 @@ MIDDLE = SLICES // 2
 SETTINGS = {
     "helmholtz": (eptlib_bridge.Settings(size=(3, 3, 3), shape="cuboid"), Helmholtz(radius=3, uncertainty=False)),
     "convection-reaction": (
-        eptlib_bridge.Settings(method="convection-reaction", size=(1, 1, 1), dirichlet=(1.0, 65.0), diffusion=1e-2),
+        eptlib_bridge.Settings(method="convection-reaction", size=(1, 1, 1), dirichlet=(1.0, 65.0), diffusion=0.1),
         ConvectionReaction(slices=[MIDDLE], smoothing=1.0),
     ),
     "gradient": (

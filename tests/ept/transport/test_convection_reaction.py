@@ -224,6 +224,46 @@ def test_complex_form_with_diffusion_in_a_volume_at_the_size_of_users(
     assert error(found.permittivity, permittivity, found.valid) < limit
 
 
+@pytest.fixture(scope="module")
+def fine_slices() -> tuple:
+    """Three slices of 200 x 200, B1+ in tesla."""
+    b1, sigma, permittivity = case((0.6e-3,) * 3, nz=3)
+    return in_tesla(b1), sigma, permittivity
+
+
+def fine(diffusion: float) -> ConvectionReaction:
+    return ConvectionReaction(kernel="cross", radius=1, slices=[1], diffusion=diffusion, boundary=(0.9, 70.0))
+
+
+@pytest.mark.parametrize(("diffusion", "left_out"), [(1e-11, 0.03), (1e-10, 0.3)])
+def test_complex_form_with_little_diffusion_in_a_slice_of_200_x_200(
+    fine_slices: tuple, diffusion: float, left_out: float
+) -> None:
+    """Closed form, 24 000 unknowns solved to rounding; voxels that the equations leave open carry no value."""
+    b1, sigma, permittivity = fine_slices
+    found = fine(diffusion).reconstruct(b1)
+    failed = np.count_nonzero(found.flags & np.uint8(Flag.FAILED))
+    assert found.settings["backward_error"] < 1e-15
+    assert np.count_nonzero(found.valid) + failed > 24_000
+    assert failed < left_out * 24_000
+    for values, truth in ((found.conductivity, sigma), (found.permittivity, permittivity)):
+        assert error(values, truth, found.valid) < 2e-3
+        assert np.percentile(np.abs(values - truth)[found.valid] / truth[found.valid], 90) < 0.02
+
+
+def test_diffusion_that_magnifies_errors_is_refused(fine_slices: tuple, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between little and much diffusion lie coefficients whose solution is garbage, however well it is solved."""
+    b1, sigma, _ = fine_slices
+    with pytest.raises(ConvergenceError, match=r"error of 1 % .* changes the result by 100 % in \d+ of 24\d+"):
+        fine(1e-8).reconstruct(b1)
+    # Without that refusal: solved to rounding, and wrong.
+    monkeypatch.setattr(artificial_diffusion, "UNDETERMINED", np.inf)
+    found = fine(1e-8).reconstruct(b1)
+    assert found.settings["backward_error"] < 1e-15
+    assert found.settings["residual"] < 1e-8
+    assert error(found.conductivity, sigma, found.valid) > 0.5
+
+
 def test_diffusion_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: one step of GMRES is not enough between slices."""
     b1, _, _ = case((6e-3,) * 3, nz=9)
