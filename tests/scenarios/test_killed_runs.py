@@ -17,7 +17,7 @@ from run_server import RunServer
 
 from emdose.scenarios.shared import toml
 
-MOMENTS = int(os.environ.get("EMDOSE_KILL_MOMENTS", "4"))
+MOMENTS = int(os.environ.get("EMDOSE_KILL_MOMENTS", "2"))
 SEED = int(os.environ.get("EMDOSE_KILL_SEED", "11"))
 
 BALL = {"type": "sphere", "radius_m": 0.05, "spacing_m": 10e-3, "tissue": "muscle"}
@@ -152,7 +152,7 @@ def moments():
         yield pytest.param(name, shares, signals, id=f"{n}: {name}")
 
 
-@pytest.mark.parametrize(("name", "shares", "signals"), moments())
+@pytest.mark.parametrize(("name", "shares", "signals"), list(moments()))
 def test_a_killed_run_goes_on(name, shares, signals, server, whole, tmp_path):
     # Oracle: the run that nobody has stopped.
     (folder, seconds), out = whole(name), tmp_path / "out"

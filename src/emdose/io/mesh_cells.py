@@ -41,6 +41,8 @@ FACES: dict[str, tuple[tuple[int, ...], ...]] = {
 """Faces of the solid cells by the numbers of their corners, anticlockwise seen from outside."""
 FLAT = {"triangle": 3, "quad": 4, "polygon": 0}
 """Flat cells and their number of corners; a polygon has as many as its row."""
+LONGEST_NAME = 200
+"""Letters of a name of a file; numbers that stand where a name belongs are longer."""
 IGNORED = ("vertex", "line")
 """Cells that bound no space."""
 
@@ -162,7 +164,8 @@ def _require_beside(path: Path) -> None:
         seen.add(file)
         text = plain_file(file).read_text(encoding="utf-8", errors="replace")
         for name, data in _named(text) if kind == "xdmf" else _included(text):
-            if Path(name).name != name or "\\" in name or (file.parent / name).is_symlink():
+            elsewhere = Path(name).name != name or "\\" in name or len(name) > LONGEST_NAME
+            if elsewhere or (file.parent / name).is_symlink():
                 raise InputError("names a file elsewhere", file=path, found=name, expected="files in the same folder")
             if data:
                 with opened(file.parent / name):

@@ -168,7 +168,7 @@ def test_bad_input_is_refused_in_one_line(tmp_path: Path, arrays: dict[str, np.n
         ({"magnitude": good, "segmentation": a}, "not whole numbers"),
         ({"magnitude": good, "frequency_Hz": None}, "frequency missing"),
         ({"magnitude": a, "phase": 180 * a, "spacing_m": 2e-3}, "not in radians"),
-        ({"magnitude": a, "spacing_m": 2.0}, "cannot be in metres"),
+        ({"magnitude": a, "spacing_m": 2.0}, "voxels of this size are no voxels of a body"),
         ({"magnitude": a, "spacing_m": 2e-3, "order": "yxz"}, "unknown axis order"),
         ({"magnitude": a, "spacing_m": 2e-3, "noise": (0.1, 0.1, 0.1)}, "bad noise"),
         ({"mask": a}, "neither magnitude nor phase"),

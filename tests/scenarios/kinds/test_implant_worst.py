@@ -137,6 +137,7 @@ def test_worst_is_the_worst_in_power_and_temperature(in_bore):
         assert max(one["rise_quantiles_K"]) <= one["worst_rise_K"] * 1.02
 
 
+@pytest.mark.slow
 def test_the_stated_pose_run_as_a_scenario(rod, folder, in_bore):
     """Oracle: a scenario with the stated rotate_deg and position_m has the stated power and rise."""
     one = in_bore.summary["implant"]["exposures"]["EPI"]
