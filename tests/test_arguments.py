@@ -70,7 +70,7 @@ CALLS: dict[str, tuple[Callable, tuple[str, ...], tuple[str, ...]]] = {
     "FeedPort": (lambda **k: FeedPort("f", *POINTS, **k), ("impedance_ohm",), ()),
     "RLC": (RLC, ("resistance_ohm", "inductance_H", "capacitance_F"), ()),
     "Exposure": (lambda **k: em.Exposure(BALL, em.PlaneWave(), **k), ("frequency_Hz",), ()),
-    "Vie": (VieOptions, ("tolerance", "restart", "max_iterations"), ()),
+    "Vie": (VieOptions, ("tolerance", "E_error", "restart", "max_iterations"), ()),
     "Fdtd": (
         FdtdOptions,
         (
