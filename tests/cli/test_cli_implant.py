@@ -73,7 +73,7 @@ def test_run_prints_power_and_rise(folder, capsys):
     """Oracles: the documented files; the words of the document's status; nothing is computed twice."""
     code, out, err = call(capsys, "run", write(folder), "--out", "result", "--device", "cpu", "--no-report")
     assert code == 0, err
-    assert "currents, 1 frequency on cpu" in err
+    assert "currents, 1 frequency, then heat in 0.0" in err
     assert "unverified" in out
     assert "ISO/TS 10974:2018" in out
     assert "compliant" not in (out + err).lower()

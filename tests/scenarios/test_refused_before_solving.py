@@ -7,7 +7,9 @@ import copy
 import pytest
 
 from emdose import scenarios
-from emdose.errors import InputError
+from emdose.compute.backend import Backend
+from emdose.errors import InputError, ResourceError
+from emdose.scenarios import kinds
 from emdose.scenarios.shared import toml
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.fdtd.solver import Fdtd
@@ -148,4 +150,25 @@ def test_refused_before_anything_is_solved(case, tmp_path):
     with pytest.raises(InputError, match=words) as error:
         scenarios.run(file, tmp_path / "out", device="cpu")
     assert "\n" not in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+SINES = {f"sine {n}": METAL["exposures"]["x"] for n in range(6)}
+
+
+@pytest.mark.parametrize("thermal", [{"spacing_m": 2e-3}, {"spacing_m": 6e-3, "cells_across": 10.0}], ids=str)
+def test_heat_that_does_not_fit_the_memory_is_refused_before_the_eddy_currents(thermal, tmp_path, monkeypatch):
+    # Oracle: memory in which the eddy currents fit by their own plan, and the heat of all exposures does not.
+    content = {**METAL, "thermal": {**METAL["thermal"], **thermal}, "exposures": SINES}
+    file = tmp_path / "case.toml"
+    file.write_text(toml.dump(content), encoding="utf-8")
+    plan = kinds.get("implant-gradient").job(scenarios.load(file), "cpu").plan()
+    assert plan.bytes == plan.evaluation.bytes > plan.solution.bytes / 0.8
+    assert "then heat in" in str(plan)
+    monkeypatch.setattr(Backend, "memory_free_bytes", lambda self: plan.bytes - 1)
+    told = []
+    with pytest.raises(ResourceError, match=r"^heat in .* sources.* are free on cpu: .* would fit") as error:
+        scenarios.run(file, tmp_path / "out", device="cpu", progress=told.append)
+    assert "\n" not in str(error.value)
+    assert not {"setup", "heat", "plan"} & {event.stage for event in told}
     assert not (tmp_path / "out").exists()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from emdose.compute import backend
-from emdose.solvers.running import Checkpoint, Event, Plan, ProgressCallback
+from emdose.solvers.running import Checkpoint, Event, Plan, ProgressCallback, duration, size
 
 if TYPE_CHECKING:
     from emdose.io.disk.atomic import Stage
@@ -35,13 +35,28 @@ class JobPlan:
         What its solver will take; None where nothing is solved.
     then : str
         What else is done, in words.
+    evaluation : Plan, optional
+        What the evaluation of the solution will take, where that is known.
     """
 
     device: str
     solution: Plan | None = None
     then: str = ""
+    evaluation: Plan | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Memory at the peak: that of the larger stage; 0 where none is planned [bytes]."""
+        return max((p.bytes for p in (self.solution, self.evaluation) if p is not None), default=0)
 
     def __str__(self) -> str:
+        if self.evaluation is not None:
+            stages = [p for p in (self.solution, self.evaluation) if p is not None]
+            what = ", then ".join(p.what for p in stages)
+            if self.solution is None and self.then:
+                what = f"{self.then}: {what}"
+            seconds = sum(p.seconds for p in stages)
+            return f"{what} on {self.device}; about {size(self.bytes)} at the most and {duration(seconds)}"
         if self.solution is None:
             return f"{self.then} on {self.device}"
         return f"{self.solution}, then {self.then}" if self.then else str(self.solution)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +40,10 @@ DISC = 21
 """Points across the disc of directions."""
 WINDOW_MARGIN_m = 12e-3
 """Around the metal, where rises are kept over time."""
+TOGETHER = 16
+"""Power densities whose rises are solved at once in the search of the worst orientation: memory does not allow more."""
+AT_ONCE = 1 << 20
+"""Rises of directions times cells that are laid out at once."""
 WORST = "worst orientation"
 
 
@@ -115,22 +120,15 @@ class Heating:
         def tell(event: Event) -> None:
             self.tell(event.within(exposures, index, count))
 
-        rf = np.zeros((0, *self.metal.cells.shape)) if self.rf is None else self.rf.density[None]
         worst: dict[str, np.ndarray] = {}
         own = {c.exposure.name: self._loss(c) for c in cases}
         turned = {c.exposure.name: self._turned(c) for c in cases if not c.free}
         basis = [self._basis(c) if c.free else turned[c.exposure.name].densities for c in cases]
-        solution = self.solve(
-            self.maps,
-            np.concatenate([self._deposit(np.concatenate(basis)), rf]),
-            duration,
-            device=self.device,
-            envelope=envelope,
-            progress=tell,
-        )
-        base, first = solution.final[-1] if len(rf) else None, 0
+        march = partial(self.solve, self.maps, device=self.device, envelope=envelope, progress=tell)
+        searched, base = self._final(march, np.concatenate(basis), duration)
+        first = 0
         for case, densities in zip(cases, basis, strict=True):
-            rises = solution.final[first : first + len(densities)]
+            rises = searched[first : first + len(densities)]
             first += len(densities)
             if case.free:
                 worst[case.exposure.name] = weights(self._orientations(case, rises, base)) @ densities
@@ -138,35 +136,52 @@ class Heating:
                 loss = turned[case.exposure.name]
                 turn = self._turns(case, loss, rises, base)
                 worst[case.exposure.name] = loss.density(self.tensor, case.about["_drive"], turn)
-        losses = np.stack([*own.values(), *worst.values()])
-        sources = self._deposit(losses)
-        extra: list[np.ndarray] = []
-        if self.rf is not None:
-            extra = [*sources[: len(own)], self.rf.density]
-            sources = sources + self.rf.density
+        del searched, base, rises, basis, turned
+        together = self._together(np.stack([*own.values(), *worst.values()]), len(own))
         times = np.linspace(0, duration, self.table.curve_points + 1)[1:].tolist()
-        together = np.concatenate([sources, np.stack(extra)]) if extra else sources
-        solution = self.solve(
-            self.maps,
-            together,
-            duration,
-            times_s=times,
-            window=self.window,
-            device=self.device,
-            envelope=envelope,
-            progress=tell,
-        )
+        solution = march(together, duration, times_s=times, window=self.window)
+        del together
         self.provenance = dict(solution.provenance) | {"balance_error": solution.balance_error} | self.metal.about()
         for n, case in enumerate(cases):
             name = case.exposure.name
             curves = {}
             curves[WORST] = solution.peaks[len(own) + n]
             self._worst(case, solution, len(own) + n)
-            if extra:
-                curves |= {"gradients alone": solution.peaks[len(sources) + n], "RF alone": solution.peaks[-1]}
+            if self.rf is not None:
+                curves |= {"gradients alone": solution.peaks[2 * len(own) + n], "RF alone": solution.peaks[-1]}
             self._judge(case, solution, n, curves)
             final = self.metal.cells.means(solution.final[n])
             found[name] = ExposureMaps(own[name], final, solution.times_s, solution.peaks[n], curves)
+
+    def _final(
+        self, march: Callable[..., HeatSolution], densities: np.ndarray, duration: float
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Rises at the end of power densities (s, m), some at a time, and that of the RF heating, where there is any.
+
+        Returns
+        -------
+        (s, nx, ny, nz) float32 ndarray, (nx, ny, nz) ndarray or None [K]
+        """
+        corner = (slice(0, 1),) * 3  # nothing over time is asked for
+        base = None
+        if self.rf is not None:
+            base = march(self.rf.density[None], duration, window=corner).final[-1]
+        out = np.empty((len(densities), *self.metal.cells.shape), np.float32)
+        for low in range(0, len(densities), TOGETHER):
+            cut = slice(low, low + TOGETHER)
+            out[cut] = march(self._deposit(densities[cut]), duration, window=corner).final
+        return out, base
+
+    def _together(self, losses: np.ndarray, exposures: int) -> np.ndarray:
+        """Sources of the fields and of the worst orientations; with RF in each, and both alone after them, if it is."""
+        if self.rf is None:
+            return self._deposit(losses)
+        alone = [np.zeros(self.metal.phantom.grid.shape)] * (exposures + 1)
+        out = self._deposit(losses, alone)
+        out[len(losses) : -1] = out[:exposures]
+        out[: len(losses)] += self.rf.density
+        out[-1] = self.rf.density
+        return out
 
     def _loss(self, case: _Case) -> np.ndarray:
         return np.asarray(self.tensor.loss_density(case.about["_spectrum"]))
@@ -181,8 +196,8 @@ class Heating:
         """Power densities of a sequence for all orientations."""
         return TurnedLoss(self.tensor, case.exposure.turned, case.about["_drive"], max(self.metal.phantom.spacing_m))
 
-    def _deposit(self, values: np.ndarray) -> np.ndarray:
-        return self.metal.deposit(self.tensor.cells, values, self.tensor.grid)
+    def _deposit(self, values: np.ndarray, further: Sequence[np.ndarray] = ()) -> np.ndarray:
+        return self.metal.deposit(self.tensor.cells, values, self.tensor.grid, further, "float32")
 
     def _orientations(self, case: _Case, T: np.ndarray, base: np.ndarray | None) -> np.ndarray:
         """Worst and best direction for temperature and the disc of all; gives back the worst direction."""
@@ -336,8 +351,9 @@ def orientations(
 def _peaks(flat: np.ndarray, offset: np.ndarray, tried: np.ndarray) -> np.ndarray:
     factors = np.stack([weights(u) for u in tried])
     out = np.full(len(tried), -np.inf)
-    for low in range(0, flat.shape[1], 1 << 16):
-        cut = slice(low, low + (1 << 16))
+    step = max(1, AT_ONCE // len(tried))
+    for low in range(0, flat.shape[1], step):
+        cut = slice(low, low + step)
         out = np.maximum(out, (factors @ flat[:, cut] + offset[cut]).max(axis=1))
     return out
 

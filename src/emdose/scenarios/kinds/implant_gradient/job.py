@@ -17,6 +17,7 @@ from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
 from emdose.scenarios.kinds.implant_gradient import build
 from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure, exposures, frequencies
+from emdose.scenarios.kinds.implant_gradient.heat_plan import heat_plan
 from emdose.scenarios.kinds.implant_gradient.possible import require_harmonics, require_heat
 from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
 from emdose.scenarios.kinds.implant_gradient.result import result
@@ -33,7 +34,7 @@ from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.heat.rise import HeatSolution, heat
 from emdose.solvers.results.orientations import power_form
 from emdose.solvers.results.power_tensor import PowerTensor
-from emdose.solvers.running import Checkpoint, ProgressCallback, plural, silent
+from emdose.solvers.running import Checkpoint, ProgressCallback, silent
 
 if TYPE_CHECKING:
     from emdose.io.disk import atomic
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from emdose.models.grids.grid import Grid
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.solvers.heat.options import HeatPlan
     from emdose.solvers.heat.problem import HeatMaps
 
 SHOWN_SAMPLES, SHOWN_HARMONICS, SHOWN_PERIODS = 600, 80, 2
@@ -130,13 +132,20 @@ class ImplantJob(BaseJob):
 
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
+        heat = self._heat_plan()
         solution = self.solver.plan(self.implant, self.frequencies, self.sources, self.device)
-        heat = " x ".join(map(str, self.heated.cells.shape))
-        return JobPlan(
-            device=self.device,
-            solution=replace(solution, shape=self.voxels.grid.shape),
-            then=f"heat on {heat} voxels, {plural(len(self.exposures), 'exposure')}",
-        )
+        return JobPlan(device=self.device, solution=replace(solution, shape=self.voxels.grid.shape), evaluation=heat)
+
+    def evaluation_plan(self) -> JobPlan:
+        """The heat; raises ResourceError when it does not fit."""
+        return replace(super().evaluation_plan(), evaluation=self._heat_plan())
+
+    def _heat_plan(self) -> HeatPlan:
+        places = 0 if self.places is None else sum(one.by_coils for one in self.exposures)
+        terms = 8 if self.linear else 3
+        losses = len(self.frequencies), terms, int(np.count_nonzero(self.voxels.fraction))
+        thermal, rf = self.tables.thermal, self.rf is not None
+        return heat_plan(thermal, self.heated, self.exposures, places, losses, self.device, rf)
 
     def prepare(self) -> None:
         """A look at all that the power of the exposures and the heat would refuse."""

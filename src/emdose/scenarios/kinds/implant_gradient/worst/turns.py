@@ -35,7 +35,13 @@ SAMPLED = 6
 """Every which rotation of the grid is a candidate."""
 WARM = 0.85
 """Voxels that reach this part of the highest peak for some orientation are searched between the candidates."""
-_CHUNK = 1 << 15
+_AT_ONCE = 1 << 21
+"""Rises of orientations times voxels that are laid out at once."""
+
+
+def _cuts(voxels: int, turns: int) -> list[slice]:
+    step = max(1, _AT_ONCE // max(1, turns))
+    return [slice(low, low + step) for low in range(0, voxels, step)]
 
 
 class TurnedLoss:
@@ -165,14 +171,13 @@ class TurnedRises:
         highest, first = np.full(len(inside), -np.inf), np.zeros(0, int)
         peaks = np.full(len(some), -np.inf)
         place = np.zeros(len(some), int)
-        for low in range(0, len(inside), _CHUNK):
-            cut = slice(low, low + _CHUNK)
+        for cut in _cuts(len(inside), len(some)):
             values = some @ flat[:, cut].astype(np.float32) + offset[cut].astype(np.float32)
             highest[cut] = values.max(axis=0)
             here = values.argmax(axis=1)
             top = values[np.arange(len(some)), here]
             better = top > peaks
-            peaks[better], place[better] = top[better], here[better] + low
+            peaks[better], place[better] = top[better], here[better] + cut.start
         first = np.unique(place)
         kept = np.union1d(np.flatnonzero(highest >= WARM * float(peaks.max())), first) if len(inside) else first
         self.kept, self.flat, self.offset = inside[kept], flat[:, kept].astype(float), offset[kept]
@@ -180,8 +185,7 @@ class TurnedRises:
     def __call__(self, turns: np.ndarray) -> np.ndarray:
         """Peak rise for rotations (t, 3, 3), (t,) [K]."""
         a, out = self.amounts(turns), np.full(len(turns), -np.inf)
-        for low in range(0, len(self.kept), _CHUNK):
-            cut = slice(low, low + _CHUNK)
+        for cut in _cuts(len(self.kept), len(turns)):
             out = np.maximum(out, (a @ self.flat[:, cut] + self.offset[cut]).max(axis=1))
         return out
 
