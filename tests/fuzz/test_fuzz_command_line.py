@@ -114,6 +114,7 @@ WORDS = [
     "report",
     "validate",
     "ept",
+    "refine",
     "devices",
     "rum",
     "--help",
@@ -157,7 +158,29 @@ OPTIONS = [
     "--nope",
     "--list",
     "--case",
+    "--spacings",
 ]
+SPACINGS = [
+    "",
+    "0.02",
+    "0.02 0.02",
+    "-0.02, 0.03",
+    "0 0.02",
+    "nan 0.02",
+    "inf;0.02",
+    "20 mm, 30 mm",
+    "0.02,,0.03",
+    "1e-9 0.02",
+    "1e-300 1e300",
+    "0.02 0.0200000001",
+    "0,02 0,03",
+    "\u0660.02 0.03",
+    "1e400 1",
+    "auto",
+    "[0.02, 0.03]",
+    "5 10",
+]
+SOUND_SPACINGS = {"rf": "0.02 0.03", "implant": "4e-3 2e-3", "ept": "2e-3 3e-3"}
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +248,8 @@ def command(rng: random.Random, place: SimpleNamespace) -> list[str]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     kind = rng.choice(list(place.texts))
     choice = rng.random()
+    if choice < 0.08:
+        return refinement(rng, place, kind)
     if choice < 0.6:
         for name in ("mag.nii.gz", "phase.nii.gz") if kind == "ept" else ():
             shutil.copy(place.sound / name, place.work / name)
@@ -251,6 +276,21 @@ def command(rng: random.Random, place: SimpleNamespace) -> list[str]:
     return ["limits", *words[1:]] if words[0] in ("demo", "validate", "devices") else words
 
 
+def refinement(rng: random.Random, place: SimpleNamespace, kind: str) -> list[str]:
+    """A scenario on several grids: mostly one of the two is damaged, spacings or scenario."""
+    choice, text = rng.random(), place.texts[kind]
+    (place.work / "s.toml").write_bytes(mutated(rng, text) if choice < 0.3 else text.encode())
+    spacings = rng.choice(SPACINGS) if 0.3 <= choice < 0.9 else SOUND_SPACINGS[kind]
+    if rng.random() < 0.1:  # a folder that is not one of refinements
+        (place.work / "out").mkdir()
+        (place.work / "out" / "notes.txt").write_text("mine")
+    more = rng.sample(["--quiet", "--force"], rng.randint(0, 2))
+    words = ["refine", "s.toml", "--spacings", spacings, "--out", "out", "--device", "cpu", "--no-report", *more]
+    if rng.random() < 0.1:
+        words[words.index("--spacings") : words.index("--out")] = []
+    return words
+
+
 def outside(place: SimpleNamespace) -> set[str]:
     """What lies in the folder to work in, result folder and inputs apart."""
     known = {"s.toml", "out", "mag.nii.gz", "phase.nii.gz"}
@@ -269,6 +309,10 @@ def trouble(code: int, out: str, err: str, place: SimpleNamespace, words: list[s
     if code == 0 and lines:
         return "an error, and exit code 0"
     folder = place.work / "out"
+    if words[0] == "refine" and code == 0 and not (folder / "refine.json").exists() and "--help" not in words:
+        return "no table of the refinement"
+    if words[0] == "refine" and code == 2 and (folder / "notes.txt").exists() and len(list(folder.iterdir())) > 1:
+        return "a folder of something else was used"
     if words[0] == "run" and code in (0, 1) and (folder / run_files.SUMMARY_FILE).exists():
         told = json.loads((folder / run_files.SUMMARY_FILE).read_text())
         state = told["validity"]["state"]
