@@ -248,11 +248,12 @@ def command(rng: random.Random, place: SimpleNamespace) -> list[str]:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     kind = rng.choice(list(place.texts))
     choice = rng.random()
+    if kind == "ept" and choice < 0.6:
+        for name in ("mag.nii.gz", "phase.nii.gz"):
+            shutil.copy(place.sound / name, place.work / name)
     if choice < 0.08:
         return refinement(rng, place, kind)
     if choice < 0.6:
-        for name in ("mag.nii.gz", "phase.nii.gz") if kind == "ept" else ():
-            shutil.copy(place.sound / name, place.work / name)
         (place.work / "s.toml").write_bytes(mutated(rng, place.texts[kind]))
         more = rng.sample(["--quiet", "--resume", "--force", "--no-report", "--no-report"], rng.randint(0, 2))
         if rng.random() < 0.3:

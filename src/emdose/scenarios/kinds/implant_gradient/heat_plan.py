@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantThermalTable
     from emdose.solvers.heat.near_metal import MetalBody
 
-TURNED = 24
+TURNED = 20
 """Orientations counted for a sequence; 14 and 15 were found for rods and hips in the fields of coils."""
 MAPS_BYTES = 80
 """What the maps of the heat hold per cell [bytes]."""
