@@ -33,11 +33,25 @@ Read = Callable[[Path], Any]
 
 @dataclass(frozen=True)
 class Reader:
-    """A file and who reads it: ``read`` takes the folder; a ``child`` is a reader in a process of its own."""
+    """A file and who reads it: ``read`` takes the folder; a ``child`` is a reader in a process of its own.
+
+    HDF5 files are read in the process of emdose, but the library of HDF5 may crash or run in circles over a damaged
+    file: they are fuzzed as if they had a process of their own.
+    """
 
     file: str
     read: Read
     child: bool = False
+
+    @property
+    def is_hdf5(self) -> bool:
+        """Whether the library of HDF5 reads the file."""
+        return self.file.endswith(".h5")
+
+    @property
+    def apart(self) -> bool:
+        """Whether it is fuzzed in a process of its own."""
+        return self.child or self.is_hdf5
 
 
 def _rf(folder: Path) -> None:

@@ -20,7 +20,7 @@ from fuzz_readers import READERS
 from emdose.errors import EmdoseError, EmdoseWarning
 from emdose.io import mesh_process
 
-MEMORY_BYTES, SECONDS = 3 << 30, 20
+MEMORY_BYTES, SECONDS = 3 << 30, 10
 
 
 def main() -> None:

@@ -155,6 +155,8 @@ def read_polylines(path: Path | str) -> list[np.ndarray]:
         raise InputError("a point is not finite", file=path, expected=expected)
     lines = data.GetLines()
     ends, index = vtk_to_numpy(lines.GetOffsetsArray()), vtk_to_numpy(lines.GetConnectivityArray())
+    if np.any(index < 0) or np.any(index >= len(points)):
+        raise InputError("a line names a point that is not there", file=path, expected=expected)
     return [points[index[a:b]] for a, b in pairwise(ends)]
 
 
