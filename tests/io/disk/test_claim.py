@@ -88,6 +88,7 @@ def test_files_of_other_versions_are_taken_over(tmp_path, text):
     mine = FolderClaim(tmp_path / ".running")
     mine.acquire()
     mine.release()
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_host(tmp_path, monkeypatch):
