@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emdose.checks import unknown
+from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.models import bodies
 from emdose.scenarios.shared import body_tables
 from emdose.scenarios.shared.tables import blamed_on
@@ -15,29 +17,64 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
 
-def phantom(table: Any, file: object = None) -> Phantom:
+def phantom(
+    table: Any, file: object = None, shared: Shared | None = None, files: Mapping[str, str] | None = None
+) -> Phantom:
     """The phantom of a scenario.
+
+    Parameters
+    ----------
+    table : Table
+        The table [phantom].
+    file : Path or str, optional
+        The scenario.
+    shared : Shared, optional
+        Hands on its voxels: properties of tissue do not change them.
+    files : mapping of str to str, optional
+        Hash of every file that the scenario names, by the key that names it.
 
     Raises
     ------
     InputError
         Naming scenario and key, when a model refuses a value or a file.
     """
+
+    def key() -> str:
+        of_it = {k: v for k, v in (files or {}).items() if k.partition(".")[0] == "phantom"}
+        return key_of("phantom", table.model_dump(mode="json", exclude={"tissues", "translate_m"}), of_it)
+
     with blamed_on(file, "phantom"):
-        body = _shape(table)
+        shape = from_shared(shared, lambda: f"shape of {key()}", lambda: _shape(table))
+    body = _changed(shape, table, file)
+    with blamed_on(file, "phantom"):
+        if shared is not None and len(body.tissues) == len(shape.tissues):
+            # The voxels depend on the labels alone, as long as no tissue has become background.
+            placed = shared.get(key(), lambda: _placed(shape, table))
+            body = replace(placed, tissues=body.tissues)
+        else:
+            body = _placed(body, table)
+        if table.translate_m is not None:
+            body = body.translate(table.translate_m)
+    return body
+
+
+def _changed(body: Phantom, table: Any, file: object) -> Phantom:
+    """The body with the tissues that the table changes."""
     for name, change in table.tissues.items():
         known = _present(body, name, file)
         with blamed_on(file, "phantom.tissues"):
             body = body.with_tissue(known, **change.model_dump(exclude_none=True))
-    with blamed_on(file, "phantom"):
-        if table.resample_spacing_m is not None:
-            body = body.resample(table.resample_spacing_m)
-        for axis, angle in zip("xyz", table.rotate_deg or (), strict=False):
-            body = body.rotate(angle, axis) if angle else body
-        if table.crop_margin_m is not None:
-            body = body.crop_to_body(math.ceil(table.crop_margin_m / min(body.spacing_m) - 1e-9))
-        if table.translate_m is not None:
-            body = body.translate(table.translate_m)
+    return body
+
+
+def _placed(body: Phantom, table: Any) -> Phantom:
+    """The body resampled, turned and cropped."""
+    if table.resample_spacing_m is not None:
+        body = body.resample(table.resample_spacing_m)
+    for axis, angle in zip("xyz", table.rotate_deg or (), strict=False):
+        body = body.rotate(angle, axis) if angle else body
+    if table.crop_margin_m is not None:
+        body = body.crop_to_body(math.ceil(table.crop_margin_m / min(body.spacing_m) - 1e-9))
     return body
 
 

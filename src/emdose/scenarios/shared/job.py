@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from emdose.compute import backend
+from emdose.compute.shared import Shared
 from emdose.solvers.running import Checkpoint, Event, Plan, ProgressCallback, duration, size
 
 if TYPE_CHECKING:
@@ -122,6 +123,9 @@ class BaseJob(ABC):
         What to run.
     device : str
         "auto", "cpu" or "cuda".
+    shared : Shared, optional
+        What the jobs of a study hand on to each other, each value under a key of all that it depends on; without it
+        nothing is shared. It may be set later as well, as long as nothing has been asked of the job.
 
     Raises
     ------
@@ -131,8 +135,8 @@ class BaseJob(ABC):
         When the device is not there.
     """
 
-    def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
-        self.scenario, self.tables = scenario, scenario.tables
+    def __init__(self, scenario: LoadedScenario, device: str = "auto", shared: Shared | None = None) -> None:
+        self.scenario, self.tables, self.shared = scenario, scenario.tables, shared
         self.device = backend.get(device).name
         self.timing: dict[str, float] = {}
         self.store: Checkpoint | None = None

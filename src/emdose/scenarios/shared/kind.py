@@ -15,6 +15,7 @@ from emdose.validity import Measure
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emdose.compute.shared import Shared
     from emdose.scenarios.shared.job import BaseJob
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.scenarios.shared.tables import Table
@@ -73,6 +74,12 @@ class Kind(ABC, Generic[R]):
         DeviceError
             When the device is not there.
         """
+
+    def sharing_job(self, scenario: LoadedScenario, device: str, shared: Shared) -> BaseJob:
+        """As :meth:`job`, of a study: what it has in common with other jobs is handed on by ``shared``."""
+        job = self.job(scenario, device)
+        job.shared = shared
+        return job
 
     @abstractmethod
     def read(self, folder: Path, summary: dict[str, Any]) -> R:

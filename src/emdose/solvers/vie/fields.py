@@ -30,8 +30,11 @@ def fields_of(
     currents = [problem.expand(v[None])[0] for v in x]
     power = _power(problem, x, currents)
     factors = [i["error_per_residual"] for i in infos]
-    green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype)
-    E, B = problem.E_incident, incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype)
+    shared = problem.shared
+    green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype, shared=shared)
+    E, B = problem.E_incident, incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype, shared)
+    if shared is not None:  # others may hold them
+        E, B = E.copy(), B.copy()
     for p in range(ports):
         scattered = green.scattered(currents[p][None])[0]
         scattered *= dtype.type(1 / unit)

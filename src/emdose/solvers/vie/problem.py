@@ -21,6 +21,7 @@ from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
+    from emdose.compute.shared import Shared
     from emdose.models.exposure import Exposure
     from emdose.solvers.vie.options import VieOptions
 
@@ -70,10 +71,12 @@ class VieProblem:
         The question.
     be : Backend
         Device.
+    shared : Shared, optional
+        Hands on Green's function and the field of the coil.
     """
 
-    def __init__(self, solver: VieOptions, exposure: Exposure, be: Backend) -> None:
-        self.solver, self.exposure, self.be = solver, exposure, be
+    def __init__(self, solver: VieOptions, exposure: Exposure, be: Backend, shared: Shared | None = None) -> None:
+        self.solver, self.exposure, self.be, self.shared = solver, exposure, be, shared
         phantom, f = exposure.phantom, exposure.frequency_Hz
         self.grid: Grid = phantom.grid
         self.h = self.grid.spacing_m[0]
@@ -96,9 +99,9 @@ class VieProblem:
         self.contrast = eps.ravel()[self.index] - 1
         self.largest_permittivity = float(abs(self.contrast + 1).max())
         self.M = (self.contrast / (self.contrast + 1)).astype(self.dtype)
-        self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype)
+        self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype, shared=shared)
         self.source = require_ideal(exposure.coil)
-        self.E_incident = incident_E(self.source, self.grid, f, be, self.dtype)
+        self.E_incident = incident_E(self.source, self.grid, f, be, self.dtype, shared)
         self.products = 0
 
     @property

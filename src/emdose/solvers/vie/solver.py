@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
+from emdose.compute.shared import Shared
 from emdose.errors import ConvergenceError
 from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
@@ -90,6 +91,7 @@ class Vie(VieOptions):
         device: str | Backend = "auto",
         progress: ProgressCallback | None = None,
         checkpoint: Checkpoint | None = None,
+        shared: Shared | None = None,
     ) -> Fields:
         """Fields of every port.
 
@@ -104,6 +106,8 @@ class Vie(VieOptions):
             the stage "fields", and done.
         checkpoint : Checkpoint, optional
             Keeps the currents of finished ports.
+        shared : Shared, optional
+            Hands on what does not depend on the tissue's properties: Green's function and the field of the coil.
 
         Raises
         ------
@@ -123,7 +127,7 @@ class Vie(VieOptions):
         tell = progress or silent
         tell(Setup())
         clock = {"start": time.perf_counter()}
-        problem = VieProblem(self, exposure, be)
+        problem = VieProblem(self, exposure, be, shared)
         be.synchronize()
         clock["setup"] = time.perf_counter()
         solutions, J = solve_ports(problem, planned, tell, checkpoint)

@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.compute.shared import Shared, from_shared, key_of
+
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.models.grids.grid import Shape
@@ -106,6 +108,8 @@ class Convolution:
         Type of the computation.
     kernel : callable, optional
         Even function of three 1-D arrays of offsets in cells, which :meth:`potential` uses in place of S h^3.
+    shared : Shared, optional
+        Hands on the transform of S h^3.
     """
 
     def __init__(
@@ -118,19 +122,14 @@ class Convolution:
         be: Backend,
         dtype: Any,
         kernel: Callable[[tuple[Any, Any, Any]], Any] | None = None,
+        shared: Shared | None = None,
     ) -> None:
         self.be, self.dtype = be, np.dtype(dtype)
         self.source, self.target, self.offset = tuple(source), tuple(target), tuple(offset)
         self.wavenumber, self.spacing_m = wavenumber, spacing_m
         self.big = padded_shape(source, target, offset, be)
         xp = be.xp
-        offsets = tuple(xp.arange(b // 2 + 1) for b in self.big)
-        S = green_function(offsets, spacing_m, wavenumber, be) if kernel is None else kernel(offsets)
-        for axis in range(3):
-            S = _even_fft(S, axis, be)
-        # Even along every axis; whole along z, where the kernel runs through it.
-        S = xp.concatenate([S, S[:, :, self.big[2] // 2 - 1 : 0 : -1]], axis=2)
-        self.green = xp.ascontiguousarray(S.astype(self.dtype))
+        self.green = from_shared(shared, lambda: self._key(kernel), lambda: self._transformed(kernel))
         self._work: tuple[Any, Any, Any] | None = None
         self._real = np.float32 if self.dtype == np.complex64 else np.float64
         self._kernels = be.kernels.load(__package__, "lattice", "float" if self.dtype == np.complex64 else "double")
@@ -150,6 +149,22 @@ class Convolution:
     def potential(self, J: Any) -> Any:
         """S J = A / mu0 on the target [A/m] for J (port, 3, source) [A/m^2]."""
         return self._apply(J, self._scalar)
+
+    def _key(self, kernel: Any) -> str | None:
+        if kernel is not None:
+            return None
+        return key_of("green", self.big, self.spacing_m, self.wavenumber, str(self.dtype), self.be.name)
+
+    def _transformed(self, kernel: Callable[[tuple[Any, Any, Any]], Any] | None) -> Any:
+        """The Fourier transform of S h^3 on the padded grid, whole along z and half along x and y."""
+        be, xp = self.be, self.be.xp
+        offsets = tuple(xp.arange(b // 2 + 1) for b in self.big)
+        S = green_function(offsets, self.spacing_m, self.wavenumber, be) if kernel is None else kernel(offsets)
+        for axis in range(3):
+            S = _even_fft(S, axis, be)
+        # Even along every axis; whole along z, where the kernel runs through it.
+        S = xp.concatenate([S, S[:, :, self.big[2] // 2 - 1 : 0 : -1]], axis=2)
+        return xp.ascontiguousarray(S.astype(self.dtype))
 
     def _apply(self, J: Any, symbol: Any) -> Any:
         be, xp, ports = self.be, self.be.xp, len(J)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.compute import backend
+from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.constants import C_0, EPS_0
 from emdose.models.coils.current_element import CurrentElement
 from emdose.models.coils.ideal import Coil
@@ -51,7 +52,9 @@ def conductors(source: Coil, frequency_Hz: float) -> tuple[np.ndarray, np.ndarra
     return np.concatenate([source.segments, segments]), np.concatenate([source.currents, currents], axis=1)
 
 
-def incident_E(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any) -> Any:
+def incident_E(
+    source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any, shared: Shared | None = None
+) -> Any:
     """Incident electric field of every port on the edges of a grid.
 
     Parameters
@@ -66,18 +69,22 @@ def incident_E(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dty
         Device.
     dtype : complex dtype
         Type of the result; the evaluation is in double precision.
+    shared : Shared, optional
+        Hands on the field of a coil; nobody may write to it then.
 
     Returns
     -------
     (port, 3, nx + 1, ny + 1, nz + 1) array
         Peak phasors per unit drive [V/m], zero past the last edge.
     """
-    return _on_yee(source, grid, frequency_Hz, be, dtype, magnetic=False)
+    return _shared_or_made(source, grid, frequency_Hz, be, dtype, shared, magnetic=False)
 
 
-def incident_B(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any) -> Any:
+def incident_B(
+    source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any, shared: Shared | None = None
+) -> Any:
     """Incident magnetic flux density of every port on the faces of a grid [T]; see :func:`incident_E`."""
-    return _on_yee(source, grid, frequency_Hz, be, dtype, magnetic=True)
+    return _shared_or_made(source, grid, frequency_Hz, be, dtype, shared, magnetic=True)
 
 
 def about_source(exposure: Exposure) -> dict[str, float]:
@@ -119,6 +126,20 @@ def field_at(source: Source, points_m: np.ndarray, frequency_Hz: float) -> tuple
             parts = [_filaments(source, pieces, p, c, magnetic, be) for c in range(3)]
             out.append(np.stack(parts, axis=-1))
     return out[0], out[1]
+
+
+def _shared_or_made(
+    source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any, shared: Shared | None, *, magnetic: bool
+) -> Any:
+    def key() -> str | None:
+        if not isinstance(source, Coil):
+            return None  # waves cost nothing, and functions have no key
+        shield = None if source.shield is None else repr(source.shield)
+        about = (source.segments, source.currents, source.open_ends, shield)
+        place = (grid.shape, grid.spacing_m, grid.origin_m, frequency_Hz)
+        return key_of("incident B" if magnetic else "incident E", about, place, str(np.dtype(dtype)), be.name)
+
+    return from_shared(shared, key, lambda: _on_yee(source, grid, frequency_Hz, be, dtype, magnetic=magnetic))
 
 
 def _on_yee(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any, *, magnetic: bool) -> Any:

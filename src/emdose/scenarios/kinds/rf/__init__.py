@@ -14,6 +14,7 @@ from emdose.validity import Measure
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emdose.compute.shared import Shared
     from emdose.scenarios.kinds.rf.job import RfJob
     from emdose.scenarios.kinds.rf.result.result import RunResult
     from emdose.scenarios.kinds.rf.schema import RfScenario
@@ -47,6 +48,12 @@ class RfKind(Kind["RunResult"]):
         from emdose.scenarios.kinds.rf.job import RfJob
 
         return RfJob(scenario, device)
+
+    def sharing_job(self, scenario: LoadedScenario, device: str, shared: Shared) -> RfJob:
+        """Fields, SAR, averages and checks, with what its neighbours have handed on: the voxels of the body too."""
+        from emdose.scenarios.kinds.rf.job import RfJob
+
+        return RfJob(scenario, device, shared)
 
     def read(self, folder: Path, summary: dict[str, Any]) -> RunResult:
         """The maps of a run."""

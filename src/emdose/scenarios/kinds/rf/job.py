@@ -11,6 +11,7 @@ import numpy as np
 from emdose import resources
 from emdose.checks import unknown
 from emdose.compliance import Checks, check, require_circumstances
+from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.sar import point_sar
@@ -77,11 +78,11 @@ class RfOutcome:
 class RfJob(BaseJob):
     """An ``rf`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
-    def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
-        super().__init__(scenario, device)
+    def __init__(self, scenario: LoadedScenario, device: str = "auto", shared: Shared | None = None) -> None:
+        super().__init__(scenario, device, shared)
         file, tables = scenario.file, scenario.tables
         with self.timed("phantom"):
-            self.body = phantom(tables.phantom, file)
+            self.body = phantom(tables.phantom, file, shared, scenario.identity.get("files"))
         self.coil: Any = coil(tables.coil, file, tables.scenario.accept)
         self.drive = build.drive_of(tables.drive, self.coil, file)
         with blamed_on(file, "checks"):
@@ -158,8 +159,16 @@ class RfJob(BaseJob):
         """The plan of every average by its mass: it depends on the body alone."""
         for mass in self.masses_kg:
             if mass not in self._plans:
-                self._plans[mass] = averaging_plan(self.body.density, self.body.spacing_m, mass, device=self.device)
+                self._plans[mass] = self._plan_of(mass)
         return self._plans
+
+    def _plan_of(self, mass_kg: float) -> Any:
+        density, spacing_m = self.body.density, self.body.spacing_m
+        return from_shared(
+            self.shared,
+            lambda: key_of("averaging plan", density, spacing_m, mass_kg, self.device),
+            lambda: averaging_plan(density, spacing_m, mass_kg, device=self.device),
+        )
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
@@ -183,7 +192,10 @@ class RfJob(BaseJob):
             As the solver; the ``partial`` fields of the first can still be given to :meth:`evaluate`.
         """
         with self.timed("solve"):
-            fields: Fields = self.solver.solve(self.exposure, self.device, progress=progress, checkpoint=checkpoint)
+            handed = {"shared": self.shared} if self.shared is not None and self.tables.solver.type == "vie" else {}
+            fields: Fields = self.solver.solve(
+                self.exposure, self.device, progress=progress, checkpoint=checkpoint, **handed
+            )
         return fields
 
     def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> RfOutcome:
