@@ -13,7 +13,7 @@ from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.io.disk import files
 from emdose.io.maps import maps3d
-from emdose.scenarios import kinds
+from emdose.scenarios import kinds, uncertainty_table
 from emdose.scenarios.shared import tables, toml
 from emdose.scenarios.shared.scenario import LoadedScenario
 
@@ -48,7 +48,8 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
             expected=f"[scenario] with kind = {kinds.listed()}",
         )
     kind = kinds.get(header.get("kind"), file, "scenario.kind")
-    raw = kind.completed(raw)
+    uncertainty = uncertainty_table.checked(raw.get(uncertainty_table.KEY), file)
+    raw = kind.completed({k: v for k, v in raw.items() if k != uncertainty_table.KEY})
     try:
         checked: Any = kind.schema().model_validate(raw)
     except ValidationError as error:
@@ -66,7 +67,7 @@ def from_tables(raw: Mapping[str, Any], file: Path | str) -> LoadedScenario:
             found=checked.scenario.sha256[:12],
             expected=f"{sha256[:12]}...; remove this key to run it as it is now",
         )
-    return LoadedScenario(file, kind.name, checked, sha256, identity)
+    return LoadedScenario(file, kind.name, checked, sha256, identity, uncertainty)
 
 
 def bundled_names() -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from emdose.checks import unknown
 from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.models import bodies
-from emdose.scenarios.shared import body_tables
+from emdose.scenarios.shared import body_tables, toml
 from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
@@ -105,6 +105,31 @@ def scaled_body(plain: dict[str, Any], table: Any, factor: float, file: object =
         plain["resample_spacing_m"] = scaled(phantom(table, file).spacing_m, factor)
     else:
         plain["spacing_m"] = scaled(table.spacing_m, factor)
+
+
+def body_inputs(table: Any, frequency_Hz: float | None = None, file: object = None) -> dict[str, float]:
+    """What a study can vary of the table [phantom] without a key for it: its tissues, and where it lies, by path.
+
+    Parameters
+    ----------
+    table : Table
+        The table [phantom].
+    frequency_Hz : float, optional
+        Frequency of the dielectric properties; without it these are left out.
+    file : Path or str, optional
+        The scenario.
+    """
+    body = phantom(table, file)
+    zeros = {"translate_m": table.translate_m, "rotate_deg": table.rotate_deg}
+    found = {f"phantom.{key}[{n}]": 0.0 for key, value in zeros.items() if value is None for n in range(3)}
+    for tissue in body.compact().tissues[1:]:
+        values = {k: getattr(tissue, k, None) for k in body_tables.TissueChangeTable.model_fields}
+        if frequency_Hz is not None:
+            values["relative_permittivity"] = tissue.permittivity(frequency_Hz)
+            values["conductivity_S_m"] = tissue.conductivity(frequency_Hz)
+        path = ("phantom", "tissues", tissue.name)
+        found |= {toml.dotted((*path, key)): float(value) for key, value in values.items() if value is not None}
+    return found
 
 
 def scaled(length_m: float | Sequence[float], factor: float) -> Any:

@@ -228,6 +228,13 @@ class BaseJob(ABC):
     def evaluate(self, solution: Any, progress: ProgressCallback | None = None) -> Outcome:
         """Everything that follows from a solution, and the summary."""
 
+    def study_maps(self, outcome: Any) -> Mapping[str, np.ndarray]:  # noqa: ARG002 - for kinds with maps
+        """Maps of an outcome that a study can have statistics of, by name, each (nx, ny, nz), NaN outside.
+
+        A name ends in its unit, such as ``SAR_10g_W_kg``. None by default.
+        """
+        return {}
+
     @abstractmethod
     def write(self, stage: Stage, outcome: Any, summary: dict[str, Any]) -> None:
         """Put result.h5, and what else this kind of scenario leaves, into a stage.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from emdose.checks import unknown
 from emdose.errors import InputError
+from emdose.scenarios.shared import toml
 from emdose.scenarios.shared.convergence import summary_measures
 from emdose.validity import Measure
 
@@ -130,6 +132,34 @@ class Kind(ABC, Generic[R]):
             As :meth:`spacing_m`.
         """
         raise InputError(f"no grid of {self.spacing_m(scenario):g} m can become one of {spacing_m:g} m")
+
+    def inputs(self, scenario: LoadedScenario) -> Mapping[str, float]:
+        """Every number that a study may vary, by its path into the tables, with its nominal value.
+
+        By default all numbers of the tables, with defaults spelled out. A kind adds what a table may set but need not,
+        such as the properties of the tissues that its body has.
+        """
+        return toml.numbers_of({k: v for k, v in scenario.values().items() if k != "scenario"})
+
+    def nominal(self, scenario: LoadedScenario, path: str) -> float:
+        """The nominal value of one of :meth:`inputs`, which a relative law is about.
+
+        Raises
+        ------
+        InputError
+            When the path names nothing.
+        """
+        known = self.inputs(scenario)
+        if path not in known:
+            raise unknown("no number of this scenario", path, list(known), file=scenario.file, field="path")
+        return known[path]
+
+    def default_laws(self, scenario: LoadedScenario) -> Sequence[Mapping[str, Any]]:  # noqa: ARG002
+        """What ``uncertainty = "default"`` varies: entries of ``uncertainty.inputs``, each with its source.
+
+        None by default: a study of such a scenario states which of its inputs are uncertain.
+        """
+        return ()
 
     def withheld(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """A summary that is not valid without its numbers: how it converged and where it comes from stay.

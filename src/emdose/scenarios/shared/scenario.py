@@ -30,6 +30,9 @@ class LoadedScenario:
         Hash of all values (not of comments, order or number formats) and of the content of the files they name.
     identity : mapping
         What that hash is of: "tables" (plain values) and "files" (hash by the key that names the file).
+    uncertainty : UncertaintyTable, optional
+        What is uncertain, and how it is studied. Neither the hash nor the run depends on it: a study has a hash of its
+        own.
     """
 
     file: Path
@@ -37,6 +40,7 @@ class LoadedScenario:
     tables: Any
     sha256: str
     identity: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}), compare=False)
+    uncertainty: Any = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -71,4 +75,7 @@ class LoadedScenario:
 
     def lock(self) -> str:
         """Text of scenario.lock.toml."""
-        return f"{LOCK_HEADER}# emdose {__version__}\n\n{toml.dump(self.values())}"
+        plain = self.values()
+        if self.uncertainty is not None:
+            plain["uncertainty"] = self.uncertainty.plain()
+        return f"{LOCK_HEADER}# emdose {__version__}\n\n{toml.dump(plain)}"

@@ -64,6 +64,57 @@ def digest(tables: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(_canonical(tables), sort_keys=True).encode()).hexdigest()
 
 
+_STEP = re.compile(r'(?:^|\.)(?:"((?:[^"\\]|\\.)+)"|([^."\[\]]+))|\[(\d+)\]')
+_BARE = re.compile(r"[A-Za-z0-9_*-]+")
+
+
+def steps_of(path: str) -> tuple[str | int, ...]:
+    """The keys of a path into tables: ``phantom.tissues."white matter".density_kg_m3``, ``coil.centre_m[2]``.
+
+    Raises
+    ------
+    InputError
+        When it is not written like that.
+    """
+    found: list[str | int] = []
+    end = 0
+    while isinstance(path, str) and end < len(path) and (match := _STEP.match(path, end)):
+        quoted, bare, number = match.groups()
+        found.append(int(number) if number else (bare.strip() if bare else re.sub(r"\\(.)", r"\1", quoted)))
+        end = match.end()
+    if not found or isinstance(found[0], int) or end < len(path):
+        expected = "keys with dots, such as phantom.tissues.fat.conductivity_S_m or coil.centre_m[2]"
+        raise InputError("not a path into a scenario", field="path", found=path, expected=expected)
+    return tuple(found)
+
+
+def dotted(steps: Sequence[str | int]) -> str:
+    """The text of a path; inverse of :func:`steps_of`."""
+    text = ""
+    for step in steps:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            key = step if _BARE.fullmatch(step) else '"' + step.replace("\\", "\\\\").replace('"', '\\"') + '"'
+            text += f".{key}" if text else key
+    return text
+
+
+def numbers_of(tables: Any, above: tuple[str | int, ...] = ()) -> dict[str, float]:
+    """Every number in nested tables and lists, by its path."""
+    if isinstance(tables, Mapping):
+        parts: Any = tables.items()
+    elif isinstance(tables, list | tuple):
+        parts = enumerate(tables)
+    else:
+        good = isinstance(tables, int | float) and not isinstance(tables, bool)
+        return {dotted(above): float(tables)} if good else {}
+    found: dict[str, float] = {}
+    for key, value in parts:
+        found |= numbers_of(value, (*above, key))
+    return found
+
+
 def _canonical(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(k): _canonical(v) for k, v in value.items() if v is not None}

@@ -71,6 +71,14 @@ class RfKind(Kind["RunResult"]):
         """Those of the fields, and of the heat where there is a table [thermal]."""
         return [*super().measures(summary), *heat_measures(summary.get("thermal") or {})]
 
+    def inputs(self, scenario: LoadedScenario) -> dict[str, float]:
+        """The numbers of the tables, the tissues of the body at the frequency, and where the body lies."""
+        from emdose.scenarios.shared.bodies import body_inputs
+
+        tables = scenario.tables
+        body = body_inputs(tables.phantom, tables.exposure.frequency_Hz, scenario.file)
+        return {**body, **super().inputs(scenario)}
+
     def spacing_m(self, scenario: LoadedScenario) -> float:
         """Edge of the voxels of the body."""
         from emdose.scenarios.shared.bodies import body_spacing_m

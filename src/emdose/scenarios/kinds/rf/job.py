@@ -251,6 +251,11 @@ class RfJob(BaseJob):
             numbers |= more
         return RfOutcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, [], maps)
 
+    def study_maps(self, outcome: RfOutcome) -> dict[str, np.ndarray]:
+        """|B1+|, SAR, its averages, and the rise of temperature where there is one; NaN outside of the body."""
+        maps = {k: v for k, v in _maps(outcome).items() if k != "label"}
+        return {name: np.where(outcome.body.body, values, np.nan) for name, values in maps.items()}
+
     def write(self, stage: atomic.Stage, outcome: RfOutcome, summary: dict[str, Any]) -> None:
         """Put result.h5 and fields.vti into a stage."""
         output = self.tables.output

@@ -1,0 +1,124 @@
+"""The samples of a study: plain data that any process can compute, each with a key of all that it depends on."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emdose import resources
+from emdose.io.disk.run_files import to_json
+from emdose.scenarios.loading import from_tables
+from emdose.scenarios.shared.scenario import LoadedScenario
+from emdose.scenarios.study.paths import Paths
+
+CALL, SOLVE = "call", "solve"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One set of values of the inputs, and what another process needs to compute its numbers.
+
+    Parameters
+    ----------
+    index : int
+        Its place in the design; -1 for the nominal values.
+    key : str
+        Hash of all that its numbers depend on.
+    inputs : mapping
+        Value of every input by its name.
+    task : mapping
+        Plain data: a locked scenario, or the arguments of a function.
+    """
+
+    index: int
+    key: str
+    inputs: Mapping[str, Any]
+    task: Mapping[str, Any] = field(repr=False)
+
+
+def of_scenario(
+    paths: Paths,
+    values: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    index: int,
+    *,
+    maps: tuple[str, ...] = (),
+    device: str = "auto",
+) -> Sample:
+    """The sample of a scenario with other values.
+
+    Parameters
+    ----------
+    paths : Paths
+        The scenario.
+    values : mapping
+        Values by paths in full.
+    inputs : mapping
+        Values of the inputs, which these follow from.
+    index : int
+        Place in the design.
+    maps : tuple of str
+        Names of the maps to keep.
+    device : str
+        Where to compute.
+
+    Raises
+    ------
+    InputError
+        When a value is none that the scenario may have; it names the input.
+    """
+    scenario = paths.scenario
+    one = from_tables(paths.tables(values), scenario.file)
+    return of_loaded(one, inputs, index, maps=maps, device=device)
+
+
+def of_loaded(
+    scenario: LoadedScenario,
+    inputs: Mapping[str, Any],
+    index: int,
+    *,
+    maps: tuple[str, ...] = (),
+    device: str = "auto",
+) -> Sample:
+    """A scenario as a sample of a study."""
+    told = [scenario.sha256, resources.code_sha256(), list(maps)]
+    tables = scenario.values()
+    task = {
+        "what": SOLVE,
+        "tables": _plain(tables),
+        "file": str(scenario.file),
+        "maps": list(maps),
+        "device": device,
+    }
+    return Sample(index, _hash(told), dict(inputs), task)
+
+
+def of_call(function: Callable[..., Any], values: Mapping[str, Any], inputs: Mapping[str, Any], index: int) -> Sample:
+    """The sample of a function: its arguments."""
+    key = _hash([_source(function), sorted(values.items())])
+    return Sample(index, key, dict(inputs), {"what": CALL, "arguments": _plain(values)})
+
+
+def _source(function: Callable[..., Any]) -> str:
+    """The text of a function, by which a changed one is told from what it was; its name where there is no text."""
+    name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
+    try:
+        return f"{name} {inspect.getsource(function)}"
+    except (OSError, TypeError):
+        return name
+
+
+def _hash(told: Any) -> str:
+    return hashlib.sha256(to_json(told, exact=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """Values as JSON gives them back, without entries that say nothing."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value.item() if hasattr(value, "item") else value
