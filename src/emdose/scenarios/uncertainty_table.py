@@ -35,7 +35,7 @@ LAWS = {
     "student-t": "StudentT",
     "discrete": "Discrete",
 }
-"""What laws are called in a scenario, and their classes in :mod:`emdose.uncertainty`."""
+"""What laws are called in a scenario, and their classes."""
 NOT_OF_LAW = ("path", "law", "together", "name", "source")
 
 
@@ -142,7 +142,7 @@ class InputTable(Table):
         return self
 
     def made(self) -> Any:
-        """The law, an :class:`emdose.uncertainty.Law`."""
+        """The law."""
         from emdose.uncertainty import laws
 
         given = {k: v for k in type(self).model_fields if k not in NOT_OF_LAW and (v := getattr(self, k)) is not None}
