@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +26,31 @@ def thread_count() -> int:
     """
     if _forked:
         return 1
+    most: int = getattr(_here, "most", MOST_THREADS)
+    return min(most, _asked_for())
+
+
+@contextmanager
+def at_most(threads: int) -> Iterator[None]:
+    """Let what this thread computes inside use a share of the cores: others beside it compute too.
+
+    Parameters
+    ----------
+    threads : int
+        The most that :func:`thread_count` gives.
+    """
+    before = getattr(_here, "most", MOST_THREADS)
+    _here.most = max(1, threads)
+    try:
+        yield
+    finally:
+        _here.most = before
+
+
+_here = threading.local()
+
+
+def _asked_for() -> int:
     for variable in ("EMDOSE_THREADS", "OMP_NUM_THREADS"):
         value = os.environ.get(variable, "").partition(",")[0].strip()
         if value:
