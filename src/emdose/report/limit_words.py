@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emdose.report.wording import is_finite, number
+
 
 def standing(raw: Mapping[str, Any]) -> dict[str, Any]:
     """What is known about the limit of a saved row, under the keys "verified", "state" and "standing".
@@ -32,3 +34,14 @@ def reading(raw: Mapping[str, Any]) -> str:
     use = "it is used, as asked for" if told.get("used") else "it is not used"
     read = f"{told.get('initials')} read {told.get('value')} {raw.get('unit') or ''} in clause {told.get('clause')}"
     return f"{told.get('limit')}: {read}, not what emdose holds; {use}."
+
+
+def probability(raw: Mapping[str, Any]) -> str:
+    """How probable it is that the value of a saved row exceeds its limit, in words; nothing where it is not known."""
+    told = raw.get("p_exceed")
+    if not is_finite(told):
+        return ""
+    for least, text in ((1e-3, "below 0.1 %"), (0.999, f"{number(100 * told, 2)} %")):
+        if told < least:
+            return f"P(exceeds) {text}"
+    return "P(exceeds) above 99.9 %"

@@ -6,11 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emdose.report.limit_words import reading, standing
+from emdose.report.limit_words import probability, reading, standing
+from emdose.report.pages import decisive
 from emdose.report.wording import duration, flat, is_finite, number, words
 
 AMBER = 0.8
 """Share of a limit above which its bar changes colour."""
+END = 1.25
+"""Share of its limit at which a bar ends."""
 
 
 def check_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -85,11 +88,14 @@ def b1plus_rms(summary: Mapping[str, Any]) -> tuple[float | None, str]:
 def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
     value, limit = (v if is_finite(v := raw.get(k)) else None for k in ("value", "limit"))
     ratio = raw.get("ratio") if is_finite(raw.get("ratio")) else value / limit if value is not None and limit else None
-    uncertainty = raw.get("uncertainty", raw.get("expanded_uncertainty"))
+    spread = decisive.expanded(raw)
     averaging = duration(raw.get("window_s"))
     if is_finite(raw.get("averaging_mass_g")):
         averaging += f", {raw['averaging_mass_g']:g} g"
     level = "none" if ratio is None else "over" if ratio > 1 else "near" if ratio > AMBER else "low"
+    both = value is not None and limit is not None and limit > 0
+    if both and level == "low":
+        level = decisive.level(value, limit, spread)
     return {
         "mode": str(raw.get("mode") or ""),
         "quantity": str(raw.get("quantity") or ""),
@@ -97,18 +103,22 @@ def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
         "document": ", edition ".join(str(raw[k]) for k in ("standard", "edition") if raw.get(k)),
         "averaging": averaging,
         "value": number(value),
-        "uncertainty": f"± {number(uncertainty, 2)}" if is_finite(uncertainty) else "not known",
+        "uncertainty": "not known" if spread is None else f"± {number(spread, 2)}",
+        "kind": decisive.kind_of_uncertainty(raw),
         "limit": None if limit is None else number(limit),
         "unit": str(raw.get("unit") or ""),
         "ratio": ratio,
         "percent": None if ratio is None else f"{100 * ratio:.1f} %" if ratio < 1.995 else f"{ratio:.2f} ×",
-        "bar": None if ratio is None else round(min(100 * ratio / 1.25, 100), 2),
+        "bar": decisive.geometry(value, spread, [limit], END * limit) if both else None,
+        "stands": decisive.state(value, limit, spread) if both else "",
         "margin": None if ratio is None else f"{100 * (1 - ratio):+.1f} %".replace("-", "\u2212"),
         "margin_dB": None if not ratio or ratio <= 0 else f"{-10 * math.log10(ratio):+.2f} dB".replace("-", "\u2212"),
         "level": level,
         **standing(raw),
         "reading": reading(raw),
+        "probability": probability(raw),
         "source": str(raw.get("source") or ""),
         "counted": bool(raw.get("counted", True)),
         "note": str(raw.get("note") or ""),
+        "raw": {**raw, "value": value, "limit": limit},
     }

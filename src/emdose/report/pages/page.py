@@ -42,8 +42,8 @@ def fill(
     scripts : sequence of str
         Files beside it, which follow ``shared.js``.
     page : dict
-        What the template needs: ``title``, ``sentence``, ``banners``, ``tiles``, and what is its own; the JSON that
-        scripts read goes into ``volume``.
+        What the template needs: ``title``, ``sentence``, ``banners``, ``decisive`` and ``tiles`` of
+        :mod:`~emdose.report.pages.decisive`, and what is its own; the JSON that scripts read goes into ``volume``.
     folder, summary : Path, mapping
         Of the result.
     """
@@ -66,6 +66,8 @@ def fill(
         "version": version,
         "cite": cite(version),
         "volume": {},
+        "decisive": [],
+        "tiles": [],
     }
     page = {**page, "banners": [*common_rows.validity_banners(summary), *page.get("banners", [])]}
     parts = {"css": own("report.css"), "script": own("shared.js", *scripts)}

@@ -10,7 +10,7 @@ import numpy as np
 from emdose.dosimetry.power import tissue_sar
 from emdose.report import limit_words
 from emdose.report.maps.volumes import Layer, find_peak
-from emdose.report.pages import common_rows
+from emdose.report.pages import common_rows, decisive
 from emdose.report.wording import is_finite, number, quantity, words
 from emdose.scenarios.kinds.rf.page import thermal as page_thermal
 
@@ -22,7 +22,7 @@ HEADLINE = (
     (("whole_body_sar",), "Whole-body SAR"),
     (("head_sar",), "Head SAR"),
     (("psSAR10g",), "psSAR10g"),
-    (("temperature_rise_max",), "Largest temperature rise"),
+    (("temperature_rise_max",), "Temperature rise"),
 )
 
 
@@ -72,29 +72,60 @@ def banners(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> li
     return [{"level": level, "text": text} for level, text in found]
 
 
-def tiles(summary: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The headline strip: label, value, unit, remark."""
+def limit_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows of the entry "checks", those without an uncertainty with that of the quantity they come from.
+
+    The value of a check is that of a quantity times known factors (mass, duty cycle): relative to it, U is the same.
+    """
+    quantities, found = summary.get("quantities", {}), []
+    for raw in summary.get("checks") or []:
+        entry = quantities.get(_quantity_of(raw, quantities), {})
+        u, value = decisive.expanded(entry), entry.get("value")
+        if decisive.expanded(raw) is None and u is not None and value and is_finite(raw.get("value")):
+            raw = {**raw, "uncertainty": {**entry["uncertainty"], "expanded": u * abs(raw["value"] / value)}}
+        found.append(dict(raw))
+    return found
+
+
+def _quantity_of(raw: Mapping[str, Any], quantities: Mapping[str, Any]) -> str:
+    region, name = str(raw.get("region") or ""), str(raw.get("quantity") or "")
+    if name in ("head SAR", "partial-body SAR"):
+        start = f"{name.split()[0].replace('-', '_')}_sar: "
+        fitting = [k for k in quantities if k.startswith(start) and region.startswith(k.removeprefix(start))]
+        return max(fitting, key=len, default="head_sar" if name == "head SAR" else "")
+    mass = raw.get("averaging_mass_g")
+    return {"whole-body SAR": "whole_body_sar", "local SAR": f"psSAR{mass:g}g" if mass else ""}.get(name, "")
+
+
+def decisive_rows(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What the page begins with: SAR and temperatures beside the limits that are nearest."""
+    return [*decisive.of_limit_table(rows), *page_thermal.decisive_rows(summary)]
+
+
+def tiles(summary: Mapping[str, Any], decided: Sequence[Mapping[str, Any]] = ()) -> list[dict[str, str]]:
+    """The headline strip below: what is not ``decided`` beside limits above, and the B1+rms that the limits leave."""
     quantities = summary.get("quantities", {})
     inputs = summary.get("check_inputs", {}).get("inputs", {})
     # A head alone is no whole body: there the average over the phantom must not carry that name.
     partial = inputs.get("patient_mass_kg") != inputs.get("phantom_mass_kg")
+    above = {str(row["name"]).lower() for row in decided}
     found = []
     for names, label in HEADLINE:
         name = next((n for n in names if n in quantities), None)
-        if name is None:
+        if name is None or (label.lower() in above and not (name == "whole_body_sar" and partial)):
             continue
         if name == "whole_body_sar" and partial:
             label = "SAR of the phantom"
-        entry = quantities[name]
-        value, unit = quantity(entry.get("value"), entry.get("unit", ""))
-        found.append(
-            {
-                "label": label,
-                "value": value,
-                "unit": unit,
-                "remark": "; ".join(filter(None, (common_rows.uncertainty(entry), common_rows.remark(entry)))),
-            }
-        )
+        found.append(decisive.tile(label, quantities[name], common_rows.remark(quantities[name])))
+    start = "b1plus_rms_limit: "
+    modes: dict[tuple[Any, str], list[str]] = {}
+    for name, entry in quantities.items():
+        if name.startswith(start) and is_finite(entry.get("value")):
+            modes.setdefault((entry["value"], str(entry.get("note") or "")), []).append(name.removeprefix(start))
+    for (_, note), mine in modes.items():
+        label = f"Largest B1+rms, {' and '.join(mine)} mode"
+        note = note.replace("limit that binds first", "at the limit of")
+        found.append(decisive.tile(label, quantities[start + mine[0]], note))
     return found
 
 

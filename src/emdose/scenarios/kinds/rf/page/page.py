@@ -48,15 +48,17 @@ def render(result: RunResult) -> str:
     volume["tissues"] = [{"name": words(name), "colour": colour} for name, colour in colours.items()]
     volume["colour_tables"] = {name: colour_table(name) for name in sorted({m.colours for m in maps})}
     volume["first"] = hot.key
-    rows = limit_table.check_rows(summary)
+    rows = limit_table.check_rows({"checks": page_content.limit_rows(summary)})
     b1, b1_place = limit_table.b1plus_rms(summary)
+    decided = page_content.decisive_rows(summary, rows)
     groups = limit_table.limit_groups(rows, b1)
     inputs, notes = limit_table.check_inputs(summary)
     page: dict[str, Any] = {
         "title": capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
         "sentence": page_content.sentence(result),
         "banners": page_content.banners(summary, rows),
-        "tiles": page_content.tiles(summary),
+        "decisive": decided,
+        "tiles": page_content.tiles(summary, decided),
         "setup": _setup(result),
         "groups": groups,
         "document": limit_table.common_document(rows),

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Any
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.limit_words import standing
 from emdose.report.maps.volumes import Layer
+from emdose.report.pages import decisive
 from emdose.report.wording import is_finite, number, words
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.rf.result.result import RunResult
+
+BAR_BEGINS_degC = 35.0
+"""Temperature at the left end of the bar beside limits."""
 
 
 def layers(result: RunResult) -> list[Layer]:
@@ -25,6 +29,29 @@ def layers(result: RunResult) -> list[Layer]:
         return [rise]
     note = "Cumulative equivalent minutes at 43 °C (Sapareto and Dewey 1984), the body's own temperature included."
     return [rise, Layer("cem43", "Thermal dose", "min", result.thermal.dose_min, 1.0, "inferno", 10.0, note)]
+
+
+def decisive_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Largest temperature and rise beside the limits on them, a row for every region that has its own."""
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for r in (summary.get("thermal") or {}).get("limits", []):
+        if is_finite(r["value"]) and is_finite(r["limit"]):
+            groups.setdefault((r["region"], r["unit"]), []).append(r)
+    found = []
+    for (region, unit), rows in groups.items():
+        degrees = unit == "degC"
+        stated = summary["quantities"].get("temperature_max" if degrees else "temperature_rise_max", {})
+        entry = {"value": rows[0]["value"], "unit": unit, "uncertainty": stated.get("uncertainty")}
+        limits = []
+        for limit in sorted({r["limit"] for r in rows}):
+            same = [r for r in rows if r["limit"] == limit]
+            told = standing(same[0])
+            label = ", ".join(dict.fromkeys(r["mode"] for r in same))
+            limits.append({**told, "limit": limit, "label": label, "doubtful": told["state"] == "unverified"})
+        where = f"{region}; the bar begins at {BAR_BEGINS_degC:g} °C" if degrees else region
+        name, base = ("Temperature", BAR_BEGINS_degC) if degrees else ("Temperature rise", 0.0)
+        found.append(decisive.row(name, entry, limits, where, base=base))
+    return found
 
 
 def thermal(summary: Mapping[str, Any]) -> dict[str, Any] | None:
