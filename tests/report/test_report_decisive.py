@@ -84,4 +84,6 @@ def test_uncertainty_in_words() -> None:
     assert decisive.kind_of_uncertainty(entry) == "combined"
     assert decisive.spread_text(entry | {"uncertainty": {"expanded": 0.0, "k": 2}}) == "as prescribed"
     assert decisive.tile("x", entry | {"uncertainty": None})["spread"] == "U not known"
+    (asked,) = decisive.row("x", entry, [{"limit": 1.8, "label": "", "noun": "rise"}])["marks"]
+    assert (asked["state"], asked["level"], asked["share"]) == ("reaches the rise within U", "low", "")
     assert not re.search("complian|conform", " ".join((decisive.ABOVE, decisive.BELOW, decisive.REACHES)))

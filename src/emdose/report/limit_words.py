@@ -39,9 +39,8 @@ def reading(raw: Mapping[str, Any]) -> str:
 def probability(raw: Mapping[str, Any]) -> str:
     """How probable it is that the value of a saved row exceeds its limit, in words; nothing where it is not known."""
     told = raw.get("p_exceed")
-    if not is_finite(told):
+    share = float(told) if told is not None and is_finite(told) else None
+    if share is None:
         return ""
-    for least, text in ((1e-3, "below 0.1 %"), (0.999, f"{number(100 * told, 2)} %")):
-        if told < least:
-            return f"P(exceeds) {text}"
-    return "P(exceeds) above 99.9 %"
+    text = "below 0.1 %" if share < 1e-3 else "above 99.9 %" if share > 0.999 else f"{number(100 * share, 2)} %"
+    return f"P(exceeds) {text}"

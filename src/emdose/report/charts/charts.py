@@ -134,17 +134,25 @@ def power_chart(
     )
 
 
-def interval_chart(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str], axis: str) -> Markup:
-    """Median and quartiles of every method per row, beside the truth.
+def interval_chart(
+    rows: Sequence[Mapping[str, Any]],
+    colours: Mapping[str, str],
+    axis: str,
+    label: str = "Median and quartiles per tissue and method",
+) -> Markup:
+    """A dot and an interval of every method per row, such as median and quartiles, beside the truth.
 
     Parameters
     ----------
     rows : sequence of mappings
-        "name", "truth" (float or None) and "spans", a list of {"method", "median", "iqr"}.
+        "name", "truth" (float or None) and "spans", a list of {"method", "median", "iqr"}: the dot and the width of the
+        interval around it.
     colours : mapping of str to str
         Colour of every method.
     axis : str
         What the horizontal axis is.
+    label : str
+        Text for those who cannot see it.
     """
     spans = [(s["median"], s["iqr"]) for row in rows for s in row["spans"] if math.isfinite(s["median"])]
     values = [m + 0.5 * k * q for m, q in spans for k in (-1, 1)] + [r["truth"] for r in rows if r["truth"] is not None]
@@ -204,8 +212,8 @@ def interval_chart(rows: Sequence[Mapping[str, Any]], colours: Mapping[str, str]
     )
     frame = f'<rect class="frame" x="{left}" y="{top}" width="{width - left - right}" height="{bottom - top}"/>'
     return Markup(  # every piece above is a number or escaped
-        f'<svg class="chart" viewBox="0 0 {width} {bottom + 42}" role="img" aria-label="Median and quartiles per '
-        f'tissue and method">{frame}{"".join(parts)}</svg>'
+        f'<svg class="chart" viewBox="0 0 {width} {bottom + 42}" role="img" aria-label="{escape(label)}">'
+        f"{frame}{''.join(parts)}</svg>"
     )
 
 

@@ -9,7 +9,7 @@ from emdose.report.wording import is_finite, number, quantity
 
 ROOM = 1.2
 """The bar ends this far above the largest of value, value with U, and limits."""
-ABOVE, BELOW, REACHES = "above", "below", "reaches the limit within U"
+ABOVE, BELOW, REACHES = "above", "below", "reaches the {} within U"
 UNKNOWN = "U not known"
 KINDS = {"discretisation": "discretisation only", "combined": "combined"}
 """What the kinds of an uncertainty are called on pages."""
@@ -46,7 +46,7 @@ def spread_text(entry: Mapping[str, Any]) -> str:
     return f"± {text} {unit}".rstrip() + share + (f", k = {number(k, 2).rstrip('0').rstrip('.')}" if k else "")
 
 
-def state(value: float, limit: float, u: float | None) -> str:
+def state(value: float, limit: float, u: float | None, noun: str = "limit") -> str:
     """How a value with an expanded uncertainty stands to a limit: below, above, or that its interval reaches it.
 
     Nothing here says that anything complies: that takes more than a number.
@@ -54,7 +54,7 @@ def state(value: float, limit: float, u: float | None) -> str:
     if u is None:
         return f"{ABOVE if value > limit else BELOW}, {UNKNOWN}"
     if value - u <= limit < value + u:
-        return REACHES
+        return REACHES.format(noun)
     return ABOVE if value > limit else BELOW
 
 
@@ -110,7 +110,8 @@ def row(
         "value", "unit", "uncertainty" (a number, or as in summary.json).
     limits : sequence of mappings
         Each with "limit" and "label", and where they are known "standing" (where the number was read), "doubtful" and
-        "probability" (that the value exceeds it, in words).
+        "probability" (that the value exceeds it, in words). "noun" makes it something that was asked about, such as a
+        rise, and no limit: it has no share and no colour.
     where : str
         Region, averaging.
     top, base : float
@@ -121,14 +122,15 @@ def row(
     value, u, unit = float(entry["value"]), expanded(entry), str(entry.get("unit") or "")
     marks = []
     for one in limits:
-        limit = float(one["limit"])
+        limit, noun = float(one["limit"]), str(one.get("noun", "limit"))
+        binds = noun == "limit"
         marks.append(
             {
                 "label": str(one["label"]),
                 "limit": " ".join(quantity(limit, unit)).strip(),
-                "state": state(value, limit, u),
-                "level": level(value, limit, u),
-                "share": f"{100 * value / limit:.1f} %" if limit and not base else "",
+                "state": state(value, limit, u, noun),
+                "level": level(value, limit, u) if binds else "low",
+                "share": f"{100 * value / limit:.1f} %" if binds and limit and not base else "",
                 "standing": str(one.get("standing") or ""),
                 "doubtful": bool(one.get("doubtful")),
                 "probability": str(one.get("probability") or ""),
@@ -137,7 +139,7 @@ def row(
     shown, shown_unit = quantity(value, unit)
     levels = [m["level"] for m in marks]
     spread = spread_text(entry)
-    said = "; ".join(f"limit {m['limit']} ({m['label']}): {m['state']}" for m in marks)
+    said = "; ".join(f"{m['limit']} ({m['label']}): {m['state']}" for m in marks)
     return {
         "name": name,
         "where": where,

@@ -93,9 +93,11 @@ def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
     if is_finite(raw.get("averaging_mass_g")):
         averaging += f", {raw['averaging_mass_g']:g} g"
     level = "none" if ratio is None else "over" if ratio > 1 else "near" if ratio > AMBER else "low"
-    both = value is not None and limit is not None and limit > 0
-    if both and level == "low":
-        level = decisive.level(value, limit, spread)
+    bar, stands = None, ""
+    if value is not None and limit is not None and limit > 0:
+        bar = decisive.geometry(value, spread, [limit], END * limit)
+        stands = decisive.state(value, limit, spread)
+        level = decisive.level(value, limit, spread) if level == "low" else level
     return {
         "mode": str(raw.get("mode") or ""),
         "quantity": str(raw.get("quantity") or ""),
@@ -109,8 +111,8 @@ def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
         "unit": str(raw.get("unit") or ""),
         "ratio": ratio,
         "percent": None if ratio is None else f"{100 * ratio:.1f} %" if ratio < 1.995 else f"{ratio:.2f} ×",
-        "bar": decisive.geometry(value, spread, [limit], END * limit) if both else None,
-        "stands": decisive.state(value, limit, spread) if both else "",
+        "bar": bar,
+        "stands": stands,
         "margin": None if ratio is None else f"{100 * (1 - ratio):+.1f} %".replace("-", "\u2212"),
         "margin_dB": None if not ratio or ratio <= 0 else f"{-10 * math.log10(ratio):+.2f} dB".replace("-", "\u2212"),
         "level": level,

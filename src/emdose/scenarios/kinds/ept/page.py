@@ -37,6 +37,7 @@ def render(result: EptResult) -> str:
         "sentence": page_content.sentence(result),
         "banners": page_content.banners(result),
         "tiles": page_content.tiles(result),
+        "leading": _leading(result),
         "volume": volume,
         "means": page_content.mean_tables(result, colours),
         "charts": _charts(result),
@@ -61,6 +62,20 @@ def start_voxel(result: EptResult, volume: dict[str, Any]) -> list[int]:
         index = [round(float(i)) for i in np.argwhere(mask).mean(axis=0)]
     steps = (1, 1, volume["step"])
     return [min((i - a) // s, n - 1) for i, a, s, n in zip(index, low, steps, volume["shape"], strict=True)]
+
+
+def _leading(result: EptResult) -> list[dict[str, Any]]:
+    found = []
+    names = list(result.maps)
+    drawn = {n: CURVES[k % len(CURVES)] for k, n in enumerate(names)}
+    for quantity, (title, unit) in page_content.SYMBOLS.items():
+        told = page_content.means(result, quantity)
+        if told["rows"]:
+            axis = f"{title}{f' [{unit}]' if unit else ''}"
+            shown = {n: c for n, c in drawn.items() if n in told["methods"]}
+            chart = interval_chart(told["rows"], shown, axis, f"Mean and uncertainty of {axis} per tissue and method")
+            found.append({**told, "title": axis, "chart": chart})
+    return found
 
 
 def _charts(result: EptResult) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.report.pages import decisive
 from emdose.report.wording import NARROW, is_finite, number, plain, words
 
 if TYPE_CHECKING:
@@ -285,6 +286,35 @@ def intervals(result: EptResult, quantity: str) -> list[dict[str, Any]]:
                 }
             )
     return rows
+
+
+def means(result: EptResult, quantity: str) -> dict[str, Any]:
+    """Mean of every method per tissue with U, beside the truth: rows of the first chart, and words to it."""
+    entries = [e for k, e in result.summary["quantities"].items() if k.startswith(f"{quantity}: ")]
+    rows, inside, judged = [], 0, 0
+    for region in dict.fromkeys(e["region"] for e in entries):
+        mine = [e for e in entries if e["region"] == region and is_finite(e["value"])]
+        spans = [(e, decisive.expanded(e)) for e in mine]
+        truth = next((e["truth"] for e in mine if is_finite(e.get("truth"))), None)
+        known = [abs(e["value"] - truth) <= u for e, u in spans if u is not None and truth is not None]
+        inside, judged = inside + sum(known), judged + len(known)
+        rows.append(
+            {
+                "name": words(region),
+                "truth": truth,
+                "spans": [{"method": e["method"], "median": e["value"], "iqr": 2 * (u or 0.0)} for e, u in spans],
+            }
+        )
+    text = f"The truth lies within U of {inside} of {judged} means." if judged else ""
+    return {
+        "rows": rows,
+        "methods": {e["method"] for e in entries},
+        "bare": any(decisive.expanded(e) is None for e in entries),
+        "truth": any(r["truth"] is not None for r in rows),
+        "erosion": _headline_erosion(result.summary),
+        "basis": ", ".join(dict.fromkeys(b for e in entries if (b := decisive.kind_of_uncertainty(e)))),
+        "words": text,
+    }
 
 
 def size(spacing_m: Any) -> str:

@@ -10,13 +10,15 @@ from markupsafe import Markup
 
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.charts.orientation import Mark, disc
+from emdose.report.pages import decisive
 from emdose.report.wording import MINUS, is_finite, number, plain, words
 from emdose.scenarios.kinds.implant_gradient.worst.poses import pose
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
 
-"""Difference between power and work above which the page warns in red."""
+MOST = 8
+"""Exposures that the page begins with."""
 LEAST_SKIN = 3.0
 """Skin depth over step below which voxels do not resolve the currents."""
 
@@ -49,21 +51,31 @@ def banners(result: ImplantResult) -> list[dict[str, str]]:
     return [{"level": level, "text": text} for level, text in found]
 
 
-def tiles(result: ImplantResult) -> list[dict[str, str]]:
-    """The headline numbers: the peak rise of every exposure in its worst orientation, and what stands beside it."""
-    found = []
-    for name, one in result.summary["implant"]["exposures"].items():
+def decisive_rows(result: ImplantResult) -> list[dict[str, Any]]:
+    """Peak rise of every exposure in its worst orientation, on one scale, beside the rises that were asked about."""
+    summary = result.summary
+    found: list[tuple[str, dict[str, Any], list[dict[str, Any]], str]] = []
+    for name, one in list(summary["implant"]["exposures"].items())[:MOST]:
         known = is_finite(one.get("worst_rise_K"))
         value, power = (one["worst_rise_K"], one["worst_W"]) if known else (one["rise_K"], one["power_W"])
-        remark = f"after {duration(one['duration_s'])}"
+        stated = summary["quantities"].get(f"{'worst ' if known else ''}peak rise: {name}", {})
+        entry = {"value": value, "unit": "K", "uncertainty": stated.get("uncertainty")}
+        where = f"after {duration(one['duration_s'])}"
         if is_finite(one.get("worst_tissue_rise_K")):
-            remark += f"; tissue {number(one['worst_tissue_rise_K'])} K"
-        remark += f"; {' '.join(watt(power))} in the metal"
+            where += f"; tissue {number(one['worst_tissue_rise_K'])} K"
+        where += f"; {' '.join(watt(power))} in the metal"
         if known:
-            remark += f"; in this pose {number(one['rise_K'])} K and {' '.join(watt(one['power_W']))}"
-        label = f"Worst peak rise, {name}" if known else f"Peak rise, {name}"
-        found.append({"label": label, "value": number(value), "unit": "K", "remark": remark})
-    return found[:8]
+            where += f"; in this pose {number(one['rise_K'])} K and {' '.join(watt(one['power_W']))}"
+        times = one.get("worst_time_to_K") or one["time_to_K"]
+        levels = [
+            {"limit": float(k), "label": _time_to(t, one) if t is None else f"after {_time_to(t, one)}", "noun": "rise"}
+            for k, t in times.items()
+        ]
+        found.append((f"{'Worst peak' if known else 'Peak'} rise, {name}", entry, levels, where))
+    values = [e["value"] + (decisive.expanded(e) or 0.0) for _, e, _, _ in found]
+    near = [x["limit"] for _, _, levels, _ in found for x in levels if x["limit"] <= 2 * max(values, default=0.0)]
+    top = decisive.ROOM * max([*values, *near], default=1.0)
+    return [decisive.row(name, entry, levels, where, top=top) for name, entry, levels, where in found]
 
 
 def frequency_chart(result: ImplantResult) -> Markup:

@@ -57,7 +57,7 @@ def render(result: ImplantResult) -> str:
         "title": capital(page_content.title(result)),
         "sentence": page_content.sentence(result),
         "banners": page_content.banners(result),
-        "tiles": page_content.tiles(result),
+        "decisive": page_content.decisive_rows(result),
         "whole": whole,
         "setup": page_content.setup_rows(result),
         "frequency_chart": page_content.frequency_chart(result),
