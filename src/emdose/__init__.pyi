@@ -85,5 +85,16 @@ from .solvers import HeatCourse as HeatCourse
 from .solvers import HeatResult as HeatResult
 from .solvers import PowerTensor as PowerTensor
 from .solvers import Vie as Vie
+from .uncertainty import Arcsine as Arcsine
+from .uncertainty import Beta as Beta
+from .uncertainty import Discrete as Discrete
+from .uncertainty import Input as Input
+from .uncertainty import Inputs as Inputs
+from .uncertainty import LogNormal as LogNormal
+from .uncertainty import Normal as Normal
+from .uncertainty import StudentT as StudentT
+from .uncertainty import Triangular as Triangular
+from .uncertainty import TruncatedNormal as TruncatedNormal
+from .uncertainty import Uniform as Uniform
 
 __version__: str

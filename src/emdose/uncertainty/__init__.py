@@ -1,5 +1,5 @@
-"""Uncertainty of results, from numbers to numbers: what is left by the grid."""
+"""Uncertainty of results, from numbers to numbers: laws, designs, budgets, and what is left by the grid."""
 
-from emdose.uncertainty.discretisation import Refinement, refinement
+import lazy_loader
 
-__all__ = ["Refinement", "refinement"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
