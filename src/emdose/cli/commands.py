@@ -216,10 +216,23 @@ def limits(
 def report(
     folder: Annotated[Path, typer.Argument(help="Result folder.")],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="File to write instead of report.html in it.")] = None,
+    methods: Annotated[
+        bool, typer.Option("--methods", help="Print the methods, ready for a paper, instead of writing the report.")
+    ] = False,
 ) -> int:
     """Write the report of a finished run again."""
-    from emdose.scenarios.results import write_report
+    from emdose.scenarios import results
 
+    if methods:
+        text = str(results.methods(folder))
+        if out is None:
+            typer.echo(text)
+        else:
+            from emdose.io.disk import atomic
+
+            atomic.write_text(out, f"{text}\n")
+        return 0
+    write_report = results.write_report
     typer.echo(write_report(folder, out))
     return 0
 

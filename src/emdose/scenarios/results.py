@@ -20,6 +20,8 @@ from emdose.validity import NOT_VALID
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emdose.report.pages.methods import Methods
+
 
 def read_result(folder: Path | str) -> Any:
     """Read what a run left in its folder.
@@ -88,6 +90,22 @@ def write_report(folder_or_result: Path | str | Result, path: Path | str | None 
     target = Path(path) if path is not None else Path(result.folder) / REPORT_FILE
     atomic.write_text(target, render(result))
     return target
+
+
+def methods(folder: Path | str) -> Methods:
+    """The methods of a finished run as a paragraph ready for a paper, with references; ``str`` wraps it as text.
+
+    Raises
+    ------
+    NotValidError
+        When the result is not valid.
+    InputError
+        When the folder holds no readable result.
+    """
+    file = Path(folder) / SUMMARY_FILE
+    summary = read_summary(Path(folder))
+    validity(summary, file).require(Path(folder))
+    return kind_of(summary, file).methods(summary)
 
 
 def recheck(folder: Path | str, changes: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:

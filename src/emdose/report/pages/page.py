@@ -66,11 +66,12 @@ def fill(
         "version": version,
         "cite": cite(version),
         "volume": {},
+        "methods_text": None,
         "decisive": [],
         "tiles": [],
     }
     page = {**page, "banners": [*common_rows.validity_banners(summary), *page.get("banners", [])]}
-    parts = {"css": own("report.css"), "script": own("shared.js", *scripts)}
+    parts = {"css": own("report.css"), "script": own("shared.js", "copy.js", *scripts)}
     return environment.get_template(name).render(**{**common, **page, **parts})
 
 

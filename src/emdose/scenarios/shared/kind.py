@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from emdose.compute.shared import Shared
+    from emdose.report.pages.methods import Methods
     from emdose.scenarios.shared.job import BaseJob
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.scenarios.shared.tables import Table
@@ -100,6 +101,12 @@ class Kind(ABC, Generic[R]):
     @abstractmethod
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Print the headline numbers of a summary, and how far they can be trusted, on the terminal."""
+
+    def methods(self, summary: Mapping[str, Any]) -> Methods:
+        """The methods of a run as a paragraph ready for a paper, with references; by default what any run can tell."""
+        from emdose.report.pages import methods
+
+        return methods.general(summary)
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
         """How far the run of a summary can be trusted, for :func:`emdose.validity.judge`.

@@ -13,6 +13,7 @@ from emdose.validity import Measure
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emdose.report.pages.methods import Methods
     from emdose.scenarios.kinds.ept.job import EptJob
     from emdose.scenarios.kinds.ept.result import EptResult
     from emdose.scenarios.kinds.ept.schema import EptScenario
@@ -49,6 +50,12 @@ class EptKind(Kind["EptResult"]):
         from emdose.scenarios.kinds.ept.page import render
 
         return render(result)
+
+    def methods(self, summary: Mapping[str, Any]) -> Methods:
+        """What was solved and how, for a paper."""
+        from emdose.scenarios.kinds.ept import page_methods
+
+        return page_methods.written(summary)
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
         """Those of the simulation and the data; voxels with a value, and with an impossible one, of the best method."""

@@ -12,6 +12,7 @@ from emdose.report.maps.volumes import body_box, colour_table
 from emdose.report.pages import common_rows
 from emdose.report.pages.page import capital, fill
 from emdose.scenarios.kinds.ept import page_content
+from emdose.scenarios.kinds.ept import page_methods as methods
 from emdose.scenarios.kinds.ept.page_maps import pack
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def render(result: EptResult) -> str:
         "methods": page_content.method_rows(result),
         "setup": page_content.data_rows(result),
         "simulated": bool(summary.get("convergence", {}).get("ports")),
+        "methods_text": methods.written(summary),
         "convergence": common_rows.convergence(summary),
         "power": common_rows.power(summary),
     }

@@ -12,6 +12,7 @@ from emdose.scenarios.shared.kind import Kind
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emdose.report.pages.methods import Methods
     from emdose.scenarios.kinds.implant_gradient.job import ImplantJob
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantScenario
@@ -49,6 +50,12 @@ class ImplantGradientKind(Kind["ImplantResult"]):
         from emdose.scenarios.kinds.implant_gradient.page.page import render
 
         return render(result)
+
+    def methods(self, summary: Mapping[str, Any]) -> Methods:
+        """What was solved and how, for a paper."""
+        from emdose.scenarios.kinds.implant_gradient.page import methods as page_methods
+
+        return page_methods.written(summary)
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
         """Residual and energy of the eddy currents, spectrum that was dropped or extrapolated."""

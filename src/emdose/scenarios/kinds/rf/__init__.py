@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from emdose.compute.shared import Shared
+    from emdose.report.pages.methods import Methods
     from emdose.scenarios.kinds.rf.job import RfJob
     from emdose.scenarios.kinds.rf.result.result import RunResult
     from emdose.scenarios.kinds.rf.schema import RfScenario
@@ -66,6 +67,12 @@ class RfKind(Kind["RunResult"]):
         from emdose.scenarios.kinds.rf.page.page import render
 
         return render(result)
+
+    def methods(self, summary: Mapping[str, Any]) -> Methods:
+        """What was solved and how, for a paper."""
+        from emdose.scenarios.kinds.rf.page import methods as page_methods
+
+        return page_methods.written(summary)
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
         """Those of the fields, and of the heat where there is a table [thermal]."""

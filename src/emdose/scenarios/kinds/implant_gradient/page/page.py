@@ -15,6 +15,7 @@ from emdose.report.maps.scene import Renderer
 from emdose.report.pages import common_rows
 from emdose.report.pages.page import capital, fill
 from emdose.scenarios.kinds.implant_gradient.page import content as page_content
+from emdose.scenarios.kinds.implant_gradient.page import methods
 from emdose.scenarios.kinds.implant_gradient.page.bore import bore_figure
 from emdose.scenarios.kinds.implant_gradient.page.scene import COLOURS, ImplantScene
 
@@ -66,6 +67,7 @@ def render(result: ImplantResult) -> str:
         "conditions": page_content.condition_rows(result),
         "comparison": page_content.comparison_rows(result),
         "solver": page_content.solver_rows(result),
+        "methods_text": methods.written(summary),
         "convergence": common_rows.convergence(summary),
     }
     return fill(__package__, "implant.html.j2", ("implant.js",), page, folder=result.folder, summary=summary)

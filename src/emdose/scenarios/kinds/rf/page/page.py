@@ -13,6 +13,7 @@ from emdose.report.pages import common_rows, limit_table
 from emdose.report.pages.page import capital, fill
 from emdose.report.wording import number, parameter, words
 from emdose.scenarios.kinds.rf.page import content as page_content
+from emdose.scenarios.kinds.rf.page import methods
 from emdose.scenarios.kinds.rf.page import thermal as page_thermal
 from emdose.scenarios.kinds.rf.page.network import network
 
@@ -69,6 +70,7 @@ def render(result: RunResult) -> str:
         "remarks": limit_table.footnotes(rows, "note"),
         "peaks": page_content.peak_rows(result),
         "block": volume["block"],
+        "methods_text": methods.written(summary),
         "convergence": common_rows.convergence(summary),
         "network": network(summary),
         "thermal": page_thermal.thermal(summary),
