@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from emdose.errors import InputError
 from emdose.models import bodies
 from emdose.models.bodies import tissues
 from emdose.models.bodies.stylised_adult import LANDMARKS_MM
@@ -134,3 +135,28 @@ def test_arm_bones_are_the_published_cones(adult: bodies.Phantom) -> None:
             area, x, y = _bone_section(adult, height, side, 120.0)
             assert area == pytest.approx(math.pi * 12.1 * 26.5 * size**2, rel=0.12)
             assert (x, y) == pytest.approx((side * 158.7, 0.0), abs=1.5)
+
+
+@pytest.mark.parametrize(("mass", "stature", "fat"), [(95.0, 1.80, 20e-3), (52.0, 1.55, 8e-3)])
+def test_mass_and_stature_are_those_asked_for(mass: float, stature: float, fat: float) -> None:
+    """Oracle: definition; voxels of 8 mm hold the mass of a body to half a per cent."""
+    body = bodies.stylised_adult(8e-3, fat_m=fat, mass_kg=mass, stature_m=stature)
+    assert body.mass_kg == pytest.approx(mass, rel=0.01)
+    assert np.ptp(np.flatnonzero(body.body.any(axis=(0, 1)))) * 8e-3 == pytest.approx(stature, abs=0.012)
+    # The head keeps its breadth: its tissue grows with the stature alone, that of the trunk with all three edges.
+    volume, up = body.tissue_volume(), stature / 1.647
+    assert volume["brain"] == pytest.approx(up * ellipsoid(65.8, 85.7, 57.3), rel=0.02)
+    wide = volume["spleen"] / (up * ellipsoid(29, 18.8, 51.9))
+    assert volume["lung"] == pytest.approx(wide * up * 2449e-6, rel=0.03)
+
+
+def test_the_index_of_the_body_stays_where_no_mass_is_given() -> None:
+    """Oracle: definition, but for the head (a tenth of the mass), which grows with the stature alone."""
+    small, tall = bodies.stylised_adult(8e-3), bodies.stylised_adult(8e-3, stature_m=1.9)
+    assert tall.mass_kg / 1.9**2 == pytest.approx(small.mass_kg / 1.647**2, rel=0.025)
+
+
+def test_impossible_masses_are_refused() -> None:
+    """Oracle: words of the error."""
+    with pytest.raises(InputError, match=r"mass_kg: out of range; found 200.*expected .* kg at this stature"):
+        bodies.stylised_adult(8e-3, mass_kg=200.0, stature_m=1.5)

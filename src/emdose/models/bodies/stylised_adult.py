@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -53,15 +54,44 @@ VOLUMES_ML = {
 }
 """Volume of every tissue but muscle and fat [ml], from points a millimetre apart; voxels of any size hold as much."""
 
+ABOVE_ML = {
+    "skin": 267.0,
+    "skull": 545.0,
+    "cerebrospinal_fluid": 392.2,
+    "brain": 1354.0,
+    "bone_cancellous": 128.5,
+    "thyroid": 11.97,
+}
+"""What of it lies above the shoulders, whose breadth does not follow the mass [ml]."""
+
+STATURE_M = 1.647
+"""Of the published body, with its skin [m]."""
+HEAD_KG = 5.98
+"""Mass of the published body above its shoulders, with fat [kg]."""
+FAT_MM, BELOW_KG = (
+    (0.0, 5.0, 10.0, 15.0, 20.0, 30.0, 40.0, 50.0),
+    (56.096, 55.255, 54.438, 53.690, 53.010, 51.873, 51.041, 50.453),
+)
+"""Mass below them [kg] over the thickness of its fat: points 1.3 mm apart, densities of the built-in table."""
+LEAST_BREADTH, MOST_BREADTH = 0.75, 1.6
+
 Surface = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
-def stylised_adult(spacing_m: float = 5e-3, landmark: str = "heart", fat_m: float = 10e-3) -> Phantom:
-    """A whole adult, 1.64 m tall, of about 30 organs given by quadratic surfaces.
+def stylised_adult(
+    spacing_m: float = 5e-3,
+    landmark: str = "heart",
+    fat_m: float = 10e-3,
+    *,
+    mass_kg: float | None = None,
+    stature_m: float | None = None,
+) -> Phantom:
+    """A whole adult, 1.64 m tall unless told otherwise, of about 30 organs given by quadratic surfaces.
 
     The arms lie inside the trunk, as in the published model. What the publication calls soft tissue is muscle here
     under a layer of fat; skin is the outermost 2 mm. Every tissue has the same mass on voxels of any size, so layers
-    thinner than a voxel have gaps.
+    thinner than a voxel have gaps. Other adults are the same one stretched: all heights by the stature, the breadth
+    and depth of trunk and legs by the mass, while the head keeps its own.
 
     Parameters
     ----------
@@ -72,23 +102,31 @@ def stylised_adult(spacing_m: float = 5e-3, landmark: str = "heart", fat_m: floa
     fat_m : float
         Thickness of the fat under the skin [m], 0 for the published body; emdose adds it because a trunk of muscle
         up to the skin absorbs differently.
+    mass_kg : float, optional
+        Mass of the body [kg]; without it, that of the published body's index (mass over the square of the stature).
+    stature_m : float, optional
+        Its height [m], 1.3 to 2.1 m; without it that of the published body.
 
     Raises
     ------
     InputError
-        For a spacing, landmark or thickness out of range.
+        For a spacing, landmark or thickness out of range, or a mass that would stretch trunk and legs to less than
+        0.75 or more than 1.6 of their breadth.
 
     Source: M. Cristy, K. F. Eckerman, ORNL/TM-8381 (1987).
     """
     within("spacing_m", spacing_m, 1e-3, 20e-3)
     one_of("landmark", landmark, LANDMARKS_MM, problem="unknown landmark")
     within("fat_m", fat_m, 0, 0.04)
-    solids = [_in_ras(s, LANDMARKS_MM[landmark]) for s in _solids(float(fat_m) * 1e3)]
-    volumes = {name: 1e-6 * volume for name, volume in VOLUMES_ML.items()}
+    up = within("stature_m", STATURE_M if stature_m is None else stature_m, 1.3, 2.1) / STATURE_M
+    wide = math.sqrt(up) if mass_kg is None else _breadth(mass_kg, up, 1e3 * float(fat_m))
+    stretch = _Stretch(up, wide)
+    solids = [_in_ras(s, LANDMARKS_MM[landmark], stretch) for s in _solids(1e3 * float(fat_m) / wide)]
+    volumes = {name: 1e-6 * stretch.volume(v, ABOVE_ML.get(name, 0.0)) for name, v in VOLUMES_ML.items()}
     grid = grid_around(solids, spacing_m)
     samples = 1 if spacing_m < shares.FINE_M * (1 - 1e-9) else None
     phantom = rasterise(solids, grid, samples=samples, volumes_m3=volumes, name="stylised adult", source=SOURCE)
-    z = phantom.grid.centres(2) * 1e3 + LANDMARKS_MM[landmark]
+    z = phantom.grid.centres(2) * 1e3 / up + LANDMARKS_MM[landmark]
     body = phantom.body
     return phantom.with_regions(
         **{
@@ -100,16 +138,51 @@ def stylised_adult(spacing_m: float = 5e-3, landmark: str = "heart", fat_m: floa
     )
 
 
-def _in_ras(solid: TissueSolid, level: float) -> TissueSolid:
+@dataclass(frozen=True)
+class _Stretch:
+    """Factors on all heights, and on breadth and depth below the shoulders."""
+
+    up: float
+    wide: float
+
+    def across(self, z: np.ndarray) -> np.ndarray:
+        """Factor on breadth and depth at heights of the published body [mm]."""
+        return np.where(z > TRUNK_C + SKIN, 1.0, self.wide)
+
+    def box(self, low: float, high: float) -> float:
+        """The largest of these factors between two heights."""
+        return float(max(self.across(np.array([low, high]))))
+
+    def volume(self, whole: float, above: float) -> float:
+        """Volume of what has a volume, some of it above the shoulders, in the published body."""
+        return self.up * (self.wide**2 * (whole - above) + above)
+
+
+def _breadth(mass_kg: float, up: float, fat_mm: float) -> float:
+    """Factor on breadth and depth of trunk and legs that gives a mass; fat keeps its thickness."""
+    from scipy.optimize import brentq
+
+    def excess(wide: float) -> float:
+        return up * (wide**2 * float(np.interp(fat_mm / wide, FAT_MM, BELOW_KG)) + HEAD_KG) - mass_kg
+
+    low, high = (excess(wide) + mass_kg for wide in (LEAST_BREADTH, MOST_BREADTH))
+    within("mass_kg", mass_kg, low, high, expected=f"{low:.1f} to {high:.1f} kg at this stature")
+    return float(brentq(excess, LEAST_BREADTH, MOST_BREADTH, xtol=1e-12))
+
+
+def _in_ras(solid: TissueSolid, level: float, stretch: _Stretch) -> TissueSolid:
     """From millimetres, x left, y back, z from the base of the trunk, to metres, RAS+ about the landmark."""
     inside = solid.inside
 
     def turned(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-        return inside(-1e3 * x, -1e3 * y, 1e3 * z + level)
+        height = 1e3 * z / stretch.up + level
+        across = stretch.across(height)
+        return inside(-1e3 * x / across, -1e3 * y / across, height)
 
     (x0, y0, z0), (x1, y1, z1) = solid.low_m, solid.high_m
-    low = (-x1 * 1e-3, -y1 * 1e-3, (z0 - level) * 1e-3)
-    high = (-x0 * 1e-3, -y0 * 1e-3, (z1 - level) * 1e-3)
+    across, up = stretch.box(z0, z1), stretch.up
+    low = (-x1 * across * 1e-3, -y1 * across * 1e-3, (z0 - level) * up / 1e3)
+    high = (-x0 * across * 1e-3, -y0 * across * 1e-3, (z1 - level) * up / 1e3)
     return TissueSolid(solid.tissue, turned, low, high)
 
 

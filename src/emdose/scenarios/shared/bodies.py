@@ -145,7 +145,9 @@ def _shape(table: Any) -> Phantom:
     if isinstance(table, body_tables.LayeredHeadTable):
         return bodies.layered_head(table.spacing_m, table.scale)
     if isinstance(table, body_tables.StylisedAdultTable):
-        return bodies.stylised_adult(table.spacing_m, table.landmark, table.fat_m)
+        return bodies.stylised_adult(
+            table.spacing_m, table.landmark, table.fat_m, mass_kg=table.mass_kg, stature_m=table.stature_m
+        )
     if isinstance(table, body_tables.SphereTable):
         return bodies.sphere(table.radius_m, table.spacing_m, table.tissue, samples=table.samples)
     if isinstance(table, body_tables.LayeredSphereTable):
