@@ -83,7 +83,7 @@ def test_recurrence_is_that_of_chaospy(law: Law) -> None:
 
 
 def test_a_law_of_few_values_has_few_polynomials() -> None:
-    with pytest.raises(em.InputError, match="no polynomials of degree 3; found '?3 values"):
+    with pytest.raises(em.InputError, match="no polynomials of degree 3; found '3 values'"):
         polynomials(Discrete((1, 2, 4)), 3)
 
 

@@ -194,7 +194,7 @@ def test_values_travel() -> None:
 def test_bad_input_is_one_line() -> None:
     X = design(CUBE, 40)
     y = ishigami(X)
-    with pytest.raises(em.InputError, match="^Y: fewer samples than terms; found '40 samples'; expected 56 or more$"):
+    with pytest.raises(em.InputError, match=r"^Y: fewer samples than terms; found '40 samples'; expected 56 or more$"):
         fit(CUBE, X, y, 5)
     with pytest.raises(em.InputError, match="outputs do not fit the samples; found '39 for 40 samples'"):
         fit(CUBE, X, y[1:], 2)

@@ -76,7 +76,7 @@ def test_groups() -> None:
     np.testing.assert_allclose([one.first[0], one.total[0]], [c.first[1], c.total[1]], rtol=1e-12)
     everything = c.group(c.names)
     np.testing.assert_allclose([everything.first[0], everything.total[0]], 1, rtol=1e-12)
-    with pytest.raises(em.InputError, match="unknown input.*did you mean"):
+    with pytest.raises(em.InputError, match=r"unknown input.*did you mean"):
         c.group("x00")
     with pytest.raises(em.InputError, match="bad group"):
         c.group(["x0", "x0"])

@@ -1,4 +1,4 @@
-"""Outputs and coefficients in files of NumPy's format, block by block: what was read or written does not stay in memory."""
+"""Outputs and coefficients in files of NumPy's format: blocks are read and written, and leave memory again."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class NpyWriter:
         self.path, self.part = Path(path), Path(f"{path}.part")
         self.shape, self.dtype = shape, np.dtype(dtype)
         try:
-            self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115: closed by whoever ends the writing
+            self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115
             header = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(self._file, header)
             self._start = self._file.tell()

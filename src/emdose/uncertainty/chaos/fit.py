@@ -108,7 +108,7 @@ def fit_basis(
     variance, loo = xp.empty(m), xp.empty(m)
     with ExitStack() as stack:
         file = stack.enter_context(NpyWriter(coefficients, (P, *shape), real)) if coefficients is not None else None
-        flat = xp.empty((P, m), real) if file is None else None
+        flat = xp.empty((P, m if file is None else 0), real)
         for a, b, y in _blocks(Y, n, m, real, xp, block):
             middle = y.mean(axis=0)
             y -= middle
@@ -131,8 +131,8 @@ def fit_basis(
             else:
                 file.write(a, where.to_numpy(c))
         C = owned(flat.reshape(P, *shape)) if file is None else file.done()
-    kept = [loo.reshape(shape), variance.reshape(shape), first.reshape(d, *shape), total.reshape(d, *shape)]
-    return Chaos(basis, C, *owned(kept), samples=n)
+    loo, variance = owned(loo.reshape(shape)), owned(variance.reshape(shape))
+    return Chaos(basis, C, loo, variance, owned(first.reshape(d, *shape)), owned(total.reshape(d, *shape)), n)
 
 
 def chosen_outputs(Y: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a chaos asks of the joint law of its inputs: a few names, so that laws and polynomials need not know each other."""
+"""What a chaos asks of the joint law of its inputs, so that laws and polynomials need not know each other."""
 
 from __future__ import annotations
 

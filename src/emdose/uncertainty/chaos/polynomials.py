@@ -112,10 +112,11 @@ def polynomials(law: MarginalLaw, order: int) -> Polynomials:
     if law.kind == "uniform":
         b = np.where(k > 0, 3 * k**2 / np.maximum(4 * k**2 - 1, 1.0), 1.0)
         return Polynomials(owned(np.zeros(order + 1)), owned(b), m, s)
-    found = _known(law, order) if law.points is None else None
-    a, b = found if found is not None else _stieltjes(law, order, m, s)
-    if found is not None:
-        a, b = (a - m) / s, np.where(k > 0, b / s**2, 1.0)
+    known = _known(law, order) if law.points is None else None
+    if known is None:
+        a, b = _stieltjes(law, order, m, s)
+    else:
+        a, b = (known[0] - m) / s, np.where(k > 0, known[1] / s**2, 1.0)
     if not np.all(np.isfinite(a) & np.isfinite(b) & (b > 0)):
         raise InputError(f"no polynomials of degree {order}", field="law", found=law, expected="a law with moments")
     return Polynomials(owned(np.array(a)), owned(np.array(b)), m, s)
