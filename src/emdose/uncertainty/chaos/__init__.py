@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from emdose.uncertainty.chaos.basis import Basis, MultiIndices, multi_indices
 from emdose.uncertainty.chaos.expansion import Chaos
-from emdose.uncertainty.chaos.fit import fit
+from emdose.uncertainty.chaos.front import polynomial_chaos
 from emdose.uncertainty.chaos.indices import SobolIndices
+from emdose.uncertainty.chaos.modes import ModalChaos
 
-__all__ = ["Basis", "Chaos", "MultiIndices", "SobolIndices", "fit", "multi_indices"]
+fit = polynomial_chaos
+
+__all__ = [
+    "Basis",
+    "Chaos",
+    "ModalChaos",
+    "MultiIndices",
+    "SobolIndices",
+    "fit",
+    "multi_indices",
+    "polynomial_chaos",
+]

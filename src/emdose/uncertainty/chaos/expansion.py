@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -27,29 +26,10 @@ WORK_BYTES = 128 * 2**20
 """Memory of a block of samples of the surrogate."""
 
 
-@read_only
-@dataclass(frozen=True, eq=False)
-class Chaos:
-    """Polynomial chaos of one output, or of an array of outputs.
-
-    Parameters
-    ----------
-    basis : Basis
-        The products of polynomials.
-    coefficients : array (P, ...)
-        Of each product, for each output.
-    loo : array (...)
-        Relative leave-one-out error of each output: mean squared error of prediction over variance.
-    variance : array (...)
-        Sum of the squared coefficients without the constant.
-    first, total : array (d, ...)
-        Sobol indices of each input, see :class:`SobolIndices`.
-    samples : int
-        Number of samples that it was fitted to.
-    """
+class Expansion:
+    """What polynomial chaoses of all kinds give: moments, quantiles, densities, indices and predictions."""
 
     basis: Basis
-    coefficients: Any
     loo: Any
     variance: Any
     first: Any
@@ -74,12 +54,20 @@ class Chaos:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the outputs; () for one."""
-        return tuple(self.coefficients.shape[1:])
+        return tuple(self.loo.shape)
 
     @property
-    def mean(self) -> Any:
-        """Mean of each output."""
-        return self.coefficients[0]
+    def size(self) -> int:
+        """Number of outputs."""
+        return int(np.prod(self.shape))
+
+    def block(self, a: int, b: int) -> Any:
+        """Coefficients (P, b - a) of the outputs from a to b, counted along their flattened array."""
+        raise NotImplementedError
+
+    def values(self, Psi: Any, a: int, b: int) -> Any:
+        """Values (n, b - a) of the outputs from a to b where the basis has the values Psi (n, P)."""
+        return Psi @ self.block(a, b)
 
     @property
     def sd(self) -> Any:
@@ -95,15 +83,11 @@ class Chaos:
     def _kind(self) -> str:
         return kind_of(self.inputs)
 
-    @cached_property
-    def _flat(self) -> Any:
-        return self.coefficients.reshape(self.basis.terms, -1)
-
     def predict(self, X: Any) -> Any:
         """Outputs (n, ...) of inputs (n, d); (...) of one point (d,)."""
         one = np.ndim(X) == 1 and self.inputs.dimension == np.size(X) and (self.inputs.dimension > 1)
-        Psi = self._psi(X)
-        found = (Psi @ self._flat).reshape(len(Psi), *self.shape)
+        Psi = self.psi(X)
+        found = self.values(Psi, 0, self.size).reshape(len(Psi), *self.shape)
         return found[0] if one else found
 
     def sample(self, n: int, seed: int = 0) -> Any:
@@ -136,14 +120,11 @@ class Chaos:
         if found is None or found.ndim > 1 or not np.all((found >= 0) & (found <= 1)):
             raise InputError("bad probability", field="q", found=q, expected="numbers from 0 to 1")
         wanted = np.atleast_1d(found)
-        xp = backend.of(self.coefficients).xp
-        m = self._flat.shape[1]
-        Psi = self._psi(self._spread_inputs(samples or (65536 if m <= 1000 else 4096), seed))
-        out = xp.empty((wanted.size, m), self._flat.dtype)
-        step = max(1, WORK_BYTES // (len(Psi) * 8))
-        for a in range(0, m, step):
-            values = Psi @ self._flat[:, a : a + step]
-            out[:, a : a + step] = xp.quantile(values, xp.asarray(wanted), axis=0, overwrite_input=True)
+        xp, m = backend.of(self.loo).xp, self.size
+        Psi = self.psi(self.spread_inputs(samples or (65536 if m <= 1000 else 4096), seed))
+        out = xp.empty((wanted.size, m), Psi.dtype)
+        for a, b in self.steps(len(Psi)):
+            out[:, a:b] = xp.quantile(self.values(Psi, a, b), xp.asarray(wanted), axis=0, overwrite_input=True)
         out = out.reshape(wanted.size, *self.shape)
         return out if found.ndim else out[0]
 
@@ -157,10 +138,10 @@ class Chaos:
 
         Source: B. W. Silverman, Density Estimation, 1986, equation 3.31 (width of the kernel).
         """
-        if self._flat.shape[1] != 1:
+        if self.size != 1:
             raise InputError("a density is of one output", field="Y", found=f"shape {self.shape}")
-        where = backend.of(self.coefficients)
-        y = np.sort(where.to_numpy(self._psi(self._spread_inputs(samples, seed)) @ self._flat[:, 0]).astype(float))
+        values = self.values(self.psi(self.spread_inputs(samples, seed)), 0, 1)
+        y = np.sort(backend.of(self.loo).to_numpy(values[:, 0]).astype(float))
         spread = min(y.std(), (y[3 * y.size // 4] - y[y.size // 4]) / 1.349) or y.std()
         width = max(0.9 * spread * y.size**-0.2, 1e-12 * abs(y[-1]), 1e-300)
         x = np.linspace(y[0] - 3 * width, y[-1] + 3 * width, whole("points", points, 2))
@@ -201,31 +182,31 @@ class Chaos:
         """
         sets, forms = subsets(self.basis)
         named = tuple(tuple(self.names[j] for j in s) for s in sets)
-        where = backend.of(self.coefficients)
-        xp, m = where.xp, self._flat.shape[1]
-        out = xp.empty((len(sets), m))
-        for a, b in self._steps():
-            parts = xp.asarray(forms) @ xp.square(self._flat[:, a:b].astype(float))
+        xp = backend.of(self.loo).xp
+        out = xp.empty((len(sets), self.size))
+        for a, b in self.steps(self.basis.terms):
+            parts = xp.asarray(forms) @ xp.square(self.block(a, b).astype(float))
             out[:, a:b] = ratio(parts, parts.sum(axis=0), xp)
         return named, out.reshape(len(sets), *self.shape)
 
     def _parts(self, shares: Shares, k: int) -> tuple[Any, Any]:
-        xp, m = backend.of(self.coefficients).xp, self._flat.shape[1]
+        xp, m = backend.of(self.loo).xp, self.size
         first, total = xp.empty((k, m)), xp.empty((k, m))
-        for a, b in self._steps():
-            v, f, t = shares.of(xp.asarray(self._flat[:, a:b]), xp)
+        for a, b in self.steps(self.basis.terms):
+            v, f, t = shares.of(xp.asarray(self.block(a, b)), xp)
             first[:, a:b], total[:, a:b] = ratio(f, v, xp), ratio(t, v, xp)
         return owned(first.reshape(k, *self.shape)), owned(total.reshape(k, *self.shape))
 
-    def _steps(self) -> list[tuple[int, int]]:
-        m = self._flat.shape[1]
-        step = max(1, WORK_BYTES // (8 * self.basis.terms))
-        return [(a, min(a + step, m)) for a in range(0, m, step)]
+    def steps(self, rows: int) -> list[tuple[int, int]]:
+        """Begin and end of blocks of outputs, of which each has so many rows of numbers."""
+        step = max(1, WORK_BYTES // (8 * rows))
+        return [(a, min(a + step, self.size)) for a in range(0, self.size, step)]
 
-    def _psi(self, X: Any) -> Any:
-        return backend.of(self.coefficients).asarray(self.basis.evaluate(X), dtype=self.coefficients.dtype)
+    def psi(self, X: Any) -> Any:
+        """Values (n, P) of the basis at inputs (n, d), where and in the precision in which the outputs are."""
+        return backend.of(self.loo).asarray(self.basis.evaluate(X), dtype=self.first.dtype)
 
-    def _spread_inputs(self, n: int, seed: int) -> np.ndarray:
+    def spread_inputs(self, n: int, seed: int) -> np.ndarray:
         """Inputs (n, d) at scrambled Sobol points."""
         import warnings
 
@@ -235,3 +216,42 @@ class Chaos:
             warnings.simplefilter("ignore", UserWarning)  # a number that is no power of two
             U = qmc.Sobol(self.inputs.dimension, scramble=True, rng=seed).random(whole("samples", n, 2))
         return np.asarray(self.inputs.of_uniform(np.clip(U, 1e-12, 1 - 1e-12)))
+
+
+@read_only
+@dataclass(frozen=True, eq=False)
+class Chaos(Expansion):
+    """Polynomial chaos of one output, or of an array of outputs.
+
+    Parameters
+    ----------
+    basis : Basis
+        The products of polynomials.
+    coefficients : array (P, ...)
+        Of each product, for each output.
+    loo : array (...)
+        Relative leave-one-out error of each output: mean squared error of prediction over variance.
+    variance : array (...)
+        Sum of the squared coefficients without the constant.
+    first, total : array (d, ...)
+        Sobol indices of each input, see :class:`SobolIndices`.
+    samples : int
+        Number of samples that it was fitted to.
+    """
+
+    basis: Basis
+    coefficients: Any
+    loo: Any
+    variance: Any
+    first: Any
+    total: Any
+    samples: int
+
+    @property
+    def mean(self) -> Any:
+        """Mean of each output."""
+        return self.coefficients[0]
+
+    def block(self, a: int, b: int) -> Any:
+        """Coefficients (P, b - a) of the outputs from a to b, counted along their flattened array."""
+        return self.coefficients.reshape(self.basis.terms, -1)[:, a:b]
