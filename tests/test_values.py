@@ -222,6 +222,12 @@ def circuit() -> Circuit:
     return Circuit({"a": RLC(capacitance_F=1e-12)}, [Feed("in", "b")], [Coupling("a", "b", RLC(inductance_H=1e-9))])
 
 
+def chaos(sparse: bool = False) -> Any:
+    inputs = em.Inputs((em.Input("a", em.Normal(0.0, 1.0)), em.Input("b", em.Uniform(0.0, 1.0))))
+    X = inputs.sample(12)
+    return em.polynomial_chaos(inputs, X, X[:, :1] + np.linspace(0, 1, 30) * X[:, 1:], 1, sparse=sparse)
+
+
 MAKERS: list[Callable[[], Any]] = [
     fields_,
     lambda: fields_().power,
@@ -336,6 +342,12 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.Inputs(
         (em.Input("a", em.Normal(0.0, 1.0)), em.Input("b", em.Uniform(0.0, 1.0))), np.array([[1.0, 0.5], [0.5, 1.0]])
     ),
+    chaos,
+    lambda: chaos().indices,
+    lambda: chaos().basis,
+    lambda: chaos().basis.univariate[0],
+    lambda: chaos().sobol,
+    lambda: chaos(sparse=True),
     lambda: refinement((2e-3, 3e-3, 4e-3), (2.2, 2.3, 2.4)),
     lambda: RefinementStudy("small", {"power": refinement((2e-3, 4e-3), (2.2, 2.4))}, {"power": "W"}, (Path("2mm"),)),
     lambda: made_up_implant().tensor,

@@ -96,5 +96,6 @@ from .uncertainty import StudentT as StudentT
 from .uncertainty import Triangular as Triangular
 from .uncertainty import TruncatedNormal as TruncatedNormal
 from .uncertainty import Uniform as Uniform
+from .uncertainty import polynomial_chaos as polynomial_chaos
 
 __version__: str

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.stats import norm, qmc
+from scipy.stats import norm
 
 import emdose as em
+from emdose.uncertainty import designs
 from emdose.uncertainty.chaos import Basis, Chaos, fit, multi_indices
 from emdose.uncertainty.inputs import Input, Inputs
 from emdose.uncertainty.laws import Beta, Discrete, LogNormal, Normal, Triangular, Uniform
-
-pytestmark = pytest.mark.filterwarnings("ignore:The balance properties")
 
 MIXED = Inputs(
     (
@@ -37,7 +36,7 @@ CORRELATED = Inputs(
 
 
 def design(inputs: Inputs, n: int, seed: int = 1) -> np.ndarray:
-    return inputs.of_uniform(qmc.Sobol(inputs.dimension, rng=seed).random(n))
+    return inputs.of_uniform(designs.design("sobol", n, inputs, seed=seed))
 
 
 def ishigami(X: np.ndarray, a: float = 7.0, b: float = 0.1) -> np.ndarray:

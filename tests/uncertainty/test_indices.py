@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import qmc
 
 import emdose as em
+from emdose.uncertainty import designs
 from emdose.uncertainty.chaos import Basis, fit, multi_indices
 from emdose.uncertainty.chaos.indices import CORRELATED, INDEPENDENT, ROSENBLATT
 from emdose.uncertainty.inputs import Input, Inputs
 from emdose.uncertainty.laws import LogNormal, Normal, Uniform
-
-pytestmark = pytest.mark.filterwarnings("ignore:The balance properties")
 
 CUBE = Inputs(tuple(Input(f"x{i}", Uniform(low=-np.pi, high=np.pi)) for i in range(3)))
 R = np.array([[1, 0.6, -0.2], [0.6, 1, 0.1], [-0.2, 0.1, 1]])
@@ -25,7 +23,7 @@ TIED = Inputs(tuple(Input(n, Normal(mean=1, sd=s)) for n, s in zip("abc", SD, st
 
 
 def design(inputs: Inputs, n: int, seed: int = 1) -> np.ndarray:
-    return inputs.of_uniform(qmc.Sobol(inputs.dimension, rng=seed).random(n))
+    return inputs.of_uniform(designs.design("sobol", n, inputs, seed=seed))
 
 
 def ishigami(X: np.ndarray) -> np.ndarray:

@@ -1,5 +1,11 @@
 """The public names of uncertainty, loaded when they are first used."""
 
+from .chaos import Chaos as Chaos
+from .chaos import ModalChaos as ModalChaos
+from .chaos import MultiIndices as MultiIndices
+from .chaos import SobolIndices as SobolIndices
+from .chaos import multi_indices as multi_indices
+from .chaos import polynomial_chaos as polynomial_chaos
 from .designs import design as design
 from .designs import optimal_subset as optimal_subset
 from .designs import sparse_grid as sparse_grid

@@ -99,10 +99,10 @@ def fit_each(
     basis, weights, _, loo = _sparse(inputs, X, table, degree, truncation, interactions)
     shares = Shares(basis, [[j] for j in range(d)])
     variance, first, total = shares.of(weights)
-    parts = [weights, first := ratio(first, variance), total := ratio(total, variance)]
-    C, first, total = (where.asarray(p, dtype=real).reshape(len(p), *shape) for p in parts)
-    spread = [where.asarray(p).reshape(shape) for p in (loo, variance)]
-    return Chaos(basis, *owned([C, *spread, first, total]), n)
+    shared = (weights, ratio(first, variance), ratio(total, variance))
+    C, first, total = (owned(where.asarray(p, dtype=real).reshape(len(p), *shape)) for p in shared)
+    loo, variance = (owned(where.asarray(p).reshape(shape)) for p in (loo, variance))
+    return Chaos(basis, C, loo, variance, first, total, n)
 
 
 def fit_modes(
@@ -119,7 +119,7 @@ def fit_modes(
     """A sparse chaos of the leading modes of a map; arguments as for :func:`polynomial_chaos`."""
     n, shape, d = len(X), tuple(Y.shape[1:]), inputs.dimension
     m = int(np.prod(shape))
-    most = whole("modes", modes, 1, n)
+    most = min(whole("modes", modes, 1), n)
     real = np.dtype(one_of("dtype", dtype or real_of(Y), ("float32", "float64")))
     where = backend.of(Y)
     xp = where.xp
@@ -151,9 +151,16 @@ def fit_modes(
         loo[a:b] = xp.einsum("ij,ij->j", y, y) / xp.where(spread > 0, spread, 1)
         v, f, t = shares.of(W @ shapes[:, a:b], xp)
         variance[a:b], first[:, a:b], total[:, a:b] = v, ratio(f, v, xp), ratio(t, v, xp)
-    maps = [shapes.reshape(k, *shape), centre.reshape(shape), loo.reshape(shape), variance.reshape(shape)]
-    parts = [first.reshape(d, *shape), total.reshape(d, *shape)]
-    return ModalChaos(basis, *owned([W, *maps, *parts]), n, float(gathered[k - 1]))
+    made = {
+        "weights": W,
+        "modes": shapes.reshape(k, *shape),
+        "centre": centre.reshape(shape),
+        "loo": loo.reshape(shape),
+        "variance": variance.reshape(shape),
+        "first": first.reshape(d, *shape),
+        "total": total.reshape(d, *shape),
+    }
+    return ModalChaos(basis=basis, samples=n, energy=float(gathered[k - 1]), **owned(made))
 
 
 def _sparse(
