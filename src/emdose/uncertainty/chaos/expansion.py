@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,8 @@ from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.uncertainty.chaos.basis import Basis, MultiIndices
 from emdose.uncertainty.chaos.indices import (
-    Shares,
     SobolIndices,
+    VarianceParts,
     kind_of,
     positions,
     ratio,
@@ -26,7 +27,7 @@ WORK_BYTES = 128 * 2**20
 """Memory of a block of samples of the surrogate."""
 
 
-class Expansion:
+class Expansion(ABC):
     """What polynomial chaoses of all kinds give: moments, quantiles, densities, indices and predictions."""
 
     basis: Basis
@@ -61,9 +62,9 @@ class Expansion:
         """Number of outputs."""
         return int(np.prod(self.shape))
 
+    @abstractmethod
     def block(self, a: int, b: int) -> Any:
         """Coefficients (P, b - a) of the outputs from a to b, counted along their flattened array."""
-        raise NotImplementedError
 
     def values(self, Psi: Any, a: int, b: int) -> Any:
         """Values (n, b - a) of the outputs from a to b where the basis has the values Psi (n, P)."""
@@ -166,7 +167,7 @@ class Expansion:
         """
         at = positions(self.names, names)
         label = ", ".join(self.names[j] for j in at)
-        first, total = self._parts(Shares(self.basis, [at]), 1)
+        first, total = self._parts(VarianceParts(self.basis, [at]), 1)
         return SobolIndices((label,), first, total, self._kind)
 
     def shares(self) -> tuple[tuple[tuple[str, ...], ...], np.ndarray]:
@@ -189,7 +190,7 @@ class Expansion:
             out[:, a:b] = ratio(parts, parts.sum(axis=0), xp)
         return named, out.reshape(len(sets), *self.shape)
 
-    def _parts(self, shares: Shares, k: int) -> tuple[Any, Any]:
+    def _parts(self, shares: VarianceParts, k: int) -> tuple[Any, Any]:
         xp, m = backend.of(self.loo).xp, self.size
         first, total = xp.empty((k, m)), xp.empty((k, m))
         for a, b in self.steps(self.basis.terms):

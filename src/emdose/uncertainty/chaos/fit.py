@@ -14,7 +14,7 @@ from emdose.errors import InputError
 from emdose.uncertainty.chaos.basis import Basis
 from emdose.uncertainty.chaos.expansion import Chaos
 from emdose.uncertainty.chaos.files import NpyWriter
-from emdose.uncertainty.chaos.indices import Shares, ratio
+from emdose.uncertainty.chaos.indices import VarianceParts, ratio
 from emdose.uncertainty.chaos.least_squares import LeastSquares
 from emdose.values import owned
 
@@ -37,7 +37,7 @@ def fit_basis(
     xp = where.xp
     A, Psi = (xp.asarray(M, dtype=real) for M in (solver.inverse, solver.Psi))
     weight = xp.asarray(solver.weight, dtype=real)[:, None]
-    shares = Shares(basis, [[j] for j in range(d)])
+    shares = VarianceParts(basis, [[j] for j in range(d)])
     first, total = (xp.empty((d, m), real) for _ in range(2))
     variance, loo = xp.empty(m), xp.empty(m)
     with ExitStack() as stack:

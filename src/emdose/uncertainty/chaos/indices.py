@@ -46,7 +46,7 @@ class SobolIndices:
     kind: str = INDEPENDENT
 
 
-class Shares:
+class VarianceParts:
     """Partial variances of groups of inputs as forms of the coefficients.
 
     Parameters

@@ -14,7 +14,7 @@ from emdose.uncertainty.chaos.basis import Basis, MultiIndices
 from emdose.uncertainty.chaos.choice import sparse_basis
 from emdose.uncertainty.chaos.expansion import Chaos, Expansion
 from emdose.uncertainty.chaos.fit import blocks, real_of
-from emdose.uncertainty.chaos.indices import Shares, ratio
+from emdose.uncertainty.chaos.indices import VarianceParts, ratio
 from emdose.uncertainty.chaos.sparse import alone
 from emdose.values import owned, read_only
 
@@ -97,7 +97,7 @@ def fit_each(
     if not np.isfinite(table).all():
         raise InputError("outputs that are not finite", field="Y", expected="finite numbers")
     basis, weights, _, loo = _sparse(inputs, X, table, degree, truncation, interactions)
-    shares = Shares(basis, [[j] for j in range(d)])
+    shares = VarianceParts(basis, [[j] for j in range(d)])
     variance, first, total = shares.of(weights)
     shared = (weights, ratio(first, variance), ratio(total, variance))
     C, first, total = (owned(where.asarray(p, dtype=real).reshape(len(p), *shape)) for p in shared)
@@ -139,7 +139,7 @@ def fit_modes(
     basis, weights, told, _ = _sparse(inputs, X, vectors[:, :k] * size, degree, truncation, interactions)
     maker = xp.asarray((vectors[:, :k] / size).T, dtype=real)
     W, away = xp.asarray(weights, dtype=real), xp.asarray(told, dtype=real)
-    shares = Shares(basis, [[j] for j in range(d)])
+    shares = VarianceParts(basis, [[j] for j in range(d)])
     shapes = xp.empty((k, m), real)
     first, total = (xp.empty((d, m), real) for _ in range(2))
     variance, loo = xp.empty(m), xp.empty(m)
