@@ -49,7 +49,8 @@ def test_stated_correlation_is_that_of_the_values(a: Law, b: Law, r: float) -> N
     ga = a.of_normal(z)[:, None] - a.mean
     gb = b.of_normal(rho * z[:, None] + math.sqrt(1 - rho**2) * z[None]) - b.mean
     heavy = em.StudentT in (type(a), type(b)) or em.LogNormal in (type(a), type(b))
-    assert float(np.mean(ga * gb)) / (a.sd * b.sd) == pytest.approx(r, abs=2e-2 if heavy else 2e-3)
+    own = float(1 - np.mean(z**2))  # what the rule loses in the tails, of a normal law's variance: 4e-3
+    assert float(np.mean(ga * gb)) / (a.sd * b.sd) == pytest.approx(r, abs=2e-2 if heavy else own + 1e-4)
 
 
 @pytest.mark.parametrize(
