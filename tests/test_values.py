@@ -60,7 +60,7 @@ from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.results.orientations import PowerForm
 from emdose.solvers.vie.problem import ViePlan
-from emdose.uncertainty import refinement
+from emdose.uncertainty import BudgetCheck, refinement
 from emdose.validity import Measure, judge
 from emdose.values import FrozenDict, FrozenList, frozen, owned, read_only, unit_of
 
@@ -348,6 +348,10 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: chaos().basis.univariate[0],
     lambda: chaos().sobol,
     lambda: chaos(sparse=True),
+    lambda: em.Contribution("grid", 0.1, kind="discretisation"),
+    lambda: em.Budget("SAR", "W/kg", 1.0, (em.Contribution("grid", 0.1), em.Contribution("coil", 0.2)), np.eye(2)),
+    lambda: em.monte_carlo(lambda x: x[:, 0], em.Inputs((em.Input("a", em.Normal(0.0, 1.0)),)), digits=1),
+    lambda: BudgetCheck(0.01, 0.02, 0.05),
     lambda: refinement((2e-3, 3e-3, 4e-3), (2.2, 2.3, 2.4)),
     lambda: RefinementStudy("small", {"power": refinement((2e-3, 4e-3), (2.2, 2.4))}, {"power": "W"}, (Path("2mm"),)),
     lambda: made_up_implant().tensor,

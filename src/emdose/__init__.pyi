@@ -87,6 +87,8 @@ from .solvers import PowerTensor as PowerTensor
 from .solvers import Vie as Vie
 from .uncertainty import Arcsine as Arcsine
 from .uncertainty import Beta as Beta
+from .uncertainty import Budget as Budget
+from .uncertainty import Contribution as Contribution
 from .uncertainty import Discrete as Discrete
 from .uncertainty import Input as Input
 from .uncertainty import Inputs as Inputs
@@ -96,6 +98,8 @@ from .uncertainty import StudentT as StudentT
 from .uncertainty import Triangular as Triangular
 from .uncertainty import TruncatedNormal as TruncatedNormal
 from .uncertainty import Uniform as Uniform
+from .uncertainty import first_order as first_order
+from .uncertainty import monte_carlo as monte_carlo
 from .uncertainty import polynomial_chaos as polynomial_chaos
 
 __version__: str

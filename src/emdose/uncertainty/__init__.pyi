@@ -1,5 +1,10 @@
 """The public names of uncertainty, loaded when they are first used."""
 
+from .budget import Budget as Budget
+from .budget import Contribution as Contribution
+from .budget import TypeA as TypeA
+from .budget import coverage_factor as coverage_factor
+from .budget import type_a as type_a
 from .chaos import Chaos as Chaos
 from .chaos import ModalChaos as ModalChaos
 from .chaos import MultiIndices as MultiIndices
@@ -25,3 +30,10 @@ from .laws import Triangular as Triangular
 from .laws import TruncatedNormal as TruncatedNormal
 from .laws import Uniform as Uniform
 from .laws import law_of_dict as law_of_dict
+from .propagation import first_order as first_order
+from .propagation import first_order_samples as first_order_samples
+from .trials import BudgetCheck as BudgetCheck
+from .trials import MonteCarlo as MonteCarlo
+from .trials import check_budget as check_budget
+from .trials import coverage_interval as coverage_interval
+from .trials import monte_carlo as monte_carlo

@@ -11,8 +11,8 @@ import numpy as np
 
 from emdose.checks import array, number, one_of, positive, text, unknown, within
 from emdose.errors import InputError
-from emdose.uncertainty import correlation as nataf
 from emdose.uncertainty.laws import Law, Normal
+from emdose.uncertainty.laws import correlation as nataf
 from emdose.uncertainty.laws.base import INSIDE
 from emdose.values import read_only
 

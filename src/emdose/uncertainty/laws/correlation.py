@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.uncertainty.laws import Law, LogNormal, Normal
+from emdose.uncertainty.laws.base import Law
+from emdose.uncertainty.laws.tailed import LogNormal, Normal
 
 REACH = 8.5
 """Normal scores beyond it count for nothing."""
