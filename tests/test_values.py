@@ -46,6 +46,10 @@ from emdose.scenarios.kinds.ept.result import EptResult
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.scenarios.run import RunOutcome
 from emdose.scenarios.study import RefinementStudy
+from emdose.scenarios.study.arms import Stratum
+from emdose.scenarios.study.knobs import Variation
+from emdose.scenarios.study.result import StudyCase
+from emdose.scenarios.study.runs import SampleOutcome
 from emdose.solvers.eddy.plan import EddyPlan
 from emdose.solvers.eddy.voxels.modes import Modes
 from emdose.solvers.eddy.voxels.solution import EddySolution
@@ -228,6 +232,18 @@ def chaos(sparse: bool = False) -> Any:
     return em.polynomial_chaos(inputs, X, X[:, :1] + np.linspace(0, 1, 30) * X[:, 1:], 1, sparse=sparse)
 
 
+def circle(radius: float = 1.0, share: float = 1.0) -> float:
+    """A function that is studied."""
+    return share * 3.0 * radius**2
+
+
+def study_case() -> StudyCase:
+    """What a study of it finds."""
+    one = em.Inputs((em.Input("radius", em.Normal(1.0, 0.1)),))
+    each = {"radius": np.array([0.6])}
+    return StudyCase("", 1.0, one, *np.array([[3.0], [3.0], [0.6]]), each, each, np.ones((1, 1)), np.ones((1, 1)))
+
+
 MAKERS: list[Callable[[], Any]] = [
     fields_,
     lambda: fields_().power,
@@ -354,6 +370,12 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: BudgetCheck(0.01, 0.02, 0.05),
     lambda: refinement((2e-3, 3e-3, 4e-3), (2.2, 2.3, 2.4)),
     lambda: RefinementStudy("small", {"power": refinement((2e-3, 4e-3), (2.2, 2.4))}, {"power": "W"}, (Path("2mm"),)),
+    lambda: em.Study(circle).vary("radius", em.Normal(relative=0.1)).strata("share", (0.5, 1.0)),
+    lambda: Variation("radius", em.Normal(relative=0.1)),
+    lambda: Stratum("share", (0.5, 1.0), (0.5, 0.5), "share"),
+    lambda: SampleOutcome(0, "k", {"radius": 1.0}, {"area": 3.1}, {"area": "m²"}, {"map": numbers(*SHAPE)}),
+    study_case,
+    lambda: em.StudyResult("circle", "budget", ("area",), {"area": "m²"}, (study_case(),)),
     lambda: made_up_implant().tensor,
     eddy_solution,
     lambda: Source("dBx/dt", "T/s", potential),

@@ -75,6 +75,9 @@ from .report.plotting import plot as plot
 from .scenarios import read_result as read_result
 from .scenarios import run_scenario as run_scenario
 from .scenarios import write_report as write_report
+from .scenarios.study import Study as Study
+from .scenarios.study import StudyResult as StudyResult
+from .scenarios.study import read_study as read_study
 from .scenarios.study import refine as refine
 from .solvers import Bioheat as Bioheat
 from .solvers import CoSimulation as CoSimulation

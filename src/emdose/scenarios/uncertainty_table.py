@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from emdose.checks import is_number, listed
+from emdose.checks import is_number
 from emdose.errors import InputError
 from emdose.scenarios.shared import toml
 from emdose.scenarios.shared.tables import (
@@ -24,18 +24,6 @@ from emdose.scenarios.shared.tables import (
 
 KEY = "uncertainty"
 DEFAULT = "default"
-LAWS = {
-    "normal": "Normal",
-    "uniform": "Uniform",
-    "triangular": "Triangular",
-    "lognormal": "LogNormal",
-    "truncated-normal": "TruncatedNormal",
-    "beta": "Beta",
-    "arcsine": "Arcsine",
-    "student-t": "StudentT",
-    "discrete": "Discrete",
-}
-"""What laws are called in a scenario, and their classes."""
 NOT_OF_LAW = ("path", "law", "together", "name", "source")
 
 
@@ -114,7 +102,7 @@ class InputTable(Table):
     """
 
     path: Path
-    law: Annotated[str, text(listed(list(LAWS)))] = "normal"
+    law: Annotated[str, text("the name of a law, such as 'normal', 'log-normal' or 'uniform'")] = "normal"
     relative: Share | None = None
     sd: Positive | None = None
     mean: Number | None = None
@@ -122,8 +110,9 @@ class InputTable(Table):
     high: Number | None = None
     mode: Number | None = None
     half_width: Positive | None = None
-    alpha: Positive | None = None
-    beta: Positive | None = None
+    a: Positive | None = None
+    b: Positive | None = None
+    scale: Positive | None = None
     dof: Positive | None = None
     values: Annotated[tuple[Any, ...], _any_values()] | None = None
     weights: Annotated[tuple[float, ...], _weights()] | None = None
@@ -133,25 +122,18 @@ class InputTable(Table):
 
     @model_validator(mode="after")
     def _is_a_law(self) -> InputTable:
-        if self.law not in LAWS:
-            raise bad_value(f"law = {listed(list(LAWS))}")
         try:
             self.made()
         except InputError as error:
-            raise bad_value(f"a law '{self.law}' that is possible ({error})") from None
+            raise bad_value(f"a law that is possible: {error}") from None
         return self
 
     def made(self) -> Any:
         """The law."""
-        from emdose.uncertainty import laws
+        from emdose.uncertainty.laws import law_of_dict
 
         given = {k: v for k in type(self).model_fields if k not in NOT_OF_LAW and (v := getattr(self, k)) is not None}
-        try:
-            return getattr(laws, LAWS[self.law])(**given)
-        except TypeError as error:
-            raise InputError(
-                f"no such law ({str(error).rpartition(') ')[2]})", field="law", found=given or self.law
-            ) from None
+        return law_of_dict({"law": self.law, **given})
 
 
 class CorrelationTable(Table):

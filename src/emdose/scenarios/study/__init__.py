@@ -1,5 +1,7 @@
-"""Several runs of one scenario, and what they say together: refinement of its grid."""
+"""Several runs of one scenario, and what they say together: what its inputs and its grid leave uncertain."""
 
 from emdose.scenarios.study.refinement_study import RefinementStudy, refine
+from emdose.scenarios.study.result import StudyResult, read_study
+from emdose.scenarios.study.study import Study
 
-__all__ = ["RefinementStudy", "refine"]
+__all__ = ["RefinementStudy", "Study", "StudyResult", "read_study", "refine"]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from emdose.checks import is_number, unknown
+from emdose.compute.shared import Shared
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, NotValidError
 from emdose.scenarios import kinds
 from emdose.scenarios.gate import validity
@@ -109,7 +110,10 @@ def solve_sample(task: Mapping[str, Any], memo: MutableMapping[str, Any]) -> dic
 
 def called(task: Mapping[str, Any], function: Callable[..., Any] | None) -> dict[str, Any]:
     """The numbers of a function."""
-    assert function is not None
+    if function is None:
+        from emdose.scenarios.study.executors import resolve
+
+        function = resolve(task["function"])
     found = function(**task["arguments"])
     numbers = dict(found) if isinstance(found, Mapping) else {RESULT: found}
     outputs, maps = {}, {}
@@ -127,8 +131,7 @@ def solved(task: Mapping[str, Any], memo: MutableMapping[str, Any]) -> dict[str,
     """The numbers of a scenario: its job solved and evaluated, and nothing written."""
     scenario = from_tables(task["tables"], Path(task["file"]))
     kind = kinds.get(scenario.kind)
-    sharing: Any = getattr(kind, "sharing_job", None)
-    job = kind.job(scenario, task["device"]) if sharing is None else sharing(scenario, task["device"], _shared(memo))
+    job = kind.sharing_job(scenario, task["device"], _shared(memo))
     job.prepare()
     try:
         solution = job.solve()
@@ -171,13 +174,11 @@ def about(summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _shared(memo: MutableMapping[str, Any]) -> Any:
+def _shared(memo: MutableMapping[str, Any]) -> Shared:
     """The memo of this worker as jobs share it."""
-    if "shared" not in memo:
-        from emdose.compute.shared import Shared  # type: ignore[import-not-found, unused-ignore]
-
-        memo["shared"] = Shared()
-    return memo["shared"]
+    found: Shared = memo.setdefault("shared", None) or Shared()
+    memo["shared"] = found
+    return found
 
 
 @contextmanager

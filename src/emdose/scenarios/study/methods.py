@@ -1,0 +1,339 @@
+"""How a study finds what its inputs do: one run each (GUM), polynomial chaos that grows, Monte Carlo on the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from emdose.checks import unknown
+from emdose.errors import InputError, NotValidError
+from emdose.scenarios.study.arms import StudyArm
+from emdose.scenarios.study.runner import Runner
+from emdose.scenarios.study.runs import SampleOutcome
+
+GROWTH = 1.5
+"""By how much a design grows when the leave-one-out error is not yet small enough."""
+DEFAULT_RUNS = {"chaos": 512, "monte-carlo": 10_000}
+SHOWN_MISSING = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a study was asked for; see :meth:`Study.run`."""
+
+    method: str
+    runs: int | None
+    target: float | None
+    degree: int | None
+    seed: int
+    design: str
+    outputs: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What one case has given.
+
+    Parameters
+    ----------
+    case : StudyArm
+        The case.
+    nominal : SampleOutcome
+        At the nominal values, on the scenario's own grid.
+    names : tuple of str
+        Outputs, m of them.
+    mean, sd : (m,) ndarray
+        Of the outputs, of the inputs' laws alone.
+    parts : mapping of str to (m,) ndarray
+        Standard uncertainty that each input, or group of correlated ones, contributes.
+    sensitivities : mapping of str to (m,) ndarray
+        Change of the outputs per unit of each input, where it was found.
+    X : (n, d) ndarray
+        Samples of the inputs.
+    Y : (n, m) ndarray
+        Their outputs.
+    outcomes : tuple of SampleOutcome
+        The samples themselves, in the order of X.
+    chaos : Chaos or None
+        Polynomial surrogate.
+    notes : tuple of str
+        What the reader has to know.
+    """
+
+    case: StudyArm
+    nominal: SampleOutcome
+    names: tuple[str, ...]
+    mean: np.ndarray
+    sd: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    sensitivities: Mapping[str, np.ndarray] = field(default_factory=dict)
+    X: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    Y: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    outcomes: tuple[SampleOutcome, ...] = ()
+    chaos: Any = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def value(self) -> np.ndarray:
+        """Outputs at the nominal values, (m,)."""
+        return np.array([self.nominal.outputs[n] for n in self.names])
+
+
+def nominal_of(case: StudyArm, runner: Runner, given: SampleOutcome | None = None) -> SampleOutcome:
+    """The outcome at the nominal values; raises NotValidError where there is none."""
+    found = given or runner.outcome(case.sample())
+    if found.failed:
+        where = f" of {case.name}" if case.name else ""
+        raise NotValidError([f"the sample of the nominal values{where} has no numbers: {found.error}"])
+    return found
+
+
+def chosen(outcome: SampleOutcome, asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of the outputs: those asked for, or all; raises InputError for one that there is not."""
+    if asked is None:
+        return tuple(outcome.outputs)
+    for name in asked:
+        if name not in outcome.outputs:
+            raise unknown("no such output", name, list(outcome.outputs), field="outputs")
+    return tuple(dict.fromkeys(asked))
+
+
+def first_order(
+    case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, coarse: StudyArm | None
+) -> Found:
+    """The law of propagation: outputs at each input moved by its standard uncertainty, one run an input.
+
+    With twice as many runs as inputs both sides are tried. On a coarser grid the relative changes count.
+
+    Parameters
+    ----------
+    case : StudyArm
+        The case.
+    runner : Runner
+        Computes.
+    options : Options
+        Runs and outputs.
+    nominal : SampleOutcome
+        On the grid of the scenario.
+    coarse : StudyArm or None
+        The same case on a coarser grid, which the sensitivities come from.
+
+    Raises
+    ------
+    InputError
+        For fewer runs than inputs.
+
+    Source: JCGM 100:2008 (GUM), 5.1.2 and 5.1.3.
+    """
+    names = chosen(nominal, options.outputs)
+    value = np.array([nominal.outputs[n] for n in names])
+    inputs = case.inputs
+    if inputs is None:
+        return Found(case, nominal, names, value, np.zeros_like(value), {})
+    d = inputs.dimension
+    runs = options.runs if options.runs is not None else d + 1
+    if runs < d + 1:
+        expected = f"at least {d + 1}: the nominal values, and one for each of {d} inputs"
+        raise InputError("fewer samples than a budget takes", field="runs", found=runs, expected=expected)
+    both = runs >= 2 * d + 1
+    place = coarse or case
+    x0, sd = case.nominal, np.asarray(inputs.sd, float)
+    sides = (1.0, -1.0) if both else (1.0,)
+    samples = [place.sample(_moved(x0, sd, j, s), 2 * j + (s < 0)) for j in range(d) for s in sides]
+    base = nominal
+    if coarse is not None:
+        samples.insert(0, coarse.sample())
+    outcomes = runner.map(samples)
+    if coarse is not None:
+        base, outcomes = nominal_of(coarse, runner, outcomes[0] if outcomes else None), outcomes[1:]
+    by_place = {o.index: o for o in outcomes}
+    for j in range(d):  # a side that has failed is replaced by the other one
+        if all(by_place[i].failed for i in (2 * j, 2 * j + 1) if i in by_place) and 2 * j + 1 not in by_place:
+            extra = runner.map([place.sample(_moved(x0, sd, j, -1.0), 2 * j + 1)])
+            by_place |= {o.index: o for o in extra}
+    start = np.array([base.outputs.get(n, math.nan) for n in names])
+    change, notes = np.full((d, len(names)), math.nan), []
+    for j in range(d):
+        found = {s: by_place[2 * j + (s < 0)] for s in (1.0, -1.0) if 2 * j + (s < 0) in by_place}
+        rows = {s: _row(o, names) for s, o in found.items() if not o.failed}
+        if len(rows) == 2:
+            change[j] = 0.5 * (rows[1.0] - rows[-1.0])
+        elif rows:
+            side, row = next(iter(rows.items()))
+            change[j] = side * (row - start)
+    if coarse is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            scale = np.where((start != 0) & (value / start > 0), value / start, 1.0)
+        change = change * scale
+        notes.append(coarse_note(coarse, runner))
+    missing = [n for n, row in zip(inputs.names, change, strict=True) if np.isnan(row).all()]
+    if missing:
+        more = f" and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
+        notes.append(f"No contribution of {', '.join(missing[:SHOWN_MISSING])}{more}: the samples have failed.")
+    change = np.nan_to_num(change)
+    covariance = np.asarray(inputs.covariance(), float)
+    sensitivity = change / sd[:, None]
+    parts = {}
+    for cluster in _clusters(covariance):
+        c = sensitivity[cluster]
+        variance = np.einsum("im,ij,jm->m", c, covariance[np.ix_(cluster, cluster)], c)
+        label = inputs.names[cluster[0]] if len(cluster) == 1 else _together([inputs.names[j] for j in cluster])
+        parts[label] = np.sqrt(np.maximum(variance, 0.0))
+    total = np.sqrt(np.sum([p**2 for p in parts.values()], axis=0))
+    told = {n: sensitivity[j] for j, n in enumerate(inputs.names)}
+    kept = [o for o in by_place.values() if not o.failed]
+    X = np.array([[o.inputs[n] for n in inputs.names] for o in kept]).reshape(len(kept), d)
+    Y = np.array([_row(o, names) for o in kept]).reshape(len(kept), len(names))
+    return Found(case, nominal, names, value, total, parts, told, X, Y, tuple(kept), None, tuple(notes))
+
+
+def coarse_note(coarse: StudyArm, runner: Runner) -> str:
+    """Where sensitivities come from that are not those of the scenario's own grid."""
+    assert coarse.paths is not None
+    from emdose.scenarios import kinds
+
+    spacing = kinds.get(coarse.paths.scenario.kind).spacing_m(coarse.paths.scenario)
+    del runner
+    return f"Sensitivities are relative ones from a grid of {1e3 * spacing:.3g} mm."
+
+
+def chaos(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, share: float = 1.0) -> Found:
+    """Polynomial chaos on a design that grows until its leave-one-out error is small enough.
+
+    Parameters
+    ----------
+    case, runner, options, nominal
+        As of :func:`first_order`.
+    share : float
+        Share of the runs that this case has.
+
+    Raises
+    ------
+    InputError
+        For fewer samples than a polynomial of degree 1 has terms.
+    """
+    from emdose.uncertainty.designs import design
+
+    names = chosen(nominal, options.outputs)
+    value = np.array([nominal.outputs[n] for n in names])
+    inputs = case.inputs
+    if inputs is None:
+        return Found(case, nominal, names, value, np.zeros_like(value), {})
+    d = inputs.dimension
+    degree = options.degree
+    terms = math.comb(d + (degree or 1), d)
+    most = math.ceil(share * (options.runs or DEFAULT_RUNS["chaos"]))
+    if most < terms + 1:
+        expected = f"at least {terms + 1}: a polynomial of degree {degree or 1} of {d} inputs has {terms} terms"
+        raise InputError("fewer samples than terms", field="runs", found=most, expected=expected)
+    target = options.target
+    n = most if target is None or options.design == "latin hypercube" else min(most, max(2 * terms, terms + d + 1))
+    outcomes: list[SampleOutcome] = []
+    while True:
+        U = design(options.design, n, inputs, seed=options.seed)
+        X = np.asarray(inputs.of_uniform(U))
+        asked = [case.sample(x, i) for i, x in enumerate(X)]
+        outcomes = runner.map(asked, total=n if target is None else None)
+        good = [o for o in outcomes if not o.failed and all(name in o.outputs for name in names)]
+        if len(good) < terms + 1:
+            expected = (
+                f"at least {terms + 1}; {len(outcomes) - len(good)} have failed, {n - len(outcomes)} were not begun"
+            )
+            raise InputError("fewer samples than terms", field="runs", found=len(good), expected=expected)
+        Xg = X[[o.index for o in good]]
+        Y = np.array([_row(o, names) for o in good])
+        model = fit(inputs, Xg, Y, degree=degree or "auto")
+        loo = float(np.max(np.asarray(model.loo)))
+        runner.fitted(loo)
+        if target is None or loo <= target or n >= most or runner.out_of_time:
+            break
+        n = min(most, max(n + d, math.ceil(GROWTH * n)))
+    variance = np.asarray(model.variance, float)
+    first = np.clip(np.asarray(model.first, float), 0.0, 1.0)
+    parts = {name: np.sqrt(first[j] * variance) for j, name in enumerate(inputs.names)}
+    rest = np.maximum(variance * (1.0 - first.sum(axis=0)), 0.0)
+    if np.any(rest > 1e-12 * np.maximum(variance, 1e-300)):
+        parts["interactions of inputs"] = np.sqrt(rest)
+    notes = []
+    if target is not None and loo > target:
+        notes.append(f"The leave-one-out error {loo:.2g} has not come below {target:g} with {len(good)} samples.")
+    mean = np.asarray(model.mean, float)
+    return Found(case, nominal, names, mean, np.sqrt(variance), parts, {}, Xg, Y, tuple(good), model, tuple(notes))
+
+
+def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, share: float = 1.0) -> Found:
+    """Monte Carlo on the model itself; where the samples are enough, a polynomial says which input is to blame.
+
+    Parameters
+    ----------
+    case, runner, options, nominal, share
+        As of :func:`chaos`.
+
+    Source: JCGM 101:2008.
+    """
+    from emdose.uncertainty.designs import design
+
+    names = chosen(nominal, options.outputs)
+    value = np.array([nominal.outputs[n] for n in names])
+    inputs = case.inputs
+    if inputs is None:
+        return Found(case, nominal, names, value, np.zeros_like(value), {})
+    n = max(2, math.ceil(share * (options.runs or DEFAULT_RUNS["monte-carlo"])))
+    kind = "random" if options.design == "sobol" else options.design  # its spread is what the errors are judged by
+    X = np.asarray(inputs.of_uniform(design(kind, n, inputs, seed=options.seed)))
+    outcomes = runner.map([case.sample(x, i) for i, x in enumerate(X)], total=n)
+    good = [o for o in outcomes if not o.failed and all(name in o.outputs for name in names)]
+    if len(good) < 2:
+        raise InputError("fewer than two samples have numbers", field="runs", found=len(good), expected="2 at least")
+    Xg, Y = X[[o.index for o in good]], np.array([_row(o, names) for o in good])
+    sd = Y.std(axis=0, ddof=1)
+    terms = math.comb(inputs.dimension + (options.degree or 1), inputs.dimension)
+    model, parts = None, {"all inputs together": sd}
+    notes = [f"Standard deviations have a standard uncertainty of {100 / math.sqrt(2 * (len(good) - 1)):.2g} %."]
+    if len(good) >= 2 * terms and inputs.independent:
+        model = fit(inputs, Xg, Y, degree=options.degree or "auto")
+        shares = np.clip(np.asarray(model.first, float), 0, 1) * (1 - np.clip(np.asarray(model.loo, float), 0, 1))
+        shares /= np.maximum(shares.sum(axis=0), 1.0)
+        parts = {name: np.sqrt(shares[j]) * sd for j, name in enumerate(inputs.names)}
+        rest = np.sqrt(np.maximum(1 - shares.sum(axis=0), 0.0)) * sd
+        parts["interactions of inputs, and what the polynomial misses"] = rest
+    return Found(case, nominal, names, Y.mean(axis=0), sd, parts, {}, Xg, Y, tuple(good), model, tuple(notes))
+
+
+def fit(*given: Any, **options: Any) -> Any:
+    """Polynomial chaos of samples."""
+    from emdose.uncertainty import chaos as room
+
+    return room.fit(*given, **options)
+
+
+def _moved(x0: np.ndarray, sd: np.ndarray, j: int, side: float) -> np.ndarray:
+    x = x0.copy()
+    x[j] += side * sd[j]
+    return x
+
+
+def _row(outcome: SampleOutcome, names: Sequence[str]) -> np.ndarray:
+    return np.array([outcome.outputs.get(n, math.nan) for n in names])
+
+
+def _clusters(covariance: np.ndarray) -> list[list[int]]:
+    """Inputs that hang together, each with those that it is correlated with."""
+    left, found = set(range(len(covariance))), []
+    while left:
+        group, todo = set(), {min(left)}
+        while todo:
+            j = todo.pop()
+            group.add(j)
+            todo |= {int(k) for k in np.flatnonzero(covariance[j])} - group
+        left -= group
+        found.append(sorted(group))
+    return found
+
+
+def _together(names: Sequence[str]) -> str:
+    return f"{' and '.join([', '.join(names[:-1]), names[-1]])}, correlated"

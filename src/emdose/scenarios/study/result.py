@@ -1,0 +1,369 @@
+"""What a study has found: statistics, shares of the inputs, budgets; written to a folder and read back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.checks import unknown, within
+from emdose.errors import InputError
+from emdose.io.disk import atomic
+from emdose.io.disk.checkpoint import FolderCheckpoint
+from emdose.io.disk.run_files import to_json
+from emdose.scenarios.study.runs import SampleOutcome
+from emdose.values import read_only
+
+if TYPE_CHECKING:
+    from emdose.uncertainty.inputs import Inputs
+
+STUDY_FILE = "study.json"
+TABLE = "table"
+FORM = 1
+BETWEEN = "cases"
+DRAWS = 65_536
+"""Points of the surrogates of several cases that quantiles are taken from."""
+
+
+@read_only
+@dataclass(frozen=True, eq=False)
+class StudyCase:
+    """What one case (stratum) has given; without strata there is one.
+
+    Parameters
+    ----------
+    name, weight : str, float
+        Values of the strata in words, and how often it is met.
+    inputs : Inputs or None
+        Joint law of its d inputs.
+    value, mean, sd : (m,) ndarray
+        Outputs at the nominal values; mean and standard deviation by the laws of the inputs alone.
+    parts, sensitivities : mapping of str to (m,) ndarray
+        Standard uncertainty that each input contributes; change of the outputs per unit of it where that was found.
+    X, Y : (n, d), (n, m) ndarray
+        Samples of the inputs and their outputs.
+    degree : int or None
+        Degree of the polynomials; None where it was chosen.
+    about : mapping
+        What the run of the nominal values says of its own numerical uncertainty.
+    """
+
+    name: str
+    weight: float
+    inputs: Inputs | None
+    value: np.ndarray
+    mean: np.ndarray
+    sd: np.ndarray
+    parts: Mapping[str, np.ndarray]
+    sensitivities: Mapping[str, np.ndarray]
+    X: np.ndarray
+    Y: np.ndarray
+    degree: int | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def chaos(self) -> Any:
+        """Polynomial chaos of the outputs, fitted to the samples."""
+        from emdose.scenarios.study.methods import fit
+
+        return fit(self.inputs, np.array(self.X), np.array(self.Y), degree=self.degree or "auto")
+
+
+@read_only
+@dataclass(frozen=True, eq=False)
+class StudyResult:
+    """What a study has found.
+
+    Parameters
+    ----------
+    name : str
+        Of the scenario or the function.
+    method : "budget", "chaos" or "monte-carlo"
+        How.
+    names : tuple of str
+        Outputs.
+    units : mapping of str to str
+        Their units.
+    cases : tuple of StudyCase
+        One for each stratum.
+    failed : tuple of SampleOutcome
+        Samples without numbers, with their inputs and the reason.
+    samples : int
+        Samples with numbers.
+    cached : int
+        Those of them that were computed before.
+    coverage : float
+        Probability of the intervals.
+    notes : tuple of str
+        What the reader has to know.
+    seconds : float
+        Time that it took [s].
+    identity : str
+        Hash of what was studied.
+    folder : Path or None
+        Where it is kept.
+    """
+
+    name: str
+    method: str
+    names: tuple[str, ...]
+    units: Mapping[str, str]
+    cases: tuple[StudyCase, ...]
+    failed: tuple[SampleOutcome, ...] = ()
+    samples: int = 0
+    cached: int = 0
+    coverage: float = 0.95
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    identity: str = ""
+    folder: Path | None = None
+
+    # ---- statistics ----------------------------------------------------------------------------------------------
+    @property
+    def value(self) -> dict[str, float]:
+        """Outputs at the nominal values."""
+        return self._each(self._weighted([c.value for c in self.cases]))
+
+    @property
+    def mean(self) -> dict[str, float]:
+        """Mean of each output."""
+        return self._each(self._weighted([c.mean for c in self.cases]))
+
+    @property
+    def std(self) -> dict[str, float]:
+        """Standard deviation of each output by the laws of the inputs, without what is numerical."""
+        return self._each(np.sqrt(self._within**2 + self._between**2))
+
+    @property
+    def chaos(self) -> Any:
+        """Polynomial surrogate of the outputs in the order of ``names``; of several cases that of each."""
+        if self.method == "budget":
+            raise InputError("a budget has no polynomial", field="method", found="budget", expected='"chaos"')
+        found = tuple(c.chaos for c in self.cases if c.inputs is not None)
+        return found[0] if len(found) == 1 else found
+
+    @property
+    def loo(self) -> dict[str, float]:
+        """Relative leave-one-out error of the polynomial of each output; the largest of all cases."""
+        errors = [np.asarray(c.chaos.loo, float) for c in self.cases if c.inputs is not None and len(c.X)]
+        return self._each(np.max(errors, axis=0)) if errors and self.method != "budget" else {}
+
+    def quantile(self, q: float) -> dict[str, float]:
+        """The quantile of each output: by the normal law for a budget, the surrogate for chaos, the samples otherwise.
+
+        Raises
+        ------
+        InputError
+            For a probability that is none.
+        """
+        within("q", q, 0, 1, problem="bad probability")
+        if self.method == "budget":
+            from scipy.special import ndtri
+
+            mean, sd = self.mean, self.std
+            return {n: float(mean[n] + (ndtri(q) * sd[n] if sd[n] else 0.0)) for n in self.names}
+        values, weights = self._draws
+        if np.ptp(weights) == 0:
+            return self._each(np.quantile(values, q, axis=0))
+        return self._each(np.array([_weighted_quantile(v, weights, q) for v in values.T]))
+
+    @cached_property
+    def _draws(self) -> tuple[np.ndarray, np.ndarray]:
+        """Values (n, m) and weights (n,) of the mixture of all cases."""
+        values, weights = [], []
+        for n, case in enumerate(self.cases):
+            if case.inputs is None or not len(case.X):
+                found = np.asarray(case.value)[None]
+            elif self.method == "chaos":
+                found = np.asarray(case.chaos.sample(max(1, DRAWS // len(self.cases)), seed=n))
+            else:
+                found = np.asarray(case.Y)
+            values.append(found)
+            weights.append(np.full(len(found), case.weight / len(found)))
+        return np.concatenate(values), np.concatenate(weights)
+
+    @property
+    def sobol(self) -> dict[str, dict[str, dict[str, float]]]:
+        """For every output "first" and "total": the share of its variance by input.
+
+        Of a budget both are the same: it knows no interactions. Of correlated inputs they are shares of the germs in
+        the order of the inputs (see the theory). Strata share by ``"cases"``.
+        """
+        out: dict[str, dict[str, dict[str, float]]] = {n: {"first": {}, "total": {}} for n in self.names}
+        variance = np.maximum(self._within**2 + self._between**2, 1e-300)
+        for what in ("first", "total"):
+            shares: dict[str, np.ndarray] = {}
+            for case in self.cases:
+                for name, part in self._shares(case, what).items():
+                    shares[name] = shares.get(name, 0.0) + case.weight * part
+            if len(self.cases) > 1:
+                shares[BETWEEN] = self._between**2
+            for name, part in shares.items():
+                for k, output in enumerate(self.names):
+                    out[output][what][name] = float(part[k] / variance[k])
+        return out
+
+    def _shares(self, case: StudyCase, what: str) -> dict[str, np.ndarray]:
+        if self.method == "budget" or case.inputs is None or "all inputs together" in case.parts:
+            return {k: np.asarray(v) ** 2 for k, v in case.parts.items()}
+        index = np.asarray(getattr(case.chaos, what), float) * np.asarray(case.chaos.variance, float)
+        return dict(zip(case.inputs.names, index, strict=True))
+
+    def contributions(self, name: str) -> dict[str, float]:
+        """Standard uncertainties of one output by what they come from, the largest first."""
+        k = self._index(name)
+        found: dict[str, float] = {}
+        for case in self.cases:
+            for part, u in case.parts.items():
+                found[part] = found.get(part, 0.0) + case.weight * float(u[k]) ** 2
+        if len(self.cases) > 1:
+            found[BETWEEN] = float(self._between[k]) ** 2
+        return {p: math.sqrt(v) for p, v in sorted(found.items(), key=lambda row: -row[1])}
+
+    def words(self, name: str) -> str:
+        """Which input dominates the uncertainty of an output, in a sentence."""
+        found = self.contributions(name)
+        total = sum(u * u for u in found.values())
+        if not total:
+            return f"No input that was varied changes {name}."
+        rows = [f"{part} ({100 * u * u / total:.0f} %)" for part, u in list(found.items())[:3] if u * u > 0.05 * total]
+        return f"The variance of {name} comes from {', '.join(rows)}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file, without the samples."""
+        mean, std, value = self.mean, self.std, self.value
+        return {
+            "form": FORM,
+            "name": self.name,
+            "method": self.method,
+            "identity": self.identity,
+            "coverage": self.coverage,
+            "samples": self.samples,
+            "cached": self.cached,
+            "failed": [{"inputs": dict(o.inputs), "error": o.error, "tries": o.tries} for o in self.failed],
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+            "units": dict(self.units),
+            "outputs": {n: {"value": value[n], "mean": mean[n], "sd": std[n]} for n in self.names},
+            "cases": [self._case(c) for c in self.cases],
+        }
+
+    def _case(self, case: StudyCase) -> dict[str, Any]:
+        return {
+            "name": case.name,
+            "weight": case.weight,
+            "inputs": None if case.inputs is None else case.inputs.to_dict(),
+            "degree": case.degree,
+            "about": case.about,
+        }
+
+    def write(self, folder: Path | str) -> None:
+        """Put study.json and the table of the samples into a folder.
+
+        Raises
+        ------
+        OutputError
+            When they cannot be written.
+        """
+        folder = Path(folder)
+        arrays: dict[str, np.ndarray] = {}
+        for n, case in enumerate(self.cases):
+            for key in ("value", "mean", "sd", "X", "Y"):
+                arrays[f"{n}.{key}"] = np.asarray(getattr(case, key))
+            for group in ("parts", "sensitivities"):
+                table = getattr(case, group)
+                arrays[f"{n}.{group}.names"] = np.array(json.dumps(list(table)))
+                arrays[f"{n}.{group}"] = np.array([table[k] for k in table]).reshape(len(table), len(self.names))
+        FolderCheckpoint(folder, self.identity).save(TABLE, arrays)
+        atomic.write_text(folder / STUDY_FILE, to_json(self.to_dict(), indent=1, exact=True) + "\n")
+
+    # ---- inside --------------------------------------------------------------------------------------------------
+    @property
+    def _within(self) -> np.ndarray:
+        return np.sqrt(self._weighted([np.asarray(c.sd) ** 2 for c in self.cases]))
+
+    @property
+    def _between(self) -> np.ndarray:
+        means = [np.asarray(c.mean) for c in self.cases]
+        middle = self._weighted(means)
+        return np.sqrt(self._weighted([(m - middle) ** 2 for m in means]))
+
+    def _weighted(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        return np.asarray(sum(c.weight * np.asarray(r) for c, r in zip(self.cases, rows, strict=True)))
+
+    def _each(self, values: np.ndarray) -> dict[str, float]:
+        return {n: float(v) for n, v in zip(self.names, values, strict=True)}
+
+    def _index(self, name: str) -> int:
+        if name not in self.names:
+            raise unknown("no such output", name, list(self.names), field="outputs")
+        return self.names.index(name)
+
+
+def read_study(folder: Path | str) -> StudyResult:
+    """Read a study back from its folder; failed samples come without their arrays.
+
+    Raises
+    ------
+    InputError
+        When there is none, or it is damaged.
+    """
+    folder = Path(folder)
+    told = read_json(folder)
+    if told is None:
+        raise InputError("no finished study here", file=folder, expected=f"a folder with {STUDY_FILE}")
+    arrays = FolderCheckpoint(folder, told["identity"]).load(TABLE)
+    if arrays is None:
+        raise InputError("the table of this study is damaged or missing", file=folder, expected="run it again")
+    names = tuple(told["outputs"])
+    cases = []
+    for n, row in enumerate(told["cases"]):
+        groups = {}
+        for group in ("parts", "sensitivities"):
+            keys = json.loads(str(arrays[f"{n}.{group}.names"]))
+            groups[group] = dict(zip(keys, arrays[f"{n}.{group}"], strict=True))
+        plain = {key: arrays[f"{n}.{key}"] for key in ("value", "mean", "sd", "X", "Y")}
+        inputs = None if row["inputs"] is None else inputs_of_dict(row["inputs"])
+        cases.append(
+            StudyCase(row["name"], row["weight"], inputs, **plain, **groups, degree=row["degree"], about=row["about"])
+        )
+    failed = tuple(
+        SampleOutcome(n, "", o["inputs"], error=o["error"], tries=o["tries"]) for n, o in enumerate(told["failed"])
+    )
+    same = {k: told[k] for k in ("name", "method", "units", "samples", "cached", "coverage", "seconds", "identity")}
+    return StudyResult(
+        **same, names=names, cases=tuple(cases), failed=failed, notes=tuple(told["notes"]), folder=folder
+    )
+
+
+def read_json(folder: Path) -> dict[str, Any] | None:
+    """study.json of a folder; None where there is none that is whole."""
+    try:
+        told = json.loads((folder / STUDY_FILE).read_text(encoding="utf-8"))
+        return told if isinstance(told, dict) and told.get("form") == FORM else None
+    except (OSError, ValueError):
+        return None
+
+
+def inputs_of_dict(table: Mapping[str, Any]) -> Inputs:
+    """Inverse of ``Inputs.to_dict``."""
+    from emdose.uncertainty.inputs import Input, Inputs
+    from emdose.uncertainty.laws import law_of_dict
+
+    given = tuple(Input(**{**row, "law": law_of_dict(row["law"])}) for row in table["inputs"])
+    if table["independent"]:
+        return Inputs(given)
+    correlation = None if table["correlation"] is None else np.array(table["correlation"])
+    return Inputs(given, correlation, table["kind"], table["copula"], table["theta"])
+
+
+def _weighted_quantile(values: np.ndarray, weights: np.ndarray, q: float) -> float:
+    order = np.argsort(values)
+    upto = np.cumsum(weights[order])
+    return float(np.interp(q * upto[-1], upto - 0.5 * weights[order], values[order]))
