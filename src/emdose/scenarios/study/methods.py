@@ -34,7 +34,7 @@ class Options:
     outputs: tuple[str, ...] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Found:
     """What one case has given.
 
