@@ -98,6 +98,16 @@ def test_every_headline_number_says_how_uncertain_voxels_leave_it(result):
         assert q[name]["uncertainty"]["expanded"] == pytest.approx(expected, rel=1e-6), name
 
 
+def test_b1_per_root_of_power(result):
+    # Oracle: definition, and that it does not depend on the scaling: the same from B1+ and power at the isocentre.
+    q = result.summary["quantities"]
+    efficiency, b1, power = (q[n] for n in ("b1plus_per_sqrt_W", "b1plus_isocentre", "absorbed_power"))
+    assert efficiency["unit"] == "T/sqrt(W)"
+    assert efficiency["value"] == pytest.approx(b1["value"] / power["value"] ** 0.5, rel=1e-5)
+    share = power["uncertainty"]["expanded"] / power["value"]
+    assert efficiency["uncertainty"]["expanded"] == pytest.approx(0.5 * share * efficiency["value"], rel=1e-6)
+
+
 def test_power_balance_and_residual_are_told(result):
     # Oracle: conservation of power, and the tolerance of the solver.
     assert result.summary["power_balance"]["closure"] < 1e-3

@@ -88,6 +88,12 @@ def quantities(
     # What makes the body larger makes both larger: their errors add.
     errors = of("power") * power.absorbed_W + of("scattered power") * power.scattered_W
     add("input_power", power.input_W, "W", errors / power.input_W if power.input_W > 0 else 0.0, f"absorbed and {rest}")
+    place = next((n for n in ("b1plus_rms", "b1plus_isocentre", "b1plus_slice") if n in found), None)
+    if place is not None and power.absorbed_W > 0:
+        note = f"{place} over the square root of the absorbed power"
+        b1 = found[place]["value"] / np.sqrt(power.absorbed_W)
+        u = (0.0 if place in exact else of("B")) + 0.5 * of("power")
+        add("b1plus_per_sqrt_W", float(b1), "T/sqrt(W)", u, note)
     for mode in checks.modes:
         row = checks.binding(mode)
         if row is not None:
