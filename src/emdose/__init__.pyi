@@ -72,6 +72,7 @@ from .models import phantoms as phantoms
 from .models import tissues as tissues
 from .models import waveforms as waveforms
 from .report.plotting import plot as plot
+from .scenarios import compare as compare
 from .scenarios import read_result as read_result
 from .scenarios import run_scenario as run_scenario
 from .scenarios import write_report as write_report

@@ -238,6 +238,23 @@ def report(
 
 
 @app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A", help="Result folder.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Result folder of a run of the same kind.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Page to write; compare.html in this folder by default.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the differences to this file.")] = None,
+    quiet: Quiet = False,
+    no_report: NoReport = False,
+) -> int:
+    """Set two finished runs side by side: differences within and beyond U, scenarios, maps on one scale."""
+    from emdose.cli import compare as comparison
+
+    return comparison.run(_console(), first, second, out, json_file, quiet, no_report)
+
+
+@app.command()
 def validate(
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows to this file.")] = None,
     case: Annotated[list[str] | None, typer.Option("--case", help="Run only this case; may be repeated.")] = None,

@@ -4,6 +4,7 @@
 """
 
 from emdose.io.disk.run_files import new_result, opened_result, put_map
+from emdose.scenarios.comparison import Comparison, Difference, compare
 from emdose.scenarios.kinds import get as kind
 from emdose.scenarios.kinds import names as kind_names
 from emdose.scenarios.loading import bundled, bundled_names, load
@@ -18,6 +19,8 @@ from emdose.scenarios.shared.tables import Header, Table
 
 __all__ = [
     "BaseJob",
+    "Comparison",
+    "Difference",
     "Header",
     "JobPlan",
     "Kind",
@@ -28,6 +31,7 @@ __all__ = [
     "Table",
     "bundled",
     "bundled_names",
+    "compare",
     "kind",
     "kind_names",
     "load",

@@ -40,6 +40,8 @@ class Layer:
         Decibels per factor of ten: 10 for a power such as SAR, 20 for a field.
     note : str
         What the value means, in one sentence.
+    top : float, optional
+        Where colours end beside another run [SI units]; by default at the peak.
     """
 
     key: str
@@ -50,6 +52,7 @@ class Layer:
     colours: str = "inferno"
     decibels: float = 10.0
     note: str = ""
+    top: float | None = None
 
 
 @dataclass(frozen=True)

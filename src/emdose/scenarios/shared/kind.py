@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from emdose.compute.shared import Shared
+    from emdose.report.maps.map_set import MapSet
     from emdose.report.pages.methods import Methods
     from emdose.scenarios.shared.job import BaseJob
     from emdose.scenarios.shared.scenario import LoadedScenario
@@ -101,6 +102,10 @@ class Kind(ABC, Generic[R]):
     @abstractmethod
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Print the headline numbers of a summary, and how far they can be trusted, on the terminal."""
+
+    def maps(self, result: R) -> MapSet | None:  # noqa: ARG002
+        """The maps of a run, to be set beside those of another; None, as by default, where there are none."""
+        return None
 
     def methods(self, summary: Mapping[str, Any]) -> Methods:
         """The methods of a run as a paragraph ready for a paper, with references; by default what any run can tell."""

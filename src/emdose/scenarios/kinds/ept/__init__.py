@@ -13,6 +13,7 @@ from emdose.validity import Measure
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emdose.report.maps.map_set import MapSet
     from emdose.report.pages.methods import Methods
     from emdose.scenarios.kinds.ept.job import EptJob
     from emdose.scenarios.kinds.ept.result import EptResult
@@ -50,6 +51,12 @@ class EptKind(Kind["EptResult"]):
         from emdose.scenarios.kinds.ept.page import render
 
         return render(result)
+
+    def maps(self, result: EptResult) -> MapSet:
+        """Conductivity and permittivity of every method."""
+        from emdose.scenarios.kinds.ept import page_content as content
+
+        return content.maps(result)
 
     def methods(self, summary: Mapping[str, Any]) -> Methods:
         """What was solved and how, for a paper."""

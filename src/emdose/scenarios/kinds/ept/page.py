@@ -8,6 +8,7 @@ import numpy as np
 from markupsafe import Markup
 
 from emdose.report.charts.charts import CURVES, interval_chart
+from emdose.report.colours import colour_of
 from emdose.report.maps.volumes import body_box, colour_table
 from emdose.report.pages import common_rows
 from emdose.report.pages.page import capital, fill
@@ -30,7 +31,7 @@ def render(result: EptResult) -> str:
         What a run left in its folder.
     """
     summary = result.summary
-    colours = {name: common_rows.colour_of(n) for n, name in enumerate(result.names.values())}
+    colours = {name: colour_of(n) for n, name in enumerate(result.names.values())}
     volume = pack(result) | {"colour_tables": {key: colour_table(name) for key, name in COLOURS.items()}}
     volume["start"] = start_voxel(result, volume)
     page: dict[str, Any] = {

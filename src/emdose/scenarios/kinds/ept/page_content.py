@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.report.maps.map_set import MapSet
+from emdose.report.maps.volumes import Layer
 from emdose.report.pages import decisive
 from emdose.report.wording import NARROW, is_finite, number, plain, words
+from emdose.scenarios.kinds.ept.page_maps import FAR, display_range
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.ept.result import EptResult
@@ -315,6 +318,24 @@ def means(result: EptResult, quantity: str) -> dict[str, Any]:
         "basis": ", ".join(dict.fromkeys(b for e in entries if (b := decisive.kind_of_uncertainty(e)))),
         "words": text,
     }
+
+
+def maps(result: EptResult) -> MapSet:
+    """Conductivity and permittivity of every method, to be set beside those of another run.
+
+    Noise in thin layers has no bounds: values beyond some display ranges are cut, negative ones are drawn as 0.
+    """
+    mask, found = np.asarray(result.b1.mask), []
+    for quantity, (title, unit) in SYMBOLS.items():
+        top = display_range(result, quantity).high
+        for name, one in result.maps.items():
+            values = getattr(one, quantity)
+            if values is not None:
+                cut = np.clip(np.asarray(values, float), 0.0, FAR * top)
+                key = f"{quantity}: {name}"
+                found.append(Layer(key, f"{title[-1]} {name}", unit, cut, colours="viridis", note=f"{title}.", top=top))
+    labels = np.where(mask, np.asarray(result.labels) + 1, 0)
+    return MapSet(result.b1.grid, labels, {n + 1: text for n, text in result.names.items()}, found)
 
 
 def size(spacing_m: Any) -> str:

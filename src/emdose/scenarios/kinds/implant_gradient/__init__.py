@@ -12,6 +12,7 @@ from emdose.scenarios.shared.kind import Kind
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from emdose.report.maps.map_set import MapSet
     from emdose.report.pages.methods import Methods
     from emdose.scenarios.kinds.implant_gradient.job import ImplantJob
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
@@ -50,6 +51,12 @@ class ImplantGradientKind(Kind["ImplantResult"]):
         from emdose.scenarios.kinds.implant_gradient.page.page import render
 
         return render(result)
+
+    def maps(self, result: ImplantResult) -> MapSet:
+        """Temperature rise of every exposure."""
+        from emdose.scenarios.kinds.implant_gradient.page import content
+
+        return content.maps(result)
 
     def methods(self, summary: Mapping[str, Any]) -> Methods:
         """What was solved and how, for a paper."""

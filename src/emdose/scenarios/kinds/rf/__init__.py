@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from emdose.compute.shared import Shared
+    from emdose.report.maps.map_set import MapSet
     from emdose.report.pages.methods import Methods
     from emdose.scenarios.kinds.rf.job import RfJob
     from emdose.scenarios.kinds.rf.result.result import RunResult
@@ -67,6 +68,12 @@ class RfKind(Kind["RunResult"]):
         from emdose.scenarios.kinds.rf.page.page import render
 
         return render(result)
+
+    def maps(self, result: RunResult) -> MapSet:
+        """B1+, SAR and temperature."""
+        from emdose.scenarios.kinds.rf.page import content
+
+        return content.maps(result)
 
     def methods(self, summary: Mapping[str, Any]) -> Methods:
         """What was solved and how, for a paper."""

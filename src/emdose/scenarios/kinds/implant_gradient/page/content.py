@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.charts.orientation import Mark, disc
+from emdose.report.maps.map_set import MapSet
+from emdose.report.maps.volumes import Layer
 from emdose.report.pages import decisive
 from emdose.report.wording import MINUS, is_finite, number, plain, words
 from emdose.scenarios.kinds.implant_gradient.worst.poses import pose
@@ -76,6 +78,16 @@ def decisive_rows(result: ImplantResult) -> list[dict[str, Any]]:
     near = [x["limit"] for _, _, levels, _ in found for x in levels if x["limit"] <= 2 * max(values, default=0.0)]
     top = decisive.ROOM * max([*values, *near], default=1.0)
     return [decisive.row(name, entry, levels, where, top=top) for name, entry, levels, where in found]
+
+
+def maps(result: ImplantResult) -> MapSet:
+    """The temperature rises, to be set beside those of another run."""
+    labels = 1 + (result.metal_on_heat_grid() > 0.5).astype(int)
+    found = []
+    for name, maps_ in result.exposures.items():
+        note = f"Temperature rise after {duration(result.summary['implant']['exposures'][name]['duration_s'])}."
+        found.append(Layer(f"rise: {name}", f"Rise, {name}", "K", np.asarray(maps_.rise, float), note=note))
+    return MapSet(result.heat_grid, labels, {1: result.phantom.name, 2: "metal"}, found)
 
 
 def frequency_chart(result: ImplantResult) -> Markup:

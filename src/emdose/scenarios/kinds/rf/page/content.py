@@ -9,6 +9,7 @@ import numpy as np
 
 from emdose.dosimetry.power import tissue_sar
 from emdose.report import limit_words
+from emdose.report.maps.map_set import MapSet
 from emdose.report.maps.volumes import Layer, find_peak
 from emdose.report.pages import common_rows, decisive
 from emdose.report.wording import is_finite, number, quantity, words
@@ -161,6 +162,14 @@ def layers(result: RunResult) -> list[Layer]:
         )
         found.append(Layer(f"sar{name}", f"SAR {grams}", "W/kg", average.value, 1.0, "inferno", 10.0, note))
     return found + page_thermal.layers(result)
+
+
+def maps(result: RunResult) -> MapSet:
+    """The maps to set beside those of another run."""
+    phantom, found = result.phantom, layers(result)
+    names = {n: t.name for n, t in enumerate(phantom.tissues)}
+    hot = [m.key for m in found if m.key.startswith("sar")][-1]
+    return MapSet(phantom.grid, phantom.labels, names, found, hot)
 
 
 def tissue_rows(result: RunResult, colours: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.report.colours import colour_of
 from emdose.report.maps.scene import GLOW, Renderer, Scene, shield_lines
 from emdose.report.maps.volumes import colour_table, find_peak, pack
 from emdose.report.pages import common_rows, limit_table
@@ -45,7 +46,7 @@ def render(result: RunResult) -> str:
     renderer = Renderer(scene)  # draws while the rest of the page is made
 
     volume, present = pack(phantom.grid, phantom.labels, maps)
-    colours = {phantom.tissues[int(label)].name: common_rows.colour_of(n) for n, label in enumerate(present)}
+    colours = {phantom.tissues[int(label)].name: colour_of(n) for n, label in enumerate(present)}
     volume["tissues"] = [{"name": words(name), "colour": colour} for name, colour in colours.items()]
     volume["colour_tables"] = {name: colour_table(name) for name in sorted({m.colours for m in maps})}
     volume["first"] = hot.key
@@ -69,7 +70,6 @@ def render(result: RunResult) -> str:
         "sources": limit_table.footnotes(rows, "source"),
         "remarks": limit_table.footnotes(rows, "note"),
         "peaks": page_content.peak_rows(result),
-        "block": volume["block"],
         "methods_text": methods.written(summary),
         "convergence": common_rows.convergence(summary),
         "network": network(summary),

@@ -1,0 +1,51 @@
+"""The command ``emdose compare``: two finished runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PAGE_FILE = "compare.html"
+MOST_KEYS = 20
+
+
+def run(
+    console: Console,
+    first: Path,
+    second: Path,
+    out: Path | None,
+    json_file: Path | None,
+    quiet: bool,
+    no_report: bool,
+) -> int:
+    """Compare, print the table, write the page."""
+    from emdose.io.disk import atomic, run_files
+    from emdose.report import terminal
+    from emdose.report.pages import comparison_page
+    from emdose.report.wording import plain
+    from emdose.scenarios import compare
+
+    found = compare(first, second)
+    told = found.to_dict()
+    if not quiet:
+        terminal.say(console, f"A: {found.names[0]}, {found.folders[0]}", "bold")
+        terminal.say(console, f"B: {found.names[1]}, {found.folders[1]}", "bold")
+        for text in found.notes:
+            terminal.say(console, text, "yellow")
+        head = ("quantity", "A", "B", "unit", "B - A", "of A", "U of it", "difference")
+        terminal.table(console, head, comparison_page.terminal_rows(told), right=(1, 2, 4, 5, 6), whole=(3, 7))
+        terminal.say(console, f"Keys of the scenarios that differ: {len(found.keys) or 'none'}", "bold")
+        shown = [(key, plain(a), plain(b)) for key, (a, b) in list(found.keys.items())[:MOST_KEYS]]
+        if shown:
+            terminal.table(console, ("key", "A", "B"), shown, right=())
+        if len(found.keys) > MOST_KEYS:
+            terminal.say(console, f"... and {len(found.keys) - MOST_KEYS} more, on the page and in --json")
+    if json_file is not None:
+        atomic.write_text(json_file, run_files.to_json(told, indent=1) + "\n")
+    if not no_report:
+        written = found.write(out or Path(PAGE_FILE))
+        terminal.say(console, f"Open {written.resolve().as_uri()}")
+    return 0

@@ -1,0 +1,233 @@
+"""Two finished runs of one kind side by side: numbers with their uncertainty, scenarios, and a page with their maps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emdose.errors import InputError
+from emdose.io.disk import atomic
+from emdose.report.pages import comparison_page, decisive
+from emdose.report.wording import is_finite
+from emdose.scenarios.gate import kind_of, validity
+from emdose.scenarios.results import read_result
+from emdose.scenarios.shared.kind import Result
+from emdose.values import read_only
+
+WITHIN, BEYOND, NONE, UNKNOWN = "within U", "beyond U", "none", "U not known"
+SAME = 1e-6
+"""Relative difference up to which numbers are the same: rounding of single precision."""
+NAMES = ("scenario.sha256", "scenario.name", "scenario.description")
+"""Keys that differ between any two scenarios."""
+ORIGINS = ("emdose", "code_sha256", "date", "engine", "scenario_sha256", "phantom_sha256", "device.name", "platform")
+
+
+@read_only
+@dataclass(frozen=True)
+class Difference:
+    """One number of both runs.
+
+    Parameters
+    ----------
+    name, unit : str
+        As in both summaries.
+    a, b : float or None
+        The values; None in a run that does not have it.
+    u_a, u_b : float or None
+        Their expanded uncertainties, where they are known.
+    """
+
+    name: str
+    unit: str
+    a: float | None
+    b: float | None
+    u_a: float | None = None
+    u_b: float | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """b - a."""
+        return None if self.a is None or self.b is None else self.b - self.a
+
+    @property
+    def relative(self) -> float | None:
+        """(b - a) / |a|; None where a is 0."""
+        return None if self.difference is None or not self.a else self.difference / abs(self.a)
+
+    @property
+    def u(self) -> float | None:
+        """Expanded uncertainty of the difference of independent numbers: the root of the sum of squares."""
+        return None if self.u_a is None or self.u_b is None else math.hypot(self.u_a, self.u_b)
+
+    @property
+    def judged(self) -> str:
+        """ "within U", "beyond U", "none" for numbers equal in single precision, "U not known", or who alone has it."""
+        if self.difference is None:
+            return "only in A" if self.b is None else "only in B"
+        if abs(self.difference) <= SAME * max(abs(self.a or 0.0), abs(self.b or 0.0)):
+            return NONE
+        if self.u is None:
+            return UNKNOWN
+        return WITHIN if abs(self.difference) <= self.u else BEYOND
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        keys = ("name", "unit", "a", "b", "u_a", "u_b", "difference", "relative", "u", "judged")
+        return {key: getattr(self, key) for key in keys}
+
+
+@read_only
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Two runs side by side.
+
+    Parameters
+    ----------
+    kind : str
+        Of both.
+    names : two of str
+        Of their scenarios.
+    folders : two of Path
+        Of their results.
+    quantities : mapping of str to Difference
+        Every number that is in one of them.
+    keys : mapping of str to (value, value)
+        Keys of the scenarios that differ, defaults spelled out.
+    provenance : mapping of str to (value, value)
+        Versions, hashes, devices.
+    results : two of Result
+        What was compared.
+    notes : tuple of str
+        What the reader has to know.
+    """
+
+    kind: str
+    names: tuple[str, str]
+    folders: tuple[Path, Path]
+    quantities: Mapping[str, Difference]
+    keys: Mapping[str, tuple[Any, Any]]
+    provenance: Mapping[str, tuple[Any, Any]]
+    results: tuple[Any, Any]
+    notes: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Difference:
+        return self.quantities[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.quantities)
+
+    def __len__(self) -> int:
+        return len(self.quantities)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file."""
+        headers = [r.summary["scenario"]["scenario"] for r in self.results]
+        return {
+            "kind": self.kind,
+            "runs": [
+                {"name": name, "folder": str(folder), "description": str(header.get("description") or "")}
+                for name, folder, header in zip(self.names, self.folders, headers, strict=True)
+            ],
+            "quantities": [d.to_dict() for d in self.quantities.values()],
+            "keys": [{"key": k, "a": a, "b": b} for k, (a, b) in self.keys.items()],
+            "provenance": [{"key": k, "a": a, "b": b} for k, (a, b) in self.provenance.items()],
+            "notes": list(self.notes),
+        }
+
+    def write(self, path: Path | str) -> Path:
+        """Write the page, one self-contained HTML file with the maps of both runs.
+
+        Raises
+        ------
+        OutputError
+            When it cannot be written.
+        """
+        maps = [kind_of(r.summary, r.folder).maps(r) for r in self.results]
+        atomic.write_text(path, comparison_page.render(self.to_dict(), maps))
+        return Path(path)
+
+
+def compare(a: Path | str | Result, b: Path | str | Result) -> Comparison:
+    """Set two finished runs of one kind side by side.
+
+    Parameters
+    ----------
+    a, b : Path, str or Result
+        Result folders, or what :func:`emdose.read_result` made of them. The scenarios may differ, the kind may not.
+
+    Raises
+    ------
+    InputError
+        When a folder holds no readable result, or the kinds differ.
+    NotValidError
+        When one of the results is not valid.
+    """
+    results = tuple(read_result(r) if isinstance(r, Path | str) else r for r in (a, b))
+    kinds = [kind_of(r.summary, r.folder).name for r in results]
+    if kinds[0] != kinds[1]:
+        raise InputError(
+            "results of different kinds cannot be compared",
+            file=results[1].folder,
+            found=f"kind {kinds[1]}",
+            expected=f"kind {kinds[0]}, as {results[0].folder}",
+        )
+    for result in results:
+        validity(result.summary, result.folder).require(result.folder)
+    first, second = (r.summary for r in results)
+    values = [_flat(s["scenario"]) for s in (first, second)]
+    keys = {k: (values[0].get(k), values[1].get(k)) for k in dict.fromkeys([*values[0], *values[1]])}
+    origins = [_flat(s.get("provenance") or {}) for s in (first, second)]
+    names = [str(s["scenario"]["scenario"].get("name") or "unnamed") for s in (first, second)]
+    return Comparison(
+        kinds[0],
+        (names[0], names[1]),
+        (Path(results[0].folder), Path(results[1].folder)),
+        _differences(first["quantities"], second["quantities"]),
+        {k: pair for k, pair in keys.items() if pair[0] != pair[1] and k not in NAMES},
+        {k: (origins[0].get(k), origins[1].get(k)) for k in ORIGINS if k in origins[0] or k in origins[1]},
+        (results[0], results[1]),
+        tuple(_notes(*results)),
+    )
+
+
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Difference]:
+    found = {}
+    for name in dict.fromkeys([*a, *b]):
+        mine, other = a.get(name) or {}, b.get(name) or {}
+        values = [e.get("value") if is_finite(e.get("value")) else None for e in (mine, other)]
+        if values == [None, None]:
+            continue
+        units = {e["unit"] for e in (mine, other) if e.get("unit")}
+        if len(units) > 1:  # another quantity by the same name
+            continue
+        spreads = decisive.expanded(mine), decisive.expanded(other)
+        found[name] = Difference(name, next(iter(units), "1"), values[0], values[1], *spreads)
+    return found
+
+
+def _notes(a: Result, b: Result) -> Iterator[str]:
+    for letter, result in (("A", a), ("B", b)):
+        reasons = validity(result.summary, result.folder).reasons
+        for reason in reasons:
+            yield f"{letter} is questionable: {reason}"
+    versions = [(r.summary.get("provenance") or {}).get("code_sha256") for r in (a, b)]
+    if versions[0] != versions[1]:
+        yield "The runs were made by different code: part of the differences may come from that."
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Dotted paths of a nested mapping; lists of tables by their number."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        path = f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            found |= _flat(value, f"{path}.") if value else {path: None}
+        elif isinstance(value, list | tuple) and value and all(isinstance(v, Mapping) for v in value):
+            for n, item in enumerate(value):
+                found |= _flat(item, f"{path}[{n}].")
+        else:
+            found[path] = list(value) if isinstance(value, tuple) else value
+    return found
