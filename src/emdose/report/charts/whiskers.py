@@ -66,11 +66,11 @@ def grid_lines(x: Any, low: float, high: float, top: float, bottom: float) -> li
     return parts
 
 
-def framed(parts: Sequence[str], bottom: float, label: str, left: float = LEFT, more: float = 42) -> Markup:
+def framed(parts: Sequence[str], bottom: float, label: str, left: float = LEFT, top: float = TOP) -> Markup:
     """The drawing as an element; every piece is a number or escaped."""
-    frame = f'<rect class="frame" x="{left}" y="{TOP}" width="{WIDTH - left - RIGHT}" height="{bottom - TOP}"/>'
+    frame = f'<rect class="frame" x="{left}" y="{top}" width="{WIDTH - left - RIGHT}" height="{bottom - top}"/>'
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {bottom + more:.0f}" role="img" aria-label="{escape(label)}">'
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {bottom + 42:.0f}" role="img" aria-label="{escape(label)}">'
         f"{frame}{''.join(parts)}</svg>"
     )
 

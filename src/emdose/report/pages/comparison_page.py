@@ -26,7 +26,7 @@ def render(told: Mapping[str, Any], maps: Sequence[map_set.MapSet | None] = (Non
     Parameters
     ----------
     told : mapping
-        What :meth:`emdose.scenarios.Comparison.to_dict` gives.
+        What the ``to_dict`` of a comparison gives.
     maps : two of MapSet or None
         Those of both runs.
     """

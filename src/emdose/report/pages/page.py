@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from emdose.errors import InputError
 from emdose.io.disk import files
 from emdose.io.disk.run_files import LOCK_FILE
-from emdose.report.pages import common_rows
+from emdose.report.pages import budgets, common_rows
 from emdose.report.wording import flat
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def fill(
     """A page from its template, with style and scripts inside.
 
     What every page has of a summary is there without being asked for: what its entry "validity" finds as first
-    banners, ``quantities`` and ``provenance`` as rows, the
-    lock file as ``lock``, ``version`` and ``cite``.
+    banners, ``quantities`` and ``provenance`` as rows, the budgets of its entry "uncertainty", the lock file as
+    ``lock``, ``version`` and ``cite``.
 
     Parameters
     ----------
@@ -66,6 +66,7 @@ def fill(
         "version": version,
         "cite": cite(version),
         "volume": {},
+        "uncertainty": budgets.section(summary),
         "methods_text": None,
         "decisive": [],
         "tiles": [],
