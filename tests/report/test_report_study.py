@@ -84,7 +84,7 @@ def test_which_input_dominates_in_words() -> None:
     rows = [{"source": s, "share_percent": p} for s, p in (("a", 70.0), ("b", 25.0), ("c", 3.0))]
     assert budgets.dominating({"rows": rows}) == "A dominates with 70 % of the variance, then b 25 %."
     rows[0]["share_percent"] = 40.0
-    assert budgets.dominating({"rows": rows}).startswith("No source has half of the variance; the largest is a with 40 %")
+    assert budgets.dominating({"rows": rows}).startswith("No source has half of the variance; the largest is a with 40")
     assert budgets.dominating({"rows": []}) == "Nothing that was varied changes it."
     assert budgets.source_name(INPUTS[1]) == "all tissues: relative permittivity"
 
@@ -107,7 +107,7 @@ def numbers(svg: Any, pattern: str) -> list[float]:
 
 
 def test_charts_draw_what_they_are_given() -> None:
-    """Oracle: areas and places: bars of a histogram keep the ratio of densities; names of close lines do not overlap."""
+    """Oracle: places by hand: bars keep the ratio of densities; names of close lines do not lie on each other."""
     chart = distributions.distribution_chart(
         {"edges": [0, 1, 2], "density": [0.25, 0.75]}, None, [(1.0, "one", "value"), (1.01, "other", "limit")], "x"
     )
