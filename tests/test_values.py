@@ -42,6 +42,7 @@ from emdose.ept.local_sar import LocalSar
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.ideal import Shield
 from emdose.models.grids.split import SplitGrid
+from emdose.scenarios import Difference
 from emdose.scenarios.kinds.ept.result import EptResult
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.scenarios.run import RunOutcome
@@ -339,6 +340,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: eptlib_bridge.Filter((1, 1, 1)),
     lambda: made_up_result(),
     lambda: made_up_result().coil,
+    lambda: Difference("head_sar", "W/kg", 1.0, 1.2, 0.1, 0.2),
+    lambda: em.compare(made_up_result(), made_up_result()),
     ept_result,
     lambda: made_up_implant(),
     lambda: next(iter(made_up_implant().exposures.values())),
