@@ -121,6 +121,29 @@ def test_seeds_alone_in_a_slice_at_the_size_of_users() -> None:
     assert error(found.permittivity, permittivity, found.valid) < 0.1
 
 
+def test_seeds_alone_in_a_thin_stack_take_few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Closed form, 6 700 unknowns; they took 195 iterations, and did not converge above."""
+    b1, sigma, permittivity = case(spacing_m=0.11 / 48, nz=7)
+    monkeypatch.setattr("emdose.ept.transport.gradient_global.ITERATIONS", 20)
+    found = Gradient(volume=True, radius=1, regularisation=0.0, seeds=seeds(48, 3)).reconstruct(b1)
+    assert error(found.conductivity, sigma, found.valid) < 0.25
+    assert error(found.permittivity, permittivity, found.valid) < 0.25
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("n", "slices", "regularisation", "limit"),
+    [(170, 7, 0.0, 0.15), (170, 7, 1.0, 0.01), (300, 11, 0.0, 0.25), (300, 11, 1.0, 0.01)],
+)
+def test_volumes_that_seeds_alone_did_not_solve(n: int, slices: int, regularisation: float, limit: float) -> None:
+    """Closed form, 88 600 and 500 000 unknowns; both ended in ConvergenceError with seeds alone."""
+    b1, sigma, permittivity = case(spacing_m=0.11 / n, nz=slices)
+    method = Gradient(volume=True, radius=1, regularisation=regularisation, seeds=seeds(n, slices // 2))
+    found = method.reconstruct(b1)
+    assert error(found.conductivity, sigma, found.valid) < limit
+    assert error(found.permittivity, permittivity, found.valid) < limit
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("regularisation", "limit"), [(0.0, 0.25), (1.0, 0.01)])
 def test_volume_of_200_x_200_x_11(regularisation: float, limit: float) -> None:

@@ -3,9 +3,8 @@ r"""Equations of a stack of slices: every slice by sparse LU, the slices among e
 B1+ turns in the plane across the static field, so that the equations of EPT couple strongly, and in the gradient method
 all but singularly, within a slice: any function holomorphic in :math:`x + jy` nearly solves them, and no local smoother
 takes hold of it. Exact solutions of whole slices do. Along z the coupling is that of a plain difference; what is smooth
-along z is corrected on stacks of half as many slices (linear interpolation, Galerkin products).
-
-A single slice is solved directly.
+along z is corrected on stacks of half as many slices (linear interpolation, Galerkin products), down to a single slice,
+which is solved directly.
 
 Source: U. Trottenberg, C. Oosterlee and A. Schueller, Multigrid, Academic Press 2001, ch. 5.1 (plane relaxation,
 semi-coarsening).
@@ -20,9 +19,6 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import ConvergenceError
-
-FEW = 2
-"""A stack of so many slices is not made coarser."""
 
 
 @dataclass(eq=False)
@@ -62,7 +58,8 @@ class PlaneMultigrid:
         while True:
             stack, z, column = _stack(matrix, z, column, hermitian)
             self.stacks.append(stack)
-            if len(stack.slices) <= FEW:
+            # Down to one slice: sweeps over two leave what is holomorphic in both, and the same, as it is.
+            if len(stack.slices) == 1:
                 break
             stack.finer, z, column = _interpolation(z, column)
             matrix = stack.finer.T @ stack.matrix @ stack.finer
