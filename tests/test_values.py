@@ -370,6 +370,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.Contribution("grid", 0.1, kind="discretisation"),
     lambda: em.Budget("SAR", "W/kg", 1.0, (em.Contribution("grid", 0.1), em.Contribution("coil", 0.2)), np.eye(2)),
     lambda: em.monte_carlo(lambda x: x[:, 0], em.Inputs((em.Input("a", em.Normal(0.0, 1.0)),)), digits=1),
+    lambda: em.beside_limit(9.0, 10.0, 2.0),
     lambda: BudgetCheck(0.01, 0.02, 0.05),
     lambda: refinement((2e-3, 3e-3, 4e-3), (2.2, 2.3, 2.4)),
     lambda: RefinementStudy("small", {"power": refinement((2e-3, 4e-3), (2.2, 2.4))}, {"power": "W"}, (Path("2mm"),)),

@@ -10,10 +10,13 @@ from typing import Any
 
 from emdose.checks import one_of
 from emdose.compliance.limits import Limit, duration
+from emdose.conformity import VERDICTS, Conformity, of_row, row_words
 from emdose.validity import Validity
 from emdose.values import read_only
 
-BELOW, ABOVE, OPEN = "below limit", "above limit", "not evaluated"
+OPEN = "not evaluated"
+GIVEN = "given in the scenario"
+"""What an uncertainty that a user states is called."""
 
 
 @read_only
@@ -63,13 +66,19 @@ class Check:
         return None if not self.ratio else -10 * math.log10(self.ratio)
 
     @property
+    def comparison(self) -> Conformity | None:
+        """Value and uncertainty beside the limit: probability to exceed it, guard band, state; None when it is open."""
+        told = None if self.expanded_uncertainty is None else {"expanded": self.expanded_uncertainty, "k": 2}
+        return of_row(self.value, self.limit_value, told)
+
+    @property
     def verdict(self) -> str:
-        """ "below limit", "above limit" (equality is below) or "not evaluated"."""
-        return OPEN if self.ratio is None else BELOW if self.ratio <= 1 else ABOVE
+        """ "below limit", "above limit" (equality is below), "reaches the limit within U" or "not evaluated"."""
+        return OPEN if self.comparison is None else VERDICTS[self.comparison.state]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
-        row = self.limit
+        row, known = self.limit, self.expanded_uncertainty
         return {
             "standard": row.standard,
             "edition": row.edition,
@@ -81,7 +90,7 @@ class Check:
             "averaging_mass_g": row.mass_g,
             "statistic": row.statistic,
             "value": self.value,
-            "uncertainty": self.expanded_uncertainty,
+            "uncertainty": known,
             "limit": self.limit_value,
             "limit_formula": row.limit,
             "unit": row.unit,
@@ -96,6 +105,8 @@ class Check:
             "source": row.origin if row.limit else "",
             "counted": self.counted,
             "note": self.note,
+            **({} if known is None else {"uncertainty_k": 2, "uncertainty_kind": GIVEN}),
+            **row_words(self.comparison),
         }
 
 
@@ -198,6 +209,7 @@ class Checks:
             "unit",
             "margin",
             "dB",
+            "P(exceeds)",
             "verdict",
             "limit is",
             "source",
@@ -220,6 +232,7 @@ class Checks:
                     row.unit,
                     "-" if c.margin_percent is None else f"{c.margin_percent:+.1f} %",
                     "-" if c.margin_dB is None else f"{c.margin_dB:+.2f}",
+                    _share(c),
                     c.verdict,
                     row.standing if row.limit else "-",
                     source,
@@ -267,6 +280,11 @@ class Checks:
 
 def _number(value: float | None, missing: str = "-") -> str:
     return missing if value is None else f"{value:.4g}"
+
+
+def _share(row: Check) -> str:
+    p = None if row.comparison is None else row.comparison.p_exceed
+    return "-" if p is None else f"{100 * p:.2g} %"
 
 
 def _rounded_down(value: float) -> str:

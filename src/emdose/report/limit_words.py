@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emdose import conformity
 from emdose.report.wording import is_finite, number
 
 
@@ -44,3 +45,72 @@ def probability(raw: Mapping[str, Any]) -> str:
         return ""
     text = "below 0.1 %" if share < 1e-3 else "above 99.9 %" if share > 0.999 else f"{number(100 * share, 2)} %"
     return f"P(exceeds) {text}"
+
+
+def with_uncertainty(
+    rows: Sequence[Mapping[str, Any]], quantities: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The rows of a table of limits, those without an uncertainty with that of the quantity that they come from.
+
+    The value of a row is that of a quantity times known factors (mass, duty cycle): relative to it, U is the same.
+    Each row with a limit says then what :func:`emdose.conformity.row_words` says.
+
+    Parameters
+    ----------
+    rows : sequence of mappings
+        Saved rows; what was filled in before, from an uncertainty that has changed since, is filled in again.
+    quantities : mapping of str to mapping
+        The entry "quantities" of a summary.
+    """
+    found = []
+    for raw in rows:
+        row, own = dict(raw), raw.get("uncertainty")
+        name = str(raw.get("uncertainty_of") or "")
+        if own is None or name:
+            name = name or quantity_of(raw, quantities)
+            entry = quantities.get(name, {})
+            told, value = entry.get("uncertainty"), entry.get("value")
+            if not (
+                isinstance(told, Mapping) and is_finite(told.get("expanded")) and value and is_finite(row["value"])
+            ):
+                found.append(row)
+                continue
+            factor = abs(row["value"] / value)
+            row |= {
+                "uncertainty": factor * told["expanded"],
+                "uncertainty_k": told.get("k"),
+                "uncertainty_kind": told.get("kind") or told.get("basis") or "",
+                "uncertainty_of": name,
+            }
+        else:
+            told, factor = {"expanded": own, "k": raw.get("uncertainty_k")}, 1.0
+        found.append(row | conformity.row_words(conformity.of_row(row.get("value"), row.get("limit"), told, factor)))
+    return found
+
+
+def refresh(summary: dict[str, Any]) -> None:
+    """Fill in what the tables of limits of a summary say of uncertainty, after its quantities got or changed theirs.
+
+    Parameters
+    ----------
+    summary : dict
+        With "quantities", and where there are any "checks" and "thermal" with "limits"; changed in place.
+    """
+    numbers = summary.get("quantities") or {}
+    for holder, key in ((summary, "checks"), (summary.get("thermal") or {}, "limits")):
+        if holder.get(key):
+            holder[key] = with_uncertainty(holder[key], numbers)
+
+
+def quantity_of(raw: Mapping[str, Any], quantities: Mapping[str, Any]) -> str:
+    """Name of the quantity of a summary that the value of a row comes from; empty where none is."""
+    region, name = str(raw.get("region") or ""), str(raw.get("quantity") or "")
+    if name in ("head SAR", "partial-body SAR"):
+        start = f"{name.split()[0].replace('-', '_')}_sar: "
+        fitting = [k for k in quantities if k.startswith(start) and region.startswith(k.removeprefix(start))]
+        return max(fitting, key=len, default="head_sar" if name == "head SAR" else "")
+    if not name:  # limits on temperature name their unit alone
+        return {"degC": "temperature_max", "K": "temperature_rise_max"}.get(str(raw.get("unit")), "")
+    mass = raw.get("averaging_mass_g")
+    whole = {"whole-body SAR": "whole_body_sar", "SAR of the phantom": "whole_body_sar"}
+    return {**whole, "local SAR": f"psSAR{mass:g}g" if mass else ""}.get(name, "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from emdose import conformity
 from emdose.report import limit_words
 from emdose.validity import THRESHOLDS, Validity
 
@@ -77,10 +78,10 @@ def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[
     edition = f"{inputs.get('standard', '')} edition {inputs.get('edition', '')}" if inputs else ""
     shown = [r for r in rows if r["limit"] is not None]
     say(console, f"Limits: {edition}" if shown else "Limits: none", "bold")
-    head = ("mode", "quantity", "region", "window", "value", "limit", "margin", "result", "read in")
+    head = ("mode", "quantity", "region", "window", "value", "U", "limit", "margin", "P(exceeds)", "result", "read in")
     sources = _sources(rows)
     cells = [(*_check_row(r), _reference(r, sources)) for r in rows]
-    table(console, head, cells, right=(3, 4, 5, 6), whole=(0, 1, 7, 8))
+    table(console, head, cells, right=(3, 4, 5, 6, 7), whole=(0, 1, 8, 10))
     binding = inputs.get("binding_row", {})
     for mode, b1 in inputs.get("b1plus_rms_limit_T", {}).items():
         if binding.get(mode) is None:
@@ -118,15 +119,20 @@ def _check_row(row: Mapping[str, Any]) -> tuple[str | tuple[str, str], ...]:
     margin = "-" if row["margin_percent"] is None else f"{row['margin_percent']:+.0f} %"
     window = "-" if row["window_s"] is None else f"{row['window_s']:g} s"
     quantity = row["quantity"] + (f" {row['averaging_mass_g']:g} g" if row["averaging_mass_g"] else "")
-    colour = {"above limit": "bold red", "below limit": "green"}.get(row["verdict"], "")
+    spread = row.get("uncertainty")
+    colour = {"above limit": "bold red", "below limit": "green", conformity.REACHES: "yellow"}.get(row["verdict"], "")
+    if row["margin_percent"] is not None and row["margin_percent"] < 0:
+        colour = "bold red"
     return (
         row["mode"] or "-",
         quantity,
         row["region"],
         window,
         number["value"],
+        "-" if spread is None else f"{spread:.2g}",
         number["limit"],
         margin,
+        limit_words.probability(row).removeprefix("P(exceeds) ") or "-",
         (row["verdict"] if row["mode"] or row["limit"] is not None else "for information", colour),
     )
 

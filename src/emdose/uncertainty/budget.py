@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from emdose.checks import array, number, text, within
+from emdose.conformity import Conformity, beside_limit
 from emdose.errors import InputError
 from emdose.uncertainty.discretisation import KIND as DISCRETISATION
 from emdose.uncertainty.laws.correlation import cholesky
@@ -239,6 +240,10 @@ class Budget:
             if row.second_order**2 > least and abs(row.second_order) > STRONG * abs(row.contribution)
         )
 
+    def beside_limit(self, limit: float) -> Conformity:
+        """The result beside an upper limit [``unit``]; see :func:`emdose.conformity.beside_limit`."""
+        return beside_limit(self.value, limit, self.expanded, self.k, self.dof)
+
     def extended(self, *rows: Contribution) -> Budget:
         """The same budget with more rows, independent of those that are there."""
         n, m = len(self.contributions), len(rows)
@@ -254,6 +259,7 @@ class Budget:
             "expanded": self.expanded,
             "k": self.k,
             "coverage": self.coverage,
+            "dof": None if math.isinf(self.dof) else self.dof,
             "basis": self.method or "budget",
             "kind": DISCRETISATION if kinds == {DISCRETISATION} else COMBINED,
         }

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from emdose.checks import one_of, whole, within
+from emdose.conformity import Conformity, samples_beside_limit
 from emdose.errors import InputError
 from emdose.uncertainty.budget import COVERAGE, Budget
 from emdose.uncertainty.inputs import Inputs
@@ -79,6 +80,10 @@ class MonteCarlo:
             For an unknown kind or a probability that is none.
         """
         return coverage_interval(self.values, self.coverage if coverage is None else coverage, kind)
+
+    def beside_limit(self, limit: float) -> Conformity:
+        """The result beside an upper limit; see :func:`emdose.conformity.samples_beside_limit`."""
+        return samples_beside_limit(self.values, limit, self.mean, self.coverage)
 
 
 def coverage_interval(values: np.ndarray, coverage: float = COVERAGE, kind: str = "symmetric") -> tuple[float, float]:

@@ -11,6 +11,7 @@ from typing import Any
 from emdose.checks import is_number, positives
 from emdose.errors import InputError, NotValidError
 from emdose.io.disk import atomic, run_files
+from emdose.report import limit_words
 from emdose.report.pages import refinement_page
 from emdose.scenarios import kinds
 from emdose.scenarios.loading import from_tables, load
@@ -199,6 +200,7 @@ def _write(study: RefinementStudy, folder: Path, report: bool) -> None:
         ours = stated is None or (isinstance(stated, Mapping) and stated.get("kind") == KIND)
         if name in study.numbers and ours and study[name].behaviour != "constant":
             entry["uncertainty"] = study[name].uncertainty()
+    limit_words.refresh(summary)
     atomic.write_text(finest / run_files.SUMMARY_FILE, run_files.to_json(summary, indent=1) + "\n")
     atomic.write_text(folder / REFINE_FILE, run_files.to_json(study.to_dict(), indent=1) + "\n")
     if report:

@@ -21,6 +21,7 @@ from emdose.io.disk import run_files
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.io.maps import vtk
 from emdose.models.exposure import Exposure
+from emdose.report import limit_words
 from emdose.scenarios.kinds.rf import build, limit_rows, thermal
 from emdose.scenarios.kinds.rf.quantities import average_name, quantities
 from emdose.scenarios.kinds.rf.result import result as rf_result
@@ -249,6 +250,7 @@ class RfJob(BaseJob):
                     self.tables.thermal, self.tables.checks, self.body, sar, self.device, tell, self.kept
                 )
             numbers |= more
+        limit_words.refresh(summary)
         return RfOutcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, [], maps)
 
     def study_maps(self, outcome: RfOutcome) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from emdose.compliance import check
 from emdose.errors import InputError
+from emdose.report import limit_words
 from emdose.scenarios.kinds.rf.job import check_arguments, checks_summary
 from emdose.scenarios.kinds.rf.schema import ChecksTable
 from emdose.scenarios.shared import tables
@@ -60,4 +61,6 @@ def recheck(result: RunResult, changes: Mapping[str, Any], device: str = "auto")
             accept=result.summary.get("validity", {}).get("accepted", ()),
             **arguments,
         )
-    return checks_summary(checks)
+    found = {**checks_summary(checks), "quantities": result.summary["quantities"]}
+    limit_words.refresh(found)
+    return {key: found[key] for key in ("checks", "check_inputs")}

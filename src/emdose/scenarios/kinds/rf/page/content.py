@@ -74,28 +74,8 @@ def banners(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> li
 
 
 def limit_rows(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The rows of the entry "checks", those without an uncertainty with that of the quantity they come from.
-
-    The value of a check is that of a quantity times known factors (mass, duty cycle): relative to it, U is the same.
-    """
-    quantities, found = summary.get("quantities", {}), []
-    for raw in summary.get("checks") or []:
-        entry = quantities.get(_quantity_of(raw, quantities), {})
-        u, value = decisive.expanded(entry), entry.get("value")
-        if decisive.expanded(raw) is None and u is not None and value and is_finite(raw.get("value")):
-            raw = {**raw, "uncertainty": {**entry["uncertainty"], "expanded": u * abs(raw["value"] / value)}}
-        found.append(dict(raw))
-    return found
-
-
-def _quantity_of(raw: Mapping[str, Any], quantities: Mapping[str, Any]) -> str:
-    region, name = str(raw.get("region") or ""), str(raw.get("quantity") or "")
-    if name in ("head SAR", "partial-body SAR"):
-        start = f"{name.split()[0].replace('-', '_')}_sar: "
-        fitting = [k for k in quantities if k.startswith(start) and region.startswith(k.removeprefix(start))]
-        return max(fitting, key=len, default="head_sar" if name == "head SAR" else "")
-    mass = raw.get("averaging_mass_g")
-    return {"whole-body SAR": "whole_body_sar", "local SAR": f"psSAR{mass:g}g" if mass else ""}.get(name, "")
+    """The rows of the entry "checks", those without an uncertainty with that of the quantity they come from."""
+    return limit_words.with_uncertainty(summary.get("checks") or [], summary.get("quantities", {}))
 
 
 def decisive_rows(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
