@@ -9,6 +9,8 @@ from .compliance import check as check
 from .conformity import Conformity as Conformity
 from .conformity import beside_limit as beside_limit
 from .conformity import samples_beside_limit as samples_beside_limit
+from .compute import ReducedBasis as ReducedBasis
+from .compute import Shared as Shared
 from .dosimetry import AveragingPlan as AveragingPlan
 from .dosimetry import MassAverage as MassAverage
 from .dosimetry import QMatrices as QMatrices

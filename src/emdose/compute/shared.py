@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
@@ -49,6 +51,11 @@ class Shared:
     ----------
     limit_bytes : int, optional
         What it may hold at most [bytes]; by default a quarter of the free memory, and at most 4 GiB.
+    folder : Path or str, optional
+        Where processes leave for each other what is worth it, such as the vectors of a reduced basis.
+    reduced : bool
+        Whether jobs may begin with a combination of earlier solutions, and end with it where it meets the tolerance.
+        Everything else that is handed on is the same to the last bit.
 
     Raises
     ------
@@ -56,11 +63,14 @@ class Shared:
         For a limit that is not a number of bytes.
     """
 
-    def __init__(self, limit_bytes: int | None = None) -> None:
+    def __init__(
+        self, limit_bytes: int | None = None, folder: Path | str | None = None, *, reduced: bool = True
+    ) -> None:
         if limit_bytes is None:
             limit_bytes = min(int(SHARE * machine.free_memory_bytes()), MOST_BYTES)
         whole("limit_bytes", limit_bytes, 0)
-        self.limit_bytes = int(limit_bytes)
+        self.limit_bytes, self.reduced = int(limit_bytes), reduced
+        self.folder = None if folder is None else Path(folder)
         self._lock = threading.Lock()
         self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._making: dict[str, Future[Any]] = {}
@@ -71,7 +81,7 @@ class Shared:
         return f"Shared({told.entries} values, {told.bytes / 2**20:.1f} of {self.limit_bytes / 2**20:.0f} MiB)"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Shared, (self.limit_bytes,)
+        return partial(Shared, reduced=self.reduced), (self.limit_bytes, self.folder)
 
     def get(self, key: str, make: Callable[[], T], bytes: int | None = None) -> T:
         """The value of a key, made when it is not there; threads that ask for one key wait for one of them to make it.

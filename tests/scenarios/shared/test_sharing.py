@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def outcomes(job):
 
 
 def test_what_is_shared_is_the_same_to_the_last_bit(loaded):
-    shared = Shared(10**8)
+    shared = Shared(10**8, reduced=False)
     changes = [
         {"phantom": LAYERED},
         {"phantom": {**LAYERED, "tissues": {"fat": {"density_kg_m3": 950.0}}}},
@@ -88,7 +89,7 @@ def test_a_kind_of_its_own_gets_the_memo_as_well(loaded):
 
 
 def test_other_frequencies_and_grids_share_nothing(loaded):
-    shared = Shared(10**8)
+    shared = Shared(10**8, reduced=False)
     for change in ({}, {"exposure": {"frequency_Hz": 64e6}}, {"phantom": {"spacing_m": 15e-3}}):
         scenario = loaded(change)
         alone = kinds.get("rf").job(scenario, "cpu").solve()
@@ -104,3 +105,19 @@ def test_samples_by_tables_share_too(small):
         tables["phantom"]["tissues"] = {"head_liquid": {"conductivity_S_m": sigma}}
         kinds.get("rf").sharing_job(from_tables(tables, "small.toml"), "cpu", shared)
     assert (shared.told.made, shared.told.hits) == (2, 2)
+
+
+def test_a_job_starts_from_the_solutions_of_those_before(loaded, tmp_path):
+    """Density changes neither matrix nor right-hand side: the answer is there already, and is within its tolerance."""
+    shared = Shared(10**8, tmp_path)
+    first = kinds.get("rf").sharing_job(loaded({"phantom": LAYERED}), "cpu", shared).solve()
+    lighter = loaded({"phantom": {**LAYERED, "tissues": {"fat": {"density_kg_m3": 900.0}}}})
+    for memo in (shared, pickle.loads(pickle.dumps(shared))):
+        job = kinds.get("rf").sharing_job(lighter, "cpu", memo)
+        again = job.solve()
+        assert again.convergence["from_basis"] == [True, True]
+        assert again.convergence["products"] == [0, 0]
+        assert again.residual.max() <= 1e-4
+        assert np.linalg.norm(again.E - first.E) < 1e-3 * np.linalg.norm(first.E)
+    ports = job.evaluate(again).summary["convergence"]["ports"]
+    assert [p["from_basis"] for p in ports] == [True, True]

@@ -14,7 +14,7 @@ from emdose.validity import THRESHOLDS, Measure, Validity, judge
 if TYPE_CHECKING:
     from emdose.solvers.results.fields import Fields
 
-PER_PORT = ("iterations", "products", "resumed", "E_error_estimate", "history")
+PER_PORT = ("iterations", "products", "resumed", "E_error_estimate", "start_residual", "from_basis", "history")
 
 
 def solver_convergence(fields: Fields, tolerance: float) -> dict[str, Any]:

@@ -21,15 +21,25 @@ if TYPE_CHECKING:
 
 
 def fields_of(
-    problem: VieProblem, x: list[Any], infos: list[dict[str, Any]], plan: ViePlan, clock: dict[str, float]
+    problem: VieProblem,
+    x: list[Any],
+    infos: list[dict[str, Any]],
+    plan: ViePlan,
+    clock: dict[str, float],
+    vectors: int | None = None,
 ) -> Fields:
-    """Total fields on the phantom's grid and the power balance."""
+    """Total fields on the phantom's grid and the power balance; ``vectors`` are those of a reduced basis, if any."""
     be, exposure, grid, h = problem.be, problem.exposure, problem.grid, problem.h
     ports, dtype = len(x), problem.dtype
     unit = 1j * problem.omega * EPS_0
     currents = [problem.expand(v[None])[0] for v in x]
     power = _power(problem, x, currents)
     factors = [i["error_per_residual"] for i in infos]
+    about_basis: dict[str, Any] = {}
+    if vectors is not None:
+        about_basis["start_residual"] = [float(i.get("start_residual", 1.0)) for i in infos]
+        about_basis["from_basis"] = [bool(i.get("from_basis")) for i in infos]
+        about_basis["basis_vectors"] = vectors
     shared = problem.shared
     green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype, shared=shared)
     E, B = problem.E_incident, incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype, shared)
@@ -69,6 +79,7 @@ def fields_of(
             "products": [i["products"] for i in infos],
             "history": [i["history"] for i in infos],
             "resumed": [bool(i.get("resumed")) for i in infos],
+            **about_basis,
             "E_error_per_residual": factors,
             "E_error_estimate": [float(f * r) for f, r in zip(factors, residual, strict=True)],
             "meaning": "E_error_estimate is the relative L2 error of E that the unfinished iteration leaves; the "

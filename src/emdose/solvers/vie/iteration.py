@@ -19,6 +19,7 @@ from emdose.solvers.running import Checkpoint, Iteration, ProgressCallback, part
 
 if TYPE_CHECKING:
     from emdose.solvers.vie.problem import ViePlan, VieProblem
+    from emdose.solvers.vie.reduction import Reduction
 
 CURRENTS, TOLD, HISTORY = "J", "told", "history"
 """Names of the currents of a port, of what its iteration told about itself, and of its residuals in a checkpoint."""
@@ -26,7 +27,11 @@ _KEYS = ("residual", "iterations", "products", "inverse_norm")
 
 
 def solve_ports(
-    problem: VieProblem, plan: ViePlan, tell: ProgressCallback, checkpoint: Checkpoint | None
+    problem: VieProblem,
+    plan: ViePlan,
+    tell: ProgressCallback,
+    checkpoint: Checkpoint | None,
+    reduction: Reduction | None = None,
 ) -> tuple[list[dict[str, Any]], list[Any]]:
     """How every port was solved, and its unknowns.
 
@@ -40,11 +45,14 @@ def solve_ports(
         Gets an event for every iteration.
     checkpoint : Checkpoint or None
         Keeps the currents of finished ports.
+    reduction : Reduction, optional
+        Starts every port with the best combination of earlier solutions, and learns from those that were iterated.
 
     Returns
     -------
     list of dict
-        Per port: "residual", "iterations", "products", "history", "inverse_norm", "error_per_residual", "converged".
+        Per port: "residual", "iterations", "products", "history", "inverse_norm", "error_per_residual", "converged",
+        "start_residual" and "from_basis".
     list of (n,) array
         Solutions.
     """
@@ -59,7 +67,7 @@ def solve_ports(
     todo = [p for p in range(ports) if p not in done]
     for lo in range(0, len(todo), plan.ports_at_once):
         group = todo[lo : lo + plan.ports_at_once]
-        x, rows = _solve_group(problem, plan.method, group, partial(_iteration, problem, group[0], tell))
+        x, rows = _solve_group(problem, plan.method, group, partial(_iteration, problem, group[0], tell), reduction)
         for i, port in enumerate(group):
             done[port], infos[port] = x[i], rows[i]
             if checkpoint is not None and rows[i]["converged"]:
@@ -94,23 +102,45 @@ def error_per_residual(problem: VieProblem, port: int, x: Any, inverse_norm: flo
 
 
 def _solve_group(
-    problem: VieProblem, method: str, ports: list[int], tell: Callable[[int, float], None]
+    problem: VieProblem,
+    method: str,
+    ports: list[int],
+    tell: Callable[[int, float], None],
+    reduction: Reduction | None,
 ) -> tuple[Any, list[dict[str, Any]]]:
     """Solutions (port, n) of ports that iterate in step, and how they were found.
 
     The first round goes to the tolerance; further ones solve for the correction, to what the estimate then asks for.
+    With earlier solutions the first round solves for the correction of their best combination, if that does not do.
     """
     xp, solver, count = problem.be.xp, problem.solver, len(ports)
     norm = partial(np.linalg.norm, axis=-1) if xp is np else lambda a: problem.be.to_numpy(xp.linalg.norm(a, axis=-1))
     b = problem.right_hand_side(ports)
     size = np.asarray(norm(b), float)
     scale = np.where(size > 0, size, 1.0)
-    goal = np.full(count, solver.tolerance)
+    goal = np.full(count, solver.tolerance if reduction is None else reduction.goal)
     x, r = xp.zeros_like(b), b
-    share = np.ones(count)
+    share, started, iterated = np.ones(count), np.ones(count), False
     iterations, products = np.zeros(count, int), 0
     inverse, history = np.full(count, np.nan), []
-    while True:
+    factor, met = np.ones(count), np.zeros(count, bool)
+
+    def judge(x: Any, share: np.ndarray) -> bool:
+        nonlocal factor, met
+        factor = np.array([error_per_residual(problem, p, x[i], inverse[i]) for i, p in enumerate(ports)])
+        met = (share <= solver.tolerance) & (share * factor <= solver.E_error)
+        return bool(met.all())
+
+    if reduction is not None and reduction.vectors:
+        inverse[:] = reduction.inverse_norm
+        start = reduction.start(b, judge)
+        x, r, products = start.x, start.residual, start.products
+        share, started = start.share, start.share
+        history = [share]
+        judge(x, share)
+        # The factor of a poor start says nothing yet.
+        goal = np.where(share <= goal, np.minimum(goal, 0.8 * solver.E_error / factor), goal)
+    while not met.all():
         before = int(iterations.max())
         # Ports that are done already may rest: they need no part of the correction.
         ask = np.where(share > goal, goal / np.maximum(share, 1e-300), 1.0).min()
@@ -118,20 +148,22 @@ def _solve_group(
             problem, method, r, float(ask), solver.max_iterations - before, partial(_told, tell, before, share)
         )
         x += found.x
-        history += [h * share for h in (found.history if not before else found.history[1:])]
+        history += [h * share for h in (found.history[1:] if history else found.history)]
         iterations = before + found.iterations
         products += found.products
         if found.inverse_norm is not None:
             inverse = np.fmax(inverse, found.inverse_norm)
-        share = found.residual * share
-        factor = np.array([error_per_residual(problem, p, x[i], inverse[i]) for i, p in enumerate(ports)])
-        met = (share <= solver.tolerance) & (share * factor <= solver.E_error)
+        share, iterated = found.residual * share, True
+        judge(x, share)
         if met.all() or not found.converged.all() or iterations.max() >= solver.max_iterations:
             break
         goal = np.minimum(solver.tolerance, 0.8 * solver.E_error / factor)
         r = b - problem.apply(x)
         products += 1
         share = np.asarray(norm(r), float) / scale
+    if reduction is not None and iterated:
+        for i in np.flatnonzero(met):
+            products += reduction.learn(x[i], float(inverse[i]))
     return x, [
         {
             "residual": float(share[i]),
@@ -141,6 +173,8 @@ def _solve_group(
             "history": [float(h[i]) for h in history],
             "inverse_norm": float(inverse[i]),
             "error_per_residual": float(factor[i]),
+            "start_residual": float(started[i]),
+            "from_basis": not iterated,
         }
         for i in range(count)
     ]

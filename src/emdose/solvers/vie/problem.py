@@ -126,9 +126,12 @@ class VieProblem:
 
     def apply(self, x: Any) -> Any:
         """(I - M N) x for unknowns (port, n)."""
+        return x - self.M * self.green_operator(x)
+
+    def green_operator(self, x: Any) -> Any:
+        """N x = x + (k^2 + G D) S x for unknowns (port, n): it depends on the lattice and on nothing else."""
         self.products += 1
-        y = self.convolution.scattered(self.expand(x)).reshape(len(x), -1)[:, self.index]
-        return x - self.M * (x + y)
+        return x + self.convolution.scattered(self.expand(x)).reshape(len(x), -1)[:, self.index]
 
 
 def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
+from emdose.compute.reduced.basis import ReducedBasis
 from emdose.compute.shared import Shared
 from emdose.errors import ConvergenceError
 from emdose.models.exposure import Exposure
@@ -26,6 +27,7 @@ from emdose.solvers.vie.fields import fields_of
 from emdose.solvers.vie.iteration import solve_ports
 from emdose.solvers.vie.options import VieOptions
 from emdose.solvers.vie.problem import ViePlan, VieProblem, plan
+from emdose.solvers.vie.reduction import Reduction
 from emdose.values import read_only
 
 
@@ -92,6 +94,7 @@ class Vie(VieOptions):
         progress: ProgressCallback | None = None,
         checkpoint: Checkpoint | None = None,
         shared: Shared | None = None,
+        basis: ReducedBasis | None = None,
     ) -> Fields:
         """Fields of every port.
 
@@ -108,6 +111,10 @@ class Vie(VieOptions):
             Keeps the currents of finished ports.
         shared : Shared, optional
             Hands on what does not depend on the tissue's properties: Green's function and the field of the coil.
+        basis : ReducedBasis, optional
+            Solutions of this body with other tissue properties, or in other coils, that start this one; where their
+            best combination meets the tolerance and ``E_error`` it is the answer. ``Fields.convergence`` tells
+            "start_residual" and "from_basis" of every port. What had to be iterated is added to it.
 
         Raises
         ------
@@ -130,11 +137,13 @@ class Vie(VieOptions):
         problem = VieProblem(self, exposure, be, shared)
         be.synchronize()
         clock["setup"] = time.perf_counter()
-        solutions, J = solve_ports(problem, planned, tell, checkpoint)
+        reduction = None if basis is None else Reduction(problem, basis)
+        solutions, J = solve_ports(problem, planned, tell, checkpoint, reduction)
         be.synchronize()
         clock["ports"] = time.perf_counter()
         tell(Begin(stage="fields"))
-        fields = fields_of(problem, J, solutions, planned, clock)
+        vectors = None if reduction is None else reduction.vectors
+        fields = fields_of(problem, J, solutions, planned, clock, vectors)
         tell(Done(residual=float(fields.residual.max()), tolerance=self.tolerance))
         missed = [p for p, s in zip(fields.ports, solutions, strict=True) if not s["converged"]]
         if missed:

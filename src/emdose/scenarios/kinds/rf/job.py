@@ -11,6 +11,7 @@ import numpy as np
 from emdose import resources
 from emdose.checks import unknown
 from emdose.compliance import Checks, check, require_circumstances
+from emdose.compute.reduced.basis import ReducedBasis
 from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.dosimetry.power import power_report
@@ -193,11 +194,22 @@ class RfJob(BaseJob):
             As the solver; the ``partial`` fields of the first can still be given to :meth:`evaluate`.
         """
         with self.timed("solve"):
-            handed = {"shared": self.shared} if self.shared is not None and self.tables.solver.type == "vie" else {}
             fields: Fields = self.solver.solve(
-                self.exposure, self.device, progress=progress, checkpoint=checkpoint, **handed
+                self.exposure, self.device, progress=progress, checkpoint=checkpoint, **self._handed_on()
             )
         return fields
+
+    def _handed_on(self) -> dict[str, Any]:
+        """What the solver gets from the jobs before: a volume integral also their solutions."""
+        shared = self.shared
+        if shared is None or self.tables.solver.type != "vie":
+            return {}
+        if not shared.reduced:
+            return {"shared": shared}
+        limit = max(shared.limit_bytes // 2, 1)
+        folder = None if shared.folder is None else shared.folder / "reduced basis"
+        basis = shared.get("reduced basis", lambda: ReducedBasis(limit, folder), bytes=limit)
+        return {"shared": shared, "basis": basis}
 
     def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> RfOutcome:
         """Scale fields of all ports, average, check and summarise."""
