@@ -9,7 +9,7 @@ import pytest
 
 from emdose.compute import backend
 from emdose.compute.reduced.basis import ReducedBasis
-from emdose.compute.reduced.span import Span, least
+from emdose.compute.reduced.span import SolutionSpan, least
 
 N_UNKNOWNS = 60
 
@@ -37,7 +37,7 @@ class World:
         return M, (M * self.e).astype(self.dtype), A
 
     def span(self, limit=10**7):
-        return Span(self.groups, self.be, self.dtype, limit)
+        return SolutionSpan(self.groups, self.be, self.dtype, limit)
 
     def grown(self, count, limit=10**7):
         span = self.span(limit)

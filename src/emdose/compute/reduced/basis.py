@@ -12,7 +12,7 @@ import numpy as np
 
 from emdose.checks import whole
 from emdose.compute import machine
-from emdose.compute.reduced.span import Answer, Span
+from emdose.compute.reduced.span import Answer, SolutionSpan
 from emdose.compute.reduced.vectors import Pair, VectorFolder
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class ReducedBasis:
             family = self._families.get(name)
             if family is None:
                 of = groups()
-                span = Span(of, be, dtype, self.limit_bytes)
+                span = SolutionSpan(of, be, dtype, self.limit_bytes)
                 store = None
                 if self.folder is not None:
                     place = self.folder / key.rpartition(" ")[2][:32]
@@ -108,7 +108,7 @@ class Family:
 
     Parameters
     ----------
-    span : Span
+    span : SolutionSpan
         Vectors in memory.
     store : VectorFolder or None
         Vectors on disk.
@@ -116,7 +116,7 @@ class Family:
         See :class:`ReducedBasis`.
     """
 
-    def __init__(self, span: Span, store: VectorFolder | None, check_every: int) -> None:
+    def __init__(self, span: SolutionSpan, store: VectorFolder | None, check_every: int) -> None:
         self.span, self.store, self.check_every = span, store, check_every
         self._lock = threading.Lock()
         self._served = 0
@@ -134,7 +134,7 @@ class Family:
                 self.note(pair.inverse_norm)
 
     def best(self, M: Any, b: Any) -> Answer:
-        """See :meth:`Span.best`."""
+        """See :meth:`SolutionSpan.best`."""
         return self.span.best(M, b)
 
     def due(self) -> bool:

@@ -59,7 +59,7 @@ class Answer:
     coefficients: np.ndarray
 
 
-class Span:
+class SolutionSpan:
     """Vectors v_j with N v_j, orthonormal, and the terms of their normal equations. Threads may share one.
 
     Parameters
@@ -94,7 +94,7 @@ class Span:
         return self.size
 
     def __repr__(self) -> str:
-        return f"Span({self.size} of {self.capacity} vectors, {self.n} unknowns in {self.groups} groups)"
+        return f"SolutionSpan({self.size} of {self.capacity} vectors, {self.n} unknowns in {self.groups} groups)"
 
     @property
     def groups(self) -> int:
