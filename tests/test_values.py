@@ -33,6 +33,7 @@ from emdose.circuits.unloaded import CoilMode, CoilTuning
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.limits import Limit
+from emdose.compute.shared import Sharing
 from emdose.dosimetry.power import TissueRow
 from emdose.dosimetry.sar import Peak
 from emdose.dosimetry.temperature import ThermalDose
@@ -373,6 +374,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.beside_limit(9.0, 10.0, 2.0),
     lambda: BudgetCheck(0.01, 0.02, 0.05),
     lambda: refinement((2e-3, 3e-3, 4e-3), (2.2, 2.3, 2.4)),
+    lambda: Sharing(3, 2, 1, 1, 100),
     lambda: RefinementStudy("small", {"power": refinement((2e-3, 4e-3), (2.2, 2.4))}, {"power": "W"}, (Path("2mm"),)),
     lambda: em.Study(circle).vary("radius", em.Normal(relative=0.1)).strata("share", (0.5, 1.0)),
     lambda: Variation("radius", em.Normal(relative=0.1)),

@@ -17,12 +17,14 @@ import numpy as np
 
 from emdose.checks import whole
 from emdose.compute import machine
+from emdose.values import read_only
 
 T = TypeVar("T")
 SHARE, MOST_BYTES = 0.25, 4 * 2**30
 """What a memo takes by default: this share of the free memory, and never more."""
 
 
+@read_only
 @dataclass(frozen=True)
 class Sharing:
     """What a memo has done so far.
