@@ -6,11 +6,11 @@ from .circuits import Network as Network
 from .circuits import match as match
 from .circuits import tune as tune
 from .compliance import check as check
+from .compute import ReducedBasis as ReducedBasis
+from .compute import Shared as Shared
 from .conformity import Conformity as Conformity
 from .conformity import beside_limit as beside_limit
 from .conformity import samples_beside_limit as samples_beside_limit
-from .compute import ReducedBasis as ReducedBasis
-from .compute import Shared as Shared
 from .dosimetry import AveragingPlan as AveragingPlan
 from .dosimetry import MassAverage as MassAverage
 from .dosimetry import QMatrices as QMatrices
