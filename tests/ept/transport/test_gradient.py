@@ -133,7 +133,7 @@ def test_seeds_alone_in_a_thin_stack_take_few_iterations(monkeypatch: pytest.Mon
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "slices", "regularisation", "limit"),
-    [(170, 7, 0.0, 0.15), (170, 7, 1.0, 0.01), (300, 11, 0.0, 0.25), (300, 11, 1.0, 0.01)],
+    [(170, 7, 0.0, 0.15), (300, 11, 0.0, 0.05)],
 )
 def test_volumes_that_seeds_alone_did_not_solve(n: int, slices: int, regularisation: float, limit: float) -> None:
     """Closed form, 88 600 and 500 000 unknowns; both ended in ConvergenceError with seeds alone."""
@@ -162,6 +162,15 @@ def test_global_step_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("emdose.ept.transport.gradient_global.ITERATIONS", 1)
     with pytest.raises(ConvergenceError, match=r"residual .* wanted 1e-06"):
         Gradient(volume=True, radius=1).reconstruct(b1)
+
+
+def test_volume_of_fields_that_vary_along_z_is_refused() -> None:
+    """-2j (dz phi0) dz B and j Im(g_z) dz B are one column: said, not taken for a mask that is too small."""
+    b1, _, _ = case(spacing_m=5e-3)
+    i, channel = np.arange(5), np.arange(8)[:, None]
+    tilt = 1 + 0.03 * np.cos(channel + i)
+    with pytest.raises(InputError, match="fields that vary along z"):
+        Gradient(volume=True, radius=1).reconstruct(replace(b1, magnitude=b1.magnitude * tilt[:, None, None, :]))
 
 
 def test_bad_input(layered: tuple) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,7 +64,8 @@ class Gradient:
     Parameters
     ----------
     volume : bool
-        False: every slice by itself, nothing varies along z. True: the whole volume.
+        False: every slice by itself, nothing varies along z. True: the whole volume; voxels where the fields vary along
+        z then carry no value (the slope of phi0 and the imaginary part of g_z cannot be told apart).
     slices : sequence of int, optional
         Slices to reconstruct when ``volume`` is False; by default all with a mask.
     kernel, radius, degree :
@@ -138,6 +139,14 @@ class Gradient:
         be = backend.get(device)
         local = self._local(be, b1, self._window(b1))
         if not np.isfinite(local.k).any():
+            if self.volume and np.isfinite(replace(self, volume=False)._local(be, b1, self._window(b1)).k).any():
+                raise InputError(
+                    "fields that vary along z: their phase and g_z, the gradient of ln eps_c, cannot be told apart",
+                    file=b1.source,
+                    field="volume",
+                    found=True,
+                    expected="False (slices)",
+                )
             raise InputError("no voxel has enough neighbours inside the mask", field="radius", found=self.radius)
         for seed in self.seeds:
             if (
