@@ -11,6 +11,11 @@ from .chaos import MultiIndices as MultiIndices
 from .chaos import SobolIndices as SobolIndices
 from .chaos import multi_indices as multi_indices
 from .chaos import polynomial_chaos as polynomial_chaos
+from .defaults import DefaultLaw as DefaultLaw
+from .defaults import default_correlations as default_correlations
+from .defaults import default_entries as default_entries
+from .defaults import default_law as default_law
+from .defaults import default_laws as default_laws
 from .designs import design as design
 from .designs import optimal_subset as optimal_subset
 from .designs import sparse_grid as sparse_grid
