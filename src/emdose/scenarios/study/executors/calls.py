@@ -22,7 +22,7 @@ from emdose.errors import InputError
 Task = Mapping[str, Any]
 """Plain data, as JSON knows it: what a sample is, and what to compute of it."""
 Function = Callable[[dict[str, Any], dict[str, Any]], Any]
-"""Called with a task and the memo of its worker, a dict that lives as long as the worker does."""
+"""Called with a task and the memo of its process, a dict that lives as long as the worker does."""
 
 
 @dataclass(frozen=True)
@@ -179,11 +179,11 @@ def _resolved(address: str) -> Callable[..., Any]:
     return resolve(address)
 
 
-_memos: dict[int, tuple[str, dict[str, Any]]] = {}
+_memo: dict[str, dict[str, Any]] = {}
 
 
-def remote(study: str, code: str, address: str, task: dict[str, Any]) -> Reply:
-    """One attempt inside a worker of a cluster; memos are kept for one study at a time.
+def remote(study: str, code: str, address: str, task: dict[str, Any], fresh: bool) -> Reply:
+    """One attempt inside a worker of a cluster, which keeps the memo of one study at a time.
 
     Parameters
     ----------
@@ -195,17 +195,18 @@ def remote(study: str, code: str, address: str, task: dict[str, Any]) -> Reply:
         The function.
     task : dict
         As of :func:`plain`.
+    fresh : bool
+        With an empty memo.
     """
     if (mine := code_here()) != code:
         return Reply(error=OTHER_CODE, message=f"a worker that joined later has another emdose ({mine[:12]})")
-    thread = threading.get_ident()
-    if _memos.get(thread, ("", {}))[0] != study:
-        _memos[thread] = (study, {})
+    if not fresh and study not in _memo:
+        _memo.clear()
     try:
         function = _resolved(address)
     except Exception as error:
         return failed(error)
-    return attempt(function, task, _memos[thread][1])
+    return attempt(function, task, {} if fresh else _memo.setdefault(study, {}))
 
 
 OTHER_CODE = "OtherCode"

@@ -74,9 +74,8 @@ class Cluster(Executor):
         waiting = iter(tasks)
 
         def submit(task: Task, attempt: int) -> None:
-            # A second attempt gets a token of its own, and with it an empty memo.
-            token = self._token if attempt == 1 else uuid.uuid4().hex
-            future = client.submit(calls.remote, token, code, address, calls.plain(task), pure=False)
+            told = (self._token, code, address, calls.plain(task), attempt > 1)
+            future = client.submit(calls.remote, *told, pure=False)
             running[future.key] = (task, future, attempt)
             future.add_done_callback(done.put)
 

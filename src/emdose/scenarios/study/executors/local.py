@@ -22,8 +22,8 @@ ATTEMPTS = 2
 class Executor(ABC):
     """Who computes tasks; a context manager, whose workers end with it.
 
-    A function is called with a task (plain data) and the memo of its worker: a dict that the worker keeps between
-    tasks, for what they share. A second attempt gets an empty memo, so that what spoilt the first does not spoil it.
+    A function is called with a task (plain data) and the memo of its process: a dict that lives from task to task, for
+    what they share. A second attempt gets an empty memo, so that what spoilt the first does not spoil it.
     """
 
     name: str
@@ -183,22 +183,22 @@ class Crew(Executor):
 class Threads(Crew):
     """Tasks in threads of this process, each with a share of its cores.
 
-    NumPy, FFTs and kernels work side by side; Python code takes turns. A running task cannot be stopped: what it gives
-    is thrown away.
+    NumPy, FFTs and kernels work side by side; Python code takes turns. They have one memo. A running task cannot be
+    stopped: what it gives is thrown away.
     """
 
     def __init__(self, count: int) -> None:
         super().__init__(count)
         self.name = f"threads:{count}"
-        self._memos: list[dict[str, Any]] = [{} for _ in range(count)]
+        self._memo: dict[str, Any] = {}
 
     def map(self, function: Function, tasks: Iterable[Task]) -> Iterator[tuple[Task, Any | Failure]]:
         """As of :meth:`Executor.map`."""
-        memos = self._memos
+        memo = self._memo
 
-        def see_through(place: int, task: Task) -> Any | Failure:
+        def see_through(_: int, task: Task) -> Any | Failure:
             with machine.at_most(self.threads_each):
-                return in_this_process(function, task, memos[place])
+                return in_this_process(function, task, memo)
 
         return self._shared_out(see_through, tasks)
 
@@ -207,4 +207,4 @@ class Threads(Crew):
 
     def close(self) -> None:
         """Forget what tasks share."""
-        self._memos = [{} for _ in range(self._count)]
+        self._memo = {}
