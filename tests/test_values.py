@@ -35,6 +35,7 @@ from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.limits import Limit
 from emdose.compute.shared import Sharing
 from emdose.dosimetry.power import TissueRow
+from emdose.dosimetry.sampling import ModelSamples
 from emdose.dosimetry.sar import Peak
 from emdose.dosimetry.temperature import ThermalDose
 from emdose.dosimetry.transmission.qmatrix import QMatrices
@@ -375,6 +376,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: BudgetCheck(0.01, 0.02, 0.05),
     lambda: refinement((2e-3, 3e-3, 4e-3), (2.2, 2.3, 2.4)),
     lambda: Sharing(3, 2, 1, 1, 100),
+    lambda: ModelSamples({"drive_A": numbers(3)}, numbers(3), numbers(3), np.ones(3, int), numbers(2, 2), 5),
     lambda: RefinementStudy("small", {"power": refinement((2e-3, 4e-3), (2.2, 2.4))}, {"power": "W"}, (Path("2mm"),)),
     lambda: em.Study(circle).vary("radius", em.Normal(relative=0.1)).strata("share", (0.5, 1.0)),
     lambda: Variation("radius", em.Normal(relative=0.1)),

@@ -13,6 +13,7 @@ from .conformity import beside_limit as beside_limit
 from .conformity import samples_beside_limit as samples_beside_limit
 from .dosimetry import AveragingPlan as AveragingPlan
 from .dosimetry import MassAverage as MassAverage
+from .dosimetry import ModelSampler as ModelSampler
 from .dosimetry import QMatrices as QMatrices
 from .dosimetry import SarMap as SarMap
 from .dosimetry import TemperatureMap as TemperatureMap

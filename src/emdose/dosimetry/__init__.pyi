@@ -15,6 +15,8 @@ from .regions import deposition_slab as deposition_slab
 from .regions import head_regions as head_regions
 from .regions import region as region
 from .regions import within_coil as within_coil
+from .sampling import ModelSampler as ModelSampler
+from .sampling import ModelSamples as ModelSamples
 from .sar import Peak as Peak
 from .sar import SarMap as SarMap
 from .sar import peak as peak

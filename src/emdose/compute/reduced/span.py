@@ -85,7 +85,8 @@ class SolutionSpan:
         self.inverse_norm = float("nan")
         """Largest estimate of norm(A^-1) among the members that were solved."""
         self.lock = threading.RLock()
-        self.answers = 0
+        self.generation = 0
+        """Grows whenever the vectors are others, and not only more."""
         self._allocate(min(16, self.capacity))
 
     def __len__(self) -> int:
@@ -163,13 +164,15 @@ class SolutionSpan:
             out[:, i, i] = row[:, i].real
         return out
 
-    def forces(self, e: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def forces(self, e: Any, first: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Products with e, by groups, from which the right-hand sides of all members b = M e follow.
 
         Parameters
         ----------
         e : (n,) array
             In the order of the unknowns.
+        first : int
+            Vectors before this one are left out.
 
         Returns
         -------
@@ -177,20 +180,32 @@ class SolutionSpan:
             V^H e, W^H e and e^H e of every group.
         """
         e = self.be.to_numpy(e)[self.be.to_numpy(self._order)].astype(complex)
-        Ve, We = (np.zeros((self.size, self.groups), complex) for _ in range(2))
+        Ve, We = (np.zeros((self.size - first, self.groups), complex) for _ in range(2))
         ee = np.zeros(self.groups)
         for k, cut in enumerate(self._cuts):
             part = e[cut]
-            Ve[:, k] = self._host(self.V[: self.size, cut]).conj() @ part
-            We[:, k] = self._host(self.W[: self.size, cut]).conj() @ part
+            Ve[:, k] = self._host(self.V[first : self.size, cut]).conj() @ part
+            We[:, k] = self._host(self.W[first : self.size, cut]).conj() @ part
             ee[k] = np.vdot(part, part).real
         return Ve, We, ee
 
-    def combine(self, coefficients: np.ndarray) -> Any:
-        """Answers (members, n), in the order of the unknowns, from coefficients (members, vectors)."""
+    def combine(self, coefficients: np.ndarray, *, by_group: bool = False) -> Any:
+        """Answers (members, n) from coefficients (members, vectors), in the order of the unknowns or of ``order``."""
         low = self.be.asarray(np.ascontiguousarray(coefficients, dtype=self.dtype))
         with self.lock:
-            return (low @ self.V[: low.shape[1]])[:, self._back]
+            found = low @ self.V[: low.shape[1]]
+        return found if by_group else found[:, self._back]
+
+    def coefficients(self, x: Any) -> np.ndarray:
+        """Coefficients (vectors,) of what lies in the span, (n,)."""
+        with self.lock:
+            v = x[self._order]
+            return np.asarray(self.be.to_numpy(self.V[: self.size] @ v.conj()).conj(), complex)
+
+    @property
+    def order(self) -> np.ndarray:
+        """Unknowns in the order of their groups, (n,)."""
+        return np.asarray(self.be.to_numpy(self._order))
 
     # ---- growing ----------------------------------------------------------------------------------------------------
 
@@ -278,7 +293,7 @@ class SolutionSpan:
 
     def _allocate(self, count: int) -> None:
         xp = self.be.xp
-        self.size = 0
+        self.size, self.generation = 0, self.generation + 1
         self._tables: list[np.ndarray] = []
         self.V, self.W = (xp.empty((count, self.n), self.dtype) for _ in range(2))
         self._VV = np.zeros((count, count), complex)

@@ -264,38 +264,7 @@ class Fields:
 
     def region(self, over: str | Vector | np.ndarray) -> np.ndarray:
         """Mask (nx, ny, nz) of a named region, a point or a mask; see :meth:`scale`."""
-        if isinstance(over, np.ndarray) and over.dtype == bool:
-            mask = over
-            if mask.shape != self.grid.shape:
-                raise InputError(
-                    "mask does not fit the grid",
-                    field="over",
-                    found=mask.shape,
-                    expected=str(self.grid.shape),
-                )
-        elif isinstance(over, str) and over == "body":
-            mask = self.body
-        elif isinstance(over, str) and over == "slice":
-            mask = np.zeros(self.grid.shape, bool)
-            k = self.grid.index_of((*_middle(self.grid)[:2], 0.0))[2]
-            mask[:, :, k] = self.body[:, :, k]
-        else:
-            if isinstance(over, str) and over != "isocentre":
-                raise unknown(
-                    "unknown region", over, ("isocentre", "slice", "body"), field="over", also="a point or a mask"
-                )
-            point = (0.0, 0.0, 0.0) if isinstance(over, str) else over
-            x, y, z = vector("over", point, problem="not a point", expected="three metres or a bool mask").tolist()
-            mask = np.zeros(self.grid.shape, bool)
-            mask[self.grid.index_of((x, y, z))] = True
-        if not mask.any():
-            raise InputError(
-                "region is empty",
-                field="over",
-                found=over if isinstance(over, str) else "mask",
-                expected="at least one voxel",
-            )
-        return mask
+        return region_mask(self.grid, self.body, over)
 
     def measures(self) -> list[Measure]:
         """How far these fields can be trusted, for :func:`emdose.validity.judge`.
@@ -340,6 +309,42 @@ class Fields:
 
     def _B_centre(self, c: int) -> np.ndarray:
         return _mean_over(self.B[:, c], [c])
+
+
+def region_mask(grid: Grid, body: np.ndarray, over: str | Vector | np.ndarray) -> np.ndarray:
+    """Mask (nx, ny, nz) of a region of a grid with a body; see :meth:`Fields.scale`."""
+    if isinstance(over, np.ndarray) and over.dtype == bool:
+        mask = over
+        if mask.shape != grid.shape:
+            raise InputError(
+                "mask does not fit the grid",
+                field="over",
+                found=mask.shape,
+                expected=str(grid.shape),
+            )
+    elif isinstance(over, str) and over == "body":
+        mask = body
+    elif isinstance(over, str) and over == "slice":
+        mask = np.zeros(grid.shape, bool)
+        k = grid.index_of((*_middle(grid)[:2], 0.0))[2]
+        mask[:, :, k] = body[:, :, k]
+    else:
+        if isinstance(over, str) and over != "isocentre":
+            raise unknown(
+                "unknown region", over, ("isocentre", "slice", "body"), field="over", also="a point or a mask"
+            )
+        point = (0.0, 0.0, 0.0) if isinstance(over, str) else over
+        x, y, z = vector("over", point, problem="not a point", expected="three metres or a bool mask").tolist()
+        mask = np.zeros(grid.shape, bool)
+        mask[grid.index_of((x, y, z))] = True
+    if not mask.any():
+        raise InputError(
+            "region is empty",
+            field="over",
+            found=over if isinstance(over, str) else "mask",
+            expected="at least one voxel",
+        )
+    return mask
 
 
 def require_plausible(told: Mapping[str, float], accept: Sequence[str] = (), field: str = "over") -> None:

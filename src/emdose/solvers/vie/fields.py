@@ -53,7 +53,7 @@ def fields_of(
         inside = E[(p, slice(None), *problem.box)].reshape(-1)
         inside[problem.index] = (x[p] / (unit * problem.contrast)).astype(dtype)
         E[(p, slice(None), *problem.box)] = inside.reshape(3, *problem.shape)
-        _add_curl(B[p], green.potential(currents[p][None])[0], MU_0 / h)
+        add_curl(B[p], green.potential(currents[p][None])[0], MU_0 / h)
     residual = np.array([i["residual"] for i in infos])
     E, B = be.to_numpy(E), be.to_numpy(B)
     end = time.perf_counter()
@@ -135,7 +135,7 @@ def _cut_last_edges(E: Any) -> None:
     E[0, -1], E[1, :, -1], E[2, :, :, -1] = 0, 0, 0
 
 
-def _add_curl(B: Any, A: Any, factor: float) -> None:
+def add_curl(B: Any, A: Any, factor: float) -> None:
     """B += factor * curl of A from edges to faces; entries past the last face stay zero."""
     for c in range(3):
         a, b = (c + 1) % 3, (c + 2) % 3

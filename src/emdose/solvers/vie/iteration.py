@@ -67,7 +67,7 @@ def solve_ports(
     todo = [p for p in range(ports) if p not in done]
     for lo in range(0, len(todo), plan.ports_at_once):
         group = todo[lo : lo + plan.ports_at_once]
-        x, rows = _solve_group(problem, plan.method, group, partial(_iteration, problem, group[0], tell), reduction)
+        x, rows = solve_group(problem, plan.method, group, partial(_iteration, problem, group[0], tell), reduction)
         for i, port in enumerate(group):
             done[port], infos[port] = x[i], rows[i]
             if checkpoint is not None and rows[i]["converged"]:
@@ -101,7 +101,7 @@ def error_per_residual(problem: VieProblem, port: int, x: Any, inverse_norm: flo
     return max(largest, inverse_norm if np.isfinite(inverse_norm) else 1.5 * largest) * b / size if size > 0 else 1.0
 
 
-def _solve_group(
+def solve_group(
     problem: VieProblem,
     method: str,
     ports: list[int],
@@ -112,6 +112,7 @@ def _solve_group(
 
     The first round goes to the tolerance; further ones solve for the correction, to what the estimate then asks for.
     With earlier solutions the first round solves for the correction of their best combination, if that does not do.
+    Parameters and result as of :func:`solve_ports`, for some ports.
     """
     xp, solver, count = problem.be.xp, problem.solver, len(ports)
     norm = partial(np.linalg.norm, axis=-1) if xp is np else lambda a: problem.be.to_numpy(xp.linalg.norm(a, axis=-1))
