@@ -55,9 +55,15 @@ def test_entries_and_correlations_of_a_body() -> None:
     """Oracle: by eye; a tissue without perfusion has no law of it; conductivity and permittivity of one tissue."""
     keys = {"conductivity_S_m": 0.7, "relative_permittivity": 60.0, "density_kg_m3": 1000.0, "perfusion_mL_min_kg": 0.0}
     nominal = {f"phantom.tissues.{t}.{k}": v for t in ("fat", "muscle") for k, v in keys.items()}
-    entries = default_entries({**nominal, "solver.tolerance": 1e-4})
+    entries = default_entries({**nominal, "solver.tolerance": 1e-4}, together=False)
     assert [e["path"].rpartition(".")[2] for e in entries] == list(keys)[:3] * 2
-    assert {e["path"] for e in default_entries(nominal, ["density"])} == {p for p in nominal if "density" in p}
+    assert not any("density" in e["path"] for e in default_entries(nominal, without=["density"]))
+    common = default_entries(nominal)
+    assert [e["path"] for e in common] == [f"phantom.tissues.*.{k}" for k in list(keys)[:3]]
+    assert common[0]["name"] == "conductivity of all tissues"
+    assert default_correlations(e["path"] for e in common) == {(common[0]["path"], common[1]["path"]): 0.5}
+    gel = default_entries({**nominal, "phantom.tissues.gel.conductivity_S_m": 0.5})
+    assert len([e for e in gel if "conductivity" in e["path"]]) == 3  # a gel has a law of its own
     for e in entries:
         assert law_of_dict({k: v for k, v in e.items() if k not in ("path", "source")}).at(1.0).sd > 0
         assert e["source"].endswith(")")

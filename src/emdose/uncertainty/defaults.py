@@ -92,22 +92,35 @@ def default_law(path: str, nominal: float | None = None) -> DefaultLaw | None:
     return row
 
 
-def default_entries(nominal: Mapping[str, float], groups: Iterable[str] | None = None) -> list[dict[str, Any]]:
+def default_entries(
+    nominal: Mapping[str, float], together: bool = True, without: Iterable[str] = ()
+) -> list[dict[str, Any]]:
     """Entries of the table ``uncertainty.inputs`` for all inputs that have a default law.
 
     Parameters
     ----------
     nominal : mapping of str to float
         Inputs by their path, with their nominal values.
-    groups : iterable of str, optional
-        Only these groups, such as "dielectric" and "position".
+    together : bool
+        One entry with a common factor for all tissues (metals, exposures) of one row, as an error of the whole table of
+        their values is; otherwise one entry for each path.
+    without : iterable of str
+        Groups that are left out, such as "perfusion" where nothing is heated.
     """
-    wanted, found = None if groups is None else set(groups), []
-    for path, value in nominal.items():
-        row = default_law(path, value)
-        if row is not None and (wanted is None or row.group in wanted):
-            found.append({"path": path, **row.law.to_dict(), "source": row.words})
-    return found
+    left, found = set(without), {}
+    rows = {path: default_law(path, value) for path, value in nominal.items()}
+    for path, row in rows.items():
+        if row is None or row.group in left:
+            continue
+        place, more = path, {}
+        if together and "|" not in row.pattern and ".*." in row.pattern:
+            fitting = [p for p in nominal if row.fits(p)]
+            if len(fitting) > 1 and all(rows[p] in (row, None) and default_law(p) is row for p in fitting):
+                kind = row.pattern.partition(".*.")[0].rpartition(".")[2]
+                key = re.sub(r"_(S_m|kg_m3|J_kg_K|W_m_K|mL_min_kg|T_m|T_m_s|T_s)$", "", row.pattern.rpartition(".")[2])
+                place, more = row.pattern, {"together": True, "name": f"{key.replace('_', ' ')} of all {kind}"}
+        found[place] = {"path": place, **row.law.to_dict(), **more, "source": row.words}
+    return list(found.values())
 
 
 def default_correlations(paths: Iterable[str]) -> dict[tuple[str, str], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import emdose as em
 from emdose.scenarios import bundled, load
 from emdose.scenarios.loading import from_tables
 from emdose.scenarios.shared import toml
+from emdose.scenarios.study.asked import study_of
 from emdose.scenarios.study.paths import Paths, unit_of
+from emdose.scenarios.uncertainty_table import UncertaintyTable
 
 BALL = {
     "scenario": {"kind": "rf", "name": "ball"},
@@ -107,3 +110,14 @@ def test_uncertainty_is_no_part_of_the_run_but_of_the_lock(tmp_path: Path) -> No
 def test_bad_tables_are_one_line(table: object, words: str) -> None:
     with pytest.raises(em.InputError, match=words):
         from_tables({**BALL, "uncertainty": table}, FILE)
+
+
+def test_default_laws_of_a_head_move_together() -> None:
+    """Oracle: the table of default laws by eye; conductivity and permittivity are correlated, heat plays no part."""
+    scenario = replace(load(bundled("head-3t")), uncertainty=UncertaintyTable())
+    study = study_of(scenario)
+    paths = [v.path for v in study.variations]
+    assert "phantom.tissues.*.conductivity_S_m" in paths
+    assert "phantom.translate_m[2]" in paths
+    assert not any("perfusion" in p or "heat" in p for p in paths)
+    assert study.correlations == (("conductivity of all tissues", "relative permittivity of all tissues", 0.5),)

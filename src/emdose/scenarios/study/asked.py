@@ -36,9 +36,19 @@ def study_of(scenario: LoadedScenario) -> Study:
         study = study.vary(row.path, row.made(), together=row.together, name=row.name or "", source=row.source or "")
     for pair in table.correlations:
         study = study.correlate(*pair.inputs, pair.value)
+    from emdose.uncertainty.defaults import default_correlations
+
+    stated = {frozenset(pair.inputs) for pair in table.correlations}
+    for (first, second), value in default_correlations([r.path for r in rows if r not in table.inputs]).items():
+        if frozenset((first, second)) not in stated:
+            study = study.correlate(_name(first, rows), _name(second, rows), value)
     for one in table.strata:
         study = study.strata(one.path, one.values, one.weights, one.name or "")
     return study
+
+
+def _name(path: str, rows: list[InputTable]) -> str:
+    return next(row.name or row.path for row in rows if row.path == path)
 
 
 def default_rows(scenario: LoadedScenario, own: list[InputTable]) -> list[InputTable]:

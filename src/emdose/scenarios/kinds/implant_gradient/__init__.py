@@ -70,6 +70,12 @@ class ImplantGradientKind(Kind["ImplantResult"]):
 
         return measures(summary)
 
+    def default_laws(self, scenario: LoadedScenario) -> list[dict[str, Any]]:
+        """Those of pose, gradients, metal and heat."""
+        from emdose.uncertainty.defaults import default_entries
+
+        return default_entries(self.inputs(scenario))
+
     def spacing_m(self, scenario: LoadedScenario) -> float:
         """Edge of the voxels of the heat."""
         return float(scenario.tables.thermal.spacing_m)

@@ -93,6 +93,13 @@ class RfKind(Kind["RunResult"]):
         body = body_inputs(tables.phantom, tables.exposure.frequency_Hz, scenario.file)
         return {**body, **super().inputs(scenario)}
 
+    def default_laws(self, scenario: LoadedScenario) -> list[dict[str, Any]]:
+        """Those of body, position, coil and drive; of heat where temperatures are asked for."""
+        from emdose.uncertainty.defaults import default_entries
+
+        heats = scenario.values().get("thermal") is not None
+        return default_entries(self.inputs(scenario), without=() if heats else ("thermal", "perfusion"))
+
     def spacing_m(self, scenario: LoadedScenario) -> float:
         """Edge of the voxels of the body."""
         from emdose.scenarios.shared.bodies import body_spacing_m
