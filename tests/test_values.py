@@ -244,7 +244,7 @@ def study_case() -> StudyCase:
     """What a study of it finds."""
     one = em.Inputs((em.Input("radius", em.Normal(1.0, 0.1)),))
     each = {"radius": np.array([0.6])}
-    return StudyCase("", 1.0, one, *np.array([[3.0], [3.0], [0.6]]), each, each, np.ones((1, 1)), np.ones((1, 1)))
+    return StudyCase("", 1.0, one, *np.array([[3.0], [3.0], [0.6]]), each, each, each, *np.ones((2, 1, 1)))
 
 
 MAKERS: list[Callable[[], Any]] = [

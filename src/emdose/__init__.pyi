@@ -80,12 +80,12 @@ from .models import waveforms as waveforms
 from .report.plotting import plot as plot
 from .scenarios import compare as compare
 from .scenarios import read_result as read_result
-from .scenarios import run_scenario as run_scenario
 from .scenarios import write_report as write_report
 from .scenarios.study import Study as Study
 from .scenarios.study import StudyResult as StudyResult
 from .scenarios.study import read_study as read_study
 from .scenarios.study import refine as refine
+from .scenarios.study import run_scenario as run_scenario
 from .solvers import Bioheat as Bioheat
 from .solvers import CoSimulation as CoSimulation
 from .solvers import EddyCurrent as EddyCurrent

@@ -127,6 +127,37 @@ def refine(
 
 
 @app.command()
+def study(
+    scenario: Annotated[Path, typer.Argument(help="Scenario (.toml), or the name of a bundled one.")],
+    method: Annotated[str | None, typer.Option(help="budget, chaos or monte-carlo.")] = None,
+    runs: Annotated[int | None, typer.Option(help="Samples at the most.")] = None,
+    target: Annotated[float | None, typer.Option(help="Leave-one-out error that is small enough.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="After so long no further sample is begun.")] = None,
+    executor: Annotated[
+        str | None, typer.Option(help="serial, threads, processes (with a count: processes:4), dask://host:port.")
+    ] = None,
+    output: Annotated[list[str] | None, typer.Option("--output", help="Name of a quantity; repeatable.")] = None,
+    out: Out = None,
+    device: Device = "auto",
+    resume: Annotated[  # noqa: ARG001 - samples that are kept are always used
+        bool, typer.Option("--resume", help="Go on with a study in the folder, as it does anyway.")
+    ] = False,
+    force: Force = False,
+    quiet: Quiet = False,
+    no_report: NoReport = False,
+) -> int:
+    """Study what is uncertain about a scenario: its table [uncertainty], or the default laws of its kind."""
+    from emdose.cli import study as studies
+
+    changes = {"method": method, "runs": runs, "target": target, "minutes": minutes, "executor": executor}
+    changes["outputs"] = output or None
+    try:
+        return studies.run(_console(), _console(stderr=True), scenario, out, changes, device, force, quiet, no_report)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; finished samples are kept: the same command goes on") from None
+
+
+@app.command()
 def check(
     target: Annotated[Path, typer.Argument(help="Result folder, or a scenario (.toml).")],
     standard: Annotated[str | None, typer.Option(help="Standard.")] = None,
@@ -313,8 +344,10 @@ def _console(stderr: bool = False) -> Console:
 
 def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: bool, no_report: bool) -> int:
     from emdose import scenarios
+    from emdose.cli import unfinished
     from emdose.cli.progress import RunProgress
     from emdose.io.disk.claim import InUseError
+    from emdose.scenarios.study import run_scenario
 
     scenario = scenarios.load(file)
     noun = scenarios.kind(scenario.kind).part
@@ -324,17 +357,17 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
         # A run that ends well has them in its summary, which is shown below.
         with warnings.catch_warnings(record=True) as heard, RunProgress(errors, quiet) as progress:
             warnings.simplefilter("always", EmdoseWarning)
-            outcome = scenarios.run(scenario, out, device=device, resume=resume, force=force, progress=progress)
+            outcome = run_scenario(scenario, out, device=device, resume=resume, force=force, progress=progress)
         written = None if no_report else _report(outcome, force)
     except KeyboardInterrupt:
         _say_again(heard)
-        raise Interrupted(f"interrupted; {_how_to_go_on(out, noun)}") from None
+        raise Interrupted(f"interrupted; {unfinished.how_to_go_on(out, noun)}") from None
     except InUseError:
         raise
     except OutputError as error:
         _say_again(heard)
-        kept = _is_solved(out) or _kept_parts(out)
-        raise (OutputError(f"{error}; {_how_to_go_on(out, noun)}") if kept else error) from None
+        kept = unfinished.is_solved(out) or unfinished.kept_parts(out)
+        raise (OutputError(f"{error}; {unfinished.how_to_go_on(out, noun)}") if kept else error) from None
     return _told(outcome, quiet, written)
 
 
@@ -379,6 +412,11 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
     else:
         for text in [*judged.reasons, *data["warnings"]] if judged.is_valid else data["warnings"]:
             typer.echo(f"emdose: warning: {' '.join(text.split())}", err=True)
+    samples = (data.get("uncertainty") or {}).get("study") or {}
+    if samples.get("failed"):
+        from emdose.cli import study as studies
+
+        studies.told_failed(_console(stderr=True), samples["failed"], samples["samples"])
     names = sorted(p.name for p in outcome.folder.iterdir() if p.is_file())
     maps = [n for n in names if n.endswith(".nii.gz")]
     for name in (n for n in names if n not in maps):
@@ -391,30 +429,6 @@ def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
         typer.echo(f"emdose: error: not valid: {' '.join(judged.reasons)}", err=True)
         return 1
     return 0
-
-
-def _kept_parts(out: Path) -> int:
-    from emdose.io.disk.checkpoint import FolderCheckpoint
-    from emdose.scenarios.folder import CHECKPOINT
-
-    try:
-        return len(FolderCheckpoint(out / CHECKPOINT, "").parts)
-    except OSError:
-        return 0
-
-
-def _is_solved(out: Path) -> bool:
-    from emdose.io.disk.checkpoint import FolderCheckpoint
-    from emdose.scenarios.folder import SOLUTION, SOLVED
-
-    return FolderCheckpoint(out / SOLUTION, "").has(SOLVED)
-
-
-def _how_to_go_on(out: Path, noun: str) -> str:
-    kept = _kept_parts(out)
-    if kept:
-        return f"{kept} {noun}{'s are' if kept > 1 else ' is'} kept: the same command with --resume goes on"
-    return "what was solved is kept" if _is_solved(out) else f"there is no {noun} yet, nothing is kept"
 
 
 def _check_scenario(file: Path, device: str) -> int:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Self
 
 from emdose.scenarios.shared.job import Claimed, Planned
+from emdose.scenarios.study.runner import SampleDone
 from emdose.solvers.running import Done, Event, Iteration, March, TimeStep, duration, plural
 
 if TYPE_CHECKING:
@@ -72,11 +73,11 @@ class RunProgress:
             self._words |= event.words
         elif isinstance(event, Planned):
             # Not before: what is wrong with the input shall be the only line on the screen.
-            self._planned = True
-            for line in (self._where, f"plan: {event.plan}"):
-                self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+            self.planned(self._where, f"plan: {event.plan}")
         elif isinstance(event, Done) or self.quiet or not self._planned:
             return
+        elif isinstance(event, SampleDone):
+            self._samples(event)
         elif isinstance(event, Iteration):
             self._step(event)
         elif isinstance(event, March):
@@ -84,6 +85,20 @@ class RunProgress:
         else:
             note = f"{event.name}, {event.index + 1} of {event.count}" if event.name else ""
             self._show(self._words.get(event.stage, event.stage), None, note, (event.stage, note))
+
+    def planned(self, *lines: str) -> None:
+        """Say what is to be done, and show from now on how far it is."""
+        self._planned = True
+        for line in lines:
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+    def _samples(self, event: SampleDone) -> None:
+        notes = [f"{event.done} of {event.total}"]
+        notes += [f"{event.failed} failed"] if event.failed else []
+        notes += [f"{event.cached} kept from before"] if event.cached else []
+        notes += [f"leave-one-out error {event.loo:.2g}"] if event.loo is not None else []
+        note = ", ".join(notes) + _about(event.seconds or None)
+        self._show("samples of the study", event.fraction, note, (event.stage, event.failed))
 
     def _step(self, event: Iteration) -> None:
         part = (event.index + (event.fraction or 0.0)) / event.count

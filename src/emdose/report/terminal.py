@@ -52,7 +52,9 @@ def quantities(console: Console, entries: Mapping[str, Mapping[str, Any]]) -> No
     rows = [quantity_row(name, entry) for name, entry in entries.items()]
     table(console, ("quantity", "value", "unit", "note"), rows, right=(1,), whole=(2,))
     spreads = [e["uncertainty"] for e in entries.values() if isinstance(e.get("uncertainty"), Mapping)]
-    if any(u.get("kind") == "discretisation" for u in spreads):
+    if any(u.get("kind") == "combined" for u in spreads):
+        say(console, "+- is the expanded uncertainty (95 %): inputs, discretisation and what is numerical, combined")
+    elif any(u.get("kind") == "discretisation" for u in spreads):
         say(console, "+- is the expanded uncertainty (k = 2): discretisation only, unless the scenario gives one")
 
 

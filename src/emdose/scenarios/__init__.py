@@ -10,7 +10,6 @@ from emdose.scenarios.kinds import names as kind_names
 from emdose.scenarios.loading import bundled, bundled_names, load
 from emdose.scenarios.results import read_result, write_report
 from emdose.scenarios.run import RunOutcome, run
-from emdose.scenarios.run import run as run_scenario  # its name at the front door, where "run" alone says too little
 from emdose.scenarios.shared import tables
 from emdose.scenarios.shared.job import BaseJob, JobPlan, Outcome
 from emdose.scenarios.shared.kind import Kind, Result
@@ -40,7 +39,6 @@ __all__ = [
     "put_map",
     "read_result",
     "run",
-    "run_scenario",
     "tables",
     "write_report",
 ]

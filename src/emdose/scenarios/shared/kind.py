@@ -173,6 +173,15 @@ class Kind(ABC, Generic[R]):
         """
         return ()
 
+    def default_correlations(self, paths: Sequence[str]) -> Sequence[tuple[str, str, float]]:
+        """Which of some default inputs, by their paths or groups of paths, move together, and how much.
+
+        By default what the table of default laws says of them, for those that have a law of their own in it.
+        """
+        from emdose.uncertainty.defaults import default_correlations
+
+        return [(*pair, value) for pair, value in default_correlations(paths).items()]
+
     def withheld(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """A summary that is not valid without its numbers: how it converged and where it comes from stay.
 

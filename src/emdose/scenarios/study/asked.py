@@ -1,17 +1,186 @@
-"""The study that the table [uncertainty] of a scenario asks for."""
+"""The study that the table [uncertainty] of a scenario asks for, and a run together with it."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from emdose import resources
+from emdose.checks import is_number
 from emdose.errors import InputError
+from emdose.io.disk import atomic, run_files
+from emdose.report import limit_words
 from emdose.scenarios import kinds
+from emdose.scenarios.folder import RunFolder
+from emdose.scenarios.gate import validity
+from emdose.scenarios.loading import load
+from emdose.scenarios.run import RunOutcome
+from emdose.scenarios.run import run as run_alone
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.shared.tables import explain
-from emdose.scenarios.study.study import Study
+from emdose.scenarios.study.arms import NOMINAL
+from emdose.scenarios.study.result import StudyResult
+from emdose.scenarios.study.runs import SampleOutcome, about
+from emdose.scenarios.study.study import Study, arms_of
 from emdose.scenarios.uncertainty_table import KEY, InputTable, UncertaintyTable
+from emdose.solvers.running import ProgressCallback
+
+STUDY_FOLDER = "study"
+"""Where a run keeps its study."""
+BEFORE = "stated_by_the_run"
+"""What the run itself says of its numbers, which the budget has taken in."""
+
+
+def run(
+    scenario: LoadedScenario | Path | str,
+    out: Path | str,
+    *,
+    device: str = "auto",
+    resume: bool = False,
+    force: bool = False,
+    progress: ProgressCallback | None = None,
+) -> RunOutcome:
+    """Run a scenario and write its result folder; with a table [uncertainty], its study as well.
+
+    The study is run after the run itself, in its folder ``study``: the budget of every number goes into summary.json.
+    A result that is not valid has no study.
+
+    Parameters
+    ----------
+    scenario : LoadedScenario, Path or str
+        The scenario or its file.
+    out : Path or str
+        The result folder.
+    device : "auto", "cpu" or "cuda"
+        Where to compute.
+    resume, force : bool
+        Go on with an unfinished solution; throw away an earlier run and solve again.
+    progress : callable, optional
+        As of the run itself, and :class:`~emdose.scenarios.study.runner.SampleDone`.
+
+    Returns
+    -------
+    RunOutcome
+        As of the run itself.
+
+    Raises
+    ------
+    InputError, OutputError, ResourceError, DeviceError
+        As of the run itself. What the study refuses is refused before anything is solved.
+    """
+    if not isinstance(scenario, LoadedScenario):
+        scenario = load(scenario)
+    if scenario.uncertainty is None:
+        return run_alone(scenario, out, device=device, resume=resume, force=force, progress=progress)
+    study = study_of(scenario)
+    arms_of(study, device=device)  # paths and laws: before anything is solved
+    outcome = run_alone(scenario, out, device=device, resume=resume, force=force, progress=progress)
+    if not validity(outcome.summary).is_valid:
+        return outcome
+    return with_uncertainty(scenario, study, outcome, device=device, force=force, progress=progress)
+
+
+def with_uncertainty(
+    scenario: LoadedScenario,
+    study: Study,
+    outcome: RunOutcome,
+    *,
+    device: str = "auto",
+    force: bool = False,
+    progress: ProgressCallback | None = None,
+) -> RunOutcome:
+    """A finished run with its study, which is served where nothing has changed; arguments as of :func:`run`."""
+    table = table_of(scenario)
+    options = options_of(table)
+    identity = study.identity(table.seed, table.design)
+    told = [identity, {k: v for k, v in options.items() if k != "executor"}, resources.code_sha256()]
+    told.append(outcome.summary["provenance"].get("date"))
+    key = hashlib.sha256(run_files.to_json(told, exact=True).encode()).hexdigest()
+    known = (outcome.summary.get("uncertainty") or {}).get("study") or {}
+    if known.get("key") == key and not force:
+        return outcome
+    folder = RunFolder(outcome.folder)
+    folder.claim()
+    try:
+        place = outcome.folder / STUDY_FOLDER
+        if force and place.is_dir():
+            with contextlib.suppress(OSError):
+                shutil.rmtree(place)
+        nominal = _nominal(outcome.summary)
+        result = study.run(**options, out=place, device=device, force=True, progress=progress, nominal=nominal)
+        summary = told_of(run_files.read_summary(outcome.folder), result, key)
+        (outcome.folder / run_files.REPORT_FILE).unlink(missing_ok=True)  # it says less than the summary now
+        atomic.write_text(outcome.folder / run_files.LOCK_FILE, scenario.lock())
+        text = run_files.to_json(summary, indent=1) + "\n"
+        atomic.write_text(outcome.folder / run_files.SUMMARY_FILE, text)
+    finally:
+        folder.release()
+    return replace(outcome, summary=summary)
+
+
+def told_of(summary: Mapping[str, Any], result: StudyResult, key: str = "") -> dict[str, Any]:
+    """A summary with the budgets of a study: "uncertainty", and that of every quantity that the study has.
+
+    Parameters
+    ----------
+    summary : mapping
+        summary.json of the run at the nominal values.
+    result : StudyResult
+        Its study.
+    key : str
+        Hash of what the study was asked for.
+    """
+    whole = result.to_dict()
+    before = (summary.get("uncertainty") or {}).get(BEFORE) or {}
+    quantities, kept, budgets = {}, {}, {}
+    for name, entry in summary["quantities"].items():
+        own = before.get(name, entry.get("uncertainty"))
+        quantities[name] = {**entry, "uncertainty": own}
+        if name in result.names:
+            budget = result.budget(name)
+            kept[name], budgets[name] = own, budget.to_dict()
+            quantities[name]["uncertainty"] = budget.uncertainty()
+    study = {k: whole[k] for k in ("samples", "cached", "failed", "notes", "seconds", "identity", "coverage")}
+    outputs = {
+        n: {k: one[k] for k in ("mean", "sd", "first", "total", "loo", "quantiles", "words")}
+        for n, one in whole["outputs"].items()
+    }
+    found = {
+        **summary,
+        "quantities": quantities,
+        "uncertainty": {
+            "method": result.method,
+            "inputs": whole["inputs"],
+            "budgets": budgets,
+            BEFORE: kept,
+            "study": {**study, "key": key, "folder": STUDY_FOLDER, "outputs": outputs},
+        },
+    }
+    limit_words.refresh(found)
+    return found
+
+
+def _nominal(summary: Mapping[str, Any]) -> SampleOutcome:
+    """A finished run as the sample of the nominal values."""
+    before = (summary.get("uncertainty") or {}).get(BEFORE) or {}
+    entries = {k: {**v, "uncertainty": before.get(k, v.get("uncertainty"))} for k, v in summary["quantities"].items()}
+    numbers = {k: v for k, v in entries.items() if is_number(v.get("value"))}
+    return SampleOutcome(
+        NOMINAL,
+        "the run itself",
+        {},
+        {k: float(v["value"]) for k, v in numbers.items()},
+        {k: str(v.get("unit", "")) for k, v in numbers.items()},
+        about=about({**summary, "quantities": entries}),
+        seconds=float((summary.get("timing_s") or {}).get("total") or 0.0),
+    )
 
 
 def study_of(scenario: LoadedScenario) -> Study:
@@ -34,6 +203,12 @@ def study_of(scenario: LoadedScenario) -> Study:
         rows += default_rows(scenario, rows)
     for row in rows:
         study = study.vary(row.path, row.made(), together=row.together, name=row.name or "", source=row.source or "")
+    told = {frozenset(pair.inputs) for pair in table.correlations}
+    if table.takes_defaults:
+        for first, second, value in kinds.get(scenario.kind).default_correlations([row.path for row in rows]):
+            a, b = ({r.path: r.name or r.path for r in rows}[p] for p in (first, second))
+            if not told & {frozenset((a, b)), frozenset((first, second))}:
+                study = study.correlate(a, b, value)
     for pair in table.correlations:
         study = study.correlate(*pair.inputs, pair.value)
     from emdose.uncertainty.defaults import default_correlations
@@ -69,6 +244,11 @@ def default_rows(scenario: LoadedScenario, own: list[InputTable]) -> list[InputT
             expected="[[uncertainty.inputs]] with path and law",
         )
     return found
+
+
+def with_table(scenario: LoadedScenario) -> LoadedScenario:
+    """The scenario itself; one without a table [uncertainty] with the default one."""
+    return scenario if scenario.uncertainty is not None else replace(scenario, uncertainty=UncertaintyTable())
 
 
 def table_of(scenario: LoadedScenario) -> UncertaintyTable:

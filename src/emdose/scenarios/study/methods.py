@@ -19,6 +19,8 @@ GROWTH = 1.5
 """By how much a design grows when the leave-one-out error is not yet small enough."""
 DEFAULT_RUNS = {"chaos": 512, "monte-carlo": 10_000}
 SHOWN_MISSING = 3
+ALL = "all inputs together"
+"""What a Monte Carlo study that is too small to tell inputs apart calls them."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,15 @@ class Found:
     mean, sd : (m,) ndarray
         Of the outputs, of the inputs' laws alone.
     parts : mapping of str to (m,) ndarray
-        Standard uncertainty that each input, or group of correlated ones, contributes.
+        Standard uncertainty that each input contributes, with its sign where the method knows one.
     sensitivities : mapping of str to (m,) ndarray
         Change of the outputs per unit of each input, where it was found.
+    second : mapping of str to (m,) ndarray
+        What the curvature of each input contributes beside its slope, where it was found.
     X : (n, d) ndarray
         Samples of the inputs.
     Y : (n, m) ndarray
         Their outputs.
-    outcomes : tuple of SampleOutcome
-        The samples themselves, in the order of X.
-    chaos : Chaos or None
-        Polynomial surrogate.
     notes : tuple of str
         What the reader has to know.
     """
@@ -71,10 +71,9 @@ class Found:
     sd: np.ndarray
     parts: Mapping[str, np.ndarray]
     sensitivities: Mapping[str, np.ndarray] = field(default_factory=dict)
+    second: Mapping[str, np.ndarray] = field(default_factory=dict)
     X: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     Y: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    outcomes: tuple[SampleOutcome, ...] = ()
-    chaos: Any = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -129,75 +128,66 @@ def first_order(
 
     Source: JCGM 100:2008 (GUM), 5.1.2 and 5.1.3.
     """
+    from emdose.uncertainty.propagation import first_order as propagated
+    from emdose.uncertainty.propagation import first_order_samples
+
     names = chosen(nominal, options.outputs)
     value = np.array([nominal.outputs[n] for n in names])
     inputs = case.inputs
     if inputs is None:
         return Found(case, nominal, names, value, np.zeros_like(value), {})
-    d = inputs.dimension
-    runs = options.runs if options.runs is not None else d + 1
-    if runs < d + 1:
-        expected = f"at least {d + 1}: the nominal values, and one for each of {d} inputs"
-        raise InputError("fewer samples than a budget takes", field="runs", found=runs, expected=expected)
-    both = runs >= 2 * d + 1
+    least = len(first_order_samples(inputs))
+    if options.runs is not None and options.runs < least:
+        expected = f"at least {least}: the nominal values, and one for each of {inputs.dimension} inputs"
+        raise InputError("fewer samples than a budget takes", field="runs", found=options.runs, expected=expected)
+    twice = first_order_samples(inputs, both=True)
+    both = options.runs is not None and options.runs >= len(twice)
+    X = twice if both else first_order_samples(inputs)
     place = coarse or case
-    x0, sd = case.nominal, np.asarray(inputs.sd, float)
-    sides = (1.0, -1.0) if both else (1.0,)
-    samples = [place.sample(_moved(x0, sd, j, s), 2 * j + (s < 0)) for j in range(d) for s in sides]
-    base = nominal
-    if coarse is not None:
-        samples.insert(0, coarse.sample())
-    outcomes = runner.map(samples)
-    if coarse is not None:
-        base, outcomes = nominal_of(coarse, runner, outcomes[0] if outcomes else None), outcomes[1:]
-    by_place = {o.index: o for o in outcomes}
-    for j in range(d):  # a side that has failed is replaced by the other one
-        if all(by_place[i].failed for i in (2 * j, 2 * j + 1) if i in by_place) and 2 * j + 1 not in by_place:
-            extra = runner.map([place.sample(_moved(x0, sd, j, -1.0), 2 * j + 1)])
-            by_place |= {o.index: o for o in extra}
+    outcomes = runner.map([place.sample(None if i == 0 else x, i - 1) for i, x in enumerate(X)][0 if coarse else 1 :])
+    base = nominal_of(place, runner) if coarse is not None else nominal
+    by_place = {o.index + 1: o for o in outcomes if not o.failed}
     start = np.array([base.outputs.get(n, math.nan) for n in names])
-    change, notes = np.full((d, len(names)), math.nan), []
-    for j in range(d):
-        found = {s: by_place[2 * j + (s < 0)] for s in (1.0, -1.0) if 2 * j + (s < 0) in by_place}
-        rows = {s: _row(o, names) for s, o in found.items() if not o.failed}
-        if len(rows) == 2:
-            change[j] = 0.5 * (rows[1.0] - rows[-1.0])
-        elif rows:
-            side, row = next(iter(rows.items()))
-            change[j] = side * (row - start)
-    if coarse is not None:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            scale = np.where((start != 0) & (value / start > 0), value / start, 1.0)
-        change = change * scale
-        notes.append(coarse_note(coarse, runner))
-    missing = [n for n, row in zip(inputs.names, change, strict=True) if np.isnan(row).all()]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scale = np.where((start != 0) & (value / start > 0), value / start, 1.0)
+    Y = np.array([value if i == 0 or i not in by_place else _row(by_place[i], names) for i in range(len(X))])
+    for i in by_place:
+        if i:
+            Y[i] = value + scale * (Y[i] - start)
+    missing = [int(np.argmax(X[i] != X[0])) for i in range(1, len(X)) if i not in by_place]
+    notes = [] if coarse is None else [coarse_note(coarse)]
     if missing:
+        told = ", ".join(inputs.names[j] for j in missing[:SHOWN_MISSING])
         more = f" and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
-        notes.append(f"No contribution of {', '.join(missing[:SHOWN_MISSING])}{more}: the samples have failed.")
-    change = np.nan_to_num(change)
-    covariance = np.asarray(inputs.covariance(), float)
-    sensitivity = change / sd[:, None]
-    parts = {}
-    for cluster in _clusters(covariance):
-        c = sensitivity[cluster]
-        variance = np.einsum("im,ij,jm->m", c, covariance[np.ix_(cluster, cluster)], c)
-        label = inputs.names[cluster[0]] if len(cluster) == 1 else _together([inputs.names[j] for j in cluster])
-        parts[label] = np.sqrt(np.maximum(variance, 0.0))
-    total = np.sqrt(np.sum([p**2 for p in parts.values()], axis=0))
-    told = {n: sensitivity[j] for j, n in enumerate(inputs.names)}
-    kept = [o for o in by_place.values() if not o.failed]
-    X = np.array([[o.inputs[n] for n in inputs.names] for o in kept]).reshape(len(kept), d)
-    Y = np.array([_row(o, names) for o in kept]).reshape(len(kept), len(names))
-    return Found(case, nominal, names, value, total, parts, told, X, Y, tuple(kept), None, tuple(notes))
+        notes.append(f"Without the contribution of {told}{more}: the samples have failed.")
+    Y = np.where(np.isnan(Y), value, Y)
+    tables = [propagated(inputs, Y[:, k], n, both=both) for k, n in enumerate(names)]
+    rows = {n: [t.contributions[j] for t in tables] for j, n in enumerate(inputs.names)}
+    return Found(
+        case,
+        nominal,
+        names,
+        value,
+        np.array([t.combined for t in tables]),
+        {n: np.array([r.contribution for r in each]) for n, each in rows.items()},
+        {
+            n: np.array([r.sensitivity or 0.0 for r in each])
+            for n, each in rows.items()
+            if each[0].sensitivity is not None
+        },
+        {n: np.array([r.second_order for r in each]) for n, each in rows.items()},
+        X,
+        Y,
+        tuple(notes),
+    )
 
 
-def coarse_note(coarse: StudyArm, runner: Runner) -> str:
+def coarse_note(coarse: StudyArm) -> str:
     """Where sensitivities come from that are not those of the scenario's own grid."""
     assert coarse.paths is not None
     from emdose.scenarios import kinds
 
     spacing = kinds.get(coarse.paths.scenario.kind).spacing_m(coarse.paths.scenario)
-    del runner
     return f"Sensitivities are relative ones from a grid of {1e3 * spacing:.3g} mm."
 
 
@@ -262,7 +252,7 @@ def chaos(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutco
     if target is not None and loo > target:
         notes.append(f"The leave-one-out error {loo:.2g} has not come below {target:g} with {len(good)} samples.")
     mean = np.asarray(model.mean, float)
-    return Found(case, nominal, names, mean, np.sqrt(variance), parts, {}, Xg, Y, tuple(good), model, tuple(notes))
+    return Found(case, nominal, names, mean, np.sqrt(variance), parts, {}, {}, Xg, Y, tuple(notes))
 
 
 def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, share: float = 1.0) -> Found:
@@ -292,7 +282,7 @@ def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: Sampl
     Xg, Y = X[[o.index for o in good]], np.array([_row(o, names) for o in good])
     sd = Y.std(axis=0, ddof=1)
     terms = math.comb(inputs.dimension + (options.degree or 1), inputs.dimension)
-    model, parts = None, {"all inputs together": sd}
+    parts = {ALL: sd}
     notes = [f"Standard deviations have a standard uncertainty of {100 / math.sqrt(2 * (len(good) - 1)):.2g} %."]
     if len(good) >= 2 * terms and inputs.independent:
         model = fit(inputs, Xg, Y, degree=options.degree or "auto")
@@ -301,7 +291,7 @@ def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: Sampl
         parts = {name: np.sqrt(shares[j]) * sd for j, name in enumerate(inputs.names)}
         rest = np.sqrt(np.maximum(1 - shares.sum(axis=0), 0.0)) * sd
         parts["interactions of inputs, and what the polynomial misses"] = rest
-    return Found(case, nominal, names, Y.mean(axis=0), sd, parts, {}, Xg, Y, tuple(good), model, tuple(notes))
+    return Found(case, nominal, names, Y.mean(axis=0), sd, parts, {}, {}, Xg, Y, tuple(notes))
 
 
 def fit(*given: Any, **options: Any) -> Any:
@@ -311,29 +301,5 @@ def fit(*given: Any, **options: Any) -> Any:
     return room.fit(*given, **options)
 
 
-def _moved(x0: np.ndarray, sd: np.ndarray, j: int, side: float) -> np.ndarray:
-    x = x0.copy()
-    x[j] += side * sd[j]
-    return x
-
-
 def _row(outcome: SampleOutcome, names: Sequence[str]) -> np.ndarray:
     return np.array([outcome.outputs.get(n, math.nan) for n in names])
-
-
-def _clusters(covariance: np.ndarray) -> list[list[int]]:
-    """Inputs that hang together, each with those that it is correlated with."""
-    left, found = set(range(len(covariance))), []
-    while left:
-        group, todo = set(), {min(left)}
-        while todo:
-            j = todo.pop()
-            group.add(j)
-            todo |= {int(k) for k in np.flatnonzero(covariance[j])} - group
-        left -= group
-        found.append(sorted(group))
-    return found
-
-
-def _together(names: Sequence[str]) -> str:
-    return f"{' and '.join([', '.join(names[:-1]), names[-1]])}, correlated"

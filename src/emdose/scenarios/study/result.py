@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,16 +16,21 @@ from emdose.errors import InputError
 from emdose.io.disk import atomic
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.io.disk.run_files import to_json
+from emdose.scenarios.study.budgets import budget_of, shares_of
+from emdose.scenarios.study.methods import ALL, fit
 from emdose.scenarios.study.runs import SampleOutcome
 from emdose.values import read_only
 
 if TYPE_CHECKING:
+    from emdose.uncertainty.budget import Budget
     from emdose.uncertainty.inputs import Inputs
 
-STUDY_FILE = "study.json"
+STUDY_FILE, PAGE_FILE = "study.json", "study.html"
 TABLE = "table"
 FORM = 1
-BETWEEN = "cases"
+BETWEEN = "strata"
+QUANTILES = (0.025, 0.05, 0.5, 0.95, 0.975)
+GROUPS = ("parts", "sensitivities", "second")
 DRAWS = 65_536
 """Points of the surrogates of several cases that quantiles are taken from."""
 
@@ -44,8 +48,9 @@ class StudyCase:
         Joint law of its d inputs.
     value, mean, sd : (m,) ndarray
         Outputs at the nominal values; mean and standard deviation by the laws of the inputs alone.
-    parts, sensitivities : mapping of str to (m,) ndarray
-        Standard uncertainty that each input contributes; change of the outputs per unit of it where that was found.
+    parts, sensitivities, second : mapping of str to (m,) ndarray
+        Standard uncertainty that each input contributes; change of the outputs per unit of it, and contribution of its
+        curvature, where these were found.
     X, Y : (n, d), (n, m) ndarray
         Samples of the inputs and their outputs.
     degree : int or None
@@ -62,6 +67,7 @@ class StudyCase:
     sd: np.ndarray
     parts: Mapping[str, np.ndarray]
     sensitivities: Mapping[str, np.ndarray]
+    second: Mapping[str, np.ndarray]
     X: np.ndarray
     Y: np.ndarray
     degree: int | None = None
@@ -70,8 +76,6 @@ class StudyCase:
     @cached_property
     def chaos(self) -> Any:
         """Polynomial chaos of the outputs, fitted to the samples."""
-        from emdose.scenarios.study.methods import fit
-
         return fit(self.inputs, np.array(self.X), np.array(self.Y), degree=self.degree or "auto")
 
 
@@ -138,7 +142,7 @@ class StudyResult:
     @property
     def std(self) -> dict[str, float]:
         """Standard deviation of each output by the laws of the inputs, without what is numerical."""
-        return self._each(np.sqrt(self._within**2 + self._between**2))
+        return self._each(np.sqrt(self._within**2 + self.between**2))
 
     @property
     def chaos(self) -> Any:
@@ -151,8 +155,10 @@ class StudyResult:
     @property
     def loo(self) -> dict[str, float]:
         """Relative leave-one-out error of the polynomial of each output; the largest of all cases."""
-        errors = [np.asarray(c.chaos.loo, float) for c in self.cases if c.inputs is not None and len(c.X)]
-        return self._each(np.max(errors, axis=0)) if errors and self.method != "budget" else {}
+        if self.method == "budget":
+            return {}
+        errors = [np.asarray(c.chaos.loo, float) for c in self.cases if c.inputs is not None and ALL not in c.parts]
+        return self._each(np.max(errors, axis=0)) if errors else {}
 
     def quantile(self, q: float) -> dict[str, float]:
         """The quantile of each output: by the normal law for a budget, the surrogate for chaos, the samples otherwise.
@@ -193,46 +199,47 @@ class StudyResult:
         """For every output "first" and "total": the share of its variance by input.
 
         Of a budget both are the same: it knows no interactions. Of correlated inputs they are shares of the germs in
-        the order of the inputs (see the theory). Strata share by ``"cases"``.
+        the order of the inputs (see the theory). Strata share by ``"strata"``.
         """
         out: dict[str, dict[str, dict[str, float]]] = {n: {"first": {}, "total": {}} for n in self.names}
-        variance = np.maximum(self._within**2 + self._between**2, 1e-300)
+        variance = np.maximum(self._within**2 + self.between**2, 1e-300)
         for what in ("first", "total"):
             shares: dict[str, np.ndarray] = {}
             for case in self.cases:
-                for name, part in self._shares(case, what).items():
+                for name, part in shares_of(self.method, case, what).items():
                     shares[name] = shares.get(name, 0.0) + case.weight * part
             if len(self.cases) > 1:
-                shares[BETWEEN] = self._between**2
+                shares[BETWEEN] = self.between**2
             for name, part in shares.items():
                 for k, output in enumerate(self.names):
                     out[output][what][name] = float(part[k] / variance[k])
         return out
 
-    def _shares(self, case: StudyCase, what: str) -> dict[str, np.ndarray]:
-        if self.method == "budget" or case.inputs is None or "all inputs together" in case.parts:
-            return {k: np.asarray(v) ** 2 for k, v in case.parts.items()}
-        index = np.asarray(getattr(case.chaos, what), float) * np.asarray(case.chaos.variance, float)
-        return dict(zip(case.inputs.names, index, strict=True))
+    # ---- budgets -------------------------------------------------------------------------------------------------
+    def budget(self, name: str, *, numerical: bool = True) -> Budget:
+        """The uncertainty budget of one output.
 
-    def contributions(self, name: str) -> dict[str, float]:
-        """Standard uncertainties of one output by what they come from, the largest first."""
-        k = self._index(name)
-        found: dict[str, float] = {}
-        for case in self.cases:
-            for part, u in case.parts.items():
-                found[part] = found.get(part, 0.0) + case.weight * float(u[k]) ** 2
-        if len(self.cases) > 1:
-            found[BETWEEN] = float(self._between[k]) ** 2
-        return {p: math.sqrt(v) for p, v in sorted(found.items(), key=lambda row: -row[1])}
+        Parameters
+        ----------
+        name : str
+            The output.
+        numerical : bool
+            With what voxels, tolerance and polynomials leave uncertain, each as a kind of its own.
+
+        Raises
+        ------
+        InputError
+            For an output that there is not.
+        """
+        return budget_of(self, self._index(name), numerical=numerical)
 
     def words(self, name: str) -> str:
         """Which input dominates the uncertainty of an output, in a sentence."""
-        found = self.contributions(name)
-        total = sum(u * u for u in found.values())
-        if not total:
-            return f"No input that was varied changes {name}."
-        rows = [f"{part} ({100 * u * u / total:.0f} %)" for part, u in list(found.items())[:3] if u * u > 0.05 * total]
+        budget = self.budget(name)
+        if not budget.combined:
+            return f"Nothing that was varied changes {name}."
+        found = sorted(zip(budget.shares, budget.contributions, strict=True), key=lambda row: -row[0])
+        rows = [f"{row.source} ({share:.0f} %)" for share, row in found[:3] if share >= 5]
         return f"The variance of {name} comes from {', '.join(rows)}."
 
     def to_dict(self) -> dict[str, Any]:
@@ -250,9 +257,56 @@ class StudyResult:
             "notes": list(self.notes),
             "seconds": self.seconds,
             "units": dict(self.units),
-            "outputs": {n: {"value": value[n], "mean": mean[n], "sd": std[n]} for n in self.names},
+            "inputs": [one for c in self.cases[:1] if c.inputs is not None for one in c.inputs.to_dict()["inputs"]],
+            "strata": [self._stratum(c) for c in self.cases],
+            "outputs": {n: self._output(n) | {"value": value[n], "mean": mean[n], "sd": std[n]} for n in self.names},
             "cases": [self._case(c) for c in self.cases],
         }
+
+    def _stratum(self, case: StudyCase) -> dict[str, Any]:
+        each = zip(self.names, case.mean, case.sd, strict=True)
+        outputs = {n: {"mean": float(m), "sd": float(s)} for n, m, s in each}
+        return {"name": case.name, "weight": case.weight, "outputs": outputs}
+
+    def _output(self, name: str) -> dict[str, Any]:
+        shares = self._all_shares[name]
+        return {
+            "unit": self.units.get(name, ""),
+            "budget": self.budget(name).to_dict(),
+            "words": self.words(name),
+            "first": shares["first"],
+            "total": None if self.method == "budget" else shares["total"],
+            "indices": self.indices,
+            "loo": self.loo.get(name),
+            "quantiles": {f"{q:g}": self._all_quantiles[q][name] for q in QUANTILES},
+            "histogram": self._histogram(name),
+        }
+
+    @property
+    def indices(self) -> str:
+        """What the shares of the inputs are called."""
+        if any(c.inputs is not None and not c.inputs.independent for c in self.cases):
+            return "Shares of the variance, of correlated inputs in their order"
+        return "Shares of the variance to first order" if self.method == "budget" else "Sobol indices"
+
+    @cached_property
+    def _all_shares(self) -> dict[str, dict[str, dict[str, float]]]:
+        return self.sobol
+
+    @cached_property
+    def _all_quantiles(self) -> dict[float, dict[str, float]]:
+        return {q: self.quantile(q) for q in QUANTILES}
+
+    def _histogram(self, name: str) -> dict[str, Any] | None:
+        """Density of the draws in bins; None for a budget, which has no law but the normal one."""
+        if self.method == "budget":
+            return None
+        values, weights = self._draws
+        column = values[:, self._index(name)]
+        if not np.ptp(column) > 0:
+            return None
+        density, edges = np.histogram(column, bins=40, weights=weights, density=True)
+        return {"edges": edges, "density": density}
 
     def _case(self, case: StudyCase) -> dict[str, Any]:
         return {
@@ -276,12 +330,33 @@ class StudyResult:
         for n, case in enumerate(self.cases):
             for key in ("value", "mean", "sd", "X", "Y"):
                 arrays[f"{n}.{key}"] = np.asarray(getattr(case, key))
-            for group in ("parts", "sensitivities"):
+            for group in GROUPS:
                 table = getattr(case, group)
                 arrays[f"{n}.{group}.names"] = np.array(json.dumps(list(table)))
                 arrays[f"{n}.{group}"] = np.array([table[k] for k in table]).reshape(len(table), len(self.names))
         FolderCheckpoint(folder, self.identity).save(TABLE, arrays)
         atomic.write_text(folder / STUDY_FILE, to_json(self.to_dict(), indent=1, exact=True) + "\n")
+
+    def write_page(self, path: Path | str | None = None) -> Path:
+        """Write the page of the study as one HTML file, and say where it is.
+
+        Parameters
+        ----------
+        path : Path or str, optional
+            The file; study.html in its folder by default.
+
+        Raises
+        ------
+        InputError
+            For a study without a folder, when no file is given.
+        """
+        from emdose.report.pages import study_page
+
+        if path is None and self.folder is None:
+            raise InputError("this study has no folder", field="path", expected="the name of an HTML file")
+        target = Path(path) if path is not None else Path(str(self.folder)) / PAGE_FILE
+        atomic.write_text(target, study_page.render(json.loads(to_json(self.to_dict()))))
+        return target
 
     # ---- inside --------------------------------------------------------------------------------------------------
     @property
@@ -289,7 +364,8 @@ class StudyResult:
         return np.sqrt(self._weighted([np.asarray(c.sd) ** 2 for c in self.cases]))
 
     @property
-    def _between(self) -> np.ndarray:
+    def between(self) -> np.ndarray:
+        """Standard deviation of the means of the cases, (m,)."""
         means = [np.asarray(c.mean) for c in self.cases]
         middle = self._weighted(means)
         return np.sqrt(self._weighted([(m - middle) ** 2 for m in means]))
@@ -325,7 +401,7 @@ def read_study(folder: Path | str) -> StudyResult:
     cases = []
     for n, row in enumerate(told["cases"]):
         groups = {}
-        for group in ("parts", "sensitivities"):
+        for group in GROUPS:
             keys = json.loads(str(arrays[f"{n}.{group}.names"]))
             groups[group] = dict(zip(keys, arrays[f"{n}.{group}"], strict=True))
         plain = {key: arrays[f"{n}.{key}"] for key in ("value", "mean", "sd", "X", "Y")}

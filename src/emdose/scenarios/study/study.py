@@ -230,7 +230,7 @@ class Study:
             positive("minutes", minutes)
         crew = executor_of(executor)
         asked = {"maps": tuple(maps), "device": device}
-        made = self._cases(**asked)
+        made = arms_of(self, **asked)
         coarse = self._coarse(spacing_m, made, asked) if method == "budget" else [None] * len(made)
         folder = self._folder(out)
         identity = self.identity(seed, design)
@@ -273,18 +273,6 @@ class Study:
         }
         return hashlib.sha256(to_json(told, exact=True).encode()).hexdigest()
 
-    def _cases(self, *, maps: tuple[str, ...], device: str, spacing_m: float | None = None) -> list[StudyArm]:
-        return cases(
-            self.what,
-            self.variations,
-            self.correlations,
-            self.discrete,
-            correlation_kind=self.correlation_kind,
-            maps=maps,
-            device=device,
-            spacing_m=spacing_m,
-        )
-
     def _coarse(
         self, spacing_m: float | str, made: list[StudyArm], asked: Mapping[str, Any]
     ) -> Sequence[StudyArm | None]:
@@ -303,7 +291,7 @@ class Study:
         if wanted == own:
             return none
         try:
-            return self._cases(**{**asked, "maps": ()}, spacing_m=wanted)
+            return arms_of(self, **{**asked, "maps": ()}, spacing_m=wanted)
         except InputError:
             if spacing_m == "auto":
                 return none
@@ -352,6 +340,22 @@ class Study:
         )
 
 
+def arms_of(
+    study: Study, *, maps: tuple[str, ...] = (), device: str = "auto", spacing_m: float | None = None
+) -> list[StudyArm]:
+    """What a study computes, one for each stratum; raises InputError for paths, laws, correlations that cannot be."""
+    return cases(
+        study.what,
+        study.variations,
+        study.correlations,
+        study.discrete,
+        correlation_kind=study.correlation_kind,
+        maps=maps,
+        device=device,
+        spacing_m=spacing_m,
+    )
+
+
 def _options(
     method: str,
     runs: int | None,
@@ -394,6 +398,7 @@ def _case(found: methods.Found, names: Sequence[str], options: methods.Options) 
         found.sd[at],
         {k: v[at] for k, v in found.parts.items()},
         {k: v[at] for k, v in found.sensitivities.items()},
+        {k: v[at] for k, v in found.second.items()},
         found.X,
         found.Y[:, at] if found.Y.size else found.Y,
         options.degree,

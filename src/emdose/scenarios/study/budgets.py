@@ -1,0 +1,152 @@
+"""Budgets of a study: what its inputs contribute, and what is numerical beside it, each as a kind of its own."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.checks import is_number
+from emdose.scenarios.study.methods import ALL
+
+if TYPE_CHECKING:
+    from emdose.uncertainty.budget import Budget, Contribution
+
+NUMERICAL, STATED, DISCRETISATION = "numerical", "stated", "discretisation"
+POWERS = ("W/kg", "W", "K")
+"""Units of numbers that go with the square of the field."""
+METHODS = {
+    "budget": "first order, one run an input",
+    "chaos": "polynomial chaos",
+    "monte-carlo": "Monte Carlo on the model",
+}
+
+
+def budget_of(result: Any, k: int, *, numerical: bool = True) -> Budget:
+    """The budget of the output of a number.
+
+    Parameters
+    ----------
+    result : StudyResult
+        The study, which knows this module.
+    k : int
+        Place of the output among its names.
+    numerical : bool
+        With what voxels, tolerance and polynomials leave uncertain.
+    """
+    from emdose.uncertainty.budget import Budget
+
+    name = result.names[k]
+    rows = _physical(result, k)
+    correlation = _correlation(result, len(rows))
+    value = sum(c.weight * float(c.value[k]) for c in result.cases)
+    runs = f"{METHODS[result.method]}, {result.samples} samples"
+    found = Budget(name, result.units.get(name, ""), value, tuple(rows), correlation, result.coverage, runs)
+    extra = list(_numerical(result, k)) if numerical else []
+    return found.extended(*extra) if extra else found
+
+
+def shares_of(method: str, case: Any, what: str) -> dict[str, np.ndarray]:
+    """Variance (m,) of the outputs of a case by input: "first" or "total"; of a budget both are the same."""
+    if case.inputs is None:
+        return {}
+    if method == "budget":
+        C = np.array([case.parts[n] for n in case.inputs.names])
+        covered = C * C
+        if not case.inputs.independent:
+            sd = np.asarray(case.inputs.sd, float)
+            covered = C * ((case.inputs.covariance() / np.outer(sd, sd)) @ C)
+        covered = covered + np.array([case.second[n] for n in case.inputs.names]) ** 2
+        return dict(zip(case.inputs.names, covered, strict=True))
+    if ALL in case.parts:
+        return {ALL: np.asarray(case.parts[ALL]) ** 2}
+    index = np.asarray(getattr(case.chaos, what), float) * np.asarray(case.sd, float) ** 2
+    return dict(zip(case.inputs.names, index, strict=True))
+
+
+def _physical(result: Any, k: int) -> list[Contribution]:
+    from emdose.uncertainty.budget import Contribution
+
+    found: dict[str, tuple[float, float, float]] = {}
+    for case in result.cases:
+        for name, part in case.parts.items():
+            c, square, second = found.get(name, (0.0, 0.0, 0.0))
+            bent = float(case.second[name][k]) if name in case.second else 0.0
+            value = float(part[k])
+            found[name] = (c + case.weight * value, square + case.weight * value**2, second + case.weight * bent**2)
+    rows = []
+    for name, (c, square, second) in found.items():
+        about = _about(result.cases, name, k) if len(result.cases) == 1 else {}
+        contribution = c if len(result.cases) == 1 else math.copysign(math.sqrt(square), c)
+        rows.append(Contribution(name, contribution, second_order=math.sqrt(second), **about))
+    if len(result.cases) > 1:
+        between = float(result.between[k])
+        rows.append(Contribution("strata", between, law="discrete"))
+    return rows
+
+
+def _about(cases: Any, name: str, k: int) -> dict[str, Any]:
+    """What a row tells of its source."""
+    inputs = cases[0].inputs
+    if inputs is None or name not in inputs.names:
+        return {}
+    one = inputs.inputs[inputs.index(name)]
+    about = {"estimate": one.nominal, "unit": one.unit, "law": one.law.kind, "width": one.law.width}
+    if one.law.points is None:
+        about["divisor"] = one.law.divisor
+    if name in cases[0].sensitivities:
+        about["sensitivity"] = float(cases[0].sensitivities[name][k])
+        about["dof"] = float(getattr(one.law, "dof", math.inf) or math.inf)
+    return about
+
+
+def _correlation(result: Any, rows: int) -> Any:
+    """Correlation of the rows of a first-order budget; the parts of the other methods add up as they are."""
+    inputs = result.cases[0].inputs
+    if result.method != "budget" or inputs is None or inputs.independent:
+        return None
+    d = inputs.dimension
+    found = np.eye(rows)
+    r = inputs.covariance() / np.outer(inputs.sd, inputs.sd)
+    np.fill_diagonal(r, 1.0)
+    found[:d, :d] = r
+    return found
+
+
+def _numerical(result: Any, k: int) -> list[Contribution]:
+    """Voxels, tolerance and closure, and the error of the polynomial."""
+    from emdose.uncertainty.budget import Contribution
+
+    name = result.names[k]
+    unit = result.units.get(name, "")
+    rows = []
+    voxels, stated, solver = 0.0, 0.0, 0.0
+    basis = ""
+    for case in result.cases:
+        told = (case.about.get("uncertainty") or {}).get(name)
+        value = abs(float(case.value[k]))
+        exact = isinstance(told, Mapping) and told.get("expanded") == 0
+        if isinstance(told, Mapping) and is_number(told.get("expanded")) and told.get("k"):
+            u = case.weight * float(told["expanded"]) / float(told["k"])
+            if told.get("kind") == DISCRETISATION:
+                voxels, basis = voxels + u, str(told.get("basis") or "")
+            else:
+                stated, basis = stated + u, str(told.get("basis") or told.get("kind") or "")
+        if not exact:
+            power = 1.0 if unit in POWERS else 0.5
+            closure, residual = case.about.get("closure") or 0.0, case.about.get("residual") or 0.0
+            solver += case.weight * power * max(abs(closure), 2 * residual) * value
+    if stated:
+        rows.append(Contribution(basis or "stated by the run", stated, kind=STATED))
+    if voxels:
+        rows.append(Contribution("voxels", voxels, width=2 * voxels, divisor="2", kind=DISCRETISATION))
+    if solver:
+        about = {"law": "uniform", "width": solver, "divisor": "sqrt 3"}
+        rows.append(Contribution("tolerance and power balance", solver / math.sqrt(3), **about, kind=NUMERICAL))
+    if result.method == "chaos":
+        left = [c.weight * float(np.asarray(c.chaos.loo)[k]) * float(c.sd[k]) ** 2 for c in result.cases if len(c.X)]
+        if sum(left) > 0:
+            rows.append(Contribution("polynomial (leave-one-out)", math.sqrt(sum(left)), kind=NUMERICAL))
+    return rows
