@@ -74,13 +74,12 @@ class VarianceParts:
 
     def of(self, C: Any, xp: Any = np) -> tuple[Any, Any, Any]:
         """Variance (m,), and partial variances (k, m) of first-order and total indices, of coefficients (P, m)."""
-        C = C.astype(float, copy=False)
-        sums = xp.asarray(self._forms) @ (C * C)
+        sums = xp.asarray(self._forms, dtype=C.dtype) @ (C * C)
         if self._first is None:
             k = (len(sums) - 1) // 2
             return sums[0], sums[1 : k + 1], sums[k + 1 :]
-        first = xp.stack([((xp.asarray(W) @ C) ** 2).sum(axis=0) for W in self._first])
-        total = xp.stack([((xp.asarray(W) @ C) ** 2).sum(axis=0) for W in self._total])
+        first = xp.stack([((xp.asarray(W, dtype=C.dtype) @ C) ** 2).sum(axis=0) for W in self._first])
+        total = xp.stack([((xp.asarray(W, dtype=C.dtype) @ C) ** 2).sum(axis=0) for W in self._total])
         return sums[0], first, total
 
 

@@ -37,7 +37,7 @@ class LeastSquares:
         self.Psi = Psi
         self.inverse = np.linalg.solve(R, Q.T)
         free = 1 - np.square(Q).sum(axis=1)
-        self.weight = np.where(free > 1e-12, 1 / np.maximum(free, 1e-12), np.inf if n == P else 1e12)
+        self.weight = np.where(free > 1e-12, 1 / np.maximum(free, 1e-12), 1e12)
         self.correction = np.inf if n == P else n / (n - P) * (1 + np.square(np.linalg.inv(R)).sum())
         """Chapelle's factor on the leave-one-out error of a basis that was chosen by it."""
 

@@ -92,8 +92,8 @@ def fit_each(
     n, shape, d = len(X), tuple(Y.shape[1:]), inputs.dimension
     real = np.dtype(one_of("dtype", dtype or real_of(Y), ("float32", "float64")))
     where = backend.of(Y)
-    (_, _, y), *_ = blocks(Y, n, int(np.prod(shape)), np.dtype(float), where.xp, int(np.prod(shape)) or 1)
-    table = where.to_numpy(y)
+    m = int(np.prod(shape))
+    table = where.to_numpy(Y.reshape(n, m) if hasattr(Y, "reshape") else Y[:, :m]).astype(float)
     if not np.isfinite(table).all():
         raise InputError("outputs that are not finite", field="Y", expected="finite numbers")
     basis, weights, _, loo = _sparse(inputs, X, table, degree, truncation, interactions)
@@ -124,9 +124,10 @@ def fit_modes(
     where = backend.of(Y)
     xp = where.xp
     centre, gram = xp.empty(m, real), xp.zeros((n, n))
-    for a, b, y in blocks(Y, n, m, real, xp, block):
-        centre[a:b] = y.mean(axis=0)
-        y -= centre[a:b]
+    for a, b, y, offset in blocks(Y, n, m, real, xp, block):
+        middle = y.mean(axis=0)
+        y -= middle
+        centre[a:b] = offset + middle
         gram += y @ y.T
     gram = where.to_numpy(gram)
     if not np.isfinite(gram).all():
@@ -143,8 +144,8 @@ def fit_modes(
     shapes = xp.empty((k, m), real)
     first, total = (xp.empty((d, m), real) for _ in range(2))
     variance, loo = xp.empty(m), xp.empty(m)
-    for a, b, y in blocks(Y, n, m, real, xp, block):
-        y -= centre[a:b]
+    for a, b, y, _offset in blocks(Y, n, m, real, xp, block):
+        y -= y.mean(axis=0)
         shapes[:, a:b] = maker @ y
         spread = xp.einsum("ij,ij->j", y, y)
         y -= away @ shapes[:, a:b]
