@@ -8,9 +8,13 @@ from .budget import type_a as type_a
 from .chaos import Chaos as Chaos
 from .chaos import ModalChaos as ModalChaos
 from .chaos import MultiIndices as MultiIndices
+from .chaos import PeakSamples as PeakSamples
 from .chaos import SobolIndices as SobolIndices
+from .chaos import Strata as Strata
 from .chaos import multi_indices as multi_indices
+from .chaos import peak_samples as peak_samples
 from .chaos import polynomial_chaos as polynomial_chaos
+from .chaos import stratified_chaos as stratified_chaos
 from .defaults import DefaultLaw as DefaultLaw
 from .defaults import default_correlations as default_correlations
 from .defaults import default_entries as default_entries

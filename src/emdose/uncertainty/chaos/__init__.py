@@ -7,6 +7,8 @@ from emdose.uncertainty.chaos.expansion import Chaos
 from emdose.uncertainty.chaos.front import polynomial_chaos
 from emdose.uncertainty.chaos.indices import SobolIndices
 from emdose.uncertainty.chaos.modes import ModalChaos
+from emdose.uncertainty.chaos.peaks import PeakSamples, peak_samples
+from emdose.uncertainty.chaos.strata import Strata, stratified_chaos
 
 fit = polynomial_chaos
 
@@ -15,8 +17,12 @@ __all__ = [
     "Chaos",
     "ModalChaos",
     "MultiIndices",
+    "PeakSamples",
     "SobolIndices",
+    "Strata",
     "fit",
     "multi_indices",
+    "peak_samples",
     "polynomial_chaos",
+    "stratified_chaos",
 ]
