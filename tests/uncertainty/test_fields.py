@@ -10,10 +10,14 @@ import numpy as np
 import pytest
 
 import emdose as em
+from emdose.constants import EPS_0
 from emdose.uncertainty import designs
-from emdose.uncertainty.chaos import fit, peak_samples, stratified_chaos
+from emdose.uncertainty.chaos import Chaos, fit, peak_samples, stratified_chaos
 from emdose.uncertainty.inputs import Input, Inputs
-from emdose.uncertainty.laws import Discrete, Normal, Uniform
+from emdose.uncertainty.laws import Discrete, LogNormal, Normal, TruncatedNormal, Uniform
+from emdose.validation.closed_forms import mie
+from emdose.validation.closed_forms.low_frequency.eddy_low_frequency import ellipsoid_power
+from emdose.validation.closed_forms.low_frequency.uniform import sphere_in_B, sphere_in_B_power
 
 TWO = Inputs((Input("drive", Uniform(low=-1, high=1)), Input("sigma", Normal(mean=0.7, sd=0.07))))
 S = np.linspace(-1, 1, 40)
@@ -146,3 +150,109 @@ def test_bad_strata_are_one_line() -> None:
     few = np.concatenate([X[X[:, 1] != 2], X[X[:, 1] == 2][:3]])
     with pytest.raises(em.InputError, match=r"size = 2.0: fewer samples than terms"):
         stratified_chaos(MIXED, few, few[:, 0], degree=2)
+
+
+# ---- closed forms of physics, beside their own Monte Carlo -----------------------------------------------------------
+def within_sampling(c: Chaos, truth: np.ndarray) -> None:
+    """Mean and standard deviation of the chaos within 4 standard errors of those of independent samples of the map."""
+    n = len(truth)
+    mean, sd = truth.mean(axis=0), truth.std(axis=0, ddof=1)
+    fourth = ((truth - mean) ** 4).mean(axis=0)
+    assert (np.abs(c.mean - mean) <= 4 * sd / np.sqrt(n)).all()
+    of_sd = np.sqrt(np.maximum(fourth - sd**4, 0) / n) / (2 * sd)
+    assert (np.abs(c.sd - sd) <= 4 * of_sd).all()
+
+
+def test_sphere_in_a_switched_field() -> None:
+    """Power density at points that move with the sphere, and the power: sigma and radius are random."""
+    inputs = Inputs((Input("sigma", LogNormal(mean=0.5, sd=0.1)), Input("radius", Uniform(low=0.08, high=0.1))))
+    unit = np.random.default_rng(0).uniform(-0.57, 0.57, (30, 3))
+    f = 1e3
+
+    def density(X: np.ndarray) -> np.ndarray:
+        E = sphere_in_B(unit, f)  # in proportion to the radius
+        return 0.5 * X[:, :1] * X[:, 1:] ** 2 * (np.abs(E) ** 2).sum(axis=1)
+
+    def power(X: np.ndarray) -> np.ndarray:
+        return np.array([sphere_in_B_power(R, s, f) for s, R in X])
+
+    E = sphere_in_B(0.09 * unit, f)
+    np.testing.assert_allclose(density(np.array([[0.4, 0.09]]))[0], 0.2 * (np.abs(E) ** 2).sum(axis=1), rtol=1e-12)
+    X, new = design(inputs, 120), inputs.sample(4000, seed=4)
+    c = fit(inputs, X, density(X), 5)
+    assert c.loo.max() < 1e-8  # Hermite polynomials of ln sigma; the rest is a polynomial
+    within_sampling(c, density(new))
+    # sigma and R^2 are independent factors: (1 + v1)(1 + v2) - 1 of their squared coefficients of variation.
+    v1, r2, r4 = 0.04, (0.1**3 - 0.08**3) / 0.06, (0.1**5 - 0.08**5) / 0.1
+    v2 = r4 / r2**2 - 1
+    whole = (1 + v1) * (1 + v2) - 1
+    np.testing.assert_allclose(c.first, np.multiply.outer(np.array([v1, v2]) / whole, np.ones(30)), rtol=1e-3)
+    total = fit(inputs, X, power(X), 6)
+    r5 = (0.1**6 - 0.08**6) / (6 * 0.02)
+    assert total.mean == pytest.approx(np.pi / 15 * 0.5 * (2 * np.pi * f) ** 2 * r5, rel=1e-6)
+    within_sampling(total, power(new))
+
+
+LAYERS = Inputs(
+    (
+        Input("sigma inside", Normal(mean=0.6, sd=0.06)),
+        Input("eps inside", Normal(mean=55, sd=4)),
+        Input("sigma outside", TruncatedNormal(mean=0.1, sd=0.02, low=0)),
+        Input("radius", Uniform(low=0.085, high=0.095)),
+    ),
+    {("sigma inside", "eps inside"): 0.7},
+)
+
+
+def layered_sar(X: np.ndarray) -> np.ndarray:
+    """Loss density at 40 points of a sphere of two layers in a plane wave of 128 MHz (Mie)."""
+    unit = np.random.default_rng(1).uniform(-0.55, 0.55, (40, 3))
+    inside = np.linalg.norm(unit, axis=1) < 0.8
+    out = []
+    for si, ei, so, R in X:
+        eps = [e - 1j * s / (2 * np.pi * 128e6 * EPS_0) for e, s in ((ei, si), (20.0, so))]
+        E = mie.Sphere((0.8 * R, R), eps, 128e6).fields(unit * R)[0]
+        out.append(0.5 * np.where(inside, si, so) * (np.abs(E) ** 2).sum(axis=1))
+    return np.array(out)
+
+
+def mie_study(samples: int) -> None:
+    X, new = design(LAYERS, 100), LAYERS.sample(samples, seed=3)
+    Y, truth = layered_sar(X), layered_sar(new)
+    for c in (fit(LAYERS, X, Y, 3), fit(LAYERS, X, Y, sparse=True)):
+        within_sampling(c, truth)
+        away = ((c.predict(new) - truth) ** 2).mean(axis=0) / truth.var(axis=0)
+        assert away.mean() < 3 * c.loo.mean()  # what it says of itself
+        assert c.loo.mean() < (0.01 if isinstance(c, Chaos) else 5e-4)
+        away = peak_samples(c, X=new).values / truth.max(axis=1) - 1
+        assert np.sqrt(np.mean(away**2)) < 0.01
+
+
+def test_layered_sphere_in_a_plane_wave() -> None:
+    mie_study(150)
+
+
+@pytest.mark.slow
+def test_layered_sphere_in_a_plane_wave_many_samples() -> None:
+    mie_study(3000)
+
+
+def test_power_of_an_ellipsoid_with_random_axes() -> None:
+    """Along three axes; the conductivity is a factor of all, so that its share is the same by hand."""
+    inputs = Inputs(
+        (*(Input(n, Uniform(low=0.9 * x, high=1.1 * x)) for n, x in zip("abc", (0.02, 0.03, 0.05), strict=True)),
+         Input("sigma", Normal(mean=1e6, sd=5e4)))
+    )  # fmt: skip
+
+    def power(X: np.ndarray) -> np.ndarray:
+        return np.array([ellipsoid_power((a, b, c), s) for a, b, c, s in X])
+
+    X = design(inputs, 256)
+    c = fit(inputs, X, power(X), 4)
+    assert c.loo.max() < 1e-5
+    within_sampling(c, power(inputs.sample(4000, seed=6)))
+    v = (c.sd / c.mean) ** 2
+    np.testing.assert_allclose(c.first[3], 0.05**2 / v, rtol=2e-3)
+    # Sigma is a factor: E[Var(P|axes)] = 0.05^2 E[P^2] / (1 + 0.05^2).
+    np.testing.assert_allclose(c.total[3], 0.05**2 * (1 + v) / (1 + 0.05**2) / v, rtol=2e-3)
+    np.testing.assert_allclose(c.shares()[1].sum(axis=0), 1, atol=1e-12)

@@ -6,11 +6,13 @@ from .budget import TypeA as TypeA
 from .budget import coverage_factor as coverage_factor
 from .budget import type_a as type_a
 from .chaos import Chaos as Chaos
+from .chaos import ChaosUncertainty as ChaosUncertainty
 from .chaos import ModalChaos as ModalChaos
 from .chaos import MultiIndices as MultiIndices
 from .chaos import PeakSamples as PeakSamples
 from .chaos import SobolIndices as SobolIndices
 from .chaos import Strata as Strata
+from .chaos import chaos_uncertainty as chaos_uncertainty
 from .chaos import multi_indices as multi_indices
 from .chaos import peak_samples as peak_samples
 from .chaos import polynomial_chaos as polynomial_chaos

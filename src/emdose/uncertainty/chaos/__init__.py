@@ -6,6 +6,7 @@ from emdose.uncertainty.chaos.basis import Basis, MultiIndices, multi_indices
 from emdose.uncertainty.chaos.expansion import Chaos
 from emdose.uncertainty.chaos.front import polynomial_chaos
 from emdose.uncertainty.chaos.indices import SobolIndices
+from emdose.uncertainty.chaos.intervals import ChaosUncertainty, chaos_uncertainty
 from emdose.uncertainty.chaos.modes import ModalChaos
 from emdose.uncertainty.chaos.peaks import PeakSamples, peak_samples
 from emdose.uncertainty.chaos.strata import Strata, stratified_chaos
@@ -15,11 +16,13 @@ fit = polynomial_chaos
 __all__ = [
     "Basis",
     "Chaos",
+    "ChaosUncertainty",
     "ModalChaos",
     "MultiIndices",
     "PeakSamples",
     "SobolIndices",
     "Strata",
+    "chaos_uncertainty",
     "fit",
     "multi_indices",
     "peak_samples",
