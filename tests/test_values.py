@@ -67,7 +67,7 @@ from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.results.orientations import PowerForm
 from emdose.solvers.vie.problem import ViePlan
-from emdose.uncertainty import BudgetCheck, refinement
+from emdose.uncertainty import BudgetCheck, Strata, chaos_uncertainty, peak_samples, refinement
 from emdose.validity import Measure, judge
 from emdose.values import FrozenDict, FrozenList, frozen, owned, read_only, unit_of
 
@@ -369,6 +369,9 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: chaos().basis.univariate[0],
     lambda: chaos().sobol,
     lambda: chaos(sparse=True),
+    lambda: peak_samples(chaos(), 8),
+    lambda: Strata(("one", "two"), (0.5, 0.5), (chaos(), chaos())),
+    lambda: chaos_uncertainty(chaos(), chaos().inputs.sample(12), numbers(12, 30)),
     lambda: em.Contribution("grid", 0.1, kind="discretisation"),
     lambda: em.Budget("SAR", "W/kg", 1.0, (em.Contribution("grid", 0.1), em.Contribution("coil", 0.2)), np.eye(2)),
     lambda: em.monte_carlo(lambda x: x[:, 0], em.Inputs((em.Input("a", em.Normal(0.0, 1.0)),)), digits=1),

@@ -110,6 +110,8 @@ from .uncertainty import TruncatedNormal as TruncatedNormal
 from .uncertainty import Uniform as Uniform
 from .uncertainty import first_order as first_order
 from .uncertainty import monte_carlo as monte_carlo
+from .uncertainty import peak_samples as peak_samples
 from .uncertainty import polynomial_chaos as polynomial_chaos
+from .uncertainty import stratified_chaos as stratified_chaos
 
 __version__: str

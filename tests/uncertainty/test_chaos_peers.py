@@ -1,4 +1,4 @@
-"""The same studies by other libraries: OpenTURNS and pygpc, where they are installed."""
+"""The same studies by OpenTURNS, where it is installed."""
 
 from __future__ import annotations
 
@@ -76,20 +76,3 @@ def test_joint_law_of_correlated_inputs_is_that_of_openturns() -> None:
     assert float(c.mean) == pytest.approx(truth.mean(), abs=4 * truth.std() / np.sqrt(200_000))
     assert float(c.variance) == pytest.approx(truth.var(), rel=0.03)
     np.testing.assert_allclose(c.predict(Z[:50]), truth[:50], atol=1e-10)
-
-
-def test_basis_is_that_of_pygpc() -> None:
-    """Regression of total degree 6 by pygpc on the same samples."""
-    pygpc = pytest.importorskip("pygpc")
-    import collections
-
-    X = CUBE.of_uniform(designs.design("sobol", 300, CUBE, seed=1))
-    parameters = collections.OrderedDict(
-        (n, pygpc.Beta(pdf_shape=[1, 1], pdf_limits=[-np.pi, np.pi])) for n in CUBE.names
-    )
-    problem = pygpc.Problem(lambda: None, parameters)
-    gpc = pygpc.Reg(problem, [6] * 3, 6, 3, 3, 3, {"verbose": False, "matrix_ratio": None}, None)
-    Psi = gpc.create_gpc_matrix(b=gpc.basis.b, x=X / np.pi)
-    theirs = np.linalg.lstsq(Psi, ishigami(X), rcond=None)[0]
-    c = fit(CUBE, X, ishigami(X), 6)
-    assert float(c.variance) == pytest.approx(float((theirs[1:] ** 2).sum()), rel=1e-8)

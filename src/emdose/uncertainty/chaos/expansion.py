@@ -62,6 +62,11 @@ class Expansion(ABC):
         """Number of outputs."""
         return int(np.prod(self.shape))
 
+    @property
+    @abstractmethod
+    def mean(self) -> Any:
+        """Mean of each output."""
+
     @abstractmethod
     def block(self, a: int, b: int) -> Any:
         """Coefficients (P, b - a) of the outputs from a to b, counted along their flattened array."""
