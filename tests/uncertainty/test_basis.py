@@ -14,7 +14,7 @@ import pytest
 
 import emdose as em
 from emdose.uncertainty.chaos import Basis, MultiIndices, multi_indices
-from emdose.uncertainty.chaos.polynomials import Polynomials, polynomials
+from emdose.uncertainty.chaos.bases.polynomials import Polynomials, polynomials
 from emdose.uncertainty.inputs import Input, Inputs
 from emdose.uncertainty.laws import (
     Arcsine,

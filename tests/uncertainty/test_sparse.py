@@ -15,8 +15,8 @@ import pytest
 import emdose as em
 from emdose.uncertainty import designs
 from emdose.uncertainty.chaos import Basis, ModalChaos, fit, multi_indices
-from emdose.uncertainty.chaos.least_squares import LeastSquares
-from emdose.uncertainty.chaos.sparse import least_angle
+from emdose.uncertainty.chaos.bases.least_squares import LeastSquares
+from emdose.uncertainty.chaos.bases.sparse import least_angle
 from emdose.uncertainty.inputs import Input, Inputs
 from emdose.uncertainty.laws import Normal, Uniform
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emdose.uncertainty.chaos.basis import Basis, MultiIndices, multi_indices
+from emdose.uncertainty.chaos.bases.basis import Basis, MultiIndices, multi_indices
 from emdose.uncertainty.chaos.expansion import Chaos
 from emdose.uncertainty.chaos.front import polynomial_chaos
 from emdose.uncertainty.chaos.indices import SobolIndices

@@ -12,7 +12,7 @@ import numpy as np
 from emdose.checks import real_array, whole
 from emdose.compute import backend
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import Basis, MultiIndices
+from emdose.uncertainty.chaos.bases.basis import Basis, MultiIndices
 from emdose.uncertainty.chaos.indices import (
     SobolIndices,
     VarianceParts,

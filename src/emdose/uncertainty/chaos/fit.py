@@ -11,11 +11,11 @@ import numpy as np
 from emdose.checks import one_of, whole
 from emdose.compute import backend
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import Basis
+from emdose.uncertainty.chaos.bases.basis import Basis
+from emdose.uncertainty.chaos.bases.least_squares import LeastSquares
 from emdose.uncertainty.chaos.expansion import Chaos
 from emdose.uncertainty.chaos.files import NpyWriter
 from emdose.uncertainty.chaos.indices import VarianceParts, ratio
-from emdose.uncertainty.chaos.least_squares import LeastSquares
 from emdose.values import owned
 
 BLOCK_BYTES = 32 * 2**20

@@ -9,8 +9,8 @@ import numpy as np
 
 from emdose.checks import flag
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import MultiIndices, points
-from emdose.uncertainty.chaos.choice import dense_basis
+from emdose.uncertainty.chaos.bases.basis import MultiIndices, points
+from emdose.uncertainty.chaos.bases.choice import dense_basis
 from emdose.uncertainty.chaos.expansion import Chaos
 from emdose.uncertainty.chaos.files import NpyColumns
 from emdose.uncertainty.chaos.fit import chosen_outputs, fit_basis

@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.checks import unknown
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import Basis, multi_indices, total_terms
+from emdose.uncertainty.chaos.bases.basis import Basis, multi_indices, total_terms
 from emdose.values import owned, read_only
 
 INDEPENDENT = "Sobol indices of independent inputs"

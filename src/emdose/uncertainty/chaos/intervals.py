@@ -10,9 +10,9 @@ import numpy as np
 from emdose.checks import one_of, within
 from emdose.compute import backend
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import points
+from emdose.uncertainty.chaos.bases.basis import points
+from emdose.uncertainty.chaos.bases.least_squares import LeastSquares
 from emdose.uncertainty.chaos.expansion import WORK_BYTES, Chaos
-from emdose.uncertainty.chaos.least_squares import LeastSquares
 from emdose.values import owned, read_only
 
 

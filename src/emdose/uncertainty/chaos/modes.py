@@ -10,12 +10,12 @@ import numpy as np
 from emdose.checks import one_of, whole
 from emdose.compute import backend
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import Basis, MultiIndices
-from emdose.uncertainty.chaos.choice import sparse_basis
+from emdose.uncertainty.chaos.bases.basis import Basis, MultiIndices
+from emdose.uncertainty.chaos.bases.choice import sparse_basis
+from emdose.uncertainty.chaos.bases.sparse import alone
 from emdose.uncertainty.chaos.expansion import Chaos, Expansion
 from emdose.uncertainty.chaos.fit import blocks, real_of
 from emdose.uncertainty.chaos.indices import VarianceParts, ratio
-from emdose.uncertainty.chaos.sparse import alone
 from emdose.values import owned, read_only
 
 NEGLIGIBLE = 1e-10

@@ -10,7 +10,7 @@ import numpy as np
 from emdose.checks import whole
 from emdose.compute import backend
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import points
+from emdose.uncertainty.chaos.bases.basis import points
 from emdose.uncertainty.chaos.expansion import WORK_BYTES, Chaos, Expansion
 from emdose.values import owned, read_only
 

@@ -13,7 +13,7 @@ import numpy as np
 from emdose.checks import whole
 from emdose.compute import backend
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import points
+from emdose.uncertainty.chaos.bases.basis import points
 from emdose.uncertainty.chaos.expansion import Expansion
 from emdose.uncertainty.chaos.front import polynomial_chaos
 from emdose.uncertainty.chaos.indices import positions

@@ -11,8 +11,8 @@ import numpy as np
 
 from emdose.checks import array, whole, within
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.joint import JointLaw
-from emdose.uncertainty.chaos.polynomials import Polynomials, polynomials
+from emdose.uncertainty.chaos.bases.joint import JointLaw
+from emdose.uncertainty.chaos.bases.polynomials import Polynomials, polynomials
 from emdose.values import owned, read_only
 
 HIGHEST = 60

@@ -9,9 +9,9 @@ import numpy as np
 
 from emdose.checks import whole
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.basis import Basis, MultiIndices, multi_indices
-from emdose.uncertainty.chaos.least_squares import LeastSquares
-from emdose.uncertainty.chaos.sparse import least_angle
+from emdose.uncertainty.chaos.bases.basis import Basis, MultiIndices, multi_indices
+from emdose.uncertainty.chaos.bases.least_squares import LeastSquares
+from emdose.uncertainty.chaos.bases.sparse import least_angle
 
 HIGHEST_DENSE, HIGHEST_SPARSE = 12, 16
 """Highest degree that is tried where none is asked for."""

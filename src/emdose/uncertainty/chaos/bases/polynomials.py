@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.uncertainty.chaos.joint import MarginalLaw
+from emdose.uncertainty.chaos.bases.joint import MarginalLaw
 from emdose.values import owned, read_only
 
 NORMAL_GERM = ("log-normal", "student t")
