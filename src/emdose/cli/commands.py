@@ -251,7 +251,7 @@ def report(
         bool, typer.Option("--methods", help="Print the methods, ready for a paper, instead of writing the report.")
     ] = False,
 ) -> int:
-    """Write the report of a finished run again."""
+    """Write the report of a finished run, or the page of a study, again."""
     from emdose.scenarios import results
 
     if methods:
@@ -262,6 +262,11 @@ def report(
             from emdose.io.disk import atomic
 
             atomic.write_text(out, f"{text}\n")
+        return 0
+    if (folder / "study.json").exists() and not (folder / "summary.json").exists():
+        from emdose.scenarios.study_pages import write_study_page
+
+        typer.echo(write_study_page(folder, out))
         return 0
     write_report = results.write_report
     typer.echo(write_report(folder, out))
@@ -283,6 +288,23 @@ def compare(
     from emdose.cli import compare as comparison
 
     return comparison.run(_console(), first, second, out, json_file, quiet, no_report)
+
+
+@app.command()
+def group(
+    folders: Annotated[list[Path], typer.Argument(help="Result folders of one kind, or one folder that holds them.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Page to write instead of group.html.")] = None,
+    quantity: Annotated[list[str] | None, typer.Option(help="Name of a number to show; may be repeated.")] = None,
+    stratum: Annotated[
+        str | None, typer.Option(help='Key of the scenario that splits the runs, such as "phantom.landmark".')
+    ] = None,
+) -> int:
+    """Put many finished runs on one page: table, percentiles, distributions, outliers, links to each."""
+    from emdose.scenarios.group import write_group
+
+    one = len(folders) == 1 and not (folders[0] / "summary.json").exists()
+    typer.echo(write_group(folders[0] if one else folders, out, quantity or None, stratum))
+    return 0
 
 
 @app.command()

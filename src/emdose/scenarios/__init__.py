@@ -5,6 +5,7 @@
 
 from emdose.io.disk.run_files import new_result, opened_result, put_map
 from emdose.scenarios.comparison import Comparison, Difference, compare
+from emdose.scenarios.group import write_group
 from emdose.scenarios.kinds import get as kind
 from emdose.scenarios.kinds import names as kind_names
 from emdose.scenarios.loading import bundled, bundled_names, load
@@ -40,5 +41,6 @@ __all__ = [
     "read_result",
     "run",
     "tables",
+    "write_group",
     "write_report",
 ]

@@ -177,9 +177,9 @@ def compare(a: Path | str | Result, b: Path | str | Result) -> Comparison:
     for result in results:
         validity(result.summary, result.folder).require(result.folder)
     first, second = (r.summary for r in results)
-    values = [_flat(s["scenario"]) for s in (first, second)]
+    values = [flat(s["scenario"]) for s in (first, second)]
     keys = {k: (values[0].get(k), values[1].get(k)) for k in dict.fromkeys([*values[0], *values[1]])}
-    origins = [_flat(s.get("provenance") or {}) for s in (first, second)]
+    origins = [flat(s.get("provenance") or {}) for s in (first, second)]
     names = [str(s["scenario"]["scenario"].get("name") or "unnamed") for s in (first, second)]
     return Comparison(
         kinds[0],
@@ -218,16 +218,16 @@ def _notes(a: Result, b: Result) -> Iterator[str]:
         yield "The runs were made by different code: part of the differences may come from that."
 
 
-def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted paths of a nested mapping; lists of tables by their number."""
+def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values of a nested mapping by their dotted paths; lists of tables by their number."""
     found: dict[str, Any] = {}
     for key, value in table.items():
         path = f"{prefix}{key}"
         if isinstance(value, Mapping):
-            found |= _flat(value, f"{path}.") if value else {path: None}
+            found |= flat(value, f"{path}.") if value else {path: None}
         elif isinstance(value, list | tuple) and value and all(isinstance(v, Mapping) for v in value):
             for n, item in enumerate(value):
-                found |= _flat(item, f"{path}[{n}].")
+                found |= flat(item, f"{path}[{n}].")
         else:
             found[path] = list(value) if isinstance(value, tuple) else value
     return found
