@@ -44,6 +44,8 @@ def probability(raw: Mapping[str, Any]) -> str:
     if share is None:
         return ""
     text = "below 0.1 %" if share < 1e-3 else "above 99.9 %" if share > 0.999 else f"{number(100 * share, 2)} %"
+    own: Any = raw.get("p_exceed_uncertainty")
+    text += f" ± {number(100 * own, 1)} %" if is_finite(own) and own >= 1e-3 and text[0].isdigit() else ""
     return f"P(exceeds) {text}"
 
 

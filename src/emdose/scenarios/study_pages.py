@@ -11,7 +11,7 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.io.disk import atomic
 from emdose.report.pages import group_page, study_page
-from emdose.scenarios.study.result import StudyCase, StudyResult, read_study
+from emdose.scenarios.study.result import BETWEEN, StudyCase, StudyResult, read_study
 from emdose.values import owned
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def study_table(
             "mean": mean[name],
             "sd": std[name],
             "budget": None if budget is None else budget.to_dict(),
-            "first": sobol[name]["first"],
-            "total": None if result.method == "budget" else sobol[name]["total"],
+            "first": _told(sobol[name]["first"]),
+            "total": None if result.method == "budget" else _told(sobol[name]["total"]),
             "indices": "Shares of a linear model" if result.method == "budget" else "Sobol indices",
             "words": result.words(name),
             "loo": loo.get(name),
@@ -174,6 +174,11 @@ def _written(result: StudyResult, path: Path | str | None, name: str, page: str)
     target = Path(path) if path is not None else Path(result.folder or "") / name
     atomic.write_text(target, page)
     return target
+
+
+def _told(shares: Mapping[str, float]) -> dict[str, float]:
+    """Shares with words for what differs between the strata."""
+    return {("between strata" if name == BETWEEN else name): float(v) for name, v in shares.items()}
 
 
 def _inputs(given: Mapping[str, Any]) -> str:

@@ -108,7 +108,7 @@ def input_row(one: Mapping[str, Any]) -> dict[str, str]:
         law = f"{words(kind)} ({rest})" if rest else words(kind)
     return {
         "name": source_name(str(one.get("name") or "")),
-        "group": str(one.get("group") or ""),
+        "group": "" if one.get("group") == one.get("name") else str(one.get("group") or ""),
         "law": str(law or ""),
         "nominal": number(one.get("nominal"), 4),
         "sd": number(one.get("sd"), 2) if is_finite(one.get("sd")) else "",

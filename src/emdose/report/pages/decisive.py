@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emdose.conformity import Conformity
 from emdose.report.wording import is_finite, number, quantity
 
 ROOM = 1.2
 """The bar ends this far above the largest of value, value with U, and limits."""
-ABOVE, BELOW, REACHES = "above", "below", "reaches the {} within U"
 UNKNOWN = "U not known"
-KINDS = {"discretisation": "discretisation only", "combined": "combined"}
+KINDS = {"discretisation": "discretisation only", "combined": "combined", "inputs": "inputs only"}
 """What the kinds of an uncertainty are called on pages."""
 
 
@@ -46,48 +46,63 @@ def spread_text(entry: Mapping[str, Any]) -> str:
     return f"± {text} {unit}".rstrip() + share + (f", k = {number(k, 2).rstrip('0').rstrip('.')}" if k else "")
 
 
-def state(value: float, limit: float, u: float | None, noun: str = "limit") -> str:
-    """How a value with an expanded uncertainty stands to a limit: below, above, or that its interval reaches it.
+def interval(entry: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Ends of the interval of an entry: stated, or from U and the guard band of a row; None where none is known."""
+    u, value, told = expanded(entry), float(entry["value"]), entry.get("uncertainty")
+    if u is None:
+        return None
+    ends = told.get("interval") if isinstance(told, Mapping) else None
+    if isinstance(ends, list | tuple) and len(ends) == 2 and all(map(is_finite, ends)):
+        return min(float(ends[0]), value), max(float(ends[1]), value)
+    guard = entry.get("guard_band")
+    return value - u, value + (float(guard) if guard is not None and is_finite(guard) else u)
+
+
+def state(value: float, limit: float, ends: tuple[float, float] | None, noun: str = "limit") -> str:
+    """How a value with its interval stands to a limit: below, above, or that the interval reaches it.
 
     Nothing here says that anything complies: that takes more than a number.
     """
-    if u is None:
-        return f"{ABOVE if value > limit else BELOW}, {UNKNOWN}"
-    if value - u <= limit < value + u:
-        return REACHES.format(noun)
-    return ABOVE if value > limit else BELOW
+    low, high = ends or (None, None)
+    found = Conformity(value, limit, None, low, high).state
+    return found.replace("limit", noun) if ends else f"{found}, {UNKNOWN}"
 
 
-def level(value: float, limit: float, u: float | None) -> str:
+def level(value: float, limit: float, ends: tuple[float, float] | None) -> str:
     """Colour of a state: "over", "near" where the interval reaches the limit, "low"."""
     if value > limit:
         return "over"
-    return "near" if value + (u or 0.0) > limit else "low"
+    return "near" if ends and ends[1] > limit else "low"
 
 
 def geometry(
-    value: float, u: float | None, limits: Sequence[float], top: float | None = None, base: float = 0.0
+    value: float,
+    ends: tuple[float, float] | None,
+    limits: Sequence[float],
+    top: float | None = None,
+    base: float = 0.0,
 ) -> dict[str, Any]:
     """Where bar, whisker and limits stand, in per cent of the width.
 
     Parameters
     ----------
-    value, u : float, float or None
-        Number and expanded uncertainty.
+    value, ends : float, (float, float) or None
+        Number and its interval.
     limits : sequence of float
         In the same unit.
     top, base : float
         Values at the right and at the left end.
     """
-    top = base + ROOM * (max([value + (u or 0.0), *limits]) - base) if top is None else top
+    top = base + ROOM * (max([value, *(ends or ()), *limits]) - base) if top is None else top
     top = top if top > base else base + 1.0
 
     def at(v: float) -> float:
         return round(min(max(100 * (v - base) / (top - base), 0.0), 100.0), 2)
 
     whisker = None
-    if u is not None:
-        whisker = {"left": at(value - u), "width": round(at(value + u) - at(value - u), 2), "open": value + u > top}
+    if ends is not None:
+        low, high = ends
+        whisker = {"left": at(low), "width": round(at(high) - at(low), 2), "open": high > top}
     return {"bar": at(value), "whisker": whisker, "ticks": [at(x) for x in limits]}
 
 
@@ -119,7 +134,7 @@ def row(
     tag : str
         A word beside the name.
     """
-    value, u, unit = float(entry["value"]), expanded(entry), str(entry.get("unit") or "")
+    value, ends, unit = float(entry["value"]), interval(entry), str(entry.get("unit") or "")
     marks = []
     for one in limits:
         limit, noun = float(one["limit"]), str(one.get("noun", "limit"))
@@ -128,8 +143,8 @@ def row(
             {
                 "label": str(one["label"]),
                 "limit": " ".join(quantity(limit, unit)).strip(),
-                "state": state(value, limit, u, noun),
-                "level": level(value, limit, u) if binds else "low",
+                "state": state(value, limit, ends, noun),
+                "level": level(value, limit, ends) if binds else "low",
                 "share": f"{100 * value / limit:.1f} %" if binds and limit and not base else "",
                 "standing": str(one.get("standing") or ""),
                 "doubtful": bool(one.get("doubtful")),
@@ -150,7 +165,7 @@ def row(
         "kind": kind_of_uncertainty(entry),
         "marks": marks,
         "level": "over" if "over" in levels else "near" if "near" in levels else "low",
-        "bar": geometry(value, u, [float(one["limit"]) for one in limits], top, base),
+        "bar": geometry(value, ends, [float(one["limit"]) for one in limits], top, base),
         "label": f"{name}: {shown} {shown_unit} {spread or UNKNOWN}" + (f"; {said}" if said else ""),
     }
 

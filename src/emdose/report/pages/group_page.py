@@ -168,7 +168,7 @@ def _row(
 ) -> dict[str, Any]:
     cells = []
     for name, unit in units.items():
-        value = r["values"].get(name)
+        value: Any = r["values"].get(name)
         known = is_finite(value)
         cells.append(
             {"text": quantity(value, unit)[0], "key": repr(float(value)) if known else "", "far": outliers[name][k]}

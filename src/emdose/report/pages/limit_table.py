@@ -95,9 +95,10 @@ def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
     level = "none" if ratio is None else "over" if ratio > 1 else "near" if ratio > AMBER else "low"
     bar, stands = None, ""
     if value is not None and limit is not None and limit > 0:
-        bar = decisive.geometry(value, spread, [limit], END * limit)
-        stands = decisive.state(value, limit, spread)
-        level = decisive.level(value, limit, spread) if level == "low" else level
+        ends = decisive.interval({**raw, "value": value})
+        bar = decisive.geometry(value, ends, [limit], END * limit)
+        stands = decisive.state(value, limit, ends)
+        level = decisive.level(value, limit, ends) if level == "low" else level
     return {
         "mode": str(raw.get("mode") or ""),
         "quantity": str(raw.get("quantity") or ""),

@@ -78,7 +78,7 @@ def render(
 
 def _output(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     unit, table = str(one.get("unit") or ""), one.get("budget")
-    spread = {"expanded": table["expanded"], "k": table["k"], "kind": "combined"} if table else None
+    spread = _spread(one)
     limits = list(one.get("limits") or [])
     chances = one.get("p_exceed") or {}
     limits = [{**x, "probability": _chance(chances.get(x["label"]))} for x in limits]
@@ -103,18 +103,30 @@ def _output(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         "name": quantity_name(name),
         "row": decisive.row(quantity_name(name), entry, limits) if known else None,
         "value": quantity(one["value"], unit, 4)[0],
-        "expanded": quantity(table["expanded"], unit, 2)[0] if table else "",
+        "expanded": quantity(spread["expanded"], unit, 2)[0] if spread else "",
         "unit": quantity(0.0, unit)[1],
-        "basis": f"k = {number(table['k'], 3)}, combined" if table else "",
+        "basis": f"k = {number(spread['k'], 3)}, {decisive.KINDS.get(spread['kind'], spread['kind'])}"
+        if spread
+        else "",
         "words": str(one.get("words") or (shown["words"] if shown else "")),
         "chart": _distribution(name, one, unit, limits),
-        "caption": "Histogram of the samples or of the surrogate, curve of the density, and quantiles. It holds the "
-        "inputs alone: what the grid leaves is in U, not in the picture.",
+        "caption": ("Histogram and curve of the density" if one.get("histogram") else "The normal law of the budget")
+        + ", with quantiles. It holds the inputs alone: what the grid leaves is in U, not in the picture.",
         "shares": shares,
         "shares_caption": caption,
         "facts": _facts(one, unit),
         "budget": shown,
     }
+
+
+def _spread(one: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The entry "uncertainty" of an output: that of its budget, otherwise what its inputs alone leave."""
+    table = one.get("budget")
+    if table:
+        physical = any(r.get("kind") != budgets.DISCRETISATION for r in table["rows"])
+        kind = "combined" if physical else budgets.DISCRETISATION
+        return {"expanded": table["expanded"], "k": table["k"], "kind": kind}
+    return {"expanded": 2.0 * one["sd"], "k": 2.0, "kind": "inputs"} if is_finite(one.get("sd")) else None
 
 
 def _distribution(name: str, one: Mapping[str, Any], unit: str, limits: list[dict[str, Any]]) -> Any:
@@ -151,7 +163,7 @@ def _facts(one: Mapping[str, Any], unit: str) -> list[tuple[str, str]]:
         if is_finite((one.get("quantiles") or {}).get(key)):
             facts.append((text, quantity(one["quantiles"][key], unit, 4)[0]))
     if is_finite(one.get("loo")):
-        facts.append(("Leave-one-out error", f"{100 * one['loo']:.2g} %"))
+        facts.append(("Leave-one-out error", f"{100 * one['loo']:.2g} %" if one["loo"] > 1e-6 else "below 0.0001 %"))
     return facts
 
 
