@@ -42,7 +42,7 @@ def spread_text(entry: Mapping[str, Any]) -> str:
     text, unit = quantity(u, str(entry.get("unit") or ""), 2)
     share = f" ({number(100 * u / abs(value), 2)} %)" if is_finite(value) and value else ""
     told = entry.get("uncertainty")
-    k = told.get("k") if isinstance(told, Mapping) else None
+    k = told.get("k") if isinstance(told, Mapping) else entry.get("uncertainty_k")
     return f"± {text} {unit}".rstrip() + share + (f", k = {number(k, 2).rstrip('0').rstrip('.')}" if k else "")
 
 

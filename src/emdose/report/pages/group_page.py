@@ -173,18 +173,21 @@ def _row(
         cells.append(
             {"text": quantity(value, unit)[0], "key": repr(float(value)) if known else "", "far": outliers[name][k]}
         )
-    given = r.get("inputs") or {}
+    given: dict[str, Any] = dict(r.get("inputs") or {})
     return {
         "name": str(r["name"]),
         "link": quote(str(r.get("link") or "")),
         "stratum": str(r.get("stratum") or ""),
-        "inputs": [
-            {"text": number(v, 4) if is_finite(v) else plain(v), "key": repr(float(v)) if is_finite(v) else plain(v)}
-            for v in (given.get(name) for name in inputs)
-        ],
+        "inputs": [_cell(given.get(name)) for name in inputs],
         "cells": cells,
         "far": any(cell["far"] for cell in cells),
     }
+
+
+def _cell(value: Any) -> dict[str, str]:
+    if is_finite(value):
+        return {"text": number(value, 4), "key": repr(float(value))}
+    return {"text": plain(value), "key": plain(value)}
 
 
 def _scale(unit: str) -> float:
