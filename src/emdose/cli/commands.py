@@ -252,25 +252,9 @@ def report(
     ] = False,
 ) -> int:
     """Write the report of a finished run, or the page of a study, again."""
-    from emdose.scenarios import results
+    from emdose.cli import compare as pages
 
-    if methods:
-        text = str(results.methods(folder))
-        if out is None:
-            typer.echo(text)
-        else:
-            from emdose.io.disk import atomic
-
-            atomic.write_text(out, f"{text}\n")
-        return 0
-    if (folder / "study.json").exists() and not (folder / "summary.json").exists():
-        from emdose.scenarios.study_pages import write_study_page
-
-        typer.echo(write_study_page(folder, out))
-        return 0
-    write_report = results.write_report
-    typer.echo(write_report(folder, out))
-    return 0
+    return pages.report(folder, out, methods)
 
 
 @app.command()
@@ -300,11 +284,9 @@ def group(
     ] = None,
 ) -> int:
     """Put many finished runs on one page: table, percentiles, distributions, outliers, links to each."""
-    from emdose.scenarios.group import write_group
+    from emdose.cli import compare as pages
 
-    one = len(folders) == 1 and not (folders[0] / "summary.json").exists()
-    typer.echo(write_group(folders[0] if one else folders, out, quantity or None, stratum))
-    return 0
+    return pages.group(folders, out, quantity, stratum)
 
 
 @app.command()

@@ -1,14 +1,16 @@
-"""The command ``emdose compare``: two finished runs side by side."""
+"""The commands about finished runs: ``emdose report`` of one, ``emdose compare`` of two, ``emdose group`` of many."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-PAGE_FILE = "compare.html"
+PAGE_FILE, STUDY_FILE = "compare.html", "study.json"
 MOST_KEYS = 20
 
 
@@ -48,4 +50,36 @@ def run(
     if not no_report:
         written = found.write(out or Path(PAGE_FILE))
         terminal.say(console, f"Open {written.resolve().as_uri()}")
+    return 0
+
+
+def report(folder: Path, out: Path | None, methods: bool) -> int:
+    """Write a page again, or print the methods of a run."""
+    from emdose.io.disk import atomic
+    from emdose.io.disk.run_files import SUMMARY_FILE
+    from emdose.scenarios import results
+
+    if methods:
+        text = str(results.methods(folder))
+        if out is None:
+            typer.echo(text)
+        else:
+            atomic.write_text(out, f"{text}\n")
+        return 0
+    if (folder / STUDY_FILE).exists() and not (folder / SUMMARY_FILE).exists():
+        from emdose.scenarios.study_pages import write_study_page
+
+        typer.echo(write_study_page(folder, out))
+        return 0
+    typer.echo(results.write_report(folder, out))
+    return 0
+
+
+def group(folders: list[Path], out: Path | None, quantities: list[str] | None, stratum: str | None) -> int:
+    """Write one page for many runs."""
+    from emdose.io.disk.run_files import SUMMARY_FILE
+    from emdose.scenarios.group import write_group
+
+    one = len(folders) == 1 and not (folders[0] / SUMMARY_FILE).exists()
+    typer.echo(write_group(folders[0] if one else folders, out, quantities or None, stratum))
     return 0
