@@ -2,37 +2,17 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import CATCH, CHROMIUM, FLAGS
 from made_up_result import made_up_result
 
 from emdose.scenarios.results import write_report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-sync",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--virtual-time-budget=8000",
-    "--dump-dom",
-)
-# A browser that only dumps the DOM paints no frames, so their callbacks would never come.
-CATCH = """<script>
-  window.troubles = [];
-  window.requestAnimationFrame = (f) => setTimeout(f, 0);
-  window.addEventListener("error", (e) => troubles.push(String(e.message)));
-  window.addEventListener("securitypolicyviolation", (e) => troubles.push(e.violatedDirective));
-</script>"""
 PROBE = """<script>(async () => {
   const $ = (id) => document.getElementById(id), names = ["sagittal", "coronal", "axial"], out = {};
   const settle = () => new Promise((r) => requestAnimationFrame(() => requestAnimationFrame(r)));
