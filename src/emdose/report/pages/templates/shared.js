@@ -25,5 +25,11 @@ const emdose = (function () {
     return power * [1, 2, 5, 10].find((m) => m * power >= raw * 0.999);
   }
 
+  // What is folded on the screen is there on paper.
+  const folded = () => [...document.querySelectorAll("details:not([open])")];
+  let opened = [];
+  window.addEventListener("beforeprint", () => { opened = folded(); for (const e of opened) e.open = true; });
+  window.addEventListener("afterprint", () => { for (const e of opened) e.open = false; });
+
   return { NO_VALUE, LETTERS, bytes, words, number, niceStep };
 })();
