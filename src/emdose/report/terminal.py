@@ -94,6 +94,8 @@ def checks(console: Console, rows: Sequence[Mapping[str, Any]], inputs: Mapping[
         if b1 is not None:
             text += f"; reached at B1+rms = {1e6 * b1:.3g} uT"
         say(console, text)
+    if any(r.get("uncertainty_kind") == "discretisation" and r.get("p_exceed") is not None for r in shown):
+        say(console, "P(exceeds) is that of the stated U: where it holds discretisation only, so does P")
     for text in () if shown else inputs.get("notes", ()):
         say(console, text)
     for text in dict.fromkeys(filter(None, map(limit_words.reading, shown))):
