@@ -113,3 +113,41 @@ def test_a_kind_without_default_laws_says_so(toys: Path, tmp_path: Path) -> None
     with pytest.raises(em.InputError, match="has no default laws"):
         em.run_scenario(load(tmp_path / "ball.toml"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+IMPLANT = """
+uncertainty = "default"
+[scenario]
+kind = "implant-gradient"
+name = "bead"
+[implant]
+type = "sphere"
+radius_m = 5e-3
+[solver]
+spacing_m = 1e-3
+cache = false
+frequencies_Hz = [270.0, 1000.0]
+[exposures.hum]
+type = "sinusoid"
+frequency_Hz = 270.0
+dbdt_rms_T_s = 42.0
+duration_s = 60.0
+[thermal]
+spacing_m = 2.5e-3
+margin_m = 0.02
+curve_points = 2
+"""
+
+
+@pytest.mark.slow
+def test_default_laws_of_metal_in_gel(tmp_path: Path) -> None:
+    """Of a ball below its skin depth P = (2 pi / 15) sigma a^5 (dB/dt)^2: with sigma, and the square of the rate."""
+    (tmp_path / "bead.toml").write_text(IMPLANT)
+    found = em.run_scenario(tmp_path / "bead.toml", tmp_path / "out").summary
+    power, rise = (found["uncertainty"]["budgets"][f"{n}: hum"] for n in ("power", "peak rise"))
+    share = {r["source"]: r["contribution"] / power["value"] for r in power["rows"]}
+    assert share["metals.CoCrMo.conductivity_S_m"] == pytest.approx(0.05 / math.sqrt(3), rel=0.02)
+    assert share["exposures.hum.dbdt_rms_T_s"] == pytest.approx(0.04 / math.sqrt(3), rel=0.02)
+    heat = {r["source"]: r["contribution"] / rise["value"] for r in rise["rows"]}
+    assert heat["gel.heat_capacity_J_kg_K"] < -0.005
+    assert share["gel.heat_capacity_J_kg_K"] == 0

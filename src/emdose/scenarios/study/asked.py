@@ -205,25 +205,16 @@ def study_of(scenario: LoadedScenario) -> Study:
         study = study.vary(row.path, row.made(), together=row.together, name=row.name or "", source=row.source or "")
     told = {frozenset(pair.inputs) for pair in table.correlations}
     if table.takes_defaults:
-        for first, second, value in kinds.get(scenario.kind).default_correlations([row.path for row in rows]):
+        own = [row.path for row in rows[len(table.inputs) :]]
+        for first, second, value in kinds.get(scenario.kind).default_correlations(own):
             a, b = ({r.path: r.name or r.path for r in rows}[p] for p in (first, second))
             if not told & {frozenset((a, b)), frozenset((first, second))}:
                 study = study.correlate(a, b, value)
     for pair in table.correlations:
         study = study.correlate(*pair.inputs, pair.value)
-    from emdose.uncertainty.defaults import default_correlations
-
-    stated = {frozenset(pair.inputs) for pair in table.correlations}
-    for (first, second), value in default_correlations([r.path for r in rows if r not in table.inputs]).items():
-        if frozenset((first, second)) not in stated:
-            study = study.correlate(_name(first, rows), _name(second, rows), value)
     for one in table.strata:
         study = study.strata(one.path, one.values, one.weights, one.name or "")
     return study
-
-
-def _name(path: str, rows: list[InputTable]) -> str:
-    return next(row.name or row.path for row in rows if row.path == path)
 
 
 def default_rows(scenario: LoadedScenario, own: list[InputTable]) -> list[InputTable]:

@@ -79,6 +79,25 @@ class EptKind(Kind["EptResult"]):
             *(Measure(name, values[n], n, cause if name == "ept_unphysical" else "") for n, name, values in best),
         ]
 
+    def inputs(self, scenario: LoadedScenario) -> dict[str, float]:
+        """The numbers of the tables; of a digital reference object also its tissues and where it lies."""
+        from emdose.scenarios.shared.bodies import body_inputs
+
+        tables, body = scenario.tables, {}
+        if tables.phantom is not None:
+            body = body_inputs(tables.phantom, tables.exposure.frequency_Hz, scenario.file)
+        return {**body, **super().inputs(scenario)}
+
+    def default_laws(self, scenario: LoadedScenario) -> list[dict[str, Any]]:
+        """Where a digital reference object lies in its coil: its tissues are the truth, and known.
+
+        Noise and bias are in what the methods state of their own numbers.
+        """
+        from emdose.uncertainty.defaults import default_entries
+
+        rows = default_entries(self.inputs(scenario))
+        return [row for row in rows if str(row["path"]).startswith("phantom.translate_m")]
+
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """Means per tissue and method, and what each method did."""
         from emdose.scenarios.kinds.ept import terminal

@@ -70,11 +70,30 @@ class ImplantGradientKind(Kind["ImplantResult"]):
 
         return measures(summary)
 
+    def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A table of a built-in metal is like that metal, unless it says otherwise."""
+        from emdose.models.implants import metals
+
+        own, known = raw.get("metals"), metals.names()
+        if not isinstance(own, Mapping):
+            return raw
+        filled = {
+            name: {"like": name, **table} if name in known and isinstance(table, Mapping) else table
+            for name, table in own.items()
+        }
+        return {**raw, "metals": filled}
+
+    def inputs(self, scenario: LoadedScenario) -> dict[str, float]:
+        """The numbers of the tables, the properties of the metals, and those of what surrounds them."""
+        from emdose.scenarios.kinds.implant_gradient.inputs import inputs
+
+        return {**inputs(scenario), **super().inputs(scenario)}
+
     def default_laws(self, scenario: LoadedScenario) -> list[dict[str, Any]]:
         """Those of pose, gradients, metal and heat."""
-        from emdose.uncertainty.defaults import default_entries
+        from emdose.scenarios.kinds.implant_gradient.inputs import default_laws
 
-        return default_entries(self.inputs(scenario))
+        return default_laws(scenario, self.inputs(scenario))
 
     def spacing_m(self, scenario: LoadedScenario) -> float:
         """Edge of the voxels of the heat."""

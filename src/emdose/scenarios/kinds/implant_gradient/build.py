@@ -108,7 +108,10 @@ def surroundings(tables: schema.ImplantScenario, body: Implant, file: object = N
     elif tables.phantom is not None:
         whole = phantom(tables.phantom, file)
     else:
-        return _gel(body, table.margin_m, table.spacing_m), None
+        gel = _gel(body, table.margin_m, table.spacing_m)
+        changes = {} if tables.gel is None else tables.gel.model_dump(exclude_none=True)
+        with blamed_on(file, "gel"):
+            return gel.with_tissue("gel", **changes) if changes else gel, None
     _require_inside(body, whole, file)
     return _cut(whole, body, table.margin_m, table.spacing_m), result
 

@@ -243,6 +243,10 @@ class ImplantJob(BaseJob):
             self.implant, self.phantom, tensor, fraction, self.phantom.grid, maps, summary, self._doubts(tensor)
         )
 
+    def study_maps(self, outcome: ImplantOutcome) -> dict[str, np.ndarray]:
+        """Rise of temperature at the end of every exposure, on the voxels of the heat."""
+        return {f"rise {name} K": np.asarray(one.rise) for name, one in outcome.exposures.items()}
+
     def write(self, stage: atomic.Stage, outcome: ImplantOutcome, summary: dict[str, Any]) -> None:
         """Put result.h5, fields.vtu and temperature.vti into a stage."""
         output = self.tables.output

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from emdose.scenarios.shared.body_tables import Angles, DutyCycle, Phantom, Point
+from emdose.scenarios.shared.body_tables import Angles, DutyCycle, Phantom, Point, TissueChangeTable
 from emdose.scenarios.shared.tables import (
     Header,
     Quantity,
@@ -380,6 +380,7 @@ class ImplantScenario(Table):
     implant: Implant
     metals: dict[ShortName, MetalTable] = Field(default_factory=dict)
     phantom: Phantom | None = None
+    gel: TissueChangeTable | None = None
     solver: EddyCurrentTable = Field(default_factory=EddyCurrentTable)
     gradients: Gradients | None = None
     exposures: dict[ShortName, Exposure]
@@ -396,4 +397,6 @@ class ImplantScenario(Table):
             raise bad_value(f"a table [gradients]: the exposure '{needy[0]}' is a gradient waveform")
         if self.rf is not None and self.phantom is not None:
             raise bad_value("no [phantom] beside [rf]: the phantom of the RF run is used")
+        if self.gel is not None and (self.rf is not None or self.phantom is not None):
+            raise bad_value("no [gel] beside [phantom] or [rf]: it is the gel that surrounds an implant without them")
         return self

@@ -94,11 +94,21 @@ class RfKind(Kind["RunResult"]):
         return {**body, **super().inputs(scenario)}
 
     def default_laws(self, scenario: LoadedScenario) -> list[dict[str, Any]]:
-        """Those of body, position, coil and drive; of heat where temperatures are asked for."""
+        """Those of body, position, coil and drive; of heat where temperatures are asked for.
+
+        Turned voxels are other voxels, so rotations are left to those who ask for them; so is the size of the body,
+        which is known of the one that is computed. A plane wave has no place that a body could miss.
+        """
         from emdose.uncertainty.defaults import default_entries
 
-        heats = scenario.values().get("thermal") is not None
-        return default_entries(self.inputs(scenario), without=() if heats else ("thermal", "perfusion"))
+        tables = scenario.tables
+        without = ("size",) if tables.thermal is not None else ("size", "thermal", "perfusion")
+        rows = default_entries(self.inputs(scenario), without=without)
+        dropped = ("phantom.rotate_deg", *(("phantom.translate_m",) if tables.coil.type == "plane-wave" else ()))
+        heats = tables.thermal is not None
+        thermal = ("heat_capacity_J_kg_K", "thermal_conductivity_W_m_K")
+        paths = [(row, str(row["path"])) for row in rows]
+        return [row for row, path in paths if not path.startswith(dropped) and (heats or not path.endswith(thermal))]
 
     def spacing_m(self, scenario: LoadedScenario) -> float:
         """Edge of the voxels of the body."""
