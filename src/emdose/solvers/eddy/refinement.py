@@ -36,6 +36,7 @@ from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
+    from emdose.compute.shared import Shared
     from emdose.models.implants.voxels import VoxelImplant
     from emdose.solvers.eddy.options import EddyOptions
     from emdose.solvers.results.power_tensor import PowerTensor
@@ -61,12 +62,13 @@ def power_tensor(
     be: Backend,
     report: ProgressCallback,
     checkpoint: Checkpoint | None,
+    shared: Shared | None = None,
 ) -> PowerTensor:
     """Power tensor of a metal body, by as many runs as the options ask for.
 
     Parameters
     ----------
-    solver, implant, frequencies_Hz, sources, be, report, checkpoint
+    solver, implant, frequencies_Hz, sources, be, report, checkpoint, shared
         As in :class:`~emdose.solvers.eddy.run.EddyRun`; the spacing may be "auto".
     """
     count = len(sources_of(sources, middle(implant)))
@@ -74,7 +76,7 @@ def power_tensor(
     runs: list[dict[str, Any]] = []
 
     def run(options: EddyOptions, f: np.ndarray) -> tuple[PowerTensor, list[str]]:
-        one = EddyRun(options, implant, f, sources, be, report, checkpoint, first_step=STEPS * len(runs))
+        one = EddyRun(options, implant, f, sources, be, report, checkpoint, STEPS * len(runs), shared)
         try:
             made = one.tensor()
         except ConvergenceError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.compute.shared import key_of
 from emdose.errors import ConvergenceError, InputError
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import VoxelImplant, voxelise
@@ -24,7 +26,7 @@ from emdose.solvers.eddy.engines import (
 from emdose.solvers.eddy.plan import KEPT, estimate, plan
 from emdose.solvers.eddy.spacing import MOST_VOXELS
 from emdose.solvers.eddy.voxels.branches import BranchNetwork, branch_network
-from emdose.solvers.eddy.voxels.modes import find_modes
+from emdose.solvers.eddy.voxels.modes import Modes, find_modes
 from emdose.solvers.eddy.voxels.operator import EddyOperator
 from emdose.solvers.eddy.voxels.resolution import left_out
 from emdose.solvers.eddy.voxels.solution import EddySolution
@@ -37,12 +39,15 @@ from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
+    from emdose.compute.shared import Shared
     from emdose.solvers.eddy.options import EddyOptions
 
 RESOLVED = 3.0
 """Skin depths over step below which a voxel result carries a warning."""
 MAGNETIC = 1.05
 """Relative permeability above which a metal counts as magnetic."""
+AHEAD = 1.3
+"""Modes that are handed on reach up to so many times the highest frequency, for better conductors."""
 FINE_STEPS = 10_000
 """Number of the first step of the fine voxels in the checkpoint."""
 
@@ -68,6 +73,8 @@ class EddyRun:
         Keeps finished steps.
     first_step : int
         Number of the first step in the checkpoint.
+    shared : Shared, optional
+        Hands on the modes of metals that differ by a factor of their conductivity.
     """
 
     def __init__(
@@ -80,9 +87,11 @@ class EddyRun:
         report: ProgressCallback,
         checkpoint: Checkpoint | None,
         first_step: int = 0,
+        shared: Shared | None = None,
     ) -> None:
         self.solver, self.implant, self.frequencies_Hz = solver, implant, frequencies_Hz
         self.be, self.report, self.checkpoint, self.first_step = be, report, checkpoint, first_step
+        self.shared = shared
         self.sources = sources_of(sources, middle(implant))
         self.thin = None
         if isinstance(implant, Implant):
@@ -182,6 +191,7 @@ class EddyRun:
                 self.report,
                 self.checkpoint,
                 first_step=self.first_step + (FINE_STEPS if name == "fine voxel" else 0),
+                shared=self.shared,
             )
         except ConvergenceError as error:
             if not isinstance(error.partial, EddySolution):
@@ -345,6 +355,7 @@ def solve_network(
     checkpoint: Checkpoint | None,
     *,
     first_step: int = 0,
+    shared: Shared | None = None,
 ) -> EddySolution:
     """Currents of one network for frequencies up to one; ConvergenceError with them as ``partial``."""
     report(Setup())
@@ -352,29 +363,68 @@ def solve_network(
     floor = 2e-6 if solver.dtype == "float32" else 1e-13
     operator = EddyOperator(net, be, solver.dtype, max(0.02 * solver.tolerance, floor))
     emf = operator.emf(sources)
+    # Rounding and the conduction problems add to the residual of the reduced model: it stops a little below.
+    tolerance = 0.7 * solver.tolerance
 
     def tell(step: int, residual: float) -> None:
         report(
             Iteration(stage="modes", step=step, steps=solver.max_steps, residual=residual, tolerance=solver.tolerance)
         )
 
-    try:
-        # Rounding and the conduction problems add to the residual of the reduced model: it stops a little below.
-        modes = find_modes(
+    def found(highest_Hz: float) -> Modes:
+        return find_modes(
             operator,
             emf,
             highest_Hz,
-            tolerance=0.7 * solver.tolerance,
+            tolerance=tolerance,
             max_steps=solver.max_steps,
             report=tell,
             checkpoint=checkpoint,
             first_step=first_step,
+        )
+
+    try:
+        modes = (
+            found(highest_Hz) if shared is None else shared_modes(shared, operator, emf, highest_Hz, tolerance, found)
         )
     except ConvergenceError as error:
         if hasattr(error.partial, "basis"):
             error.partial = EddySolution(operator, error.partial, sources, emf, highest_Hz)
         raise
     return EddySolution(operator, modes, sources, emf, highest_Hz)
+
+
+def shared_modes(
+    shared: Shared,
+    operator: EddyOperator,
+    emf: Any,
+    highest_Hz: float,
+    tolerance: float,
+    find: Callable[[float], Modes],
+) -> Modes:
+    """Modes of a metal of the same shape, scaled to the conductivity of this one; found where there are none.
+
+    Currents depend on the product of conductivity and frequency only, so that modes serve other conductivities as long
+    as their residual meets the tolerance at the highest frequency.
+    """
+    net = operator.network
+    top = float(net.conductance.max())
+    shape = (net.conductance / top).astype(np.float32)  # the last bits depend on the conductivity
+    key = key_of(
+        "eddy modes",
+        (net.grid.shape, net.grid.spacing_m, net.grid.origin_m, operator.be.name, str(operator.real), tolerance),
+        shape,
+        net.offset,
+        operator.be.to_numpy(emf),
+    )
+    for _ in range(2):
+        then, modes = shared.get(key, lambda: (top, find(highest_Hz * (AHEAD if shared.reduced else 1.0))))
+        factor = top / then
+        scaled = modes if factor == 1 else modes.scaled(factor)
+        if scaled.residual(highest_Hz) <= tolerance or not scaled.coupling.size:
+            return scaled
+        shared.drop(key)
+    return find(highest_Hz)
 
 
 def voxels_of(solver: EddyOptions, implant: Implant | VoxelImplant) -> VoxelImplant:

@@ -21,6 +21,7 @@ import numpy as np
 from emdose.checks import positives
 from emdose.compute import backend
 from emdose.compute.backend import Backend
+from emdose.compute.shared import Shared
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import VoxelImplant
 from emdose.solvers.eddy.options import EddyOptions
@@ -126,6 +127,7 @@ class EddyCurrent(EddyOptions):
         device: str | Backend = "auto",
         progress: ProgressCallback | None = None,
         checkpoint: Checkpoint | None = None,
+        shared: Shared | None = None,
     ) -> PowerTensor:
         """Power tensor of a metal body.
 
@@ -145,6 +147,8 @@ class EddyCurrent(EddyOptions):
             Lanczos process, a stage "frequency" for every frequency, and done.
         checkpoint : Checkpoint, optional
             Keeps the finished steps.
+        shared : Shared, optional
+            Hands on the modes of the same metal with another conductivity, which need no product then.
 
         Raises
         ------
@@ -163,7 +167,7 @@ class EddyCurrent(EddyOptions):
             be missing.
         """
         be, f = backend.get(device), _frequencies(frequencies_Hz)
-        return power_tensor(self, implant, f, sources, be, progress or silent, checkpoint)
+        return power_tensor(self, implant, f, sources, be, progress or silent, checkpoint, shared)
 
     @backend.within_memory("a larger spacing_m")
     def currents(

@@ -279,7 +279,9 @@ class ImplantJob(BaseJob):
         cache = TensorCache() if self.tables.solver.cache else None
         if cache is not None and (tensor := cache.load(self.key)) is not None:
             return tensor
-        tensor = self.solver.solve(self.implant, self.frequencies, self.sources, self.device, progress, checkpoint)
+        tensor = self.solver.solve(
+            self.implant, self.frequencies, self.sources, self.device, progress, checkpoint, self.shared
+        )
         if cache is not None:
             cache.save(self.key, tensor)
         return tensor

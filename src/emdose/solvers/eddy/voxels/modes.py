@@ -73,6 +73,15 @@ class Modes:
         size = np.linalg.norm(self.start, axis=0)
         return float(np.max(left / np.where(size > 0, size, 1.0)))
 
+    def scaled(self, factor: float) -> Modes:
+        """The modes of the same metal with all conductivities ``factor`` times as large: no product is needed.
+
+        The loss that makes the basis orthonormal is 1 / factor of what it was, every time constant factor times.
+        """
+        root = math.sqrt(factor)
+        basis = [(root * q).astype(q.dtype) for q in self.basis]
+        return Modes(basis, factor * self.T, root * self.start, factor * self.coupling, self.resumed)
+
 
 def find_modes(
     operator: EddyOperator,
