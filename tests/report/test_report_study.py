@@ -97,7 +97,7 @@ def test_the_page_of_a_run_shows_its_budgets(monkeypatch: pytest.MonkeyPatch) ->
     assert 'id="uncertainty"' not in render(result)
     told = {"method": "chaos", "inputs": inputs(), "budgets": {"psSAR10g": budget()}, "study": {"samples": 62}}
     text = visible(render(replace(result, summary={**result.summary, "uncertainty": told})))
-    assert "polynomial chaos, 62 samples" in text
+    assert "Polynomial chaos, 62 samples" in text
     assert "The laws of 4 inputs were propagated by a polynomial chaos expansion" in text
     assert text.count("Expanded uncertainty U, k = 1.96") == 1
 

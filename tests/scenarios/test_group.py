@@ -84,26 +84,19 @@ def model(a: float, b: float, way: str = "up") -> dict[str, float]:
     return {"power": 2 * a + b + (1.0 if way == "up" else 0.0), "alone": a}
 
 
-def test_pages_of_a_study(tmp_path: Path) -> None:
-    """Oracle: a linear model: shares 4 : 1, mean and deviation in closed form; samples of both strata in a group."""
-    from emdose.scenarios.study_pages import group_table, study_table, write_group_page, write_study_page
+def test_samples_of_a_study_become_a_group(tmp_path: Path) -> None:
+    """Oracle: the samples of both strata, the nominal values not among them; what they are by the model itself."""
+    from emdose.scenarios.study_pages import group_table, write_group_page
 
     study = em.Study(model).vary("a", em.Normal(mean=1, sd=0.1)).vary("b", em.Normal(mean=0, sd=0.1))
-    result = study.run(runs=24, out=tmp_path / "s")
-    told = study_table(result)
-    power = told["outputs"]["power"]
-    assert power["first"] == pytest.approx({"a": 0.8, "b": 0.2}, abs=1e-9)
-    assert (power["mean"], power["sd"]) == pytest.approx((3.0, 0.05**0.5), rel=1e-6)
-    assert power["quantiles"]["0.95"] == pytest.approx(3 + 1.645 * 0.05**0.5, rel=5e-3)
-    x, density = (power["pdf"][k] for k in ("x", "density"))
-    area = sum(0.5 * (p + q) * (b - a) for a, b, p, q in zip(x, x[1:], density, density[1:], strict=False))
-    assert area == pytest.approx(1, abs=0.02)
-    page = write_study_page(tmp_path / "s").read_text(encoding="utf-8")
-    assert "inputs only" in page
     strata = study.strata("way", ["up", "down"]).run(runs=20, out=tmp_path / "t")
     group = group_table(strata, ["power"])
     assert {r["stratum"] for r in group["runs"]} == {"way up", "way down"}
-    assert len(group["runs"]) == strata.samples - 2  # the nominal values are not among the samples of a design
+    assert len(group["runs"]) == sum(len(case.X) for case in strata.cases)
+    for r in group["runs"]:
+        assert r["values"]["power"] == pytest.approx(model(**r["inputs"], way=r["stratum"].split()[1])["power"])
     assert write_group_page(strata).name == "runs.html"
+    page = strata.write_page().read_text(encoding="utf-8")
+    assert 'class="curve"' in page
     budget = study.run(method="budget", out=tmp_path / "b")
-    assert "The normal law of the budget" in write_study_page(budget).read_text(encoding="utf-8")
+    assert "The normal law of the budget" in budget.write_page().read_text(encoding="utf-8")

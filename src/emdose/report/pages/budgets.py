@@ -10,6 +10,9 @@ from emdose.report.charts.distributions import shares_chart
 from emdose.report.wording import MINUS, is_finite, number, quantity, quantity_name, words
 
 DISCRETISATION = "discretisation"
+GROUPS = {DISCRETISATION: "Discretisation", "numerical": "Solver and surrogate", "stated": "Stated by the run"}
+"""Kinds of rows that stand apart from the inputs."""
+INPUTS = "Inputs"
 FELT = 0.005
 """Share of the variance below which an input is not drawn."""
 MOST_SHARES = 12
@@ -18,7 +21,7 @@ MOST_SHARES = 12
 def shown(budget: Mapping[str, Any]) -> dict[str, Any]:
     """A budget, as ``Budget.to_dict`` gives it, as texts: what is physical first, what the grid leaves apart."""
     unit = str(budget.get("unit") or "")
-    rows = sorted(budget["rows"], key=lambda r: (r.get("kind") == DISCRETISATION, -abs(r.get("share_percent") or 0.0)))
+    rows = sorted(budget["rows"], key=lambda r: -abs(r.get("share_percent") or 0.0))
     combined, expanded = budget["combined"], budget["expanded"]
     kinds = budget.get("by_kind") or {}
     return {
@@ -37,9 +40,9 @@ def shown(budget: Mapping[str, Any]) -> dict[str, Any]:
         "correlated": budget.get("correlation") is not None,
         "words": dominating(budget),
         "groups": [
-            {"name": name, "rows": [_row(r, unit) for r in rows if (r.get("kind") == DISCRETISATION) is numerical]}
-            for name, numerical in (("Inputs", False), ("Discretisation", True))
-            if any((r.get("kind") == DISCRETISATION) is numerical for r in rows)
+            {"name": title, "rows": [_row(r, unit) for r in rows if GROUPS.get(str(r.get("kind")), INPUTS) == title]}
+            for title in (INPUTS, *GROUPS.values())
+            if any(GROUPS.get(str(r.get("kind")), INPUTS) == title for r in rows)
         ],
     }
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from emdose.report.charts.distributions import distribution_chart, shares_chart
 from emdose.report.maps import map_set
@@ -18,6 +21,8 @@ METHODS = {
     "monte-carlo": "Monte Carlo on the model itself",
 }
 MOST_FAILED = 50
+POINTS, SMOOTH = 160, 0.9
+"""Points of a curve; its smoothing in bins of the histogram."""
 QUANTILES = {"0.025": "2.5 %", "0.05": "5 %", "0.5": "median", "0.95": "95 %", "0.975": "97.5 %", "0.99": "99 %"}
 
 
@@ -132,7 +137,7 @@ def _spread(one: Mapping[str, Any]) -> dict[str, Any] | None:
 def _distribution(name: str, one: Mapping[str, Any], unit: str, limits: list[dict[str, Any]]) -> Any:
     factor = quantity(1.0, unit, 12)[0]
     scale = float(factor) if factor.replace(".", "").isdigit() else 1.0
-    histogram, curve = one.get("histogram"), one.get("pdf")
+    histogram, curve = one.get("histogram"), one.get("pdf") or _curve(one)
     if not histogram and not curve:
         return ""
     if histogram:
@@ -151,6 +156,23 @@ def _distribution(name: str, one: Mapping[str, Any], unit: str, limits: list[dic
             marks.append((at, f"limit, {x['label']}", "doubtful" if x.get("doubtful") else "limit"))
     shown = quantity(0.0, unit)[1]
     return distribution_chart(histogram, curve, marks, f"{quantity_name(name)}{f' [{shown}]' if shown else ''}")
+
+
+def _curve(one: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A curve through the histogram, or the normal law that a budget stands for."""
+    told, sd = one.get("histogram"), one.get("sd")
+    if told:
+        edges, density = np.asarray(told["edges"], float), np.asarray(told["density"], float)
+        wide = np.diff(edges)
+        x = np.linspace(edges[0] - 2 * wide[0], edges[-1] + 2 * wide[-1], POINTS)
+        z = (x[:, None] - 0.5 * (edges[1:] + edges[:-1])) / (SMOOTH * wide)
+        y = np.exp(-0.5 * z * z) @ density / (SMOOTH * math.sqrt(2 * math.pi))
+    elif sd is not None and is_finite(sd) and sd > 0:
+        x = one["mean"] + sd * np.linspace(-3.5, 3.5, POINTS)
+        y = np.exp(-0.5 * ((x - one["mean"]) / sd) ** 2) / (sd * math.sqrt(2 * math.pi))
+    else:
+        return None
+    return {"x": x.tolist(), "density": y.tolist()}
 
 
 def _facts(one: Mapping[str, Any], unit: str) -> list[tuple[str, str]]:

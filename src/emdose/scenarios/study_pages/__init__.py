@@ -1,5 +1,5 @@
-"""The pages of a study: what is uncertain of every output, and one page for all of its samples."""
+"""One page for all samples of a study, as of many runs."""
 
-from emdose.scenarios.study_pages.pages import group_table, study_table, write_group_page, write_study_page
+from emdose.scenarios.study_pages.pages import group_table, write_group_page
 
-__all__ = ["group_table", "study_table", "write_group_page", "write_study_page"]
+__all__ = ["group_table", "write_group_page"]
