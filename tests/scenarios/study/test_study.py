@@ -142,3 +142,18 @@ def test_what_cannot_be_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(em.InputError, match=words) as caught:
             run()
         assert "\n" not in str(caught.value)
+
+
+def test_maps_have_spreads_and_peaks_that_move(tmp_path: Path) -> None:
+    """y_v = a c_v + (1 - a) d_v with a uniform over 0 to 1: sd |c - d| / sqrt 12; peak: the larger end."""
+    c, d = np.array([[4.0, 1.0]]), np.array([[0.0, 3.0]])
+
+    def mixed(a: float) -> dict[str, Any]:
+        return {"a": a, "map": a * c + (1 - a) * d}
+
+    found = em.Study(mixed).vary("a", em.Uniform(0.0, 1.0)).run(runs=12, degree=1, maps=["map"], out=tmp_path / "s")
+    for one in (found, em.read_study(tmp_path / "s")):
+        np.testing.assert_allclose(one.maps["map"]["sd"], np.abs(c - d) / math.sqrt(12), rtol=1e-6)
+        np.testing.assert_allclose(one.maps["map"]["mean"], (c + d) / 2, rtol=1e-6)
+    # The two lines meet at a = 1/2: the mean of the maximum is 2.75, above both means (2 and 2).
+    assert found.peaks("map").mean() == pytest.approx(2.75, abs=0.01)

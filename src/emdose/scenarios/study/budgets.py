@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import is_number
+from emdose.checks import is_number, unknown
 from emdose.scenarios.study.methods import ALL
 
 if TYPE_CHECKING:
@@ -64,6 +64,32 @@ def shares_of(method: str, case: Any, what: str) -> dict[str, np.ndarray]:
         return {ALL: np.asarray(case.parts[ALL]) ** 2}
     index = np.asarray(getattr(case.chaos, what), float) * np.asarray(case.sd, float) ** 2
     return dict(zip(case.inputs.names, index, strict=True))
+
+
+def spread_of_maps(cases: Sequence[Any]) -> dict[str, dict[str, np.ndarray]]:
+    """Mean, standard deviation and their ratio over the voxels of every map that all cases have."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name in [k.removesuffix(" mean") for k in cases[0].maps if k.endswith(" mean")]:
+        if not all(f"{name} mean" in c.maps for c in cases):
+            continue
+        means, sds = ([np.asarray(c.maps[f"{name} {w}"], float) for c in cases] for w in ("mean", "sd"))
+        weights = [c.weight for c in cases]
+        mean = np.asarray(sum(w * m for w, m in zip(weights, means, strict=True)))
+        spread = sum(w * (s**2 + (m - mean) ** 2) for w, m, s in zip(weights, means, sds, strict=True))
+        sd = np.sqrt(np.asarray(spread))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found[name] = {"mean": mean, "sd": sd, "relative sd": np.where(mean != 0, sd / np.abs(mean), np.nan)}
+    return found
+
+
+def peaks_of(cases: Sequence[Any], name: str) -> np.ndarray:
+    """Peaks of a map in the samples of all cases, as many of each as its weight says; InputError for another name."""
+    known = [k.removesuffix(" peaks") for k in cases[0].maps if k.endswith(" peaks")]
+    if name not in known:
+        raise unknown("no such map in this study", name, known, field="maps")
+    most = max(c.weight for c in cases)
+    each = [(np.asarray(c.maps[f"{name} peaks"]), c.weight / most) for c in cases]
+    return np.concatenate([peaks[: max(1, round(len(peaks) * share))] for peaks, share in each])
 
 
 def _physical(result: Any, k: int) -> list[Contribution]:

@@ -62,6 +62,9 @@ class Found:
         Their outputs.
     notes : tuple of str
         What the reader has to know.
+    maps : mapping of str to ndarray
+        "NAME mean" and "NAME sd" of every map that was asked for, and "NAME peaks": the largest value of the map in
+        many samples of its surrogate.
     """
 
     case: StudyArm
@@ -75,6 +78,7 @@ class Found:
     X: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     Y: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     notes: tuple[str, ...] = ()
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def value(self) -> np.ndarray:
@@ -251,8 +255,9 @@ def chaos(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutco
     notes = []
     if target is not None and loo > target:
         notes.append(f"The leave-one-out error {loo:.2g} has not come below {target:g} with {len(good)} samples.")
+    maps = maps_of(case, good, Xg, options, notes)
     mean = np.asarray(model.mean, float)
-    return Found(case, nominal, names, mean, np.sqrt(variance), parts, {}, {}, Xg, Y, tuple(notes))
+    return Found(case, nominal, names, mean, np.sqrt(variance), parts, {}, {}, Xg, Y, tuple(notes), maps)
 
 
 def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, share: float = 1.0) -> Found:
@@ -291,7 +296,48 @@ def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: Sampl
         parts = {name: np.sqrt(shares[j]) * sd for j, name in enumerate(inputs.names)}
         rest = np.sqrt(np.maximum(1 - shares.sum(axis=0), 0.0)) * sd
         parts["interactions of inputs, and what the polynomial misses"] = rest
-    return Found(case, nominal, names, Y.mean(axis=0), sd, parts, {}, {}, Xg, Y, tuple(notes))
+    maps = maps_of(case, good, Xg, options, notes)
+    return Found(case, nominal, names, Y.mean(axis=0), sd, parts, {}, {}, Xg, Y, tuple(notes), maps)
+
+
+def maps_of(
+    case: StudyArm, outcomes: Sequence[SampleOutcome], X: np.ndarray, options: Options, notes: list[str]
+) -> dict[str, np.ndarray]:
+    """Mean and standard deviation of every map, and the peaks of its surrogate: a peak moves from place to place.
+
+    Parameters
+    ----------
+    case : StudyArm
+        With its inputs.
+    outcomes : sequence of SampleOutcome
+        Samples with numbers.
+    X : (n, d) ndarray
+        Their inputs.
+    options : Options
+        Method and degree.
+    notes : list of str
+        What could not be done is put there.
+    """
+    from emdose.uncertainty.chaos import peak_samples
+
+    found: dict[str, np.ndarray] = {}
+    for name in outcomes[0].maps:
+        shapes = {o.maps[name].shape for o in outcomes}
+        if len(shapes) > 1:
+            notes.append(f"The map {name} has another shape in some samples: it has no statistics.")
+            continue
+        inside = np.all([np.isfinite(o.maps[name]) for o in outcomes], axis=0)
+        Y = np.stack([o.maps[name][inside] for o in outcomes]).astype(np.float32)
+        whole = {what: np.full(inside.shape, np.nan, np.float32) for what in ("mean", "sd")}
+        if options.method == "chaos":
+            model = fit(case.inputs, X, Y, degree=options.degree or "auto")
+            whole["mean"][inside], whole["sd"][inside] = model.mean, model.sd
+            found[f"{name} peaks"] = np.asarray(peak_samples(model).values)
+        else:
+            whole["mean"][inside], whole["sd"][inside] = Y.mean(axis=0), Y.std(axis=0, ddof=1)
+            found[f"{name} peaks"] = Y.max(axis=1)
+        found |= {f"{name} {what}": values for what, values in whole.items()}
+    return found
 
 
 def fit(*given: Any, **options: Any) -> Any:

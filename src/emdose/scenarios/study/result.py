@@ -16,7 +16,7 @@ from emdose.errors import InputError
 from emdose.io.disk import atomic
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.io.disk.run_files import to_json
-from emdose.scenarios.study.budgets import budget_of, shares_of
+from emdose.scenarios.study.budgets import budget_of, peaks_of, shares_of, spread_of_maps
 from emdose.scenarios.study.methods import ALL, fit
 from emdose.scenarios.study.runs import SampleOutcome
 from emdose.values import read_only
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emdose.uncertainty.budget import Budget
     from emdose.uncertainty.inputs import Inputs
 
-STUDY_FILE, PAGE_FILE = "study.json", "study.html"
+STUDY_FILE = "study.json"
 TABLE = "table"
 FORM = 1
 BETWEEN = "strata"
@@ -57,6 +57,8 @@ class StudyCase:
         Degree of the polynomials; None where it was chosen.
     about : mapping
         What the run of the nominal values says of its own numerical uncertainty.
+    maps : mapping of str to ndarray
+        "NAME mean", "NAME sd" and "NAME peaks" of every map that was asked for.
     """
 
     name: str
@@ -72,6 +74,7 @@ class StudyCase:
     Y: np.ndarray
     degree: int | None = None
     about: Mapping[str, Any] = field(default_factory=dict)
+    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     def chaos(self) -> Any:
@@ -159,6 +162,26 @@ class StudyResult:
             return {}
         errors = [np.asarray(c.chaos.loo, float) for c in self.cases if c.inputs is not None and ALL not in c.parts]
         return self._each(np.max(errors, axis=0)) if errors else {}
+
+    @property
+    def maps(self) -> dict[str, dict[str, np.ndarray]]:
+        """For every map that was asked for: "mean", "sd" and "relative sd" over its voxels, NaN outside of the body."""
+        return spread_of_maps(self.cases)
+
+    def peaks(self, name: str) -> np.ndarray:
+        """The largest value of a map in many samples: of its surrogate for chaos, so that the peak may move.
+
+        Parameters
+        ----------
+        name : str
+            Map that was asked for. Of several cases the samples stand by their weights.
+
+        Raises
+        ------
+        InputError
+            For a map that the study does not have.
+        """
+        return peaks_of(self.cases, name)
 
     def quantile(self, q: float) -> dict[str, float]:
         """The quantile of each output: by the normal law for a budget, the surrogate for chaos, the samples otherwise.
@@ -279,7 +302,6 @@ class StudyResult:
             "indices": self.indices,
             "loo": self.loo.get(name),
             "quantiles": {f"{q:g}": self._all_quantiles[q][name] for q in QUANTILES},
-            "histogram": self._histogram(name),
         }
 
     @property
@@ -296,17 +318,6 @@ class StudyResult:
     @cached_property
     def _all_quantiles(self) -> dict[float, dict[str, float]]:
         return {q: self.quantile(q) for q in QUANTILES}
-
-    def _histogram(self, name: str) -> dict[str, Any] | None:
-        """Density of the draws in bins; None for a budget, which has no law but the normal one."""
-        if self.method == "budget":
-            return None
-        values, weights = self._draws
-        column = values[:, self._index(name)]
-        if not np.ptp(column) > 0:
-            return None
-        density, edges = np.histogram(column, bins=40, weights=weights, density=True)
-        return {"edges": edges, "density": density}
 
     def _case(self, case: StudyCase) -> dict[str, Any]:
         return {
@@ -330,33 +341,13 @@ class StudyResult:
         for n, case in enumerate(self.cases):
             for key in ("value", "mean", "sd", "X", "Y"):
                 arrays[f"{n}.{key}"] = np.asarray(getattr(case, key))
+            arrays |= {f"{n}.map.{key}": np.asarray(values) for key, values in case.maps.items()}
             for group in GROUPS:
                 table = getattr(case, group)
                 arrays[f"{n}.{group}.names"] = np.array(json.dumps(list(table)))
                 arrays[f"{n}.{group}"] = np.array([table[k] for k in table]).reshape(len(table), len(self.names))
         FolderCheckpoint(folder, self.identity).save(TABLE, arrays)
         atomic.write_text(folder / STUDY_FILE, to_json(self.to_dict(), indent=1, exact=True) + "\n")
-
-    def write_page(self, path: Path | str | None = None) -> Path:
-        """Write the page of the study as one HTML file, and say where it is.
-
-        Parameters
-        ----------
-        path : Path or str, optional
-            The file; study.html in its folder by default.
-
-        Raises
-        ------
-        InputError
-            For a study without a folder, when no file is given.
-        """
-        from emdose.report.pages import study_page
-
-        if path is None and self.folder is None:
-            raise InputError("this study has no folder", field="path", expected="the name of an HTML file")
-        target = Path(path) if path is not None else Path(str(self.folder)) / PAGE_FILE
-        atomic.write_text(target, study_page.render(json.loads(to_json(self.to_dict()))))
-        return target
 
     # ---- inside --------------------------------------------------------------------------------------------------
     @property
@@ -406,8 +397,19 @@ def read_study(folder: Path | str) -> StudyResult:
             groups[group] = dict(zip(keys, arrays[f"{n}.{group}"], strict=True))
         plain = {key: arrays[f"{n}.{key}"] for key in ("value", "mean", "sd", "X", "Y")}
         inputs = None if row["inputs"] is None else inputs_of_dict(row["inputs"])
+        start = f"{n}.map."
+        maps = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
         cases.append(
-            StudyCase(row["name"], row["weight"], inputs, **plain, **groups, degree=row["degree"], about=row["about"])
+            StudyCase(
+                row["name"],
+                row["weight"],
+                inputs,
+                **plain,
+                **groups,
+                degree=row["degree"],
+                about=row["about"],
+                maps=maps,
+            )
         )
     failed = tuple(
         SampleOutcome(n, "", o["inputs"], error=o["error"], tries=o["tries"]) for n, o in enumerate(told["failed"])

@@ -403,6 +403,7 @@ def _case(found: methods.Found, names: Sequence[str], options: methods.Options) 
         found.Y[:, at] if found.Y.size else found.Y,
         options.degree,
         found.nominal.about,
+        found.maps,
     )
 
 
