@@ -103,6 +103,23 @@ def test_effective_degrees_of_freedom_lie_between(rows: list[tuple[float, float]
     assert budget.k >= stats.norm.ppf(0.975)
 
 
+@pytest.mark.parametrize("readings", [4, 10])
+def test_intervals_of_small_studies_hold_the_truth(readings: int) -> None:
+    """Oracle: the truth, held by 93 to 97 % of the 95 % intervals of 1000 small studies.
+
+    The result is x + 2 y: x the mean of a few readings, y an input with a known law that the truth is drawn from.
+    """
+    rng = np.random.default_rng(readings)
+    held = 0
+    for _ in range(1000):
+        mean, u, dof = type_a(rng.normal(3.0, 0.5, readings))
+        y = rng.normal(1.0, 0.1)  # what y truly is; known as 1.0 +- 0.1
+        rows = (Contribution("x", u, dof=dof, kind="type A"), Contribution("y", 2 * 0.1))
+        low, high = em.Budget("x + 2 y", "", mean + 2.0, rows).interval
+        held += low <= 3.0 + 2 * y <= high
+    assert 930 <= held <= 970
+
+
 def test_curved_dependence_is_told() -> None:
     """Oracle: x^2 at 0 and 3 of sd 1: variance 2 and 36 + 2 (fourth moments of the normal law)."""
     inputs = em.Inputs((em.Input("curved", em.Normal(0.0, 1.0)), em.Input("straight", em.Normal(3.0, 1.0))))

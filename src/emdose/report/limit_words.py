@@ -49,6 +49,14 @@ def probability(raw: Mapping[str, Any]) -> str:
     return f"P(exceeds) {text}"
 
 
+def guard_band(raw: Mapping[str, Any]) -> str:
+    """The guard band of a saved row and the value up to which all of the interval is below the limit, in words."""
+    width, accepted = raw.get("guard_band"), raw.get("acceptance_limit")
+    if not (is_finite(width) and is_finite(accepted) and width):
+        return ""
+    return f"guard band {number(width, 2)}: all of U is below up to {number(accepted)}"
+
+
 def with_uncertainty(
     rows: Sequence[Mapping[str, Any]], quantities: Mapping[str, Mapping[str, Any]]
 ) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emdose.report.limit_words import probability, reading, standing
+from emdose.report.limit_words import guard_band, probability, reading, standing
 from emdose.report.pages import decisive
 from emdose.report.wording import duration, flat, is_finite, number, words
 
@@ -120,6 +120,7 @@ def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
         **standing(raw),
         "reading": reading(raw),
         "probability": probability(raw),
+        "guard": guard_band(raw),
         "source": str(raw.get("source") or ""),
         "counted": bool(raw.get("counted", True)),
         "note": str(raw.get("note") or ""),
