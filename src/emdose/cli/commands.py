@@ -149,8 +149,8 @@ def study(
     """Study what is uncertain about a scenario: its table [uncertainty], or the default laws of its kind."""
     from emdose.cli import study as studies
 
-    changes = {"method": method, "runs": runs, "target": target, "minutes": minutes, "executor": executor}
-    changes["outputs"] = output or None
+    changes: dict[str, object] = {"method": method, "runs": runs, "target": target, "minutes": minutes}
+    changes |= {"executor": executor, "outputs": output or None}
     try:
         return studies.run(_console(), _console(stderr=True), scenario, out, changes, device, force, quiet, no_report)
     except KeyboardInterrupt:

@@ -13,6 +13,7 @@ from emdose.scenarios.loading import from_tables
 from emdose.scenarios.shared import toml
 from emdose.scenarios.study.asked import study_of
 from emdose.scenarios.study.paths import Paths, unit_of
+from emdose.scenarios.study.study import arms_of
 from emdose.scenarios.uncertainty_table import UncertaintyTable
 
 BALL = {
@@ -121,3 +122,19 @@ def test_default_laws_of_a_head_move_together() -> None:
     assert "phantom.translate_m[2]" in paths
     assert not any("perfusion" in p or "heat" in p for p in paths)
     assert study.correlations == (("conductivity of all tissues", "relative permittivity of all tissues", 0.5),)
+
+
+def test_inputs_are_correlated_by_name_or_by_path(ball: Paths) -> None:
+    """As the guide writes it: a path without its unit, and a short name."""
+    table = {
+        "inputs": [
+            {"path": "phantom.tissues.muscle.conductivity", "relative": 0.05},
+            {"path": "phantom.translate_m[2]", "law": "uniform", "half_width": 5e-3, "name": "z"},
+        ],
+        "correlations": [{"inputs": ["phantom.tissues.muscle.conductivity", "z"], "value": 0.3}],
+    }
+    study = study_of(from_tables({**BALL, "uncertainty": table}, FILE))
+    inputs = arms_of(study)[0].inputs
+    assert inputs is not None
+    assert inputs.names == ("phantom.tissues.muscle.conductivity_S_m", "z")
+    assert inputs.correlation[0, 1] == 0.3

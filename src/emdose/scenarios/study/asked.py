@@ -211,7 +211,7 @@ def study_of(scenario: LoadedScenario) -> Study:
             if not told & {frozenset((a, b)), frozenset((first, second))}:
                 study = study.correlate(a, b, value)
     for pair in table.correlations:
-        study = study.correlate(*pair.inputs, pair.value)
+        study = study.correlate(pair.inputs[0], pair.inputs[1], pair.value)
     for one in table.strata:
         study = study.strata(one.path, one.values, one.weights, one.name or "")
     return study

@@ -169,8 +169,8 @@ def _numerical(result: Any, k: int) -> list[Contribution]:
     if voxels:
         rows.append(Contribution("voxels", voxels, width=2 * voxels, divisor="2", kind=DISCRETISATION))
     if solver:
-        about = {"law": "uniform", "width": solver, "divisor": "sqrt 3"}
-        rows.append(Contribution("tolerance and power balance", solver / math.sqrt(3), **about, kind=NUMERICAL))
+        about: dict[str, Any] = {"law": "uniform", "width": solver, "divisor": "sqrt 3", "kind": NUMERICAL}
+        rows.append(Contribution("tolerance and power balance", solver / math.sqrt(3), **about))
     if result.method == "chaos":
         left = [c.weight * float(np.asarray(c.chaos.loo)[k]) * float(c.sd[k]) ** 2 for c in result.cases if len(c.X)]
         if sum(left) > 0:

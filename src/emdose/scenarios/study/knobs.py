@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from emdose.checks import unknown
 from emdose.errors import InputError
-from emdose.scenarios.study.paths import Paths, unit_of
+from emdose.scenarios.shared import toml
+from emdose.scenarios.study.paths import Paths, matches, unit_of
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -145,11 +146,19 @@ def joint(made: Sequence[Knob], correlations: Sequence[tuple[str, str, float]], 
 
 
 def _called(name: str, made: Sequence[Knob]) -> list[Knob]:
-    found = [k for k in made if name in (k.name, k.group)]
+    found = [k for k in made if name in (k.name, k.group) or _is_path_of(name, k)]
     if not found:
         names = list(dict.fromkeys(n for k in made for n in (k.group, k.name)))
         raise unknown("a correlation of an input that is not there", name, names, field="correlations")
     return found
+
+
+def _is_path_of(name: str, knob: Knob) -> bool:
+    """Whether a name is the path of the one number that a knob moves, perhaps without its unit."""
+    try:
+        return len(knob.targets) == 1 and matches(toml.steps_of(name), toml.steps_of(next(iter(knob.targets))))
+    except InputError:
+        return False
 
 
 def _of_function(one: Variation) -> list[Knob]:

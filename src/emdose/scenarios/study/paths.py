@@ -68,7 +68,7 @@ class Paths:
         return plain
 
     def _matching(self, asked: Steps) -> list[str]:
-        return [path for path, steps in self._steps.items() if _matches(asked, steps)]
+        return [path for path, steps in self._steps.items() if matches(asked, steps)]
 
     def _set(self, plain: dict[str, Any], path: str, value: Any) -> None:
         steps = toml.steps_of(path)
@@ -101,9 +101,9 @@ class Paths:
         if not names:
             return unknown("a path that names nothing", path, _firsts(self._steps.values()), file=file, field=field)
         depth = 1
-        while depth < len(asked) and any(_matches(asked[: depth + 1], s[: depth + 1]) for s in names.values()):
+        while depth < len(asked) and any(matches(asked[: depth + 1], s[: depth + 1]) for s in names.values()):
             depth += 1
-        near = [s for s in names.values() if _matches(asked[:depth], s[:depth]) and len(s) > depth]
+        near = [s for s in names.values() if matches(asked[:depth], s[:depth]) and len(s) > depth]
         choices = list(dict.fromkeys(str(s[depth]) for s in near))
         where = toml.dotted(asked[:depth])
         if not choices:
@@ -139,7 +139,8 @@ def unit_of(path: str) -> str:
     return "1"
 
 
-def _matches(asked: Steps, steps: Steps) -> bool:
+def matches(asked: Steps, steps: Steps) -> bool:
+    """Whether a path means another one, key by key."""
     return len(asked) == len(steps) and all(same_key(a, k) for a, k in zip(asked, steps, strict=True))
 
 

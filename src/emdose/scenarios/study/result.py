@@ -391,11 +391,11 @@ def read_study(folder: Path | str) -> StudyResult:
     names = tuple(told["outputs"])
     cases = []
     for n, row in enumerate(told["cases"]):
-        groups = {}
+        groups: dict[str, Any] = {}
         for group in GROUPS:
             keys = json.loads(str(arrays[f"{n}.{group}.names"]))
             groups[group] = dict(zip(keys, arrays[f"{n}.{group}"], strict=True))
-        plain = {key: arrays[f"{n}.{key}"] for key in ("value", "mean", "sd", "X", "Y")}
+        plain: Any = {key: arrays[f"{n}.{key}"] for key in ("value", "mean", "sd", "X", "Y")}
         inputs = None if row["inputs"] is None else inputs_of_dict(row["inputs"])
         start = f"{n}.map."
         maps = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}

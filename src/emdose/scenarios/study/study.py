@@ -229,7 +229,7 @@ class Study:
         if minutes is not None:
             positive("minutes", minutes)
         crew = executor_of(executor)
-        asked = {"maps": tuple(maps), "device": device}
+        asked: dict[str, Any] = {"maps": tuple(maps), "device": device}
         made = arms_of(self, **asked)
         coarse = self._coarse(spacing_m, made, asked) if method == "budget" else [None] * len(made)
         folder = self._folder(out)
