@@ -201,12 +201,14 @@ def software(writer: Writer, summary: Mapping[str, Any]) -> None:
     """Versions and device."""
     about = summary.get("provenance", {})
     versions = about.get("versions") or {}
-    code = f", code {about['code_sha256'][:12]}" if about.get("code_sha256") else ""
     python = [f"Python {versions['python']}"] if versions.get("python") else []
     rest = python + [f"{name} {versions[key]}" for key, name in LIBRARIES.items() if versions.get(key)]
-    device = (about.get("device") or {}).get("name")
-    scenario = f"; scenario {about['scenario_sha256'][:12]}" if about.get("scenario_sha256") else ""
-    text = f"All computations were made with emdose {about.get('emdose', '?')} ({', '.join(rest)}{code}{scenario})"
+    device = about.get("device")
+    device = device.get("name") if isinstance(device, Mapping) else device
+    told = [*rest, *([f"code {about['code_sha256'][:12]}"] if about.get("code_sha256") else [])]
+    told += [f"scenario {about['scenario_sha256'][:12]}"] if about.get("scenario_sha256") else []
+    version = about.get("emdose") or "of an unknown version"
+    text = f"All computations were made with emdose {version}" + (f" ({', '.join(told)})" if told else "")
     writer.say(text + (f" on {device}" if device else ""))
 
 

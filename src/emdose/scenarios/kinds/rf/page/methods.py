@@ -22,9 +22,12 @@ def written(summary: Mapping[str, Any]) -> methods.Methods:
     told = [f"{number(mass)} kg"] if is_finite(mass) else []
     told += [f"voxels of {methods.grid_text([size] if is_finite(size) else size)}"] if size else []
     frequency: Any = about.get("frequency_Hz")
-    source = f"a {coil.get('name')}" + (f" ({built})" if built else "")
+    scenario = summary.get("scenario") or {}
+    name = body.get("name") or (scenario.get("phantom") or {}).get("type") or "unnamed"
+    kind = coil.get("name") or (scenario.get("coil") or {}).get("type") or "source"
+    source = f"a {words(str(kind))}" + (f" ({built})" if built else "")
     writer.say(
-        f"We computed the RF fields and SAR in the body model “{words(str(body.get('name')))}”"
+        f"We computed the RF fields and SAR in the body model “{words(str(name))}”"
         + (f" ({', '.join(told)})" if told else "")
         + f" exposed to {source}"
         + (f" at {frequency / 1e6:.6g} MHz" if is_finite(frequency) else "")
