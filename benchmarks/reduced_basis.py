@@ -23,6 +23,7 @@ import numpy as np
 from scipy.stats import norm, qmc
 
 import emdose as em
+from emdose.compute import backend
 
 RESULTS = Path(__file__).parent / "results" / "2026-11-29-reduced-basis.json"
 FREQUENCY_HZ, SD, TISSUES = 127.74e6, 0.1, 6
@@ -113,6 +114,8 @@ def main() -> None:
         "samples": count,
         "date": datetime.date.today().isoformat(),
         "threads": os.environ.get("OMP_NUM_THREADS", "all"),
+        "device": backend.get("cpu").describe(),
+        "versions": {"emdose": em.__version__, "numpy": np.__version__},
         "load_at_start": os.getloadavg()[0],
         **{"study": study, "model": model}[what](exposure, inputs(head, count), count),
         "load_at_end": os.getloadavg()[0],
