@@ -124,7 +124,7 @@ def test_seeds_alone_in_a_slice_at_the_size_of_users() -> None:
 def test_seeds_alone_in_a_thin_stack_take_few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closed form, 6 700 unknowns; they took 195 iterations, and did not converge above."""
     b1, sigma, permittivity = case(spacing_m=0.11 / 48, nz=7)
-    monkeypatch.setattr("emdose.ept.transport.gradient_global.ITERATIONS", 20)
+    monkeypatch.setattr("emdose.ept.transport.least_squares.ITERATIONS", 20)
     found = Gradient(volume=True, radius=1, regularisation=0.0, seeds=seeds(48, 3)).reconstruct(b1)
     assert error(found.conductivity, sigma, found.valid) < 0.25
     assert error(found.permittivity, permittivity, found.valid) < 0.25
@@ -159,7 +159,7 @@ def test_volume_of_200_x_200_x_11(regularisation: float, limit: float) -> None:
 def test_global_step_that_does_not_converge_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: one iteration is not enough between slices."""
     b1, _, _ = case(spacing_m=5e-3)
-    monkeypatch.setattr("emdose.ept.transport.gradient_global.ITERATIONS", 1)
+    monkeypatch.setattr("emdose.ept.transport.least_squares.ITERATIONS", 1)
     with pytest.raises(ConvergenceError, match=r"residual .* wanted 1e-06"):
         Gradient(volume=True, radius=1).reconstruct(b1)
 

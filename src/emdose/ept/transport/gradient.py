@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport.gradient_global import integrate
 from emdose.ept.transport.gradient_local import LocalStep, divergence, relative_fields, solve_local, weights
+from emdose.ept.transport.gradient_phase import along_z
 from emdose.errors import InputError
 from emdose.values import read_only
 
@@ -139,14 +140,6 @@ class Gradient:
         be = backend.get(device)
         local = self._local(be, b1, self._window(b1))
         if not np.isfinite(local.k).any():
-            if self.volume and np.isfinite(replace(self, volume=False)._local(be, b1, self._window(b1)).k).any():
-                raise InputError(
-                    "fields that vary along z: their phase and g_z, the gradient of ln eps_c, cannot be told apart",
-                    file=b1.source,
-                    field="volume",
-                    found=True,
-                    expected="False (slices)",
-                )
             raise InputError("no voxel has enough neighbours inside the mask", field="radius", found=self.radius)
         for seed in self.seeds:
             if (
@@ -223,8 +216,14 @@ class Gradient:
         theta, g = x[:, 0] + 1j * x[:, 1], x[:, 2] + 1j * x[:, 3]
         slope, g_z, u_gz = x[:, 4:6], np.full(len(x), np.nan + 0j), np.full(len(x), np.nan)
         if self.volume:
-            slope, g_z, u_gz = x[:, 4:7], x[:, 7] + 1j * x[:, 8], np.sqrt(spread[:, 7] + spread[:, 8])
-        curvature, ok = divergence(be, kernel, slope, wanted)
+            along, u_gz = x[:, 6] + 1j * x[:, 7], np.sqrt(spread[:, 6] + spread[:, 7])
+            up, laplacian = along_z(be, kernel, slope, np.sqrt(spread[:, 4:6]), along, np.sqrt(spread[:, 7]), wanted)
+            g_z = np.where(np.isinf(u_gz), 0, along + 2j * up)
+            slope = np.column_stack([slope, up])
+        curvature, ok = divergence(kernel, slope, wanted)
+        if self.volume:
+            # Near the ends of the stack too few slices know dz phi0.
+            curvature, ok = np.where(ok, curvature, laplacian), ok | np.isfinite(laplacian)
         turn = slope[:, 0] - 1j * slope[:, 1]
         square = (slope**2).sum(axis=1) - 1j * curvature + 1j * g * turn - theta
         if self.volume:
@@ -241,6 +240,8 @@ class Gradient:
             return out
 
         fine = np.isfinite(x).all(axis=1)
+        # Where phi0 has no slope along z, at the ends of the stack, g is known nevertheless.
+        g_z, u_gz = np.where(np.isfinite(g_z), g_z, 0), np.where(np.isfinite(g_z), u_gz, np.inf)
         with np.errstate(invalid="ignore", divide="ignore"):
             k = np.log(eps)
         u_g = np.sqrt(spread[:, 2] + spread[:, 3])

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from emdose.compute.backend import Backend
-from emdose.ept.local.masked_fit import masked_fit
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
 from emdose.ept.maps.b1map import B1Map
 
@@ -63,7 +61,7 @@ def weights(b1: B1Map, wanted: np.ndarray) -> np.ndarray:
 
 
 def solve_local(values: np.ndarray, weight: np.ndarray, volume: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Unknowns (voxel, n) theta, g, grad(phi0), g_z as real numbers, and their variances from the residuals."""
+    """Unknowns (voxel, n) theta, g, dx phi0, dy phi0, c = g_z - 2 j dz phi0 as real numbers; variances by residuals."""
     parts = [slice(i, i + TOGETHER) for i in range(0, values.shape[2], TOGETHER)]
     x, gain, residual = (
         np.concatenate(found)
@@ -81,7 +79,8 @@ def _local_systems(values: np.ndarray, weight: np.ndarray, volume: bool) -> tupl
     slope = dx - 1j * dy
     columns = [b, 1j * b, slope, 1j * slope, -2j * dx, -2j * dy]
     if volume:
-        columns += [-2j * dz, dz, 1j * dz]
+        # Im g_z and -2 dz phi0 multiply the same field: one unknown, c = g_z - 2 j dz phi0.
+        columns += [dz, 1j * dz]
     a = np.stack(columns, axis=-1)
     a = np.concatenate([a.real, a.imag], axis=1)
     rhs = np.concatenate([lap.real, lap.imag], axis=1)
@@ -108,42 +107,43 @@ def _local_systems(values: np.ndarray, weight: np.ndarray, volume: bool) -> tupl
     return x, gain, residual
 
 
-def divergence(be: Backend, kernel: SavitzkyGolay, slope: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, Any]:
-    """Divergence of grad(phi0), by fits to its components."""
+def divergence(kernel: SavitzkyGolay, slope: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, Any]:
+    """Divergence of grad(phi0), by fits of planes to its components: in the slice (two components) or in the volume."""
     good = np.isfinite(slope).all(axis=1)
-    regions = np.zeros(wanted.shape, np.int32)
-    regions[wanted] = good
+    inside = np.zeros(wanted.shape, bool)
+    inside[wanted] = good
     total = np.zeros(len(slope))
-    flat = SavitzkyGolay("cuboid", kernel.radius, 2, kernel.spacing_m)
     for axis in range(slope.shape[1]):
         image = np.zeros(wanted.shape)
         image[wanted] = np.where(good, slope[:, axis], 0)
-        if slope.shape[1] == 2:  # slices stand by themselves: a fit in the plane
-            total += _in_plane_slope(image, regions > 0, axis, kernel)[wanted]
-        else:
-            fit = masked_fit(be, flat, (1 + axis,), be.asarray(image[None]), regions)
-            total += be.to_numpy(fit.value)[0, 0][wanted]
+        total += _first_derivative(image, inside, axis, kernel, slope.shape[1])[wanted]
     return total, np.isfinite(total) & good
 
 
-def _in_plane_slope(image: np.ndarray, mask: np.ndarray, axis: int, kernel: SavitzkyGolay) -> np.ndarray:
-    """First derivative by a plane fitted in the window of a slice, inside the mask."""
-    from scipy.ndimage import correlate
+def _first_derivative(
+    image: np.ndarray, mask: np.ndarray, axis: int, kernel: SavitzkyGolay, dimensions: int
+) -> np.ndarray:
+    """First derivative by a plane fitted in the window, inside the mask, where two thirds of the window are there."""
+    from scipy.ndimage import correlate1d
 
-    rx, ry = kernel.radius[:2]
-    x, y = np.meshgrid(np.arange(-rx, rx + 1.0), np.arange(-ry, ry + 1.0), indexing="ij")
-    basis = [np.ones_like(x), x * kernel.spacing_m[0], y * kernel.spacing_m[1]]
-
-    def summed(values: np.ndarray, taps: np.ndarray) -> np.ndarray:
-        return correlate(values, taps[:, :, None], mode="constant")
-
-    normal = np.stack([np.stack([summed(mask.astype(float), p * q) for q in basis], -1) for p in basis], -2)
-    rhs = np.stack([summed(np.where(mask, image, 0), p) for p in basis], -1)
-    ok = mask & (normal[..., 0, 0] >= 6)
+    axes = [a for a in range(dimensions) if kernel.radius[a] > 0]
     out = np.full(image.shape, np.nan)
-    d = kernel.spacing_m
-    unit = np.diag([1.0, 1 / d[0], 1 / d[1]])
-    scaled = unit @ normal[ok] @ unit
-    found = np.linalg.solve(scaled + 1e-12 * np.eye(3), (rhs[ok] @ unit)[..., None])[..., 0]
-    out[ok] = found[:, 1 + axis] / d[axis]
+    if axis not in axes:
+        out[mask] = 0
+        return out
+    powers = [(0, 0, 0), *(tuple(int(a == b) for b in range(3)) for a in axes)]
+
+    def moment(values: np.ndarray, power: Any) -> np.ndarray:
+        for a in range(dimensions):
+            r = kernel.radius[a]
+            values = correlate1d(values, np.arange(-r, r + 1.0) ** power[a], axis=a, mode="constant")
+        return values
+
+    inside = mask.astype(float)
+    normal = np.stack([np.stack([moment(inside, np.add(p, q)) for q in powers], -1) for p in powers], -2)
+    rhs = np.stack([moment(np.where(mask, image, 0), p) for p in powers], -1)
+    full = float(np.prod([2 * kernel.radius[a] + 1 for a in range(dimensions)]))
+    ok = mask & (normal[..., 0, 0] > 0.6 * full)
+    found = np.linalg.solve(normal[ok] + 1e-12 * np.eye(len(powers)), rhs[ok][..., None])[..., 0]
+    out[ok] = found[:, 1 + axes.index(axis)] / kernel.spacing_m[axis]
     return out
