@@ -57,16 +57,18 @@ class Gradient:
 
         lap B_i = theta B_i - 2 j grad(phi0) . grad(B_i) + g (dx - j dy) B_i + g_z dz B_i,
 
-    with g = (dx + j dy) ln eps_c, g_z = dz ln eps_c. The local step solves these for grad(phi0), g, g_z and theta voxel
-    by voxel; then w^2 mu0 eps_c = |grad(phi0)|^2 - j lap(phi0) + j g (dx - j dy) phi0 + j g_z dz phi0 - theta. The
-    global step finds ln eps_c from its gradient and these local values together, both weighted by their scatter, with
-    Huber weights on top, and from seeds.
+    with g = (dx + j dy) ln eps_c, g_z = dz ln eps_c. The local step solves these for dx phi0, dy phi0, g, theta and, in
+    a volume, the sum g_z - 2 j dz phi0 voxel by voxel; in a volume phi0 is then integrated from its slopes. With all,
+    w^2 mu0 eps_c = |grad(phi0)|^2 - j lap(phi0) + j g (dx - j dy) phi0 + j g_z dz phi0 - theta. The global step finds
+    ln eps_c from its gradient and these local values together, both weighted by their scatter, with Huber weights on
+    top, and from seeds.
 
     Parameters
     ----------
     volume : bool
-        False: every slice by itself, nothing varies along z. True: the whole volume; voxels where the fields vary along
-        z then carry no value (the slope of phi0 and the imaginary part of g_z cannot be told apart).
+        False: every slice by itself, nothing varies along z. True: the whole volume, at least twice the radius and one
+        slices; the slope of phi0 along z then comes from its integration, in which the loss angle does not change along
+        z in most voxels.
     slices : sequence of int, optional
         Slices to reconstruct when ``volume`` is False; by default all with a mask.
     kernel, radius, degree :
@@ -213,38 +215,40 @@ class Gradient:
         ]
         values = np.stack([r[0] + 1j * r[1] for r in rows])  # (channel, row, voxel)
         x, spread = solve_local(values, weights(b1, wanted), self.volume)
-        theta, g = x[:, 0] + 1j * x[:, 1], x[:, 2] + 1j * x[:, 3]
-        slope, g_z, u_gz = x[:, 4:6], np.full(len(x), np.nan + 0j), np.full(len(x), np.nan)
+        theta, g, slope, u_slope = x[:, 0] + 1j * x[:, 1], x[:, 2] + 1j * x[:, 3], x[:, 4:6], np.sqrt(spread[:, 4:6])
+        turn = slope[:, 0] - 1j * slope[:, 1]
+        u_g = np.sqrt(spread[:, 2] + spread[:, 3])
+        g_z, u_gz = np.full(len(x), np.nan + 0j), np.full(len(x), np.nan)
         if self.volume:
             along, u_gz = x[:, 6] + 1j * x[:, 7], np.sqrt(spread[:, 6] + spread[:, 7])
-            up, laplacian = along_z(be, kernel, slope, np.sqrt(spread[:, 4:6]), along, np.sqrt(spread[:, 7]), wanted)
+            up, laplacian = along_z(be, kernel, slope, u_slope, along, np.sqrt(spread[:, 7]), wanted)
             g_z = np.where(np.isinf(u_gz), 0, along + 2j * up)
             slope = np.column_stack([slope, up])
-        curvature, ok = divergence(kernel, slope, wanted)
+        curvature, variance, ok = divergence(kernel, slope, wanted)
         if self.volume:
             # Near the ends of the stack too few slices know dz phi0.
             curvature, ok = np.where(ok, curvature, laplacian), ok | np.isfinite(laplacian)
-        turn = slope[:, 0] - 1j * slope[:, 1]
+            variance = np.where(np.isfinite(variance), variance, np.nanmax(variance, initial=0))
         square = (slope**2).sum(axis=1) - 1j * curvature + 1j * g * turn - theta
+        # The scatter of theta is taken as that of w^2 mu0 eps_c; in the small windows of a slice that alone does best.
+        u_square = spread[:, 0] + spread[:, 1]
         if self.volume:
             square = square + 1j * g_z * slope[:, 2]
+            u_square = u_square + variance + (np.abs(turn) * u_g) ** 2
+            u_square = u_square + (slope[:, 2] * np.where(np.isinf(u_gz), 0, u_gz)) ** 2
+            # Where phi0 has no slope along z, at the ends of the stack, g is known nevertheless.
+            g_z, u_gz = np.where(np.isfinite(g_z), g_z, 0), np.where(np.isfinite(g_z), u_gz, np.inf)
         with np.errstate(invalid="ignore", divide="ignore"):
             eps = square / (b1.angular_frequency**2 * MU_0)
             bad = ~np.isfinite(eps) | ~ok | (eps.real <= 0)  # no logarithm to start from
-            # the scatter of theta is taken as that of w^2 mu0 eps_c
-            u_k = np.sqrt(spread[:, 0] + spread[:, 1]) / np.abs(square)
+            k, u_k = np.log(eps), np.sqrt(u_square) / np.abs(square)
+        fine = np.isfinite(x).all(axis=1)
 
         def put(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
             out = np.full(b1.grid.shape, np.nan, numbers.dtype)
             out[wanted] = np.where(keep, numbers, np.nan)
             return out
 
-        fine = np.isfinite(x).all(axis=1)
-        # Where phi0 has no slope along z, at the ends of the stack, g is known nevertheless.
-        g_z, u_gz = np.where(np.isfinite(g_z), g_z, 0), np.where(np.isfinite(g_z), u_gz, np.inf)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            k = np.log(eps)
-        u_g = np.sqrt(spread[:, 2] + spread[:, 3])
         return LocalStep(put(k, ~bad), put(g, fine), put(g_z, fine), put(u_k, ~bad), put(u_g, fine), put(u_gz, fine))
 
     def _global(self, b1: B1Map, local: LocalStep) -> tuple[np.ndarray, float]:

@@ -13,6 +13,8 @@ from emdose.ept.maps.b1map import B1Map
 SILENT = 1e-4
 CONDITION = 1e-10
 """Local systems whose squared condition is worse give no value."""
+LEAST_SHARE, LEAST_VOXELS = 0.4, 6
+"""What of a window must lie inside the mask for a slope of grad(phi0)."""
 TOGETHER = 50_000
 """Voxels whose systems are held in memory at a time."""
 
@@ -107,30 +109,37 @@ def _local_systems(values: np.ndarray, weight: np.ndarray, volume: bool) -> tupl
     return x, gain, residual
 
 
-def divergence(kernel: SavitzkyGolay, slope: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, Any]:
-    """Divergence of grad(phi0), by fits of planes to its components: in the slice (two components) or in the volume."""
+def divergence(
+    kernel: SavitzkyGolay, slope: np.ndarray, wanted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Divergence of grad(phi0) by planes fitted to its components, in the slice (two) or in the volume (three).
+
+    Also its variance by the scatter around the planes, which grows where a window lies across a boundary.
+    """
     good = np.isfinite(slope).all(axis=1)
     inside = np.zeros(wanted.shape, bool)
     inside[wanted] = good
-    total = np.zeros(len(slope))
+    total, variance = np.zeros(len(slope)), np.zeros(len(slope))
     for axis in range(slope.shape[1]):
         image = np.zeros(wanted.shape)
         image[wanted] = np.where(good, slope[:, axis], 0)
-        total += _first_derivative(image, inside, axis, kernel, slope.shape[1])[wanted]
-    return total, np.isfinite(total) & good
+        one, scatter = _first_derivative(image, inside, axis, kernel, slope.shape[1])
+        total += one[wanted]
+        variance += scatter[wanted]
+    return total, variance, np.isfinite(total) & good
 
 
 def _first_derivative(
     image: np.ndarray, mask: np.ndarray, axis: int, kernel: SavitzkyGolay, dimensions: int
-) -> np.ndarray:
-    """First derivative by a plane fitted in the window, inside the mask, where two thirds of the window are there."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """First derivative by a plane fitted in the window, where most of it lies inside the mask, and its variance."""
     from scipy.ndimage import correlate1d
 
     axes = [a for a in range(dimensions) if kernel.radius[a] > 0]
-    out = np.full(image.shape, np.nan)
+    out, variance = np.full((2, *image.shape), np.nan)
     if axis not in axes:
-        out[mask] = 0
-        return out
+        out[mask] = variance[mask] = 0
+        return out, variance
     powers = [(0, 0, 0), *(tuple(int(a == b) for b in range(3)) for a in axes)]
 
     def moment(values: np.ndarray, power: Any) -> np.ndarray:
@@ -141,9 +150,17 @@ def _first_derivative(
 
     inside = mask.astype(float)
     normal = np.stack([np.stack([moment(inside, np.add(p, q)) for q in powers], -1) for p in powers], -2)
-    rhs = np.stack([moment(np.where(mask, image, 0), p) for p in powers], -1)
+    count = normal[..., 0, 0]
     full = float(np.prod([2 * kernel.radius[a] + 1 for a in range(dimensions)]))
-    ok = mask & (normal[..., 0, 0] > 0.6 * full)
-    found = np.linalg.solve(normal[ok] + 1e-12 * np.eye(len(powers)), rhs[ok][..., None])[..., 0]
-    out[ok] = found[:, 1 + axes.index(axis)] / kernel.spacing_m[axis]
-    return out
+    ok = mask & (count >= max(LEAST_SHARE * full, LEAST_VOXELS))
+    # From a common level: the residual is a difference of squares.
+    level = float(np.median(image[mask])) if mask.any() else 0.0
+    values = np.where(mask, image - level, 0)
+    rhs = np.stack([moment(values, p) for p in powers], -1)[ok]
+    inverse = np.linalg.inv(normal[ok] + 1e-12 * np.eye(len(powers)))
+    found = np.einsum("vij,vj->vi", inverse, rhs)
+    rest = np.maximum(moment(values**2, powers[0])[ok] - (found * rhs).sum(axis=1), 0) / (count[ok] - len(powers))
+    this = 1 + axes.index(axis)
+    out[ok] = found[:, this] / kernel.spacing_m[axis]
+    variance[ok] = rest * inverse[:, this, this] / kernel.spacing_m[axis] ** 2
+    return out, variance

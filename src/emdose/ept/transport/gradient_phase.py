@@ -1,14 +1,12 @@
 r"""The phase phi0 that all channels share, in a volume: its slope along z.
 
-Along z the relative data of the channels know the sum c = g_z - 2 j dz phi0 alone, not its parts. In the plane they know
-both slopes of phi0, which leave one constant in every connected part of a slice. That constant is found from -Im c / 2,
-which is dz phi0 wherever the loss angle does not change along z: all three slopes are integrated together by least
-squares with Huber weights, so that voxels at boundaries, where it does change, have little influence.
+Along z the relative data of the channels know the sum c = g_z - 2 j dz phi0 alone, not its parts. In the plane they
+know both slopes of phi0, which leave one constant in every connected part of a slice. That constant is found from
+-Im c / 2, which is dz phi0 wherever the loss angle does not change along z: all three slopes are integrated together by
+least squares with Huber weights, so that voxels at boundaries, where it does change, have little influence.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 

@@ -7,8 +7,8 @@ alone, a sum of magnetic multipoles:
           B_r \propto \frac{1}{r \sin\theta} \frac{\partial (\sin\theta\, E_\varphi)}{\partial\theta}, \quad
           B_\theta \propto -\frac{1}{r} \frac{\partial (r E_\varphi)}{\partial r}
 
-with f_n = j_n(k r) without the sphere, and in its layers the radial functions of the Mie series. Loops elsewhere are the
-same, turned. Bz and its gradient do not vanish: what gradient EPT neglects at boundaries is there.
+with f_n = j_n(k r) without the sphere, and in its layers the radial functions of the Mie series. Loops elsewhere are
+the same, turned. Bz and its gradient do not vanish: what gradient EPT neglects at boundaries is there.
 
 Source: limit of :mod:`emdose.validation.closed_forms.coils.loop_over_sphere` for a loop that shrinks; layers:
 :mod:`emdose.validation.closed_forms.waves.mie`.
