@@ -86,7 +86,7 @@ def model(a: float, b: float, way: str = "up") -> dict[str, float]:
 
 def test_samples_of_a_study_become_a_group(tmp_path: Path) -> None:
     """Oracle: the samples of both strata, the nominal values not among them; what they are by the model itself."""
-    from emdose.scenarios.study_pages import group_table, write_group_page
+    from emdose.scenarios.study_pages import group_table, write_group_page, write_study_page
 
     study = em.Study(model).vary("a", em.Normal(mean=1, sd=0.1)).vary("b", em.Normal(mean=0, sd=0.1))
     strata = study.strata("way", ["up", "down"]).run(runs=20, out=tmp_path / "t")
@@ -96,7 +96,7 @@ def test_samples_of_a_study_become_a_group(tmp_path: Path) -> None:
     for r in group["runs"]:
         assert r["values"]["power"] == pytest.approx(model(**r["inputs"], way=r["stratum"].split()[1])["power"])
     assert write_group_page(strata).name == "runs.html"
-    page = strata.write_page().read_text(encoding="utf-8")
+    page = write_study_page(strata).read_text(encoding="utf-8")
     assert 'class="curve"' in page
     budget = study.run(method="budget", out=tmp_path / "b")
-    assert "The normal law of the budget" in budget.write_page().read_text(encoding="utf-8")
+    assert "The normal law of the budget" in write_study_page(budget).read_text(encoding="utf-8")

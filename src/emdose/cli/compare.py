@@ -67,9 +67,9 @@ def report(folder: Path, out: Path | None, methods: bool) -> int:
             atomic.write_text(out, f"{text}\n")
         return 0
     if (folder / STUDY_FILE).exists() and not (folder / SUMMARY_FILE).exists():
-        from emdose.scenarios.study import read_study
+        from emdose.scenarios.study_pages import write_study_page
 
-        typer.echo(read_study(folder).write_page(out))
+        typer.echo(write_study_page(folder, out))
         return 0
     typer.echo(results.write_report(folder, out))
     return 0

@@ -30,7 +30,7 @@ def shown(budget: Mapping[str, Any]) -> dict[str, Any]:
         "value": quantity(budget["value"], unit, 4)[0],
         "combined": quantity(combined, unit, 2)[0],
         "expanded": quantity(expanded, unit, 2)[0],
-        "relative": f"{100 * expanded / abs(budget['value']):.2g} %" if budget["value"] else "",
+        "relative": f"{number(100 * expanded / abs(budget['value']), 2)} %" if budget["value"] else "",
         "k": number(budget["k"], 3),
         "coverage": f"{100 * budget['coverage']:g} %",
         "dof": "∞" if budget.get("dof") is None else number(budget["dof"], 3),
@@ -66,7 +66,7 @@ def dominating(budget: Mapping[str, Any]) -> str:
 def section(summary: Mapping[str, Any]) -> dict[str, Any] | None:
     """What the page of a single run says of its entry "uncertainty"; None where there is none."""
     told = summary.get("uncertainty")
-    budgets = list(((told or {}).get("budgets") or {}).values())
+    budgets = [b for b in ((told or {}).get("budgets") or {}).values() if b["combined"]]
     if not told or not budgets:
         return None
     study = told.get("study") or {}

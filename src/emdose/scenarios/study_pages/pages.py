@@ -1,4 +1,4 @@
-"""One page for all samples of a study."""
+"""The pages of a study: what is uncertain of every output, and one page for all of its samples."""
 
 from __future__ import annotations
 
@@ -10,10 +10,85 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk import atomic
-from emdose.report.pages import group_page
+from emdose.io.disk.run_files import SUMMARY_FILE
+from emdose.report.maps.map_set import MapSet
+from emdose.report.maps.volumes import Layer
+from emdose.report.pages import group_page, study_page
+from emdose.report.wording import words
+from emdose.scenarios.gate import kind_of
+from emdose.scenarios.results import read_result
 from emdose.scenarios.study.result import StudyResult, read_study
 
-GROUP_PAGE = "runs.html"
+STUDY_PAGE, GROUP_PAGE = "study.html", "runs.html"
+DRAWS, BINS = 20_000, 48
+FAINT = 1e-3
+"""Share of its largest mean below which the relative deviation of a map says nothing."""
+
+
+def study_table(
+    result: StudyResult,
+    budgets: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    p_exceed: Mapping[str, Mapping[str, float]] | None = None,
+) -> dict[str, Any]:
+    """A study in the form that its page takes.
+
+    Parameters
+    ----------
+    result : StudyResult
+        The study.
+    budgets : mapping of str to Budget, optional
+        By output; those of the study itself by default.
+    limits : mapping of str to sequence of mappings, optional
+        By output, each "limit", "label", "standing" and "doubtful".
+    p_exceed : mapping of str to mapping of str to float, optional
+        By output and label of a limit, the probability that it is exceeded.
+    """
+    told = result.to_dict()
+    draws, weights = _draws(result)
+    for k, name in enumerate(result.names):
+        one = told["outputs"][name]
+        if budgets is not None and name in budgets:
+            one["budget"] = budgets[name].to_dict()
+        if result.method != "budget" and one["sd"] > 0:
+            one["histogram"] = _histogram(draws[:, k], weights)
+        one["limits"] = [dict(x) for x in (limits or {}).get(name, ())]
+        one["p_exceed"] = dict((p_exceed or {}).get(name, {}))
+    return told
+
+
+def write_study_page(
+    study: StudyResult | Path | str,
+    path: Path | str | None = None,
+    *,
+    budgets: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    p_exceed: Mapping[str, Mapping[str, float]] | None = None,
+) -> Path:
+    """Write the page of a study as one self-contained HTML file.
+
+    Parameters
+    ----------
+    study : StudyResult, Path or str
+        The study or its folder. One in the folder of a run shows its maps, where it kept any, on the body of that run.
+    path : Path or str, optional
+        The file; study.html in its folder by default.
+    budgets, limits, p_exceed
+        As of :func:`study_table`.
+
+    Raises
+    ------
+    InputError
+        When there is no study, or no place for its page.
+    OutputError
+        When the page cannot be written.
+    """
+    result = study if isinstance(study, StudyResult) else read_study(study)
+    target = _target(result, path, STUDY_PAGE)
+    table = study_table(result, budgets, limits, p_exceed)
+    summary, maps = _of_the_run(result)
+    atomic.write_text(target, study_page.render(table, summary, result.folder or "", maps))
+    return target
 
 
 def group_table(
@@ -78,12 +153,59 @@ def write_group_page(
         When the page cannot be written.
     """
     result = study if isinstance(study, StudyResult) else read_study(study)
-    if path is None and result.folder is None:
-        raise InputError("this study is in no folder", field="path", expected="a file for its page")
-    target = Path(path) if path is not None else Path(result.folder or "") / GROUP_PAGE
+    target = _target(result, path, GROUP_PAGE)
     atomic.write_text(target, group_page.render(group_table(result, outputs, limits)))
     return target
 
 
 def _inputs(given: Mapping[str, Any]) -> str:
     return ", ".join(f"{k} = {v:.4g}" if isinstance(v, float) else f"{k} = {v}" for k, v in given.items())
+
+
+def _target(result: StudyResult, path: Path | str | None, name: str) -> Path:
+    if path is None and result.folder is None:
+        raise InputError("this study is in no folder", field="path", expected="a file for its page")
+    return Path(path) if path is not None else Path(result.folder or "") / name
+
+
+def _of_the_run(result: StudyResult) -> tuple[dict[str, Any] | None, MapSet | None]:
+    """Summary of the run that a study belongs to, and relative standard deviations of its maps on that run's body."""
+    home = None if result.folder is None else Path(result.folder).resolve().parent
+    if home is None or not (home / SUMMARY_FILE).exists() or not result.maps:
+        return None, None
+    run = read_result(home)
+    base = kind_of(run.summary, home).maps(run)
+    if base is None:
+        return dict(run.summary), None
+    layers = []
+    for name, told in result.maps.items():
+        mean, sd = (np.asarray(told[key], float) for key in ("mean", "sd"))
+        if mean.shape == base.grid.shape:
+            least = FAINT * float(np.nanmax(np.abs(mean)))
+            relative = np.divide(sd, np.abs(mean), out=np.full_like(sd, np.nan), where=np.abs(mean) > least)
+            note = "Standard deviation by the laws of the inputs over the mean, of every voxel."
+            layers.append(Layer(f"sd {name}", f"{words(name)}: sd / mean", "%", relative, 100.0, note=note))
+    summary = dict(run.summary)
+    return summary, MapSet(base.grid, base.labels, base.names, layers, layers[0].key) if layers else None
+
+
+def _draws(result: StudyResult) -> tuple[np.ndarray, np.ndarray]:
+    """Values (n, m) of the mixture of all cases, and their weights (n,)."""
+    values, weights = [], []
+    for n, case in enumerate(result.cases):
+        if case.inputs is None or not len(case.X) or result.method == "budget":
+            found = np.asarray(case.value, float)[None]
+        elif result.method == "chaos":
+            found = np.asarray(case.chaos.sample(max(200, DRAWS // len(result.cases)), seed=n), float)
+        else:
+            found = np.asarray(case.Y, float)
+        values.append(found)
+        weights.append(np.full(len(found), case.weight / len(found)))
+    return np.concatenate(values), np.concatenate(weights)
+
+
+def _histogram(values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+    good = np.isfinite(values)
+    bins = min(BINS, max(8, int(np.sqrt(good.sum()))))
+    density, edges = np.histogram(values[good], bins, weights=weights[good], density=True)
+    return {"edges": edges.tolist(), "density": density.tolist()}
