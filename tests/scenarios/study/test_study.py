@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import emdose as em
+from emdose.scenarios.study.budgets import stated
 from emdose.scenarios.study.runner import SampleDone
 
 
@@ -157,3 +158,15 @@ def test_maps_have_spreads_and_peaks_that_move(tmp_path: Path) -> None:
         np.testing.assert_allclose(one.maps["map"]["mean"], (c + d) / 2, rtol=1e-6)
     # The two lines meet at a = 1/2: the mean of the maximum is 2.75, above both means (2 and 2).
     assert found.peaks("map").mean() == pytest.approx(2.75, abs=0.01)
+
+
+def test_a_summary_states_the_interval_of_the_draws() -> None:
+    """Of y = a, uniform over 0 to 1, and a sample without anything numerical: quantiles are the probabilities."""
+
+    def same(a: float) -> float:
+        return a
+
+    found = em.Study(same).vary("a", em.Uniform(0.0, 1.0)).run(runs=8, degree=1)
+    told = stated(found, "result", found.budget("result", numerical=False))
+    np.testing.assert_allclose(told["quantiles"]["x"], told["quantiles"]["p"], atol=0.01)
+    np.testing.assert_allclose(told["interval"], (0.025, 0.975), atol=0.01)

@@ -26,6 +26,7 @@ from emdose.scenarios.run import run as run_alone
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.shared.tables import explain
 from emdose.scenarios.study.arms import NOMINAL
+from emdose.scenarios.study.budgets import stated
 from emdose.scenarios.study.result import StudyResult
 from emdose.scenarios.study.runs import SampleOutcome, about
 from emdose.scenarios.study.study import Study, arms_of
@@ -146,7 +147,7 @@ def told_of(summary: Mapping[str, Any], result: StudyResult, key: str = "") -> d
         if name in result.names:
             budget = result.budget(name)
             kept[name], budgets[name] = own, budget.to_dict()
-            quantities[name]["uncertainty"] = budget.uncertainty()
+            quantities[name]["uncertainty"] = stated(result, name, budget)
     study = {k: whole[k] for k in ("samples", "cached", "failed", "notes", "seconds", "identity", "coverage")}
     outputs = {
         n: {k: one[k] for k in ("mean", "sd", "first", "total", "loo", "quantiles", "words")}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from emdose.uncertainty.budget import Budget, Contribution
 
 NUMERICAL, STATED, DISCRETISATION = "numerical", "stated", "discretisation"
+LEVELS = (0.001, 0.005, 0.01, 0.025, *(round(0.05 * n, 2) for n in range(1, 20)), 0.975, 0.99, 0.995, 0.999)
+"""Probabilities of the quantiles that a summary states."""
 POWERS = ("W/kg", "W", "K")
 """Units of numbers that go with the square of the field."""
 METHODS = {
@@ -46,6 +48,25 @@ def budget_of(result: Any, k: int, *, numerical: bool = True) -> Budget:
     found = Budget(name, result.units.get(name, ""), value, tuple(rows), correlation, result.coverage, runs)
     extra = list(_numerical(result, k)) if numerical else []
     return found.extended(*extra) if extra else found
+
+
+def stated(result: Any, name: str, budget: Budget) -> dict[str, Any]:
+    """The entry "uncertainty" of a quantity; with interval and quantiles where the method knows more than a sd.
+
+    The draws of the inputs are widened by what is not of the inputs, as a normal law.
+    """
+    entry = budget.uncertainty()
+    if result.method == "budget":
+        return entry
+    values, weights = result.draws
+    k = result.names.index(name)
+    rest = sum(r.variance for r in budget.contributions if r.kind != "physical")
+    noise = np.random.default_rng(0).standard_normal(len(values)) * math.sqrt(rest)
+    order = np.argsort(values[:, k] + noise)
+    upto = np.cumsum(weights[order])
+    x = np.interp(LEVELS, (upto - 0.5 * weights[order]) / upto[-1], (values[:, k] + noise)[order])
+    ends = np.interp([0.5 - budget.coverage / 2, 0.5 + budget.coverage / 2], LEVELS, x)
+    return entry | {"interval": ends.tolist(), "quantiles": {"p": list(LEVELS), "x": x.tolist()}}
 
 
 def shares_of(method: str, case: Any, what: str) -> dict[str, np.ndarray]:

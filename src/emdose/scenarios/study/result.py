@@ -197,13 +197,13 @@ class StudyResult:
 
             mean, sd = self.mean, self.std
             return {n: float(mean[n] + (ndtri(q) * sd[n] if sd[n] else 0.0)) for n in self.names}
-        values, weights = self._draws
+        values, weights = self.draws
         if np.ptp(weights) == 0:
             return self._each(np.quantile(values, q, axis=0))
         return self._each(np.array([_weighted_quantile(v, weights, q) for v in values.T]))
 
     @cached_property
-    def _draws(self) -> tuple[np.ndarray, np.ndarray]:
+    def draws(self) -> tuple[np.ndarray, np.ndarray]:
         """Values (n, m) and weights (n,) of the mixture of all cases."""
         values, weights = [], []
         for n, case in enumerate(self.cases):
