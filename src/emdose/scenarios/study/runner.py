@@ -154,6 +154,18 @@ class Runner:
         return [o for o in self.outcomes.values() if o.failed]
 
     @property
+    def shared(self) -> list[str]:
+        """How many products with the operator samples took, in a sentence, where solvers tell it."""
+        told = [o.about["iterations"] for o in self.outcomes.values() if o.about.get("iterations") is not None]
+        if len(told) < 2:
+            return []
+        last = told[-max(1, len(told) // 4) :]
+        text = (
+            f"{sum(told) / len(told):.3g} products with the operator a sample, {sum(last) / len(last):.3g} in the last"
+        )
+        return [f"Samples share what was solved before: {text} quarter."]
+
+    @property
     def out_of_time(self) -> bool:
         """Whether the minutes have gone by."""
         return self.end is not None and time.perf_counter() >= self.end

@@ -323,11 +323,7 @@ class Study:
         if runner.out_of_time:
             notes.append("The time that was given has ended the study.")
         good = [o for o in runner.outcomes.values() if not o.failed]
-        products = [float(o.about["iterations"]) for o in good if o.about.get("iterations") is not None]
-        if len(products) > 1:
-            mean, last = sum(products) / len(products), products[-len(products) // 4 :]
-            text = f"{mean:.3g} products with the operator a sample, {sum(last) / len(last):.3g} in the last quarter"
-            notes.append(f"Samples share what was solved before: {text}.")
+        notes += runner.shared
         return StudyResult(
             self.name,
             options.method,
