@@ -151,7 +151,7 @@ def one_by_chaospy() -> dict[str, Any]:
     import chaospy
 
     X = CUBE.of_uniform(design("sobol", SAMPLES, CUBE))
-    law = chaospy.J(*[chaospy.Uniform(-np.pi, np.pi)] * 3)
+    law = chaospy.J(*(chaospy.Uniform(-np.pi, np.pi) for _ in range(3)))
 
     def solve() -> Any:
         expansion = chaospy.generate_expansion(DEGREE, law)

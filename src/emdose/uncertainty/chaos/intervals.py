@@ -68,7 +68,7 @@ def chaos_uncertainty(chaos: Chaos, X: Any, Y: Any) -> ChaosUncertainty:
     InputError
         For outputs that do not fit, or as many terms as samples.
 
-    Equation: Cov(c) = A diag(e^2) A^T, A = (Psi^T Psi)^-1 Psi^T, with the leave-one-out errors e_i (HC3);
+    Equation: Cov(c) = (n - 1) / n A diag(e^2) A^T, A = (Psi^T Psi)^-1 Psi^T, leave-one-out errors e_i (HC3, jackknife);
     sd^2 = sum_k c_k^2 - sum_k Cov_kk + mean(r_i e_i), its influences 2 sum_k c_k A_ki e_i + (r_i e_i - mean) / n.
 
     Source: J. G. MacKinnon, H. White, J. Econometrics 29 (1985) 305-325; J. S. Long, L. H. Ervin, Am. Stat. 54 (2000)
@@ -95,8 +95,8 @@ def chaos_uncertainty(chaos: Chaos, X: Any, Y: Any) -> ChaosUncertainty:
         e, left = missed * solver.weight[:, None], np.square(missed) * solver.weight[:, None]
         variance = np.square(c[1:]).sum(axis=0) + left.mean(axis=0) - np.square(A[1:]).sum(axis=0) @ left
         mean[part], sd[part] = c[0], np.sqrt(np.maximum(variance, 0.0))
-        of_mean[part] = np.sqrt(np.square(A[0]) @ np.square(e))
+        of_mean[part] = np.sqrt((n - 1) / n * (np.square(A[0]) @ np.square(e)))
         pull = 2 * (A[1:].T @ c[1:]) * e + (left - left.mean(axis=0)) / n
-        of_sd[part] = np.sqrt(np.square(pull).sum(axis=0)) / np.where(sd[part] > 0, 2 * sd[part], 1.0)
+        of_sd[part] = np.sqrt((n - 1) / n * np.square(pull).sum(axis=0)) / np.where(sd[part] > 0, 2 * sd[part], 1.0)
     mean, sd, of_mean, of_sd = (owned(v.reshape(chaos.shape)) for v in (mean, sd, of_mean, of_sd))
     return ChaosUncertainty(mean, sd, of_mean, of_sd, n - P)
