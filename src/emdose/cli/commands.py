@@ -382,11 +382,11 @@ def _say_again(heard: list[warnings.WarningMessage]) -> None:
 
 
 def _report(outcome: RunOutcome, force: bool) -> Path:
+    from emdose.cli.compare import pages_of
     from emdose.io.disk.run_files import REPORT_FILE
-    from emdose.scenarios.results import write_report
 
     there = outcome.folder / REPORT_FILE
-    return there if outcome.state == "finished" and there.exists() and not force else write_report(outcome.folder)
+    return there if outcome.state == "finished" and there.exists() and not force else pages_of(outcome.folder)
 
 
 def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:

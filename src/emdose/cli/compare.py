@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-PAGE_FILE, STUDY_FILE = "compare.html", "study.json"
+PAGE_FILE, STUDY_FILE, STUDY_FOLDER = "compare.html", "study.json", "study"
 MOST_KEYS = 20
 
 
@@ -53,6 +53,18 @@ def run(
     return 0
 
 
+def pages_of(folder: Path) -> Path:
+    """Write the page of a run, and that of the study in its folder where it has one; the first is told."""
+    from emdose.scenarios import results
+
+    study = folder / STUDY_FOLDER
+    if (study / STUDY_FILE).exists():
+        from emdose.scenarios.study_pages import write_study_page
+
+        write_study_page(study)
+    return results.write_report(folder)
+
+
 def report(folder: Path, out: Path | None, methods: bool) -> int:
     """Write a page again, or print the methods of a run."""
     from emdose.io.disk import atomic
@@ -71,7 +83,7 @@ def report(folder: Path, out: Path | None, methods: bool) -> int:
 
         typer.echo(write_study_page(folder, out))
         return 0
-    typer.echo(results.write_report(folder, out))
+    typer.echo(pages_of(folder) if out is None else results.write_report(folder, out))
     return 0
 
 

@@ -83,6 +83,7 @@ def section(summary: Mapping[str, Any]) -> dict[str, Any] | None:
         "inputs": [input_row(one) for one in told.get("inputs") or []],
         "shares": [share_chart(b) for b in budgets],
         "notes": [str(n) for n in study.get("notes") or []],
+        "page": f"{study['folder']}/study.html" if study.get("folder") else "",
     }
 
 

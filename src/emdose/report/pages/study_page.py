@@ -20,7 +20,7 @@ METHODS = {
     "chaos": "polynomial chaos",
     "monte-carlo": "Monte Carlo on the model itself",
 }
-MOST_FAILED = 50
+MOST_FAILED, MOST_DECISIVE = 50, 10
 POINTS, SMOOTH = 160, 0.9
 """Points of a curve; its smoothing in bins of the histogram."""
 QUANTILES = {"0.025": "2.5 %", "0.05": "5 %", "0.5": "median", "0.95": "95 %", "0.975": "97.5 %", "0.99": "99 %"}
@@ -67,7 +67,7 @@ def render(
         "sentence": f"{capital(METHODS.get(method, method))}: {len(study['inputs'])} inputs, {study['samples']} samples"
         f"{cached}{missing}{took}. Intervals cover {100 * study.get('coverage', 0.95):g} %.",
         "banners": banners,
-        "decisive": [o["row"] for o in outputs if o["row"] is not None],
+        "decisive": [o["row"] for o in outputs if o["row"] is not None][:MOST_DECISIVE],
         "outputs": outputs,
         "inputs": [budgets.input_row(one) for one in study["inputs"]],
         "strata": [_stratum(s, study["outputs"]) for s in strata] if len(strata) > 1 else [],
