@@ -103,6 +103,7 @@ def test_numbers_are_those_of_the_summary(result, page):
     for words in (
         "shrunk by 0, 2 and 4 voxels",
         "noise alone",
+        "What the uncertainty is made of",
         "Assumes",
         "Half of the transceive phase",
         "mean error of σ",

@@ -10,7 +10,8 @@ from emdose.ept.local.automatic import AutomaticHelmholtz
 from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.local_sar import LocalSar, local_sar
 from emdose.ept.maps.b1map import B1Map, mean_of_repeats, relative_noise
-from emdose.ept.maps.property_map import Flag, NoisePropagation, PropertyMap, RegionMean, Uncertainty
+from emdose.ept.maps.property_map import Flag, NoisePropagation, PropertyMap, Uncertainty
+from emdose.ept.maps.region_mean import BiasEstimate, RegionMean, Shift
 from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.ept.water_content import WaterContent
@@ -18,6 +19,7 @@ from emdose.ept.water_content import WaterContent
 __all__ = [
     "AutomaticHelmholtz",
     "B1Map",
+    "BiasEstimate",
     "ConvectionReaction",
     "Csi",
     "EdgeField",
@@ -30,6 +32,7 @@ __all__ = [
     "PropertyMap",
     "RegionMean",
     "Seed",
+    "Shift",
     "Uncertainty",
     "WaterContent",
     "filters",

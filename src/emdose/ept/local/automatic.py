@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 
 from emdose.checks import one_of
+from emdose.compute import backend
 from emdose.compute.backend import Backend
+from emdose.ept.judging.second_look import SecondLooks
 from emdose.ept.local.adjoint import FitPropagation, covariance
 from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.local.noise import Noise
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
+from emdose.ept.maps.region_mean import Shift
 from emdose.errors import InputError
 from emdose.values import read_only
 
@@ -86,12 +89,18 @@ class AutomaticHelmholtz:
         assert best.choice is not None
         shared = tuple(replace(p, estimated=noise) for p in propagations)
         names = [f"{k.kernel} {k.radius} degree {k.degree}" for k in self.kernels]
-        return replace(
+        found = replace(
             best,
             propagation=ChosenPropagation(shared, best.choice),
             method=f"automatic Helmholtz {self.kernels[0].method}",
             settings={**best.settings, "kernels": names, "by": self.by, "physical": self.physical},
         )
+        return replace(found, bias_estimate=self.second_looks(b1, found, backend.get(device).name))
+
+    def second_looks(self, b1: B1Map, found: PropertyMap, device: str | Backend = "auto") -> ChosenBias:
+        """Bias of means over regions of ``found``, estimated when it is asked for."""
+        assert found.choice is not None
+        return ChosenBias(tuple(k.second_looks(b1, found, device) for k in self.kernels), found.choice)
 
     def _score(self, found: PropertyMap) -> np.ndarray:
         name = self.by if getattr(found, self.by) is not None else next(iter(found.maps()))
@@ -152,3 +161,37 @@ class ChosenPropagation:
         if sample is None or noise is None:
             return np.zeros((2, 2))
         return covariance(total, replace(sample, maps=noise), self.parts[0].b1.frequency_Hz)
+
+
+@read_only
+@dataclass(frozen=True, eq=False)
+class ChosenBias:
+    """Bias of region means when every voxel has one of several filters: the mean of theirs by voxels, added up.
+
+    Parameters
+    ----------
+    parts : tuple of SecondLooks
+        One per filter.
+    choice : (nx, ny, nz) uint8 ndarray
+        Index of the filter.
+    """
+
+    parts: tuple[SecondLooks, ...]
+    choice: np.ndarray
+
+    def terms(self, region: np.ndarray) -> tuple[Mapping[str, Shift], Sequence[str]]:
+        """Standard uncertainties by cause, and the causes for which there is no estimate."""
+        total = int(np.count_nonzero(region & (self.choice != NONE)))
+        found: dict[str, Shift] = {}
+        lacking: list[str] = []
+        for index, part in enumerate(self.parts):
+            mine = region & (self.choice == index)
+            share = np.count_nonzero(mine) / max(total, 1)
+            if not share:
+                continue
+            shifts, never = part.terms(mine)
+            lacking += never
+            for cause, shift in shifts.items():
+                pairs = zip(found.get(cause, (None, None)), shift, strict=True)
+                found[cause] = Shift(*(a if b is None else (a or 0.0) + share * b for a, b in pairs))
+        return found, tuple(dict.fromkeys(lacking))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
+from emdose.ept.judging.second_look import Alone, Another, Given, Look, SecondLooks, maps_of, widened
 from emdose.ept.local import fits, formulas
 from emdose.ept.local.adjoint import FitPropagation
 from emdose.ept.local.masked_fit import LocalFit
@@ -19,8 +21,9 @@ from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.local.window_fit import window_fit
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
+from emdose.ept.maps.region_mean import GRADIENT, PHASE_GRADIENT, TRUNCATION
 from emdose.errors import InputError
-from emdose.values import read_only
+from emdose.values import owned, read_only
 
 
 @read_only
@@ -197,13 +200,15 @@ class Helmholtz(HelmholtzOptions):
             "phase_kind": b1.phase_kind,
             "noise": "none" if noise is None else noise.origin,
         }
-        return PropertyMap(
+        maps: dict[str, Any] = {name: owned(be.to_numpy(v)) for name, v in found.items()}
+        conductivity, permittivity = maps.pop("conductivity", None), maps.pop("permittivity", None)
+        result = PropertyMap(
             grid=b1.grid,
             frequency_Hz=b1.frequency_Hz,
-            conductivity=be.to_numpy(found.pop("conductivity")) if "conductivity" in found else None,
-            permittivity=be.to_numpy(found.pop("permittivity")) if "permittivity" in found else None,
+            conductivity=conductivity,
+            permittivity=permittivity,
             flags=be.to_numpy(flags),
-            **{name: be.to_numpy(v) for name, v in found.items()},
+            **maps,
             propagation=None if noise is None else FitPropagation(self, b1, noise.on_host(be)),
             method=f"Helmholtz {self.method}",
             settings=settings,
@@ -211,6 +216,39 @@ class Helmholtz(HelmholtzOptions):
             affine=b1.affine,
             axis_codes=b1.axis_codes,
         )
+        return replace(result, bias_estimate=self.second_looks(b1, result, be.name))
+
+    def second_looks(self, b1: B1Map, found: PropertyMap, device: str | Backend = "auto") -> SecondLooks:
+        """Bias of means over regions: a wider window, the maps of bias, and, over unknown boundaries, the region alone.
+
+        Parameters
+        ----------
+        b1 : B1Map
+            The data.
+        found : PropertyMap
+            What :meth:`reconstruct` made of them.
+        device : {"auto", "cpu", "cuda"} or Backend
+            Where to compute, when it is asked for.
+        """
+        looks: list[Look] = []
+        never: list[str] = []
+        radius = radii_within(self.radius, b1.grid.shape)
+        wider = widened(radius, b1.grid.shape, self.degree)
+        if wider is None:
+            never.append(TRUNCATION)
+        else:
+            other = replace(self, radius=wider[0], uncertainty=False)
+            looks.append(Another(TRUNCATION, maps_of(found), partial(other.reconstruct, b1, device), wider[1]))
+        neglected = {"phase": GRADIENT, "magnitude": PHASE_GRADIENT}.get(self.method)
+        bias = found.bias_conductivity, found.bias_permittivity
+        if any(one is not None for one in bias):
+            looks.append(Given(neglected or TRUNCATION, bias))
+        elif neglected:
+            never.append(neglected)
+        if self.support == "window" or b1.labels is None:
+            own = replace(self, radius=radius, support="tissue", centre="fit", uncertainty=False)
+            looks.append(Alone(b1, maps_of(found), partial(_of_region, own, device)))
+        return SecondLooks(looks, never)
 
     def _flags(
         self,
@@ -239,3 +277,7 @@ class Helmholtz(HelmholtzOptions):
         if "permittivity" in found:
             odd = odd | (found["permittivity"] < 1)
         return flags | xp.where(odd & use, int(Flag.UNPHYSICAL), 0).astype(xp.uint8)
+
+
+def _of_region(method: Helmholtz, device: str | Backend, part: B1Map, _slices: list[int]) -> PropertyMap:
+    return method.reconstruct(part, device)

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from emdose.checks import fits
+from emdose.ept.maps.region_mean import BiasEstimate, RegionMean, Shift
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
 from emdose.validity import Measure, judge
@@ -91,19 +92,6 @@ class StatedCheck:
         return list(self.found)
 
 
-class RegionMean(NamedTuple):
-    """Mean over a region; None where the method does not give the quantity or its uncertainty."""
-
-    conductivity: float | None
-    u_conductivity: float | None
-    permittivity: float | None
-    u_permittivity: float | None
-    covariance: float | None
-    bias_conductivity: float | None
-    bias_permittivity: float | None
-    voxels: int
-
-
 class Uncertainty(NamedTuple):
     """Standard uncertainties from noise: conductivity [S/m], relative permittivity, and their covariance [S/m]."""
 
@@ -150,6 +138,8 @@ class PropertyMap:
         :class:`emdose.ept.local.automatic.AutomaticHelmholtz`.
     propagation : NoisePropagation, optional
         Spreads the noise into sums over voxels, see :meth:`region_mean`.
+    bias_estimate : BiasEstimate, optional
+        What the method gets wrong in means over regions, see :meth:`region_mean`; computed when asked for.
     data : DataCheck, optional
         What the B1+ map says about itself, see :meth:`measures`.
     method : str
@@ -177,6 +167,7 @@ class PropertyMap:
     bias_permittivity: np.ndarray | None = None
     choice: np.ndarray | None = None
     propagation: NoisePropagation | None = None
+    bias_estimate: BiasEstimate | None = None
     data: DataCheck | None = None
     method: str = ""
     settings: Mapping[str, object] = field(default_factory=dict)
@@ -256,8 +247,11 @@ class PropertyMap:
         """Standard uncertainties and covariance from noise."""
         return Uncertainty(self.u_conductivity, self.u_permittivity, self.covariance)
 
-    def region_mean(self, region: np.ndarray, accept: Sequence[str] = ()) -> RegionMean:
+    def region_mean(self, region: np.ndarray, accept: Sequence[str] = (), *, bias: bool = True) -> RegionMean:
         """Mean over the valid voxels of a region, with the uncertainty that belongs to a mean of correlated voxels.
+
+        What the method itself gets wrong is estimated beside the noise, by a second reconstruction with other settings
+        when a mean is first asked for (see :mod:`emdose.ept.judging.second_look`).
 
         Parameters
         ----------
@@ -265,6 +259,8 @@ class PropertyMap:
             The region; voxels without a value are left out.
         accept : sequence of str
             Names of thresholds of :data:`emdose.validity.THRESHOLDS` that may be passed.
+        bias : bool
+            Whether to estimate the bias.
 
         Raises
         ------
@@ -290,6 +286,11 @@ class PropertyMap:
             if u_s is not None and u_e is not None:
                 cross = float(spread[0, 1])
 
+        biases: Mapping[str, Shift] = {}
+        lacking: Sequence[str] = ()
+        if bias and self.bias_estimate is not None:
+            biases, lacking = self.bias_estimate.terms(region != 0)
+
         def mean(values: np.ndarray | None) -> float | None:
             return None if values is None else float(np.mean(values[pick], dtype=np.float64))
 
@@ -302,4 +303,6 @@ class PropertyMap:
             mean(self.bias_conductivity),
             mean(self.bias_permittivity),
             count,
+            biases,
+            tuple(lacking),
         )

@@ -11,12 +11,13 @@ import numpy as np
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
+from emdose.ept.judging.second_look import SecondLooks
 from emdose.ept.local.masked_fit import masked_fit
 from emdose.ept.local.plausibility import plausibility
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
-from emdose.ept.transport import artificial_diffusion
+from emdose.ept.transport import artificial_diffusion, looks
 from emdose.ept.transport.boundary import Value, boundary_maps, rim_of
 from emdose.ept.transport.log_inversion import FLOOR, Equation, Inversion, choose_smoothing, invert
 from emdose.ept.transport.options import ConvectionReactionOptions
@@ -122,7 +123,8 @@ class ConvectionReaction(ConvectionReactionOptions):
         form = self._form(b1)
         kernel = SavitzkyGolay(self.kernel, radii(self.radius), self.degree, b1.grid.spacing_m)
         if self.diffusion is not None:
-            return artificial_diffusion.reconstruct(b1, self, form, kernel)
+            found = artificial_diffusion.reconstruct(b1, self, form, kernel)
+            return replace(found, bias_estimate=self.second_looks(b1, found, device))
         be = backend.get(device)
         terms = _Terms.of(be, b1, form, kernel, self.within_labels)
         if not terms.usable.any():
@@ -140,7 +142,12 @@ class ConvectionReaction(ConvectionReactionOptions):
             full = replace(terms, source=terms.source + terms.neglected, neglected=None)
             again = replace(self, smoothing=about["smoothing"])
             bias = np.exp(k) - np.exp(again._solve(be, full, rim, progress)[0])
-        return self._map(b1, form, terms, k, about, bias)
+        found = self._map(b1, form, terms, k, about, bias)
+        return replace(found, bias_estimate=self.second_looks(b1, found, device))
+
+    def second_looks(self, b1: B1Map, found: PropertyMap, device: str = "auto") -> SecondLooks:
+        """Bias of means over regions of ``found``, estimated when it is asked for."""
+        return looks.of_convection_reaction(self, b1, found, device, UNDERSMOOTHING)
 
     def _solve(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
         return (self._volume if self.volume else self._slices)(be, terms, rim, progress)

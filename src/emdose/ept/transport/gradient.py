@@ -12,6 +12,7 @@ from emdose.checks import within
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
+from emdose.ept.judging.second_look import SecondLooks
 from emdose.ept.local.masked_fit import masked_fit
 from emdose.ept.local.plausibility import plausibility
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
@@ -20,6 +21,7 @@ from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport.gradient_global import integrate
 from emdose.ept.transport.gradient_local import LocalStep, divergence, relative_fields, solve_local, weights
 from emdose.ept.transport.gradient_phase import along_z
+from emdose.ept.transport.looks import of_gradient
 from emdose.errors import InputError
 from emdose.values import read_only
 
@@ -162,7 +164,7 @@ class Gradient:
         flags[b1.mask & ~there] |= np.uint8(Flag.NO_FIT)
         with np.errstate(invalid="ignore"):
             flags[there & ((sigma < 0) | (permittivity < 1))] |= np.uint8(Flag.UNPHYSICAL)
-        return PropertyMap(
+        found = PropertyMap(
             grid=b1.grid,
             frequency_Hz=b1.frequency_Hz,
             conductivity=sigma,
@@ -174,6 +176,11 @@ class Gradient:
             affine=b1.affine,
             axis_codes=b1.axis_codes,
         )
+        return replace(found, bias_estimate=self.second_looks(b1, found, device))
+
+    def second_looks(self, b1: B1Map, found: PropertyMap, device: str = "auto") -> SecondLooks:
+        """Bias of means over regions of ``found``, estimated when it is asked for."""
+        return of_gradient(self, b1, found, device)
 
     def local_gradient(self, b1: B1Map, device: str = "auto") -> Mapping[str, np.ndarray]:
         """Result of the local step: "g" [1/m], "g_z" [1/m] (with ``volume``) and "eps_c" [F/m], complex maps."""

@@ -17,7 +17,7 @@ from emdose.scenarios.kinds.ept import schema
 from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
-    from emdose.ept import PropertyMap
+    from emdose.ept import BiasEstimate, PropertyMap
     from emdose.models.bodies import Phantom
     from emdose.models.coils.ideal import Coil
     from emdose.models.coils.plane_wave import PlaneWave
@@ -34,6 +34,10 @@ class Reconstruction(Protocol):
 
     def reconstruct(self, b1: B1Map, device: str = "auto") -> PropertyMap:
         """Conductivity and permittivity of a B1+ map."""
+        ...
+
+    def second_looks(self, b1: B1Map, found: PropertyMap, device: str = "auto", /) -> BiasEstimate:
+        """What estimates the bias of means over regions of such a result."""
         ...
 
 
@@ -78,6 +82,11 @@ class _Inversion:
     def reconstruct(self, b1: B1Map, device: str = "auto") -> PropertyMap:
         found: PropertyMap = self.method.reconstruct(b1, self.coil, self.drive, self.receive, device=device)
         return found
+
+    def second_looks(self, _b1: B1Map, _found: PropertyMap, _device: str = "auto", /) -> BiasEstimate:
+        from emdose.ept.inversion.csi import NOT_KNOWN
+
+        return NOT_KNOWN
 
 
 def method(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -214,12 +214,13 @@ class EptJob(BaseJob):
     def _reconstruct(self, name: str, table: Any, b1: B1Map, *, spread: bool = True) -> PropertyMap:
         with blamed_on(self.scenario.file, f"methods.{name}"):
             told = table.model_dump(), spread, self.device, resources.code_sha256("ept")
-            return self.kept(
+            found = self.kept(
                 f"method-{fingerprint(told, b1)}",
                 lambda: build.reconstructed(self.methods[name], table, b1, self.device, spread=spread),
                 _map_arrays,
                 lambda arrays: _map_of(arrays, b1),
             )
+            return replace(found, bias_estimate=self.methods[name].second_looks(b1, found, self.device))
 
     def _about_data(self, data: build.Data) -> dict[str, Any]:
         b1 = data.b1
@@ -272,7 +273,7 @@ class EptJob(BaseJob):
 def _map_arrays(found: PropertyMap) -> dict[str, np.ndarray] | None:
     """A map as arrays; None where its noise spreads by a rule that is no array, as that of the quick local methods."""
     draws = draws_arrays(found.propagation)
-    return None if draws is None else arrays_of(found, without=("grid", "data", "propagation")) | draws
+    return None if draws is None else arrays_of(found, without=("grid", "data", "propagation", "bias_estimate")) | draws
 
 
 def _map_of(arrays: Mapping[str, np.ndarray], b1: B1Map) -> PropertyMap:

@@ -9,6 +9,7 @@ import numpy as np
 
 from emdose.ept import Flag
 from emdose.ept.judging.metrics import WHOLE, eroded, metrics
+from emdose.ept.maps.region_mean import COVERAGE, COVERAGE_FACTOR
 from emdose.validity import THRESHOLDS
 
 if TYPE_CHECKING:
@@ -80,7 +81,9 @@ def judged(
 def quantities(method: str, found: PropertyMap, data: Data, table: EvaluationTable) -> dict[str, dict[str, Any]]:
     """Means over the largest tissues, shrunk so that interfaces stay out where enough voxels remain.
 
-    The uncertainty of a mean is propagated with the correlation between neighbours; it holds noise, not bias.
+    The uncertainty of a mean holds the noise, propagated with the correlation between neighbours, and the bias that a
+    second look at the same data estimates, part by part. Without the noise there is none; "bias" then holds what is
+    estimated.
     """
     out: dict[str, dict[str, Any]] = {}
     sizes = {n: int(np.count_nonzero(data.labels == n)) for n in data.names}
@@ -88,7 +91,7 @@ def quantities(method: str, found: PropertyMap, data: Data, table: EvaluationTab
     for n, region in regions.items():
         mean = found.region_mean(region, accept=tuple(THRESHOLDS))  # the gate judges the whole run
         for name, unit in QUANTITIES.items():
-            value, u = getattr(mean, name), getattr(mean, f"u_{name}")
+            value = getattr(mean, name)
             if value is None:
                 continue
             note = f"mean of {mean.voxels} voxels"
@@ -103,8 +106,18 @@ def quantities(method: str, found: PropertyMap, data: Data, table: EvaluationTab
                 "method": method,
                 "region": data.names[n],
             }
-            if u is not None:
-                entry["uncertainty"] = {"expanded": 2 * u, "k": 2, "basis": "noise"}
+            expanded, parts, basis = mean.expanded(name), mean.components(name), mean.basis(name)
+            if expanded is not None:
+                entry["uncertainty"] = {
+                    "expanded": expanded,
+                    "k": COVERAGE_FACTOR,
+                    "coverage": COVERAGE,
+                    "basis": basis,
+                    "kind": "combined",
+                    "components": parts,
+                }
+            elif parts:
+                entry["bias"] = {"components": parts, "basis": basis}
             if name in data.truth:
                 true = float(data.truth[name][region & found.valid].mean())
                 entry |= {"truth": true, "note": f"truth {true:.4g}; {note}"}

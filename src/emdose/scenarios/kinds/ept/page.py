@@ -42,6 +42,7 @@ def render(result: EptResult) -> str:
         "leading": _leading(result),
         "volume": volume,
         "means": page_content.mean_tables(result, colours),
+        "parts": page_content.part_tables(result),
         "charts": _charts(result),
         "erosions": page_content.erosions(result),
         "metrics": page_content.metric_tables(result, colours),

@@ -100,7 +100,7 @@ def banners(result: EptResult) -> list[dict[str, str]]:
         found.append(("note", text + "gets wrong cancels, so that its errors are smaller here than on measured data."))
     over = {n: z for n, m in summary["ept"]["methods"].items() if (z := _worst(m)) is not None and z > LARGE_RATIO}
     if over:
-        text = "The stated uncertainty holds noise alone. Over the whole object the errors are larger: "
+        text = "The uncertainty of single voxels holds noise alone. Over the whole object the errors are larger: "
         text += ", ".join(f"{n} {number(z, 2)} times" for n, z in over.items())
         text += " the uncertainty (rms), because of interfaces and of what the method neglects."
         found.append(("note", text))
@@ -169,6 +169,29 @@ def mean_tables(result: EptResult, colours: Mapping[str, str]) -> list[dict[str,
                 "known": any("truth" in e for e in entries),
             }
         )
+    return tables
+
+
+def part_tables(result: EptResult) -> list[dict[str, Any]]:
+    """What the uncertainty of every mean is made of, one table per quantity."""
+    tables = []
+    for quantity, (name, unit) in SYMBOLS.items():
+        entries = [e for k, e in result.summary["quantities"].items() if k.startswith(f"{quantity}: ")]
+        told = [(e, u) for e in entries if (u := e.get("uncertainty") or e.get("bias")) and u.get("components")]
+        if not told:
+            continue
+        causes = list(dict.fromkeys(c for _, u in told for c in u["components"]))
+        rows = [
+            {
+                "name": words(e["region"]),
+                "method": e["method"],
+                "cells": [number(u["components"].get(c), 2) for c in causes],
+                "combined": number(u["expanded"] / u["k"], 2) if "expanded" in u else "–",
+                "lacking": str(u["basis"]).partition("not estimated: ")[2] or "–",
+            }
+            for e, u in told
+        ]
+        tables.append({"title": f"{name}{f' [{unit}]' if unit else ''}", "causes": causes, "rows": rows})
     return tables
 
 

@@ -38,7 +38,7 @@ def summary(console: Console, data: Mapping[str, Any]) -> None:
 def _means(console: Console, title: str, entries: Mapping[str, Mapping[str, Any]], methods: list[str]) -> None:
     erosion = max(e["erosion"] for e in entries.values())
     where = f", {erosion} or more voxels from the next tissue" if erosion else ""
-    terminal.say(console, f"Mean {title}{where}; +- is k = 2 of noise alone", "bold")
+    terminal.say(console, f"Mean {title}{where}; +- is k = 2 of noise and estimated bias", "bold")
     known = any("truth" in e for e in entries.values())
     rows = []
     for region in dict.fromkeys(e["region"] for e in entries.values()):
