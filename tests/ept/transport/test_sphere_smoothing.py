@@ -74,7 +74,7 @@ class _Mirrored:
 def test_the_bias_that_remains_is_stated(snr: int) -> None:
     """Another sphere, without labels: the error of the core over pairs of noise, and the part "smoothing" of its mean.
 
-    What is left of the error without the stated part is below 5 % in both properties (13 and 16 % with it at an SNR of 50).
+    What is left of the error without the stated part is below 5 % in both properties (with it 13 and 16 % at SNR 50).
     """
     b1, layer = sphere(*OTHER)
     core = np.zeros(layer.shape, bool)

@@ -180,6 +180,10 @@ def uncertainty(writer: Writer, summary: Mapping[str, Any]) -> None:
         how = f"by grid convergence{writer.cite('roache')}" if grids else "from errors measured on as coarse voxels"
         only = "" if study else "; tissue, anatomy, position and source are not in them"
         writer.say(f"Expanded uncertainties (k = 2) of the discretisation were estimated {how}{only}")
+    if any("noise" in (u.get("components") or {}) for u in told):
+        causes = dict.fromkeys(c for u in told for c in u.get("components") or {} if c != "noise")
+        also = f" and the estimated bias of {', '.join(causes)}" if causes else ""
+        writer.say(f"Expanded uncertainties (k = 2) of means hold the noise of the data{also}{writer.cite('gum')}")
     if "noise" in kinds:
         writer.say("Expanded uncertainties (k = 2) of means hold the noise of the data")
     if "given in the scenario" in kinds:
