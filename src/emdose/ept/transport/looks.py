@@ -1,10 +1,13 @@
-"""Second looks of the methods that let properties vary: less smoothing, a wider window, the region by itself."""
+"""Second looks of the methods that let properties vary: less smoothing, a wider window, the region by itself.
+
+The methods themselves (dataclasses with ``reconstruct``) are handed in: their modules import this one.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emdose.ept.judging.second_look import Alone, Another, Look, SecondLooks, maps_of, widened
 from emdose.ept.local.savitzky_golay import radii_within
@@ -13,16 +16,12 @@ from emdose.ept.maps.property_map import PropertyMap
 from emdose.ept.maps.region_mean import GRADIENT, INTERFACE, SMOOTHING, TRUNCATION
 from emdose.ept.transport.log_inversion import FLOOR
 
-if TYPE_CHECKING:
-    from emdose.ept.transport.convection_reaction import ConvectionReaction
-    from emdose.ept.transport.gradient import Gradient
-
 HALVED, DOUBLED = -4 / 3, 1 / 3
 """Bias over the difference to half or twice the smoothing: a quadratic penalty biases by the square of its weight."""
 
 
 def of_convection_reaction(
-    method: ConvectionReaction, b1: B1Map, found: PropertyMap, device: str, undersmoothing: float
+    method: Any, b1: B1Map, found: PropertyMap, device: str, undersmoothing: float
 ) -> SecondLooks:
     """Other smoothing, a wider window, the region by itself, and for phase alone the form without its neglect."""
     if method.diffusion is not None:
@@ -57,7 +56,7 @@ def of_convection_reaction(
     return SecondLooks(looks, never)
 
 
-def of_gradient(method: Gradient, b1: B1Map, found: PropertyMap, device: str) -> SecondLooks:
+def of_gradient(method: Any, b1: B1Map, found: PropertyMap, device: str) -> SecondLooks:
     """A wider window, and the region by itself: the fits of this method reach over boundaries of tissue."""
     looks: list[Look] = []
     radius = radii_within(method.radius, b1.grid.shape)
@@ -70,7 +69,7 @@ def of_gradient(method: Gradient, b1: B1Map, found: PropertyMap, device: str) ->
     return SecondLooks(looks, () if wider else (TRUNCATION,))
 
 
-def _of_region(method: ConvectionReaction | Gradient, device: str, part: B1Map, slices: list[int]) -> PropertyMap:
+def _of_region(method: Any, device: str, part: B1Map, slices: list[int]) -> PropertyMap:
     """What a method makes of a map whose mask is a region, in the slices that are wanted."""
     assert part.mask is not None
     changes: dict[str, Any] = {"slices": slices}
