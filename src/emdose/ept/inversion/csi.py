@@ -28,14 +28,12 @@ from emdose.checks import array, one_of, whole, within
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import C_0, EPS_0
-from emdose.ept.inversion.data import DataTerm
+from emdose.ept.inversion.data import NOT_KNOWN, DataTerm
 from emdose.ept.inversion.newton import State, minimise, told_converged
 from emdose.ept.inversion.operators import ScatteringOperators, at_centres
-from emdose.ept.judging.second_look import SecondLooks
 from emdose.ept.local.plausibility import plausibility
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
-from emdose.ept.maps.region_mean import GRID, SMOOTHING
 from emdose.errors import InputError
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.incident_field import IncidentField
@@ -46,8 +44,6 @@ from emdose.solvers.yee_grid.incident import incident_B, incident_E
 from emdose.values import read_only
 
 _GRID_MISFIT = 0.012
-NOT_KNOWN = SecondLooks((), (SMOOTHING, GRID, "field of the coil"))
-"""Causes of bias that nothing here estimates."""
 Drive = str | Sequence[complex] | np.ndarray
 
 

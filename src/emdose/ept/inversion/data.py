@@ -23,8 +23,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from emdose.compute import backend
+from emdose.ept.judging.second_look import SecondLooks
+from emdose.ept.maps.region_mean import GRID, SMOOTHING
 
 KINDS = ("complex", "transceive", "phaseless")
+NOT_KNOWN = SecondLooks((), (SMOOTHING, GRID, "field of the coil"))
+"""Causes of bias that nothing here estimates."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,7 +84,7 @@ class _Inversion:
         return found
 
     def second_looks(self, _b1: B1Map, _found: PropertyMap, _device: str = "auto", /) -> BiasEstimate:
-        from emdose.ept.inversion.csi import NOT_KNOWN
+        from emdose.ept.inversion.data import NOT_KNOWN
 
         return NOT_KNOWN
 
