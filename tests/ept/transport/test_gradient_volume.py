@@ -8,12 +8,14 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
+from tests.ept.transport.test_gradient import case, error
 
 from emdose.constants import C_0, EPS_0, MU_0
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.transport.gradient import Gradient, Seed
 from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept.sphere_array import loops_around_sphere, staggered_ring
+from emdose.validity import NOT_VALID, VALID, judge
 
 FREQUENCY = 128e6
 RADII, EPSILON, SIGMA = (0.03, 0.055), (52.0, 70.0), (0.35, 0.9)
@@ -98,3 +100,31 @@ def test_volume_with_seeds_and_at_a_finer_spacing() -> None:
     found = Gradient(volume=True, radius=1, seeds=seeds).reconstruct(b1)
     assert found.conductivity[n, n, 4] == pytest.approx(0.35, rel=1e-9)
     assert np.allclose(errors(found, layer), 0, atol=0.02)
+
+
+def test_values_that_noise_drove_beyond_matter_are_not_valid() -> None:
+    """Negative and positive control of the gate: SNR 100 in the smallest window, and none of it."""
+    b1, _, _ = case(0.11 / 48, nz=3)
+    drowned = Gradient(slices=[1], radius=1).reconstruct(noisy(b1, 100))
+    assert judge(drowned.measures()).state == NOT_VALID
+    assert "choose a larger radius" in drowned.data.cause
+    assert judge(Gradient(slices=[1], radius=1).reconstruct(b1).measures()).state == VALID
+
+
+@pytest.mark.slow
+def test_noise_along_z_is_not_taken_for_a_field() -> None:
+    """Closed form of a cylinder, SNR 1000: fields do not vary along z, their noise does; it gave -2 S/m."""
+    b1, sigma, permittivity = case(0.11 / 48, nz=7)
+    found = Gradient(volume=True, radius=3).reconstruct(noisy(b1, 1000))
+    assert error(found.conductivity, sigma, found.valid) < 0.2  # found 0.13
+    assert error(found.permittivity, permittivity, found.valid) < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("radius", "conductivity", "permittivity"), [(3, 0.3, 0.12)])
+def test_noisy_volume(radius: int, conductivity: float, permittivity: float) -> None:
+    """SNR 100: what is left of the shell; the core of ten voxels lies within reach of the windows' boundary errors."""
+    b1, layer = sphere(3e-3, 15)
+    shell = errors(Gradient(volume=True, radius=radius).reconstruct(noisy(b1, 100)), layer)[1]
+    assert shell[0] < conductivity
+    assert shell[1] < permittivity

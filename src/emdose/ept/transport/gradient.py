@@ -14,18 +14,21 @@ from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
 from emdose.ept.judging.second_look import SecondLooks
 from emdose.ept.local.masked_fit import masked_fit
-from emdose.ept.local.plausibility import plausibility
+from emdose.ept.local.plausibility import DISPERSION_HZ, LARGEST_CONDUCTIVITY, LARGEST_PERMITTIVITY
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.maps.b1map import B1Map
-from emdose.ept.maps.property_map import Flag, PropertyMap
+from emdose.ept.maps.property_map import Flag, PropertyMap, StatedCheck
 from emdose.ept.transport.gradient_global import integrate
 from emdose.ept.transport.gradient_local import LocalStep, divergence, relative_fields, solve_local, weights
 from emdose.ept.transport.gradient_phase import along_z
 from emdose.ept.transport.looks import of_gradient
 from emdose.errors import InputError
+from emdose.validity import Measure
 from emdose.values import read_only
 
 CHANNELS = 5
+SIGNIFICANT = 3.0
+"""Power of the slopes along z, over that of their noise, from which on they are believed: noise alone has 1 +- 0.4."""
 LEAST_REGULARISATION = 1e-3
 """Local values always count this much: g alone is blind to every function holomorphic in x + j y, and seeds, which are
 points, leave nearly all of them open."""
@@ -172,7 +175,7 @@ class Gradient:
             flags=flags,
             method="gradient",
             settings={**asdict(self), "channels": b1.channels, "cost": cost},
-            data=plausibility(b1),
+            data=_range(sigma[there], permittivity[there], b1.frequency_Hz),
             affine=b1.affine,
             axis_codes=b1.axis_codes,
         )
@@ -212,15 +215,19 @@ class Gradient:
                 raise InputError("no such slice", field="slices", found=tuple(self.slices)) from None
         fields = relative_fields(b1)
         regions = b1.mask.astype(np.int32)
-        rows = [
-            be.to_numpy(
-                masked_fit(
-                    be, kernel, (0, 1, 2, 3, 4), be.asarray(np.stack([f.real, f.imag])), regions, wanted=wanted
-                ).value
-            )[..., wanted]
-            for f in fields
-        ]
+        rows, quiet = [], np.zeros((2, int(wanted.sum())))
+        for f in fields:
+            images = be.asarray(np.stack([f.real, f.imag]))
+            fit = masked_fit(be, kernel, (0, 1, 2, 3, 4), images, regions, wanted=wanted)
+            row, residual, gain = (be.to_numpy(v)[..., wanted] for v in (fit.value, fit.residual, fit.gain))
+            freedom = be.to_numpy(fit.freedom)[wanted] if np.ndim(fit.freedom) else fit.freedom
+            rows.append(row)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                # The slope along z against the scatter of the data around the fit (row pair 12 is that of dz itself).
+                quiet += row[0, 3] ** 2 + row[1, 3] ** 2, gain[0, 12] * (residual[0] + residual[2]) / freedom
         values = np.stack([r[0] + 1j * r[1] for r in rows])  # (channel, row, voxel)
+        if self.volume:
+            values[:, 3, ~(quiet[0] > SIGNIFICANT * quiet[1])] = 0
         x, spread = solve_local(values, weights(b1, wanted), self.volume)
         theta, g, slope, u_slope = x[:, 0] + 1j * x[:, 1], x[:, 2] + 1j * x[:, 3], x[:, 4:6], np.sqrt(spread[:, 4:6])
         turn = slope[:, 0] - 1j * slope[:, 1]
@@ -272,3 +279,13 @@ class Gradient:
             k[part], cost = integrate(local.part(part), seeds[part], weight, b1.grid.spacing_m, self.volume)
             costs.append(cost)
         return k, float(np.mean(costs))
+
+
+def _range(sigma: np.ndarray, permittivity: np.ndarray, frequency_Hz: float) -> StatedCheck:
+    """The typical value against the largest of matter: noise in small windows drives the global step far beyond."""
+    if not sigma.size:
+        return StatedCheck(())
+    most = LARGEST_PERMITTIVITY * max(1.0, DISPERSION_HZ / frequency_Hz)
+    beyond = max(abs(float(np.median(sigma))) / LARGEST_CONDUCTIVITY, float(np.median(permittivity)) / most)
+    hint = "noise outweighs the second derivatives: choose a larger radius" if beyond > 1 else ""
+    return StatedCheck((Measure("ept_matter", beyond, hint=hint),), hint)

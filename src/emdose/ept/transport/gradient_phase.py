@@ -17,8 +17,8 @@ from emdose.ept.transport.least_squares import robust
 
 ROBUST_STEPS = 4
 LEAST_SPREAD, LARGEST_SPREAD = 0.3, 1e3
-"""Least and largest uncertainty of a slope over the median: few residuals can be small by luck, and fields that do not
-vary along z leave its slope open: then it is zero, said weakly."""
+"""Least and largest uncertainty of a slope over the median: few residuals can be small by luck, and every voxel needs
+a level."""
 
 
 def along_z(
@@ -58,6 +58,8 @@ def along_z(
     slopes = np.column_stack([slope, -along.imag / 2])[good]
     spreads = np.column_stack([u_slope, u_along / 2])[good]
     typical = float(np.median(spreads[:, :2])) or 1.0
+    # Fields that do not vary along z: neither does phi0, at the weight of a slope in the plane.
+    spreads[np.isinf(spreads)] = typical
     spreads = np.clip(spreads, LEAST_SPREAD * typical, LARGEST_SPREAD * typical)
     inside = np.zeros(wanted.shape, bool)
     inside[wanted] = good
