@@ -10,7 +10,9 @@ from typing import Any
 
 from emdose import resources
 from emdose.io.disk.run_files import to_json
+from emdose.io.maps import maps3d
 from emdose.scenarios.loading import from_tables
+from emdose.scenarios.shared import tables
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.study.paths import Paths
 
@@ -85,15 +87,23 @@ def of_loaded(
 ) -> Sample:
     """A scenario as a sample of a study."""
     told = [scenario.sha256, resources.code_sha256(), list(maps)]
-    tables = scenario.values()
     task = {
         "what": SOLVE,
-        "tables": _plain(tables),
+        "tables": _plain(scenario.values()),
         "file": str(scenario.file),
         "maps": list(maps),
         "device": device,
     }
     return Sample(index, _hash(told), dict(inputs), task)
+
+
+def files_of(scenario: LoadedScenario | Callable[..., Any]) -> dict[str, str]:
+    """SHA-256 (hex) of the files that a scenario names, by path: what its workers have to read too."""
+    if not isinstance(scenario, LoadedScenario):
+        return {}
+    sums = scenario.identity.get("files") or {}
+    named = {field: maps3d.file_of(address) for field, address in tables.files_of(scenario.tables).items()}
+    return {str(path): sums[field] for field, path in named.items() if field in sums}
 
 
 def of_call(function: Callable[..., Any], values: Mapping[str, Any], inputs: Mapping[str, Any], index: int) -> Sample:

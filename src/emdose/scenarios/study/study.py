@@ -17,7 +17,7 @@ from emdose.io.disk.run_files import to_json
 from emdose.scenarios import kinds
 from emdose.scenarios.loading import load
 from emdose.scenarios.shared.scenario import LoadedScenario
-from emdose.scenarios.study import methods
+from emdose.scenarios.study import methods, samples
 from emdose.scenarios.study.arms import Stratum, StudyArm, cases
 from emdose.scenarios.study.executors import executor as executor_of
 from emdose.scenarios.study.knobs import Variation
@@ -239,6 +239,7 @@ class Study:
             store = SampleStore(None if folder is None else folder / SAMPLES)
             function = None if isinstance(self.what, LoadedScenario) else self.what
             with crew:
+                crew.require_files(samples.files_of(self.what))
                 runner = Runner(crew, store, function, minutes, progress)
                 found = [
                     _found(
