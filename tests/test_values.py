@@ -50,9 +50,9 @@ from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
 from emdose.scenarios.run import RunOutcome
 from emdose.scenarios.study import RefinementStudy
 from emdose.scenarios.study.arms import Stratum
-from emdose.scenarios.study.knobs import Variation
 from emdose.scenarios.study.result import StudyCase
 from emdose.scenarios.study.runs import SampleOutcome
+from emdose.scenarios.study.uncertain_inputs import Variation
 from emdose.solvers.eddy.plan import EddyPlan
 from emdose.solvers.eddy.voxels.modes import Modes
 from emdose.solvers.eddy.voxels.solution import EddySolution

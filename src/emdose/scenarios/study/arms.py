@@ -1,4 +1,4 @@
-"""The cases of a study: one for each stratum, with its scenario, its knobs and the joint law of its inputs."""
+"""The cases of a study: one for each stratum, with its scenario, uncertain inputs and their joint law."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from emdose.scenarios import kinds
 from emdose.scenarios.loading import from_tables
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.study import samples
-from emdose.scenarios.study.knobs import Knob, Variation, joint, knobs
 from emdose.scenarios.study.paths import Paths
 from emdose.scenarios.study.samples import Sample
+from emdose.scenarios.study.uncertain_inputs import UncertainInput, Variation, joint, uncertain_inputs
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class StudyArm:
         How often it is met.
     chosen : mapping
         Values of the strata by path.
-    knobs : tuple of Knob
+    uncertain : tuple of UncertainInput
         Uncertain numbers.
     inputs : Inputs or None
         Their joint law; None where nothing but strata varies.
@@ -80,7 +80,7 @@ class StudyArm:
     name: str
     weight: float
     chosen: Mapping[str, Any]
-    knobs: tuple[Knob, ...]
+    uncertain: tuple[UncertainInput, ...]
     inputs: Inputs | None
     paths: Paths | None
     function: Callable[..., Any] | None = None
@@ -91,7 +91,7 @@ class StudyArm:
     @property
     def nominal(self) -> np.ndarray:
         """Nominal values of the inputs, (d,)."""
-        return np.array([k.nominal for k in self.knobs], float)
+        return np.array([k.nominal for k in self.uncertain], float)
 
     def sample(self, x: Sequence[float] | np.ndarray | None = None, index: int = NOMINAL) -> Sample:
         """The sample of values of the inputs (d,), by default the nominal ones.
@@ -103,9 +103,9 @@ class StudyArm:
         """
         told: dict[str, Any] = dict(self.chosen)
         values: dict[str, Any] = {}
-        for knob, value in zip(self.knobs, self.nominal if x is None else x, strict=True):
-            told[knob.name] = float(value)
-            values |= knob.values(float(value))
+        for entry, value in zip(self.uncertain, self.nominal if x is None else x, strict=True):
+            told[entry.name] = float(value)
+            values |= entry.values(float(value))
         if self.paths is None:
             assert self.function is not None
             return samples.of_call(self.function, {**self.arguments, **self.chosen, **values}, told, index)
@@ -134,7 +134,7 @@ def cases(
     variations : sequence of Variation
         Continuous inputs.
     correlations : sequence of (name, name, value)
-        See :func:`~emdose.scenarios.study.knobs.joint`.
+        See :func:`~emdose.scenarios.study.uncertain_inputs.joint`.
     strata : sequence of Stratum
         Discrete inputs; every combination of their values is a case.
     correlation_kind : "pearson" or "spearman"
@@ -162,12 +162,12 @@ def cases(
         else:
             paths, function = None, what
             arguments = _arguments(what, [v.path for v in variations], list(chosen))
-        made = tuple(knobs(variations, paths))
+        made = tuple(uncertain_inputs(variations, paths))
         inputs = joint(made, correlations, correlation_kind) if made else None
         found.append(StudyArm(name, weight, chosen, made, inputs, paths, function, maps, device, arguments))
         if len(found) > MOST_CASES:
             raise InputError("too many strata", field="strata", found=f"more than {MOST_CASES} combinations")
-    if not found[0].knobs and len(found) < 2:
+    if not found[0].uncertain and len(found) < 2:
         raise InputError("nothing is uncertain", field="inputs", expected="one input with a law, at least")
     return found
 

@@ -20,10 +20,10 @@ from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.study import methods, samples
 from emdose.scenarios.study.arms import Stratum, StudyArm, cases
 from emdose.scenarios.study.executors import executor as executor_of
-from emdose.scenarios.study.knobs import Variation
 from emdose.scenarios.study.result import STUDY_FILE, StudyCase, StudyResult, read_json
 from emdose.scenarios.study.runner import SAMPLES, Runner, SampleStore
 from emdose.scenarios.study.runs import SampleOutcome
+from emdose.scenarios.study.uncertain_inputs import Variation
 from emdose.solvers.running import ProgressCallback
 from emdose.values import read_only
 

@@ -60,7 +60,7 @@ class Variation:
 
 
 @dataclass(frozen=True)
-class Knob:
+class UncertainInput:
     """One uncertain number and what it moves.
 
     Parameters
@@ -95,37 +95,39 @@ class Knob:
         return dict.fromkeys(self.targets, x)
 
 
-def knobs(variations: Sequence[Variation], paths: Paths | None) -> list[Knob]:
-    """The knobs of variations, at the nominal values of a scenario or of a function (no paths).
+def uncertain_inputs(variations: Sequence[Variation], paths: Paths | None) -> list[UncertainInput]:
+    """The uncertain inputs of variations, at the nominal values of a scenario or of a function (no paths).
 
     Raises
     ------
     InputError
         For a path that names nothing, is varied twice, or a law that its number cannot have.
     """
-    found: list[Knob] = []
+    found: list[UncertainInput] = []
     for one in variations:
         found += _of_function(one) if paths is None else _of_scenario(one, paths)
     seen: dict[str, str] = {}
-    for knob in found:
-        for path in knob.targets:
+    for entry in found:
+        for path in entry.targets:
             if path in seen:
                 problem = "an input that is varied twice"
-                raise InputError(problem, field=path, found=f"{seen[path]} and {knob.group}", expected="one law")
-            seen[path] = knob.group
-            _require_possible(knob, path)
+                raise InputError(problem, field=path, found=f"{seen[path]} and {entry.group}", expected="one law")
+            seen[path] = entry.group
+            _require_possible(entry, path)
     return found
 
 
-def joint(made: Sequence[Knob], correlations: Sequence[tuple[str, str, float]], kind: str = "pearson") -> Inputs:
-    """The joint law of knobs.
+def joint(
+    made: Sequence[UncertainInput], correlations: Sequence[tuple[str, str, float]], kind: str = "pearson"
+) -> Inputs:
+    """The joint law of uncertain inputs.
 
     Parameters
     ----------
-    made : sequence of Knob
-        The knobs.
+    made : sequence of UncertainInput
+        The uncertain inputs.
     correlations : sequence of (name, name, value)
-        Names of knobs or of their groups: two groups of as many knobs are correlated one by one.
+        Names of uncertain inputs or of their groups: two groups of as many are correlated one by one.
 
     Raises
     ------
@@ -145,7 +147,7 @@ def joint(made: Sequence[Knob], correlations: Sequence[tuple[str, str, float]], 
     return Inputs(given, pairs or None, kind)
 
 
-def _called(name: str, made: Sequence[Knob]) -> list[Knob]:
+def _called(name: str, made: Sequence[UncertainInput]) -> list[UncertainInput]:
     found = [k for k in made if name in (k.name, k.group) or _is_path_of(name, k)]
     if not found:
         names = list(dict.fromkeys(n for k in made for n in (k.group, k.name)))
@@ -153,33 +155,35 @@ def _called(name: str, made: Sequence[Knob]) -> list[Knob]:
     return found
 
 
-def _is_path_of(name: str, knob: Knob) -> bool:
-    """Whether a name is the path of the one number that a knob moves, perhaps without its unit."""
+def _is_path_of(name: str, entry: UncertainInput) -> bool:
+    """Whether a name is the path of the one number that a entry moves, perhaps without its unit."""
     try:
-        return len(knob.targets) == 1 and matches(toml.steps_of(name), toml.steps_of(next(iter(knob.targets))))
+        return len(entry.targets) == 1 and matches(toml.steps_of(name), toml.steps_of(next(iter(entry.targets))))
     except InputError:
         return False
 
 
-def _of_function(one: Variation) -> list[Knob]:
+def _of_function(one: Variation) -> list[UncertainInput]:
     law = one.law if one.nominal is None else one.law.at(one.nominal)
     if not law.absolute:
         expected = "nominal=..., or a default of the argument"
         raise InputError("a law without a nominal value", field=one.path, found=str(law), expected=expected)
     nominal = float(law.mean) if one.nominal is None else one.nominal
     return [
-        Knob(one.name or one.path, one.name or one.path, "", one.source, law, nominal, "value", {one.path: nominal})
+        UncertainInput(
+            one.name or one.path, one.name or one.path, "", one.source, law, nominal, "value", {one.path: nominal}
+        )
     ]
 
 
-def _of_scenario(one: Variation, paths: Paths) -> list[Knob]:
+def _of_scenario(one: Variation, paths: Paths) -> list[UncertainInput]:
     full = paths.resolved(one.path)
     nominal = {path: paths.nominal[path] for path in full}
     name = one.name or (one.path if len(full) > 1 else full[0])
     if len(full) == 1 or not one.together:
         many = len(full) > 1
         return [
-            Knob(
+            UncertainInput(
                 f"{name}: {_differs(path, one.path)}" if many and one.name else (path if many else name),
                 name,
                 unit_of(path),
@@ -193,10 +197,10 @@ def _of_scenario(one: Variation, paths: Paths) -> list[Knob]:
         ]
     if one.law.absolute:
         first = next(iter(nominal.values()))
-        return [Knob(name, name, unit_of(full[0]), one.source, one.law, first, "value", nominal)]
+        return [UncertainInput(name, name, unit_of(full[0]), one.source, one.law, first, "value", nominal)]
     if getattr(one.law, "relative", None) is not None:
-        return [Knob(name, name, "1", one.source, one.law.at(1.0), 1.0, "factor", nominal)]
-    return [Knob(name, name, unit_of(full[0]), one.source, one.law.at(0.0), 0.0, "shift", nominal)]
+        return [UncertainInput(name, name, "1", one.source, one.law.at(1.0), 1.0, "factor", nominal)]
+    return [UncertainInput(name, name, unit_of(full[0]), one.source, one.law.at(0.0), 0.0, "shift", nominal)]
 
 
 def _differs(path: str, asked: str) -> str:
@@ -206,15 +210,15 @@ def _differs(path: str, asked: str) -> str:
     return rest[: len(rest) - len(after)] if after and rest.endswith(after) else rest.partition(".")[0]
 
 
-def _require_possible(knob: Knob, path: str) -> None:
+def _require_possible(entry: UncertainInput, path: str) -> None:
     """Raise InputError where a law allows negative values of a number that has none."""
     if not path.rpartition(".")[2].startswith(NOT_NEGATIVE) and "relative_permittivity" not in path:
         return
-    if knob.how == "shift":
-        low = knob.law.support[0]
-        if low < 0 and float(knob.law.cdf(-knob.targets[path])) > 1e-12:
+    if entry.how == "shift":
+        low = entry.law.support[0]
+        if low < 0 and float(entry.law.cdf(-entry.targets[path])) > 1e-12:
             expected = "a smaller sd, or LogNormal(relative=...) or TruncatedNormal(relative=...)"
-            raise InputError("a law that allows values <= 0", field=path, found=str(knob.law), expected=expected)
+            raise InputError("a law that allows values <= 0", field=path, found=str(entry.law), expected=expected)
         return
-    if knob.targets[path] != 0:
-        knob.law.require_positive(path)
+    if entry.targets[path] != 0:
+        entry.law.require_positive(path)
