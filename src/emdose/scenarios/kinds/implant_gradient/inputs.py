@@ -19,7 +19,8 @@ DIELECTRIC = ("relative_permittivity", "conductivity_S_m")
 
 def inputs(scenario: LoadedScenario) -> dict[str, float]:
     """Properties of metals and surroundings that a table may set but need not, by path."""
-    tables, found = scenario.tables, {}
+    tables = scenario.tables
+    found: dict[str, float] = {}
     for name in _metals(tables):
         metal = build.metal(name, tables, scenario.file, "implant.metal")
         keys = [k for k in schema.MetalTable.model_fields if k != "like"]
