@@ -56,6 +56,8 @@ def quantities(console: Console, entries: Mapping[str, Mapping[str, Any]]) -> No
         say(console, "+- is the expanded uncertainty (95 %): inputs, discretisation and what is numerical, combined")
     elif any(u.get("kind") == "discretisation" for u in spreads):
         say(console, "+- is the expanded uncertainty (k = 2): discretisation only, unless the scenario gives one")
+    if any(u.get("kind") == "inputs" for u in spreads):
+        say(console, "* holds the inputs alone: the run itself states nothing of grid or noise")
 
 
 def quantity_row(name: str, entry: Mapping[str, Any]) -> tuple[str, str, str, str]:
@@ -71,7 +73,7 @@ def quantity_row(name: str, entry: Mapping[str, Any]) -> tuple[str, str, str, st
     spread = entry.get("uncertainty")
     text = "-" if value is None else f"{factor * value:.4g}"
     if isinstance(spread, Mapping) and spread.get("expanded") is not None:
-        text += f" +- {factor * spread['expanded']:.2g}"
+        text += f" +- {factor * spread['expanded']:.2g}{' *' if spread.get('kind') == 'inputs' else ''}"
     return name, text, "" if unit == "1" else unit, "; ".join(notes)
 
 

@@ -106,6 +106,10 @@ def test_a_kind_of_somebody_else_is_studied_without_an_edit(toys: Path, tmp_path
     E, power = (found["uncertainty"]["budgets"][n] for n in ("E_rms_max", "absorbed_power"))
     assert E["combined"] == pytest.approx(0.01 * E["value"], rel=1e-9)
     assert power["combined"] == pytest.approx(0.0201 * power["value"], rel=1e-9)
+    # The kind states nothing of its grid: what the inputs leave must not be taken for all there is.
+    stated = found["quantities"]["E_rms_max"]["uncertainty"]
+    assert stated["kind"] == "inputs"
+    assert "states nothing for grid and noise" in stated["basis"]
 
 
 def test_a_kind_without_default_laws_says_so(toys: Path, tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ from emdose.solvers.running import ProgressCallback
 
 STUDY_FOLDER = "study"
 """Where a run keeps its study."""
+INPUTS = "inputs"
+"""Kind of an uncertainty that holds the inputs alone."""
+LEFT_OUT = "of the inputs alone: the run states nothing for grid and noise"
 BEFORE = "stated_by_the_run"
 """What the run itself says of its numbers, which the budget has taken in."""
 
@@ -147,7 +150,10 @@ def told_of(summary: Mapping[str, Any], result: StudyResult, key: str = "") -> d
         if name in result.names:
             budget = result.budget(name)
             kept[name], budgets[name] = own, budget.to_dict()
-            quantities[name]["uncertainty"] = stated(result, name, budget)
+            entry = stated(result, name, budget)
+            if own is None:  # what grid and noise leave is not known, so that this is less than the whole
+                entry |= {"kind": INPUTS, "basis": f"{entry['basis']}; {LEFT_OUT}"}
+            quantities[name]["uncertainty"] = entry
     study = {k: whole[k] for k in ("samples", "cached", "failed", "notes", "seconds", "identity", "coverage")}
     outputs = {
         n: {k: one[k] for k in ("mean", "sd", "first", "total", "loo", "quantiles", "words")}
