@@ -29,9 +29,6 @@ from emdose.values import read_only
 CHANNELS = 5
 SIGNIFICANT = 3.0
 """Power of the slopes along z, over that of their noise, from which on they are believed: noise alone has 1 +- 0.4."""
-LEAST_REGULARISATION = 1e-3
-"""Local values always count this much: g alone is blind to every function holomorphic in x + j y, and seeds, which are
-points, leave nearly all of them open."""
 
 
 @read_only
@@ -83,7 +80,7 @@ class Gradient:
     seeds : sequence of Seed
         Voxels that are known; they keep their values exactly.
     regularisation : float
-        Weight of the local values against the gradients; 1 is the statistical weight. Values below 1e-3 count as 1e-3:
+        Weight of the local values against the gradients; 1 is the statistical weight. A floor of 1e-3 is always there:
         g alone leaves every holomorphic function of x + j y open.
 
     Notes
@@ -256,6 +253,7 @@ class Gradient:
             eps = square / (b1.angular_frequency**2 * MU_0)
             bad = ~np.isfinite(eps) | ~ok | (eps.real <= 0)  # no logarithm to start from
             k, u_k = np.log(eps), np.sqrt(u_square) / np.abs(square)
+            u_theta = np.sqrt(spread[:, 0] + spread[:, 1]) / np.abs(square)
         fine = np.isfinite(x).all(axis=1)
 
         def put(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -263,20 +261,23 @@ class Gradient:
             out[wanted] = np.where(keep, numbers, np.nan)
             return out
 
-        return LocalStep(put(k, ~bad), put(g, fine), put(g_z, fine), put(u_k, ~bad), put(u_g, fine), put(u_gz, fine))
+        of_k, of_g = (put(v, ~bad) for v in (k, u_k, u_theta)), (put(v, fine) for v in (g, g_z, u_g, u_gz))
+        (k, u_k, u_theta), (g, g_z, u_g, u_gz) = of_k, of_g
+        return LocalStep(k, g, g_z, u_k, u_g, u_gz, u_theta)
 
     def _global(self, b1: B1Map, local: LocalStep) -> tuple[np.ndarray, float]:
         k = np.full(b1.grid.shape, np.nan, complex)
         seeds = np.full(b1.grid.shape, np.nan, complex)
         for s in self.seeds:
             seeds[tuple(s.voxel)] = np.log(s.permittivity * EPS_0 - 1j * s.conductivity / b1.angular_frequency)
-        weight = max(self.regularisation, LEAST_REGULARISATION)
         parts: list[Any] = [np.s_[:, :, :]]
         if not self.volume:
             parts = [np.s_[:, :, s : s + 1] for s in np.flatnonzero(np.isfinite(local.k).any(axis=(0, 1)))]
         costs = []
         for part in parts:
-            k[part], cost = integrate(local.part(part), seeds[part], weight, b1.grid.spacing_m, self.volume)
+            k[part], cost = integrate(
+                local.part(part), seeds[part], self.regularisation, b1.grid.spacing_m, self.volume
+            )
             costs.append(cost)
         return k, float(np.mean(costs))
 

@@ -11,6 +11,9 @@ from emdose.ept.transport.gradient_local import LocalStep
 from emdose.ept.transport.least_squares import robust
 
 SILENT_SPREAD = 10.0
+LEAST_REGULARISATION = 1e-3
+"""Local values always count this much: g alone is blind to every function holomorphic in x + j y, and seeds, which are
+points, leave nearly all of them open."""
 
 
 def integrate(
@@ -26,7 +29,7 @@ def integrate(
     number = np.full(inside.shape, -1)
     n = int(inside.sum())
     number[inside] = np.arange(n)
-    typical = float(np.nanmedian(local.u_k)) or 1.0
+    typical = float(np.nanmedian(local.u_theta)) or 1.0
 
     def differences(step: int, axes: Sequence[int]) -> tuple[np.ndarray, list[Any]]:
         ends, ok = [], inside.copy()
@@ -62,7 +65,9 @@ def integrate(
             blocks.append(sp.diags(weight) @ along_z)
             rhs.append(weight * local.g_z[ok])
     measured = sum(len(r) for r in rhs)
-    weight = regularisation * typical / np.maximum(local.u_k[have], 1e-300)
+    # The least weight goes by theta alone: doubt about phi0 must not leave more functions open.
+    spreads = (np.maximum(u[have], 1e-300) for u in (local.u_k, local.u_theta))
+    weight = typical * np.hypot(*(r / u for r, u in zip((regularisation, LEAST_REGULARISATION), spreads, strict=True)))
     pick = sp.csr_matrix((np.ones(weight.size), (np.arange(weight.size), number[have])), shape=(weight.size, n))
     matrix = sp.vstack([*blocks, sp.diags(weight) @ pick]).tocsr()
     right = np.concatenate([*rhs, weight * (local.k[have] - level)])

@@ -29,10 +29,12 @@ class LocalStep:
     u_k: np.ndarray
     u_g: np.ndarray
     u_gz: np.ndarray
+    u_theta: np.ndarray
+    """The part of u_k that is of theta: without that of the phase phi0."""
 
     def part(self, place: Any) -> LocalStep:
         """The same on a part of the grid."""
-        return LocalStep(*(getattr(self, n)[place] for n in ("k", "g", "g_z", "u_k", "u_g", "u_gz")))
+        return LocalStep(*(getattr(self, n)[place] for n in LocalStep.__dataclass_fields__))
 
 
 def relative_fields(b1: B1Map) -> np.ndarray:
