@@ -39,6 +39,7 @@ from emdose.dosimetry.sampling import ModelSamples
 from emdose.dosimetry.sar import Peak
 from emdose.dosimetry.temperature import ThermalDose
 from emdose.dosimetry.transmission.qmatrix import QMatrices
+from emdose.ept.local.automatic import ChosenBias
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
 from emdose.ept.local_sar import LocalSar
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
@@ -423,6 +424,7 @@ MAKERS: list[Callable[[], Any]] = [
         ("a",),
         {"n": [1]},
     ),
+    lambda: ChosenBias((), np.zeros(SHAPE, np.uint8)),
     lambda: LocalSar(numbers(*SHAPE), None, np.zeros(SHAPE, np.uint8), GRID, 128e6, np.full(SHAPE, 1e3)),
     lambda: Measure("closure", 0.5),
     lambda: judge([Measure("closure", 0.5)]).findings[0],

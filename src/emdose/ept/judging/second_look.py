@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -78,14 +78,30 @@ class Another:
         The maps of the other setting.
     factor : float
         Bias of the first over the difference to the other.
+    keep : callable, optional
+        Takes what makes :attr:`maps`, and gives them, from earlier where they are kept.
     """
 
-    def __init__(self, cause: str, first: Maps, reconstruct: Callable[[], PropertyMap], factor: float) -> None:
-        self.cause, self.first, self.factor, self._reconstruct = cause, first, factor, reconstruct
+    def __init__(
+        self,
+        cause: str,
+        first: Maps,
+        reconstruct: Callable[[], PropertyMap],
+        factor: float,
+        keep: Callable[[Callable[[], Maps | None]], Maps | None] | None = None,
+    ) -> None:
+        self.cause, self.first, self.factor, self._reconstruct, self._keep = cause, first, factor, reconstruct, keep
+
+    def kept(self, keep: Callable[[Callable[[], Maps | None]], Maps | None]) -> Another:
+        """The same with somewhere to keep its maps."""
+        return Another(self.cause, self.first, self._reconstruct, self.factor, keep)
 
     @cached_property
     def maps(self) -> Maps | None:
         """The estimated bias per voxel; None where the other setting fails."""
+        return self._looked() if self._keep is None else self._keep(self._looked)
+
+    def _looked(self) -> Maps | None:
         try:
             other = self._reconstruct()
         except EmdoseError:
@@ -157,6 +173,11 @@ class SecondLooks:
 
     def __repr__(self) -> str:
         return f"SecondLooks({', '.join(dict.fromkeys(look.cause for look in self.looks))})"
+
+    def kept(self, keep: Callable[[int, Callable[[], Maps | None]], Maps | None]) -> SecondLooks:
+        """The same whose whole maps are kept, each by its number: they take as long as the reconstruction itself."""
+        looks = [k.kept(partial(keep, i)) if isinstance(k, Another) else k for i, k in enumerate(self.looks)]
+        return SecondLooks(looks, self.never)
 
     def terms(self, region: np.ndarray) -> tuple[Mapping[str, Shift], Sequence[str]]:
         """Standard uncertainties by cause, and the causes for which there is no estimate."""

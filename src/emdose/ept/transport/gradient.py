@@ -210,6 +210,7 @@ class Gradient:
                     wanted[:, :, s] = b1.mask[:, :, s]
             except IndexError:
                 raise InputError("no such slice", field="slices", found=tuple(self.slices)) from None
+        deep = self.volume and kernel.radius[2] > 0  # windows of one slice know nothing along z
         fields = relative_fields(b1)
         regions = b1.mask.astype(np.int32)
         rows, quiet = [], np.zeros((2, int(wanted.sum())))
@@ -223,27 +224,27 @@ class Gradient:
                 # The slope along z against the scatter of the data around the fit (row pair 12 is that of dz itself).
                 quiet += row[0, 3] ** 2 + row[1, 3] ** 2, gain[0, 12] * (residual[0] + residual[2]) / freedom
         values = np.stack([r[0] + 1j * r[1] for r in rows])  # (channel, row, voxel)
-        if self.volume:
+        if deep:
             values[:, 3, ~(quiet[0] > SIGNIFICANT * quiet[1])] = 0
-        x, spread = solve_local(values, weights(b1, wanted), self.volume)
+        x, spread = solve_local(values, weights(b1, wanted), deep)
         theta, g, slope, u_slope = x[:, 0] + 1j * x[:, 1], x[:, 2] + 1j * x[:, 3], x[:, 4:6], np.sqrt(spread[:, 4:6])
         turn = slope[:, 0] - 1j * slope[:, 1]
         u_g = np.sqrt(spread[:, 2] + spread[:, 3])
-        g_z, u_gz = np.full(len(x), np.nan + 0j), np.full(len(x), np.nan)
-        if self.volume:
+        g_z, u_gz = np.zeros(len(x), complex), np.full(len(x), np.inf)
+        if deep:
             along, u_gz = x[:, 6] + 1j * x[:, 7], np.sqrt(spread[:, 6] + spread[:, 7])
             up, laplacian = along_z(be, kernel, slope, u_slope, along, np.sqrt(spread[:, 7]), wanted)
             g_z = np.where(np.isinf(u_gz), 0, along + 2j * up)
             slope = np.column_stack([slope, up])
         curvature, variance, ok = divergence(kernel, slope, wanted)
-        if self.volume:
+        if deep:
             # Near the ends of the stack too few slices know dz phi0.
             curvature, ok = np.where(ok, curvature, laplacian), ok | np.isfinite(laplacian)
             variance = np.where(np.isfinite(variance), variance, np.nanmax(variance, initial=0))
         square = (slope**2).sum(axis=1) - 1j * curvature + 1j * g * turn - theta
         # The scatter of theta is taken as that of w^2 mu0 eps_c; in the small windows of a slice that alone does best.
         u_square = spread[:, 0] + spread[:, 1]
-        if self.volume:
+        if deep:
             square = square + 1j * g_z * slope[:, 2]
             u_square = u_square + variance + (np.abs(turn) * u_g) ** 2
             u_square = u_square + (slope[:, 2] * np.where(np.isinf(u_gz), 0, u_gz)) ** 2

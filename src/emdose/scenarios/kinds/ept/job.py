@@ -10,6 +10,7 @@ import numpy as np
 
 from emdose import resources
 from emdose.ept import PropertyMap
+from emdose.ept.judging.second_look import Maps, SecondLooks
 from emdose.ept.local.plausibility import plausibility
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.io.kept_arrays import arrays_of, draws_arrays, draws_of, fingerprint, of_arrays
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.shared.scenario import LoadedScenario
 
 POWERS = ("absorbed", "extinction", "scattered")
+LOOKED = ("conductivity", "permittivity")
 
 
 @dataclass(frozen=True)
@@ -214,13 +216,17 @@ class EptJob(BaseJob):
     def _reconstruct(self, name: str, table: Any, b1: B1Map, *, spread: bool = True) -> PropertyMap:
         with blamed_on(self.scenario.file, f"methods.{name}"):
             told = table.model_dump(), spread, self.device, resources.code_sha256("ept")
+            key = fingerprint(told, b1)
             found = self.kept(
-                f"method-{fingerprint(told, b1)}",
+                f"method-{key}",
                 lambda: build.reconstructed(self.methods[name], table, b1, self.device, spread=spread),
                 _map_arrays,
                 lambda arrays: _map_of(arrays, b1),
             )
-            return replace(found, bias_estimate=self.methods[name].second_looks(b1, found, self.device))
+            looks = self.methods[name].second_looks(b1, found, self.device)
+            if isinstance(looks, SecondLooks):
+                looks = looks.kept(lambda i, make: self.kept(f"look-{key}-{i}", make, _look_arrays, _look_of))
+            return replace(found, bias_estimate=looks)
 
     def _about_data(self, data: build.Data) -> dict[str, Any]:
         b1 = data.b1
@@ -274,6 +280,18 @@ def _map_arrays(found: PropertyMap) -> dict[str, np.ndarray] | None:
     """A map as arrays; None where its noise spreads by a rule that is no array, as that of the quick local methods."""
     draws = draws_arrays(found.propagation)
     return None if draws is None else arrays_of(found, without=("grid", "data", "propagation", "bias_estimate")) | draws
+
+
+def _look_arrays(maps: Maps | None) -> dict[str, np.ndarray] | None:
+    """A look as arrays; None for one that gave nothing, which is tried again."""
+    if maps is None:
+        return None
+    return {name: m for name, m in zip(LOOKED, maps, strict=True) if m is not None}
+
+
+def _look_of(arrays: Mapping[str, np.ndarray]) -> Maps | None:
+    conductivity, permittivity = (arrays.get(name) for name in LOOKED)
+    return conductivity, permittivity
 
 
 def _map_of(arrays: Mapping[str, np.ndarray], b1: B1Map) -> PropertyMap:
