@@ -98,5 +98,6 @@ def chaos_uncertainty(chaos: Chaos, X: Any, Y: Any) -> ChaosUncertainty:
         of_mean[part] = np.sqrt((n - 1) / n * (np.square(A[0]) @ np.square(e)))
         pull = 2 * (A[1:].T @ c[1:]) * e + (left - left.mean(axis=0)) / n
         of_sd[part] = np.sqrt((n - 1) / n * np.square(pull).sum(axis=0)) / np.where(sd[part] > 0, 2 * sd[part], 1.0)
-    shaped = (owned(v.reshape(chaos.shape)) for v in (mean, sd, of_mean, of_sd))
-    return ChaosUncertainty(*shaped, n - P)
+    moments = [owned(v.reshape(chaos.shape)) for v in (mean, sd)]
+    spreads = [owned(v.reshape(chaos.shape)) for v in (of_mean, of_sd)]
+    return ChaosUncertainty(moments[0], moments[1], spreads[0], spreads[1], n - P)
