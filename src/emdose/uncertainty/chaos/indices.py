@@ -35,6 +35,8 @@ class SobolIndices:
     kind : str
         What the two are called.
 
+    Notes
+    -----
     Source: I. M. Sobol', Math. Comput. Simul. 55 (2001) 271-280; B. Sudret, Reliab. Eng. Syst. Saf. 93 (2008) 964-979;
     for correlated inputs S. Kucherenko et al., Comput. Phys. Commun. 183 (2012) 937-946, and T. A. Mara,
     S. Tarantola, Reliab. Eng. Syst. Saf. 107 (2012) 115-121.
