@@ -217,9 +217,12 @@ class Gradient:
         for f in fields:
             images = be.asarray(np.stack([f.real, f.imag]))
             fit = masked_fit(be, kernel, (0, 1, 2, 3, 4), images, regions, wanted=wanted)
-            row, residual, gain = (be.to_numpy(v)[..., wanted] for v in (fit.value, fit.residual, fit.gain))
-            freedom = be.to_numpy(fit.freedom)[wanted] if np.ndim(fit.freedom) else fit.freedom
+            row = be.to_numpy(fit.value)[..., wanted]
             rows.append(row)
+            if not deep:
+                continue
+            residual, gain = (be.to_numpy(v)[..., wanted] for v in (fit.residual, fit.gain))
+            freedom = be.to_numpy(fit.freedom)[wanted] if np.ndim(fit.freedom) else fit.freedom
             with np.errstate(invalid="ignore", divide="ignore"):
                 # The slope along z against the scatter of the data around the fit (row pair 12 is that of dz itself).
                 quiet += row[0, 3] ** 2 + row[1, 3] ** 2, gain[0, 12] * (residual[0] + residual[2]) / freedom

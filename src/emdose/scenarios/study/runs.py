@@ -176,8 +176,9 @@ def about(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 def _shared(memo: MutableMapping[str, Any]) -> Shared:
     """The memo of this worker as jobs share it."""
-    found: Shared = memo.setdefault("shared", None) or Shared()
-    memo["shared"] = found
+    if memo.get("shared") is None:
+        memo["shared"] = Shared()
+    found: Shared = memo["shared"]
     return found
 
 

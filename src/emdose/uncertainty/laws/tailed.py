@@ -36,9 +36,24 @@ class _Located(Law):
         return self.mean is not None
 
 
+class _OfNormal(_Located):
+    """What a law has whose values are those of a normal law, transformed."""
+
+    def _ppf(self, u: np.ndarray) -> np.ndarray:
+        from scipy.special import ndtri
+
+        return self.of_normal(ndtri(u))
+
+    def _cdf(self, x: np.ndarray) -> np.ndarray:
+        from scipy.special import ndtr
+
+        found: np.ndarray = ndtr(self.to_normal(x))
+        return found
+
+
 @read_only(short=False)
 @dataclass(frozen=True, repr=False)
-class Normal(_Located):
+class Normal(_OfNormal):
     """The normal law.
 
     Parameters
@@ -76,17 +91,6 @@ class Normal(_Located):
         self._ready()
         return np.asarray((np.asarray(x, float) - self.mean) / self.sd)
 
-    def _ppf(self, u: np.ndarray) -> np.ndarray:
-        from scipy.special import ndtri
-
-        return self.of_normal(ndtri(u))
-
-    def _cdf(self, x: np.ndarray) -> np.ndarray:
-        from scipy.special import ndtr
-
-        found: np.ndarray = ndtr(self.to_normal(x))
-        return found
-
     def _pdf(self, x: np.ndarray) -> np.ndarray:
         return np.asarray(_density(self.to_normal(x)) / self.sd)
 
@@ -98,7 +102,7 @@ class Normal(_Located):
 
 @read_only(short=False)
 @dataclass(frozen=True, repr=False)
-class LogNormal(_Located):
+class LogNormal(_OfNormal):
     """The log-normal law: positive, with the given mean and standard deviation of the value itself.
 
     Parameters
@@ -153,17 +157,6 @@ class LogNormal(_Located):
         m, s = self._logarithm
         with np.errstate(divide="ignore"):
             return np.asarray((np.log(np.maximum(np.asarray(x, float), 0.0)) - m) / s)
-
-    def _ppf(self, u: np.ndarray) -> np.ndarray:
-        from scipy.special import ndtri
-
-        return self.of_normal(ndtri(u))
-
-    def _cdf(self, x: np.ndarray) -> np.ndarray:
-        from scipy.special import ndtr
-
-        found: np.ndarray = ndtr(self.to_normal(x))
-        return found
 
     def _pdf(self, x: np.ndarray) -> np.ndarray:
         s = self._logarithm[1]
