@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from command_line import call, one_line
+from command_line import SMALL, call, one_line
 
 from emdose import __version__
 from emdose.cli.progress import RunProgress, remaining
@@ -25,22 +25,6 @@ from emdose.scenarios.shared.job import Claimed, JobPlan, Planned
 from emdose.solvers.running import Begin, Done, Iteration, March, Setup, TimeStep
 from emdose.solvers.vie.problem import ViePlan
 
-SMALL = """
-[scenario]
-kind = "rf"
-name = "small"
-[phantom]
-type = "sphere"
-radius_m = 0.05
-spacing_m = 12.5e-3
-[coil]
-type = "birdcage"
-rungs = 8
-[exposure]
-frequency_Hz = 127.74e6
-[normalise]
-b1plus_rms_T = 2e-6
-"""
 TISSUE = "[phantom.tissues.head_liquid]\n"
 EMDOSE = [sys.executable, "-m", "emdose"]
 ENVIRONMENT = {**os.environ, "EMDOSE_DEVICE": "cpu"}

@@ -6,24 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import call, one_line
+from command_line import SMALL, call, one_line
 
-SMALL = """
-[scenario]
-kind = "rf"
-name = "small"
-[phantom]
-type = "sphere"
-radius_m = 0.05
-spacing_m = 12.5e-3
-[coil]
-type = "birdcage"
-rungs = 8
-[exposure]
-frequency_Hz = 127.74e6
-[normalise]
-b1plus_rms_T = 2e-6
-[uncertainty]
+ASKED = (
+    SMALL
+    + """[uncertainty]
 spacing_m = "own"
 outputs = ["psSAR10g"]
 [[uncertainty.inputs]]
@@ -31,12 +18,13 @@ path = "normalise.b1plus_rms_T"
 name = "drive"
 relative = 0.01
 """
+)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.toml"
-    path.write_text(SMALL)
+    path.write_text(ASKED)
     return path
 
 
@@ -56,7 +44,7 @@ def test_a_study_and_more_of_it(capsys: pytest.CaptureFixture[str], small: Path,
     code, _, err = call(capsys, "study", small, "--out", out, "--method", "chaos", "--runs", 1)
     assert code == 2
     assert "runs" in one_line(err.splitlines()[-1] + "\n")
-    small.write_text(SMALL.replace("0.01", "0.02"))
+    small.write_text(ASKED.replace("0.01", "0.02"))
     code, _, err = call(capsys, "study", small, "--out", out, "--quiet")
     assert code == 2
     assert "belongs to another study" in err
@@ -81,7 +69,7 @@ def test_a_run_says_what_its_intervals_hold(capsys: pytest.CaptureFixture[str], 
 def test_what_cannot_be_is_one_line(
     capsys: pytest.CaptureFixture[str], small: Path, tmp_path: Path, change: tuple[str, str], words: str
 ) -> None:
-    small.write_text(SMALL.replace(*change))
+    small.write_text(ASKED.replace(*change))
     code, _, err = call(capsys, "study", small, "--out", tmp_path / "s", "--quiet")
     assert code == 2
     assert words in one_line(err.splitlines()[-1] + "\n")

@@ -8,6 +8,24 @@ import pytest
 
 from emdose.cli import main
 
+SMALL = """
+[scenario]
+kind = "rf"
+name = "small"
+[phantom]
+type = "sphere"
+radius_m = 0.05
+spacing_m = 12.5e-3
+[coil]
+type = "birdcage"
+rungs = 8
+[exposure]
+frequency_Hz = 127.74e6
+[normalise]
+b1plus_rms_T = 2e-6
+"""
+"""A scenario that is solved in a second."""
+
 
 def call(capsys, *arguments):
     """Exit code, stdout and stderr of a command in this process."""

@@ -112,9 +112,7 @@ class Study:
         if not isinstance(law, Law):
             expected = "a law such as em.Normal(relative=0.1)"
             raise InputError("not a law", field=path, found=str(law), expected=expected)
-        if isinstance(self.what, LoadedScenario):
-            kinds.get(self.what.kind)  # a scenario's paths are looked up when it runs, all at once
-        elif nominal is None:
+        if nominal is None and not isinstance(self.what, LoadedScenario):  # whose paths are looked up when it runs
             nominal = _default(self.what, path)
         one = Variation(path, law, together, name, nominal, source)
         return replace(self, variations=(*self.variations, one))
