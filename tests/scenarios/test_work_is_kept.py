@@ -208,6 +208,22 @@ def test_a_damaged_result_is_not_given_out(damage, mine, small, write, unsolvabl
     assert read_result(mine).summary["quantities"]["psSAR10g"]["value"] > 0
 
 
+@pytest.mark.parametrize(
+    ("old", "new"), [('"region"', '"regi\\u00f6n"'), ("psSAR10g", "psSAR1Og"), ('"value": 0.', '"value": 1.')]
+)
+def test_a_changed_summary_is_not_given_out(old, new, mine, small, write, unsolvable):
+    # Oracle: the hash in the summary; a number or a key of it is another, as a disk or an editor would leave it.
+    path = mine / "summary.json"
+    whole = path.read_text(encoding="utf-8")
+    assert old in whole
+    path.write_text(whole.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(InputError, match=r"summary\.json: changed or damaged since it was written"):
+        read_result(mine)
+    assert run(write(small), mine).state in ("evaluated", "resumed")
+    same = {k: v["value"] for k, v in read_result(mine).summary["quantities"].items()}
+    assert same == {k: v["value"] for k, v in json.loads(whole)["quantities"].items()}
+
+
 def test_a_foreign_solution_is_not_used(mine, small, write):
     # Oracle: the key inside the store; the frequency of this scenario is another.
     small["exposure"]["frequency_Hz"] = 64e6

@@ -101,13 +101,15 @@ class RunFolder:
     def served(self, scenario: LoadedScenario, code: str) -> dict[str, Any] | None:
         """The summary of the run of this scenario that was completed here, if it may be given out as it is.
 
-        It may when it is valid, was made by the same code, and result.h5 is the file that was written.
+        It may when it is valid, was made by the same code, and the files are those that were written.
         """
         if not self.finished or not self._same(scenario):
             return None
         try:
             summary = run_files.read_summary(self.path)
             run_files.require_intact(self.path, summary)
+            if not run_files.is_sealed(summary):
+                return None
             if summary["provenance"].get(CODE) != code or not validity(summary, self.path).is_valid:
                 return None
             return gated(summary, self.path)
@@ -151,8 +153,9 @@ class RunFolder:
             return "new"
         same, parts = self._same(scenario), FolderCheckpoint(self.checkpoint, key)
         begun = parts.stored_key or (key if parts.parts else None)  # what cannot be read is solved again, part by part
-        # A result that is not valid is not put together again from the same solution for the same scenario.
-        again = same and self.finished and not self._valid()
+        # A result that is not valid is not put together again from the same solution for the same scenario; one whose
+        # summary is damaged is.
+        again = same and self.finished and self._not_valid()
         solution = FolderCheckpoint(self.solution, key)
         if key == (solution.stored_key or (solution.has(SOLVED) and self._solved_key())) and not again:
             return "evaluated" if self.finished else "resumed"
@@ -222,12 +225,16 @@ class RunFolder:
             expected="another --out, or --force",
         )
 
-    def _valid(self) -> bool:
-        """Whether the result here is valid; one that cannot be judged is not."""
+    def _not_valid(self) -> bool:
+        """Whether the summary here is whole and says of a result that is not valid, or cannot be judged."""
         try:
-            return validity(run_files.read_summary(self.path), self.path).is_valid
+            summary = run_files.read_summary(self.path)
         except InputError:
             return False
+        try:
+            return not validity(summary, self.path).is_valid
+        except InputError:
+            return True
 
     def _solved_key(self) -> str | None:
         """The key of what was solved here as the summary tells it, for a solution that is too damaged to say it."""

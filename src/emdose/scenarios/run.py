@@ -229,7 +229,7 @@ def _write(
         # The list tells a later run what it may remove. The summary is last: its presence says that all is there.
         files = [*stage.names, run_files.SUMMARY_FILE]
         summary = gated({**summary, "files": files, run_files.SUMS: run_files.sums(stage.paths)})
-        stage.path(run_files.SUMMARY_FILE).write_text(run_files.to_json(summary, indent=1) + "\n", encoding="utf-8")
+        stage.path(run_files.SUMMARY_FILE).write_text(run_files.summary_text(summary), encoding="utf-8")
         stage.flush()
         folder.make_way(files)
 

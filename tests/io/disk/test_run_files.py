@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import math
+
+import numpy as np
 import pytest
 
-from emdose.errors import OutputError
+from emdose.errors import InputError, OutputError
 from emdose.io.disk import atomic
-from emdose.io.disk.run_files import file_stems
+from emdose.io.disk.run_files import SUMMARY_KEYS, SUMS, file_stems, is_sealed, read_summary, summary_text
 
 NAMES = [
     "head/3T",
@@ -53,3 +57,32 @@ def test_two_names_are_two_files():
 def test_a_stage_takes_no_paths(tmp_path, name):
     with pytest.raises(OutputError, match="is no file name"), atomic.staging(tmp_path / ".") as stage:
         stage.path(name)
+
+
+SUMMARY = {key: {} for key in SUMMARY_KEYS} | {
+    "quantities": {"sar": {"value": np.float32(1.1), "unit": "W/kg", "note": "Köpfe", "u": math.nan}, "b": 1 / 3},
+    SUMS: {"result.h5": "ab"},
+}
+
+
+def test_a_summary_is_read_back_and_sealed_again_to_the_same_text(tmp_path):
+    text = summary_text(SUMMARY)
+    (tmp_path / "summary.json").write_text(text, encoding="utf-8")
+    told = read_summary(tmp_path)
+    assert is_sealed(told)
+    assert not is_sealed(SUMMARY)
+    assert told[SUMS]["result.h5"] == "ab"
+    assert summary_text(told) == text
+
+
+def test_no_change_of_a_summary_goes_unseen(tmp_path):
+    # Oracle: every character of the text, replaced by another; what still holds the same values may pass.
+    text = summary_text(SUMMARY)
+    for at, was in enumerate(text):
+        other = {"1": "2", '"': "'", " ": "\t", "\n": " "}.get(was, "1")
+        (tmp_path / "summary.json").write_text(text[:at] + other + text[at + 1 :], encoding="utf-8")
+        try:
+            told = read_summary(tmp_path)
+        except InputError:
+            continue
+        assert told == json.loads(text) or not is_sealed(told), text[max(at - 20, 0) : at + 20]

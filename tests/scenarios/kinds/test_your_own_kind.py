@@ -171,7 +171,7 @@ def test_a_summary_without_a_kind_is_one_line(ball, capsys):
     path = ball / "summary.json"
     whole = json.loads(path.read_text(encoding="utf-8"))
     for scenario in ({}, None, {"scenario": {}}, {"scenario": []}):
-        path.write_text(json.dumps(whole | {"scenario": scenario}), encoding="utf-8")
+        path.write_text(json.dumps(whole | {"scenario": scenario, "sha256": {}}), encoding="utf-8")
         code, _, err = command(capsys, "report", ball)
         assert code == 2
         assert "summary.json: scenario.scenario.kind: missing key" in err

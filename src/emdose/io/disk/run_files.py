@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import re
@@ -47,8 +48,34 @@ def file_stems(names: Iterable[str]) -> dict[str, str]:
     return stems
 
 
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """The text of a summary.json, sealed: what it holds is hashed into its entry "sha256"."""
+    seals = {k: v for k, v in (summary.get(SUMS) or {}).items() if k != SUMMARY_FILE}
+    plain = json.loads(to_json({**summary, SUMS: seals}))
+    plain[SUMS][SUMMARY_FILE] = _seal(plain)
+    return to_json(plain, indent=1) + "\n"
+
+
+def is_sealed(summary: Mapping[str, Any]) -> bool:
+    """Whether a summary says its own hash, as those of this version do."""
+    sums = summary.get(SUMS)
+    return isinstance(sums, Mapping) and SUMMARY_FILE in sums
+
+
+def _seal(summary: Mapping[str, Any]) -> str:
+    seals = {k: v for k, v in summary[SUMS].items() if k != SUMMARY_FILE}
+    return hashlib.sha256(to_json({**summary, SUMS: seals}).encode()).hexdigest()
+
+
 def read_summary(folder: Path | str) -> dict[str, Any]:
-    """summary.json of a finished run; raises InputError when there is none or it is damaged."""
+    """summary.json of a finished run.
+
+    Raises
+    ------
+    InputError
+        When there is none, or it is damaged or was changed since it was written; one of a version that kept no hash
+        of it is believed.
+    """
     path = Path(folder) / SUMMARY_FILE
     if not path.exists():
         raise InputError("no result of a finished run", file=folder, expected=f"a folder with {SUMMARY_FILE}")
@@ -59,6 +86,10 @@ def read_summary(folder: Path | str) -> dict[str, Any]:
             raise
         raise InputError("damaged summary", file=path, expected="JSON; run the scenario again with --force") from None
     require_keys(summary, SUMMARY_KEYS, folder)
+    if is_sealed(summary) and summary[SUMS][SUMMARY_FILE] != _seal(summary):
+        raise InputError(
+            "changed or damaged since it was written", file=path, expected="the file as written; run the scenario again"
+        )
     return dict(summary)
 
 

@@ -122,8 +122,7 @@ def with_uncertainty(
         summary = told_of(run_files.read_summary(outcome.folder), result, key)
         (outcome.folder / run_files.REPORT_FILE).unlink(missing_ok=True)  # it says less than the summary now
         atomic.write_text(outcome.folder / run_files.LOCK_FILE, scenario.lock())
-        text = run_files.to_json(summary, indent=1) + "\n"
-        atomic.write_text(outcome.folder / run_files.SUMMARY_FILE, text)
+        atomic.write_text(outcome.folder / run_files.SUMMARY_FILE, run_files.summary_text(summary))
     finally:
         folder.release()
     return replace(outcome, summary=summary)

@@ -201,7 +201,7 @@ def _write(study: RefinementStudy, folder: Path, report: bool) -> None:
         if name in study.numbers and ours and study[name].behaviour != "constant":
             entry["uncertainty"] = study[name].uncertainty()
     limit_words.refresh(summary)
-    atomic.write_text(finest / run_files.SUMMARY_FILE, run_files.to_json(summary, indent=1) + "\n")
+    atomic.write_text(finest / run_files.SUMMARY_FILE, run_files.summary_text(summary))
     atomic.write_text(folder / REFINE_FILE, run_files.to_json(study.to_dict(), indent=1) + "\n")
     if report:
         write_report(finest)
