@@ -32,6 +32,7 @@ def test_every_row_has_a_law_a_source_and_a_state() -> None:
         ("phantom.tissues.gel.conductivity_S_m", em.Normal(relative=0.0642)),
         ("phantom.tissues.head_liquid.relative_permittivity", em.Normal(relative=0.0586)),
         ("phantom.translate_m[2]", em.Normal(sd=0.005)),
+        ("coil.position_m[2]", em.Uniform(half_width=0.002)),
         ("drive.phases_deg[0]", em.Uniform(half_width=3.0)),
         ("coil.rung_capacitance_F", em.Uniform(relative=0.01)),
         ("implant.position_m[1]", em.Uniform(half_width=0.002)),

@@ -215,12 +215,14 @@ class _Loops:
             )
         self.metal, self.lumped = basis[:count], basis[count:]
         shield = coil.shield.radius_m if coil.shield is not None else None
-        self.inductance = self.metal.T @ partial_inductances(self.segments, radii, shield) @ self.metal
+        axis = np.zeros(3) if coil.shield is None else np.asarray(coil.shield.centre_m)
+        inner = self.segments - axis  # images are those of a shield around z
+        self.inductance = self.metal.T @ partial_inductances(inner, radii, shield) @ self.metal
         low, high = coil.extent_m
         centre = 0.5 * (np.array(low) + np.array(high))
         self.field = field_of_filaments(self.segments, self.metal, centre)
         if shield is not None:
-            self.field -= field_of_filaments(shield_images(self.segments, shield)[0], self.metal, centre)
+            self.field -= field_of_filaments(shield_images(inner, shield)[0], self.metal, centre - axis)
 
     def matrices(self, coil: CircuitCoil) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Inductance and elastance of the loops, and the resistance of every element."""

@@ -39,6 +39,7 @@ def ball() -> Paths:
         ("phantom.tissues.*.density", "phantom.tissues.muscle.density_kg_m3"),
         ("phantom.translate_m[2]", "phantom.translate_m[2]"),
         ("coil.centre[1]", "coil.centre_m[1]"),
+        ("coil.position[2]", "coil.position_m[2]"),
         ("exposure.frequency", "exposure.frequency_Hz"),
     ],
 )

@@ -11,8 +11,8 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.coils.clearance import conductor_points, require_clear
-from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, SolidConductor
-from emdose.models.coils.cylinder import Shield
+from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, SolidConductor, moved
+from emdose.models.coils.cylinder import Shield, moved_parameters
 from emdose.models.coils.gaps import Gap
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.incident_field import IncidentField
@@ -84,7 +84,7 @@ class CircuitCoil:
             drives.setdefault("uniform", np.ones(len(self.feeds), complex))
         object.__setattr__(self, "drives", drives)
         if self.shield is not None:
-            radius = max(float(np.hypot(p[:, 0], p[:, 1]).max()) for p in conductor_points(self.conductors, 0.01))
+            radius = max(float(self.shield.distance_m(p).max()) for p in conductor_points(self.conductors, 0.01))
             if radius >= 0.99 * self.shield.radius_m:
                 raise InputError(
                     "coil touches its shield",
@@ -167,6 +167,15 @@ class CircuitCoil:
             new[name] = self.element(name).with_values(**change)
         other = copy.copy(self)  # of the same class, whose constructor may take other arguments than the fields
         object.__setattr__(other, "elements", tuple(new.get(e.name, e) for e in self.elements))
+        return other
+
+    def translate(self, shift_m: Sequence[float]) -> Self:
+        """The coil moved by a vector [m]: metal, elements, feeds and shield."""
+        other = copy.copy(self)
+        for key in ("conductors", "elements", "feeds"):
+            object.__setattr__(other, key, tuple(moved(part, shift_m) for part in getattr(self, key)))
+        object.__setattr__(other, "shield", None if self.shield is None else self.shield.translate(shift_m))
+        object.__setattr__(other, "parameters", moved_parameters(self.parameters, shift_m))
         return other
 
     def check_clear_of(self, phantom: Phantom) -> None:

@@ -85,7 +85,7 @@ def conductor_points(conductors: Sequence[Conductor], step_m: float) -> list[np.
 
 def shield_in_body(shield: Shield, phantom: Phantom) -> str:
     """Where a shield passes through the body, in words; empty when it does not."""
-    x, y, z = phantom.grid.centre_points()
+    x, y, z = (p - c for p, c in zip(phantom.grid.centre_points(), shield.centre_m, strict=True))
     shell = np.abs(np.hypot(x, y) - shield.radius_m) <= 0.75 * max(phantom.grid.spacing_m)
     cut = np.asarray(phantom.body, bool) & shell & (np.abs(z) <= 0.5 * shield.length_m)
     if not cut.any():

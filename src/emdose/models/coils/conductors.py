@@ -388,6 +388,20 @@ class FeedPort:
         positive(f"feed {self.name!r}: impedance_ohm", self.impedance_ohm)
 
 
+def moved(part: Any, shift_m: Sequence[float]) -> Any:
+    """A conductor, element or feed moved by a vector [m]."""
+    shift = vector("shift_m", shift_m, problem="bad shift", expected="three finite metres")
+    if isinstance(part, Wire | Sheet | Strip):
+        return replace(part, points_m=part.points_m + shift)
+    if isinstance(part, Plate):
+        return replace(part, corner_m=tuple(part.corner_m + shift))
+    if isinstance(part, LumpedElement | FeedPort):
+        return replace(part, start_m=tuple(part.start_m + shift), end_m=tuple(part.end_m + shift))
+    inside, (dx, dy, dz) = part.inside, shift
+    ends = {"low_m": tuple(part.low_m + shift), "high_m": tuple(part.high_m + shift)}
+    return replace(part, inside=lambda x, y, z: inside(x - dx, y - dy, z - dz), **ends)
+
+
 def _gap(item: LumpedElement | FeedPort) -> None:
     text("name", item.name, problem="a gap without a name")
     for key in ("start_m", "end_m"):

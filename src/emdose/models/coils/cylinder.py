@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from emdose.checks import positive, whole
+from emdose.checks import positive, vector, whole
 from emdose.errors import InputError
+from emdose.models.grids.grid import Vector
 from emdose.values import read_only
 
 
 @read_only
 @dataclass(frozen=True)
 class Shield:
-    """A cylindrical RF shield of perfect conductor around the z axis, open at both ends, centred on the isocentre.
+    """A cylindrical RF shield of perfect conductor along z, open at both ends, centred on the isocentre unless moved.
 
     Parameters
     ----------
@@ -24,23 +26,37 @@ class Shield:
         Radius and length of the cylinder [m].
     cells_around, cells_along : int
         Mesh of the current loops that represent it.
+    centre_m : (float, float, float)
+        Its centre [m].
 
     Raises
     ------
     InputError
-        When a length is not positive or the mesh is coarser than 8 x 2.
+        When a length is not positive, the mesh is coarser than 8 x 2, or the centre is no point.
     """
 
     radius_m: float
     length_m: float
     cells_around: int = 32
     cells_along: int = 16
+    centre_m: Vector = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         positive("shield radius_m", self.radius_m)
         positive("shield length_m", self.length_m)
         whole("shield cells_around", self.cells_around, 8)
         whole("shield cells_along", self.cells_along, 2)
+        x, y, z = vector("shield centre_m", self.centre_m).tolist()
+        object.__setattr__(self, "centre_m", (x, y, z))
+
+    def translate(self, shift_m: Sequence[float]) -> Shield:
+        """The shield moved by a vector [m]."""
+        x, y, z = (a + b for a, b in zip(self.centre_m, vector("shift_m", shift_m).tolist(), strict=True))
+        return replace(self, centre_m=(x, y, z))
+
+    def distance_m(self, points_m: np.ndarray) -> np.ndarray:
+        """Distance of points (..., 3) [m] from its axis [m]."""
+        return np.asarray(np.hypot(points_m[..., 0] - self.centre_m[0], points_m[..., 1] - self.centre_m[1]))
 
 
 def shield_around(
@@ -78,3 +94,9 @@ def array_drives(angles: np.ndarray) -> dict[str, np.ndarray]:
         "anti-circular": np.exp(1j * angles),
         "uniform": np.ones(len(angles), complex),
     }
+
+
+def moved_parameters(parameters: Mapping[str, Any], shift_m: Sequence[float]) -> dict[str, Any]:
+    """What a source was built from, with "position_m" of the source that was moved by a vector [m]."""
+    before = parameters.get("position_m") or (0.0, 0.0, 0.0)
+    return {**parameters, "position_m": [a + b for a, b in zip(before, vector("shift_m", shift_m), strict=True)]}

@@ -17,7 +17,14 @@ import numpy as np
 from emdose.checks import all_positive, array, positive, unit_vector, vector, whole
 from emdose.errors import InputError
 from emdose.models.coils.clearance import points_along, require_clear
-from emdose.models.coils.cylinder import Shield, array_drives, loop_width, on_cylinder, shield_around
+from emdose.models.coils.cylinder import (
+    Shield,
+    array_drives,
+    loop_width,
+    moved_parameters,
+    on_cylinder,
+    shield_around,
+)
 from emdose.models.grids.grid import Vector
 from emdose.values import read_only
 
@@ -128,6 +135,16 @@ class Coil:
         object.__setattr__(other, "parameters", {**self.parameters, **about})
         return other
 
+    def translate(self, shift_m: Sequence[float]) -> Self:
+        """The coil moved by a vector [m], its shield with it."""
+        segments = self.segments + vector("shift_m", shift_m, problem="bad shift", expected="three finite metres")
+        segments.flags.writeable = False
+        other = copy.copy(self)
+        object.__setattr__(other, "segments", segments)
+        object.__setattr__(other, "shield", None if self.shield is None else self.shield.translate(shift_m))
+        object.__setattr__(other, "parameters", moved_parameters(self.parameters, shift_m))
+        return other
+
     def check_clear_of(self, phantom: Phantom) -> None:
         """Make sure that no conductor runs through the body.
 
@@ -170,7 +187,7 @@ class Coil:
             )
 
     def _require_inside_shield(self, shield: Shield) -> None:
-        radius = float(np.hypot(*np.moveaxis(self.segments[..., :2], -1, 0)).max())
+        radius = float(shield.distance_m(self.segments).max())
         if radius >= 0.99 * shield.radius_m:
             raise InputError(
                 "coil touches its shield",

@@ -6,14 +6,15 @@ import hashlib
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import positive, text
+from emdose.checks import positive, text, vector
 from emdose.constants import C_0, EPS_0, MU_0
 from emdose.errors import EmdoseWarning, InputError
+from emdose.models.coils.cylinder import moved_parameters
 from emdose.models.grids.sampled_field import SampledField
 from emdose.validity import Measure, judge
 from emdose.values import read_only
@@ -168,6 +169,12 @@ class IncidentField:
         ports = [f"field {i + 1}" for i in range(len(electric.values))] if ports is None else ports
         return cls(electric, magnetic, frequency_Hz=frequency_Hz, ports=ports, parameters=about, **more)
 
+    def translate(self, shift_m: Sequence[float]) -> IncidentField:
+        """The field moved by a vector [m], with the points that it was given on."""
+        shift = vector("shift_m", shift_m, problem="bad shift", expected="three finite metres")
+        E, H = (None if f is None else _moved(f, shift) for f in (self.E, self.H))
+        return replace(self, E=E, H=H, parameters=moved_parameters(self.parameters, shift))
+
     def field_at(self, points_m: np.ndarray, magnetic: bool, step_m: float) -> np.ndarray:
         """E [V/m] or B [T] of every port at points, (port, n, 3).
 
@@ -312,6 +319,13 @@ class IncidentField:
                 )
             parts.append(value.astype(complex))
         return np.concatenate(parts, axis=1)
+
+
+def _moved(function: FieldFunction, shift_m: np.ndarray) -> FieldFunction:
+    if isinstance(function, SampledField):
+        x, y, z = (a + d for a, d in zip(function.axes_m, shift_m, strict=True))
+        return SampledField((x, y, z), function.values)
+    return lambda points: function(points - shift_m)
 
 
 def _stencil(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import positive, unit_vector
+from emdose.checks import positive, unit_vector, vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.values import read_only
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @read_only
 @dataclass(frozen=True, eq=False)
 class PlaneWave:
-    """A plane wave E = amplitude p exp(-j k d.r).
+    """A plane wave E = amplitude p exp(-j k d.(r - r0)).
 
     Parameters
     ----------
@@ -29,6 +29,8 @@ class PlaneWave:
         Polarisation p of E, orthogonal to the direction; it is normalised (p* . p = 1). (1, 1j, 0) is circular.
     amplitude_V_m : float
         Peak electric field per unit drive [V/m].
+    position_m : (float, float, float)
+        Place r0 where its phase is zero [m].
 
     Raises
     ------
@@ -42,6 +44,7 @@ class PlaneWave:
     name: str = "plane wave"
     ports: tuple[str, ...] = ("wave",)
     drive_unit: str = "V/m"
+    position_m: Vector = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         positive("amplitude_V_m", self.amplitude_V_m)
@@ -57,6 +60,7 @@ class PlaneWave:
                 found=self.polarisation,
                 expected=f"orthogonal to {tuple(self.direction)}",
             )
+        object.__setattr__(self, "position_m", tuple(vector("position_m", self.position_m).tolist()))
         object.__setattr__(self, "direction", tuple(float(c) for c in d))
         object.__setattr__(self, "polarisation", tuple(complex(c) for c in p))
 
@@ -72,7 +76,13 @@ class PlaneWave:
             "direction": list(self.direction),
             "polarisation": [[c.real, c.imag] for c in self.polarisation],
             "amplitude_V_m": self.amplitude_V_m,
+            "position_m": list(self.position_m),
         }
+
+    def translate(self, shift_m: Vector) -> PlaneWave:
+        """The wave moved by a vector [m], which changes its phase alone."""
+        shift = vector("shift_m", shift_m, problem="bad shift", expected="three finite metres")
+        return replace(self, position_m=tuple(self.position_m + shift))
 
     def check_clear_of(self, phantom: Phantom) -> None:
         """Do nothing: a plane wave has no conductors."""

@@ -296,7 +296,7 @@ def shield_lines(parameters: Mapping[str, Any], lines: int = 24) -> np.ndarray:
     half = np.array([0, 0, 0.5 * length])
     rings = [np.stack([ring[:-1] + z, ring[1:] + z], axis=1) for z in (-half, half)]
     along = np.stack([ring[:-1:4] - half, ring[:-1:4] + half], axis=1)
-    return np.concatenate([*rings, along])
+    return np.concatenate([*rings, along]) + np.asarray(parameters.get("position_m") or (0.0, 0.0, 0.0))
 
 
 def _lines(segments: np.ndarray) -> Any:

@@ -13,7 +13,13 @@ Capacitance = Annotated[float, number("a capacitance in F (20 pF is 20e-12)", 1e
 Resistance = Annotated[float, number("a resistance in ohm", 0, 1e6, above=True)]
 
 
-class CircuitBirdcageTable(Table):
+class CoilTable(Table):
+    """Place of any coil or wave: what the rest of its table describes is moved there from the isocentre."""
+
+    position_m: Point = (0.0, 0.0, 0.0)
+
+
+class CircuitBirdcageTable(CoilTable):
     """Birdcage of metal and capacitors around z."""
 
     type: Literal["circuit-birdcage"]
@@ -33,7 +39,7 @@ class CircuitBirdcageTable(Table):
     shield_length_m: Length | None = None
 
 
-class CapacitorLoopTable(Table):
+class CapacitorLoopTable(CoilTable):
     """One loop of metal and capacitors, circular or rectangular."""
 
     type: Literal["capacitor-loop"]
@@ -56,7 +62,7 @@ class CapacitorLoopTable(Table):
         return self
 
 
-class CapacitorLoopArrayTable(Table):
+class CapacitorLoopArrayTable(CoilTable):
     """Rectangular loops of metal and capacitors on a cylinder around z, one feed each."""
 
     type: Literal["capacitor-loop-array"]
@@ -74,7 +80,7 @@ class CapacitorLoopArrayTable(Table):
     shield_length_m: Length | None = None
 
 
-class DipoleTable(Table):
+class DipoleTable(CoilTable):
     """One straight wire fed in its middle."""
 
     type: Literal["dipole"]

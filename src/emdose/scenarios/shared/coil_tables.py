@@ -12,12 +12,13 @@ from emdose.scenarios.shared.circuit_tables import (
     CapacitorLoopArrayTable,
     CapacitorLoopTable,
     CircuitBirdcageTable,
+    CoilTable,
     DipoleTable,
 )
 from emdose.scenarios.shared.tables import Table, count, file_name, number, numbers, one_of
 
 
-class BirdcageTable(Table):
+class BirdcageTable(CoilTable):
     """Birdcage of ideal currents around z."""
 
     type: Literal["birdcage"]
@@ -28,7 +29,7 @@ class BirdcageTable(Table):
     shield_length_m: Length | None = None
 
 
-class LoopTable(Table):
+class LoopTable(CoilTable):
     """One circular loop."""
 
     type: Literal["loop"]
@@ -37,7 +38,7 @@ class LoopTable(Table):
     normal: Direction = (0.0, 0.0, 1.0)
 
 
-class LoopArrayTable(Table):
+class LoopArrayTable(CoilTable):
     """Rectangular loops on a cylinder around z, one port each."""
 
     type: Literal["loop-array"]
@@ -49,7 +50,7 @@ class LoopArrayTable(Table):
     shield_length_m: Length | None = None
 
 
-class PlaneWaveTable(Table):
+class PlaneWaveTable(CoilTable):
     """A plane wave; unit drive is its amplitude. The phases turn the polarisation elliptic or circular."""
 
     type: Literal["plane-wave"]
@@ -63,7 +64,7 @@ class PlaneWaveTable(Table):
     amplitude_V_m: Annotated[float, number("a peak amplitude in V/m", 0, 1e9, above=True)] = 1.0
 
 
-class CurrentElementTable(Table):
+class CurrentElementTable(CoilTable):
     """A short straight current of 1 A with charge at its ends: a Hertzian dipole."""
 
     type: Literal["current-element"]
@@ -72,7 +73,7 @@ class CurrentElementTable(Table):
     direction: Direction = (0.0, 0.0, 1.0)
 
 
-class IncidentFieldTable(Table):
+class IncidentFieldTable(CoilTable):
     """The field of a source without the body, from a file; its frequency is that of the exposure."""
 
     type: Literal["incident-field"]

@@ -34,18 +34,24 @@ def coil(table: Any, file: object = None, accept: Sequence[str] = ()) -> Coil | 
     accept : sequence of str
         Names of thresholds that the scenario accepts.
     """
-    values = table.model_dump(exclude={"type"})
     with blamed_on(file, "coil"):
-        if isinstance(table, coil_tables.IncidentFieldTable):
-            from emdose.io.incident_fields import read_incident_field
+        made = _at_the_isocentre(table, accept)
+        return made.translate(table.position_m) if any(table.position_m) else made
 
-            return read_incident_field(table.file, accept=[a for a in accept if a == "incident_field"])
-        if isinstance(table, coil_tables.PlaneWaveTable):
-            phases = values.pop("polarisation_phase_deg")
-            values["polarisation"] = tuple(
-                a * cmath.exp(1j * math.radians(p)) for a, p in zip(table.polarisation, phases, strict=True)
-            )
-        return _SOURCES[table.type](**values)
+
+def _at_the_isocentre(table: Any, accept: Sequence[str]) -> Any:
+    """What a table describes, where it is before position_m moves it."""
+    values = table.model_dump(exclude={"type", "position_m"})
+    if isinstance(table, coil_tables.IncidentFieldTable):
+        from emdose.io.incident_fields import read_incident_field
+
+        return read_incident_field(table.file, accept=[a for a in accept if a == "incident_field"])
+    if isinstance(table, coil_tables.PlaneWaveTable):
+        phases = values.pop("polarisation_phase_deg")
+        values["polarisation"] = tuple(
+            a * cmath.exp(1j * math.radians(p)) for a, p in zip(table.polarisation, phases, strict=True)
+        )
+    return _SOURCES[table.type](**values)
 
 
 _SOURCES = {

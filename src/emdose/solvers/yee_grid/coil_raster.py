@@ -173,7 +173,7 @@ def shield_edges(shield: Shield, grid: RectilinearGrid) -> np.ndarray:
     InputError
         When the grid does not hold the shield.
     """
-    x, y, z = (grid.centres(a) for a in range(3))
+    x, y, z = (grid.centres(a) - shield.centre_m[a] for a in range(3))
     inside = np.hypot(x[:, None], y[None, :]) < shield.radius_m
     if not inside.any() or inside[[0, -1]].any() or inside[:, [0, -1]].any():
         raise InputError(

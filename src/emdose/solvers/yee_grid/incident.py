@@ -190,5 +190,5 @@ def _wave(
     d, p = np.asarray(source.direction), np.asarray(source.polarisation)
     amplitude = complex(source.amplitude_V_m * (np.cross(d, p) / C_0 if magnetic else p)[component])
     k = 2 * math.pi * frequency_Hz / C_0
-    x, y, z = (float(c) * axis for c, axis in zip(d, axes, strict=True))
+    x, y, z = (float(c) * (axis - p0) for c, axis, p0 in zip(d, axes, source.position_m, strict=True))
     return amplitude * xp.exp(-1j * k * (x + y + z))

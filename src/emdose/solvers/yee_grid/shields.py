@@ -52,7 +52,7 @@ def shield_currents(coil: Coil, frequency_Hz: float) -> tuple[np.ndarray, np.nda
     """
     assert coil.shield is not None
     shield, around, along = coil.shield, coil.shield.cells_around, coil.shield.cells_along
-    axial, ring = _edges(shield)
+    axial, ring = (edges + np.asarray(shield.centre_m) for edges in _edges(shield))
     kernel = _inductance(shield, axial, ring, frequency_Hz)
     pieces = Pieces.of(coil.segments, coil.currents, frequency_Hz)
     flux = np.concatenate([_line_integral(pieces, axial), _line_integral(pieces, ring)], axis=2)

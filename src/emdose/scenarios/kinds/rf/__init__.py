@@ -97,14 +97,19 @@ class RfKind(Kind["RunResult"]):
         """Those of body, position, coil and drive; of heat where temperatures are asked for.
 
         Turned voxels are other voxels, so rotations are left to those who ask for them; so is the size of the body,
-        which is known of the one that is computed. A plane wave has no place that a body could miss.
+        which is known of the one that is computed. A coil that lies elsewhere is a body that lies elsewhere, whose law
+        is the wider one. A plane wave has no place that a body could miss.
         """
         from emdose.uncertainty.defaults import default_entries
 
         tables = scenario.tables
         without = ("size",) if tables.thermal is not None else ("size", "thermal", "perfusion")
         rows = default_entries(self.inputs(scenario), without=without)
-        dropped = ("phantom.rotate_deg", *(("phantom.translate_m",) if tables.coil.type == "plane-wave" else ()))
+        dropped = (
+            "phantom.rotate_deg",
+            "coil.position_m",
+            *(("phantom.translate_m",) if tables.coil.type == "plane-wave" else ()),
+        )
         heats = tables.thermal is not None
         thermal = ("heat_capacity_J_kg_K", "thermal_conductivity_W_m_K")
         paths = [(row, str(row["path"])) for row in rows]

@@ -217,11 +217,12 @@ def source_extent(coil: object) -> tuple[Vector, Vector]:
     shield = getattr(coil, "shield", None)
     if shield is None:
         return low, high
-    r, z = shield.radius_m, 0.5 * shield.length_m
-    return (
-        (min(low[0], -r), min(low[1], -r), min(low[2], -z)),
-        (max(high[0], r), max(high[1], r), max(high[2], z)),
+    reach = (shield.radius_m, shield.radius_m, 0.5 * shield.length_m)
+    (x0, y0, z0), (x1, y1, z1) = (
+        [pick(end, c + side * r) for end, c, r in zip(ends, shield.centre_m, reach, strict=True)]
+        for ends, side, pick in ((low, -1, min), (high, 1, max))
     )
+    return (x0, y0, z0), (x1, y1, z1)
 
 
 def _reach(solver: FdtdOptions, axis: int, side: int, inner: np.ndarray, wave: bool, h: float) -> float:

@@ -187,7 +187,7 @@ def planes_of(coil: CircuitCoil | Coil, tolerance_m: float = 1e-9) -> tuple[np.n
     if coil.shield is not None:
         r, z = coil.shield.radius_m, 0.5 * coil.shield.length_m
         for a, reach in enumerate((r, r, z)):
-            found[a] += [-reach, reach]
+            found[a] += [coil.shield.centre_m[a] - reach, coil.shield.centre_m[a] + reach]
     out = []
     for values in found:
         v = np.sort(np.array(values))

@@ -295,7 +295,7 @@ class FdtdProblem:
 
     @property
     def phase(self) -> complex:
-        """Phase of the source where the engine counts its time from: 1 but for a wave, which is 1 at the isocentre."""
+        """Phase of the source where the engine counts its time from: 1 but for a wave, which is 1 at its position."""
         coil = self.exposure.coil
         if not isinstance(coil, PlaneWave):
             return 1.0
@@ -303,7 +303,7 @@ class FdtdProblem:
         low, high = self.domain.wave_box
         corner = [self.grid.nodes(a)[low[a] if coil.direction[a] >= 0 else high[a]] for a in range(3)]
         k = 2 * math.pi * self.frequency_Hz / C_0
-        return complex(np.exp(-1j * k * np.dot(coil.direction, corner)))
+        return complex(np.exp(-1j * k * np.dot(coil.direction, np.subtract(corner, coil.position_m))))
 
     # ---- what it takes -------------------------------------------------------------------------------------------
     def plan(self) -> FdtdPlan:
