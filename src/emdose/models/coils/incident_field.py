@@ -172,8 +172,8 @@ class IncidentField:
     def translate(self, shift_m: Sequence[float]) -> IncidentField:
         """The field moved by a vector [m], with the points that it was given on."""
         shift = vector("shift_m", shift_m, problem="bad shift", expected="three finite metres")
-        E, H = (None if f is None else _moved(f, shift) for f in (self.E, self.H))
-        return replace(self, E=E, H=H, parameters=moved_parameters(self.parameters, shift))
+        H = None if self.H is None else _moved(self.H, shift)
+        return replace(self, E=_moved(self.E, shift), H=H, parameters=moved_parameters(self.parameters, shift_m))
 
     def field_at(self, points_m: np.ndarray, magnetic: bool, step_m: float) -> np.ndarray:
         """E [V/m] or B [T] of every port at points, (port, n, 3).
