@@ -324,6 +324,31 @@ TABLE = (
         "over the frequency below.",
         "dispersions of tissue (Gabriel 1996); bound of three standard uncertainties",
     ),
+    Threshold(
+        "ept_along_z",
+        "what gradient EPT of single slices leaves out along z of Maxwell's equations, over the term it looks for,",
+        0.01,
+        0.05,
+        True,
+        True,
+        "take volume = true",
+        "Eight loops around a layered sphere: 8 to 19 % is left out, and the conductivity is wrong by 31 to 49 %, the "
+        "permittivity by up to 8 %: about four times what is left out. Fields that do not vary along z have 0 at any "
+        "noise.",
+        "multipole series, 2 and 3 mm, SNR 100 and more; docs/theory/ept_gradient.md",
+    ),
+    Threshold(
+        "ept_noise",
+        "the scatter of the typical local value that the global step of gradient EPT starts from",
+        0.03,
+        0.10,
+        True,
+        True,
+        "choose a larger radius, or average more",
+        "The global step integrates slopes, and their noise with them. Where the scatter is above 10 %, the median "
+        "error of a layered sphere and cylinder was 24 to 1000 %, below 3 % it was that of the interfaces alone.",
+        "multipole and cylinder series at 3 mm, radius 1 to 3, SNR 30 to 1000; docs/theory/ept_gradient.md",
+    ),
 )
 """Every threshold of trust in emdose; docs/guide/validity.md shows it."""
 

@@ -111,6 +111,30 @@ def test_values_that_noise_drove_beyond_matter_are_not_valid() -> None:
     assert judge(Gradient(slices=[1], radius=1).reconstruct(b1).measures()).state == VALID
 
 
+def test_slices_of_fields_that_vary_along_z_are_not_valid() -> None:
+    """Controls of the gate: the array around the sphere, a third of whose conductivity slices miss, and a cylinder."""
+    b1, layer = sphere()
+    for data in (b1, noisy(b1, 1000)):
+        found = Gradient(radius=2, local_only=True).reconstruct(data)
+        assert min(e[0] for e in errors(found, layer)) > 0.2  # found 0.28 to 0.49
+        assert judge(found.measures()).reasons[0].endswith("take volume = true.")
+        assert judge(found.measures()).state == NOT_VALID
+    flat, _, _ = case(3e-3)
+    for data in (flat, noisy(flat, 300), noisy(flat, 30)):
+        measures = Gradient(radius=2, local_only=True).reconstruct(data).measures()
+        assert [m.value for m in measures if m.name == "ept_along_z"] == [0.0]
+
+
+def test_what_noise_leaves_of_the_global_step_is_judged() -> None:
+    """Controls of the gate: the closed form of a cylinder, which a radius of 2 misses at SNR 100."""
+    b1, sigma, _ = case(3e-3)
+    loud, quiet = (Gradient(slices=[2], radius=r).reconstruct(d) for r, d in ((2, noisy(b1, 100)), (1, b1)))
+    assert error(loud.conductivity, sigma, loud.valid) > 0.5  # found 1.2
+    assert judge(loud.measures()).state == NOT_VALID
+    assert error(quiet.conductivity, sigma, quiet.valid) < 0.1
+    assert judge(quiet.measures()).state == VALID
+
+
 @pytest.mark.slow
 def test_noise_along_z_is_not_taken_for_a_field() -> None:
     """Closed form of a cylinder, SNR 1000: fields do not vary along z, their noise does; it gave -2 S/m."""

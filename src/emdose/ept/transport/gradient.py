@@ -19,7 +19,14 @@ from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap, StatedCheck
 from emdose.ept.transport.gradient_global import integrate
-from emdose.ept.transport.gradient_local import LocalStep, divergence, relative_fields, solve_local, weights
+from emdose.ept.transport.gradient_local import (
+    LocalStep,
+    divergence,
+    left_out_by_slices,
+    relative_fields,
+    solve_local,
+    weights,
+)
 from emdose.ept.transport.gradient_phase import along_z
 from emdose.ept.transport.looks import of_gradient
 from emdose.errors import InputError
@@ -68,9 +75,10 @@ class Gradient:
     Parameters
     ----------
     volume : bool
-        False: every slice by itself, nothing varies along z. True: the whole volume, at least twice the radius and one
-        slices; the slope of phi0 along z then comes from its integration, in which the loss angle does not change along
-        z in most voxels.
+        False: every slice by itself, as if nothing varied along z; what that leaves out is judged where windows reach
+        over slices (threshold ``ept_along_z``). True: the whole volume, at least twice the radius and one slices; the
+        slope of phi0 along z then comes from its integration, in which the loss angle does not change along z in most
+        voxels.
     slices : sequence of int, optional
         Slices to reconstruct when ``volume`` is False; by default all with a mask.
     kernel, radius, degree :
@@ -172,7 +180,7 @@ class Gradient:
             flags=flags,
             method="gradient",
             settings={**asdict(self), "channels": b1.channels, "cost": cost},
-            data=_range(sigma[there], permittivity[there], b1.frequency_Hz),
+            data=_check(sigma[there], permittivity[there], b1.frequency_Hz, local, not self.local_only),
             affine=b1.affine,
             axis_codes=b1.axis_codes,
         )
@@ -210,7 +218,8 @@ class Gradient:
                     wanted[:, :, s] = b1.mask[:, :, s]
             except IndexError:
                 raise InputError("no such slice", field="slices", found=tuple(self.slices)) from None
-        deep = self.volume and kernel.radius[2] > 0  # windows of one slice know nothing along z
+        told = kernel.radius[2] > 0  # windows of one slice know nothing along z
+        deep = self.volume and told
         fields = relative_fields(b1)
         regions = b1.mask.astype(np.int32)
         rows, quiet = [], np.zeros((2, int(wanted.sum())))
@@ -219,7 +228,7 @@ class Gradient:
             fit = masked_fit(be, kernel, (0, 1, 2, 3, 4), images, regions, wanted=wanted)
             row = be.to_numpy(fit.value)[..., wanted]
             rows.append(row)
-            if not deep:
+            if not told:
                 continue
             residual, gain = (be.to_numpy(v)[..., wanted] for v in (fit.residual, fit.gain))
             freedom = be.to_numpy(fit.freedom)[wanted] if np.ndim(fit.freedom) else fit.freedom
@@ -227,7 +236,7 @@ class Gradient:
                 # The slope along z against the scatter of the data around the fit (row pair 12 is that of dz itself).
                 quiet += row[0, 3] ** 2 + row[1, 3] ** 2, gain[0, 12] * (residual[0] + residual[2]) / freedom
         values = np.stack([r[0] + 1j * r[1] for r in rows])  # (channel, row, voxel)
-        if deep:
+        if told:
             values[:, 3, ~(quiet[0] > SIGNIFICANT * quiet[1])] = 0
         x, spread = solve_local(values, weights(b1, wanted), deep)
         theta, g, slope, u_slope = x[:, 0] + 1j * x[:, 1], x[:, 2] + 1j * x[:, 3], x[:, 4:6], np.sqrt(spread[:, 4:6])
@@ -258,6 +267,7 @@ class Gradient:
             bad = ~np.isfinite(eps) | ~ok | (eps.real <= 0)  # no logarithm to start from
             k, u_k = np.log(eps), np.sqrt(u_square) / np.abs(square)
             u_theta = np.sqrt(spread[:, 0] + spread[:, 1]) / np.abs(square)
+        left_out = left_out_by_slices(values, weights(b1, wanted), square) if told and not deep else None
         fine = np.isfinite(x).all(axis=1)
 
         def put(numbers: np.ndarray, keep: np.ndarray) -> np.ndarray:
@@ -267,7 +277,7 @@ class Gradient:
 
         of_k, of_g = (put(v, ~bad) for v in (k, u_k, u_theta)), (put(v, fine) for v in (g, g_z, u_g, u_gz))
         (k, u_k, u_theta), (g, g_z, u_g, u_gz) = of_k, of_g
-        return LocalStep(k, g, g_z, u_k, u_g, u_gz, u_theta)
+        return LocalStep(k, g, g_z, u_k, u_g, u_gz, u_theta, left_out)
 
     def _global(self, b1: B1Map, local: LocalStep) -> tuple[np.ndarray, float]:
         k = np.full(b1.grid.shape, np.nan, complex)
@@ -286,11 +296,20 @@ class Gradient:
         return k, float(np.mean(costs))
 
 
-def _range(sigma: np.ndarray, permittivity: np.ndarray, frequency_Hz: float) -> StatedCheck:
-    """The typical value against the largest of matter: noise in small windows drives the global step far beyond."""
-    if not sigma.size:
-        return StatedCheck(())
-    most = LARGEST_PERMITTIVITY * max(1.0, DISPERSION_HZ / frequency_Hz)
-    beyond = max(abs(float(np.median(sigma))) / LARGEST_CONDUCTIVITY, float(np.median(permittivity)) / most)
-    hint = "noise outweighs the second derivatives: choose a larger radius" if beyond > 1 else ""
-    return StatedCheck((Measure("ept_matter", beyond, hint=hint),), hint)
+def _check(
+    sigma: np.ndarray, permittivity: np.ndarray, frequency_Hz: float, local: LocalStep, whole: bool
+) -> StatedCheck:
+    """What the values, the local step and, when ``whole``, the global one say of themselves."""
+    measures, hint = [], ""
+    if sigma.size:
+        # Noise drives the global step far beyond matter.
+        most = LARGEST_PERMITTIVITY * max(1.0, DISPERSION_HZ / frequency_Hz)
+        beyond = max(abs(float(np.median(sigma))) / LARGEST_CONDUCTIVITY, float(np.median(permittivity)) / most)
+        hint = "noise outweighs the second derivatives: choose a larger radius" if beyond > 1 else ""
+        measures.append(Measure("ept_matter", beyond, hint=hint))
+    scatter = local.u_k[np.isfinite(local.u_k)]
+    if whole and scatter.size:
+        measures.append(Measure("ept_noise", float(np.median(scatter))))
+    if local.left_out is not None:
+        measures.append(Measure("ept_along_z", local.left_out))
+    return StatedCheck(tuple(measures), hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -31,10 +31,12 @@ class LocalStep:
     u_gz: np.ndarray
     u_theta: np.ndarray
     """The part of u_k that is of theta: without that of the phase phi0."""
+    left_out: float | None = None
+    """What slices leave out, the term of dz B, over w^2 mu0 |eps_c|; None of a volume, or where no window tells."""
 
     def part(self, place: Any) -> LocalStep:
         """The same on a part of the grid."""
-        return LocalStep(*(getattr(self, n)[place] for n in LocalStep.__dataclass_fields__))
+        return LocalStep(*(getattr(self, f.name)[place] for f in fields(self) if f.name != "left_out"))
 
 
 def relative_fields(b1: B1Map) -> np.ndarray:
@@ -109,6 +111,30 @@ def _local_systems(values: np.ndarray, weight: np.ndarray, volume: bool) -> tupl
     x, gain = x / scale, np.where(ok[:, None], np.where(silent, np.inf, gain), np.nan)
     x[~ok] = np.nan
     return x, gain, residual
+
+
+def left_out_by_slices(values: np.ndarray, weight: np.ndarray, square: np.ndarray) -> float:
+    """What a slice leaves out of Maxwell's equations: c dz B over w^2 mu0 eps_c B, both typical, less its noise.
+
+    Parameters
+    ----------
+    values, weight : ndarray, shapes (channel, 5, voxel), (channel, voxel)
+        Fits of the channels, as :func:`solve_local` takes them.
+    square : ndarray of complex, shape (voxel,)
+        w^2 mu0 eps_c [1/m^2].
+    """
+    x, variance = solve_local(values, weight, True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = (np.abs(values[:, 3]) ** 2).sum(axis=0) / (np.abs(values[:, 0]) ** 2).sum(axis=0)
+        # Where the fields do not vary along z, c is not known and nothing is left out.
+        noise = np.where(np.isinf(variance[:, 6:]), 0, variance[:, 6:]).sum(axis=1) * share
+        term = (x[:, 6:] ** 2).sum(axis=1) * share
+    told = np.isfinite(term) & np.isfinite(noise) & np.isfinite(square)
+    if not told.any():
+        return 0.0
+    # The square of pure noise has a median of 0.7 times its mean: what is left beyond the mean is field.
+    beyond = max(float(np.median(term[told]) - np.median(noise[told])), 0.0)
+    return float(np.sqrt(beyond) / np.median(np.abs(square[told])))
 
 
 def divergence(
