@@ -1,4 +1,4 @@
-"""SAR of a body for thousands of tissue properties, each from a solution of the model itself and not of a surrogate."""
+"""SAR of a body for thousands of tissue properties, places and drives, each from a solution of the model itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from emdose.constants import EPS_0
 from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.errors import InputError
 from emdose.solvers.results.fields import region_mask
-from emdose.solvers.vie.sampling import Batch, VieSampler
+from emdose.solvers.vie.moved_incident import MovedIncident
+from emdose.solvers.vie.sampling import B1Plus, Batch, VieSampler
 from emdose.solvers.vie.solver import Vie
 from emdose.values import read_only
 
@@ -59,7 +60,7 @@ class ModelSamples:
 
 
 class ModelSampler:
-    """One body in one driven coil for many tissue properties, by the volume integral and a reduced basis.
+    """One body in one coil for many tissue properties, places and drives, by the volume integral and a reduced basis.
 
     Nothing here is a surrogate: every sample is a solution whose residual meets the tolerance of the solver.
 
@@ -129,7 +130,9 @@ class ModelSampler:
         basis = basis or ReducedBasis()
         self.sampler = VieSampler(solver or Vie(), exposure, weights, be, basis, shared)
         region = region_mask(phantom.grid, phantom.body, over)
+        self.over = over
         self._b1 = None if b1plus_rms_T is None else self.sampler.b1plus(region)
+        self._region = region
         self._of_group = self.sampler.group_of_unknown()
         self._to_voxels, self._body = self._voxels_of_edges()
         self._density = density[self._body].astype(float)
@@ -141,6 +144,9 @@ class ModelSampler:
         *,
         conductivity_S_m: Mapping[str, Any] | None = None,
         relative_permittivity: Mapping[str, Any] | None = None,
+        drive: Any = None,
+        coil_shift_m: Any = None,
+        body_shift_m: Any = None,
         each: Callable[[int, np.ndarray], None] | None = None,
     ) -> ModelSamples:
         """Solve and evaluate samples.
@@ -151,46 +157,89 @@ class ModelSampler:
             How many; needed only where nothing is varied.
         conductivity_S_m, relative_permittivity : mapping of str to (sample,) array
             Properties of tissues by name [S/m], [1]; what is not named stays.
+        drive : (sample, port) complex array, optional
+            Weights of the ports of every sample; those of the sampler by default.
+        coil_shift_m, body_shift_m : (sample, 3) array, optional
+            By how much the coil, or the body, lies elsewhere than in the exposure [m]. The isocentre, and a point or
+            slice at which B1+ is taken, stay where they are; a mask and "body" go with the body.
         each : callable, optional
             Called with the number of a sample and its SAR (nx, ny, nz) [W/kg], for maps.
 
         Raises
         ------
         InputError
-            For a tissue that the body does not have, values that are negative or not finite, and arrays of different
-            lengths.
+            For a tissue that the body does not have, values that are negative or not finite, arrays of different
+            lengths, a coil that runs through the body, or a place of B1+ outside of its grid.
         ConvergenceError
             When a sample misses the tolerance.
         """
-        eps = self._permittivity(samples, conductivity_S_m or {}, relative_permittivity or {})
+        given = {"drive": drive, "coil_shift_m": coil_shift_m, "body_shift_m": body_shift_m}
+        rows = {k: self._rows(k, v) for k, v in given.items() if v is not None}
+        eps = self._permittivity(samples, conductivity_S_m or {}, relative_permittivity or {}, rows)
         count = len(eps)
+        placed = self._placed(count, rows) if rows else None
         average = f"peak_{1e3 * self.mass_kg:g}g_sar_W_kg"
         names = ("whole_body_sar_W_kg", "peak_sar_W_kg", average, "drive_A")
         values = {name: np.empty(count) for name in names}
         residual, error, products = np.empty(count), np.empty(count), np.empty(count, int)
         checked = len(self.sampler.checked)
         mass = self._density.sum()
-        for batch in self.sampler.batches(eps):
+        for batch in self.sampler.batches(eps, None if placed is None else placed.incident):
             cut = slice(batch.first, batch.first + len(batch.residual))
             residual[cut], error[cut], products[cut] = batch.residual, batch.E_error_estimate, batch.products
-            drive = self._drive(batch.coefficients)
+            amplitude = self._amplitude(batch, placed)
             for i, sar in enumerate(self._sar(batch, eps[cut]), batch.first):
-                sar = sar * drive[i - batch.first] ** 2
+                sar = sar * amplitude[i - batch.first] ** 2
                 full = np.zeros(self.exposure.phantom.grid.shape)
                 full[self._body] = sar
                 values["whole_body_sar_W_kg"][i] = float(sar @ self._density) / mass
                 values["peak_sar_W_kg"][i] = sar.max()
                 values[average][i] = float(self.plan.cube_means(full).max())
-                values["drive_A"][i] = drive[i - batch.first]
+                values["drive_A"][i] = amplitude[i - batch.first]
                 if each is not None:
                     each(i, full)
         told = np.array(self.sampler.checked[checked:]).reshape(-1, 2)
         return ModelSamples(values, residual, error, products, told, self.sampler.span.size)
 
-    def _drive(self, coefficients: np.ndarray) -> np.ndarray:
+    def _amplitude(self, batch: Batch, placed: Placed | None) -> np.ndarray:
+        """Factor of the drive that reaches the target, (sample,)."""
         if self._b1 is None or self.target_T is None:
-            return np.ones(len(coefficients))
-        return np.asarray(self.target_T / np.abs(self._b1.of(coefficients)).mean(axis=1))
+            return np.ones(len(batch.coefficients))
+        if placed is None:
+            found = self._b1.of(batch.coefficients, self._region)
+        else:  # one sample a batch
+            incident = placed.b1plus(batch.first, self._b1)
+            found = self._b1.of(batch.coefficients, placed.region(batch.first), incident)
+        return np.asarray(self.target_T / np.abs(found).mean(axis=1))
+
+    def _placed(self, count: int, rows: Mapping[str, np.ndarray]) -> Placed:
+        """The incident fields of samples; B1+ is kept wherever one of them takes it."""
+        zero = np.zeros((count, 3))
+        body = rows.get("body_shift_m", zero)
+        shift = rows.get("coil_shift_m", zero) - body
+        drive = rows.get("drive", np.broadcast_to(self.sampler.weights, (count, len(self.sampler.weights))))
+        moves = "coil_shift_m" in rows or "body_shift_m" in rows
+        if moves:
+            for one in shift:
+                self.exposure.coil.translate(one).check_clear_of(self.exposure.phantom)
+        placed = Placed(self, drive, shift if moves else None, body)
+        if self._b1 is not None:
+            there = self._b1.mask.copy()
+            for mask in placed.regions.values():
+                there |= mask
+            if (there & ~self._b1.mask).any():
+                self._b1 = self.sampler.b1plus(there)
+        return placed
+
+    def _rows(self, name: str, given: Any) -> np.ndarray:
+        """An array with a row a sample."""
+        ports = len(self.exposure.coil.ports)
+        width, kind, what = (ports, complex, "weights") if name == "drive" else (3, float, "metres")
+        found = np.asarray(given, kind)
+        if found.ndim != 2 or found.shape[1] != width or not np.isfinite(found).all():
+            expected = f"(samples, {width}) finite {what}"
+            raise InputError("samples that cannot be used", field=name, found=found.shape, expected=expected)
+        return found
 
     def _sar(self, batch: Batch, permittivity: np.ndarray) -> Iterator[np.ndarray]:
         """SAR of the voxels of the body at a unit drive, sample by sample, (voxel,) [W/kg]."""
@@ -233,7 +282,11 @@ class ModelSampler:
         return matrix, body
 
     def _permittivity(
-        self, samples: int | None, conductivity: Mapping[str, Any], permittivity: Mapping[str, Any]
+        self,
+        samples: int | None,
+        conductivity: Mapping[str, Any],
+        permittivity: Mapping[str, Any],
+        rows: Mapping[str, np.ndarray],
     ) -> np.ndarray:
         """eps_r - j sigma / (w eps0) of every tissue, (sample, tissue)."""
         phantom, f = self.exposure.phantom, self.exposure.frequency_Hz
@@ -255,7 +308,7 @@ class ModelSampler:
                         expected=f"one finite number >= {least:g} a sample",
                     )
                 given[field, name] = array
-        lengths = {len(a) for a in given.values()} | ({samples} if samples is not None else set())
+        lengths = {len(a) for a in (*given.values(), *rows.values())} | ({samples} if samples is not None else set())
         if len(lengths) != 1:
             raise InputError("samples of different lengths", found=sorted(lengths), expected="one number a sample")
         eps = np.tile([t.complex_permittivity(f) for t in phantom.tissues], (lengths.pop(), 1)).astype(complex)
@@ -266,3 +319,53 @@ class ModelSampler:
             else:
                 eps[:, at] = array + 1j * eps[:, at].imag
         return eps
+
+
+class Placed:
+    """What the coil does to samples that move or drive it in ways of their own.
+
+    Parameters
+    ----------
+    sampler : ModelSampler
+        Body and coil.
+    drive : (sample, port) complex ndarray
+        Weights of the ports.
+    shift_m : (sample, 3) ndarray or None
+        By how much the coil is moved against the body [m]; None where it is not.
+    body_m : (sample, 3) ndarray
+        By how much the body is moved against the isocentre [m].
+    """
+
+    def __init__(
+        self, sampler: ModelSampler, drive: np.ndarray, shift_m: np.ndarray | None, body_m: np.ndarray
+    ) -> None:
+        self.drive, self.shift_m, self.vie = drive, shift_m, sampler.sampler
+        self.moved = None if shift_m is None else MovedIncident(self.vie.problem)
+        self.regions: dict[bytes, np.ndarray] = {}
+        """Places of B1+ as masks, each once."""
+        self._which: list[bytes] = []
+        phantom, over = sampler.exposure.phantom, sampler.over
+        stays = isinstance(over, np.ndarray) and over.dtype == bool
+        for shift in body_m:
+            grid = phantom.grid if stays else phantom.grid.moved(tuple(shift))
+            mask = region_mask(grid, phantom.body, over)
+            key = np.packbits(mask).tobytes()
+            self.regions.setdefault(key, mask)
+            self._which.append(key)
+
+    def region(self, sample: int) -> np.ndarray:
+        """Where a sample takes B1+, (nx, ny, nz)."""
+        return self.regions[self._which[sample]]
+
+    def incident(self, sample: int) -> np.ndarray:
+        """E_inc of a sample on the unknowns, (n,) [V/m]."""
+        if self.moved is None or self.shift_m is None:
+            return np.asarray(self.drive[sample] @ self.vie.E_ports)
+        return self.moved.on_unknowns(self.drive[sample], self.shift_m[sample])
+
+    def b1plus(self, sample: int, known: B1Plus) -> np.ndarray:
+        """Incident B1+ of a sample where it takes B1+, (voxel,) [T]."""
+        region = self.region(sample)
+        if self.moved is None or self.shift_m is None:
+            return np.asarray(self.drive[sample] @ known.of_ports[:, region[known.mask]])
+        return self.moved.b1plus(region, self.drive[sample], self.shift_m[sample])

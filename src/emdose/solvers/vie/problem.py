@@ -102,6 +102,8 @@ class VieProblem:
         self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype, shared=shared)
         self.source = require_ideal(exposure.coil)
         self.E_incident = incident_E(self.source, self.grid, f, be, self.dtype, shared)
+        self.on_unknowns: Any = None
+        """E_inc on the unknowns (port, n) where it is another than that of ``E_incident`` [V/m]."""
         self.products = 0
 
     @property
@@ -115,6 +117,8 @@ class VieProblem:
 
     def incident_on_unknowns(self, ports: list[int]) -> Any:
         """E_inc on the edges that hold tissue, (port, n) [V/m]."""
+        if self.on_unknowns is not None:
+            return self.on_unknowns[ports]
         box = self.E_incident[(slice(None), slice(None), *self.box)]
         return self.be.xp.stack([box[p] for p in ports]).reshape(len(ports), -1)[:, self.index]
 

@@ -1,15 +1,19 @@
-r"""The volume integral of one body for thousands of tissue properties: solutions as coefficients of a reduced basis.
+r"""The volume integral of one body for thousands of tissue properties, places and drives of the coil.
+
+Solutions are coefficients of a reduced basis: tissue changes the diagonal of the equations, the coil their right-hand
+side, and the operator N stays.
 
 Permittivities of edges are means over four voxels, so that edges fall into groups of one permittivity each. Matrices
 and right-hand sides of the normal equations are sums over these groups (:mod:`emdose.compute.reduced.span`), and a
-sample costs nothing that grows with the voxels until its field is asked for. What misses the tolerance is iterated, and
-then serves all samples that follow.
+sample costs nothing that grows with the voxels until its field is asked for. A sample with an incident field of its own
+costs that field and four products with the vectors. What misses the tolerance is iterated, and then serves all samples
+that follow.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +24,7 @@ from emdose.constants import EPS_0, MU_0
 from emdose.errors import ConvergenceError
 from emdose.solvers.vie.fields import add_curl
 from emdose.solvers.vie.iteration import solve_group
+from emdose.solvers.vie.moved_incident import port_fields
 from emdose.solvers.vie.problem import VieProblem, plan
 from emdose.solvers.vie.reduction import DAMAGE, Reduction, box_labels
 from emdose.solvers.yee_grid.edge_materials import edge_mean
@@ -63,7 +68,7 @@ class Batch:
 
 
 class VieSampler:
-    """Solutions of one exposure with one drive for many tissue properties.
+    """Solutions of one exposure for many tissue properties, and for many incident fields.
 
     Parameters
     ----------
@@ -94,8 +99,10 @@ class VieSampler:
         self.method = plan(solver, exposure, be).method
         self.problem = problem = VieProblem(solver, exposure, be, shared)
         self.weights = np.asarray(weights, complex)
-        drive = be.asarray(self.weights.astype(problem.dtype))
-        problem.E_incident = be.xp.tensordot(drive, problem.E_incident, 1)[None]
+        self.E_ports = be.to_numpy(port_fields(problem)).astype(complex)
+        """Incident field of every port on the unknowns, (port, n) [V/m]."""
+        problem.on_unknowns = be.asarray((self.weights @ self.E_ports).astype(problem.dtype))[None]
+        problem.E_incident = None
         self.reduction = Reduction(problem, basis)
         self.span = self.reduction.family.span
         self.check_every = basis.check_every
@@ -105,25 +112,32 @@ class VieSampler:
         """Residuals of answers that a product has checked: as told, and as measured."""
         self._forces: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._since, self._generation = 0, self.span.generation
+        self._of = self.group_of_unknown()[np.argsort(self.span.order, kind="stable")]
 
     def group_of_unknown(self) -> np.ndarray:
         """Group of every unknown, in the order of the groups, (n,)."""
         lengths = np.diff(np.append(self.span.starts, self.span.n))
         return np.repeat(np.arange(self.span.groups), lengths)
 
-    def batches(self, permittivity: np.ndarray) -> Iterator[Batch]:
+    def batches(self, permittivity: np.ndarray, incident: Callable[[int], np.ndarray] | None = None) -> Iterator[Batch]:
         """Solutions of samples, some at a time.
 
         Parameters
         ----------
         permittivity : (sample, tissue) complex ndarray
             eps_r - j sigma / (w eps0) of every tissue of the phantom.
+        incident : callable, optional
+            Number of a sample to its incident field on the unknowns (n,) [V/m], where that is not the one of the drive.
 
         Raises
         ------
         ConvergenceError
             When a sample misses the tolerance.
         """
+        if incident is not None:
+            for i, one in enumerate(permittivity @ self.parts.T):
+                yield self._on_its_own(i, one, incident(i))
+            return
         first, at_once = 0, 1
         while first < len(permittivity):
             group = permittivity[first : first + at_once] @ self.parts.T
@@ -136,7 +150,7 @@ class VieSampler:
                 yield Batch(first, c[:good], group[:good], share[:good], estimate[:good], np.zeros(good, int))
                 first += good
             if good < len(met):
-                yield self._solved(first, group[good])
+                yield self._solved(first, group[good], self._with(M[good], group[good]))
                 first += 1
             # Where some fail the rest of a batch is made again with what they have taught.
             at_once = min(2 * at_once, MOST_AT_ONCE) if good == len(met) else max(1, min(at_once, 2 * good))
@@ -144,6 +158,21 @@ class VieSampler:
     def b1plus(self, mask: np.ndarray) -> B1Plus:
         """B1+ at the voxels of a mask (nx, ny, nz), as it follows from coefficients."""
         return B1Plus(self, mask)
+
+    def _on_its_own(self, number: int, group: np.ndarray, incident: np.ndarray) -> Batch:
+        """A sample with an incident field of its own."""
+        problem = self._with((group - 1) / group, group, incident)
+        b = problem.right_hand_side([0])[0]
+        answer = self.span.best(problem.M, b)
+        size = float(self.be.xp.linalg.norm(b))
+        inverse = float(np.fmax(problem.largest_permittivity, self.reduction.inverse_norm))
+        x = float(np.linalg.norm(answer.coefficients))
+        estimate = inverse * size / x * answer.share if x else np.inf
+        if not (answer.share <= self.solver.tolerance and estimate <= self.solver.E_error):
+            return self._solved(number, group, problem)
+        self._measure(problem, answer.coefficients, answer.share)
+        share, products = np.array([answer.share]), np.zeros(1, int)
+        return Batch(number, answer.coefficients[None], group[None], share, np.array([estimate]), products)
 
     def _from_span(self, M: np.ndarray, group: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         count, size = len(M), self.span.size
@@ -177,22 +206,22 @@ class VieSampler:
         return known
 
     def _check(self, M: np.ndarray, c: np.ndarray, share: np.ndarray) -> None:
-        """Measure the residual of one answer in so many by a product."""
         for i in range(len(M)):
-            self._since += 1
-            if self._since % self.check_every:
-                continue
-            problem = self._with(M[i])
-            b = problem.right_hand_side([0])
-            norm = self.be.xp.linalg.norm
-            true = float(norm(b - problem.apply(self.span.combine(c[i : i + 1])))) / float(norm(b))
-            self.checked.append((float(share[i]), true))
-            if not abs(true - share[i]) < DAMAGE:
-                raise ConvergenceError(f"reduced basis: residual {true:.2g} where {share[i]:.2g} was told")
+            self._measure(self._with(M[i]), c[i], float(share[i]))
 
-    def _solved(self, first: int, group: np.ndarray) -> Batch:
+    def _measure(self, problem: VieProblem, c: np.ndarray, share: float) -> None:
+        """Measure the residual of one answer in so many by a product."""
+        self._since += 1
+        if self._since % self.check_every:
+            return
+        b, norm = problem.right_hand_side([0]), self.be.xp.linalg.norm
+        true = float(norm(b - problem.apply(self.span.combine(c[None])))) / float(norm(b))
+        self.checked.append((share, true))
+        if not abs(true - share) < DAMAGE:
+            raise ConvergenceError(f"reduced basis: residual {true:.2g} where {share:.2g} was told")
+
+    def _solved(self, first: int, group: np.ndarray, problem: VieProblem) -> Batch:
         """A sample that is iterated, and becomes part of the basis."""
-        problem = self._with((group - 1) / group, group)
         reduction = copy.copy(self.reduction)
         reduction.problem = problem
         x, rows = solve_group(problem, self.method, [0], lambda *_: None, reduction)
@@ -206,15 +235,15 @@ class VieSampler:
             first, c, group[None], residual, residual * rows[0]["error_per_residual"], np.array([rows[0]["products"]])
         )
 
-    def _with(self, M: np.ndarray, group: np.ndarray | None = None) -> VieProblem:
-        """The equations for other properties of the groups."""
+    def _with(self, M: np.ndarray, group: np.ndarray | None = None, incident: np.ndarray | None = None) -> VieProblem:
+        """The equations for other properties of the groups, and perhaps another incident field on the unknowns."""
         be, problem = self.be, copy.copy(self.problem)
-        back = np.argsort(self.span.order, kind="stable")
-        of = self.group_of_unknown()[back]
-        problem.M = be.asarray(M[of].astype(problem.dtype))
+        problem.M = be.asarray(M[self._of].astype(problem.dtype))
         if group is not None:
-            problem.contrast = be.asarray(group[of] - 1)
+            problem.contrast = be.asarray(group[self._of] - 1)
             problem.largest_permittivity = float(np.abs(group).max())
+        if incident is not None:
+            problem.on_unknowns = be.asarray(incident.astype(problem.dtype))[None]
         return problem
 
 
@@ -237,13 +266,23 @@ class B1Plus:
             problem.shape, grid.node_shape, problem.low, problem.h, problem.k, be, problem.dtype, shared=problem.shared
         )
         B = incident_B(problem.source, grid, exposure.frequency_Hz, be, problem.dtype, problem.shared)
-        drive = be.asarray(sampler.weights.astype(problem.dtype))
-        self.incident = self._at(be.xp.tensordot(drive, B, 1))
-        self.of_vectors = np.zeros((0, len(self.incident)), complex)
+        self.of_ports = np.array([self._at(port) for port in B])
+        """B1+ of every port of the coil, (port, voxel) [T]."""
+        self.of_vectors = np.zeros((0, self.of_ports.shape[1]), complex)
         self._generation = sampler.span.generation
 
-    def of(self, coefficients: np.ndarray) -> np.ndarray:
-        """B1+ (sample, voxel) [T per drive unit] for coefficients (sample, vectors)."""
+    def of(self, coefficients: np.ndarray, mask: np.ndarray, incident: np.ndarray | None = None) -> np.ndarray:
+        """B1+ (sample, voxel) [T per drive unit] for coefficients (sample, vectors).
+
+        Parameters
+        ----------
+        coefficients : (sample, vectors) complex ndarray
+            Of the currents.
+        mask : (nx, ny, nz) bool ndarray
+            Which of the voxels.
+        incident : (voxel,) ndarray, optional
+            That of the coil there, where it is not the one of the drive [T].
+        """
         span, problem, size = self.sampler.span, self.sampler.problem, coefficients.shape[1]
         if self._generation != span.generation:
             self.of_vectors, self._generation = self.of_vectors[:0], span.generation
@@ -255,7 +294,9 @@ class B1Plus:
             new.append(self._at(B))
         if new:
             self.of_vectors = np.concatenate([self.of_vectors, np.array(new)])
-        return self.incident + coefficients @ self.of_vectors[:size]
+        inside = mask[self.mask]
+        own = self.sampler.weights @ self.of_ports[:, inside] if incident is None else incident
+        return np.asarray(own + coefficients @ self.of_vectors[:size, inside])
 
     def _at(self, B: Any) -> np.ndarray:
         """B1+ at the voxels from B on the faces, (voxel,)."""

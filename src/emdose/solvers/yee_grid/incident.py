@@ -111,21 +111,44 @@ def field_at(source: Source, points_m: np.ndarray, frequency_Hz: float) -> tuple
     E, B : (port, n, 3) complex ndarray
         Peak phasors per unit drive [V/m] and [T].
     """
-    be = backend.get("cpu")
+    field = PointField(source, frequency_Hz, backend.get("cpu"), FINE_M)
     p = np.asarray(points_m, float).reshape(-1, 3).T
-    out = []
-    for magnetic in (False, True):
+    E, B = (np.stack([field.component(p, c, magnetic) for c in range(3)], axis=-1) for magnetic in (False, True))
+    return E, B
+
+
+class PointField:
+    """Incident field of a source at any points: what does not depend on the points is made once.
+
+    Parameters
+    ----------
+    source : Coil, PlaneWave or IncidentField
+        The source.
+    frequency_Hz : float
+        Frequency [Hz].
+    be : Backend
+        Device.
+    step_m : float
+        Step of finite differences where a given field has no H [m].
+    """
+
+    def __init__(self, source: Source, frequency_Hz: float, be: Backend, step_m: float) -> None:
+        self.source, self.frequency_Hz, self.be, self.step_m = source, frequency_Hz, be, step_m
         if isinstance(source, IncidentField):
             source.require_frequency(frequency_Hz)
-            out.append(source.field_at(p.T, magnetic, FINE_M))
-        elif isinstance(source, PlaneWave):
-            parts = [_wave(source, c, tuple(p), frequency_Hz, np, magnetic)[None] for c in range(3)]
-            out.append(np.stack(parts, axis=-1))
-        else:
-            pieces = Pieces.of(*conductors(source, frequency_Hz), frequency_Hz)
-            parts = [_filaments(source, pieces, p, c, magnetic, be) for c in range(3)]
-            out.append(np.stack(parts, axis=-1))
-    return out[0], out[1]
+        self._pieces = None
+        if isinstance(source, Coil):
+            self._pieces = Pieces.of(*conductors(source, frequency_Hz), frequency_Hz)
+
+    def component(self, points: np.ndarray, component: int, magnetic: bool) -> Any:
+        """One component of E [V/m] or B [T] of every port at points (3, n) [m], (port, n)."""
+        if isinstance(self.source, IncidentField):
+            return self.be.asarray(self.source.field_at(points.T, magnetic, self.step_m)[..., component])
+        if isinstance(self.source, PlaneWave):
+            axes = tuple(self.be.asarray(np.ascontiguousarray(p)) for p in points)
+            return _wave(self.source, component, axes, self.frequency_Hz, self.be.xp, magnetic)[None]
+        assert self._pieces is not None
+        return _filaments(self.source, self._pieces, points, component, magnetic, self.be)
 
 
 def _shared_or_made(
@@ -143,12 +166,10 @@ def _shared_or_made(
 
 
 def _on_yee(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any, *, magnetic: bool) -> Any:
-    if isinstance(source, IncidentField):
-        source.require_frequency(frequency_Hz)
     xp = be.xp
     shape = grid.node_shape
     out = xp.zeros((len(source.ports), 3, *shape), dtype)
-    pieces = Pieces.of(*conductors(source, frequency_Hz), frequency_Hz) if isinstance(source, Coil) else None
+    field = PointField(source, frequency_Hz, be, 0.25 * min(grid.spacing_m))
     for c in range(3):
         # The layer past the last edge (or face) is left zero.
         there = tuple(n - 1 if (a == c) != magnetic else n for a, n in enumerate(shape))
@@ -159,12 +180,7 @@ def _on_yee(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype:
             out[(0, c, *cut)] = _wave(source, c, tuple(be.asarray(a) for a in axes), frequency_Hz, xp, magnetic)
             continue
         points = np.stack([np.broadcast_to(a, there).ravel() for a in axes])
-        if isinstance(source, IncidentField):
-            found: Any = source.field_at(points.T, magnetic, 0.25 * min(grid.spacing_m))[..., c]
-        else:
-            assert pieces is not None
-            found = _filaments(source, pieces, points, c, magnetic, be)
-        out[(slice(None), c, *cut)] = be.asarray(found).reshape(-1, *there)
+        out[(slice(None), c, *cut)] = field.component(points, c, magnetic).reshape(-1, *there)
     return out
 
 
