@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose.scenarios.study.budgets import stated
+from emdose.scenarios.study.findings.budgets import stated
 from emdose.scenarios.study.runner import SampleDone
 
 

@@ -26,7 +26,7 @@ from emdose.scenarios.run import run as run_alone
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.shared.tables import explain
 from emdose.scenarios.study.arms import NOMINAL
-from emdose.scenarios.study.budgets import stated
+from emdose.scenarios.study.findings.budgets import stated
 from emdose.scenarios.study.result import StudyResult
 from emdose.scenarios.study.runs import SampleOutcome, about
 from emdose.scenarios.study.study import Study, arms_of

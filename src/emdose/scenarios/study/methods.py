@@ -12,6 +12,7 @@ import numpy as np
 from emdose.checks import unknown
 from emdose.errors import InputError, NotValidError
 from emdose.scenarios.study.arms import StudyArm
+from emdose.scenarios.study.findings.budgets import ALL
 from emdose.scenarios.study.runner import Runner
 from emdose.scenarios.study.runs import SampleOutcome
 
@@ -19,8 +20,6 @@ GROWTH = 1.5
 """By how much a design grows when the leave-one-out error is not yet small enough."""
 DEFAULT_RUNS = {"chaos": 512, "monte-carlo": 10_000}
 SHOWN_MISSING = 3
-ALL = "all inputs together"
-"""What a Monte Carlo study that is too small to tell inputs apart calls them."""
 
 
 @dataclass(frozen=True)

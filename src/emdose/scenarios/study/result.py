@@ -16,8 +16,9 @@ from emdose.errors import InputError
 from emdose.io.disk import atomic
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.io.disk.run_files import to_json
-from emdose.scenarios.study.budgets import budget_of, peaks_of, shares_of, spread_of_maps
-from emdose.scenarios.study.methods import ALL, fit
+from emdose.scenarios.study.findings.budgets import ALL, budget_of, peaks_of, shares_of, spread_of_maps
+from emdose.scenarios.study.findings.mixtures import inputs_of_dict, weighted_quantile
+from emdose.scenarios.study.methods import fit
 from emdose.scenarios.study.runs import SampleOutcome
 from emdose.values import read_only
 
@@ -200,7 +201,7 @@ class StudyResult:
         values, weights = self.draws
         if np.ptp(weights) == 0:
             return self._each(np.quantile(values, q, axis=0))
-        return self._each(np.array([_weighted_quantile(v, weights, q) for v in values.T]))
+        return self._each(np.array([weighted_quantile(v, weights, q) for v in values.T]))
 
     @cached_property
     def draws(self) -> tuple[np.ndarray, np.ndarray]:
@@ -427,21 +428,3 @@ def read_json(folder: Path) -> dict[str, Any] | None:
         return told if isinstance(told, dict) and told.get("form") == FORM else None
     except (OSError, ValueError):
         return None
-
-
-def inputs_of_dict(table: Mapping[str, Any]) -> Inputs:
-    """Inverse of ``Inputs.to_dict``."""
-    from emdose.uncertainty.inputs import Input, Inputs
-    from emdose.uncertainty.laws import law_of_dict
-
-    given = tuple(Input(**{**row, "law": law_of_dict(row["law"])}) for row in table["inputs"])
-    if table["independent"]:
-        return Inputs(given)
-    correlation = None if table["correlation"] is None else np.array(table["correlation"])
-    return Inputs(given, correlation, table["kind"], table["copula"], table["theta"])
-
-
-def _weighted_quantile(values: np.ndarray, weights: np.ndarray, q: float) -> float:
-    order = np.argsort(values)
-    upto = np.cumsum(weights[order])
-    return float(np.interp(q * upto[-1], upto - 0.5 * weights[order], values[order]))

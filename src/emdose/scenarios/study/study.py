@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from emdose.checks import is_number, one_of, positive, text, whole, within
 from emdose.errors import InputError
-from emdose.io.disk.claim import FolderClaim
 from emdose.io.disk.run_files import to_json
 from emdose.scenarios import kinds
 from emdose.scenarios.loading import load
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.study import methods, samples
 from emdose.scenarios.study.arms import Stratum, StudyArm, cases
+from emdose.scenarios.study.claim import claimed
 from emdose.scenarios.study.executors import executor as executor_of
-from emdose.scenarios.study.result import STUDY_FILE, StudyCase, StudyResult, read_json
+from emdose.scenarios.study.result import StudyCase, StudyResult
 from emdose.scenarios.study.runner import SAMPLES, Runner, SampleStore
 from emdose.scenarios.study.runs import SampleOutcome
 from emdose.scenarios.study.uncertain_inputs import Variation
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from emdose.uncertainty.laws import Law
 
 METHODS = ("budget", "chaos", "monte-carlo")
-OWNER = ".studying"
 COARSER = 2.0
 """Over the spacing of the scenario, that of the grid which the sensitivities of a budget come from."""
 
@@ -232,7 +231,7 @@ class Study:
         coarse = self._coarse(spacing_m, made, asked) if method == "budget" else [None] * len(made)
         folder = self._folder(out)
         identity = self.identity(seed, design)
-        claim = _claimed(folder, identity, force)
+        claim = claimed(folder, identity, force)
         try:
             store = SampleStore(None if folder is None else folder / SAMPLES)
             function = None if isinstance(self.what, LoadedScenario) else self.what
@@ -405,38 +404,6 @@ def _case(found: methods.Found, names: Sequence[str], options: methods.Options) 
         found.nominal.about,
         found.maps,
     )
-
-
-def _claimed(folder: Path | None, identity: str, force: bool) -> FolderClaim | None:
-    """The folder for this process; raises InputError where it holds another study, or other things."""
-    if folder is None:
-        return None
-    if folder.exists() and not folder.is_dir():
-        raise InputError("this is a file", file=folder, expected="a folder for the study")
-    there = read_json(folder)
-    names = sorted(p.name for p in folder.iterdir()) if folder.exists() else []
-    ours = {STUDY_FILE, SAMPLES, OWNER, "table.npz", "study.html", "identity"}
-    others = [n for n in names if n not in ours and not n.startswith(".")]
-    if others:
-        expected = "an empty or new folder: choose another --out"
-        raise InputError("not a folder of a study", file=folder, found=others[0], expected=expected)
-    known = _known(folder) or (there or {}).get("identity")
-    if known not in (None, identity) and not force:
-        found = "other inputs, laws, design or scenario"
-        expected = "another --out, or --force"
-        raise InputError("this folder belongs to another study", file=folder, found=found, expected=expected)
-    folder.mkdir(parents=True, exist_ok=True)
-    claim = FolderClaim(folder / OWNER)
-    claim.acquire()
-    (folder / "identity").write_text(identity, encoding="utf-8")
-    return claim
-
-
-def _known(folder: Path) -> str | None:
-    try:
-        return (folder / "identity").read_text(encoding="utf-8").strip() or None
-    except OSError:
-        return None
 
 
 def _default(function: Callable[..., Any], name: str) -> float | None:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.checks import is_number, unknown
-from emdose.scenarios.study.methods import ALL
 
 if TYPE_CHECKING:
     from emdose.uncertainty.budget import Budget, Contribution
 
+ALL = "all inputs together"
+"""What a Monte Carlo study that is too small to tell inputs apart calls them."""
 NUMERICAL, STATED, DISCRETISATION = "numerical", "stated", "discretisation"
 LEVELS = (0.001, 0.005, 0.01, 0.025, *(round(0.05 * n, 2) for n in range(1, 20)), 0.975, 0.99, 0.995, 0.999)
 """Probabilities of the quantiles that a summary states."""

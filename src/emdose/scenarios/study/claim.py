@@ -1,0 +1,46 @@
+"""The folder of a study: whose it is, and what may lie in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emdose.errors import InputError
+from emdose.io.disk.claim import FolderClaim
+from emdose.scenarios.study.result import STUDY_FILE, TABLE, read_json
+from emdose.scenarios.study.runner import SAMPLES
+
+OWNER, IDENTITY = ".studying", "identity"
+SHARED = "shared"
+"""Where the workers of a study leave for each other what they need again."""
+OURS = {STUDY_FILE, SAMPLES, OWNER, IDENTITY, SHARED, f"{TABLE}.npz", "study.html", "runs.html"}
+
+
+def claimed(folder: Path | None, identity: str, force: bool) -> FolderClaim | None:
+    """The folder for this process; raises InputError where it holds another study, or other things."""
+    if folder is None:
+        return None
+    if folder.exists() and not folder.is_dir():
+        raise InputError("this is a file", file=folder, expected="a folder for the study")
+    there = read_json(folder)
+    names = sorted(p.name for p in folder.iterdir()) if folder.exists() else []
+    others = [n for n in names if n not in OURS and not n.startswith(".")]
+    if others:
+        expected = "an empty or new folder: choose another --out"
+        raise InputError("not a folder of a study", file=folder, found=others[0], expected=expected)
+    known = _known(folder) or (there or {}).get("identity")
+    if known not in (None, identity) and not force:
+        found = "other inputs, laws, design or scenario"
+        expected = "another --out, or --force"
+        raise InputError("this folder belongs to another study", file=folder, found=found, expected=expected)
+    folder.mkdir(parents=True, exist_ok=True)
+    claim = FolderClaim(folder / OWNER)
+    claim.acquire()
+    (folder / IDENTITY).write_text(identity, encoding="utf-8")
+    return claim
+
+
+def _known(folder: Path) -> str | None:
+    try:
+        return (folder / IDENTITY).read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
