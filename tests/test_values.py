@@ -68,7 +68,7 @@ from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.results.orientations import PowerForm
 from emdose.solvers.vie.problem import ViePlan
-from emdose.uncertainty import BudgetCheck, Strata, chaos_uncertainty, peak_samples, refinement
+from emdose.uncertainty import BudgetCheck, Strata, chaos_uncertainty, check_by_trials, peak_samples, refinement
 from emdose.validity import Measure, judge
 from emdose.values import FrozenDict, FrozenList, frozen, owned, read_only, unit_of
 
@@ -378,6 +378,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.monte_carlo(lambda x: x[:, 0], em.Inputs((em.Input("a", em.Normal(0.0, 1.0)),)), digits=1),
     lambda: em.beside_limit(9.0, 10.0, 2.0),
     lambda: BudgetCheck(0.01, 0.02, 0.05),
+    lambda: check_by_trials("y", range(9), range(9), 0.0),
+    lambda: check_by_trials("y", range(9), range(9), 0.0).rows[0],
     lambda: refinement((2e-3, 3e-3, 4e-3), (2.2, 2.3, 2.4)),
     lambda: Sharing(3, 2, 1, 1, 100),
     lambda: ModelSamples({"drive_A": numbers(3)}, numbers(3), numbers(3), np.ones(3, int), numbers(2, 2), 5),

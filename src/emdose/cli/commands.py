@@ -133,6 +133,7 @@ def study(
     runs: Annotated[int | None, typer.Option(help="Samples at the most.")] = None,
     target: Annotated[float | None, typer.Option(help="Leave-one-out error that is small enough.")] = None,
     minutes: Annotated[float | None, typer.Option(help="After so long no further sample is begun.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Trials of the model beside the polynomials.")] = None,
     executor: Annotated[
         str | None, typer.Option(help="serial, threads, processes (with a count: processes:4), dask://host:port.")
     ] = None,
@@ -150,7 +151,7 @@ def study(
     from emdose.cli import study as studies
 
     changes: dict[str, object] = {"method": method, "runs": runs, "target": target, "minutes": minutes}
-    changes |= {"executor": executor, "outputs": output or None}
+    changes |= {"executor": executor, "outputs": output or None, "trials": trials}
     try:
         return studies.run(_console(), _console(stderr=True), scenario, out, changes, device, force, quiet, no_report)
     except KeyboardInterrupt:

@@ -178,6 +178,7 @@ class UncertaintyTable(Table):
     coverage: Annotated[float, number("a probability", 0.5, 0.9999)] = 0.95
     outputs: Annotated[tuple[str, ...], texts("names of quantities")] | None = None
     maps: Annotated[tuple[str, ...], texts("names of maps")] | None = None
+    trials: Annotated[int, count("trials of the model beside the polynomials", 8, 10_000_000)] | None = None
     executor: Annotated[str, _executor()] = "serial"
     defaults: Annotated[bool, switch("the default laws of this kind of scenario as well")] | None = None
     copula_rank: Literal["pearson", "spearman"] = "pearson"

@@ -41,6 +41,9 @@ from .laws import Triangular as Triangular
 from .laws import TruncatedNormal as TruncatedNormal
 from .laws import Uniform as Uniform
 from .laws import law_of_dict as law_of_dict
+from .model_checks import ModelCheck as ModelCheck
+from .model_checks import StatisticPair as StatisticPair
+from .model_checks import check_by_trials as check_by_trials
 from .propagation import first_order as first_order
 from .propagation import first_order_samples as first_order_samples
 from .trials import BudgetCheck as BudgetCheck

@@ -43,7 +43,8 @@ def render(
         and, where they are known, "budget" (of ``Budget.to_dict``), "first" and "total" {input: share of the
         variance}, "loo", "quantiles" {"0.95": value}, "histogram" {"edges", "density"}, "pdf" {"x", "density"},
         "limits" (each "limit", "label", "standing", "doubtful"), "p_exceed" {label: probability}, "indices" (what the
-        shares are called), "words" (what dominates).
+        shares are called), "words" (what dominates),
+        "model" (the polynomial beside trials of the model: "words", "agrees", "rows").
     summary : mapping, optional
         Of the run at the nominal values, for its provenance.
     folder : Path or str, optional
@@ -121,7 +122,24 @@ def _output(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         "shares_caption": caption,
         "facts": _facts(one, unit),
         "budget": shown,
+        "model": _model(one.get("model"), unit),
     }
+
+
+def _model(told: Mapping[str, Any] | None, unit: str) -> dict[str, Any] | None:
+    """The polynomial beside trials of the model: words and rows of the table."""
+    if not told:
+        return None
+    rows = [
+        {
+            "name": str(row["name"]),
+            "values": [quantity(row[k], unit, 4)[0] for k in ("model", "surrogate")]
+            + [quantity(row[k], unit, 2)[0] for k in ("sampling", "polynomial", "bound")],
+            "agrees": "yes" if row["agrees"] else "no",
+        }
+        for row in told["rows"]
+    ]
+    return {"words": str(told["words"]), "agrees": bool(told["agrees"]), "rows": rows}
 
 
 def _spread(one: Mapping[str, Any]) -> dict[str, Any] | None:

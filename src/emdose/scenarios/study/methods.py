@@ -13,6 +13,7 @@ from emdose.checks import unknown
 from emdose.errors import InputError, NotValidError
 from emdose.scenarios.study.arms import StudyArm
 from emdose.scenarios.study.findings.budgets import ALL
+from emdose.scenarios.study.findings.peaks import MovingPeak, map_peak, peak_outputs
 from emdose.scenarios.study.runner import Runner
 from emdose.scenarios.study.runs import SampleOutcome
 
@@ -33,6 +34,16 @@ class Options:
     seed: int
     design: str
     outputs: tuple[str, ...] | None
+    trials: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """Random samples of the model itself: inputs (t, d), outputs (t, m), and the polynomials there (t, m)."""
+
+    X: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    Y: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
+    predicted: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +75,10 @@ class Found:
     maps : mapping of str to ndarray
         "NAME mean" and "NAME sd" of every map that was asked for, and "NAME peaks": the largest value of the map in
         many samples of its surrogate.
+    peaks : mapping of str to mapping
+        Outputs that are the peak of a map, found by the polynomials of that map: "map", "loo", "first", "total".
+    trials : Trials
+        Of the model itself, beside the polynomials.
     """
 
     case: StudyArm
@@ -78,6 +93,8 @@ class Found:
     Y: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     notes: tuple[str, ...] = ()
     maps: Mapping[str, np.ndarray] = field(default_factory=dict)
+    peaks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    trials: Trials = field(default_factory=lambda: Trials())
 
     @property
     def value(self) -> np.ndarray:
@@ -245,18 +262,47 @@ def chaos(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutco
         if target is None or loo <= target or n >= most or runner.out_of_time:
             break
         n = min(most, max(n + d, math.ceil(GROWTH * n)))
-    variance = np.asarray(model.variance, float)
-    first = np.clip(np.asarray(model.first, float), 0.0, 1.0)
+    notes = []
+    if target is not None and loo > target:
+        notes.append(f"The leave-one-out error {loo:.2g} has not come below {target:g} with {len(good)} samples.")
+    tried = trials_of(case, runner, options, names, share, notes)
+    predicted = np.asarray(model.predict(tried.X), float).reshape(len(tried.X), -1) if len(tried.X) else tried.Y
+    maps, peaks = maps_of(case, good, Xg, options, notes, names, Y, tried.X)
+    mean, variance = np.array(model.mean, float), np.array(model.variance, float)
+    first = np.clip(np.array(model.first, float), 0.0, 1.0)
+    told = {}
+    for output, (name, peak) in peaks.items():
+        k = names.index(output)
+        mean[k], variance[k], first[:, k] = peak.mean, peak.sd**2, np.clip(peak.first, 0.0, 1.0)
+        predicted[:, k] = peak.predicted
+        shares = {"first": peak.first.tolist(), "total": peak.total.tolist()}
+        told[output] = {"map": name, "loo": peak.loo, **shares}
+        notes.append(f"{output} is the peak of the polynomials of the map {name}: it may move from place to place.")
     parts = {name: np.sqrt(first[j] * variance) for j, name in enumerate(inputs.names)}
     rest = np.maximum(variance * (1.0 - first.sum(axis=0)), 0.0)
     if np.any(rest > 1e-12 * np.maximum(variance, 1e-300)):
         parts["interactions of inputs"] = np.sqrt(rest)
-    notes = []
-    if target is not None and loo > target:
-        notes.append(f"The leave-one-out error {loo:.2g} has not come below {target:g} with {len(good)} samples.")
-    maps = maps_of(case, good, Xg, options, notes)
-    mean = np.asarray(model.mean, float)
-    return Found(case, nominal, names, mean, np.sqrt(variance), parts, {}, {}, Xg, Y, tuple(notes), maps)
+    tried = Trials(tried.X, tried.Y, predicted)
+    return Found(case, nominal, names, mean, np.sqrt(variance), parts, {}, {}, Xg, Y, tuple(notes), maps, told, tried)
+
+
+def trials_of(
+    case: StudyArm, runner: Runner, options: Options, names: Sequence[str], share: float, notes: list[str]
+) -> Trials:
+    """Trials of the model at random inputs, where they are asked for: those of a Monte Carlo study of the same seed."""
+    from emdose.uncertainty.designs import design
+
+    if not options.trials or case.inputs is None:
+        return Trials()
+    n = math.ceil(share * options.trials)
+    X = np.asarray(case.inputs.of_uniform(design("random", n, case.inputs, seed=options.seed)))
+    outcomes = runner.map([case.sample(x, i) for i, x in enumerate(X)], total=len(runner.outcomes) + n)
+    good = [o for o in outcomes if not o.failed and all(name in o.outputs for name in names)]
+    if len(good) < n:
+        notes.append(f"Of {n} trials of the model {len(good)} have numbers.")
+    if not good:
+        return Trials()
+    return Trials(X[[o.index for o in good]], np.array([_row(o, names) for o in good]))
 
 
 def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, share: float = 1.0) -> Found:
@@ -295,14 +341,23 @@ def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: Sampl
         parts = {name: np.sqrt(shares[j]) * sd for j, name in enumerate(inputs.names)}
         rest = np.sqrt(np.maximum(1 - shares.sum(axis=0), 0.0)) * sd
         parts["interactions of inputs, and what the polynomial misses"] = rest
-    maps = maps_of(case, good, Xg, options, notes)
+    maps, _ = maps_of(case, good, Xg, options, notes, names, Y)
     return Found(case, nominal, names, Y.mean(axis=0), sd, parts, {}, {}, Xg, Y, tuple(notes), maps)
 
 
 def maps_of(
-    case: StudyArm, outcomes: Sequence[SampleOutcome], X: np.ndarray, options: Options, notes: list[str]
-) -> dict[str, np.ndarray]:
+    case: StudyArm,
+    outcomes: Sequence[SampleOutcome],
+    X: np.ndarray,
+    options: Options,
+    notes: list[str],
+    names: Sequence[str] = (),
+    outputs: np.ndarray | None = None,
+    trials: np.ndarray | None = None,
+) -> tuple[dict[str, np.ndarray], dict[str, tuple[str, MovingPeak]]]:
     """Mean and standard deviation of every map, and the peaks of its surrogate: a peak moves from place to place.
+
+    Also the outputs that are the peak of a map, by the name of the map and what its polynomials make of it.
 
     Parameters
     ----------
@@ -316,10 +371,15 @@ def maps_of(
         Method and degree.
     notes : list of str
         What could not be done is put there.
+    names, outputs : sequence of str, (n, m) ndarray
+        Outputs of the samples.
+    trials : (t, d) ndarray, optional
+        Inputs at which peaks are evaluated.
     """
     from emdose.uncertainty.chaos import peak_samples
 
     found: dict[str, np.ndarray] = {}
+    peaks: dict[str, tuple[str, MovingPeak]] = {}
     for name in outcomes[0].maps:
         shapes = {o.maps[name].shape for o in outcomes}
         if len(shapes) > 1:
@@ -331,12 +391,18 @@ def maps_of(
         if options.method == "chaos":
             model = fit(case.inputs, X, Y, degree=options.degree or "auto")
             whole["mean"][inside], whole["sd"][inside] = model.mean, model.sd
-            found[f"{name} peaks"] = np.asarray(peak_samples(model).values)
+            of_it = {} if outputs is None else peak_outputs(names, outputs, {name: Y})
+            if of_it.keys() - peaks.keys():
+                peak = map_peak(model, X, Y, trials)
+                peaks |= {output: (name, peak) for output in of_it if output not in peaks}
+                found[f"{name} peaks"] = peak.values
+            else:
+                found[f"{name} peaks"] = np.asarray(peak_samples(model).values)
         else:
             whole["mean"][inside], whole["sd"][inside] = Y.mean(axis=0), Y.std(axis=0, ddof=1)
             found[f"{name} peaks"] = Y.max(axis=1)
         found |= {f"{name} {what}": values for what, values in whole.items()}
-    return found
+    return found, peaks
 
 
 def fit(*given: Any, **options: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,71 +16,33 @@ from emdose.errors import InputError
 from emdose.io.disk import atomic
 from emdose.io.disk.checkpoint import FolderCheckpoint
 from emdose.io.disk.run_files import to_json
-from emdose.scenarios.study.findings.budgets import ALL, budget_of, peaks_of, shares_of, spread_of_maps
+from emdose.scenarios.study.findings.budgets import (
+    ALL,
+    budget_of,
+    loo_of,
+    peaks_of,
+    shares_of,
+    spread_of_maps,
+)
+from emdose.scenarios.study.findings.cases import StudyCase
 from emdose.scenarios.study.findings.mixtures import inputs_of_dict, weighted_quantile
-from emdose.scenarios.study.methods import fit
+from emdose.scenarios.study.findings.model_checks import FEWEST, model_checks
 from emdose.scenarios.study.runs import SampleOutcome
 from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.uncertainty.budget import Budget
-    from emdose.uncertainty.inputs import Inputs
+    from emdose.uncertainty.model_checks import ModelCheck
 
 STUDY_FILE = "study.json"
 TABLE = "table"
 FORM = 1
 BETWEEN = "strata"
 QUANTILES = (0.025, 0.05, 0.5, 0.95, 0.975)
+ARRAYS = ("value", "mean", "sd", "X", "Y", "trials_X", "trials_Y", "trials_predicted")
 GROUPS = ("parts", "sensitivities", "second")
 DRAWS = 65_536
 """Points of the surrogates of several cases that quantiles are taken from."""
-
-
-@read_only
-@dataclass(frozen=True, eq=False)
-class StudyCase:
-    """What one case (stratum) has given; without strata there is one.
-
-    Parameters
-    ----------
-    name, weight : str, float
-        Values of the strata in words, and how often it is met.
-    inputs : Inputs or None
-        Joint law of its d inputs.
-    value, mean, sd : (m,) ndarray
-        Outputs at the nominal values; mean and standard deviation by the laws of the inputs alone.
-    parts, sensitivities, second : mapping of str to (m,) ndarray
-        Standard uncertainty that each input contributes; change of the outputs per unit of it, and contribution of its
-        curvature, where these were found.
-    X, Y : (n, d), (n, m) ndarray
-        Samples of the inputs and their outputs.
-    degree : int or None
-        Degree of the polynomials; None where it was chosen.
-    about : mapping
-        What the run of the nominal values says of its own numerical uncertainty.
-    maps : mapping of str to ndarray
-        "NAME mean", "NAME sd" and "NAME peaks" of every map that was asked for.
-    """
-
-    name: str
-    weight: float
-    inputs: Inputs | None
-    value: np.ndarray
-    mean: np.ndarray
-    sd: np.ndarray
-    parts: Mapping[str, np.ndarray]
-    sensitivities: Mapping[str, np.ndarray]
-    second: Mapping[str, np.ndarray]
-    X: np.ndarray
-    Y: np.ndarray
-    degree: int | None = None
-    about: Mapping[str, Any] = field(default_factory=dict)
-    maps: Mapping[str, np.ndarray] = field(default_factory=dict)
-
-    @cached_property
-    def chaos(self) -> Any:
-        """Polynomial chaos of the outputs, fitted to the samples."""
-        return fit(self.inputs, np.array(self.X), np.array(self.Y), degree=self.degree or "auto")
 
 
 @read_only
@@ -161,7 +123,7 @@ class StudyResult:
         """Relative leave-one-out error of the polynomial of each output; the largest of all cases."""
         if self.method == "budget":
             return {}
-        errors = [np.asarray(c.chaos.loo, float) for c in self.cases if c.inputs is not None and ALL not in c.parts]
+        errors = [loo_of(c) for c in self.cases if c.inputs is not None and ALL not in c.parts]
         return self._each(np.max(errors, axis=0)) if errors else {}
 
     @property
@@ -205,18 +167,35 @@ class StudyResult:
 
     @cached_property
     def draws(self) -> tuple[np.ndarray, np.ndarray]:
-        """Values (n, m) and weights (n,) of the mixture of all cases."""
+        """Values (n, m) and weights (n,) of the mixture of all cases; of the peaks of maps their laws alone."""
         values, weights = [], []
         for n, case in enumerate(self.cases):
             if case.inputs is None or not len(case.X):
                 found = np.asarray(case.value)[None]
             elif self.method == "chaos":
-                found = np.asarray(case.chaos.sample(max(1, DRAWS // len(self.cases)), seed=n))
+                found = np.array(case.chaos.sample(max(1, DRAWS // len(self.cases)), seed=n))
+                for peak in case.peaks.values():
+                    found[:, peak["place"]] = np.resize(case.maps[f"{peak['map']} peaks"], len(found))
             else:
                 found = np.asarray(case.Y)
             values.append(found)
             weights.append(np.full(len(found), case.weight / len(found)))
         return np.concatenate(values), np.concatenate(weights)
+
+    def compare(self, trials: StudyResult | None = None) -> dict[str, ModelCheck]:
+        """The polynomials beside the model itself: mean, sd and quantiles of every output, and whether they agree.
+
+        Parameters
+        ----------
+        trials : StudyResult, optional
+            A Monte Carlo study of the same inputs; by default the trials that ``run(..., trials=)`` has made.
+
+        Raises
+        ------
+        InputError
+            For a study without polynomials or trials, and for trials of something else.
+        """
+        return model_checks(self, trials)
 
     @property
     def sobol(self) -> dict[str, dict[str, dict[str, float]]]:
@@ -303,6 +282,7 @@ class StudyResult:
             "indices": self.indices,
             "loo": self.loo.get(name),
             "quantiles": {f"{q:g}": self._all_quantiles[q][name] for q in QUANTILES},
+            "model": self._checks[name].to_dict() if name in self._checks else None,
         }
 
     @property
@@ -317,6 +297,11 @@ class StudyResult:
         return self.sobol
 
     @cached_property
+    def _checks(self) -> dict[str, ModelCheck]:
+        enough = sum(len(c.trials_X) for c in self.cases) >= FEWEST
+        return self.compare() if self.method == "chaos" and enough else {}
+
+    @cached_property
     def _all_quantiles(self) -> dict[float, dict[str, float]]:
         return {q: self.quantile(q) for q in QUANTILES}
 
@@ -327,6 +312,7 @@ class StudyResult:
             "inputs": None if case.inputs is None else case.inputs.to_dict(),
             "degree": case.degree,
             "about": case.about,
+            "peaks": {name: dict(peak) for name, peak in case.peaks.items()},
         }
 
     def write(self, folder: Path | str) -> None:
@@ -340,7 +326,7 @@ class StudyResult:
         folder = Path(folder)
         arrays: dict[str, np.ndarray] = {}
         for n, case in enumerate(self.cases):
-            for key in ("value", "mean", "sd", "X", "Y"):
+            for key in ARRAYS:
                 arrays[f"{n}.{key}"] = np.asarray(getattr(case, key))
             arrays |= {f"{n}.map.{key}": np.asarray(values) for key, values in case.maps.items()}
             for group in GROUPS:
@@ -396,7 +382,7 @@ def read_study(folder: Path | str) -> StudyResult:
         for group in GROUPS:
             keys = json.loads(str(arrays[f"{n}.{group}.names"]))
             groups[group] = dict(zip(keys, arrays[f"{n}.{group}"], strict=True))
-        plain: Any = {key: arrays[f"{n}.{key}"] for key in ("value", "mean", "sd", "X", "Y")}
+        plain: Any = {key: arrays[f"{n}.{key}"] for key in ARRAYS if f"{n}.{key}" in arrays}
         inputs = None if row["inputs"] is None else inputs_of_dict(row["inputs"])
         start = f"{n}.map."
         maps = {k.removeprefix(start): v for k, v in arrays.items() if k.startswith(start)}
@@ -410,6 +396,7 @@ def read_study(folder: Path | str) -> StudyResult:
                 degree=row["degree"],
                 about=row["about"],
                 maps=maps,
+                peaks=row.get("peaks") or {},
             )
         )
     failed = tuple(

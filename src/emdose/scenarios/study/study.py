@@ -20,7 +20,9 @@ from emdose.scenarios.study import methods, samples
 from emdose.scenarios.study.arms import Stratum, StudyArm, cases
 from emdose.scenarios.study.claim import claimed
 from emdose.scenarios.study.executors import executor as executor_of
-from emdose.scenarios.study.result import StudyCase, StudyResult
+from emdose.scenarios.study.findings.cases import StudyCase
+from emdose.scenarios.study.findings.model_checks import FEWEST
+from emdose.scenarios.study.result import StudyResult
 from emdose.scenarios.study.runner import SAMPLES, Runner, SampleStore
 from emdose.scenarios.study.runs import SampleOutcome
 from emdose.scenarios.study.uncertain_inputs import Variation
@@ -167,6 +169,7 @@ class Study:
         spacing_m: float | str = "own",
         coverage: float = 0.95,
         maps: Sequence[str] = (),
+        trials: int | None = None,
         executor: Any = "serial",
         out: Path | str | None = None,
         device: str = "auto",
@@ -198,7 +201,11 @@ class Study:
         coverage : float
             Probability of the intervals.
         maps : sequence of str
-            Names of maps of the kind of scenario that are kept of each sample.
+            Names of maps of the kind of scenario that are kept of each sample. An output that is the peak of such a map
+            comes from the polynomials of the map.
+        trials : int, optional
+            Random samples of the model itself beside the polynomials: whether both agree, see
+            :meth:`StudyResult.compare`.
         executor : str or Executor
             "serial", "threads", "processes", "dask://host:port".
         out : Path or str, optional
@@ -221,7 +228,7 @@ class Study:
             When there is no number at the nominal values.
         """
         start = time.perf_counter()
-        options = _options(method, runs, target, degree, seed, design, outputs)
+        options = _options(method, runs, target, degree, seed, design, outputs, trials)
         within("coverage", coverage, 0.5, 1, ends="()")
         if minutes is not None:
             positive("minutes", minutes)
@@ -363,6 +370,7 @@ def _options(
     seed: int,
     design: str,
     outputs: Sequence[str] | None,
+    trials: int | None,
 ) -> methods.Options:
     one_of("method", method, METHODS, problem="unknown method")
     if isinstance(outputs, str):
@@ -374,7 +382,12 @@ def _options(
     if degree is not None:
         whole("degree", degree, 1, 20)
     whole("seed", seed, 0)
-    return methods.Options(method, runs, target, degree, seed, design, None if outputs is None else tuple(outputs))
+    if trials is not None:
+        whole("trials", trials, FEWEST)
+        if method != "chaos":
+            raise InputError("trials beside no polynomial", field="trials", found=method, expected='method = "chaos"')
+    asked = None if outputs is None else tuple(outputs)
+    return methods.Options(method, runs, target, degree, seed, design, asked, trials)
 
 
 def _found(
@@ -403,6 +416,10 @@ def _case(found: methods.Found, names: Sequence[str], options: methods.Options) 
         options.degree,
         found.nominal.about,
         found.maps,
+        {n: {**peak, "place": names.index(n)} for n, peak in found.peaks.items() if n in names},
+        found.trials.X,
+        found.trials.Y[:, at] if found.trials.Y.size else found.trials.Y,
+        found.trials.predicted[:, at] if found.trials.predicted.size else found.trials.predicted,
     )
 
 

@@ -20,7 +20,7 @@ from emdose.scenarios.results import read_result
 from emdose.scenarios.study.result import StudyResult, read_study
 
 STUDY_PAGE, GROUP_PAGE = "study.html", "runs.html"
-DRAWS, BINS = 20_000, 48
+BINS = 48
 FAINT = 1e-3
 """Share of its largest mean below which the relative deviation of a map says nothing."""
 
@@ -45,12 +45,12 @@ def study_table(
         By output and label of a limit, the probability that it is exceeded.
     """
     told = result.to_dict()
-    draws, weights = _draws(result)
+    draws, weights = (None, None) if result.method == "budget" else result.draws
     for k, name in enumerate(result.names):
         one = told["outputs"][name]
         if budgets is not None and name in budgets:
             one["budget"] = budgets[name].to_dict()
-        if result.method != "budget" and one["sd"] > 0:
+        if draws is not None and weights is not None and one["sd"] > 0:
             one["histogram"] = _histogram(draws[:, k], weights)
         one["limits"] = [dict(x) for x in (limits or {}).get(name, ())]
         one["p_exceed"] = dict((p_exceed or {}).get(name, {}))
@@ -187,21 +187,6 @@ def _of_the_run(result: StudyResult) -> tuple[dict[str, Any] | None, MapSet | No
             layers.append(Layer(f"sd {name}", f"{words(name)}: sd / mean", "%", relative, 100.0, note=note))
     summary = dict(run.summary)
     return summary, MapSet(base.grid, base.labels, base.names, layers, layers[0].key) if layers else None
-
-
-def _draws(result: StudyResult) -> tuple[np.ndarray, np.ndarray]:
-    """Values (n, m) of the mixture of all cases, and their weights (n,)."""
-    values, weights = [], []
-    for n, case in enumerate(result.cases):
-        if case.inputs is None or not len(case.X) or result.method == "budget":
-            found = np.asarray(case.value, float)[None]
-        elif result.method == "chaos":
-            found = np.asarray(case.chaos.sample(max(200, DRAWS // len(result.cases)), seed=n), float)
-        else:
-            found = np.asarray(case.Y, float)
-        values.append(found)
-        weights.append(np.full(len(found), case.weight / len(found)))
-    return np.concatenate(values), np.concatenate(weights)
 
 
 def _histogram(values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:

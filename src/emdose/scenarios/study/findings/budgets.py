@@ -45,7 +45,9 @@ def budget_of(result: Any, k: int, *, numerical: bool = True) -> Budget:
     rows = _physical(result, k)
     correlation = _correlation(result, len(rows))
     value = sum(c.weight * float(c.value[k]) for c in result.cases)
-    runs = f"{METHODS[result.method]}, {result.samples} samples"
+    peak = result.cases[0].peaks.get(name)
+    how = METHODS[result.method] if peak is None else f"peak of the polynomials of the map {peak['map']}"
+    runs = f"{how}, {result.samples} samples"
     found = Budget(name, result.units.get(name, ""), value, tuple(rows), correlation, result.coverage, runs)
     extra = list(_numerical(result, k)) if numerical else []
     return found.extended(*extra) if extra else found
@@ -70,6 +72,14 @@ def stated(result: Any, name: str, budget: Budget) -> dict[str, Any]:
     return entry | {"interval": ends.tolist(), "quantiles": {"p": list(LEVELS), "x": x.tolist()}}
 
 
+def loo_of(case: Any) -> np.ndarray:
+    """Relative leave-one-out errors (m,) of the polynomials of a case; of a peak that of the polynomials of its map."""
+    found = np.array(case.chaos.loo, float).reshape(-1)
+    for peak in case.peaks.values():
+        found[peak["place"]] = peak["loo"]
+    return found
+
+
 def shares_of(method: str, case: Any, what: str) -> dict[str, np.ndarray]:
     """Variance (m,) of the outputs of a case by input: "first" or "total"; of a budget both are the same."""
     if case.inputs is None:
@@ -84,8 +94,10 @@ def shares_of(method: str, case: Any, what: str) -> dict[str, np.ndarray]:
         return dict(zip(case.inputs.names, covered, strict=True))
     if ALL in case.parts:
         return {ALL: np.asarray(case.parts[ALL]) ** 2}
-    index = np.asarray(getattr(case.chaos, what), float) * np.asarray(case.sd, float) ** 2
-    return dict(zip(case.inputs.names, index, strict=True))
+    index = np.array(getattr(case.chaos, what), float).reshape(len(case.inputs.names), -1)
+    for peak in case.peaks.values():
+        index[:, peak["place"]] = peak[what]
+    return dict(zip(case.inputs.names, index * np.asarray(case.sd, float) ** 2, strict=True))
 
 
 def spread_of_maps(cases: Sequence[Any]) -> dict[str, dict[str, np.ndarray]]:
@@ -194,7 +206,8 @@ def _numerical(result: Any, k: int) -> list[Contribution]:
         about: dict[str, Any] = {"law": "uniform", "width": solver, "divisor": "sqrt 3", "kind": NUMERICAL}
         rows.append(Contribution("tolerance and power balance", solver / math.sqrt(3), **about))
     if result.method == "chaos":
-        left = [c.weight * float(np.asarray(c.chaos.loo)[k]) * float(c.sd[k]) ** 2 for c in result.cases if len(c.X)]
+        left = [c.weight * float(loo_of(c)[k]) * float(c.sd[k]) ** 2 for c in result.cases if len(c.X)]
         if sum(left) > 0:
-            rows.append(Contribution("polynomial (leave-one-out)", math.sqrt(sum(left)), kind=NUMERICAL))
+            what = "polynomials of the map" if name in result.cases[0].peaks else "polynomial"
+            rows.append(Contribution(f"{what} (leave-one-out)", math.sqrt(sum(left)), kind=NUMERICAL))
     return rows
