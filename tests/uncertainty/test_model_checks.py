@@ -27,7 +27,7 @@ def test_sampling_errors_are_those_of_the_closed_forms() -> None:
     closed = [2 / math.sqrt(n), 2 / math.sqrt(2 * n)]
     closed += [math.sqrt(q * (1 - q) / n) / stats.norm.pdf(stats.norm.ppf(q, 10, 2), 10, 2) for q in QUANTILES]
     np.testing.assert_allclose(told[:2], closed[:2], rtol=0.03)
-    np.testing.assert_allclose(told[2:], closed[2:], rtol=0.4)  # of order statistics, themselves random
+    np.testing.assert_allclose(told[2:], closed[2:], rtol=0.25)  # of order statistics, themselves random
 
 
 def test_a_polynomial_that_is_right_agrees_in_95_of_100_repetitions() -> None:

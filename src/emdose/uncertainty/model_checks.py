@@ -153,8 +153,8 @@ def check_by_trials(
     InputError
         For fewer than eight trials.
 
-    Equation: u(mean) = s / sqrt n; u(s) = sqrt((m4 - (n - 3) / (n - 1) s^4) / n) / (2 s); of the quantile q half the
-    distance of the order statistics n q -+ sqrt(n q (1 - q)).
+    Equation: u(mean) = s / sqrt n; u(s) = sqrt((m4 - (n - 3) / (n - 1) s^4) / n) / (2 s); of the quantile q, that of
+    the order statistics between which it lies with the probability of k, over 2 k.
 
     Source: JCGM 101:2008, 8 (validation by a Monte Carlo method) and 7.9; H. A. David, H. N. Nagaraja, Order
     Statistics, Wiley 2003, 7.1; R. G. Miller, Simultaneous Statistical Inference, Springer 1981, 1.15 (Bonferroni).
@@ -181,15 +181,16 @@ def check_by_trials(
     for label, model, other, u in pairs:
         rows.append(StatisticPair(label, model, other, u * more, miss, max(k * math.hypot(u * more, miss), least)))
     for q in QUANTILES:
-        step = math.sqrt(q * (1 - q) / n)
-        low, model, high = _quantiles(y, w, [max(q - step, 0.0), q, min(q + step, 1.0)])
+        model = _quantiles(y, w, [q])[0]
         other = _quantiles(z, v, [q])[0]
         # How many of n trials lie below the true quantile: where it may be none of them, they do not bound it.
         first, last = (float(x) / math.floor(n) for x in binom.ppf([alpha / 2, 1 - alpha / 2], math.floor(n), q))
         down = model - (_quantiles(y, w, [first])[0] if first > 0 else y[0] - k * sd)
         up = (_quantiles(y, w, [last])[0] if last < 1 else y[-1] + k * sd) - model
         bound = math.hypot(more * float(down if other < model else up), k * miss)
-        rows.append(StatisticPair(f"{100 * q:g} %", model, other, 0.5 * (high - low) * more, miss, max(bound, least)))
+        rows.append(
+            StatisticPair(f"{100 * q:g} %", model, other, 0.5 * (up + down) / k * more, miss, max(bound, least))
+        )
     measured = math.nan
     if predicted is not None and sd:
         error = np.asarray(predicted, float) - np.asarray(trials, float)
