@@ -274,7 +274,8 @@ def chaos(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutco
     for output, (name, peak) in peaks.items():
         k = names.index(output)
         mean[k], variance[k], first[:, k] = peak.mean, peak.sd**2, np.clip(peak.first, 0.0, 1.0)
-        predicted[:, k] = peak.predicted
+        if predicted.size:
+            predicted[:, k] = peak.predicted
         shares = {"first": peak.first.tolist(), "total": peak.total.tolist()}
         told[output] = {"map": name, "loo": peak.loo, **shares}
         notes.append(f"{output} is the peak of the polynomials of the map {name}: it may move from place to place.")
