@@ -130,6 +130,8 @@ class Runner:
         After so long no further sample is begun.
     progress : callable, optional
         Called with :class:`SampleDone`.
+    shared : Path, optional
+        Folder in which workers of other processes leave for each other what they need again.
     """
 
     def __init__(
@@ -139,9 +141,10 @@ class Runner:
         function: Callable[..., Any] | None = None,
         minutes: float | None = None,
         progress: ProgressCallback | None = None,
+        shared: Path | None = None,
     ) -> None:
         self.crew, self.store, self.tell = crew, store, progress or silent
-        self.function = function
+        self.function, self.shared_folder = function, shared
         self.start = time.perf_counter()
         self.end = None if minutes is None else self.start + 60 * minutes
         self.outcomes: dict[str, SampleOutcome] = {}
@@ -212,11 +215,14 @@ class Runner:
         by_key = {s.key: s for s in samples}
         work: Callable[..., Any] = runs.solve_sample
         named: dict[str, Any] = {}
-        if self.function is not None:
-            if isinstance(self.crew, Serial | Threads):
-                work = _Called(self.function)
-            else:
-                named["function"] = address_of(self.function)
+        here = isinstance(self.crew, Serial | Threads)
+        if self.function is not None and here:
+            work = _Called(self.function)
+        elif self.function is not None:
+            named["function"] = address_of(self.function)
+        elif self.shared_folder is not None and not here:  # one process has it in memory
+            self.shared_folder.mkdir(parents=True, exist_ok=True)
+            named["shared"] = str(self.shared_folder.resolve())
         for task, found in self.crew.map(work, tasks()):
             sample = by_key[task["key"]]
             about = (sample.index, sample.key, sample.inputs)

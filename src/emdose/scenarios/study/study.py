@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from emdose.scenarios.loading import load
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.study import methods, samples
 from emdose.scenarios.study.arms import Stratum, StudyArm, cases
-from emdose.scenarios.study.claim import claimed
+from emdose.scenarios.study.claim import SHARED, claimed
 from emdose.scenarios.study.executors import executor as executor_of
 from emdose.scenarios.study.findings.cases import StudyCase
 from emdose.scenarios.study.findings.model_checks import FEWEST
@@ -244,7 +245,8 @@ class Study:
             function = None if isinstance(self.what, LoadedScenario) else self.what
             with crew:
                 crew.require_files(samples.files_of(self.what))
-                runner = Runner(crew, store, function, minutes, progress)
+                shared = None if folder is None else folder / SHARED
+                runner = Runner(crew, store, function, minutes, progress, shared)
                 found = [
                     _found(
                         case,
@@ -260,6 +262,7 @@ class Study:
                 result.write(folder)
                 if force:
                     store.tidy()
+                shutil.rmtree(folder / SHARED, ignore_errors=True)  # large, and of use to unfinished studies alone
         finally:
             if claim is not None:
                 claim.release()
