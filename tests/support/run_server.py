@@ -86,13 +86,17 @@ def _child(arguments: list[str], err: str, largest: int | None) -> None:
 
 
 def _serve() -> None:
+    import scipy.stats
+
     import emdose.scenarios
     from emdose.scenarios.kinds.ept import job as _ept
     from emdose.scenarios.kinds.implant_gradient import heating as _heating
     from emdose.scenarios.kinds.implant_gradient import job as _implant
     from emdose.scenarios.kinds.rf import job as _rf
+    from emdose.scenarios.study import study as _study
+    from emdose.uncertainty import chaos as _chaos
 
-    assert all((emdose.scenarios, _ept, _heating, _implant, _rf))
+    assert all((emdose.scenarios, scipy.stats, _ept, _heating, _implant, _rf, _study, _chaos))
     for line in sys.stdin:
         job = json.loads(line)
         with tempfile.NamedTemporaryFile() as err:

@@ -179,6 +179,7 @@ class UncertaintyTable(Table):
     outputs: Annotated[tuple[str, ...], texts("names of quantities")] | None = None
     maps: Annotated[tuple[str, ...], texts("names of maps")] | None = None
     trials: Annotated[int, count("trials of the model beside the polynomials", 8, 10_000_000)] | None = None
+    reduced: Annotated[bool, switch("whether samples may begin with the solutions of others")] = True
     executor: Annotated[str, _executor()] = "serial"
     defaults: Annotated[bool, switch("the default laws of this kind of scenario as well")] | None = None
     copula_rank: Literal["pearson", "spearman"] = "pearson"

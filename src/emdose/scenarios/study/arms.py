@@ -75,6 +75,10 @@ class StudyArm:
         Names of the maps to keep.
     device : str
         Where to compute.
+    arguments : mapping
+        Of the function, that nothing varies.
+    reduced : bool
+        Whether samples may begin with the solutions of others.
     """
 
     name: str
@@ -87,6 +91,7 @@ class StudyArm:
     maps: tuple[str, ...] = ()
     device: str = "auto"
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    reduced: bool = True
 
     @property
     def nominal(self) -> np.ndarray:
@@ -109,9 +114,10 @@ class StudyArm:
         if self.paths is None:
             assert self.function is not None
             return samples.of_call(self.function, {**self.arguments, **self.chosen, **values}, told, index)
+        how: dict[str, Any] = {"maps": self.maps, "device": self.device, "reduced": self.reduced}
         if x is None:
-            return samples.of_loaded(self.paths.scenario, told, index, maps=self.maps, device=self.device)
-        return samples.of_scenario(self.paths, values, told, index, maps=self.maps, device=self.device)
+            return samples.of_loaded(self.paths.scenario, told, index, **how)
+        return samples.of_scenario(self.paths, values, told, index, **how)
 
 
 def cases(
@@ -124,6 +130,7 @@ def cases(
     maps: tuple[str, ...] = (),
     device: str = "auto",
     spacing_m: float | None = None,
+    reduced: bool = True,
 ) -> list[StudyArm]:
     """All cases of a study.
 
@@ -145,6 +152,8 @@ def cases(
         Where to compute.
     spacing_m : float, optional
         Another grid than that of the scenario [m].
+    reduced : bool
+        Whether samples may begin with the solutions of others.
 
     Raises
     ------
@@ -164,7 +173,7 @@ def cases(
             arguments = _arguments(what, [v.path for v in variations], list(chosen))
         made = tuple(uncertain_inputs(variations, paths))
         inputs = joint(made, correlations, correlation_kind) if made else None
-        found.append(StudyArm(name, weight, chosen, made, inputs, paths, function, maps, device, arguments))
+        found.append(StudyArm(name, weight, chosen, made, inputs, paths, function, maps, device, arguments, reduced))
         if len(found) > MOST_CASES:
             raise InputError("too many strata", field="strata", found=f"more than {MOST_CASES} combinations")
     if not found[0].uncertain and len(found) < 2:

@@ -260,5 +260,5 @@ def table_of(scenario: LoadedScenario) -> UncertaintyTable:
 def options_of(table: UncertaintyTable) -> dict[str, Any]:
     """What a table says about how its study is run, as arguments of :meth:`Study.run`."""
     keys = ("method", "runs", "target", "minutes", "degree", "seed", "design", "coverage", "outputs")
-    found = {key: getattr(table, key) for key in (*keys, "trials", "executor")}
+    found = {key: getattr(table, key) for key in (*keys, "trials", "reduced", "executor")}
     return {**found, "maps": table.maps or (), "spacing_m": table.spacing_m}

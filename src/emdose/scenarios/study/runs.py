@@ -131,7 +131,7 @@ def solved(task: Mapping[str, Any], memo: MutableMapping[str, Any]) -> dict[str,
     """The numbers of a scenario: its job solved and evaluated, and nothing written."""
     scenario = from_tables(task["tables"], Path(task["file"]))
     kind = kinds.get(scenario.kind)
-    job = kind.sharing_job(scenario, task["device"], _shared(memo, task.get("shared")))
+    job = kind.sharing_job(scenario, task["device"], _shared(memo, task))
     job.prepare()
     try:
         solution = job.solve()
@@ -174,10 +174,12 @@ def about(summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _shared(memo: MutableMapping[str, Any], folder: str | None = None) -> Shared:
+def _shared(memo: MutableMapping[str, Any], task: Mapping[str, Any]) -> Shared:
     """The memo of this worker as jobs share it, with the folder of all workers where this one reaches it."""
     if memo.get("shared") is None:
-        memo["shared"] = Shared(folder=folder if folder and Path(folder).is_dir() else None)
+        folder = task.get("shared")
+        there = folder if folder and Path(folder).is_dir() else None
+        memo["shared"] = Shared(folder=there, reduced=task.get("reduced", True))
     found: Shared = memo["shared"]
     return found
 

@@ -49,6 +49,7 @@ def of_scenario(
     *,
     maps: tuple[str, ...] = (),
     device: str = "auto",
+    reduced: bool = True,
 ) -> Sample:
     """The sample of a scenario with other values.
 
@@ -66,6 +67,8 @@ def of_scenario(
         Names of the maps to keep.
     device : str
         Where to compute.
+    reduced : bool
+        Whether it may begin with the solutions of others.
 
     Raises
     ------
@@ -74,7 +77,7 @@ def of_scenario(
     """
     scenario = paths.scenario
     one = from_tables(paths.tables(values), scenario.file)
-    return of_loaded(one, inputs, index, maps=maps, device=device)
+    return of_loaded(one, inputs, index, maps=maps, device=device, reduced=reduced)
 
 
 def of_loaded(
@@ -84,15 +87,17 @@ def of_loaded(
     *,
     maps: tuple[str, ...] = (),
     device: str = "auto",
+    reduced: bool = True,
 ) -> Sample:
     """A scenario as a sample of a study."""
-    told = [scenario.sha256, resources.code_sha256(), list(maps)]
+    told = [scenario.sha256, resources.code_sha256(), list(maps), *([] if reduced else ["on its own"])]
     task = {
         "what": SOLVE,
         "tables": _plain(scenario.values()),
         "file": str(scenario.file),
         "maps": list(maps),
         "device": device,
+        "reduced": reduced,
     }
     return Sample(index, _hash(told), dict(inputs), task)
 

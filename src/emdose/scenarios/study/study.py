@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from emdose.checks import is_number, one_of, positive, text, whole, within
+from emdose.checks import flag, is_number, one_of, positive, text, whole, within
 from emdose.errors import InputError
 from emdose.io.disk.run_files import to_json
 from emdose.scenarios import kinds
@@ -171,6 +171,7 @@ class Study:
         coverage: float = 0.95,
         maps: Sequence[str] = (),
         trials: int | None = None,
+        reduced: bool = True,
         executor: Any = "serial",
         out: Path | str | None = None,
         device: str = "auto",
@@ -207,6 +208,9 @@ class Study:
         trials : int, optional
             Random samples of the model itself beside the polynomials: whether both agree, see
             :meth:`StudyResult.compare`.
+        reduced : bool
+            Whether a sample may begin with the solutions of others. What it then tells depends on them, within the
+            tolerance of the solver; without, a study is the same to the last bit, however it was interrupted.
         executor : str or Executor
             "serial", "threads", "processes", "dask://host:port".
         out : Path or str, optional
@@ -234,7 +238,7 @@ class Study:
         if minutes is not None:
             positive("minutes", minutes)
         crew = executor_of(executor)
-        asked: dict[str, Any] = {"maps": tuple(maps), "device": device}
+        asked: dict[str, Any] = {"maps": tuple(maps), "device": device, "reduced": flag("reduced", reduced)}
         made = arms_of(self, **asked)
         coarse = self._coarse(spacing_m, made, asked) if method == "budget" else [None] * len(made)
         folder = self._folder(out)
@@ -350,7 +354,12 @@ class Study:
 
 
 def arms_of(
-    study: Study, *, maps: tuple[str, ...] = (), device: str = "auto", spacing_m: float | None = None
+    study: Study,
+    *,
+    maps: tuple[str, ...] = (),
+    device: str = "auto",
+    spacing_m: float | None = None,
+    reduced: bool = True,
 ) -> list[StudyArm]:
     """What a study computes, one for each stratum; raises InputError for paths, laws, correlations that cannot be."""
     return cases(
@@ -362,6 +371,7 @@ def arms_of(
         maps=maps,
         device=device,
         spacing_m=spacing_m,
+        reduced=reduced,
     )
 
 
