@@ -16,10 +16,11 @@ import pytest
 import study_tasks
 
 from emdose.errors import DeviceError, InputError
-from emdose.scenarios.study.executors import Failure, executor
+from emdose.scenarios.study.executors import Failure, cluster, executor
 from emdose.scenarios.study.executors.cluster import Cluster
 
 distributed = pytest.importorskip("distributed")
+CONNECT = {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "3s"}
 TASKS = [{"seed": k, "scale": 1.0 / (k + 3)} for k in range(12)]
 
 
@@ -38,7 +39,8 @@ class Machines:
         self.processes.append(
             subprocess.Popen(
                 [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1"],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(here) if paths is None else paths},
+                # A worker that was killed answers nobody: the scheduler asks it for 30 s unless it is told otherwise.
+                env={**os.environ, **CONNECT, "PYTHONPATH": os.pathsep.join(here) if paths is None else paths},
                 cwd=self.folder,
                 stderr=subprocess.DEVNULL,
             )
@@ -120,6 +122,21 @@ def test_workers_with_another_emdose_or_none_are_one_line(machines: Machines, tm
         assert words in str(told.value)
     for process in strangers:
         process.kill()
+
+
+def test_a_worker_that_is_lost_while_all_are_asked_is_passed_over() -> None:
+    """Oracle: what a client says of a worker whose connection has closed, between two that answer."""
+
+    class Client:
+        def run(self, function, *given, on_error):
+            assert on_error == "return"
+            lost = distributed.comm.CommClosedError("lost")
+            return {"a": function(*given), "b": lost, "c": ZeroDivisionError() if given[0] else function(*given)}
+
+    assert cluster._answers(Client(), abs, 0) == {"a": 0, "c": 0}
+    assert set(cluster._answers(Client(), abs, 1, strict=False)) == {"a", "c"}
+    with pytest.raises(ZeroDivisionError):
+        cluster._answers(Client(), abs, 1)
 
 
 def test_a_scheduler_that_goes_away_is_one_line_and_one_that_is_not_there_too(machines: Machines) -> None:

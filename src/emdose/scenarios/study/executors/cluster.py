@@ -68,7 +68,9 @@ class Cluster(Executor):
             When there is no scheduler, it has no worker, or one has another emdose or Python.
         """
         client, code, address = self._connected(), calls.code_here(), calls.address_of(function)
-        self._refuse(client.run(calls.found_here, address), "a worker cannot find the function", "function", address)
+        self._refuse(
+            _answers(client, calls.found_here, address), "a worker cannot find the function", "function", address
+        )
         done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         running: dict[Any, tuple[Task, Any, int]] = {}
         waiting = iter(tasks)
@@ -102,7 +104,7 @@ class Cluster(Executor):
     def require_files(self, sums: Mapping[str, str]) -> None:
         """As of :meth:`Executor.require_files`."""
         if sums:
-            found = self._connected().run(calls.unreadable, dict(sums))
+            found = _answers(self._connected(), calls.unreadable, dict(sums))
             self._refuse(found, "a worker cannot read this file, or reads another", "executor", None)
 
     def close(self) -> None:
@@ -167,7 +169,7 @@ class Cluster(Executor):
             ) from None
         # Asked in words of Python alone: what emdose would say of itself is not to be had where there is none.
         asked = ("__import__('sys').version_info[:2]", "__import__('emdose.version', fromlist=['_']).__version__")
-        pythons, versions = (client.run(eval, words, on_error="return") for words in asked)
+        pythons, versions = (_answers(client, eval, words, strict=False) for words in asked)
         strangers = {}
         for worker in sorted(pythons.keys() & versions.keys()):  # one may have come or gone in between
             python, version = tuple(pythons[worker]), versions[worker]
@@ -180,7 +182,7 @@ class Cluster(Executor):
             problem = f"{len(strangers)} of {len(versions)} workers cannot take part"
             raise InputError(problem, field="executor", found=told, expected=_same())
         code = calls.code_here()
-        others = {w: "" if c == code else c[:12] for w, c in client.run(calls.code_here).items()}
+        others = {w: "" if c == code else c[:12] for w, c in _answers(client, calls.code_here).items()}
         self._refuse(others, f"a worker has another emdose {__version__}", "executor", None)
 
     def _refuse(self, found: Mapping[str, str], problem: str, field: str, what: str | None) -> None:
@@ -191,6 +193,19 @@ class Cluster(Executor):
 
 def _same() -> str:
     return f"emdose {__version__} and Python {sys.version_info[0]}.{sys.version_info[1]}, as here"
+
+
+def _answers(client: Any, function: Any, *given: Any, strict: bool = True) -> dict[str, Any]:
+    """What every worker answers, without those that have just been lost: they cost the tasks that they are at.
+
+    Errors of the function itself are raised, or stand among the answers where ``strict`` is off.
+    """
+    found = client.run(function, *given, on_error="return")
+    answers = {worker: answer for worker, answer in found.items() if not isinstance(answer, OSError | TimeoutError)}
+    for answer in answers.values():
+        if strict and isinstance(answer, BaseException):
+            raise answer
+    return answers
 
 
 @contextlib.contextmanager
