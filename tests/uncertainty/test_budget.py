@@ -131,6 +131,25 @@ def test_curved_dependence_is_told() -> None:
     assert first_order(inputs, up[:, 0] ** 2).nonlinear == ()  # one step cannot tell
 
 
+def test_what_two_inputs_do_together_has_a_row_of_its_own() -> None:
+    """Oracle: the variance of a product of independent inputs, a^2 u_b^2 + b^2 u_a^2 + u_a^2 u_b^2, exactly."""
+    given = (em.Input("a", em.Normal(0.0, 0.3)), em.Input("b", em.Normal(2.0, 0.5)), em.Input("c", em.Normal(1.0, 0.2)))
+    inputs = em.Inputs(given)
+    for both in (False, True):
+        x = first_order_samples(inputs, both, pairs=True)
+        assert len(x) == 1 + 3 * (1 + both) + 3
+        y = x[:, 0] * x[:, 1] + x[:, 2]
+        budget = first_order(inputs, y, both=both, pairs=True)
+        assert budget.combined**2 == pytest.approx(4 * 0.3**2 + (0.3 * 0.5) ** 2 + 0.2**2)
+        assert budget.combined**2 > first_order(inputs, y[: 1 + 3 * (1 + both)], both=both).combined ** 2
+        rows = {row.source: row.second_order for row in budget.contributions}
+        assert rows["a and b together"] == pytest.approx(0.15)
+        assert rows["a and c together"] == pytest.approx(0.0, abs=1e-12)
+        assert sum(budget.shares) == pytest.approx(100)
+    with pytest.raises(em.InputError, match="correlated inputs"):
+        first_order_samples(em.Inputs(given[:2], np.array([[1, 0.5], [0.5, 1]])), pairs=True)
+
+
 def test_steps_end_at_the_bounds_and_strata_are_all_visited() -> None:
     """Oracle: the bounds; the standard deviation over the values of a discrete law, by hand."""
     inputs = em.Inputs(

@@ -34,6 +34,29 @@ def test_a_budget_is_the_law_of_propagation() -> None:
     assert "a (69 %)" in found.words("y")
 
 
+def test_a_budget_with_enough_runs_has_pairs() -> None:
+    """Oracle: the variance of a product of independent inputs; where a sample of a pair fails its part is left out."""
+
+    def product(a: float = 1.0, b: float = 2.0, fail: float = 9.0) -> float:
+        if a > 1.0 and b > fail:
+            raise ValueError("together")
+        return a * b
+
+    study = em.Study(product).vary("a", em.Normal(sd=0.3)).vary("b", em.Normal(sd=0.5))
+    few, enough = study.run(method="budget", runs=5), study.run(method="budget", runs=6)
+    assert few.std["result"] ** 2 == pytest.approx(4 * 0.3**2 + 0.5**2)
+    assert enough.std["result"] ** 2 == pytest.approx(4 * 0.3**2 + 0.5**2 + 0.15**2)
+    assert enough.sobol["result"]["first"]["a and b together"] == pytest.approx(0.15**2 / enough.std["result"] ** 2)
+    assert sum(enough.sobol["result"]["first"].values()) == pytest.approx(1.0)
+
+    def breaks(a: float = 1.0, b: float = 2.0) -> float:
+        return product(a, b, 2.0)
+
+    broken = em.Study(breaks).vary("a", em.Normal(sd=0.3)).vary("b", em.Normal(sd=0.5)).run(method="budget", runs=6)
+    assert broken.std["result"] == pytest.approx(few.std["result"])
+    assert any("left out of 1 pairs" in note for note in broken.notes)
+
+
 def test_correlated_inputs_contribute_together() -> None:
     """u^2 = c' C c of a linear function (GUM 5.2.2)."""
     found = study().correlate("a", "b", 0.5).run(method="budget")

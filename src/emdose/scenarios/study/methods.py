@@ -126,7 +126,8 @@ def first_order(
 ) -> Found:
     """The law of propagation: outputs at each input moved by its standard uncertainty, one run an input.
 
-    With twice as many runs as inputs both sides are tried. On a coarser grid the relative changes count.
+    With twice as many runs as inputs both sides are tried, and with enough for every two independent inputs what these
+    do together. On a coarser grid the relative changes count.
 
     Parameters
     ----------
@@ -163,6 +164,11 @@ def first_order(
     twice = first_order_samples(inputs, both=True)
     both = options.runs is not None and options.runs >= len(twice)
     X = twice if both else first_order_samples(inputs)
+    singles = len(X)
+    if both and inputs.independent and options.runs is not None:
+        whole = first_order_samples(inputs, both=True, pairs=True)
+        X = whole if options.runs >= len(whole) else X
+    pairs = len(X) > singles
     place = coarse or case
     outcomes = runner.map([place.sample(None if i == 0 else x, i - 1) for i, x in enumerate(X)][0 if coarse else 1 :])
     base = nominal_of(place, runner) if coarse is not None else nominal
@@ -174,15 +180,24 @@ def first_order(
     for i in by_place:
         if i:
             Y[i] = value + scale * (Y[i] - start)
-    missing = [int(np.argmax(X[i] != X[0])) for i in range(1, len(X)) if i not in by_place]
+    missing = [int(np.argmax(X[i] != X[0])) for i in range(1, singles) if i not in by_place]
     notes = [] if coarse is None else [coarse_note(coarse)]
     if missing:
         told = ", ".join(inputs.names[j] for j in missing[:SHOWN_MISSING])
         more = f" and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
         notes.append(f"Without the contribution of {told}{more}: the samples have failed.")
     Y = np.where(np.isnan(Y), value, Y)
-    tables = [propagated(inputs, Y[:, k], n, both=both) for k, n in enumerate(names)]
-    rows = {n: [t.contributions[j] for t in tables] for j, n in enumerate(inputs.names)}
+    left_out = 0
+    for i in range(singles, len(X)):
+        of_it = [next(s for s in range(1, singles) if X[s, j] == X[i, j]) for j in np.flatnonzero(X[i] != X[0])]
+        if not {i, *of_it} <= by_place.keys():  # as if both added up
+            Y[i] = Y[of_it].sum(axis=0) - value
+            left_out += 1
+    if left_out:
+        notes.append(f"What inputs do together is left out of {left_out} pairs: samples have failed.")
+    tables = [propagated(inputs, Y[:, k], n, both=both, pairs=pairs) for k, n in enumerate(names)]
+    sources = [row.source for row in tables[0].contributions] if tables else list(inputs.names)
+    rows = {n: [t.contributions[j] for t in tables] for j, n in enumerate(sources)}
     return Found(
         case,
         nominal,

@@ -91,7 +91,8 @@ def shares_of(method: str, case: Any, what: str) -> dict[str, np.ndarray]:
             sd = np.asarray(case.inputs.sd, float)
             covered = C * ((case.inputs.covariance() / np.outer(sd, sd)) @ C)
         covered = covered + np.array([case.second[n] for n in case.inputs.names]) ** 2
-        return dict(zip(case.inputs.names, covered, strict=True))
+        of_pairs = {n: np.asarray(v) ** 2 for n, v in case.second.items() if n not in case.inputs.names}
+        return dict(zip(case.inputs.names, covered, strict=True)) | of_pairs
     if ALL in case.parts:
         return {ALL: np.asarray(case.parts[ALL]) ** 2}
     index = np.array(getattr(case.chaos, what), float).reshape(len(case.inputs.names), -1)
