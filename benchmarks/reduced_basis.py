@@ -2,10 +2,12 @@
 
     python benchmarks/reduced_basis.py study SPACING_MM SAMPLES
     python benchmarks/reduced_basis.py model SPACING_MM SAMPLES
+    python benchmarks/reduced_basis.py beside SPACING_MM SAMPLES
 
 Layered head in a birdcage of 16 rungs at 127.74 MHz; conductivity and permittivity of its six largest tissues: normal,
 sd 10 % (12 inputs), Sobol points. "study" solves both ports of every sample by ``Vie.solve(..., basis=)``, as a
-scenario does; "model" makes SAR and 10 g average of every sample at B1+ 2 uT by ``em.ModelSampler``. Each adds a row to
+scenario does; "model" makes SAR and 10 g average of every sample at B1+ 2 uT by ``em.ModelSampler``; "beside" the same
+at random inputs, beside polynomials of degree 2 that are fitted to FIT samples of their own. Each adds a row to
 benchmarks/results/2026-11-29-reduced-basis.json.
 """
 
@@ -24,16 +26,18 @@ from scipy.stats import norm, qmc
 
 import emdose as em
 from emdose.compute import backend
+from emdose.uncertainty import check_by_trials
 
 RESULTS = Path(__file__).parent / "results" / "2026-11-29-reduced-basis.json"
-FREQUENCY_HZ, SD, TISSUES = 127.74e6, 0.1, 6
+FREQUENCY_HZ, SD, TISSUES, FIT = 127.74e6, 0.1, 6, 256
 
 
-def inputs(head: em.Phantom, count: int) -> dict[str, dict[str, np.ndarray]]:
+def inputs(head: em.Phantom, count: int, u: np.ndarray | None = None) -> dict[str, dict[str, np.ndarray]]:
     """Properties of the largest tissues of every sample."""
     with_mass = [k for k, t in enumerate(head.tissues) if t.density_kg_m3 > 1.5]
     largest = sorted(with_mass, key=lambda k: -int((head.labels == k).sum()))[:TISSUES]
-    u = qmc.Sobol(2 * TISSUES, seed=1).random_base2(int(np.ceil(np.log2(max(count, 2)))))[:count]
+    if u is None:
+        u = qmc.Sobol(2 * TISSUES, seed=1).random_base2(int(np.ceil(np.log2(max(count, 2)))))[:count]
     factors = 1 + SD * norm.ppf(u)
     tissues = [head.tissues[k] for k in largest]
     return {
@@ -103,6 +107,30 @@ def model(exposure: em.Exposure, properties: dict[str, dict[str, np.ndarray]], c
     }
 
 
+def beside(exposure: em.Exposure, _: dict[str, dict[str, np.ndarray]], count: int) -> dict[str, object]:
+    """Trials of the model beside polynomials of other samples of it."""
+    begun, cpu = time.perf_counter(), time.process_time()
+    sampler = em.ModelSampler(exposure, b1plus_rms_T=2e-6, device="cpu", basis=em.ReducedBasis())
+    laws = em.Inputs([em.Input(f"x{i}", em.Normal(0.0, 1.0)) for i in range(2 * TISSUES)])
+    U = np.random.default_rng(1).random((count, 2 * TISSUES))
+    first = qmc.Sobol(2 * TISSUES, seed=1).random(FIT)
+    fitted, tried = (sampler.run(**inputs(exposure.phantom, len(u), u)) for u in (first, U))
+    checks = {}
+    for name in ("peak_10g_sar_W_kg", "whole_body_sar_W_kg"):
+        chaos = em.polynomial_chaos(laws, norm.ppf(first), fitted[name], 2)
+        draws, predicted = chaos.sample(65536), chaos.predict(norm.ppf(U))
+        checks[name] = check_by_trials(name, tried[name], draws, float(chaos.loo), predicted=predicted).to_dict()
+    return {
+        "wall_s": time.perf_counter() - begun,
+        "cpu_s": time.process_time() - cpu,
+        "fit_samples": FIT,
+        "iterated_samples": [int((found.products > 0).sum()) for found in (fitted, tried)],
+        "largest_residual": float(max(fitted.residual.max(), tried.residual.max())),
+        "vectors": tried.vectors,
+        "checks": checks,
+    }
+
+
 def main() -> None:
     """Measure, print, and add to the file."""
     what, spacing, count = sys.argv[1], float(sys.argv[2]) * 1e-3, int(sys.argv[3])
@@ -117,7 +145,7 @@ def main() -> None:
         "device": backend.get("cpu").describe(),
         "versions": {"emdose": em.__version__, "numpy": np.__version__},
         "load_at_start": os.getloadavg()[0],
-        **{"study": study, "model": model}[what](exposure, inputs(head, count), count),
+        **{"study": study, "model": model, "beside": beside}[what](exposure, inputs(head, count), count),
         "load_at_end": os.getloadavg()[0],
         "peak_memory_GiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }

@@ -87,8 +87,8 @@ def first_order(
 
     Equation: c = (f(x + h) - f(x)) / h, or with both steps (f(x + h) - f(x - h)) / 2 h and beside it f'' u^2 / sqrt 2,
     with f'' = (f(x + h) - 2 f(x) + f(x - h)) / h^2. Of a discrete input: the standard deviation over its values. Of two
-    inputs: f_ij u_i u_j, f_ij = (f(x + h_i + h_j) - f(x + h_i) - f(x + h_j) + f(x)) / (h_i h_j). The terms of the note with
-    third derivatives, f_i f_ijj u_i^2 u_j^2, are left out.
+    inputs: f_ij u_i u_j, f_ij = (f(x + h_i + h_j) - f(x + h_i) - f(x + h_j) + f(x)) / (h_i h_j). The terms of the note
+    with third derivatives, f_i f_ijj u_i^2 u_j^2, are left out.
 
     Source: JCGM 100:2008 (GUM), 5.1.2 and its note, 5.1.3 note 2, 5.2.2.
     """
