@@ -54,15 +54,19 @@ def run(
 
 
 def pages_of(folder: Path) -> Path:
-    """Write the page of a run, and that of the study in its folder where it has one; the first is told."""
+    """Write the page of a run, and those of the study in its folder where it has one.
+
+    The first is told; of a study with strata, whose cases are what was asked for, that of all its samples.
+    """
     from emdose.scenarios import results
 
-    study = folder / STUDY_FOLDER
+    study, group = folder / STUDY_FOLDER, None
     if (study / STUDY_FILE).exists():
-        from emdose.scenarios.study_pages import write_study_page
+        from emdose.scenarios.study_pages import write_study_pages
 
-        write_study_page(study)
-    return results.write_report(folder)
+        group = write_study_pages(study)[1]
+    page = results.write_report(folder)
+    return group or page
 
 
 def report(folder: Path, out: Path | None, methods: bool) -> int:
@@ -79,9 +83,13 @@ def report(folder: Path, out: Path | None, methods: bool) -> int:
             atomic.write_text(out, f"{text}\n")
         return 0
     if (folder / STUDY_FILE).exists() and not (folder / SUMMARY_FILE).exists():
-        from emdose.scenarios.study_pages import write_study_page
+        from emdose.scenarios.study_pages import write_study_page, write_study_pages
 
-        typer.echo(write_study_page(folder, out))
+        if out is not None:
+            typer.echo(write_study_page(folder, out))
+        else:
+            for page in filter(None, write_study_pages(folder)):
+                typer.echo(page)
         return 0
     typer.echo(pages_of(folder) if out is None else results.write_report(folder, out))
     return 0
@@ -92,6 +100,12 @@ def group(folders: list[Path], out: Path | None, quantities: list[str] | None, s
     from emdose.io.disk.run_files import SUMMARY_FILE
     from emdose.scenarios.group import write_group
 
+    for study in (folders[0], folders[0] / STUDY_FOLDER) if len(folders) == 1 else ():
+        if (study / STUDY_FILE).exists():
+            from emdose.scenarios.study_pages import write_group_page
+
+            typer.echo(write_group_page(study, out, quantities or None))
+            return 0
     one = len(folders) == 1 and not (folders[0] / SUMMARY_FILE).exists()
     typer.echo(write_group(folders[0] if one else folders, out, quantities or None, stratum))
     return 0

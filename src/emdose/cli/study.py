@@ -66,10 +66,10 @@ def run(
     told_failed(errors, [{"inputs": dict(o.inputs), "error": o.error} for o in result.failed], result.samples)
     terminal.say(console, f"  {folder}")
     if not no_report:
-        from emdose.scenarios.study_pages import write_study_page
+        from emdose.scenarios.study_pages import write_study_pages
 
-        page = write_study_page(result, budgets={name: result.budget(name) for name in result.names})
-        terminal.say(console, f"Open {page.resolve().as_uri()}")
+        for page in filter(None, write_study_pages(result)):
+            terminal.say(console, f"Open {page.resolve().as_uri()}")
     return 0
 
 

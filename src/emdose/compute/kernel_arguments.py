@@ -18,6 +18,7 @@ CTYPES: dict[type, Any] = {
     np.int32: ctypes.c_int32,
     np.int64: ctypes.c_int64,
 }
+LIMITS = {t: (int(np.iinfo(t).min), int(np.iinfo(t).max)) for t in (np.int32, np.int64)}
 Span = tuple[int, int, str, bool]
 
 
@@ -51,12 +52,13 @@ def scalar(where: str, p: Parameter, value: Any) -> Any:
     TypeError, ValueError
         For what is no number, or does not fit.
     """
-    if p.dtype in (np.int32, np.int64):
+    if p.dtype in LIMITS:
         try:
             number = operator.index(value)
         except TypeError:
             raise TypeError(f"{where} is {type(value).__name__}; expected an integer") from None
-        if not np.iinfo(p.dtype).min <= number <= np.iinfo(p.dtype).max:
+        least, most = LIMITS[p.dtype]
+        if not least <= number <= most:
             raise ValueError(f"{where} = {number} does not fit {np.dtype(p.dtype)}")
         return p.dtype(number)
     if isinstance(value, (str, bytes, Mapping)) or np.iscomplexobj(value):
@@ -82,8 +84,8 @@ def _value(where: str, p: Parameter, a: Any, array_type: Any, spans: list[Span])
     if p.fields:
         if not isinstance(a, Mapping):
             raise TypeError(f"{where}{p.name} is {type(a).__name__}; expected a mapping of field names")
-        names = {f.name for f in p.fields}
-        if a.keys() != names:
+        if len(a) != len(p.fields) or any(f.name not in a for f in p.fields):
+            names = {f.name for f in p.fields}
             wrong = [f"lacks {n}" for n in sorted(names - a.keys())] + [f"has no {n}" for n in sorted(a.keys() - names)]
             raise TypeError(f"{where}{p.name} ({p.struct}) {', '.join(wrong)}")
         return {f.name: _value(f"{where}{p.name}.", f, a[f.name], array_type, spans) for f in p.fields}

@@ -187,11 +187,17 @@ class CModule(Module):
             extents = [ctypes.c_int64 if signature.dimensions == 1 else ctypes.c_int32] * signature.dimensions
             function.argtypes = [*extents, *(c_type(p) for p in signature.parameters)]
             self._functions[signature.name] = function
+        self._structs: dict[int, Any] = {}
 
     def passed(self, parameter: Parameter, value: Any) -> Any:
         """Addresses of arrays, structs of such."""
         if parameter.fields:
-            return c_type(parameter)(*(self.passed(f, value[f.name]) for f in parameter.fields))
+            struct = self._structs.get(
+                id(parameter)
+            )  # those of the signatures, which live as long; hashing takes longer
+            if struct is None:
+                struct = self._structs[id(parameter)] = c_type(parameter)
+            return struct(*(self.passed(f, value[f.name]) for f in parameter.fields))
         return value.ctypes.data if parameter.array else value.item()
 
     def run(self, signature: Signature, shape: tuple[int, ...], args: list[Any]) -> None:

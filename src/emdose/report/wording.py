@@ -18,6 +18,7 @@ UNITS = {
     "kg_m3": "kg/m³",
     "degC": "°C",
     "deg": "°",
+    "uT": "µT",
     "Hz": "Hz",
     "kg": "kg",
     "m": "m",

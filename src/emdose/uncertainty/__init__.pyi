@@ -51,3 +51,4 @@ from .trials import MonteCarlo as MonteCarlo
 from .trials import check_budget as check_budget
 from .trials import coverage_interval as coverage_interval
 from .trials import monte_carlo as monte_carlo
+from .trials import quantile_interval as quantile_interval

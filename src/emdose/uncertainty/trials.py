@@ -86,6 +86,40 @@ class MonteCarlo:
         return samples_beside_limit(self.values, limit, self.mean, self.coverage)
 
 
+def quantile_interval(values: np.ndarray, q: float, coverage: float = COVERAGE) -> tuple[float, float]:
+    """Interval that holds the quantile of a law, whatever the law is, from independent samples of it.
+
+    It lies between two of the samples in ascending order, since the number of samples below the quantile is binomial.
+    With few samples an end may be further out than all of them; it is infinite then.
+
+    Parameters
+    ----------
+    values : (n,) ndarray
+        The samples.
+    q : float
+        Probability of the quantile.
+    coverage : float
+        Least probability that the interval holds it.
+
+    Raises
+    ------
+    InputError
+        For probabilities that are none, or no samples.
+
+    Source: H. A. David, H. N. Nagaraja, Order Statistics, 3rd ed., Wiley 2003, 7.1.
+    """
+    from scipy.stats import binom
+
+    within("q", q, 0, 1, ends="()")
+    within("coverage", coverage, 0, 1, ends="()")
+    order = np.sort(np.asarray(values, float).ravel())
+    whole("values", len(order), 1)
+    tail = 0.5 * (1 - coverage)
+    low, high = int(binom.ppf(tail, len(order), q)), int(binom.ppf(1 - tail, len(order), q)) + 1
+    ends = np.concatenate([[-np.inf], order, [np.inf]])
+    return float(ends[low]), float(ends[min(high, len(order) + 1)])
+
+
 def coverage_interval(values: np.ndarray, coverage: float = COVERAGE, kind: str = "symmetric") -> tuple[float, float]:
     """Interval that holds a share of sorted values.
 

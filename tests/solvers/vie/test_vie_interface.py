@@ -57,6 +57,25 @@ def test_quadrature_has_b1plus(fields):
     assert abs(driven.b1minus()[(0, *around)].mean()) < 0.02 * abs(driven.b1plus()[(0, *around)].mean())
 
 
+@pytest.mark.parametrize("drive", ["quadrature", [0.3, 1.0 - 0.5j]])
+def test_one_drive_is_the_combination_of_its_ports_for_one_right_hand_side(exposure, fields, drive):
+    # Oracle: superposition of the ports that were solved for each by itself.
+    whole, one = fields.drive(drive), Vie().solve(exposure, device="cpu", drive=drive)
+    for name in ("E", "B"):
+        a, b = getattr(one, name), getattr(whole, name)
+        assert np.linalg.norm(a - b) < 1e-3 * np.linalg.norm(b)
+    assert one.provenance["drive"] == whole.provenance["drive"]
+    assert (one.ports, list(one.drives)) == (whole.ports, list(whole.drives))
+    assert one.power.power()["absorbed_W"] == pytest.approx(whole.power.power()["absorbed_W"], rel=1e-3)
+    assert len(one.residual) == 1 < len(fields.residual)
+
+
+def test_a_drive_that_the_coil_does_not_have_is_refused(exposure):
+    for drive, text in (("quadratur", "quadrature"), ([1.0], "2 finite complex amplitudes")):
+        with pytest.raises(InputError, match=text):
+            Vie().solve(exposure, device="cpu", drive=drive)
+
+
 def test_yee_curl_of_e_is_b(exposure, fields):
     # Oracle: Faraday's law on the lattice for the scattered field; the incident one is exact at points.
     from emdose.solvers.yee_grid.incident import incident_B, incident_E

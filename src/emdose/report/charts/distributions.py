@@ -94,7 +94,7 @@ def shares_chart(rows: Sequence[Mapping[str, Any]], names: tuple[str, str] = ("f
     for n, row in enumerate(rows):
         middle = top + LINE * (n + 0.5)
         parts.append(
-            f'<text x="{LEFT - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(shortened(row["name"], 27))}</text>'
+            f'<text x="{LEFT - 10}" y="{middle + 4:.1f}" text-anchor="end">{escape(shortened(row["name"], 28))}</text>'
         )
         total = row.get("total")
         last = max(row["first"], total or 0.0)

@@ -11,6 +11,7 @@ import numpy as np
 from emdose.report.charts.distributions import strip_chart
 from emdose.report.pages.page import capital, fill
 from emdose.report.wording import is_finite, number, plain, quantity, quantity_name, words
+from emdose.uncertainty.trials import quantile_interval
 
 PERCENTILES = (5, 25, 50, 75, 95)
 FENCE = 1.5
@@ -27,8 +28,9 @@ def render(group: Mapping[str, Any]) -> str:
     group : mapping
         "name"; "units" {quantity: unit} in the order of the columns; "runs", each with "name", "values" {quantity:
         number}, "inputs" {key: value}, "stratum" (empty where there is one only) and "link" (a relative path, or
-        empty); "failed", each with "name" and "reason"; and, where there are, "sentence", "notes" and "limits"
-        {quantity: [{"limit", "label", "doubtful"}]}.
+        empty); "failed", each with "name" and "reason"; and, where there are, "sentence", "notes", "limits"
+        {quantity: [{"limit", "label", "doubtful"}]} and "sampled": where the runs of a stratum are independent samples,
+        the probability of the intervals that their percentiles are given.
 
     Source: J. W. Tukey, Exploratory Data Analysis (1977): outliers lie 1.5 interquartile ranges beyond the quartiles.
     """
@@ -50,10 +52,13 @@ def render(group: Mapping[str, Any]) -> str:
         or f"{len(runs)} runs{split}{missing}. {far or 'None'} of them {'has' if far == 1 else 'have'} a number far "
         "from those of the others.",
         "banners": banners,
-        "tiles": [_tile(runs, name, unit) for name, unit in units.items()][:8],
+        "tiles": [] if len(strata) > 1 else [_tile(runs, name, unit) for name, unit in units.items()][:8],
         "strips": [_strip(group, runs, name, unit, strata, outliers[name]) for name, unit in units.items()],
         "percentiles": [f"{p} %" for p in PERCENTILES],
-        "spread": [row for name, unit in units.items() for row in _spread(runs, name, unit, strata)],
+        "sampled": f"{100 * group['sampled']:g} %" if group.get("sampled") else "",
+        "spread": [
+            row for name, unit in units.items() for row in _spread(runs, name, unit, strata, group.get("sampled"))
+        ],
         "columns": [_column(name, unit) for name, unit in units.items()],
         "inputs": [(k, words(k.replace(".", " "))) for k in inputs],
         "stratified": len(strata) > 1,
@@ -131,9 +136,12 @@ def _strip(
     return {"name": quantity_name(name), "chart": strip_chart(rows, axis, marks)}
 
 
-def _spread(runs: Sequence[Mapping[str, Any]], name: str, unit: str, strata: Sequence[str]) -> list[dict[str, Any]]:
-    found = []
-    for stratum in [None, *strata] if len(strata) > 1 else [None]:
+def _spread(
+    runs: Sequence[Mapping[str, Any]], name: str, unit: str, strata: Sequence[str], coverage: float | None
+) -> list[dict[str, Any]]:
+    """A row for each stratum: strata are cases of their own, whose mixture says nothing."""
+    found: list[dict[str, Any]] = []
+    for stratum in strata if len(strata) > 1 else [None]:
         values = _values(runs, name, stratum)
         if not values:
             continue
@@ -141,17 +149,27 @@ def _spread(runs: Sequence[Mapping[str, Any]], name: str, unit: str, strata: Seq
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
         found.append(
             {
-                "name": quantity_name(name) if stratum is None else "",
-                "stratum": "all" if stratum is None else stratum,
+                "name": quantity_name(name) if not found else "",
+                "stratum": stratum or "",
                 "count": len(values),
                 "unit": quantity(0.0, unit)[1],
                 "mean": quantity(float(np.mean(values)), unit)[0],
                 "sd": quantity(sd, unit, 2)[0],
                 "cells": [quantity(v, unit)[0] for v in cells],
+                "intervals": [_interval(values, p / 100, coverage, unit) for p in PERCENTILES] if coverage else [],
                 "range": f"{quantity(min(values), unit)[0]} to {quantity(max(values), unit)[0]}",
             }
         )
     return found
+
+
+def _interval(values: Sequence[float], q: float, coverage: float, unit: str) -> str:
+    """What so few samples leave open of a percentile."""
+    low, high = quantile_interval(np.asarray(values), q, coverage)
+    text = [quantity(v, unit)[0] if is_finite(v) else "" for v in (low, high)]
+    if all(text):
+        return f"{text[0]} to {text[1]}"
+    return f"below {text[1]}" if text[1] else f"above {text[0]}" if text[0] else "open"
 
 
 def _column(name: str, unit: str) -> str:

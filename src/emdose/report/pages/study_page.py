@@ -31,6 +31,7 @@ def render(
     summary: Mapping[str, Any] | None = None,
     folder: Path | str = "",
     maps: map_set.MapSet | None = None,
+    group: str = "",
 ) -> str:
     """The page as HTML text.
 
@@ -51,6 +52,8 @@ def render(
         Of that run.
     maps : MapSet, optional
         Relative standard deviations, for the viewer.
+    group : str
+        Address of the page of all samples, where there is one.
     """
     outputs = [_output(name, one) for name, one in study["outputs"].items()]
     failed = list(study.get("failed") or [])
@@ -77,6 +80,7 @@ def render(
         "failed_more": max(len(failed) - MOST_FAILED, 0),
         "volume": {} if maps is None else map_set.single(maps),
         "uncertainty": None,
+        "group": group,
     }
     scripts = ("planes.js", "viewer.js") if maps is not None else ()
     return fill(None, "study.html.j2", scripts, page, folder=folder, summary=summary or {})

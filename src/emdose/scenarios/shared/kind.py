@@ -107,6 +107,16 @@ class Kind(ABC, Generic[R]):
         """The maps of a run, to be set beside those of another; None, as by default, where there are none."""
         return None
 
+    def canvas(self, scenario: LoadedScenario) -> MapSet | None:  # noqa: ARG002
+        """Grid and labels that the maps of a scenario's samples lie on, without maps; None, as by default, without any.
+
+        Parameters
+        ----------
+        scenario : LoadedScenario
+            The scenario.
+        """
+        return None
+
     def methods(self, summary: Mapping[str, Any]) -> Methods:
         """The methods of a run as a paragraph ready for a paper, with references; by default what any run can tell."""
         from emdose.report.pages import methods

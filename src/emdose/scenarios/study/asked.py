@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -23,6 +24,7 @@ from emdose.scenarios.gate import validity
 from emdose.scenarios.loading import load
 from emdose.scenarios.run import RunOutcome
 from emdose.scenarios.run import run as run_alone
+from emdose.scenarios.shared import toml
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.shared.tables import explain
 from emdose.scenarios.study.arms import NOMINAL
@@ -119,7 +121,7 @@ def with_uncertainty(
                 shutil.rmtree(place)
         nominal = _nominal(outcome.summary)
         result = study.run(**options, out=place, device=device, force=True, progress=progress, nominal=nominal)
-        summary = told_of(run_files.read_summary(outcome.folder), result, key)
+        summary = told_of(run_files.read_summary(outcome.folder), _of_its_stratum(scenario, study, result), key)
         (outcome.folder / run_files.REPORT_FILE).unlink(missing_ok=True)  # it says less than the summary now
         atomic.write_text(outcome.folder / run_files.LOCK_FILE, scenario.lock())
         atomic.write_text(outcome.folder / run_files.SUMMARY_FILE, run_files.summary_text(summary))
@@ -171,6 +173,31 @@ def told_of(summary: Mapping[str, Any], result: StudyResult, key: str = "") -> d
     }
     limit_words.refresh(found)
     return found
+
+
+def _of_its_stratum(scenario: LoadedScenario, study: Study, result: StudyResult) -> StudyResult:
+    """The part of a study with strata that a run belongs to: a run lies at one landmark, and not at all of them.
+
+    The whole, where the run is none of its cases.
+    """
+    plain = scenario.values()
+    for combination, case in zip(itertools.product(*(s.values for s in study.discrete)), result.cases, strict=False):
+        own = [_at(plain, s.path) for s in study.discrete]
+        if study.discrete and [str(v) for v in combination] == [str(v) for v in own]:
+            note = f"Of {case.name} alone, {len(case.X)} samples; the study has the other cases."
+            one = replace(case, weight=1.0)
+            return replace(result, cases=(one,), samples=len(case.X), notes=(note, *result.notes))
+    return result
+
+
+def _at(plain: Any, path: str) -> Any:
+    """The value at a path of plain tables; None where there is none."""
+    for step in toml.steps_of(path):
+        try:
+            plain = plain[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return plain
 
 
 def _nominal(summary: Mapping[str, Any]) -> SampleOutcome:

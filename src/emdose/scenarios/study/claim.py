@@ -5,18 +5,38 @@ from __future__ import annotations
 from pathlib import Path
 
 from emdose.errors import InputError
+from emdose.io.disk import atomic
 from emdose.io.disk.claim import FolderClaim
+from emdose.io.disk.run_files import LOCK_FILE
 from emdose.scenarios.study.result import STUDY_FILE, TABLE, read_json
 from emdose.scenarios.study.runner import SAMPLES
+from emdose.scenarios.study.samples import RUNS
 
 OWNER, IDENTITY = ".studying", "identity"
 SHARED = "shared"
 """Where the workers of a study leave for each other what they need again."""
-OURS = {STUDY_FILE, SAMPLES, OWNER, IDENTITY, SHARED, f"{TABLE}.npz", "study.html", "runs.html"}
+OURS = {STUDY_FILE, SAMPLES, OWNER, IDENTITY, SHARED, LOCK_FILE, f"{TABLE}.npz", "study.html", "runs.html", RUNS}
 
 
-def claimed(folder: Path | None, identity: str, force: bool) -> FolderClaim | None:
-    """The folder for this process; raises InputError where it holds another study, or other things."""
+def claimed(folder: Path | None, identity: str, force: bool, lock: str = "") -> FolderClaim | None:
+    """The folder of a study for this process, with its identity and the lock of its scenario.
+
+    Parameters
+    ----------
+    folder : Path or None
+        Where; None claims nothing.
+    identity : str
+        Hash of what is studied.
+    force : bool
+        Take the folder of another study.
+    lock : str
+        The scenario with every default spelled out; empty for a function.
+
+    Raises
+    ------
+    InputError
+        Where it holds another study, or other things.
+    """
     if folder is None:
         return None
     if folder.exists() and not folder.is_dir():
@@ -36,6 +56,8 @@ def claimed(folder: Path | None, identity: str, force: bool) -> FolderClaim | No
     claim = FolderClaim(folder / OWNER)
     claim.acquire()
     (folder / IDENTITY).write_text(identity, encoding="utf-8")
+    if lock:
+        atomic.write_text(folder / LOCK_FILE, lock)
     return claim
 
 

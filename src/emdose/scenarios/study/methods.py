@@ -127,7 +127,8 @@ def first_order(
     """The law of propagation: outputs at each input moved by its standard uncertainty, one run an input.
 
     With twice as many runs as inputs both sides are tried, and with enough for every two independent inputs what these
-    do together. On a coarser grid the relative changes count.
+    do together. On a coarser grid the relative changes count; where that is too coarse for a valid result, the samples
+    are on the grid of the scenario.
 
     Parameters
     ----------
@@ -169,9 +170,15 @@ def first_order(
         whole = first_order_samples(inputs, both=True, pairs=True)
         X = whole if options.runs >= len(whole) else X
     pairs = len(X) > singles
+    base, notes = nominal, []
+    if coarse is not None:
+        base = runner.outcome(coarse.sample())
+        notes.append(coarse_note(coarse))
+        if base.failed:
+            notes[0] = f"{notes[0][:-1]}, which gave none: the samples are on the grid of the scenario. {base.error}"
+            base, coarse = nominal, None
     place = coarse or case
-    outcomes = runner.map([place.sample(None if i == 0 else x, i - 1) for i, x in enumerate(X)][0 if coarse else 1 :])
-    base = nominal_of(place, runner) if coarse is not None else nominal
+    outcomes = runner.map([place.sample(x, i) for i, x in enumerate(X[1:])])
     by_place = {o.index + 1: o for o in outcomes if not o.failed}
     start = np.array([base.outputs.get(n, math.nan) for n in names])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -181,7 +188,6 @@ def first_order(
         if i:
             Y[i] = value + scale * (Y[i] - start)
     missing = [int(np.argmax(X[i] != X[0])) for i in range(1, singles) if i not in by_place]
-    notes = [] if coarse is None else [coarse_note(coarse)]
     if missing:
         told = ", ".join(inputs.names[j] for j in missing[:SHOWN_MISSING])
         more = f" and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""

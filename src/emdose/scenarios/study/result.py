@@ -242,8 +242,13 @@ class StudyResult:
         if not budget.combined:
             return f"Nothing that was varied changes {name}."
         found = sorted(zip(budget.shares, budget.contributions, strict=True), key=lambda row: -row[0])
-        rows = [f"{row.source} ({share:.0f} %)" for share, row in found[:3] if share >= 5]
-        return f"The variance of {name} comes from {', '.join(rows)}."
+        text = f"The variance of {name} comes from {_listed(found[:3])}."
+        of_inputs = [(share, row) for share, row in found if row.kind == "physical"]
+        all_of_them = sum(share for share, _ in of_inputs)
+        if 0 < all_of_them < 99.5:
+            among = [(100 * share / all_of_them, row) for share, row in of_inputs]
+            text += f" Of what its inputs make of it, most comes from {_listed(among[:3])}."
+        return text
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file, without the samples."""
@@ -415,3 +420,8 @@ def read_json(folder: Path) -> dict[str, Any] | None:
         return told if isinstance(told, dict) and told.get("form") == FORM else None
     except (OSError, ValueError):
         return None
+
+
+def _listed(rows: Sequence[tuple[float, Any]]) -> str:
+    """Sources with their shares in percent, those below 5 % left out but for the first."""
+    return ", ".join(f"{row.source} ({share:.0f} %)" for n, (share, row) in enumerate(rows) if share >= 5 or not n)

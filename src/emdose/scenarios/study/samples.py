@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from emdose import resources
-from emdose.io.disk.run_files import to_json
+from emdose.io.disk import atomic
+from emdose.io.disk.run_files import file_stems, to_json
 from emdose.io.maps import maps3d
 from emdose.scenarios.loading import from_tables
 from emdose.scenarios.shared import tables
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.study.paths import Paths
+from emdose.scenarios.uncertainty_table import KEY as UNCERTAINTY
 
 CALL, SOLVE = "call", "solve"
+RUNS = "runs"
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,44 @@ def of_loaded(
         "reduced": reduced,
     }
     return Sample(index, _hash(told), dict(inputs), task)
+
+
+def sample_name(case: str, n: int) -> str:
+    """What the n-th sample of a case is called, from 1."""
+    return f"{case} {n + 1}".strip()
+
+
+def scenario_path(folder: Path, name: str) -> Path:
+    """Where a study keeps the scenario of a sample."""
+    return folder / RUNS / f"{file_stems([name])[name]}.toml"
+
+
+def write_scenarios(folder: Path, cases: Mapping[str, Iterable[Sample]]) -> None:
+    """Put the scenarios of samples into the folder of their study, for ``emdose run``; they have no study of their own.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the study.
+    cases : mapping of str to iterable of Sample
+        By case; samples of a function have no scenario.
+
+    Raises
+    ------
+    OutputError
+        When one cannot be written.
+    """
+    for case, made in cases.items():
+        for n, sample in enumerate(made):
+            if sample.task["what"] != SOLVE:
+                return
+            one = from_tables({**sample.task["tables"], UNCERTAINTY: None}, Path(sample.task["file"]))
+            path = scenario_path(folder, sample_name(case, n))
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise atomic.output_error(error, path.parent) from error
+            atomic.write_text(path, one.lock())
 
 
 def files_of(scenario: LoadedScenario | Callable[..., Any]) -> dict[str, str]:

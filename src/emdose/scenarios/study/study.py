@@ -243,7 +243,8 @@ class Study:
         coarse = self._coarse(spacing_m, made, asked) if method == "budget" else [None] * len(made)
         folder = self._folder(out)
         identity = self.identity(seed, design)
-        claim = claimed(folder, identity, force)
+        lock = self.what.lock() if isinstance(self.what, LoadedScenario) else ""
+        claim = claimed(folder, identity, force, lock)
         try:
             store = SampleStore(None if folder is None else folder / SAMPLES)
             function = None if isinstance(self.what, LoadedScenario) else self.what
@@ -264,6 +265,10 @@ class Study:
             result = self._result(found, runner, options, coverage, identity, folder, time.perf_counter() - start)
             if folder is not None:
                 result.write(folder)
+                if len(made) > 1 and method != "budget":
+                    samples.write_scenarios(
+                        folder, {a.name: map(a.sample, f.X) for a, f in zip(made, found, strict=True)}
+                    )
                 if force:
                     store.tidy()
                 shutil.rmtree(folder / SHARED, ignore_errors=True)  # large, and of use to unfinished studies alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +11,17 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk import atomic
-from emdose.io.disk.run_files import SUMMARY_FILE
+from emdose.io.disk.run_files import LOCK_FILE, SUMMARY_FILE
 from emdose.report.maps.map_set import MapSet
 from emdose.report.maps.volumes import Layer
 from emdose.report.pages import group_page, study_page
-from emdose.report.wording import words
+from emdose.report.wording import heading
+from emdose.scenarios import kinds
 from emdose.scenarios.gate import kind_of
+from emdose.scenarios.loading import load
 from emdose.scenarios.results import read_result
 from emdose.scenarios.study.result import StudyResult, read_study
+from emdose.scenarios.study.samples import sample_name, scenario_path
 
 STUDY_PAGE, GROUP_PAGE = "study.html", "runs.html"
 BINS = 48
@@ -64,17 +68,21 @@ def write_study_page(
     budgets: Mapping[str, Any] | None = None,
     limits: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
     p_exceed: Mapping[str, Mapping[str, float]] | None = None,
+    group: str = "",
 ) -> Path:
     """Write the page of a study as one self-contained HTML file.
 
     Parameters
     ----------
     study : StudyResult, Path or str
-        The study or its folder. One in the folder of a run shows its maps, where it kept any, on the body of that run.
+        The study or its folder. Its maps, where it kept any, are shown on the body of the run that it belongs to, or of
+        its scenario.
     path : Path or str, optional
         The file; study.html in its folder by default.
     budgets, limits, p_exceed
         As of :func:`study_table`.
+    group : str
+        Address of the page of all its samples, where there is one.
 
     Raises
     ------
@@ -87,14 +95,33 @@ def write_study_page(
     target = _target(result, path, STUDY_PAGE)
     table = study_table(result, budgets, limits, p_exceed)
     summary, maps = _of_the_run(result)
-    atomic.write_text(target, study_page.render(table, summary, result.folder or "", maps))
+    atomic.write_text(target, study_page.render(table, summary, result.folder or "", maps, group))
     return target
+
+
+def write_study_pages(study: StudyResult | Path | str) -> tuple[Path, Path | None]:
+    """Write the page of a study into its folder, and for one with strata that of all its samples, led by stratum.
+
+    Parameters
+    ----------
+    study : StudyResult, Path or str
+        The study or its folder.
+
+    Returns
+    -------
+    tuple of Path
+        The page, and the other one or None.
+    """
+    result = study if isinstance(study, StudyResult) else read_study(study)
+    group = write_group_page(result) if len(result.cases) > 1 and result.method != "budget" else None
+    return write_study_page(result, group="" if group is None else group.name), group
 
 
 def group_table(
     result: StudyResult,
     outputs: Sequence[str] | None = None,
     limits: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+    links: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
     """The samples of a study as a group of runs, a stratum for each of its cases, in the form that their page takes.
 
@@ -106,21 +133,25 @@ def group_table(
         Columns; all by default.
     limits : mapping, optional
         By output, each "limit", "label" and "doubtful".
+    links : mapping of str to str, optional
+        Where the name of a sample leads.
     """
     names = list(result.names if outputs is None else outputs)
     at = [result.names.index(n) for n in names]
-    runs = []
+    runs, links = [], {} if links is None else links
     for case in result.cases:
         given = case.inputs.names if case.inputs is not None else ()
         rows = case.Y if len(case.Y) else np.asarray(case.value)[None]
         for n, values in enumerate(np.asarray(rows, float)):
             inputs = dict(zip(given, np.asarray(case.X[n], float).tolist(), strict=True)) if len(case.X) else {}
             told = {name: float(values[k]) for name, k in zip(names, at, strict=True)}
-            label = f"{case.name} {n + 1}".strip() if len(result.cases) > 1 else f"sample {n + 1}"
-            runs.append({"name": label, "values": told, "inputs": inputs, "stratum": case.name, "link": ""})
+            label = _label(result, case.name, n)
+            link = links.get(label, "")
+            runs.append({"name": label, "values": told, "inputs": inputs, "stratum": case.name, "link": link})
     return {
         "name": result.name,
         "units": {n: result.units.get(n, "") for n in names},
+        "sampled": result.coverage if result.method == "monte-carlo" else None,
         "runs": runs,
         "failed": [{"name": _inputs(o.inputs), "reason": o.error} for o in result.failed],
         "notes": list(result.notes),
@@ -134,7 +165,7 @@ def write_group_page(
     outputs: Sequence[str] | None = None,
     limits: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
 ) -> Path:
-    """Write one page for all samples of a study.
+    """Write one page for all samples of a study; each leads to its scenario, which ``emdose run`` takes.
 
     Parameters
     ----------
@@ -154,8 +185,26 @@ def write_group_page(
     """
     result = study if isinstance(study, StudyResult) else read_study(study)
     target = _target(result, path, GROUP_PAGE)
-    atomic.write_text(target, group_page.render(group_table(result, outputs, limits)))
+    table = group_table(result, outputs, limits, _links(result, target.parent))
+    atomic.write_text(target, group_page.render(table))
     return target
+
+
+def _links(result: StudyResult, beside: Path) -> dict[str, str]:
+    """Address of the scenario of every sample by its name, where the study has left them in its folder."""
+    links = {}
+    for case in result.cases if result.folder is not None else ():
+        for n in range(len(case.X)):
+            label = _label(result, case.name, n)
+            path = scenario_path(Path(result.folder or ""), label)
+            if path.exists():
+                links[label] = Path(os.path.relpath(path, beside)).as_posix()
+    return links
+
+
+def _label(result: StudyResult, case: str, n: int) -> str:
+    """Name of a sample of a case."""
+    return sample_name(case, n) if len(result.cases) > 1 else f"sample {n + 1}"
 
 
 def _inputs(given: Mapping[str, Any]) -> str:
@@ -169,14 +218,21 @@ def _target(result: StudyResult, path: Path | str | None, name: str) -> Path:
 
 
 def _of_the_run(result: StudyResult) -> tuple[dict[str, Any] | None, MapSet | None]:
-    """Summary of the run that a study belongs to, and relative standard deviations of its maps on that run's body."""
-    home = None if result.folder is None else Path(result.folder).resolve().parent
-    if home is None or not (home / SUMMARY_FILE).exists() or not result.maps:
+    """Summary of the run that a study belongs to, and relative standard deviations of its maps on that run's body.
+
+    A study in no folder of a run has the body of its scenario, and no summary.
+    """
+    if result.folder is None or not result.maps:
         return None, None
-    run = read_result(home)
-    base = kind_of(run.summary, home).maps(run)
+    home, lock = Path(result.folder).resolve().parent, Path(result.folder) / LOCK_FILE
+    if (home / SUMMARY_FILE).exists():
+        run = read_result(home)
+        summary, base = dict(run.summary), kind_of(run.summary, home).maps(run)
+    else:
+        scenario = load(lock) if lock.exists() else None
+        summary, base = None, None if scenario is None else kinds.get(scenario.kind).canvas(scenario)
     if base is None:
-        return dict(run.summary), None
+        return summary, None
     layers = []
     for name, told in result.maps.items():
         mean, sd = (np.asarray(told[key], float) for key in ("mean", "sd"))
@@ -184,9 +240,13 @@ def _of_the_run(result: StudyResult) -> tuple[dict[str, Any] | None, MapSet | No
             least = FAINT * float(np.nanmax(np.abs(mean)))
             relative = np.divide(sd, np.abs(mean), out=np.full_like(sd, np.nan), where=np.abs(mean) > least)
             note = "Standard deviation by the laws of the inputs over the mean, of every voxel."
-            layers.append(Layer(f"sd {name}", f"{words(name)}: sd / mean", "%", relative, 100.0, note=note))
-    summary = dict(run.summary)
+            layers.append(Layer(f"sd {name}", f"{map_title(name)}: sd / mean", "%", relative, 100.0, note=note))
     return summary, MapSet(base.grid, base.labels, base.names, layers, layers[0].key) if layers else None
+
+
+def map_title(name: str) -> str:
+    """The name of a map without its unit: "SAR_10g_W_kg" becomes "SAR 10g", "abs_B1plus_uT" "|B1+|"."""
+    return heading(name).partition(" [")[0].replace("abs B1plus", "|B1+|")
 
 
 def _histogram(values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:

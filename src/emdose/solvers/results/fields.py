@@ -17,6 +17,9 @@ from emdose.solvers.results.measures import of_ports, of_scale, worst
 from emdose.validity import NOT_VALID, Measure, judge
 from emdose.values import owned, read_only
 
+DRIVE = "drive"
+"""What a provenance calls the drive of driven fields."""
+
 
 @read_only
 @dataclass(frozen=True, eq=False)
@@ -160,18 +163,7 @@ class Fields:
         InputError
             For an unknown name or a vector that does not fit the ports.
         """
-        name = weights if isinstance(weights, str) else "custom"
-        if isinstance(weights, str):
-            one_of("drive", weights, self.drives, problem="unknown drive")
-            weights = self.drives[weights]
-        v = np.asarray(weights, complex)
-        if v.shape != (len(self.ports),) or not np.all(np.isfinite(v)):
-            raise InputError(
-                "drive does not fit the ports",
-                field="drive",
-                found=v.shape,
-                expected=f"{len(self.ports)} finite complex amplitudes",
-            )
+        name, v = named_drive(weights, self.drives, len(self.ports))
         low = backend.of(self.E).asarray(v, dtype=self.E.dtype)
         return replace(
             self,
@@ -183,7 +175,7 @@ class Fields:
             provenance={
                 # A scale belongs to the drive it was made for.
                 **{k: v for k, v in self.provenance.items() if k != "scale"},
-                "drive": {"name": name, "weights": [[float(w.real), float(w.imag)] for w in v]},
+                **drive_told(name, v),
             },
         )
 
@@ -309,6 +301,30 @@ class Fields:
 
     def _B_centre(self, c: int) -> np.ndarray:
         return _mean_over(self.B[:, c], [c])
+
+
+def named_drive(
+    weights: str | Sequence[complex] | np.ndarray, drives: Mapping[str, np.ndarray], ports: int
+) -> tuple[str, np.ndarray]:
+    """Name and weights (port,) of a drive; raises InputError for an unknown name or weights that do not fit."""
+    name = weights if isinstance(weights, str) else "custom"
+    if isinstance(weights, str):
+        one_of("drive", weights, drives, problem="unknown drive")
+        weights = drives[weights]
+    v = np.asarray(weights, complex)
+    if v.shape != (ports,) or not np.all(np.isfinite(v)):
+        raise InputError(
+            "drive does not fit the ports",
+            field="drive",
+            found=v.shape,
+            expected=f"{ports} finite complex amplitudes",
+        )
+    return name, v
+
+
+def drive_told(name: str, weights: np.ndarray) -> dict[str, Any]:
+    """What a provenance says about the drive of its fields."""
+    return {DRIVE: {"name": name, "weights": [[float(w.real), float(w.imag)] for w in weights]}}
 
 
 def region_mask(grid: Grid, body: np.ndarray, over: str | Vector | np.ndarray) -> np.ndarray:

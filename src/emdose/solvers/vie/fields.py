@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.constants import EPS_0, MU_0
 from emdose.solvers.results.discretisation import cells_across
-from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.results.fields import Fields, PowerBalance, drive_told
 from emdose.solvers.yee_grid.green_convolution import Convolution
 from emdose.solvers.yee_grid.incident import about_source, incident_B
 from emdose.solvers.yee_grid.radiation import radiated_power
@@ -42,7 +42,10 @@ def fields_of(
         about_basis["basis_vectors"] = vectors
     shared = problem.shared
     green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype, shared=shared)
-    E, B = problem.E_incident, incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype, shared)
+    E, B = (
+        problem.E_incident,
+        problem.driven(incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype, shared)),
+    )
     if shared is not None:  # others may hold them
         E, B = E.copy(), B.copy()
     for p in range(ports):
@@ -66,8 +69,8 @@ def fields_of(
         body=np.asarray(phantom.body, bool),
         body_mass_kg=float(phantom.mass_kg),
         power=power,
-        ports=tuple(exposure.coil.ports),
-        drives=dict(exposure.coil.drives),
+        ports=problem.ports,
+        drives=dict(exposure.coil.drives) if problem.weights is None else {problem.ports[0]: np.ones(1, complex)},
         drive_unit=exposure.coil.drive_unit,
         residual=residual,
         convergence={
@@ -102,6 +105,7 @@ def fields_of(
             },
             "coil": {"name": exposure.coil.name, **exposure.coil.parameters},
             "frequency_Hz": exposure.frequency_Hz,
+            **({} if problem.weights is None else drive_told(problem.ports[0], problem.weights)),
             "device": be.describe(),
             "timing_s": {
                 "setup": clock["setup"] - clock["start"],

@@ -56,7 +56,7 @@ def solve_ports(
     list of (n,) array
         Solutions.
     """
-    be, ports = problem.be, len(problem.exposure.coil.ports)
+    be, ports = problem.be, len(problem.ports)
     done: dict[int, Any] = {}
     infos: dict[int, dict[str, Any]] = {}
     if checkpoint is not None:
@@ -119,9 +119,9 @@ def solve_group(
     b = problem.right_hand_side(ports)
     size = np.asarray(norm(b), float)
     scale = np.where(size > 0, size, 1.0)
-    goal = np.full(count, solver.tolerance if reduction is None else reduction.goal)
     x, r = xp.zeros_like(b), b
     share, started, iterated = np.ones(count), np.ones(count), False
+    goal = np.full(count, solver.tolerance) if reduction is None else reduction.goals(share)
     iterations, products = np.zeros(count, int), 0
     inverse, history = np.full(count, np.nan), []
     factor, met = np.ones(count), np.zeros(count, bool)
@@ -139,6 +139,7 @@ def solve_group(
         share, started = start.share, start.share
         history = [share]
         judge(x, share)
+        goal = reduction.goals(share)
         # The factor of a poor start says nothing yet.
         goal = np.where(share <= goal, np.minimum(goal, 0.8 * solver.E_error / factor), goal)
     while not met.all():
@@ -205,7 +206,7 @@ def _resumed(problem: VieProblem, port: int, saved: dict[str, np.ndarray]) -> tu
 
 
 def _iteration(problem: VieProblem, port: int, tell: ProgressCallback, iteration: int, residual: float) -> None:
-    ports, solver = problem.exposure.coil.ports, problem.solver
+    ports, solver = problem.ports, problem.solver
     tell(
         Iteration(
             stage="port",

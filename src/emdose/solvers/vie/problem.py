@@ -73,10 +73,24 @@ class VieProblem:
         Device.
     shared : Shared, optional
         Hands on Green's function and the field of the coil.
+    drive : (port,) complex ndarray, optional
+        One drive of all ports, which is the only right-hand side then.
+    name : str
+        What that drive is called.
     """
 
-    def __init__(self, solver: VieOptions, exposure: Exposure, be: Backend, shared: Shared | None = None) -> None:
+    def __init__(
+        self,
+        solver: VieOptions,
+        exposure: Exposure,
+        be: Backend,
+        shared: Shared | None = None,
+        drive: np.ndarray | None = None,
+        name: str = "custom",
+    ) -> None:
         self.solver, self.exposure, self.be, self.shared = solver, exposure, be, shared
+        self.weights = None if drive is None else np.asarray(drive, complex)
+        self.ports: tuple[str, ...] = tuple(exposure.coil.ports) if drive is None else (name,)
         phantom, f = exposure.phantom, exposure.frequency_Hz
         self.grid: Grid = phantom.grid
         self.h = self.grid.spacing_m[0]
@@ -101,7 +115,7 @@ class VieProblem:
         self.M = (self.contrast / (self.contrast + 1)).astype(self.dtype)
         self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype, shared=shared)
         self.source = require_ideal(exposure.coil)
-        self.E_incident = incident_E(self.source, self.grid, f, be, self.dtype, shared)
+        self.E_incident = self.driven(incident_E(self.source, self.grid, f, be, self.dtype, shared))
         self.on_unknowns: Any = None
         """E_inc on the unknowns (port, n) where it is another than that of ``E_incident`` [V/m]."""
         self.products = 0
@@ -110,6 +124,12 @@ class VieProblem:
     def box(self) -> tuple[slice, ...]:
         """The nodes of the body's box within the grid."""
         return tuple(slice(a, a + n) for a, n in zip(self.low, self.shape, strict=True))
+
+    def driven(self, incident: Any) -> Any:
+        """The field (port, ...) of the coil, of its drive alone where there is one."""
+        if self.weights is None:
+            return incident
+        return self.be.xp.tensordot(self.be.asarray(self.weights.astype(incident.dtype)), incident, 1)[None]
 
     def right_hand_side(self, ports: list[int]) -> Any:
         """j w eps0 M E_inc on the unknowns, (port, n) [A/m^2]."""
@@ -138,13 +158,15 @@ class VieProblem:
         return x + self.convolution.scattered(self.expand(x)).reshape(len(x), -1)[:, self.index]
 
 
-def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:
+def plan(solver: VieOptions, exposure: Exposure, be: Backend, driven: bool = False) -> ViePlan:
     """What a solution will take.
 
     Parameters
     ----------
     solver, exposure, be : VieOptions, Exposure, Backend
         As in :class:`VieProblem`.
+    driven : bool
+        Whether one drive of all ports is solved for.
 
     Raises
     ------
@@ -154,7 +176,7 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend) -> ViePlan:
         When it does not fit the memory; the text names what is needed and a spacing that would fit.
     """
     require_ideal(exposure.coil)
-    phantom, grid, ports = exposure.phantom, exposure.phantom.grid, len(exposure.coil.ports)
+    phantom, grid, ports = exposure.phantom, exposure.phantom.grid, 1 if driven else len(exposure.coil.ports)
     if not grid.is_cubic:
         raise InputError(
             "the volume integral needs cubic voxels",

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from emdose.solvers.vie.problem import VieProblem
 
 FORMAT = 1
-LEARNED = 0.5
-"""Residual of a solution that others build upon, over the tolerance."""
+LEARNED, EARLY = 0.5, 0.95
+"""Residual of a solution that others build upon, over the tolerance; while the span is poor still."""
+POOR = 10.0
+"""Residual of a start, over the tolerance, above which what the span lacks is more than the noise of its vectors."""
 LEAST = {"complex64": 4e-6, "complex128": 1e-12}
 """Residual that a precision is good for."""
 DAMAGE = 1e-3
@@ -62,11 +64,14 @@ class Reduction:
         self.problem = problem
         self.family: Family = basis.family(family_key(problem), lambda: edge_groups(problem), problem.be, problem.dtype)
 
-    @property
-    def goal(self) -> float:
-        """Residual that is iterated to; what stops just at the tolerance makes combinations that just miss it."""
-        solver = self.problem.solver
-        return min(solver.tolerance, max(LEARNED * solver.tolerance, LEAST[self.problem.dtype.name]))
+    def goals(self, share: np.ndarray) -> np.ndarray:
+        """Residuals (port,) that starts of these residuals are iterated to.
+
+        What stops just at the tolerance makes combinations that just miss it, as soon as there are any that come close.
+        """
+        tolerance = self.problem.solver.tolerance
+        wanted = np.where(share > POOR * tolerance, EARLY, LEARNED) * tolerance
+        return np.minimum(tolerance, np.maximum(wanted, LEAST[self.problem.dtype.name]))
 
     @property
     def vectors(self) -> int:

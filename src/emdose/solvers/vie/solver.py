@@ -13,7 +13,10 @@ Source: P. Zwamborn and P. van den Berg, IEEE Trans. MTT 40 (1992) 1757; A. Poli
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
@@ -21,7 +24,7 @@ from emdose.compute.reduced.basis import ReducedBasis
 from emdose.compute.shared import Shared
 from emdose.errors import ConvergenceError
 from emdose.models.exposure import Exposure
-from emdose.solvers.results.fields import Fields
+from emdose.solvers.results.fields import Fields, named_drive
 from emdose.solvers.running import Begin, Checkpoint, Done, ProgressCallback, Setup, silent
 from emdose.solvers.vie.fields import fields_of
 from emdose.solvers.vie.iteration import solve_ports
@@ -95,8 +98,9 @@ class Vie(VieOptions):
         checkpoint: Checkpoint | None = None,
         shared: Shared | None = None,
         basis: ReducedBasis | None = None,
+        drive: str | Sequence[complex] | np.ndarray | None = None,
     ) -> Fields:
-        """Fields of every port.
+        """Fields of every port, or of one drive of all of them.
 
         Parameters
         ----------
@@ -115,11 +119,14 @@ class Vie(VieOptions):
             Solutions of this body with other tissue properties, or in other coils, that start this one; where their
             best combination meets the tolerance and ``E_error`` it is the answer. ``Fields.convergence`` tells
             "start_residual" and "from_basis" of every port. What had to be iterated is added to it.
+        drive : str or (port,) complex, optional
+            Name of one of the coil's drives, or amplitudes of its ports: the one right-hand side that is solved for.
+            The fields are driven then, as by :meth:`Fields.drive`.
 
         Raises
         ------
         InputError, ResourceError
-            As :meth:`plan`.
+            As :meth:`plan`; for a drive that the coil does not have.
         ConvergenceError
             When a port misses the tolerance or ``E_error``; ``partial`` holds the fields of all ports as far as they
             came.
@@ -130,11 +137,14 @@ class Vie(VieOptions):
             When the densest tissue has too few cells per wavelength for valid fields.
         """
         be = backend.get(device)
-        planned = plan(self, exposure, be)
+        name, weights = "", None
+        if drive is not None:
+            name, weights = named_drive(drive, exposure.coil.drives, len(exposure.coil.ports))
+        planned = plan(self, exposure, be, driven=weights is not None)
         tell = progress or silent
         tell(Setup())
         clock = {"start": time.perf_counter()}
-        problem = VieProblem(self, exposure, be, shared)
+        problem = VieProblem(self, exposure, be, shared, weights, name)
         be.synchronize()
         clock["setup"] = time.perf_counter()
         reduction = None if basis is None else Reduction(problem, basis)

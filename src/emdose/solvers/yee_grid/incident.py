@@ -21,6 +21,7 @@ from emdose.models.coils.ideal import Coil
 from emdose.models.coils.incident_field import IncidentField
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.grid import Grid
+from emdose.solvers.yee_grid.coil_lattice import MOST_BYTES, CoilLattice
 from emdose.solvers.yee_grid.filaments import Pieces
 from emdose.solvers.yee_grid.shields import shield_currents
 
@@ -70,7 +71,8 @@ def incident_E(
     dtype : complex dtype
         Type of the result; the evaluation is in double precision.
     shared : Shared, optional
-        Hands on the field of a coil; nobody may write to it then.
+        Hands on the field of a coil; nobody may write to it then. Where it may hand on what is not the same to the last
+        bit, that of a grid that lies elsewhere is interpolated (:mod:`emdose.solvers.yee_grid.coil_lattice`).
 
     Returns
     -------
@@ -136,9 +138,9 @@ class PointField:
         self.source, self.frequency_Hz, self.be, self.step_m = source, frequency_Hz, be, step_m
         if isinstance(source, IncidentField):
             source.require_frequency(frequency_Hz)
-        self._pieces = None
+        self.pieces = None
         if isinstance(source, Coil):
-            self._pieces = Pieces.of(*conductors(source, frequency_Hz), frequency_Hz)
+            self.pieces = Pieces.of(*conductors(source, frequency_Hz), frequency_Hz)
 
     def component(self, points: np.ndarray, component: int, magnetic: bool) -> Any:
         """One component of E [V/m] or B [T] of every port at points (3, n) [m], (port, n)."""
@@ -147,8 +149,8 @@ class PointField:
         if isinstance(self.source, PlaneWave):
             axes = tuple(self.be.asarray(np.ascontiguousarray(p)) for p in points)
             return _wave(self.source, component, axes, self.frequency_Hz, self.be.xp, magnetic)[None]
-        assert self._pieces is not None
-        return _filaments(self.source, self._pieces, points, component, magnetic, self.be)
+        assert self.pieces is not None
+        return _filaments(self.source, self.pieces, points, component, magnetic, self.be)
 
 
 def _shared_or_made(
@@ -162,14 +164,38 @@ def _shared_or_made(
         place = (grid.shape, grid.spacing_m, grid.origin_m, frequency_Hz)
         return key_of("incident B" if magnetic else "incident E", about, place, str(np.dtype(dtype)), be.name)
 
-    return from_shared(shared, key, lambda: _on_yee(source, grid, frequency_Hz, be, dtype, magnetic=magnetic))
+    def make() -> Any:
+        def field() -> PointField:
+            return PointField(source, frequency_Hz, be, 0.25 * min(grid.spacing_m))
+
+        if not isinstance(source, Coil) or shared is None:
+            return _on_yee(source, grid, frequency_Hz, be, dtype, field(), None, magnetic=magnetic)
+        shield = None if source.shield is None else repr(source.shield)
+        about = (source.segments, source.currents, source.open_ends, shield, frequency_Hz, be.name)
+        kept = shared.get(key_of("point field", *about), field)
+        lattice = None
+        if shared.reduced and not len(source.open_ends[0]):
+            name = key_of("coil lattice", *about, grid.spacing_m)
+            lattice = shared.get(name, lambda: CoilLattice(grid.spacing_m), bytes=MOST_BYTES)
+        return _on_yee(source, grid, frequency_Hz, be, dtype, kept, lattice, magnetic=magnetic)
+
+    return from_shared(shared, key, make)
 
 
-def _on_yee(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any, *, magnetic: bool) -> Any:
+def _on_yee(
+    source: Source,
+    grid: Grid,
+    frequency_Hz: float,
+    be: Backend,
+    dtype: Any,
+    field: PointField,
+    lattice: CoilLattice | None,
+    *,
+    magnetic: bool,
+) -> Any:
     xp = be.xp
     shape = grid.node_shape
     out = xp.zeros((len(source.ports), 3, *shape), dtype)
-    field = PointField(source, frequency_Hz, be, 0.25 * min(grid.spacing_m))
     for c in range(3):
         # The layer past the last edge (or face) is left zero.
         there = tuple(n - 1 if (a == c) != magnetic else n for a, n in enumerate(shape))
@@ -178,6 +204,12 @@ def _on_yee(source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype:
         axes = (x[: there[0]], y[:, : there[1]], z[:, :, : there[2]])
         if isinstance(source, PlaneWave):
             out[(0, c, *cut)] = _wave(source, c, tuple(be.asarray(a) for a in axes), frequency_Hz, xp, magnetic)
+            continue
+        found = None
+        if lattice is not None and field.pieces is not None:
+            found = lattice.field(grid, c, magnetic, there, field.pieces, be)
+        if found is not None:
+            out[(slice(None), c, *cut)] = found.reshape(-1, *there)
             continue
         points = np.stack([np.broadcast_to(a, there).ravel() for a in axes])
         out[(slice(None), c, *cut)] = field.component(points, c, magnetic).reshape(-1, *there)

@@ -75,6 +75,14 @@ class RfKind(Kind["RunResult"]):
 
         return content.maps(result)
 
+    def canvas(self, scenario: LoadedScenario) -> MapSet:
+        """The body."""
+        from emdose.report.maps.map_set import MapSet
+        from emdose.scenarios.shared.bodies import phantom
+
+        body = phantom(scenario.tables.phantom, scenario.file, None, scenario.identity.get("files"))
+        return MapSet(body.grid, body.labels, {n: t.name for n, t in enumerate(body.tissues)}, ())
+
     def methods(self, summary: Mapping[str, Any]) -> Methods:
         """What was solved and how, for a paper."""
         from emdose.scenarios.kinds.rf.page import methods as page_methods

@@ -14,7 +14,7 @@ from emdose.scenarios.kinds.rf.tuned import TunedFdtd
 from emdose.scenarios.shared import circuit_tables, coil_tables
 from emdose.scenarios.shared.coils import vie
 from emdose.scenarios.shared.tables import blamed_on
-from emdose.solvers.results.fields import require_plausible
+from emdose.solvers.results.fields import DRIVE, require_plausible
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -130,10 +130,11 @@ def scaled(
     name: Any,
     accept: Sequence[str] = (),
 ) -> Fields:
-    """Driven fields scaled to the target of the scenario."""
+    """Fields, which may be driven already, in the drive and scaled to the target of the scenario."""
     from dataclasses import replace
 
-    out = fields.drive(drive).scale(**target, over=place, accept=accept)
+    driven = fields if DRIVE in fields.provenance else fields.drive(drive)
+    out = driven.scale(**target, over=place, accept=accept)
     if isinstance(place, np.ndarray) and "over" in out.provenance["scale"]:
         out = replace(out, provenance={**out.provenance, "scale": {**out.provenance["scale"], "over": name}})
     return out

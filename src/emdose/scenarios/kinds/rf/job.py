@@ -186,7 +186,7 @@ class RfJob(BaseJob):
         ]
 
     def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Fields:
-        """Fields of all ports.
+        """Fields of all ports; of the drive alone for a job that shares solutions with others, which keeps none.
 
         Raises
         ------
@@ -200,7 +200,7 @@ class RfJob(BaseJob):
         return fields
 
     def _handed_on(self) -> dict[str, Any]:
-        """What the solver gets from the jobs before: a volume integral also their solutions."""
+        """What the solver gets from the jobs before: a volume integral also their solutions, and its drive."""
         shared = self.shared
         if shared is None or self.tables.solver.type != "vie":
             return {}
@@ -209,7 +209,7 @@ class RfJob(BaseJob):
         limit = max(shared.limit_bytes // 2, 1)
         folder = None if shared.folder is None else shared.folder / "reduced basis"
         basis = shared.get("reduced basis", lambda: ReducedBasis(limit, folder), bytes=limit)
-        return {"shared": shared, "basis": basis}
+        return {"shared": shared, "basis": basis, "drive": self.drive}
 
     def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> RfOutcome:
         """Scale fields of all ports, average, check and summarise."""
