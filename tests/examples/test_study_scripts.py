@@ -31,6 +31,7 @@ def test_a_head_and_what_is_not_known_about_it(run: Any, capsys: pytest.CaptureF
     assert Path("head_uncertainty.png").stat().st_size > 5000
 
 
+@pytest.mark.slow
 def test_a_population_by_landmark(run: Any) -> None:
     """Oracles: the same bodies at both landmarks; more of a heavier body lies in the coil's field at the pelvis."""
     got = run("21_population.py")
