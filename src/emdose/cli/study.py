@@ -92,6 +92,8 @@ def show(console: Console, result: StudyResult) -> None:
     terminal.say(console, f"{result.samples} samples, {result.cached} of them kept from before; {result.method}")
     for note in result.notes:
         terminal.say(console, note)
+    for name, check in result.checks.items():
+        terminal.say(console, f"{name}: {check.words}")
 
 
 def told_failed(errors: Console, failed: list[Mapping[str, Any]], samples: int) -> None:

@@ -111,11 +111,15 @@ def numbers(tables, **more):
     }
 
 
-@pytest.mark.parametrize(("tables", "rel"), [(BALL, 1e-7), (METAL, 1e-9)], ids=["vie", "fdtd"])
-def test_a_coil_moved_one_way_is_a_body_moved_the_other_way(tables, rel):
-    """Both engines: the grid belongs to the body, so that nothing but rounding differs, whatever the vector."""
-    one = numbers(tables, coil={"position_m": D.tolist()})
-    two = numbers(tables, phantom={"translate_m": (-D).tolist()})
+@pytest.mark.parametrize(
+    ("tables", "shift", "rel"),
+    [(BALL, D, 1e-7), (METAL, np.array([0.015, -0.015, 0.03]), 1e-9)],
+    ids=["volume integral, anywhere", "metal in finite differences, by whole cells"],
+)
+def test_a_coil_moved_one_way_is_a_body_moved_the_other_way(tables, shift, rel):
+    """The grid belongs to the body, so that nothing but rounding differs."""
+    one = numbers(tables, coil={"position_m": shift.tolist()})
+    two = numbers(tables, phantom={"translate_m": (-shift).tolist()})
     assert len(one) > 10
     assert one == pytest.approx(two, rel=rel, abs=1e-15)
 
@@ -123,3 +127,12 @@ def test_a_coil_moved_one_way_is_a_body_moved_the_other_way(tables, rel):
 def test_every_type_of_coil_has_a_position():
     for table in typing.get_args(typing.get_args(Coil)[0]):
         assert table.model_fields["position_m"].default == (0.0, 0.0, 0.0)
+
+
+def test_metal_that_the_grid_would_round_away_is_one_line():
+    with pytest.raises(em.InputError, match=r"coil.position_m: the grid would put the metal.*or snap = true") as told:
+        numbers(METAL, coil={"position_m": [0.0, 0.0, 0.001]})
+    assert "\n" not in str(told.value)
+    tables = {**METAL, "coil": {**METAL["coil"], "position_m": [0.0, 0.0, 0.001]}}
+    tables["solver"] = {**METAL["solver"], "snap": True}
+    kinds.get("rf").job(from_tables(tables, toml.Path("ball.toml")), "cpu")

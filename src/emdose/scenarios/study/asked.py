@@ -157,7 +157,7 @@ def told_of(summary: Mapping[str, Any], result: StudyResult, key: str = "") -> d
             quantities[name]["uncertainty"] = entry
     study = {k: whole[k] for k in ("samples", "cached", "failed", "notes", "seconds", "identity", "coverage")}
     outputs = {
-        n: {k: one[k] for k in ("mean", "sd", "first", "total", "loo", "quantiles", "words")}
+        n: {k: one[k] for k in ("mean", "sd", "first", "total", "loo", "quantiles", "words", "model")}
         for n, one in whole["outputs"].items()
     }
     found = {

@@ -287,7 +287,7 @@ class StudyResult:
             "indices": self.indices,
             "loo": self.loo.get(name),
             "quantiles": {f"{q:g}": self._all_quantiles[q][name] for q in QUANTILES},
-            "model": self._checks[name].to_dict() if name in self._checks else None,
+            "model": self.checks[name].to_dict() if name in self.checks else None,
         }
 
     @property
@@ -302,7 +302,8 @@ class StudyResult:
         return self.sobol
 
     @cached_property
-    def _checks(self) -> dict[str, ModelCheck]:
+    def checks(self) -> dict[str, ModelCheck]:
+        """What :meth:`compare` says of the trials that the study has made; empty without any."""
         enough = sum(len(c.trials_X) for c in self.cases) >= FEWEST
         return self.compare() if self.method == "chaos" and enough else {}
 

@@ -34,6 +34,31 @@ def solver(tables: schema.RfScenario) -> Any:
     return TunedFdtd(Fdtd(**options), tables.tuning or as_given)
 
 
+def require_on_grid(tables: schema.RfScenario, body: Phantom, file: object = None) -> None:
+    """Raise InputError for a coil of metal whose place the cells of the body's grid would round away.
+
+    Metal lies on the planes of the grid that are nearest: moved by parts of a cell it stays, or jumps.
+    """
+    from emdose.solvers.fdtd.setup.domain import refinement
+    from emdose.solvers.fdtd.solver import Fdtd
+
+    moved, options = tables.coil.position_m, tables.solver
+    if not isinstance(tables.coil, circuit_tables.CIRCUIT_COILS) or not isinstance(options, circuit_tables.FdtdTable):
+        return
+    if not any(moved) or options.snap:
+        return
+    with blamed_on(file, "solver"):
+        cells = [h / refinement(Fdtd(**options.model_dump(exclude={"type"})), body.grid) for h in body.spacing_m]
+    if any(abs(x / h - round(x / h)) > 1e-6 for x, h in zip(moved, cells, strict=True)):
+        raise InputError(
+            "the grid would put the metal of this coil beside its place",
+            file=file,
+            field="coil.position_m",
+            found=list(moved),
+            expected=f"multiples of its cells ({', '.join(f'{h:g}' for h in cells)} m), or snap = true in [solver]",
+        )
+
+
 def drive_of(table: schema.DriveTable, source: Any, file: object = None) -> str | np.ndarray:
     """Name or weights of the drive, checked against the ports of the source.
 

@@ -95,6 +95,7 @@ class RfJob(BaseJob):
             build.require_tissue(self.place, self.body, tables.scenario.accept, file)
         with blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
+        build.require_on_grid(tables, self.body, file)
         with blamed_on(file, "solver"):
             self.solver = build.solver(tables)
         if tables.thermal is not None:
