@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -17,11 +18,14 @@ import numpy as np
 
 from emdose.checks import whole
 from emdose.compute import machine
+from emdose.compute.array_files import ArrayFolder
 from emdose.values import read_only
 
 T = TypeVar("T")
 SHARE, MOST_BYTES = 0.25, 4 * 2**30
 """What a memo takes by default: this share of the free memory, and never more."""
+WORTH_S = 0.2
+"""Time of one core beyond which an array is worth a file for other processes [s]."""
 
 
 @read_only
@@ -54,7 +58,8 @@ class Shared:
     limit_bytes : int, optional
         What it may hold at most [bytes]; by default a quarter of the free memory, and at most 4 GiB.
     folder : Path or str, optional
-        Where processes leave for each other what is worth it, such as the vectors of a reduced basis.
+        Where processes leave for each other what is worth it: arrays that took long to make, and the vectors of a
+        reduced basis.
     reduced : bool
         Whether jobs may begin with a combination of earlier solutions, and end with it where it meets the tolerance.
         Everything else that is handed on is the same to the last bit.
@@ -73,6 +78,7 @@ class Shared:
         whole("limit_bytes", limit_bytes, 0)
         self.limit_bytes, self.reduced = int(limit_bytes), reduced
         self.folder = None if folder is None else Path(folder)
+        self._files = None if self.folder is None else ArrayFolder(self.folder / "arrays")
         self._lock = threading.Lock()
         self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         self._making: dict[str, Future[Any]] = {}
@@ -119,7 +125,7 @@ class Shared:
                     self._hits += 1
                 return future.result()
         try:
-            value = make()
+            value = self._from_files(key, make)
         except BaseException as error:
             with self._lock:
                 del self._making[key]
@@ -150,6 +156,20 @@ class Shared:
         """How often it served, and what it holds."""
         with self._lock:
             return Sharing(self._hits, self._made, self._dropped, len(self._held), self._bytes)
+
+    def _from_files(self, key: str, make: Callable[[], T]) -> T:
+        """A value from the folder of all processes, or made; arrays that took long are left there."""
+        if self._files is None:
+            return make()
+        found: Any = self._files.load(key)
+        if found is None:
+            start = time.process_time()
+            found = make()
+            took = time.process_time() - start
+            if took > WORTH_S and isinstance(found, np.ndarray) and not found.dtype.hasobject:
+                self._files.save(key, found)
+        value: T = found
+        return value
 
     def _keep(self, key: str, value: Any, size: int) -> None:
         if size > self.limit_bytes:
