@@ -5,6 +5,9 @@ SAR over a population
 Stylised adults by mass and stature, which move together, in a body coil at two landmarks: at each the spread of the
 whole-body SAR at 1 µT B1+rms, from the bodies themselves. Voxels of 20 mm and four bodies at a landmark take seconds;
 ``emdose demo population`` has 15 mm and many, with percentiles and what so few bodies leave open of them.
+
+.. image:: /images/population.png
+   :alt: Whole-body, head and 10 g SAR of many bodies by landmark
 """
 
 # %%

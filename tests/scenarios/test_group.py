@@ -62,7 +62,7 @@ def test_percentiles_of_a_known_law() -> None:
     """Oracle: the numbers 0 to 100: their 5, 25, 50, 75 and 95 % are themselves."""
     runs = [{"name": str(n), "values": {"x": float(n)}, "inputs": {}, "stratum": ""} for n in range(101)]
     page = group_page.render({"name": "g", "units": {"x": "W"}, "runs": runs, "failed": []})
-    (row,) = re.findall(r'<tr><th scope="row">X</th>(.*?)</tr>', page)
+    (row,) = re.findall(r'<tr><th scope="row">X \[W\]</th>(.*?)</tr>', page)
     cells = re.findall(r'<td class="n">([^<]*)</td>', row)
     assert cells[3:8] == ["5.00", "25.0", "50.0", "75.0", "95.0"]
 
@@ -100,3 +100,18 @@ def test_samples_of_a_study_become_a_group(tmp_path: Path) -> None:
     assert 'class="curve"' in page
     budget = study.run(method="budget", out=tmp_path / "b")
     assert "The normal law of the budget" in write_study_page(budget).read_text(encoding="utf-8")
+
+
+def test_what_a_stratum_has_next_to_nothing_of_is_not_stated() -> None:
+    """Oracle: a hundredth of the other stratum's median becomes a dash; strata lead, and have no common row."""
+    runs = [
+        {"name": f"{s} {n}", "values": {"x": f * (1 + 0.01 * n), "y": 1.0}, "inputs": {}, "stratum": s}
+        for s, f in (("a", 1.0), ("b", 0.01))
+        for n in range(5)
+    ]
+    page = group_page.render({"name": "g", "units": {"x": "W", "y": ""}, "runs": runs, "failed": [], "sampled": 0.95})
+    rows = re.findall(r'<th scope="row">([ab]?)</th><td>([^<]*)</td>(.*?)</tr>', page)
+    assert [(s, name) for s, name, _ in rows] == [("a", "X [W]"), ("", "Y"), ("b", "X [W]"), ("", "Y")]
+    assert rows[2][2].count("–") == 7
+    assert "1.02" in rows[0][2]
+    assert "&lt; 1.0" in rows[0][2]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-PREFIXES = {"T": (1e6, "uT")}
+PREFIXES = {"T": (1e6, "uT"), "T/sqrt(W)": (1e6, "uT/sqrt(W)")}
 """Units that users read in another size."""
 
 

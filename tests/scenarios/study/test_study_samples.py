@@ -103,6 +103,8 @@ def test_every_sample_of_a_group_leads_to_a_scenario_that_gives_its_numbers(ball
     assert len(links) == 4
     assert text.index("Percentiles</h2>") < text.index("Distributions</h2>")
     assert "whatever its law (order statistics)" in text
+    voxels = result.cases[0].about["uncertainty"]["whole_body_sar"]["expanded"] / result.cases[0].value[0]
+    assert f"U = {100 * voxels:.0f} % of Whole body SAR." in text
     alone = em.run_scenario(folder / links[2], ball.parent / "alone").summary
     expected = float(result.cases[1].Y[0, 0])
     assert alone["quantities"]["whole_body_sar"]["value"] == pytest.approx(expected, rel=1e-3)

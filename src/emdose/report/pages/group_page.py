@@ -10,12 +10,14 @@ import numpy as np
 
 from emdose.report.charts.distributions import strip_chart
 from emdose.report.pages.page import capital, fill
-from emdose.report.wording import is_finite, number, plain, quantity, quantity_name, words
+from emdose.report.wording import SCALED, is_finite, number, plain, quantity, quantity_name, words
 from emdose.uncertainty.trials import quantile_interval
 
 PERCENTILES = (5, 25, 50, 75, 95)
 FENCE = 1.5
 """Interquartile ranges beyond the quartiles from which a run is an outlier."""
+LITTLE = 0.02
+"""Share of the median of another stratum below which a stratum has nothing of a quantity worth stating."""
 LEAST = 4
 """Runs in a stratum below which none of them can be one."""
 
@@ -55,10 +57,9 @@ def render(group: Mapping[str, Any]) -> str:
         "tiles": [] if len(strata) > 1 else [_tile(runs, name, unit) for name, unit in units.items()][:8],
         "strips": [_strip(group, runs, name, unit, strata, outliers[name]) for name, unit in units.items()],
         "percentiles": [f"{p} %" for p in PERCENTILES],
+        "little": f"{100 * LITTLE:g} %",
         "sampled": f"{100 * group['sampled']:g} %" if group.get("sampled") else "",
-        "spread": [
-            row for name, unit in units.items() for row in _spread(runs, name, unit, strata, group.get("sampled"))
-        ],
+        "spread": [row for stratum in strata for row in _spread(runs, units, strata, stratum, group.get("sampled"))],
         "columns": [_column(name, unit) for name, unit in units.items()],
         "inputs": [(k, words(k.replace(".", " "))) for k in inputs],
         "stratified": len(strata) > 1,
@@ -137,22 +138,32 @@ def _strip(
 
 
 def _spread(
-    runs: Sequence[Mapping[str, Any]], name: str, unit: str, strata: Sequence[str], coverage: float | None
+    runs: Sequence[Mapping[str, Any]],
+    units: Mapping[str, str],
+    strata: Sequence[str],
+    stratum: str,
+    coverage: float | None,
 ) -> list[dict[str, Any]]:
-    """A row for each stratum: strata are cases of their own, whose mixture says nothing."""
+    """The quantities of a stratum; strata are cases of their own, whose mixture says nothing."""
     found: list[dict[str, Any]] = []
-    for stratum in strata if len(strata) > 1 else [None]:
+    for name, unit in units.items():
         values = _values(runs, name, stratum)
         if not values:
+            continue
+        shown = quantity(0.0, unit)[1]
+        title = f"{quantity_name(name)}{f' [{shown}]' if shown else ''}"
+        head = {"name": title, "stratum": stratum, "first": not found, "count": len(values)}
+        middles = [abs(float(np.median(_values(runs, name, s) or [0.0]))) for s in strata]
+        if max(middles) > 0 and abs(float(np.median(values))) < LITTLE * max(middles):
+            found.append(
+                head | {"mean": "–", "sd": "–", "cells": ["–"] * len(PERCENTILES), "intervals": [], "range": "–"}
+            )
             continue
         cells = np.quantile(values, [p / 100 for p in PERCENTILES]).tolist()
         sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
         found.append(
-            {
-                "name": quantity_name(name) if not found else "",
-                "stratum": stratum or "",
-                "count": len(values),
-                "unit": quantity(0.0, unit)[1],
+            head
+            | {
                 "mean": quantity(float(np.mean(values)), unit)[0],
                 "sd": quantity(sd, unit, 2)[0],
                 "cells": [quantity(v, unit)[0] for v in cells],
@@ -168,8 +179,8 @@ def _interval(values: Sequence[float], q: float, coverage: float, unit: str) -> 
     low, high = quantile_interval(np.asarray(values), q, coverage)
     text = [quantity(v, unit)[0] if is_finite(v) else "" for v in (low, high)]
     if all(text):
-        return f"{text[0]} to {text[1]}"
-    return f"below {text[1]}" if text[1] else f"above {text[0]}" if text[0] else "open"
+        return f"{text[0]} – {text[1]}"
+    return f"< {text[1]}" if text[1] else f"> {text[0]}" if text[0] else "open"
 
 
 def _column(name: str, unit: str) -> str:
@@ -209,4 +220,4 @@ def _cell(value: Any) -> dict[str, str]:
 
 
 def _scale(unit: str) -> float:
-    return 1e6 if unit == "T" else 1e-6 if unit == "Hz" else 1.0
+    return SCALED.get(unit, (1.0, unit))[0]

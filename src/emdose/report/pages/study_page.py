@@ -71,7 +71,8 @@ def render(
         "sentence": f"{capital(METHODS.get(method, method))}: {len(study['inputs'])} inputs, {study['samples']} samples"
         f"{cached}{missing}{took}. Intervals cover {100 * study.get('coverage', 0.95):g} %.",
         "banners": banners,
-        "decisive": [o["row"] for o in outputs if o["row"] is not None][:MOST_DECISIVE],
+        # Strata are cases of their own: a number for all of them together decides nothing.
+        "decisive": [] if len(strata) > 1 else [o["row"] for o in outputs if o["row"] is not None][:MOST_DECISIVE],
         "outputs": outputs,
         "inputs": [budgets.input_row(one) for one in study["inputs"]],
         "strata": [_stratum(s, study["outputs"]) for s in strata] if len(strata) > 1 else [],

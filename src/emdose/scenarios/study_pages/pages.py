@@ -15,11 +15,12 @@ from emdose.io.disk.run_files import LOCK_FILE, SUMMARY_FILE
 from emdose.report.maps.map_set import MapSet
 from emdose.report.maps.volumes import Layer
 from emdose.report.pages import group_page, study_page
-from emdose.report.wording import heading
+from emdose.report.wording import heading, quantity_name
 from emdose.scenarios import kinds
 from emdose.scenarios.gate import kind_of
 from emdose.scenarios.loading import load
 from emdose.scenarios.results import read_result
+from emdose.scenarios.study.findings.budgets import DISCRETISATION
 from emdose.scenarios.study.result import StudyResult, read_study
 from emdose.scenarios.study.samples import sample_name, scenario_path
 
@@ -154,7 +155,7 @@ def group_table(
         "sampled": result.coverage if result.method == "monte-carlo" else None,
         "runs": runs,
         "failed": [{"name": _inputs(o.inputs), "reason": o.error} for o in result.failed],
-        "notes": list(result.notes),
+        "notes": [*_voxels(result, names), *result.notes],
         "limits": {n: [dict(x) for x in rows] for n, rows in (limits or {}).items()},
     }
 
@@ -188,6 +189,23 @@ def write_group_page(
     table = group_table(result, outputs, limits, _links(result, target.parent))
     atomic.write_text(target, group_page.render(table))
     return target
+
+
+def _voxels(result: StudyResult, names: Sequence[str]) -> list[str]:
+    """What voxels leave of the numbers of the nominal samples, which no spread of samples shows."""
+    found: dict[str, float] = {}
+    for case in result.cases:
+        of_it = case.about.get("uncertainty") or {}
+        for name in names:
+            told, value = of_it.get(name) or {}, abs(float(case.value[result.names.index(name)]))
+            if told.get("kind") == DISCRETISATION and told.get("expanded") and value:
+                found[name] = max(found.get(name, 0.0), float(told["expanded"]) / value)
+    if not found:
+        return []
+    told_of = ", ".join(f"{100 * u:.0f} % of {quantity_name(name)}" for name, u in found.items())
+    return [
+        f"Percentiles are those of the samples. What voxels leave of every one of them is not in them: U = {told_of}."
+    ]
 
 
 def _links(result: StudyResult, beside: Path) -> dict[str, str]:
