@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emdose.compute import array_files
 from emdose.compute.array_files import ArrayFolder
 from emdose.compute.shared import WORTH_S, Shared
 from emdose.errors import EmdoseWarning
@@ -36,6 +37,14 @@ def test_a_damaged_file_is_told_and_made_again(tmp_path: Path, damage) -> None:
     with pytest.warns(EmdoseWarning, match="damaged array"):
         assert folder.load("field") is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_full_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(array_files, "LIMIT_BYTES", 1000)
+    folder = ArrayFolder(tmp_path)
+    for n in range(4):
+        folder.save(f"field {n}", np.full(80, n, float))
+    assert [folder.load(f"field {n}") is not None for n in range(4)] == [True, False, False, False]
 
 
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from emdose.errors import EmdoseWarning
 
 MAGIC, SUFFIX = b"emdose array of a study, format 1\n", ".array"
 _LONGEST_HEADER = 4096
+LIMIT_BYTES = 2**30
+"""What a folder holds at most [bytes]: arrays of one sample alone, as of a coil that moves, would fill a disk."""
 
 
 class ArrayFolder:
@@ -54,9 +56,9 @@ class ArrayFolder:
             return None
 
     def save(self, key: str, array: np.ndarray) -> None:
-        """Keep an array; what cannot be written is told in a warning and stays in memory."""
+        """Keep an array, while there is room; what cannot be written is told in a warning and stays in memory."""
         path = self._path(key)
-        if path.exists():
+        if path.exists() or self._size() + array.nbytes > LIMIT_BYTES:
             return
         body = np.ascontiguousarray(array).tobytes()
         told = {"key": key, "dtype": array.dtype.str, "shape": array.shape, "sha256": private_files.digest(body)}
@@ -70,6 +72,14 @@ class ArrayFolder:
         finally:
             with contextlib.suppress(OSError):
                 part.unlink()
+
+    def _size(self) -> int:
+        total = 0
+        with contextlib.suppress(OSError):
+            for path in self.folder.iterdir():
+                with contextlib.suppress(OSError):
+                    total += path.stat().st_size
+        return total
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{private_files.digest(key.encode())[:32]}{SUFFIX}"

@@ -9,6 +9,8 @@ import pytest
 
 import emdose as em
 from emdose.circuits.unloaded import coil_modes
+from emdose.compute import backend
+from emdose.compute.shared import Shared as SharedMemo
 from emdose.models import Shield
 from emdose.models.coils import conductors
 from emdose.scenarios import kinds
@@ -18,7 +20,7 @@ from emdose.scenarios.shared.coil_tables import Coil
 from emdose.solvers.fdtd.setup.domain import source_extent
 from emdose.solvers.fdtd.setup.grading import planes_of
 from emdose.solvers.yee_grid.coil_raster import shield_edges
-from emdose.solvers.yee_grid.incident import field_at
+from emdose.solvers.yee_grid.incident import field_at, incident_E
 
 F = 127.74e6
 D = np.array([0.0131, -0.0072, 0.0213])
@@ -136,3 +138,18 @@ def test_metal_that_the_grid_would_round_away_is_one_line():
     tables = {**METAL, "coil": {**METAL["coil"], "position_m": [0.0, 0.0, 0.001]}}
     tables["solver"] = {**METAL["solver"], "snap": True}
     kinds.get("rf").job(from_tables(tables, toml.Path("ball.toml")), "cpu")
+
+
+def test_the_field_of_one_place_serves_all_others():
+    """Oracle: the field that a body which is moved the other way gets, and the one without a memo."""
+    coil, be = em.Birdcage(4, radius_m=0.3), backend.get("cpu")
+    grid = em.models.Grid((8, 8, 8), (0.02,) * 3, (-0.08,) * 3)
+    shared = SharedMemo(10**9)
+    for source in (coil, coil.translate(D), coil.translate(0.5 * D).translate(-D)):
+        shift = source.home[1]
+        E = incident_E(source, grid, F, be, np.complex128, shared)
+        moved = incident_E(coil, grid.moved(tuple(-np.array(shift))), F, be, np.complex128, shared)
+        assert E is moved
+        alone = incident_E(source, grid, F, be, np.complex128)
+        assert np.abs(E - alone).max() < 1e-5 * np.abs(alone).max()
+    assert coil.translate(D).with_shield(Shield(0.35, 0.5, centre_m=tuple(D))).home[1] == (0.0, 0.0, 0.0)

@@ -131,6 +131,7 @@ class Coil:
         self._require_inside_shield(shield)
         other = copy.copy(self)  # of the same class, whose constructor may take other arguments than the fields
         about = {"shield_radius_m": shield.radius_m, "shield_length_m": shield.length_m}
+        vars(other).pop("_home", None)
         object.__setattr__(other, "shield", shield)
         object.__setattr__(other, "parameters", {**self.parameters, **about})
         return other
@@ -143,7 +144,15 @@ class Coil:
         object.__setattr__(other, "segments", segments)
         object.__setattr__(other, "shield", None if self.shield is None else self.shield.translate(shift_m))
         object.__setattr__(other, "parameters", moved_parameters(self.parameters, shift_m))
+        home, before = self.home
+        object.__setattr__(other, "_home", (home, tuple(float(a + b) for a, b in zip(before, shift_m, strict=True))))
         return other
+
+    @property
+    def home(self) -> tuple[Coil, Vector]:
+        """The coil before it was moved, and by how much [m]: fields of one serve all its places."""
+        found: tuple[Coil, Vector] = vars(self).get("_home") or (self, (0.0, 0.0, 0.0))
+        return found
 
     def check_clear_of(self, phantom: Phantom) -> None:
         """Make sure that no conductor runs through the body.

@@ -156,6 +156,10 @@ class PointField:
 def _shared_or_made(
     source: Source, grid: Grid, frequency_Hz: float, be: Backend, dtype: Any, shared: Shared | None, *, magnetic: bool
 ) -> Any:
+    if isinstance(source, Coil):
+        source, (x, y, z) = source.home
+        grid = grid.moved((-x, -y, -z)) if x or y or z else grid
+
     def key() -> str | None:
         if not isinstance(source, Coil):
             return None  # waves cost nothing, and functions have no key
