@@ -28,6 +28,7 @@ from emdose.scenarios.kinds.implant_gradient.result import tensor_files
 from emdose.scenarios.shared import toml
 
 SECONDS = 20  # what a case may take before it gets a Ctrl-C, which is a case too
+PARTS = 4 if fuzzing.cases() >= 1000 else 1  # for processes that share the cases
 MEMORY_BYTES = 40 << 20  # free, as far as plans know: what a slip makes huge is refused, not solved
 
 RF = {
@@ -48,7 +49,7 @@ IMPLANT = {
     "exposures": {
         "sine": {"type": "sinusoid", "frequency_Hz": 500.0, "dbdt_rms_T_s": 20.0, "direction": [1.0, 0.0, 0.0]}
     },
-    "thermal": {"spacing_m": 8e-3, "margin_m": 0.02, "duration_s": 60.0, "curve_points": 3},
+    "thermal": {"spacing_m": 8e-3, "margin_m": 0.02, "duration_s": 10.0, "curve_points": 3},
 }
 EPT = {
     "scenario": {"kind": "ept", "name": "maps"},
@@ -328,9 +329,10 @@ def trouble(code: int, out: str, err: str, place: SimpleNamespace, words: list[s
     return f"written beside the result: {new}" if new and not {"--json", "--csv", "--out"} & set(words) else ""
 
 
-def test_commands(place, capsys):
+@pytest.mark.parametrize("part", range(PARTS))
+def test_commands(place, capsys, part):
     ends: dict[int, int] = {}
-    for n, rng in fuzzing.generators("command line"):
+    for n, rng in fuzzing.generators("command line", part, PARTS):
         words = command(rng, place)
         with warnings.catch_warnings(), interrupted_after(SECONDS):
             warnings.simplefilter("ignore")
@@ -342,4 +344,4 @@ def test_commands(place, capsys):
     total = sum(ends.values())
     assert ends.get(0, 0) > 0.05 * total
     assert ends.get(2, 0) > 0.3 * total
-    assert ends.get(130, 0) < 0.01 * total
+    assert ends.get(130, 0) <= max(1, 0.01 * total)

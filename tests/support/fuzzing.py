@@ -51,9 +51,9 @@ def generator(name: str, n: int) -> random.Random:
     return random.Random(f"{seed_of_the_day() if n % 2 else FIXED_SEED} {name} {n}")
 
 
-def generators(name: str) -> Iterator[tuple[int, random.Random]]:
-    """Number and random numbers of every case of one fuzzer."""
-    return ((n, generator(name, n)) for n in range(cases()))
+def generators(name: str, part: int = 0, parts: int = 1) -> Iterator[tuple[int, random.Random]]:
+    """Number and random numbers of every case of one fuzzer, or of one part of them."""
+    return ((n, generator(name, n)) for n in range(cases()) if n // 2 % parts == part)
 
 
 def damaged(rng: random.Random, data: bytes, header: int = 400) -> bytes:

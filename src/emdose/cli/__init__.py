@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
-from typing import NoReturn
+from typing import Any, NoReturn
 
 OK, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -65,10 +66,10 @@ def _guarded(arguments: list[str] | None) -> int:
 def _command(arguments: list[str] | None) -> int:
     import typer
 
-    from emdose.cli.commands import Interrupted, app
+    from emdose.cli.commands import Interrupted
 
     try:
-        return app(args=arguments, standalone_mode=False) or OK
+        return _built()(args=arguments, standalone_mode=False) or OK
     except typer.Exit as stop:
         return stop.exit_code
     except (Interrupted, typer.Abort) as interrupt:
@@ -79,6 +80,16 @@ def _command(arguments: list[str] | None) -> int:
             raise
         _say(f"error: {error.format_message()} (see emdose --help)")
         return BAD_INPUT
+
+
+@functools.cache
+def _built() -> Any:
+    """The command line as click has it: the words of all commands are looked at once."""
+    import typer
+
+    from emdose.cli.commands import app
+
+    return typer.main.get_command(app)
 
 
 def _say(text: str) -> None:
