@@ -80,7 +80,7 @@ def test_a_peak_that_moves_comes_from_the_polynomials_of_its_map(tmp_path: Path)
         assert found.loo["peak"] < 1e-10
         budget = found.budget("peak", numerical=False)
         assert budget.combined == pytest.approx(1 / math.sqrt(12), rel=2e-3)
-        assert "peak of the polynomials of the map map" in budget.uncertainty()["basis"]
+        assert "peak of the polynomials of the map map, 32 samples" in budget.uncertainty()["basis"]
         assert stated(found, "peak", budget)["interval"] == pytest.approx([1.025, 1.975], abs=3e-3)
         assert found.sobol["peak"]["total"]["a"] > 0.9
         assert found.std["somewhere else"] == pytest.approx(2 / math.sqrt(3), rel=1e-3)

@@ -47,7 +47,9 @@ def budget_of(result: Any, k: int, *, numerical: bool = True) -> Budget:
     value = sum(c.weight * float(c.value[k]) for c in result.cases)
     peak = result.cases[0].peaks.get(name)
     how = METHODS[result.method] if peak is None else f"peak of the polynomials of the map {peak['map']}"
-    runs = f"{how}, {result.samples} samples"
+    # Trials of the model beside a polynomial are none of its samples.
+    fitted = sum(len(c.X) for c in result.cases) if result.method == "chaos" else result.samples
+    runs = f"{how}, {fitted} samples"
     found = Budget(name, result.units.get(name, ""), value, tuple(rows), correlation, result.coverage, runs)
     extra = list(_numerical(result, k)) if numerical else []
     return found.extended(*extra) if extra else found
