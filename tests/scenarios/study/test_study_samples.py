@@ -124,15 +124,15 @@ def _double(a: float) -> float:
 
 
 def test_intervals_of_quantiles_hold_the_truth_as_often_as_they_say() -> None:
-    """Oracle: 2 000 repeated sets of 72 samples of an exponential law, whose quantiles are -log(1 - q)."""
+    """Oracle: 800 repeated sets of 72 samples of an exponential law, whose quantiles are -log(1 - q)."""
     from emdose.uncertainty import quantile_interval
 
     rng = np.random.default_rng(1)
     for q in (0.05, 0.5, 0.95):
-        ends = np.array([quantile_interval(rng.exponential(size=72), q) for _ in range(2000)])
+        ends = np.array([quantile_interval(rng.exponential(size=72), q) for _ in range(800)])
         assert np.isfinite(ends).all()
         held = np.mean((ends[:, 0] <= -np.log(1 - q)) & (-np.log(1 - q) <= ends[:, 1]))
-        assert 0.94 < held < 0.985
+        assert 0.935 < held < 0.99
     low, high = quantile_interval(rng.exponential(size=30), 0.95)
     assert np.isfinite(low)
     assert np.isinf(high)

@@ -32,7 +32,7 @@ POINTS, CLEAR = 10, 8.0
 """Points of the polynomial along an axis; voxels to the next conductor from which it is used."""
 SAME = 1e-6
 """Fraction of a voxel below which a grid lies on the lattice."""
-MOST_BYTES = 256 * 2**20
+MOST_BYTES = 128 * 2**20
 """What the lattice of one coil holds at most."""
 Evaluate = Callable[[np.ndarray], Any]
 """Values (row, n) at points (3, n) [m]."""
