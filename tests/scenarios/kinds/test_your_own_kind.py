@@ -175,7 +175,7 @@ def test_a_summary_without_a_kind_is_one_line(ball, capsys):
         code, _, err = command(capsys, "report", ball)
         assert code == 2
         assert "summary.json: scenario.scenario.kind: missing key" in err
-    path.write_text(json.dumps(whole | {"scenario": {"scenario": {"kind": "rf"}}}), encoding="utf-8")
+    path.write_text(json.dumps(whole | {"scenario": {"scenario": {"kind": "rf"}}, "sha256": {}}), encoding="utf-8")
     code, _, err = command(capsys, "report", ball)
     assert code == 2
     assert "not a" in err
