@@ -39,6 +39,32 @@ class Result(Protocol):
         ...
 
 
+class Nearby(Protocol):
+    """How the numbers of a finished run change when inputs move a little, without another run."""
+
+    @property
+    def words(self) -> str:
+        """Where such numbers come from, in a sentence or two for the reader of a budget."""
+        ...
+
+    def __call__(self, scenario: LoadedScenario, paths: Sequence[str]) -> Mapping[str, float] | None:
+        """Numbers by the names of quantities; only their changes count.
+
+        Parameters
+        ----------
+        scenario : LoadedScenario
+            The scenario with other values.
+        paths : sequence of str
+            Where its values are others than those of the run; none for the numbers to compare with.
+
+        Returns
+        -------
+        mapping or None
+            None where it takes a run to tell.
+        """
+        ...
+
+
 KEPT = ("convergence", "timing_s", "provenance", "scenario", "warnings", "validity", "files", "sha256")
 """Entries that a summary keeps when its numbers are withheld."""
 
@@ -191,6 +217,13 @@ class Kind(ABC, Generic[R]):
         from emdose.uncertainty.defaults import default_correlations
 
         return [(*pair, value) for pair, value in default_correlations(paths).items()]
+
+    def nearby(self, job: BaseJob, solution: Any, summary: Mapping[str, Any]) -> Nearby | None:  # noqa: ARG002
+        """How the numbers of a run of ``job`` change with its inputs to first order, from its solution and its summary.
+
+        None by default: a budget runs the scenario for each input then.
+        """
+        return None
 
     def withheld(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         """A summary that is not valid without its numbers: how it converged and where it comes from stay.

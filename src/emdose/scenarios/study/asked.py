@@ -29,6 +29,7 @@ from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.shared.tables import explain
 from emdose.scenarios.study.arms import NOMINAL
 from emdose.scenarios.study.findings.budgets import stated
+from emdose.scenarios.study.findings.finished_run import FinishedRun, nearby_of
 from emdose.scenarios.study.result import StudyResult
 from emdose.scenarios.study.runs import SampleOutcome, about
 from emdose.scenarios.study.study import Study, arms_of
@@ -119,8 +120,10 @@ def with_uncertainty(
         if force and place.is_dir():
             with contextlib.suppress(OSError):
                 shutil.rmtree(place)
-        nominal = _nominal(outcome.summary)
-        result = study.run(**options, out=place, device=device, force=True, progress=progress, nominal=nominal)
+        asks = table.method == "budget" and table.spacing_m == "auto"
+        nearby = nearby_of(scenario, outcome.folder, outcome.summary, device) if asks else None
+        finished = FinishedRun(_nominal(outcome.summary), nearby)
+        result = study.run(**options, out=place, device=device, force=True, progress=progress, finished=finished)
         summary = told_of(run_files.read_summary(outcome.folder), _of_its_stratum(scenario, study, result), key)
         (outcome.folder / run_files.REPORT_FILE).unlink(missing_ok=True)  # it says less than the summary now
         atomic.write_text(outcome.folder / run_files.LOCK_FILE, scenario.lock())

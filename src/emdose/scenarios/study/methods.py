@@ -12,7 +12,10 @@ import numpy as np
 from emdose.checks import unknown
 from emdose.errors import InputError, NotValidError
 from emdose.scenarios.study.arms import StudyArm
+from emdose.scenarios.study.findings.around import around
+from emdose.scenarios.study.findings.around import row as _row
 from emdose.scenarios.study.findings.budgets import ALL
+from emdose.scenarios.study.findings.finished_run import FinishedRun
 from emdose.scenarios.study.findings.peaks import MovingPeak, map_peak, peak_outputs
 from emdose.scenarios.study.runner import Runner
 from emdose.scenarios.study.runs import SampleOutcome
@@ -102,9 +105,9 @@ class Found:
         return np.array([self.nominal.outputs[n] for n in self.names])
 
 
-def nominal_of(case: StudyArm, runner: Runner, given: SampleOutcome | None = None) -> SampleOutcome:
+def nominal_of(case: StudyArm, runner: Runner, given: FinishedRun | None = None) -> SampleOutcome:
     """The outcome at the nominal values; raises NotValidError where there is none."""
-    found = given or runner.outcome(case.sample())
+    found = runner.outcome(case.sample()) if given is None else given.outcome
     if found.failed:
         where = f" of {case.name}" if case.name else ""
         raise NotValidError([f"the sample of the nominal values{where} has no numbers: {found.error}"])
@@ -122,13 +125,18 @@ def chosen(outcome: SampleOutcome, asked: Sequence[str] | None) -> tuple[str, ..
 
 
 def first_order(
-    case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, coarse: StudyArm | None
+    case: StudyArm,
+    runner: Runner,
+    options: Options,
+    nominal: SampleOutcome,
+    coarse: StudyArm | None,
+    finished: FinishedRun | None = None,
 ) -> Found:
     """The law of propagation: outputs at each input moved by its standard uncertainty, one run an input.
 
     With twice as many runs as inputs both sides are tried, and with enough for every two independent inputs what these
-    do together. On a coarser grid the relative changes count; where that is too coarse for a valid result, the samples
-    are on the grid of the scenario.
+    do together. On a coarser grid the relative changes count, and of what a finished run tells of its neighbours; where
+    that grid is too coarse for a valid result, the samples are on the grid of the scenario.
 
     Parameters
     ----------
@@ -142,6 +150,8 @@ def first_order(
         On the grid of the scenario.
     coarse : StudyArm or None
         The same case on a coarser grid, which the sensitivities come from.
+    finished : FinishedRun, optional
+        Tells samples without a run, where it can.
 
     Raises
     ------
@@ -170,33 +180,17 @@ def first_order(
         whole = first_order_samples(inputs, both=True, pairs=True)
         X = whole if options.runs >= len(whole) else X
     pairs = len(X) > singles
-    base, notes = nominal, []
-    if coarse is not None:
-        base = runner.outcome(coarse.sample())
-        notes.append(coarse_note(coarse))
-        if base.failed:
-            notes[0] = f"{notes[0][:-1]}, which gave none: the samples are on the grid of the scenario. {base.error}"
-            base, coarse = nominal, None
-    place = coarse or case
-    outcomes = runner.map([place.sample(x, i) for i, x in enumerate(X[1:])])
-    by_place = {o.index + 1: o for o in outcomes if not o.failed}
-    start = np.array([base.outputs.get(n, math.nan) for n in names])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scale = np.where((start != 0) & (value / start > 0), value / start, 1.0)
-    Y = np.array([value if i == 0 or i not in by_place else _row(by_place[i], names) for i in range(len(X))])
-    for i in by_place:
-        if i:
-            Y[i] = value + scale * (Y[i] - start)
-    missing = [int(np.argmax(X[i] != X[0])) for i in range(1, singles) if i not in by_place]
+    found = around(case, runner, nominal, names, X, coarse, finished, all_names=options.outputs is None)
+    names, value, Y, notes = found.names, found.value, np.array(found.Y), list(found.notes)
+    missing = [int(np.argmax(X[i] != X[0])) for i in range(1, singles) if i not in found.known]
     if missing:
         told = ", ".join(inputs.names[j] for j in missing[:SHOWN_MISSING])
         more = f" and {len(missing) - SHOWN_MISSING} more" if len(missing) > SHOWN_MISSING else ""
         notes.append(f"Without the contribution of {told}{more}: the samples have failed.")
-    Y = np.where(np.isnan(Y), value, Y)
     left_out = 0
     for i in range(singles, len(X)):
         of_it = [next(s for s in range(1, singles) if X[s, j] == X[i, j]) for j in np.flatnonzero(X[i] != X[0])]
-        if not {i, *of_it} <= by_place.keys():  # as if both added up
+        if not {i, *of_it} <= found.known:  # as if both added up
             Y[i] = Y[of_it].sum(axis=0) - value
             left_out += 1
     if left_out:
@@ -221,15 +215,6 @@ def first_order(
         Y,
         tuple(notes),
     )
-
-
-def coarse_note(coarse: StudyArm) -> str:
-    """Where sensitivities come from that are not those of the scenario's own grid."""
-    assert coarse.paths is not None
-    from emdose.scenarios import kinds
-
-    spacing = kinds.get(coarse.paths.scenario.kind).spacing_m(coarse.paths.scenario)
-    return f"Sensitivities are relative ones from a grid of {1e3 * spacing:.3g} mm."
 
 
 def chaos(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, share: float = 1.0) -> Found:
@@ -276,7 +261,7 @@ def chaos(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutco
             )
             raise InputError("fewer samples than terms", field="runs", found=len(good), expected=expected)
         Xg = X[[o.index for o in good]]
-        Y = np.array([_row(o, names) for o in good])
+        Y = np.array([_row(o.outputs, names) for o in good])
         model = fit(inputs, Xg, Y, degree=degree or "auto")
         loo = float(np.max(np.asarray(model.loo)))
         runner.fitted(loo)
@@ -324,7 +309,7 @@ def trials_of(
         notes.append(f"Of {n} trials of the model {len(good)} have numbers.")
     if not good:
         return Trials()
-    return Trials(X[[o.index for o in good]], np.array([_row(o, names) for o in good]))
+    return Trials(X[[o.index for o in good]], np.array([_row(o.outputs, names) for o in good]))
 
 
 def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: SampleOutcome, share: float = 1.0) -> Found:
@@ -351,7 +336,7 @@ def monte_carlo(case: StudyArm, runner: Runner, options: Options, nominal: Sampl
     good = [o for o in outcomes if not o.failed and all(name in o.outputs for name in names)]
     if len(good) < 2:
         raise InputError("fewer than two samples have numbers", field="runs", found=len(good), expected="2 at least")
-    Xg, Y = X[[o.index for o in good]], np.array([_row(o, names) for o in good])
+    Xg, Y = X[[o.index for o in good]], np.array([_row(o.outputs, names) for o in good])
     sd = Y.std(axis=0, ddof=1)
     terms = math.comb(inputs.dimension + (options.degree or 1), inputs.dimension)
     parts = {ALL: sd}
@@ -432,7 +417,3 @@ def fit(*given: Any, **options: Any) -> Any:
     from emdose.uncertainty import chaos as room
 
     return room.fit(*given, **options)
-
-
-def _row(outcome: SampleOutcome, names: Sequence[str]) -> np.ndarray:
-    return np.array([outcome.outputs.get(n, math.nan) for n in names])

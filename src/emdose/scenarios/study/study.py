@@ -22,10 +22,10 @@ from emdose.scenarios.study.arms import Stratum, StudyArm, cases
 from emdose.scenarios.study.claim import SHARED, claimed
 from emdose.scenarios.study.executors import executor as executor_of
 from emdose.scenarios.study.findings.cases import StudyCase
+from emdose.scenarios.study.findings.finished_run import FinishedRun
 from emdose.scenarios.study.findings.model_checks import FEWEST
 from emdose.scenarios.study.result import StudyResult
 from emdose.scenarios.study.runner import SAMPLES, Runner, SampleStore
-from emdose.scenarios.study.runs import SampleOutcome
 from emdose.scenarios.study.uncertain_inputs import Variation
 from emdose.solvers.running import ProgressCallback
 from emdose.values import read_only
@@ -177,7 +177,7 @@ class Study:
         device: str = "auto",
         force: bool = False,
         progress: ProgressCallback | None = None,
-        nominal: SampleOutcome | None = None,
+        finished: FinishedRun | None = None,
     ) -> StudyResult:
         """Compute the samples, and what follows from them.
 
@@ -222,8 +222,8 @@ class Study:
             Throw away what another study has left in the folder.
         progress : callable, optional
             Called with :class:`~emdose.scenarios.study.runner.SampleDone`.
-        nominal : SampleOutcome, optional
-            The outcome of the nominal values, where it is known.
+        finished : FinishedRun, optional
+            A run of the nominal values that is there already.
 
         Raises
         ------
@@ -252,16 +252,9 @@ class Study:
                 crew.require_files(samples.files_of(self.what))
                 shared = None if folder is None else folder / SHARED
                 runner = Runner(crew, store, function, minutes, progress, shared)
-                found = [
-                    _found(
-                        case,
-                        runner,
-                        options,
-                        methods.nominal_of(case, runner, nominal if len(made) == 1 else None),
-                        one,
-                    )
-                    for case, one in zip(made, coarse, strict=True)
-                ]
+                known = finished if len(made) == 1 else None
+                each = zip(made, coarse, strict=True)
+                found = [_found(case, runner, options, one, known) for case, one in each]
             result = self._result(found, runner, options, coverage, identity, folder, time.perf_counter() - start)
             if folder is not None:
                 result.write(folder)
@@ -409,10 +402,15 @@ def _options(
 
 
 def _found(
-    case: StudyArm, runner: Runner, options: methods.Options, nominal: SampleOutcome, coarse: StudyArm | None
+    case: StudyArm,
+    runner: Runner,
+    options: methods.Options,
+    coarse: StudyArm | None,
+    finished: FinishedRun | None,
 ) -> methods.Found:
+    nominal = methods.nominal_of(case, runner, finished)
     if options.method == "budget":
-        return methods.first_order(case, runner, options, nominal, coarse)
+        return methods.first_order(case, runner, options, nominal, coarse, finished)
     work = methods.chaos if options.method == "chaos" else methods.monte_carlo
     return work(case, runner, options, nominal, case.weight)
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from emdose.report.maps.map_set import MapSet
     from emdose.report.pages.methods import Methods
     from emdose.scenarios.kinds.implant_gradient.job import ImplantJob
+    from emdose.scenarios.kinds.implant_gradient.moved import NearbyImplant
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantScenario
+    from emdose.scenarios.shared.job import BaseJob
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.validity import Measure
 
@@ -94,6 +96,15 @@ class ImplantGradientKind(Kind["ImplantResult"]):
         from emdose.scenarios.kinds.implant_gradient.inputs import default_laws
 
         return default_laws(scenario, self.inputs(scenario))
+
+    def nearby(self, job: BaseJob, solution: Any, summary: Mapping[str, Any]) -> NearbyImplant | None:
+        """Powers by the power tensor, rises by heat on larger voxels in the orientations that were found."""
+        from emdose.scenarios.kinds.implant_gradient.job import ImplantJob
+        from emdose.scenarios.kinds.implant_gradient.moved import NearbyImplant
+
+        if not isinstance(job, ImplantJob) or job.rf is not None:
+            return None
+        return NearbyImplant(job, solution, summary["implant"]["exposures"])
 
     def spacing_m(self, scenario: LoadedScenario) -> float:
         """Edge of the voxels of the heat."""

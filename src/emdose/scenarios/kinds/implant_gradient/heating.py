@@ -10,7 +10,7 @@ Source: A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447; U. Zanovello et al.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -255,25 +255,30 @@ class Heating:
         return {f"{k:g}": crossing(times, peaks, k) for k in self.table.thresholds_K}
 
     def _judge(self, case: _Case, solution: Any, n: int, curves: dict[str, np.ndarray]) -> None:
-        """Peak, place, times to given rises and thermal dose of an exposure's own field."""
-        rise = solution.final[n]
-        index = np.unravel_index(int(np.argmax(rise)), rise.shape)
-        case.about.update(
-            rise_K=float(rise[index]),
-            hot_spot_m=list(self.metal.place(index)),
-            hot_spot_in=self.metal.matter(index),
-            time_to_K=self._times_to(solution, n),
-            **self._dose(solution, n),
-        )
-        tissue = self.metal.tissue
-        if tissue.any():
-            there = np.where(tissue, rise, -np.inf)
-            spot = np.unravel_index(int(np.argmax(there)), rise.shape)
-            case.about.update(tissue_rise_K=float(rise[spot]), tissue_spot_m=list(self.metal.place(spot)))
+        """What comes of an exposure's own field."""
+        case.about.update(self.told_of(solution, n))
         if "RF alone" in curves:
             case.about.update(
                 gradient_rise_K=float(curves["gradients alone"][-1]), rf_rise_K=float(curves["RF alone"][-1])
             )
+
+    def told_of(self, solution: HeatSolution, n: int) -> dict[str, Any]:
+        """Peak, place, times to given rises and thermal dose of one of the sources of a solution."""
+        rise = solution.final[n]
+        index = np.unravel_index(int(np.argmax(rise)), rise.shape)
+        told = {
+            "rise_K": float(rise[index]),
+            "hot_spot_m": list(self.metal.place(index)),
+            "hot_spot_in": self.metal.matter(index),
+            "time_to_K": self._times_to(solution, n),
+            **self._dose(solution, n),
+        }
+        tissue = self.metal.tissue
+        if tissue.any():
+            there = np.where(tissue, rise, -np.inf)
+            spot = np.unravel_index(int(np.argmax(there)), rise.shape)
+            told |= {"tissue_rise_K": float(rise[spot]), "tissue_spot_m": list(self.metal.place(spot))}
+        return told
 
     def _dose(self, solution: Any, n: int) -> dict[str, float]:
         """Largest CEM43 in tissue around the metal with and without the baseline, and what that counts alone [min]."""
@@ -368,15 +373,19 @@ def _angles(u: np.ndarray) -> np.ndarray:
 
 
 def _envelope(case: _Case) -> Envelope | None:
+    return envelope_of(case.exposure, case.about["time_course"])
+
+
+def envelope_of(exposure: BuiltExposure, course: Mapping[str, Any] | None) -> Envelope | None:
     """Strength of a sequence over time, where its repetitions differ: its mean is 1."""
-    course, wave = case.about["time_course"], case.exposure.waveform
+    wave = exposure.waveform
     if course is None or not isinstance(wave, Waveform) or len(course["power_W"]) < 2:
         return None
     edges, power = np.asarray(course["edges_s"]), np.asarray(course["power_W"])
     mean = float(power @ np.diff(edges)) / (edges[-1] - edges[0])
     if mean <= 0 or np.ptp(power) < 0.02 * mean:
         return None
-    turns = int(np.ceil(case.exposure.duration_s / wave.duration_s))
+    turns = int(np.ceil(exposure.duration_s / wave.duration_s))
     starts = (edges[:-1] - edges[0])[None] + wave.duration_s * np.arange(turns)[:, None]
-    used = starts.ravel() < case.exposure.duration_s
+    used = starts.ravel() < exposure.duration_s
     return Envelope(starts.ravel()[used], np.tile(power / mean, turns)[used])

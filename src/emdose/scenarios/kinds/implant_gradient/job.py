@@ -24,7 +24,13 @@ from emdose.scenarios.kinds.implant_gradient.result import result
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
 from emdose.scenarios.kinds.implant_gradient.result.tensor_files import TensorCache, tensor_arrays, tensor_of_arrays
 from emdose.scenarios.kinds.implant_gradient.rf_heating import rf_heating
-from emdose.scenarios.kinds.implant_gradient.worst.bore import BoreMap, bore_map, bore_places, require_clear
+from emdose.scenarios.kinds.implant_gradient.worst.bore import (
+    BoreMap,
+    at_worst_place,
+    bore_map,
+    bore_places,
+    require_clear,
+)
 from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
 from emdose.scenarios.kinds.implant_gradient.worst.power import power_of
 from emdose.scenarios.shared.job import BaseJob, JobPlan
@@ -107,7 +113,7 @@ class ImplantJob(BaseJob):
         metal = np.argwhere(self.voxels.fraction > 0.5 * self.voxels.fraction.max())
         metal = metal[:: max(1, len(metal) // FIELD_POINTS)]
         self.points = np.stack([self.voxels.grid.centres(a)[metal[:, a]] for a in range(3)], axis=1) - self.middle
-        self.exposures = [self._over_metal(e, e.position_m) for e in self.exposures]
+        self.exposures = [self.over_metal(e, e.position_m) for e in self.exposures]
         self.places = self._places()
         self.warnings: list[str] = []
 
@@ -181,6 +187,7 @@ class ImplantJob(BaseJob):
     def evaluate(self, solution: PowerTensor, progress: ProgressCallback | None = None) -> ImplantOutcome:
         """Power and heat of all exposures, and the summary."""
         from emdose.scenarios.kinds.implant_gradient.heating import Heating
+        from emdose.scenarios.kinds.implant_gradient.rises import of_voxels
 
         tell, tensor = progress or silent, solution
         top = float(tensor.frequencies_Hz[-1])
@@ -203,8 +210,12 @@ class ImplantJob(BaseJob):
             maps[name] = replace(maps[name], bore=bore)
             found[name]["bore"] = self._about_bore(bore)
         kind = self.tables.implant.type
+        numbers = quantities({n: _public(a) for n, a in found.items()}, tensor)
+        with self.timed("voxels"), blamed_on(self.scenario.file, "thermal"):
+            for name, entry in of_voxels(self, tensor, everyone, found, numbers).items():
+                numbers[name]["uncertainty"] = entry
         summary = {
-            "quantities": quantities({n: _public(a) for n, a in found.items()}, tensor),
+            "quantities": numbers,
             "checks": [],
             "check_inputs": {},
             "convergence": self._convergence(tensor),
@@ -330,9 +341,9 @@ class ImplantJob(BaseJob):
         place = bore.places_m[bore.worst_place]
         where = ", ".join(f"{1e3 * x:.0f}" for x in place)
         title = f"{one.title}, implant at ({where}) mm in the scanner: the worst place of the bore"
-        return replace(self._over_metal(one, place), name=f"{one.name}, worst place", key=one.name, title=title)
+        return replace(self.over_metal(one, place), name=at_worst_place(one.name), key=one.name, title=title)
 
-    def _over_metal(self, one: BuiltExposure, place: np.ndarray | None) -> BuiltExposure:
+    def over_metal(self, one: BuiltExposure, place: np.ndarray | None) -> BuiltExposure:
         """An exposure by coils with the terms that fit their field over the metal; others as they are."""
         if place is None:
             return one

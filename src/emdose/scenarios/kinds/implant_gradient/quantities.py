@@ -101,7 +101,7 @@ def quantities(exposures: Mapping[str, Mapping[str, Any]], tensor: PowerTensor) 
             note = f"{pose(one, 'worst_tissue')}, {lasting}"
             add(f"worst peak rise in tissue: {name}", one["worst_tissue_rise_K"], "K", note)
         add(f"worst power: {name}", one["worst_W"], "W", pose(one, "worst"))
-        add(f"power: {name}", one["power_W"], "W", one["title"], uncertainty=_uncertainty(one))
+        add(f"power: {name}", one["power_W"], "W", one["title"])
         add(f"best power: {name}", one["best_W"], "W", pose(one, "best"))
         add(f"peak rise: {name}", one["rise_K"], "K", lasting, location_m=one["hot_spot_m"], tissue=one["hot_spot_in"])
         if one.get("tissue_rise_K") is not None:
@@ -131,18 +131,6 @@ def quantities(exposures: Mapping[str, Mapping[str, Any]], tensor: PowerTensor) 
     add("residual", float(tensor.residual.max()), "1", "largest of all frequencies and directions")
     add("power identity", float(np.abs(tensor.identity).max()), "1", "power in the metal against work of the source")
     return found
-
-
-def _uncertainty(one: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The error of a power that the solver estimates; of the metal, its place and the field it says nothing."""
-    if "power_error" not in one:
-        return None
-    return {
-        "expanded": one["power_error"]["total"] * one["power_W"],
-        "k": 2,
-        "basis": "estimate of the eddy-current solver: iteration, skin depth and voxels across the metal",
-        "kind": "discretisation",
-    }
 
 
 def conditions(built: Sequence[BuiltExposure], found: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

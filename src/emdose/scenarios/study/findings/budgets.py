@@ -26,6 +26,9 @@ METHODS = {
     "monte-carlo": "Monte Carlo on the model",
 }
 
+FROM_THE_RUN = "first order, from the run itself"
+"""Basis of a budget that took no samples."""
+
 
 def budget_of(result: Any, k: int, *, numerical: bool = True) -> Budget:
     """The budget of the output of a number.
@@ -49,7 +52,7 @@ def budget_of(result: Any, k: int, *, numerical: bool = True) -> Budget:
     how = METHODS[result.method] if peak is None else f"peak of the polynomials of the map {peak['map']}"
     # Trials of the model beside a polynomial are none of its samples.
     fitted = sum(len(c.X) for c in result.cases) if result.method == "chaos" else result.samples
-    runs = f"{how}, {fitted} samples"
+    runs = f"{how}, {fitted} samples" if fitted else FROM_THE_RUN
     found = Budget(name, result.units.get(name, ""), value, tuple(rows), correlation, result.coverage, runs)
     extra = list(_numerical(result, k)) if numerical else []
     return found.extended(*extra) if extra else found

@@ -126,3 +126,8 @@ def _power(form: PowerForm, matrix: np.ndarray) -> Any:
 def _point(place: Sequence[float]) -> tuple[float, float, float]:
     x, y, z = map(float, place)
     return x, y, z
+
+
+def at_worst_place(name: str) -> str:
+    """What an exposure is called with the implant where the map of the bore is largest."""
+    return f"{name}, worst place"
