@@ -50,7 +50,7 @@ class CoilLattice:
     def __init__(self, spacing_m: Sequence[float]) -> None:
         self.spacing_m = np.asarray(spacing_m, float)
         self._known: dict[str, _Known] = {}
-        self._grids: set[tuple[float, ...]] = set()
+        self._first: tuple[float, ...] | None = None
         self._lock = threading.RLock()
 
     @property
@@ -89,22 +89,21 @@ class CoilLattice:
         shift = np.where(origin - first < SAME, 0.0, origin - first)
         half = np.array([0.5 if (a == component) != magnetic else 0.0 for a in range(3)])
         with self._lock:
-            self._grids.add(tuple(np.round(origin, 6)))
+            place = tuple(np.round(origin, 6).tolist())
+            self._first = self._first or place
             reach = np.where(shift > 0, POINTS // 2, 0)
             low, high = first - np.maximum(reach - 1, 0), first + np.array(there) + reach
-            new = math.prod(int(n) for n in high - low) * len(pieces.currents) * 16
-            if len(self._grids) < 2 or self.bytes + new > MOST_BYTES:
+            values = self._known.setdefault(f"{'B' if magnetic else 'E'} {component}", _Known())
+            size = values.points(low, high) * len(pieces.currents) * 16
+            if place == self._first or self.bytes - values.values.nbytes + size > MOST_BYTES:
                 return None
 
             def at(points: np.ndarray) -> Any:
                 return be.to_numpy(pieces.field(points, component, magnetic, be))
 
-            key = f"{'B' if magnetic else 'E'} {component}"
-            known = self._known.setdefault(key, _Known()).covering(low, high, self.spacing_m, half, at)
-            close = self._known.setdefault("close", _Known())
-            near = close.covering(first, first + np.array(there), self.spacing_m, np.full(3, 0.5), self._close(pieces))[
-                0
-            ]
+            known = values.covering(low, high, self.spacing_m, half, at)
+            cells, middle = self._known.setdefault("close", _Known()), np.full(3, 0.5)
+            (near,) = cells.covering(first, first + there, self.spacing_m, middle, self._close(pieces))
         for axis in range(3):
             if shift[axis] > 0:
                 known = _shifted(known, axis + 1, float(shift[axis]))
@@ -137,15 +136,24 @@ class _Known:
         self.low = np.zeros(3, int)
         self.values: np.ndarray = np.zeros((0, 0, 0, 0))
 
+    def points(self, low: np.ndarray, high: np.ndarray) -> int:
+        """How many points there would be to cover those from ``low`` up to ``high`` as well."""
+        start, end = self._box(low, high)
+        return math.prod(int(n) for n in end - start)
+
+    def _box(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if not self.values.size:
+            return low, high
+        return np.minimum(low, self.low), np.maximum(high, self.low + self.values.shape[1:])
+
     def covering(
         self, low: np.ndarray, high: np.ndarray, spacing_m: np.ndarray, half: np.ndarray, at: Evaluate
     ) -> np.ndarray:
         """Values (row, nx, ny, nz) of the points from ``low`` up to ``high``; those that are new are evaluated."""
         there = np.array(self.values.shape[1:])
-        if not self.values.size or (low < self.low).any() or (high > self.low + there).any():
-            start = np.minimum(low, self.low) if self.values.size else low
-            end = np.maximum(high, self.low + there) if self.values.size else high
-            shape = tuple(int(n) for n in end - start)
+        start, end = self._box(low, high)
+        shape = tuple(int(n) for n in end - start)
+        if shape != self.values.shape[1:]:
             new = np.ones(shape, bool)
             old = tuple(slice(a, a + n) for a, n in zip(self.low - start, there, strict=True))
             if self.values.size:
