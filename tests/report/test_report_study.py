@@ -82,7 +82,7 @@ def test_rows_of_a_budget() -> None:
 def test_which_input_dominates_in_words() -> None:
     """Oracle: shares by hand."""
     rows = [{"source": s, "share_percent": p} for s, p in (("a", 70.0), ("b", 25.0), ("c", 3.0))]
-    assert budgets.dominating({"rows": rows}) == "A dominates with 70 % of the variance, then b 25 %."
+    assert budgets.dominating({"rows": rows}) == "Most comes from a (70 % of the variance), then b 25 %."
     rows[0]["share_percent"] = 40.0
     assert budgets.dominating({"rows": rows}).startswith("No source has half of the variance; the largest is a with 40")
     assert budgets.dominating({"rows": []}) == "Nothing that was varied changes it."

@@ -54,7 +54,7 @@ def dominating(budget: Mapping[str, Any]) -> str:
         return "Nothing that was varied changes it."
     rows = sorted(rows, key=lambda r: -r["share_percent"])
     first = rows[0]
-    text = f"{source_name(first['source'])} dominates with {first['share_percent']:.0f} % of the variance"
+    text = f"Most comes from {source_name(first['source'])} ({first['share_percent']:.0f} % of the variance)"
     if first["share_percent"] < 50:
         text = f"No source has half of the variance; the largest is {source_name(first['source'])} "
         text += f"with {first['share_percent']:.0f} %"
