@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 POINTS, CLEAR = 10, 8.0
 """Points of the polynomial along an axis; voxels to the next conductor from which it is used."""
+MOST_CLOSE = 0.4
+"""Share of a grid that is closer, above which it is evaluated as a whole: the lattice would cost more than it saves."""
 SAME = 1e-6
 """Fraction of a voxel below which a grid lies on the lattice."""
 MOST_BYTES = 128 * 2**20
@@ -81,8 +83,8 @@ class CoilLattice:
         Returns
         -------
         (port, n) array or None
-            Peak phasors per unit drive; None for the first grid that is asked for, which may be the only one, and
-            where it would hold too much.
+            Peak phasors per unit drive; None for the first grid that is asked for, which may be the only one, for one
+            that is close to the conductors, and where it would hold too much.
         """
         origin = np.asarray(grid.origin_m) / self.spacing_m
         first = np.floor(origin + SAME).astype(int)
@@ -101,9 +103,11 @@ class CoilLattice:
             def at(points: np.ndarray) -> Any:
                 return be.to_numpy(pieces.field(points, component, magnetic, be))
 
-            known = values.covering(low, high, self.spacing_m, half, at)
             cells, middle = self._known.setdefault("close", _Known()), np.full(3, 0.5)
             (near,) = cells.covering(first, first + there, self.spacing_m, middle, self._close(pieces))
+            if near.mean() > MOST_CLOSE:
+                return None
+            known = values.covering(low, high, self.spacing_m, half, at)
         for axis in range(3):
             if shift[axis] > 0:
                 known = _shifted(known, axis + 1, float(shift[axis]))
