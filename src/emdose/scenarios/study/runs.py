@@ -164,7 +164,9 @@ def about(summary: Mapping[str, Any]) -> dict[str, Any]:
     convergence, balance = summary.get("convergence") or {}, summary.get("power_balance") or {}
     ports = [p for p in convergence.get("ports") or () if isinstance(p, Mapping)]
     residuals = [float(p["residual"]) for p in ports if is_number(p.get("residual"))]
-    iterations = [float(p["iterations"]) for p in ports if is_number(p.get("iterations"))]
+    # Of solvers that begin with what others have solved: time steps are no products that could be spared.
+    shares = [p for p in ports if p.get("from_basis") is not None or p.get("start_residual") is not None]
+    iterations = [float(p["iterations"]) for p in shares if is_number(p.get("iterations"))]
     closure: Any = balance.get("closure")
     return {
         "uncertainty": own,
