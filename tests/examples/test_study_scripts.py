@@ -42,3 +42,16 @@ def test_a_population_by_landmark(run: Any) -> None:
     mass, sar = pelvis.X[:, 0], pelvis.Y[:, 0]
     assert sar[mass.argmax()] > sar[mass.argmin()]
     assert Path("population.png").stat().st_size > 5000
+
+
+def test_a_hip_and_what_is_not_known_about_it(run: Any) -> None:
+    """Oracles: rise goes with the square of dB/dt, uniform in 2 %: 2 * 0.02 / sqrt 3; the GUM's sum of squares."""
+    got = run("22_hip_uncertainty.py")
+    rise, budget = got["rise"]["value"], got["budget"]
+    rows = {row["source"]: row for row in budget["rows"]}
+    assert rows["dB/dt"]["contribution"] == pytest.approx(2 * 0.02 / 3**0.5 * rise, rel=1e-2)
+    assert rows["perfusion"]["contribution"] < 0 < rows["conductivity of the metal"]["contribution"]
+    total = sum(row["contribution"] ** 2 + row["second_order"] ** 2 for row in budget["rows"])
+    assert got["rise"]["uncertainty"]["expanded"] == pytest.approx(budget["k"] * total**0.5, rel=1e-6)
+    assert got["summary"]["uncertainty"]["study"]["samples"] == 0
+    assert Path("hip_uncertainty.png").stat().st_size > 5000

@@ -455,3 +455,16 @@ def test_force_removes_the_earlier_maps_and_nothing_else(done, maps, tmp_path):
     assert "helmholtz_conductivity.nii.gz" in names
     assert not any(name.startswith("phase-only") for name in names)
     assert (folder / "mine.nii.gz").read_bytes() == b"measured"
+
+
+def test_means_have_a_budget_of_their_parts(ball):
+    """Oracles: the sum of squares of the parts; truncation by the voxels of the window stands as discretisation."""
+    stated = {n: e["uncertainty"] for n, e in ball.summary["quantities"].items() if e["uncertainty"]}
+    budgets = ball.summary["uncertainty"]["budgets"]
+    assert stated
+    assert budgets.keys() == stated.keys()
+    for name, budget in budgets.items():
+        assert budget["combined"] == pytest.approx(stated[name]["expanded"] / stated[name]["k"], rel=1e-9)
+        kinds = {row["source"]: row["kind"] for row in budget["rows"]}
+        assert kinds["noise"] == "stated"
+        assert kinds.get("truncation", "discretisation") == "discretisation"

@@ -17,7 +17,7 @@ from emdose.io.kept_arrays import arrays_of, draws_arrays, draws_of, fingerprint
 from emdose.models.coils.circuit import require_ideal
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.ept import build, result, schema
-from emdose.scenarios.kinds.ept.judge import judged, quantities
+from emdose.scenarios.kinds.ept.judge import budgets, judged, quantities
 from emdose.scenarios.kinds.ept.rehearsal import Kit, rehearse
 from emdose.scenarios.shared import bodies, coils
 from emdose.scenarios.shared.convergence import solver_convergence
@@ -191,6 +191,7 @@ class EptJob(BaseJob):
             "convergence": {"converged": True, "ports": []} if solution is None else self._convergence(solution),
             "power_balance": {} if solution is None else self._power(solution),
             "provenance": self._provenance(solution),
+            "uncertainty": {"method": "stated", "inputs": [], "budgets": budgets(numbers)},
             "ept": {"data": self._about_data(data), "methods": about, "metrics": rows},
         }
         return EptOutcome(data, self.body, maps, summary, self._doubts(summary))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ import numpy as np
 from emdose.ept import Flag
 from emdose.ept.judging.metrics import WHOLE, eroded, metrics
 from emdose.ept.maps.region_mean import COVERAGE, COVERAGE_FACTOR
+from emdose.uncertainty.budget import Budget, Contribution
+from emdose.uncertainty.discretisation import KIND
 from emdose.validity import THRESHOLDS
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.ept.schema import EvaluationTable
 
 QUANTITIES = {"conductivity": "S/m", "permittivity": "1"}
+STATED, TRUNCATION = "stated", "truncation"
 LARGEST_TISSUES = 8
 """Tissues whose means get an uncertainty: the largest ones."""
 
@@ -123,6 +127,23 @@ def quantities(method: str, found: PropertyMap, data: Data, table: EvaluationTab
                 entry |= {"truth": true, "note": f"truth {true:.4g}; {note}"}
             out[f"{name}: {data.names[n]}, {method}"] = entry
     return out
+
+
+def budgets(numbers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The budget of every number that states its parts: noise, and each cause of bias that was estimated.
+
+    What the window of voxels truncates is what their size leaves uncertain, and stands as discretisation.
+    """
+    found = {}
+    for name, entry in numbers.items():
+        told = entry.get("uncertainty") or {}
+        rows = tuple(
+            Contribution(part, u, kind=KIND if part == TRUNCATION else STATED)
+            for part, u in (told.get("components") or {}).items()
+        )
+        if rows:
+            found[name] = Budget(name, str(entry["unit"]), float(entry["value"]), rows, method=told["basis"]).to_dict()
+    return found
 
 
 def _regions(

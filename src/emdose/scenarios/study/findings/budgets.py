@@ -189,6 +189,7 @@ def _numerical(result: Any, k: int) -> list[Contribution]:
     unit = result.units.get(name, "")
     rows = []
     voxels, stated, solver = 0.0, 0.0, 0.0
+    parts: dict[str, float] = {}
     basis = ""
     for case in result.cases:
         told = (case.about.get("uncertainty") or {}).get(name)
@@ -196,7 +197,10 @@ def _numerical(result: Any, k: int) -> list[Contribution]:
         exact = isinstance(told, Mapping) and told.get("expanded") == 0
         if isinstance(told, Mapping) and is_number(told.get("expanded")) and told.get("k"):
             u = case.weight * float(told["expanded"]) / float(told["k"])
-            if told.get("kind") == DISCRETISATION:
+            if isinstance(told.get("components"), Mapping):
+                for part, share in told["components"].items():
+                    parts[part] = parts.get(part, 0.0) + case.weight * float(share)
+            elif told.get("kind") == DISCRETISATION:
                 voxels, basis = voxels + u, str(told.get("basis") or "")
             else:
                 stated, basis = stated + u, str(told.get("basis") or told.get("kind") or "")
@@ -204,6 +208,7 @@ def _numerical(result: Any, k: int) -> list[Contribution]:
             power = 1.0 if unit in POWERS else 0.5
             closure, residual = case.about.get("closure") or 0.0, case.about.get("residual") or 0.0
             solver += case.weight * power * max(abs(closure), 2 * residual) * value
+    rows += [Contribution(part, u, kind=STATED) for part, u in parts.items()]
     if stated:
         rows.append(Contribution(basis or "stated by the run", stated, kind=STATED))
     if voxels:
