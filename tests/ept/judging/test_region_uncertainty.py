@@ -104,6 +104,22 @@ def test_means_of_convection_reaction_hold_the_truth() -> None:
     assert noise_alone < 0.7
 
 
+@pytest.mark.parametrize("labels", [False, True])
+def test_draws_in_few_steps_have_the_spread_of_whole_reconstructions(labels: bool) -> None:
+    # Oracle: the same draws of the noise, reconstructed from the beginning at the same smoothing.
+    b1, method = data("200 MHz", 100, 5, labels), ConvectionReaction(slices=[MIDDLE])
+    found = method.reconstruct(b1)
+    settled = replace(method, smoothing=found.settings["smoothing"])
+    whole = monte_carlo(b1, settled.reconstruct, draws=4)
+    near = monte_carlo(b1, lambda _: found, draws=4, nearby=lambda one, base: method.nearby(one, base, steps=2))
+    assert np.array_equal(near.conductivity, found.conductivity, equal_nan=True)
+    for layer in (0, 1):
+        region = eroded(sphere("200 MHz")[1] == layer, 1)
+        a, b = (m.region_mean(region, tuple(THRESHOLDS)) for m in (whole, near))
+        assert b.u_conductivity == pytest.approx(a.u_conductivity, rel=0.05)  # found at most 0.04
+        assert b.u_permittivity == pytest.approx(a.u_permittivity, rel=0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["complex", "phase", "magnitude", "split", "automatic", "no labels"])
 def test_coverage_of_local_fits(kind: str) -> None:

@@ -347,6 +347,7 @@ BAD_METHODS = {
     "reference missing": ({"type": "helmholtz", "contrast": 0.05}, "reference image"),
     "rim missing": ({"type": "convection-reaction", "diffusion": 0.01}, "boundary_conductivity_S_m"),
     "two draws": ({"type": "convection-reaction", "monte_carlo": 2}, "too few draws"),
+    "steps of no draws": ({"type": "convection-reaction", "draw_steps": 2}, "no draws to take steps for"),
     "unknown key": ({"type": "helmholtz", "radius_mm": 4}, "unknown key"),
     "mean without weights": ({"type": "convection-reaction", "filter": {"type": "weighted-mean"}}, "weights need"),
 }

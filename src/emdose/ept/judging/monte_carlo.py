@@ -93,6 +93,7 @@ def monte_carlo(
     seed: int = 0,
     progress: ProgressCallback | None = None,
     least_share: float = 0.8,
+    nearby: Callable[[B1Map, PropertyMap], PropertyMap] | None = None,
 ) -> PropertyMap:
     """Reconstruct a map and realisations of its noise.
 
@@ -114,6 +115,9 @@ def monte_carlo(
         Called with a :class:`~emdose.solvers.running.Iteration` of stage "draws" after every draw.
     least_share : float
         Voxels with a value in a smaller share of the draws get no uncertainty and the flag FAILED.
+    nearby : callable, optional
+        B1Map and the result of ``b1`` to PropertyMap, which reconstructs the realisations instead, such as
+        :meth:`ConvectionReaction.nearby <emdose.ept.transport.convection_reaction.ConvectionReaction.nearby>`.
 
     Returns
     -------
@@ -136,7 +140,8 @@ def monte_carlo(
     there = np.zeros((draws, *base.grid.shape), bool)
     for d, generator in enumerate(generators):
         try:
-            one = reconstruct(noisy(b1, generator))
+            data = noisy(b1, generator)
+            one = reconstruct(data) if nearby is None else nearby(data, base)
         except EmdoseError as error:
             raise InputError(f"draw {d + 1} cannot be reconstructed: {error}", file=b1.source) from error
         there[d] = one.valid & base.valid

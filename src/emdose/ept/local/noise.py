@@ -88,3 +88,15 @@ def residual_noise(be: Backend, fit: LocalFit, method: str) -> Noise:
         cross = fit.residual[1] / fit.freedom
         return Noise(xp.stack([r[0] + r[2], r[0] - r[2], 2 * cross]), True, "residual")
     return Noise(r if len(r) == 1 else xp.stack([r[0], r[2]]), False, "residual")
+
+
+def variance_of(b1: B1Map, form: str) -> np.ndarray | None:
+    """Expected squared noise of the complex field (both parts together) or of the transmit phase, None if unknown."""
+    if b1.u_phase is None or (form == "complex" and b1.u_magnitude is None):
+        return None
+    u_phase = b1.phase_factor * np.broadcast_to(b1.u_phase, b1.grid.shape)
+    if form == "phase":
+        out = u_phase**2
+    else:
+        out = np.broadcast_to(b1.u_magnitude, b1.grid.shape) ** 2 + (np.nan_to_num(b1.magnitude) * u_phase) ** 2  # type: ignore[arg-type]
+    return np.ascontiguousarray(np.where(np.asarray(b1.mask), out, 0.0))

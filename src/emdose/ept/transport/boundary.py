@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from emdose.constants import EPS_0
 from emdose.ept.maps.b1map import B1Map
 from emdose.errors import InputError
 
@@ -48,3 +49,17 @@ def boundary_maps(b1: B1Map, form: str, boundary: tuple[Value, Value | None]) ->
             )
         out.append(np.broadcast_to(array, b1.grid.shape))
     return out[0], out[1]
+
+
+def rim_values(
+    b1: B1Map, form: str, boundary: tuple[Value, Value | None] | None, usable: np.ndarray
+) -> np.ndarray | None:
+    """ln of the prescribed property at voxels with a neighbour (in the slice) outside, NaN elsewhere."""
+    if boundary is None:
+        return None
+    rim = rim_of(usable)
+    sigma, permittivity = boundary_maps(b1, form, boundary)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if form == "phase":
+            return np.where(rim, np.log(np.maximum(sigma, 1e-6)), np.nan)
+        return np.where(rim, np.log(permittivity * EPS_0 - 1j * sigma / b1.angular_frequency), np.nan)

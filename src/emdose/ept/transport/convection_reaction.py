@@ -13,12 +13,13 @@ from emdose.compute.backend import Backend
 from emdose.constants import EPS_0, MU_0
 from emdose.ept.judging.second_look import SecondLooks
 from emdose.ept.local.masked_fit import masked_fit
+from emdose.ept.local.noise import variance_of
 from emdose.ept.local.plausibility import plausibility
 from emdose.ept.local.savitzky_golay import SavitzkyGolay, radii, radii_within
 from emdose.ept.maps.b1map import B1Map
 from emdose.ept.maps.property_map import Flag, PropertyMap
 from emdose.ept.transport import artificial_diffusion, looks
-from emdose.ept.transport.boundary import Value, boundary_maps, rim_of
+from emdose.ept.transport.boundary import rim_values
 from emdose.ept.transport.log_inversion import FLOOR, Equation, Inversion, choose_smoothing, invert
 from emdose.ept.transport.options import ConvectionReactionOptions
 from emdose.errors import InputError
@@ -121,20 +122,13 @@ class ConvectionReaction(ConvectionReactionOptions):
         if radius != radii(self.radius):  # a single slice: fits in its plane
             return replace(self, radius=radius).reconstruct(b1, device, progress)
         form = self._form(b1)
-        kernel = SavitzkyGolay(self.kernel, radii(self.radius), self.degree, b1.grid.spacing_m)
         if self.diffusion is not None:
+            kernel = SavitzkyGolay(self.kernel, radii(self.radius), self.degree, b1.grid.spacing_m)
             found = artificial_diffusion.reconstruct(b1, self, form, kernel)
             return replace(found, bias_estimate=self.second_looks(b1, found, device))
         be = backend.get(device)
-        terms = _Terms.of(be, b1, form, kernel, self.within_labels)
-        if not terms.usable.any():
-            raise InputError(
-                "no voxel has enough neighbours inside the mask",
-                field="radius",
-                found=self.radius,
-                expected="a thicker mask or another window",
-            )
-        rim = _rim_values(b1, form, self.boundary, terms)
+        terms = self._terms(be, b1, form)
+        rim = rim_values(b1, form, self.boundary, terms.usable)
         k, about = self._solve(be, terms, rim, progress)
         bias = None
         if terms.neglected is not None:
@@ -145,12 +139,68 @@ class ConvectionReaction(ConvectionReactionOptions):
         found = self._map(b1, form, terms, k, about, bias)
         return replace(found, bias_estimate=self.second_looks(b1, found, device))
 
+    def nearby(self, b1: B1Map, found: PropertyMap, device: str = "auto", steps: int = 3) -> PropertyMap:
+        """The reconstruction of data that differ from those of ``found`` by no more than their noise.
+
+        Its smoothing is kept, and a few Gauss-Newton steps are taken from its values, for the draws of ``monte_carlo``.
+
+        Parameters
+        ----------
+        b1 : B1Map
+            The data.
+        found : PropertyMap
+            What this method has made of nearly the same data.
+        device : {"auto", "cpu", "cuda"}
+            Where to compute.
+        steps : int
+            Most steps.
+
+        Raises
+        ------
+        InputError
+            As :meth:`reconstruct`, and for the method of artificial diffusion, which is linear and has no steps.
+        """
+        if self.diffusion is not None:
+            raise InputError("artificial diffusion takes no steps", field="diffusion", found=self.diffusion)
+        smoothing = float(found.settings["smoothing"])  # type: ignore[arg-type]
+        here = replace(self, smoothing=smoothing, radius=radii_within(self.radius, b1.grid.shape))
+        be, form = backend.get(device), self._form(b1)
+        terms = here._terms(be, b1, form)
+        value: Any = found.conductivity
+        if form == "complex":
+            value = np.asarray(found.permittivity) * EPS_0 - 1j * value / b1.angular_frequency
+        with np.errstate(invalid="ignore", divide="ignore"):
+            start = np.where(np.isfinite(np.log(value)), np.log(value), terms.level)
+        k, about = here._solve(be, terms, rim_values(b1, form, self.boundary, terms.usable), None, (start, steps))
+        about["failed"] = np.zeros(b1.grid.shape, bool)  # few steps are not meant to settle
+        return here._map(b1, form, terms, k, about, None)
+
     def second_looks(self, b1: B1Map, found: PropertyMap, device: str = "auto") -> SecondLooks:
         """Bias of means over regions of ``found``, estimated when it is asked for."""
         return looks.of_convection_reaction(self, b1, found, device, UNDERSMOOTHING)
 
-    def _solve(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
-        return (self._volume if self.volume else self._slices)(be, terms, rim, progress)
+    def _terms(self, be: Backend, b1: B1Map, form: str) -> _Terms:
+        kernel = SavitzkyGolay(self.kernel, radii(self.radius), self.degree, b1.grid.spacing_m)
+        terms = _Terms.of(be, b1, form, kernel, self.within_labels)
+        if not terms.usable.any():
+            raise InputError(
+                "no voxel has enough neighbours inside the mask",
+                field="radius",
+                found=self.radius,
+                expected="a thicker mask or another window",
+            )
+        return terms
+
+    def _solve(
+        self,
+        be: Backend,
+        terms: _Terms,
+        rim: np.ndarray | None,
+        progress: ProgressCallback | None,
+        near: tuple[np.ndarray, int] | None = None,
+    ) -> Any:
+        """k, and how it was found; from values that nearly solve the equations in few steps, where these are given."""
+        return (self._volume if self.volume else self._slices)(be, terms, rim, progress, near)
 
     def _form(self, b1: B1Map) -> str:
         if b1.channels > 1:
@@ -181,7 +231,9 @@ class ConvectionReaction(ConvectionReactionOptions):
             )
         return [int(s) for s in self.slices]
 
-    def _slices(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
+    def _slices(
+        self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None, near: Any
+    ) -> Any:
         picked = self._pick(terms.usable)
         equations = {s: terms.equation(np.s_[:, :, s], None if rim is None else rim[:, :, s]) for s in picked}
         largest = max(picked, key=lambda s: np.count_nonzero(terms.usable[:, :, s]))
@@ -191,7 +243,8 @@ class ConvectionReaction(ConvectionReactionOptions):
         found: dict[int, Inversion] = {}
         for n, s in enumerate(picked):
             begin = None if first is None else np.where(equations[largest].regions > 0, first.k, terms.level)
-            found[s] = invert(be, equations[s], smoothing, edge=self.edge, start=begin)
+            begin, steps = (begin, None) if near is None else (near[0][:, :, s], near[1])
+            found[s] = invert(be, equations[s], smoothing, edge=self.edge, start=begin, steps=steps)
             inside = equations[s].regions > 0
             k[:, :, s][inside] = found[s].k[inside]
             restless[:, :, s] = inside if not found[s].converged else found[s].restless
@@ -199,7 +252,9 @@ class ConvectionReaction(ConvectionReactionOptions):
                 progress(Iteration(stage="slices", step=n + 1, steps=len(picked), residual=found[s].residual))
         return k, _about(smoothing, list(found.values()), restless)
 
-    def _volume(self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None) -> Any:
+    def _volume(
+        self, be: Backend, terms: _Terms, rim: np.ndarray | None, progress: ProgressCallback | None, near: Any
+    ) -> Any:
         counts = np.count_nonzero(terms.usable, axis=(0, 1))
         best = int(counts.argmax())
         slice_ = terms.equation(np.s_[:, :, best], None if rim is None else rim[:, :, best])
@@ -211,7 +266,8 @@ class ConvectionReaction(ConvectionReactionOptions):
 
         box = tuple(slice(int(i.min()), int(i.max()) + 1) for i in np.nonzero(terms.usable))
         equation = terms.equation(box, None if rim is None else rim[box], be)
-        found = invert(be, equation, smoothing, edge=self.edge, callback=tell)
+        begin, steps = (None, None) if near is None else (be.asarray(near[0][box]), near[1])
+        found = invert(be, equation, smoothing, edge=self.edge, start=begin, steps=steps, callback=tell)
         k = np.full(terms.usable.shape, np.nan, terms.start.dtype)
         k[box] = np.where(terms.usable[box], be.to_numpy(found.k), np.nan)
         restless = np.zeros(k.shape, bool)
@@ -318,7 +374,7 @@ class _Terms:
             images = np.stack([field.real, field.imag])
         else:
             images = phase[None]
-        variance = _variance(b1, form)
+        variance = variance_of(b1, form)
         fit = masked_fit(
             be,
             kernel,
@@ -374,18 +430,6 @@ class _Terms:
         )
 
 
-def _variance(b1: B1Map, form: str) -> np.ndarray | None:
-    """Expected squared noise of the complex field (both parts together) or of the transmit phase, None if unknown."""
-    if b1.u_phase is None or (form == "complex" and b1.u_magnitude is None):
-        return None
-    u_phase = b1.phase_factor * np.broadcast_to(b1.u_phase, b1.grid.shape)
-    if form == "phase":
-        out = u_phase**2
-    else:
-        out = np.broadcast_to(b1.u_magnitude, b1.grid.shape) ** 2 + (np.nan_to_num(b1.magnitude) * u_phase) ** 2  # type: ignore[arg-type]
-    return np.ascontiguousarray(np.where(np.asarray(b1.mask), out, 0.0))
-
-
 def _level(form: str, local: np.ndarray, w: float) -> complex | float:
     """A typical value of the unknown from the local (Helmholtz) estimates, pushed into the physical range."""
     if form == "phase":
@@ -404,15 +448,3 @@ def _neglected(
     value, *steps = be.to_numpy(fit.value)[0]
     with np.errstate(invalid="ignore", divide="ignore"):
         return 2 * sum(s * g for s, g in zip(steps, slope, strict=True)) / value
-
-
-def _rim_values(b1: B1Map, form: str, boundary: tuple[Value, Value | None] | None, terms: _Terms) -> np.ndarray | None:
-    """ln of the prescribed property at voxels with a neighbour (in the slice) outside, NaN elsewhere."""
-    if boundary is None:
-        return None
-    rim = rim_of(terms.usable)
-    sigma, permittivity = boundary_maps(b1, form, boundary)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if form == "phase":
-            return np.where(rim, np.log(np.maximum(sigma, 1e-6)), np.nan)
-        return np.where(rim, np.log(permittivity * EPS_0 - 1j * sigma / b1.angular_frequency), np.nan)

@@ -143,6 +143,7 @@ def invert(
     *,
     edge: float = 0.0,
     start: Any = None,
+    steps: int | None = None,
     accuracy: float = 1e-3,
     callback: Callable[[int, float], None] | None = None,
 ) -> Inversion:
@@ -167,6 +168,8 @@ def invert(
         Differences of k above this count as boundaries of tissue; 0: all are smoothed alike.
     start : array, optional
         k to begin with instead of ``equation.start``.
+    steps : int, optional
+        Most steps, from a ``start`` that solves nearly these equations: its edges count from the first step on.
     accuracy : float
         Largest change of k at which the steps end.
     callback : callable, optional
@@ -180,8 +183,8 @@ def invert(
     rim, pinned = _rim(xp, equation, inside)
     weight = [xp.ones(inside.shape) for _ in near.axes]
     change, linear, step = np.inf, 0.0, 0
-    for step in range(1, STEPS + 1):
-        if edge > 0 and step > 1:
+    for step in range(1, (STEPS if steps is None else steps) + 1):
+        if edge > 0 and (step > 1 or steps is not None):
             weight = [1 / xp.sqrt((xp.abs(near.forward(k, a)) / edge) ** 2 + 1) for a in near.axes]
         reaction = xp.where(inside, equation.reaction * xp.exp(k), 0)
         residual = _residual(xp, near, equation, k, reaction)

@@ -105,7 +105,7 @@ def method(
     drives : (str, str), optional
         How the coil transmitted and received, where the table does not say.
     """
-    values = table.model_dump(exclude={"type", "filter", "monte_carlo"})
+    values = table.model_dump(exclude={"type", "filter", "monte_carlo", "draw_steps"})
     with blamed_on(file, f"methods.{name}"):
         if isinstance(table, schema.HelmholtzTable):
             return Helmholtz(**values)
@@ -142,6 +142,8 @@ def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set
 
     if getattr(table, "monte_carlo", 0) in (1, 2):
         raise fail("too few draws", "monte_carlo", table.monte_carlo, "0, or 3 and more (30 are better)")
+    if getattr(table, "draw_steps", 0) and (table.diffusion is not None or not table.monte_carlo):
+        raise fail("no draws to take steps for", "draw_steps", table.draw_steps, "monte_carlo, and no diffusion")
     if any(w > n for w, n in zip(widest, shape, strict=True)):
         raise fail(
             "kernel larger than the image",
@@ -184,12 +186,24 @@ def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set
 def reconstructed(with_: Reconstruction, table: Any, b1: B1Map, device: str, *, spread: bool = True) -> PropertyMap:
     """The result of a method, with Monte Carlo where the table asks for it and ``spread`` is set, after its filter."""
 
-    def once(one: B1Map) -> PropertyMap:
-        found = with_.reconstruct(one, device)
+    def smooth(found: PropertyMap, one: B1Map) -> PropertyMap:
         return found if table.filter is None else filtered(found, table.filter, one)
 
-    draws = getattr(table, "monte_carlo", 0)
-    return monte_carlo(b1, once, draws=draws) if draws and spread else once(b1)
+    def once(one: B1Map) -> PropertyMap:
+        return smooth(with_.reconstruct(one, device), one)
+
+    draws, steps = getattr(table, "monte_carlo", 0), getattr(table, "draw_steps", 0)
+    if not (draws and spread):
+        return once(b1)
+    if not steps:
+        return monte_carlo(b1, once, draws=draws)
+
+    whole = with_.reconstruct(b1, device)
+
+    def nearby(one: B1Map, _: PropertyMap) -> PropertyMap:
+        return smooth(with_.nearby(one, whole, device, steps), one)  # type: ignore[attr-defined]
+
+    return monte_carlo(b1, lambda one: smooth(whole, one), draws=draws, nearby=nearby)
 
 
 def filtered(found: PropertyMap, table: schema.FilterTable, b1: B1Map) -> PropertyMap:

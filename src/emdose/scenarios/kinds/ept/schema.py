@@ -197,6 +197,7 @@ class ConvectionReactionTable(IterativeTable):
     boundary_conductivity_S_m: Conductivity | None = None
     boundary_permittivity: Permittivity | None = None
     diffusion: Annotated[float, number("a coefficient", 0, 1e6)] | None = None
+    draw_steps: Annotated[int, count("Gauss-Newton steps of a draw from the result, 0 for the whole", 0, 30)] = 0
 
     @model_validator(mode="after")
     def _boundary_is_complete(self) -> ConvectionReactionTable:
