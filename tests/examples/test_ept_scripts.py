@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)  # what a script writes stays out of the repository
-    monkeypatch.delenv("EMDOSE_EPTLIB", raising=False)
-    return lambda name: runpy.run_path(str(EXAMPLES / name), run_name="__main__")
 
 
 def test_nifti_in_nifti_out(run: Any, tmp_path: Path) -> None:

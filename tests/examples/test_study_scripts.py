@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-import runpy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.chdir(tmp_path)  # what a script writes stays out of the repository
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    return lambda name: runpy.run_path(str(EXAMPLES / name), run_name="__main__")
 
 
 def test_a_head_and_what_is_not_known_about_it(run: Any, capsys: pytest.CaptureFixture[str]) -> None:

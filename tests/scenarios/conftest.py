@@ -4,6 +4,7 @@ import copy
 from pathlib import Path
 
 import pytest
+from run_server import RunServer
 
 from emdose import scenarios
 from emdose.scenarios.shared import toml
@@ -42,3 +43,10 @@ def finished(tmp_path_factory) -> Path:
     file = folder / "small.toml"
     file.write_text(toml.dump(SMALL), encoding="utf-8")
     return scenarios.run(file, folder / "result", device="cpu").folder
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A process that runs commands and can be killed at any moment."""
+    with RunServer() as server:
+        yield server

@@ -13,7 +13,6 @@ import signal
 import h5py
 import numpy as np
 import pytest
-from run_server import RunServer
 
 from emdose.scenarios.shared import toml
 
@@ -103,12 +102,6 @@ CLOCKS = {
     "memory_free_bytes",
 }
 """What may differ between two runs: clocks, the command, and the mark of what was not computed anew."""
-
-
-@pytest.fixture(scope="module")
-def server():
-    with RunServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

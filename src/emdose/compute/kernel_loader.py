@@ -192,9 +192,8 @@ class CModule(Module):
     def passed(self, parameter: Parameter, value: Any) -> Any:
         """Addresses of arrays, structs of such."""
         if parameter.fields:
-            struct = self._structs.get(
-                id(parameter)
-            )  # those of the signatures, which live as long; hashing takes longer
+            # Parameters of the signatures live as long as this; hashing one takes longer than its address.
+            struct = self._structs.get(id(parameter))
             if struct is None:
                 struct = self._structs[id(parameter)] = c_type(parameter)
             return struct(*(self.passed(f, value[f.name]) for f in parameter.fields))

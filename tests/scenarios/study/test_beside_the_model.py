@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loop_ball import LOOP_BALL
 
 import emdose as em
 from emdose.scenarios.loading import from_tables
@@ -109,18 +110,9 @@ def test_leaving_out_a_sample_of_a_map_tells_the_error_of_its_peak() -> None:
     assert peak_outputs(["p", "q"], np.stack([Y.max(axis=1), Y[:, 0]], axis=1), {"m": Y}) == {"p": "m"}
 
 
-BALL = {
-    "scenario": {"kind": "rf", "name": "ball"},
-    "phantom": {"type": "sphere", "radius_m": 0.05, "spacing_m": 0.02, "tissue": "muscle"},
-    "coil": {"type": "loop", "radius_m": 0.1},
-    "exposure": {"frequency_Hz": 128e6},
-    "normalise": {"absorbed_power_W": 1.0},
-}
-
-
 def test_peaks_of_sar_are_found_among_the_maps_of_a_scenario(tmp_path: Path) -> None:
     """Oracle: what the names say."""
-    study = em.Study(from_tables(BALL, Path("ball.toml"))).vary("coil.position_m[2]", em.Uniform(half_width=0.01))
+    study = em.Study(from_tables(LOOP_BALL, Path("ball.toml"))).vary("coil.position_m[2]", em.Uniform(half_width=0.01))
     maps = ["SAR_10g_W_kg", "SAR_1g_W_kg"]
     found = study.run(
         runs=4, degree=1, maps=maps, outputs=["psSAR10g", "psSAR1g", "whole_body_sar"], out=tmp_path / "s"

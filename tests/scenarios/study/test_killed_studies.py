@@ -12,7 +12,7 @@ import signal
 
 import numpy as np
 import pytest
-from run_server import RunServer
+from loop_ball import LOOP_BALL
 
 from emdose.scenarios.shared import toml
 
@@ -20,11 +20,7 @@ MOMENTS = int(os.environ.get("EMDOSE_KILL_MOMENTS", "2"))
 SEED = int(os.environ.get("EMDOSE_KILL_SEED", "7"))
 
 BALL = {
-    "scenario": {"kind": "rf", "name": "ball"},
-    "phantom": {"type": "sphere", "radius_m": 0.05, "spacing_m": 0.02, "tissue": "muscle"},
-    "coil": {"type": "loop", "radius_m": 0.1},
-    "exposure": {"frequency_Hz": 128e6},
-    "normalise": {"absorbed_power_W": 1.0},
+    **LOOP_BALL,
     "uncertainty": {
         "method": "chaos",
         "runs": 8,
@@ -40,12 +36,6 @@ BALL = {
     },
 }
 CLOCKS = ("seconds", "cached")
-
-
-@pytest.fixture(scope="module")
-def server():
-    with RunServer() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

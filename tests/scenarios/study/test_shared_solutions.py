@@ -8,19 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loop_ball import LOOP_BALL
 
 import emdose as em
 from emdose.scenarios.loading import from_tables
 from emdose.scenarios.study.executors import Executor
 from emdose.scenarios.study.executors.local import in_this_process
-
-BALL = {
-    "scenario": {"kind": "rf", "name": "ball"},
-    "phantom": {"type": "sphere", "radius_m": 0.05, "spacing_m": 0.02, "tissue": "muscle"},
-    "coil": {"type": "loop", "radius_m": 0.1},
-    "exposure": {"frequency_Hz": 128e6},
-    "normalise": {"absorbed_power_W": 1.0},
-}
 
 
 class Strangers(Executor):
@@ -39,7 +32,7 @@ class Strangers(Executor):
 
 
 def study() -> em.Study:
-    return em.Study(from_tables(BALL, Path("ball.toml"))).vary(
+    return em.Study(from_tables(LOOP_BALL, Path("ball.toml"))).vary(
         "phantom.tissues.muscle.conductivity", em.Uniform(relative=0.1)
     )
 
