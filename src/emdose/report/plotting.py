@@ -110,7 +110,7 @@ def _slices(
     which: int | str | None,
     unit: str | None,
 ) -> Figure:
-    map_, said = _chosen(held, item, which)
+    map_, said = chosen(held, item, which)
     inside = np.isfinite(map_)
     if item.inside is not None:
         inside &= item.inside()
@@ -126,7 +126,7 @@ def _slices(
     if axis:
         where[across[0]] = _place(held.grid, map_.shape, across[0], index, at_m, peak[across[0]])
 
-    symbol, factor = _symbol(item.unit if unit is None else unit)
+    shown_unit, factor = symbol(item.unit if unit is None else unit)
     map_ = map_ if item.kind == "label" else factor * map_
     sides = [_sides(held.grid, map_.shape, a) for a in across]
     wide, high = sum(w for w, _ in sides), max(h for _, h in sides)
@@ -141,13 +141,13 @@ def _slices(
             first, second = (b for b in range(3) if b != a)
             panel.plot(*(_middle(held.grid, b, peak[b]) for b in (first, second)), "+", color="#00d5ff", ms=9, mew=1.4)
     bar = figure.colorbar(image, ax=list(panels), shrink=0.85, pad=0.02, extend=scale.pop("extend", "neither"))
-    _label(bar, item, symbol)
-    title = _title(held, item, said, map_, peak, symbol)
+    _label(bar, item, shown_unit)
+    title = _title(held, item, said, map_, peak, shown_unit)
     figure.suptitle(title.replace(", peak", "\npeak") if axis else title, fontsize=11)
     return figure
 
 
-def _chosen(held: Contents, item: LabelledArray, which: int | str | None) -> tuple[np.ndarray, str]:
+def chosen(held: Contents, item: LabelledArray, which: int | str | None) -> tuple[np.ndarray, str]:
     """The map over x, y, z, and what was picked of the other axis, in words."""
     values, dims, said = item.make(), list(item.dims), ""
     extra = [d for d in dims if d not in (*AXES, "component")]
@@ -202,7 +202,7 @@ def _sides(grid: Grid | None, shape: tuple[int, ...], a: int) -> tuple[float, fl
     return shape[first] * steps[first], shape[second] * steps[second]
 
 
-def _symbol(unit: str) -> tuple[str, float]:
+def symbol(unit: str) -> tuple[str, float]:
     """The unit as the field writes it, and the factor to it: microtesla rather than tesla."""
     return (f"\u00b5{unit}", 1e6) if unit.split(" ")[0] == "T" else (unit, 1.0)
 
@@ -295,13 +295,13 @@ def _label(bar: Any, item: LabelledArray, unit: str) -> None:
     bar.set_label(f"{item.title} [{unit}]" if unit not in ("", "1") else item.title)
 
 
-def _title(held: Contents, item: LabelledArray, said: str, map_: np.ndarray, peak: Sequence[int], symbol: str) -> str:
+def _title(held: Contents, item: LabelledArray, said: str, map_: np.ndarray, peak: Sequence[int], unit: str) -> str:
     words = [item.title[:1].upper() + item.title[1:]]
     if said:
         words.append(said)
     if item.kind == "size":
         place = ", ".join(f"{_middle(held.grid, a, n):.4g}" for a, n in enumerate(peak))
-        number = f"{map_[tuple(peak)]:.4g} {'' if symbol == '1' else symbol}".strip()
+        number = f"{map_[tuple(peak)]:.4g} {'' if unit == '1' else unit}".strip()
         words.append(f"peak {number} at ({place}){' mm' if held.grid is not None else ''}")
     return ", ".join(words)
 
