@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
-from emdose.report import paper
+from emdose.report.maps import paper
 from emdose.report.maps.map_set import MapSet
 from emdose.report.maps.volumes import Layer
 
