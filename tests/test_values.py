@@ -58,7 +58,8 @@ from emdose.solvers.eddy.plan import EddyPlan
 from emdose.solvers.eddy.voxels.modes import Modes
 from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import Source
-from emdose.solvers.fdtd.run import Run
+from emdose.solvers.fdtd.mirrors import Mirror
+from emdose.solvers.fdtd.run_result import Run
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.heat.directions import HotSpot, NearMetal
 from emdose.solvers.heat.options import HeatPlan
@@ -399,6 +400,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.EddyCurrent(),
     lambda: em.Bioheat(),
     lambda: Perfusion(),
+    lambda: Mirror(0, (1, 0), (1, -1)),
     lambda: FdtdPlan(**PLAN, cells=1, steps=1, runs=1, time_step_s=1e-12, slowdown=1.0),
     lambda: Discretisation(across_body=20.0, across_tissue=10.0, per_wavelength=30.0, spacing_m=5e-3),
     lambda: ViePlan(**PLAN, ports=1, fft_shape=SHAPE, method="gmres", ports_at_once=1),

@@ -15,7 +15,8 @@ from emdose.models.coils.circuit_birdcage import CircuitBirdcage
 from emdose.models.coils.circuit_loops import CapacitorLoop
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd import run as fdtd_run
-from emdose.solvers.fdtd.run import NETWORK_WEIGHT, Reporter, Run, run_all
+from emdose.solvers.fdtd.run import NETWORK_WEIGHT, Reporter, run_all
+from emdose.solvers.fdtd.run_result import Run
 from emdose.solvers.fdtd.setup.problem import FdtdProblem
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.running import Event

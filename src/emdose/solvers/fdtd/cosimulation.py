@@ -30,7 +30,8 @@ from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.fields import RunPhasors, assemble, pair_power
-from emdose.solvers.fdtd.run import Reporter, Run, require_rung_down, run_all
+from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
+from emdose.solvers.fdtd.run_result import Run
 from emdose.solvers.fdtd.setup.options import GAP_OHM, FdtdOptions
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.fdtd.setup.problem import FdtdProblem

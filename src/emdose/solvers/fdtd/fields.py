@@ -23,7 +23,7 @@ from emdose.validity import THRESHOLDS
 from emdose.values import owned
 
 if TYPE_CHECKING:
-    from emdose.solvers.fdtd.run import Run
+    from emdose.solvers.fdtd.run_result import Run
     from emdose.solvers.fdtd.setup.plan import FdtdPlan
     from emdose.solvers.fdtd.setup.problem import FdtdProblem
 
@@ -99,6 +99,7 @@ def assemble(
             "energy_dB": [r.energy_dB for r in runs],
             "resumed": [all(r.resumed for r in mine) for mine in behind],
             "runs": [r.name for r in runs],
+            "image_of": [r.image_of for r in runs],
             "meaning": MEANING,
             "cells_per_wavelength": problem.cells_per_wavelength,
             "cells_across_tissue": cells_across(exposure.phantom.labels, exposure.phantom.spacing_m),

@@ -6,7 +6,6 @@ import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,8 @@ import numpy as np
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.solvers import yee_engine
 from emdose.solvers.fdtd.convergence import Monitor
+from emdose.solvers.fdtd.mirrors import with_images
+from emdose.solvers.fdtd.run_result import Run
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION, GAP_OHM
 from emdose.solvers.running import (
     Checkpoint,
@@ -41,85 +42,6 @@ NETWORK_WEIGHT = 20.0
 STATE = "port-state"
 
 
-@dataclass(eq=False)
-class Run:
-    """What a run gave, per unit of the source.
-
-    Parameters
-    ----------
-    name : str
-        Port.
-    port : int
-        Index of the port.
-    factor : complex
-        By how much it enters the fields of the port.
-    E, B : dict of str to (3, ...) complex arrays
-        Phasors at the exposure's frequency by region [V/m], [T].
-    voltages, currents : (f, element) complex arrays
-        Of ports and lumped elements, in the order of ``elements`` [V], [A].
-    elements : tuple of str
-        Their names.
-    converged, resumed : bool
-        Whether the tolerance was met; whether it came from a checkpoint.
-    steps : int
-        Time steps.
-    seconds : float
-        Wall time.
-    history : list of float
-        What was still to come, after every window.
-    energy_dB : float
-        Energy left over its peak [dB].
-    """
-
-    name: str
-    port: int
-    factor: complex
-    E: dict[str, np.ndarray]
-    B: dict[str, np.ndarray]
-    voltages: np.ndarray
-    currents: np.ndarray
-    elements: tuple[str, ...]
-    converged: bool
-    steps: int
-    seconds: float
-    history: list[float] = field(default_factory=list)
-    energy_dB: float = 0.0
-    resumed: bool = False
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything as arrays, for a checkpoint."""
-        numbers = [self.converged, self.steps, self.seconds, self.energy_dB]
-        return {
-            **joined(E=self.E, B=self.B),
-            "voltages": self.voltages,
-            "currents": self.currents,
-            "elements": np.array(self.elements, str),
-            "numbers": np.array(numbers, float),
-            "history": np.array(self.history),
-        }
-
-    @classmethod
-    def from_arrays(cls, excitation: Excitation, data: Mapping[str, np.ndarray]) -> Run:
-        """The run that :meth:`arrays` was made of."""
-        converged, steps, seconds, energy_dB = (float(v) for v in data["numbers"])
-        return cls(
-            name=excitation.name,
-            port=excitation.port,
-            factor=excitation.factor,
-            E=group(data, "E"),
-            B=group(data, "B"),
-            voltages=data["voltages"],
-            currents=data["currents"],
-            elements=tuple(str(e) for e in data["elements"]),
-            converged=bool(converged),
-            steps=int(steps),
-            seconds=seconds,
-            history=[float(h) for h in data["history"]],
-            energy_dB=energy_dB,
-            resumed=True,
-        )
-
-
 class Reporter:
     """Turns the state of the runs into events for the user.
 
@@ -135,7 +57,7 @@ class Reporter:
 
     def __init__(self, progress: ProgressCallback | None, problem: FdtdProblem, plan: FdtdPlan) -> None:
         self.progress, self.tolerance = progress or silent, problem.solver.tolerance
-        self.names = [e.name for e in problem.excitations]
+        self.names = [problem.excitations[n].name for n in problem.to_run]
         self.cells, self.planned = plan.cells, plan.steps
         self.worst = 0.0
 
@@ -181,7 +103,7 @@ class Reporter:
 def run_all(
     problem: FdtdProblem, reporter: Reporter, checkpoint: Checkpoint | None, clock: dict[str, float]
 ) -> list[Run]:
-    """Every run of a problem, from the checkpoint where it is there.
+    """Every run of a problem, from the checkpoint where it is there; some as mirror images of others.
 
     Raises
     ------
@@ -195,7 +117,7 @@ def run_all(
     runs = []
     keeper = _Keeper(problem, checkpoint)
     clock["setup"] = time.perf_counter()
-    for n, excitation in enumerate(problem.excitations):
+    for n, excitation in enumerate(problem.excitations[k] for k in problem.to_run):
         saved = keeper.load(part_name(n))
         if saved is not None:
             run = Run.from_arrays(excitation, saved)
@@ -215,7 +137,7 @@ def run_all(
         reporter.worst = max(reporter.worst, run.history[-1] if run.history else 1.0)
         keeper.save(part_name(n), run.arrays())
     clock["ports"] = time.perf_counter()
-    return runs
+    return with_images(problem.mirrors, runs) if problem.mirrors else runs
 
 
 class _Keeper:
@@ -427,7 +349,7 @@ class _Spectra:
 
 def require_rung_down(solver: FdtdOptions, runs: Sequence[Run], fields: Fields, what: str, advice: str) -> None:
     """Raise ConvergenceError that holds the fields when some of the runs had not rung down."""
-    missed = [r.name for r in runs if not r.converged]
+    missed = [r.name for r in runs if not r.converged and not r.image_of]
     if missed:
         raise ConvergenceError(
             f"FDTD: {what}{', '.join(missed)} not rung down after {solver.max_periods:g} periods (what is still to "

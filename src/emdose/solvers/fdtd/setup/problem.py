@@ -19,6 +19,7 @@ from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers import yee_engine
+from emdose.solvers.fdtd.mirrors import Mirror, mirrors_of, to_run
 from emdose.solvers.fdtd.setup.circuit import elements_in_grid, gap_ports, with_thin_wires
 from emdose.solvers.fdtd.setup.domain import faces, make_domain
 from emdose.solvers.fdtd.setup.given_field import (
@@ -186,6 +187,16 @@ class FdtdProblem:
         assert self.coil_on_grid is not None
         return with_thin_wires(self.coil_on_grid, self.grid, self.materials)
 
+    @cached_property
+    def mirrors(self) -> tuple[Mirror, ...]:
+        """Planes that map body, metal and gaps onto themselves."""
+        return mirrors_of(self)
+
+    @cached_property
+    def to_run(self) -> list[int]:
+        """Indices of the excitations that take a run of their own; the others are mirror images."""
+        return to_run(self.mirrors, len(self.excitations))
+
     @property
     def dft_every(self) -> int:
         """Steps between samples of the running Fourier sums."""
@@ -331,13 +342,13 @@ class FdtdProblem:
         steps = int((self.pulse.end_s + RING_DOWN_PERIODS[self.network] * period) / self.time_step_s)
         return FdtdPlan(
             bytes=int(need),
-            seconds=float(runs * steps * cells / RATE[be.name]),
+            seconds=float(len(self.to_run) * steps * cells / RATE[be.name]),
             size=6 * cells,
             device=be.name,
             shape=self.grid.shape,
             cells=cells,
             steps=steps,
-            runs=runs,
+            runs=len(self.to_run),
             time_step_s=self.time_step_s,
             slowdown=self.domain.slowdown,
         )
@@ -383,6 +394,7 @@ class FdtdProblem:
             "frequencies": repr([float(f) for f in self.frequencies_Hz]),
             "grid": repr([hashlib.sha256(self.grid.nodes(a).tobytes()).hexdigest()[:16] for a in range(3)]),
             "device": self.be.name,
+            "runs": repr([self.excitations[n].name for n in self.to_run]),
         }
 
 
