@@ -58,8 +58,8 @@ from emdose.solvers.eddy.plan import EddyPlan
 from emdose.solvers.eddy.voxels.modes import Modes
 from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import Source
-from emdose.solvers.fdtd.mirrors import Mirror
 from emdose.solvers.fdtd.run_result import Run
+from emdose.solvers.fdtd.setup.mirrors import Mirror
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.heat.directions import HotSpot, NearMetal
 from emdose.solvers.heat.options import HeatPlan

@@ -13,7 +13,7 @@ import numpy as np
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputError, ResourceError
 from emdose.solvers import yee_engine
 from emdose.solvers.fdtd.convergence import Monitor
-from emdose.solvers.fdtd.mirrors import with_images
+from emdose.solvers.fdtd.images import with_images
 from emdose.solvers.fdtd.run_result import Run
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION, GAP_OHM
 from emdose.solvers.running import (

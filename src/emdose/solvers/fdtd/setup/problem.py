@@ -19,7 +19,6 @@ from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers import yee_engine
-from emdose.solvers.fdtd.mirrors import Mirror, mirrors_of, to_run
 from emdose.solvers.fdtd.setup.circuit import elements_in_grid, gap_ports, with_thin_wires
 from emdose.solvers.fdtd.setup.domain import faces, make_domain
 from emdose.solvers.fdtd.setup.given_field import (
@@ -28,6 +27,7 @@ from emdose.solvers.fdtd.setup.given_field import (
     incident_parts,
     real_parts,
 )
+from emdose.solvers.fdtd.setup.mirrors import Mirror, mirrors_of, to_run
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION
 from emdose.solvers.fdtd.setup.plan import RATE, RING_DOWN_PERIODS, FdtdPlan, require_memory
 from emdose.solvers.fdtd.setup.pulse import Pulse
@@ -190,7 +190,9 @@ class FdtdProblem:
     @cached_property
     def mirrors(self) -> tuple[Mirror, ...]:
         """Planes that map body, metal and gaps onto themselves."""
-        return mirrors_of(self)
+        if not self.network or self.coil_on_grid is None:
+            return ()
+        return mirrors_of(self.domain, self.coil_on_grid, self.materials)
 
     @cached_property
     def to_run(self) -> list[int]:
