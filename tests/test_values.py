@@ -331,6 +331,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: SavitzkyGolay("cuboid", (1, 1, 1), 2, (1e-3,) * 3),
     lambda: SavitzkyGolay("cuboid", (1, 1, 1), 2, (1e-3,) * 3).filters([0]),
     b1_map,
+    lambda: em.ept.EchoFit(numbers(*SHAPE), numbers(*SHAPE), numbers(*SHAPE), None, 1.0),
+    lambda: em.ept.Combination(numbers(*SHAPE, kind="c"), numbers(8, kind="c"), numbers(*SHAPE), "aligned"),
     property_map,
     lambda: em.ept.ConvectionReaction(),
     lambda: em.ept.Gradient(seeds=[em.ept.Seed((1, 1, 1), 1.0, 50.0)]),

@@ -41,3 +41,6 @@ MU_0 = 1.25663706212e-6
 
 EPS_0 = 8.8541878128e-12
 """Electric constant [F/m]."""
+
+GAMMA_BAR_PROTON = 42.577_478_518e6
+"""Gyromagnetic ratio of the proton over 2 pi [Hz/T]."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import dicom_files
 import h5py
 import numpy as np
 
@@ -112,6 +114,11 @@ def _maps(folder: Path) -> None:
             np.stack([a, phase, magnitude]) for a in (1j * phase, phase, phase)
         )
         file.attrs.update(frequency_Hz=64e6, amplitude="peak", time_factor="exp(-jwt)", ports=["coil"])
+    dicom_files.write(folder / "scan", 1000 * phase, "phase")
+    (folder / "bids").mkdir()
+    write_volume(folder / "bids" / "s_part-phase_T1w.nii", np.asarray(phase, np.float32), grid)
+    told = {"Units": "rad", "EchoTime": 2e-3, "ImagingFrequency": 64.0}
+    (folder / "bids" / "s_part-phase_T1w.json").write_text(json.dumps(told))
     b1 = em.read_b1(magnitude, phase, frequency_Hz=64e6, spacing_m=2e-3)
     write_property_map(folder / "property.h5", em.ept.Helmholtz(radius=1).reconstruct(b1))
     lines = [
@@ -182,6 +189,8 @@ READERS: dict[str, Reader] = {
     "summary": Reader("rf/summary.json", lambda f: read_result(f / "rf")),
     "result": Reader("rf/result.h5", lambda f: read_result(f / "rf")),
     "b1 nifti": Reader("mag.nii.gz", lambda f: em.read_b1(f / "mag.nii.gz", f / "phase.nii.gz", frequency_Hz=64e6)),
+    "b1 dicom": Reader("scan/gre-phase-3-003.dcm", lambda f: em.read_b1(f / "scan", phase_unit=1e-3)),
+    "b1 sidecar": Reader("bids/s_part-phase_T1w.json", lambda f: em.read_b1(f / "bids", frequency_Hz=64e6)),
     "b1 phase": Reader("phase.nii", lambda f: em.read_b1(None, f / "phase.nii", frequency_Hz=64e6)),
     "b1 npy": Reader("phase.npy", lambda f: em.read_b1(None, f / "phase.npy", frequency_Hz=64e6, spacing_m=2e-3)),
     "b1 npz": Reader("phase.npz", lambda f: em.read_b1(None, f / "phase.npz", frequency_Hz=64e6, spacing_m=2e-3)),

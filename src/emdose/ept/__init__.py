@@ -10,7 +10,9 @@ from emdose.ept.local.automatic import AutomaticHelmholtz
 from emdose.ept.local.helmholtz import Helmholtz
 from emdose.ept.local_sar import LocalSar, local_sar
 from emdose.ept.maps.b1map import B1Map, mean_of_repeats, relative_noise
+from emdose.ept.maps.echoes import EchoFit, phase_at_echo_zero
 from emdose.ept.maps.property_map import Flag, NoisePropagation, PropertyMap, Uncertainty
+from emdose.ept.maps.receivers import Combination, combine_receivers
 from emdose.ept.maps.region_mean import BiasEstimate, RegionMean, Shift
 from emdose.ept.transport.convection_reaction import ConvectionReaction
 from emdose.ept.transport.gradient import Gradient, Seed
@@ -20,8 +22,10 @@ __all__ = [
     "AutomaticHelmholtz",
     "B1Map",
     "BiasEstimate",
+    "Combination",
     "ConvectionReaction",
     "Csi",
+    "EchoFit",
     "EdgeField",
     "Flag",
     "Gradient",
@@ -35,10 +39,12 @@ __all__ = [
     "Shift",
     "Uncertainty",
     "WaterContent",
+    "combine_receivers",
     "filters",
     "local_sar",
     "mean_of_repeats",
     "metrics",
     "monte_carlo",
+    "phase_at_echo_zero",
     "relative_noise",
 ]

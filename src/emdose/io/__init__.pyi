@@ -1,5 +1,6 @@
 """The public names of io, loaded when they are first used."""
 
+from .b1.read import read_b1 as read_b1
 from .bodies.nifti import read_volume as read_volume
 from .bodies.nifti import write_volume as write_volume
 from .bodies.phantoms import read_phantom as read_phantom
@@ -12,7 +13,6 @@ from .gradients.wire_paths import read_gradient_coil as read_gradient_coil
 from .gradients.wire_paths import read_wire_paths as read_wire_paths
 from .incident_fields import read_incident_field as read_incident_field
 from .limits import read_confirmations as read_confirmations
-from .maps.b1 import read_b1 as read_b1
 from .maps.labelled import to_xarray as to_xarray
 from .maps.property_maps import read_property_map as read_property_map
 from .maps.property_maps import write_property_map as write_property_map

@@ -14,7 +14,7 @@ from ept_cases import Case, cylinder, median_error
 
 from emdose.ept import AutomaticHelmholtz, B1Map, Flag, Helmholtz
 from emdose.errors import InputError
-from emdose.io.maps.b1 import read_b1
+from emdose.io.b1.read import read_b1
 from emdose.models.grids.grid import Grid
 from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder, standing_b1plus
 

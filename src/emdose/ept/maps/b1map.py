@@ -56,6 +56,8 @@ class B1Map:
         Orientation of the file that the arrays came from, for example "LPS"; the arrays here are closest to RAS+.
     source : str
         Where the data came from.
+    notes : tuple of str
+        What was assumed while they were read, in words.
     phase_unit : {"rad", "deg", "pi", "turns"} or float
         Unit in which ``phase`` is given, or radians per unit; what the map keeps is in radians, and so is ``u_phase``.
     phase_sign : {1, -1}
@@ -82,6 +84,7 @@ class B1Map:
     affine: np.ndarray | None = None
     axis_codes: str = "RAS"
     source: str = ""
+    notes: tuple[str, ...] = ()
     phase_unit: InitVar[str | float] = "rad"
     phase_sign: InitVar[float] = 1
 
@@ -128,6 +131,7 @@ class B1Map:
                 field="frequency_Hz",
                 found=frequency,
                 expected="1e6 to 1e9 Hz (kHz or MHz taken for Hz, or the reverse?)",
+                hint=f"in MHz? then frequency_Hz={frequency:g}e6" if 1 <= frequency <= 1000 else None,
             )
         if self.phase_kind not in PHASE_KINDS:
             raise unknown("unknown kind of phase", self.phase_kind, PHASE_KINDS, file=self.source, field="phase_kind")

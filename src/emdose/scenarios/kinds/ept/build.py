@@ -219,9 +219,9 @@ def from_files(table: schema.FilesTable, frequency_Hz: float, file: object) -> D
     Raises
     ------
     InputError
-        One line for whatever does not fit; see :func:`emdose.io.maps.b1.read_b1`.
+        One line for whatever does not fit; see :func:`emdose.io.b1.read.read_b1`.
     """
-    from emdose.io.maps.b1 import read_b1
+    from emdose.io.b1.read import read_b1
     from emdose.io.maps.maps3d import read_map
 
     spacing: Any = table.spacing_m

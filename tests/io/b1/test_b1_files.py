@@ -11,7 +11,7 @@ import pytest
 
 from emdose.ept import Flag, Helmholtz, PropertyMap
 from emdose.errors import InputError
-from emdose.io.maps.b1 import read_b1
+from emdose.io.b1.read import read_b1
 from emdose.io.maps.property_maps import read_property_map, write_property_map
 from emdose.models.grids.grid import Grid
 

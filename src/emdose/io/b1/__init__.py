@@ -1,0 +1,1 @@
+"""B1+ maps as scanners and their converters write them."""
