@@ -36,6 +36,8 @@ from .errors import NotValidError as NotValidError
 from .errors import OutputError as OutputError
 from .errors import ResourceError as ResourceError
 from .io import read_b1 as read_b1
+from .io import read_coil as read_coil
+from .io import read_conductor as read_conductor
 from .io import read_confirmations as read_confirmations
 from .io import read_gradient_coil as read_gradient_coil
 from .io import read_implant as read_implant
@@ -45,6 +47,7 @@ from .io import read_property_map as read_property_map
 from .io import read_sequence as read_sequence
 from .io import read_touchstone as read_touchstone
 from .io import to_xarray as to_xarray
+from .io import write_coil as write_coil
 from .io import write_implant as write_implant
 from .io import write_phantom as write_phantom
 from .io import write_property_map as write_property_map
@@ -71,6 +74,7 @@ from .models import PlaneWave as PlaneWave
 from .models import RectilinearGrid as RectilinearGrid
 from .models import Tissue as Tissue
 from .models import TissueTable as TissueTable
+from .models import array_of as array_of
 from .models import conductors as conductors
 from .models import implants as implants
 from .models import metals as metals

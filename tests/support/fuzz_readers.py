@@ -91,6 +91,10 @@ def make(folder: Path) -> None:
     _maps(folder)
     _gradients(folder)
     _networks_and_limits(folder)
+    em.write_coil(em.LoopArray(2), folder / "coil.csv")
+    em.write_coil(em.LoopArray(2), folder / "coil.vtp")
+    (folder / "points.txt").write_text("one\n0 0 0\n90 0 0\n0 90 0\n0 0 0\n\n0 0 5\n90 0 5\n0 90 5\n0 0 5\n")
+    (folder / "gaps.csv").write_text("conductor,segment,capacitance_pF,feed\none,1,10,a\ncurve 2,2,,b\n")
     ball = em.implants.sphere(5e-3, "Ti6Al4V", subdivisions=1)
     for ending in ("stl", "ply", "obj", "vtk", "vtu", "msh", "inp", "xdmf"):
         em.write_implant(ball, folder / f"mesh.{ending}", unit="mm")
@@ -203,6 +207,10 @@ READERS: dict[str, Reader] = {
     "waveform": Reader("waveform.csv", lambda f: read_waveform(f / "waveform.csv", "gradient")),
     "sequence": Reader("sequence.seq", lambda f: read_sequence(f / "sequence.seq")),
     "wire text": Reader("wire.txt", lambda f: read_wire_paths(f / "wire.txt", unit="m")),
+    "coil table": Reader("coil.csv", lambda f: em.read_coil(f / "coil.csv")),
+    "coil points": Reader("points.txt", lambda f: em.read_coil(f / "points.txt", unit="mm")),
+    "coil gaps": Reader("gaps.csv", lambda f: em.read_coil(f / "points.txt", unit="mm", gaps=f / "gaps.csv")),
+    "coil lines": Reader("coil.vtp", lambda f: em.read_coil(f / "coil.vtp"), child=True),
     "touchstone": Reader("network.s2p", lambda f: em.read_touchstone(f / "network.s2p")),
     "confirmations": Reader("confirmed.csv", lambda f: em.read_confirmations(f / "confirmed.csv")),
     "stl": Reader("mesh.stl", lambda f: em.read_implant(f / "mesh.stl", "gold", unit="mm")),

@@ -7,6 +7,9 @@ from .bodies.phantoms import read_phantom as read_phantom
 from .bodies.phantoms import write_phantom as write_phantom
 from .bodies.tables import read_labels as read_labels
 from .bodies.tables import read_tissues as read_tissues
+from .coils.reading import read_coil as read_coil
+from .coils.surfaces import read_conductor as read_conductor
+from .coils.writing import write_coil as write_coil
 from .gradients.pulseq import read_sequence as read_sequence
 from .gradients.waveforms import read_waveform as read_waveform
 from .gradients.wire_paths import read_gradient_coil as read_gradient_coil

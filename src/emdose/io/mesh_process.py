@@ -88,8 +88,8 @@ def _answer(task: str, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any
     if task == "vtk surface":
         points, triangles, findings = _read_vtk(path)
         return {"points": points, "triangles": triangles}, findings
-    lines = vtk.read_polylines(path)
-    return {"points": np.concatenate(lines), "ends": np.cumsum([len(line) for line in lines])}, {}
+    lines, about = vtk.read_polylines(path)
+    return {"points": np.concatenate(lines), "ends": np.cumsum([len(line) for line in lines]), **about}, {}
 
 
 def _read_vtk(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:

@@ -20,6 +20,7 @@ from .coils import Loop as Loop
 from .coils import LoopArray as LoopArray
 from .coils import PlaneWave as PlaneWave
 from .coils import Shield as Shield
+from .coils import array_of as array_of
 from .coils import conductors as conductors
 from .exposure import Exposure as Exposure
 from .gradients import Sinusoid as Sinusoid

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -123,8 +123,16 @@ def vtu_bytes(grid: Grid, cells: np.ndarray, maps: Mapping[str, np.ndarray]) -> 
     return str(writer.GetOutputString()).encode()
 
 
-def read_polylines(path: Path | str) -> list[np.ndarray]:
-    """Points of every line of a VTK file of poly data (``.vtk``, ``.vtp``), a list of (n, 3) arrays in its own unit.
+def read_polylines(path: Path | str) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """Points of every line of a VTK file of poly data (``.vtk``, ``.vtp``), and the arrays that belong to them.
+
+    Returns
+    -------
+    list of (n, 3) ndarray
+        Lines, in the unit of the file.
+    dict of str to ndarray
+        Data by name: of the lines (line, ...) under "line NAME", of their points, one after the other, (point, ...)
+        under "point NAME", and of the file under "file NAME". Texts are arrays of texts.
 
     Raises
     ------
@@ -139,7 +147,11 @@ def read_polylines(path: Path | str) -> list[np.ndarray]:
     path = Path(path)
     expected = "VTK poly data with lines"
     read_bytes(path, expected, 256 * 2**20)
-    reader = vtkXMLPolyDataReader() if path.suffix.lower() == ".vtp" else vtkPolyDataReader()
+    xml = path.suffix.lower() == ".vtp"
+    reader: Any = vtkXMLPolyDataReader() if xml else vtkPolyDataReader()
+    if not xml:
+        reader.ReadAllScalarsOn()
+        reader.ReadAllFieldsOn()
     shown = vtkObject.GetGlobalWarningDisplay()
     vtkObject.GlobalWarningDisplayOff()  # VTK tells its troubles on stderr, many lines of them
     try:
@@ -157,7 +169,82 @@ def read_polylines(path: Path | str) -> list[np.ndarray]:
     ends, index = vtk_to_numpy(lines.GetOffsetsArray()), vtk_to_numpy(lines.GetConnectivityArray())
     if np.any(index < 0) or np.any(index >= len(points)):
         raise InputError("a line names a point that is not there", file=path, expected=expected)
-    return [points[index[a:b]] for a, b in pairwise(ends)]
+    about = {f"file {name}": values for name, values in _arrays(data.GetFieldData()).items()}
+    first, count = data.GetNumberOfVerts(), data.GetNumberOfLines()
+    for name, values in _arrays(data.GetCellData()).items():
+        if len(values) >= first + count:
+            about[f"line {name}"] = values[first : first + count]
+    about |= {f"point {n}": v[index] for n, v in _arrays(data.GetPointData()).items() if len(v) == len(points)}
+    return [points[index[a:b]] for a, b in pairwise(ends)], about
+
+
+def _arrays(data: Any) -> dict[str, np.ndarray]:
+    """Named arrays of numbers and texts of a set of VTK data."""
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkStringArray
+
+    out = {}
+    for n in range(data.GetNumberOfArrays()):
+        array = data.GetAbstractArray(n)
+        name = array.GetName() if array is not None else None
+        if not name:
+            continue
+        if isinstance(array, vtkStringArray):
+            out[name] = np.array([array.GetValue(i) for i in range(array.GetNumberOfValues())], dtype=str)
+        elif array.IsNumeric():
+            out[name] = vtk_to_numpy(array)
+    return out
+
+
+def vtp_bytes(lines: Sequence[np.ndarray], data: Mapping[str, Sequence[Any]], about: Mapping[str, str]) -> bytes:
+    """Chains of points as VTK poly data (``.vtp``) that ParaView opens.
+
+    Parameters
+    ----------
+    lines : sequence of (n, 3) float ndarray
+        The chains.
+    data : mapping of str to sequence
+        A number or a text for every line, by name.
+    about : mapping of str to str
+        Texts about the file.
+    """
+    from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+    from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
+    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
+
+    def array(name: str, values: Sequence[Any]) -> Any:
+        if any(isinstance(v, str) for v in values):
+            made: Any = vtkStringArray()
+            for v in values:
+                made.InsertNextValue(str(v))
+        else:
+            made = numpy_to_vtk(np.asarray(values), deep=True)
+        made.SetName(name)
+        return made
+
+    points, cells = vtkPoints(), vtkCellArray()
+    places = np.concatenate(lines).astype(float)
+    points.SetData(numpy_to_vtk(places, deep=True))
+    ends = np.concatenate([[0], np.cumsum([len(line) for line in lines])]).astype(np.int64)
+    cells.SetData(
+        numpy_to_vtkIdTypeArray(ends, deep=True),
+        numpy_to_vtkIdTypeArray(np.arange(len(places), dtype=np.int64), deep=True),
+    )
+    mesh = vtkPolyData()
+    mesh.SetPoints(points)
+    mesh.SetLines(cells)
+    for name, values in data.items():
+        mesh.GetCellData().AddArray(array(name, values))
+    for name, text in about.items():
+        mesh.GetFieldData().AddArray(array(name, [text]))
+    writer = vtkXMLPolyDataWriter()
+    writer.SetInputData(mesh)
+    writer.SetDataModeToAppended()
+    writer.SetCompressorTypeToZLib()
+    writer.WriteToOutputStringOn()  # as for images
+    writer.Write()
+    return str(writer.GetOutputString()).encode()
 
 
 def read_surface(path: Path | str) -> tuple[np.ndarray, np.ndarray]:

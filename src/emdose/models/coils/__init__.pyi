@@ -23,4 +23,5 @@ from .ideal import Coil as Coil
 from .ideal import Loop as Loop
 from .ideal import LoopArray as LoopArray
 from .incident_field import IncidentField as IncidentField
+from .paths.arrays import array_of as array_of
 from .plane_wave import PlaneWave as PlaneWave

@@ -84,14 +84,7 @@ class CircuitCoil:
             drives.setdefault("uniform", np.ones(len(self.feeds), complex))
         object.__setattr__(self, "drives", drives)
         if self.shield is not None:
-            radius = max(float(self.shield.distance_m(p).max()) for p in conductor_points(self.conductors, 0.01))
-            if radius >= 0.99 * self.shield.radius_m:
-                raise InputError(
-                    "coil touches its shield",
-                    field="shield_radius_m",
-                    found=self.shield.radius_m,
-                    expected=f"> {radius / 0.99:.3g} m",
-                )
+            self._require_inside_shield(self.shield)
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -121,13 +114,13 @@ class CircuitCoil:
 
     @property
     def outline(self) -> np.ndarray:
-        """Middle lines of the conductors as straight pieces, (n, 2, 3), for drawings [m]."""
-        lines = [
-            np.stack([spine[:-1], spine[1:]], axis=1)
-            for c in self.conductors
-            if not isinstance(c, SolidConductor)
-            for _, spine, _ in c.sheets
-        ]
+        """Middle lines of the conductors, and outlines of solids that know theirs, as straight pieces (n, 2, 3) [m]."""
+        lines = []
+        for c in self.conductors:
+            if isinstance(c, SolidConductor):
+                lines += [] if c.outline_m is None else [c.outline_m]
+            else:
+                lines += [np.stack([spine[:-1], spine[1:]], axis=1) for _, spine, _ in c.sheets]
         return np.concatenate(lines) if lines else np.zeros((0, 2, 3))
 
     def element(self, name: str) -> LumpedElement:
@@ -169,6 +162,15 @@ class CircuitCoil:
         object.__setattr__(other, "elements", tuple(new.get(e.name, e) for e in self.elements))
         return other
 
+    def with_shield(self, shield: Shield) -> Self:
+        """The same coil inside a cylindrical RF shield; raises InputError when it touches it."""
+        self._require_inside_shield(shield)
+        other = copy.copy(self)
+        about = {"shield_radius_m": shield.radius_m, "shield_length_m": shield.length_m}
+        object.__setattr__(other, "shield", shield)
+        object.__setattr__(other, "parameters", {**self.parameters, **about})
+        return other
+
     def translate(self, shift_m: Sequence[float]) -> Self:
         """The coil moved by a vector [m]: metal, elements, feeds and shield."""
         other = copy.copy(self)
@@ -200,6 +202,16 @@ class CircuitCoil:
         gaps = [np.array([g.start_m, g.end_m]) for g in self.gaps]
         points = np.concatenate([*conductor_points(self.conductors, step), *gaps])
         require_clear(self.name, points, self.shield, phantom)
+
+    def _require_inside_shield(self, shield: Shield) -> None:
+        radius = max(float(shield.distance_m(p).max()) for p in conductor_points(self.conductors, 0.01))
+        if radius >= 0.99 * shield.radius_m:
+            raise InputError(
+                "coil touches its shield",
+                field="shield_radius_m",
+                found=shield.radius_m,
+                expected=f"> {radius / 0.99:.3g} m",
+            )
 
     def _drive(self, key: str, value: Any) -> np.ndarray:
         vector = np.asarray(value, complex)

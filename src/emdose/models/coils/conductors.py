@@ -221,6 +221,8 @@ class SolidConductor:
         ``inside(x, y, z)`` with broadcastable coordinates [m] gives a bool array.
     low_m, high_m : (float, float, float)
         Corners of a box that holds it [m].
+    outline_m : (n, 2, 3) float ndarray, optional
+        Lines that show it in pictures [m].
 
     Raises
     ------
@@ -231,6 +233,7 @@ class SolidConductor:
     inside: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     low_m: Vector
     high_m: Vector
+    outline_m: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name in ("low_m", "high_m"):
@@ -399,7 +402,8 @@ def moved(part: Any, shift_m: Sequence[float]) -> Any:
         return replace(part, start_m=tuple(part.start_m + shift), end_m=tuple(part.end_m + shift))
     inside, (dx, dy, dz) = part.inside, shift
     ends = {"low_m": tuple(part.low_m + shift), "high_m": tuple(part.high_m + shift)}
-    return replace(part, inside=lambda x, y, z: inside(x - dx, y - dy, z - dz), **ends)
+    lines = None if part.outline_m is None else part.outline_m + shift
+    return replace(part, inside=lambda x, y, z: inside(x - dx, y - dy, z - dz), outline_m=lines, **ends)
 
 
 def _gap(item: LumpedElement | FeedPort) -> None:

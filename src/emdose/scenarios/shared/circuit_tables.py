@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import model_validator
 
-from emdose.scenarios.shared.body_tables import Direction, Length, Point
-from emdose.scenarios.shared.tables import Table, bad_value, count, number, numbers, switch
+from emdose.scenarios.shared.body_tables import Angles, Direction, Length, Point
+from emdose.scenarios.shared.tables import Table, bad_key, bad_value, count, file_name, number, numbers, switch
 
 Capacitance = Annotated[float, number("a capacitance in F (20 pF is 20e-12)", 1e-16, 1e-3)]
 Resistance = Annotated[float, number("a resistance in ohm", 0, 1e6, above=True)]
@@ -92,7 +92,44 @@ class DipoleTable(CoilTable):
     direction: Direction = (0.0, 0.0, 1.0)
 
 
+class SegmentsTable(CoilTable):
+    """A coil whose conductors stand in a file: ideal currents, or metal where a table of gaps is named."""
+
+    type: Literal["segments"]
+    file: Annotated[str, file_name("the name of a table of points or of VTK lines, such as 'coil.csv'")]
+    unit: Literal["m", "cm", "mm", "um", "in"] | None = None
+    closed: Annotated[bool, switch("join the last point of every conductor to its first")] = False
+    drives: Annotated[str, file_name("the name of a table of drives: drive, port, amplitude, phase_deg")] | None = None
+    rotate_deg: Angles = (0.0, 0.0, 0.0)
+    gaps: Annotated[str, file_name("the name of a table of gaps with capacitors and feeds")] | None = None
+    gap_m: Length = 5e-3
+    feed_impedance_ohm: Resistance = 50.0
+    wire_radius_m: Length | None = None
+    strip_width_m: Length | None = None
+    metal: Annotated[str, file_name("the name of a closed surface of more metal, such as 'plate.stl'")] | None = None
+    metal_unit: Literal["m", "cm", "mm", "um", "in"] | None = None
+    repeat: Annotated[int, count("number of equal elements, the file holding the first", 1, 512)] = 1
+    repeat_axis: Literal["x", "y", "z"] = "z"
+    repeat_angle_deg: Annotated[float, number("an angle between neighbours in degrees", -360, 360)] | None = None
+    repeat_shift_m: Point = (0.0, 0.0, 0.0)
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+
+    @model_validator(mode="after")
+    def _fit_each_other(self) -> SegmentsTable:
+        if self.gaps is None and self.metal is not None:
+            raise bad_key("metal", "gaps as well: only a coil of metal with feeds has more metal")
+        if self.metal is None and self.metal_unit is not None:
+            raise bad_key("metal_unit", "metal as well, the file that it is the unit of")
+        return self
+
+
 CIRCUIT_COILS = (CircuitBirdcageTable, CapacitorLoopTable, CapacitorLoopArrayTable, DipoleTable)
+
+
+def is_circuit(table: CoilTable) -> bool:
+    """Whether a coil is one of metal, capacitors and feeds."""
+    return isinstance(table, CIRCUIT_COILS) or (isinstance(table, SegmentsTable) and table.gaps is not None)
 
 
 class TuningTable(Table):

@@ -14,6 +14,7 @@ from emdose.scenarios.shared.circuit_tables import (
     CircuitBirdcageTable,
     CoilTable,
     DipoleTable,
+    SegmentsTable,
 )
 from emdose.scenarios.shared.tables import Table, count, file_name, number, numbers, one_of
 
@@ -105,6 +106,7 @@ Coil = Annotated[
     | PlaneWaveTable
     | CurrentElementTable
     | IncidentFieldTable
+    | SegmentsTable
     | CircuitBirdcageTable
     | CapacitorLoopTable
     | CapacitorLoopArrayTable
@@ -117,6 +119,7 @@ Coil = Annotated[
         PlaneWaveTable,
         CurrentElementTable,
         IncidentFieldTable,
+        SegmentsTable,
         *CIRCUIT_COILS,
     ),
 ]

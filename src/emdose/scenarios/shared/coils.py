@@ -5,15 +5,17 @@ from __future__ import annotations
 import cmath
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from emdose.models.coils.circuit_birdcage import CircuitBirdcage
 from emdose.models.coils.circuit_loops import CapacitorLoop, CapacitorLoopArray
 from emdose.models.coils.current_element import CurrentElement
+from emdose.models.coils.cylinder import shield_around
 from emdose.models.coils.dipole import Dipole
 from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray
 from emdose.models.coils.plane_wave import PlaneWave
-from emdose.scenarios.shared import coil_tables
+from emdose.scenarios.shared import circuit_tables, coil_tables
 from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
@@ -46,12 +48,49 @@ def _at_the_isocentre(table: Any, accept: Sequence[str]) -> Any:
         from emdose.io.incident_fields import read_incident_field
 
         return read_incident_field(table.file, accept=[a for a in accept if a == "incident_field"])
+    if isinstance(table, circuit_tables.SegmentsTable):
+        return _from_file(table)
     if isinstance(table, coil_tables.PlaneWaveTable):
         phases = values.pop("polarisation_phase_deg")
         values["polarisation"] = tuple(
             a * cmath.exp(1j * math.radians(p)) for a, p in zip(table.polarisation, phases, strict=True)
         )
     return _SOURCES[table.type](**values)
+
+
+def _from_file(table: circuit_tables.SegmentsTable) -> Coil | CircuitCoil:
+    """The coil of a file, repeated and shielded as asked."""
+    from emdose.io.coils.gap_tables import read_drives
+    from emdose.io.coils.reading import read_coil
+    from emdose.io.coils.surfaces import read_conductor
+    from emdose.models.coils.paths.arrays import array_of
+
+    made = read_coil(
+        table.file,
+        unit=table.unit,
+        gaps=table.gaps,
+        drives=table.drives if table.repeat == 1 else None,
+        closed=table.closed,
+        rotate_deg=table.rotate_deg,
+        wire_radius_m=table.wire_radius_m,
+        strip_width_m=table.strip_width_m,
+        gap_m=table.gap_m,
+        impedance_ohm=table.feed_impedance_ohm,
+        solids=() if table.metal is None else [read_conductor(table.metal, unit=table.metal_unit)],
+    )
+    if table.repeat > 1:
+        made = array_of(
+            made,
+            table.repeat,
+            axis=table.repeat_axis,
+            angle_deg=table.repeat_angle_deg,
+            shift_m=table.repeat_shift_m,
+        )
+        if table.drives is not None:
+            made = replace(made, drives={**made.drives, **read_drives(table.drives, made.ports)})
+    low, high = made.extent_m
+    shield = shield_around(table.shield_radius_m, table.shield_length_m, high[2] - low[2], {})
+    return made if shield is None else made.with_shield(shield)
 
 
 _SOURCES = {

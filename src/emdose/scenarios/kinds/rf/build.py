@@ -28,7 +28,7 @@ def solver(tables: schema.RfScenario) -> Any:
     if isinstance(tables.solver, coil_tables.VieTable):
         return vie(tables.solver)
     options = tables.solver.model_dump(exclude={"type"})
-    if not isinstance(tables.coil, circuit_tables.CIRCUIT_COILS):
+    if not circuit_tables.is_circuit(tables.coil):
         return Fdtd(**options)
     as_given = circuit_tables.TuningTable(tune=False, match=False)
     return TunedFdtd(Fdtd(**options), tables.tuning or as_given)
@@ -43,7 +43,7 @@ def require_on_grid(tables: schema.RfScenario, body: Phantom, file: object = Non
     from emdose.solvers.fdtd.solver import Fdtd
 
     moved, options = tables.coil.position_m, tables.solver
-    if not isinstance(tables.coil, circuit_tables.CIRCUIT_COILS) or not isinstance(options, circuit_tables.FdtdTable):
+    if not circuit_tables.is_circuit(tables.coil) or not isinstance(options, circuit_tables.FdtdTable):
         return
     if not any(moved) or options.snap:
         return

@@ -12,7 +12,7 @@ from emdose.compliance.confirmations import as_confirmations
 from emdose.errors import InputError
 from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
 from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Point, Power, Slab
-from emdose.scenarios.shared.circuit_tables import CIRCUIT_COILS, FdtdTable, TuningTable
+from emdose.scenarios.shared.circuit_tables import FdtdTable, TuningTable, is_circuit
 from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
 from emdose.scenarios.shared.tables import (
     Header,
@@ -164,7 +164,7 @@ class RfScenario(Table):
 
     @model_validator(mode="after")
     def _solver_fits_coil(self) -> RfScenario:
-        circuit = isinstance(self.coil, CIRCUIT_COILS)
+        circuit = is_circuit(self.coil)
         if circuit and not isinstance(self.solver, FdtdTable):
             raise bad_key("solver", f'"fdtd" for a coil of type "{self.coil.type}": only it finds the currents')
         if self.tuning is not None and not circuit:
