@@ -31,6 +31,9 @@ SCHEMES = {
     "current element": "local",
     "loop array": "array",
     "loop array with capacitors": "array",
+    "loop from a file": "local",
+    "loops from a file": "array",
+    "repeated elements": "array",
 }
 """Coil type that follows from the kind of a coil; every other coil is a volume coil unless the user says otherwise."""
 
@@ -132,9 +135,17 @@ def extremities_of(phantom: Phantom, extremities: np.ndarray | None) -> np.ndarr
     return np.any([m & phantom.body for m in masks], axis=0) if masks else None
 
 
+def is_limb(phantom: Phantom) -> bool:
+    """Whether a body names all of itself extremities."""
+    limbs = extremities_of(phantom, None)
+    return limbs is not None and bool((limbs == phantom.body).all())
+
+
 def patient_mass(phantom: Phantom, heads: list[Region], given: float | None) -> tuple[float | None, str]:
     """Mass of the patient [kg], None when it cannot be known, and what the reader must know about it."""
     own = float(phantom.mass_kg)
+    part = "a limb" if is_limb(phantom) else ""
+    part = "a head" if any(h.mass_kg > HEAD_SHARE * own for h in heads) else part
     if given is not None:
         within("patient_mass_kg", given, 0.0, 1000.0, problem="number out of range")
         if given < own * (1 - 1e-6):
@@ -150,9 +161,9 @@ def patient_mass(phantom: Phantom, heads: list[Region], given: float | None) -> 
                 "to absorb nothing, so the whole-body value is a lower bound."
             )
         return float(given), ""
-    if any(h.mass_kg > HEAD_SHARE * own for h in heads):
+    if part:
         return None, (
-            f"The phantom ({own:.4g} kg) is a head, not a patient: give patient_mass_kg to have whole-body and "
+            f"The phantom ({own:.4g} kg) is {part}, not a patient: give patient_mass_kg to have whole-body and "
             "partial-body SAR evaluated."
         )
     return own, f"The phantom ({own:.4g} kg) is taken for the whole patient."

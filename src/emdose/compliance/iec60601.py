@@ -19,6 +19,7 @@ from emdose.compliance.circumstances import (
     OnTime,
     extremities_of,
     heads_of,
+    is_limb,
     on_time,
     patient_mass,
     require_circumstances,
@@ -224,7 +225,8 @@ def check(
         note = f"{part.definition[:1].upper()}{part.definition[1:]}." + (f" {remark}" if remark else "")
         add("partial-body SAR", label, region_sar(sar, part.mask), note, counted, r=math.nan if r is None else r)
     if not heads and patient:
-        add("head SAR", "head", None, "The phantom names no head region: give one with head=.")
+        why = "The phantom is a limb." if is_limb(phantom) else "The phantom names no head region: give one with head=."
+        add("head SAR", "head", None, why)
     for h, counted in heads:
         add("head SAR", f"{h.name}, {_kg(h.mass_kg)}", region_sar(sar, h.mask), "", counted)
     scheme = coil_type if patient else ""
@@ -324,6 +326,7 @@ def _local(
         else:
             inside = phantom.body if limbs is None else phantom.body & ~limbs
             note = "" if limbs is not None else "No extremities named: the whole body is held to this limit. "
+            note = note if inside.any() else "All of the phantom is extremities."
         if inside is None or not inside.any():
             yield _check(row, row.region, None, sequence, None, note, True)
             continue

@@ -9,7 +9,8 @@ import pytest
 from scipy import ndimage
 
 from emdose.models import bodies
-from emdose.models.bodies import layered_head, shares, stylised_adult
+from emdose.models.bodies import knee, layered_head, shares, stylised_adult
+from emdose.models.bodies.knee import VOLUMES_ML as KNEE_ML
 from emdose.models.bodies.layered_head import TISSUES, _paint
 from emdose.models.bodies.layered_head import VOLUMES_ML as HEAD_ML
 from emdose.models.bodies.stylised_adult import VOLUMES_ML as ADULT_ML
@@ -54,6 +55,12 @@ def test_adult_keeps_its_masses(spacing: float) -> None:
     adult = stylised_adult(spacing)
     known = {name: 1e-6 * v for name, v in ADULT_ML.items()}
     assert_kept(adult, known | {"fat_infiltrated": 9522e-6, "muscle": 32100e-6})
+
+
+@pytest.mark.parametrize("spacing", SPACINGS[1:])
+def test_knee_keeps_its_masses(spacing: float) -> None:
+    """Oracle: volumes from points half a millimetre apart (closed forms of single tissues stand in another file)."""
+    assert_kept(knee(spacing), {name: 1e-6 * v for name, v in KNEE_ML.items()}, kept=0.03)
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)

@@ -102,7 +102,7 @@ def read_coil(
         CoilChain(c.name, c.port or "", UNITS[unit] * np.array(c.points) @ R.T, np.array(c.currents, complex), c.places)
         for c in curves
     ]
-    about: dict[str, Any] = {"kind": "coil from a file", "file": path.name, "unit": unit}
+    about: dict[str, Any] = {"kind": "", "file": path.name, "unit": unit}
     if any(rotate_deg):
         about["rotate_deg"] = [float(a) for a in rotate_deg]
     try:
@@ -113,6 +113,7 @@ def read_coil(
                 raise InputError("a conductor without a port", field=unnamed.place(0), expected="a name in 'port'")
         else:
             chains = ports_of_curves(chains, label)
+        about["kind"] = f"{_sort(chains)} from a file"
         about["conductors"] = len(chains)
         if gaps is None:
             coil = ideal_coil(label, chains, shield=shield, parameters=about)
@@ -152,6 +153,17 @@ def read_coil(
         raise error if error.file is not None else error.at(file=table or path) from None
     more = _drives(drives, circuit.ports)
     return replace(circuit, drives={**circuit.drives, **more}) if more else circuit
+
+
+def _sort(chains: Sequence[CoilChain]) -> str:
+    """ "loop" of one closed curve, "loops" that each have a port and meet no other, otherwise "coil"."""
+    if not all(c.is_closed for c in chains):
+        return "coil"
+    if len(chains) == 1:
+        return "loop"
+    corners = [set(map(tuple, c.points_m)) for c in chains]
+    apart = len({c.port for c in chains}) == len(chains) and len(set.union(*corners)) == sum(map(len, corners))
+    return "loops" if apart else "coil"
 
 
 def _drives(drives: Path | str | Mapping[str, Any] | None, ports: Sequence[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emdose.models.bodies.knee import knee
 from emdose.models.bodies.layered_head import layered_head
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.probability_head import from_probability_maps
@@ -29,6 +30,7 @@ __all__ = [
     "from_probability_maps",
     "gel_box",
     "grid_around",
+    "knee",
     "layered_head",
     "layered_sphere",
     "rasterise",

@@ -148,6 +148,8 @@ def _shape(table: Any) -> Phantom:
         return bodies.stylised_adult(
             table.spacing_m, table.landmark, table.fat_m, mass_kg=table.mass_kg, stature_m=table.stature_m
         )
+    if isinstance(table, body_tables.KneeBodyTable):
+        return bodies.knee(table.spacing_m, side=table.side, scale=table.scale)
     if isinstance(table, body_tables.SphereTable):
         return bodies.sphere(table.radius_m, table.spacing_m, table.tissue, samples=table.samples)
     if isinstance(table, body_tables.LayeredSphereTable):

@@ -67,6 +67,15 @@ class StylisedAdultTable(PhantomTable):
     stature_m: Annotated[float, number("a height in metres", 1.3, 2.1)] | None = None
 
 
+class KneeBodyTable(PhantomTable):
+    """Adult knee with 40 cm of its leg, of stylised solids: an extremity."""
+
+    type: Literal["knee"]
+    spacing_m: Annotated[float, number("a voxel size in metres", 1e-3, 10e-3)] = 3e-3
+    side: Literal["right", "left"] = "right"
+    scale: Annotated[float, number("a factor on all dimensions", 0.5, 1.5)] = 1.0
+
+
 class SphereTable(PhantomTable):
     """One homogeneous sphere."""
 
@@ -126,6 +135,7 @@ class PhantomFileTable(PhantomTable):
 Phantom = Annotated[
     LayeredHeadTable
     | StylisedAdultTable
+    | KneeBodyTable
     | SphereTable
     | LayeredSphereTable
     | CylinderTable
@@ -135,6 +145,7 @@ Phantom = Annotated[
     one_of(
         LayeredHeadTable,
         StylisedAdultTable,
+        KneeBodyTable,
         SphereTable,
         LayeredSphereTable,
         CylinderTable,

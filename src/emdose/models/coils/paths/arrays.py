@@ -98,7 +98,7 @@ def array_of(
     _require_apart(parts)
     label = f"{count} x {element.name}" if name is None else name
     parameters: dict[str, Any] = {
-        "kind": f"array of {element.parameters.get('kind', 'coil')}s",
+        "kind": "repeated elements",
         "elements": count,
         "element": dict(element.parameters),
         "axis": list(map(float, direction)),
