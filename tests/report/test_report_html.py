@@ -23,7 +23,7 @@ from emdose.scenarios.kinds.rf.page.page import render
 from emdose.scenarios.results import render as render_any
 from emdose.scenarios.results import write_report
 
-VOID = {"meta", "img", "input", "br", "link", "hr"}
+VOID = {"meta", "col", "img", "input", "br", "link", "hr"}
 
 
 @pytest.fixture(autouse=True)

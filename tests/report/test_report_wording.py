@@ -5,7 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from emdose.report.charts.charts import power_chart, residual_chart
+from emdose.report.charts.charts import power_chart
+from emdose.report.charts.line_chart import residual_chart
 from emdose.report.wording import duration, flat, heading, number, quantity
 
 

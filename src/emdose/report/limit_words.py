@@ -6,17 +6,38 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emdose import conformity
+from emdose.compliance.limits import STATES
 from emdose.report.wording import is_finite, number
+
+MARKS = {"verified": "\u2713", "inherited": "\u2248", "unverified": "?"}
+"""What stands beside a limit for the state of its number."""
 
 
 def standing(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known about the limit of a saved row, under the keys "verified", "state" and "standing".
+    """What is known about the limit of a saved row: "verified", "state", "standing", "mark" and, of these, "meaning".
 
     Rows of older runs say no more than whether the number was verified.
     """
     verified = bool(raw.get("verified", False))
     state = str(raw.get("state") or ("verified" if verified else "unverified"))
-    return {"verified": verified, "state": state, "standing": str(raw.get("standing") or state)}
+    told = str(raw.get("standing") or state)
+    mark = MARKS.get(state, "?") + (f" {told.removeprefix('verified by ')}" if told.startswith("verified by ") else "")
+    meaning = told if told.startswith("verified by ") else f"{told}: {STATES.get(state, 'nothing is known of it')}"
+    return {"verified": verified, "state": state, "standing": told, "mark": mark, "meaning": meaning}
+
+
+def mark_of(told: Mapping[str, Any]) -> tuple[str, str]:
+    """Mark and meaning of what is told of a limit, "standing" alone or with its mark; nothing where nothing is told."""
+    text = str(told.get("standing") or "")
+    if "mark" not in told and text:
+        told = standing({"standing": text, "state": text if text in STATES else "verified"})
+    return str(told.get("mark") or ""), str(told.get("meaning") or "")
+
+
+def legend(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Mark, state and meaning of every state that occurs among rows with a limit, the best known first."""
+    found = {standing(r)["state"] for r in rows if r.get("limit") is not None}
+    return [{"mark": MARKS[s], "state": s, "meaning": STATES[s]} for s in MARKS if s in found]
 
 
 def doubtful(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,8 @@ PARAMETER_UNITS = {
     "deg": (1.0, "°"),
 }
 """Endings of the parameters of sources: factor and unit in which they are shown."""
+FOLDERS = re.compile(r"(?<![\w/:.])(?:[A-Za-z]:)?(?:[\\/][^\\/\s:;,\"'<>|()\[\]]+){2,}[\\/]([^\\/\s:;,\"'<>|()\[\]]+)")
+"""Absolute paths of files: two folders or more, and the name."""
 SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
@@ -153,3 +156,20 @@ def plain(value: Any) -> str:
         text = ", ".join(plain(v) for v in value)
         return text if len(text) <= 200 else text[:197] + "..."
     return str(value)
+
+
+def without_folders(value: Any) -> Any:
+    """Texts without the folders of absolute paths, which tell where somebody works; names of files remain.
+
+    Parameters
+    ----------
+    value : str, mapping, list or tuple
+        Of texts, at any depth; what is no plain text, or is markup or data, stays as it is.
+    """
+    if type(value) is str:
+        return value if value.startswith("data:") else FOLDERS.sub(r"\1", value)
+    if isinstance(value, Mapping):
+        return {key: without_folders(one) for key, one in value.items()}
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        return type(value)(without_folders(one) for one in value)
+    return value

@@ -11,83 +11,6 @@ from markupsafe import Markup, escape
 CURVES = ("#2f7ed8", "#d9822b", "#3a9d5d", "#b1467f", "#7a5cc7", "#8a6d3b", "#159aa5", "#c0392b")
 
 
-def residual_chart(
-    names: Sequence[str],
-    histories: Sequence[Sequence[float]],
-    tolerance: float | None,
-    step: str = "iteration",
-) -> Markup:
-    """Relative residual against iteration, one curve per port, on a logarithmic axis.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Port names.
-    histories : sequence of sequences of float
-        Relative residual per iteration; values that are not positive and finite are left out.
-    tolerance : float or None
-        Drawn as a dashed line.
-    step : str
-        What the residuals were taken after.
-    """
-    curves = [[(i, r) for i, r in enumerate(h) if math.isfinite(r) and r > 0] for h in histories]
-    values = [r for c in curves for _, r in c] + ([tolerance] if tolerance else [])
-    if not values or not any(curves):
-        return Markup("")
-    longest = max((c[-1][0] for c in curves if c), default=1) or 1
-    low, high = math.floor(math.log10(min(values)) + 1e-9), math.ceil(math.log10(max(values)) - 1e-9)
-    if low == high:
-        high += 1
-    width, height, left, top, right, bottom = 620, 300, 62, 14, 16, 46
-
-    def x(i: float) -> float:
-        return left + (width - left - right) * i / longest
-
-    def y(r: float) -> float:
-        return top + (height - top - bottom) * (high - math.log10(r)) / (high - low)
-
-    parts = []
-    stride = max(1, math.ceil((high - low) / 8))
-    for decade in range(low, high + 1, stride):
-        at = y(10.0**decade)
-        parts.append(f'<line class="grid" x1="{left}" x2="{width - right}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(
-            f'<text x="{left - 8}" y="{at + 4:.1f}" text-anchor="end">10'
-            f'<tspan dy="-5" font-size="9">{_signed(decade)}</tspan></text>'
-        )
-    for i in range(0, longest + 1, _nice_step(longest, 7)):
-        parts.append(f'<text x="{x(i):.1f}" y="{height - bottom + 18}" text-anchor="middle">{i}</text>')
-    if tolerance:
-        at = y(tolerance)
-        parts.append(f'<line class="tolerance" x1="{left}" x2="{width - right}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        parts.append(f'<text x="{left + 8}" y="{at - 5:.1f}">tolerance</text>')
-    for n, curve in enumerate(curves):
-        if curve:
-            points = " ".join(f"{x(i):.1f},{y(r):.1f}" for i, r in curve)
-            parts.append(f'<polyline class="curve" style="stroke:{CURVES[n % len(CURVES)]}" points="{points}"/>')
-    for n, name in enumerate(names[:8]):
-        at = top + 14 + 17 * n
-        parts.append(
-            f'<line class="curve" style="stroke:{CURVES[n % len(CURVES)]}" x1="{left + 150}" x2="{left + 172}" '
-            f'y1="{at - 4}" y2="{at - 4}"/>'
-            f'<text x="{left + 179}" y="{at}">{escape(name)}</text>'
-        )
-    middle = top + (height - top - bottom) / 2
-    parts.append(
-        f'<text x="{left + (width - left - right) / 2:.0f}" y="{height - 8}" text-anchor="middle">{step}</text>'
-    )
-    parts.append(
-        f'<text transform="rotate(-90)" x="{-middle:.0f}" y="14" text-anchor="middle">relative residual</text>'
-    )
-    frame = (
-        f'<rect class="frame" x="{left}" y="{top}" width="{width - left - right}" height="{height - top - bottom}"/>'
-    )
-    return Markup(  # every piece above is a number or escaped
-        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-label="Relative residual against {step} for {len(names)} port(s)">{frame}{"".join(parts)}</svg>'
-    )
-
-
 def power_chart(
     extinction_W: float,
     absorbed_W: float,
@@ -226,17 +149,7 @@ def _power(watt: float) -> str:
     return "0 W"
 
 
-def _signed(n: int) -> str:
-    return str(n).replace("-", "−")
-
-
 def _nice_real(span: float, count: int) -> float:
     raw = span / count
     power = 10.0 ** math.floor(math.log10(raw))
     return next(m * power for m in (1, 2, 5, 10) if m * power >= 0.999 * raw)
-
-
-def _nice_step(span: int, count: int) -> int:
-    raw = max(1.0, span / count)
-    power = 10 ** math.floor(math.log10(raw))
-    return int(next(m * power for m in (1, 2, 5, 10) if m * power >= raw))

@@ -14,6 +14,8 @@ from emdose.report.wording import number
 
 WIDTH, LEFT, TOP, RIGHT, BOTTOM = 620, 66, 16, 18, 46
 ROW, LABEL = 17, 14
+MOST_NAMED = 8
+"""Curves of residuals that a legend names; more would fill the picture."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +54,9 @@ def line_chart(
     *,
     log_x: bool = False,
     log_y: bool = False,
+    whole_x: bool = False,
     levels: Sequence[tuple[str, float]] = (),
+    reach: Sequence[float] = (),
     height: int = 300,
     label: str = "",
 ) -> Markup:
@@ -66,8 +70,12 @@ def line_chart(
         Titles of the axes, with units.
     log_x, log_y : bool
         Logarithmic axes.
+    whole_x : bool
+        Whether x counts something, so that no tick stands between whole numbers.
     levels : sequence of (str, float)
-        Horizontal lines with names; those outside of the curves' range are left out.
+        Horizontal lines with names beside the frame; those outside of the range are left out.
+    reach : sequence of float
+        Values of y that the range takes in beside those of the curves.
     height : int
         Height of the drawing without its legend.
     label : str
@@ -77,17 +85,19 @@ def line_chart(
     kept = [(c, p) for c, p in kept if p]
     if not kept:
         return Markup("")
-    across = _Axis([x for _, p in kept for x, _ in p], log_x, LEFT, WIDTH - RIGHT)
-    base = [] if log_y else [0.0]
+    longest = max((len(name) for name, _ in levels), default=0)
+    right = max(RIGHT, 14 + round(6.7 * longest)) if longest else RIGHT
+    across = _Axis([x for _, p in kept for x, _ in p], log_x, LEFT, WIDTH - right)
+    base = [*reach] if log_y else [0.0, *reach]
     up = _Axis([*base, *(y for _, p in kept for _, y in p)], log_y, height - BOTTOM, TOP, room=0.04)
     parts = []
     for value, text in up.ticks(6):
         at = up(value)
         parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
+            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - right}" y1="{at:.1f}" y2="{at:.1f}"/>'
             f'<text x="{LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">{text}</text>'
         )
-    for value, text in across.ticks(7):
+    for value, text in across.ticks(7, whole=whole_x):
         at = across(value)
         parts.append(
             f'<line class="grid" x1="{at:.1f}" x2="{at:.1f}" y1="{TOP}" y2="{height - BOTTOM}"/>'
@@ -97,11 +107,10 @@ def line_chart(
     for name, value in sorted(levels, key=lambda level: level[1], reverse=True):
         if up.low <= value <= up.high and (value > 0 or not log_y):
             at = up(value)
-            name = name if at > free + LABEL else ""  # names of close levels would lie on each other
-            free = at if name else free
+            free = max(at, free + LABEL)  # names of close levels stand below each other
             parts.append(
-                f'<line class="tolerance" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}"/>'
-                f'<text x="{WIDTH - RIGHT - 6}" y="{at - 5:.1f}" text-anchor="end">{escape(name)}</text>'
+                f'<line class="tolerance" x1="{LEFT}" x2="{WIDTH - right}" y1="{at:.1f}" y2="{at:.1f}"/>'
+                f'<text x="{WIDTH - right + 6}" y="{free + 4:.1f}">{escape(name)}</text>'
             )
     for curve, points in kept:
         parts.append(_drawn(curve, [(across(x), up(y)) for x, y in points], height - BOTTOM))
@@ -109,17 +118,52 @@ def line_chart(
     legend, rows = _legend(named, height + 6)
     middle = TOP + (height - TOP - BOTTOM) / 2
     parts.append(
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2:.0f}" y="{height - 8}" text-anchor="middle">'
+        f'<text x="{(LEFT + WIDTH - right) / 2:.0f}" y="{height - 8}" text-anchor="middle">'
         f'{escape(x_title)}</text><text transform="rotate(-90)" x="{-middle:.0f}" y="14" '
         f'text-anchor="middle">{escape(y_title)}</text>'
     )
     frame = (
-        f'<rect class="frame" x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{height - TOP - BOTTOM}"/>'
+        f'<rect class="frame" x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - right}" height="{height - TOP - BOTTOM}"/>'
     )
     total = height + (10 + ROW * rows if rows else 0)
     return Markup(  # every piece above is a number or escaped
         f'<svg class="chart" viewBox="0 0 {WIDTH} {total}" role="img" aria-label="{escape(label or y_title)}">'
         f"{frame}{''.join(parts)}{legend}</svg>"
+    )
+
+
+def residual_chart(
+    names: Sequence[str],
+    histories: Sequence[Sequence[float]],
+    tolerance: float | None,
+    step: str = "iteration",
+) -> Markup:
+    """Relative residual against iteration, one curve per port, on a logarithmic axis; the legend stands below.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Port names.
+    histories : sequence of sequences of float
+        Relative residual per iteration; values that are not positive and finite are left out.
+    tolerance : float or None
+        Drawn as a dashed line.
+    step : str
+        What the residuals were taken after.
+    """
+    curves = [
+        Curve(name if n < MOST_NAMED else "", range(len(h)), h, n)
+        for n, (name, h) in enumerate(zip(names, histories, strict=True))
+    ]
+    return line_chart(
+        curves,
+        step,
+        "relative residual",
+        log_y=True,
+        whole_x=True,
+        levels=[("tolerance", tolerance)] if tolerance else (),
+        reach=[tolerance] if tolerance else (),
+        label=f"Relative residual against {step} for {len(names)} port(s)",
     )
 
 
@@ -145,9 +189,9 @@ class _Axis:
         )
         return self.start + (self.stop - self.start) * (v - low) / (high - low)
 
-    def ticks(self, count: int) -> list[tuple[float, str]]:
+    def ticks(self, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
         if not self.log:
-            raw = (self.high - self.low) / count
+            raw = max((self.high - self.low) / count, 1.0 if whole else 0.0)
             power = 10.0 ** math.floor(math.log10(raw))
             step = next(m * power for m in (1, 2, 5, 10) if m * power >= 0.999 * raw)
             first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)

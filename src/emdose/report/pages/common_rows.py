@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emdose.report.charts import charts
+from emdose.report.charts import charts, line_chart
 from emdose.report.wording import flat, is_finite, number, plain, quantity, quantity_name, words
 from emdose.validity import NOT_VALID, THRESHOLDS
 
@@ -25,7 +25,7 @@ def convergence(summary: Mapping[str, Any]) -> dict[str, Any]:
         # Fields of every feed are sums over all gaps: each has the history of the slowest of them.
         ports = [max(ports, key=lambda p: len(p["history"])) | {"name": f"slowest of {len(data['runs'])} gaps"}]
     return {
-        "chart": charts.residual_chart(
+        "chart": line_chart.residual_chart(
             [p["name"] for p in ports],
             [p["history"] for p in ports],
             tolerance if is_finite(tolerance) else None,

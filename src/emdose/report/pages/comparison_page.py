@@ -56,7 +56,10 @@ def render(told: Mapping[str, Any], maps: Sequence[map_set.MapSet | None] = (Non
         "sentence": f"Two results of scenarios of kind {told['kind']}; {many}. Of {judged} numbers that differ and "
         f"have an uncertainty, {beyond} differ by more than the combined expanded uncertainty.",
         "banners": [{"level": "note", "text": text} for text in told["notes"]],
-        "runs": [{"letter": letter, **run} for letter, run in zip("AB", told["runs"], strict=True)],
+        "runs": [
+            {"letter": letter, **run, "folder": Path(run["folder"]).name}
+            for letter, run in zip("AB", told["runs"], strict=True)
+        ],
         "chart": chart,
         "left_out": f"The {len(shown)} largest of {len(drawn)} are drawn." if len(shown) < len(drawn) else "",
         "rows": [shown_row(r) for r in rows],

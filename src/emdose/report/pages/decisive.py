@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emdose.conformity import Conformity
+from emdose.report import limit_words
 from emdose.report.wording import is_finite, number, quantity
 
 ROOM = 1.2
@@ -146,7 +147,7 @@ def row(
                 "state": state(value, limit, ends, noun),
                 "level": level(value, limit, ends) if binds else "low",
                 "share": f"{100 * value / limit:.1f} %" if binds and limit and not base else "",
-                "standing": str(one.get("standing") or ""),
+                **dict(zip(("mark", "meaning"), limit_words.mark_of(one), strict=True)),
                 "doubtful": bool(one.get("doubtful")),
                 "probability": str(one.get("probability") or ""),
             }

@@ -1,4 +1,4 @@
-"""The table of limits as the page shows it: one row per check, by operating mode, with footnotes."""
+"""The table of limits as the page shows it: per quantity what binds, operating modes side by side, with footnotes."""
 
 from __future__ import annotations
 
@@ -41,10 +41,13 @@ def footnotes(rows: Sequence[Mapping[str, Any]], key: str) -> list[tuple[int, st
     return sorted({(row[f"{key}_n"], row[key]) for row in rows if row[f"{key}_n"]})
 
 
-def limit_groups(rows: Sequence[Mapping[str, Any]], b1plus_rms_T: float | None) -> list[dict[str, Any]]:
-    """The rows by operating mode, each with the limit that binds first and the largest B1+rms it leaves.
+def by_quantity(rows: Sequence[Mapping[str, Any]], b1plus_rms_T: float | None) -> dict[str, Any]:
+    """The rows by quantity, operating modes side by side: what binds on top, its alternatives beneath.
 
-    SAR grows with the square of B1+, so that B1+rms = now / sqrt(value / limit) of the binding row.
+    A line is what modes share: region, averaging time and value; its cells are the rows of the modes. On top of a
+    quantity stand the lines nearest the limit in one of the modes; among the others may be definitions that the user
+    did not choose. SAR grows with the square of B1+, so that B1+rms = now / sqrt(value / limit) of the row that
+    binds in a mode.
 
     Parameters
     ----------
@@ -52,24 +55,56 @@ def limit_groups(rows: Sequence[Mapping[str, Any]], b1plus_rms_T: float | None) 
         From :func:`check_rows`.
     b1plus_rms_T : float or None
         B1+rms that belongs to the values [T].
+
+    Returns
+    -------
+    dict
+        ``modes``: "name", "binding" (the row that is reached first) and "b1" (the B1+rms at which it is) of each;
+        ``quantities``: "name", "top" and "more", lines that have "cells" in the order of the modes; ``information``:
+        rows that have no limit.
     """
-    groups = []
-    for mode in dict.fromkeys(r["mode"] for r in rows):
-        mine = [r for r in rows if r["mode"] == mode]
-        rated = [r for r in mine if r["counted"] and r["ratio"] is not None]
-        binding = max(rated, key=lambda r: r["ratio"], default=None)
-        largest = b1plus_rms_T / math.sqrt(binding["ratio"]) if binding and binding["ratio"] and b1plus_rms_T else None
-        name = mode or ("all modes" if any(r["limit"] for r in mine) else "reported without a limit")
-        name += "" if name.endswith(("mode", "modes", "limit")) else " mode"
-        groups.append(
-            {
-                "mode": name[:1].upper() + name[1:],
-                "rows": mine,
-                "binding": binding,
-                "b1": number(largest and 1e6 * largest, 3) if largest else "",
-            }
-        )
-    return groups
+    limited = [r for r in rows if r["mode"] or r["limit"] is not None]
+    names = list(dict.fromkeys(r["mode"] for r in limited))
+    modes = [_mode(name, [r for r in limited if r["mode"] == name], b1plus_rms_T) for name in names]
+    bound = [m["binding"] for m in modes if m["binding"] is not None]
+    quantities = []
+    for quantity in dict.fromkeys(r["quantity"] for r in limited):
+        mine = [r for r in limited if r["quantity"] == quantity]
+        nearest = [_nearest([r for r in mine if r["mode"] == name]) for name in names]
+        lines: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for r in mine:
+            key = (r["region"], r["averaging"], r["raw"]["value"], r["counted"])
+            line = lines.setdefault(key, {**r, "cells": [None] * len(names), "binds": False, "top": False})
+            line["cells"][names.index(r["mode"])] = r
+            line["binds"] |= any(r is one for one in bound)
+            line["top"] |= any(r is one for one in nearest)
+        found = sorted(lines.values(), key=_share, reverse=True)
+        top = [line for line in found if line["top"]] or found[:1]
+        more = [line for line in found if not any(line is one for one in top)]
+        quantities.append({"name": quantity[:1].upper() + quantity[1:], "top": top, "more": more})
+    quantities.sort(key=lambda q: _share(q["top"][0]), reverse=True)
+    information = [r for r in rows if not any(r is one for one in limited)]
+    return {"modes": modes, "quantities": quantities, "information": information}
+
+
+def _mode(name: str, rows: Sequence[Mapping[str, Any]], b1plus_rms_T: float | None) -> dict[str, Any]:
+    binding = _nearest(rows)
+    ratio = None if binding is None else binding["ratio"]
+    largest = b1plus_rms_T / math.sqrt(ratio) if ratio and b1plus_rms_T else None
+    title = f"{name[:1].upper()}{name[1:]} mode" if name else "All modes"
+    return {"name": title, "binding": binding, "b1": number(1e6 * largest, 3) if largest else ""}
+
+
+def _nearest(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The counted row with the largest share of its limit."""
+    rated = [r for r in rows if r["counted"] and r["ratio"] is not None]
+    return max(rated, key=lambda r: r["ratio"], default=None)
+
+
+def _share(line: Mapping[str, Any]) -> tuple[bool, float]:
+    """What lines are sorted by: those that count before those that do not, then the largest share of a limit."""
+    ratios = [c["ratio"] for c in line["cells"] if c is not None and c["ratio"] is not None]
+    return line["counted"], max(ratios, default=-1.0)
 
 
 def check_inputs(summary: Mapping[str, Any]) -> tuple[list[tuple[str, str]], list[str]]:

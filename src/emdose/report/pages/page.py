@@ -10,7 +10,7 @@ from emdose.errors import InputError
 from emdose.io.disk import files
 from emdose.io.disk.run_files import LOCK_FILE
 from emdose.report.pages import budgets, common_rows
-from emdose.report.wording import flat
+from emdose.report.wording import flat, without_folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,6 +63,7 @@ def fill(
         "quantities": common_rows.quantity_rows(summary),
         "provenance": common_rows.provenance(summary),
         "lock": lock_text(folder, summary),
+        "lock_name": lock_name(summary),
         "version": version,
         "cite": cite(version),
         "volume": {},
@@ -72,8 +73,9 @@ def fill(
         "tiles": [],
     }
     page = {**page, "banners": [*common_rows.validity_banners(summary), *page.get("banners", [])]}
-    parts = {"css": own("report.css"), "script": own("shared.js", "copy.js", *scripts)}
-    return environment.get_template(name).render(**{**common, **page, **parts})
+    parts = {"css": own("report.css"), "script": own("shared.js", "copy.js", *scripts, "downloads.js")}
+    told = {k: v if k == "volume" else without_folders(v) for k, v in {**common, **page}.items()}
+    return environment.get_template(name).render(**told, **parts)
 
 
 def cite(version: str) -> str:
@@ -91,6 +93,13 @@ def lock_text(folder: Path | str, summary: Mapping[str, Any]) -> str:
         return files.read_bytes(path, "the lock file of a scenario", LARGEST_LOCK_BYTES).decode("utf-8", "replace")
     except InputError:
         return "\n".join(f"{k} = {v}" for k, v in flat(summary.get("scenario", {})))
+
+
+def lock_name(summary: Mapping[str, Any]) -> str:
+    """File name under which a page offers the scenario with its defaults."""
+    header = (summary.get("scenario") or {}).get("scenario") or {}
+    name = "".join(c if c.isalnum() or c in "-_." else "-" for c in str(header.get("name") or "scenario"))
+    return f"{name}.lock.toml"
 
 
 def capital(text: str) -> str:

@@ -24,8 +24,10 @@ emdose.planes = function (volume, state, draw) {
   }
   window.addEventListener("resize", redraw);
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
-  window.addEventListener("beforeprint", () => { printing = true; draw(); });
-  window.addEventListener("afterprint", () => { printing = false; draw(); });
+  const onPaper = (yes) => { printing = yes; draw(); };
+  window.addEventListener("beforeprint", () => onPaper(true));
+  window.addEventListener("afterprint", () => onPaper(false));
+  emdose.drawn.push(onPaper);
 
   function prepare(canvas, width, height) {
     const ratio = Math.max(window.devicePixelRatio || 1, printing ? 2 : 1);

@@ -31,5 +31,37 @@ const emdose = (function () {
   window.addEventListener("beforeprint", () => { opened = folded(); for (const e of opened) e.open = true; });
   window.addEventListener("afterprint", () => { for (const e of opened) e.open = false; });
 
-  return { NO_VALUE, LETTERS, bytes, words, number, niceStep };
+  // A link to something folded opens what it lies in.
+  function unfold() {
+    const target = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    for (let e = target; e; e = e.parentElement) if (e.tagName === "DETAILS") e.open = true;
+    if (target) target.scrollIntoView();
+  }
+  window.addEventListener("hashchange", unfold);
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest ? event.target.closest('a[href^="#"]') : null;
+    if (link && link.hash === location.hash) unfold(); // the same link again, after it was folded
+  });
+
+  // A table wider than its place scrolls by keyboard as well, and says that it does.
+  function cue() {
+    for (const box of document.querySelectorAll(".scroll")) {
+      const wide = box.scrollWidth > box.clientWidth + 1;
+      box.classList.toggle("wide", wide);
+      if (wide) { box.tabIndex = 0; box.setAttribute("role", "group"); } else { box.removeAttribute("tabindex"); box.removeAttribute("role"); }
+      if (wide) box.setAttribute("aria-label", "Table that scrolls sideways"); else box.removeAttribute("aria-label");
+    }
+  }
+  window.addEventListener("resize", cue);
+  document.addEventListener("toggle", cue, true);
+  document.addEventListener("DOMContentLoaded", () => { cue(); unfold(); });
+
+  // Canvases that are drawn as on paper, in light colours and sharp, while something is made of them.
+  const drawn = [];
+  function asOnPaper(act) {
+    for (const one of drawn) one(true);
+    try { return act(); } finally { for (const one of drawn) one(false); }
+  }
+
+  return { NO_VALUE, LETTERS, bytes, words, number, niceStep, drawn, asOnPaper };
 })();

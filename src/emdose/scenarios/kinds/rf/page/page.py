@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.report import limit_words
 from emdose.report.colours import colour_of
 from emdose.report.maps.scene import GLOW, Renderer, Scene, shield_lines
 from emdose.report.maps.volumes import colour_table, find_peak, pack
@@ -53,7 +54,6 @@ def render(result: RunResult) -> str:
     rows = limit_table.check_rows({"checks": page_content.limit_rows(summary)})
     b1, b1_place = limit_table.b1plus_rms(summary)
     decided = page_content.decisive_rows(summary, rows)
-    groups = limit_table.limit_groups(rows, b1)
     inputs, notes = limit_table.check_inputs(summary)
     page: dict[str, Any] = {
         "title": capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
@@ -62,7 +62,9 @@ def render(result: RunResult) -> str:
         "decisive": decided,
         "tiles": page_content.tiles(summary, decided),
         "setup": _setup(result),
-        "groups": groups,
+        "limits": limit_table.by_quantity(rows, b1),
+        "legend": limit_words.legend(rows),
+        "exact": None,
         "document": limit_table.common_document(rows),
         "b1_place": b1_place,
         "inputs": inputs,
