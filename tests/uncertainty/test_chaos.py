@@ -15,8 +15,10 @@ import pytest
 from scipy.stats import norm
 
 import emdose as em
+from emdose.errors import InputError, OutputError
 from emdose.uncertainty import designs
 from emdose.uncertainty.chaos import Basis, Chaos, fit, multi_indices
+from emdose.uncertainty.chaos.files import NpyWriter
 from emdose.uncertainty.inputs import Input, Inputs
 from emdose.uncertainty.laws import Beta, Discrete, LogNormal, Normal, Triangular, Uniform
 
@@ -221,3 +223,27 @@ def test_a_hyperbolic_set_is_taken_where_it_is_better() -> None:
     assert c.indices.terms < 40
     with pytest.raises(em.InputError, match='expected "adaptive" or 0 to 1'):
         fit(CUBE, X, y, truncation="best")
+
+
+def test_a_block_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Blocks are written by a thread while the next is worked on: what goes wrong there must still be said.
+    X = design(CUBE, 20)
+    Y = np.ones((20, 30)) * X[:, :1]
+    put, calls = NpyWriter._put, []
+
+    def full(self: NpyWriter, a: int, block: np.ndarray) -> None:
+        calls.append(a)
+        if a == 20:  # the last one, so that only the end can tell
+            raise OutputError("no space left on device")
+        put(self, a, block)
+
+    monkeypatch.setattr(NpyWriter, "_put", full)
+    with pytest.raises(OutputError, match="no space"):
+        fit(CUBE, X, Y, 2, block=10, coefficients=tmp_path / "c.npy")
+    assert calls == [0, 10, 20]
+    assert list(tmp_path.iterdir()) == []
+    np.save(tmp_path / "y.npy", Y)
+    with open(tmp_path / "y.npy", "r+b") as file:
+        file.truncate(200)
+    with pytest.raises(InputError, match=r"y\.npy"):
+        fit(CUBE, X, tmp_path / "y.npy", 2, block=10)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import mmap
 import os
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +70,34 @@ class NpyColumns:
         return out
 
 
+def columns_ahead(flat: Any, m: int, step: int) -> Iterator[tuple[int, int, Any]]:
+    """Columns in steps, (begin, end, part); the next ones of a file are read while these are worked on.
+
+    Parameters
+    ----------
+    flat : array or NpyColumns
+        What has them, (n, m).
+    m, step : int
+        How many there are, and how many make a part.
+    """
+    ranges = [(a, min(a + step, m)) for a in range(0, m, step)]
+    if not isinstance(flat, NpyColumns):
+        for a, b in ranges:
+            yield a, b, flat[:, a:b]
+        return
+    with ThreadPoolExecutor(1) as reader:
+        coming = [reader.submit(flat.__getitem__, (slice(None), slice(*r))) for r in ranges[:1]]
+        for (a, b), after in zip(ranges, [*ranges[1:], None], strict=True):
+            part = coming.pop().result()
+            if after is not None:
+                coming.append(reader.submit(flat.__getitem__, (slice(None), slice(*after))))
+            yield a, b, part
+
+
 class NpyWriter:
     """A new file of NumPy's format that blocks of columns are written to; it has its name once it is complete.
+
+    A block is written while the next one is worked on; what goes wrong with it is raised with the next, or at the end.
 
     Parameters
     ----------
@@ -84,6 +112,8 @@ class NpyWriter:
     def __init__(self, path: Path | str, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.path, self.part = Path(path), Path(f"{path}.part")
         self.shape, self.dtype = shape, np.dtype(dtype)
+        self._pool = ThreadPoolExecutor(1)
+        self._pending: Future[None] | None = None
         try:
             self._file = open(self.part, "wb", buffering=0)  # noqa: SIM115
             header = {"descr": self.dtype.str, "fortran_order": False, "shape": shape}
@@ -93,7 +123,17 @@ class NpyWriter:
             raise OutputError(f"{self.path}: cannot be written: {error.strerror}") from None
 
     def write(self, a: int, block: np.ndarray) -> None:
-        """Put a block (shape[0], b - a) at the columns from ``a``."""
+        """Put a block (shape[0], b - a), which nobody writes to any more, at the columns from ``a``."""
+        self._settle()
+        self._pending = self._pool.submit(self._put, a, block)
+
+    def _settle(self) -> None:
+        """Wait for the block that is being written."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.result()
+
+    def _put(self, a: int, block: np.ndarray) -> None:
         m = int(np.prod(self.shape[1:]))
         try:
             for k, row in enumerate(np.ascontiguousarray(block, dtype=self.dtype)):
@@ -109,11 +149,13 @@ class NpyWriter:
 
     def __exit__(self, *_error: object) -> None:
         """Leave nothing half-written behind."""
+        self._pool.shutdown()
         self._file.close()
         self.part.unlink(missing_ok=True)
 
     def done(self) -> np.ndarray:
         """The complete array, read-only, as a memory map."""
+        self._settle()
         self._file.close()
         os.replace(self.part, self.path)
         found: np.ndarray = np.load(self.path, mmap_mode="r")

@@ -14,7 +14,7 @@ from emdose.errors import InputError
 from emdose.uncertainty.chaos.bases.basis import Basis
 from emdose.uncertainty.chaos.bases.least_squares import LeastSquares
 from emdose.uncertainty.chaos.expansion import Chaos
-from emdose.uncertainty.chaos.files import NpyWriter
+from emdose.uncertainty.chaos.files import NpyWriter, columns_ahead
 from emdose.uncertainty.chaos.indices import VarianceParts, ratio
 from emdose.values import owned
 
@@ -109,9 +109,7 @@ def blocks(
     flat = Y.reshape(n, m) if hasattr(Y, "reshape") else Y
     step = whole("block", block, 1) if block is not None else max(64, BLOCK_BYTES // (n * real.itemsize))
     room = xp.empty(n * min(step, m), real)
-    for a in range(0, m, step):
-        b = min(a + step, m)
-        part = flat[:, a:b]
+    for a, b, part in columns_ahead(flat, m, step):
         y = room[: n * (b - a)].reshape(n, b - a)
         xp.subtract(part, part[0], out=y, casting="same_kind")
         yield a, b, y, part[0].astype(real)
