@@ -25,6 +25,19 @@ def test_nifti_in_nifti_out(run: Any, tmp_path: Path) -> None:
     }
 
 
+def test_from_the_scanner_to_a_map(run: Any) -> None:
+    """Oracles: the conductivity of the cylinder; the phase of its field, within its uncertainty."""
+    got = run("26_scanner_to_map.py")
+    mean, b1 = got["mean"], got["b1"]
+    assert abs(mean.conductivity - 0.34) < mean.expanded("conductivity") < 0.01
+    turn = np.exp(1j * (b1.phase - np.angle(got["transmit"] * got["receive"])))[b1.mask]
+    error = np.angle(turn / turn.mean()) / b1.u_phase[b1.mask]
+    assert np.sqrt(np.mean(error**2)) == pytest.approx(1, abs=0.15)
+    notes = " ".join(b1.notes)
+    assert "8192 steps a turn" in notes
+    assert "3 echoes" in notes
+
+
 def test_without_eptlib_the_comparison_says_so(
     run: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,10 +93,11 @@ def bundled(name: str) -> Path:
 def _identity(checked: Any, file: Path) -> dict[str, Any]:
     """What tells a scenario from others: its values, and the content of the files they name."""
     contents = {}
+    scans = tables.files_of(checked, kind=tables.ScanName)
     for field, address in tables.files_of(checked).items():
         name = maps3d.file_of(address)
         try:
-            contents[field] = files.sha256(name)
+            contents[field] = files.scan_sha256(name) if field in scans else files.sha256(name)
             contents |= {f"{field} {path.suffix}": files.sha256(path) for path in _companions(Path(name))}
         except InputError as error:
             raise InputError(

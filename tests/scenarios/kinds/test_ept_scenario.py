@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from emdose import scenarios
-from emdose.ept import B1Map, Helmholtz, relative_noise
+from emdose.ept import B1Map, Flag, Helmholtz, relative_noise
 from emdose.errors import InputError
 from emdose.io.disk.run_files import SUMMARY_KEYS
 from emdose.models.grids.grid import Grid
+from emdose.scenarios.kinds.ept.page import render
 from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
 from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
@@ -52,6 +53,8 @@ def maps(tmp_path_factory):
         ("seg", layer),
         ("sigma", np.choose(layer, [0.0, 0.4, 0.8])),
         ("deg", degrees),
+        ("odd", 0.7 * degrees),
+        ("filled", np.where(mask, np.degrees(phase), np.random.default_rng(0).uniform(-180, 180, mask.shape))),
         ("all", np.ones(mask.shape)),
         ("none", np.zeros(mask.shape)),
         ("nan", np.where(layer == 1, np.nan, phase)),
@@ -194,6 +197,100 @@ def test_result_equals_the_library(done, maps):
     np.testing.assert_allclose(result.maps["helmholtz"].u_conductivity, again.u_conductivity, rtol=1e-3)
 
 
+def test_a_phase_in_degrees_is_told_by_its_range(maps, tmp_path):
+    # Oracle: the run with the unit stated gives the same bits; what was assumed stands in the summary and on the page.
+    runs = [
+        scenarios.run(
+            write(maps, tables(phase="filled.nii.gz", segmentation="seg.nii.gz", **more), f"{name}.toml"),
+            tmp_path / name,
+            device="cpu",
+        )
+        for name, more in (("told", {"phase_unit": "deg"}), ("range", {}))
+    ]
+    told, found = (read_result(run.folder) for run in runs)
+    np.testing.assert_array_equal(found.maps["helmholtz"].conductivity, told.maps["helmholtz"].conductivity)
+    note = "phase in degrees from -180 to 180, by its range"
+    assert runs[1].summary["ept"]["data"]["notes"] == [note]
+    assert runs[0].summary["ept"]["data"]["notes"] == []
+    assert found.b1.notes == (note,)
+    assert note in render(found)
+
+
+def test_a_folder_and_echoes_are_what_single_maps_are(maps, tmp_path):
+    # Oracle: the run of the phase that the echoes were made of; a file that changes in the folder is another scenario.
+    magnitude, phase, _mask, _ = cylinder()
+    folder = maps / "bids"
+    folder.mkdir()
+    for n, t in enumerate((3e-3, 5e-3, 7e-3), 1):
+        echo = np.angle(np.exp(1j * (phase + 2 * np.pi * 60.0 * t)))
+        for part, values in (("phase", echo), ("mag", np.exp(-30 * t) * (magnitude > 0))):
+            name = save(folder / f"s_echo-{n}_part-{part}_MEGRE.nii.gz", values)
+            told = {"EchoTime": t, "ImagingFrequency": FREQUENCY_HZ / 1e6, "Units": "rad"}
+            (folder / name.replace(".nii.gz", ".json")).write_text(json.dumps(told))
+    stacked = np.stack([np.angle(np.exp(1j * (phase + 2 * np.pi * 60.0 * t))) for t in (3e-3, 5e-3, 7e-3)], axis=-1)
+    save(maps / "echoes.nii.gz", stacked)
+    common = {"segmentation": "seg.nii.gz", "snr": 200.0}
+    found = {}
+    for name, data in {
+        "plain": {},
+        "folder": {"phase": "bids"},
+        "beginning": {"phase": "bids/s"},
+        "echoes": {"phase": "echoes.nii.gz", "echo_times_s": [3e-3, 5e-3, 7e-3]},
+    }.items():
+        path = write(maps, tables(**common, **data), f"scan-{name}.toml")
+        run = scenarios.run(path, tmp_path / name, device="cpu")
+        found[name] = run.summary["quantities"]["conductivity: label 2, helmholtz"]["value"]
+    for name in ("folder", "beginning", "echoes"):
+        assert found[name] == pytest.approx(found["plain"], rel=2e-3)  # maps are single precision
+    before = scenarios.load(maps / "scan-folder.toml").sha256
+    (folder / "s_echo-1_part-mag_MEGRE.json").write_text("{}")
+    assert scenarios.load(maps / "scan-folder.toml").sha256 != before
+
+
+def test_one_slice_is_fitted_in_its_plane(maps, tmp_path):
+    # Oracle: the closed form of the cylinder, which has no third axis.
+    magnitude, phase, mask, layer = (a[:, :, 4:5] for a in cylinder())
+    for name, values in (("mag", magnitude), ("phase", phase), ("mask", mask), ("seg", layer)):
+        save(tmp_path / f"{name}.nii.gz", values)
+    content = tables(segmentation="seg.nii.gz")
+    content["methods"]["in the plane"] = {"type": "helmholtz", "radius": [2, 2, 0]}
+    run = scenarios.run(write(tmp_path, content), tmp_path / "out", device="cpu")
+    for method in ("helmholtz", "in the plane"):
+        value = run.summary["quantities"][f"conductivity: label 2, {method}"]["value"]
+        assert value == pytest.approx(0.8, rel=0.02)
+    assert "one slice" in run.summary["ept"]["data"]["notes"][0]
+
+
+def test_share_of_the_object_that_a_method_speaks_for(done, ball):
+    # Oracle: counting in the maps.
+    for run in (done, ball):
+        result = read_result(run.folder)
+        for name, one in result.maps.items():
+            entry = run.summary["quantities"][f"share of valid voxels: {name}"]
+            bad = (one.flags & np.uint8(Flag.UNPHYSICAL | Flag.WEAK_SIGNAL)) != 0
+            good = one.valid & result.b1.mask & ~bad
+            assert entry["value"] == pytest.approx(good.sum() / result.b1.mask.sum())
+            means = [e for k, e in run.summary["quantities"].items() if e["method"] == name and "means_share" not in e]
+            told = {e["region"]: e["voxels"] for e in means}
+            assert entry["means_share"] == pytest.approx(sum(told.values()) / result.b1.mask.sum())
+            assert 0 < entry["means_share"] <= 1
+
+
+def test_challenge_metrics_stand_beside_ours(done):
+    # Oracle: a ball of radius 0 keeps the region; the next one loses voxels; radii are voxels in mm.
+    rows = [
+        r for r in done.summary["ept"]["challenge"] if r["method"] == "helmholtz" and r["quantity"] == "conductivity"
+    ]
+    ours = [r for r in done.summary["ept"]["metrics"] if r["method"] == "helmholtz" and r["quantity"] == "conductivity"]
+    assert sorted({r["ball_m"] for r in rows}) == pytest.approx([0, 4e-3, 8e-3])
+    by_ball = {(r["region"], round(1e3 * r["ball_m"])): r for r in rows}
+    same = {(r["region"], r["erosion"]): r for r in ours}
+    for region in ("white_matter", "grey_matter", "whole"):
+        assert by_ball[region, 0]["nrmse"] == same[region, 0]["nrmse"]
+        # Two steps to the 6 neighbours make an octahedron, which lies in the ball of two voxels.
+        assert by_ball[region, 4]["voxels"] <= same[region, 2]["voxels"] < by_ball[region, 0]["voxels"]
+
+
 def test_metrics_of_every_method_tissue_and_erosion(done):
     # Oracle: counting, and the definition of the RMSE.
     rows = done.summary["ept"]["metrics"]
@@ -318,7 +415,8 @@ BAD_DATA = {
     "affines that differ": ({"phase": "shifted.nii.gz"}, "affine differs"),
     "millimetres for metres": ({"phase": "metres.nii.gz"}, "metres against millimetres"),
     "voxel size against the header": ({"spacing_m": 3e-3}, "differs from the header"),
-    "phase in degrees": ({"phase": "deg.nii.gz"}, "not in radians"),
+    "phase of no known scale": ({"phase": "odd.nii.gz"}, "range is that of no known scale"),
+    "echo times without echoes": ({"echo_times_s": [2e-3, 4e-3]}, "echo times do not fit the phases"),
     "empty mask": ({"mask": "none.nii.gz"}, "mask is empty"),
     "mask of everything": ({"mask": "all.nii.gz"}, "mask covers the whole image"),
     "NaN inside the mask": ({"phase": "nan.nii.gz"}, "not finite"),
@@ -342,6 +440,7 @@ def test_bad_data_is_told_in_one_line(maps, tmp_path, data, words):
 BAD_METHODS = {
     "kernel larger than the image": ({"type": "helmholtz", "radius": [2, 2, 5]}, "kernel larger than the image"),
     "kernel of nothing": ({"type": "helmholtz", "radius": 0}, "half-widths in voxels"),
+    "kernel of a line": ({"type": "helmholtz", "radius": [0, 2, 0]}, "one of which may be 0"),
     "one channel for gradient EPT": ({"type": "gradient"}, "several transmit channels"),
     "unknown method": ({"type": "helmholz"}, "did you mean"),
     "reference missing": ({"type": "helmholtz", "contrast": 0.05}, "reference image"),

@@ -14,7 +14,10 @@ WHOLE = "whole"
 
 
 class Metric(NamedTuple):
-    """One quantity of one region; conductivities in S/m, ``nrmse`` values as fractions, NaN for an empty region."""
+    """One quantity of one region; conductivities in S/m, ``nrmse`` values as fractions, NaN for an empty region.
+
+    ``ball_m`` is the radius of the ball that the region was eroded by, None where it was shrunk by ``erosion`` steps.
+    """
 
     quantity: str
     region: str
@@ -29,6 +32,7 @@ class Metric(NamedTuple):
     rmse: float
     nrmse: float
     nrmse_best_99: float
+    ball_m: float | None = None
 
 
 def metrics(
@@ -38,6 +42,7 @@ def metrics(
     labels: np.ndarray,
     names: Mapping[int, str] | None = None,
     erosion: Sequence[int] = (0, 2, 4),
+    ball_m: Sequence[float] = (),
 ) -> list[Metric]:
     """Statistics of a property map and its errors, for the whole object and every tissue.
 
@@ -53,6 +58,9 @@ def metrics(
         Names of the labels; by default all labels above 0 with their number.
     erosion : sequence of int
         Voxels by which every region is shrunk first (6 neighbours; the image border counts as background).
+    ball_m : sequence of float
+        Radii [m] of balls by which every region is eroded, in rows of their own: what reconstruction challenges do;
+        voxels may be longer along one axis.
 
     Returns
     -------
@@ -85,6 +93,9 @@ def metrics(
         for name, region in regions.items():
             for shrink in erosion:
                 rows.append(_metric(quantity, name, shrink, eroded(region, shrink), values, truth, found.valid))
+            for radius in ball_m:
+                kept = eroded_by_ball(region, radius, found.grid.spacing_m)
+                rows.append(_metric(quantity, name, 0, kept, values, truth, found.valid)._replace(ball_m=float(radius)))
     if not rows:
         raise InputError("nothing to compare: the map and the truth have no quantity in common")
     return rows
@@ -95,6 +106,31 @@ def eroded(region: np.ndarray, voxels: int) -> np.ndarray:
     from scipy.ndimage import binary_erosion
 
     return binary_erosion(region, iterations=voxels) if voxels else region
+
+
+def eroded_by_ball(region: np.ndarray, radius_m: float, spacing_m: Sequence[float]) -> np.ndarray:
+    """The voxels of a region from which a ball reaches no voxel outside; the image border counts as outside.
+
+    Parameters
+    ----------
+    region : (nx, ny, nz) bool ndarray
+        The region.
+    radius_m : float
+        Radius of the ball [m]: voxels whose centres are that far away or nearer belong to it.
+    spacing_m : sequence of float
+        Voxel size [m].
+
+    Raises
+    ------
+    InputError
+        For a negative radius.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    if not radius_m >= 0:
+        raise InputError("bad radius of a ball", field="ball_m", found=radius_m, expected="metres, >= 0")
+    away = distance_transform_edt(np.pad(np.asarray(region, bool), 1), sampling=tuple(spacing_m))[1:-1, 1:-1, 1:-1]
+    return np.asarray(region, bool) & (away > radius_m * (1 + 1e-9))
 
 
 def _metric(

@@ -96,9 +96,8 @@ def read_bids(stem: Path) -> Scan:
         group, mine = next(iter(told.items()))
         used += mine
         scan = _images(stem, mine)
-        notes.append(
-            f"{group}: {', '.join(sorted({str(f.part) for f in mine}))} ; echoes: {len({f.echo for f in mine})}"
-        )
+        parts = ", ".join(sorted({str(f.part) for f in mine}))
+        notes.append(f"{group}: {parts}; echoes: {len({f.echo for f in mine})}")
         if b1 is not None:
             _same_grid(b1, scan)
             scan = replace(scan, b1plus=b1.values)
@@ -164,7 +163,7 @@ def _images(stem: Path, files: Sequence[_Named]) -> Scan:
     magnitude, phase, computed = parts_of(stacks, str(stem))
     first = by_part["phase" if "phase" in by_part else "real"]
     times = [_number(first[n], "EchoTime", "s", 1.0) for n in numbers]
-    if len(numbers) > 1 and None in times:
+    if None in times and any(t is not None for t in times):
         raise InputError(
             "echo without its time",
             file=first[numbers[times.index(None)]].path,

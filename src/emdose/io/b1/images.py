@@ -96,6 +96,11 @@ def image_phase(
             found=magnitude.shape,
             expected=str(phase.shape),
         )
+    if echo_times_s is not None and len(echo_times_s) != len(phase):
+        found = f"{len(echo_times_s)} echo times, {len(phase)} echoes"
+        raise InputError(
+            "echo times do not fit the phases", file=name, field="echo_times_s", found=found, expected="one for each"
+        )
     shown = None if magnitude is None else np.sqrt((magnitude[0] ** 2).sum(axis=0))
     if mask is None and shown is not None:
         level = float(np.nanpercentile(shown, PERCENTILE))

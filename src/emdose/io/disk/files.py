@@ -106,6 +106,26 @@ def sha256(path: Path | str) -> str:
         raise InputError(f"cannot read: {error.strerror or error}", file=path) from None
 
 
+def scan_sha256(path: Path | str) -> str:
+    """SHA-256 (hex) of a file; of a folder, or of the beginning of file names, that of all names and contents in it.
+
+    Raises
+    ------
+    InputError
+        When there is nothing of that name, or it cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = [p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")]
+    else:
+        beside = path.parent.iterdir() if path.parent.is_dir() and not path.exists() else ()
+        found = [p for p in beside if p.is_file() and p.name.startswith(f"{path.name}_")]
+    if not found:
+        return sha256(path)
+    lines = sorted(f"{p.relative_to(path.parent).as_posix()} {sha256(p)}" for p in found)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def first_line(error: Exception) -> str:
     """What an error says, in one line of at most 120 characters."""
     text = " ".join(str(error).split()) or type(error).__name__

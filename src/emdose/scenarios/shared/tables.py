@@ -172,6 +172,15 @@ class FileName(Quantity):
     """The name of a file, relative to the scenario; see :func:`with_files_at`."""
 
 
+class ScanName(FileName):
+    """The name of a file, of a folder of images, or the beginning of the names of several."""
+
+
+def scan_name(what: str) -> ScanName:
+    """A file, a folder or the beginning of names."""
+    return ScanName(text(what, longest=4096).func, what)
+
+
 def file_name(what: str) -> FileName:
     """A file name."""
     return FileName(text(what, longest=4096).func, what)
@@ -196,17 +205,17 @@ def one_of(*tables: type[Table]) -> Quantity:
     return Quantity(check, f"a table with type = {listed(tags)}")
 
 
-def files_of(table: Table, path: tuple[str, ...] = ()) -> dict[str, str]:
-    """File names in a table and its sub-tables, by the path of their key."""
+def files_of(table: Table, path: tuple[str, ...] = (), kind: type[FileName] = FileName) -> dict[str, str]:
+    """File names in a table and its sub-tables, by the path of their key; those of one kind of name alone."""
     found: dict[str, str] = {}
     for key, field in type(table).model_fields.items():
         value = getattr(table, key)
         if isinstance(value, Table):
-            found |= files_of(value, (*path, key))
+            found |= files_of(value, (*path, key), kind)
         elif isinstance(value, Mapping):
             for name, part in value.items():
-                found |= files_of(part, (*path, key, name)) if isinstance(part, Table) else {}
-        elif isinstance(value, str) and _is_file(field):
+                found |= files_of(part, (*path, key, name), kind) if isinstance(part, Table) else {}
+        elif isinstance(value, str) and _is_file(field, kind):
             found[".".join((*path, key))] = value
     return found
 
@@ -225,10 +234,10 @@ def with_files_at(table: Any, folder: Path) -> Any:
     return table.model_copy(update=changes)
 
 
-def _is_file(field: Any) -> bool:
+def _is_file(field: Any, kind: type[FileName] = FileName) -> bool:
     # Metadata of "FileName | None" sits on the inner type, not on the field.
     inner = [m for a in getattr(field.annotation, "__args__", ()) for m in getattr(a, "__metadata__", ())]
-    return any(isinstance(m, FileName) for m in [*field.metadata, *inner])
+    return any(isinstance(m, kind) for m in [*field.metadata, *inner])
 
 
 def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None) -> InputError:

@@ -135,7 +135,7 @@ def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set
     """Raise InputError, before anything is computed, when the data cannot serve a method."""
     key = "radii" if hasattr(table, "radii") else "radius"
     radius = (max(table.radii),) * 3 if key == "radii" else getattr(table, "radius", (0, 0, 0))
-    widest = [2 * r + 1 for r in radius]
+    widest = [1 if n == 1 else 2 * r + 1 for r, n in zip(radius, shape, strict=True)]  # one slice: a fit in its plane
 
     def fail(problem: str, field: str, found: object, expected: str) -> InputError:
         return InputError(problem, file=file, field=f"methods.{name}.{field}", found=found, expected=expected)
@@ -149,7 +149,7 @@ def check_method(table: Any, shape: tuple[int, ...], channels: int, present: set
             "kernel larger than the image",
             key,
             " x ".join(map(str, widest)),
-            f"at most {' x '.join(map(str, shape))} voxels",
+            f"at most {' x '.join(map(str, shape))} voxels; for few slices radius = [r, r, 1] or [r, r, 0]",
         )
     many = isinstance(table, schema.GradientTable)
     any_number = isinstance(table, schema.CsiTable)
@@ -237,6 +237,9 @@ def from_files(table: schema.FilesTable, frequency_Hz: float, file: object) -> D
             phase_kind=table.phase_kind,
             phase_unit=table.phase_unit,
             phase_sign=table.phase_sign,
+            image=table.image,
+            echo_times_s=table.echo_times_s,
+            receivers=table.receivers,
             complex=table.complex if table.real is None else (table.real, table.imaginary),
             spacing_m=spacing,
             order=table.order,

@@ -142,7 +142,7 @@ class EptJob(BaseJob):
             assert self.data is not None
             names = [n for n in ("magnitude", "phase", "labels", "reference") if getattr(self.data.b1, n) is not None]
             voxels = int(np.count_nonzero(np.asarray(self.data.b1.mask)))
-            lines += [f"data: {', '.join(names)}; {size}, {voxels} in the mask"]
+            lines += [f"data: {', '.join(names)}; {size}, {voxels} in the mask", *self.data.b1.notes]
         return [*lines, f"methods: {', '.join(f'{n} ({t.type})' for n, t in self.tables.methods.items())}"]
 
     def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> Fields | None:
@@ -170,6 +170,7 @@ class EptJob(BaseJob):
         maps: dict[str, PropertyMap] = {}
         about: dict[str, Any] = {}
         rows: list[dict[str, Any]] = []
+        challenge: list[dict[str, Any]] = []
         numbers: dict[str, Any] = {}
         for n, (name, table) in enumerate(self.tables.methods.items()):
             tell(Begin(stage="method", name=name, index=n, count=len(self.methods)))
@@ -180,9 +181,10 @@ class EptJob(BaseJob):
                 clean = None
                 if data.clean is not None and maps[name].propagation is not None:
                     clean = self._reconstruct(name, table, data.clean, spread=False)
-                about[name], found = judged(maps[name], clean, data, self.tables.evaluation)
+                about[name], found, balls = judged(maps[name], clean, data, self.tables.evaluation)
                 about[name] |= {"type": table.type, "seconds": self.timing[f"method {name}"]}
                 rows += [{"method": name, **row} for row in found]
+                challenge += [{"method": name, **row} for row in balls]
                 numbers |= quantities(name, maps[name], data, self.tables.evaluation)
         summary = {
             "quantities": numbers,
@@ -192,7 +194,7 @@ class EptJob(BaseJob):
             "power_balance": {} if solution is None else self._power(solution),
             "provenance": self._provenance(solution),
             "uncertainty": {"method": "stated", "inputs": [], "budgets": budgets(numbers)},
-            "ept": {"data": self._about_data(data), "methods": about, "metrics": rows},
+            "ept": {"data": self._about_data(data), "methods": about, "metrics": rows, "challenge": challenge},
         }
         return EptOutcome(data, self.body, maps, summary, self._doubts(summary))
 
@@ -243,6 +245,7 @@ class EptJob(BaseJob):
             "wrapped": bool(b1.wrapped),
             "noise_known": bool(b1.has_noise),
             "labels": list(data.names.values()),
+            "notes": list(b1.notes),
         }
         said = plausibility(b1)
         about["plausibility"] = [{"name": m.name, "value": m.value, "hint": m.hint} for m in said.measures()]

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.ept.schema import EvaluationTable
 
 QUANTITIES = {"conductivity": "S/m", "permittivity": "1"}
+SHARE = "share of valid voxels"
+"""Name of the numbers that say for how much of the object a method speaks."""
+DOUBT = Flag.UNPHYSICAL | Flag.WEAK_SIGNAL
+"""Flags of values that are impossible, or that noise alone could have made."""
 STATED, TRUNCATION = "stated", "truncation"
 LARGEST_TISSUES = 8
 """Tissues whose means get an uncertainty: the largest ones."""
@@ -28,7 +32,7 @@ LARGEST_TISSUES = 8
 
 def judged(
     found: PropertyMap, clean: PropertyMap | None, data: Data, table: EvaluationTable
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
     """What a method did, and its metrics.
 
     Parameters
@@ -45,18 +49,23 @@ def judged(
     Returns
     -------
     dict
-        method, settings, voxels (with a value), missing, flags (counts), unphysical_share (beyond noise),
-        z_noise (rms of noise over its uncertainty, 1 when that is right), z_total (rms of the whole error over it).
+        method, settings, voxels (with a value), missing, valid_share (of the object: a value that no flag calls
+        impossible or weak), flags (counts), unphysical_share (beyond noise), z_noise (rms of noise over its
+        uncertainty, 1 when that is right), z_total (rms of the whole error over it).
     list of dict
         The rows of :func:`emdose.ept.judging.metrics`, with "clean_rmse" (the error without noise) where it is known.
+    list of dict
+        The same with regions eroded by balls, as reconstruction challenges count.
     """
     assert data.b1.mask is not None
     inside = found.valid & data.b1.mask
+    good = inside & ((found.flags & np.uint8(DOUBT)) == 0)
     about: dict[str, Any] = {
         "method": found.method,
         "settings": dict(found.settings),
         "voxels": int(np.count_nonzero(inside)),
         "missing": int(np.count_nonzero(data.b1.mask & ~inside)),
+        "valid_share": float(np.count_nonzero(good) / np.count_nonzero(data.b1.mask)),
         "flags": {
             f.name: int(np.count_nonzero(found.flags[data.b1.mask] & f.value))
             for f in Flag
@@ -79,7 +88,8 @@ def judged(
     if clean is not None and data.truth:
         without = {(r.quantity, r.region, r.erosion): r.rmse for r in _metrics(clean, data, table)}
         rows = [{**r, "clean_rmse": without.get((r["quantity"], r["region"], r["erosion"]))} for r in rows]
-    return about, rows
+    balls = [row._asdict() for row in _metrics(found, data, table, ball_m=_balls(found, table))]
+    return about, rows, balls
 
 
 def quantities(method: str, found: PropertyMap, data: Data, table: EvaluationTable) -> dict[str, dict[str, Any]]:
@@ -126,7 +136,31 @@ def quantities(method: str, found: PropertyMap, data: Data, table: EvaluationTab
                 true = float(data.truth[name][region & found.valid].mean())
                 entry |= {"truth": true, "note": f"truth {true:.4g}; {note}"}
             out[f"{name}: {data.names[n]}, {method}"] = entry
-    return out
+    return out | {f"{SHARE}: {method}": _share(method, found, data, regions)}
+
+
+def _share(method: str, found: PropertyMap, data: Data, regions: Mapping[int, np.ndarray]) -> dict[str, Any]:
+    """The share of the object that a method speaks for."""
+    assert data.b1.mask is not None
+    whole = int(np.count_nonzero(data.b1.mask))
+    inside = found.valid & data.b1.mask
+    good = int(np.count_nonzero(inside & ((found.flags & np.uint8(DOUBT)) == 0)))
+    told = int(sum(np.count_nonzero(region & found.valid) for region in regions.values()))
+    note = (
+        f"a value that is physical and above its noise; {100 * np.count_nonzero(inside) / whole:.3g} % have any value, "
+    )
+    note += f"the means speak for {100 * told / whole:.3g} %"
+    return {
+        "value": good / whole,
+        "unit": "1",
+        "uncertainty": None,
+        "note": note,
+        "erosion": 0,
+        "voxels": good,
+        "method": method,
+        "region": WHOLE,
+        "means_share": told / whole,
+    }
 
 
 def budgets(numbers: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -163,10 +197,19 @@ def _middle(table: EvaluationTable) -> int:
     return sorted(table.erosion)[(len(table.erosion) - 1) // 2]
 
 
-def _metrics(found: PropertyMap, data: Data, table: EvaluationTable) -> list[Any]:
+def _balls(found: PropertyMap, table: EvaluationTable) -> tuple[float, ...]:
+    """Radii [m] of the balls: 0, 2 and 4 of the shortest edges of a voxel where the scenario does not say."""
+    edge = min(found.grid.spacing_m)
+    return (0.0, 2 * edge, 4 * edge) if table.ball_m is None else table.ball_m
+
+
+def _metrics(
+    found: PropertyMap, data: Data, table: EvaluationTable, ball_m: tuple[float, ...] | None = None
+) -> list[Any]:
     nothing = np.full(found.grid.shape, math.nan)
     truth = {name: data.truth.get(name, nothing) for name in QUANTITIES}
-    rows = metrics(found, truth["conductivity"], truth["permittivity"], data.labels, data.names, table.erosion)
+    steps = table.erosion if ball_m is None else ()
+    rows = metrics(found, truth["conductivity"], truth["permittivity"], data.labels, data.names, steps, ball_m or ())
     return [r for r in rows if r.voxels or r.region == WHOLE]
 
 

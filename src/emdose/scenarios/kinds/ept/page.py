@@ -12,7 +12,7 @@ from emdose.report.colours import colour_of
 from emdose.report.maps.volumes import body_box, colour_table
 from emdose.report.pages import common_rows
 from emdose.report.pages.page import capital, fill
-from emdose.scenarios.kinds.ept import page_content
+from emdose.scenarios.kinds.ept import page_content, page_metrics
 from emdose.scenarios.kinds.ept import page_methods as methods
 from emdose.scenarios.kinds.ept.page_maps import pack
 
@@ -44,8 +44,9 @@ def render(result: EptResult) -> str:
         "means": page_content.mean_tables(result, colours),
         "parts": page_content.part_tables(result),
         "charts": _charts(result),
-        "erosions": page_content.erosions(result),
-        "metrics": page_content.metric_tables(result, colours),
+        "erosions": page_metrics.erosions(result),
+        "metrics": page_metrics.metric_tables(result, colours),
+        "balls": page_metrics.ball_tables(result),
         "methods": page_content.method_rows(result),
         "setup": page_content.data_rows(result),
         "simulated": bool(summary.get("convergence", {}).get("ports")),

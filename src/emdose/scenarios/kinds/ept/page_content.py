@@ -80,7 +80,7 @@ def banners(result: EptResult) -> list[dict[str, str]]:
     thin = _thin(result)
     if thin:
         text = (
-            f"Voxels of {size(about['spacing_m'])} are too coarse for {_listed(thin)}: no voxel, or too few, lie "
+            f"Voxels of {size(about['spacing_m'])} are too coarse for {listed(thin)}: no voxel, or too few, lie "
             f"{_headline_erosion(summary)} or more voxels from the next tissue. Values there mix tissues and say "
             "nothing about the method."
         )
@@ -96,7 +96,7 @@ def banners(result: EptResult) -> list[dict[str, str]]:
         [n for n, m in summary["ept"]["methods"].items() if m["type"] == "csi"] if about["type"] == "simulated" else []
     )
     if same:
-        text = f"{_listed(same)} inverts the operator, on the grid, that the data were simulated with: what the grid "
+        text = f"{listed(same)} inverts the operator, on the grid, that the data were simulated with: what the grid "
         found.append(("note", text + "gets wrong cancels, so that its errors are smaller here than on measured data."))
     over = {n: z for n, m in summary["ept"]["methods"].items() if (z := _worst(m)) is not None and z > LARGE_RATIO}
     if over:
@@ -117,13 +117,17 @@ def tiles(result: EptResult) -> list[dict[str, str]]:
             remarks.append(f"noise over stated uncertainty {number(noise, 3)} (1 is right)")
         share = about["missing"] / max(about["missing"] + about["voxels"], 1)
         remarks.append(f"no value in {100 * share:.0f} % of the voxels; {about['seconds']:.1f} s")
+        spoken = _spoken(result, name)
+        if spoken is not None:
+            remarks.insert(0, f"speaks for {100 * spoken['value']:.0f} % of the object's voxels")
         entries = [e for e in result.summary["quantities"].values() if e.get("method") == name and "truth" in e]
         part = [e for e in entries if e["unit"] == "S/m"] or entries
         if part:
             off = 100 * float(np.mean([abs(e["value"] / e["truth"] - 1) for e in part]))
             quantity = "σ" if part[0]["unit"] == "S/m" else "ε"
             remarks.insert(
-                0, f"mean error of {quantity} in {_count(len(part), 'tissue').lower()}, away from interfaces"
+                1 if spoken else 0,
+                f"mean error of {quantity} in {_count(len(part), 'tissue').lower()}, away from interfaces",
             )
             found.append({"label": name, "value": number(off, 2), "unit": "%", "remark": "; ".join(remarks)})
             continue
@@ -131,7 +135,7 @@ def tiles(result: EptResult) -> list[dict[str, str]]:
         rows = [r for r in rows if is_finite(r["median"])]
         if rows:
             unit = SYMBOLS[rows[0]["quantity"]][1]
-            remarks.insert(0, f"median {rows[0]['quantity']} of all voxels")
+            remarks.insert(1 if spoken else 0, f"median {rows[0]['quantity']} of all voxels")
             found.append(
                 {"label": name, "value": number(rows[0]["median"]), "unit": unit, "remark": "; ".join(remarks)}
             )
@@ -154,7 +158,7 @@ def mean_tables(result: EptResult, colours: Mapping[str, str]) -> list[dict[str,
                 {
                     "name": words(region),
                     "colour": colours.get(region, "#888888"),
-                    "voxels": _integer(first["voxels"]),
+                    "voxels": integer(first["voxels"]),
                     "truth": number(first.get("truth"), 3),
                     "cells": [_mean_cell(mine.get(m)) for m in methods],
                 }
@@ -195,37 +199,6 @@ def part_tables(result: EptResult) -> list[dict[str, Any]]:
     return tables
 
 
-def metric_tables(result: EptResult, colours: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Challenge metrics per tissue and erosion: one table per quantity, the methods side by side."""
-    tables = []
-    for quantity, (name, unit) in SYMBOLS.items():
-        rows = [r for r in result.summary["ept"]["metrics"] if r["quantity"] == quantity]
-        methods = [m for m in result.maps if any(r["method"] == m for r in rows)]
-        if not methods:
-            continue
-        by_key = {(r["region"], r["erosion"], r["method"]): r for r in rows}
-        lines = []
-        for region in dict.fromkeys(r["region"] for r in rows):
-            erosions = sorted({r["erosion"] for r in rows if r["region"] == region and r["voxels"]})
-            for erosion in erosions:
-                mine = [by_key.get((region, erosion, m)) for m in methods]
-                first = next(r for r in mine if r is not None)
-                lines.append(
-                    {
-                        "name": "whole object" if region == WHOLE else words(region),
-                        "first": erosion == erosions[0],
-                        "span": len(erosions),
-                        "colour": colours.get(region),
-                        "erosion": erosion,
-                        "voxels": _integer(first["voxels"] + first["missing"]),
-                        "truth": number(first["truth_mean"], 3),
-                        "cells": [_metric_cell(r) for r in mine],
-                    }
-                )
-        tables.append({"title": f"{name}{f' [{unit}]' if unit else ''}", "methods": methods, "rows": lines})
-    return tables
-
-
 def method_rows(result: EptResult) -> list[dict[str, Any]]:
     """What each method is, assumes and did."""
     rows = []
@@ -261,11 +234,6 @@ def method_rows(result: EptResult) -> list[dict[str, Any]]:
     return rows
 
 
-def erosions(result: EptResult) -> str:
-    """By how many voxels regions were shrunk, as text."""
-    return _listed([str(n) for n in sorted({r["erosion"] for r in result.summary["ept"]["metrics"]})] or ["0"])
-
-
 def data_rows(result: EptResult) -> list[tuple[str, str]]:
     """What was reconstructed."""
     about = result.summary["ept"]["data"]
@@ -275,7 +243,7 @@ def data_rows(result: EptResult) -> list[tuple[str, str]]:
         (
             "Voxels",
             f"{' × '.join(map(str, about['shape']))} of {size(about['spacing_m'])}, "
-            f"{_integer(about['mask_voxels'])} in the mask",
+            f"{integer(about['mask_voxels'])} in the mask",
         ),
         ("Frequency", f"{result.b1.frequency_Hz / 1e6:.6g} MHz"),
         ("Phase", f"{about['phase_kind'] or 'none'}{', wrapped' if about['wrapped'] else ''}"),
@@ -283,6 +251,7 @@ def data_rows(result: EptResult) -> list[tuple[str, str]]:
         ("SNR", plain(scenario.get("snr"))),
         ("Channels", plain(about["channels"])),
         ("Tissues", ", ".join(words(n) for n in about["labels"])),
+        ("Reading", ". ".join(about.get("notes", []))),
         *(
             (words(k).capitalize(), str(scenario[k]))
             for k in ("magnitude", "phase", "mask", "segmentation", "reference")
@@ -295,7 +264,8 @@ def data_rows(result: EptResult) -> list[tuple[str, str]]:
 def intervals(result: EptResult, quantity: str) -> list[dict[str, Any]]:
     """Truth, median and quartiles of every method per tissue, for the chart; at the erosion of the headline."""
     erosion = _headline_erosion(result.summary)
-    regions = list(dict.fromkeys(e["region"] for e in result.summary["quantities"].values()))
+    entries = result.summary["quantities"].values()
+    regions = [r for r in dict.fromkeys(e["region"] for e in entries) if r != WHOLE]
     rows = []
     for region in regions:
         mine = [
@@ -331,7 +301,9 @@ def means(result: EptResult, quantity: str) -> dict[str, Any]:
                 "spans": [{"method": e["method"], "median": e["value"], "iqr": 2 * (u or 0.0)} for e, u in spans],
             }
         )
-    text = f"The truth lies within U of {inside} of {judged} means." if judged else ""
+    text = f"The truth lies within U of {inside} of {judged} means. " if judged else ""
+    told = [e["means_share"] for e in result.summary["quantities"].values() if "means_share" in e]
+    text += f"The means speak for {100 * max(told):.0f} % of the object's voxels." if told else ""
     return {
         "rows": rows,
         "methods": {e["method"] for e in entries},
@@ -379,17 +351,6 @@ def _mean_cell(entry: Mapping[str, Any] | None) -> dict[str, str]:
     }
 
 
-def _metric_cell(row: Mapping[str, Any] | None) -> list[str]:
-    keys = ("median", "iqr", "mean", "sd", "rmse", "nrmse")
-    if row is None or not row["voxels"]:
-        return ["–"] * len(keys)
-    return [number(row[k], 3) if k != "nrmse" else _percent(row[k]) for k in keys]
-
-
-def _percent(value: Any) -> str:
-    return f"{100 * value:.0f} %" if is_finite(value) else "–"
-
-
 def _pair(about: Mapping[str, Any], kind: str) -> str:
     parts = [(s, about.get(f"z_{kind}_{q}")) for q, s in (("conductivity", "σ"), ("permittivity", "ε"))]
     return ", ".join(f"{s} {number(v, 3)}" for s, v in parts if is_finite(v)) or "–"
@@ -398,6 +359,12 @@ def _pair(about: Mapping[str, Any], kind: str) -> str:
 def _worst(about: Mapping[str, Any]) -> float | None:
     found = [float(about[f"z_total_{k}"]) for k in SYMBOLS if is_finite(about.get(f"z_total_{k}"))]
     return max(found, default=None)
+
+
+def _spoken(result: EptResult, method: str) -> Mapping[str, Any] | None:
+    """The number that says for how much of the object a method speaks."""
+    entries = result.summary["quantities"].values()
+    return next((e for e in entries if e.get("method") == method and "means_share" in e), None)
 
 
 def _thin(result: EptResult) -> list[str]:
@@ -417,7 +384,8 @@ def _headline_erosion(summary: Mapping[str, Any]) -> int:
     return max((e["erosion"] for e in summary["quantities"].values()), default=0)
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Names in words."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
 
 
@@ -426,7 +394,8 @@ def _count(n: int, noun: str) -> str:
     return f"{words_[n] if n < len(words_) else n} {noun}{'' if n == 1 else 's'}"
 
 
-def _integer(n: int) -> str:
+def integer(n: int) -> str:
+    """A count with narrow spaces between thousands."""
     return f"{n:,}".replace(",", NARROW)
 
 

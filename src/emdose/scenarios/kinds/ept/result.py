@@ -173,6 +173,7 @@ def _write_b1(group: Any, b1: B1Map) -> None:
             "phase_kind": b1.phase_kind,
             "axis_codes": b1.axis_codes,
             "source": b1.source,
+            "notes": json.dumps(b1.notes),
         }
     )
     if b1.affine is not None:
@@ -194,5 +195,6 @@ def _read_b1(group: Any) -> B1Map:
         affine=about.get("affine_mm"),
         axis_codes=str(about["axis_codes"]),
         source=str(about["source"]),
+        notes=tuple(json.loads(about.get("notes", "[]"))),
         **arrays,
     )

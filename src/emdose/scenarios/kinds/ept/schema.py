@@ -17,7 +17,9 @@ from emdose.scenarios.shared.tables import (
     count,
     file_name,
     number,
+    numbers,
     one_of,
+    scan_name,
     switch,
     text,
 )
@@ -28,16 +30,20 @@ Permittivity = Annotated[float, number("a relative permittivity", 1, 1e6)]
 Snr = Annotated[float, number("a signal-to-noise ratio", 0, 1e12, above=True)]
 
 
-def _is_radius(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_RADIUS
+def _is_radius(value: Any, least: int = 1) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_RADIUS
 
 
 def _radius() -> Quantity:
-    expected = f"half-widths in voxels: an integer from 1 to {LARGEST_RADIUS}, or a list of three"
+    expected = (
+        f"half-widths in voxels: an integer from 1 to {LARGEST_RADIUS}, or a list of three, one of which may be 0"
+    )
 
     def check(value: Any) -> tuple[int, ...]:
         values = [value] * 3 if _is_radius(value) else value
-        if not isinstance(values, list | tuple) or len(values) != 3 or not all(map(_is_radius, values)):
+        if not isinstance(values, list | tuple) or len(values) != 3 or not all(_is_radius(v, 0) for v in values):
+            raise bad_value(expected)
+        if sum(v == 0 for v in values) > 1:
             raise bad_value(expected)
         return tuple(values)
 
@@ -92,19 +98,24 @@ class SimulatedTable(Table):
 
 _MAP = "the name of a map: .nii, .nii.gz, .h5:/dataset, .mat (v7.3), .npy or .npz"
 MapFile = Annotated[str, file_name(_MAP)]
+_SCAN = f"{_MAP}; or a folder of DICOM images, or a folder or the beginning of names of NIfTI files in BIDS"
+ScanFiles = Annotated[str, scan_name(_SCAN)]
 
 
 class FilesTable(Table):
-    """B1+ maps from files: magnitude, phase or both; or one complex map, or its real and imaginary part."""
+    """B1+ maps from files or folders: magnitude, phase or both; or one complex map, or its real and imaginary part."""
 
     type: Literal["files"]
-    magnitude: MapFile | None = None
-    phase: MapFile | None = None
+    magnitude: ScanFiles | None = None
+    phase: ScanFiles | None = None
+    image: ScanFiles | None = None
+    echo_times_s: Annotated[tuple[float, ...], numbers("echo times in s", None, 0, 1)] | None = None
+    receivers: Literal["svd", "aligned"] | None = None
     complex: MapFile | None = None
     real: MapFile | None = None
     imaginary: MapFile | None = None
     phase_kind: Literal["transceive", "transmit"] | None = None
-    phase_unit: Annotated[str | float, _phase_unit()] = "rad"
+    phase_unit: Annotated[str | float, _phase_unit()] | None = None
     phase_sign: Literal[1, -1] = 1
     mask: MapFile | None = None
     segmentation: MapFile | None = None
@@ -119,7 +130,7 @@ class FilesTable(Table):
 
     @model_validator(mode="after")
     def _fit_each_other(self) -> FilesTable:
-        parts, whole = self.magnitude or self.phase, self.complex or self.real or self.imaginary
+        parts, whole = self.magnitude or self.phase or self.image, self.complex or self.real or self.imaginary
         if not parts and not whole:
             raise bad_value("magnitude, phase or both; or complex; or real and imaginary")
         if (parts and whole) or (self.complex and (self.real or self.imaginary)):
@@ -236,6 +247,9 @@ class EvaluationTable(Table):
     """How the maps are judged."""
 
     erosion: Annotated[tuple[int, ...], _counts("voxels by which regions are shrunk", 0, 100)] = (0, 2, 4)
+    ball_m: (
+        Annotated[tuple[float, ...], numbers("radii in m of balls that regions are eroded by", None, 0, 1)] | None
+    ) = None
     least_voxels: Annotated[int, count("voxels that a region mean needs", 1, 10_000_000)] = 30
 
 

@@ -22,10 +22,11 @@ def summary(console: Console, data: Mapping[str, Any]) -> None:
             _means(console, title, entries, [m for m in methods if any(e["method"] == m for e in entries.values())])
             console.print()
     rows = [_method(name, about) for name, about in methods.items()]
-    head = ("method", "type", "voxels", "no value", "unphysical", "noise / u", "error / u", "time")
-    terminal.table(console, head, rows, right=(2, 3, 4, 5, 6, 7), whole=(0,))
+    head = ("method", "type", "voxels", "no value", "valid", "unphysical", "noise / u", "error / u", "time")
+    terminal.table(console, head, rows, right=(2, 3, 4, 5, 6, 7, 8), whole=(0,))
     terminal.say(
         console,
+        "valid: share of the object's voxels whose value is physical and above its noise; "
         "noise / u: rms of the noise over its stated uncertainty, 1 when that is right; error / u: the "
         "same of the whole error, which holds the bias of the method",
     )
@@ -65,6 +66,7 @@ def _method(name: str, about: Mapping[str, Any]) -> tuple[str, ...]:
         about["type"],
         str(about["voxels"]),
         str(about["missing"]),
+        f"{100 * about['valid_share']:.0f} %" if "valid_share" in about else "-",
         str(flags["UNPHYSICAL"]),
         *("-" if r is None else f"{r:.2f}" for r in ratio),
         f"{about['seconds']:.1f} s",
