@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import inspect
 import json
 import pickle
 import re
@@ -58,7 +59,7 @@ from emdose.solvers.eddy.plan import EddyPlan
 from emdose.solvers.eddy.voxels.modes import Modes
 from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import Source
-from emdose.solvers.fdtd.run_result import Run
+from emdose.solvers.fdtd.run_result import SteppedRun
 from emdose.solvers.fdtd.setup.mirrors import Mirror
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.heat.directions import HotSpot, NearMetal
@@ -73,7 +74,7 @@ from emdose.uncertainty import BudgetCheck, Strata, chaos_uncertainty, check_by_
 from emdose.validity import Measure, judge
 from emdose.values import FrozenDict, FrozenList, frozen, owned, read_only, unit_of
 
-INTERNAL = {Modes, Run}
+INTERNAL = {Modes, SteppedRun}
 """State of a solver that a public value carries along for later use: it grows while the solver runs."""
 
 F = 128e6
@@ -479,7 +480,8 @@ def takes_its_fields(value: Any) -> bool:
 def test_every_public_dataclass_is_here() -> None:
     """A new one without an entry in MAKERS fails here."""
     here = {type(v) for v in VALUES}
-    assert {c.__qualname__ for c in public_dataclasses() - here - INTERNAL} == set()
+    missing = public_dataclasses() - here - INTERNAL
+    assert {c.__qualname__ for c in missing if not inspect.isabstract(c)} == set()
 
 
 @EACH

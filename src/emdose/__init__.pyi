@@ -82,7 +82,9 @@ from .models import phantoms as phantoms
 from .models import tissues as tissues
 from .models import waveforms as waveforms
 from .report.plotting import plot as plot
+from .scenarios import Run as Run
 from .scenarios import compare as compare
+from .scenarios import evaluate as evaluate
 from .scenarios import read_result as read_result
 from .scenarios import write_report as write_report
 from .scenarios.study import Study as Study

@@ -255,6 +255,8 @@ def _again(kind: Any, items: Any) -> Any:
 
 
 def _text(self: Any) -> str:
+    if hasattr(self, "_html"):  # a class that has a text and a table of its own
+        return str(self)
     line = _line(self)
     if line is not None:
         return line
@@ -275,6 +277,8 @@ def _text(self: Any) -> str:
 
 def _table(self: Any) -> str:
     """The value as an HTML table: field, shape and type, unit, peak or value."""
+    if hasattr(self, "_html"):
+        return str(self._html())
     cells = "".join(
         "<tr>"
         + "".join(f"<td style='text-align:left'>{html.escape(x)}</td>" for x in (name, kind, about, unit))

@@ -16,7 +16,7 @@ from emdose.models.coils.circuit_loops import CapacitorLoop
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd import run as fdtd_run
 from emdose.solvers.fdtd.run import NETWORK_WEIGHT, Reporter, run_all
-from emdose.solvers.fdtd.run_result import Run
+from emdose.solvers.fdtd.run_result import SteppedRun
 from emdose.solvers.fdtd.setup.problem import FdtdProblem
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.running import Event
@@ -34,13 +34,13 @@ def cage(kind: str, rungs: int = 4, step: float = 12.5e-3, **options) -> Exposur
     return Exposure(body, CircuitBirdcage(rungs, kind=kind, **size), F)
 
 
-def first_run(exposure: Exposure, **options) -> tuple[FdtdProblem, Run]:
+def first_run(exposure: Exposure, **options) -> tuple[FdtdProblem, SteppedRun]:
     problem = FdtdProblem(Fdtd(**QUICK, **options), exposure, backend.get("cpu"), np.linspace(0.8 * F, 1.2 * F, 5))
     problem.excitations = problem.excitations[:1]
     return problem, run_all(problem, Reporter(None, problem, problem.plan()), None, {})[0]
 
 
-def differences(run: Run, long: Run) -> dict[str, float]:
+def differences(run: SteppedRun, long: SteppedRun) -> dict[str, float]:
     """Relative differences of fields, and of voltages and currents together."""
 
     def relative(a: np.ndarray, b: np.ndarray) -> float:

@@ -173,7 +173,9 @@ def test_paraview_file(finished, result):
     pyvista = pytest.importorskip("pyvista")
     image = pyvista.read(finished / "fields.vti")
     sar = image.cell_data["SAR_W_kg"].reshape(result.sar.value.shape, order="F")
-    assert np.allclose(sar, result.sar.value, rtol=1e-6)
+    inside = result.phantom.body  # what belongs to tissue is NaN outside of it
+    assert np.array_equal(np.isfinite(sar), inside)
+    assert np.allclose(sar[inside], result.sar.value[inside], rtol=1e-6)
     assert {"abs_B1plus_uT", "SAR_10g_W_kg", "label"} <= set(image.cell_data)
 
 

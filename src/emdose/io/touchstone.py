@@ -34,9 +34,14 @@ def write_touchstone(network: Network, path: Path | str) -> Path:
 
     Raises
     ------
+    InputError
+        For an object that is no network.
     OutputError
         When it cannot be written; nothing half-written is left.
     """
+    if not isinstance(network, Network):
+        expected = "a Network; that of a run is its .network, or run.to_touchstone(path)"
+        raise InputError("no network in this", found=type(network).__name__, expected=expected)
     path = Path(path)
     path = path.with_suffix(f".s{network.size}p")
     with replacing(path) as part:

@@ -77,7 +77,7 @@ def plot(
         For an object that cannot be drawn, an unknown quantity or axis, a slice outside the grid, or fields of several
         ports without a choice.
     """
-    held = on_grid(value, grid) if type(value).__name__ in known() else None
+    held = on_grid(value, grid) if {c.__name__ for c in type(value).__mro__} & {*known()} else None
     drawable = [n for n, q in held.quantities.items() if _drawable(value, n, q)] if held else []
     if held is None or not drawable:
         what = [name for name in known() if name != "QMatrices"]

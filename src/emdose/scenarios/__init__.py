@@ -5,6 +5,7 @@
 
 from emdose.io.disk.run_files import new_result, opened_result, put_map
 from emdose.scenarios.comparison import Comparison, Difference, compare
+from emdose.scenarios.evaluation import evaluate
 from emdose.scenarios.group import write_group
 from emdose.scenarios.kinds import get as kind
 from emdose.scenarios.kinds import names as kind_names
@@ -14,6 +15,7 @@ from emdose.scenarios.run import RunOutcome, run
 from emdose.scenarios.shared import tables
 from emdose.scenarios.shared.job import BaseJob, JobPlan, Outcome
 from emdose.scenarios.shared.kind import Kind, Result
+from emdose.scenarios.shared.results.run import Run
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.scenarios.shared.tables import Header, Table
 
@@ -27,11 +29,13 @@ __all__ = [
     "LoadedScenario",
     "Outcome",
     "Result",
+    "Run",
     "RunOutcome",
     "Table",
     "bundled",
     "bundled_names",
     "compare",
+    "evaluate",
     "kind",
     "kind_names",
     "load",

@@ -23,6 +23,8 @@ SAME = 1e-6
 NAMES = ("scenario.sha256", "scenario.name", "scenario.description")
 """Keys that differ between any two scenarios."""
 ORIGINS = ("emdose", "code_sha256", "date", "engine", "scenario_sha256", "phantom_sha256", "device.name", "platform")
+NOT_SAVED = "(not saved)"
+"""Stands for the folder of a run that has none."""
 
 
 @read_only
@@ -184,7 +186,7 @@ def compare(a: Path | str | Result, b: Path | str | Result) -> Comparison:
     return Comparison(
         kinds[0],
         (names[0], names[1]),
-        (Path(results[0].folder), Path(results[1].folder)),
+        (Path(results[0].folder or NOT_SAVED), Path(results[1].folder or NOT_SAVED)),
         _differences(first["quantities"], second["quantities"]),
         {k: pair for k, pair in keys.items() if pair[0] != pair[1] and k not in NAMES},
         {k: (origins[0].get(k), origins[1].get(k)) for k in ORIGINS if k in origins[0] or k in origins[1]},

@@ -10,11 +10,13 @@ from dataclasses import is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from emdose.errors import InputError
 from emdose.io.disk import atomic
 from emdose.io.disk.run_files import REPORT_FILE, SUMMARY_FILE, read_summary, require_intact
 from emdose.report import terminal
 from emdose.scenarios.gate import gated, kind_of, validity
 from emdose.scenarios.shared.kind import Result
+from emdose.scenarios.shared.results.run import Run
 from emdose.validity import NOT_VALID
 
 if TYPE_CHECKING:
@@ -33,9 +35,9 @@ def read_result(folder: Path | str) -> Any:
 
     Returns
     -------
-    Result
-        It has ``folder`` and ``summary``, whose entry "validity" says how far to trust it; the
-        rest depends on the kind of scenario, such as
+    Run
+        It has ``quantities``, ``validity``, ``report()``, ``to_nifti()`` and whatever every run has, see
+        :class:`~emdose.scenarios.Run`; the rest depends on the kind of scenario, such as
         :class:`~emdose.scenarios.kinds.rf.result.result.RunResult`,
         :class:`~emdose.scenarios.kinds.ept.result.EptResult` or
         :class:`~emdose.scenarios.kinds.implant_gradient.result.result.ImplantResult`.
@@ -49,7 +51,9 @@ def read_result(folder: Path | str) -> Any:
     folder = Path(folder)
     summary = gated(read_summary(folder), folder / SUMMARY_FILE)
     require_intact(folder, summary)
-    return kind_of(summary, folder / SUMMARY_FILE).read(folder, summary)
+    kind = kind_of(summary, folder / SUMMARY_FILE)
+    result = kind.read(folder, summary)
+    return replace(result, kind=kind) if isinstance(result, Run) else result
 
 
 def render(result: Result) -> str:
@@ -58,7 +62,7 @@ def render(result: Result) -> str:
     if summary["validity"]["state"] == NOT_VALID:
         from emdose.report.pages import withheld
 
-        return withheld.render(summary, result.folder)
+        return withheld.render(summary, result.folder or "")
     if "validity" not in result.summary and is_dataclass(result) and not isinstance(result, type):
         result = replace(result, summary=summary)
     return kind_of(summary, result.folder).page(result)
@@ -82,12 +86,20 @@ def write_report(folder_or_result: Path | str | Result, path: Path | str | None 
     Raises
     ------
     InputError
-        When the folder holds no readable result.
+        When the folder holds no readable result, or the object is no result.
     OutputError
         When the file cannot be written; an older report stays as it was.
     """
     result = read_result(folder_or_result) if isinstance(folder_or_result, Path | str) else folder_or_result
-    target = Path(path) if path is not None else Path(result.folder) / REPORT_FILE
+    if not (hasattr(result, "summary") and hasattr(result, "folder")):
+        raise InputError(
+            "no report of this",
+            found=type(result).__name__,
+            expected="a result folder, em.read_result(folder), or em.evaluate(exposure, fields) for fields",
+        )
+    if path is None and result.folder is None:
+        raise InputError("this run has no folder yet", field="path", expected="a file name, or .save(folder) first")
+    target = Path(path) if path is not None else Path(str(result.folder)) / REPORT_FILE
     atomic.write_text(target, render(result))
     return target
 

@@ -130,7 +130,7 @@ def _run(
 ) -> State:
     start = time.perf_counter()
     kind = kinds.get(scenario.kind)
-    with _heard() as heard:
+    with heard() as words:
         tell(Begin(stage="phantom"))
         job = kind.job(scenario, device)
         key = job.solution_key()
@@ -176,7 +176,7 @@ def _run(
         **outcome.summary,
         "timing_s": {**job.timing, "total": time.perf_counter() - start},
         "scenario": scenario.values(),
-        "warnings": [*([missed] if missed else []), *outcome.warnings, *heard],
+        "warnings": [*([missed] if missed else []), *outcome.warnings, *words],
     }
     summary["provenance"] = {**provenance(scenario), KEY: key, **summary.get("provenance", {})}
     _write(folder, job, outcome, summary, scenario)
@@ -194,21 +194,25 @@ def _key(key: str) -> str:
 
 def provenance(scenario: LoadedScenario) -> dict[str, Any]:
     """Versions, hashes, machine and date."""
+    found = environment()
+    brought = kinds.brought_by(scenario.kind)
+    if brought is not None:
+        found["versions"][brought[0]] = brought[1]
+    return {**found, "scenario_sha256": scenario.sha256, "scenario_file": str(scenario.file)}
+
+
+def environment() -> dict[str, Any]:
+    """Versions, hashes of code and data, machine, date and command."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    brought = kinds.brought_by(scenario.kind)
-    if brought is not None:
-        versions[brought[0]] = brought[1]
     return {
         "emdose": __version__,
         CODE: resources.code_sha256(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "scenario_sha256": scenario.sha256,
-        "scenario_file": str(scenario.file),
         "versions": versions,
         "databases_sha256": {n: hashlib.sha256(resources.text(n).encode()).hexdigest() for n in DATABASES},
         "platform": platform.platform(),
@@ -235,7 +239,7 @@ def _write(
 
 
 @contextmanager
-def _heard() -> Iterator[list[str]]:
+def heard() -> Iterator[list[str]]:
     """Texts of the EmdoseWarnings raised inside; every warning is passed on afterwards, whatever the end."""
     texts: list[str] = []
     kept: list[warnings.WarningMessage] = []

@@ -91,16 +91,37 @@ def write_volume(path: Path | str, values: np.ndarray, grid: Grid) -> None:
         part.write_bytes(data)
 
 
-def encoded(values: np.ndarray, grid: Grid, *, gz: bool) -> bytes:
-    """The bytes of a NIfTI file, gzipped or not; raises InputError when the values do not fit the grid."""
+def grid_affine_mm(grid: Grid) -> np.ndarray:
+    """Affine (4, 4) from the indices of a grid's voxels to their centres [mm]."""
+    affine = np.diag([*(1e3 * s for s in grid.spacing_m), 1.0])
+    affine[:3, 3] = [1e3 * (o + 0.5 * s) for o, s in zip(grid.origin_m, grid.spacing_m, strict=True)]
+    return affine
+
+
+def encoded(values: np.ndarray, grid: Grid, *, gz: bool, affine_mm: np.ndarray | None = None, about: str = "") -> bytes:
+    """The bytes of a NIfTI file, gzipped or not; raises InputError when the values do not fit the grid.
+
+    Parameters
+    ----------
+    values : (nx, ny, nz) ndarray
+        What is written.
+    grid : Grid
+        Its voxels.
+    gz : bool
+        Whether it is gzipped.
+    affine_mm : (4, 4) ndarray, optional
+        From voxels to the world [mm]; that of the grid by default.
+    about : str
+        Description for the header, cut to what fits.
+    """
     import nibabel as nib
 
     if values.shape != grid.shape:
         raise InputError("values do not fit the grid", found=values.shape, expected=str(grid.shape))
-    affine = np.diag([*(1e3 * s for s in grid.spacing_m), 1.0])
-    affine[:3, 3] = [1e3 * (o + 0.5 * s) for o, s in zip(grid.origin_m, grid.spacing_m, strict=True)]
+    affine = grid_affine_mm(grid) if affine_mm is None else affine_mm
     image = nib.Nifti1Image(np.asarray(values), affine, dtype=values.dtype)
     image.header.set_xyzt_units("mm")
+    image.header["descrip"] = about.encode("ascii", "replace")[:79]
     data: bytes = image.to_bytes()
     return gzip.compress(data, compresslevel=6, mtime=0) if gz else data
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from emdose.ept.maps.property_map import PropertyMap, StatedCheck
 from emdose.errors import InputError
+from emdose.io.bodies.nifti import grid_affine_mm
 from emdose.io.disk import atomic, datasets
 from emdose.models.grids.grid import Grid
 from emdose.validity import THRESHOLDS, Measure
@@ -59,24 +60,17 @@ def write_property_map(path: Path | str, maps: PropertyMap) -> list[Path]:
     raise InputError("unknown kind of file", file=path, expected=".nii, .nii.gz, .h5 or .vti")
 
 
-def _affine(maps: PropertyMap) -> np.ndarray:
-    if maps.affine is not None:
-        return maps.affine
-    affine = np.diag([*(1e3 * s for s in maps.grid.spacing_m), 1.0])
-    affine[:3, 3] = [1e3 * (o + 0.5 * s) for o, s in zip(maps.grid.origin_m, maps.grid.spacing_m, strict=True)]
-    return affine
-
-
 def nifti_files(maps: PropertyMap, stem: str, packed: bool = True) -> dict[str, bytes]:
     """Every map as the content of a NIfTI file, by file name ``stem_conductivity.nii.gz`` and so on."""
     import nibabel
     from nibabel.orientations import axcodes2ornt, ornt_transform
 
     to_file = ornt_transform(axcodes2ornt(tuple("RAS")), axcodes2ornt(tuple(maps.axis_codes)))
+    affine = grid_affine_mm(maps.grid) if maps.affine is None else maps.affine
     contents = {}
     for name, values in {**maps.maps(), "flags": maps.flags}.items():
         data = values if values.dtype == np.uint8 else values.astype(np.float32)
-        image: Any = nibabel.Nifti1Image(data, _affine(maps)).as_reoriented(to_file)
+        image: Any = nibabel.Nifti1Image(data, affine).as_reoriented(to_file)
         image.header.set_xyzt_units("mm")
         image.header["descrip"] = f"emdose {maps.method} {name} {UNITS.get(name, '')}".strip().encode()[:79]
         content = image.to_bytes()

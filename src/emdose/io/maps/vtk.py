@@ -15,15 +15,17 @@ from emdose.io.disk.files import read_bytes
 from emdose.models.grids.grid import Grid
 
 
-def vti_bytes(grid: Grid, maps: Mapping[str, np.ndarray]) -> bytes:
+def vti_bytes(grid: Grid, maps: Mapping[str, np.ndarray], words: Mapping[str, Sequence[str]] | None = None) -> bytes:
     """Voxel maps as a VTK image file (``.vti``, compressed) that ParaView opens.
 
     Parameters
     ----------
     grid : Grid
         Grid of the maps.
-    maps : mapping of str to (nx, ny, nz) real ndarray
-        Cell data by name; a unit belongs into the name.
+    maps : mapping of str to (nx, ny, nz) or (3, nx, ny, nz) real ndarray
+        Cell data by name, numbers or vectors; a unit belongs into the name.
+    words : mapping of str to sequence of str, optional
+        Lists of words by name, such as the tissue of every label: field data of the file.
 
     Raises
     ------
@@ -31,6 +33,7 @@ def vti_bytes(grid: Grid, maps: Mapping[str, np.ndarray]) -> bytes:
         When a map does not fit the grid.
     """
     from vtkmodules.util.numpy_support import numpy_to_vtk
+    from vtkmodules.vtkCommonCore import vtkStringArray
     from vtkmodules.vtkCommonDataModel import vtkImageData
     from vtkmodules.vtkIOXML import vtkXMLImageDataWriter
 
@@ -39,11 +42,19 @@ def vti_bytes(grid: Grid, maps: Mapping[str, np.ndarray]) -> bytes:
     image.SetSpacing(*grid.spacing_m)
     image.SetOrigin(*grid.origin_m)
     for name, values in maps.items():
-        if values.shape != grid.shape:
+        if values.shape not in (grid.shape, (3, *grid.shape)):
             raise InputError("map does not fit the grid", field=name, found=values.shape, expected=str(grid.shape))
-        array = numpy_to_vtk(np.ravel(values, order="F"), deep=True)
+        rows = values.reshape(-1, 3 if values.ndim == 4 else 1, *grid.shape)[0]
+        table = np.stack([np.ravel(row, order="F") for row in rows], axis=1)
+        array = numpy_to_vtk(table if values.ndim == 4 else table[:, 0], deep=True)
         array.SetName(name)
         image.GetCellData().AddArray(array)
+    for name, listed in (words or {}).items():
+        texts = vtkStringArray()
+        texts.SetName(name)
+        for word in listed:
+            texts.InsertNextValue(word)
+        image.GetFieldData().AddArray(texts)
     if maps:
         image.GetCellData().SetActiveScalars(next(iter(maps)))
     writer = vtkXMLImageDataWriter()

@@ -24,7 +24,7 @@ def fill(
     scripts: Sequence[str],
     page: Mapping[str, Any],
     *,
-    folder: Path | str,
+    folder: Path | str | None,
     summary: Mapping[str, Any],
 ) -> str:
     """A page from its template, with style and scripts inside.
@@ -86,10 +86,12 @@ def cite(version: str) -> str:
     )
 
 
-def lock_text(folder: Path | str, summary: Mapping[str, Any]) -> str:
+def lock_text(folder: Path | str | None, summary: Mapping[str, Any]) -> str:
     """Text of the scenario's lock file when it lies in the result folder, else what the summary says."""
-    path = Path(folder) / LOCK_FILE
     try:
+        if folder is None:
+            raise InputError("not saved")
+        path = Path(folder) / LOCK_FILE
         return files.read_bytes(path, "the lock file of a scenario", LARGEST_LOCK_BYTES).decode("utf-8", "replace")
     except InputError:
         return "\n".join(f"{k} = {v}" for k, v in flat(summary.get("scenario", {})))

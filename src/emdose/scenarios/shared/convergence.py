@@ -21,9 +21,11 @@ def solver_convergence(fields: Fields, tolerance: float) -> dict[str, Any]:
     """The entry "convergence" of a summary: whether the tolerance was met, and the history of every port."""
     told = dict(fields.convergence)
     per_port = {k: told.pop(k) for k in PER_PORT if k in told}
+    # Driven fields remember the ports that were solved by number.
+    names = fields.ports if len(fields.ports) == len(fields.residual) else [str(i) for i in range(len(fields.residual))]
     ports = [
         {"name": name, "residual": float(fields.residual[i])} | {k: v[i] for k, v in per_port.items()}
-        for i, name in enumerate(fields.ports)
+        for i, name in enumerate(names)
     ]
     return {"converged": bool(np.all(fields.residual <= tolerance)), **told, "ports": ports}
 

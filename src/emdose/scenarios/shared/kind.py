@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from emdose.report.pages.methods import Methods
     from emdose.scenarios.shared.job import BaseJob
     from emdose.scenarios.shared.scenario import LoadedScenario
-    from emdose.scenarios.shared.tables import Table
+    from emdose.scenarios.shared.tables import Header, Table
 
 
 class Result(Protocol):
     """What every result can tell, whatever its kind."""
 
     @property
-    def folder(self) -> Path:
-        """The result folder."""
+    def folder(self) -> Path | None:
+        """The result folder; None for one that has not been saved."""
         ...
 
     @property
@@ -104,6 +104,20 @@ class Kind(ABC, Generic[R]):
         DeviceError
             When the device is not there.
         """
+
+    def solved(self, exposure: Any, found: Any, header: Header, **options: Any) -> R | None:  # noqa: ARG002
+        """The run that a scenario would make of what Python has solved; None, as by default, for what is not its kind.
+
+        Parameters
+        ----------
+        exposure, found : object
+            The question, and the answer of a solver.
+        header : Header
+            The table [scenario].
+        **options
+            "device", "progress", and keys of its tables.
+        """
+        return None
 
     def sharing_job(self, scenario: LoadedScenario, device: str, shared: Shared) -> BaseJob:
         """As :meth:`job`, of a study: what it has in common with other jobs is handed on by ``shared``."""

@@ -274,6 +274,15 @@ def explain(error: ValidationError, raw: Mapping[str, Any], file: object = None)
     return InputError(problem, file=file, field=".".join(path) or None, found=found, expected=expected, hint=hint)
 
 
+def checked(table: type[Table], values: Mapping[str, Any], name: str) -> Any:
+    """A table of a scenario from keywords of Python; raises InputError naming the table and the key."""
+    try:
+        return table.model_validate(dict(values))
+    except ValidationError as error:
+        found = explain(error, values)
+        raise found.at(field=f"{name}.{found.field}" if found.field else name) from None
+
+
 @contextlib.contextmanager
 def blamed_on(file: object, table: str) -> Iterator[None]:
     """Complete an InputError of a model with the scenario file and the table that it comes from."""

@@ -31,7 +31,7 @@ from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.exposure import Exposure
 from emdose.solvers.fdtd.fields import RunPhasors, assemble, pair_power
 from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
-from emdose.solvers.fdtd.run_result import Run
+from emdose.solvers.fdtd.run_result import SteppedRun
 from emdose.solvers.fdtd.setup.options import GAP_OHM, FdtdOptions
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.fdtd.setup.problem import FdtdProblem
@@ -69,7 +69,7 @@ class CoSimulation:
     coil: CircuitCoil
     circuit: Circuit
     asymmetry: float
-    parts: tuple[FdtdProblem, list[Run], FdtdPlan, Mapping[str, float], RunPhasors]
+    parts: tuple[FdtdProblem, list[SteppedRun], FdtdPlan, Mapping[str, float], RunPhasors]
 
     @property
     def frequency_Hz(self) -> float:

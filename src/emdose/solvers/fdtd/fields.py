@@ -23,7 +23,7 @@ from emdose.validity import THRESHOLDS
 from emdose.values import owned
 
 if TYPE_CHECKING:
-    from emdose.solvers.fdtd.run_result import Run
+    from emdose.solvers.fdtd.run_result import SteppedRun
     from emdose.solvers.fdtd.setup.plan import FdtdPlan
     from emdose.solvers.fdtd.setup.problem import FdtdProblem
 
@@ -33,14 +33,14 @@ MEANING = (
 )
 
 
-def fields_of(problem: FdtdProblem, runs: Sequence[Run], plan: FdtdPlan, clock: dict[str, float]) -> Fields:
+def fields_of(problem: FdtdProblem, runs: Sequence[SteppedRun], plan: FdtdPlan, clock: dict[str, float]) -> Fields:
     """Fields of the ports from runs, one or two per port.
 
     Parameters
     ----------
     problem : FdtdProblem
         What was solved.
-    runs : sequence of Run
+    runs : sequence of SteppedRun
         Its runs.
     plan : FdtdPlan
         What was planned.
@@ -62,7 +62,7 @@ def fields_of(problem: FdtdProblem, runs: Sequence[Run], plan: FdtdPlan, clock: 
 
 def assemble(
     problem: FdtdProblem,
-    runs: Sequence[Run],
+    runs: Sequence[SteppedRun],
     phasors: RunPhasors,
     shares: np.ndarray,
     power: PowerBalance,
@@ -147,11 +147,11 @@ class RunPhasors:
     ----------
     problem : FdtdProblem
         What was solved.
-    runs : sequence of Run
+    runs : sequence of SteppedRun
         Its runs.
     """
 
-    def __init__(self, problem: FdtdProblem, runs: Sequence[Run]) -> None:
+    def __init__(self, problem: FdtdProblem, runs: Sequence[SteppedRun]) -> None:
         self.problem, self.runs = problem, runs
         self._absorbed: np.ndarray | None = None
         self._radiated: np.ndarray | None = None
@@ -223,7 +223,7 @@ def _coarse(a: np.ndarray, factor: int, on_faces: bool) -> np.ndarray:
     return np.ascontiguousarray(np.stack(out, axis=1)).astype(a.dtype, copy=False)
 
 
-def _accepted(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
+def _accepted(problem: FdtdProblem, runs: Sequence[SteppedRun], shares: np.ndarray) -> np.ndarray:
     """Power that the source delivers, or the work of an incident field in the body, [W]."""
     coil = problem.exposure.coil
     if isinstance(coil, PlaneWave | GivenField):
@@ -244,7 +244,7 @@ def _accepted(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> 
 
 
 def _extinction(
-    problem: FdtdProblem, source: PlaneWave | GivenField, runs: Sequence[Run], shares: np.ndarray
+    problem: FdtdProblem, source: PlaneWave | GivenField, runs: Sequence[SteppedRun], shares: np.ndarray
 ) -> np.ndarray:
     """Work of the incident field on the currents in the body; see :class:`PowerBalance`."""
     grid, f = core_grid(problem.domain), problem.frequency_Hz
@@ -260,17 +260,17 @@ def _extinction(
     return 0.5 * (work + work.conj().T)
 
 
-def _at_ports(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray:
+def _at_ports(problem: FdtdProblem, runs: Sequence[SteppedRun], shares: np.ndarray) -> np.ndarray:
     """Power that the sources deliver behind their impedances into the coil, [W]."""
     return _in_elements(problem, runs, shares, feeds=True)
 
 
-def _lost(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray) -> np.ndarray | None:
+def _lost(problem: FdtdProblem, runs: Sequence[SteppedRun], shares: np.ndarray) -> np.ndarray | None:
     """Power dissipated in lumped elements, [W]; None where there are none."""
     return None if problem.coil_on_grid is None else _in_elements(problem, runs, shares, feeds=False)
 
 
-def _in_elements(problem: FdtdProblem, runs: Sequence[Run], shares: np.ndarray, feeds: bool) -> np.ndarray:
+def _in_elements(problem: FdtdProblem, runs: Sequence[SteppedRun], shares: np.ndarray, feeds: bool) -> np.ndarray:
     names = problem.exposure.coil.ports
     place = [n for n, name in enumerate(runs[0].elements) if (name in names) == feeds]
     f = int(np.abs(problem.frequencies_Hz - problem.frequency_Hz).argmin())

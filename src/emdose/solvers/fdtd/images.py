@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emdose.solvers.fdtd.run_result import Run
+from emdose.solvers.fdtd.run_result import SteppedRun
 
 if TYPE_CHECKING:
     from emdose.solvers.fdtd.setup.mirrors import Mirror
 
 
-def with_images(mirrors: Sequence[Mirror], runs: Sequence[Run]) -> list[Run]:
+def with_images(mirrors: Sequence[Mirror], runs: Sequence[SteppedRun]) -> list[SteppedRun]:
     """Runs with their images, by the gap of their source."""
     found = {r.port: r for r in runs}
     fresh = list(runs)
@@ -40,7 +40,7 @@ def with_images(mirrors: Sequence[Mirror], runs: Sequence[Run]) -> list[Run]:
     return [found[n] for n in sorted(found)]
 
 
-def image_of(mirror: Mirror, run: Run) -> Run:
+def image_of(mirror: Mirror, run: SteppedRun) -> SteppedRun:
     """The run whose source sits in the image of a run's own gap."""
     m = run.port
     own = mirror.sign[m]

@@ -14,7 +14,7 @@ from emdose.errors import ConvergenceError, EmdoseWarning, InputError, OutputErr
 from emdose.solvers import yee_engine
 from emdose.solvers.fdtd.convergence import Monitor
 from emdose.solvers.fdtd.images import with_images
-from emdose.solvers.fdtd.run_result import Run
+from emdose.solvers.fdtd.run_result import SteppedRun
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION, GAP_OHM
 from emdose.solvers.running import (
     Checkpoint,
@@ -102,7 +102,7 @@ class Reporter:
 
 def run_all(
     problem: FdtdProblem, reporter: Reporter, checkpoint: Checkpoint | None, clock: dict[str, float]
-) -> list[Run]:
+) -> list[SteppedRun]:
     """Every run of a problem, from the checkpoint where it is there; some as mirror images of others.
 
     Raises
@@ -120,7 +120,7 @@ def run_all(
     for n, excitation in enumerate(problem.excitations[k] for k in problem.to_run):
         saved = keeper.load(part_name(n))
         if saved is not None:
-            run = Run.from_arrays(excitation, saved)
+            run = SteppedRun.from_arrays(excitation, saved)
             if run.converged or run.steps >= _limit(problem):
                 runs.append(run)
                 reporter.worst = max(reporter.worst, run.history[-1])
@@ -179,7 +179,7 @@ class _Keeper:
         return self.checkpoint is not None and time.monotonic() - self.last >= self.every_s
 
 
-def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Reporter, keeper: _Keeper) -> Run:
+def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Reporter, keeper: _Keeper) -> SteppedRun:
     """One run."""
     be, solver = problem.be, problem.solver
     start = time.perf_counter()
@@ -250,7 +250,7 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
     if excitation.incident is not None:
         for total, incident in ((E, excitation.incident.E), (B, excitation.incident.B)):
             total["core"] = (total["core"] + incident).astype(problem.complex_dtype)
-    return Run(
+    return SteppedRun(
         name=excitation.name,
         port=excitation.port,
         factor=excitation.factor,
@@ -347,7 +347,7 @@ class _Spectra:
         return tuple(np.stack([self.sums[n][k] for n in names], axis=1) for k in (0, 1))  # type: ignore[return-value]
 
 
-def require_rung_down(solver: FdtdOptions, runs: Sequence[Run], fields: Fields, what: str, advice: str) -> None:
+def require_rung_down(solver: FdtdOptions, runs: Sequence[SteppedRun], fields: Fields, what: str, advice: str) -> None:
     """Raise ConvergenceError that holds the fields when some of the runs had not rung down."""
     missed = [r.name for r in runs if not r.converged and not r.image_of]
     if missed:

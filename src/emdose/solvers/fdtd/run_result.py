@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(eq=False)
-class Run:
+class SteppedRun:
     """What a run gave, per unit of the source.
 
     Parameters
@@ -75,7 +75,7 @@ class Run:
         }
 
     @classmethod
-    def from_arrays(cls, excitation: Excitation, data: Mapping[str, np.ndarray]) -> Run:
+    def from_arrays(cls, excitation: Excitation, data: Mapping[str, np.ndarray]) -> SteppedRun:
         """The run that :meth:`arrays` was made of."""
         converged, steps, seconds, energy_dB = (float(v) for v in data["numbers"])
         return cls(

@@ -214,7 +214,8 @@ class EptJob(BaseJob):
         if output.nifti:
             result.write_nifti(stage, outcome.maps)
         if output.paraview:
-            result.write_vti(stage, outcome.data.b1, outcome.data.labels, outcome.data.truth, outcome.maps)
+            data = outcome.data
+            result.write_vti(stage, data.b1, data.labels, data.names, data.truth, outcome.maps)
 
     def _reconstruct(self, name: str, table: Any, b1: B1Map, *, spread: bool = True) -> PropertyMap:
         with blamed_on(self.scenario.file, f"methods.{name}"):

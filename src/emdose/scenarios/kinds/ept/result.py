@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,11 @@ from emdose.io.disk.run_files import (
     put_map,
     require_keys,
 )
-from emdose.io.maps import property_maps, vtk
+from emdose.io.maps import labelled, property_maps
+from emdose.io.maps.labelled import AXES, Contents, LabelledArray
 from emdose.models.grids.grid import Grid
+from emdose.scenarios.shared.results import exports
+from emdose.scenarios.shared.results.run import Run
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -37,12 +41,12 @@ ARRAYS = ("magnitude", "phase", "mask", "reference")
 
 @read_only
 @dataclass(frozen=True, eq=False)
-class EptResult:
-    """Everything that an EPT run left in its folder.
+class EptResult(Run):
+    """Everything that an EPT run found.
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or None
         The folder.
     summary : dict
         summary.json: what that of every run holds, and "ept" with "data" (what was
@@ -60,13 +64,42 @@ class EptResult:
         Result of every method, in the order of the scenario.
     """
 
-    folder: Path
-    summary: dict[str, Any]
     b1: B1Map
     labels: np.ndarray
     names: dict[int, str]
     truth: dict[str, np.ndarray]
     maps: dict[str, PropertyMap]
+
+    def _contents(self) -> Contents:
+        """Conductivity and permittivity of every method, with their uncertainty; then data and truth."""
+        return contents(self.b1, self.labels, self.names, self.truth, self.maps)
+
+    def _affine_mm(self) -> np.ndarray | None:
+        return self.b1.affine
+
+
+def contents(
+    b1: B1Map,
+    labels: np.ndarray,
+    names: Mapping[int, str],
+    truth: Mapping[str, np.ndarray],
+    maps: Mapping[str, PropertyMap],
+) -> Contents:
+    """All maps of a run by name; arguments as of :class:`EptResult`."""
+    found: dict[str, LabelledArray] = {}
+    for method, one in maps.items():
+        for name, item in labelled.contents(one).quantities.items():
+            found[f"{method} {name}"] = replace(item, title=f"{item.title}, {method}")
+    for name, item in labelled.contents(b1).quantities.items():
+        if name in ("magnitude", "phase") and item.dims == AXES:
+            found[f"B1_{name}"] = item
+    for name, values in truth.items():
+        unit = property_maps.UNITS.get(name, "")
+        found[f"truth {name}"] = LabelledArray(partial(np.asarray, values), AXES, unit, f"true {name}", "spread")
+    words = tuple(names.get(n, "") for n in range(max(names, default=0) + 1))
+    found["label"] = LabelledArray(lambda: np.asarray(labels, np.int32), AXES, "", "tissue", "label", names=words)
+    points = {axis: b1.grid.centres(n) for n, axis in enumerate(AXES)}
+    return Contents(found, points, dict.fromkeys(AXES, "m"), {"frequency_Hz": b1.frequency_Hz}, b1.grid)
 
 
 def write_result(
@@ -119,19 +152,15 @@ def write_nifti(stage: atomic.Stage, maps: Mapping[str, PropertyMap]) -> None:
 
 
 def write_vti(
-    stage: atomic.Stage, b1: B1Map, labels: np.ndarray, truth: Mapping[str, np.ndarray], maps: Mapping[str, PropertyMap]
+    stage: atomic.Stage,
+    b1: B1Map,
+    labels: np.ndarray,
+    names: Mapping[int, str],
+    truth: Mapping[str, np.ndarray],
+    maps: Mapping[str, PropertyMap],
 ) -> None:
     """All maps as one file for ParaView."""
-    found: dict[str, np.ndarray] = {"label": np.asarray(labels, np.int32)}
-    for name in ("magnitude", "phase"):
-        values = getattr(b1, name)
-        if values is not None and values.ndim == 3:
-            found[f"B1_{name}"] = np.nan_to_num(values).astype(np.float32)
-    found |= {f"truth {_unit(n)}": v.astype(np.float32) for n, v in truth.items()}
-    for name, one in maps.items():
-        found |= {f"{name} {_unit(n)}": v.astype(np.float32) for n, v in one.maps().items()}
-        found[f"{name} flags"] = one.flags
-    stage.path(FIELDS_FILE).write_bytes(vtk.vti_bytes(b1.grid, found))
+    stage.path(FIELDS_FILE).write_bytes(exports.vti(contents(b1, labels, names, truth, maps)))
 
 
 def read_result(folder: Path, summary: dict[str, Any]) -> EptResult:
@@ -158,10 +187,6 @@ def read_result(folder: Path, summary: dict[str, Any]) -> EptResult:
             truth={name: values[()] for name, values in file["truth"].items()},
             maps=maps,
         )
-
-
-def _unit(name: str) -> str:
-    return f"{name}_S_m" if name in property_maps.UNITS else name
 
 
 def _write_b1(group: Any, b1: B1Map) -> None:

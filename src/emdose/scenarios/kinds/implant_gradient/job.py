@@ -273,7 +273,9 @@ class ImplantJob(BaseJob):
             keep_loss=output.loss_maps,
         )
         if output.paraview:
-            result.write_paraview(stage, outcome.tensor, outcome.fraction, outcome.heat_grid, outcome.exposures)
+            result.write_paraview(
+                stage, outcome.phantom, outcome.tensor, outcome.fraction, outcome.heat_grid, outcome.exposures
+            )
 
     def _heat(
         self, maps: HeatMaps, sources: np.ndarray, duration_s: float, *, progress: Any = None, **options: Any

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.rf.result.result import RunResult
     from emdose.scenarios.kinds.rf.schema import RfScenario
     from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.scenarios.shared.tables import Header
 
 
 class RfKind(Kind["RunResult"]):
@@ -50,6 +51,13 @@ class RfKind(Kind["RunResult"]):
         from emdose.scenarios.kinds.rf.job import RfJob
 
         return RfJob(scenario, device)
+
+    def solved(self, exposure: Any, found: Any, header: Header, **options: Any) -> RunResult | None:
+        """What follows from the fields of an exposure."""
+        from emdose.models.exposure import Exposure
+        from emdose.scenarios.kinds.rf import python
+
+        return python.solved(exposure, found, header, **options) if isinstance(exposure, Exposure) else None
 
     def sharing_job(self, scenario: LoadedScenario, device: str, shared: Shared) -> RfJob:
         """Fields, SAR, averages and checks, with what its neighbours have handed on: the voxels of the body too."""

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose import resources
-from emdose.checks import unknown
-from emdose.compliance import Checks, check, require_circumstances
+from emdose.compliance import require_circumstances
 from emdose.compute.reduced.basis import ReducedBasis
 from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.dosimetry.averaging.average import averaging_plan
-from emdose.dosimetry.power import power_report
-from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
-from emdose.io import touchstone
-from emdose.io.disk import run_files
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
-from emdose.io.maps import vtk
 from emdose.models.exposure import Exposure
-from emdose.report import limit_words
 from emdose.scenarios.kinds.rf import build, limit_rows, thermal
-from emdose.scenarios.kinds.rf.quantities import average_name, quantities
-from emdose.scenarios.kinds.rf.result import result as rf_result
-from emdose.scenarios.kinds.rf.result.result import CoilSummary
-from emdose.scenarios.kinds.rf.tuned import NETWORK, as_started, network_of
+from emdose.scenarios.kinds.rf.evaluation import (
+    Circumstances,
+    RfOutcome,
+    averaging_masses,
+    check_arguments,
+    evaluated,
+    require_heavy_enough,
+    run_of,
+)
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coils import coil
 from emdose.scenarios.shared.convergence import solver_convergence
@@ -35,46 +32,13 @@ from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, silent
-from emdose.validity import judge
 
 if TYPE_CHECKING:
-    from emdose.dosimetry.averaging.cubes import MassAverage
-    from emdose.dosimetry.sar import SarMap
     from emdose.io.disk import atomic
-    from emdose.models.bodies import Phantom
-    from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
-    from emdose.scenarios.kinds.rf.schema import ChecksTable
     from emdose.scenarios.shared.scenario import LoadedScenario
 
-REQUIRED_MASSES_KG = (1e-3, 1e-2)
 NO_MATTER = ("solver.max_iterations", "solver.max_periods", "solver.checkpoint_s")
 """Options that decide when a solver gives up, not what it finds."""
-
-
-@dataclass(frozen=True)
-class RfOutcome:
-    """What an ``rf`` run computed, before it is written.
-
-    Parameters
-    ----------
-    body, coil, fields, sar, averages : Phantom, CoilSummary, Fields, SarMap, dict of MassAverage
-        The scaled drive in full.
-    summary : dict
-        The part of summary.json that this kind of scenario knows.
-    warnings : list of str
-        What makes the numbers less trustworthy.
-    thermal : ThermalMaps or None
-        Temperatures, when the scenario has a table [thermal].
-    """
-
-    body: Phantom
-    coil: CoilSummary
-    fields: Fields
-    sar: SarMap
-    averages: dict[str, MassAverage]
-    summary: dict[str, Any]
-    warnings: list[str]
-    thermal: ThermalMaps | None = None
 
 
 class RfJob(BaseJob):
@@ -104,8 +68,7 @@ class RfJob(BaseJob):
             with blamed_on(file, "thermal"):
                 thermal.solver(tables.thermal, tables.checks)
         self._plans: dict[float, Any] = {}
-        masses = (*tables.dosimetry.masses_kg, *REQUIRED_MASSES_KG)
-        self.masses_kg = sorted({average_name(m): m for m in masses}.values())
+        self.masses_kg = averaging_masses(tables.dosimetry.masses_kg)
         if tables.solver.type == "vie" and not self.body.grid.is_cubic:
             raise InputError(
                 "the volume integral needs cubic voxels",
@@ -114,15 +77,7 @@ class RfJob(BaseJob):
                 found=self.body.spacing_m,
                 expected='resample_spacing_m = one number, or solver = "fdtd"',
             )
-        if self.body.mass_kg < max(self.masses_kg):
-            least = f"at least {max(self.masses_kg):g} kg"
-            raise InputError(
-                "the body is lighter than an averaging mass",
-                file=file,
-                field="phantom",
-                found=f"{self.body.mass_kg:.4g} kg",
-                expected=least,
-            )
+        require_heavy_enough(self.body, self.masses_kg, file)
 
     def solution_key(self) -> str:
         """Hash of body, coil, frequency, solver and tuning: what the fields of the ports depend on."""
@@ -216,91 +171,36 @@ class RfJob(BaseJob):
         """Scale fields of all ports, average, check and summarise."""
         tell, accept = progress or silent, self.tables.scenario.accept
         tell(Begin(stage="averages"))
-        with self.timed("sar"):
-            target = self.tables.normalise.target
-            with blamed_on(self.scenario.file, "normalise"):
-                driven = build.scaled(solution, self.drive, target, self.place, self.place_name, accept)
-            sar = point_sar(driven, self.body, self.tables.dosimetry.rule)
-        averages: dict[str, MassAverage] = {}
-        with self.timed("averages"):
-            for mass, plan in self.averaging().items():
-                averages[average_name(mass)] = plan.apply(sar.value)
-        tell(Begin(stage="checks"))
-        with self.timed("checks"):
-            power = power_report(driven, self.body, sar)
-            numbers: dict[str, Any] = {}
-            table: dict[str, Any] = {"checks": [], "check_inputs": {}}
-            # What is not valid has no numbers, so that nothing is compared with a limit either.
-            valid = judge(driven.measures(), accept).is_valid
-            if valid:
-                checks = check(
-                    driven,
-                    self.body,
-                    coil=self.coil,
-                    sar=sar,
-                    average_10g=averages["10g"],
-                    device=self.device,
-                    accept=accept,
-                    **check_arguments(self.tables.checks, self.body),
-                )
-                numbers = quantities(driven, self.body, self.coil, sar, averages, power, checks)
-                table = checks_summary(checks)
-        summary = {
-            "quantities": numbers,
-            **table,
-            "convergence": solver_convergence(solution, self.tables.solver.tolerance),
-            "power_balance": power.to_dict(),
-            "provenance": {**driven.provenance, "phantom_sha256": self.body.hash()},
-        }
-        network = summary["provenance"].pop(NETWORK, None)
-        if network is not None:
-            summary[NETWORK] = network
-            summary["provenance"].pop("cosimulation", None)  # the same in other words
-        maps = None
-        if self.tables.thermal is not None and valid:
-            with self.timed("heat"):
-                maps, summary["thermal"], more = thermal.temperatures(
-                    self.tables.thermal, self.tables.checks, self.body, sar, self.device, tell, self.kept
-                )
-            numbers |= more
-        limit_words.refresh(summary)
-        return RfOutcome(self.body, self._coil_summary(driven), driven, sar, averages, summary, [], maps)
+        target = self.tables.normalise.target
+        with self.timed("scale"), blamed_on(self.scenario.file, "normalise"):
+            driven = build.scaled(solution, self.drive, target, self.place, self.place_name, accept)
+        return evaluated(
+            driven,
+            self.body,
+            self.coil,
+            Circumstances(
+                rule=self.tables.dosimetry.rule,
+                checks=self.tables.checks,
+                thermal=self.tables.thermal,
+                accept=accept,
+                device=self.device,
+            ),
+            plans=self.averaging,
+            convergence=solver_convergence(solution, self.tables.solver.tolerance),
+            tell=tell,
+            timed=self.timed,
+            kept=self.kept,
+        )
 
     def study_maps(self, outcome: RfOutcome) -> dict[str, np.ndarray]:
         """|B1+|, SAR, its averages, and the rise of temperature where there is one; NaN outside of the body."""
-        maps = {k: v for k, v in _maps(outcome).items() if k != "label"}
-        return {name: np.where(outcome.body.body, values, np.nan) for name, values in maps.items()}
+        return {name: np.where(outcome.body.body, values, np.nan) for name, values in _maps(outcome).items()}
 
     def write(self, stage: atomic.Stage, outcome: RfOutcome, summary: dict[str, Any]) -> None:
         """Put result.h5 and fields.vti into a stage."""
         output = self.tables.output
-        rf_result.write_result(
-            stage,
-            phantom=outcome.body,
-            coil=outcome.coil,
-            fields=outcome.fields,
-            sar=outcome.sar,
-            averages=outcome.averages,
-            provenance=summary["provenance"],
-            keep_fields=output.fields,
-            thermal=outcome.thermal,
-        )
-        if NETWORK in summary:
-            network = network_of(summary[NETWORK])
-            name = f"{run_files.file_stems([self.scenario.name])[self.scenario.name]}.s{network.size}p"
-            stage.path(name).write_text(touchstone.touchstone_text(network), encoding="utf-8")
-        if output.paraview:
-            stage.path(run_files.FIELDS_FILE).write_bytes(vtk.vti_bytes(outcome.body.grid, _maps(outcome)))
-
-    def _coil_summary(self, driven: Fields) -> CoilSummary:
-        weights = np.array([complex(*w) for w in driven.provenance["drive"]["weights"]])
-        weights = weights * driven.provenance["scale"]["factor"]
-        outline = getattr(self.coil, "outline", np.zeros((0, 2, 3)))
-        segments = np.asarray(getattr(self.coil, "segments", outline), float)
-        # The currents of a circuit coil flow on the edges of the grid and are not kept.
-        per_port = np.asarray(getattr(self.coil, "currents", np.zeros((len(weights), len(segments)))), complex)
-        parameters = as_started(self.coil.parameters, driven.provenance.get(NETWORK))
-        return CoilSummary(self.coil.name, segments, weights @ per_port, self.coil.drive_unit, parameters)
+        run = run_of(outcome, summary)
+        run.write_files(stage, keep_fields=output.fields, paraview=output.paraview)
 
 
 def _maps(outcome: RfOutcome) -> dict[str, np.ndarray]:
@@ -312,50 +212,4 @@ def _maps(outcome: RfOutcome) -> dict[str, np.ndarray]:
     if outcome.thermal is not None:
         maps["temperature_rise_K"] = outcome.thermal.rise.astype(np.float32)
     E = np.sqrt(np.sum(np.abs(outcome.fields.E_centre()[0]) ** 2, axis=0))
-    return {**maps, "abs_E_peak_V_m": E.astype(np.float32), "label": outcome.body.labels}
-
-
-def check_arguments(table: ChecksTable, body: Phantom) -> dict[str, Any]:
-    """Arguments of :func:`emdose.check` for the table [checks]; raises InputError for parts the body does not have."""
-    values = table.model_dump(exclude={"exposed_z_m", "extremities", "extremities_z_m", "verified_by_file"})
-    values |= {"verified_by": limit_rows.readings(table), "use_values": table.use_values or ()}
-    heads = [n for n in body.regions if n.lower().startswith("head")]
-    if table.head is not None and table.head not in heads:
-        raise unknown("unknown head region", table.head, heads, field="head")
-    for key in ("exposed", "extremities"):
-        if getattr(table, f"{key}_z_m") is not None:
-            values[key] = _slab(body, f"{key}_z_m", *getattr(table, f"{key}_z_m"))
-    if table.extremities is not None:
-        values["extremities"] = np.any([_region(body, name) for name in table.extremities], axis=0)
-    return values
-
-
-def _slab(body: Phantom, field: str, low: float, high: float) -> np.ndarray:
-    """What lies between two heights."""
-    z = body.grid.centres(2)
-    mask = np.broadcast_to((z >= low) & (z <= high), body.grid.shape)
-    if not (mask & body.body).any():
-        filled = z[body.body.any(axis=(0, 1))]
-        raise InputError(
-            "no tissue between these heights",
-            field=field,
-            found=[low, high],
-            expected=f"heights of the body, {filled[0]:.4g} to {filled[-1]:.4g} m",
-        )
-    return mask
-
-
-def _region(body: Phantom, name: str) -> np.ndarray:
-    """A region of the phantom that is named as an extremity."""
-    known = [n for n, m in body.regions.items() if (m & body.body).any()]
-    if name not in known:
-        also = "" if known else "extremities_z_m: the phantom has no regions"
-        raise unknown("unknown region", name, known, field="extremities", also=also)
-    return np.asarray(body.regions[name])
-
-
-def checks_summary(checks: Checks) -> dict[str, Any]:
-    """The rows and the rest of a table of checks as two entries of summary.json."""
-    table = checks.to_dict()
-    rows = table.pop("rows")
-    return {"checks": rows, "check_inputs": {**table, "text": checks.table()}}
+    return {**maps, "abs_E_peak_V_m": E.astype(np.float32)}

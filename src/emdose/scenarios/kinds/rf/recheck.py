@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from emdose.compliance import check
 from emdose.errors import InputError
 from emdose.report import limit_words
-from emdose.scenarios.kinds.rf.job import check_arguments, checks_summary
+from emdose.scenarios.kinds.rf.evaluation import check_arguments, checks_summary
 from emdose.scenarios.kinds.rf.schema import ChecksTable
 from emdose.scenarios.shared import tables
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.circuits.network import Network
 from emdose.circuits.unloaded import tune
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError
 from emdose.models.coils.circuit_birdcage import CircuitBirdcage
+from emdose.scenarios.kinds.rf.result.network import NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from emdose.solvers.fdtd.solver import Fdtd
     from emdose.solvers.results.fields import Fields
     from emdose.solvers.running import Checkpoint, ProgressCallback
-
-NETWORK = "network"
-"""Entry of the provenance, and of summary.json, that holds S-parameters, modes and elements."""
 
 
 @dataclass(frozen=True)
@@ -157,12 +154,6 @@ def describe(final: CoSimulation, tuned: CoSimulation, ladders: dict[str, Any], 
         "asymmetry": final.asymmetry,
         "gaps": len(final.coil.gaps),
     }
-
-
-def network_of(about: dict[str, Any]) -> Network:
-    """The network of the feeds from what :func:`describe` wrote."""
-    s = np.asarray(about["S"], float)
-    return Network(about["frequencies_Hz"], s[..., 0] + 1j * s[..., 1], about["ports"], about["reference_ohm"])
 
 
 def _step(where: str, element: Any) -> dict[str, Any]:

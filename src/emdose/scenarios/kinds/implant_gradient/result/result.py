@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,15 @@ from emdose.io.bodies import hdf5
 from emdose.io.disk import atomic
 from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put_map, require_keys, to_json
 from emdose.io.maps import vtk
+from emdose.io.maps.labelled import AXES, Contents, LabelledArray
 from emdose.models.grids.grid import Grid
 from emdose.models.implants.implant import Implant, Part
 from emdose.models.implants.metals import PROPERTIES, Metal
 from emdose.models.implants.voxels import voxelise
 from emdose.scenarios.kinds.implant_gradient.result.tensor_files import tensor_arrays, tensor_of_arrays
 from emdose.scenarios.kinds.implant_gradient.worst.bore import BoreMap
+from emdose.scenarios.shared.results import exports
+from emdose.scenarios.shared.results.run import Run
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -62,12 +66,12 @@ class ExposureMaps:
 
 @read_only
 @dataclass(frozen=True, eq=False)
-class ImplantResult:
-    """Everything that an ``implant-gradient`` run left in its folder.
+class ImplantResult(Run):
+    """Everything that an ``implant-gradient`` run found.
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or None
         The folder.
     summary : dict
         summary.json: the keys of every kind, and "implant" with "body", "exposures", "orientations" and "conditions".
@@ -85,8 +89,6 @@ class ImplantResult:
         By the names of the scenario.
     """
 
-    folder: Path
-    summary: dict[str, Any]
     implant: Implant
     phantom: Phantom
     tensor: PowerTensor
@@ -94,9 +96,38 @@ class ImplantResult:
     heat_grid: Grid
     exposures: dict[str, ExposureMaps]
 
+    def _contents(self) -> Contents:
+        """Rises of temperature by exposure, tissue, and the metal, on the voxels of the heat."""
+        return contents(self.phantom, self.heat_grid, self.exposures, self.metal_on_heat_grid)
+
     def metal_on_heat_grid(self) -> np.ndarray:
         """Part of every voxel of the temperature rises that is metal, (nx, ny, nz)."""
         return np.asarray(voxelise(self.implant, grid=self.heat_grid, check_walls=False).fraction)
+
+
+def contents(
+    phantom: Phantom, grid: Grid, exposures: Mapping[str, ExposureMaps], metal: Callable[[], np.ndarray] | None = None
+) -> Contents:
+    """Rises of temperature by exposure, and tissue where it lies on the same voxels.
+
+    Parameters
+    ----------
+    phantom, grid, exposures
+        As of :class:`ImplantResult`, ``grid`` being that of the heat.
+    metal : callable, optional
+        Gives the part of every voxel that is metal.
+    """
+    found = {
+        f"rise {name}": LabelledArray(partial(getattr, one, "rise"), AXES, "K", f"rise of temperature, {name}")
+        for name, one in exposures.items()
+    }
+    if metal is not None:
+        found["metal"] = LabelledArray(metal, AXES, "", "share of metal", stored=False)
+    if phantom.grid == grid:
+        names = tuple(t.name for t in phantom.tissues)
+        found["label"] = LabelledArray(lambda: phantom.labels, AXES, "", "tissue", "label", names=names)
+    points = {axis: grid.centres(n) for n, axis in enumerate(AXES)}
+    return Contents(found, points, dict.fromkeys(AXES, "m"), {}, grid)
 
 
 def write_result(
@@ -157,17 +188,17 @@ def write_result(
 
 def write_paraview(
     stage: atomic.Stage,
+    phantom: Phantom,
     tensor: PowerTensor,
     fraction: np.ndarray,
     heat_grid: Grid,
     exposures: Mapping[str, ExposureMaps],
 ) -> None:
     """The metal voxels with their loss (fields.vtu) and the temperature rises (temperature.vti) for ParaView."""
-    maps = {f"loss {name} [W/m3]": e.loss.astype(np.float32) for name, e in exposures.items()}
-    maps["fraction of metal"] = np.asarray(fraction, np.float32)
-    stage.path(VOXELS_FILE).write_bytes(vtk.vtu_bytes(tensor.grid, tensor.cells, maps))
-    rises = {f"rise {name} [K]": e.rise.astype(np.float32) for name, e in exposures.items()}
-    stage.path(TEMPERATURE_FILE).write_bytes(vtk.vti_bytes(heat_grid, rises))
+    losses = {f"loss {name} [W/m3]": e.loss.astype(np.float32) for name, e in exposures.items()}
+    losses["fraction of metal"] = np.asarray(fraction, np.float32)
+    stage.path(VOXELS_FILE).write_bytes(vtk.vtu_bytes(tensor.grid, tensor.cells, losses))
+    stage.path(TEMPERATURE_FILE).write_bytes(exports.vti(contents(phantom, heat_grid, exposures)))
 
 
 def read_result(folder: Path, summary: dict[str, Any]) -> ImplantResult:

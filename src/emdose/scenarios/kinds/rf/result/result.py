@@ -12,14 +12,36 @@ import numpy as np
 
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
+from emdose.io import touchstone
+from emdose.io.bodies import hdf5
 from emdose.io.disk import atomic
-from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put_map, require_keys, single, to_json
+from emdose.io.disk.run_files import (
+    FIELDS_FILE,
+    LOCK_FILE,
+    RESULT_FILE,
+    file_stems,
+    new_result,
+    opened_result,
+    put_map,
+    require_keys,
+    single,
+    to_json,
+)
+from emdose.scenarios.kinds.rf.result import maps
+from emdose.scenarios.kinds.rf.result.network import NETWORK, network_of
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps, read_thermal, write_thermal
+from emdose.scenarios.shared import toml
+from emdose.scenarios.shared.results import exports
+from emdose.scenarios.shared.results.run import Run
 from emdose.scenarios.shared.sar_files import read_sar, write_sar
+from emdose.scenarios.shared.scenario import LOCK_HEADER
 from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.values import owned, read_only
+from emdose.version import __version__
 
 if TYPE_CHECKING:
+    from emdose.circuits.network import Network
+    from emdose.io.maps.labelled import Contents
     from emdose.models.bodies import Phantom
     from emdose.models.grids.grid import Vector
 
@@ -65,13 +87,13 @@ class CoilSummary:
 
 @read_only(units={"b1plus": "T"})
 @dataclass(frozen=True, eq=False)
-class RunResult:
-    """Everything that a run left in its folder, for the scaled drive.
+class RunResult(Run):
+    """Everything that an RF run found, for the scaled drive.
 
     Parameters
     ----------
-    folder : Path
-        The folder.
+    folder : Path or None
+        The folder; None when it has not been saved.
     summary : dict
         summary.json: ``quantities`` {name: {"value", "unit", "uncertainty", "note", ...}}; ``checks`` (rows as dicts)
         and ``check_inputs`` (everything else of the table of checks); ``convergence`` {"converged", "tolerance",
@@ -96,8 +118,6 @@ class RunResult:
         Temperatures, when the scenario has a table [thermal].
     """
 
-    folder: Path
-    summary: dict[str, Any]
     phantom: Phantom
     coil: CoilSummary
     frequency_Hz: float
@@ -106,6 +126,47 @@ class RunResult:
     averages: dict[str, MassAverage]
     fields: Fields | None
     thermal: ThermalMaps | None = None
+
+    @property
+    def network(self) -> Network | None:
+        """Scattering parameters of the feeds of a coil of metal and capacitors."""
+        about = self.summary.get(NETWORK)
+        return network_of(about) if about else None
+
+    def _contents(self) -> Contents:
+        """SAR, its averages, fields, temperatures, tissue."""
+        about = (self.phantom, self.frequency_Hz, self.b1plus, self.sar, self.averages, self.fields, self.thermal)
+        return maps.contents(*about)
+
+    def _write(self, stage: atomic.Stage) -> None:
+        """All files of a run that Python has made: its body as a file, and what was done as a scenario."""
+        tables = self.summary["scenario"]
+        hdf5.write_phantom_file(stage.path(tables["phantom"]["file"]), self.phantom)
+        stage.path(LOCK_FILE).write_text(
+            f"{LOCK_HEADER}# emdose {__version__}\n\n{toml.dump(tables)}", encoding="utf-8"
+        )
+        self.write_files(stage)
+
+    def write_files(self, stage: atomic.Stage, *, keep_fields: bool = True, paraview: bool = True) -> None:
+        """Put result.h5, the network and the file for ParaView into a stage; ``fields`` must be there."""
+        assert self.fields is not None
+        write_result(
+            stage,
+            phantom=self.phantom,
+            coil=self.coil,
+            fields=self.fields,
+            sar=self.sar,
+            averages=self.averages,
+            provenance=self.summary["provenance"],
+            keep_fields=keep_fields,
+            thermal=self.thermal,
+        )
+        network = self.network
+        if network is not None:
+            name = f"{file_stems([self.name])[self.name]}.s{network.size}p"
+            stage.path(name).write_text(touchstone.touchstone_text(network), encoding="utf-8")
+        if paraview:
+            stage.path(FIELDS_FILE).write_bytes(exports.vti(self._contents()))
 
 
 def write_result(
