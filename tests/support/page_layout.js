@@ -1,8 +1,8 @@
-// Runs inside every page, first as it opens, then with everything unfolded, and posts what it found to the outer page.
-(async () => {
+// Runs inside every page when it has loaded, first as it opens, then with everything unfolded, and hands what it found to
+// the outer page. All of it at once: the outer page has loaded when its frames have, and is looked at then.
+window.addEventListener("load", () => {
   const out = {};
   try {
-  const settle = () => new Promise((r) => setTimeout(r, 30));
   const name = (e) => `${e.tagName.toLowerCase()}${e.id ? "#" + e.id : ""}${typeof e.className === "string" && e.className ? "." + e.className.replace(/ /g, ".") : ""}: ${(e.textContent || "").trim().slice(0, 40)}`;
   const scrolls = (e) => { for (let p = e.parentElement; p && p !== document.body; p = p.parentElement) if (["auto", "scroll", "hidden"].includes(getComputedStyle(p).overflowX)) return true; return false; };
   const wide = () => {
@@ -54,15 +54,14 @@
     e.focus();
     return document.activeElement !== e || (e.matches(":focus-visible") && getComputedStyle(e).outlineStyle === "none");
   }).map(name).slice(0, 8);
-  await settle();
   Object.assign(out, { width: innerWidth, dark: matchMedia("(prefers-color-scheme: dark)").matches, height: document.documentElement.scrollHeight });
   out.overflow = document.scrollingElement.scrollWidth - document.documentElement.clientWidth;
   out.wide = wide();
   for (const e of document.querySelectorAll("details")) e.open = true;
-  await settle();
+  window.dispatchEvent(new Event("resize"));
   out.unfoldedOverflow = document.scrollingElement.scrollWidth - document.documentElement.clientWidth;
   Object.assign(out, { unfoldedWide: wide(), spilt: spilt(), narrow: narrow(), charts: charts(), focus: focus() });
   } catch (e) { window.troubles.push(String(e.stack)); }
   out.troubles = window.troubles;
-  parent.postMessage(JSON.stringify(out), "*");
-})();
+  parent.found(window, out);
+});

@@ -49,18 +49,15 @@ def measured(pages: Mapping[str, str], widths: Sequence[int], folder: Path, *, d
             frames.append(f'<iframe src="{file.as_uri()}" style="width:{width}px;height:{HEIGHT}px;border:0"></iframe>')
     outer = folder / "outer.html"
     outer.write_text(
-        f"""<body>{"".join(frames)}<script>
-        const found = {{}}, all = [...document.querySelectorAll("iframe")];
-        window.addEventListener("message", (event) => {{
-          found[all.findIndex((f) => f.contentWindow === event.source)] = JSON.parse(event.data);
-          if (Object.keys(found).length < all.length) return;
-          const pre = document.createElement("pre");
-          pre.id = "probe"; pre.textContent = JSON.stringify(found);
-          document.body.append(pre);
-        }});</script></body>""",
+        f"""<body><pre id="probe"></pre><script>
+        const seen = {{}};
+        window.found = (from, told) => {{
+          seen[[...document.querySelectorAll("iframe")].findIndex((f) => f.contentWindow === from)] = told;
+          document.getElementById("probe").textContent = JSON.stringify(seen);
+        }};</script>{"".join(frames)}</body>""",
         encoding="utf-8",
     )
-    flags = [f for f in FLAGS if not f.startswith("--virtual-time")] + ["--virtual-time-budget=60000"]
+    flags = [f for f in FLAGS if not f.startswith("--virtual-time")] + ["--allow-file-access-from-files"]
     command = [str(CHROMIUM), *flags, f"--user-data-dir={folder / 'profile'}", "--window-size=1500,1000"]
     done = subprocess.run([*command, outer.as_uri()], capture_output=True, text=True, timeout=300, check=False)
     told = re.search(r'<pre id="probe">(.*?)</pre>', done.stdout, re.S)
