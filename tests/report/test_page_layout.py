@@ -110,6 +110,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
             "implant": render(made_up_implant(folder=folder, spacing_m=3e-3)),
             "ept": render(ept_run(ept, **names)),
             "study": study_page.render(told, maps=deviation),
+            "three beside each other": em.compare(rf, rf, rf).write(folder / "3.html").read_text(encoding="utf-8"),
             "comparison": beside.read_text(encoding="utf-8"),
             "group": group_page.render({"name": "g", "units": {"x": "W"}, "runs": runs, "failed": []}),
             "refinement": refinement_page.render(REFINEMENT, summary, folder),

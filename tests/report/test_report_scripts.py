@@ -18,7 +18,7 @@ pytestmark = [
 ]
 
 COMPARE = """
-  const image = (id) => $(id).toDataURL(), shown = () => ["a-axial", "b-axial", "d-axial"].map(image);
+  const image = (id) => $(id).toDataURL(), shown = () => ["a-axial", "b-axial", "difference-axial"].map(image);
   out.hidden = $("viewer").hidden;
   out.first = $("read-cross").textContent;
   out.tabs = [...document.querySelectorAll("#map-tabs button")].map((b) => b.textContent);

@@ -84,11 +84,32 @@ def test_the_page_has_all_of_it_and_loads_nothing(tmp_path: Path) -> None:
     assert not re.search(r"complian|conforms", page, re.I)
 
 
+def test_several_runs_beside_the_first(tmp_path: Path) -> None:
+    """Oracle: differences of 0.9 and -0.2 to the first by hand; one scale for all maps, the largest peak of all."""
+    a, b, c = run("a"), run("b", 1.9, radius_m=0.14), run("c", 0.8)
+    c = replace(c, b1plus=3 * c.b1plus)
+    found = em.compare(a, b, c)
+    assert [d.difference for d in found.beside("head_sar") if d] == pytest.approx([0.9, -0.2])
+    assert [d.judged for d in found.beside("head_sar") if d] == ["beyond U", "within U"]
+    assert [pair.names for pair in found.pairs] == [("a", "b"), ("a", "c")]
+    json.dumps(found.to_dict())
+    page = found.write(tmp_path / "x.html").read_text(encoding="utf-8")
+    volume = json.loads(re.search(r'id="volume-data">(.*?)</script>', page, re.S)[1])  # type: ignore[index]
+    assert len(volume["sides"]) == 3
+    assert volume["same"] is False
+    assert volume["tops"][0] == pytest.approx(1e6 * np.abs(c.b1plus)[c.phantom.body].max(), rel=1e-6)
+    text = " ".join(re.sub(r"<[^>]+>", " ", page[page.index("<main>") : page.index("</main>")]).split())
+    assert "1.000 ± 0.30 1.900 ± 0.30 +90 % beyond U 0.8000 ± 0.30 −20 % within U" in text
+    assert "coil.radius_m 0.15 0.14 0.15" in text
+    with pytest.raises(em.InputError, match="too many"):
+        em.compare(*[a] * 7)
+
+
 def test_maps_of_other_grids_have_no_difference() -> None:
     """Oracle: another spacing; and nothing to set side by side where no map has the same name."""
     a, b = (kind_of("rf").maps(made_up_result(h)) for h in (10e-3, 8e-3))
-    assert not map_set.pair(a, b)["same"]
-    assert map_set.pair(a, replace(b, layers=[])) is None
+    assert not map_set.beside([a, b])["same"]
+    assert map_set.beside([a, replace(b, layers=[])]) is None
     implant = kind_of("implant-gradient").maps(made_up_implant(spacing_m=5e-3))
     assert [layer.unit for layer in implant.layers] == ["K", "K"]
     assert set(np.unique(implant.labels)) == {1, 2}

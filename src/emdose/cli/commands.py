@@ -262,6 +262,7 @@ def report(
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A", help="Result folder.")],
     second: Annotated[Path, typer.Argument(metavar="B", help="Result folder of a run of the same kind.")],
+    more: Annotated[list[Path] | None, typer.Argument(metavar="C ...", help="Further ones, beside the first.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Page to write; compare.html in this folder by default.")
     ] = None,
@@ -269,10 +270,10 @@ def compare(
     quiet: Quiet = False,
     no_report: NoReport = False,
 ) -> int:
-    """Set two finished runs side by side: differences within and beyond U, scenarios, maps on one scale."""
+    """Set finished runs side by side: differences to the first within and beyond U, scenarios, maps on one scale."""
     from emdose.cli import compare as comparison
 
-    return comparison.run(_console(), first, second, out, json_file, quiet, no_report)
+    return comparison.run(_console(), [first, second, *(more or [])], out, json_file, quiet, no_report)
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""The commands about finished runs: ``emdose report`` of one, ``emdose compare`` of two, ``emdose group`` of many."""
+"""The commands about finished runs: ``emdose report`` of one, ``emdose compare`` of a few, ``emdose group`` of many."""
 
 from __future__ import annotations
 
+import string
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,7 @@ MOST_KEYS = 20
 
 def run(
     console: Console,
-    first: Path,
-    second: Path,
+    folders: list[Path],
     out: Path | None,
     json_file: Path | None,
     quiet: bool,
@@ -30,21 +30,23 @@ def run(
     from emdose.report.wording import plain
     from emdose.scenarios import compare
 
-    found = compare(first, second)
+    found = compare(*folders)
     told = found.to_dict()
     if not quiet:
         terminal.say(console, f"A: {found.names[0]}, {found.folders[0]}", "bold")
-        terminal.say(console, f"B: {found.names[1]}, {found.folders[1]}", "bold")
-        for text in found.notes:
-            terminal.say(console, text, "yellow")
-        head = ("quantity", "A", "B", "unit", "B - A", "of A", "U of it", "difference")
-        terminal.table(console, head, comparison_page.terminal_rows(told), right=(1, 2, 4, 5, 6), whole=(3, 7))
-        terminal.say(console, f"Keys of the scenarios that differ: {len(found.keys) or 'none'}", "bold")
-        shown = [(key, plain(a), plain(b)) for key, (a, b) in list(found.keys.items())[:MOST_KEYS]]
-        if shown:
-            terminal.table(console, ("key", "A", "B"), shown, right=())
-        if len(found.keys) > MOST_KEYS:
-            terminal.say(console, f"... and {len(found.keys) - MOST_KEYS} more, on the page and in --json")
+        for pair, letter in zip(found.pairs, string.ascii_uppercase[1:], strict=False):
+            terminal.say(console, f"{letter}: {pair.names[1]}, {pair.folders[1]}", "bold")
+            for text in pair.notes:
+                terminal.say(console, text, "yellow")
+            head = ("quantity", "A", letter, "unit", f"{letter} - A", "of A", "U of it", "difference")
+            rows = comparison_page.terminal_rows(pair.to_dict())
+            terminal.table(console, head, rows, right=(1, 2, 4, 5, 6), whole=(3, 7))
+            terminal.say(console, f"Keys of the scenarios that differ: {len(pair.keys) or 'none'}", "bold")
+            shown = [(key, plain(a), plain(b)) for key, (a, b) in list(pair.keys.items())[:MOST_KEYS]]
+            if shown:
+                terminal.table(console, ("key", "A", letter), shown, right=())
+            if len(pair.keys) > MOST_KEYS:
+                terminal.say(console, f"... and {len(pair.keys) - MOST_KEYS} more, on the page and in --json")
     if json_file is not None:
         atomic.write_text(json_file, run_files.to_json(told, indent=1) + "\n")
     if not no_report:

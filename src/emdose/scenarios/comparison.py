@@ -1,10 +1,10 @@
-"""Two finished runs of one kind side by side: numbers with their uncertainty, scenarios, and a page with their maps."""
+"""Finished runs of one kind side by side: numbers with their uncertainty, scenarios, and a page with their maps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from emdose.values import read_only
 WITHIN, BEYOND, NONE, UNKNOWN = "within U", "beyond U", "none", "U not known"
 SAME = 1e-6
 """Relative difference up to which numbers are the same: rounding of single precision."""
+LETTERS = "ABCDEF"
+"""What runs are called."""
 NAMES = ("scenario.sha256", "scenario.name", "scenario.description")
 """Keys that differ between any two scenarios."""
 ORIGINS = ("emdose", "code_sha256", "date", "engine", "scenario_sha256", "phantom_sha256", "device.name", "platform")
@@ -84,12 +86,12 @@ class Difference:
 @read_only
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """Two runs side by side.
+    """Two runs side by side, and further ones beside the first of them.
 
     Parameters
     ----------
     kind : str
-        Of both.
+        Of all.
     names : two of str
         Of their scenarios.
     folders : two of Path
@@ -104,6 +106,8 @@ class Comparison:
         What was compared.
     notes : tuple of str
         What the reader has to know.
+    more : tuple of Comparison
+        The first run beside each further one.
     """
 
     kind: str
@@ -114,6 +118,16 @@ class Comparison:
     provenance: Mapping[str, tuple[Any, Any]]
     results: tuple[Any, Any]
     notes: tuple[str, ...] = ()
+    more: tuple[Comparison, ...] = ()
+
+    @property
+    def pairs(self) -> tuple[Comparison, ...]:
+        """The first run beside each of the others, in their order."""
+        return (self, *self.more)
+
+    def beside(self, name: str) -> tuple[Difference | None, ...]:
+        """One number of the first run beside that of each other; None where neither of the two has it."""
+        return tuple(pair.quantities.get(name) for pair in self.pairs)
 
     def __getitem__(self, name: str) -> Difference:
         return self.quantities[name]
@@ -137,61 +151,74 @@ class Comparison:
             "keys": [{"key": k, "a": a, "b": b} for k, (a, b) in self.keys.items()],
             "provenance": [{"key": k, "a": a, "b": b} for k, (a, b) in self.provenance.items()],
             "notes": list(self.notes),
+            **({"more": [one.to_dict() for one in self.more]} if self.more else {}),
         }
 
     def write(self, path: Path | str) -> Path:
-        """Write the page, one self-contained HTML file with the maps of both runs.
+        """Write the page, one self-contained HTML file with the maps of all runs.
 
         Raises
         ------
         OutputError
             When it cannot be written.
         """
-        maps = [kind_of(r.summary, r.folder).maps(r) for r in self.results]
+        results = [self.results[0], *(pair.results[1] for pair in self.pairs)]
+        maps = [kind_of(r.summary, r.folder).maps(r) for r in results]
         atomic.write_text(path, comparison_page.render(self.to_dict(), maps))
         return Path(path)
 
 
-def compare(a: Path | str | Result, b: Path | str | Result) -> Comparison:
-    """Set two finished runs of one kind side by side.
+def compare(a: Path | str | Result, b: Path | str | Result, *more: Path | str | Result) -> Comparison:
+    """Set finished runs of one kind side by side: the first beside each of the others.
 
     Parameters
     ----------
     a, b : Path, str or Result
         Result folders, or what :func:`emdose.read_result` made of them. The scenarios may differ, the kind may not.
+    *more : Path, str or Result
+        Further runs, such as the same body at other field strengths.
 
     Raises
     ------
     InputError
-        When a folder holds no readable result, or the kinds differ.
+        When a folder holds no readable result, the kinds differ, or there are more runs than a page can show.
     NotValidError
         When one of the results is not valid.
     """
-    results = tuple(read_result(r) if isinstance(r, Path | str) else r for r in (a, b))
+    if len(more) + 2 > len(LETTERS):
+        most = f"{len(LETTERS)} at the most; emdose.scenarios.write_group takes any number"
+        raise InputError("too many runs side by side", found=len(more) + 2, expected=most)
+    first, second, *others = (read_result(r) if isinstance(r, Path | str) else r for r in (a, b, *more))
+    pairs = [_pair(first, one, letter) for letter, one in zip(LETTERS[1:], (second, *others), strict=False)]
+    return replace(pairs[0], more=tuple(pairs[1:]))
+
+
+def _pair(first: Any, second: Any, letter: str) -> Comparison:
+    results = (first, second)
     kinds = [kind_of(r.summary, r.folder).name for r in results]
     if kinds[0] != kinds[1]:
         raise InputError(
             "results of different kinds cannot be compared",
-            file=results[1].folder,
+            file=second.folder,
             found=f"kind {kinds[1]}",
-            expected=f"kind {kinds[0]}, as {results[0].folder}",
+            expected=f"kind {kinds[0]}, as {first.folder}",
         )
     for result in results:
         validity(result.summary, result.folder).require(result.folder)
-    first, second = (r.summary for r in results)
-    values = [flat(s["scenario"]) for s in (first, second)]
+    summaries = [r.summary for r in results]
+    values = [flat(s["scenario"]) for s in summaries]
     keys = {k: (values[0].get(k), values[1].get(k)) for k in dict.fromkeys([*values[0], *values[1]])}
-    origins = [flat(s.get("provenance") or {}) for s in (first, second)]
-    names = [str(s["scenario"]["scenario"].get("name") or "unnamed") for s in (first, second)]
+    origins = [flat(s.get("provenance") or {}) for s in summaries]
+    names = [str(s["scenario"]["scenario"].get("name") or "unnamed") for s in summaries]
     return Comparison(
         kinds[0],
         (names[0], names[1]),
-        (Path(results[0].folder or NOT_SAVED), Path(results[1].folder or NOT_SAVED)),
-        _differences(first["quantities"], second["quantities"]),
+        (Path(first.folder or NOT_SAVED), Path(second.folder or NOT_SAVED)),
+        _differences(summaries[0]["quantities"], summaries[1]["quantities"]),
         {k: pair for k, pair in keys.items() if pair[0] != pair[1] and k not in NAMES},
         {k: (origins[0].get(k), origins[1].get(k)) for k in ORIGINS if k in origins[0] or k in origins[1]},
-        (results[0], results[1]),
-        tuple(_notes(*results)),
+        (first, second),
+        tuple(_notes(first, second, letter)),
     )
 
 
@@ -210,14 +237,14 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Differ
     return found
 
 
-def _notes(a: Result, b: Result) -> Iterator[str]:
-    for letter, result in (("A", a), ("B", b)):
+def _notes(a: Result, b: Result, letter: str) -> Iterator[str]:
+    for name, result in (("A", a), (letter, b)):
         reasons = validity(result.summary, result.folder).reasons
         for reason in reasons:
-            yield f"{letter} is questionable: {reason}"
+            yield f"{name} is questionable: {reason}"
     versions = [(r.summary.get("provenance") or {}).get("code_sha256") for r in (a, b)]
     if versions[0] != versions[1]:
-        yield "The runs were made by different code: part of the differences may come from that."
+        yield f"A and {letter} were made by different code: part of their differences may come from that."
 
 
 def flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The maps of a run for viewers that know no kind: of one run, or of two side by side on one scale."""
+"""The maps of a run for viewers that know no kind: of one run, or of several side by side on one scale."""
 
 from __future__ import annotations
 
@@ -54,30 +54,30 @@ def single(maps: MapSet) -> dict[str, Any]:
     return volume
 
 
-def pair(a: MapSet, b: MapSet) -> dict[str, Any] | None:
-    """What ``compare.js`` shows, JSON-ready: the maps that both have, each with one scale; None where they share none.
+def beside(sets: Sequence[MapSet]) -> dict[str, Any] | None:
+    """What ``compare.js`` shows, JSON-ready: the maps that all have, each with one scale; None where they share none.
 
     Parameters
     ----------
-    a, b : MapSet
-        Of two runs. Where their grids and labels agree, the viewer shows the differences as well.
+    sets : sequence of MapSet
+        Of each run. Where there are two whose grids and labels agree, the viewer shows the differences as well.
     """
-    keys = [layer.key for layer in a.layers if any(layer.key == other.key for other in b.layers)]
+    first = sets[0]
+    keys = [m.key for m in first.layers if all(any(m.key == other.key for other in s.layers) for s in sets)]
     if not keys:
         return None
     sides, tops = [], []
-    for maps in (a, b):
+    for maps in sets:
         layers = [next(layer for layer in maps.layers if layer.key == key) for key in keys]
-        volume, _ = pack(maps.grid, maps.labels, layers, VOXEL_BUDGET // 2)
+        volume, _ = pack(maps.grid, maps.labels, layers, VOXEL_BUDGET // len(sets))
         volume["colour_tables"] = {}
         sides.append(volume)
         tops.append([_top(layer, entry) for layer, entry in zip(layers, volume["maps"], strict=True)])
-    first = a.first if a.first in keys else keys[0]
     return {
         "sides": sides,
-        "tops": [max(pair_) for pair_ in zip(*tops, strict=True)],
-        "same": same_grid(a, b),
-        "first": keys.index(first),
+        "tops": [max(each) for each in zip(*tops, strict=True)],
+        "same": len(sets) == 2 and same_grid(*sets),
+        "first": keys.index(first.first if first.first in keys else keys[0]),
         "signed": SIGNED,
         "colour_tables": {n: colour_table(n) for n in sorted({m["colours"] for m in sides[0]["maps"]} | {SIGNED})},
     }

@@ -1,7 +1,8 @@
-"""The page that sets two runs side by side: differences of their numbers, of their scenarios, and their maps."""
+"""The page that sets runs side by side: differences of their numbers, of their scenarios, and their maps."""
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from emdose.report.terminal import PREFIXES
 from emdose.report.wording import MINUS, is_finite, plain, quantity, quantity_name
 
 MOST_DRAWN = 16
+NUMBERS = ("", "", "Two", "Three", "Four", "Five", "Six")
 MEANING = (
     "U of a difference is the root of the sum of squares of both expanded uncertainties. Errors that both runs share, "
     "such as that of alike grids, cancel in part: it is then an upper bound. A difference within U is not shown to be "
@@ -27,11 +29,56 @@ def render(told: Mapping[str, Any], maps: Sequence[map_set.MapSet | None] = (Non
     ----------
     told : mapping
         What the ``to_dict`` of a comparison gives.
-    maps : two of MapSet or None
-        Those of both runs.
+    maps : sequence of MapSet or None
+        Those of every run.
     """
-    first, second = maps
-    rows = told["quantities"]
+    pairs = [told, *told.get("more", [])]
+    runs = [told["runs"][0], *(pair["runs"][1] for pair in pairs)]
+    letters = string.ascii_uppercase[: len(runs)]
+    names = [run["name"] for run in runs]
+    keys = _beside(pairs, "keys")
+    differ = f"{len(keys)} keys of the scenarios differ" if len(keys) != 1 else "one key of them differs"
+    held = [m for m in maps if m is not None]
+    page: dict[str, Any] = {
+        "title": " beside ".join(names) if len(set(names)) > 1 else f"{NUMBERS[len(runs)]} runs of {names[0]}",
+        "sentence": f"{NUMBERS[len(runs)]} results of scenarios of kind {told['kind']}; {differ}. {_counted(pairs)}",
+        "banners": [{"level": "note", "text": t} for t in dict.fromkeys(t for pair in pairs for t in pair["notes"])],
+        "runs": [
+            {"letter": letter, **run, "folder": Path(run["folder"]).name}
+            for letter, run in zip(letters, runs, strict=True)
+        ],
+        **_chart(told["quantities"] if len(pairs) == 1 else []),
+        "rows": [shown_row(r) for r in told["quantities"]] if len(pairs) == 1 else [],
+        "many": _rows_of_many(pairs, letters) if len(pairs) > 1 else [],
+        "meaning": MEANING,
+        "keys": keys,
+        "origins": _beside(pairs, "provenance"),
+        "volume": (map_set.beside(held) if len(held) == len(runs) else None) or {},
+    }
+    return fill(None, "compare.html.j2", ("planes.js", "compare.js"), page, folder=Path(), summary={})
+
+
+def _counted(pairs: Sequence[Mapping[str, Any]]) -> str:
+    said = []
+    for pair, letter in zip(pairs, string.ascii_uppercase[1:], strict=False):
+        beyond = sum(r["judged"] == "beyond U" for r in pair["quantities"])
+        judged = sum(r["judged"] in ("beyond U", "within U") for r in pair["quantities"])
+        said.append(f"{beyond} of {judged}" + (f" in {letter}" if len(pairs) > 1 else ""))
+    which = "Of the numbers that differ and have an uncertainty,"
+    return f"{which} {', '.join(said)} differ by more than the combined expanded uncertainty."
+
+
+def _beside(pairs: Sequence[Mapping[str, Any]], entry: str) -> list[tuple[str, list[str]]]:
+    """Keys with the values of every run as texts; what a pair does not name is as in the first run."""
+    found: dict[str, list[Any]] = {}
+    for n, pair in enumerate(pairs):
+        for one in pair[entry]:
+            found.setdefault(one["key"], [one["a"]] * (len(pairs) + 1))[n + 1] = one["b"]
+    return [(key, [plain(v) for v in values]) for key, values in found.items()]
+
+
+def _chart(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The largest relative differences of two runs, drawn."""
     drawn = [r for r in rows if is_finite(r["relative"]) and r["judged"] != "none"]
     drawn = sorted(drawn, key=lambda r: -abs(r["relative"]))
     shown = drawn[:MOST_DRAWN]
@@ -47,28 +94,26 @@ def render(told: Mapping[str, Any], maps: Sequence[map_set.MapSet | None] = (Non
         ],
         "B less A [% of A]",
     )
-    names = [run["name"] for run in told["runs"]]
-    beyond = sum(r["judged"] == "beyond U" for r in rows)
-    judged = sum(r["judged"] in ("beyond U", "within U") for r in rows)
-    many = f"{len(told['keys'])} keys of the scenarios differ" if len(told["keys"]) != 1 else "one key of them differs"
-    page: dict[str, Any] = {
-        "title": f"{names[0]} beside {names[1]}" if names[0] != names[1] else f"Two runs of {names[0]}",
-        "sentence": f"Two results of scenarios of kind {told['kind']}; {many}. Of {judged} numbers that differ and "
-        f"have an uncertainty, {beyond} differ by more than the combined expanded uncertainty.",
-        "banners": [{"level": "note", "text": text} for text in told["notes"]],
-        "runs": [
-            {"letter": letter, **run, "folder": Path(run["folder"]).name}
-            for letter, run in zip("AB", told["runs"], strict=True)
-        ],
-        "chart": chart,
-        "left_out": f"The {len(shown)} largest of {len(drawn)} are drawn." if len(shown) < len(drawn) else "",
-        "rows": [shown_row(r) for r in rows],
-        "meaning": MEANING,
-        "keys": [(k["key"], plain(k["a"]), plain(k["b"])) for k in told["keys"]],
-        "origins": [(k["key"], plain(k["a"]), plain(k["b"])) for k in told["provenance"]],
-        "volume": (map_set.pair(first, second) if first is not None and second is not None else None) or {},
-    }
-    return fill(None, "compare.html.j2", ("planes.js", "compare.js"), page, folder=Path(), summary={})
+    left_out = f"The {len(shown)} largest of {len(drawn)} are drawn." if len(shown) < len(drawn) else ""
+    return {"chart": chart, "left_out": left_out}
+
+
+def _rows_of_many(pairs: Sequence[Mapping[str, Any]], letters: str) -> list[dict[str, Any]]:
+    """A row per number: that of the first run, and for each other its value, its difference and how it is judged."""
+    by_name = [{r["name"]: shown_row(r) for r in pair["quantities"]} for pair in pairs]
+    rows = []
+    for name in dict.fromkeys(n for one in by_name for n in one):
+        found = [one.get(name) for one in by_name]
+        first = next(r for r in found if r is not None)
+        cells = []
+        for letter, r in zip(letters[1:], found, strict=True):
+            judged = "" if r is None else str(r["judged"]).replace("only in B", f"only in {letter}")
+            none = {"b": "\u2013", "u_b": "", "relative": "", "apart": False}
+            cells.append({**(r or none), "judged": judged})
+        rows.append(
+            {"name": first["name"], "unit": first["unit"], "a": first["a"], "u_a": first["u_a"], "cells": cells}
+        )
+    return rows
 
 
 def shown_row(r: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-// Maps of two runs side by side in three planes, on one scale, and their difference where the voxels are the same.
+// Maps of runs side by side in three planes, on one scale, and the difference of two where the voxels are the same.
 (function () {
   "use strict";
   const { NO_VALUE, LETTERS, words, number } = emdose;
@@ -18,8 +18,8 @@
     return { volume, own, view: emdose.planes(volume, own, n ? () => {} : draw) };
   });
   const [A, B] = sides;
-  const panels = data.same ? ["a", "b", "d"] : ["a", "b"];
-  const side = (panel) => (panel === "b" ? B : A);
+  const letters = sides.map((_, n) => "abcdef"[n]), panels = data.same ? [...letters, "difference"] : letters;
+  const side = (panel) => (panel === "difference" ? A : sides[letters.indexOf(panel)]);
   const low = (s, axis) => s.volume.origin_mm[axis], high = (s, axis) => low(s, axis) + s.view.length(axis);
   const ends = [0, 1, 2].map((a) => [Math.min(...sides.map((s) => low(s, a))), Math.max(...sides.map((s) => high(s, a)))]);
   const step = [0, 1, 2].map((a) => Math.min(...sides.map((s) => s.volume.spacing_mm[a])));
@@ -28,7 +28,7 @@
     const i = Math.floor((mm - low(s, axis)) / s.volume.spacing_mm[axis]);
     return Math.min(s.volume.shape[axis] - 1, Math.max(0, i));
   }
-  const start = A.volume.maps[state.map].peak || B.volume.maps[state.map].peak;
+  const start = sides.map((s) => s.volume.maps[state.map].peak).find(Boolean);
   state.mm = start ? start.mm.slice() : ends.map(([p, q]) => (p + q) / 2);
 
   // Value of a side's voxel in the unit shown: null where it has none.
@@ -53,10 +53,10 @@
 
   function paint(panel) {
     const s = side(panel), map = s.volume.maps[state.map];
-    const table = panel === "d" ? s.view.tables[data.signed] : s.view.tables[map.colours];
+    const table = panel === "difference" ? s.view.tables[data.signed] : s.view.tables[map.colours];
     return (i, pixels, at) => {
       let v = value(s, i);
-      if (panel === "d") {
+      if (panel === "difference") {
         const other = value(B, i); // the same voxel: the grids are alike
         v = v === null || other === null ? null : 0.5 + (0.5 * (other - v)) / span();
       } else if (v !== null) v /= top();
@@ -92,7 +92,7 @@
     g.textAlign = "left"; g.fillText(flip ? hi : lo, 2, 18 + tall / 2);
     g.textAlign = "right"; g.fillText(flip ? lo : hi, width - 2, 18 + tall / 2);
     g.textAlign = "center"; g.fillText(LETTERS[plane.v][1], left0 + wide / 2, 8);
-    const title = A.volume.maps[state.map].title, what = panel === "d" ? "B less A" : panel.toUpperCase();
+    const title = A.volume.maps[state.map].title, what = panel === "difference" ? "B less A" : panel.toUpperCase();
     canvas.setAttribute("aria-label", `${title}, ${what}, ${plane.name} plane at ${"xyz"[plane.normal]} = ${state.mm[plane.normal].toFixed(1)} mm`);
   }
 
@@ -111,15 +111,21 @@
     }
     const bar = { height: 40, pad: 18, top: 2, thick: 14, below: 7, every: 70 };
     A.view.drawBar($("bar"), A.view.tables[map.colours], [0, top()], bar);
-    $("bar-text").textContent = `${map.title}${map.unit ? ` [${map.unit}]` : ""}, A and B alike`;
+    $("bar-text").textContent = `${map.title}${map.unit ? ` [${map.unit}]` : ""}, ${letters.join(", ").toUpperCase().replace(/, (.)$/, " and $1")} alike`;
     if (data.same) {
       A.view.drawBar($("bar-d"), A.view.tables[data.signed], [-span(), span()], bar);
       $("bar-d-text").textContent = `B less A${map.unit ? ` [${map.unit}]` : ""}`;
     }
-    const [a, b] = [value(A, inside(A)), value(B, inside(B))], unit = map.unit ? ` ${map.unit}` : "";
+    const found = sides.map((s) => value(s, inside(s))), [a] = found, unit = map.unit ? ` ${map.unit}` : "";
     const said = (v) => (v === null ? "no value" : number(v) + unit);
-    let text = `A ${said(a)} · B ${said(b)}`;
-    if (a !== null && b !== null) text += ` · B less A ${number(b - a)}${unit}` + (a ? ` (${number((100 * (b - a)) / a)} %)` : "");
+    let text = found.map((v, n) => {
+      const share = n && sides.length > 2 && a && v !== null ? ` (${number((100 * (v - a)) / a)} % to A)` : "";
+      return `${letters[n].toUpperCase()} ${said(v)}${share}`;
+    }).join(" · ");
+    if (sides.length === 2 && !found.includes(null)) {
+      const less = found[1] - a;
+      text += ` · B less A ${number(less)}${unit}` + (a ? ` (${number((100 * less) / a)} %)` : "");
+    }
     $("read-cross").textContent = `${state.mm.map((v, k) => `${"xyz"[k]} = ${v.toFixed(1).replace("-", "−")}`).join(", ")} mm: ${text}`;
     $("map-note").textContent = map.note;
     document.querySelectorAll("#map-tabs button").forEach((e, n) => e.setAttribute("aria-pressed", String(n === state.map)));
@@ -153,8 +159,8 @@
   $("neuro").addEventListener("change", (e) => { state.flip = !e.target.checked; redraw(); });
   $("top").addEventListener("input", (e) => { state.top = Number(e.target.value); redraw(); });
   if (data.same) $("gain").addEventListener("input", (e) => { state.gain = Number(e.target.value); redraw(); });
-  for (const [id, s] of [["peak-a", A], ["peak-b", B]])
-    $(id).addEventListener("click", () => {
+  for (const s of sides)
+    $(`peak-${letters[sides.indexOf(s)]}`).addEventListener("click", () => {
       const peak = s.volume.maps[state.map].peak;
       if (peak) { state.mm = peak.mm.slice(); redraw(); }
     });
