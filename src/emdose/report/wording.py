@@ -153,7 +153,9 @@ def plain(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if math.isfinite(value) else "–"
     if isinstance(value, list | tuple):
-        text = ", ".join(plain(v) for v in value)
+        most = max((abs(v) for v in value if is_finite(v)), default=0.0)
+        # What is left of a vector by rounding is nothing.
+        text = ", ".join(plain(0.0 if is_finite(v) and abs(v) < 1e-12 * most else v) for v in value)
         return text if len(text) <= 200 else text[:197] + "..."
     return str(value)
 

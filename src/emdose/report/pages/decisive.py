@@ -12,6 +12,8 @@ from emdose.report.wording import is_finite, number, quantity
 ROOM = 1.2
 """The bar ends this far above the largest of value, value with U, and limits."""
 UNKNOWN = "U not known"
+ROUNDING = 1e-6
+"""Relative uncertainty up to which a number is what was asked for: rounding of single precision."""
 KINDS = {"discretisation": "discretisation only", "combined": "combined", "inputs": "inputs only"}
 """What the kinds of an uncertainty are called on pages."""
 
@@ -38,7 +40,7 @@ def spread_text(entry: Mapping[str, Any]) -> str:
     u, value = expanded(entry), entry.get("value")
     if u is None:
         return ""
-    if u == 0:
+    if u == 0 or (value is not None and is_finite(value) and u <= ROUNDING * abs(value)):
         return "as prescribed"
     text, unit = quantity(u, str(entry.get("unit") or ""), 2)
     share = f" ({number(100 * u / abs(value), 2)} %)" if is_finite(value) and value else ""

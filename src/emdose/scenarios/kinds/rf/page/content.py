@@ -110,6 +110,16 @@ def tiles(summary: Mapping[str, Any], decided: Sequence[Mapping[str, Any]] = ())
     return found
 
 
+def exact_tile(exact: Mapping[str, Any] | None) -> list[dict[str, str]]:
+    """The error of the absorbed power against the closed form, where there is one."""
+    if exact is None or not exact["rows"]:
+        return []
+    value, unit = exact["short"].split()
+    rest = [f"{r['name']} {r['error']}" for r in exact["rows"][1:]]
+    label = f"{exact['rows'][0]['name']} beside the Mie series"
+    return [{"label": label, "value": value, "unit": unit, "remark": "; ".join(rest)}]
+
+
 def layers(result: RunResult) -> list[Layer]:
     """The maps to leaf through: B1+, point SAR, and every mass average."""
     found = [

@@ -14,8 +14,8 @@ from emdose.report.maps.volumes import colour_table, find_peak, pack
 from emdose.report.pages import common_rows, limit_table
 from emdose.report.pages.page import capital, fill
 from emdose.report.wording import number, parameter, words
+from emdose.scenarios.kinds.rf.page import closed_form, methods
 from emdose.scenarios.kinds.rf.page import content as page_content
-from emdose.scenarios.kinds.rf.page import methods
 from emdose.scenarios.kinds.rf.page import thermal as page_thermal
 from emdose.scenarios.kinds.rf.page.network import network
 
@@ -55,16 +55,17 @@ def render(result: RunResult) -> str:
     b1, b1_place = limit_table.b1plus_rms(summary)
     decided = page_content.decisive_rows(summary, rows)
     inputs, notes = limit_table.check_inputs(summary)
+    exact = closed_form.beside(result)
     page: dict[str, Any] = {
         "title": capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
         "sentence": page_content.sentence(result),
         "banners": page_content.banners(summary, rows),
         "decisive": decided,
-        "tiles": page_content.tiles(summary, decided),
+        "tiles": [*page_content.tiles(summary, decided), *page_content.exact_tile(exact)],
         "setup": _setup(result),
         "limits": limit_table.by_quantity(rows, b1),
         "legend": limit_words.legend(rows),
-        "exact": None,
+        "exact": exact,
         "document": limit_table.common_document(rows),
         "b1_place": b1_place,
         "inputs": inputs,
