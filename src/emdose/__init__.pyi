@@ -72,6 +72,7 @@ from .models import Metal as Metal
 from .models import Phantom as Phantom
 from .models import PlaneWave as PlaneWave
 from .models import RectilinearGrid as RectilinearGrid
+from .models import Shield as Shield
 from .models import Tissue as Tissue
 from .models import TissueTable as TissueTable
 from .models import array_of as array_of

@@ -99,3 +99,38 @@ def test_what_does_not_fit_is_one_line(change, said, segments, write, tmp_path):
         made(write, segments)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.slow
+def test_a_drawn_cage_is_tuned_as_the_birdcage(write, tmp_path):
+    """Oracle: the ready-made birdcage, whose metal is the same edge for edge: capacitance, SAR and power."""
+    turn = np.radians(np.arange(0, 360.1, 1.5))
+    wires, gaps = ["conductor,x_mm,y_mm,z_mm"], ["conductor,x_mm,y_mm,z_mm,gap_mm,capacitance_pF,feed"]
+    for ring, z in (("top", 50), ("bottom", -50)):
+        wires += [f"{ring},{87.5 * np.cos(a):.12g},{87.5 * np.sin(a):.12g},{z}" for a in turn]
+        for n in range(4):
+            a = np.pi / 2 * (n + 0.5)
+            feed = f"feed {n + 1}" if ring == "top" and n < 2 else ""
+            gaps += [f"{ring},{87.5 * np.cos(a):.12g},{87.5 * np.sin(a):.12g},{z},12.5,20,{feed}"]
+    for n in range(4):
+        x, y = (87.5 * np.round(f(n * np.pi / 2), 12) for f in (np.cos, np.sin))
+        wires += [f"rung {n},{x},{y},{z}" for z in (-50, 50)]
+    (tmp_path / "cage.csv").write_text("\n".join(wires))
+    (tmp_path / "gaps.csv").write_text("\n".join(gaps))
+    tables = {
+        "scenario": {"kind": "rf"},
+        "phantom": {"type": "sphere", **BODY},
+        "exposure": {"frequency_Hz": 127.74e6},
+        "normalise": {"b1plus_rms_T": 1e-6},
+        "solver": {"type": "fdtd", "tolerance": 2e-3},
+        "tuning": {},
+    }
+    drawn = {"type": "segments", "file": "cage.csv", "gaps": "gaps.csv"}
+    ready = {"type": "circuit-birdcage", "rungs": 4, "radius_m": 0.0875, "length_m": 0.1, "gap_m": 12.5e-3}
+    mine, theirs = (
+        run(write(tables | {"coil": c}, f"{c['type']}.toml"), tmp_path / c["type"]).summary for c in (drawn, ready)
+    )
+    values = [{e["capacitance_F"] for e in s["network"]["elements"].values()} for s in (mine, theirs)]
+    assert max(values[0]) == pytest.approx(max(values[1]), rel=1e-6)
+    for key in ("psSAR10g", "input_power", "absorbed_power"):
+        assert mine["quantities"][key]["value"] == pytest.approx(theirs["quantities"][key]["value"], rel=1e-5)

@@ -27,7 +27,7 @@ def test_turned_loops_are_the_loop_array():
     assert array.ports == ready.ports
     for name, weights in ready.drives.items():
         np.testing.assert_allclose(array.drives[name], weights, atol=1e-12)
-    assert array.with_shield(em.Birdcage(shield_radius_m=0.2).shield).shield is not None
+    assert array.with_shield(em.Shield(0.2, 0.24)).shield.radius_m == 0.2
 
 
 def test_circular_adds_b1plus_whatever_the_winding():

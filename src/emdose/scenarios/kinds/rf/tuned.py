@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from emdose.solvers.results.fields import Fields
     from emdose.solvers.running import Checkpoint, ProgressCallback
 
+JOINED = "coil from a file"
+"""Kind of a coil that a user has drawn, other than separate loops."""
+
 
 @dataclass(frozen=True)
 class TunedFdtd:
@@ -125,9 +128,10 @@ def _matched(tuned: CoSimulation) -> tuple[CoSimulation, dict[str, Any]]:
 def _useful_currents(start: CoSimulation) -> np.ndarray:
     """Currents of the capacitors in the useful modes of a coil, (element, mode).
 
-    Those of a birdcage are its homogeneous pair, found without its load; loops carry one current each, all alike.
+    Those of a birdcage, or of another network of joined conductors, are the modes with the strongest field across
+    z, found without its load; loops carry one current each, all alike.
     """
-    if isinstance(start.coil, CircuitBirdcage):
+    if isinstance(start.coil, CircuitBirdcage) or start.coil.parameters.get("kind") == JOINED:
         return tune(start.coil, start.frequency_Hz).pattern()
     return np.ones((sum(1 for e in start.coil.elements if e.capacitance_F), 1))
 
