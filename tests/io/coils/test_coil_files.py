@@ -109,6 +109,19 @@ def test_a_cage_of_currents_in_a_table_is_the_birdcage(write, tmp_path):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9 * np.abs(other).max())
 
 
+def test_a_shield_around_it(tmp_path, square):
+    """Oracle: the shield that was given, in what the run will show of it too; one that is too small."""
+    path = em.write_coil(em.LoopArray(4), tmp_path / "array.csv")
+    rows = [{"segment": 1, "feed": "feed"}]
+    for coil in (
+        em.read_coil(path, shield=em.Shield(0.2, 0.3)),
+        em.read_coil(square, gaps=rows, shield=em.Shield(0.2, 0.4)),
+    ):
+        assert coil.shield.radius_m == coil.parameters["shield_radius_m"] == 0.2
+    for where, more in ((path, {}), (square, {"gaps": rows})):
+        assert "coil touches its shield" in refused(where, shield=em.Shield(0.05, 0.3), **more)
+
+
 def test_named_drives_of_a_table(write, tmp_path):
     """Oracle: the numbers of the table."""
     path = em.write_coil(em.LoopArray(4), tmp_path / "array.csv")

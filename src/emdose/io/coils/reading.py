@@ -116,7 +116,8 @@ def read_coil(
         about["kind"] = f"{_sort(chains)} from a file"
         about["conductors"] = len(chains)
         if gaps is None:
-            coil = ideal_coil(label, chains, shield=shield, parameters=about)
+            coil = ideal_coil(label, chains, parameters=about)
+            coil = coil if shield is None else coil.with_shield(shield)
     except InputError as error:
         raise error if error.file is not None else error.at(file=path) from None
     if gaps is None:
@@ -145,9 +146,9 @@ def read_coil(
             strip_width_m=strip_width_m,
             strip_normal=strip_normal,
             solids=solids,
-            shield=shield,
             parameters=about,
         )
+        circuit = circuit if shield is None else circuit.with_shield(shield)
     except InputError as error:
         table = gaps if isinstance(gaps, Path | str) else None
         raise error if error.file is not None else error.at(file=table or path) from None

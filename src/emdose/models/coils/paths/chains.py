@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.paths.named_drives import moments, named_drives
 from emdose.values import read_only
@@ -106,8 +105,6 @@ def ideal_coil(
     name: str,
     chains: Sequence[CoilChain],
     *,
-    drives: Mapping[str, Any] | None = None,
-    shield: Shield | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> Coil:
     """The coil of ideal currents of some chains.
@@ -118,17 +115,13 @@ def ideal_coil(
         Name shown in reports.
     chains : sequence of CoilChain
         From :func:`prepared`. A piece that several chains go along carries the currents of all of them.
-    drives : mapping of str to (port,) complex, optional
-        Named drives that are added to those of :func:`named_drives`.
-    shield : Shield, optional
-        A cylindrical RF shield.
     parameters : mapping
         What the coil was built from.
 
     Raises
     ------
     InputError
-        When the currents of a port do not close or are all zero, or a drive does not fit the ports.
+        When the currents of a port do not close or are all zero.
     """
     ports = list(dict.fromkeys(c.port for c in chains))
     for port in ports:
@@ -152,8 +145,8 @@ def ideal_coil(
     segments = np.array(list(pieces)).reshape(-1, 2, 3)
     currents = np.zeros((len(ports), len(segments)), complex)
     np.add.at(currents, (rows, columns), values)
-    all_drives = named_drives(moments(segments, currents)) | dict(drives or {})
-    return Coil(name, segments, currents, ports, all_drives, parameters=dict(parameters or {}), shield=shield)
+    drives = named_drives(moments(segments, currents))
+    return Coil(name, segments, currents, ports, drives, parameters=dict(parameters or {}))
 
 
 def ports_of_curves(chains: Sequence[CoilChain], name: str) -> list[CoilChain]:

@@ -13,7 +13,6 @@ from emdose.checks import listed, unknown
 from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, SolidConductor, Strip, Wire
-from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.paths.chains import CoilChain
 from emdose.models.coils.paths.named_drives import named_drives
 from emdose.models.grids.grid import Vector
@@ -80,8 +79,6 @@ def circuit_coil(
     strip_width_m: float | None = None,
     strip_normal: str | Sequence[float] = "radial",
     solids: Sequence[SolidConductor] = (),
-    drives: Mapping[str, Any] | None = None,
-    shield: Shield | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> CircuitCoil:
     """The coil of metal of some chains, cut by gaps.
@@ -100,10 +97,6 @@ def circuit_coil(
         Normal of the strips: away from the z axis, or one for all.
     solids : sequence of SolidConductor
         More metal.
-    drives : mapping of str to (feed,) complex, optional
-        Named drives beside those that follow from where the feeds are.
-    shield : Shield, optional
-        A cylindrical RF shield.
     parameters : mapping
         What the coil was built from.
 
@@ -156,9 +149,8 @@ def circuit_coil(
         [*conductors, *solids],
         elements,
         [feed for _, feed in feeds],
-        named_drives(moment) | dict(drives or {}),
-        shield,
-        dict(parameters or {}),
+        named_drives(moment),
+        parameters=dict(parameters or {}),
     )
 
 
