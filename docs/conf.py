@@ -43,9 +43,10 @@ exclude_patterns = [
 templates_path = ["_templates"]
 html_theme = "furo"
 html_title = f"emdose {release}"
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["tasks.css"]
 
-myst_enable_extensions = ["dollarmath", "amsmath", "deflist"]
+myst_enable_extensions = ["dollarmath", "amsmath", "deflist", "colon_fence"]
 myst_heading_anchors = 3
 # The gallery's settings hold functions, which Sphinx cannot pickle; a class name that two modules use links to either.
 suppress_warnings = ["config.cache", "ref.python"]

@@ -21,3 +21,5 @@ print(f"head and neck {em.whole_body_sar(sar):.2f} W/kg, peak 10 g {average.valu
 print(f"power balance closes to {fields.power.power()['closure']:.1e}")
 checks = em.check(fields, head, coil=coil, patient_mass_kg=75)
 checks.print()
+
+# sphinx_gallery_thumbnail_path = "images/gallery/01_head_sar.png"

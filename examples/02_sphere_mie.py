@@ -20,3 +20,5 @@ for spacing_m in (0.02, 0.01, 0.005):
     fields = em.Vie().solve(em.Exposure(sphere, em.PlaneWave(), frequency_Hz))
     absorbed = fields.power.power()["absorbed_W"]
     print(f"{1e3 * spacing_m:4.0f} mm: {1e6 * absorbed:.3f} µW, Mie {1e6 * exact:.3f} µW, {absorbed / exact - 1:+.2%}")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/02_sphere_mie.png"

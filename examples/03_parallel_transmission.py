@@ -25,3 +25,5 @@ for name, weights in drives.items():
     current_A = driven.provenance["scale"]["factor"]
     peak = plan.apply(em.point_sar(driven, head).value).value.max()
     print(f"{name:22} {current_A:6.2f} A per loop, peak 10 g {peak:6.2f} W/kg at 1 µT")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/03_parallel_transmission.png"

@@ -20,3 +20,5 @@ for factor in (0.8, 1.0, 1.2):
     sar = em.point_sar(fields, changed)
     grey = next(row.sar_W_kg for row in em.tissue_sar(sar, changed) if row.tissue == "grey_matter")
     print(f"conductivity x {factor}: head {em.whole_body_sar(sar):.3f} W/kg, grey matter {grey:.3f} W/kg")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/04_what_if_tissue.png"

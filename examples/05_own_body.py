@@ -26,3 +26,5 @@ fields = em.Vie().solve(em.Exposure(leg, loop, frequency_Hz=63.87e6)).drive("uni
 average = em.mass_average(em.point_sar(fields, leg), leg.density, leg.spacing_m, mass_kg=10e-3)
 print(f"peak 10 g SAR {average.value.max():.1f} W/kg per absorbed watt")
 em.check(fields, leg, coil_type="local", patient_mass_kg=75, extremities=leg.body).print()
+
+# sphinx_gallery_thumbnail_path = "images/gallery/05_own_body.png"

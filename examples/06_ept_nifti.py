@@ -25,3 +25,5 @@ maps = em.ept.Helmholtz(kernel="cuboid", radius=3).reconstruct(b1)
 em.write_property_map("ept.nii.gz", maps)  # ept_conductivity.nii.gz, ept_u_conductivity.nii.gz, ...
 mean = maps.region_mean(b1.labels == 2)
 print(f"{mean.conductivity:.3f} S/m, U(k=2) {2 * mean.u_conductivity:.3f}; permittivity {mean.permittivity:.1f}")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/06_ept_nifti.png"

@@ -26,3 +26,5 @@ for name, solver, ax in (("Vie", em.Vie(), axes[0]), ("Fdtd", em.Fdtd(), axes[1]
 pictures.colorbar(image, ax=axes)
 difference = np.linalg.norm(sar["Fdtd"].value - sar["Vie"].value) / np.linalg.norm(sar["Vie"].value)
 print(f"relative L2 difference of the 10 g maps: {difference:.1e}")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/10_vie_beside_fdtd.png"

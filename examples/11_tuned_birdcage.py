@@ -24,3 +24,5 @@ s = matched.s_parameters().at(127.74e6).s[0]
 print("S at the frequency [dB]:", np.round(20 * np.log10(np.abs(s) + 1e-6), 1).tolist())
 fields = matched.fields().drive("quadrature").scale(b1plus_rms_T=2e-6)
 print(f"2 uT in the middle takes {fields.power.power()['extinction_W']:.3f} W")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/11_tuned_birdcage.png"

@@ -24,3 +24,5 @@ heat = em.Bioheat().solve(gel, hip, power, duration_s=600, frequencies_Hz=270, r
 print(f"after 10 min at most {spot.rise_K:.1f} K in {spot.tissue}, dB/dt along {np.round(direction, 2)}")
 print(f"in tissue at most {tissue.rise_K:.1f} K")
 print(f"along the direction of the largest power: 1 K after {heat.time_to(1.0, along):.0f} s")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/12_implant_stl.png"

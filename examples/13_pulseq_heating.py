@@ -24,3 +24,5 @@ power = eddy.solve(rod, frequencies_Hz=[500, 2e3, 8e3], sources="uniform+linear"
 spectrum = wave.harmonics(max_frequency_Hz=8e3).through(coils.matrix((0.10, 0.05, 0.20)))
 print(f"{len(spectrum.frequencies_Hz)} harmonics hold {100 * (1 - spectrum.dropped):.0f} % of the square of dB/dt")
 print(f"average power in the rod: {1e3 * power.average_power(spectrum):.2f} mW")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/13_pulseq_heating.png"

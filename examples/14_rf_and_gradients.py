@@ -22,3 +22,5 @@ _, along = power.worst(1000)
 alone = heat.peak(along, extra=False).rise_K, heat.extra["RF"].max()
 both = heat.peak(along)
 print(f"gradients {alone[0]:.2f} K, RF {alone[1]:.2f} K, both {both.rise_K:.2f} K in {both.tissue}")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/14_rf_and_gradients.png"

@@ -28,3 +28,5 @@ em.plot(fields, "b1plus", axis="z", at_m=0.0).savefig("b1plus.png")
 
 profile = em.to_xarray(fields, ["b1plus"])["b1plus"].isel(port=0).sel(x=0.0, y=0.0, method="nearest")
 print(abs(profile).max().item(), profile.attrs["units"])
+
+# sphinx_gallery_thumbnail_path = "images/gallery/15_values_and_pictures.png"

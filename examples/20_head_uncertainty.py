@@ -31,3 +31,5 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
 left.hist(result.draws[0][:, 0], 60, density=True)
 right.barh(*zip(*result.sobol["psSAR10g"]["total"].items(), strict=True))
 figure.savefig("head_uncertainty.png")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/20_head_uncertainty.png"

@@ -32,3 +32,5 @@ for case in result.cases:
     print(f"{case.name}: {case.mean[0]:.3g} W/kg, sd {case.sd[0]:.2g} W/kg")
     plt.scatter(case.X[:, 0], case.Y[:, 0])
 plt.savefig("population.png")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/21_population.png"

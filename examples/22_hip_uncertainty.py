@@ -32,3 +32,5 @@ figure, axes = plt.subplots(figsize=(7, 3), layout="constrained")
 axes.barh([r["source"] for r in budget["rows"]], [abs(r["contribution"]) for r in budget["rows"]])
 axes.set_xlabel("contribution to the standard uncertainty of the rise [K]")
 figure.savefig("hip_uncertainty.png")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/22_hip_uncertainty.png"

@@ -26,3 +26,5 @@ for echo, t in enumerate(times_s, 1):
 b1 = em.read_b1("s", echo_times_s=times_s, frequency_Hz=127.74e6, segmentation=2 - cylinder.layer(x, y), noise=5e-4)
 mean = em.ept.Helmholtz(radius=4).reconstruct(b1).region_mean(b1.labels == 2)
 print(*b1.notes, f"{mean.conductivity:.3f} S/m, U(k=2) {mean.expanded('conductivity'):.3f}", sep="\n")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/26_scanner_to_map.png"

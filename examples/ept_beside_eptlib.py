@@ -26,3 +26,5 @@ except em.eptlib_bridge.EptlibError as error:
 for name, found in maps.items():
     off = np.abs(found.conductivity / cylinder.properties(x, y)[0] - 1)[b1.mask & found.valid]
     print(f"{name:18} {found.valid[b1.mask].mean():4.0%} of the voxels, median error {np.median(off):.1%}")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/ept_beside_eptlib.png"

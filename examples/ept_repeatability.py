@@ -66,3 +66,5 @@ print(f"{'combined, u_c':32} {u_c:7.3%}")
 print(
     f"{'expanded, U (k = 2)':32} {2 * u_c:7.3%}: ({sigma.mean():.3f} ± {2 * u_c * sigma.mean():.3f}) S/m, truth {SIGMA}"
 )
+
+# sphinx_gallery_thumbnail_path = "images/gallery/ept_repeatability.png"

@@ -27,3 +27,5 @@ fields = em.Vie().solve(exposure).drive("quadrature").scale(b1plus_rms_T=2e-6)
 sar = em.point_sar(fields, head)
 average = em.mass_average(sar, head.density, head.spacing_m, mass_kg=10e-3)
 print(f"{head.mass_kg:.2f} kg: {em.whole_body_sar(sar):.2f} W/kg, peak 10 g {average.value.max():.2f} W/kg")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/real_head_mni152.png"
