@@ -12,6 +12,7 @@ from emdose.errors import InputError
 from emdose.io.disk.datasets import opened
 from emdose.io.disk.files import sha256
 from emdose.models.coils.incident_field import IncidentField
+from emdose.models.grids.sampled_field import SampledField
 
 AMPLITUDES = {"peak": 1.0, "rms": math.sqrt(2)}
 TIME_FACTORS = ("exp(+jwt)", "exp(-jwt)")
@@ -64,6 +65,39 @@ def read_incident_field(path: Path | str, **more: Any) -> IncidentField:
         return IncidentField.on_points(axes, electric, magnetic, frequency_Hz=frequency, parameters=origin, **more)
     except InputError as error:
         raise error.at(file=path) from None
+
+
+def incident_field_bytes(field: IncidentField) -> bytes:
+    """The HDF5 file that :func:`read_incident_field` makes the same field of.
+
+    Raises
+    ------
+    InputError
+        For a field that a function gives: no file holds a function.
+    """
+    import h5py
+
+    parts = {"E": field.E, "H": field.H}
+    sampled = {name: part for name, part in parts.items() if isinstance(part, SampledField)}
+    if len(sampled) != sum(part is not None for part in parts.values()):
+        raise InputError(
+            "a field given by a function cannot be written",
+            field="coil",
+            found=field.name,
+            expected="IncidentField.on_points(...): arrays on a grid of points",
+        )
+    axes = sampled["E"].axes_m
+    if any(not np.array_equal(a, b) for part in sampled.values() for a, b in zip(part.axes_m, axes, strict=True)):
+        raise InputError("E and H lie on different points", field="coil", found=field.name, expected="one grid of both")
+    with h5py.File("field.h5", "w", driver="core", backing_store=False) as file:
+        for name, axis in zip("xyz", axes, strict=True):
+            file[name] = axis
+        for name, part in sampled.items():
+            file[name] = part.values
+        file.attrs.update(frequency_Hz=field.frequency_Hz, amplitude="peak", time_factor=TIME_FACTORS[0])
+        file.attrs["ports"] = list(field.ports)
+        file.flush()
+        return bytes(file.id.get_file_image())
 
 
 def _dataset(h5: Any, name: str, path: Path) -> np.ndarray:

@@ -134,7 +134,8 @@ def mesh_bytes(path: Path, vertices: np.ndarray, triangles: np.ndarray) -> bytes
         file = Path(folder) / f"mesh{suffix}"
         try:
             meshio.write(file, mesh, kind, **options)
-            return file.read_bytes()
+            # The same surface gives the same bytes: no date in it.
+            return re.sub(rb"(Created by meshio v[^,\n]*), [^\n]*", rb"\1", file.read_bytes(), count=1)
         except (Exception, SystemExit) as error:
             raise OutputError(f"{path}: cannot be written: {_reason(error, said)}") from None
 

@@ -20,6 +20,8 @@ CHECKPOINT, SOLUTION = "checkpoint", "solution"
 SOLVED = "solved"
 """Name of the complete solution in its folder."""
 OWNER = ".running"
+INPUTS = "inputs"
+"""Folder of the files that were written for a run whose tables held models."""
 CODE = "code_sha256"
 """Entry of the provenance: the code that has made a result."""
 KEY = "solution_key"
@@ -249,7 +251,11 @@ class RunFolder:
         if not self.path.is_dir():
             raise InputError("this is a file", file=self.path, expected="a folder for the results")
         try:
-            found = sorted(p.name for p in self.path.iterdir() if not p.name.endswith(atomic.PART) and p.name != OWNER)
+            found = sorted(
+                p.name
+                for p in self.path.iterdir()
+                if not p.name.endswith(atomic.PART) and p.name not in (OWNER, INPUTS)
+            )
         except FileNotFoundError:
             return
         except OSError as error:

@@ -11,6 +11,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ from emdose.scenarios import kinds
 from emdose.scenarios.folder import CODE, KEY, SOLVED, RunFolder, State
 from emdose.scenarios.gate import gated
 from emdose.scenarios.loading import load
+from emdose.scenarios.results import read_result
 from emdose.scenarios.shared.job import BaseJob, Claimed, Outcome, Planned
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.solvers.running import Begin, Done, ProgressCallback, silent
@@ -70,6 +72,11 @@ class RunOutcome:
     folder: Path
     summary: dict[str, Any]
     state: State
+
+    @cached_property
+    def result(self) -> Any:
+        """The run itself, as :func:`emdose.read_result` reads it from the folder when it is first asked for."""
+        return read_result(self.folder)
 
 
 def run(

@@ -318,3 +318,21 @@ def test_orientations_against_brute_force():
     assert direction @ at @ direction + base[place] == pytest.approx(worst)
     assert np.linalg.norm(best) == pytest.approx(1)
     np.testing.assert_allclose(peaks, (np.einsum("ni,mij,nj->nm", directions(), T, directions()) + base.ravel()).max(1))
+
+
+def test_objects_in_its_tables_tell_the_same(finished, ball, tmp_path, monkeypatch):
+    """Oracle: the run of the same ball and the same train by their numbers."""
+    import emdose as em
+
+    monkeypatch.setattr(tensor_files, "cache_folder", lambda: tmp_path / "cache" / "kernels")
+    ball["implant"] = shapes.sphere(10e-3, metals.get("Ti6Al4V")).placed((0.0, 0.0, 0.01))
+    ball["exposures"]["EPI"] = em.waveforms.epi(echoes=8, repetition_s=0.01, echo_spacing_s=1e-3)
+    for one in ("ISO", "along x"):
+        del ball["exposures"][one]
+    run = em.run_scenario(ball, tmp_path / "out", device="cpu").result
+    assert isinstance(run, em.Run)
+    other = json.loads((finished / "summary.json").read_text())["implant"]["exposures"]["EPI"]
+    assert run.summary["implant"]["exposures"]["EPI"]["power_W"] == pytest.approx(other["power_W"], rel=1e-4)
+    names = {f.name for f in run.to_nifti(tmp_path / "maps")}
+    assert "rise EPI_K.nii.gz" in names
+    assert {f.name for f in run.to_csv(tmp_path)} >= {"quantities.csv", "checks.csv"}

@@ -21,6 +21,7 @@ from emdose.report import limit_words
 from emdose.scenarios import kinds
 from emdose.scenarios.folder import RunFolder
 from emdose.scenarios.gate import validity
+from emdose.scenarios.given import given
 from emdose.scenarios.loading import load
 from emdose.scenarios.run import RunOutcome
 from emdose.scenarios.run import run as run_alone
@@ -46,8 +47,8 @@ BEFORE = "stated_by_the_run"
 
 
 def run(
-    scenario: LoadedScenario | Path | str,
-    out: Path | str,
+    scenario: LoadedScenario | Mapping[str, Any] | Path | str,
+    out: Path | str | None = None,
     *,
     device: str = "auto",
     resume: bool = False,
@@ -61,10 +62,13 @@ def run(
 
     Parameters
     ----------
-    scenario : LoadedScenario, Path or str
-        The scenario or its file.
-    out : Path or str
-        The result folder.
+    scenario : LoadedScenario, mapping, Path or str
+        The scenario, its file, or its tables. In tables a phantom, coil, implant, waveform or solver may stand in the
+        place of the table that would make it: ``{"scenario": {"kind": "rf", "name": "mine"}, "phantom": my_head,
+        "coil": em.Birdcage(), ...}``. What a table cannot hold is written to files in ``inputs`` of the result folder,
+        so that the run is a whole scenario. A field given by a function cannot be written.
+    out : Path or str, optional
+        The result folder; by default one named after the scenario.
     device : "auto", "cpu" or "cuda"
         Where to compute.
     resume, force : bool
@@ -75,15 +79,19 @@ def run(
     Returns
     -------
     RunOutcome
-        As of the run itself.
+        As of the run itself; its ``result`` is the :class:`~emdose.scenarios.Run`.
 
     Raises
     ------
     InputError, OutputError, ResourceError, DeviceError
         As of the run itself. What the study refuses is refused before anything is solved.
     """
+    if isinstance(scenario, Mapping):
+        with given(scenario, out) as (loaded, folder):
+            return run(loaded, folder, device=device, resume=resume, force=force, progress=progress)
     if not isinstance(scenario, LoadedScenario):
         scenario = load(scenario)
+    out = Path(f"{scenario.file.stem.removesuffix('.lock')}-result") if out is None else out
     if scenario.uncertainty is None:
         return run_alone(scenario, out, device=device, resume=resume, force=force, progress=progress)
     study = study_of(scenario)

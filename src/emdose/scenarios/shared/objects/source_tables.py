@@ -77,7 +77,8 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _comparable(coil: CircuitCoil) -> list[Any]:
-    about = {k: _plain(v) for k, v in sorted(coil.parameters.items()) if v is not None and k != "position_m"}
+    known = {k: v for k, v in sorted(coil.parameters.items()) if v is not None and k != "position_m"}
+    about = {k: v if isinstance(v, str) else np.asarray(v, float).tolist() for k, v in known.items()}
     return [about, list(coil.elements), list(coil.ports), coil.shield]
 
 
