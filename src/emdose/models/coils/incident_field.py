@@ -228,7 +228,7 @@ class IncidentField:
         judged = judge([Measure("incident_field", residuals[worst], worst)], self.accept)
         if not judged.is_valid:
             raise InputError(
-                judged.reasons[0].rstrip("."), field="coil", expected="so, or IncidentField(accept=['incident_field'])"
+                judged.reasons[0].rstrip("."), field="coil", expected="so, or accept=['incident_field'] by name"
             )
         for reason in judged.reasons:
             warnings.warn(f"{self.name}: {reason}", EmdoseWarning, stacklevel=3)

@@ -100,7 +100,8 @@ def array_of(
     parameters: dict[str, Any] = {
         "kind": "repeated elements",
         "elements": count,
-        "element": dict(element.parameters),
+        "element": element.name,
+        **{f"element_{key}": value for key, value in element.parameters.items()},
         "axis": list(map(float, direction)),
         "angle_deg": angle,
         "about_m": about.tolist(),
