@@ -14,7 +14,7 @@ from emdose.report.maps.scene import Renderer
 from emdose.scenarios.kinds.implant_gradient.page import page as implant_html
 from emdose.scenarios.kinds.implant_gradient.page.content import from_disc
 from emdose.scenarios.kinds.implant_gradient.page.page import surface_values
-from emdose.scenarios.kinds.implant_gradient.page.scene import ImplantScene
+from emdose.scenarios.kinds.implant_gradient.page.scene import ImplantScene, subdivided
 from emdose.scenarios.results import write_report
 
 
@@ -63,7 +63,8 @@ def test_colours_follow_the_loss():
     """Oracle: the made-up loss grows along z: so must the colours, on triangles of the same distance from the rims."""
     result = made_up_implant(spacing_m=3e-3)
     corners, value = surface_values(result, result.exposures["ISO"].loss)
-    z = corners.mean(axis=1)[:, 2]
+    corners, value = corners.reshape(-1, 3), value.ravel()
+    z = corners[:, 2]
     low, high = (value[(z > a) & (z < a + 6e-3)].mean() for a in (-20e-3, 14e-3))
     assert high > 2 * low > 0
     density = result.exposures["ISO"].loss.sum() / result.fraction.sum()
@@ -73,14 +74,31 @@ def test_colours_follow_the_loss():
 def test_scene_survives_its_archive_and_draws_without_vtk():
     """Oracle: the scene itself; a PNG where the renderer fails."""
     triangles = np.random.default_rng(1).normal(size=(40, 3, 3))
-    scene = ImplantScene(triangles, np.arange(40.0), 39.0, (0, 0, 1), np.array([[-1, -1, -1], [1, 1, 1]]), np.ones(3))
+    value, around = np.arange(120.0).reshape(40, 3), np.array([[-1, -1, -1], [1, 1, 1]])
+    scene = ImplantScene(triangles, value, 119.0, (0, 0, 1), around, np.ones(3))
     again = ImplantScene.of_archive(scene.archive())
     np.testing.assert_allclose(again.triangles_m, triangles, rtol=1e-6)
     assert again.hot_spot_m == (0, 0, 1)
-    assert ImplantScene.of_archive(ImplantScene(triangles, np.zeros(40), 0.0).archive()).arrow is None
+    assert ImplantScene.of_archive(ImplantScene(triangles, np.zeros((40, 3)), 0.0).archive()).arrow is None
     png, problem = Renderer(scene, ["false"]).png()
     assert png.startswith(b"\x89PNG")
     assert "code 1" in problem
+
+
+def test_long_triangles_are_divided_and_cover_the_same() -> None:
+    """Oracle: area, orientation, edges no longer than asked; each piece lies in the triangle it came from."""
+    whole = np.array([[[0, 0, 0], [4e-2, 0, 0], [0, 1e-2, 0]], [[0, 0, 1e-2], [1e-3, 0, 1e-2], [0, 1e-3, 1e-2]]], float)
+    parts, origin = subdivided(whole, 3e-3)
+
+    def area(t: np.ndarray) -> np.ndarray:
+        return np.cross(t[:, 1] - t[:, 0], t[:, 2] - t[:, 0])[:, 2] / 2
+
+    assert area(parts).min() > 0
+    np.testing.assert_allclose([area(parts[origin == n]).sum() for n in (0, 1)], area(whole))
+    assert np.linalg.norm(np.roll(parts, -1, axis=1) - parts, axis=2).max() <= 3e-3
+    np.testing.assert_allclose(parts[..., 2], 1e-2 * np.broadcast_to(origin[:, None], parts.shape[:2]))
+    assert (origin == 1).sum() == 1
+    assert len(subdivided(whole, 1e-5, most=50)[0]) <= 50
 
 
 def test_disc_shows_its_marks_and_range():

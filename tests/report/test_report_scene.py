@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from emdose.report.maps import shaded
 from emdose.report.maps.scene import PNG_MAGIC, Renderer, Scene, draw_plain
 from emdose.scenarios.kinds.implant_gradient.page import page
 from emdose.scenarios.kinds.implant_gradient.page.scene import ImplantScene
@@ -83,7 +84,8 @@ def test_a_report_runs_nothing_from_the_current_folder(tmp_path, monkeypatch, pa
     monkeypatch.setattr(sys, "path", ["", *sys.path, str(tmp_path)])
     if path is not None:
         monkeypatch.setenv("PYTHONPATH", str(tmp_path) if path == "here" else path)
-    renderers = [Renderer(small_scene(), timeout_s=120), page._renderer(ImplantScene(np.eye(3)[None], np.ones(1), 1.0))]
+    implant = ImplantScene(np.eye(3)[None], np.ones((1, 3)), 1.0)
+    renderers = [Renderer(small_scene(), timeout_s=120), page._renderer(implant)]
     for renderer in renderers:
         renderer.png()
     assert not mark.exists()
@@ -115,3 +117,54 @@ def test_pyvista_picture_or_a_reason():
 def test_scene_without_conductors():
     """Oracle: a plane wave has no segments; there is still a picture."""
     assert draw_plain(small_scene(segments=np.zeros((0, 2, 3)))).startswith(PNG_MAGIC)
+
+
+def test_plain_picture_is_a_shaded_ball():
+    """Oracle: a ball of 0.4 n voxels: a disc of its area, depth z = sqrt(R^2 - x^2 - y^2), brightest to the light."""
+    n, h = 40, 5e-3
+    scene = small_scene(n)
+    view = np.array([0.3, 1.0, 0.4])
+    image, extent, depth = shaded.body_picture(scene.body, scene.spacing_m, scene.origin_m, view, (1.0, 1.0, 1.0))
+    rows, columns = depth.shape
+    x = extent[0] + (np.arange(columns) + 0.5) * (extent[1] - extent[0]) / columns
+    y = extent[2] + (np.arange(rows) + 0.5) * (extent[3] - extent[2]) / rows
+    radius = 0.4 * n * h
+    pixel = (extent[1] - extent[0]) / columns * (extent[3] - extent[2]) / rows
+    seen = np.isfinite(depth)
+    assert seen.sum() * pixel == pytest.approx(np.pi * radius**2, rel=0.03)
+    rho = np.hypot(x[None], y[:, None])
+    inner = rho < 0.8 * radius
+    np.testing.assert_allclose(depth[inner], np.sqrt(radius**2 - rho[inner] ** 2), atol=1.2 * h)
+    normals = np.stack([*np.broadcast_arrays(x[None], y[:, None]), np.where(inner, depth, 0)], -1)[inner] / radius
+    np.testing.assert_allclose(image[inner][:, 0], shaded.shade(normals), atol=0.12)
+    assert (image[~seen] == 0).all()
+
+
+def test_what_lies_behind_a_ball_is_hidden():
+    """Oracle: points before, behind and beside it."""
+    scene = small_scene(20)
+    view = np.array([1.0, 1.0, 0.0])
+    _, extent, depth = shaded.body_picture(scene.body, scene.spacing_m, scene.origin_m, view, (1.0, 1.0, 1.0))
+    points = np.array([[0, 0, 0.1], [0, 0, -0.1], [0.09, 0, -0.1]])
+    np.testing.assert_array_equal(shaded.behind(points, extent, depth), [False, True, False])
+
+
+COUNTING = """
+import pathlib, sys
+sys.stdin.buffer.read()
+state = pathlib.Path(sys.argv[1])
+told = state.read_text() if state.exists() else ""
+state.write_text(told + "x")
+sys.stdout.buffer.write(bytes.fromhex(sys.argv[2]) + told.encode())
+"""
+
+
+def test_a_picture_is_drawn_once(tmp_path, monkeypatch):
+    """Oracle: what a renderer drew comes back when the program would draw something else; another scene does not."""
+    monkeypatch.setenv("EMDOSE_CACHE_DIR", str(tmp_path / "cache"))
+    state = tmp_path / "state"
+    command = [sys.executable, "-c", COUNTING, str(state), PNG_MAGIC.hex()]
+    first = Renderer(small_scene(), command).png()
+    assert Renderer(small_scene(), command).png() == first == (PNG_MAGIC, "")
+    assert state.read_text() == "x"
+    assert Renderer(small_scene(12), command).png() == (PNG_MAGIC + b"x", "")

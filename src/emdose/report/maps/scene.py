@@ -1,8 +1,8 @@
 """The picture of body and coil, drawn off screen by pyvista in a process of its own.
 
 VTK ends the whole process when it finds no usable OpenGL. It therefore runs as ``emdose.report.maps.scene``
-with the scene as an NPZ archive on standard input and a PNG file on standard output; when that fails or takes too long,
-matplotlib draws a plainer picture.
+with the scene as an NPZ archive on standard input and a PNG file on standard output; what it drew is kept for the next
+time. When that fails or takes too long, a plainer picture of lower resolution is drawn without VTK.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from emdose.compute import child
+from emdose.report.maps import picture_cache, shaded
 
 TIMEOUT_S = 40.0
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -87,8 +88,17 @@ class Scene:
             )
 
     def plain(self) -> bytes:
-        """The picture by matplotlib, where pyvista cannot draw."""
+        """The picture without VTK, where pyvista cannot draw."""
         return draw_plain(self)
+
+    @property
+    def view(self) -> np.ndarray:
+        """Towards the eye: from the side of the hot spot, from the right and the front when in doubt; a unit vector."""
+        side = np.ones(2)
+        if self.hot_spot_m is not None:
+            side = np.where(np.asarray(self.hot_spot_m)[:2] < _corner_points(self).mean(axis=0)[:2], -1.0, 1.0)
+        view = np.array([0.62 * side[0], side[1], 0.42])
+        return np.asarray(view / np.linalg.norm(view))
 
     def thinned(self, most: int = 120) -> Scene:
         """The scene with every n-th voxel, so that no side has more than ``most`` of them."""
@@ -129,14 +139,14 @@ class Renderer:
         return self._png or self.scene.plain(), self.problem
 
     def _run(self, command: list[str]) -> None:
+        archive = self.scene.archive()
+        key = picture_cache.key_of(self.scene, archive, command)
+        self._png = picture_cache.load(key)
+        if self._png:
+            return
         try:
             done = subprocess.run(
-                command,
-                input=self.scene.archive(),
-                capture_output=True,
-                timeout=self.timeout_s,
-                check=False,
-                cwd=child.FOLDER,
+                command, input=archive, capture_output=True, timeout=self.timeout_s, check=False, cwd=child.FOLDER
             )
         except subprocess.TimeoutExpired:
             self.problem = f"the 3-D renderer took more than {self.timeout_s:g} s"
@@ -146,40 +156,41 @@ class Renderer:
             start = done.stdout.find(PNG_MAGIC)
             if done.returncode == 0 and start >= 0:
                 self._png = done.stdout[start:]
+                picture_cache.save(key, self._png)
             else:
                 self.problem = f"the 3-D renderer ended with code {done.returncode}"
 
 
 def draw_plain(scene: Scene) -> bytes:
-    """The scene as a PNG by matplotlib: surface points of the body, conductors and the hot spot."""
+    """The scene as a PNG without VTK: the shaded surface of the body at lower resolution, conductors, the hot spot."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_rgb
     from matplotlib.figure import Figure
-    from mpl_toolkits.mplot3d import Axes3D  # noqa: F401  registers the projection
-    from mpl_toolkits.mplot3d.art3d import Line3DCollection
 
     figure = Figure(figsize=(6.4, 5.6), dpi=130)
     FigureCanvasAgg(figure)
-    axes: Any = figure.add_axes((0.0, 0.02, 0.98, 0.98), projection="3d")
-    surface = scene.body & ~_inner(scene.body)
-    points = 1e3 * (np.argwhere(surface) + 0.5) * scene.spacing_m + 1e3 * np.asarray(scene.origin_m)
-    points = points[:: max(1, len(points) // 6000)]
-    axes.scatter(*points.T, s=5, c=SKIN, alpha=0.6, linewidths=0, depthshade=False)
-    if len(scene.segments_m):
-        axes.add_collection3d(Line3DCollection(1e3 * scene.segments_m, colors=COPPER, linewidths=1.8))
-    if len(scene.outline_m):
-        axes.add_collection3d(Line3DCollection(1e3 * scene.outline_m, colors=SHIELD, linewidths=0.6))
+    panel = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    scene, turn = scene.thinned(90), shaded.frame(scene.view)
+    extent, depth = (0.0, 1.0, 0.0, 1.0), np.full((1, 1), -np.inf)
+    if scene.body.any():
+        colour: Any = to_rgb(SKIN)
+        image, extent, depth = shaded.body_picture(scene.body, scene.spacing_m, scene.origin_m, scene.view, colour)
+        box: Any = [1e3 * v for v in extent]
+        panel.imshow(image, origin="lower", extent=box, interpolation="bilinear", zorder=2)
+    for lines, colour_name, width in ((scene.segments_m, COPPER, 2.2), (scene.outline_m, SHIELD, 0.7)):
+        if not len(lines):
+            continue
+        pieces = np.linspace(lines[:, 0], lines[:, 1], 13, axis=1)  # parts of a line may lie behind the body
+        pieces = np.stack([pieces[:, :-1], pieces[:, 1:]], axis=2).reshape(-1, 2, 3) @ turn.T
+        hidden = shaded.behind(pieces.mean(axis=1), extent, depth)
+        for some, order in ((hidden, 1), (~hidden, 3)):
+            style: Any = {"colors": colour_name, "linewidths": width, "zorder": order, "capstyle": "round"}
+            panel.add_collection(LineCollection(1e3 * pieces[some][:, :, :2], **style))
     if scene.hot_spot_m is not None:
-        axes.scatter(*(1e3 * np.asarray(scene.hot_spot_m)), s=70, c=HOT, marker="o", depthshade=False)
-    corners = np.concatenate([points, *(1e3 * s.reshape(-1, 3) for s in (scene.segments_m, scene.outline_m))])
-    if len(corners):
-        low, high = corners.min(axis=0), corners.max(axis=0)
-        for setter, a, b in zip((axes.set_xlim, axes.set_ylim, axes.set_zlim), low, high, strict=True):
-            setter(a, b if b > a else a + 1)
-        axes.set_box_aspect(np.maximum(high - low, 1))
-    axes.set_xlabel("L – x [mm] – R")
-    axes.set_ylabel("P – y [mm] – A")
-    axes.set_zlabel("I – z [mm] – S")
-    axes.view_init(elev=20, azim=58)
+        x, y, _ = 1e3 * turn @ np.asarray(scene.hot_spot_m)
+        panel.scatter(x, y, s=90, c=HOT, edgecolors="white", linewidths=1.0, zorder=4)
+    shaded.finish(panel, scene.view)
     stream = io.BytesIO()
     figure.savefig(stream, format="png", facecolor="white")
     return stream.getvalue()
@@ -200,13 +211,13 @@ def draw(scene: Scene, size: tuple[int, int] = (1100, 960)) -> bytes:
 
     plotter = pv.Plotter(off_screen=True, window_size=list(size), lighting="three lights")
     corners = [_corner_points(scene)]
-    skin = _level_set(ndimage.binary_fill_holes(scene.body).astype(np.float32), 0.5, scene)
+    skin = level_set(ndimage.binary_fill_holes(scene.body).astype(np.float32), 0.5, scene.spacing_m, scene.origin_m)
     if skin.n_points:
         skin = skin.smooth_taubin(n_iter=30, pass_band=0.08)
         plotter.add_mesh(skin, color=SKIN, opacity=0.45, smooth_shading=True, specular=0.25)
     top = float(scene.hot.max(initial=0.0))
     if top > 0:
-        glow = _level_set(scene.hot, GLOW * top, scene)
+        glow = level_set(scene.hot, GLOW * top, scene.spacing_m, scene.origin_m)
         if glow.n_points:
             plotter.add_mesh(glow, color="#f08a24", opacity=0.55, smooth_shading=True)
     if scene.hot_spot_m is not None:
@@ -221,11 +232,7 @@ def draw(scene: Scene, size: tuple[int, int] = (1100, 960)) -> bytes:
     if len(scene.outline_m):
         corners.append(scene.outline_m.reshape(-1, 3))
         plotter.add_mesh(_lines(scene.outline_m), color=SHIELD, line_width=2.5, opacity=0.6)
-    side = np.ones(2)
-    if scene.hot_spot_m is not None:  # look from the side of the hot spot, from the right and the front when in doubt
-        side = np.where(np.asarray(scene.hot_spot_m)[:2] < corners[0].mean(axis=0)[:2], -1.0, 1.0)
-    view = np.array([0.62 * side[0], side[1], 0.42])
-    add_guides(plotter, np.concatenate(corners), size[0] / size[1], view / np.linalg.norm(view))
+    add_guides(plotter, np.concatenate(corners), size[0] / size[1], scene.view)
     stream = io.BytesIO()
     plotter.screenshot(stream, transparent_background=True)
     plotter.close()
@@ -308,16 +315,13 @@ def _lines(segments: np.ndarray) -> Any:
     return pv.PolyData(ends, lines=cells.ravel()).clean()
 
 
-def _level_set(value: np.ndarray, level: float, scene: Scene) -> Any:
-    """Surface where a voxel map, padded by one voxel of zeros, crosses a level."""
+def level_set(value: np.ndarray, level: float, spacing_m: Any, origin_m: Any) -> Any:
+    """Surface where a voxel map (nx, ny, nz), padded by one voxel of zeros, crosses a level."""
     import pyvista as pv
 
     padded = np.pad(np.nan_to_num(value), 1)
-    image = pv.ImageData(
-        dimensions=padded.shape,
-        spacing=scene.spacing_m,
-        origin=tuple(o - 0.5 * s for o, s in zip(scene.origin_m, scene.spacing_m, strict=True)),
-    )
+    origin = tuple(o - 0.5 * s for o, s in zip(origin_m, spacing_m, strict=True))
+    image = pv.ImageData(dimensions=padded.shape, spacing=spacing_m, origin=origin)
     image.point_data["v"] = padded.ravel(order="F")
     return image.contour([level], scalars="v")
 
@@ -330,17 +334,6 @@ def _corner_points(scene: Scene) -> np.ndarray:
     return np.stack(np.meshgrid(*ends, indexing="ij"), -1).reshape(-1, 3) * np.asarray(scene.spacing_m) + np.asarray(
         scene.origin_m
     )
-
-
-def _inner(body: np.ndarray) -> np.ndarray:
-    """Voxels of the body whose six neighbours are body too."""
-    p = np.pad(body, 1)
-    core = (slice(1, -1),) * 3
-    result = body.copy()
-    for axis in range(3):
-        for shift in (-1, 1):
-            result &= np.roll(p, shift, axis)[core]
-    return result
 
 
 def main() -> None:

@@ -17,13 +17,13 @@ from emdose.report.pages.page import capital, fill
 from emdose.scenarios.kinds.implant_gradient.page import content as page_content
 from emdose.scenarios.kinds.implant_gradient.page import methods
 from emdose.scenarios.kinds.implant_gradient.page.bore import bore_figure
-from emdose.scenarios.kinds.implant_gradient.page.scene import COLOURS, ImplantScene
+from emdose.scenarios.kinds.implant_gradient.page.scene import COLOURS, ImplantScene, subdivided
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps, ImplantResult
 
 MODULE = "emdose.scenarios.kinds.implant_gradient.page.scene"
-MOST_PICTURES = 4
+MOST_PICTURES, MOST_VOXELS = 4, 120
 PLANES = ((0, 1, 2, "sagittal"), (1, 0, 2, "coronal"), (2, 0, 1, "axial"))
 """Normal, horizontal and vertical axis of every plane."""
 
@@ -74,26 +74,30 @@ def render(result: ImplantResult) -> str:
 
 
 def surface_values(result: ImplantResult, loss: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Corners of all triangles (t, 3, 3) [m] and the power density of the metal behind each (t,) [W/m^3].
+    """Corners of triangles (t, 3, 3) [m] and the power density of the metal behind each corner (t, 3) [W/m^3].
 
     The density of a voxel is that of its metal, power over metal, taken together with its neighbours: voxels that hold
-    a sliver of metal would else decide the colours.
+    a sliver of metal would else decide the colours. Between voxels both are interpolated, and triangles longer than two
+    voxels are divided.
     """
-    from scipy.ndimage import uniform_filter
+    from scipy.ndimage import map_coordinates, uniform_filter
 
     tensor = result.tensor
+    step = np.array(tensor.grid.spacing_m)
+    whole = np.concatenate([p.corners for p in result.implant.parts])
+    corners, origin = subdivided(whole, 2 * float(step.max()))
+    normals = np.concatenate([p.normals for p in result.implant.parts])[origin]
+    inside = corners - 0.35 * step.min() * normals[:, None]
+    at = ((inside - np.array(tensor.grid.origin_m)) / step - 0.5).reshape(-1, 3).T
     # Sums over 3 x 3 x 3 voxels; the weight of a voxel is the metal in it.
     power, metal = (
-        uniform_filter(tensor.on_grid(np.asarray(v, float)), 3, mode="constant") for v in (loss, result.fraction)
+        map_coordinates(
+            uniform_filter(tensor.on_grid(np.asarray(v, float)), 3, mode="constant"), at, order=1, mode="nearest"
+        )
+        for v in (loss, result.fraction)
     )
     density = np.divide(power, metal, out=np.zeros_like(power), where=metal > 1e-9)
-    corners = np.concatenate([p.corners for p in result.implant.parts])
-    normals = np.concatenate([p.normals for p in result.implant.parts])
-    step = np.array(tensor.grid.spacing_m)
-    inside = corners.mean(axis=1) - 0.35 * step.min() * normals
-    index = np.floor((inside - np.array(tensor.grid.origin_m)) / step).astype(int)
-    index = np.clip(index, 0, np.array(tensor.grid.shape) - 1)
-    return corners, density[tuple(index.T)]
+    return corners, density.reshape(-1, 3)
 
 
 def _start_pictures(result: ImplantResult) -> list[Renderer | None]:
@@ -115,15 +119,24 @@ def _renderer(scene: ImplantScene) -> Renderer:
 def _scene(result: ImplantResult, name: str, maps: ExposureMaps, *, whole: bool) -> ImplantScene:
     one = result.summary["implant"]["exposures"][name]
     corners, value = surface_values(result, maps.loss)
-    around = None
+    around, body = None, None
     if whole:
         used = np.argwhere(result.phantom.body)
         ends = np.stack([used.min(axis=0), used.max(axis=0) + 1])
         around = ends * np.array(result.phantom.grid.spacing_m) + np.array(result.phantom.grid.origin_m)
-    spot = corners[int(np.argmax(value))].mean(axis=0)
+        cut = result.phantom.body[tuple(slice(a, b) for a, b in ends.T)]
+        body = None if cut.all() else _thinned(cut)  # a box is drawn as one
+    spot = corners.reshape(-1, 3)[int(np.argmax(value))]
     arrow = None if whole or one.get("direction") is None else np.asarray(one["direction"], float)[:3]
     place: Any = tuple(map(float, spot))
-    return ImplantScene(corners, value, float(np.quantile(value, 0.999)), place, around, arrow)
+    return ImplantScene(corners, value, float(np.quantile(value, 0.999)), place, around, arrow, body)
+
+
+def _thinned(body: np.ndarray) -> np.ndarray:
+    """Fewer voxels of the same box."""
+    step = max(1, -(-max(body.shape) // MOST_VOXELS))
+    grown = np.pad(body, [(0, -n % step) for n in body.shape], mode="edge")
+    return grown[step // 2 :: step, step // 2 :: step, step // 2 :: step]
 
 
 def _collected(

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from emdose.report.maps.scene import GUIDE, SKIN, add_guides
+from emdose.report.maps import shaded
+from emdose.report.maps.scene import GUIDE, SKIN, add_guides, level_set
 
 COLOURS: Any = "plasma"
 MOST_TRIANGLES = 400_000
@@ -26,16 +27,18 @@ class ImplantScene:
     ----------
     triangles_m : (t, 3, 3) float ndarray
         Corners of the surface's triangles [m].
-    value : (t,) float ndarray
-        What colours them.
+    value : (t, 3) float ndarray
+        What colours their corners; between these the colours run smoothly.
     top : float
         Value of the brightest colour.
     hot_spot_m : (float, float, float) or None
         Place that is marked [m].
     around_m : (2, 3) float ndarray or None
-        Low and high corner of the box of the phantom that is drawn around it [m].
+        Low and high corner of what lies around it [m]: drawn as a box where there is no ``body``.
     arrow : (3,) float ndarray or None
         Direction of the field, drawn beside the implant.
+    body : (nx, ny, nz) bool ndarray or None
+        Voxels of the phantom between the corners of ``around_m``, whose surface is drawn.
     """
 
     triangles_m: np.ndarray
@@ -44,6 +47,7 @@ class ImplantScene:
     hot_spot_m: tuple[float, float, float] | None = None
     around_m: np.ndarray | None = None
     arrow: np.ndarray | None = None
+    body: np.ndarray | None = None
 
     def archive(self) -> bytes:
         """The scene as an NPZ archive."""
@@ -57,6 +61,7 @@ class ImplantScene:
             hot_spot_m=nothing if self.hot_spot_m is None else self.hot_spot_m,
             around_m=np.full((2, 3), np.nan) if self.around_m is None else self.around_m,
             arrow=nothing if self.arrow is None else self.arrow,
+            body=np.zeros((0, 0, 0), bool) if self.body is None else self.body,
         )
         return stream.getvalue()
 
@@ -68,7 +73,8 @@ class ImplantScene:
                 v if np.all(np.isfinite(v := z[k])) else None for k in ("hot_spot_m", "around_m", "arrow")
             )
             place: Any = None if spot is None else tuple(float(v) for v in spot)
-            return cls(z["triangles_m"].astype(float), z["value"], float(z["top"]), place, around, arrow)
+            body = z["body"] if z["body"].size else None
+            return cls(z["triangles_m"].astype(float), z["value"], float(z["top"]), place, around, arrow, body)
 
     def thinned(self) -> ImplantScene:
         """The scene itself: surfaces are drawn whole up to a size that no implant should have."""
@@ -78,31 +84,73 @@ class ImplantScene:
         return replace(self, triangles_m=self.triangles_m[cut], value=self.value[cut])
 
     def plain(self) -> bytes:
-        """The picture by matplotlib, where pyvista cannot draw."""
+        """The picture without VTK, where pyvista cannot draw."""
         from matplotlib import colormaps
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
-        from mpl_toolkits.mplot3d import Axes3D  # noqa: F401  registers the projection
 
         figure = Figure(figsize=(6.4, 5.6), dpi=130)
         FigureCanvasAgg(figure)
-        axes: Any = figure.add_axes((0.02, 0.02, 0.96, 0.96), projection="3d")
-        cut = slice(None, None, max(1, len(self.triangles_m) // 8000))
-        points = 1e3 * self.triangles_m[cut].mean(axis=1)
-        axes.scatter(*points.T, s=5, c=colormaps[COLOURS](self._shares()[cut]), linewidths=0, depthshade=False)
+        panel = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+        corners = self.triangles_m.reshape(-1, 3)
+        view = _view(self, corners.min(axis=0), corners.max(axis=0))
+        turn = shaded.frame(view)
+        if self.around_m is not None:
+            ends = np.stack(np.meshgrid(*self.around_m.T, indexing="ij"), -1).reshape(8, 3)
+            edges = [(a, b) for a in range(8) for b in range(a) if (a ^ b) in (1, 2, 4)]
+            if self.body is None:
+                for a, b in edges:
+                    panel.plot(*(1e3 * (ends[[a, b]] @ turn.T)[:, :2].T), color=GUIDE, lw=0.8)
+            else:
+                colour = (0.77, 0.62, 0.53)
+                box = self.around_m[1] - self.around_m[0]
+                found = shaded.body_picture(self.body, box / self.body.shape, self.around_m[0], view, colour)
+                extent: Any = [1e3 * v for v in found[1]]
+                panel.imshow(found[0], origin="lower", extent=extent, alpha=0.35, zorder=0)
+        shares = np.clip(self.value.mean(axis=1) / self.top, 0, 1) if self.top > 0 else np.zeros(len(self.value))
+        shaded.draw_triangles(panel, self.triangles_m, colormaps[COLOURS](shares)[:, :3], view)
         if self.hot_spot_m is not None:
-            axes.scatter(
-                *(1e3 * np.asarray(self.hot_spot_m)), s=80, marker="o", facecolors="none", edgecolors="#0a84c6"
-            )
-        axes.set_box_aspect(np.maximum(np.ptp(points, axis=0), 1))
-        for name, text in (("x", "L – x [mm] – R"), ("y", "P – y [mm] – A"), ("z", "I – z [mm] – S")):
-            getattr(axes, f"set_{name}label")(text)
+            x, y, _ = 1e3 * turn @ np.asarray(self.hot_spot_m)
+            panel.scatter(x, y, s=80, marker="o", facecolors="none", edgecolors="#0a84c6", zorder=4)
+        shaded.finish(panel, view)
         stream = io.BytesIO()
         figure.savefig(stream, format="png", facecolor="white")
         return stream.getvalue()
 
-    def _shares(self) -> np.ndarray:
-        return np.clip(self.value / self.top, 0, 1) if self.top > 0 else np.zeros(len(self.value))
+
+def subdivided(triangles_m: np.ndarray, longest_m: float, most: int = MOST_TRIANGLES) -> tuple[np.ndarray, np.ndarray]:
+    """Triangles halved across their longest edges until no edge is longer, so that colours can change within them.
+
+    Parameters
+    ----------
+    triangles_m : (t, 3, 3) float ndarray
+        Corners [m].
+    longest_m : float
+        Longest edge that is left [m], unless there would be more than ``most`` triangles.
+    most : int
+        Most triangles.
+
+    Returns
+    -------
+    triangles_m : (s, 3, 3) float ndarray
+        Their corners [m], in the sense of rotation of the triangles they come from.
+    origin : (s,) int ndarray
+        Which triangle each comes from.
+    """
+    found, origin = np.asarray(triangles_m, float), np.arange(len(triangles_m))
+    while len(found):
+        edges = np.linalg.norm(np.roll(found, -1, axis=1) - found, axis=2)  # from each corner to the next
+        long = edges.max(axis=1) > longest_m
+        if not long.any() or len(found) + long.sum() > most:
+            break
+        at = np.argmax(edges[long], axis=1)
+        n = np.arange(len(at))
+        a, b, c = (found[long][n, (at + k) % 3] for k in range(3))
+        middle = 0.5 * (a + b)
+        halves = [np.stack([a, middle, c], axis=1), np.stack([middle, b, c], axis=1)]
+        found = np.concatenate([found[~long], *halves])
+        origin = np.concatenate([origin[~long], origin[long], origin[long]])
+    return found, origin
 
 
 def draw(scene: ImplantScene, size: tuple[int, int] = (1100, 960)) -> bytes:
@@ -121,9 +169,8 @@ def draw(scene: ImplantScene, size: tuple[int, int] = (1100, 960)) -> bytes:
     corners = scene.triangles_m.reshape(-1, 3)
     faces = np.column_stack([np.full(len(scene.triangles_m), 3), np.arange(len(corners)).reshape(-1, 3)])
     mesh = pv.PolyData(corners, faces.ravel())
-    mesh.cell_data["value"] = scene.value
-    # Colours between triangles: the step from voxel to voxel is of the grid, not of the metal.
-    mesh = mesh.clean(tolerance=1e-7).cell_data_to_point_data()
+    mesh.point_data["value"] = scene.value.ravel()
+    mesh = mesh.clean(tolerance=1e-7)
     plotter.add_mesh(
         mesh,
         scalars="value",
@@ -139,9 +186,15 @@ def draw(scene: ImplantScene, size: tuple[int, int] = (1100, 960)) -> bytes:
     extent = float(np.linalg.norm(high - low))
     shown = [corners]
     if scene.around_m is not None:
-        box = pv.Box(bounds=scene.around_m.T.ravel())
-        plotter.add_mesh(box, color=SKIN, opacity=0.14)
-        plotter.add_mesh(box.extract_all_edges(), color=GUIDE, line_width=2)
+        if scene.body is None:
+            box = pv.Box(bounds=scene.around_m.T.ravel())
+            plotter.add_mesh(box, color=SKIN, opacity=0.14)
+            plotter.add_mesh(box.extract_all_edges(), color=GUIDE, line_width=2)
+        else:
+            spacing: Any = tuple((scene.around_m[1] - scene.around_m[0]) / scene.body.shape)
+            skin = level_set(scene.body.astype(np.float32), 0.5, spacing, tuple(scene.around_m[0]))
+            skin = skin.smooth_taubin(n_iter=30, pass_band=0.08)
+            plotter.add_mesh(skin, color=SKIN, opacity=0.3, smooth_shading=True)
         shown.append(np.stack(np.meshgrid(*scene.around_m.T, indexing="ij"), -1).reshape(-1, 3))
     if scene.hot_spot_m is not None:
         radius = 0.022 * extent
