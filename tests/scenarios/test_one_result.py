@@ -222,3 +222,22 @@ def test_plot_and_xarray(run):
     assert data["E"].dims == ("component", "x", "y", "z")
     assert data["SAR_10g"].attrs["units"] == "W/kg"
     assert float(data["SAR_10g"].max()) == pytest.approx(run.quantities["psSAR10g"]["value"])
+
+
+def test_maps_of_an_oblique_head_lie_over_its_file(tmp_path):
+    # Oracle: the affine of the segmentation, which was moved into the coil by the scenario.
+    labels = np.zeros((9, 10, 11), np.uint8)
+    labels[1:-1, 1:-1, 1:-1] = 1
+    affine = np.diag([10.0, 10.0, 10.0, 1.0])
+    c, s = np.cos(0.2), np.sin(0.2)
+    affine[:3, :3] = affine[:3, :3] @ [[1, 0, 0], [0, c, -s], [0, s, c]]
+    affine[:3, 3] = (-200.0, 30.0, 400.0)
+    nibabel.save(nibabel.Nifti1Image(labels, affine), tmp_path / "head.nii")
+    with pytest.warns(em.EmdoseWarning, match="oblique"):
+        head = em.read_phantom(tmp_path / "head.nii", {0: "air", 1: "muscle"})
+    centred = head.translate([-0.5 * (a + b) for a, b in zip(*head.grid.bounds_m, strict=True)])
+    exposure = em.Exposure(centred, em.Birdcage(rungs=8), 64e6)
+    run = em.evaluate(exposure, em.Vie().solve(exposure).drive("quadrature").scale(b1plus_rms_T=1e-6))
+    image = nibabel.load(run.to_nifti(tmp_path / "maps", ["SAR", "label"])[0])
+    assert np.allclose(image.affine, affine, atol=1e-4)
+    assert np.array_equal(np.isfinite(image.get_fdata()), labels > 0)

@@ -12,6 +12,7 @@ import pytest
 
 from emdose.errors import EmdoseWarning, InputError, OutputError
 from emdose.io import read_phantom, read_volume, write_phantom
+from emdose.io.bodies import nifti
 from emdose.models import bodies
 
 TISSUES = {1: "muscle", 2: "fat"}
@@ -78,6 +79,45 @@ def test_oblique_keeps_voxels_and_says_so(tmp_path: Path) -> None:
         body = read_phantom(save(tmp_path / "o.nii", labels(), affine), TISSUES)
     assert np.allclose(np.add(*body.grid.bounds_m), 0, atol=1e-6)
     assert body.grid.is_cubic
+
+
+def _oblique(path: Path) -> Any:
+    """A body of one labelled voxel of fat in skin, tilted about two axes, its voxels in another order than x, y, z."""
+    from scipy.spatial.transform import Rotation
+
+    affine = np.eye(4)
+    axes = np.array([[0, 0, 1], [-1, 0, 0], [0, 1, 0]], float)
+    affine[:3, :3] = 2 * Rotation.from_euler("xz", [12, -9], degrees=True).as_matrix() @ axes
+    affine[:3, 3] = (-31, 12, 47)
+    values = np.ones((15, 18, 21), np.uint8)
+    values[3, 5, 14] = 2
+    with pytest.warns(EmdoseWarning, match="oblique"):
+        body = read_phantom(save(path, values, affine), {0: "air", 1: "muscle", 2: "fat"})
+    return body, nib.affines.apply_affine(affine, (3, 5, 14))
+
+
+def _world_of_fat(body: Any) -> np.ndarray:
+    label = [t.name for t in body.tissues].index("fat")
+    index = np.argwhere(body.labels == label).mean(axis=0)
+    return nib.affines.apply_affine(nifti.grid_affine_mm(body.grid, body.file_from_grid), index)
+
+
+@pytest.mark.parametrize("change", ["none", "translate", "quarter", "turn", "crop", "pad", "resample", "file"])
+def test_an_oblique_body_lies_over_its_file(tmp_path: Path, change: str) -> None:
+    """Oracle: the affine of the file, whatever was done to the body since."""
+    body, place = _oblique(tmp_path / "o.nii")
+    changed = {
+        "none": lambda: body,
+        "translate": lambda: body.translate((0.05, -0.01, 0.2)),
+        "quarter": lambda: body.translate((0.01, 0.0, 0.0)).rotate(90, "y"),
+        "turn": lambda: body.resample(1e-3).rotate(20, "z", about_m=(0.1, 0.0, 0.0)).translate((0.0, 0.03, 0.0)),
+        "crop": lambda: body.crop((2, 1, 0), body.grid.shape),
+        "pad": lambda: body.pad(3),
+        "resample": lambda: body.resample(1e-3),
+        "file": lambda: read_phantom(write_phantom(body.translate((0.1, 0.0, 0.0)), tmp_path / "b.h5")),
+    }[change]()
+    apart = 1.0 if change == "turn" else 1e-6  # turned voxels are others
+    assert np.allclose(_world_of_fat(changed), place, atol=apart)
 
 
 def test_no_orientation_is_said(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ def write_phantom_group(group: Any, phantom: Phantom) -> None:
     group.attrs["test_object"] = phantom.test_object
     group.attrs["spacing_m"], group.attrs["origin_m"] = phantom.grid.spacing_m, phantom.grid.origin_m
     group.attrs["hash"] = phantom.hash()
+    if phantom.file_from_grid is not None:
+        group.attrs["file_from_grid"] = phantom.file_from_grid
     group.create_dataset("labels", data=phantom.labels, compression="gzip", compression_opts=4, shuffle=True)
     group.create_dataset("tissues", data=tissues_to_json(phantom.tissues))
     regions = group.create_group("regions", track_order=True)
@@ -52,7 +54,8 @@ def read_phantom_group(group: Any, file: Path | str = "") -> Phantom:
         tissues = tissues_from_json(_text(group["tissues"][()]))
         regions = {_text(d.attrs["name"]): d[...].astype(bool) for _, d in _numbered(group["regions"])}
         about = (_text(group.attrs["name"]), regions, _text(group.attrs["source"]))
-        phantom = Phantom(grid, labels, tissues, *about, bool(group.attrs.get("test_object", False)))
+        motion = group.attrs.get("file_from_grid")
+        phantom = Phantom(grid, labels, tissues, *about, bool(group.attrs.get("test_object", False)), motion)
         stored = _text(group.attrs["hash"])
     except InputError as error:
         if error.file:

@@ -21,10 +21,16 @@ OBLIQUE_DEG = 0.1
 
 
 def read_volume(path: Path | str) -> tuple[np.ndarray, Grid]:
-    """A three-dimensional NIfTI image and its grid.
+    """A three-dimensional NIfTI image and its grid; see :func:`read_placed`."""
+    return read_placed(path)[:2]
+
+
+def read_placed(path: Path | str) -> tuple[np.ndarray, Grid, np.ndarray]:
+    """A three-dimensional NIfTI image, its grid, and where that lies in the coordinates of the file.
 
     Axes are permuted and flipped to RAS+ (nothing is interpolated). An oblique image keeps its voxels: they are taken
-    as if their axes were those of the scanner, about the image's centre, and a warning gives the angle.
+    as if their axes were those of the scanner, about the image's centre, and a warning gives the angle. The motion that
+    is given back undoes it for what is laid over the file again.
 
     Parameters
     ----------
@@ -37,6 +43,8 @@ def read_volume(path: Path | str) -> tuple[np.ndarray, Grid]:
         As stored, or float64 when the header scales them.
     grid : Grid
         In metres.
+    file_from_grid : (4, 4) ndarray
+        Rigid motion from the coordinates of the grid to those of the file [m].
 
     Raises
     ------
@@ -61,11 +69,11 @@ def read_volume(path: Path | str) -> tuple[np.ndarray, Grid]:
     item = image.get_data_dtype().itemsize
     check_memory(shape, item + 9, path)
     values = _data(image, path).reshape(shape)
-    axes, flips, sizes, tilt = _closest_axes(affine, path)
+    axes, flips, sizes, tilt, turn = _closest_axes(affine, path)
     if tilt > OBLIQUE_DEG:
         warnings.warn(
             f"{path.name}: image is oblique by {tilt:.1f} degrees; its voxel axes are taken as x, y, z "
-            "(turn the body with .rotate if the coil needs it)",
+            "(turn the body with .rotate if the coil needs it); maps of a run are written with the axes of the image",
             EmdoseWarning,
             stacklevel=2,
         )
@@ -73,7 +81,9 @@ def read_volume(path: Path | str) -> tuple[np.ndarray, Grid]:
     centre = affine[:3, :3] @ (0.5 * (np.array(shape) - 1)) + affine[:3, 3]
     corner = centre - 0.5 * np.array(values.shape) * sizes
     check_extent(values.shape, sizes.tolist(), path, f"header unit: {_unit(image)}")
-    return values, Grid(values.shape, tuple(sizes), tuple(corner))
+    motion = np.eye(4)
+    motion[:3, :3], motion[:3, 3] = turn, centre - turn @ centre
+    return values, Grid(values.shape, tuple(sizes), tuple(corner)), motion
 
 
 def write_volume(path: Path | str, values: np.ndarray, grid: Grid) -> None:
@@ -91,11 +101,23 @@ def write_volume(path: Path | str, values: np.ndarray, grid: Grid) -> None:
         part.write_bytes(data)
 
 
-def grid_affine_mm(grid: Grid) -> np.ndarray:
-    """Affine (4, 4) from the indices of a grid's voxels to their centres [mm]."""
+def grid_affine_mm(grid: Grid, file_from_grid: np.ndarray | None = None) -> np.ndarray:
+    """Affine (4, 4) from the indices of a grid's voxels to their centres [mm], in the coordinates of a file if given.
+
+    Parameters
+    ----------
+    grid : Grid
+        The voxels.
+    file_from_grid : (4, 4) ndarray, optional
+        Rigid motion from the coordinates of the grid to those of a file [m].
+    """
     affine = np.diag([*(1e3 * s for s in grid.spacing_m), 1.0])
     affine[:3, 3] = [1e3 * (o + 0.5 * s) for o, s in zip(grid.origin_m, grid.spacing_m, strict=True)]
-    return affine
+    if file_from_grid is None:
+        return affine
+    motion = np.array(file_from_grid, float)
+    motion[:3, 3] *= 1e3
+    return motion @ affine
 
 
 def encoded(values: np.ndarray, grid: Grid, *, gz: bool, affine_mm: np.ndarray | None = None, about: str = "") -> bytes:
@@ -180,8 +202,8 @@ def _affine(image: Any, path: Path) -> np.ndarray:
     return affine
 
 
-def _closest_axes(affine: np.ndarray, path: Path) -> tuple[list[int], list[int], np.ndarray, float]:
-    """Order and sign of the file's axes nearest to x, y, z, their spacings [m], and the tilt [degree]."""
+def _closest_axes(affine: np.ndarray, path: Path) -> tuple[list[int], list[int], np.ndarray, float, np.ndarray]:
+    """Order and sign of the file's axes nearest to x, y, z, spacings [m], tilt [degree], and directions (3, 3)."""
     import nibabel as nib
 
     matrix = affine[:3, :3]
@@ -199,4 +221,4 @@ def _closest_axes(affine: np.ndarray, path: Path) -> tuple[list[int], list[int],
     flips = [int(sign[i]) for i in axes]
     aligned = np.array([[unit[r, i] * f for i, f in zip(axes, flips, strict=True)] for r in range(3)])
     tilt = math.degrees(math.acos(min(1.0, max(-1.0, 0.5 * (float(np.trace(aligned)) - 1)))))
-    return axes, flips, sizes[axes], tilt
+    return axes, flips, sizes[axes], tilt, aligned

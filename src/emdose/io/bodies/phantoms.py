@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,8 @@ def read_phantom(
     Returns
     -------
     Phantom
-        In RAS+ axes and metres. NIfTI keeps its origin; raw bodies are centred on the isocentre.
+        In RAS+ axes and metres. NIfTI keeps its origin, and how oblique it is (``file_from_grid``); raw bodies are
+        centred on the isocentre.
 
     Raises
     ------
@@ -75,9 +77,10 @@ def read_phantom(
         return hdf5.read_phantom_file(path)
     if suffix == ".nii":
         _refuse(path, "a NIfTI file holds its own voxel size", spacing_m=spacing_m)
-        values, grid = nifti.read_volume(path)
+        values, grid, motion = nifti.read_placed(path)
         wanted = _label_tissues(tissues, path, table)
-        return phantom_from_labels(values, grid, wanted, file=path, name=name, source=_source(path))
+        made = phantom_from_labels(values, grid, wanted, file=path, name=name, source=_source(path))
+        return replace(made, file_from_grid=motion)
     if suffix == ".raw":
         _refuse(path, "the header of a raw body holds the voxel size", spacing_m=spacing_m)
         header = voxelbody.read_header(path.with_suffix(".txt"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import unknown, vector
+from emdose.checks import array, unknown, vector
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.bodies import resampling
 from emdose.models.bodies.tissues import Tissue
@@ -40,6 +40,9 @@ class Phantom:
         Where geometry and dimensions come from.
     test_object : bool
         Whether it is a sphere, a box of gel or the like and no patient, so that limits for patients do not apply.
+    file_from_grid : (4, 4) ndarray, optional
+        Rigid motion from the coordinates of the grid to those of the file that the body was read from [m]: what is
+        computed can be laid over that file, however oblique it is and wherever the body was moved to since.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Phantom:
     regions: Mapping[str, np.ndarray] = field(default_factory=dict)
     source: str = ""
     test_object: bool = False
+    file_from_grid: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         given, tissues = np.asarray(self.labels), tuple(self.tissues)
@@ -101,6 +105,8 @@ class Phantom:
             regions[str(key)] = mask
         if not np.may_share_memory(labels, given):  # converted above, nobody else holds it
             owned(labels)
+        if self.file_from_grid is not None:
+            array("file_from_grid", self.file_from_grid, (4, 4))
         for attribute, value in (("labels", labels), ("tissues", tissues), ("regions", regions)):
             object.__setattr__(self, attribute, value)
 
@@ -241,7 +247,7 @@ class Phantom:
     def translate(self, shift_m: Vector) -> Phantom:
         """The body moved by a vector [m]: the grid moves with it, so nothing is interpolated."""
         vector("shift_m", shift_m, problem="bad shift", expected="three finite metres")
-        return replace(self, grid=self.grid.moved(shift_m))
+        return replace(self, grid=self.grid.moved(shift_m), file_from_grid=self._read_before(np.eye(3), shift_m))
 
     def rotate(self, angle_deg: float, axis: str = "z", about_m: Vector | None = None, samples: int = 3) -> Phantom:
         """The body turned by the right-hand rule.
@@ -261,7 +267,10 @@ class Phantom:
         samples : int
             Points per voxel and axis; 1 is nearest neighbour, odd numbers leave no ties.
         """
-        return resampling.rotate(self, angle_deg, axis, about_m, samples)
+        turned = resampling.rotate(self, angle_deg, axis, about_m, samples)
+        about = np.mean(self.grid.bounds_m, axis=0) if about_m is None else np.asarray(about_m, float)
+        R = resampling.rotation_matrix(math.radians(angle_deg), "xyz".index(axis))
+        return replace(turned, file_from_grid=self._read_before(R, about - R @ about))
 
     def resample(self, spacing_m: float | Vector) -> Phantom:
         """The body on voxels of another size.
@@ -277,6 +286,14 @@ class Phantom:
             New voxel edge lengths [m], finer or coarser.
         """
         return resampling.resample(self, spacing_m)
+
+    def _read_before(self, R: np.ndarray, shift_m: Any) -> np.ndarray | None:
+        """``file_from_grid`` after the body has moved by x -> R x + shift."""
+        if self.file_from_grid is None:
+            return None
+        back = np.eye(4)
+        back[:3, :3], back[:3, 3] = R.T, -R.T @ np.asarray(shift_m, float)
+        return owned(np.asarray(self.file_from_grid) @ back)
 
     def _with_arrays(self, grid: Grid, change: Any) -> Phantom:
         regions = {k: change(m) for k, m in self.regions.items()}

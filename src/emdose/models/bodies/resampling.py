@@ -57,10 +57,10 @@ def rotate(phantom: Body, angle_deg: float, axis: str, about_m: Vector | None, s
     turns = angle_deg / 90.0
     if abs(turns - round(turns)) < 1e-9:
         return _quarter_turns(phantom, round(turns) % 4, "xyz".index(axis), about)
-    return _sampled(phantom, _matrix(math.radians(angle_deg), "xyz".index(axis)), about, samples)
+    return _sampled(phantom, rotation_matrix(math.radians(angle_deg), "xyz".index(axis)), about, samples)
 
 
-def _matrix(angle: float, axis: int) -> np.ndarray:
+def rotation_matrix(angle: float, axis: int) -> np.ndarray:
     """Rotation matrix (3, 3) by the right-hand rule about a coordinate axis."""
     i, j = (axis + 1) % 3, (axis + 2) % 3
     R = np.eye(3)
@@ -71,7 +71,7 @@ def _matrix(angle: float, axis: int) -> np.ndarray:
 
 def _quarter_turns(phantom: Body, n: int, axis: int, about: np.ndarray) -> Body:
     plane = ((axis + 1) % 3, (axis + 2) % 3)
-    R = np.rint(_matrix(math.pi / 2 * n, axis))
+    R = np.rint(rotation_matrix(math.pi / 2 * n, axis))
     low, high = (np.array(c) for c in phantom.grid.bounds_m)
     corners = np.stack([R @ (low - about), R @ (high - about)]) + about
     order = np.abs(R).astype(int) @ np.arange(3)

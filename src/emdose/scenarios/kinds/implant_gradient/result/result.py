@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.io.bodies import hdf5
+from emdose.io.bodies import hdf5, nifti
 from emdose.io.disk import atomic
 from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put_map, require_keys, to_json
 from emdose.io.maps import vtk
@@ -99,6 +99,9 @@ class ImplantResult(Run):
     def _contents(self) -> Contents:
         """Rises of temperature by exposure, tissue, and the metal, on the voxels of the heat."""
         return contents(self.phantom, self.heat_grid, self.exposures, self.metal_on_heat_grid)
+
+    def _affine_mm(self) -> np.ndarray | None:
+        return nifti.grid_affine_mm(self.heat_grid, self.phantom.file_from_grid)
 
     def metal_on_heat_grid(self) -> np.ndarray:
         """Part of every voxel of the temperature rises that is metal, (nx, ny, nz)."""

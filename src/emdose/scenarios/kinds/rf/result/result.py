@@ -13,7 +13,7 @@ import numpy as np
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
 from emdose.io import touchstone
-from emdose.io.bodies import hdf5
+from emdose.io.bodies import hdf5, nifti
 from emdose.io.disk import atomic
 from emdose.io.disk.run_files import (
     FIELDS_FILE,
@@ -137,6 +137,9 @@ class RunResult(Run):
         """SAR, its averages, fields, temperatures, tissue."""
         about = (self.phantom, self.frequency_Hz, self.b1plus, self.sar, self.averages, self.fields, self.thermal)
         return maps.contents(*about)
+
+    def _affine_mm(self) -> np.ndarray | None:
+        return nifti.grid_affine_mm(self.phantom.grid, self.phantom.file_from_grid)
 
     def _write(self, stage: atomic.Stage) -> None:
         """All files of a run that Python has made: its body as a file, and what was done as a scenario."""
