@@ -93,6 +93,7 @@ def make(folder: Path) -> None:
     _networks_and_limits(folder)
     em.write_coil(em.LoopArray(2), folder / "coil.csv")
     em.write_coil(em.LoopArray(2), folder / "coil.vtp")
+    em.write_coil(em.CapacitorLoopArray(2), folder / "metal.vtp")
     (folder / "points.txt").write_text("one\n0 0 0\n90 0 0\n0 90 0\n0 0 0\n\n0 0 5\n90 0 5\n0 90 5\n0 0 5\n")
     (folder / "gaps.csv").write_text("conductor,segment,capacitance_pF,feed\none,1,10,a\ncurve 2,2,,b\n")
     ball = em.implants.sphere(5e-3, "Ti6Al4V", subdivisions=1)
@@ -211,6 +212,7 @@ READERS: dict[str, Reader] = {
     "coil points": Reader("points.txt", lambda f: em.read_coil(f / "points.txt", unit="mm")),
     "coil gaps": Reader("gaps.csv", lambda f: em.read_coil(f / "points.txt", unit="mm", gaps=f / "gaps.csv")),
     "coil lines": Reader("coil.vtp", lambda f: em.read_coil(f / "coil.vtp"), child=True),
+    "coil of metal": Reader("metal.vtp", lambda f: em.read_coil(f / "metal.vtp"), child=True),
     "touchstone": Reader("network.s2p", lambda f: em.read_touchstone(f / "network.s2p")),
     "confirmations": Reader("confirmed.csv", lambda f: em.read_confirmations(f / "confirmed.csv")),
     "stl": Reader("mesh.stl", lambda f: em.read_implant(f / "mesh.stl", "gold", unit="mm")),

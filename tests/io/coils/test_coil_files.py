@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -283,12 +285,48 @@ def test_strips_lie_flat_around_the_axis(write):
     assert "strips and wires at once" in refused(write(loop), gaps=gaps, strip_width_m=0.01, wire_radius_m=1e-3)
 
 
+def flat_coil():
+    """A loop of strips over a plate, with a parallel circuit and a feed of its own."""
+    square = [(0.04, 0.04, 0), (0.04, -0.04, 0), (-0.04, -0.04, 0), (-0.04, 0.04, 0), (0.04, 0.04, 0)]
+    c = em.conductors
+    trap = c.LumpedElement("trap", (0.005, -0.04, 0), (-0.005, -0.04, 0), None, 1e-9, 1e-11, "parallel")
+    feed = c.FeedPort("in", (0.005, 0.04, 0), (-0.005, 0.04, 0), 75.0)
+    metal = [c.Strip(square, 0.004, (0, 0, 1)), c.Plate((-0.1, -0.1, 0.05), (0.2, 0, 0), (0, 0.2, 0))]
+    return em.CircuitCoil("flat", metal, [trap], [feed], {"mine": [2j]})
+
+
+@pytest.mark.parametrize(
+    "coil",
+    [em.CapacitorLoopArray(4, wire_radius_m=1e-3), em.CircuitBirdcage(8), flat_coil()],
+    ids=["loops", "cage", "flat"],
+)
+def test_metal_that_was_written_is_read_back(coil, tmp_path):
+    """Oracle: the coil itself, to the last bit in metres; the same edges of a grid."""
+    path = em.write_coil(coil, tmp_path / "coil.vtp", unit="m")
+    back = em.read_coil(path)
+    assert back.elements == coil.elements
+    assert back.feeds == coil.feeds
+    assert back.drives.keys() == coil.drives.keys()
+    for name in coil.drives:
+        np.testing.assert_array_equal(back.drives[name], coil.drives[name])
+    grid = RectilinearGrid(*(np.arange(-0.2, 0.201, 0.01) for _ in range(3)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about gaps and strips below half a cell, for both alike
+        one, other = rasterise(back, grid), rasterise(coil, grid)
+    np.testing.assert_array_equal(one.pec, other.pec)
+    turned = em.read_coil(path, rotate_deg=(0, 0, 90), name="turned", shield=em.Shield(0.19, 0.4))
+    np.testing.assert_allclose(turned.feeds[0].start_m[0], -coil.feeds[0].start_m[1], atol=1e-15)
+    assert "elements of its own" in refused(path, gaps=[])
+    strips = em.CircuitBirdcage(8, strip_width_m=0.01)
+    assert "cannot be read back; found 'sheet'" in refused(em.write_coil(strips, tmp_path / "strips.vtp"))
+
+
 def test_metal_is_written_for_pictures(tmp_path):
     """Oracle: the conductors and gaps of the coil, read by VTK; what cannot be written says so."""
     pv = pytest.importorskip("pyvista")
     coil = em.CircuitBirdcage(rungs=8)
     mesh = pv.read(em.write_coil(coil, tmp_path / "cage.vtp", unit="m"))
-    assert mesh.n_lines == len(coil.conductors) + len(coil.gaps)
+    assert mesh.n_lines == len(coil.conductors) + len(coil.elements) + len(coil.feeds)
     assert np.count_nonzero(mesh.cell_data["capacitance_F"]) == 16
     np.testing.assert_allclose(mesh.bounds[:4], np.ravel(np.array(coil.extent_m).T)[:4], atol=1e-12)
     for source, name in ((coil, "a.csv"), (em.LoopArray(2), "a.stl"), (em.PlaneWave(), "a.vtp")):

@@ -12,10 +12,11 @@ import numpy as np
 
 from emdose.checks import positive, vector
 from emdose.errors import InputError
-from emdose.io import mesh_process
 from emdose.io.coils.gap_tables import Gaps, read_drives, read_gaps
+from emdose.io.coils.metal_lines import PART, metal_coil
 from emdose.io.coils.tables import FileCurve, read_curves
 from emdose.io.coils.units import UNITS, unit_of
+from emdose.io.coils.vtk_lines import curves_of, read_lines
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import SolidConductor
 from emdose.models.coils.cylinder import Shield
@@ -53,13 +54,14 @@ def read_coil(
         ``x1`` to ``z2``, the ends of a piece) and any of ``port``, ``conductor``, ``current_A``, ``phase_deg``, where a
         current is that of the piece behind its point, 1 A unless given; or, without names of columns, three numbers a
         line, as drawing and field programs export curves. An empty line begins a new conductor. VTK (``.vtp``,
-        ``.vtk``): lines with the same names as data of lines or points. Without ports every curve is one where all of
-        them are closed, otherwise all of them together are one.
+        ``.vtk``): lines with the same names as data of lines or points, or a coil of metal that ``write_coil`` wrote.
+        Without ports every curve is one where all of them are closed, otherwise all of them together are one.
     unit : "m", "cm", "mm", "um" or "in", optional
         Unit of the coordinates; needed unless the file states it (columns such as ``x_mm``, a comment ``# unit: mm``).
     gaps : Path, str or sequence of mapping, optional
         Where the conductors are cut by capacitors and feeds; see :func:`~emdose.io.coils.gap_tables.read_gaps`. With it
-        the coil is one of metal, and currents in the file are left aside.
+        the coil is one of metal, and currents in the file are left aside. A coil of metal that ``write_coil`` wrote has
+        its own.
     drives : Path, str or mapping of str to (port,) complex, optional
         Named drives beside "circular", "anti-circular", "uniform" and "unit": vectors, or a table with the columns
         ``drive``, ``port``, ``amplitude``, ``phase_deg``.
@@ -94,7 +96,20 @@ def read_coil(
         size, points that coincide or are not finite, unknown columns, a gap on no conductor.
     """
     path = Path(path)
-    curves, stated, file_drives = _curves(path)
+    lines = read_lines(path) if path.suffix.lower() in VTK else None
+    if lines is not None and PART in lines:
+        own = gaps is None or (isinstance(gaps, Path | str) and Path(gaps) == path)
+        for key, value in (
+            ("gaps", None if own else gaps),
+            ("wire_radius_m", wire_radius_m),
+            ("strip_width_m", strip_width_m),
+        ):
+            if value is not None:
+                raise InputError("the file holds metal with elements of its own", file=path, field=key, found=value)
+        written = metal_coil(lines, path, unit, _turn(rotate_deg), name, solids)
+        written = written if shield is None else written.with_shield(shield)
+        return replace(written, drives={**written.drives, **_drives(drives, written.ports)})
+    curves, stated, file_drives = _curves(path) if lines is None else curves_of(lines, path)
     unit = unit_of(np.concatenate([np.array(c.points) for c in curves]), unit, stated, path)
     R = _turn(rotate_deg)
     label = path.stem if name is None else name
@@ -190,75 +205,7 @@ def _turned(gap: CoilGap, R: np.ndarray) -> CoilGap:
 
 
 def _curves(path: Path) -> tuple[list[FileCurve], str | None, dict[str, np.ndarray]]:
-    """Curves of a file in its own unit, the unit that it states, and its named drives."""
-    suffix = path.suffix.lower()
-    if suffix in TEXT:
+    """Curves of a text file in its own unit, and the unit that it states; no drives."""
+    if path.suffix.lower() in TEXT:
         return *read_curves(path), {}
-    if suffix in VTK:
-        return _vtk_curves(path)
     raise InputError("unknown kind of coil file", file=path, found=path.suffix or "no ending", expected=FORMATS)
-
-
-def _vtk_curves(path: Path) -> tuple[list[FileCurve], str | None, dict[str, np.ndarray]]:
-    arrays, _ = mesh_process.read("vtk lines", path, "VTK poly data with lines")
-    ends = arrays["ends"]
-    starts = np.concatenate([[0], ends[:-1]])
-    ports, names = _words(arrays, "port", starts), _words(arrays, "conductor", starts)
-    amplitude, phase = (
-        _numbers(arrays, "current_A", starts, ends, path),
-        _numbers(arrays, "phase_deg", starts, ends, path),
-    )
-    curves = []
-    for n, (a, b) in enumerate(zip(starts, ends, strict=True)):
-        last = max(int(b) - 1, int(a))  # the last point has no piece behind it
-        size = np.ones(last - a) if amplitude is None else amplitude[a:last]
-        angle = np.zeros(last - a) if phase is None else phase[a:last]
-        name = names[n] if names is not None else f"curve {n + 1}"
-        places = [f"line {n + 1}, point {i + 1}" for i in range(int(b - a))]
-        port = ports[n] if ports is not None else None
-        currents = (size * np.exp(1j * np.radians(angle))).tolist()
-        curves.append(FileCurve(port, name, arrays["points"][a:b].tolist(), currents, places))
-    texts = {k.removeprefix("file "): str(v[0]) for k, v in arrays.items() if k.startswith("file ") and _is_text(v)}
-    drives = {k.removeprefix("drive "): _weights(v, path) for k, v in texts.items() if k.startswith("drive ")}
-    return curves, texts.get("unit"), drives
-
-
-def _is_text(values: np.ndarray) -> bool:
-    return values.dtype.kind == "U" and values.ndim == 1 and len(values) > 0
-
-
-def _words(arrays: Mapping[str, np.ndarray], name: str, starts: np.ndarray) -> list[str] | None:
-    """Texts or whole numbers of every line, from data of lines or of the first point of each."""
-    values = arrays.get(f"line {name}")
-    if values is None and f"point {name}" in arrays:
-        values = arrays[f"point {name}"][np.minimum(starts, len(arrays[f"point {name}"]) - 1)]
-    if values is None or values.ndim != 1 or len(values) != len(starts):
-        return None
-    return [str(v) if values.dtype.kind == "U" else f"{name} {v:g}" for v in values]
-
-
-def _numbers(
-    arrays: Mapping[str, np.ndarray], name: str, starts: np.ndarray, ends: np.ndarray, path: Path
-) -> np.ndarray | None:
-    """A number for every point, from data of points or of lines."""
-    values = arrays.get(f"point {name}")
-    if values is None and f"line {name}" in arrays:
-        own = arrays[f"line {name}"]
-        values = np.repeat(own, ends - starts) if len(own) == len(starts) and own.ndim == 1 else own
-    if values is None:
-        return None
-    good = values.dtype.kind in "iuf" and values.shape == (int(ends[-1]),)
-    if not good or not np.all(np.isfinite(values)):
-        found = str(values.dtype) if not good else "a value that is not finite"
-        raise InputError("bad data of lines", file=path, field=name, found=found, expected="a finite number for each")
-    return np.asarray(values, float)
-
-
-def _weights(text: str, path: Path) -> np.ndarray:
-    try:
-        weights = np.array([complex(part) for part in text.split()])
-        if not np.all(np.isfinite(weights)):
-            raise ValueError
-        return weights
-    except ValueError:
-        raise InputError("a drive that cannot be read", file=path, field="drives", found=text[:60]) from None

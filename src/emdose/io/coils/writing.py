@@ -12,11 +12,11 @@ import numpy as np
 
 from emdose.checks import one_of
 from emdose.errors import InputError
+from emdose.io.coils.metal_lines import metal_bytes
 from emdose.io.coils.units import UNITS
 from emdose.io.disk.atomic import write_bytes
 from emdose.io.maps.vtk import vtp_bytes
 from emdose.models.coils.circuit import CircuitCoil
-from emdose.models.coils.conductors import SolidConductor
 from emdose.models.coils.ideal import Coil
 
 Chain = tuple[str, np.ndarray, np.ndarray]
@@ -29,8 +29,8 @@ def write_coil(coil: Coil | CircuitCoil, path: Path | str, *, unit: str = "mm") 
     Parameters
     ----------
     coil : Coil or CircuitCoil
-        One of ideal currents, with its ports, currents and (in ``.vtp``) drives; or one of metal, as lines of its
-        conductors and gaps. A shield is left out.
+        One of ideal currents, with its ports, currents and (in ``.vtp``) drives; or one of metal, with wires, strips,
+        plates, elements, feeds and drives; sheets and solids are lines for pictures alone. A shield is left out.
     path : Path or str
         ``.vtp``, or ``.csv`` for ideal currents.
     unit : "m", "cm", "mm", "um" or "in"
@@ -56,7 +56,7 @@ def write_coil(coil: Coil | CircuitCoil, path: Path | str, *, unit: str = "mm") 
     if isinstance(coil, CircuitCoil):
         if suffix == ".csv":
             raise InputError("metal and gaps do not fit one table", file=path, expected=".vtp for a coil of metal")
-        write_bytes(path, _metal_bytes(coil, unit))
+        write_bytes(path, metal_bytes(coil, unit))
         return path
     if not isinstance(coil, Coil) or coil.open_ends[0].size:
         found = type(coil).__name__
@@ -124,30 +124,6 @@ def _vtp_bytes(coil: Coil, chains: Sequence[Chain], unit: str) -> bytes:
     }
     drives = {f"drive {k}": " ".join(str(complex(w)) for w in v) for k, v in coil.drives.items()}
     return vtp_bytes(lines, data, {"unit": unit, "name": coil.name, **drives})
-
-
-def _metal_bytes(coil: CircuitCoil, unit: str) -> bytes:
-    lines: list[np.ndarray] = []
-    data: dict[str, list[Any]] = {k: [] for k in ("conductor", "radius_m", "width_m", "capacitance_F", "feed")}
-
-    def add(points: np.ndarray, **values: object) -> None:
-        lines.append(_in(points, unit))
-        for key, column in data.items():
-            column.append(values.get(key, "" if key in ("conductor", "feed") else 0.0))
-
-    for n, c in enumerate(coil.conductors, 1):
-        if isinstance(c, SolidConductor):
-            for line in () if c.outline_m is None else c.outline_m:
-                add(line, conductor=f"solid {n}")
-            continue
-        for _, spine, _ in c.sheets:
-            radius = getattr(c, "radius_m", None) or 0.0
-            add(spine, conductor=f"{type(c).__name__.lower()} {n}", radius_m=radius, width_m=getattr(c, "width_m", 0.0))
-    for gap in coil.gaps:
-        capacitance = (gap.element.capacitance_F if gap.element is not None else None) or 0.0
-        feed = "" if gap.feed is None else gap.feed.name
-        add(np.array([gap.start_m, gap.end_m]), conductor=f"gap {gap.name}", capacitance_F=capacitance, feed=feed)
-    return vtp_bytes(lines, data, {"unit": unit, "name": coil.name})
 
 
 def _in(points: np.ndarray, unit: str) -> np.ndarray:

@@ -207,7 +207,12 @@ def _arrays(data: Any) -> dict[str, np.ndarray]:
     return out
 
 
-def vtp_bytes(lines: Sequence[np.ndarray], data: Mapping[str, Sequence[Any]], about: Mapping[str, str]) -> bytes:
+def vtp_bytes(
+    lines: Sequence[np.ndarray],
+    data: Mapping[str, Sequence[Any]],
+    about: Mapping[str, str],
+    of_points: Mapping[str, np.ndarray] | None = None,
+) -> bytes:
     """Chains of points as VTK poly data (``.vtp``) that ParaView opens.
 
     Parameters
@@ -218,14 +223,16 @@ def vtp_bytes(lines: Sequence[np.ndarray], data: Mapping[str, Sequence[Any]], ab
         A number or a text for every line, by name.
     about : mapping of str to str
         Texts about the file.
+    of_points : mapping of str to (points, ...) ndarray, optional
+        Numbers or vectors of all points of the lines, one after the other, by name.
     """
     from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
     from vtkmodules.vtkCommonCore import vtkPoints, vtkStringArray
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
     from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
 
-    def array(name: str, values: Sequence[Any]) -> Any:
-        if any(isinstance(v, str) for v in values):
+    def array(name: str, values: Sequence[Any] | np.ndarray) -> Any:
+        if not isinstance(values, np.ndarray) and any(isinstance(v, str) for v in values):
             made: Any = vtkStringArray()
             for v in values:
                 made.InsertNextValue(str(v))
@@ -247,6 +254,8 @@ def vtp_bytes(lines: Sequence[np.ndarray], data: Mapping[str, Sequence[Any]], ab
     mesh.SetLines(cells)
     for name, values in data.items():
         mesh.GetCellData().AddArray(array(name, values))
+    for name, vectors in (of_points or {}).items():
+        mesh.GetPointData().AddArray(array(name, vectors))
     for name, text in about.items():
         mesh.GetFieldData().AddArray(array(name, [text]))
     writer = vtkXMLPolyDataWriter()

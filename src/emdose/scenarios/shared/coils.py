@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from emdose.errors import InputError
+from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.circuit_birdcage import CircuitBirdcage
 from emdose.models.coils.circuit_loops import CapacitorLoop, CapacitorLoopArray
 from emdose.models.coils.current_element import CurrentElement
@@ -19,7 +21,6 @@ from emdose.scenarios.shared import circuit_tables, coil_tables
 from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
-    from emdose.models.coils.circuit import CircuitCoil
     from emdose.models.coils.incident_field import IncidentField
     from emdose.solvers.vie.solver import Vie
 
@@ -78,6 +79,9 @@ def _from_file(table: circuit_tables.SegmentsTable) -> Coil | CircuitCoil:
         impedance_ohm=table.feed_impedance_ohm,
         solids=() if table.metal is None else [read_conductor(table.metal, unit=table.metal_unit)],
     )
+    if isinstance(made, CircuitCoil) and table.gaps is None:
+        expected = "the name of this file as gaps too: the solver must be one for metal"
+        raise InputError("the file holds a coil of metal", field="gaps", expected=expected)
     if table.repeat > 1:
         made = array_of(
             made,
