@@ -70,7 +70,12 @@ def sentence(result: EptResult) -> str:
         snr, seed = scenario.get("snr"), scenario.get("seed")
         text += f", white noise of SNR {plain(snr)} added (seed {plain(seed)})" if snr else ", no noise added"
         text += ", so that the truth is known"
-    return text + "."
+    told = [e for name in result.maps if (e := _spoken(result, name)) is not None]
+    if not told:
+        return text + "."
+    shares = [f"{100 * e['value']:.0f} %" for e in told]
+    best = 100 * max(e["means_share"] for e in told)
+    return f"{text}. Valid values in {listed(shares)} of the object's voxels; the means speak for {best:.0f} %."
 
 
 def banners(result: EptResult) -> list[dict[str, str]]:
@@ -119,7 +124,7 @@ def tiles(result: EptResult) -> list[dict[str, str]]:
         remarks.append(f"no value in {100 * share:.0f} % of the voxels; {about['seconds']:.1f} s")
         spoken = _spoken(result, name)
         if spoken is not None:
-            remarks.insert(0, f"speaks for {100 * spoken['value']:.0f} % of the object's voxels")
+            remarks.insert(0, f"a valid value in {100 * spoken['value']:.0f} % of the object's voxels")
         entries = [e for e in result.summary["quantities"].values() if e.get("method") == name and "truth" in e]
         part = [e for e in entries if e["unit"] == "S/m"] or entries
         if part:
@@ -135,7 +140,7 @@ def tiles(result: EptResult) -> list[dict[str, str]]:
         rows = [r for r in rows if is_finite(r["median"])]
         if rows:
             unit = SYMBOLS[rows[0]["quantity"]][1]
-            remarks.insert(1 if spoken else 0, f"median {rows[0]['quantity']} of all voxels")
+            remarks.insert(0, f"median {rows[0]['quantity']} of all voxels")
             found.append(
                 {"label": name, "value": number(rows[0]["median"]), "unit": unit, "remark": "; ".join(remarks)}
             )
