@@ -96,6 +96,28 @@ def _coil(names: Names) -> Figure:
     return figure
 
 
+def _around(coil: str, body: str) -> Callable[[Names], Figure]:
+    """The conductors of a coil, and B1+ in the axial slice of the isocentre."""
+
+    def draw(names: Names) -> Figure:
+        figure = plt.figure(figsize=(6.4, 3.6), layout="constrained")
+        left, right = figure.add_subplot(1, 2, 1, projection="3d"), figure.add_subplot(1, 2, 2)
+        for segment in names[coil].segments:
+            left.plot(*segment.T, color="#b8651b", lw=1.6)
+        left.set_aspect("equal")
+        left.set_axis_off()
+        grid = names[body].grid
+        index = grid.index_of((0.0, 0.0, 0.0))[2]
+        b1plus = np.where(names[body].body, 1e6 * np.abs(names["fields"].b1plus()[0]), np.nan)[:, :, index]
+        extent = [1e3 * v for a in (0, 1) for v in (grid.bounds_m[0][a], grid.bounds_m[1][a])]
+        image = right.imshow(b1plus.T, origin="lower", extent=extent)
+        right.set(xlabel="x [mm]", ylabel="y [mm]")
+        figure.colorbar(image, ax=right, label="B1+ [µT]", shrink=0.8)
+        return figure
+
+    return draw
+
+
 def _budget(names: Names) -> Figure:
     """The parts of a budget of uncertainty."""
     parts = {str(k): abs(float(v)) for k, v in names["budget"].items()}
@@ -133,6 +155,8 @@ DRAWN: dict[str, Callable[[Names], Figure]] = {
     "13_pulseq_heating": _spectrum,
     "14_rf_and_gradients": _of("sar", axis="y"),
     "15_values_and_pictures": _of("fields", "b1plus", axis="z", at_m=0.0),
+    "24_own_array": _around("array", "head"),
+    "25_own_knee": _around("cage", "knee"),
     "26_scanner_to_map": _reconstructed,
     "ept_beside_eptlib": lambda names: em.plot(names["maps"]["emdose"], "conductivity", axis="z"),
     "ept_repeatability": _budget,

@@ -34,3 +34,5 @@ for tesla, MHz in ((1.5, 63.87), (3, 127.74), (7, 298.0)):
     run.to_nifti(f"{tesla} T/maps")
     run.to_csv(f"{tesla} T/tables")
     print(f"{tesla} T: peak 10 g SAR {run.quantities['psSAR10g']['value']:.2f} W/kg at 1 µT")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/24_own_array.png"

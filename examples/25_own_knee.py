@@ -34,3 +34,5 @@ run.to_vti("own knee/all.vti")
 run.to_nifti("own knee/maps")
 run.to_csv("own knee/tables")
 print(f"peak 10 g SAR {run.quantities['psSAR10g']['value']:.3f} W/kg at 2 µT in {run.quantities['psSAR10g']['tissue']}")
+
+# sphinx_gallery_thumbnail_path = "images/gallery/25_own_knee.png"

@@ -131,7 +131,7 @@ def tiles(result: EptResult) -> list[dict[str, str]]:
             off = 100 * float(np.mean([abs(e["value"] / e["truth"] - 1) for e in part]))
             quantity = "σ" if part[0]["unit"] == "S/m" else "ε"
             remarks.insert(
-                1 if spoken else 0,
+                0,
                 f"mean error of {quantity} in {_count(len(part), 'tissue').lower()}, away from interfaces",
             )
             found.append({"label": name, "value": number(off, 2), "unit": "%", "remark": "; ".join(remarks)})
