@@ -72,6 +72,12 @@ def test_metal_needs_fdtd_and_its_files_count(segments, write, tmp_path):
     assert found.elements[0].capacitance_F == pytest.approx(10e-12)
     (tmp_path / "gaps.csv").write_text("segment,capacitance_pF,feed\n1,12,feed\n3,12,\n")
     assert load(write(segments)).sha256 != first.sha256
+    em.write_coil(found, tmp_path / "metal.vtp")
+    written = segments | {"coil": {"type": "segments", "file": "metal.vtp", "gaps": "metal.vtp"}}
+    assert made(write, written).feeds[0].name == "feed"
+    del written["coil"]["gaps"], written["solver"]
+    with pytest.raises(InputError, match=r"coil\.gaps: the file holds a coil of metal"):
+        made(write, written)
     trimesh = pytest.importorskip("trimesh")
     trimesh.creation.box((40, 40, 10)).export(tmp_path / "plate.stl")
     segments["coil"] |= {"metal": "plate.stl", "metal_unit": "mm"}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,6 +112,23 @@ def test_a_cage_of_currents_in_a_table_is_the_birdcage(write, tmp_path):
     points = np.random.default_rng(1).uniform(-0.06, 0.06, (5, 3))
     for one, other in zip(field_at(back, points, 64e6), field_at(coil, points, 64e6), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-9 * np.abs(other).max())
+
+
+def test_the_tables_of_the_guide(write):
+    """Oracle: what the guide says about them."""
+    page = (Path(__file__).parents[3] / "docs" / "guide" / "your-own-coil.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^ {4}\S.*\n)+", page, re.M)
+    wires, gaps = (
+        next(textwrap.dedent(b) for b in blocks if b.strip().startswith(head)) for head in ("port,x", "conductor,x")
+    )
+    coil = em.read_coil(write(wires))
+    assert coil.ports == ("left",)
+    assert len(coil.segments) == 3
+    turn = np.radians(np.arange(0, 361, 5))
+    ring = "conductor,x_mm,y_mm,z_mm\n" + "".join(f"ring,{120 * np.cos(a)},{120 * np.sin(a)},80\n" for a in turn)
+    metal = em.read_coil(write(ring), gaps=write(gaps, "gaps.csv"))
+    assert [e.capacitance_F for e in metal.elements] == pytest.approx([18e-12, 18e-12])
+    assert metal.ports == ("feed 1",)
 
 
 def test_a_shield_around_it(tmp_path, square):
