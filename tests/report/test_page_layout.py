@@ -6,6 +6,7 @@ is cut or lies on another or on a curve, everything that takes the keyboard show
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -150,6 +151,16 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(seen: dict[str, A
 def test_a_page_on_a_phone_is_not_endless(seen: dict[str, Any]) -> None:
     """Oracle: a length, as it opens: folded sections, no column of one letter a line; it was 36 000 pixels and more."""
     assert max(found["height"] for found in seen["light"].values()) < 11000
+
+
+def test_pages_are_small_and_self_contained(pages: dict[str, str]) -> None:
+    """Oracle: 5 MB; the ways in which a page can load something, and a policy that forbids them all."""
+    for name, page in pages.items():
+        assert len(page.encode()) < 5e6, name
+        assert "default-src 'none'" in page, name
+        assert not re.search(r"""(?:src|srcset|action|poster)=["'](?!data:)""", page), name
+        assert not re.search(r"""<(?:link|iframe|object|embed|base)\b""", page), name
+        assert not re.search(r"""/(?:home|root|tmp|work|Users)/|[A-Z]:\\""", page), name
 
 
 def test_paper_holds_all_of_it(pages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:

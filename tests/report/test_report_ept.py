@@ -12,6 +12,7 @@ from html import unescape
 import numpy as np
 import pytest
 from made_up_ept import run
+from packed import unpacked_runs
 
 from emdose.report.charts.charts import interval_chart
 from emdose.report.wording import number
@@ -107,7 +108,7 @@ def volume(page: str) -> str:
 def test_packed_maps_are_the_maps(result, page):
     # Oracle: the maps in result.h5, to half a step of 16 bits; every voxel of the mask once, in C order.
     data = json.loads(volume(page))
-    labels = np.frombuffer(base64.b64decode(data["labels"]), np.uint8).reshape(data["shape"])
+    labels = unpacked_runs(data["label_runs"]).reshape(data["shape"])
     mask = np.asarray(result.b1.mask)
     assert np.count_nonzero(labels) == np.count_nonzero(mask)
     assert [data["names"][n - 1] for n in (1, 2)] == ["label 1", "label 2"]
@@ -129,14 +130,24 @@ def test_quantised_values_keep_signs_and_gaps():
     np.testing.assert_allclose(back, [-1.0, 0.25, 2.0], atol=packed["step"])
 
 
-def test_large_maps_leave_out_slices(result, monkeypatch):
-    # Oracle: the budget: a third of it, every third slice, three times as far apart.
+def test_large_maps_leave_out_voxels(result, monkeypatch):
+    # Oracle: an eighth of the budget: every second voxel along each axis, at the centre of where it was.
     full = pack(result)
-    monkeypatch.setattr("emdose.scenarios.kinds.ept.page_maps.BUDGET_BYTES", 1)
+    size = sum(len(m["value"]["data"]) for q in full["quantities"].values() for m in q["methods"] if m["value"])
+    assert size > 1000
+    count = np.count_nonzero(result.b1.mask)
+    maps = 2 + sum(len(m.maps()) + 1 for m in result.maps.values()) + len(result.truth)
+    monkeypatch.setattr("emdose.scenarios.kinds.ept.page_maps.BUDGET_BYTES", int(2 * maps * count / 7))
     small = pack(result)
-    assert small["step"] > 1
-    assert small["shape"][2] == -(-full["shape"][2] // small["step"])
-    assert small["spacing_mm"][2] == pytest.approx(full["spacing_mm"][2] * small["step"])
+    assert small["step"] == 2
+    assert small["shape"] == [n // 2 for n in full["shape"]]
+    assert small["spacing_mm"] == pytest.approx([2 * h for h in full["spacing_mm"]])
+    first = [o + 0.5 * h for o, h in zip(small["origin_mm"], small["spacing_mm"], strict=True)]
+    assert first == pytest.approx([o + 1.5 * h for o, h in zip(full["origin_mm"], full["spacing_mm"], strict=True)])
+    labels = unpacked_runs(full["label_runs"]).reshape(full["shape"])
+    np.testing.assert_array_equal(unpacked_runs(small["label_runs"]).reshape(small["shape"]), labels[1::2, 1::2, 1::2])
+    monkeypatch.setattr("emdose.scenarios.kinds.ept.page_maps.BUDGET_BYTES", 1)
+    assert min(pack(result)["shape"]) >= 1
 
 
 def test_interval_chart_draws_every_span_and_the_truth():

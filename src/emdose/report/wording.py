@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 MINUS = "\u2212"
@@ -165,7 +166,7 @@ def without_folders(value: Any) -> Any:
 
     Parameters
     ----------
-    value : str, mapping, list or tuple
+    value : str, mapping, list, tuple or dataclass
         Of texts, at any depth; what is no plain text, or is markup or data, stays as it is.
     """
     if type(value) is str:
@@ -174,4 +175,6 @@ def without_folders(value: Any) -> Any:
         return {key: without_folders(one) for key, one in value.items()}
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         return type(value)(without_folders(one) for one in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: without_folders(getattr(value, f.name)) for f in fields(value) if f.init})
     return value

@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.models.grids.grid import Grid
 from emdose.report.colours import colour_of
-from emdose.report.maps.volumes import VOXEL_BUDGET, Layer, colour_table, pack
+from emdose.report.maps.volumes import BUDGET_BYTES, Layer, colour_table, pack
 from emdose.report.wording import words
 
 SIGNED = "RdBu_r"
@@ -69,7 +69,7 @@ def beside(sets: Sequence[MapSet]) -> dict[str, Any] | None:
     sides, tops = [], []
     for maps in sets:
         layers = [next(layer for layer in maps.layers if layer.key == key) for key in keys]
-        volume, _ = pack(maps.grid, maps.labels, layers, VOXEL_BUDGET // len(sets))
+        volume, _ = pack(maps.grid, maps.labels, layers, BUDGET_BYTES // len(sets))
         volume["colour_tables"] = {}
         sides.append(volume)
         tops.append([_top(layer, entry) for layer, entry in zip(layers, volume["maps"], strict=True)])

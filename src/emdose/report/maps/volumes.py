@@ -1,4 +1,4 @@
-"""Voxel maps as compact text that a page can carry: cropped to the body, quantised to 16 bits, base64."""
+"""Voxel maps as compact text that a page can carry: cropped to the body, 16 bits, labels as runs, base64."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import numpy as np
 
 from emdose.models.grids.grid import Grid
 
+LONGEST_RUN = 65535
 LEVELS = 65534
 """Largest code of a quantised value; the step is the map's maximum over this number."""
 
 NO_VALUE = 65535
 """Code of a body voxel without a finite value."""
 
-VOXEL_BUDGET = 1_500_000
-"""Voxels of the embedded box above which blocks of voxels are drawn as one."""
+BUDGET_BYTES = 2_900_000
+"""Bytes of all maps above which blocks of voxels are drawn as one: in base64 they leave a page below 5 MB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,12 +131,12 @@ def quantise(value: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def pack(
-    grid: Grid, labels: np.ndarray, layers: Sequence[Layer], voxel_budget: int = VOXEL_BUDGET
+    grid: Grid, labels: np.ndarray, layers: Sequence[Layer], budget_bytes: int = BUDGET_BYTES
 ) -> tuple[dict[str, Any], np.ndarray]:
     """The maps of a body as JSON-ready data for the page's viewer.
 
     The box around the body is kept. Labels are stored for every voxel of the box, values only for those of the body, in
-    C order. When the box exceeds the budget, blocks of f x f x f voxels become one that shows the largest value.
+    C order. When the values exceed the budget, blocks of f x f x f voxels become one that shows the largest.
 
     Parameters
     ----------
@@ -145,13 +146,13 @@ def pack(
         Tissue labels, 0 for the background.
     layers : sequence of Layer
         Maps to embed.
-    voxel_budget : int
-        Largest number of voxels of the embedded box.
+    budget_bytes : int
+        Most bytes of all maps together.
 
     Returns
     -------
     dict
-        ``shape``, ``spacing_mm``, ``origin_mm``, ``block``, ``labels`` and ``maps``.
+        ``shape``, ``spacing_mm``, ``origin_mm``, ``block``, ``label_runs`` and ``maps``.
     ndarray
         The phantom's labels that are present, without the background, in the order of the codes 1, 2, ...
     """
@@ -165,8 +166,10 @@ def pack(
         present = present[1:]
     else:
         codes = codes + 1
-    block = max(1, math.ceil((cut.size / voxel_budget) ** (1 / 3)))
-    small = _block_labels(codes, block)
+    block, small = 1, codes
+    while 2 * max(len(layers), 1) * int(np.count_nonzero(small)) > budget_bytes and max(small.shape) > 1:
+        block += 1
+        small = _block_labels(codes, block)
     inside = small != 0
     maps = []
     for layer in layers:
@@ -188,18 +191,29 @@ def pack(
                 "data": _base64(data),
             }
         )
-    wide = "<u1" if present.size < 256 else "<u2"
     cropped = grid.crop(low, high)
     volume = {
         "shape": list(small.shape),
         "spacing_mm": [1e3 * s * block for s in grid.spacing_m],
         "origin_mm": [1e3 * o for o in cropped.origin_m],
         "block": block,
-        "label_bytes": int(wide[-1]),
-        "labels": _base64(small.astype(wide)),
+        "label_runs": runs(small),
         "maps": maps,
     }
     return volume, present
+
+
+def runs(codes: np.ndarray) -> str:
+    """Integers below 65536 in C order as runs: pairs of a number and how often it follows, 16 bits each, base64."""
+    flat = np.asarray(codes).ravel()
+    starts = np.flatnonzero(np.diff(flat.astype(np.int64), prepend=-1))
+    lengths = np.diff(starts, append=flat.size)
+    parts = -(-lengths // LONGEST_RUN)  # long runs in parts
+    pairs = np.zeros((int(parts.sum()), 2), "<u2")
+    pairs[:, 0] = np.repeat(flat[starts], parts)
+    pairs[:, 1] = LONGEST_RUN
+    pairs[np.cumsum(parts) - 1, 1] = lengths - (parts - 1) * LONGEST_RUN
+    return _base64(pairs)
 
 
 def colour_table(name: str) -> str:

@@ -3,8 +3,9 @@
 emdose.planes = function (volume, state, draw) {
   "use strict";
   const { bytes, words, niceStep } = emdose;
-  const [, ny, nz] = volume.shape;
-  const labels = volume.label_bytes === 1 ? bytes(volume.labels) : words(volume.labels);
+  const [nx, ny, nz] = volume.shape;
+  const runs = words(volume.label_runs), labels = new Uint16Array(nx * ny * nz);
+  for (let i = 0, at = 0; i < runs.length; i += 2) labels.fill(runs[i], at, (at += runs[i + 1]));
   const entry = new Int32Array(labels.length); // position of a voxel's value among those with a label
   for (let i = 0, n = 0; i < labels.length; i++) entry[i] = labels[i] ? n++ : -1;
   const tables = {};

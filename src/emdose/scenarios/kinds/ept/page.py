@@ -65,8 +65,8 @@ def start_voxel(result: EptResult, volume: dict[str, Any]) -> list[int]:
     index = [int(np.floor(-o / h + 1e-9)) for o, h in zip(origin, spacing, strict=True)]
     if not all(0 <= i < n for i, n in zip(index, mask.shape, strict=True)) or not mask[tuple(index)]:
         index = [round(float(i)) for i in np.argwhere(mask).mean(axis=0)]
-    steps = (1, 1, volume["step"])
-    return [min((i - a) // s, n - 1) for i, a, s, n in zip(index, low, steps, volume["shape"], strict=True)]
+    places = zip(index, low, volume["steps"], volume["shape"], strict=True)
+    return [min((i - a) // s, n - 1) for i, a, s, n in places]
 
 
 def _leading(result: EptResult) -> list[dict[str, Any]]:
