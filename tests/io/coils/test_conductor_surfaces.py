@@ -52,6 +52,10 @@ def test_a_ball_and_a_cavity(surface):
     r = np.linalg.norm(points, axis=1)
     clear = (np.abs(r - 0.06) > 5e-4) & (np.abs(r - 0.03) > 5e-4)
     inside = solid.inside(*points.T)
+    assert not solid.inside(*(points[:9].T + 0.3)).any()
+    axes = np.meshgrid(*(np.linspace(-0.07, 0.07, n) for n in (13, 14, 15)), indexing="ij")
+    sparse = [a[tuple(slice(None) if n == m else slice(1) for m in range(3))] for n, a in enumerate(axes)]
+    np.testing.assert_array_equal(solid.inside(*sparse), solid.inside(*axes))
     np.testing.assert_array_equal(inside[clear], ((r < 0.06) & (r > 0.03))[clear])
 
 

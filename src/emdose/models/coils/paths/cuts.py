@@ -293,7 +293,12 @@ def _turning(chain: CoilChain, a: np.ndarray, b: np.ndarray, chains: Sequence[Co
 
 def _is_alone(chain: CoilChain, chains: Sequence[CoilChain]) -> bool:
     """Whether a conductor meets no other one at a corner of either."""
-    others = [c for c in chains if c is not chain]
-    near = 1e-6 * float(np.ptp(chain.points_m, axis=0).max())
-    pairs = [(c, p) for c in others for p in chain.points_m] + [(chain, p) for c in others for p in c.points_m]
-    return all(_nearest(c, p)[0] > near for c, p in pairs)
+    low, high = chain.points_m.min(0), chain.points_m.max(0)
+    near = 1e-6 * float((high - low).max())
+    for other in chains:
+        if other is chain or np.any(other.points_m.min(0) > high + near) or np.any(other.points_m.max(0) < low - near):
+            continue
+        pairs = [(other, p) for p in chain.points_m] + [(chain, p) for p in other.points_m]
+        if any(_nearest(c, p)[0] <= near for c, p in pairs):
+            return False
+    return True
