@@ -124,6 +124,19 @@ def test_receive_channels_are_combined(tmp_path: Path, maps: dict[str, np.ndarra
     assert "3 receive channels combined by constant weights" in " ".join(b1.notes)
 
 
+def test_a_map_that_says_so_is_one(tmp_path: Path, maps: dict[str, np.ndarray]) -> None:
+    """Oracle: the arrays; beside images of the same voxels its folder is a whole map."""
+    folder = folder_of(tmp_path, maps)
+    write(folder, maps["magnitude"] / 10, "B1", series="b1map")
+    both = read_b1(folder)
+    alone = tmp_path / "b1"
+    write(alone, maps["magnitude"] / 10, "FLIP ANGLE MAP", series="b1map")
+    for b1 in (both, read_b1(alone)):
+        np.testing.assert_allclose(b1.magnitude, np.rint(maps["magnitude"] / 10)[::-1, ::-1])
+    assert both.phase is not None
+    assert both.frequency_Hz == pytest.approx(123.25e6)
+
+
 def test_other_words_for_parts(tmp_path: Path, maps: dict[str, np.ndarray]) -> None:
     """Oracle: the same map by ImageType, by ComplexImageComponent and by the private element of one vendor."""
     wanted = read_b1(folder_of(tmp_path, maps))
@@ -153,6 +166,18 @@ def test_what_is_no_single_acquisition_is_refused(tmp_path: Path, maps: dict[str
     write(twice, maps["magnitude"], "magnitude", series="t1 mprage")
     tilted = case("tilted")
     write(tilted, maps["magnitude"], "magnitude", series="localiser", orientation=(0, 1.0, 0, 0, 0, -1.0))
+    shifted = case("shifted")
+    for path in shifted.glob("*phase*"):
+        one = pydicom.dcmread(path)
+        one.ImagePositionPatient = [one.ImagePositionPatient[0] + 1.0, *one.ImagePositionPatient[1:]]
+        one.SeriesDescription = "phase elsewhere"
+        one.save_as(path)
+    higher = case("higher")
+    for path in higher.glob("*phase*"):
+        one = pydicom.dcmread(path)
+        one.ImagePositionPatient = [*one.ImagePositionPatient[:2], one.ImagePositionPatient[2] + 1.0]
+        one.SeriesDescription = "phase above"
+        one.save_as(path)
     gap = tmp_path / "gap"
     write(gap, maps["magnitude"], "magnitude", skip=2)
     write(gap, maps["phase"], "phase", skip=2)
@@ -176,6 +201,8 @@ def test_what_is_no_single_acquisition_is_refused(tmp_path: Path, maps: dict[str
     cases: list[tuple[dict[str, Any], str]] = [
         ({"magnitude": twice}, "several acquisitions.*4 gre; 4 t1 mprage"),
         ({"magnitude": tilted}, "several acquisitions.*4 gre; 4 localiser"),
+        ({"magnitude": shifted}, "several acquisitions.*phase elsewhere.*shifted in the plane"),
+        ({"magnitude": higher}, "several acquisitions.*phase above lie elsewhere"),
         ({"magnitude": gap}, "slices are missing, or not equally spaced.*6 mm between the slices 2 and 3"),
         ({"magnitude": fewer}, "slices are missing; found '5 phase slices of the echo at 3 ms'"),
         ({"magnitude": unnamed}, "is this a magnitude or a phase"),

@@ -49,7 +49,7 @@ def combine_receivers(images: np.ndarray, method: str = "svd", mask: np.ndarray 
     images : (channel, nx, ny, nz) or (echo, channel, nx, ny, nz) complex ndarray
         Images of every receive channel.
     method : {"svd", "aligned"}
-        "svd": the first right singular vector of channels by voxels, the receiver with the most signal in the mask.
+        "svd": the first left singular vector of channels by voxels, the receiver with the most signal in the mask.
         "aligned": phases aligned in the middle of the mask, with equal weights. Both give the anti-quadrature mode of
         an array around the object.
     mask : (nx, ny, nz) bool ndarray, optional

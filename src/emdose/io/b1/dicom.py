@@ -24,9 +24,13 @@ _WORDS = {
     "REAL": "real",
     "IMAGINARY": "imaginary",
 }
+_B1 = "b1plus"
+_MAPS = {"B1", "B1 MAP", "B1_MAP", "FLIP ANGLE MAP", "FLIP_ANGLE_MAP"}
+"""Words of ImageType that name a map of abs(B1+), in any unit."""
 _PRIVATE = {0: "magnitude", 1: "phase", 2: "real", 3: "imaginary"}
 """Values of the element (0043,102F) of one vendor, whose ImageType does not tell parts apart."""
 _SAME_PLACE_mm = 0.01
+_SHIFTED_mm = 0.1
 _STATED_UNITS = {"rad", "radian", "radians"}
 
 
@@ -65,7 +69,8 @@ def read_dicom(folder: Path) -> Scan:
     """Images of one acquisition from a folder of DICOM files.
 
     Slices are sorted by their position along the normal of ImageOrientationPatient; parts are told by ImageType (M, P,
-    R, I), or by ComplexImageComponent; RescaleSlope and RescaleIntercept are applied.
+    R, I), or by ComplexImageComponent, maps of abs(B1+) by B1 or FLIP ANGLE MAP; RescaleSlope and RescaleIntercept
+    are applied.
 
     Parameters
     ----------
@@ -88,9 +93,17 @@ def read_dicom(folder: Path) -> Scan:
     for key, stack in by_key.items():
         stack.sort(key=lambda one: one.place_mm)
         _no_twins(stack, folder, key[0])
-    parts = [p for p in PARTS if any(key[0] == p for key in by_key)]
+    parts = [p for p in (*PARTS, _B1) if any(key[0] == p for key in by_key)]
     places = [one.place_mm for one in max(by_key.values(), key=len)]
     short = {key: len(stack) for key, stack in by_key.items() if len(stack) != len(places)}
+    far = {
+        one.series
+        for s in by_key.values()
+        for one, z in zip(s, places, strict=False)
+        if abs(one.place_mm - z) > _SHIFTED_mm
+    }
+    if far and not short:
+        raise _several(folder, f"slices of {'; '.join(sorted(far))} lie elsewhere")
     if short:
         (part, echo_s, _), found = next(iter(short.items()))
         told = f"{found} {part} slices{'' if echo_s is None else f' of the echo at {1e3 * echo_s:g} ms'}"
@@ -107,8 +120,11 @@ def read_dicom(folder: Path) -> Scan:
         check_memory((len(mine), len(receivers), first.rows, first.columns, len(places)), 24, folder, part)
         stacks[part] = np.stack([[_pixels(stack) for stack in row if stack is not None] for row in rows])
     affine = _affine(first, step_mm)
+    b1plus = stacks.pop(_B1, None)
+    if b1plus is not None and b1plus.shape[:2] != (1, 1):
+        raise InputError("several B1+ maps", file=folder, found=f"{len(b1plus)} echoes", expected="one in a folder")
     magnitude, phase, computed = parts_of(stacks, str(folder))
-    magnitude, phase, affine, codes = turned_to_ras(magnitude, phase, affine)
+    (magnitude, phase, b1plus), affine, codes = turned_to_ras((magnitude, phase, b1plus), affine)
     units = {one.unit for one in images if one.part == "phase"}
     notes = [
         f"{len(images)} DICOM images, {len(places)} slices; parts: {', '.join(parts)}",
@@ -118,6 +134,7 @@ def read_dicom(folder: Path) -> Scan:
         name=str(folder),
         magnitude=magnitude,
         phase=phase,
+        b1plus=None if b1plus is None else b1plus[0, 0],
         affine=affine,
         axis_codes=codes,
         echo_times_s=tuple(echoes) or None,
@@ -208,6 +225,8 @@ def _part(header: Any, path: Path) -> str:
         return stated
     private = header.get((0x0043, 0x102F))
     kinds = [str(v).upper() for v in getattr(header, "ImageType", ())][2:]
+    if _MAPS & {*kinds}:
+        return _B1
     told = {_CODES.get(k) or _WORDS.get(k) for k in kinds} - {None}
     if private is not None and not told:
         value = private.value
@@ -238,6 +257,12 @@ def _one_geometry(images: Sequence[_Image], folder: Path) -> None:
     if len(found) > 1:
         told = "; ".join(sorted(", ".join(sorted(names)) for names in found.values()))
         raise _several(folder, told)
+    across, down = np.reshape(images[0].orientation, (2, 3))
+    beside = np.array([one.position for one in images]) - np.array(images[0].position)
+    shifted = np.abs(beside @ np.stack([across, down], axis=1)).max(axis=1) > _SHIFTED_mm
+    if shifted.any():
+        names = sorted({one.series for one, away in zip(images, shifted, strict=True) if away} | {images[0].series})
+        raise _several(folder, f"{'; '.join(names)}: shifted in the plane of the slices")
 
 
 def _no_twins(stack: Sequence[_Image], folder: Path, part: str) -> None:

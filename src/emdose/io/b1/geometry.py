@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 _OBLIQUE_deg = 1.0
 
 
 def turned_to_ras(
-    magnitude: np.ndarray | None, phase: np.ndarray | None, affine: np.ndarray
-) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray, str]:
-    """Magnitude and phase (echo, receiver, x, y, z), their affine [mm] now, and the codes of what was given."""
+    stacks: Sequence[np.ndarray | None], affine: np.ndarray
+) -> tuple[list[np.ndarray | None], np.ndarray, str]:
+    """Stacks (echo, receiver, x, y, z) of one shape, their affine [mm] now, and the codes of what was given."""
     import nibabel
 
     codes = "".join(nibabel.aff2axcodes(affine))
     turns = nibabel.io_orientation(affine)
-    shape: tuple[int, ...] | None = None
     out: list[np.ndarray | None] = []
-    for values in (magnitude, phase):
-        if values is None:
-            out.append(None)
-            continue
-        shape = values.shape[2:]
-        last = np.moveaxis(values, (0, 1), (3, 4))
-        out.append(np.ascontiguousarray(np.moveaxis(nibabel.apply_orientation(last, turns), (3, 4), (0, 1))))
-    assert shape is not None
-    return out[0], out[1], affine @ nibabel.orientations.inv_ornt_aff(turns, shape), codes
+    for values in stacks:
+        last = None if values is None else nibabel.apply_orientation(np.moveaxis(values, (0, 1), (3, 4)), turns)
+        out.append(None if last is None else np.ascontiguousarray(np.moveaxis(last, (3, 4), (0, 1))))
+    shape = next(values.shape[2:] for values in stacks if values is not None)
+    return out, affine @ nibabel.orientations.inv_ornt_aff(turns, shape), codes
 
 
 def tilt_note(affine: np.ndarray | None) -> tuple[str, ...]:
