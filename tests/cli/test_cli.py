@@ -16,12 +16,13 @@ import pytest
 from command_line import SMALL, call, one_line
 
 from emdose import __version__
-from emdose.cli.progress import RunProgress, remaining
+from emdose.cli.progress import RunProgress
 from emdose.compute.backend import Backend
 from emdose.errors import EmdoseWarning, OutputError
 from emdose.io.disk import run_files
 from emdose.scenarios import bundled_names
 from emdose.scenarios.shared.job import Claimed, JobPlan, Planned
+from emdose.solvers.progress import remaining
 from emdose.solvers.running import Begin, Done, Iteration, March, Setup, TimeStep
 from emdose.solvers.vie.problem import ViePlan
 
@@ -626,3 +627,10 @@ def test_narrow_terminals_cut_no_numbers(done, capsys, monkeypatch):
     out = capsys.readouterr().out
     assert all(f"{row['limit']:.3g} W/kg" in out for row in rows if row["limit"] is not None)
     assert all(f"{row['value']:.3g} " in out for row in rows if row["value"] is not None)
+
+
+def test_quiet_prints_nothing_but_errors(small, capsys):
+    # Oracle: empty streams, and the files.
+    code, out, err = call(capsys, "run", small, "--out", small.parent / "out", "-q", "--device", "cpu", "--no-report")
+    assert (code, out, err) == (0, "", "")
+    assert (small.parent / "out" / "summary.json").exists()

@@ -35,7 +35,7 @@ Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the re
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run in the folder.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace an earlier result of emdose in the folder.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no tables.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 VerifiedBy = Annotated[
     Path | None, typer.Option("--verified-by", help="Limits that you read in your copy of a standard (.csv, .toml).")
 ]
@@ -351,6 +351,7 @@ def _console(stderr: bool = False) -> Console:
 def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: bool, no_report: bool) -> int:
     from emdose import scenarios
     from emdose.cli import unfinished
+    from emdose.cli.outcome import told, verdict
     from emdose.cli.progress import RunProgress
     from emdose.io.disk.claim import InUseError
     from emdose.scenarios.study import run_scenario
@@ -374,7 +375,7 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
         _say_again(heard)
         kept = unfinished.is_solved(out) or unfinished.kept_parts(out)
         raise (OutputError(f"{error}; {unfinished.how_to_go_on(out, noun)}") if kept else error) from None
-    return _told(outcome, quiet, written)
+    return verdict(outcome) if quiet else told(_console(), _console(stderr=True), outcome, written)
 
 
 def _say_again(heard: list[warnings.WarningMessage]) -> None:
@@ -389,52 +390,6 @@ def _report(outcome: RunOutcome, force: bool) -> Path:
 
     there = outcome.folder / REPORT_FILE
     return there if outcome.state == "finished" and there.exists() and not force else pages_of(outcome.folder)
-
-
-def _told(outcome: RunOutcome, quiet: bool, written: Path | None) -> int:
-    from emdose.report import terminal
-    from emdose.scenarios import results
-    from emdose.validity import Validity
-
-    console, data = _console(), outcome.summary
-    judged = Validity.of_dict(data["validity"])
-    if outcome.state == "finished":
-        version = data["provenance"].get("emdose", "?")
-        date = data["provenance"].get("date", "?")
-        terminal.say(
-            console,
-            f"This scenario was run before, on {date} with emdose {version}; nothing was computed "
-            "(--force computes it again).",
-        )
-    if outcome.state == "evaluated":
-        terminal.say(
-            console,
-            "What the solver is given has not changed: its solution was evaluated anew, nothing was solved "
-            "(--force solves again).",
-        )
-    if not quiet:
-        results.tell(console, data)
-        console.print()
-    else:
-        for text in [*judged.reasons, *data["warnings"]] if judged.is_valid else data["warnings"]:
-            typer.echo(f"emdose: warning: {' '.join(text.split())}", err=True)
-    samples = (data.get("uncertainty") or {}).get("study") or {}
-    if samples.get("failed"):
-        from emdose.cli import study as studies
-
-        studies.told_failed(_console(stderr=True), samples["failed"], samples["samples"])
-    names = sorted(p.name for p in outcome.folder.iterdir() if p.is_file())
-    maps = [n for n in names if n.endswith(".nii.gz")]
-    for name in (n for n in names if n not in maps):
-        terminal.say(console, f"  {outcome.folder / name}")
-    if maps:
-        terminal.say(console, f"  {outcome.folder / '*.nii.gz'} ({len(maps)} maps)")
-    if written is not None:
-        terminal.say(console, f"Open {written.resolve().as_uri()}")
-    if not judged.is_valid:
-        typer.echo(f"emdose: error: not valid: {' '.join(judged.reasons)}", err=True)
-        return 1
-    return 0
 
 
 def _check_scenario(file: Path, device: str) -> int:

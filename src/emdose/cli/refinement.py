@@ -51,6 +51,8 @@ def run(
     no_report: bool,
 ) -> int:
     """Run, show the table, and say where the files are."""
+    from rich.console import Console
+
     from emdose.cli.progress import RunProgress
     from emdose.report import terminal
     from emdose.scenarios.study.refinement_study import PAGE_FILE, refine
@@ -67,8 +69,11 @@ def run(
             progress=progress,
         )
     for one in dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, EmdoseWarning)):
-        terminal.say(errors, f"emdose: warning: {one}")
-    if not quiet:
+        if not quiet:
+            terminal.say(errors, f"emdose: warning: {one}")
+    if quiet:
+        console = Console(quiet=True)
+    else:
         show(console, study)
     for folder in study.folders:
         terminal.say(console, f"  {folder}")

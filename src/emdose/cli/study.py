@@ -44,6 +44,8 @@ def run(
     device, force, quiet, no_report
         As of the other commands.
     """
+    from rich.console import Console
+
     from emdose import scenarios
     from emdose.cli.progress import RunProgress
     from emdose.cli.refinement import scenario_file
@@ -60,8 +62,11 @@ def run(
         progress.planned(f"{study.name}: {options['method']} of {inputs}, samples go to {folder}")
         result = study.run(**options, out=folder, device=device, force=force, progress=progress)
     for one in dict.fromkeys(str(w.message) for w in heard if issubclass(w.category, EmdoseWarning)):
-        terminal.say(errors, f"emdose: warning: {one}")
-    if not quiet:
+        if not quiet:
+            terminal.say(errors, f"emdose: warning: {one}")
+    if quiet:
+        console = Console(quiet=True)
+    else:
         show(console, result)
     told_failed(errors, [{"inputs": dict(o.inputs), "error": o.error} for o in result.failed], result.samples)
     terminal.say(console, f"  {folder}")

@@ -13,13 +13,15 @@ from emdose.scenarios.gate import gated
 from emdose.scenarios.run import environment, heard
 from emdose.scenarios.shared import tables
 from emdose.scenarios.shared.results.run import Run
-from emdose.solvers.running import Done, ProgressCallback, silent
+from emdose.solvers.progress import watched
+from emdose.solvers.running import Done, Progress, callback
 
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
     from emdose.solvers.results.fields import Fields
 
 
+@watched
 def evaluate(
     exposure: Exposure,
     fields: Fields,
@@ -27,7 +29,7 @@ def evaluate(
     name: str = "python",
     accept: Sequence[str] = (),
     device: str = "auto",
-    progress: ProgressCallback | None = None,
+    progress: Progress = True,
     **options: Any,
 ) -> Run:
     """Everything that follows from solved fields, as a run: SAR, averages, limits, numbers with U, temperatures.
@@ -46,8 +48,9 @@ def evaluate(
         Names of thresholds of validity that may be passed.
     device : "auto", "cpu" or "cuda"
         Where to average and to heat.
-    progress : callable, optional
-        Called with events of :mod:`emdose.solvers.running`.
+    progress : bool or callable, optional
+        True shows a bar where somebody watches; False is quiet; a function gets events of
+        :mod:`emdose.solvers.running`.
     **options
         Keys of the table [checks]: ``patient_mass_kg=75``, ``coil_type="local"``, ``duty_cycle=0.5``, ...; those of
         [dosimetry], ``rule`` and ``masses_kg``; and ``thermal={"duration_s": 900.0}``, keys of the table [thermal],
@@ -65,7 +68,7 @@ def evaluate(
         When the fields are not driven and scaled, belong to another exposure, or a key or a value is not possible.
     """
     start = time.perf_counter()
-    tell = progress or silent
+    tell = callback(progress)
     told = {"name": name, "accept": tuple(accept)}
     with heard() as words:
         for known in kinds.names():

@@ -40,6 +40,16 @@ class Event:
         """How much of this one thing is done, 0 to 1; None where that is not known."""
         return None
 
+    @property
+    def note(self) -> str:
+        """What else there is to say of it."""
+        return ""
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What stages are called from now on."""
+        return {}
+
     def within(self, name: str, index: int = 0, count: int = 1) -> Self:
         """The same event as part of a larger job, which does the named thing as one of several."""
         return replace(self, name=name, index=index, count=count)
@@ -153,10 +163,17 @@ class Done(Event):
 
 ProgressCallback = Callable[[Event], None]
 """What a job calls with its events; an exception from it stops the job."""
+Progress = ProgressCallback | bool | None
+"""What a user says about it: a function that gets the events, True for a bar where somebody watches, or quiet."""
 
 
 def silent(event: Event) -> None:
     """The callback that says nothing."""
+
+
+def callback(progress: Progress) -> ProgressCallback:
+    """The function that was given; the silent one where none was."""
+    return progress if callable(progress) else silent
 
 
 def solved_share(residual: float, tolerance: float) -> float:

@@ -88,6 +88,11 @@ class Claimed(Event):
     noun: str = "solved part"
     words: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What the stages of this kind of scenario are called."""
+        return self.words
+
 
 @dataclass(frozen=True, kw_only=True)
 class Planned(Event):

@@ -35,7 +35,8 @@ from emdose.scenarios.study.result import StudyResult
 from emdose.scenarios.study.runs import SampleOutcome, about
 from emdose.scenarios.study.study import Study, arms_of
 from emdose.scenarios.uncertainty_table import KEY, InputTable, UncertaintyTable
-from emdose.solvers.running import ProgressCallback
+from emdose.solvers.progress import watched
+from emdose.solvers.running import Progress, ProgressCallback, callback
 
 STUDY_FOLDER = "study"
 """Where a run keeps its study."""
@@ -46,6 +47,7 @@ BEFORE = "stated_by_the_run"
 """What the run itself says of its numbers, which the budget has taken in."""
 
 
+@watched
 def run(
     scenario: LoadedScenario | Mapping[str, Any] | Path | str,
     out: Path | str | None = None,
@@ -53,7 +55,7 @@ def run(
     device: str = "auto",
     resume: bool = False,
     force: bool = False,
-    progress: ProgressCallback | None = None,
+    progress: Progress = True,
 ) -> RunOutcome:
     """Run a scenario and write its result folder; with a table [uncertainty], its study as well.
 
@@ -73,8 +75,9 @@ def run(
         Where to compute.
     resume, force : bool
         Go on with an unfinished solution; throw away an earlier run and solve again.
-    progress : callable, optional
-        As of the run itself, and :class:`~emdose.scenarios.study.runner.SampleDone`.
+    progress : bool or callable, optional
+        True shows a bar where somebody watches; False is quiet; a function gets the events of the run, and
+        :class:`~emdose.scenarios.study.runner.SampleDone`.
 
     Returns
     -------
@@ -88,18 +91,18 @@ def run(
     """
     if isinstance(scenario, Mapping):
         with given(scenario, out) as (loaded, folder):
-            return run(loaded, folder, device=device, resume=resume, force=force, progress=progress)
+            return run(loaded, folder, device=device, resume=resume, force=force, progress=callback(progress))
     if not isinstance(scenario, LoadedScenario):
         scenario = load(scenario)
     out = Path(f"{scenario.file.stem.removesuffix('.lock')}-result") if out is None else out
     if scenario.uncertainty is None:
-        return run_alone(scenario, out, device=device, resume=resume, force=force, progress=progress)
+        return run_alone(scenario, out, device=device, resume=resume, force=force, progress=callback(progress))
     study = study_of(scenario)
     arms_of(study, device=device)  # paths and laws: before anything is solved
-    outcome = run_alone(scenario, out, device=device, resume=resume, force=force, progress=progress)
+    outcome = run_alone(scenario, out, device=device, resume=resume, force=force, progress=callback(progress))
     if not validity(outcome.summary).is_valid:
         return outcome
-    return with_uncertainty(scenario, study, outcome, device=device, force=force, progress=progress)
+    return with_uncertainty(scenario, study, outcome, device=device, force=force, progress=callback(progress))
 
 
 def with_uncertainty(

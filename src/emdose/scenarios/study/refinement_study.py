@@ -18,7 +18,8 @@ from emdose.scenarios.loading import from_tables, load
 from emdose.scenarios.results import write_report
 from emdose.scenarios.run import RunOutcome, run
 from emdose.scenarios.shared.scenario import LoadedScenario
-from emdose.solvers.running import ProgressCallback
+from emdose.solvers.progress import watched
+from emdose.solvers.running import Progress, callback
 from emdose.uncertainty.discretisation import KIND, Refinement, refinement
 from emdose.validity import NOT_VALID
 from emdose.values import read_only
@@ -81,6 +82,7 @@ class RefinementStudy:
         }
 
 
+@watched
 def refine(
     what: Callable[[float], Any] | LoadedScenario | Path | str,
     spacings_m: Sequence[float] | None = None,
@@ -89,7 +91,7 @@ def refine(
     device: str = "auto",
     force: bool = False,
     report: bool = True,
-    progress: ProgressCallback | None = None,
+    progress: Progress = True,
 ) -> RefinementStudy:
     """Compute on two, three or more grids, and say what the grid leaves uncertain of the finest one's numbers.
 
@@ -110,8 +112,8 @@ def refine(
         Replace earlier results of emdose in the folders.
     report : bool
         Write the page and the report of the finest run.
-    progress : callable, optional
-        As of :func:`emdose.run_scenario`.
+    progress : bool or callable, optional
+        True shows a bar where somebody watches; False is quiet. As of :func:`emdose.run_scenario`.
 
     Returns
     -------
@@ -147,9 +149,16 @@ def refine(
     for one, h in zip(ready, steps, strict=True):  # what does not fit is refused before the first of them is solved
         if force or not (folder / _name(h) / run_files.SUMMARY_FILE).exists():
             kind.job(one, device).plan()
-    outcomes = {}
+    outcomes, tell = {}, callback(progress)
     for one, h in reversed(list(zip(ready, steps, strict=True))):
-        outcomes[h] = run(one, folder / _name(h), device=device, resume=not force, force=force, progress=progress)
+        outcomes[h] = run(
+            one,
+            folder / _name(h),
+            device=device,
+            resume=not force,
+            force=force,
+            progress=tell,
+        )
     study = _of_runs(scenario.name, outcomes)
     _write(study, folder, report)
     return study

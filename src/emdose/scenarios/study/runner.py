@@ -17,7 +17,7 @@ from emdose.scenarios.study import runs
 from emdose.scenarios.study.executors import Serial, Threads, address_of
 from emdose.scenarios.study.runs import SampleOutcome
 from emdose.scenarios.study.samples import Sample
-from emdose.solvers.running import Event, ProgressCallback, silent
+from emdose.solvers.running import Event, ProgressCallback, duration, silent
 
 SAMPLES = "samples"
 STAGE = "samples"
@@ -51,6 +51,20 @@ class SampleDone(Event):
     def fraction(self) -> float | None:
         """Share of the samples that are asked for so far."""
         return (self.done + self.failed) / self.total if self.total else None
+
+    @property
+    def note(self) -> str:
+        """How many of how many."""
+        notes = [f"{self.done} of {self.total}"]
+        notes += [f"{self.failed} failed"] if self.failed else []
+        notes += [f"{self.cached} kept from before"] if self.cached else []
+        notes += [f"leave-one-out error {self.loo:.2g}"] if self.loo is not None else []
+        return ", ".join(notes) + (f", about {duration(self.seconds)} left" if self.seconds else "")
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """What samples are called."""
+        return {STAGE: "samples of the study"}
 
 
 class SampleStore:

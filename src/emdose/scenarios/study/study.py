@@ -27,7 +27,8 @@ from emdose.scenarios.study.findings.model_checks import FEWEST
 from emdose.scenarios.study.result import StudyResult
 from emdose.scenarios.study.runner import SAMPLES, Runner, SampleStore
 from emdose.scenarios.study.uncertain_inputs import Variation
-from emdose.solvers.running import ProgressCallback
+from emdose.solvers.progress import watched
+from emdose.solvers.running import Progress, callback
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class Study:
         one = Stratum(path, tuple(given), tuple(w / total for w in shares), name or path)
         return replace(self, discrete=(*self.discrete, one))
 
+    @watched
     def run(
         self,
         outputs: Sequence[str] | None = None,
@@ -176,7 +178,7 @@ class Study:
         out: Path | str | None = None,
         device: str = "auto",
         force: bool = False,
-        progress: ProgressCallback | None = None,
+        progress: Progress = True,
         finished: FinishedRun | None = None,
     ) -> StudyResult:
         """Compute the samples, and what follows from them.
@@ -220,8 +222,8 @@ class Study:
             Where to compute.
         force : bool
             Throw away what another study has left in the folder.
-        progress : callable, optional
-            Called with :class:`~emdose.scenarios.study.runner.SampleDone`.
+        progress : bool or callable, optional
+            True shows a bar where somebody watches, False is quiet; or called with ``SampleDone``.
         finished : FinishedRun, optional
             A run of the nominal values that is there already.
 
@@ -251,7 +253,7 @@ class Study:
             with crew:
                 crew.require_files(samples.files_of(self.what))
                 shared = None if folder is None else folder / SHARED
-                runner = Runner(crew, store, function, minutes, progress, shared)
+                runner = Runner(crew, store, function, minutes, callback(progress), shared)
                 known = finished if len(made) == 1 else None
                 each = zip(made, coarse, strict=True)
                 found = [_found(case, runner, options, one, known) for case, one in each]

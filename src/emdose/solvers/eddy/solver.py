@@ -32,8 +32,9 @@ from emdose.solvers.eddy.spacing import resolved
 from emdose.solvers.eddy.voxels.branches import branch_network
 from emdose.solvers.eddy.voxels.solution import EddySolution
 from emdose.solvers.eddy.voxels.sources import sources_of
+from emdose.solvers.progress import watched
 from emdose.solvers.results.power_tensor import PowerTensor
-from emdose.solvers.running import Checkpoint, Done, ProgressCallback, silent
+from emdose.solvers.running import Checkpoint, Done, Progress, callback
 from emdose.values import read_only
 
 
@@ -118,6 +119,7 @@ class EddyCurrent(EddyOptions):
         be, count = backend.get(device), len(sources_of(sources, (0.0, 0.0, 0.0)))
         return plan(resolved(self, implant, f, count, be), implant, f, count, be)
 
+    @watched
     @backend.within_memory("a larger spacing_m")
     def solve(
         self,
@@ -125,7 +127,7 @@ class EddyCurrent(EddyOptions):
         frequencies_Hz: Any,
         sources: Any = "uniform",
         device: str | Backend = "auto",
-        progress: ProgressCallback | None = None,
+        progress: Progress = True,
         checkpoint: Checkpoint | None = None,
         shared: Shared | None = None,
     ) -> PowerTensor:
@@ -142,8 +144,9 @@ class EddyCurrent(EddyOptions):
             unit of drive, (n, 3) [m] -> (n, 3) [T m per unit].
         device : {"auto", "cpu", "cuda"} or Backend
             Where to compute.
-        progress : callable, optional
-            Called with events of :mod:`emdose.solvers.running`: set-up, a step of stage "modes" for every block of the
+        progress : bool or callable, optional
+            True shows a bar where somebody watches; False is quiet; a function is called with events of
+            :mod:`emdose.solvers.running`: set-up, a step of stage "modes" for every block of the
             Lanczos process, a stage "frequency" for every frequency, and done.
         checkpoint : Checkpoint, optional
             Keeps the finished steps.
@@ -167,8 +170,9 @@ class EddyCurrent(EddyOptions):
             be missing.
         """
         be, f = backend.get(device), _frequencies(frequencies_Hz)
-        return power_tensor(self, implant, f, sources, be, progress or silent, checkpoint, shared)
+        return power_tensor(self, implant, f, sources, be, callback(progress), checkpoint, shared)
 
+    @watched
     @backend.within_memory("a larger spacing_m")
     def currents(
         self,
@@ -176,7 +180,7 @@ class EddyCurrent(EddyOptions):
         highest_Hz: float,
         sources: Any = "uniform",
         device: str | Backend = "auto",
-        progress: ProgressCallback | None = None,
+        progress: Progress = True,
         checkpoint: Checkpoint | None = None,
     ) -> EddySolution:
         """Currents on voxels at every frequency up to one, for their density and magnetic field.
@@ -198,7 +202,7 @@ class EddyCurrent(EddyOptions):
         solver = resolved(self, implant, np.array([top]), len(wanted), be)
         plan(solver, implant, np.array([top]), len(wanted), be)
         net = branch_network(voxels_of(solver, implant))
-        tell = progress or silent
+        tell = callback(progress)
         solution = solve_network(solver, net, wanted, top, be, tell, checkpoint)
         tell(Done(residual=solution.modes.residual(top), tolerance=self.tolerance))
         return solution

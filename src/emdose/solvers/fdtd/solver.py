@@ -28,8 +28,9 @@ from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
 from emdose.solvers.fdtd.setup.options import FdtdOptions
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.fdtd.setup.problem import FdtdProblem
+from emdose.solvers.progress import watched
 from emdose.solvers.results.fields import Fields
-from emdose.solvers.running import Begin, Checkpoint, ProgressCallback
+from emdose.solvers.running import Begin, Checkpoint, Progress, callback
 from emdose.values import read_only
 
 
@@ -107,12 +108,13 @@ class Fdtd(FdtdOptions):
         """
         return FdtdProblem(self, exposure, backend.get(device), network=self.circuit == "network").plan()
 
+    @watched
     @backend.within_memory("larger cells, a smaller margin_m or a larger coarsest_m")
     def solve(
         self,
         exposure: Exposure,
         device: str | Backend = "auto",
-        progress: ProgressCallback | None = None,
+        progress: Progress = True,
         checkpoint: Checkpoint | None = None,
     ) -> Fields:
         """Fields of every port.
@@ -123,9 +125,10 @@ class Fdtd(FdtdOptions):
             Body, source and frequency.
         device : {"auto", "cpu", "cuda"} or Backend
             Where to compute.
-        progress : callable, optional
-            Called with events of :mod:`emdose.solvers.running`: set-up, time steps of stage "port" a few times per
-            period, the stage "fields", and done.
+        progress : bool or callable, optional
+            True shows a bar where somebody watches; False is quiet; a function is called with events of
+            :mod:`emdose.solvers.running`: set-up, time steps of stage "port" a few times per period, the stage
+            "fields", and done.
         checkpoint : Checkpoint, optional
             Keeps finished ports and, from time to time, the state of the running one; a resumed run gives the same
             bits as one that was not interrupted.
@@ -146,11 +149,11 @@ class Fdtd(FdtdOptions):
         """
         be = backend.get(device)
         if self.circuit == "network" and isinstance(exposure.coil, CircuitCoil):
-            return self.cosimulate(exposure, [exposure.frequency_Hz], be, progress, checkpoint).fields()
+            return self.cosimulate(exposure, [exposure.frequency_Hz], be, callback(progress), checkpoint).fields()
         clock = {"start": time.perf_counter()}
         problem = FdtdProblem(self, exposure, be, network=False)
         planned = problem.plan()
-        reporter = Reporter(progress, problem, planned)
+        reporter = Reporter(callback(progress), problem, planned)
         reporter.setup()
         runs = run_all(problem, reporter, checkpoint, clock)
         reporter.tell(Begin(stage="fields"))
@@ -160,13 +163,14 @@ class Fdtd(FdtdOptions):
         require_rung_down(self, runs, fields, "", advice)
         return fields
 
+    @watched
     @backend.within_memory("larger cells, a smaller margin_m or a larger coarsest_m")
     def cosimulate(
         self,
         exposure: Exposure,
         frequencies_Hz: Sequence[float] | None = None,
         device: str | Backend = "auto",
-        progress: ProgressCallback | None = None,
+        progress: Progress = True,
         checkpoint: Checkpoint | None = None,
     ) -> CoSimulation:
         """One run with a port at every lumped element and feed of a circuit coil.
@@ -191,4 +195,4 @@ class Fdtd(FdtdOptions):
         ConvergenceError, ResourceError
             As :meth:`solve`.
         """
-        return cosimulate(self, exposure, frequencies_Hz, backend.get(device), progress, checkpoint)
+        return cosimulate(self, exposure, frequencies_Hz, backend.get(device), callback(progress), checkpoint)

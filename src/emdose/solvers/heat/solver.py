@@ -30,8 +30,9 @@ from emdose.solvers.heat.problem import HeatMaps
 from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.sources import extra_powers, named_sources, power_on
 from emdose.solvers.heat.stepping import Envelope, Perfusion
+from emdose.solvers.progress import watched
 from emdose.solvers.results.measures import heat_measures
-from emdose.solvers.running import ProgressCallback
+from emdose.solvers.running import Progress, callback
 from emdose.validity import Measure
 from emdose.values import read_only
 
@@ -181,6 +182,7 @@ class Bioheat(BioheatOptions):
         return plan(self, cells.shape, active, math.prod(s.stop - s.start for s in kept), 6 + extra, count, be)
 
     # ---- implants --------------------------------------------------------------------------------------------------
+    @watched
     def solve(
         self,
         phantom: Phantom,
@@ -195,7 +197,7 @@ class Bioheat(BioheatOptions):
         signed: bool = False,
         times_s: Sequence[float] | None = None,
         device: str | Backend = "auto",
-        progress: ProgressCallback | None = None,
+        progress: Progress = True,
     ) -> HeatResult:
         """Rises around an implant in switched gradient fields, for every direction of the field.
 
@@ -221,10 +223,8 @@ class Bioheat(BioheatOptions):
             Whether further sources may be negative, as differences of two exposures are.
         times_s : sequence of float, optional
             Times of the maps over time [s]; 24 that lie closer at the beginning, by default.
-        device : {"auto", "cpu", "cuda"} or Backend
-            Where to compute.
-        progress : callable, optional
-            See :func:`emdose.solvers.heat.rise.heat`.
+        device, progress
+            As of :meth:`emdose.solvers.vie.solver.Vie.solve`: a bar by default where somebody watches.
 
         Raises
         ------
@@ -270,7 +270,7 @@ class Bioheat(BioheatOptions):
             tolerance=self.tolerance,
             dtype=self.dtype,
             device=device,
-            progress=progress,
+            progress=callback(progress),
         )
         matrix = np.einsum("h,hij->ij", rms**2, uniform.at(f).real)
         provenance = self._provenance(found.provenance) | {
@@ -302,6 +302,7 @@ class Bioheat(BioheatOptions):
         )
 
     # ---- SAR -------------------------------------------------------------------------------------------------------
+    @watched
     def solve_sar(
         self,
         phantom: Phantom,
@@ -316,7 +317,7 @@ class Bioheat(BioheatOptions):
         envelope: Envelope | None = None,
         times_s: Sequence[float] | None = None,
         device: str | Backend = "auto",
-        progress: ProgressCallback | None = None,
+        progress: Progress = True,
     ) -> HeatCourse:
         """Temperature of a body that absorbs power, from one map or the sum of several.
 
@@ -370,7 +371,7 @@ class Bioheat(BioheatOptions):
             tolerance=self.tolerance,
             dtype=self.dtype,
             device=device,
-            progress=progress,
+            progress=callback(progress),
         )
         power = float(q[maps.solved].sum(dtype=float)) * body.grid.voxel_volume_m3
         return HeatCourse(

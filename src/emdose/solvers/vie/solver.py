@@ -24,8 +24,9 @@ from emdose.compute.reduced.basis import ReducedBasis
 from emdose.compute.shared import Shared
 from emdose.errors import ConvergenceError
 from emdose.models.exposure import Exposure
+from emdose.solvers.progress import watched
 from emdose.solvers.results.fields import Fields, named_drive
-from emdose.solvers.running import Begin, Checkpoint, Done, ProgressCallback, Setup, silent
+from emdose.solvers.running import Begin, Checkpoint, Done, Progress, Setup, callback
 from emdose.solvers.vie.fields import fields_of
 from emdose.solvers.vie.iteration import solve_ports
 from emdose.solvers.vie.options import VieOptions
@@ -89,12 +90,13 @@ class Vie(VieOptions):
         """
         return plan(self, exposure, backend.get(device))
 
+    @watched
     @backend.within_memory("a larger spacing, or crop air around the body (phantom.crop_to_body)")
     def solve(
         self,
         exposure: Exposure,
         device: str | Backend = "auto",
-        progress: ProgressCallback | None = None,
+        progress: Progress = True,
         checkpoint: Checkpoint | None = None,
         shared: Shared | None = None,
         basis: ReducedBasis | None = None,
@@ -108,8 +110,9 @@ class Vie(VieOptions):
             Body, source and frequency.
         device : {"auto", "cpu", "cuda"} or Backend
             Where to compute.
-        progress : callable, optional
-            Called with events of :mod:`emdose.solvers.running`: set-up, a step of stage "port" for every iteration,
+        progress : bool or callable, optional
+            True shows a bar where somebody watches; False is quiet; a function is called with events of
+            :mod:`emdose.solvers.running`: set-up, a step of stage "port" for every iteration,
             the stage "fields", and done.
         checkpoint : Checkpoint, optional
             Keeps the currents of finished ports.
@@ -141,7 +144,7 @@ class Vie(VieOptions):
         if drive is not None:
             name, weights = named_drive(drive, exposure.coil.drives, len(exposure.coil.ports))
         planned = plan(self, exposure, be, driven=weights is not None)
-        tell = progress or silent
+        tell = callback(progress)
         tell(Setup())
         clock = {"start": time.perf_counter()}
         problem = VieProblem(self, exposure, be, shared, weights, name)
