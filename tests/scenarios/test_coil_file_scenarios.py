@@ -93,7 +93,7 @@ def test_metal_needs_fdtd_and_its_files_count(segments, write, tmp_path):
         ({"metal_unit": "mm"}, "coil.metal_unit: does not fit the rest"),
         ({"repeat": 0}, "coil.repeat"),
         ({"repeat": 2, "repeat_angle_deg": 360.0}, "coil.count"),
-        ({"wire_radius_m": 1e-3}, "coil.wire_radius_m: only a coil of metal has a width"),
+        ({"wire_radius_m": 1e-3}, "wire_radius_m: only a coil of metal has it"),
         ({"gap": 1e-3}, "coil.gap: unknown key; expected 'gap_m'"),
     ],
 )

@@ -181,7 +181,7 @@ def test_named_drives_of_a_table(write, tmp_path):
         ("x_mm,y_mm,z_mm\n0,0,0\n\n0,90,0\n9,9,9\n", {}, "line 2: conductor 'curve 1' has one point"),
         ("port,x_mm,y_mm,z_mm\nA,0,0,0\nA,90,0,0\nA,0,90,0\nA,0,0,0\n,0,0,9\n,9,0,9\n", {}, "conductor without a port"),
         (table(head="x_mm,y_mm,z_mm,current_A").replace(",150", ",150,0"), {}, "port 'coil' has no current"),
-        (table(), {"wire_radius_m": 1e-3}, "only a coil of metal has a width"),
+        (table(), {"wire_radius_m": 1e-3}, "wire_radius_m: only a coil of metal has it"),
     ],
 )
 def test_bad_tables_are_refused(text, more, said, write):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,30 +98,68 @@ def read_coil(
     """
     path = Path(path)
     lines = read_lines(path) if path.suffix.lower() in VTK else None
+    widths = {"wire_radius_m": wire_radius_m, "strip_width_m": strip_width_m}
+    own: dict[str, Any] = {}
+    coil: Coil | CircuitCoil
     if lines is not None and PART in lines:
-        own = gaps is None or (isinstance(gaps, Path | str) and Path(gaps) == path)
-        for key, value in (
-            ("gaps", None if own else gaps),
-            ("wire_radius_m", wire_radius_m),
-            ("strip_width_m", strip_width_m),
-        ):
-            if value is not None:
-                raise InputError("the file holds metal with elements of its own", file=path, field=key, found=value)
-        written = metal_coil(lines, path, unit, _turn(rotate_deg), name, solids)
-        written = written if shield is None else written.with_shield(shield)
-        return replace(written, drives={**written.drives, **_drives(drives, written.ports)})
-    curves, stated, file_drives = _curves(path) if lines is None else curves_of(lines, path)
-    unit = unit_of(np.concatenate([np.array(c.points) for c in curves]), unit, stated, path)
-    R = _turn(rotate_deg)
-    label = path.stem if name is None else name
+        same = isinstance(gaps, Path | str) and Path(gaps) == path
+        _refuse(path, "the file holds metal with elements of its own", gaps=None if same else gaps, **widths)
+        coil = metal_coil(lines, path, unit, _turn(rotate_deg), name, solids)
+    else:
+        curves, stated, own = _curves(path) if lines is None else curves_of(lines, path)
+        unit = unit_of(np.concatenate([np.array(c.points) for c in curves]), unit, stated, path)
+        label = path.stem if name is None else name
+        chains, about = _chains(curves, path, label, unit, _turn(rotate_deg), closed)
+        if any(rotate_deg):
+            about["rotate_deg"] = [float(a) for a in rotate_deg]
+        if gaps is None:
+            _refuse(path, "only a coil of metal has it", solids=solids or None, **widths)
+            with _blamed_on(path):
+                coil = ideal_coil(label, chains, parameters=about)
+        else:
+            own = {}  # of its ports, not of the feeds
+            for key, value in {"gap_m": gap_m, "impedance_ohm": impedance_ohm, **widths}.items():
+                if value is not None:
+                    positive(key, value)
+            found = [_turned(g, _turn(rotate_deg)) for g in read_gaps(gaps, unit, gap_m, impedance_ohm)]
+            metal = list({c.points_m.tobytes(): c for c in chains}.values())  # several ports may go along one
+            about |= {"conductors": len(metal), "gaps": len(found), **({"solids": len(solids)} if solids else {})}
+            about |= {k: v for k, v in widths.items() if v is not None}
+            with _blamed_on(Path(gaps) if isinstance(gaps, Path | str) else path):
+                coil = circuit_coil(
+                    label, metal, found, **widths, strip_normal=strip_normal, solids=solids, parameters=about
+                )
+    with _blamed_on(path):
+        coil = coil if shield is None else coil.with_shield(shield)
+        more = own | _drives(drives, coil.ports)
+        return replace(coil, drives={**coil.drives, **more}) if more else coil
+
+
+@contextlib.contextmanager
+def _blamed_on(path: Path) -> Iterator[None]:
+    """Complete an InputError that names no file."""
+    try:
+        yield
+    except InputError as error:
+        raise error if error.file is not None else error.at(file=path) from None
+
+
+def _refuse(path: Path, problem: str, **arguments: Any) -> None:
+    """Raise InputError for an argument that was given where it means nothing."""
+    for key, value in arguments.items():
+        if value is not None:
+            raise InputError(problem, file=path, field=key, found=value)
+
+
+def _chains(
+    curves: Sequence[FileCurve], path: Path, label: str, unit: str, R: np.ndarray, closed: bool
+) -> tuple[list[CoilChain], dict[str, Any]]:
+    """Chains of curves with their ports [m], and what is told about the coil."""
     chains = [
         CoilChain(c.name, c.port or "", UNITS[unit] * np.array(c.points) @ R.T, np.array(c.currents, complex), c.places)
         for c in curves
     ]
-    about: dict[str, Any] = {"kind": "", "file": path.name, "unit": unit}
-    if any(rotate_deg):
-        about["rotate_deg"] = [float(a) for a in rotate_deg]
-    try:
+    with _blamed_on(path):
         chains = prepared(chains, closed)
         if any(c.port for c in curves):
             unnamed = next((c for c in chains if not c.port), None)
@@ -128,47 +167,8 @@ def read_coil(
                 raise InputError("a conductor without a port", field=unnamed.place(0), expected="a name in 'port'")
         else:
             chains = ports_of_curves(chains, label)
-        about["kind"] = f"{_sort(chains)} from a file"
-        about["conductors"] = len(chains)
-        if gaps is None:
-            coil = ideal_coil(label, chains, parameters=about)
-            coil = coil if shield is None else coil.with_shield(shield)
-    except InputError as error:
-        raise error if error.file is not None else error.at(file=path) from None
-    if gaps is None:
-        for key, value in (("wire_radius_m", wire_radius_m), ("strip_width_m", strip_width_m)):
-            if value is not None:
-                raise InputError("only a coil of metal has a width", field=key, found=value, expected="gaps as well")
-        if solids:
-            raise InputError("only a coil of metal has solids", field="solids", expected="gaps as well")
-        more = file_drives | _drives(drives, coil.ports)
-        return replace(coil, drives={**coil.drives, **more}) if more else coil
-    positive("gap_m", gap_m)
-    positive("impedance_ohm", impedance_ohm)
-    for key, value in (("wire_radius_m", wire_radius_m), ("strip_width_m", strip_width_m)):
-        if value is not None:
-            positive(key, value)
-            about[key] = value
-    found = [_turned(g, R) for g in read_gaps(gaps, unit, gap_m, impedance_ohm)]
-    metal = list({c.points_m.tobytes(): c for c in chains}.values())  # what several ports go along is one conductor
-    about |= {"conductors": len(metal), "gaps": len(found)}
-    try:
-        circuit = circuit_coil(
-            label,
-            metal,
-            found,
-            wire_radius_m=wire_radius_m,
-            strip_width_m=strip_width_m,
-            strip_normal=strip_normal,
-            solids=solids,
-            parameters=about,
-        )
-        circuit = circuit if shield is None else circuit.with_shield(shield)
-    except InputError as error:
-        table = gaps if isinstance(gaps, Path | str) else None
-        raise error if error.file is not None else error.at(file=table or path) from None
-    more = _drives(drives, circuit.ports)
-    return replace(circuit, drives={**circuit.drives, **more}) if more else circuit
+    about = {"kind": f"{_sort(chains)} from a file", "file": path.name, "unit": unit, "conductors": len(chains)}
+    return chains, about
 
 
 def _sort(chains: Sequence[CoilChain]) -> str:
