@@ -90,3 +90,10 @@ def test_stored_pictures_are_small_and_used() -> None:
     for path in DOCS.joinpath("images").rglob("*.png"):
         assert path.stat().st_size < LARGEST
         assert path.name in pages
+
+
+def test_pages_show_scripts_without_the_line_of_their_picture() -> None:
+    """Oracle: the scripts, which end in that line."""
+    for page in DOCS.rglob("*.md"):
+        shown = re.findall(r"\{literalinclude\} \S*examples/\w+\.py\n(.*?)```", page.read_text("utf-8"), re.S)
+        assert all('"# sphinx_gallery"' in options for options in shown), page.name
