@@ -125,14 +125,14 @@
   for (const svg of document.querySelectorAll("svg.chart")) {
     if (!svg.getAttribute("viewBox") || svg.classList.contains("bar")) continue;
     const name = named(svg);
-    buttons(svg, "the figure", [
+    buttons(svg.closest(".chart-box") || svg, "the figure", [
       ["SVG", () => saveText(`${name}.svg`, "image/svg+xml", standalone(svg).text)],
       ["PNG", () => svgToPng(`${name}.png`, svg)],
     ]);
   }
   for (const image of document.querySelectorAll("img[src^='data:image/png']")) {
     const name = named(image);
-    buttons(image, "the picture", [["PNG", () => save(`${name}.png`, imageBlob(image))]]);
+    buttons(image.closest(".chart-box") || image, "the picture", [["PNG", () => save(`${name}.png`, imageBlob(image))]]);
   }
   const viewer = document.getElementById("viewer");
   if (viewer && viewer.querySelector("canvas")) {

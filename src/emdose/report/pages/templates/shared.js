@@ -43,13 +43,21 @@ const emdose = (function () {
     if (link && link.hash === location.hash) unfold(); // the same link again, after it was folded
   });
 
+  // Charts and rows of slices keep a size at which their text can be read, and scroll where that is wider than the page.
+  for (const drawn of document.querySelectorAll("svg.chart:not(.disc):not(.bar), .picture.slices img")) {
+    const box = document.createElement("div");
+    box.className = "scroll chart-box";
+    drawn.replaceWith(box);
+    box.append(drawn);
+  }
+
   // A table wider than its place scrolls by keyboard as well, and says that it does.
   function cue() {
     for (const box of document.querySelectorAll(".scroll")) {
       const wide = box.scrollWidth > box.clientWidth + 1;
       box.classList.toggle("wide", wide);
       if (wide) { box.tabIndex = 0; box.setAttribute("role", "group"); } else { box.removeAttribute("tabindex"); box.removeAttribute("role"); }
-      if (wide) box.setAttribute("aria-label", "Table that scrolls sideways"); else box.removeAttribute("aria-label");
+      if (wide) box.setAttribute("aria-label", "Scrolls sideways"); else box.removeAttribute("aria-label");
     }
   }
   window.addEventListener("resize", cue);

@@ -58,7 +58,9 @@ def pack(result: EptResult) -> dict[str, Any]:
     """Everything that the viewer shows, JSON-ready; see ``ept.js``."""
     grid, mask = result.b1.grid, np.asarray(result.b1.mask)
     low, high = body_box(mask)
-    count = 2 + sum(len(m.maps()) + 1 for m in result.maps.values()) + len(result.truth)
+    names = [n for q in QUANTITIES for n in (q, f"u_{q}")]
+    count = 2 + len(result.truth) + sum(getattr(m, n) is not None for m in result.maps.values() for n in names)
+    count += -(-len(result.maps) // 2)  # flags take one byte
     spans = [b - a for a, b in zip(low, high, strict=True)]
     for step in range(1, max(spans) + 1):  # every n-th voxel, from the middle of the first n
         steps = [min(step, n) for n in spans]

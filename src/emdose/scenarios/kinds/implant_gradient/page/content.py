@@ -116,6 +116,12 @@ def heating_chart(result: ImplantResult) -> Markup:
             Curve(f"{name}, {title}", maps.times_s / 60, curve, colour=n, dashed=True)
             for title, curve in maps.curves.items()
         ]
+    names = list(result.exposures)
+    for r in result.summary["implant"]["comparison"]:
+        if r["exposure"] in names:
+            minutes = result.summary["implant"]["exposures"][r["exposure"]]["duration_s"] / 60
+            n = names.index(r["exposure"])
+            curves.append(Curve(f"{r['exposure']}, published", [minutes], [r["published_K"]], colour=n, dots=True))
     levels = [(f"{float(k):g} K", float(k)) for k in _thresholds(result)]
     return line_chart(curves, "time [min]", "largest temperature rise [K]", levels=levels, height=330)
 
@@ -300,6 +306,7 @@ def comparison_rows(result: ImplantResult) -> list[dict[str, str]]:
             "published": number(r["published_K"]),
             "here": number(r["here_K"]),
             "worst": number(r["worst_K"]),
+            "off": f"{100 * (r['worst_K'] / r['published_K'] - 1):+.0f} %".replace("-", "\u2212"),
             "source": r["source"],
             "exposure": r["exposure"],
         }
