@@ -101,3 +101,29 @@ def test_page_on_values_runs_as_written(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_allclose(space["double"].value, 2 * space["sar"].value)
     assert space["mine"].flags.writeable
     assert (tmp_path / "E.png").exists()
+
+
+def test_one_run_many_files(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Oracle: the other route, and the readers of the files."""
+    got = run("23_one_run_many_files.py")
+    assert "none" in capsys.readouterr().out.splitlines()[-1]  # no difference between Python and scenario
+    for name in ("my-head/report.html", "my-head/summary.json", "maps.vti", "nifti/SAR_10g_W_kg.nii.gz", "sar.png"):
+        assert Path(name).stat().st_size > 5000
+    assert Path("tables/quantities.csv").read_text(encoding="utf-8").count("\n") == len(got["run"].quantities) + 1
+
+
+def test_page_on_one_result_runs_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: what the page claims: the same number by both routes (asserted on it), the files, a row a quantity."""
+    pytest.importorskip("xarray")
+    monkeypatch.chdir(tmp_path)
+    page = (EXAMPLES.parent / "docs" / "guide" / "one-result.md").read_text(encoding="utf-8")
+    space: dict[str, Any] = {}
+    for block in re.findall(r"^```python\n(.*?)^```", page, re.S | re.M):
+        exec(block, space)
+    assert {row["name"] for row in space["rows"]} == {*space["run"].quantities}
+    names = set(space["run"].to_xarray([*space["run"]._contents().quantities]).data_vars) - {"label"}
+    told = set(re.findall(r"`(\w+)`", page.split("**What the maps are called.**")[1].split("In files")[0]))
+    assert names <= told  # every map has a word on the page
+    written = {p.name for p in (tmp_path / "nifti").iterdir()}
+    assert {"abs_B_T.nii.gz", "SAR_10g_W_kg.nii.gz", "label.nii.gz"} <= written
+    assert (tmp_path / "ball" / "report.html").exists()

@@ -241,3 +241,56 @@ def test_maps_of_an_oblique_head_lie_over_its_file(tmp_path):
     image = nibabel.load(run.to_nifti(tmp_path / "maps", ["SAR", "label"])[0])
     assert np.allclose(image.affine, affine, atol=1e-4)
     assert np.array_equal(np.isfinite(image.get_fdata()), labels > 0)
+
+
+def test_scale_and_normalise_speak_one_language():
+    # Oracle: the signature of the one, the keys of the other; "accept" is that of the table [scenario].
+    import inspect
+
+    from emdose.scenarios.kinds.rf.schema import NormaliseTable
+
+    keywords = set(inspect.signature(em.Fields.scale).parameters) - {"self", "accept"}
+    assert keywords == set(NormaliseTable.model_fields)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"whole_body_sar_W_kg": 1.0},
+        {"absorbed_power_W": 2.0},
+        {"input_power_W": 3.0},
+        {"b1plus_rms_T": 1e-6, "over": "body"},
+        {"b1plus_rms_T": 1e-6, "over": (0.0, 0.01, 0.0)},
+    ],
+)
+def test_every_target_is_the_same_by_both_routes(solved, tmp_path, target):
+    # Oracle: the keyword of Python beside the key of the scenario.
+    exposure, fields = solved
+    run = em.evaluate(exposure, fields.scale(**target), device="cpu")
+    told = {k: v for k, v in run.summary["scenario"]["normalise"].items() if v is not None}
+    assert {k: list(v) if k == "over" and not isinstance(v, str) else v for k, v in told.items()} == {
+        "over": "isocentre",
+        **{k: list(v) if isinstance(v, tuple) else v for k, v in target.items()},
+    }
+    tables = {
+        "scenario": {"kind": "rf", "name": "target"},
+        "phantom": exposure.phantom,
+        "coil": exposure.coil,
+        "exposure": {"frequency_Hz": exposure.frequency_Hz},
+        "normalise": target,
+    }
+    other = em.run_scenario(tables, tmp_path / "out", device="cpu").result
+    power = {"absorbed_power", "whole_body_sar", "psSAR10g"}
+    assert {k: run.quantities[k]["value"] for k in power} == pytest.approx(
+        {k: other.quantities[k]["value"] for k in power}, rel=1e-6
+    )
+
+
+def test_figure_for_a_paper(run, tmp_path):
+    from matplotlib.figure import Figure
+
+    assert isinstance(run.figure(), Figure)
+    run.figure(["axial", "coronal"], "SAR_10g").savefig(tmp_path / "two.svg")
+    assert (tmp_path / "two.svg").stat().st_size > 5000
+    with pytest.raises(InputError, match="unknown quantity"):
+        run.figure("axial", "nothing")

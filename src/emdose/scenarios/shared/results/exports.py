@@ -111,7 +111,7 @@ def nifti(
         if item.kind == "label":
             values = values.astype(np.uint8) if values.dtype == bool else values
         elif "component" in item.dims or values.dtype.kind == "c":
-            if quantities is None and any(n.startswith(f"abs_{name}") for n in held.quantities):
+            if quantities is None and {f"abs_{name}", f"abs_{name}_peak"} & {*held.quantities}:
                 continue  # the same, in the unit of the field
             sizes = np.abs(values) ** 2
             values = np.sqrt(sizes.sum(axis=item.dims.index("component")) if "component" in item.dims else sizes)

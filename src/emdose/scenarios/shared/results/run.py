@@ -259,6 +259,26 @@ class Run(ABC):
 
         return plot(self, quantity, **more)
 
+    def figure(self, plane: str | Sequence[str] = "axial", quantity: str | None = None, **more: Any) -> Any:
+        """A figure for a paper, with unit, colour bar and scale bar; see :func:`emdose.report.maps.paper.figure`.
+
+        Parameters
+        ----------
+        plane : "axial", "coronal", "sagittal" or a sequence of them
+            What is cut.
+        quantity : str, optional
+            Name of a map, as :meth:`to_xarray` has them, or as on the page; by default the one that the page begins
+            with.
+        **more
+            "at_m", "top", "colours", "outlines", "width_mm".
+        """
+        from emdose.report.maps import paper
+
+        maps = None if self.kind is None else self._kind().maps(self)
+        known = set() if maps is None else {name for layer in maps.layers for name in (layer.key, layer.title)}
+        on_page = maps is not None and (quantity is None or quantity in known)
+        return paper.figure(maps if on_page else self, plane, quantity, **more)
+
     # ---- what a kind adds ----------------------------------------------------------------------------------------
     @abstractmethod
     def _contents(self) -> Contents:
