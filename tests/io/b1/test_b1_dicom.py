@@ -10,6 +10,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_files import ORIGIN_MM, STEPS_MM, write
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from emdose.errors import InputError
 from emdose.io.b1.read import read_b1
@@ -188,6 +189,12 @@ def test_what_is_no_single_acquisition_is_refused(tmp_path: Path, maps: dict[str
     write(unnamed, maps["magnitude"], "ADC")
     frames = tmp_path / "frames"
     write(frames, maps["magnitude"], "magnitude", NumberOfFrames=6)
+    deflated = tmp_path / "deflated"
+    write(deflated, maps["magnitude"], "magnitude")
+    for path in deflated.iterdir():
+        one = pydicom.dcmread(path)
+        one.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        one.save_as(path)
     only = tmp_path / "only"
     write(only, maps["magnitude"], "magnitude")
     doubtful = tmp_path / "doubtful"
@@ -207,6 +214,7 @@ def test_what_is_no_single_acquisition_is_refused(tmp_path: Path, maps: dict[str
         ({"magnitude": fewer}, "slices are missing; found '5 phase slices of the echo at 3 ms'"),
         ({"magnitude": unnamed}, "is this a magnitude or a phase"),
         ({"magnitude": frames}, "several frames"),
+        ({"magnitude": deflated}, "a deflated DICOM file"),
         ({"phase": only}, "no phase among these images"),
         ({"magnitude": doubtful}, "its range is that of no known scale"),
         ({"magnitude": broken}, "pixels cannot be read"),

@@ -15,6 +15,7 @@ import numpy as np
 from emdose.constants import GAMMA_BAR_PROTON
 from emdose.errors import InputError
 from emdose.io.b1.scan import Scan, parts_of
+from emdose.io.disk.files import read_bytes
 from emdose.io.maps.maps3d import VoxelMap, read_map
 
 _PARTS = {"mag": "magnitude", "phase": "phase", "real": "real", "imag": "imaginary"}
@@ -22,6 +23,8 @@ _B1 = "TB1map"
 _OLD = re.compile(r"^(magnitude|phase)(\d)$")
 """Suffixes of field maps of two echoes: magnitude1, magnitude2, phase1, phase2."""
 _UNITS = {"rad": "rad", "radian": "rad", "radians": "rad", "deg": "deg", "degree": "deg", "degrees": "deg"}
+_LARGEST_SIDECAR = 16_000_000
+"""Bytes."""
 _UNSTATED = {"", "arbitrary", "arb", "a.u.", "au"}
 
 
@@ -127,7 +130,9 @@ def _sidecar(path: Path, name: str) -> Mapping[str, Any]:
     if not beside.is_file():
         return {}
     try:
-        found = json.loads(beside.read_text(encoding="utf-8"))
+        found = json.loads(read_bytes(beside, "a JSON object", _LARGEST_SIDECAR))
+    except InputError:
+        raise
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"not a readable sidecar: {error}", file=beside) from None
     if not isinstance(found, dict):

@@ -29,6 +29,8 @@ _MAPS = {"B1", "B1 MAP", "B1_MAP", "FLIP ANGLE MAP", "FLIP_ANGLE_MAP"}
 """Words of ImageType that name a map of abs(B1+), in any unit."""
 _PRIVATE = {0: "magnitude", 1: "phase", 2: "real", 3: "imaginary"}
 """Values of the element (0043,102F) of one vendor, whose ImageType does not tell parts apart."""
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+"""Transfer syntax whose header tells no size before all of it is unpacked."""
 _SAME_PLACE_mm = 0.01
 _SHIFTED_mm = 0.1
 _STATED_UNITS = {"rad", "radian", "radians"}
@@ -171,6 +173,8 @@ def _pydicom() -> Any:
 def _image(path: Path) -> _Image:
     pydicom = _pydicom()
     try:
+        if str(pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID", "")) == _DEFLATED:
+            raise InputError("a deflated DICOM file", file=path, expected="one that is not packed as a whole")
         return _told(pydicom.dcmread(path, stop_before_pixels=True), path)
     except InputError:
         raise
@@ -319,6 +323,8 @@ def _pixels(stack: Sequence[_Image]) -> np.ndarray:
             raw = _pydicom().dcmread(one.path).pixel_array
         except Exception as error:  # a codec that is missing, a length that is wrong
             raise InputError(f"pixels cannot be read: {first_line(error)}", file=one.path) from None
+        if np.shape(raw) != (one.rows, one.columns):
+            raise InputError("not one grey image", file=one.path, found=np.shape(raw), expected="rows x columns")
         slices.append(one.slope * np.asarray(raw, float).T + one.intercept)
     return np.stack(slices, axis=-1)
 
