@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command_line import call
 from made_up_implant import made_up_implant
 from made_up_result import made_up_result, made_up_summary
 
@@ -127,3 +128,18 @@ def test_refusals_are_one_line(tmp_path: Path) -> None:
         em.compare(run("a"), bad)
     with pytest.raises(em.InputError):
         em.compare(tmp_path, run("a"))
+
+
+def test_the_command_takes_several_folders(finished: Path, tmp_path: Path, capsys: Any) -> None:
+    """Oracle: a run beside itself twice: three columns on the page, two comparisons, no difference anywhere."""
+    page, told = tmp_path / "three.html", tmp_path / "three.json"
+    code, shown, _ = call(capsys, "compare", finished, finished, finished, "--out", page, "--json", told)
+    assert code == 0
+    assert shown.count("quantity") == 2
+    assert "C - A" in shown
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<h2>C: ") == 1
+    assert 'id="c-axial"' in text
+    numbers = json.loads(told.read_text(encoding="utf-8"))
+    assert len(numbers["more"]) == 1
+    assert {q["judged"] for q in [*numbers["quantities"], *numbers["more"][0]["quantities"]]} == {"none"}
