@@ -94,7 +94,7 @@ def read_bids(stem: Path) -> Scan:
         notes.append(f"{maps[0].path.name}: abs(B1+) ({unit}; a common factor cancels)")
     if not told:
         assert b1 is not None
-        scan = Scan(str(stem), b1plus=b1.values, affine=b1.affine, axis_codes=b1.axis_codes)
+        scan = Scan(str(stem), b1plus=b1.values, b1_affine=b1.affine, affine=b1.affine, axis_codes=b1.axis_codes)
     else:
         group, mine = next(iter(told.items()))
         used += mine
@@ -102,8 +102,7 @@ def read_bids(stem: Path) -> Scan:
         parts = ", ".join(sorted({str(f.part) for f in mine}))
         notes.append(f"{group}: {parts}; echoes: {len({f.echo for f in mine})}")
         if b1 is not None:
-            _same_grid(b1, scan)
-            scan = replace(scan, b1plus=b1.values)
+            scan = replace(scan, b1plus=b1.values, b1_affine=b1.affine)
     frequency_Hz, said = _frequency(used)
     return replace(scan, frequency_Hz=frequency_Hz, notes=(*notes, *said))
 
@@ -223,18 +222,6 @@ def _number(one: _Named, key: str, unit: str, largest: float) -> float | None:
         expected = f"a number in {unit}, at most {largest:g}"
         raise InputError("bad value in the sidecar", file=one.path, field=key, found=value, expected=expected)
     return float(value)
-
-
-def _same_grid(b1: VoxelMap, scan: Scan) -> None:
-    shape = next(v.shape[2:] for v in (scan.phase, scan.magnitude) if v is not None)
-    affines = scan.affine is not None and b1.affine is not None
-    if b1.values.shape != shape or (affines and not np.allclose(scan.affine, b1.affine, atol=0.1)):  # type: ignore[arg-type]
-        raise InputError(
-            "B1+ map and phase lie on different voxels",
-            file=b1.name,
-            found=f"{b1.values.shape} and {shape}",
-            expected="one grid: resample the B1+ map to that of the phase",
-        )
 
 
 def _which(stem: Path, what: str, names: Sequence[str]) -> InputError:

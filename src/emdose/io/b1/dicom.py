@@ -137,6 +137,7 @@ def read_dicom(folder: Path) -> Scan:
         magnitude=magnitude,
         phase=phase,
         b1plus=None if b1plus is None else b1plus[0, 0],
+        b1_affine=affine,
         affine=affine,
         axis_codes=codes,
         echo_times_s=tuple(echoes) or None,

@@ -12,6 +12,7 @@ from emdose.ept.maps.b1map import B1Map, relative_noise
 from emdose.errors import InputError
 from emdose.io.b1.geometry import tilt_note
 from emdose.io.b1.images import ImagePhase, image_phase, scaled
+from emdose.io.b1.resample import on_one_grid, resampled
 from emdose.io.b1.scan import Scan
 from emdose.io.b1.sources import is_scan, read_scan, stack_of
 from emdose.io.b1.together import check_same, grid_of, labels_of, slice_notes
@@ -39,6 +40,7 @@ def read_b1(
     image: Source | Sequence[Source] | None = None,
     echo_times_s: Sequence[float] | None = None,
     receivers: str | None = None,
+    resample: bool = False,
     spacing_m: float | Sequence[float] | None = None,
     order: str | None = None,
 ) -> B1Map:
@@ -86,6 +88,8 @@ def read_b1(
         The channels of phase and image are receive channels, and are combined so
         (:func:`emdose.ept.combine_receivers`); with echoes a list of one file or array per echo, or an array (echo,
         receiver, nx, ny, nz).
+    resample : bool
+        Bring abs(B1+) onto the voxels of the phase where they differ; refused otherwise.
     spacing_m : float or three floats, optional
         Voxel size [m]; needed where no file knows it, and checked against those that do.
     order : {"xyz", "zyx"}, optional
@@ -150,6 +154,17 @@ def read_b1(
         values, said = scaled(_real_phase(found["phase"]), phase_unit, found["phase"].name)
         found["phase"] = replace(found["phase"], values=values)
         notes += said
+    if {"magnitude", "phase"} <= found.keys() and not on_one_grid(found["magnitude"], found["phase"]):
+        if resample:
+            found["magnitude"], told_so = resampled(found["magnitude"], found["phase"])
+            notes += (told_so,)
+        elif scan is not None:
+            raise InputError(
+                "B1+ map and phase lie on different voxels",
+                file=found["magnitude"].name,
+                found=f"{found['magnitude'].values.shape} and {found['phase'].values.shape}",
+                expected="one grid, or resample=True",
+            )
     if not found:
         raise InputError("neither magnitude nor phase given", expected="at least one of them")
     frequency_Hz = _frequency(frequency_Hz, read)
@@ -213,7 +228,7 @@ def _scanned(
             left = "the magnitude of the images is not abs(B1+): it gives weights and the reference image alone"
             scan = replace(held, notes=(*held.notes, left))
         if held.b1plus is not None:
-            magnitude = VoxelMap(held.b1plus, held.name, held.affine, held.axis_codes)
+            magnitude = VoxelMap(held.b1plus, held.name, held.b1_affine, held.axis_codes)
         return scan, None, magnitude, phase, image
     values = held.b1plus
     if values is None and held.magnitude is not None:
@@ -223,7 +238,8 @@ def _scanned(
         values = held.magnitude[0, 0]
     if values is None:
         raise InputError("no magnitude among these images", file=held.name, field="magnitude")
-    return scan, held, VoxelMap(values, held.name, held.affine, held.axis_codes), phase, image
+    affine = held.affine if held.b1plus is None else held.b1_affine
+    return scan, held, VoxelMap(values, held.name, affine, held.axis_codes), phase, image
 
 
 def _check_complex(magnitude: Any, phase: Any, image: Any, kind: Any, unit: Any, times: Any, receivers: Any) -> None:

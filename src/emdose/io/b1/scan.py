@@ -24,6 +24,8 @@ class Scan:
         As stored, after the scale of the file; the phase in the unit that ``phase_unit`` says.
     b1plus : (nx, ny, nz) ndarray, optional
         A map of abs(B1+), where the names say that it is one.
+    b1_affine : (4, 4) ndarray, optional
+        Voxel to scanner coordinates [mm] of that map.
     affine : (4, 4) ndarray, optional
         Voxel to scanner coordinates [mm] of what is read.
     axis_codes : str
@@ -42,6 +44,7 @@ class Scan:
     magnitude: np.ndarray | None = None
     phase: np.ndarray | None = None
     b1plus: np.ndarray | None = None
+    b1_affine: np.ndarray | None = None
     affine: np.ndarray | None = None
     axis_codes: str = "RAS"
     echo_times_s: tuple[float, ...] | None = None

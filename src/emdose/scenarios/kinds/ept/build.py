@@ -240,6 +240,7 @@ def from_files(table: schema.FilesTable, frequency_Hz: float, file: object) -> D
             image=table.image,
             echo_times_s=table.echo_times_s,
             receivers=table.receivers,
+            resample=table.resample,
             complex=table.complex if table.real is None else (table.real, table.imaginary),
             spacing_m=spacing,
             order=table.order,

@@ -111,6 +111,7 @@ class FilesTable(Table):
     image: ScanFiles | None = None
     echo_times_s: Annotated[tuple[float, ...], numbers("echo times in s", None, 0, 1)] | None = None
     receivers: Literal["svd", "aligned"] | None = None
+    resample: Annotated[bool, switch("bring abs(B1+) onto the voxels of the phase")] = False
     complex: MapFile | None = None
     real: MapFile | None = None
     imaginary: MapFile | None = None
