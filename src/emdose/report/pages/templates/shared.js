@@ -25,8 +25,8 @@ const emdose = (function () {
     return power * [1, 2, 5, 10].find((m) => m * power >= raw * 0.999);
   }
 
-  // What is folded on the screen is there on paper.
-  const folded = () => [...document.querySelectorAll("details:not([open])")];
+  // What is folded on the screen is there on paper, but for budgets whose title says what they come to.
+  const folded = () => [...document.querySelectorAll("details:not([open]):not(.brief)")];
   let opened = [];
   window.addEventListener("beforeprint", () => { opened = folded(); for (const e of opened) e.open = true; });
   window.addEventListener("afterprint", () => { for (const e of opened) e.open = false; });
