@@ -159,3 +159,24 @@ def test_tables_are_not_changed_and_named_after_the_scenario(tables, tmp_path, m
     outcome = em.run_scenario(tables, device="cpu")
     assert outcome.folder.name == "mine-result"
     assert tables == before
+
+
+@pytest.mark.parametrize("placed", [True, False], ids=["in the scanner", "arrays"])
+def test_b1_maps_go_through_files(tmp_path, placed):
+    # Oracle: the reader of B1+ maps, bit for bit.
+    rng = np.random.default_rng(2)
+    shape = (7, 8, 9)
+    affine = np.diag([2.0, 2.0, 3.0, 1.0]) if placed else None
+    mask = rng.random(shape) > 0.2
+    b1 = em.ept.B1Map(
+        em.Grid(shape, (2e-3, 2e-3, 3e-3)), HZ, 1 + rng.random(shape), rng.normal(size=shape), mask=mask, affine=affine
+    )
+    writing = Writing(tmp_path)
+    plain = writing.tables({"data": b1})
+    writing.write()
+    assert plain["exposure"] == {"frequency_Hz": HZ}
+    more = {k: plain["data"].get(k) for k in ("mask", "spacing_m") if plain["data"].get(k) is not None}
+    back = em.read_b1(plain["data"]["magnitude"], plain["data"]["phase"], frequency_Hz=HZ, phase_unit="rad", **more)
+    for name in ("magnitude", "phase", "mask"):
+        assert np.array_equal(getattr(back, name), getattr(b1, name)), name
+    assert back.grid.spacing_m == pytest.approx(b1.grid.spacing_m)

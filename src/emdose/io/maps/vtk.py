@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,19 @@ from emdose.io.disk import atomic
 from emdose.io.disk.files import read_bytes
 from emdose.models.grids.grid import Grid
 
+Maps = Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]]
 
-def vti_bytes(grid: Grid, maps: Mapping[str, np.ndarray], words: Mapping[str, Sequence[str]] | None = None) -> bytes:
+
+def vti_bytes(grid: Grid, maps: Maps, words: Mapping[str, Sequence[str]] | None = None) -> bytes:
     """Voxel maps as a VTK image file (``.vti``, compressed) that ParaView opens.
 
     Parameters
     ----------
     grid : Grid
         Grid of the maps.
-    maps : mapping of str to (nx, ny, nz) or (3, nx, ny, nz) real ndarray
-        Cell data by name, numbers or vectors; a unit belongs into the name.
+    maps : mapping of str to (nx, ny, nz) or (3, nx, ny, nz) real ndarray, or pairs of these
+        Cell data by name, numbers or vectors; a unit belongs into the name. Pairs that are made one by one are never
+        all in memory beside what the file holds.
     words : mapping of str to sequence of str, optional
         Lists of words by name, such as the tissue of every label: field data of the file.
 
@@ -41,7 +44,8 @@ def vti_bytes(grid: Grid, maps: Mapping[str, np.ndarray], words: Mapping[str, Se
     image.SetDimensions(*grid.node_shape)
     image.SetSpacing(*grid.spacing_m)
     image.SetOrigin(*grid.origin_m)
-    for name, values in maps.items():
+    first = None
+    for name, values in maps.items() if isinstance(maps, Mapping) else maps:
         if values.shape not in (grid.shape, (3, *grid.shape)):
             raise InputError("map does not fit the grid", field=name, found=values.shape, expected=str(grid.shape))
         rows = values.reshape(-1, 3 if values.ndim == 4 else 1, *grid.shape)[0]
@@ -49,18 +53,20 @@ def vti_bytes(grid: Grid, maps: Mapping[str, np.ndarray], words: Mapping[str, Se
         array = numpy_to_vtk(table if values.ndim == 4 else table[:, 0], deep=True)
         array.SetName(name)
         image.GetCellData().AddArray(array)
+        first = first or name
     for name, listed in (words or {}).items():
         texts = vtkStringArray()
         texts.SetName(name)
         for word in listed:
             texts.InsertNextValue(word)
         image.GetFieldData().AddArray(texts)
-    if maps:
-        image.GetCellData().SetActiveScalars(next(iter(maps)))
+    if first is not None:
+        image.GetCellData().SetActiveScalars(first)
     writer = vtkXMLImageDataWriter()
     writer.SetInputData(image)
     writer.SetDataModeToAppended()
     writer.SetCompressorTypeToZLib()
+    writer.SetCompressionLevel(1)  # fields hardly become smaller by more
     # Into memory: VTK's own file writing reports a full disk on stderr instead of raising.
     writer.WriteToOutputStringOn()
     writer.Write()

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from emdose.ept.maps.b1map import B1Map
 from emdose.errors import InputError
 from emdose.io import meshes
-from emdose.io.bodies import hdf5
+from emdose.io.bodies import hdf5, nifti
 from emdose.io.coils.writing import write_coil
 from emdose.io.disk import atomic
 from emdose.io.incident_fields import incident_field_bytes
@@ -46,6 +47,7 @@ class Writing:
         self.folder = folder
         self.files: dict[str, Callable[[Path], Any]] = {}
         self.metals: dict[str, dict[str, Any]] = {}
+        self.frequency_Hz: float | None = None
 
     def tables(self, raw: Mapping[str, Any]) -> dict[str, Any]:
         """The tables as plain values.
@@ -56,6 +58,8 @@ class Writing:
             For what no table and no file of a scenario can hold; the key is named.
         """
         found = {str(k): self._plain(v, str(k)) for k, v in raw.items() if v is not None}
+        if self.frequency_Hz is not None:
+            found.setdefault("exposure", {"frequency_Hz": self.frequency_Hz})
         if self.metals:
             found["metals"] = {**self.metals, **found.get("metals", {})}
         return found
@@ -98,6 +102,8 @@ class Writing:
             return self._implant(value, name)
         if isinstance(value, gradients.Waveform | gradients.Sinusoid):
             return self._exposure(value, name, path)
+        if isinstance(value, B1Map):
+            return self._b1(value, name, path)
         if isinstance(value, GradientSet):
             return _gradients(value, path)
         if type(value) in SOLVERS:
@@ -107,7 +113,7 @@ class Writing:
             "no table or file of a scenario holds this",
             field=path,
             found=type(value).__name__,
-            expected="keys and values, or a phantom, coil, implant, waveform or solver",
+            expected="keys and values, or a phantom, coil, implant, waveform, B1 map or solver",
         )
 
     def _file(self, name: str, put: Callable[[Path], Any]) -> str:
@@ -142,6 +148,26 @@ class Writing:
             return {"type": "file", **next(iter(parts.values())), **place}
         return {"type": "files", "parts": parts, **place}
 
+    def _b1(self, b1: B1Map, name: str, path: str) -> dict[str, Any]:
+        """B1+ maps as NIfTI where they know their place in the scanner, else as arrays with their spacing."""
+        if b1.u_magnitude is not None or b1.u_phase is not None:
+            expected = "B1+ maps without their noise; snr or noise in the table says it"
+            raise InputError("no table holds the noise of these maps", field=path, expected=expected)
+        keys = {"magnitude": b1.magnitude, "phase": b1.phase, "mask": b1.mask, "segmentation": b1.labels}
+        arrays = {k: np.asarray(v) for k, v in {**keys, "reference": b1.reference}.items() if v is not None}
+        arrays = {k: v.astype(np.uint8) if v.dtype == bool else v for k, v in arrays.items()}
+        self.frequency_Hz = float(b1.frequency_Hz)
+        table: dict[str, Any] = {"type": "files", "phase_kind": b1.phase_kind}
+        if b1.phase is not None:
+            table["phase_unit"] = "rad"
+        if b1.affine is not None and all(v.ndim == 3 for v in arrays.values()):
+            for key, values in arrays.items():
+                data = nifti.encoded(values, b1.grid, gz=True, affine_mm=b1.affine)
+                table[key] = self._file(f"{name}-{key}.nii.gz", lambda p, data=data: p.write_bytes(data))  # type: ignore[misc]
+            return table
+        file = self._file(f"{name}.npz", lambda p: _put_arrays(arrays, p))
+        return {**table, **{key: f"{file}:{key}" for key in arrays}, "spacing_m": list(b1.grid.spacing_m)}
+
     def _metal(self, metal: Metal) -> str:
         """Name of a metal, with a table of its own when it is not the built-in one."""
         if metal.relative_permeability != 1.0:
@@ -175,6 +201,12 @@ class Writing:
 def _put_coil(coil: Coil, path: Path) -> None:
     part = path.with_name(f"{path.name}.vtp")
     write_coil(coil, part, unit="m").replace(path)
+
+
+def _put_arrays(arrays: Mapping[str, np.ndarray], path: Path) -> None:
+    save: Any = np.savez_compressed
+    with path.open("wb") as stream:
+        save(stream, **arrays)
 
 
 def _put_implant(implant: Implant, path: Path) -> None:

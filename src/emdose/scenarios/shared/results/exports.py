@@ -6,7 +6,7 @@ asks for another number; labels are 0 there, and fields go on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +38,10 @@ def named(name: str, unit: str) -> str:
 
 def maps(
     held: Contents, quantities: Sequence[str] | None = None, background: float = np.nan
-) -> dict[str, tuple[LabelledArray, np.ndarray]]:
-    """Maps on the grid by name: (nx, ny, nz), or (3, nx, ny, nz) for vectors; the background filled by the rule.
+) -> Iterator[tuple[str, LabelledArray, np.ndarray]]:
+    """Maps on the grid with their names, made one by one: (nx, ny, nz), or (3, nx, ny, nz) for vectors.
+
+    The background is filled by the rule.
 
     Parameters
     ----------
@@ -51,7 +53,8 @@ def maps(
         What stands where a map means nothing.
     """
     names = list(held.quantities) if quantities is None else list(quantities)
-    found = {}
+    for name in names:
+        held.pick(name)  # a wrong name before anything is made
     for name in names:
         item = held.pick(name)
         if tuple(d for d in item.dims if d != "component") != AXES:
@@ -61,27 +64,29 @@ def maps(
         values = np.asarray(item.make())
         if item.kind != "label" and item.inside is not None:
             values = np.where(item.inside(), values, values.dtype.type(background))
-        found[name] = (item, values)
-    return found
+        yield name, item, values
 
 
 def vti(held: Contents, quantities: Sequence[str] | None = None, background: float = np.nan) -> bytes:
     """Maps as the bytes of a VTK image; complex ones as two arrays, ``_real`` and ``_imag``; labels with names."""
     if held.grid is None:
         raise InputError("no voxels to write")
-    arrays: dict[str, np.ndarray] = {}
-    words: dict[str, Sequence[str]] = {}
-    for name, (item, values) in maps(held, quantities, background).items():
+    names = held.quantities if quantities is None else quantities
+    items = {name: held.pick(name) for name in names}
+    words = {f"{name}_names": item.names for name, item in items.items() if item.kind == "label" and item.names}
+    return vtk.vti_bytes(held.grid, _arrays(held, quantities, background), words)
+
+
+def _arrays(held: Contents, quantities: Sequence[str] | None, background: float) -> Iterator[tuple[str, np.ndarray]]:
+    """Real arrays with their names in a file for ParaView."""
+    for name, item, values in maps(held, quantities, background):
         if item.kind == "label":
-            arrays[name] = values.astype(np.uint8) if values.dtype == bool else values
-            if item.names:
-                words[f"{name}_names"] = item.names
+            yield name, values.astype(np.uint8) if values.dtype == bool else values
         elif values.dtype.kind == "c":
-            arrays[named(f"{name}_real", item.unit)] = values.real.astype(np.float32)
-            arrays[named(f"{name}_imag", item.unit)] = values.imag.astype(np.float32)
+            yield named(f"{name}_real", item.unit), values.real.astype(np.float32)
+            yield named(f"{name}_imag", item.unit), values.imag.astype(np.float32)
         else:
-            arrays[named(name, item.unit)] = values.astype(np.float32)
-    return vtk.vti_bytes(held.grid, arrays, words)
+            yield named(name, item.unit), values.astype(np.float32)
 
 
 def nifti(
@@ -106,7 +111,7 @@ def nifti(
     if held.grid is None:
         raise InputError("no voxels to write")
     found: dict[str, bytes] = {}
-    for name, (item, values) in maps(held, quantities, background).items():
+    for name, item, values in maps(held, quantities, background):
         title = name
         if item.kind == "label":
             values = values.astype(np.uint8) if values.dtype == bool else values
