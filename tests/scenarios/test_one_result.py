@@ -294,3 +294,18 @@ def test_figure_for_a_paper(run, tmp_path):
     assert (tmp_path / "two.svg").stat().st_size > 5000
     with pytest.raises(InputError, match="unknown quantity"):
         run.figure("axial", "nothing")
+
+
+def test_a_coil_without_a_table_is_said(solved, tmp_path):
+    # Oracle: the same currents by parameters; the lock file says what it cannot hold.
+    exposure, fields = solved
+    bird = exposure.coil
+    own = em.Coil("mine", bird.segments, bird.currents, bird.ports, bird.drives)
+    run = em.evaluate(em.Exposure(exposure.phantom, own, exposure.frequency_Hz), fields, device="cpu")
+    saved = run.save(tmp_path / "own")
+    assert em.read_result(saved.folder).quantities["psSAR10g"]["value"] == run.quantities["psSAR10g"]["value"]
+    assert saved.report().exists()
+    text = (saved.folder / "scenario.lock.toml").read_text()
+    assert "cannot be run again" in text.splitlines()[0]
+    with pytest.raises(InputError, match=r"coil\.type"):
+        em.run_scenario(saved.folder / "scenario.lock.toml", tmp_path / "again")

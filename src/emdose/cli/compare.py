@@ -51,6 +51,8 @@ def run(
         atomic.write_text(json_file, run_files.to_json(told, indent=1) + "\n")
     if not no_report:
         written = found.write(out or Path(PAGE_FILE))
+        if quiet:
+            return 0
         terminal.say(console, f"Open {written.resolve().as_uri()}")
     return 0
 

@@ -19,6 +19,7 @@ from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.errors import InputError
 from emdose.scenarios.kinds.rf import evaluation, schema
 from emdose.scenarios.kinds.rf import thermal as heat_of_rf
+from emdose.scenarios.kinds.rf.result.result import PYTHON
 from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
 from emdose.scenarios.shared import body_tables, circuit_tables, coil_tables, tables
 from emdose.scenarios.shared.convergence import solver_convergence
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
 PHANTOM_FILE = "phantom.h5"
 """The body of a run that Python has made, in its folder."""
 SOLVERS: dict[str, type[tables.Table]] = {"vie": coil_tables.VieTable, "fdtd": circuit_tables.FdtdTable}
-PYTHON = "python"
-"""Type of a coil that no table makes."""
 
 
 def solved(

@@ -30,7 +30,7 @@ MOST_POINTS = 40_000
 """Voxels at which fields are compared; of more, every n-th."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Wave:
     """A plane wave with its amplitude in this run.
 

@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 FORMAT, FORMAT_VERSION = "emdose result", 1
 KEYS = ("checks", "convergence", "power_balance")
 """What summaries of this kind have beside what all have."""
+PYTHON = "python"
+"""Type of a coil that no table makes."""
+UNWRITTEN = (
+    "# What Python has run, as far as a scenario has words for it: its coil has none, so that it cannot be run again.\n"
+)
 POWERS = ("absorbed_W", "extinction_W", "scattered_W")
 
 
@@ -145,9 +150,10 @@ class RunResult(Run):
         """All files of a run that Python has made: its body as a file, and what was done as a scenario."""
         tables = self.summary["scenario"]
         hdf5.write_phantom_file(stage.path(tables["phantom"]["file"]), self.phantom)
-        stage.path(LOCK_FILE).write_text(
-            f"{LOCK_HEADER}# emdose {__version__}\n\n{toml.dump(tables)}", encoding="utf-8"
-        )
+        known = tables["coil"].get("type") != PYTHON
+        head = LOCK_HEADER if known else UNWRITTEN
+        text = f"{head}# emdose {__version__}\n\n{toml.dump(tables)}"
+        stage.path(LOCK_FILE).write_text(text, encoding="utf-8")
         self.write_files(stage)
 
     def write_files(self, stage: atomic.Stage, *, keep_fields: bool = True, paraview: bool = True) -> None:
