@@ -158,6 +158,7 @@ DRAWN: dict[str, Callable[[Names], Figure]] = {
     "24_own_array": _around("array", "head"),
     "25_own_knee": _around("cage", "knee"),
     "26_scanner_to_map": _reconstructed,
+    "27_own_plate": _of("run", axis="z"),
     "ept_beside_eptlib": lambda names: em.plot(names["maps"]["emdose"], "conductivity", axis="z"),
     "ept_repeatability": _budget,
     "real_head_mni152": _of("average", axis="x", grid_of="head", unit="W/kg"),

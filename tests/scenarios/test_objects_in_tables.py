@@ -10,6 +10,7 @@ import pytest
 
 import emdose as em
 from emdose.errors import InputError
+from emdose.scenarios.shared.circuit_tables import SegmentsTable
 from emdose.scenarios.shared.coils import coil as coil_of
 from emdose.scenarios.shared.objects.source_tables import TABLES, table_of
 from emdose.scenarios.shared.objects.written import Writing
@@ -82,6 +83,37 @@ def test_a_coil_of_own_filaments_goes_through_a_file(tables, finished, tmp_path)
     assert {k: own[k] for k in ("psSAR10g", "whole_body_sar")} == pytest.approx(
         {k: other[k] for k in ("psSAR10g", "whole_body_sar")}, rel=1e-5
     )
+
+
+def test_metal_built_element_by_element_goes_through_a_file(tmp_path):
+    # Oracle: the coil that was put in: its metal, what fills its gaps, its shield.
+    c = em.conductors
+    own = em.CircuitCoil(
+        "mine",
+        conductors=[
+            c.Wire(
+                [(0.04, 0.04, 0.1), (0.04, -0.04, 0.1), (-0.04, -0.04, 0.1), (-0.04, 0.04, 0.1), (0.04, 0.04, 0.1)],
+                1e-3,
+            )
+        ],
+        elements=[c.LumpedElement("C", (0.04, 0.005, 0.1), (0.04, -0.005, 0.1), capacitance_F=11e-12)],
+        feeds=[c.FeedPort("feed", (-0.04, -0.005, 0.1), (-0.04, 0.005, 0.1), impedance_ohm=75.0)],
+        shield=em.Shield(0.2, 0.4),
+    )
+    writing = Writing(tmp_path)
+    plain = writing.tables({"coil": own})
+    writing.write()
+    back = coil_of(SegmentsTable.model_validate(plain["coil"]))
+    assert [g.name for g in back.gaps] == [g.name for g in own.gaps]
+    assert (back.element("C").capacitance_F, back.feeds[0].impedance_ohm) == (11e-12, 75.0)
+    assert np.array_equal(np.array(back.conductors[0].points_m), np.array(own.conductors[0].points_m))
+    assert back.conductors[0].radius_m == 1e-3
+    assert back.shield == own.shield
+    solid = em.CircuitCoil(
+        "solid", [c.solid_box((0.0, 0.0, 0.1), (0.02, 0.02, 0.02)), *own.conductors], own.elements, own.feeds
+    )
+    with pytest.raises(InputError, match="coil"):
+        writing.tables({"coil": solid})
 
 
 def test_a_phantom_may_stand_for_its_file(tables, tmp_path):

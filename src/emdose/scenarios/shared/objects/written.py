@@ -19,6 +19,7 @@ from emdose.io.incident_fields import incident_field_bytes
 from emdose.models import gradients
 from emdose.models.bodies import Phantom
 from emdose.models.coils.circuit import CircuitCoil
+from emdose.models.coils.conductors import Plate, Strip, Wire
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.incident_field import IncidentField
 from emdose.models.coils.plane_wave import PlaneWave
@@ -125,10 +126,12 @@ class Writing:
         try:
             return table_of(source)
         except InputError:
-            if not isinstance(source, Coil) or source.open_ends[0].size:
+            if not _has_a_file(source):
                 raise
         file = self._file(f"{name}.vtp", lambda p: _put_coil(source, p))
         found: dict[str, Any] = {"type": "segments", "file": file, "unit": "m"}
+        if isinstance(source, CircuitCoil):
+            found["gaps"] = file  # the same file holds the metal and what fills its gaps
         if source.shield is not None:
             shield = source.shield
             if any(abs(c) > 1e-12 for c in shield.centre_m):
@@ -198,7 +201,14 @@ class Writing:
         return {"type": "samples", "file": file, "quantity": quantity, "unusual": wave.unusual}
 
 
-def _put_coil(coil: Coil, path: Path) -> None:
+def _has_a_file(source: Any) -> bool:
+    """Whether a file holds all of a source: closed currents, or metal of wires, strips and plates."""
+    if isinstance(source, CircuitCoil):
+        return all(isinstance(c, Wire | Strip | Plate) for c in source.conductors)
+    return isinstance(source, Coil) and not source.open_ends[0].size
+
+
+def _put_coil(coil: Coil | CircuitCoil, path: Path) -> None:
     part = path.with_name(f"{path.name}.vtp")
     write_coil(coil, part, unit="m").replace(path)
 
