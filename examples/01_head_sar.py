@@ -19,7 +19,7 @@ sar = em.point_sar(fields, head)
 average = em.mass_average(sar, head.density, head.spacing_m, mass_kg=10e-3)
 print(f"head and neck {em.whole_body_sar(sar):.2f} W/kg, peak 10 g {average.value.max():.2f} W/kg")
 print(f"power balance closes to {fields.power.power()['closure']:.1e}")
-checks = em.check(fields, head, coil=coil, patient_mass_kg=75)
-checks.print()
+em.check(fields, head, coil=coil, patient_mass_kg=75).print()
+em.evaluate(exposure, fields, patient_mass_kg=75).save("my-head").report()  # all of that with its U, on a page
 
 # sphinx_gallery_thumbnail_path = "images/gallery/01_head_sar.png"

@@ -11,7 +11,7 @@ import pytest
 
 import emdose as em
 from emdose import scenarios
-from emdose.errors import InputError
+from emdose.errors import InputError, NotValidError
 
 CHECKS = {"patient_mass_kg": 75.0, "coil_type": "volume", "duty_cycle": 0.5}
 
@@ -201,6 +201,19 @@ def test_nifti_lies_on_the_body(run, tmp_path):
         run.to_nifti(tmp_path / "two.nii", ["sar"])
     with pytest.raises(InputError, match="several maps"):
         run.to_nifti(tmp_path / "two.nii", ["SAR", "SAR_1g"])
+
+
+@pytest.mark.filterwarnings("ignore::emdose.errors.EmdoseWarning")
+def test_maps_of_a_run_that_is_not_valid_go_nowhere(tmp_path):
+    # 12.5 mm is far too coarse at 400 MHz; the page says so, maps for other programs could not.
+    exposure = em.Exposure(em.phantoms.sphere(0.05, 12.5e-3), em.Birdcage(rungs=8), 400e6)
+    run = em.evaluate(exposure, em.Vie().solve(exposure, device="cpu").drive("quadrature").scale(absorbed_power_W=1.0))
+    assert run.validity.state == "not valid"
+    for export in (lambda: run.to_vti(tmp_path / "a.vti"), lambda: run.to_nifti(tmp_path / "maps"), run.figure):
+        with pytest.raises(NotValidError, match="cells per wavelength"):
+            export()
+    assert list(tmp_path.iterdir()) == []
+    assert "withheld" in run.report(tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_tables_as_csv(run, tmp_path):

@@ -164,11 +164,14 @@ class Run(ABC):
 
         Raises
         ------
+        NotValidError
+            When the run is not valid: such maps stay where they are, in its folder.
         InputError
             For a name that is not there.
         OutputError
             When it cannot be written.
         """
+        self._require_valid()
         target = exports.with_ending(path, ".vti")
         atomic.write_bytes(target, exports.vti(labelled.contents(self), quantities, background))
         return target
@@ -194,11 +197,14 @@ class Run(ABC):
 
         Raises
         ------
+        NotValidError
+            As :meth:`to_vti`.
         InputError
             For a name that is not there.
         OutputError
             When one cannot be written; none is left then.
         """
+        self._require_valid()
         place, held = Path(path), labelled.contents(self)
         one = place.name.lower().endswith((".nii", ".nii.gz"))
         if one and quantities is None:
@@ -271,9 +277,17 @@ class Run(ABC):
             with.
         **more
             "at_m", "top", "colours", "outlines", "width_mm".
+
+        Raises
+        ------
+        NotValidError
+            As :meth:`to_vti`.
+        InputError
+            For a name or a plane that is not there.
         """
         from emdose.report.maps import paper
 
+        self._require_valid()
         maps = None if self.kind is None else self._kind().maps(self)
         known = set() if maps is None else {name for layer in maps.layers for name in (layer.key, layer.title)}
         on_page = maps is not None and (quantity is None or quantity in known)
@@ -291,6 +305,10 @@ class Run(ABC):
     def _affine_mm(self) -> np.ndarray | None:
         """Affine from voxels to the coordinates of the file that the body came from [mm]; None for that of the grid."""
         return None
+
+    def _require_valid(self) -> None:
+        """What goes on to other programs carries no word of the gate: it stops here."""
+        self.validity.require(self.folder or self.name)
 
     def _home(self) -> Path:
         if self.folder is None:
