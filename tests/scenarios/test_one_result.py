@@ -203,6 +203,23 @@ def test_nifti_lies_on_the_body(run, tmp_path):
         run.to_nifti(tmp_path / "two.nii", ["SAR", "SAR_1g"])
 
 
+def test_the_coil_for_paraview(run, solved, tmp_path):
+    # Oracle: the coil itself, and the drive and scale of the fields; read by VTK.
+    import pyvista
+
+    lines = pyvista.read(run.to_vtp(tmp_path / "coil.vtp"))
+    coil, fields = solved[0].coil, solved[1]
+    weights = np.array([complex(*w) for w in fields.provenance["drive"]["weights"]])
+    currents = fields.provenance["scale"]["factor"] * (weights @ coil.currents)
+    assert np.allclose(np.asarray(lines.points).reshape(-1, 2, 3), coil.segments, atol=1e-7)
+    found = lines.cell_data["current_A"] * np.exp(1j * np.radians(lines.cell_data["phase_deg"]))
+    np.testing.assert_allclose(found, currents, atol=1e-9 * np.abs(currents).max())
+    wave = em.Exposure(solved[0].phantom, em.PlaneWave(), 127.74e6)
+    of_a_wave = em.evaluate(wave, em.Vie().solve(wave, device="cpu").drive("unit").scale(absorbed_power_W=1.0))
+    with pytest.raises(InputError, match="no conductors"):
+        of_a_wave.to_vtp(tmp_path / "wave.vtp")
+
+
 @pytest.mark.filterwarnings("ignore::emdose.errors.EmdoseWarning")
 def test_maps_of_a_run_that_is_not_valid_go_nowhere(tmp_path):
     # 12.5 mm is far too coarse at 400 MHz; the page says so, maps for other programs could not.

@@ -12,6 +12,7 @@ import numpy as np
 
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.sar import SarMap
+from emdose.errors import InputError
 from emdose.io import touchstone
 from emdose.io.bodies import hdf5, nifti
 from emdose.io.disk import atomic
@@ -27,6 +28,7 @@ from emdose.io.disk.run_files import (
     single,
     to_json,
 )
+from emdose.io.maps import vtk
 from emdose.scenarios.kinds.rf.result import maps
 from emdose.scenarios.kinds.rf.result.network import NETWORK, network_of
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps, read_thermal, write_thermal
@@ -137,6 +139,26 @@ class RunResult(Run):
         """Scattering parameters of the feeds of a coil of metal and capacitors."""
         about = self.summary.get(NETWORK)
         return network_of(about) if about else None
+
+    def to_vtp(self, path: Path | str) -> Path:
+        """Write the conductors of the coil as VTK lines (``.vtp``), to stand around the maps in ParaView.
+
+        Lines have the peak current of the scaled drive, ``current_A`` and ``phase_deg``, where it was prescribed.
+
+        Raises
+        ------
+        InputError
+            When the source has no conductors: a wave, or a field that was given.
+        OutputError
+            When it cannot be written.
+        """
+        segments, currents = self.coil.segments, self.coil.currents
+        if not len(segments):
+            raise InputError("this source has no conductors", found=self.coil.name, expected="a coil")
+        data = {"current_A": np.abs(currents), "phase_deg": np.degrees(np.angle(currents))} if currents.any() else {}
+        target = exports.with_ending(path, ".vtp")
+        atomic.write_bytes(target, vtk.vtp_bytes(list(segments), data, {"unit": "m", "name": self.coil.name}))
+        return target
 
     def _contents(self) -> Contents:
         """SAR, its averages, fields, temperatures, tissue."""
