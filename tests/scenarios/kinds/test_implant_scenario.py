@@ -12,10 +12,13 @@ from made_up_implant import tensor_of
 from emdose import scenarios
 from emdose.errors import EmdoseWarning
 from emdose.models.implants import metals, shapes
+from emdose.report.wording import MINUS
 from emdose.scenarios.kinds.implant_gradient.heating import directions, orientations
+from emdose.scenarios.kinds.implant_gradient.page import closed_form
+from emdose.scenarios.kinds.implant_gradient.page.content import solver_rows
 from emdose.scenarios.kinds.implant_gradient.result import tensor_files
 from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
-from emdose.scenarios.results import read_result
+from emdose.scenarios.results import read_result, render
 from emdose.scenarios.shared import toml
 from emdose.solvers.eddy import solver
 from emdose.solvers.heat.directions import PAIRS
@@ -336,3 +339,19 @@ def test_objects_in_its_tables_tell_the_same(finished, ball, tmp_path, monkeypat
     names = {f.name for f in run.to_nifti(tmp_path / "maps")}
     assert "rise EPI_K.nii.gz" in names
     assert {f.name for f in run.to_csv(tmp_path)} >= {"quantities.csv", "checks.csv"}
+
+
+def test_a_ball_stands_beside_its_closed_form(finished):
+    # Oracle: the limit of low frequencies, 2 pi sigma a^5 / 15, for a ball of the volume of the surface.
+    result = read_result(finished)
+    rows = solver_rows(result)
+    radius = closed_form.ball_radius_m(result.implant)
+    assert radius == pytest.approx(10e-3, rel=5e-3)
+    assert float(rows[0]["exact"]) == pytest.approx(1e3 * low_frequency_W(1.0) * (radius / 10e-3) ** 5, rel=5e-3)
+    mean = np.mean(result.summary["implant"]["frequencies"][0]["axes_W"])
+    off = float(rows[0]["off"].removesuffix(" %").replace(MINUS, "-"))
+    assert off == pytest.approx(100 * (mean / closed_form.power_W(result.implant, 270.0) - 1), abs=0.01)
+    assert abs(off) < 5
+    assert "Closed form [mW]" in render(result)
+    rod = shapes.cylinder(5e-3, 40e-3, "Ti6Al4V")
+    assert closed_form.power_W(rod, 270.0) is None

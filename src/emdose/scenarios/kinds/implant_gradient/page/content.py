@@ -14,9 +14,11 @@ from emdose.report.maps.map_set import MapSet
 from emdose.report.maps.volumes import Layer
 from emdose.report.pages import decisive
 from emdose.report.wording import MINUS, is_finite, number, plain, words
+from emdose.scenarios.kinds.implant_gradient.page import closed_form
 from emdose.scenarios.kinds.implant_gradient.worst.poses import pose
 
 if TYPE_CHECKING:
+    from emdose.models.implants.implant import Implant
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
 
 MOST = 8
@@ -315,7 +317,7 @@ def comparison_rows(result: ImplantResult) -> list[dict[str, str]]:
 
 
 def solver_rows(result: ImplantResult) -> list[dict[str, Any]]:
-    """Every solved frequency: engine, power, skin depth over step, residual, identity."""
+    """Every solved frequency: engine, power and that of the closed form, skin depth over step, residual, identity."""
     rows = []
     for r in result.summary["implant"]["frequencies"]:
         coarse = (
@@ -328,6 +330,7 @@ def solver_rows(result: ImplantResult) -> list[dict[str, Any]]:
                 "axes": [number(1e3 * v) for v in r["axes_W"]],
                 "worst": number(1e3 * r["worst_W"]),
                 "best": number(1e3 * r["best_W"]),
+                **_beside_closed_form(result.implant, r),
                 "skin": number(r["skin_depth_over_step"]),
                 "coarse": coarse,
                 "residual": number(r["residual"], 2),
@@ -335,6 +338,15 @@ def solver_rows(result: ImplantResult) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _beside_closed_form(implant: Implant, row: Mapping[str, Any]) -> dict[str, str]:
+    """The power of a ball by its closed form and what the mean over the axes is off; nothing for other implants."""
+    exact = closed_form.power_W(implant, row["frequency_Hz"])
+    if exact is None:
+        return {}
+    off = 100 * (float(np.mean(row["axes_W"])) / exact - 1)
+    return {"exact": number(1e3 * exact), "off": f"{off:+.2f} %".replace("-", MINUS)}
 
 
 def setup_rows(result: ImplantResult) -> list[tuple[str, str]]:
