@@ -341,10 +341,10 @@ def solver_rows(result: ImplantResult) -> list[dict[str, Any]]:
 
 
 def _beside_closed_form(implant: Implant, row: Mapping[str, Any]) -> dict[str, str]:
-    """The power of a ball by its closed form and what the mean over the axes is off; nothing for other implants."""
+    """The power of a ball by its closed form and what the mean over the axes is off; empty for other implants."""
     exact = closed_form.power_W(implant, row["frequency_Hz"])
     if exact is None:
-        return {}
+        return {"exact": "", "off": ""}
     off = 100 * (float(np.mean(row["axes_W"])) / exact - 1)
     return {"exact": number(1e3 * exact), "off": f"{off:+.2f} %".replace("-", MINUS)}
 
