@@ -34,6 +34,7 @@ def test_a_population_by_landmark(run: Any) -> None:
     assert Path("population.png").stat().st_size > 5000
 
 
+@pytest.mark.slow
 def test_a_hip_and_what_is_not_known_about_it(run: Any) -> None:
     """Oracles: rise goes with the square of dB/dt, uniform in 2 %: 2 * 0.02 / sqrt 3; the GUM's sum of squares."""
     got = run("22_hip_uncertainty.py")

@@ -62,7 +62,7 @@ CASES = {  # coil, place of the ball, planes, runs of all gaps
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [pytest.param("cage", marks=pytest.mark.slow), "loop"])
 def test_images_equal_runs(name, monkeypatch):
     # Sums as they are: an extrapolation looks at planes that need not be their own images, and differs by less than
     # the tolerance.

@@ -20,6 +20,7 @@ from made_up_study import made_up_study
 from page_layout import measured
 
 import emdose as em
+from emdose.models.implants import shapes
 from emdose.report.maps.scene import Renderer
 from emdose.report.pages import group_page, refinement_page, study_page, withheld
 from emdose.scenarios.gate import gated
@@ -108,7 +109,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         return {
             "rf": render(whole),
             "circuit coil with heat": render(circuit),
-            "implant": render(made_up_implant(folder=folder, spacing_m=3e-3)),
+            "implant": render(made_up_implant(shapes.sphere(15e-3, subdivisions=2), folder, 3e-3)),
             "ept": render(ept_run(ept, **names)),
             "study": study_page.render(told, maps=deviation),
             "three beside each other": em.compare(rf, rf, rf).write(folder / "3.html").read_text(encoding="utf-8"),
@@ -125,6 +126,10 @@ def seen(pages: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dic
         scheme: measured(pages, (PHONE, DESK), tmp_path_factory.mktemp(scheme), dark=scheme == "dark")
         for scheme in ("light", "dark")
     }
+
+
+def test_a_ball_of_metal_shows_its_closed_form(pages: dict[str, str]) -> None:
+    assert "Closed form [mW]" in pages["implant"]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

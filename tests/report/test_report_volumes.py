@@ -125,7 +125,7 @@ def test_long_runs_are_split():
     assert decoded(runs(codes), "<u2").size == 2 * 5
 
 
-@pytest.mark.parametrize("layers", [4, 7])
+@pytest.mark.parametrize("layers", [4, pytest.param(7, marks=pytest.mark.slow)])
 def test_an_adult_of_two_millimetres_stays_within_the_budget(layers: int):
     """Oracle: the text as a page carries it, below what 5 MB leave for the rest; the largest value is kept."""
     shape = (260, 130, 880)
