@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Self
 
@@ -30,6 +31,8 @@ class RunProgress(ProgressBar):
         super().__init__(console)
         self.quiet = quiet
         self._where, self._planned = "", False
+        self._last_line = -math.inf
+        self._last_stage: tuple[Any, ...] = ()
 
     def __enter__(self) -> Self:
         if not self.quiet:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 import multiprocessing
 import os
 import sys
@@ -117,8 +116,6 @@ class ProgressBar:
         self._bar: Any = None
         self._task: Any = None
         self._made = time.monotonic()
-        self._last_line = -math.inf
-        self._last_stage: tuple[Any, ...] = ()
         self._clock_of: tuple[Any, ...] = ()
         self._since, self._first_fraction = 0.0, 0.0
 

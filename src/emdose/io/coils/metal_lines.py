@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.coils.units import UNITS, unit_of
-from emdose.io.coils.vtk_lines import Lines, told
+from emdose.io.coils.vtk_lines import Lines, drive_texts, told
 from emdose.io.maps.vtk import vtp_bytes
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import (
@@ -75,8 +75,7 @@ def metal_bytes(coil: CircuitCoil, unit: str) -> bytes:
         add("element", e.name, np.array([e.start_m, e.end_m]), parallel=float(e.topology == "parallel"), **values)
     for f in coil.feeds:
         add("feed", f.name, np.array([f.start_m, f.end_m]), impedance_ohm=f.impedance_ohm)
-    drives = {f"drive {k}": " ".join(str(complex(w)) for w in v) for k, v in coil.drives.items()}
-    about = {"unit": unit, "name": coil.name, **drives}
+    about = {"unit": unit, "name": coil.name, **drive_texts(coil.drives)}
     return vtp_bytes(lines, data, about, {"across": np.concatenate(across)})
 
 

@@ -24,6 +24,7 @@ from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.paths.chains import CoilChain, ideal_coil, ports_of_curves, prepared
 from emdose.models.coils.paths.cuts import CoilGap, circuit_coil
+from emdose.models.rotations import clean_turn
 
 TEXT, VTK = (".csv", ".txt", ".dat", ".pts", ".wire"), (".vtp", ".vtk")
 FORMATS = ", ".join((*TEXT, *VTK))
@@ -191,12 +192,8 @@ def _drives(drives: Path | str | Mapping[str, Any] | None, ports: Sequence[str])
 def _turn(rotate_deg: Sequence[float]) -> np.ndarray:
     """Matrix (3, 3) of turns about x, then y, then z; quarter turns are exact."""
     R = np.eye(3)
-    for axis, angle in enumerate(vector("rotate_deg", rotate_deg)):
-        c, s = (round(f(math.radians(angle)), 15) + 0.0 for f in (math.cos, math.sin))
-        one = np.eye(3)
-        a, b = (axis + 1) % 3, (axis + 2) % 3
-        one[[a, a, b, b], [a, b, a, b]] = c, -s, s, c
-        R = one @ R
+    for axis, angle in zip(np.eye(3), vector("rotate_deg", rotate_deg), strict=True):
+        R = clean_turn(axis, math.radians(angle)) @ R
     return R
 
 

@@ -56,6 +56,11 @@ def told(arrays: Lines, path: Path) -> tuple[str | None, dict[str, np.ndarray]]:
     return texts.get("unit"), drives
 
 
+def drive_texts(drives: Mapping[str, np.ndarray]) -> dict[str, str]:
+    """Named drives as texts about a file, which :func:`told` reads."""
+    return {f"drive {k}": " ".join(str(complex(w)) for w in v) for k, v in drives.items()}
+
+
 def _is_text(values: np.ndarray) -> bool:
     return values.dtype.kind == "U" and values.ndim == 1 and len(values) > 0
 

@@ -14,6 +14,7 @@ from emdose.checks import one_of
 from emdose.errors import InputError
 from emdose.io.coils.metal_lines import metal_bytes
 from emdose.io.coils.units import UNITS
+from emdose.io.coils.vtk_lines import drive_texts
 from emdose.io.disk.atomic import write_bytes
 from emdose.io.maps.vtk import vtp_bytes
 from emdose.models.coils.circuit import CircuitCoil
@@ -122,8 +123,7 @@ def _vtp_bytes(coil: Coil, chains: Sequence[Chain], unit: str) -> bytes:
         "current_A": amplitudes,
         "phase_deg": phases,
     }
-    drives = {f"drive {k}": " ".join(str(complex(w)) for w in v) for k, v in coil.drives.items()}
-    return vtp_bytes(lines, data, {"unit": unit, "name": coil.name, **drives})
+    return vtp_bytes(lines, data, {"unit": unit, "name": coil.name, **drive_texts(coil.drives)})
 
 
 def _in(points: np.ndarray, unit: str) -> np.ndarray:

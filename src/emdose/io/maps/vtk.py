@@ -63,14 +63,8 @@ def vti_bytes(grid: Grid, maps: Maps, words: Mapping[str, Sequence[str]] | None 
     if first is not None:
         image.GetCellData().SetActiveScalars(first)
     writer = vtkXMLImageDataWriter()
-    writer.SetInputData(image)
-    writer.SetDataModeToAppended()
-    writer.SetCompressorTypeToZLib()
     writer.SetCompressionLevel(1)  # fields hardly become smaller by more
-    # Into memory: VTK's own file writing reports a full disk on stderr instead of raising.
-    writer.WriteToOutputStringOn()
-    writer.Write()
-    return str(writer.GetOutputString()).encode()
+    return _written(writer, image)
 
 
 def write_vti(path: Path | str, grid: Grid, maps: Mapping[str, np.ndarray]) -> None:
@@ -130,14 +124,7 @@ def vtu_bytes(grid: Grid, cells: np.ndarray, maps: Mapping[str, np.ndarray]) -> 
         mesh.GetCellData().AddArray(data)
     if maps:
         mesh.GetCellData().SetActiveScalars(next(iter(maps)))
-    writer = vtkXMLUnstructuredGridWriter()
-    writer.SetInputData(mesh)
-    writer.SetDataModeToAppended()
-    writer.SetCompressorTypeToZLib()
-    writer.WriteToOutputStringOn()  # as for images
-    writer.Write()
-    # The text of appended data is base64, so that it is plain ASCII.
-    return str(writer.GetOutputString()).encode()
+    return _written(vtkXMLUnstructuredGridWriter(), mesh)
 
 
 def read_polylines(path: Path | str) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
@@ -264,11 +251,19 @@ def vtp_bytes(
         mesh.GetPointData().AddArray(array(name, vectors))
     for name, text in about.items():
         mesh.GetFieldData().AddArray(array(name, [text]))
-    writer = vtkXMLPolyDataWriter()
-    writer.SetInputData(mesh)
+    return _written(vtkXMLPolyDataWriter(), mesh)
+
+
+def _written(writer: Any, data: Any) -> bytes:
+    """What an XML writer of VTK makes of its data, compressed.
+
+    It goes into memory: VTK's own file writing reports a full disk on stderr instead of raising. The text of appended
+    data is base64, so that it is plain ASCII.
+    """
+    writer.SetInputData(data)
     writer.SetDataModeToAppended()
     writer.SetCompressorTypeToZLib()
-    writer.WriteToOutputStringOn()  # as for images
+    writer.WriteToOutputStringOn()
     writer.Write()
     return str(writer.GetOutputString()).encode()
 

@@ -84,7 +84,7 @@ class CircuitCoil:
             drives.setdefault("uniform", np.ones(len(self.feeds), complex))
         object.__setattr__(self, "drives", drives)
         if self.shield is not None:
-            self._require_inside_shield(self.shield)
+            self.shield.require_around(conductor_points(self.conductors, 0.01))
 
     @property
     def ports(self) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ class CircuitCoil:
 
     def with_shield(self, shield: Shield) -> Self:
         """The same coil inside a cylindrical RF shield; raises InputError when it touches it."""
-        self._require_inside_shield(shield)
+        shield.require_around(conductor_points(self.conductors, 0.01))
         other = copy.copy(self)
         about = {"shield_radius_m": shield.radius_m, "shield_length_m": shield.length_m}
         object.__setattr__(other, "shield", shield)
@@ -202,16 +202,6 @@ class CircuitCoil:
         gaps = [np.array([g.start_m, g.end_m]) for g in self.gaps]
         points = np.concatenate([*conductor_points(self.conductors, step), *gaps])
         require_clear(self.name, points, self.shield, phantom)
-
-    def _require_inside_shield(self, shield: Shield) -> None:
-        radius = max(float(shield.distance_m(p).max()) for p in conductor_points(self.conductors, 0.01))
-        if radius >= 0.99 * shield.radius_m:
-            raise InputError(
-                "coil touches its shield",
-                field="shield_radius_m",
-                found=shield.radius_m,
-                expected=f"> {radius / 0.99:.3g} m",
-            )
 
     def _drive(self, key: str, value: Any) -> np.ndarray:
         vector = np.asarray(value, complex)

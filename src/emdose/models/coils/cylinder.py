@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,6 +57,17 @@ class Shield:
     def distance_m(self, points_m: np.ndarray) -> np.ndarray:
         """Distance of points (..., 3) [m] from its axis [m]."""
         return np.asarray(np.hypot(points_m[..., 0] - self.centre_m[0], points_m[..., 1] - self.centre_m[1]))
+
+    def require_around(self, points_m: Iterable[np.ndarray]) -> None:
+        """Raise InputError when a coil with these points, arrays (..., 3) [m], reaches to it."""
+        radius = max(float(self.distance_m(p).max()) for p in points_m)
+        if radius >= 0.99 * self.radius_m:
+            raise InputError(
+                "coil touches its shield",
+                field="shield_radius_m",
+                found=self.radius_m,
+                expected=f"> {radius / 0.99:.3g} m",
+            )
 
 
 def shield_around(

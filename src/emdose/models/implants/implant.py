@@ -15,6 +15,7 @@ from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.models.implants import metals
 from emdose.models.implants.metals import Metal
+from emdose.models.rotations import about_axis
 from emdose.values import read_only
 
 Rotation = np.ndarray | Sequence[Sequence[float]] | float
@@ -276,17 +277,13 @@ def assembly(name: str, *pieces: Implant | Part) -> Implant:
 
 
 def rotation_matrix(rotation: Rotation, axis: str | Vector = "z") -> np.ndarray:
-    """A rotation matrix (3, 3) from an angle [degree] about an axis, or a matrix that is checked to be one.
-
-    Rodrigues: R = cos a I + sin a [n]x + (1 - cos a) n n^T.
-    """
+    """A rotation matrix (3, 3) from an angle [degree] about an axis, or a matrix that is checked to be one."""
     if np.ndim(rotation) == 0:
         angle = math.radians(number("rotation", rotation, problem="bad angle", expected="degrees"))
         if isinstance(axis, str):
             one_of("axis", axis, ("x", "y", "z"), problem="bad axis", also="a vector")
         n = np.eye(3)["xyz".index(axis)] if isinstance(axis, str) else unit_vector("axis", axis)
-        cross = np.array([[0, -n[2], n[1]], [n[2], 0, -n[0]], [-n[1], n[0], 0]])
-        return math.cos(angle) * np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * np.outer(n, n)
+        return about_axis(n, math.cos(angle), math.sin(angle))
     matrix = array("rotation", rotation, (3, 3), problem="not a rotation matrix")
     if not np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-6) or np.linalg.det(matrix) < 0:
         raise InputError(

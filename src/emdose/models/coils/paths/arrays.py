@@ -15,6 +15,7 @@ from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire, moved
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.paths.named_drives import moments, named_drives
+from emdose.models.rotations import clean_turn
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 TOUCHING = 5e-4
@@ -93,7 +94,7 @@ def array_of(
     about, shift = vector("about_m", about_m), vector("shift_m", shift_m)
     parts: list[Any] = []
     for n in range(count):
-        R = _rotation(direction, math.radians(n * angle))
+        R = clean_turn(direction, math.radians(n * angle))
         parts.append(_placed(element, R, about - R @ about + n * shift))
     _require_apart(parts)
     label = f"{count} x {element.name}" if name is None else name
@@ -143,13 +144,6 @@ def _feed_moments(coil: CircuitCoil) -> np.ndarray:
                 way.append(turn * np.sign((spine[n + 1] - spine[n]) @ (b - a)))
         out.append(way[int(np.argmin(off))] if way else b - a)
     return np.array(out)
-
-
-def _rotation(axis: np.ndarray, angle: float) -> np.ndarray:
-    """Matrix (3, 3) that turns about an axis by an angle [rad]; quarter turns are exact."""
-    c, s = (round(v, 15) + 0.0 for v in (math.cos(angle), math.sin(angle)))
-    K = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
-    return np.asarray(c * np.eye(3) + s * K + (1 - c) * np.outer(axis, axis))
 
 
 def _placed(coil: Coil | CircuitCoil, R: np.ndarray, shift: np.ndarray) -> Any:

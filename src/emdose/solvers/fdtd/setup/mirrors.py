@@ -6,7 +6,7 @@ the run of a gap tells that of its image as well. One voxel without its partner 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,7 @@ class Mirror:
     sign: tuple[int, ...]
 
 
-def mirrors_of(domain: Domain, raster: RasterisedCoil, materials: Any) -> tuple[Mirror, ...]:
+def mirrors_of(domain: Domain, raster: RasterisedCoil, materials: Callable[[], Any]) -> tuple[Mirror, ...]:
     """The mirror planes of a coil with a source in every gap.
 
     Parameters
@@ -51,13 +51,13 @@ def mirrors_of(domain: Domain, raster: RasterisedCoil, materials: Any) -> tuple[
         Cells, the phantom's among them, and the box of the power balance.
     raster : RasterisedCoil
         Metal and gaps.
-    materials : EdgeMaterials
-        Materials of all edges, metal included.
+    materials : callable
+        Gives the materials of all edges, metal included: asked for once all else allows a plane.
     """
     found = []
     for axis in range(3):
         pairs = _gaps(raster, axis, domain.grid.shape[axis]) if _cells(domain, axis) else None
-        if pairs is not None and _wires(raster, axis, domain.grid.shape[axis]) and _materials(materials, axis):
+        if pairs is not None and _wires(raster, axis, domain.grid.shape[axis]) and _materials(materials(), axis):
             found.append(Mirror(axis, *pairs))
     return tuple(found)
 

@@ -192,7 +192,7 @@ class FdtdProblem:
         """Planes that map body, metal and gaps onto themselves."""
         if not self.network or self.coil_on_grid is None:
             return ()
-        return mirrors_of(self.domain, self.coil_on_grid, self.materials)
+        return mirrors_of(self.domain, self.coil_on_grid, lambda: self.materials)
 
     @cached_property
     def to_run(self) -> list[int]:

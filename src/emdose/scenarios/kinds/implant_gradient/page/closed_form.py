@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,10 +31,10 @@ def ball_radius_m(implant: Implant) -> float | None:
     return float((3 * implant.volume_m3 / (4 * math.pi)) ** (1 / 3))
 
 
-def power_W(implant: Implant, frequency_Hz: float) -> float | None:
-    """Power at 1 T/s rms by the closed form [W]; None where there is none."""
+def powers_W(implant: Implant, frequencies_Hz: Sequence[float]) -> list[float | None]:
+    """Power at 1 T/s rms by the closed form at every frequency [W]; None where there is none."""
     radius = ball_radius_m(implant)
     if radius is None:
-        return None
+        return [None] * len(frequencies_Hz)
     metal = implant.parts[0].metal
-    return sphere_power(radius, metal.conductivity_S_m, frequency_Hz, metal.relative_permeability)
+    return [sphere_power(radius, metal.conductivity_S_m, f, metal.relative_permeability) for f in frequencies_Hz]

@@ -18,7 +18,6 @@ from emdose.scenarios.kinds.implant_gradient.page import closed_form
 from emdose.scenarios.kinds.implant_gradient.worst.poses import pose
 
 if TYPE_CHECKING:
-    from emdose.models.implants.implant import Implant
     from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
 
 MOST = 8
@@ -318,8 +317,9 @@ def comparison_rows(result: ImplantResult) -> list[dict[str, str]]:
 
 def solver_rows(result: ImplantResult) -> list[dict[str, Any]]:
     """Every solved frequency: engine, power and that of the closed form, skin depth over step, residual, identity."""
-    rows = []
-    for r in result.summary["implant"]["frequencies"]:
+    rows, solved = [], result.summary["implant"]["frequencies"]
+    exact = closed_form.powers_W(result.implant, [r["frequency_Hz"] for r in solved])
+    for r, exact_W in zip(solved, exact, strict=True):
         coarse = (
             r["engine"] == "voxel" and is_finite(r["skin_depth_over_step"]) and r["skin_depth_over_step"] < LEAST_SKIN
         )
@@ -330,7 +330,7 @@ def solver_rows(result: ImplantResult) -> list[dict[str, Any]]:
                 "axes": [number(1e3 * v) for v in r["axes_W"]],
                 "worst": number(1e3 * r["worst_W"]),
                 "best": number(1e3 * r["best_W"]),
-                **_beside_closed_form(result.implant, r),
+                **_beside_closed_form(exact_W, r["axes_W"]),
                 "skin": number(r["skin_depth_over_step"]),
                 "coarse": coarse,
                 "residual": number(r["residual"], 2),
@@ -340,13 +340,12 @@ def solver_rows(result: ImplantResult) -> list[dict[str, Any]]:
     return rows
 
 
-def _beside_closed_form(implant: Implant, row: Mapping[str, Any]) -> dict[str, str]:
-    """The power of a ball by its closed form and what the mean over the axes is off; empty for other implants."""
-    exact = closed_form.power_W(implant, row["frequency_Hz"])
-    if exact is None:
+def _beside_closed_form(exact_W: float | None, axes_W: Sequence[float]) -> dict[str, str]:
+    """A power by its closed form and what the mean over the axes is off; empty where there is none."""
+    if exact_W is None:
         return {"exact": "", "off": ""}
-    off = 100 * (float(np.mean(row["axes_W"])) / exact - 1)
-    return {"exact": number(1e3 * exact), "off": f"{off:+.2f} %".replace("-", MINUS)}
+    off = 100 * (float(np.mean(axes_W)) / exact_W - 1)
+    return {"exact": number(1e3 * exact_W), "off": f"{off:+.2f} %".replace("-", MINUS)}
 
 
 def setup_rows(result: ImplantResult) -> list[tuple[str, str]]:
