@@ -98,7 +98,7 @@ class MetalMesh:
         found = (len(self.triangle_part), len(self.wire_part))
         if counts != found or len(self.wire_radius_m) != counts[1]:
             raise InputError(
-                "parts do not fit the mesh", field="triangle_part, wire_part", found=found, expected=counts
+                "parts do not fit the mesh", field="triangle_part, wire_part", found=found, expected=str(counts)
             )
         a, b, c = (self.points_m[self.triangles[:, i]] for i in range(3))
         if np.any(np.linalg.norm(np.cross(b - a, c - a), axis=1) == 0) or np.any(self.wire_lengths_m == 0):
