@@ -133,7 +133,7 @@ def test_elements_across_several_edges_of_a_thin_wire(radius):
 
 
 def test_a_feed_beside_an_element_is_for_the_network(cosimulation):
-    exposure = cosimulation.parts[0].exposure
+    exposure = cosimulation.gap_fields.problem.exposure
     with pytest.raises(InputError, match=r'in parallel with an element .*circuit="network"'):
         Fdtd(circuit="grid", **QUICK).solve(exposure, device="cpu")
 

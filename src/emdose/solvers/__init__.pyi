@@ -1,7 +1,7 @@
 """The public names of solvers, loaded when they are first used."""
 
+from .cosimulation import CoSimulation as CoSimulation
 from .eddy.solver import EddyCurrent as EddyCurrent
-from .fdtd.cosimulation import CoSimulation as CoSimulation
 from .fdtd.solver import Fdtd as Fdtd
 from .heat.directions import HeatResult as HeatResult
 from .heat.solver import Bioheat as Bioheat

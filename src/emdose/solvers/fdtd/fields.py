@@ -14,6 +14,7 @@ from emdose.compute import backend
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning
 from emdose.models.coils.plane_wave import PlaneWave
+from emdose.solvers.cosimulation import pair_power
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.fdtd.setup.given_field import core_grid
 from emdose.solvers.results.discretisation import cells_across
@@ -276,12 +277,6 @@ def _in_elements(problem: FdtdProblem, runs: Sequence[SteppedRun], shares: np.nd
     f = int(np.abs(problem.frequencies_Hz - problem.frequency_Hz).argmin())
     volts, amperes = (shares @ np.stack([getattr(r, x)[f] for r in runs])[:, place] for x in ("voltages", "currents"))
     return pair_power(volts, amperes)
-
-
-def pair_power(volts: np.ndarray, amperes: np.ndarray) -> np.ndarray:
-    """Power of every pair of drives as a Hermitian matrix, from voltages and currents (drive, port) [W]."""
-    work = 0.5 * volts.conj() @ amperes.T
-    return 0.5 * (work + work.conj().T)
 
 
 def _warn_closure(power: PowerBalance, drives: Mapping[str, np.ndarray], limit: float) -> None:

@@ -22,8 +22,9 @@ from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd.cosimulation import CoSimulation, cosimulate
+from emdose.solvers.cosimulation import CoSimulation
 from emdose.solvers.fdtd.fields import fields_of
+from emdose.solvers.fdtd.gap_runs import cosimulate
 from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
 from emdose.solvers.fdtd.setup.options import FdtdOptions
 from emdose.solvers.fdtd.setup.plan import FdtdPlan

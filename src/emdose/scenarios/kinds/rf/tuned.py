@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.models.exposure import Exposure
     from emdose.scenarios.shared.circuit_tables import TuningTable
-    from emdose.solvers.fdtd.cosimulation import CoSimulation
+    from emdose.solvers.cosimulation import CoSimulation
     from emdose.solvers.fdtd.setup.plan import FdtdPlan
     from emdose.solvers.fdtd.solver import Fdtd
     from emdose.solvers.results.fields import Fields

@@ -1,23 +1,17 @@
-r"""Circuit coils by co-simulation: one run per gap, and circuit algebra for everything that fills the gaps.
+r"""The metal of a coil with a body as a network of its gaps: everything in the gaps is circuit algebra afterwards.
 
-Every gap of the metal is a port. A run has a source of 1 V behind R in one gap and R in all others, so that even a coil
-of high quality rings down fast; its voltages and currents give a column of the scattering matrix of metal and body. Any
-elements, matching networks and couplings are put around that by algebra, and the fields of a drive are those of the
-runs times
-
-.. math:: w_p = V_p + R I_p
-
-with the voltages and currents that the circuit finds: a run answers to that sum alone.
+Every gap of the metal is a port. A solver finds the network of the gaps and the field of each; any elements, matching
+networks and couplings are put around that by algebra, and the fields of a drive are those of the gaps with the voltages
+and currents that the circuit finds.
 
 Source: M. Kozlov and R. Turner, J. Magn. Reson. 200 (2009) 147 (fast MRI coil analysis by co-simulation).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -28,22 +22,55 @@ from emdose.circuits.modes import Mode, natural_modes, tuning_factor
 from emdose.circuits.network import Network
 from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
-from emdose.models.exposure import Exposure
-from emdose.solvers.fdtd.fields import RunPhasors, assemble, pair_power
-from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
-from emdose.solvers.fdtd.run_result import SteppedRun
-from emdose.solvers.fdtd.setup.options import GAP_OHM, FdtdOptions
-from emdose.solvers.fdtd.setup.plan import FdtdPlan
-from emdose.solvers.fdtd.setup.problem import FdtdProblem
-from emdose.solvers.running import Begin, Checkpoint, ProgressCallback
 from emdose.values import read_only
 
 if TYPE_CHECKING:
-    from emdose.compute.backend import Backend
+    from emdose.models.exposure import Exposure
     from emdose.solvers.results.fields import Fields
 
 SPAN, COUNT = 0.2, 41
 """Frequencies of the network by default: this share below and above the exposure's, and how many."""
+
+
+@read_only
+@dataclass(frozen=True, eq=False)
+class GapDrive:
+    """What a circuit does to the gaps of a coil for every feed, per volt of its source.
+
+    Parameters
+    ----------
+    voltages_V, currents_A : (feed, gap) complex ndarray
+        At the gaps, peak; currents into the metal.
+    weights_V : (feed, gap) complex ndarray
+        V + R I with the reference impedance R of the network.
+    accepted_W : (feed, feed) complex ndarray
+        Power that the feeds deliver, Hermitian [W].
+    """
+
+    voltages_V: np.ndarray
+    currents_A: np.ndarray
+    weights_V: np.ndarray
+    accepted_W: np.ndarray
+
+    @property
+    def structure_W(self) -> np.ndarray:
+        """Power into metal, body and radiation, (feed, feed) Hermitian [W]; the rest is lost in the circuit."""
+        return pair_power(self.voltages_V, self.currents_A)
+
+
+class GapFields(Protocol):
+    """What a solver found for the gaps of a coil: it makes the fields of any circuit around them."""
+
+    @property
+    def frequency_Hz(self) -> float:
+        """Where there are fields [Hz]."""
+
+    @property
+    def residual(self) -> float:
+        """What was left of the worst gap when its solution ended."""
+
+    def fields(self, coil: CircuitCoil, drive: GapDrive) -> Fields:
+        """Fields of every feed of the coil, whose elements may have changed, per volt of its source."""
 
 
 @read_only
@@ -61,27 +88,27 @@ class CoSimulation:
         What fills the gaps.
     asymmetry : float
         Largest |S_pq - S_qp| before: what reciprocity says about the accuracy.
-    parts : tuple
-        The problem, its runs, plan, clock and phasors.
+    gap_fields : GapFields
+        What the solver found.
     """
 
     network: Network
     coil: CircuitCoil
     circuit: Circuit
     asymmetry: float
-    parts: tuple[FdtdProblem, list[SteppedRun], FdtdPlan, Mapping[str, float], RunPhasors]
+    gap_fields: GapFields
 
     @property
     def frequency_Hz(self) -> float:
         """Frequency of the exposure, at which there are fields [Hz]."""
-        return self.parts[0].frequency_Hz
+        return self.gap_fields.frequency_Hz
 
     @property
     def residual(self) -> float:
-        """What was still to come when the runs ended, the largest of all."""
-        return max(r.history[-1] for r in self.parts[1])
+        """What was left of the worst gap when its solution ended."""
+        return self.gap_fields.residual
 
-    # ---- the same runs in another circuit ------------------------------------------------------------------------
+    # ---- the same gaps in another circuit ------------------------------------------------------------------------
     def with_circuit(self, circuit: Circuit) -> CoSimulation:
         """The same metal and body in another circuit: matching, couplings, losses."""
         return replace(self, circuit=circuit)
@@ -163,23 +190,16 @@ class CoSimulation:
         Raises
         ------
         ConvergenceError
-            When runs had not rung down; ``partial`` holds the fields nevertheless.
+            When the solution is not accurate enough; ``partial`` holds the fields nevertheless.
         """
-        problem, runs, plan, clock, phasors = self.parts
-        problem = problem.for_coil(self.coil)
-        f = self.frequency_Hz
-        here = self.circuit.connect(self.network.at(f))
+        here = self.circuit.connect(self.network.at(self.frequency_Hz))
         count = len(self.coil.feeds)
         operations = [here.drive(np.eye(count)[n]) for n in range(count)]
-        shares = np.stack([o.weights_V[0] for o in operations])
-        volts, amperes = (np.stack([getattr(o, x)[0] for o in operations]) for x in ("voltages_V", "currents_A"))
-        structure = pair_power(volts, amperes)
         s, r = here.network.s[0], here.network.reference_ohm
         a = np.diag(0.5 / np.sqrt(r))
         accepted = 0.5 * a @ (np.eye(count) - s.conj().T @ s) @ a
-        power = phasors.power(shares, accepted, accepted - structure)
-        residual = np.full(count, self.residual)
-        out = assemble(problem, runs, phasors, shares, power, residual, plan, clock)
+        told = {x: np.stack([getattr(o, x)[0] for o in operations]) for x in ("voltages_V", "currents_A", "weights_V")}
+        out = self.gap_fields.fields(self.coil, GapDrive(**told, accepted_W=accepted))
         values = {
             e.name: {
                 k: v for k, v in (("R_ohm", e.resistance_ohm), ("L_H", e.inductance_H), ("C_F", e.capacitance_F)) if v
@@ -187,51 +207,11 @@ class CoSimulation:
             for e in self.coil.elements
         }
         extra = {"elements": values, "asymmetry": self.asymmetry, "S": s, "feeds": list(self.coil.ports)}
-        out = replace(out, provenance={**out.provenance, "cosimulation": extra})
-        require_rung_down(problem.solver, runs, out, "gaps ", "raise max_periods or accept a larger tolerance")
-        return out
+        return replace(out, provenance={**out.provenance, "cosimulation": extra})
 
 
-def cosimulate(
-    solver: FdtdOptions,
-    exposure: Exposure,
-    frequencies_Hz: Sequence[float] | None,
-    be: Backend,
-    progress: ProgressCallback | None,
-    checkpoint: Checkpoint | None,
-) -> CoSimulation:
-    """One run with a port at every gap of a circuit coil.
-
-    Parameters
-    ----------
-    solver : FdtdOptions
-        Options.
-    exposure : Exposure
-        With a CircuitCoil.
-    frequencies_Hz : sequence of float or None
-        Where the network is wanted [Hz]; :data:`COUNT` of them around the exposure's frequency by default.
-    be : Backend
-        Device.
-    progress : callable or None
-        Told what happens.
-    checkpoint : Checkpoint or None
-        Keeps finished runs.
-
-    Raises
-    ------
-    InputError
-        When the coil has no lumped elements, or for frequencies that cannot be used.
-    ConvergenceError
-        When a run becomes unstable.
-    ResourceError
-        When it does not fit the memory.
-    """
-    f = exposure.frequency_Hz
-    if frequencies_Hz is None:
-        frequencies_Hz = list(np.linspace((1 - SPAN) * f, (1 + SPAN) * f, COUNT))
-    wrong = "bad frequencies" if np.size(frequencies_Hz) else "empty frequency list"
-    expected = "at least one frequency > 0"
-    listed = positives("frequencies_Hz", frequencies_Hz, problem=wrong, expected=expected).tolist()
+def require_gaps(exposure: Exposure) -> CircuitCoil:
+    """The coil of an exposure; raises InputError when it has no gaps."""
     coil = exposure.coil
     if not isinstance(coil, CircuitCoil):
         raise InputError(
@@ -239,19 +219,28 @@ def cosimulate(
             field="coil",
             expected="a CircuitCoil; solve() serves coils of ideal currents",
         )
+    return coil
+
+
+def frequencies_of(exposure: Exposure, frequencies_Hz: Sequence[float] | None) -> list[float]:
+    """Growing frequencies of a network, that of the exposure among them [Hz]; :data:`COUNT` of them by default.
+
+    Raises
+    ------
+    InputError
+        For an empty list or frequencies that are not positive.
+    """
+    f = exposure.frequency_Hz
+    if frequencies_Hz is None:
+        frequencies_Hz = list(np.linspace((1 - SPAN) * f, (1 + SPAN) * f, COUNT))
+    wrong = "bad frequencies" if np.size(frequencies_Hz) else "empty frequency list"
+    expected = "at least one frequency > 0"
+    listed = positives("frequencies_Hz", frequencies_Hz, problem=wrong, expected=expected).tolist()
     # The exposure's own frequency once, whatever rounding the list brings.
-    listed = sorted({f, *(x for x in listed if abs(x - f) > 1e-9 * f)})
-    clock = {"start": time.perf_counter()}
-    problem = FdtdProblem(solver, exposure, be, listed)
-    plan = problem.plan()
-    reporter = Reporter(progress, problem, plan)
-    reporter.setup()
-    runs = run_all(problem, reporter, checkpoint, clock)
-    reporter.tell(Begin(stage="fields"))
-    names = [g.name for g in coil.gaps]
-    place = [runs[0].elements.index(n) for n in names]
-    volts, amperes = (np.stack([getattr(r, x)[:, place] for r in runs], axis=-1) for x in ("voltages", "currents"))
-    network = Network.from_runs(listed, volts, amperes, names, GAP_OHM)
-    parts = (problem, runs, plan, clock, RunPhasors(problem, runs))
-    reporter.done()
-    return CoSimulation(network.symmetrised(), coil, Circuit.of(coil), network.asymmetry(), parts)
+    return sorted({f, *(x for x in listed if abs(x - f) > 1e-9 * f)})
+
+
+def pair_power(volts: np.ndarray, amperes: np.ndarray) -> np.ndarray:
+    """Power of every pair of drives as a Hermitian matrix, from voltages and currents (drive, port) [W]."""
+    work = 0.5 * volts.conj() @ amperes.T
+    return 0.5 * (work + work.conj().T)
