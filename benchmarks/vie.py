@@ -44,7 +44,7 @@ def product(spacing_m: float, be: backend.Backend, repeats: int, coil: Any) -> d
     be.synchronize()
     setup = time.perf_counter() - begin
     ports = list(range(len(coil.ports))) if be.name == "cuda" else [0]
-    x = problem.right_hand_side(ports)
+    x = problem.right_hand_sides(ports)
     one = median_ms(lambda: problem.apply(x), be, repeats)
     (nx, ny, _), (bx, by, bz) = problem.shape, problem.convolution.big
     passes = nx * ny * bz + nx * by * bz + bx * by * bz

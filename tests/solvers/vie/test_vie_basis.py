@@ -81,10 +81,10 @@ def test_the_certificate_is_the_true_residual(layered):
     for s in (-0.31, 0.1, 0.5):
         exposure = Exposure(changed(layered, s, 0.1), COIL, 128e6)
         problem = VieProblem(Vie(), exposure, be)
-        b = problem.right_hand_side([0, 1])
+        b = problem.right_hand_sides([0, 1])
         start = Reduction(problem, basis).start(b, lambda *_: True)
         exact = VieProblem(Vie(tolerance=1e-9, dtype="complex128"), exposure, be)
-        r = exact.right_hand_side([0, 1]) - exact.apply(start.x.astype(complex))
+        r = exact.right_hand_sides([0, 1]) - exact.apply(start.x.astype(complex))
         true = np.linalg.norm(r, axis=1) / np.linalg.norm(b, axis=1)
         assert start.products == 0
         np.testing.assert_allclose(start.share, true, atol=3e-6)

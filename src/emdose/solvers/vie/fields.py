@@ -54,7 +54,7 @@ def fields_of(
         _cut_last_edges(scattered)
         E[p] += scattered
         inside = E[(p, slice(None), *problem.box)].reshape(-1)
-        inside[problem.index] = (x[p] / (unit * problem.contrast)).astype(dtype)
+        inside[problem.index] = problem.field(x[p]).astype(dtype)
         E[(p, slice(None), *problem.box)] = inside.reshape(3, *problem.shape)
         add_curl(B[p], green.potential(currents[p][None])[0], MU_0 / h)
     residual = np.array([i["residual"] for i in infos])
@@ -119,19 +119,13 @@ def fields_of(
 def _power(problem: VieProblem, x: list[Any], currents: list[Any]) -> PowerBalance:
     be, h3 = problem.be, problem.h**3
     xp, n = be.xp, len(x)
-    unit = 1j * problem.omega * EPS_0
-    # sigma of an edge: w eps0 times minus the imaginary part of its permittivity.
-    sigma = -problem.omega * EPS_0 * problem.contrast.imag
-    absorbed, work = np.zeros((n, n), complex), np.zeros((n, n), complex)
-    inside = [v / (unit * problem.contrast) for v in x]
+    work = np.zeros((n, n), complex)
     incident = [problem.incident_on_unknowns([p])[0].astype(complex) for p in range(n)]
     for i in range(n):
-        weighted = sigma * inside[i]
         for j in range(n):
-            absorbed[i, j] = 0.5 * h3 * complex(xp.vdot(weighted, inside[j]))
             work[i, j] = 0.5 * h3 * complex(xp.vdot(incident[i], x[j].astype(complex)))
     scattered = radiated_power(currents, problem.h, problem.k, be)
-    return PowerBalance(absorbed, 0.5 * (work + work.conj().T), scattered)
+    return PowerBalance(problem.absorbed(x), 0.5 * (work + work.conj().T), scattered)
 
 
 def _cut_last_edges(E: Any) -> None:

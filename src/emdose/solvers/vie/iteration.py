@@ -96,7 +96,7 @@ def error_per_residual(problem: VieProblem, port: int, x: Any, inverse_norm: flo
         Estimate of norm(A^-1) by GMRES; NaN where there is none.
     """
     norm = problem.be.xp.linalg.norm
-    size, b = float(norm(x)), float(norm(problem.right_hand_side([port])))
+    size, b = float(norm(x)), float(norm(problem.right_hand_sides([port])))
     largest = problem.largest_permittivity
     return max(largest, inverse_norm if np.isfinite(inverse_norm) else 1.5 * largest) * b / size if size > 0 else 1.0
 
@@ -116,7 +116,7 @@ def solve_group(
     """
     xp, solver, count = problem.be.xp, problem.solver, len(ports)
     norm = partial(np.linalg.norm, axis=-1) if xp is np else lambda a: problem.be.to_numpy(xp.linalg.norm(a, axis=-1))
-    b = problem.right_hand_side(ports)
+    b = problem.right_hand_sides(ports)
     size = np.asarray(norm(b), float)
     scale = np.where(size > 0, size, 1.0)
     x, r = xp.zeros_like(b), b
@@ -247,6 +247,6 @@ def _krylov(
 
 
 def _residual(problem: VieProblem, x: Any, port: int) -> float:
-    b = problem.right_hand_side([port])
+    b = problem.right_hand_sides([port])
     size = float(problem.be.xp.linalg.norm(b))
     return float(problem.be.xp.linalg.norm(b - problem.apply(x))) / (size if size > 0 else 1.0)

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.constants import C_0, EPS_0
 from emdose.errors import InputError, ResourceError
 from emdose.models.coils.circuit import require_ideal
-from emdose.models.grids.grid import Grid, Shape
+from emdose.models.grids.grid import Shape
 from emdose.solvers.running import Plan, plural
-from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
-from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, Convolution, padded_shape
+from emdose.solvers.vie.body import BodyOperator, largest_permittivity
+from emdose.solvers.yee_grid.edge_materials import bounding_box
+from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, padded_shape
 from emdose.solvers.yee_grid.incident import incident_E
-from emdose.solvers.yee_grid.resolution import cells_per_wavelength
 from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.compute.shared import Shared
+    from emdose.models.bodies.phantom import Phantom
     from emdose.models.exposure import Exposure
     from emdose.solvers.vie.options import VieOptions
 
@@ -60,8 +60,8 @@ class ViePlan(Plan):
         return f"{' x '.join(map(str, self.shape))} voxels, {self.size} unknowns, {plural(self.ports, 'port')}"
 
 
-class VieProblem:
-    """The discrete equations of one exposure on one device.
+class VieProblem(BodyOperator):
+    """The equations of the body of one exposure on one device, and the field of its source.
 
     Parameters
     ----------
@@ -88,42 +88,14 @@ class VieProblem:
         drive: np.ndarray | None = None,
         name: str = "custom",
     ) -> None:
-        self.solver, self.exposure, self.be, self.shared = solver, exposure, be, shared
+        super().__init__(solver, exposure.phantom, exposure.frequency_Hz, be, shared)
+        self.exposure = exposure
         self.weights = None if drive is None else np.asarray(drive, complex)
         self.ports: tuple[str, ...] = tuple(exposure.coil.ports) if drive is None else (name,)
-        phantom, f = exposure.phantom, exposure.frequency_Hz
-        self.grid: Grid = phantom.grid
-        self.h = self.grid.spacing_m[0]
-        self.omega = 2 * math.pi * f
-        self.k = self.omega / C_0
-        self.low, high = bounding_box(np.asarray(phantom.body, bool))
-        cut = tuple(slice(a, b) for a, b in zip(self.low, high, strict=True))
-        voxels = np.asarray(phantom.complex_permittivity(f))[cut].astype(complex)
-        if not np.all(np.isfinite(voxels)) or voxels.imag.max() > 0:
-            raise InputError(
-                "permittivity of a tissue cannot be used",
-                field="phantom",
-                expected="finite values with a conductivity >= 0",
-            )
-        self.dtype = solver.precision(_largest_permittivity(exposure))
-        self.cells_per_wavelength = cells_per_wavelength(voxels, f, self.h)
-        eps = be.asarray(edge_mean(voxels, 1.0))
-        self.shape: Shape = tuple(int(n) for n in eps.shape[1:])  # type: ignore[assignment]
-        self.index = be.xp.flatnonzero(eps.ravel() != 1)
-        self.contrast = eps.ravel()[self.index] - 1
-        self.largest_permittivity = float(abs(self.contrast + 1).max())
-        self.M = (self.contrast / (self.contrast + 1)).astype(self.dtype)
-        self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype, shared=shared)
         self.source = require_ideal(exposure.coil)
-        self.E_incident = self.driven(incident_E(self.source, self.grid, f, be, self.dtype, shared))
+        self.E_incident = self.driven(incident_E(self.source, self.grid, self.frequency_Hz, be, self.dtype, shared))
         self.on_unknowns: Any = None
         """E_inc on the unknowns (port, n) where it is another than that of ``E_incident`` [V/m]."""
-        self.products = 0
-
-    @property
-    def box(self) -> tuple[slice, ...]:
-        """The nodes of the body's box within the grid."""
-        return tuple(slice(a, a + n) for a, n in zip(self.low, self.shape, strict=True))
 
     def driven(self, incident: Any) -> Any:
         """The field (port, ...) of the coil, of its drive alone where there is one."""
@@ -131,31 +103,16 @@ class VieProblem:
             return incident
         return self.be.xp.tensordot(self.be.asarray(self.weights.astype(incident.dtype)), incident, 1)[None]
 
-    def right_hand_side(self, ports: list[int]) -> Any:
-        """j w eps0 M E_inc on the unknowns, (port, n) [A/m^2]."""
-        return (self.M * self.dtype.type(1j * self.omega * EPS_0)) * self.incident_on_unknowns(ports)
+    def right_hand_sides(self, ports: list[int]) -> Any:
+        """j w eps0 M E_inc of some ports on the unknowns, (port, n) [A/m^2]."""
+        return self.right_hand_side(self.incident_on_unknowns(ports))
 
     def incident_on_unknowns(self, ports: list[int]) -> Any:
         """E_inc on the edges that hold tissue, (port, n) [V/m]."""
         if self.on_unknowns is not None:
             return self.on_unknowns[ports]
         box = self.E_incident[(slice(None), slice(None), *self.box)]
-        return self.be.xp.stack([box[p] for p in ports]).reshape(len(ports), -1)[:, self.index]
-
-    def expand(self, x: Any) -> Any:
-        """Unknowns (port, n) as an array (port, 3, box)."""
-        J = self.be.xp.zeros((len(x), 3 * math.prod(self.shape)), self.dtype)
-        J[:, self.index] = x
-        return J.reshape(len(x), 3, *self.shape)
-
-    def apply(self, x: Any) -> Any:
-        """(I - M N) x for unknowns (port, n)."""
-        return x - self.M * self.green_operator(x)
-
-    def green_operator(self, x: Any) -> Any:
-        """N x = x + (k^2 + G D) S x for unknowns (port, n): it depends on the lattice and on nothing else."""
-        self.products += 1
-        return x + self.convolution.scattered(self.expand(x)).reshape(len(x), -1)[:, self.index]
+        return self.rows(self.be.xp.stack([box[p] for p in ports]))
 
 
 def plan(solver: VieOptions, exposure: Exposure, be: Backend, driven: bool = False) -> ViePlan:
@@ -176,7 +133,25 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend, driven: bool = Fal
         When it does not fit the memory; the text names what is needed and a spacing that would fit.
     """
     require_ideal(exposure.coil)
-    phantom, grid, ports = exposure.phantom, exposure.phantom.grid, 1 if driven else len(exposure.coil.ports)
+    return plan_body(solver, exposure.phantom, exposure.frequency_Hz, 1 if driven else len(exposure.coil.ports), be)
+
+
+def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: int, be: Backend) -> ViePlan:
+    """What a solution for some number of incident fields will take, whatever they come from.
+
+    Parameters
+    ----------
+    solver, phantom, frequency_Hz, be : VieOptions, Phantom, float, Backend
+        As in :class:`~emdose.solvers.vie.body.BodyOperator`.
+    ports : int
+        Incident fields, each kept on the whole grid of the phantom.
+
+    Raises
+    ------
+    InputError, ResourceError
+        As :func:`plan`.
+    """
+    grid = phantom.grid
     if not grid.is_cubic:
         raise InputError(
             "the volume integral needs cubic voxels",
@@ -189,7 +164,7 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend, driven: bool = Fal
     if not body.any():
         raise InputError("the phantom holds no tissue", field="phantom", expected="at least one voxel that is not air")
     box: Shape = tuple(b - a + 1 for a, b in zip(low, high, strict=True))  # type: ignore[assignment]
-    dtype = solver.precision(_largest_permittivity(exposure))
+    dtype = solver.precision(largest_permittivity(phantom, frequency_Hz))
     item, nodes = dtype.itemsize, 3 * math.prod(grid.node_shape)
     big = padded_shape(box, box, (0, 0, 0), be)
     whole = padded_shape(box, grid.node_shape, low, be)
@@ -246,10 +221,3 @@ def _convolution(source: Shape, target: tuple[int, ...], lengths: tuple[int, ...
     copies = 3 if be.name == "cuda" else 1
     octant = math.prod(n // 2 + 1 for n in lengths)
     return max(int(1.5 * half * max(source[0], target[0]) + slab) * copies + 2 * item * octant, 96 * octant)
-
-
-def _largest_permittivity(exposure: Exposure) -> float:
-    """Largest abs(eps) of the tissues that occur in the body."""
-    phantom = exposure.phantom
-    there = np.flatnonzero(np.bincount(phantom.labels.ravel(), minlength=len(phantom.tissues)))
-    return max(abs(phantom.tissues[i].complex_permittivity(exposure.frequency_Hz)) for i in there)

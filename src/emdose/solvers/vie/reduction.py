@@ -136,7 +136,7 @@ class Reduction:
 def family_key(problem: VieProblem) -> str:
     """Hash of what the operator N and the groups of edges depend on: labels, unknowns, spacing, frequency, version."""
     index = problem.be.to_numpy(problem.index)
-    lattice = (problem.shape, problem.h, problem.exposure.frequency_Hz)
+    lattice = (problem.shape, problem.h, problem.frequency_Hz)
     return key_of("vie", FORMAT, __version__, lattice, index, box_labels(problem))
 
 
@@ -153,4 +153,4 @@ def edge_groups(problem: VieProblem) -> np.ndarray:
 def box_labels(problem: VieProblem) -> np.ndarray:
     """Labels of the voxels of the body's box."""
     cut = tuple(slice(a, a + n - 1) for a, n in zip(problem.low, problem.shape, strict=True))
-    return np.ascontiguousarray(np.asarray(problem.exposure.phantom.labels)[cut])
+    return np.ascontiguousarray(np.asarray(problem.phantom.labels)[cut])

@@ -162,7 +162,7 @@ class VieSampler:
     def _on_its_own(self, number: int, group: np.ndarray, incident: np.ndarray) -> Batch:
         """A sample with an incident field of its own."""
         problem = self._with((group - 1) / group, group, incident)
-        b = problem.right_hand_side([0])[0]
+        b = problem.right_hand_sides([0])[0]
         answer = self.span.best(problem.M, b)
         size = float(self.be.xp.linalg.norm(b))
         inverse = float(np.fmax(problem.largest_permittivity, self.reduction.inverse_norm))
@@ -214,7 +214,7 @@ class VieSampler:
         self._since += 1
         if self._since % self.check_every:
             return
-        b, norm = problem.right_hand_side([0]), self.be.xp.linalg.norm
+        b, norm = problem.right_hand_sides([0]), self.be.xp.linalg.norm
         true = float(norm(b - problem.apply(self.span.combine(c[None])))) / float(norm(b))
         self.checked.append((share, true))
         if not abs(true - share) < DAMAGE:
