@@ -1,0 +1,1 @@
+"""Triangles and pieces of wire of the metal of a circuit coil, with the gaps that cut it."""

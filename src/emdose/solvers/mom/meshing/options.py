@@ -1,0 +1,81 @@
+"""How finely the metal of a coil is meshed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from emdose.checks import positive, whole, within
+from emdose.values import read_only
+
+
+@read_only
+@dataclass(frozen=True)
+class MeshOptions:
+    """How finely metal is cut into triangles and pieces of wire.
+
+    Parameters
+    ----------
+    across : int
+        Cells across a strip.
+    edge_grading : float
+        0 for equal cells across a strip, 1 for cells that carry equal parts of a current that grows as the inverse root
+        of the distance from the edge: x_k = -cos(pi k / across), outer cells of a seventh at four.
+    along_widths : float
+        Longest cell along a strip, in its widths.
+    end_widths, growth : float
+        First cell along a strip at its ends, corners and junctions, in its widths, and ratio of neighbouring cells from
+        there.
+    arc_deg : float
+        Largest angle of a straight piece of an arc [degrees].
+    per_wavelength : float
+        Cells per wavelength, at least.
+    wire_share : float
+        Longest piece of wire, as the size of the coil over this number.
+    shield_around, shield_along : int
+        Cells of a shield around its axis and along it.
+    line_radius_m : float
+        Radius of wires that have none [m].
+
+    Raises
+    ------
+    InputError
+        For numbers that make no mesh.
+    """
+
+    across: int = 4
+    edge_grading: float = 1.0
+    along_widths: float = 3.0
+    end_widths: float = 0.5
+    growth: float = 2.0
+    arc_deg: float = 7.5
+    per_wavelength: float = 20.0
+    wire_share: float = 24.0
+    shield_around: int = 48
+    shield_along: int = 12
+    line_radius_m: float = 1e-3
+
+    def __post_init__(self) -> None:
+        whole("across", self.across, 1, 64)
+        within("edge_grading", self.edge_grading, 0, 1)
+        within("growth", self.growth, 1, 4)
+        within("arc_deg", self.arc_deg, 0, 45, ends="(]")
+        within("per_wavelength", self.per_wavelength, 10, 1e4)
+        whole("shield_around", self.shield_around, 8)
+        whole("shield_along", self.shield_along, 2)
+        for name in ("along_widths", "end_widths", "wire_share", "line_radius_m"):
+            positive(name, getattr(self, name))
+
+    def refined(self, factor: float) -> MeshOptions:
+        """Options of a mesh whose cells are smaller by a factor; one below 1 makes them larger."""
+        positive("factor", factor)
+        return replace(
+            self,
+            across=max(1, round(self.across * factor)),
+            along_widths=self.along_widths / factor,
+            end_widths=self.end_widths / factor,
+            arc_deg=min(45.0, self.arc_deg / factor),
+            per_wavelength=max(10.0, self.per_wavelength * factor),
+            wire_share=self.wire_share * factor,
+            shield_around=max(8, round(self.shield_around * factor)),
+            shield_along=max(2, round(self.shield_along * factor)),
+        )
