@@ -607,6 +607,66 @@ def yee_watch(kernels: Recorder, real: type) -> Result:
     return {"energy": out}
 
 
+def pairs(kernels: Recorder, real: type) -> Result:
+    """Triangles and wires in two equal sectors, some close together, some far; rows of half functions at random."""
+    rng = np.random.default_rng(14)
+    each, sectors = 16, 2
+    n = each * sectors
+    kind = np.tile(np.where(np.arange(each) < 9, 2.0, 1.0), sectors)
+    corner = rng.normal(size=(3, 3, n))
+    wire = kind == 1
+    corner[1, :, wire] = -corner[0, :, wire]
+    corner[2, :, wire] = corner[0, :, wire]
+    corner -= np.where(wire, 0.0, corner.mean(axis=0))
+    side = (corner[1] - corner[0]).T, (corner[2] - corner[0]).T
+    nodes = np.where(wire, np.array([[0.9, 0.1, 0.0], [0.5, 0.5, 0.0], [0.1, 0.9, 0.0]])[:, :, None], 1 / 6)
+    nodes = np.where(~wire & np.eye(3, dtype=bool)[:, :, None], 2 / 3, nodes)
+    elements = {
+        "count": n,
+        "k": 0.7,
+        "magnetic": 1.3,
+        "electric": 0.9,
+        "centre": np.where(np.arange(n) % 2, 1.0, 30.0) * rng.normal(size=(3, n)),
+        "corner": corner,
+        "offset": np.einsum("qkn,kcn->qcn", nodes, corner),
+        "weight": np.full((3, n), 1 / 3),
+        "measure": np.where(wire, np.linalg.norm(side[0], axis=1), 0.5 * np.linalg.norm(np.cross(*side), axis=1)),
+        "kind": kind,
+        "bulk": np.where(wire, 0.5 * 0.01**2, 0.0),
+    }
+    barycentric = rng.dirichlet((1.0, 1.0, 1.0), 5)
+    rule = {
+        "triangle_points": 5,
+        "wire_points": 4,
+        "triangle": np.column_stack([barycentric, np.full(5, 0.2)]),
+        "wire": np.column_stack([rng.random(4), np.full(4, 0.25)]),
+    }
+    functions = {
+        "sectors": sectors,
+        "elements": each,
+        "stride": n,
+        "first": np.array([0, 2, 3, 6, 8], np.int32),
+        "element": rng.integers(0, each, 8).astype(np.int32),
+        "sector": rng.integers(0, sectors, 8).astype(np.int32),
+        "half": rng.integers(0, 3, 8).astype(np.int32),
+        "coef": rng.normal(size=8),
+    }
+    tiles, found = 2, np.zeros((each, 3, 3, n, 2))
+    kernels.launch("far_pairs", each * tiles, tiles, 0, 0, elements, found)
+    t, s = (x.ravel() for x in np.meshgrid(np.arange(each), np.arange(n), indexing="ij"))
+    near = ((t + s) % 3 == 0) | (t == s)  # never far: an element beside itself
+    kernels.launch("near_pairs", int(near.sum()), 0, t[near], s[near], elements, rule, found)
+    part = np.zeros((5, 3, 3, n, 2))
+    kernels.launch("far_pairs", 5 * tiles, tiles, 4, 16, elements, part)
+    # As the kernels see them, in one chunk from element 4 on, and symmetric.
+    Z, rows = np.zeros((2, sectors, 4, 4, 2)), np.array([0, 2, 3], np.int32)
+    kernels.launch("gather_rows", (3, sectors, 4), 0, each, 0, rows, functions, found, Z[0])
+    alone = {**functions, "sectors": 1, "elements": n, "sector": np.zeros(8, np.int32)}
+    kernels.launch("gather_rows", (3, 1, 4), 4, 9, 1, rows, alone, found[4:9], Z[1, :1])
+    # From the tile of s0 on: what lies before is left as it was on one device, and computed on another.
+    return {"pairs": found, "part": part[:, :, :, 16:], "Z": Z}
+
+
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "yee": yee,
     "yee_pass": yee_pass,
@@ -625,6 +685,7 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "multigrid": multigrid,
     "cut_faces": cut_faces,
     "bioheat": bioheat,
+    "pairs": pairs,
 }
 REALS = {"float": np.float32, "double": np.float64}
 ROOT = Path(emdose.__file__).parents[1]

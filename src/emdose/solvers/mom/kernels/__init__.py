@@ -1,0 +1,1 @@
+"""Kernel texts of the method of moments and their NumPy references."""
