@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emdose.compute import backend
-from emdose.solvers.mom.metal import Metal
+from emdose.solvers.mom.metal import ThinMetal
 
 COPPER = 5.8e7
 BE = backend.get("cpu")
@@ -25,7 +25,7 @@ def wire(rotations=1):
 @pytest.mark.parametrize("rotations", [2, 3, 8, 24])
 def test_a_symmetric_mesh_answers_as_without_its_symmetry(mesh, rotations: int) -> None:
     """Oracle: the same currents from one dense matrix; the seams of the sectors lie elsewhere."""
-    dense, turned = (Metal(mesh(n), 128e6, COPPER, None, BE) for n in (1, rotations))
+    dense, turned = (ThinMetal(mesh(n), 128e6, COPPER, None, BE) for n in (1, rotations))
     assert turned.n == dense.n
     np.testing.assert_allclose(turned.admittance(), dense.admittance(), rtol=1e-10)
     for quantity in ("radiated_W", "loss_W"):
@@ -37,7 +37,7 @@ def test_a_symmetric_mesh_answers_as_without_its_symmetry(mesh, rotations: int) 
 def test_the_reference_of_the_kernels_fills_the_same_matrix(mesh, reference_backend: backend.Backend) -> None:
     for rotations in (1, 3):
         found, expected = (
-            Metal(mesh(rotations), 128e6, COPPER, None, be).impedance_blocks() for be in (BE, reference_backend)
+            ThinMetal(mesh(rotations), 128e6, COPPER, None, be).impedance_blocks() for be in (BE, reference_backend)
         )
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * abs(expected).max())
 
@@ -46,7 +46,7 @@ def test_the_reference_of_the_kernels_fills_the_same_matrix(mesh, reference_back
 def test_power_in_is_power_out(mesh) -> None:
     """Oracle: conservation of energy, with and without loss; reciprocity."""
     for conductivity in (None, COPPER):
-        metal = Metal(mesh(), 128e6, conductivity, None, BE)
+        metal = ThinMetal(mesh(), 128e6, conductivity, None, BE)
         Y = metal.admittance()
         assert abs(Y - Y.T).max() < 1e-10 * abs(Y).max()
         # Voltages that drive current around the ring, and that do not.

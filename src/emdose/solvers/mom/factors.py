@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emdose.compute.backend import Backend
 
 
-class Factors:
+class SectorFactors:
     """Factors of a symmetric matrix with equal sectors.
 
     Parameters

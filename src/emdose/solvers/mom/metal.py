@@ -12,7 +12,7 @@ from emdose.checks import positive
 from emdose.constants import C_0
 from emdose.errors import ResourceError
 from emdose.solvers.mom.basis import elements_of, functions_of, gram, incidence, source_maps
-from emdose.solvers.mom.factors import Factors, planned_bytes
+from emdose.solvers.mom.factors import SectorFactors, planned_bytes
 from emdose.solvers.mom.far_field import Directions, power_W, transverse
 from emdose.solvers.mom.impedance import impedance_blocks
 from emdose.solvers.mom.surface import sheet_impedance, wire_impedance
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from emdose.solvers.mom.metal_mesh import MetalMesh
 
 
-class Metal:
+class ThinMetal:
     """Thin metal in free space: Z I = F V for voltages V across its gaps, Y = F^T Z^-1 F.
 
     A voltage is the rise from the start of a gap to its end and drives a positive current in the gap's direction, as
@@ -76,7 +76,7 @@ class Metal:
             gram(self.elements, self.functions, np.where(self.elements.part == p, self._sheet_ohm.real, 0.0))
             for p in range(len(mesh.parts))
         ]
-        self._factors = Factors(self.impedance_blocks(), be)
+        self._factors = SectorFactors(self.impedance_blocks(), be)
 
     def impedance_blocks(self) -> Any:
         """Z between the functions of the first sector and of all, (sectors, m, m) with m = n / sectors."""
@@ -159,7 +159,7 @@ class Metal:
         return float(np.linalg.norm(used - self._middle(), axis=1).max())
 
 
-def _per_element(metal: Metal, conductivity: float | None, thickness: float | None) -> np.ndarray:
+def _per_element(metal: ThinMetal, conductivity: float | None, thickness: float | None) -> np.ndarray:
     """Surface impedance of triangles [ohm], impedance per length of wires [ohm/m]."""
     elements, f = metal.elements, metal.frequency_Hz
     found = np.zeros(len(elements.kind), complex)
