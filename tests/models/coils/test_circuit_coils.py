@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import emdose as em
-from emdose.circuits.unloaded import _Loops, coil_modes
+from emdose.circuits.unloaded import _Unloaded, coil_modes
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire, solid_box
 
 LINE = Wire([[0, 0, -0.1], [0, 0, 0.1]])
@@ -119,18 +119,19 @@ def test_volume_integral_refuses_circuit_coils():
 def test_sense_of_rotation(coil, drive, sense):
     # Oracle: the quasi-static currents of the driven circuit; B1+ = (Bx + j By) / 2 (constants.py).
     tuned = em.tune(coil, 128e6).coil
-    loops = _Loops(tuned)
-    w = 2 * math.pi * 128e6
-    L, D, _ = loops.matrices(tuned)
-    z, emf = np.zeros(len(loops.names), complex), np.zeros(len(loops.names), complex)
+    unloaded = _Unloaded(tuned)
+    w, names = 2 * math.pi * 128e6, unloaded.names
+    gaps = unloaded.network.near(128e6)
+    _, D, _ = unloaded.elements(tuned)
+    z, emf = np.zeros(len(names), complex), np.zeros(len(names), complex)
     for feed, volts in zip(tuned.gaps, tuned.drives[drive], strict=False):
-        n = loops.names.index(feed.element.name)
+        n = names.index(feed.element.name)
         c = feed.element.impedance(128e6)
         own = c * 50 / (c + 50)
         z[n] = own - c
         emf[n] = volts * c / (c + 50)
-    matrix = 1j * w * L + D / (1j * w) + loops.lumped.T @ ((z + 1e-3)[:, None] * loops.lumped)
-    B = np.linalg.solve(matrix, loops.lumped.T @ emf) @ loops.field
+    matrix = 1j / w * gaps.at(w) + np.diag(D / (1j * w) + z + 1e-3)
+    B = gaps.field @ np.linalg.solve(matrix, emf)
     plus, minus = abs(B[0] + 1j * B[1]) / 2, abs(B[0] - 1j * B[1]) / 2
     assert (plus > 20 * minus) if sense > 0 else (minus > 20 * plus)
 
