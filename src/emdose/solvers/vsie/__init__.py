@@ -1,0 +1,1 @@
+"""Metal by boundary elements and a body by a volume integral, coupled."""
