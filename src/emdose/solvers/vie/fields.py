@@ -51,7 +51,7 @@ def fields_of(
     for p in range(ports):
         scattered = green.scattered(currents[p][None])[0]
         scattered *= dtype.type(1 / unit)
-        _cut_last_edges(scattered)
+        cut_last_edges(scattered)
         E[p] += scattered
         inside = E[(p, slice(None), *problem.box)].reshape(-1)
         inside[problem.index] = problem.field(x[p]).astype(dtype)
@@ -128,7 +128,7 @@ def _power(problem: VieProblem, x: list[Any], currents: list[Any]) -> PowerBalan
     return PowerBalance(problem.absorbed(x), 0.5 * (work + work.conj().T), scattered)
 
 
-def _cut_last_edges(E: Any) -> None:
+def cut_last_edges(E: Any) -> None:
     """Zero the entries past the last edge along each component."""
     E[0, -1], E[1, :, -1], E[2, :, :, -1] = 0, 0, 0
 

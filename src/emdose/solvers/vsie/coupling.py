@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from emdose.compute.backend import Backend
     from emdose.models.grids.grid import Shape
+    from emdose.solvers.mom.metal import Metal
 
 EDGE_MEAN = np.array([11, -93, 802, 802, -93, 11]) / 1440.0
 """Weights of six equidistant nodes in the mean of a polynomial of order five over the interval in their middle."""
@@ -67,11 +68,11 @@ class Sources:
     current: Sequence[Any]
     charge: Any
 
-
-class _HasSources(Protocol):
-    points_m: np.ndarray
-    current: Sequence[Any]
-    charge: Any
+    @classmethod
+    def of(cls, metal: Metal, points_per_triangle: int = 3) -> Sources:
+        """Those of metal."""
+        points, maps = metal.sources(points_per_triangle)
+        return cls(points, tuple(maps[:3]), maps[3])
 
 
 class NodeLattice:
@@ -92,7 +93,7 @@ class NodeLattice:
     def __init__(self, origin_m: np.ndarray, spacing_m: float, shape: Shape, step: int) -> None:
         self.shape, self.step, self.spacing_m = tuple(shape), step, spacing_m
         self.origin_m = np.asarray(origin_m, float)
-        self.axes, self.mean, self.slope, self.node = [], [], [], []
+        self.axes, self.mean, self.slope, self.node, self.spread = [], [], [], [], []
         for a, n in enumerate(self.shape):
             fine = n + 2 * PAD
             if step == 1:
@@ -108,6 +109,7 @@ class NodeLattice:
             self.mean.append(mean @ spread)
             self.slope.append(slope @ spread)
             self.node.append(spread[PAD : PAD + n])
+            self.spread.append(spread)
 
     @property
     def known_shape(self) -> tuple[int, ...]:
@@ -119,18 +121,14 @@ class NodeLattice:
         """These nodes, (3, n) [m]."""
         return np.stack(np.meshgrid(*self.axes, indexing="ij")).reshape(3, -1)
 
-    def along(self, component: int, first: list[np.ndarray]) -> list[np.ndarray]:
-        """The three matrices from known nodes to edges along ``component``: ``first`` along it, nodes across it."""
-        return [first[a] if a == component else self.node[a] for a in range(3)]
-
 
 class Coupling:
     """The map from currents in metal to E on the edges of a box, and its transpose.
 
     Parameters
     ----------
-    sources : object with points_m, current and charge
-        What stands for the basis functions; see :class:`Sources`.
+    sources : Sources
+        What stands for the basis functions.
     lattice : NodeLattice
         The edges.
     omega : float
@@ -141,7 +139,7 @@ class Coupling:
         Type of the computation.
     """
 
-    def __init__(self, sources: _HasSources, lattice: NodeLattice, omega: float, be: Backend, dtype: Any) -> None:
+    def __init__(self, sources: Sources, lattice: NodeLattice, omega: float, be: Backend, dtype: Any) -> None:
         self.lattice, self.be, self.dtype = lattice, be, np.dtype(dtype)
         self.omega, self.k = omega, omega / C_0
         self.real = np.dtype(np.float32 if self.dtype == np.complex64 else np.float64)
@@ -182,6 +180,14 @@ class Coupling:
         for c in range(3):
             E[:, c] -= self._spread(P[3], c, "slope")
         return E, A
+
+    def everywhere(self, P: Any) -> Any:
+        """Potentials (4, K, known nodes) at all nodes of the box and PAD beyond, as a lattice of step 1 knows them."""
+        xp = self.be.xp
+        for a in range(3):
+            m = self.be.asarray(self.lattice.spread[a].astype(self.real))
+            P = xp.moveaxis(xp.tensordot(P, m, axes=(a + 2, 1)), -1, a + 2)
+        return xp.ascontiguousarray(P)
 
     def voltages(self, J: Any) -> np.ndarray:
         """Voltages (n, K) in the basis functions [V m] by currents (K, 3, box) on the edges [A/m^2]."""

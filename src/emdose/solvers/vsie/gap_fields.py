@@ -1,0 +1,199 @@
+"""What the coupled solver found for the gaps of a coil, and the fields of any circuit around them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.errors import ConvergenceError
+from emdose.models.coils.circuit import CircuitCoil
+from emdose.solvers.cosimulation import GapDrive, pair_power
+from emdose.solvers.results.discretisation import cells_across
+from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.running import Begin, Done, Iteration, ProgressCallback
+from emdose.solvers.vsie.coupling import Sources
+from emdose.solvers.vsie.driven import Driven, drive_gaps
+from emdose.solvers.vsie.far_field import radiated_power
+from emdose.solvers.vsie.whole_grid import add_body, metal_field
+from emdose.values import owned
+
+if TYPE_CHECKING:
+    from emdose.models.exposure import Exposure
+    from emdose.solvers.mom.metal import Metal
+    from emdose.solvers.vie.body import BodyOperator
+    from emdose.solvers.vsie.coupling import Coupling
+    from emdose.solvers.vsie.options import VsieOptions
+    from emdose.solvers.vsie.ports import GapSolution
+
+MEANING = (
+    "residual is that of the coupled equations in the body; E_error_estimate is the relative L2 error of E that the "
+    "unfinished iteration leaves; voxels and mesh add their own, which only finer ones show"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CoupledGaps:
+    """The gaps of metal around a body.
+
+    Parameters
+    ----------
+    exposure : Exposure
+        The question.
+    options : VsieOptions
+        Options.
+    metal, body, coupling : Metal, BodyOperator or None, Coupling or None
+        The parts.
+    solution : GapSolution
+        What was found.
+    clock : mapping of str to float
+        Seconds that the parts took.
+    tell : callable
+        Gets events.
+    about : mapping
+        More for the provenance.
+    """
+
+    exposure: Exposure
+    options: VsieOptions
+    metal: Metal
+    body: BodyOperator | None
+    coupling: Coupling | None
+    solution: GapSolution
+    clock: Mapping[str, float]
+    tell: ProgressCallback
+    be: Any
+    about: Mapping[str, Any]
+
+    @property
+    def frequency_Hz(self) -> float:
+        """Frequency of the exposure [Hz]."""
+        return self.exposure.frequency_Hz
+
+    @property
+    def residual(self) -> float:
+        """Residual of the trial currents of the network, whose error is of the order of its square."""
+        return self.solution.residual
+
+    def fields(self, coil: CircuitCoil, drive: GapDrive) -> Fields:
+        """Fields of every feed per volt of its source.
+
+        Raises
+        ------
+        ConvergenceError
+            When the coupled equations miss the tolerance; ``partial`` holds the fields nevertheless.
+        """
+        start = time.perf_counter()
+        state = drive_gaps(
+            self.solution, self.metal, self.body, self.coupling, drive.voltages_V, self.options, self._heard(coil)
+        )
+        self.tell(Begin(stage="fields"))
+        driven = time.perf_counter()
+        out = self._assembled(coil, drive, state, {"driven": driven - start, "until": driven})
+        self.tell(Done(residual=float(state.residual.max()), tolerance=self.options.tolerance))
+        if not state.met(self.options).all():
+            raise ConvergenceError(
+                f"metal and body: residual {state.residual.max():.2g} after {state.rounds} rounds misses the tolerance "
+                f"{self.options.tolerance:g} or E_error = {self.options.E_error:g}; raise max_iterations or accept a "
+                "larger tolerance (what was reached is kept)",
+                partial=out,
+            )
+        return out
+
+    def _heard(self, coil: CircuitCoil) -> Callable[[int, int, float], None]:
+        names = coil.ports
+
+        def tell(port: int, step: int, residual: float) -> None:
+            limits = {"steps": self.options.max_iterations, "tolerance": self.options.tolerance}
+            where = {"name": names[port], "index": port, "count": len(names)}
+            self.tell(Iteration(stage="port", step=step, residual=residual, **where, **limits))  # type: ignore[arg-type]
+
+        return tell
+
+    def _power(self, drive: GapDrive, state: Driven) -> tuple[PowerBalance, dict[str, Any]]:
+        count = len(drive.voltages_V)
+        sources = Sources.of(self.metal)
+        amperes = (self.metal.incidence.T @ state.currents).T
+        into = pair_power(drive.voltages_V, amperes)
+        parts = self.metal.loss_W(state.currents)
+        conductor = parts.sum(axis=0)
+        lumped = drive.accepted_W - drive.structure_W
+        body = self.body
+        absorbed = np.zeros((count, count), complex) if body is None else body.absorbed(state.body_currents)
+        k = 2 * np.pi * self.frequency_Hz / 299792458.0
+        radiated = radiated_power(sources, state.currents, body, state.body_currents, k)
+        # What the circuit believes to go into the structure differs by the error of the network.
+        told = {
+            "conductor_W": {name: np.real(np.diag(m)).tolist() for name, m in zip(self.metal.mesh.parts, parts, strict=True)},
+            "lumped_W": np.real(np.diag(lumped)).tolist(),
+            "network_error": float(
+                np.abs(amperes - drive.currents_A).max() / max(float(np.abs(amperes).max()), 1e-300)
+            ),
+        }
+        return PowerBalance(absorbed, into + lumped, radiated, conductor + lumped), told
+
+    def _assembled(self, coil: CircuitCoil, drive: GapDrive, state: Driven, clock: dict[str, float]) -> Fields:
+        exposure, body = self.exposure, self.body
+        phantom, f = exposure.phantom, exposure.frequency_Hz
+        dtype = np.dtype(np.complex64) if body is None else body.dtype
+        power, losses = self._power(drive, state)
+        step = 1 if self.coupling is None else self.coupling.lattice.step
+        E, B = metal_field(Sources.of(self.metal), state.currents, phantom.grid, step, 2 * np.pi * f, self.be, dtype)
+        if body is not None:
+            add_body(E, B, body, state.body_currents)
+        E, B = self.be.to_numpy(E), self.be.to_numpy(B)
+        end = time.perf_counter()
+        factors = state.error_per_residual
+        return Fields(
+            grid=phantom.grid,
+            frequency_Hz=f,
+            E=owned(E),
+            B=owned(B),
+            body=np.asarray(phantom.body, bool),
+            body_mass_kg=float(phantom.mass_kg),
+            power=power,
+            ports=tuple(coil.ports),
+            drives=dict(coil.drives),
+            drive_unit=coil.drive_unit,
+            residual=state.residual,
+            convergence={
+                "method": "vsie",
+                "tolerance": self.options.tolerance,
+                "E_error": self.options.E_error,
+                "dtype": str(dtype),
+                "iterations": state.iterations.tolist(),
+                "products": state.products.tolist(),
+                "history": state.history,
+                "rounds": state.rounds,
+                "network_products": self.solution.products,
+                "network_residual": self.solution.residual,
+                "network_error": losses["network_error"],
+                "E_error_per_residual": factors.tolist(),
+                "E_error_estimate": (factors * state.residual).tolist(),
+                "meaning": MEANING,
+                "cells_per_wavelength": None if body is None else body.cells_per_wavelength,
+                "cells_across_tissue": cells_across(phantom.labels, phantom.spacing_m),
+                "unknowns": 0 if body is None else len(body.index),
+                "metal_unknowns": self.metal.n,
+            },
+            provenance={
+                "engine": "Vsie",
+                "options": asdict(self.options),
+                "phantom": {
+                    "name": phantom.name,
+                    "sha256": phantom.hash(),
+                    "electric_sha256": phantom.electric_hash(f),
+                    "shape": list(phantom.grid.shape),
+                    "spacing_m": phantom.grid.spacing_m[0],
+                },
+                "coil": {"name": coil.name, **coil.parameters},
+                "frequency_Hz": f,
+                "losses": losses,
+                **self.about,
+                "device": self.be.describe(),
+                "timing_s": {**self.clock, "driven": clock["driven"], "fields": end - clock["until"]},
+            },
+        )
