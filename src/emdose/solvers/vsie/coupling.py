@@ -40,9 +40,9 @@ EDGE_MEAN = np.array([11, -93, 802, 802, -93, 11]) / 1440.0
 """Weights of six equidistant nodes in the mean of a polynomial of order five over the interval in their middle."""
 PAD = 2
 """Nodes beyond the box on every side that means along edges need."""
-REACH = 0.2
-"""Step of interpolation over the distance of the nearest metal: leaves some 4e-4 of the field of a point charge there,
-and a tenth of that of a coil."""
+REACH = 0.3
+"""Step of interpolation over the distance of the nearest metal: leaves some 6e-3 of the field of a point charge there,
+and 3e-4 to 6e-4 of that of a coil, whose charges are many."""
 MOST_STEP = 6
 LEAST_M = 1e-5
 """Distance from a source within which its field grows no more [m]."""
