@@ -150,7 +150,8 @@ class Coupling:
         self.points = self._placed(np.asarray(sources.points_m).T)
         self.nodes = self._placed(lattice.points_m)
         self.matrices = {
-            name: [be.asarray(m.astype(self.real)) for m in getattr(lattice, name)] for name in ("mean", "slope", "node")
+            name: [be.asarray(m.astype(self.real)) for m in getattr(lattice, name)]
+            for name in ("mean", "slope", "node")
         }
 
     def moments(self, I: np.ndarray) -> Any:

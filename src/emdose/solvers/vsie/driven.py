@@ -11,11 +11,9 @@ import numpy as np
 from emdose.compute.krylov import gmres
 
 if TYPE_CHECKING:
-    from emdose.solvers.mom.metal import Metal
-    from emdose.solvers.vie.body import BodyOperator
-    from emdose.solvers.vsie.coupling import Coupling
     from emdose.solvers.vsie.options import VsieOptions
     from emdose.solvers.vsie.ports import GapSolution
+    from emdose.solvers.vsie.setup import Coupled
 
 ROUNDS = 12
 """Times that the field of the metal is found anew; every one leaves some tenth of the error before."""
@@ -62,9 +60,7 @@ class Driven:
 
 def drive_gaps(
     solution: GapSolution,
-    metal: Metal,
-    body: BodyOperator | None,
-    coupling: Coupling | None,
+    parts: Coupled,
     voltages: np.ndarray,
     options: VsieOptions,
     tell: Callable[[int, int, float], None],
@@ -78,7 +74,7 @@ def drive_gaps(
     ----------
     solution : GapSolution
         What is known of all gaps.
-    metal, body, coupling : Metal, BodyOperator or None, Coupling or None
+    parts : Coupled
         What is coupled.
     voltages : (drive, gap) complex ndarray
         Peak [V].
@@ -87,7 +83,7 @@ def drive_gaps(
     tell : callable
         Gets drive, iteration and residual.
     """
-    count = len(voltages)
+    metal, body, coupling, count = parts.metal, parts.body, parts.coupling, len(voltages)
     I = solution.currents @ voltages.T
     ones, none = np.ones(count), np.zeros(count, int)
     if body is None or coupling is None:

@@ -59,5 +59,3 @@ def radiated_power(
             lattice = pattern_of_lattice(body.expand(x[None])[0], directions, body.h, wavenumber, body.be)
             patterns[p] += body.h**3 * moved * lattice.reshape(2, -1)
     return power_of_patterns(patterns, directions, wavenumber)
-
-

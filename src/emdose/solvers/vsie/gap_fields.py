@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.constants import C_0
 from emdose.errors import ConvergenceError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.solvers.cosimulation import GapDrive, pair_power
@@ -23,11 +24,10 @@ from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
-    from emdose.solvers.mom.metal import Metal
-    from emdose.solvers.vie.body import BodyOperator
-    from emdose.solvers.vsie.coupling import Coupling
+    from emdose.compute.backend import Backend
     from emdose.solvers.vsie.options import VsieOptions
     from emdose.solvers.vsie.ports import GapSolution
+    from emdose.solvers.vsie.setup import Coupled
 
 MEANING = (
     "residual is that of the coupled equations in the body; E_error_estimate is the relative L2 error of E that the "
@@ -45,27 +45,27 @@ class CoupledGaps:
         The question.
     options : VsieOptions
         Options.
-    metal, body, coupling : Metal, BodyOperator or None, Coupling or None
-        The parts.
+    parts : Coupled
+        Metal and body.
     solution : GapSolution
         What was found.
     clock : mapping of str to float
         Seconds that the parts took.
     tell : callable
         Gets events.
+    be : Backend
+        Device.
     about : mapping
         More for the provenance.
     """
 
     exposure: Exposure
     options: VsieOptions
-    metal: Metal
-    body: BodyOperator | None
-    coupling: Coupling | None
+    parts: Coupled
     solution: GapSolution
     clock: Mapping[str, float]
     tell: ProgressCallback
-    be: Any
+    be: Backend
     about: Mapping[str, Any]
 
     @property
@@ -87,9 +87,7 @@ class CoupledGaps:
             When the coupled equations miss the tolerance; ``partial`` holds the fields nevertheless.
         """
         start = time.perf_counter()
-        state = drive_gaps(
-            self.solution, self.metal, self.body, self.coupling, drive.voltages_V, self.options, self._heard(coil)
-        )
+        state = drive_gaps(self.solution, self.parts, drive.voltages_V, self.options, self._heard(coil))
         self.tell(Begin(stage="fields"))
         driven = time.perf_counter()
         out = self._assembled(coil, drive, state, {"driven": driven - start, "until": driven})
@@ -115,19 +113,21 @@ class CoupledGaps:
 
     def _power(self, drive: GapDrive, state: Driven) -> tuple[PowerBalance, dict[str, Any]]:
         count = len(drive.voltages_V)
-        sources = Sources.of(self.metal)
-        amperes = (self.metal.incidence.T @ state.currents).T
+        sources = Sources.of(self.parts.metal)
+        amperes = (self.parts.metal.incidence.T @ state.currents).T
         into = pair_power(drive.voltages_V, amperes)
-        parts = self.metal.loss_W(state.currents)
+        parts = self.parts.metal.loss_W(state.currents)
         conductor = parts.sum(axis=0)
         lumped = drive.accepted_W - drive.structure_W
-        body = self.body
+        body = self.parts.body
         absorbed = np.zeros((count, count), complex) if body is None else body.absorbed(state.body_currents)
-        k = 2 * np.pi * self.frequency_Hz / 299792458.0
+        k = 2 * np.pi * self.frequency_Hz / C_0
         radiated = radiated_power(sources, state.currents, body, state.body_currents, k)
         # What the circuit believes to go into the structure differs by the error of the network.
         told = {
-            "conductor_W": {name: np.real(np.diag(m)).tolist() for name, m in zip(self.metal.mesh.parts, parts, strict=True)},
+            "conductor_W": {
+                name: np.real(np.diag(m)).tolist() for name, m in zip(self.parts.metal.mesh.parts, parts, strict=True)
+            },
             "lumped_W": np.real(np.diag(lumped)).tolist(),
             "network_error": float(
                 np.abs(amperes - drive.currents_A).max() / max(float(np.abs(amperes).max()), 1e-300)
@@ -136,12 +136,14 @@ class CoupledGaps:
         return PowerBalance(absorbed, into + lumped, radiated, conductor + lumped), told
 
     def _assembled(self, coil: CircuitCoil, drive: GapDrive, state: Driven, clock: dict[str, float]) -> Fields:
-        exposure, body = self.exposure, self.body
+        exposure, body = self.exposure, self.parts.body
         phantom, f = exposure.phantom, exposure.frequency_Hz
         dtype = np.dtype(np.complex64) if body is None else body.dtype
         power, losses = self._power(drive, state)
-        step = 1 if self.coupling is None else self.coupling.lattice.step
-        E, B = metal_field(Sources.of(self.metal), state.currents, phantom.grid, step, 2 * np.pi * f, self.be, dtype)
+        step = 1 if self.parts.coupling is None else self.parts.coupling.lattice.step
+        E, B = metal_field(
+            Sources.of(self.parts.metal), state.currents, phantom.grid, step, 2 * np.pi * f, self.be, dtype
+        )
         if body is not None:
             add_body(E, B, body, state.body_currents)
         E, B = self.be.to_numpy(E), self.be.to_numpy(B)
@@ -177,7 +179,7 @@ class CoupledGaps:
                 "cells_per_wavelength": None if body is None else body.cells_per_wavelength,
                 "cells_across_tissue": cells_across(phantom.labels, phantom.spacing_m),
                 "unknowns": 0 if body is None else len(body.index),
-                "metal_unknowns": self.metal.n,
+                "metal_unknowns": self.parts.metal.n,
             },
             provenance={
                 "engine": "Vsie",

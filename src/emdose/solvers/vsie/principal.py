@@ -15,8 +15,32 @@ if TYPE_CHECKING:
 
 
 def principal_answers(
-    body: BodyOperator, b: Any, options: VsieOptions, tell: Callable[[int, int, int, float], None]
+    options: VsieOptions,
+    tolerance: float,
+    tell: Callable[[int, int, int, float, float], None],
+    body: BodyOperator,
+    b: Any,
 ) -> tuple[Any, Any, int, float]:
+    """Answers to the principal combinations of right-hand sides.
+
+    Parameters
+    ----------
+    options : VsieOptions
+        Limits of the iteration.
+    tolerance : float
+        Residual of every combination over the norm of the largest.
+    tell : callable
+        Gets number and count of the combinations, iteration, residual and what it has to come below.
+    body : BodyOperator
+        The equations.
+    b : (port, n) array
+        Right-hand sides.
+
+    Returns
+    -------
+    (r, n) array, (r, n) array, int, float
+        Answers X, (I - M N) X, products, and the largest residual over the norm of the largest combination.
+    """
     xp = body.be.xp
     gram = body.be.to_numpy(b.astype(complex) @ b.conj().T.astype(complex))
     values, U = np.linalg.eigh(gram)
@@ -24,7 +48,7 @@ def principal_answers(
     rows = body.be.asarray(U[:, ::-1].conj().T.astype(body.dtype)) @ b
     X, applied, products, worst = [], [], 0, 0.0
     for i, row in enumerate(rows):
-        goal = options.network_tolerance * size[0] / max(size[i], 1e-300)
+        goal = tolerance * size[0] / max(size[i], 1e-300)
         if goal >= 1:
             x = row
         else:
@@ -35,7 +59,7 @@ def principal_answers(
                 restart=options.restart,
                 max_iterations=options.max_iterations,
                 be=body.be,
-                callback=lambda step, left, i=i: tell(i, len(rows), step, left),
+                callback=lambda step, left, i=i, goal=goal: tell(i, len(rows), step, left, goal),
             )
             x, products = found.x[0], products + found.products
         a = body.apply(x[None])[0]

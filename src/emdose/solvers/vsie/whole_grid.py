@@ -81,9 +81,7 @@ def _near(points_m: np.ndarray, lattice: NodeLattice, distance_m: float) -> np.n
 
     low, high = points_m.min(axis=0) - distance_m, points_m.max(axis=0) + distance_m
     inside = [(a >= lo) & (a <= hi) for a, lo, hi in zip(lattice.axes, low, high, strict=True)]
-    candidates = np.flatnonzero(
-        (inside[0][:, None, None] & inside[1][:, None] & inside[2]).reshape(-1)
-    )
+    candidates = np.flatnonzero((inside[0][:, None, None] & inside[1][:, None] & inside[2]).reshape(-1))
     if not len(candidates):
         return candidates
     at = lattice.points_m[:, candidates].T
