@@ -102,6 +102,7 @@ from .solvers import HeatCourse as HeatCourse
 from .solvers import HeatResult as HeatResult
 from .solvers import PowerTensor as PowerTensor
 from .solvers import Vie as Vie
+from .solvers import Vsie as Vsie
 from .uncertainty import Arcsine as Arcsine
 from .uncertainty import Beta as Beta
 from .uncertainty import Budget as Budget

@@ -11,9 +11,9 @@ import numpy as np
 from emdose.checks import positive
 from emdose.constants import C_0
 from emdose.errors import ResourceError
+from emdose.solvers.far_field import Directions, power_W, transverse
 from emdose.solvers.mom.basis import elements_of, functions_of, gram, incidence, source_maps
 from emdose.solvers.mom.factors import SectorFactors, planned_bytes
-from emdose.solvers.mom.far_field import Directions, power_W, transverse
 from emdose.solvers.mom.impedance import impedance_blocks
 from emdose.solvers.mom.surface import sheet_impedance, wire_impedance
 

@@ -1,10 +1,8 @@
 r"""The network of a coil over a band from a few frequencies.
 
-The impedance of metal whose gaps are open, and of the body around it, is smooth: Z / (j w) is interpolated as a
-polynomial in w^2. The same is done with j w Y; where the two disagree there are too few frequencies, and more are
-solved for.
-
-Source: numerical; the error that is stated is that of the two interpolations against each other.
+The impedance of metal whose gaps are open, and of the body around it, is that of inductances and of capacitances of the
+gaps: w Z is interpolated as a polynomial in w^2, of which the first two terms are those. Where it misses one of the
+frequencies when that one is left out there are too few, and more are solved for.
 """
 
 from __future__ import annotations
@@ -14,8 +12,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 COUNTS = (3, 5, 9)
-"""Frequencies of a band that are solved for, until the two interpolations agree."""
+"""Frequencies of a band that are solved for, until the estimate is met."""
 AGREE = 2e-3
+"""Relative error of Z between them."""
 
 
 def over_band(
@@ -35,8 +34,7 @@ def over_band(
     Returns
     -------
     (f, gap, gap) complex ndarray, list of float, float
-        Admittances [S]; the frequencies that were solved for [Hz]; the largest relative difference between the two
-        interpolations.
+        Admittances [S]; the frequencies that were solved for [Hz]; an estimate of the relative error of Z.
     """
     at = np.asarray(listed, float)
     if len(at) == 1:
@@ -67,13 +65,20 @@ def _nodes(low: float, high: float, centre: float, count: int) -> np.ndarray:
 
 
 def _between(nodes: np.ndarray, Y: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, float]:
-    """Admittances at frequencies from those at nodes, by way of Z, and how far another way is from it."""
-    x, scale = (nodes / nodes.mean()) ** 2, (at / nodes.mean()) ** 2
-    weights = np.stack(
-        [np.prod([(scale - x[j]) / (x[i] - x[j]) for j in range(len(x)) if j != i], 0) for i in range(len(x))]
-    )
-    Z = np.linalg.inv(Y) / nodes[:, None, None]
-    of_z = np.linalg.inv(np.einsum("nf,nij->fij", weights, Z) * at[:, None, None])
-    of_y = np.einsum("nf,nij->fij", weights, Y * nodes[:, None, None]) / at[:, None, None]
-    size = np.linalg.norm(of_z, axis=(1, 2))
-    return of_z, float((np.linalg.norm(of_z - of_y, axis=(1, 2)) / size).max())
+    """Admittances at frequencies from those at nodes, and an estimate of the relative error of Z.
+
+    The estimate is what the polynomial of one order less misses in the middle, times the half width of the band in w^2.
+    """
+    x = (nodes / nodes.mean()) ** 2
+    Z = np.linalg.inv(Y) * nodes[:, None, None]
+    found = np.einsum("nf,nij->fij", _lagrange(x, (at / nodes.mean()) ** 2), Z) / at[:, None, None]
+    middle, others = len(nodes) // 2, np.arange(len(nodes)) != len(nodes) // 2
+    less = np.einsum("nf,nij->fij", _lagrange(x[others], x[[middle]]), Z[others])[0]
+    missed = np.linalg.norm(less - Z[middle]) / np.linalg.norm(Z[middle])
+    return np.linalg.inv(found), float(missed * 0.5 * np.ptp(x))
+
+
+def _lagrange(x: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Weights (node, point) of values at nodes x in the polynomial through them."""
+    rows = [np.prod([(at - o) / (own - o) for o in np.delete(x, n)], axis=0) for n, own in enumerate(x)]
+    return np.stack(rows)

@@ -16,7 +16,7 @@ the metal are the exact transpose,
 
 so that reciprocity holds to rounding.
 
-Source: docs/theory/vsie.md.
+Source: docs/theory/vie.md.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from emdose.compute.backend import Backend
     from emdose.models.grids.grid import Shape
-    from emdose.solvers.mom.metal import Metal
+    from emdose.solvers.mom.metal import ThinMetal
 
 EDGE_MEAN = np.array([11, -93, 802, 802, -93, 11]) / 1440.0
 """Weights of six equidistant nodes in the mean of a polynomial of order five over the interval in their middle."""
@@ -69,7 +69,7 @@ class Sources:
     charge: Any
 
     @classmethod
-    def of(cls, metal: Metal, points_per_triangle: int = 3) -> Sources:
+    def of(cls, metal: ThinMetal, points_per_triangle: int = 3) -> Sources:
         """Those of metal."""
         points, maps = metal.sources(points_per_triangle)
         return cls(points, tuple(maps[:3]), maps[3])
@@ -122,7 +122,7 @@ class NodeLattice:
         return np.stack(np.meshgrid(*self.axes, indexing="ij")).reshape(3, -1)
 
 
-class Coupling:
+class EdgeCoupling:
     """The map from currents in metal to E on the edges of a box, and its transpose.
 
     Parameters
@@ -154,24 +154,24 @@ class Coupling:
             for name in ("mean", "slope", "node")
         }
 
-    def moments(self, I: np.ndarray) -> Any:
+    def moments(self, currents: np.ndarray) -> Any:
         """mu0 J and the charge over eps0 at the points for coefficients (n, K), (q, 4 K)."""
-        parts = [MU_0 * (m @ I) for m in self.current] + [1j / (self.omega * EPS_0) * (self.charge @ I)]
+        parts = [MU_0 * (m @ currents) for m in self.current] + [1j / (self.omega * EPS_0) * (self.charge @ currents)]
         return self.be.asarray(np.concatenate(parts, axis=1).astype(self.dtype))
 
-    def potentials(self, I: np.ndarray, targets: Any = None) -> Any:
+    def potentials(self, currents: np.ndarray, targets: Any = None) -> Any:
         """A and phi of coefficients (n, K) at the known nodes, (4, K, nodes...), or at targets (3, m), (4, K, m)."""
         at = self.nodes if targets is None else self._placed(targets)
-        M, K = self.moments(I), I.shape[1]
+        M, K = self.moments(currents), currents.shape[1]
         out = self.be.xp.empty((at.shape[1], 4 * K), self.dtype)
         for cut, G in self._green(at):
             out[cut] = G @ M
         shape = self.lattice.known_shape if targets is None else (at.shape[1],)
         return self.be.xp.ascontiguousarray(out.T).reshape(4, K, *shape)
 
-    def field(self, I: np.ndarray) -> tuple[Any, Any]:
+    def field(self, currents: np.ndarray) -> tuple[Any, Any]:
         """E [V/m] and the mean of A [T m] on the edges of the box for coefficients (n, K), each (K, 3, box)."""
-        return self.from_potentials(self.potentials(I))
+        return self.from_potentials(self.potentials(currents))
 
     def from_potentials(self, P: Any) -> tuple[Any, Any]:
         """E and the mean of A on the edges from potentials (4, K, known nodes)."""

@@ -84,15 +84,15 @@ def drive_gaps(
         Gets drive, iteration and residual.
     """
     metal, body, coupling, count = parts.metal, parts.body, parts.coupling, len(voltages)
-    I = solution.currents @ voltages.T
+    flows = solution.currents @ voltages.T
     ones, none = np.ones(count), np.zeros(count, int)
     if body is None or coupling is None:
-        return Driven(I, [np.zeros(0)] * count, np.zeros(count), ones, none, none.copy(), 0, [[0.0]] * count)
+        return Driven(flows, [np.zeros(0)] * count, np.zeros(count), ones, none, none.copy(), 0, [[0.0]] * count)
     xp = body.be.xp
     bare = solution.bare @ voltages.T
     mix = body.be.asarray((voltages @ solution.shares.T).astype(body.dtype))
     x = [v.copy() for v in mix @ solution.trial]
-    out = Driven(I, x, ones * np.inf, ones.copy(), none, none.copy(), 0, [[] for _ in range(count)])
+    out = Driven(flows, x, ones * np.inf, ones.copy(), none, none.copy(), 0, [[] for _ in range(count)])
     inverse = np.full(count, 1.5 * body.largest_permittivity)
     while True:
         b = body.right_hand_side(body.rows(coupling.field(out.currents)[0]))
@@ -108,7 +108,7 @@ def drive_gaps(
         done = out.met(options)
         if done.all() or out.rounds >= ROUNDS or out.iterations.max() >= options.max_iterations:
             return out
-        for i in np.flatnonzero(~done):
+        for i in np.flatnonzero(~done).tolist():
             goal = AHEAD * min(options.tolerance, options.E_error / out.error_per_residual[i])
             told = out.residual[i]
 

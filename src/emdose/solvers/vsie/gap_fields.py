@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.constants import C_0
 from emdose.errors import ConvergenceError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.solvers.cosimulation import GapDrive, pair_power
@@ -23,8 +22,8 @@ from emdose.solvers.vsie.whole_grid import add_body, metal_field
 from emdose.values import owned
 
 if TYPE_CHECKING:
-    from emdose.models.exposure import Exposure
     from emdose.compute.backend import Backend
+    from emdose.models.exposure import Exposure
     from emdose.solvers.vsie.options import VsieOptions
     from emdose.solvers.vsie.ports import GapSolution
     from emdose.solvers.vsie.setup import Coupled
@@ -113,7 +112,6 @@ class CoupledGaps:
 
     def _power(self, drive: GapDrive, state: Driven) -> tuple[PowerBalance, dict[str, Any]]:
         count = len(drive.voltages_V)
-        sources = Sources.of(self.parts.metal)
         amperes = (self.parts.metal.incidence.T @ state.currents).T
         into = pair_power(drive.voltages_V, amperes)
         parts = self.parts.metal.loss_W(state.currents)
@@ -121,8 +119,7 @@ class CoupledGaps:
         lumped = drive.accepted_W - drive.structure_W
         body = self.parts.body
         absorbed = np.zeros((count, count), complex) if body is None else body.absorbed(state.body_currents)
-        k = 2 * np.pi * self.frequency_Hz / C_0
-        radiated = radiated_power(sources, state.currents, body, state.body_currents, k)
+        radiated = radiated_power(self.parts.metal, state.currents, body, state.body_currents)
         # What the circuit believes to go into the structure differs by the error of the network.
         told = {
             "conductor_W": {

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from emdose.errors import ResourceError
 from emdose.solvers.cosimulation import require_gaps
 from emdose.solvers.mom.factors import planned_bytes
@@ -14,6 +12,7 @@ from emdose.solvers.mom.meshing.build import mesh_of
 from emdose.solvers.running import Plan, plural
 from emdose.solvers.vie.problem import plan_body
 from emdose.solvers.vsie.coupling import BLOCK_BYTES
+from emdose.solvers.vsie.setup import holds_matter
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def plan(options: VsieOptions, exposure: Exposure, be: Backend) -> VsiePlan:
     metal = planned_bytes(unknowns // sectors, sectors)
     gaps, feeds = len(coil.gaps), len(coil.feeds)
     size, seconds, of_body = 0, 0.0, 0
-    if np.any(exposure.phantom.body):
+    if holds_matter(exposure.phantom, exposure.frequency_Hz):
         body = plan_body(options, exposure.phantom, exposure.frequency_Hz, feeds, be)
         trial = 3 * gaps * 8 * body.size
         size, of_body = body.size, body.bytes + trial + BLOCK_BYTES[be.name]

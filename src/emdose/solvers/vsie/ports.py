@@ -6,20 +6,22 @@ currents I of the metal drop out of
 .. math::
 
    \mathbf Z \mathbf I = \mathbf F \mathbf V + h^3 \mathbf C^T \mathbf J, \qquad
-   (\mathbf T^{-1} - h^3 \mathbf C \mathbf Z^{-1} \mathbf C^T)\, \mathbf J = \mathbf C \mathbf Z^{-1} \mathbf F \mathbf V .
+   (\mathbf T^{-1} - h^3 \mathbf C \mathbf Z^{-1} \mathbf C^T)\, \mathbf J
+   = \mathbf C \mathbf Z^{-1} \mathbf F \mathbf V .
 
 All of these are complex symmetric. With trial currents X the Galerkin form
 
 .. math::
 
-   \mathbf K = \mathbf X^T \mathbf T^{-1} \mathbf X - \mathbf W^T \mathbf Z^{-1} \mathbf W / h^3, \quad
-   \mathbf W = h^3 \mathbf C^T \mathbf X, \quad
-   \mathbf Y = \mathbf F^T \mathbf Z^{-1} \mathbf F + h^3\, \mathbf E_0^T \mathbf X \mathbf K^{-1} \mathbf X^T \mathbf E_0
+   \mathbf K &= \mathbf X^T \mathbf T^{-1} \mathbf X - \mathbf W^T \mathbf Z^{-1} \mathbf W / h^3, \quad
+   \mathbf W = h^3 \mathbf C^T \mathbf X, \\
+   \mathbf Y &= \mathbf F^T \mathbf Z^{-1} \mathbf F
+   + h^3\, \mathbf E_0^T \mathbf X \mathbf K^{-1} \mathbf X^T \mathbf E_0
 
 is stationary: an error of X enters Y squared. X are the body's answers to the principal combinations of the gaps'
 fields E_0 = C Z^-1 F, all to one absolute residual.
 
-Source: docs/theory/vsie.md; R. Harrington, Field Computation by Moment Methods, Macmillan 1968 (stationary forms).
+Source: docs/theory/vie.md; R. Harrington, Field Computation by Moment Methods, Macmillan 1968 (stationary forms).
 """
 
 from __future__ import annotations
@@ -33,9 +35,9 @@ import numpy as np
 from emdose.constants import EPS_0
 
 if TYPE_CHECKING:
-    from emdose.solvers.mom.metal import Metal
+    from emdose.solvers.mom.metal import ThinMetal
     from emdose.solvers.vie.body import BodyOperator
-    from emdose.solvers.vsie.coupling import Coupling
+    from emdose.solvers.vsie.coupling import EdgeCoupling
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,20 +75,20 @@ class GapSolution:
 
 
 def solve_gaps(
-    metal: Metal,
+    metal: ThinMetal,
     body: BodyOperator | None,
-    coupling: Coupling | None,
+    coupling: EdgeCoupling | None,
     principal: Callable[[BodyOperator, Any], tuple[Any, Any, int, float]],
 ) -> GapSolution:
     """Admittance and currents of all gaps.
 
     Parameters
     ----------
-    metal : Metal
+    metal : ThinMetal
         The metal.
     body : BodyOperator or None
         The body; None for a coil without load.
-    coupling : Coupling or None
+    coupling : EdgeCoupling or None
         Between them.
     principal : callable
         From body and right-hand sides (gap, n) to trial currents X, (I - M N) X, products and residual.
@@ -95,22 +97,22 @@ def solve_gaps(
     unloaded = _symmetric(metal.incidence.T @ bare)
     if body is None or coupling is None:
         return GapSolution(unloaded, unloaded, bare, bare, np.zeros((0, 0)), np.zeros((0, bare.shape[1])))
-    xp, h3 = body.be.xp, body.h**3
+    h3 = body.h**3
     E0 = body.rows(coupling.field(bare)[0])
     X, applied, products, residual = principal(body, body.right_hand_side(E0))
     W = coupling.voltages(body.expand(X))
     answer = metal.solve(W)
     # T^-1 X = (M^-1 - N) X / (j w eps0), from (I - M N) X.
     inverse = applied / (body.M * body.M.dtype.type(1j * body.omega * EPS_0))
-    K = _pairs(xp, body, X, inverse)
+    K = _pairs(body, X, inverse)
     K = 0.5 * (K + K.T) - W.T @ answer / h3
-    work = _pairs(xp, body, X, E0)
+    work = _pairs(body, X, E0)
     shares = np.linalg.solve(K, work)
     admittance = _symmetric(unloaded + h3 * work.T @ shares)
     return GapSolution(admittance, unloaded, bare + answer @ shares, bare, X, shares, products, residual)
 
 
-def _pairs(xp: Any, body: BodyOperator, a: Any, b: Any) -> np.ndarray:
+def _pairs(body: BodyOperator, a: Any, b: Any) -> np.ndarray:
     """a b^T in double precision, (len(a), len(b))."""
     b = b.astype(complex)
     return np.stack([body.be.to_numpy(b @ row.astype(complex)) for row in a])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def principal_answers(
                 restart=options.restart,
                 max_iterations=options.max_iterations,
                 be=body.be,
-                callback=lambda step, left, i=i, goal=goal: tell(i, len(rows), step, left, goal),
+                callback=partial(_told, tell, i, len(rows), float(goal)),
             )
             x, products = found.x[0], products + found.products
         a = body.apply(x[None])[0]
@@ -68,3 +69,9 @@ def principal_answers(
         X.append(x)
         applied.append(a)
     return xp.stack(X), xp.stack(applied), products, worst
+
+
+def _told(
+    tell: Callable[[int, int, int, float, float], None], i: int, count: int, goal: float, step: int, left: float
+) -> None:
+    tell(i, count, step, left, goal)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.solvers.mom.metal import Metal
+from emdose.solvers.mom.metal import ThinMetal
 from emdose.solvers.running import Iteration
 from emdose.solvers.vie.body import BodyOperator
-from emdose.solvers.vsie.coupling import Coupling, NodeLattice, Sources, step_for
+from emdose.solvers.vsie.coupling import EdgeCoupling, NodeLattice, Sources, step_for
 from emdose.solvers.vsie.ports import GapSolution, solve_gaps
 from emdose.solvers.vsie.principal import principal_answers
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
+    from emdose.models.bodies import Phantom
     from emdose.models.exposure import Exposure
     from emdose.solvers.mom.metal_mesh import MetalMesh
     from emdose.solvers.running import Checkpoint, ProgressCallback
@@ -34,19 +35,19 @@ class Coupled:
 
     Parameters
     ----------
-    metal : Metal
+    metal : ThinMetal
         The metal.
     body : BodyOperator or None
-        The body; None where the phantom holds no tissue.
-    coupling : Coupling or None
+        The body; None where the phantom holds nothing but air.
+    coupling : EdgeCoupling or None
         Between them.
     clock : dict
         Seconds that the parts took.
     """
 
-    metal: Metal
+    metal: ThinMetal
     body: BodyOperator | None
-    coupling: Coupling | None
+    coupling: EdgeCoupling | None
     clock: dict[str, float]
 
 
@@ -59,14 +60,20 @@ def coupled(options: VsieOptions, exposure: Exposure, mesh: MetalMesh, frequency
         When mesh or phantom cannot be used, or do not fit the memory.
     """
     start = time.perf_counter()
-    metal = Metal(mesh, frequency_Hz, options.conductivity_S_m, options.thickness_m, be)
+    metal = ThinMetal(mesh, frequency_Hz, options.conductivity_S_m, options.thickness_m, be)
     filled = time.perf_counter()
     body, coupling = None, None
-    if np.any(exposure.phantom.body):
+    if holds_matter(exposure.phantom, frequency_Hz):
         body = BodyOperator(options, exposure.phantom, frequency_Hz, be)
         sources = Sources.of(metal)
-        coupling = Coupling(sources, _lattice(body, sources.points_m), body.omega, be, body.dtype)
+        coupling = EdgeCoupling(sources, _lattice(body, sources.points_m), body.omega, be, body.dtype)
     return Coupled(metal, body, coupling, {"metal": filled - start, "body": time.perf_counter() - filled})
+
+
+def holds_matter(phantom: Phantom, frequency_Hz: float) -> bool:
+    """Whether anything in a phantom differs from air."""
+    inside = np.asarray(phantom.complex_permittivity(frequency_Hz))[np.asarray(phantom.body, bool)]
+    return bool(np.any(inside != 1))
 
 
 def solved(
@@ -116,7 +123,7 @@ def solved(
     return out
 
 
-def _identity(options: VsieOptions, exposure: Exposure, metal: Metal, goal: float) -> str:
+def _identity(options: VsieOptions, exposure: Exposure, metal: ThinMetal, goal: float) -> str:
     """A hash of all that a solution for the gaps depends on."""
     f, mesh, told = metal.frequency_Hz, metal.mesh, asdict(options)
     told = {k: v for k, v in told.items() if k not in ("tolerance", "E_error", "network_tolerance")}

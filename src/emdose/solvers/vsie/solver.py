@@ -4,7 +4,7 @@ The metal of a coil is triangles and wires, the body voxels on a Yee lattice; th
 other are evaluated with the Green's function of free space, so that there is no absorbing layer, no staircase of the
 coil and no time step. The gaps of the coil are ports; capacitors, matching and feeds are circuit algebra.
 
-Source: S. Rao, D. Wilton and A. Glisson, IEEE Trans. AP 30 (1982) 409 (surface elements); docs/theory/vsie.md; see
+Source: S. Rao, D. Wilton and A. Glisson, IEEE Trans. AP 30 (1982) 409 (surface elements); docs/theory/vie.md; see
 :mod:`emdose.solvers.vie.solver` for the body.
 """
 
@@ -153,8 +153,8 @@ class Vsie(VsieOptions):
             With a :class:`emdose.models.coils.circuit.CircuitCoil`.
         frequencies_Hz : sequence of float, optional
             Where the network is wanted [Hz]; by default 41 of them from 0.8 to 1.2 times the exposure's frequency, at
-            which the fields are. Three or more of them are solved for, and the others interpolated; how far two
-            interpolations differ is in the provenance of the fields ("network_interpolation").
+            which the fields are. Three or more of them are solved for, and the others interpolated; an estimate of the
+            relative error is in the provenance of the fields ("network_interpolation").
         device, progress, checkpoint
             As :meth:`solve`.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from emdose.constants import EPS_0, MU_0
 from emdose.solvers.vie.fields import add_curl, cut_last_edges
-from emdose.solvers.vsie.coupling import REACH, Coupling, NodeLattice
+from emdose.solvers.vsie.coupling import REACH, EdgeCoupling, NodeLattice
 from emdose.solvers.yee_grid.green_convolution import Convolution
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def metal_field(
     """
     h, shape = grid.spacing_m[0], grid.node_shape
     origin = np.asarray(grid.origin_m, float)
-    fine = Coupling(sources, NodeLattice(origin, h, shape, 1), omega, be, dtype)
+    fine = EdgeCoupling(sources, NodeLattice(origin, h, shape, 1), omega, be, dtype)
     if step == 1:
         P = fine.potentials(currents)
     else:
-        rough = Coupling(sources, NodeLattice(origin, h, shape, step), omega, be, dtype)
+        rough = EdgeCoupling(sources, NodeLattice(origin, h, shape, step), omega, be, dtype)
         P = rough.everywhere(rough.potentials(currents))
         near = _near(np.asarray(sources.points_m), fine.lattice, step * h / REACH)
         if len(near):

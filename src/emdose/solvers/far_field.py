@@ -1,4 +1,4 @@
-r"""Far field of currents on thin metal, and the power that it carries away.
+r"""Far field of currents, and the power that it carries away.
 
 .. math::
 
