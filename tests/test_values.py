@@ -290,6 +290,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.Loop(0.05),
     lambda: em.LoopArray(4),
     lambda: em.CapacitorLoopArray(4),
+    lambda: em.StripArray(4),
+    lambda: em.MicrostripArray(4),
     lambda: em.CircuitBirdcage(8),
     lambda: em.Dipole(0.3),
     lambda: em.CircuitCoil(**{f.name: getattr(loop(), f.name) for f in fields(em.CircuitCoil)}),

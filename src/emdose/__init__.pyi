@@ -69,10 +69,12 @@ from .models import IncidentField as IncidentField
 from .models import Loop as Loop
 from .models import LoopArray as LoopArray
 from .models import Metal as Metal
+from .models import MicrostripArray as MicrostripArray
 from .models import Phantom as Phantom
 from .models import PlaneWave as PlaneWave
 from .models import RectilinearGrid as RectilinearGrid
 from .models import Shield as Shield
+from .models import StripArray as StripArray
 from .models import Tissue as Tissue
 from .models import TissueTable as TissueTable
 from .models import array_of as array_of

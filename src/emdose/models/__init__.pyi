@@ -18,8 +18,10 @@ from .coils import Dipole as Dipole
 from .coils import IncidentField as IncidentField
 from .coils import Loop as Loop
 from .coils import LoopArray as LoopArray
+from .coils import MicrostripArray as MicrostripArray
 from .coils import PlaneWave as PlaneWave
 from .coils import Shield as Shield
+from .coils import StripArray as StripArray
 from .coils import array_of as array_of
 from .coils import conductors as conductors
 from .exposure import Exposure as Exposure

@@ -25,3 +25,5 @@ from .ideal import LoopArray as LoopArray
 from .incident_field import IncidentField as IncidentField
 from .paths.arrays import array_of as array_of
 from .plane_wave import PlaneWave as PlaneWave
+from .strips.microstrip_array import MicrostripArray as MicrostripArray
+from .strips.strip_array import StripArray as StripArray

@@ -12,7 +12,7 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.models.coils.clearance import conductor_points, require_clear
 from emdose.models.coils.conductors import Conductor, FeedPort, LumpedElement, SolidConductor, moved
-from emdose.models.coils.cylinder import Shield, moved_parameters
+from emdose.models.coils.cylinder import Shield, moved_parameters, shield_parameters
 from emdose.models.coils.gaps import Gap
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.incident_field import IncidentField
@@ -166,9 +166,8 @@ class CircuitCoil:
         """The same coil inside a cylindrical RF shield; raises InputError when it touches it."""
         shield.require_around(conductor_points(self.conductors, 0.01))
         other = copy.copy(self)
-        about = {"shield_radius_m": shield.radius_m, "shield_length_m": shield.length_m}
         object.__setattr__(other, "shield", shield)
-        object.__setattr__(other, "parameters", {**self.parameters, **about})
+        object.__setattr__(other, "parameters", {**self.parameters, **shield_parameters(shield)})
         return other
 
     def translate(self, shift_m: Sequence[float]) -> Self:

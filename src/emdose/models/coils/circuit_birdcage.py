@@ -49,6 +49,8 @@ class CircuitBirdcage(CircuitCoil):
         Impedance of the sources [ohm].
     shield_radius_m, shield_length_m : float, optional
         Cylindrical RF shield; its length is 1.5 times the coil's unless given [m].
+    shield_slots, shield_slot_width_m : int, float
+        Slots along the shield, and the width of each [m]; see :class:`Shield`.
     name : str
         Name shown in reports.
 
@@ -80,6 +82,8 @@ class CircuitBirdcage(CircuitCoil):
         feed_impedance_ohm: float = 50.0,
         shield_radius_m: float | None = None,
         shield_length_m: float | None = None,
+        shield_slots: int = 0,
+        shield_slot_width_m: float = 2e-3,
         name: str = "birdcage",
     ) -> None:
         one_of("kind", kind, KINDS, problem="bad kind of birdcage")
@@ -154,7 +158,8 @@ class CircuitBirdcage(CircuitCoil):
             "feeds": feeds,
             "feed_impedance_ohm": feed_impedance_ohm,
         }
-        shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters)
+        slots = (shield_slots, shield_slot_width_m)
+        shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters, *slots)
         turns = np.arange(feeds)
         drives = {
             "quadrature": (-1j) ** turns,

@@ -133,19 +133,25 @@ class CapacitorLoopArray(CircuitCoil):
     radius_m, length_m : float
         Radius of the cylinder and length of the loops along z [m].
     coverage : float
-        Angle of one loop over the pitch, below 1: neighbours do not touch.
+        Angle of one loop over the pitch. Below 1 neighbours stand side by side; between 1 and 2 they overlap, and
+        every other loop lies further out by ``overlap_gap_m`` (the last of an odd number by twice that), so that
+        conductors cross without contact.
     capacitors : int
         Capacitors of each loop, at equal distances.
     capacitance_F, resistance_ohm : float
         Value of each [F] and, if given, its series resistance [ohm].
-    wire_radius_m : float, optional
-        Radius of the wire [m]; without it a line of grid edges.
+    wire_radius_m, strip_width_m : float, optional
+        Round wire, or a strip on the cylinder [m]; without both a line of grid edges.
+    overlap_gap_m : float
+        Distance of overlapping loops from each other along the radius [m]; on a grid more than two cells.
     gap_m : float
         Gap of each capacitor [m].
     feed_impedance_ohm : float
         Impedance of the sources [ohm].
     shield_radius_m, shield_length_m : float, optional
         Cylindrical RF shield; its length is 1.5 times the loops' unless given [m].
+    shield_slots, shield_slot_width_m : int, float
+        Slots along the shield, and the width of each [m]; see :class:`Shield`.
     name : str
         Name shown in reports.
 
@@ -170,35 +176,42 @@ class CapacitorLoopArray(CircuitCoil):
         capacitance_F: float = 10e-12,
         resistance_ohm: float | None = None,
         wire_radius_m: float | None = None,
+        strip_width_m: float | None = None,
+        overlap_gap_m: float = 4e-3,
         gap_m: float = 5e-3,
         feed_impedance_ohm: float = 50.0,
         shield_radius_m: float | None = None,
         shield_length_m: float | None = None,
+        shield_slots: int = 0,
+        shield_slot_width_m: float = 2e-3,
         name: str = "loop array",
     ) -> None:
         whole("elements", elements, 1)
         whole("capacitors", capacitors, 1)
-        all_positive(radius_m=radius_m, length_m=length_m, gap_m=gap_m, coverage=coverage)
+        all_positive(radius_m=radius_m, length_m=length_m, gap_m=gap_m, coverage=coverage, overlap_gap_m=overlap_gap_m)
         width = loop_width(elements, coverage)
-        if (elements > 1 and coverage >= 1) or width > math.pi:
+        thick = strip_width_m or 2 * (wire_radius_m or 0.0)
+        levels = _levels(elements, coverage, radius_m, width, thick)
+        if levels.any() and strip_width_m is None and overlap_gap_m <= thick:
             raise InputError(
-                "loops touch or are wider than half a turn",
-                field="coverage",
-                found=coverage,
-                expected=f"< {min(1.0, elements / 2):g}",
+                "wires of overlapping loops touch",
+                field="overlap_gap_m",
+                found=overlap_gap_m,
+                expected=f"> {thick:g} m, their diameter",
             )
         half = 0.5 * length_m
         centres = 2 * math.pi * np.arange(elements) / elements
         conductors, parts, feeds = [], [], []
-        for i, phi in enumerate(centres):
+        for phi, own_radius, i in zip(centres, radius_m + overlap_gap_m * levels, range(elements), strict=True):
             # Seen from outside: along +phi at the bottom, up, back along -phi at the top, down: normal outward.
             chain = [
-                on_cylinder(radius_m, arc_angles(phi, phi + 0.5 * width), -half),
-                on_cylinder(radius_m, arc_angles(phi + 0.5 * width, phi - 0.5 * width), half),
-                on_cylinder(radius_m, arc_angles(phi - 0.5 * width, phi), -half),
+                on_cylinder(own_radius, arc_angles(phi, phi + 0.5 * width), -half),
+                on_cylinder(own_radius, arc_angles(phi + 0.5 * width, phi - 0.5 * width), half),
+                on_cylinder(own_radius, arc_angles(phi - 0.5 * width, phi), -half),
             ]
             points, sites = _with_gaps(np.concatenate(chain), capacitors, gap_m)
-            conductors.append(Wire(points, wire_radius_m))
+            outward = 0.5 * (points[1:] + points[:-1]) * np.array([1.0, 1.0, 0.0])
+            conductors.append(_conductor(points, wire_radius_m, strip_width_m, outward))
             own = _capacitors(f"loop {i + 1} ", sites, capacitance_F, resistance_ohm)
             parts += own
             feeds.append(feed_across(own[0], f"loop {i + 1}", feed_impedance_ohm))
@@ -215,9 +228,37 @@ class CapacitorLoopArray(CircuitCoil):
             "gap_m": gap_m,
             "feed_impedance_ohm": feed_impedance_ohm,
         }
-        shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters)
+        if strip_width_m is not None:
+            parameters["strip_width_m"] = strip_width_m
+        if levels.any():
+            parameters["overlap_gap_m"] = overlap_gap_m
+        slots = (shield_slots, shield_slot_width_m)
+        shield = shield_around(shield_radius_m, shield_length_m, length_m, parameters, *slots)
         super().__init__(name, conductors, parts, feeds, array_drives(centres), shield, parameters)
         vars(self).update(radius_m=radius_m, length_m=length_m, coverage=coverage)
+
+
+def _levels(elements: int, coverage: float, radius: float, width: float, thick: float) -> np.ndarray:
+    """How many steps further out each loop lies (elements,); raises InputError for loops that touch."""
+    none = np.zeros(elements)
+    if elements == 1 and width <= math.pi:
+        return none
+    apart = 2 * math.pi / elements * radius * (1 - coverage)  # of neighbours, along the circumference
+    beyond = 2 * math.pi / elements * radius * (2 - coverage)  # of every other one
+    if apart > thick and width <= math.pi:
+        return none
+    if coverage > 1 and elements > 2 and beyond > thick and width <= math.pi:
+        out = np.arange(elements) % 2.0
+        out[-1] += elements % 2 * 2
+        return out
+    below = 1 - thick * elements / (2 * math.pi * radius)
+    most = min(2.0, elements / 2) - thick * elements / (2 * math.pi * radius)
+    raise InputError(
+        "loops touch or are wider than half a turn",
+        field="coverage",
+        found=coverage,
+        expected=f"< {min(below, elements / 2):.4g}" + (f", or > 1 and < {most:.4g}" if elements > 2 else ""),
+    )
 
 
 def _with_gaps(points: np.ndarray, count: int, gap_m: float) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:

@@ -223,6 +223,8 @@ class SolidConductor:
         Corners of a box that holds it [m].
     outline_m : (n, 2, 3) float ndarray, optional
         Lines that show it in pictures [m].
+    surface : ((v, 3) float ndarray, (t, 3) int ndarray), optional
+        Corners [m] and triangles of its surface, for solvers that mesh it.
 
     Raises
     ------
@@ -234,6 +236,7 @@ class SolidConductor:
     low_m: Vector
     high_m: Vector
     outline_m: np.ndarray | None = None
+    surface: tuple[np.ndarray, np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         for name in ("low_m", "high_m"):
@@ -403,7 +406,8 @@ def moved(part: Any, shift_m: Sequence[float]) -> Any:
     inside, (dx, dy, dz) = part.inside, shift
     ends = {"low_m": tuple(part.low_m + shift), "high_m": tuple(part.high_m + shift)}
     lines = None if part.outline_m is None else part.outline_m + shift
-    return replace(part, inside=lambda x, y, z: inside(x - dx, y - dy, z - dz), outline_m=lines, **ends)
+    skin = None if part.surface is None else (part.surface[0] + shift, part.surface[1])
+    return replace(part, inside=lambda x, y, z: inside(x - dx, y - dy, z - dz), outline_m=lines, surface=skin, **ends)
 
 
 def _gap(item: LumpedElement | FeedPort) -> None:

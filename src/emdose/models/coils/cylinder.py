@@ -20,6 +20,9 @@ from emdose.values import read_only
 class Shield:
     """A cylindrical RF shield of perfect conductor along z, open at both ends, centred on the isocentre unless moved.
 
+    Slots along z cut it into panels from end to end; slot m of n lies at the angle 2 pi (m + 1/2) / n. Only the solver
+    that meshes metal models them.
+
     Parameters
     ----------
     radius_m, length_m : float
@@ -28,11 +31,15 @@ class Shield:
         Mesh of the current loops that represent it.
     centre_m : (float, float, float)
         Its centre [m].
+    slots : int
+        Number of slots along its whole length; 0 for none.
+    slot_width_m : float
+        Width of each [m].
 
     Raises
     ------
     InputError
-        When a length is not positive, the mesh is coarser than 8 x 2, or the centre is no point.
+        When a length is not positive, the mesh is coarser than 8 x 2, the centre is no point, or slots leave no metal.
     """
 
     radius_m: float
@@ -40,12 +47,23 @@ class Shield:
     cells_around: int = 32
     cells_along: int = 16
     centre_m: Vector = (0.0, 0.0, 0.0)
+    slots: int = 0
+    slot_width_m: float = 2e-3
 
     def __post_init__(self) -> None:
         positive("shield radius_m", self.radius_m)
         positive("shield length_m", self.length_m)
         whole("shield cells_around", self.cells_around, 8)
         whole("shield cells_along", self.cells_along, 2)
+        whole("shield slots", self.slots, 0)
+        positive("shield slot_width_m", self.slot_width_m)
+        if self.slots * self.slot_width_m >= math.pi * self.radius_m:
+            raise InputError(
+                "slots take half of the shield or more",
+                field="slots, slot_width_m",
+                found=f"{self.slots} of {1e3 * self.slot_width_m:.4g} mm",
+                expected=f"less than {1e3 * math.pi * self.radius_m:.4g} mm together",
+            )
         x, y, z = vector("shield centre_m", self.centre_m).tolist()
         object.__setattr__(self, "centre_m", (x, y, z))
 
@@ -57,6 +75,16 @@ class Shield:
     def distance_m(self, points_m: np.ndarray) -> np.ndarray:
         """Distance of points (..., 3) [m] from its axis [m]."""
         return np.asarray(np.hypot(points_m[..., 0] - self.centre_m[0], points_m[..., 1] - self.centre_m[1]))
+
+    def require_whole(self, solver: str) -> None:
+        """Raise InputError when the shield has slots, for a solver that does not model them."""
+        if self.slots:
+            raise InputError(
+                f"{solver} does not model the slots of a shield",
+                field="shield slots",
+                found=self.slots,
+                expected="0, or a solver that meshes the metal of the coil",
+            )
 
     def require_around(self, points_m: Iterable[np.ndarray]) -> None:
         """Raise InputError when a coil with these points, arrays (..., 3) [m], reaches to it."""
@@ -71,18 +99,31 @@ class Shield:
 
 
 def shield_around(
-    radius: float | None, length: float | None, coil_length: float, into: dict[str, Any]
+    radius: float | None,
+    length: float | None,
+    coil_length: float,
+    into: dict[str, Any],
+    slots: int = 0,
+    slot_width_m: float = 2e-3,
 ) -> Shield | None:
     """The shield of a coil builder's arguments, entered into the coil's parameters; 1.5 times as long unless given."""
     if radius is None:
-        if length is not None:
-            raise InputError(
-                "shield length without a radius", field="shield_length_m", found=length, expected="shield_radius_m too"
-            )
+        for name, value, none in (("shield_length_m", length, None), ("shield_slots", slots, 0)):
+            if value != none:
+                raise InputError(
+                    f"{name} without a shield", field=name, found=value, expected="shield_radius_m as well"
+                )
         return None
-    shield = Shield(radius, 1.5 * coil_length if length is None else length)
-    into.update(shield_radius_m=shield.radius_m, shield_length_m=shield.length_m)
+    shield = Shield(radius, 1.5 * coil_length if length is None else length, slots=slots, slot_width_m=slot_width_m)
+    into.update(shield_parameters(shield))
     return shield
+
+
+def shield_parameters(shield: Shield) -> dict[str, Any]:
+    """What a shield adds to the parameters of its coil."""
+    about = {"shield_radius_m": shield.radius_m, "shield_length_m": shield.length_m}
+    slots = {"shield_slots": shield.slots, "shield_slot_width_m": shield.slot_width_m}
+    return about | slots if shield.slots else about
 
 
 def on_cylinder(radius: float, phi: np.ndarray, z: float | np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from emdose.models.coils.cylinder import (
     moved_parameters,
     on_cylinder,
     shield_around,
+    shield_parameters,
 )
 from emdose.models.grids.grid import Vector
 from emdose.values import read_only
@@ -113,6 +114,7 @@ class Coil:
             object.__setattr__(self, key, value)
         self._require_kirchhoff()
         if self.shield is not None:
+            self.shield.require_whole("a coil of ideal currents")
             self.shield.require_around([self.segments])
 
     @property
@@ -128,12 +130,12 @@ class Coil:
 
     def with_shield(self, shield: Shield) -> Self:
         """The same coil inside a cylindrical RF shield; raises InputError when it touches it."""
+        shield.require_whole("a coil of ideal currents")
         shield.require_around([self.segments])
         other = copy.copy(self)  # of the same class, whose constructor may take other arguments than the fields
-        about = {"shield_radius_m": shield.radius_m, "shield_length_m": shield.length_m}
         vars(other).pop("_home", None)
         object.__setattr__(other, "shield", shield)
-        object.__setattr__(other, "parameters", {**self.parameters, **about})
+        object.__setattr__(other, "parameters", {**self.parameters, **shield_parameters(shield)})
         return other
 
     def translate(self, shift_m: Sequence[float]) -> Self:

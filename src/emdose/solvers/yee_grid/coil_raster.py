@@ -171,8 +171,9 @@ def shield_edges(shield: Shield, grid: RectilinearGrid) -> np.ndarray:
     Raises
     ------
     InputError
-        When the grid does not hold the shield.
+        When the grid does not hold the shield, or it has slots.
     """
+    shield.require_whole("Fdtd")
     x, y, z = (grid.centres(a) - shield.centre_m[a] for a in range(3))
     inside = np.hypot(x[:, None], y[None, :]) < shield.radius_m
     if not inside.any() or inside[[0, -1]].any() or inside[:, [0, -1]].any():

@@ -177,7 +177,8 @@ def turned(part: Any, R: np.ndarray) -> Any:
 
     box = np.array(np.meshgrid(*zip(part.low_m, part.high_m, strict=True))).reshape(3, -1).T @ R.T
     outline = None if part.outline_m is None else part.outline_m @ R.T
-    return SolidConductor(turned_inside, tuple(box.min(0)), tuple(box.max(0)), outline)
+    skin = None if part.surface is None else (part.surface[0] @ R.T, part.surface[1])
+    return SolidConductor(turned_inside, tuple(box.min(0)), tuple(box.max(0)), outline, skin)
 
 
 def _require_apart(parts: Sequence[Any]) -> None:

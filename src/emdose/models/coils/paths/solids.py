@@ -71,7 +71,7 @@ def solid_of_surface(vertices_m: np.ndarray, triangles: np.ndarray) -> SolidCond
 
     box = tuple(map(float, low)), tuple(map(float, high))
     shown = edges[sharp] if sharp.any() else edges[:: max(1, len(edges) // MOST_LINES)]
-    return SolidConductor(inside, *box, outline_m=points[shown])  # type: ignore[arg-type]
+    return SolidConductor(inside, *box, points[shown], (points, index))  # type: ignore[arg-type]
 
 
 def _within(lines: np.ndarray, which: np.ndarray, z: np.ndarray, corners: np.ndarray, size: float) -> np.ndarray:

@@ -13,6 +13,8 @@ from emdose.values import read_only
 
 OFF = 2e-4
 """A conductor lies on a cylinder or in a plane when its points do to this share of its size."""
+WIDEST = 0.25
+"""Largest width of a strip over the radius of a cylinder that it is taken to lie on."""
 TILT = 0.05
 """Largest sine of the angle between the normal of a strip and that of a surface it lies on."""
 
@@ -79,6 +81,8 @@ def cylinder_of(conductor: Flat, centre_m: np.ndarray, axis: np.ndarray) -> Char
     points = conductor.points_m if isinstance(conductor, Strip) else _corners(conductor)
     own = (points - centre_m) @ frame.T
     chart = Chart(centre_m, frame, float(np.hypot(own[:, 0], own[:, 1]).mean()))
+    if isinstance(conductor, Strip) and conductor.width_m > WIDEST * chart.radius_m:
+        return None  # it is flat and would not be there
     if chart.radius_m == 0 or chart.off(points) > OFF * max(chart.radius_m, float(np.ptp(points, axis=0).max())):
         return None
     return chart if isinstance(conductor, Sheet) or _lies_flat(conductor, chart) else None
@@ -163,3 +167,28 @@ def overlap(a: np.ndarray, b: np.ndarray, period: float, near: float) -> bool:
         if np.any(np.all(shared > -near, axis=-1) & (shared.max(axis=-1) > near)):
             return True
     return False
+
+
+def fitted_cylinder(conductor: Flat) -> Chart | None:
+    """The cylinder that a bent conductor lies on, about whatever axis, or None."""
+    if isinstance(conductor, Plate):
+        return None
+    if isinstance(conductor, Strip):
+        points, normals = (
+            conductor.points_m,
+            np.broadcast_to(conductor.normal, np.diff(conductor.points_m, axis=0).shape),
+        )
+    else:
+        points = _corners(conductor)
+        v, a = np.diff(conductor.points_m, axis=0), np.diff(conductor.across_m, axis=0)
+        normals = np.cross(v[:, None], a[None]).reshape(-1, 3)
+    normals = normals / np.linalg.norm(normals, axis=1)[:, None]
+    _, size, rows = np.linalg.svd(normals)
+    if len(size) < 3 or size[1] < 1e-3 * size[0] or size[2] > 1e-4 * size[0]:
+        return None
+    axis = rows[2]
+    e1 = rows[0]
+    frame = np.stack([e1, np.cross(axis, e1), axis])
+    x, y = (points @ frame.T)[:, :2].T
+    solution, *_ = np.linalg.lstsq(np.stack([2 * x, 2 * y, np.ones_like(x)], axis=1), x**2 + y**2, rcond=None)
+    return cylinder_of(conductor, np.array([solution[0], solution[1], 0.0]) @ frame, axis)

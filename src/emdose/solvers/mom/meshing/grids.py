@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from emdose.solvers.mom.meshing.charts import Chart
-from emdose.solvers.mom.meshing.lines import across_lines, along_lines
 from emdose.solvers.mom.meshing.options import MeshOptions
 from emdose.solvers.mom.meshing.pieces import MeshPiece
 
@@ -17,13 +18,61 @@ TIE = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class Station:
-    """A place where a gap cuts the metal of a chart: the line of constant coordinate ``axis`` through (u, v)."""
+    """A place where a gap cuts the metal of a chart: the line of constant coordinate ``axis`` through (u, v).
+
+    ``half`` is how far the cut may reach along that line: half the width of the strip.
+    """
 
     name: str
     axis: int
     place: np.ndarray
+    half: float
     sector: int
     direction: np.ndarray
+
+
+def across_lines(low: float, high: float, cells: int, grading: float) -> np.ndarray:
+    """Lines across a strip from ``low`` to ``high`` (cells + 1,) [m]; see MeshOptions.edge_grading."""
+    even = np.linspace(-1.0, 1.0, cells + 1)
+    x = (1 - grading) * even - grading * np.cos(math.pi * np.arange(cells + 1) / cells)
+    lines = 0.5 * (low + high) + 0.5 * (high - low) * x
+    lines[[0, -1]] = low, high
+    return np.asarray(lines)
+
+
+def along_lines(
+    low: float, high: float, longest: float, first: float, growth: float, ends: tuple[bool, bool]
+) -> np.ndarray:
+    """Lines along a strip: cells that grow from its fine ends up to the longest one.
+
+    Parameters
+    ----------
+    low, high : float
+        The interval [m].
+    longest, first : float
+        Longest cell, and cell at a fine end [m].
+    growth : float
+        Ratio of neighbouring cells.
+    ends : (bool, bool)
+        Whether the low and the high end are fine.
+    """
+    length = high - low
+    first = min(first, longest)
+    cells = 1
+    while True:
+        n = np.arange(cells, dtype=float)
+        steps = np.full(cells, longest)
+        if ends[0]:
+            steps = np.minimum(steps, first * growth ** np.minimum(n, 60))
+        if ends[1]:
+            steps = np.minimum(steps, first * growth ** np.minimum(n[::-1], 60))
+        if steps.sum() >= length * (1 - 1e-9):
+            break
+        # Far more cells than are missing are never needed: each is at least the first.
+        cells += max(1, int((length - steps.sum()) / longest))
+    lines = low + length * np.concatenate([[0.0], np.cumsum(steps)]) / steps.sum()
+    lines[-1] = high
+    return np.asarray(lines)
 
 
 def union(
@@ -63,24 +112,25 @@ def union(
     for axis in (0, 1):
         own = [s.place[axis] for s in stations if s.axis == axis]
         fixed.append(np.array([*own, *needed[axis]]))
-    edges = [
-        _distinct(np.concatenate([rectangles[:, axis].ravel(), fixed[axis]]), tie, period if axis == 0 else 0.0)
-        for axis in (0, 1)
-    ]
+    edges = [_distinct(rectangles[:, axis].ravel(), tie, period if axis == 0 else 0.0, fixed[axis]) for axis in (0, 1)]
     if period:
         edges[0] = np.append(edges[0], edges[0][0] + period)
     mask = _mask(rectangles, edges, period)
+    sharp: list[np.ndarray] = []
     for axis in (0, 1):
-        edges[axis], mask = _thinned(edges[axis], mask, fixed[axis], axis, tie, period if axis == 0 else 0.0)
-    u, v, columns, rows = _fine(edges, mask, fixed, tie, period, longest_m, chart, options)
-    cells = mask[np.ix_(columns, rows)]
-    return _triangles(u, v, cells, chart, period, stations, tie, part)
+        edges[axis], mask, edge = _thinned(edges[axis], mask, axis, axis == 0 and period > 0)
+        sharp.append(edge)
+    (u, columns), (v, rows) = _fine(edges, sharp, mask, fixed, tie, period, longest_m, chart, options)
+    return _triangles(u, v, mask[np.ix_(columns, rows)], chart, period, stations, tie, part)
 
 
-def _distinct(values: np.ndarray, tie: float, period: float) -> np.ndarray:
-    """Sorted values without repetitions, within one period if there is one."""
+def _distinct(values: np.ndarray, tie: float, period: float, fixed: np.ndarray) -> np.ndarray:
+    """Sorted values without repetitions, within one period if there is one, from a fixed one if nothing else is."""
+    start = values.min()
     if period:
-        values = np.mod(values - values.min() + tie, period) - tie + values.min()
+        if len(fixed) and np.abs(np.ptp(values) / period - 1) < TIE and not np.any(np.abs(values - start) > 2 * period):
+            values = np.append(values, fixed[0])
+        values = np.mod(values - start + tie, period) - tie + start
     values = np.sort(values)
     keep = values[np.concatenate([[True], np.diff(values) > tie])]
     if period and keep[-1] > keep[0] + period - tie:
@@ -98,37 +148,27 @@ def _mask(rectangles: np.ndarray, edges: list[np.ndarray], period: float) -> np.
     return out
 
 
-def _thinned(
-    lines: np.ndarray, mask: np.ndarray, fixed: np.ndarray, axis: int, tie: float, period: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Lines without those that nothing needs: equal metal on both sides and no cut."""
+def _thinned(lines: np.ndarray, mask: np.ndarray, axis: int, around: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Lines without those that have equal metal on both sides, the cells between, and which lines are edges."""
     cells = np.moveaxis(mask, axis, 0)
-    before = np.concatenate([cells[-1:] if period else np.zeros_like(cells[:1]), cells])
-    after = np.concatenate([cells, cells[:1] if period else np.zeros_like(cells[:1])])
-    keep = np.any(before != after, axis=1) | _among(lines, fixed, tie, period)
-    if period:
-        keep[-1] = keep[0]
-        start = int(np.argmax(keep)) if keep.any() else 0
-        inner = np.arange(start, start + len(cells))  # lines from the first that stays, around
-        turns, index = np.divmod(inner, len(cells))
-        kept = keep[index]
-        kept[0] = True
-        lines = np.append((lines[index] + turns * period)[kept], lines[start] + period)
-        return lines, np.moveaxis(cells[index[kept]], 0, axis)
-    return lines[keep], np.moveaxis(cells[keep[:-1]], 0, axis)
-
-
-def _among(lines: np.ndarray, fixed: np.ndarray, tie: float, period: float) -> np.ndarray:
-    if not len(fixed):
-        return np.zeros(len(lines), bool)
-    off = lines[:, None] - fixed[None]
-    if period:
-        off = np.mod(off + 0.5 * period, period) - 0.5 * period
-    return np.asarray(np.abs(off).min(axis=1) <= 2 * tie)
+    before = np.concatenate([cells[-1:] if around else np.zeros_like(cells[:1]), cells])
+    after = np.concatenate([cells, cells[:1] if around else np.zeros_like(cells[:1])])
+    edge = np.any(before != after, axis=1)
+    if not around:
+        return lines[edge], np.moveaxis(cells[edge[:-1]], 0, axis), edge[edge]
+    period = lines[-1] - lines[0]
+    start = int(np.argmax(edge)) if edge.any() else 0
+    turns, index = np.divmod(np.arange(start, start + len(cells)), len(cells))  # lines from the first edge, around
+    kept = edge[index]
+    kept[0] = True
+    lines = np.append((lines[index] + turns * period)[kept], lines[start] + period)
+    sharp = np.append(edge[index[kept]], edge[start])
+    return lines, np.moveaxis(cells[index[kept]], 0, axis), sharp
 
 
 def _fine(
     edges: list[np.ndarray],
+    sharp: list[np.ndarray],
     mask: np.ndarray,
     fixed: list[np.ndarray],
     tie: float,
@@ -136,50 +176,84 @@ def _fine(
     longest_m: float,
     chart: Chart,
     options: MeshOptions,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Lines of u and v, and the coarse column and row of every cell between them."""
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Lines of u and of v, each with the coarse column or row of every cell between them."""
     lengths = [np.diff(e) for e in edges]
-    across = [_is_across(mask, lengths, period), _is_across(mask.T, lengths[::-1], 0.0, period)]
+    across = [_is_across(mask, lengths, period > 0, False), _is_across(mask.T, lengths[::-1], False, period > 0)]
     out = []
     for axis in (0, 1):
         cells = mask if axis == 0 else mask.T
-        other = lengths[1 - axis]
+        longest = longest_of(chart, longest_m, options) if axis == 0 else longest_m
         lines, owner = [edges[axis][:1]], []
         for n, (low, high) in enumerate(zip(edges[axis][:-1], edges[axis][1:], strict=True)):
-            longest = min(longest_m, np.radians(options.arc_deg) * chart.radius_m if axis == 0 else np.inf, np.inf)
-            if chart.radius_m == 0:
-                longest = longest_m
-            narrow = other[cells[n] & across[1 - axis]]
+            narrow = lengths[1 - axis][cells[n] & across[1 - axis]]
             width = float(narrow.min()) if len(narrow) else high - low
+            marks = fixed[axis]
+            if axis == 0 and period:
+                marks = np.mod(marks - low + tie, period) - tie + low
+            marks = np.sort(marks[(marks > low + tie) & (marks < high - tie)])
+            marks = np.concatenate([[low], marks, [high]])
+            marks = marks[np.concatenate([[True], np.diff(marks) > tie])]
             if across[axis][n]:
-                own = across_lines(low, high, options.across, options.edge_grading)
-                if np.diff(own).max() > longest:
-                    more = int(np.ceil(np.diff(own).max() / longest * options.across))
-                    own = across_lines(low, high, more, options.edge_grading)
+                own = strip_lines(low, high, longest, options)
+                step = np.diff(own)
+                if len(marks) > 2:
+                    short = np.diff(marks) <= step.max() * (1 + 1e-9)  # lines that a post has there already
+                    parts = [
+                        _between(marks[k : k + 2], step.max(), step[0], options.growth, np.array([not one, not one]))[
+                            1:
+                        ]
+                        for k, one in enumerate(short)
+                    ]
+                    own = np.concatenate([marks[:1], *parts])
             else:
-                cut = _among(edges[axis][[n, n + 1]], fixed[axis], tie, period if axis == 0 else 0.0)
-                first = options.end_widths * width
-                longest = min(longest, options.along_widths * width)
-                own = along_lines(low, high, longest, first, options.growth, (not cut[0], not cut[1]))
+                fine = np.zeros(len(marks), bool)
+                fine[0], fine[-1] = sharp[axis][n], sharp[axis][n + 1]
+                most = min(longest, options.along_widths * width)
+                own = _between(marks, most, options.end_widths * width, options.growth, fine)
             lines.append(own[1:])
             owner.append(np.full(len(own) - 1, n))
         out.append((np.concatenate(lines), np.concatenate(owner)))
-    return out[0][0], out[1][0], out[0][1], out[1][1]
+    return out
 
 
-def _is_across(cells: np.ndarray, lengths: list[np.ndarray], period: float, along_period: float = 0.0) -> np.ndarray:
-    """Which intervals (first axis) are the width of a strip: metal with none on both sides, longer than it is wide."""
+def longest_of(chart: Chart, longest_m: float, options: MeshOptions) -> float:
+    """Longest cell along u of a chart [m]: chords of a cylinder stay near it."""
+    return min(longest_m, math.radians(options.arc_deg) * chart.radius_m) if chart.radius_m else longest_m
+
+
+def strip_lines(low: float, high: float, longest_m: float, options: MeshOptions) -> np.ndarray:
+    """Lines across a strip from ``low`` to ``high``, as many as options say and no cell longer than the longest [m]."""
+    own = across_lines(low, high, options.across, options.edge_grading)
+    more = math.ceil(float(np.diff(own).max()) / longest_m - 1e-9)
+    return own if more <= 1 else across_lines(low, high, more * options.across, options.edge_grading)
+
+
+def _between(marks: np.ndarray, longest: float, first: float, growth: float, fine: np.ndarray) -> np.ndarray:
+    """All lines between marks, some of which have fine cells beside them."""
+    out = [marks[:1]]
+    for n, (low, high) in enumerate(itertools.pairwise(marks)):
+        out.append(along_lines(low, high, longest, first, growth, (bool(fine[n]), bool(fine[n + 1])))[1:])
+    return np.concatenate(out)
+
+
+def _is_across(cells: np.ndarray, lengths: list[np.ndarray], around: bool, along: bool) -> np.ndarray:
+    """Which intervals (first axis) are the width of a strip: metal with none on both sides, longer than it is wide.
+
+    ``around`` says that the first axis is periodic, ``along`` that the second is.
+    """
     count = len(cells)
     out = np.zeros(count, bool)
+    none = np.zeros_like(cells[0])
     for n in range(count):
-        before = cells[n - 1] if n > 0 or period else np.zeros_like(cells[n])
-        after = cells[(n + 1) % count] if n + 1 < count or period else np.zeros_like(cells[n])
-        if count == 1 and period:
+        if count == 1 and around:
             continue
-        free = cells[n] & ~before & ~after
-        for j in np.flatnonzero(free):
-            run = _run(cells[n], int(j), bool(along_period))
-            out[n] |= bool(lengths[1][run].sum() >= lengths[0][n] * (1 - 1e-9))
+        before = cells[n - 1] if n > 0 or around else none
+        after = cells[(n + 1) % count] if n + 1 < count or around else none
+        for j in np.flatnonzero(cells[n] & ~before & ~after):
+            run = _run(cells[n], int(j), along)
+            endless = along and len(run) == len(cells[n])
+            out[n] |= endless or bool(lengths[1][run].sum() >= lengths[0][n] * (1 - 1e-9))
     return out
 
 
@@ -244,6 +318,10 @@ def _triangles(
             piece.lost.append(s.name)
             continue
         run = np.sort(_run(both, k, s.axis == 1 and bool(period)))
+        off = 0.5 * (others[run] + others[run + 1]) - beside
+        if s.axis == 1 and period:
+            off = np.mod(off + 0.5 * period, period) - 0.5 * period
+        run = run[np.abs(off) < s.half]
         ends = np.stack([run, run + 1], axis=1)
         edges = number[n, ends] if s.axis == 0 else number[ends, n]
         piece.cut(s.name, sector, s.direction, edges)

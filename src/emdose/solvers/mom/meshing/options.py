@@ -55,7 +55,7 @@ class MeshOptions:
     line_radius_m: float = 1e-3
 
     def __post_init__(self) -> None:
-        whole("across", self.across, 1, 64)
+        whole("across", self.across, 2, 64)
         within("edge_grading", self.edge_grading, 0, 1)
         within("growth", self.growth, 1, 4)
         within("arc_deg", self.arc_deg, 0, 45, ends="(]")
@@ -70,7 +70,7 @@ class MeshOptions:
         positive("factor", factor)
         return replace(
             self,
-            across=max(1, round(self.across * factor)),
+            across=max(2, round(self.across * factor)),
             along_widths=self.along_widths / factor,
             end_widths=self.end_widths / factor,
             arc_deg=min(45.0, self.arc_deg / factor),

@@ -46,8 +46,7 @@ def shield_piece(
     """
     around = 2 * math.pi * shield.radius_m
     period, half = around / sectors, 0.5 * shield.length_m
-    slots = getattr(shield, "slots", 0)
-    width = getattr(shield, "slot_width_m", 0.0)
+    slots, width = shield.slots, shield.slot_width_m
     middles = around * (np.arange(slots) + 0.5) / max(slots, 1)
     tie = 1e-9 * around
     sides = np.concatenate([middles - 0.5 * width, middles + 0.5 * width, needed[0]])

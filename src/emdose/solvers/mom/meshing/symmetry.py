@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import Conductor, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.cylinder import Shield
 from emdose.solvers.mom.meshing.pieces import turn_about_z
@@ -46,31 +45,31 @@ class TurnSymmetry:
         return turn_about_z(points_m, -2 * math.pi * sector / self.count, self.centre_m)
 
 
-def symmetry_of(coil: CircuitCoil) -> TurnSymmetry:
+def symmetry_of(conductors: Sequence[Conductor], shield: Shield | None) -> TurnSymmetry:
     """The largest number of turns about a line along z that map all conductors, and the shield, onto each other."""
-    low, high = (np.array(e) for e in coil.extent_m)
-    count = len(coil.conductors)
+    count = len(conductors)
+    boxed = [np.array([c.low_m, c.high_m]) if isinstance(c, SolidConductor) else _corners(c) for c in conductors]
+    low, high = (f(np.concatenate(boxed), axis=0) for f in (np.min, np.max))
     none = TurnSymmetry(1, 0.5 * (low + high), np.arange(count), np.zeros(count, np.int64))
-    if any(isinstance(c, SolidConductor) for c in coil.conductors):
+    if any(isinstance(c, SolidConductor) for c in conductors):
         return none
-    corners = [_corners(c) for c in coil.conductors]
-    centre = np.mean([c[:2].mean(axis=0) for c in corners], axis=0)  # of ends: they lie on the arcs themselves
+    centre = np.mean([c[:2].mean(axis=0) for c in boxed], axis=0)  # of ends: they lie on the arcs themselves
     centre[2] = 0.5 * (low[2] + high[2])
     near = SAME * float((high - low).max())
-    if coil.shield is not None and math.hypot(*(centre - coil.shield.centre_m)[:2]) > near:
-        return none
+    if shield is not None:
+        if math.hypot(*(centre - shield.centre_m)[:2]) > near:
+            return none
+        centre[:2] = shield.centre_m[:2]
     for n in range(count, 1, -1):
-        if count % n or not _shield_allows(coil.shield, n):
-            continue
-        found = _orbits(coil.conductors, corners, n, centre, near)
-        if found is not None:
-            return TurnSymmetry(n, centre, *found)
+        if count % n == 0 and _shield_allows(shield, n):
+            found = _orbits(conductors, boxed, n, centre, near)
+            if found is not None:
+                return TurnSymmetry(n, centre, *found)
     return none
 
 
 def _shield_allows(shield: Shield | None, n: int) -> bool:
-    slots = getattr(shield, "slots", 0) if shield is not None else 0
-    return slots % n == 0
+    return shield is None or shield.slots % n == 0
 
 
 def _orbits(

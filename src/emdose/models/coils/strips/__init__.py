@@ -1,0 +1,1 @@
+"""Arrays of strips along z: dipoles, and microstrips above a ground."""
