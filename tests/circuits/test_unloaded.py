@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 import emdose as em
+from emdose.circuits.circuit import Circuit
 from emdose.circuits.filaments import filaments_of
+from emdose.circuits.modes import tuning_factor
+from emdose.circuits.network import Network
 from emdose.circuits.partial_elements import field_of_filaments, partial_inductances
 from emdose.circuits.unloaded import birdcage_order, coil_modes
+from emdose.compute import backend
 from emdose.constants import C_0, MU_0
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Wire
+from emdose.solvers.mom.meshing.build import mesh_of
+from emdose.solvers.mom.metal import ThinMetal
 from emdose.validation.closed_forms.coils.ladder import end_ring_mode, ladder_modes
 from emdose.validation.closed_forms.coils.networks import resonance
 
@@ -147,6 +153,49 @@ def test_tuning_some_elements_only():
     assert em.tune(series, 64e6).frequency_Hz == pytest.approx(64e6, rel=1e-7)
     low = em.tune(coil, 64e6, mode=0)
     assert low.modes[0].frequency_Hz < 64e6 * (1 + 1e-9)
+
+
+def test_elements_in_series_in_a_gap_are_one():
+    # Oracle: two capacitors in series are one of half their capacitance; between them is no metal.
+    halves = [[(0.004, 0, 0), (0.1, 0, 0), (0.1, 0.1, 0)], [(0.1, 0.1, 0), (0, 0.1, 0), (0, 0.004, 0)]]
+    points = [(0, 0.004, 0), (0.002, 0.002, 0), (0.004, 0, 0)]
+    feed = FeedPort("f", points[0], points[1])
+    two = [LumpedElement(f"C{n}", points[n], points[n + 1], capacitance_F=20e-12) for n in (0, 1)]
+    one = LumpedElement("C", points[0], points[2], capacitance_F=10e-12)
+    wire = [Wire(c, 1e-3) for c in halves]
+    found = coil_modes(em.CircuitCoil("two", wire, two, [feed]))
+    expected = coil_modes(em.CircuitCoil("one", wire, [one], [FeedPort("f", points[0], points[2])]))
+    assert len(found) == 1
+    assert found[0].frequency_Hz == pytest.approx(expected[0].frequency_Hz, rel=1e-3)
+    assert found[0].currents_A["C0"] == pytest.approx(found[0].currents_A["C1"], rel=1e-3)
+
+
+CAGE = {"radius_m": 0.07, "length_m": 0.1, "strip_width_m": 0.01}
+
+
+@pytest.mark.parametrize(
+    "coil",
+    [
+        em.CircuitBirdcage(8, **CAGE),
+        em.CircuitBirdcage(8, **CAGE, shield_radius_m=0.085, shield_length_m=0.14),
+        em.CircuitBirdcage(8, kind="low-pass", radius_m=0.15, strip_width_m=0.01, shield_radius_m=0.18),
+        em.CircuitBirdcage(8, kind="band-pass", radius_m=0.15, strip_width_m=0.01),
+        em.CapacitorLoop(size_m=(0.12, 0.16), strip_width_m=0.01),
+        em.CapacitorLoop(size_m=(0.12, 0.16), wire_radius_m=1e-3),
+    ],
+    ids=["high-pass", "shielded", "low-pass", "band-pass", "strip loop", "wire loop"],
+)
+def test_tuning_agrees_with_the_method_of_moments(coil):
+    # Oracle: the electric field integral equation of the same metal, full wave, at four cells across every strip.
+    f = 127.74e6
+    tuning = em.tune(coil, f)
+    metal = ThinMetal(mesh_of(coil, f), f, None, None, backend.get("cpu"))
+    names = {g.name: g.element.name for g in coil.gaps}
+    network = Network.from_y([f], metal.admittance()[None], list(names))
+    tuned = [g for g in names if names[g] in tuning.capacitances_F]
+    pattern = tuning.pattern([names[g] for g in tuned])
+    x = tuning_factor(network, Circuit.of(tuning.coil).without_sources(), tuned, f, pattern=pattern)
+    assert x == pytest.approx(1, rel=0.03)
 
 
 def test_field_of_filaments_at_the_centre_of_a_square():

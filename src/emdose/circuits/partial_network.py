@@ -35,6 +35,10 @@ from emdose.constants import C_0
 from emdose.models.coils.cylinder import Shield
 from emdose.values import read_only
 
+POINT_RADIUS = 1e-7
+"""Radius of the ball that holds the charge of a node without metal, such as that between two elements in series [m].
+
+So small that none gathers there, as Kirchhoff's law wants."""
 SLOPE = 0.01
 """Relative step of the frequency for the slope of S."""
 
@@ -103,6 +107,8 @@ class PartialNetwork:
         incidence = csr_array((ends, (nodes.T[::-1].reshape(-1), np.tile(np.arange(b), 2))), (count, b))
         total = np.bincount(at, halves, count)[at]
         self.charge = csr_array((1 / total, (np.arange(2 * n), at)), (2 * n, count)) @ incidence
+        bare = incidence[np.flatnonzero(np.bincount(at, minlength=count) == 0)]
+        self.points = POTENTIAL / POINT_RADIUS * (bare.T @ bare).toarray()
         every = np.concatenate([np.arange(n), np.arange(b)])
         self.halves = csr_array((np.ones(n + b), (every, np.arange(n + b))), (b, n + b))
         self.shield = None
@@ -125,7 +131,7 @@ class PartialNetwork:
         n, k = self.metal, w / C_0
         full = self.integrals * np.cos(k * self.distances)
         M = w * w * INDUCTANCE * (self.way @ self.way.T) * (self.halves @ (self.halves @ full).T)
-        M -= POTENTIAL * (self.charge.T @ (self.charge.T @ full[: 2 * n, : 2 * n]).T)
+        M -= POTENTIAL * (self.charge.T @ (self.charge.T @ full[: 2 * n, : 2 * n]).T) + self.points
         field = field_of_filaments(self.branches, np.eye(len(self.branches)), self.centre).T
         if self.shield is not None:
             wall = self.to_wall * np.cos(k * self.wall_distances)
