@@ -77,6 +77,21 @@ class Elements:
         sides = self.vertices_m - np.roll(self.vertices_m, 1, axis=1)
         return np.asarray(0.5 * np.linalg.norm(sides, axis=2).max(axis=1))
 
+    @property
+    def free_heights_m(self) -> np.ndarray:
+        """Height of triangles above their edge that no other shares, the least of several, else infinite, (n,) [m]."""
+        own = np.flatnonzero(self.kind == 2)
+        ends = self.corners[own][:, [[1, 2], [2, 0], [0, 1]]]
+        _, which, count = np.unique(
+            np.sort(ends, axis=2).reshape(-1, 2), axis=0, return_inverse=True, return_counts=True
+        )
+        v = self.vertices_m[own]
+        length = np.linalg.norm(v[:, [2, 0, 1]] - v[:, [1, 2, 0]], axis=2)
+        free = count[which.ravel()].reshape(-1, 3) == 1
+        found = np.full(len(self.kind), np.inf)
+        found[own] = np.where(free, 2 * self.measure[own][:, None] / length, np.inf).min(axis=1, initial=np.inf)
+        return found
+
     def quadrature(self, points: int = 3) -> tuple[np.ndarray, np.ndarray]:
         """Points on every element (n, q, 3) [m] and weights (n, q) with sum 1: three of degree 2 or 5, or one."""
         if points == 1:

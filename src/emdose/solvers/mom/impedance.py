@@ -129,11 +129,12 @@ def near_pairs(elements: Elements, first: int) -> tuple[np.ndarray, np.ndarray, 
     order = np.argsort(reach[:first], kind="stable")
     largest = reach.max()
     for part in np.array_split(order, min(len(order), 16)):
-        radius = NEAR * (reach[part].max() + largest)
+        radius = 1.001 * NEAR * (reach[part].max() + largest)
         lists = tree.query_ball_point(centres[part], radius)
         t = np.repeat(part, [len(x) for x in lists])
         s = np.concatenate([np.asarray(x, np.int64) for x in lists])
-        apart = np.linalg.norm(centres[t] - centres[s], axis=1) / (reach[t] + reach[s])
+        # Equal pieces are apart by whole numbers; rounded, their turned images are near in the same way.
+        apart = np.round(np.linalg.norm(centres[t] - centres[s], axis=1) / (reach[t] + reach[s]), 6)
         near = apart < NEAR
         found_t.append(t[near])
         found_s.append(s[near])

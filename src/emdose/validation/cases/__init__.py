@@ -17,6 +17,7 @@ from emdose.validation.cases import (
     ept,
     fdtd,
     incident,
+    mom,
     volume_integral,
 )
 from emdose.validation.cases.rows import Row
@@ -26,6 +27,7 @@ __all__ = ["Row", "names", "run"]
 _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **incident.CASES,
     **coils.CASES,
+    **mom.CASES,
     **volume_integral.CASES,
     **discretisation.CASES,
     **fdtd.CASES,
