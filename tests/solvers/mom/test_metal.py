@@ -10,8 +10,8 @@ import pytest
 from emdose.compute import backend
 from emdose.constants import C_0
 from emdose.errors import InputError, ResourceError
+from emdose.solvers.far_field import Directions, power_W
 from emdose.solvers.mom import metal as module
-from emdose.solvers.mom.far_field import Directions, power_W
 from emdose.solvers.mom.metal import ThinMetal
 from emdose.solvers.mom.metal_mesh import GapCut, MetalMesh
 from emdose.validation.cases import mom
