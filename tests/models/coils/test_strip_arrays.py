@@ -46,7 +46,7 @@ def test_drives_of_strips_turn_with_them() -> None:
 
 @pytest.mark.parametrize("ground", ["plates", "shield"])
 def test_capacitors_of_microstrips_end_on_their_ground(ground: str) -> None:
-    coil = em.MicrostripArray(8, **({} if ground == "plates" else {"ground_width_m": None}))
+    coil = em.MicrostripArray(8, ground=ground)
     assert len(coil.elements) == 16
     for part in coil.elements:
         a, b = np.array(part.start_m), np.array(part.end_m)
@@ -86,7 +86,8 @@ def test_strips_of_loops_lie_on_the_cylinder() -> None:
         lambda: em.MicrostripArray(8, ground_width_m=0.2),
         lambda: em.MicrostripArray(8, ground_width_m=0.01),
         lambda: em.MicrostripArray(8, ground_length_m=0.1),
-        lambda: em.MicrostripArray(8, ground_width_m=None, shield_radius_m=0.2),
+        lambda: em.MicrostripArray(8, ground="none"),
+        lambda: em.MicrostripArray(8, ground="shield", shield_radius_m=0.2),
         lambda: em.MicrostripArray(8, shield_radius_m=0.14),
         lambda: em.MicrostripArray(8, shield_slots=8),
         lambda: em.CapacitorLoopArray(8, coverage=0.99, strip_width_m=8e-3),

@@ -10,6 +10,7 @@ from emdose.scenarios.shared.body_tables import Angles, Direction, Length, Point
 from emdose.scenarios.shared.tables import Table, bad_key, bad_value, count, file_name, number, numbers, switch
 
 Capacitance = Annotated[float, number("a capacitance in F (20 pF is 20e-12)", 1e-16, 1e-3)]
+Slots = Annotated[int, count("number of slots along the shield", 0, 256)]
 Resistance = Annotated[float, number("a resistance in ohm", 0, 1e6, above=True)]
 
 
@@ -37,6 +38,8 @@ class CircuitBirdcageTable(CoilTable):
     feed_impedance_ohm: Resistance = 50.0
     shield_radius_m: Length | None = None
     shield_length_m: Length | None = None
+    shield_slots: Slots = 0
+    shield_slot_width_m: Length = 2e-3
 
 
 class CapacitorLoopTable(CoilTable):
@@ -69,15 +72,59 @@ class CapacitorLoopArrayTable(CoilTable):
     elements: Annotated[int, count("number of loops", 1, 64)] = 8
     radius_m: Length = 0.14
     length_m: Length = 0.16
-    coverage: Annotated[float, number("angle of a loop over the pitch", 0, 1, above=True)] = 0.8
+    coverage: Annotated[float, number("angle of a loop over the pitch", 0, 2, above=True)] = 0.8
     capacitors: Annotated[int, count("number of capacitors of a loop", 1, 64)] = 4
     capacitance_F: Capacitance = 10e-12
     resistance_ohm: Resistance | None = None
     wire_radius_m: Length | None = None
+    strip_width_m: Length | None = None
+    overlap_gap_m: Length = 4e-3
     gap_m: Length = 5e-3
     feed_impedance_ohm: Resistance = 50.0
     shield_radius_m: Length | None = None
     shield_length_m: Length | None = None
+    shield_slots: Slots = 0
+    shield_slot_width_m: Length = 2e-3
+
+
+class StripArrayTable(CoilTable):
+    """Strips along z on a cylinder, one or several side by side per channel, with feeds in series."""
+
+    type: Literal["strip-array"]
+    elements: Annotated[int, count("number of channels", 1, 64)] = 8
+    radius_m: Length = 0.14
+    length_m: Length = 0.30
+    strip_width_m: Length = 0.012
+    between_m: Annotated[tuple[float, ...], numbers("distances in metres,", None, 0, 10, above=True)] | None = None
+    feed_from_end_m: Length | None = None
+    feeds_between: Annotated[bool, switch("feeds across the distances between strips as well")] = False
+    gap_m: Length = 5e-3
+    feed_impedance_ohm: Resistance = 50.0
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+    shield_slots: Slots = 0
+    shield_slot_width_m: Length = 2e-3
+
+
+class MicrostripArrayTable(CoilTable):
+    """Strips along z above plates or a shield, with capacitors to them at both ends and a feed at the lower one."""
+
+    type: Literal["microstrip-array"]
+    elements: Annotated[int, count("number of strips", 1, 64)] = 8
+    radius_m: Length = 0.13
+    length_m: Length = 0.20
+    strip_width_m: Length = 0.015
+    height_m: Length = 0.02
+    ground: Literal["plates", "shield"] = "plates"
+    ground_width_m: Length = 0.06
+    ground_length_m: Length | None = None
+    capacitance_F: Capacitance = 5e-12
+    resistance_ohm: Resistance | None = None
+    feed_impedance_ohm: Resistance = 50.0
+    shield_radius_m: Length | None = None
+    shield_length_m: Length | None = None
+    shield_slots: Slots = 0
+    shield_slot_width_m: Length = 2e-3
 
 
 class DipoleTable(CoilTable):
@@ -124,7 +171,14 @@ class SegmentsTable(CoilTable):
         return self
 
 
-CIRCUIT_COILS = (CircuitBirdcageTable, CapacitorLoopTable, CapacitorLoopArrayTable, DipoleTable)
+CIRCUIT_COILS = (
+    CircuitBirdcageTable,
+    CapacitorLoopTable,
+    CapacitorLoopArrayTable,
+    StripArrayTable,
+    MicrostripArrayTable,
+    DipoleTable,
+)
 
 
 def is_circuit(table: CoilTable) -> bool:

@@ -14,7 +14,9 @@ from emdose.scenarios.shared.circuit_tables import (
     CircuitBirdcageTable,
     CoilTable,
     DipoleTable,
+    MicrostripArrayTable,
     SegmentsTable,
+    StripArrayTable,
 )
 from emdose.scenarios.shared.tables import Table, count, file_name, number, numbers, one_of
 
@@ -110,6 +112,8 @@ Coil = Annotated[
     | CircuitBirdcageTable
     | CapacitorLoopTable
     | CapacitorLoopArrayTable
+    | StripArrayTable
+    | MicrostripArrayTable
     | DipoleTable,
     Field(discriminator="type"),
     one_of(

@@ -17,6 +17,8 @@ from emdose.models.coils.cylinder import shield_around
 from emdose.models.coils.dipole import Dipole
 from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray
 from emdose.models.coils.plane_wave import PlaneWave
+from emdose.models.coils.strips.microstrip_array import MicrostripArray
+from emdose.models.coils.strips.strip_array import StripArray
 from emdose.scenarios.shared import circuit_tables, coil_tables
 from emdose.scenarios.shared.tables import blamed_on
 
@@ -106,6 +108,8 @@ _SOURCES = {
     "circuit-birdcage": CircuitBirdcage,
     "capacitor-loop": CapacitorLoop,
     "capacitor-loop-array": CapacitorLoopArray,
+    "strip-array": StripArray,
+    "microstrip-array": MicrostripArray,
     "dipole": Dipole,
 }
 

@@ -134,8 +134,8 @@ def test_a_strip_over_a_plate_stands_on_two_posts() -> None:
         (em.CapacitorLoopArray(8, strip_width_m=8e-3, coverage=1.2), 4, 0, 32),
         (em.MicrostripArray(8), 8, 0, 16),
         (em.MicrostripArray(8, shield_radius_m=0.18).translate((0.1, -0.2, 0.05)), 8, 0, 17),
-        (em.MicrostripArray(8, ground_width_m=None, shield_slots=8), 8, 0, 16),
-        (em.MicrostripArray(8, ground_width_m=None), 8, -8, 9),
+        (em.MicrostripArray(8, ground="shield", shield_slots=8), 8, 0, 16),
+        (em.MicrostripArray(8, ground="shield"), 8, -8, 9),
     ],
 )
 def test_arrays(array: em.CircuitCoil, turns: int, euler: int, pieces: int | None) -> None:

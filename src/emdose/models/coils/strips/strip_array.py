@@ -36,8 +36,8 @@ class StripArray(CircuitCoil):
         Number of channels, at least 1.
     radius_m, length_m, strip_width_m : float
         Radius of the cylinder, length and width of a strip [m].
-    between_m : sequence of float
-        Distances between neighbouring strips of a channel along the circumference [m]; none for one strip.
+    between_m : sequence of float, optional
+        Distances between neighbouring strips of a channel along the circumference [m]; without any it is one strip.
     feed_from_end_m : float, optional
         Two feeds per strip, this far from its ends [m]; without it one in its middle.
     feeds_between : bool
@@ -69,7 +69,7 @@ class StripArray(CircuitCoil):
         radius_m: float = 0.14,
         length_m: float = 0.30,
         strip_width_m: float = 0.012,
-        between_m: Sequence[float] = (),
+        between_m: Sequence[float] | None = None,
         feed_from_end_m: float | None = None,
         feeds_between: bool = False,
         gap_m: float = 5e-3,
@@ -83,7 +83,7 @@ class StripArray(CircuitCoil):
         whole("elements", elements, 1)
         flag("feeds_between", feeds_between)
         all_positive(radius_m=radius_m, length_m=length_m, strip_width_m=strip_width_m, gap_m=gap_m)
-        distances = [float(d) for d in between_m]
+        distances = [float(d) for d in between_m or ()]
         all_positive(**{f"between_m[{i}]": d for i, d in enumerate(distances)})
         span = (len(distances) + 1) * strip_width_m + sum(distances)
         if span >= 2 * math.pi * radius_m / elements:
@@ -143,7 +143,7 @@ class StripArray(CircuitCoil):
             "radius_m": radius_m,
             "length_m": length_m,
             "strip_width_m": strip_width_m,
-            "between_m": distances,
+            "between_m": distances or None,
             "feed_from_end_m": feed_from_end_m,
             "feeds_between": feeds_between,
             "gap_m": gap_m,

@@ -18,6 +18,8 @@ from emdose.models.coils.current_element import CurrentElement
 from emdose.models.coils.dipole import Dipole
 from emdose.models.coils.ideal import Birdcage, Coil, Loop, LoopArray
 from emdose.models.coils.plane_wave import PlaneWave
+from emdose.models.coils.strips.microstrip_array import MicrostripArray
+from emdose.models.coils.strips.strip_array import StripArray
 from emdose.scenarios.shared import circuit_tables, coil_tables
 from emdose.scenarios.shared.coils import coil
 
@@ -30,6 +32,8 @@ TABLES: dict[type, tuple[str, type[BaseModel]]] = {
     CircuitBirdcage: ("circuit-birdcage", circuit_tables.CircuitBirdcageTable),
     CapacitorLoop: ("capacitor-loop", circuit_tables.CapacitorLoopTable),
     CapacitorLoopArray: ("capacitor-loop-array", circuit_tables.CapacitorLoopArrayTable),
+    StripArray: ("strip-array", circuit_tables.StripArrayTable),
+    MicrostripArray: ("microstrip-array", circuit_tables.MicrostripArrayTable),
     Dipole: ("dipole", circuit_tables.DipoleTable),
 }
 """Name of the type and table of every class of source that parameters describe."""

@@ -137,6 +137,8 @@ class Writing:
             if any(abs(c) > 1e-12 for c in shield.centre_m):
                 raise InputError("the shield of this coil does not lie about the isocentre", field="coil.shield")
             found |= {"shield_radius_m": shield.radius_m, "shield_length_m": shield.length_m}
+            if shield.slots:
+                raise InputError("no table holds a coil from a file in a shield with slots", field="coil.shield")
         return found
 
     def _implant(self, implant: Implant, name: str) -> dict[str, Any]:
