@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,13 @@ from emdose.compute.krylov import gmres
 if TYPE_CHECKING:
     from emdose.solvers.vsie.options import VsieOptions
     from emdose.solvers.vsie.ports import GapSolution
-    from emdose.solvers.vsie.setup import Coupled
 
 ROUNDS = 12
-"""Times that the field of the metal is found anew; every one leaves some tenth of the error before."""
+"""Times that the field of the metal is found anew."""
 AHEAD = 0.3
-"""A round solves for the body to this part of the tolerance, so that the metal's answer has room."""
+"""A round solves for the body to this part of the tolerance, so that the metal's answer has room..."""
+INNER = 0.03
+"""...but not further than to this part of what is left, since the metal's answer will be as large."""
 
 
 @dataclass(eq=False)
@@ -60,22 +62,19 @@ class Driven:
 
 def drive_gaps(
     solution: GapSolution,
-    parts: Coupled,
     voltages: np.ndarray,
     options: VsieOptions,
     tell: Callable[[int, int, float], None],
 ) -> Driven:
     """Currents for voltages (drive, gap) at the gaps.
 
-    Rounds that solve for the body in the field of the metal as it is, and for the metal with the body's answer, begin
-    with the trial currents' best combination.
+    Rounds that solve for what the body lacks in the field of the metal as it is, and then for the best combination of
+    all trial currents so far, of which the first are those of the network.
 
     Parameters
     ----------
     solution : GapSolution
         What is known of all gaps.
-    parts : Coupled
-        What is coupled.
     voltages : (drive, gap) complex ndarray
         Peak [V].
     options : VsieOptions
@@ -83,52 +82,48 @@ def drive_gaps(
     tell : callable
         Gets drive, iteration and residual.
     """
-    metal, body, coupling, count = parts.metal, parts.body, parts.coupling, len(voltages)
-    flows = solution.currents @ voltages.T
+    space, count = solution.space, len(voltages)
+    body, coupling = space.body, space.coupling
+    xp, bare = body.be.xp, solution.bare @ voltages.T
+    b = body.right_hand_side(body.rows(coupling.field(bare)[0]))
     ones, none = np.ones(count), np.zeros(count, int)
-    if body is None or coupling is None:
-        return Driven(flows, [np.zeros(0)] * count, np.zeros(count), ones, none, none.copy(), 0, [[0.0]] * count)
-    xp = body.be.xp
-    bare = solution.bare @ voltages.T
-    mix = body.be.asarray((voltages @ solution.shares.T).astype(body.dtype))
-    x = [v.copy() for v in mix @ solution.trial]
-    out = Driven(flows, x, ones * np.inf, ones.copy(), none, none.copy(), 0, [[] for _ in range(count)])
+    out = Driven(bare, [], ones * np.inf, ones.copy(), none, none.copy(), 0, [[] for _ in range(count)])
     inverse = np.full(count, 1.5 * body.largest_permittivity)
     while True:
-        b = body.right_hand_side(body.rows(coupling.field(out.currents)[0]))
-        left = []
+        shares, left = space.best(b)
+        x = space.currents(shares)
         for i in range(count):
-            r = b[i] - body.apply(x[i][None])[0]
-            out.products[i] += 1
             size, now = float(xp.linalg.norm(b[i])), float(xp.linalg.norm(x[i]))
-            out.residual[i] = float(xp.linalg.norm(r)) / size if size > 0 else 0.0
+            out.residual[i] = float(xp.linalg.norm(left[i])) / size if size > 0 else 0.0
             out.error_per_residual[i] = inverse[i] * size / now if now > 0 else 1.0
-            out.history[i].append(out.residual[i])
-            left.append(r)
+            out.history[i].append(float(out.residual[i]))
         done = out.met(options)
         if done.all() or out.rounds >= ROUNDS or out.iterations.max() >= options.max_iterations:
+            out.currents, out.body_currents = bare + space.answer @ shares, list(x)
             return out
+        more = []
         for i in np.flatnonzero(~done).tolist():
-            goal = AHEAD * min(options.tolerance, options.E_error / out.error_per_residual[i])
-            told = out.residual[i]
-
-            def heard(step: int, share: float, i: int = i, told: float = told) -> None:
-                tell(i, int(out.iterations[i]) + step, share * told)
-
+            goal = AHEAD * min(options.tolerance, options.E_error / out.error_per_residual[i]) / out.residual[i]
             found = gmres(
                 body.apply,
                 left[i][None],
-                tolerance=min(0.5, goal / told),
+                tolerance=float(min(0.5, max(goal, INNER))),
                 restart=options.restart,
                 max_iterations=options.max_iterations - int(out.iterations[i]),
                 be=body.be,
-                callback=heard,
+                callback=partial(_told, tell, i, int(out.iterations[i]), float(out.residual[i])),
             )
-            x[i] = x[i] + found.x[0]
+            more.append(found.x[0])
             out.iterations[i] += int(found.iterations.max())
-            out.products[i] += found.products
+            out.products[i] += found.products + 1
             if found.inverse_norm is not None:
                 inverse[i] = max(body.largest_permittivity, float(found.inverse_norm[0]))
-        W = coupling.voltages(body.expand(xp.stack(x)))
-        out.currents = bare + metal.solve(W)
+        new = xp.stack(more)
+        space = space.with_more(new, xp.concatenate([body.apply(v[None]) for v in new]))
         out.rounds += 1
+
+
+def _told(
+    tell: Callable[[int, int, float], None], drive: int, before: int, factor: float, step: int, share: float
+) -> None:
+    tell(drive, before + step, share * factor)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from emdose.solvers.vie.body import BodyOperator
 
 
-def radiated_power(metal: ThinMetal, currents: np.ndarray, body: BodyOperator | None, J: Sequence[Any]) -> np.ndarray:
+def radiated_power(metal: ThinMetal, currents: np.ndarray, body: BodyOperator, J: Sequence[Any]) -> np.ndarray:
     """Hermitian matrix of the power that drives radiate, (drive, drive) [W].
 
     Parameters
@@ -24,22 +24,19 @@ def radiated_power(metal: ThinMetal, currents: np.ndarray, body: BodyOperator | 
         The metal.
     currents : (n, drive) complex ndarray
         Currents in it.
-    body : BodyOperator or None
-        The body, if there is one.
+    body : BodyOperator
+        The body.
     J : sequence of (unknowns,) arrays
         Its currents for every drive [A/m^2].
     """
     points = np.asarray(metal.sources(1)[0])
     low, high = points.min(axis=0), points.max(axis=0)
-    if body is not None:
-        first = np.asarray(body.origin_m)
-        low, high = np.minimum(low, first), np.maximum(high, first + body.h * np.array(body.shape))
+    first = np.asarray(body.origin_m)
+    low, high = np.minimum(low, first), np.maximum(high, first + body.h * np.array(body.shape))
     middle, k = 0.5 * (low + high), metal.wavenumber
     directions = Directions.enough_for(0.5 * float(np.linalg.norm(high - low)), k)
     pattern = metal.far_field(currents, directions, middle)
-    if body is not None:
-        centre = np.asarray(body.origin_m) + 0.5 * body.h * np.array(body.shape)
-        moved = np.exp(1j * k * (directions.axes()[0] @ (centre - middle)))
-        for p, x in enumerate(J):
-            pattern[p] += moved * pattern_of_lattice(body.expand(x[None])[0], directions, body.h, k, body.be)
+    moved = np.exp(1j * k * (directions.axes()[0] @ (first + 0.5 * body.h * np.array(body.shape) - middle)))
+    for p, x in enumerate(J):
+        pattern[p] += moved * pattern_of_lattice(body.expand(x[None])[0], directions, body.h, k, body.be)
     return power_W(pattern, directions, k)

@@ -86,7 +86,7 @@ class CoupledGaps:
             When the coupled equations miss the tolerance; ``partial`` holds the fields nevertheless.
         """
         start = time.perf_counter()
-        state = drive_gaps(self.solution, self.parts, drive.voltages_V, self.options, self._heard(coil))
+        state = drive_gaps(self.solution, drive.voltages_V, self.options, self._heard(coil))
         self.tell(Begin(stage="fields"))
         driven = time.perf_counter()
         out = self._assembled(coil, drive, state, {"driven": driven - start, "until": driven})
@@ -111,14 +111,13 @@ class CoupledGaps:
         return tell
 
     def _power(self, drive: GapDrive, state: Driven) -> tuple[PowerBalance, dict[str, Any]]:
-        count = len(drive.voltages_V)
         amperes = (self.parts.metal.incidence.T @ state.currents).T
         into = pair_power(drive.voltages_V, amperes)
         parts = self.parts.metal.loss_W(state.currents)
         conductor = parts.sum(axis=0)
         lumped = drive.accepted_W - drive.structure_W
         body = self.parts.body
-        absorbed = np.zeros((count, count), complex) if body is None else body.absorbed(state.body_currents)
+        absorbed = body.absorbed(state.body_currents)
         radiated = radiated_power(self.parts.metal, state.currents, body, state.body_currents)
         # What the circuit believes to go into the structure differs by the error of the network.
         told = {
@@ -135,14 +134,12 @@ class CoupledGaps:
     def _assembled(self, coil: CircuitCoil, drive: GapDrive, state: Driven, clock: dict[str, float]) -> Fields:
         exposure, body = self.exposure, self.parts.body
         phantom, f = exposure.phantom, exposure.frequency_Hz
-        dtype = np.dtype(np.complex64) if body is None else body.dtype
         power, losses = self._power(drive, state)
-        step = 1 if self.parts.coupling is None else self.parts.coupling.lattice.step
+        step, dtype = self.parts.coupling.lattice.step, body.dtype
         E, B = metal_field(
             Sources.of(self.parts.metal), state.currents, phantom.grid, step, 2 * np.pi * f, self.be, dtype
         )
-        if body is not None:
-            add_body(E, B, body, state.body_currents)
+        add_body(E, B, body, state.body_currents)
         E, B = self.be.to_numpy(E), self.be.to_numpy(B)
         end = time.perf_counter()
         factors = state.error_per_residual
@@ -173,9 +170,9 @@ class CoupledGaps:
                 "E_error_per_residual": factors.tolist(),
                 "E_error_estimate": (factors * state.residual).tolist(),
                 "meaning": MEANING,
-                "cells_per_wavelength": None if body is None else body.cells_per_wavelength,
+                "cells_per_wavelength": body.cells_per_wavelength,
                 "cells_across_tissue": cells_across(phantom.labels, phantom.spacing_m),
-                "unknowns": 0 if body is None else len(body.index),
+                "unknowns": len(body.index),
                 "metal_unknowns": self.parts.metal.n,
             },
             provenance={

@@ -12,7 +12,6 @@ from emdose.solvers.mom.meshing.build import mesh_of
 from emdose.solvers.running import Plan, plural
 from emdose.solvers.vie.problem import plan_body
 from emdose.solvers.vsie.coupling import BLOCK_BYTES
-from emdose.solvers.vsie.setup import holds_matter
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -69,24 +68,22 @@ def plan(options: VsieOptions, exposure: Exposure, be: Backend) -> VsiePlan:
     unknowns, sectors = int(1.5 * len(mesh.triangles)) + len(mesh.wires), mesh.rotations
     metal = planned_bytes(unknowns // sectors, sectors)
     gaps, feeds = len(coil.gaps), len(coil.feeds)
-    size, seconds, of_body = 0, 0.0, 0
-    if holds_matter(exposure.phantom, exposure.frequency_Hz):
-        body = plan_body(options, exposure.phantom, exposure.frequency_Hz, feeds, be)
-        trial = 3 * gaps * 8 * body.size
-        size, of_body = body.size, body.bytes + trial + BLOCK_BYTES[be.name]
-        seconds = body.seconds / (80 * feeds) * (PRODUCTS_PER_GAP * gaps + PRODUCTS_PER_FEED * feeds)
+    body = plan_body(options, exposure.phantom, exposure.frequency_Hz, feeds, be)
+    trial = 3 * (gaps + 4 * feeds) * 8 * body.size
+    of_body = body.bytes + trial + BLOCK_BYTES[be.name]
+    seconds = body.seconds / (80 * feeds) * (PRODUCTS_PER_GAP * gaps + PRODUCTS_PER_FEED * feeds)
     seconds += FILL_S[be.name] * len(mesh.triangles) ** 2 / sectors
     need, free = metal + of_body, be.memory_free_bytes()
     if need > 0.9 * free:
         raise ResourceError(
-            f"metal of {unknowns} unknowns in {plural(sectors, 'equal sector')} and a body of {size} need "
+            f"metal of {unknowns} unknowns in {plural(sectors, 'equal sector')} and a body of {body.size} need "
             f"{need / 2**30:.3g} GiB but {free / 2**30:.3g} GiB are free on {be.name}, of which a tenth is kept back; "
             "a coarser mesh of the coil or a larger spacing would fit"
         )
     return VsiePlan(
         bytes=int(need),
         seconds=float(seconds),
-        size=size,
+        size=body.size,
         device=be.name,
         metal_unknowns=unknowns,
         rotations=sectors,

@@ -15,18 +15,16 @@ from emdose.solvers.mom.metal import ThinMetal
 from emdose.solvers.running import Iteration
 from emdose.solvers.vie.body import BodyOperator
 from emdose.solvers.vsie.coupling import EdgeCoupling, NodeLattice, Sources, step_for
-from emdose.solvers.vsie.ports import GapSolution, solve_gaps
+from emdose.solvers.vsie.ports import GapSolution, of_space, solve_gaps
 from emdose.solvers.vsie.principal import principal_answers
+from emdose.solvers.vsie.trial_space import TrialSpace
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
-    from emdose.models.bodies import Phantom
     from emdose.models.exposure import Exposure
     from emdose.solvers.mom.metal_mesh import MetalMesh
     from emdose.solvers.running import Checkpoint, ProgressCallback
     from emdose.solvers.vsie.options import VsieOptions
-
-_KEPT = ("admittance", "unloaded", "currents", "bare", "trial", "shares")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,17 +35,17 @@ class Coupled:
     ----------
     metal : ThinMetal
         The metal.
-    body : BodyOperator or None
-        The body; None where the phantom holds nothing but air.
-    coupling : EdgeCoupling or None
+    body : BodyOperator
+        The body.
+    coupling : EdgeCoupling
         Between them.
     clock : dict
         Seconds that the parts took.
     """
 
     metal: ThinMetal
-    body: BodyOperator | None
-    coupling: EdgeCoupling | None
+    body: BodyOperator
+    coupling: EdgeCoupling
     clock: dict[str, float]
 
 
@@ -62,18 +60,10 @@ def coupled(options: VsieOptions, exposure: Exposure, mesh: MetalMesh, frequency
     start = time.perf_counter()
     metal = ThinMetal(mesh, frequency_Hz, options.conductivity_S_m, options.thickness_m, be)
     filled = time.perf_counter()
-    body, coupling = None, None
-    if holds_matter(exposure.phantom, frequency_Hz):
-        body = BodyOperator(options, exposure.phantom, frequency_Hz, be)
-        sources = Sources.of(metal)
-        coupling = EdgeCoupling(sources, _lattice(body, sources.points_m), body.omega, be, body.dtype)
+    body = BodyOperator(options, exposure.phantom, frequency_Hz, be)
+    sources = Sources.of(metal)
+    coupling = EdgeCoupling(sources, _lattice(body, sources.points_m), body.omega, be, body.dtype)
     return Coupled(metal, body, coupling, {"metal": filled - start, "body": time.perf_counter() - filled})
-
-
-def holds_matter(phantom: Phantom, frequency_Hz: float) -> bool:
-    """Whether anything in a phantom differs from air."""
-    inside = np.asarray(phantom.complex_permittivity(frequency_Hz))[np.asarray(phantom.body, bool)]
-    return bool(np.any(inside != 1))
 
 
 def solved(
@@ -102,11 +92,10 @@ def solved(
     if checkpoint is not None:
         found = checkpoint.load(name) or {}
         if "identity" in found and str(found["identity"]) == identity:
-            kept = {key: found[key] for key in _KEPT}
-            if parts.body is not None:
-                kept["trial"] = parts.body.be.asarray(kept["trial"])
+            X, applied = (parts.body.be.asarray(found[key]) for key in ("X", "applied"))
+            space = TrialSpace(parts.metal, parts.body, parts.coupling, X, applied, found["W"])
             products, residual = found["told"]
-            return GapSolution(**kept, products=int(products), residual=float(residual))
+            return of_space(space, found["work"], int(products), float(residual))
 
     def heard(index: int, count: int, step: int, residual: float, tolerance: float) -> None:
         where: dict[str, Any] = {"index": index, "count": count, "steps": options.max_iterations}
@@ -116,8 +105,8 @@ def solved(
     out = solve_gaps(*(parts.metal, parts.body, parts.coupling), partial(principal_answers, options, goal, heard))
     parts.clock["gaps"] = time.perf_counter() - start
     if checkpoint is not None:
-        trial = np.zeros((0, 0)) if parts.body is None else parts.body.be.to_numpy(out.trial)
-        arrays = {**{key: getattr(out, key) for key in _KEPT}, "trial": trial}
+        to_numpy, space = parts.body.be.to_numpy, out.space
+        arrays = {"X": to_numpy(space.X), "applied": to_numpy(space.applied), "W": space.W, "work": out.work}
         told = {"told": np.array([out.products, out.residual]), "identity": np.array(identity)}
         checkpoint.save(name, {**arrays, **told})
     return out
