@@ -8,7 +8,7 @@ import scipy.sparse as sp
 
 from emdose.compute import backend
 from emdose.constants import C_0
-from emdose.solvers.vsie.coupling import EdgeCoupling, NodeLattice, Sources, step_for
+from emdose.solvers.vsie.potentials.coupling import EdgeCoupling, NodeLattice, Sources, step_for
 
 BE = backend.get("cpu")
 OMEGA = 2 * np.pi * 127.74e6
@@ -79,7 +79,7 @@ def test_the_kernel_is_its_reference():
         targets, sources = (np.ascontiguousarray(rng.normal(size=(3, n)).astype(real)) for n in (37, 23))
         targets[:, 0] = sources[:, 0]
         found = np.empty((37, 23), np.result_type(real, np.complex64))
-        kernels = BE.kernels.load("emdose.solvers.vsie", "green", name)
+        kernels = BE.kernels.load("emdose.solvers.vsie.potentials", "green", name)
         kernels.launch("green", (37, 1, 23), real(2.7), real(1e-5), targets, sources, found)
         R = np.maximum(np.linalg.norm(targets.astype(float)[:, :, None] - sources.astype(float)[:, None], axis=0), 1e-5)
         np.testing.assert_allclose(found, np.exp(-2.7j * R) / (4 * np.pi * R), rtol=error)

@@ -15,10 +15,10 @@ from emdose.solvers.cosimulation import GapDrive, pair_power
 from emdose.solvers.results.discretisation import cells_across
 from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.solvers.running import Begin, Done, Iteration, ProgressCallback
-from emdose.solvers.vsie.coupling import Sources
 from emdose.solvers.vsie.driven import Driven, drive_gaps
-from emdose.solvers.vsie.far_field import radiated_power
-from emdose.solvers.vsie.whole_grid import add_body, metal_field
+from emdose.solvers.vsie.potentials.coupling import Sources
+from emdose.solvers.vsie.potentials.far_field import radiated_power
+from emdose.solvers.vsie.potentials.whole_grid import add_body, metal_field
 from emdose.values import owned
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from emdose.solvers.mom.factors import planned_bytes
 from emdose.solvers.mom.meshing.build import mesh_of
 from emdose.solvers.running import Plan, plural
 from emdose.solvers.vie.problem import plan_body
-from emdose.solvers.vsie.coupling import BLOCK_BYTES
+from emdose.solvers.vsie.potentials.coupling import BLOCK_BYTES
 from emdose.values import read_only
 
 if TYPE_CHECKING:

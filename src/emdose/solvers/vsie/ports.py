@@ -35,7 +35,7 @@ from emdose.solvers.vsie.trial_space import TrialSpace
 if TYPE_CHECKING:
     from emdose.solvers.mom.metal import ThinMetal
     from emdose.solvers.vie.body import BodyOperator
-    from emdose.solvers.vsie.coupling import EdgeCoupling
+    from emdose.solvers.vsie.potentials.coupling import EdgeCoupling
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ import numpy as np
 from emdose.solvers.mom.metal import ThinMetal
 from emdose.solvers.running import Iteration
 from emdose.solvers.vie.body import BodyOperator
-from emdose.solvers.vsie.coupling import EdgeCoupling, NodeLattice, Sources, step_for
 from emdose.solvers.vsie.ports import GapSolution, of_space, solve_gaps
+from emdose.solvers.vsie.potentials.coupling import EdgeCoupling, NodeLattice, Sources, step_for
 from emdose.solvers.vsie.principal import principal_answers
 from emdose.solvers.vsie.trial_space import TrialSpace
 

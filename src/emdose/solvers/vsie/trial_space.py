@@ -20,7 +20,7 @@ from emdose.constants import EPS_0
 if TYPE_CHECKING:
     from emdose.solvers.mom.metal import ThinMetal
     from emdose.solvers.vie.body import BodyOperator
-    from emdose.solvers.vsie.coupling import EdgeCoupling
+    from emdose.solvers.vsie.potentials.coupling import EdgeCoupling
 
 NOISE = 1e-13
 """Squared singular values over the largest that are rounding."""

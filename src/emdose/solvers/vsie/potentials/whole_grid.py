@@ -8,13 +8,13 @@ import numpy as np
 
 from emdose.constants import EPS_0, MU_0
 from emdose.solvers.vie.fields import add_curl, cut_last_edges
-from emdose.solvers.vsie.coupling import REACH, EdgeCoupling, NodeLattice
+from emdose.solvers.vsie.potentials.coupling import REACH, EdgeCoupling, NodeLattice
 from emdose.solvers.yee_grid.green_convolution import Convolution
 
 if TYPE_CHECKING:
     from emdose.models.grids.grid import Grid
     from emdose.solvers.vie.body import BodyOperator
-    from emdose.solvers.vsie.coupling import Sources
+    from emdose.solvers.vsie.potentials.coupling import Sources
 
 
 def metal_field(

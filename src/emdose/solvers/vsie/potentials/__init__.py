@@ -1,0 +1,1 @@
+"""Fields of the currents in metal: on the lattice of the body, on the whole grid, and far away."""
