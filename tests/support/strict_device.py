@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import pytest
 import scipy.fft
+import scipy.linalg
 
 from emdose.compute import backend, kernel_compiler, kernel_text
 
@@ -43,6 +44,7 @@ METHODS: dict[str, frozenset[str]] = {
     "squeeze": frozenset({"axis"}),
     "repeat": frozenset({"axis"}),
     "take": frozenset({"axis", "out"}),
+    "view": frozenset({"dtype"}),
 }
 """Methods of cupy.ndarray and their keywords."""
 
@@ -653,8 +655,22 @@ class _Cupy(Module):
 xp = _Cupy("cupy", np)
 
 
+class Linalg:
+    """cupyx.scipy.linalg: what of it is used."""
+
+    @staticmethod
+    def lu_factor(a: Any, overwrite_a: bool = False, check_finite: bool = True) -> Any:
+        return tuple(map(_wrap, scipy.linalg.lu_factor(_unwrap(a), overwrite_a, check_finite)))
+
+    @staticmethod
+    def lu_solve(lu_and_piv: Any, b: Any, trans: int = 0, overwrite_b: bool = False, check_finite: bool = True) -> Any:
+        factors = tuple(map(_unwrap, lu_and_piv))
+        return _wrap(scipy.linalg.lu_solve(factors, _unwrap(b), trans, overwrite_b, check_finite))
+
+
 def strict_backend() -> backend.Backend:
     """A backend named "cuda" whose arrays, functions, transforms and kernels are those of this module."""
     be = backend.Backend("cuda", xp, backend.CudaKernels(xp))
     be.__dict__["fft"] = Fft
+    be.__dict__["linalg"] = Linalg
     return be

@@ -58,6 +58,15 @@ class Backend:
             import scipy.fft as module
         return module
 
+    @cached_property
+    def linalg(self) -> Any:
+        """``scipy.linalg`` or ``cupyx.scipy.linalg``."""
+        if self.name == "cuda":
+            import cupyx.scipy.linalg as module
+        else:
+            import scipy.linalg as module
+        return module
+
     def fftn(
         self, x: Any, s: Sequence[int] | None = None, axes: Sequence[int] | None = None, overwrite_x: bool = False
     ) -> Any:

@@ -6,8 +6,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from strict_device import strict_backend
 
-from emdose.compute import backend
+from emdose.compute import backend, kernel_compiler
 from emdose.constants import C_0
 from emdose.errors import InputError, ResourceError
 from emdose.solvers.far_field import Directions, power_W
@@ -80,6 +81,15 @@ def test_the_reference_of_the_kernels_fills_the_same_matrix(mesh, reference_back
             ThinMetal(mesh(rotations), 128e6, COPPER, None, be).impedance_blocks() for be in (BE, reference_backend)
         )
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-12 * abs(expected).max())
+
+
+@pytest.mark.skipif(kernel_compiler.compiler() is None, reason="needs a C compiler")
+@pytest.mark.parametrize("rotations", [1, 3])
+def test_on_an_imitated_device(rotations: int) -> None:
+    """Oracle: the processor."""
+    found, expected = (ThinMetal(both(rotations), 128e6, COPPER, None, be) for be in (strict_backend(), BE))
+    np.testing.assert_allclose(found.driven, expected.driven, rtol=0, atol=1e-12 * abs(expected.driven).max())
+    np.testing.assert_allclose(found.loss_W(found.driven), expected.loss_W(expected.driven), rtol=1e-9, atol=1e-20)
 
 
 def test_the_matrix_does_not_depend_on_how_many_elements_are_done_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
