@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 LINE_RADIUS = 1e-3
 """Radius of wires that have none given [m]."""
 SAGITTA = 1e-3
-"""Corners of a chain are left out while it stays this close to its pieces, in units of its size."""
+"""Corners of a chain are left out while it stays this close to its pieces, in units of the coil's size."""
 LONGEST = 0.15
 """Longest piece in units of the coil's size: over each the current changes little, where charge gathers."""
 
@@ -93,7 +93,8 @@ def filaments_of(coil: CircuitCoil) -> Filaments:
     terminals: dict[str, np.ndarray] = {}
     within: dict[str, float] = {}
     low, high = (np.array(v) for v in coil.extent_m)
-    longest = LONGEST * float((high - low).max())
+    size = float((high - low).max())
+    longest, sag = LONGEST * size, SAGITTA * size
     pieces, radii, gaps = [], [], coil.gaps
     starts = np.array([g.start_m for g in gaps])
     lengths = np.linalg.norm(np.array([g.end_m for g in gaps]) - starts, axis=1)
@@ -111,7 +112,7 @@ def filaments_of(coil: CircuitCoil) -> Filaments:
                 spans.append((min(span), max(span)))
                 cuts.append(np.array(span))
                 terminals[gap.name], within[gap.name] = _at(spine, s, np.array(span)), radius
-        where = _thinned(spine, s, np.concatenate(cuts), tie)
+        where = _thinned(spine, s, np.concatenate(cuts), tie, sag)
         where = np.concatenate([*(_split(a, b, longest) for a, b in pairwise(where)), where[-1:]])
         points, middle = _at(spine, s, where), 0.5 * (where[1:] + where[:-1])
         keep = np.ones(len(middle), bool)
@@ -161,13 +162,12 @@ def _split(a: float, b: float, longest: float) -> np.ndarray:
     return np.linspace(a, b, max(1, math.ceil((b - a) / longest - 1e-6)), endpoint=False)
 
 
-def _thinned(spine: np.ndarray, s: np.ndarray, kept: np.ndarray, tie: float) -> np.ndarray:
-    """Lengths along a chain at which to place corners: all that are kept, and what the chain's shape needs."""
+def _thinned(spine: np.ndarray, s: np.ndarray, kept: np.ndarray, tie: float, sag: float) -> np.ndarray:
+    """Lengths along a chain at which to place corners: those kept, and what its shape needs to within ``sag``."""
     where = np.sort(np.concatenate([kept, s]))
     where = where[np.concatenate([[True], np.diff(where) > tie])]
     must = np.abs(where[:, None] - kept).min(axis=1) <= tie
     points = _at(spine, s, where)
-    sag = SAGITTA * float(np.ptp(spine, axis=0).max())
     out = [0]
     for j in range(2, len(where)):
         a = points[out[-1]]
