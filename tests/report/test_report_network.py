@@ -70,7 +70,7 @@ def test_modes_are_those_near_the_frequency():
     shown = network({"network": about()})
     assert [m["frequency"] for m in shown["modes"]] == ["71.400", "109.40", "127.72", "127.82"]
     assert [m["here"] for m in shown["modes"]] == [False, False, True, True]
-    assert [m["note"] for m in shown["modes"]] == ["outside the computed band", "", *["at the frequency"] * 2]
+    assert [m["note"] for m in shown["modes"]] == ["extrapolated", "", *["at the frequency"] * 2]
     assert shown["more_modes"] == 3
 
 

@@ -57,13 +57,15 @@ def test_repeated_turned_moved_and_shielded(segments, write, tmp_path):
     assert (high[1] - low[1]) == pytest.approx(0.16)
 
 
-def test_metal_needs_fdtd_and_its_files_count(segments, write, tmp_path):
+def test_metal_has_engines_of_its_own_and_its_files_count(segments, write, tmp_path):
     """Oracles: the circuit coil in Python; the rule of engines; a changed table is another scenario."""
     square = "x_mm,y_mm,z_mm\n-40,-40,90\n40,-40,90\n40,40,90\n-40,40,90\n-40,-40,90\n"
     (tmp_path / "coil.csv").write_text(square)
     (tmp_path / "gaps.csv").write_text("segment,capacitance_pF,feed\n1,10,feed\n3,10,\n")
     segments["coil"] |= {"gaps": "gaps.csv", "wire_radius_m": 1e-3}
-    with pytest.raises(InputError, match=r'solver.*"fdtd"'):
+    assert load(write(segments)).tables.solver.type == "vsie"
+    segments["solver"] = "vie"
+    with pytest.raises(InputError, match=r'solver.*"vsie" or "fdtd"'):
         load(write(segments))
     segments["solver"] = {"type": "fdtd"}
     first = load(write(segments))

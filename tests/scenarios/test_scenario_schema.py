@@ -11,7 +11,7 @@ import emdose as em
 from emdose import scenarios
 from emdose.errors import InputError
 from emdose.scenarios.kinds.implant_gradient.schema import EddyCurrentTable
-from emdose.scenarios.kinds.rf.schema import FdtdTable, VieTable
+from emdose.scenarios.kinds.rf.schema import FdtdTable, VieTable, VsieTable
 from emdose.scenarios.shared import toml
 
 NAN, INF = float("nan"), float("inf")
@@ -54,7 +54,7 @@ def put(tables, path, value):
         ("solver", "fem", "solver.type", "vie"),
         ("solver.max_periods", 9, "solver.max_periods", "one of type, tolerance"),
         ("solver", {"type": "fdtd", "courant": 2}, "solver.courant", "limit of stability"),
-        ("coil", {"type": "circuit-birdcage"}, "solver", '"fdtd" for a coil of type'),
+        ("solver", {"type": "vsie"}, "solver", '"vie" or "fdtd" for a source of type'),
         ("coil", {"type": "capacitor-loop"}, "coil", "either radius_m or size_m"),
         ("coil", {"type": "circuit-birdcage", "capacitance_pF": 20}, "coil.capacitance_pF", "capacitance_F = 2e-11"),
         ("tuning", {}, "tuning", "no such table for a coil of given currents"),
@@ -218,6 +218,7 @@ def test_unknown_demo():
     [
         (partial(FdtdTable, type="fdtd"), em.Fdtd, "float64"),
         (partial(VieTable, type="vie"), em.Vie, "complex128"),
+        (partial(VsieTable, type="vsie"), em.Vsie, "complex128"),
         (EddyCurrentTable, em.EddyCurrent, "float64"),
     ],
 )

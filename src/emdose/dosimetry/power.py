@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -66,7 +67,9 @@ class PowerReport:
     tissues : tuple of TissueRow
         In the phantom's order of tissues.
     lost_W : float
-        Dissipated in lumped elements of the coil, where the solver knows them [W].
+        Dissipated in the coil, where the solver knows it [W].
+    losses_W : mapping of str to float
+        Of that, what is lost in each part of the metal and in the elements, where these are told apart [W].
     """
 
     absorbed_W: float
@@ -78,10 +81,11 @@ class PowerReport:
     map_W: float
     tissues: tuple[TissueRow, ...]
     lost_W: float = 0.0
+    losses_W: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
-        return {**self.__dict__, "tissues": [row.to_dict() for row in self.tissues]}
+        return {**self.__dict__, "losses_W": dict(self.losses_W), "tissues": [row.to_dict() for row in self.tissues]}
 
 
 def absorbed_power(fields: Fields, phantom: Phantom) -> float:
@@ -184,6 +188,7 @@ def power_report(fields: Fields, phantom: Phantom, sar: SarMap) -> PowerReport:
         map_W=sar.power_W(),
         tissues=tissue_sar(sar, phantom),
         lost_W=balance.get("lost_W", 0.0),
+        losses_W=fields.power.losses(),
     )
 
 

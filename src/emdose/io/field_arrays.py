@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
 POWERS = ("absorbed_W", "extinction_W", "scattered_W", "lost_W")
+LOST = "lost_W: "
+"""What the names of arrays begin with that hold the losses in parts of a coil."""
 
 
 def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:
@@ -31,6 +33,7 @@ def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:
     }
     drives = np.array([np.asarray(v, complex) for v in fields.drives.values()]).reshape(-1, len(fields.ports))
     powers = {k: np.asarray(v) for k in POWERS if (v := getattr(fields.power, k)) is not None}
+    powers |= {f"{LOST}{name}": np.asarray(v) for name, v in fields.power.lost_parts_W.items()}
     return {
         "E": np.asarray(fields.E),
         "B": np.asarray(fields.B),
@@ -52,7 +55,10 @@ def fields_of_arrays(arrays: Mapping[str, np.ndarray], body: Phantom) -> Fields:
             B=owned(arrays["B"]),
             body=body.body,
             body_mass_kg=body.mass_kg,
-            power=PowerBalance(**{k: arrays[k] for k in POWERS if k in arrays}),
+            power=PowerBalance(
+                **{k: arrays[k] for k in POWERS if k in arrays},
+                lost_parts_W={k.removeprefix(LOST): v for k, v in arrays.items() if k.startswith(LOST)},
+            ),
             ports=tuple(told["ports"]),
             drives=dict(zip(told["drives"], arrays["drives"], strict=True)),
             drive_unit=told["drive_unit"],

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-PREFIXES = {"T": (1e6, "uT"), "T/sqrt(W)": (1e6, "uT/sqrt(W)")}
+PREFIXES = {"T": (1e6, "uT"), "T/sqrt(W)": (1e6, "uT/sqrt(W)"), "F": (1e12, "pF")}
 """Units that users read in another size."""
 
 
@@ -150,7 +150,7 @@ def trust(console: Console, data: Mapping[str, Any]) -> None:
     say(
         console,
         f"Power: {power['extinction_W']:.4g} W taken from the source = {power['absorbed_W']:.4g} W absorbed + "
-        f"{power['scattered_W']:.4g} W radiated; {100 * power['closure']:.2g} % unaccounted for",
+        f"{power['scattered_W']:.4g} W radiated{_lost(power)}; {100 * power['closure']:.2g} % unaccounted for",
         "" if closes(power["closure"]) else "bold red",
     )
     if worst is not None:
@@ -158,6 +158,12 @@ def trust(console: Console, data: Mapping[str, Any]) -> None:
         text = f"Residual: {worst:.1e}, tolerance {convergence['tolerance']:.0e}"
         say(console, text, "bold red" if missed else "")
     warnings(console, data)
+
+
+def _lost(power: Mapping[str, Any]) -> str:
+    """What is lost in the coil, where it is known and not nothing."""
+    lost = power.get("lost_W") or 0.0
+    return f" + {lost:.4g} W lost in the coil" if lost > 1e-6 * power["extinction_W"] else ""
 
 
 def closes(closure: float) -> bool:

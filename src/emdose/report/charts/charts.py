@@ -4,34 +4,40 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from markupsafe import Markup, escape
 
 CURVES = ("#2f7ed8", "#d9822b", "#3a9d5d", "#b1467f", "#7a5cc7", "#8a6d3b", "#159aa5", "#c0392b")
+LOSSES = ("#b9a36b", "#7d8c4f", "#9a7fb5", "#5fa3a0")
+"""Colours of what is lost in parts of a coil."""
 
 
 def power_chart(
     extinction_W: float,
     absorbed_W: float,
     scattered_W: float,
-    lost_W: float = 0.0,
+    losses_W: Mapping[str, float] = MappingProxyType({}),
     given: str = "work of the incident field",
 ) -> Markup:
     """What was given beside what became of it, as two bars of the same scale.
 
     Parameters
     ----------
-    extinction_W, absorbed_W, scattered_W, lost_W : float
-        Time-averaged powers: given, absorbed in the body, radiated, lost in the coil [W].
+    extinction_W, absorbed_W, scattered_W : float
+        Time-averaged powers: given, absorbed in the body, radiated [W].
+    losses_W : mapping of str to float
+        What is lost in the coil, by the name of the part, between the two [W].
     given : str
         Name of the first.
     """
-    full = max(extinction_W, absorbed_W + max(scattered_W, 0.0) + max(lost_W, 0.0))
+    lost_W = {name: power for name, power in losses_W.items() if power > 0}
+    full = max(extinction_W, absorbed_W + max(scattered_W, 0.0) + sum(lost_W.values()))
     if not (math.isfinite(full) and full > 0):
         return Markup("")
     width, left, bar = 620, 8, 604
-    lost = [("", lost_W, "#b9a36b")] if lost_W > 0 else []
+    lost = [("", power, LOSSES[n % len(LOSSES)]) for n, power in enumerate(lost_W.values())]
     parts = []
     for row, pieces in enumerate(
         (
@@ -50,9 +56,17 @@ def power_chart(
                     f'<text x="{where:.1f}" y="{top - 6}" text-anchor="{anchor}">{name} {_power(power)}</text>'
                 )
             at += length
+    height = 116
+    for n, (name, power) in enumerate(lost_W.items()):  # too short for a name of their own above the bar
+        top, colour = height + 4 + 20 * n, LOSSES[n % len(LOSSES)]
+        text = f"lost in {escape(name)} {_power(power)}"
+        parts.append(f'<rect x="{left}" y="{top}" width="11" height="11" fill="{colour}"/>')
+        parts.append(f'<text x="{left + 18}" y="{top + 10}">{text}</text>')
+    height += 20 * len(lost_W)
+    told = "".join(f", lost in {escape(name)} {_power(power)}" for name, power in lost_W.items())
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {width} 116" role="img" aria-label="{given.capitalize()} '
-        f"{_power(extinction_W)}, absorbed {_power(absorbed_W)}, radiated {_power(scattered_W)}"
+        f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{given.capitalize()} '
+        f"{_power(extinction_W)}, absorbed {_power(absorbed_W)}, radiated {_power(scattered_W)}{told}"
         f'">{"".join(parts)}</svg>'
     )
 

@@ -10,6 +10,10 @@ from emdose.report.charts import charts, line_chart
 from emdose.report.wording import flat, is_finite, number, plain, quantity, quantity_name, words
 from emdose.validity import NOT_VALID, THRESHOLDS
 
+WITH_SOURCE = ("Fdtd", "Vsie")
+"""Engines that have the source in their equations, so that they know what it delivers."""
+ELEMENTS = "elements"
+"""What the losses in a coil call those in its capacitors, resistors and matching networks."""
 LEAST_LOSS = 1e-6
 """Share of the power delivered below which the loss in elements is rounding of a coil without any."""
 
@@ -29,7 +33,7 @@ def convergence(summary: Mapping[str, Any]) -> dict[str, Any]:
             [p["name"] for p in ports],
             [p["history"] for p in ports],
             tolerance if is_finite(tolerance) else None,
-            "quarter period" if in_time else "iteration",
+            {"fdtd": "quarter period", "vsie": "round"}.get(str(data.get("method")), "iteration"),
         ),
         "count": "Steps" if in_time else "Iterations",
         "tolerance": plain(tolerance),
@@ -87,20 +91,21 @@ def power(summary: Mapping[str, Any]) -> dict[str, Any]:
         "absorbed_W": "Absorbed in the body",
         "scattered_W": "Radiated by the body's currents",
     }
-    if summary.get("provenance", {}).get("engine") == "Fdtd":  # the source stands in its grid
+    losses: dict[str, float] = {}
+    if summary.get("provenance", {}).get("engine") in WITH_SOURCE:
         names = {
             "extinction_W": "Delivered by the source",
             "absorbed_W": "Absorbed in the body",
             "scattered_W": "Radiated by coil and body",
         }
-        lost, given = data.get("lost_W"), data.get("extinction_W")
-        if is_finite(lost) and is_finite(given) and lost > LEAST_LOSS * given:
-            names["lost_W"] = "Lost in elements of the coil"
+        losses = _losses(data)
     closure = data.get("closure")
-    powers = [float(data[k]) if is_finite(data.get(k)) else math.nan for k in names]
-    given = {"given": "delivered by the source"} if names["extinction_W"].startswith("Delivered") else {}
-    chart = charts.power_chart(*powers, **given) if all(map(math.isfinite, powers)) else ""  # type: ignore[arg-type]
+    given, absorbed, radiated = (float(data[k]) if is_finite(data.get(k)) else math.nan for k in names)
+    of = "delivered by the source" if names["extinction_W"].startswith("Delivered") else "work of the incident field"
+    drawn = all(map(math.isfinite, (given, absorbed, radiated)))
+    chart = charts.power_chart(given, absorbed, radiated, losses, of) if drawn else ""
     rows = [{"name": text, "value": number(data.get(key), 4)} for key, text in names.items()]
+    rows[-1:-1] = [{"name": f"Lost in {name}", "value": number(power, 4)} for name, power in losses.items()]
     row = THRESHOLDS["closure"]
     good = is_finite(closure) and not row.beyond(closure, row.questionable)
     return {
@@ -109,6 +114,17 @@ def power(summary: Mapping[str, Any]) -> dict[str, Any]:
         "closure": f"{100 * closure:.3g} %" if is_finite(closure) else "unknown",
         "good": good,
     }
+
+
+def _losses(balance: Mapping[str, Any]) -> dict[str, float]:
+    """What is lost in a coil by the name of the part: of its metal where that is told apart, and of its elements."""
+    given: Any = balance.get("extinction_W")
+    lost: Any = balance.get("lost_W")
+    if not is_finite(given) or not is_finite(lost):
+        return {}
+    told = balance.get("losses_W") or {ELEMENTS: lost}
+    rows = {"elements of the coil" if k == ELEMENTS else f"the metal of the {words(k)}": p for k, p in told.items()}
+    return {name: float(p) for name, p in rows.items() if is_finite(p) and p > LEAST_LOSS * given}
 
 
 def quantity_rows(summary: Mapping[str, Any]) -> list[dict[str, str]]:

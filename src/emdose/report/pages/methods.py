@@ -16,6 +16,10 @@ REFERENCES: Mapping[str, tuple[str, str]] = {
     "vie": ("A. G. Polimeridis et al., J. Comput. Phys. 269 (2014) 280-296", "10.1016/j.jcp.2014.03.026"),
     "weak form": ("P. Zwamborn, P. M. van den Berg, IEEE Trans. MTT 40 (1992) 1757-1766", "10.1109/22.156602"),
     "gmres": ("Y. Saad, M. H. Schultz, SIAM J. Sci. Stat. Comput. 7 (1986) 856-869", "10.1137/0907058"),
+    "rwg": (
+        "S. M. Rao, D. R. Wilton, A. W. Glisson, IEEE Trans. Antennas Propag. 30 (1982) 409-418",
+        "10.1109/TAP.1982.1142818",
+    ),
     "yee": ("K. S. Yee, IEEE Trans. Antennas Propag. 14 (1966) 302-307", "10.1109/TAP.1966.1138693"),
     "cpml": (
         "J. A. Roden, S. D. Gedney, Microw. Opt. Technol. Lett. 27 (2000) 334-339",
@@ -127,6 +131,21 @@ def engine(writer: Writer, summary: Mapping[str, Any]) -> None:
             f"fast Fourier transforms{equation} (engine Vie), by {method}{krylov if method == 'GMRES' else ''}"
             + (f" to a relative residual of {to}" if to else "")
         )
+    elif about.get("engine") == "Vsie":
+        elements, equation, krylov = writer.cite("rwg"), writer.cite("weak form", "vie"), writer.cite("gmres")
+        conductivity: Any = options.get("conductivity_S_m")
+        metal = f"metal of {plain(1e-6 * conductivity)} MS/m" if is_finite(conductivity) else "perfect metal"
+        writer.say(
+            f"The coil was solved as {metal} by boundary elements{elements} coupled to a volume integral equation of "
+            f"the body on Yee's grid with fast Fourier transforms{equation} (engine Vsie), by GMRES{krylov}"
+            + (f" to a relative residual of {to}" if to else "")
+        )
+        told = summary.get("second_mesh") or {}
+        if is_finite(told.get("factor")):
+            writer.say(
+                f"A second mesh of the metal with cells {plain(told['factor'])} times as large showed what the mesh "
+                "leaves uncertain"
+            )
     errors = [p.get("E_error_estimate") for p in found.get("ports", []) if is_finite(p.get("E_error_estimate"))]
     closure: Any = (summary.get("power_balance") or {}).get("closure")
     told = []

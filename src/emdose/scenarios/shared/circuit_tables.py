@@ -181,9 +181,17 @@ CIRCUIT_COILS = (
 )
 
 
+CIRCUIT_TYPES = ("circuit-birdcage", "capacitor-loop", "capacitor-loop-array", "dipole")
+
+
 def is_circuit(table: CoilTable) -> bool:
     """Whether a coil is one of metal, capacitors and feeds."""
-    return isinstance(table, CIRCUIT_COILS) or (isinstance(table, SegmentsTable) and table.gaps is not None)
+    return is_circuit_type(getattr(table, "type", None), getattr(table, "gaps", None))
+
+
+def is_circuit_type(name: object, gaps: object = None) -> bool:
+    """Whether a table [coil] of this type, with this file of gaps, is one of metal, capacitors and feeds."""
+    return name in CIRCUIT_TYPES or (name == "segments" and gaps is not None)
 
 
 class TuningTable(Table):
@@ -195,6 +203,42 @@ class TuningTable(Table):
     ] = True
     span: Annotated[float, number("width of the plotted band over the frequency", 0, 1.5, above=True)] = 0.4
     points: Annotated[int, count("frequencies at which the network is kept", 3, 2001)] = 81
+
+
+class VsieTable(Table):
+    """Options of boundary elements for the metal of a coil, coupled to the volume integral of the body."""
+
+    type: Literal["vsie"]
+    tolerance: Annotated[float, number("a relative residual", 1e-12, 0.1)] = 1e-4
+    E_error: Annotated[float, number("a relative error of E", 1e-9, 1)] = 0.02
+    network_tolerance: Annotated[float, number("a relative residual of the trial currents", 1e-6, 0.1)] = 1e-2
+    restart: Annotated[int, count("vectors kept by GMRES", 2, 1000)] = 50
+    max_iterations: Annotated[int, count("products with the operator", 1, 1_000_000)] = 1000
+    dtype: Literal["auto", "complex64", "complex128"] = "auto"
+    method: Literal["auto", "gmres"] = "auto"
+    conductivity_S_m: Annotated[float, number("a conductivity in S/m", 0, 1e12, above=True)] = 5.8e7
+    thickness_m: Length | None = None
+    lossless: Annotated[bool, switch("metal without loss")] = False
+    across: Annotated[int, count("cells across a strip", 1, 64)] = 4
+    shield_around: Annotated[int, count("cells of the shield around its axis", 8, 1024)] = 48
+    shield_along: Annotated[int, count("cells of the shield along its axis", 2, 1024)] = 12
+    refine: Annotated[float, number("how many times smaller the cells of the metal are", 0.1, 10)] = 1.0
+    second_mesh: Annotated[float, number("how many times larger the cells of a second mesh are", 1.2, 4)] | None = None
+
+
+MESH_KEYS = ("across", "shield_around", "shield_along")
+"""Keys of a table of coupled boundary elements that say how the metal is meshed."""
+VSIE_KEYS = (
+    "tolerance",
+    "E_error",
+    "network_tolerance",
+    "restart",
+    "max_iterations",
+    "dtype",
+    "method",
+    "thickness_m",
+)
+"""Those that the solver takes as they are."""
 
 
 class FdtdTable(Table):

@@ -25,6 +25,7 @@ from emdose.scenarios.shared.tables import blamed_on
 if TYPE_CHECKING:
     from emdose.models.coils.incident_field import IncidentField
     from emdose.solvers.vie.solver import Vie
+    from emdose.solvers.vsie.solver import Vsie
 
 
 def coil(table: Any, file: object = None, accept: Sequence[str] = ()) -> Coil | PlaneWave | CircuitCoil | IncidentField:
@@ -119,3 +120,18 @@ def vie(table: coil_tables.VieTable) -> Vie:
     from emdose.solvers.vie.solver import Vie
 
     return Vie(**table.model_dump(exclude={"type"}))
+
+
+def vsie(table: circuit_tables.VsieTable, coarser: float = 1.0) -> Vsie:
+    """The coupled boundary elements with the options of a table; ``coarser`` makes the cells of the metal larger."""
+    from emdose.solvers.mom.meshing.options import MeshOptions
+    from emdose.solvers.vsie.solver import Vsie
+
+    mesh = MeshOptions(**{k: getattr(table, k) for k in circuit_tables.MESH_KEYS})
+    options = {k: getattr(table, k) for k in circuit_tables.VSIE_KEYS}
+    factor = table.refine / coarser
+    return Vsie(
+        **options,
+        conductivity_S_m=None if table.lossless else table.conductivity_S_m,
+        mesh=mesh if factor == 1 else mesh.refined(factor),
+    )

@@ -37,7 +37,9 @@ class PowerBalance:
     scattered_W : (port, port) complex ndarray
         Radiated by the currents in the body, from their far field, independent of the solution's E [W].
     lost_W : (port, port) complex ndarray, optional
-        Dissipated in lumped elements of the coil [W].
+        Dissipated in the coil: in its elements, and in its metal where the solver knows that [W].
+    lost_parts_W : mapping of str to (port, port) complex ndarray
+        Where: by part of the metal, and "elements"; their sum is ``lost_W``. Empty where it is not known [W].
 
     Notes
     -----
@@ -49,6 +51,7 @@ class PowerBalance:
     extinction_W: np.ndarray
     scattered_W: np.ndarray
     lost_W: np.ndarray | None = None
+    lost_parts_W: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def power(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """Absorbed, extinction and scattered power [W] and the closure (fraction) for drive weights.
@@ -56,19 +59,29 @@ class PowerBalance:
         closure = abs(extinction - absorbed - scattered - lost) / max(absorbed, extinction, tiny), with "lost_W" where
         there are lumped losses. With one port no weights are needed.
         """
-        n = self.absorbed_W.shape[0]
-        v = np.ones(n) if weights is None else np.asarray(weights)
-        if v.shape != (n,):
-            raise InputError("drive does not fit the ports", found=v.shape, expected=f"{n} weights")
+        v = self._weights(weights)
         out = {name: float(np.real(np.vdot(v, matrix @ v))) for name, matrix in self._matrices().items()}
         scale = max(abs(out["absorbed_W"]), abs(out["extinction_W"]), np.finfo(float).tiny)
         missing = out["extinction_W"] - out["absorbed_W"] - out["scattered_W"] - out.get("lost_W", 0.0)
         return {**out, "closure": abs(missing) / scale}
 
+    def losses(self, weights: np.ndarray | None = None) -> dict[str, float]:
+        """Power lost in every part of the coil that is told apart [W]; weights as of :meth:`power`."""
+        v = self._weights(weights)
+        return {name: float(np.real(np.vdot(v, matrix @ v))) for name, matrix in self.lost_parts_W.items()}
+
     def combined(self, weights: np.ndarray) -> PowerBalance:
         """The 1 x 1 (or n x n) balance of drives: M -> W^H M W for weights W of shape (port,) or (port, n)."""
         W = np.asarray(weights, complex).reshape(self.absorbed_W.shape[0], -1)
-        return PowerBalance(**{name: W.conj().T @ m @ W for name, m in self._matrices().items()})
+        parts = {name: W.conj().T @ m @ W for name, m in self.lost_parts_W.items()}
+        return PowerBalance(**{name: W.conj().T @ m @ W for name, m in self._matrices().items()}, lost_parts_W=parts)
+
+    def _weights(self, weights: np.ndarray | None) -> np.ndarray:
+        n = self.absorbed_W.shape[0]
+        v = np.ones(n) if weights is None else np.asarray(weights)
+        if v.shape != (n,):
+            raise InputError("drive does not fit the ports", found=v.shape, expected=f"{n} weights")
+        return v
 
     def _matrices(self) -> dict[str, np.ndarray]:
         out = {"absorbed_W": self.absorbed_W, "extinction_W": self.extinction_W, "scattered_W": self.scattered_W}

@@ -129,7 +129,8 @@ class CoupledGaps:
                 np.abs(amperes - drive.currents_A).max() / max(float(np.abs(amperes).max()), 1e-300)
             ),
         }
-        return PowerBalance(absorbed, into + lumped, radiated, conductor + lumped), told
+        lost = {**dict(zip(self.parts.metal.mesh.parts, parts, strict=True)), "elements": lumped}
+        return PowerBalance(absorbed, into + lumped, radiated, conductor + lumped, lost), told
 
     def _assembled(self, coil: CircuitCoil, drive: GapDrive, state: Driven, clock: dict[str, float]) -> Fields:
         exposure, body = self.exposure, self.parts.body

@@ -29,7 +29,14 @@ class RfKind(Kind["RunResult"]):
 
     name = "rf"
     part = "solved port"
-    stages = MappingProxyType({"averages": "averaging SAR", "checks": "checking limits"})
+    stages = MappingProxyType(
+        {
+            "metal": "filling the matrix of the metal",
+            "gaps": "answers of the body to the gaps",
+            "averages": "averaging SAR",
+            "checks": "checking limits",
+        }
+    )
 
     def schema(self) -> type[RfScenario]:
         """The tables."""
@@ -38,13 +45,13 @@ class RfKind(Kind["RunResult"]):
         return RfScenario
 
     def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
-        """With a solver that has a type: its name alone will do, and "vie" is the default."""
-        solver = raw.get("solver")
+        """With a solver that has a type: its name alone will do; the default fits the coil, "vie" or "vsie"."""
+        solver, default = raw.get("solver"), _default_solver(raw.get("coil"))
         if isinstance(solver, str):
             return {**raw, "solver": {"type": solver}}
         if isinstance(solver, Mapping):
-            return {**raw, "solver": {"type": "vie", **solver}}
-        return raw
+            return {**raw, "solver": {"type": default, **solver}}
+        return raw if solver is not None or default == "vie" else {**raw, "solver": {"type": default}}
 
     def job(self, scenario: LoadedScenario, device: str = "auto") -> RfJob:
         """Fields, SAR, averages, checks."""
@@ -138,7 +145,7 @@ class RfKind(Kind["RunResult"]):
         return body_spacing_m(scenario.tables.phantom, scenario.file)
 
     def on_grid(self, scenario: LoadedScenario, spacing_m: float) -> dict[str, Any]:
-        """Voxels of the body, and the cells of finite differences in time with them."""
+        """Voxels of the body, and with them the cells of finite differences in time, or of the metal."""
         from emdose.scenarios.shared.bodies import scaled, scaled_body
 
         plain, factor = scenario.values(), spacing_m / self.spacing_m(scenario)
@@ -146,6 +153,9 @@ class RfKind(Kind["RunResult"]):
         for key in ("spacing_m", "finest_m", "coarsest_m"):
             if plain["solver"].get(key) is not None:
                 plain["solver"][key] = scaled(plain["solver"][key], factor)
+        if plain["solver"]["type"] == "vsie":
+            plain["solver"]["refine"] = min(max(plain["solver"]["refine"] / factor, 0.1), 10.0)
+            plain["solver"]["second_mesh"] = None  # the other grids say it
         return plain
 
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
@@ -159,6 +169,15 @@ class RfKind(Kind["RunResult"]):
         from emdose.scenarios.kinds.rf.recheck import recheck
 
         return recheck(result, changes, device)
+
+
+def _default_solver(coil: Any) -> str:
+    """The solver that fits a table [coil] as it was written."""
+    if not isinstance(coil, Mapping):
+        return "vie"
+    from emdose.scenarios.shared.circuit_tables import is_circuit_type
+
+    return "vsie" if is_circuit_type(coil.get("type"), coil.get("gaps")) else "vie"
 
 
 KIND = RfKind()

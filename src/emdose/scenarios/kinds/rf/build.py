@@ -10,9 +10,9 @@ import numpy as np
 from emdose.checks import unknown
 from emdose.errors import InputError
 from emdose.scenarios.kinds.rf import schema
-from emdose.scenarios.kinds.rf.tuned import TunedFdtd
+from emdose.scenarios.kinds.rf.circuits.tuned import TunedCoil
 from emdose.scenarios.shared import circuit_tables, coil_tables
-from emdose.scenarios.shared.coils import vie
+from emdose.scenarios.shared.coils import vie, vsie
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.results.fields import DRIVE, require_plausible
 
@@ -21,17 +21,24 @@ if TYPE_CHECKING:
     from emdose.solvers.results.fields import Fields
 
 
-def solver(tables: schema.RfScenario) -> Any:
-    """The solver of a scenario: Vie, Fdtd, or Fdtd with the network of a circuit coil, tuned and matched if asked."""
+def solver(tables: schema.RfScenario, band: bool = True) -> Any:
+    """The solver of a scenario: Vie, Fdtd, or what solves a circuit coil, tuned and matched if asked.
+
+    Without ``band`` the network of a circuit coil is found at the frequency of the exposure only.
+    """
     from emdose.solvers.fdtd.solver import Fdtd
 
     if isinstance(tables.solver, coil_tables.VieTable):
         return vie(tables.solver)
-    options = tables.solver.model_dump(exclude={"type"})
-    if not circuit_tables.is_circuit(tables.coil):
-        return Fdtd(**options)
-    as_given = circuit_tables.TuningTable(tune=False, match=False)
-    return TunedFdtd(Fdtd(**options), tables.tuning or as_given)
+    if isinstance(tables.solver, circuit_tables.VsieTable):
+        return tuned_by(vsie(tables.solver), tables.tuning, band)
+    fdtd = Fdtd(**tables.solver.model_dump(exclude={"type"}))
+    return tuned_by(fdtd, tables.tuning, band) if circuit_tables.is_circuit(tables.coil) else fdtd
+
+
+def tuned_by(engine: Any, tuning: circuit_tables.TuningTable | None, band: bool = True) -> TunedCoil:
+    """An engine that finds the network of a coil, with the tuning that is asked for, or none."""
+    return TunedCoil(engine, tuning or circuit_tables.TuningTable(tune=False, match=False), band)
 
 
 def require_on_grid(tables: schema.RfScenario, body: Phantom, file: object = None) -> None:

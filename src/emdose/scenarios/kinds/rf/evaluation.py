@@ -16,10 +16,10 @@ from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
 from emdose.report import limit_words
 from emdose.scenarios.kinds.rf import limit_rows, thermal
+from emdose.scenarios.kinds.rf.circuits.tuned import as_started, capacitances
 from emdose.scenarios.kinds.rf.quantities import average_name, quantities
 from emdose.scenarios.kinds.rf.result.network import NETWORK
 from emdose.scenarios.kinds.rf.result.result import CoilSummary, RunResult
-from emdose.scenarios.kinds.rf.tuned import as_started
 from emdose.solvers.running import Begin, ProgressCallback
 from emdose.validity import judge
 
@@ -163,6 +163,7 @@ def evaluated(
                 **check_arguments(how.checks, body),
             )
             numbers = quantities(driven, body, source, sar, averages, power, checks)
+            numbers |= capacitances(driven.provenance.get(NETWORK))
             table = checks_summary(checks)
     summary = {
         "quantities": numbers,
@@ -209,7 +210,7 @@ def coil_summary(source: Any, driven: Fields) -> CoilSummary:
     weights = weights * driven.provenance["scale"]["factor"]
     outline = getattr(source, "outline", np.zeros((0, 2, 3)))
     segments = np.asarray(getattr(source, "segments", outline), float)
-    # The currents of a circuit coil flow on the edges of the grid and are not kept.
+    # The currents of a circuit coil flow in its metal and are not kept.
     per_port = np.asarray(getattr(source, "currents", np.zeros((len(weights), len(segments)))), complex)
     parameters = as_started(source.parameters, driven.provenance.get(NETWORK))
     return CoilSummary(source.name, segments, weights @ per_port, source.drive_unit, parameters)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +14,11 @@ from emdose.compliance import require_circumstances
 from emdose.compute.reduced.basis import ReducedBasis
 from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.dosimetry.averaging.average import averaging_plan
-from emdose.errors import InputError
+from emdose.errors import ConvergenceError, InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.rf import build, limit_rows, thermal
+from emdose.scenarios.kinds.rf.circuits import second_mesh
 from emdose.scenarios.kinds.rf.evaluation import (
     Circumstances,
     RfOutcome,
@@ -26,7 +29,7 @@ from emdose.scenarios.kinds.rf.evaluation import (
     run_of,
 )
 from emdose.scenarios.shared.bodies import phantom
-from emdose.scenarios.shared.coils import coil
+from emdose.scenarios.shared.coils import coil, vsie
 from emdose.scenarios.shared.convergence import solver_convergence
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
@@ -37,8 +40,11 @@ if TYPE_CHECKING:
     from emdose.io.disk import atomic
     from emdose.scenarios.shared.scenario import LoadedScenario
 
-NO_MATTER = ("solver.max_iterations", "solver.max_periods", "solver.checkpoint_s")
-"""Options that decide when a solver gives up, not what it finds."""
+NO_MATTER = ("solver.max_iterations", "solver.max_periods", "solver.checkpoint_s", "solver.second_mesh")
+"""Options that decide when a solver gives up or what is solved besides, not what it finds."""
+
+EASIER = 5.0
+"""Times the tolerance that a second mesh of the metal is solved to: a difference of some 0.1 % is enough."""
 
 
 class RfJob(BaseJob):
@@ -61,7 +67,7 @@ class RfJob(BaseJob):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
         build.require_on_grid(tables, self.body, file)
         with blamed_on(file, "solver"):
-            self.solver = build.solver(tables)
+            self.solver = build.solver(tables, band=shared is None)  # a study wants numbers, no curves
         if tables.thermal is not None:
             with blamed_on(file, "phantom.tissues"):
                 thermal.require_data(self.body)
@@ -69,7 +75,7 @@ class RfJob(BaseJob):
                 thermal.solver(tables.thermal, tables.checks)
         self._plans: dict[float, Any] = {}
         self.masses_kg = averaging_masses(tables.dosimetry.masses_kg)
-        if tables.solver.type == "vie" and not self.body.grid.is_cubic:
+        if tables.solver.type in ("vie", "vsie") and not self.body.grid.is_cubic:
             raise InputError(
                 "the volume integral needs cubic voxels",
                 file=file,
@@ -81,7 +87,7 @@ class RfJob(BaseJob):
 
     def solution_key(self) -> str:
         """Hash of body, coil, frequency, solver and tuning: what the fields of the ports depend on."""
-        code = resources.code_sha256(*(f"scenarios/kinds/rf/{name}.py" for name in ("build", "tuned")))
+        code = resources.code_sha256(*(f"scenarios/kinds/rf/{name}.py" for name in ("build", "circuits/tuned")))
         tables = ("phantom", "coil", "exposure", "solver", "tuning")
         return self.scenario.part_sha256(*tables, without=NO_MATTER, also={"code": code})
 
@@ -96,7 +102,8 @@ class RfJob(BaseJob):
     def plan(self) -> JobPlan:
         """Memory, time and size of the solution; raises ResourceError when it does not fit."""
         try:
-            return JobPlan(device=self.device, solution=self.solver.plan(self.exposure, self.device))
+            then = "the same on a second mesh of the metal" if self._has_second_mesh() else ""
+            return JobPlan(device=self.device, solution=self.solver.plan(self.exposure, self.device), then=then)
         except InputError as error:  # a solver learns late that its options do not fit the exposure
             table = "solver" if error.field in type(self.tables.solver).model_fields else ""
             with blamed_on(self.scenario.file, table):
@@ -174,23 +181,63 @@ class RfJob(BaseJob):
         target = self.tables.normalise.target
         with self.timed("scale"), blamed_on(self.scenario.file, "normalise"):
             driven = build.scaled(solution, self.drive, target, self.place, self.place_name, accept)
-        return evaluated(
+        how = Circumstances(
+            rule=self.tables.dosimetry.rule,
+            checks=self.tables.checks,
+            thermal=self.tables.thermal,
+            accept=accept,
+            device=self.device,
+        )
+        outcome = evaluated(
             driven,
             self.body,
             self.coil,
-            Circumstances(
-                rule=self.tables.dosimetry.rule,
-                checks=self.tables.checks,
-                thermal=self.tables.thermal,
-                accept=accept,
-                device=self.device,
-            ),
+            how,
             plans=self.averaging,
             convergence=solver_convergence(solution, self.tables.solver.tolerance),
             tell=tell,
             timed=self.timed,
             kept=self.kept,
         )
+        if self._has_second_mesh() and outcome.summary["quantities"]:
+            self._second_mesh(outcome, how, tell)
+        return outcome
+
+    def _has_second_mesh(self) -> bool:
+        """Whether the coil is solved on a second mesh: not in the runs of a study."""
+        return self.shared is None and getattr(self.tables.solver, "second_mesh", None) is not None
+
+    def _second_mesh(self, outcome: RfOutcome, how: Circumstances, tell: ProgressCallback) -> None:
+        """Enter what the numbers are with the coil on a coarser mesh into an outcome."""
+        factor = self.tables.solver.second_mesh
+        table = self.tables.solver.model_copy(update={"tolerance": min(self.tables.solver.tolerance * EASIER, 0.1)})
+        solver = build.tuned_by(vsie(table, factor), self.tables.tuning, band=False)
+
+        def solved() -> Fields:
+            with self.timed("second mesh"):
+                return solver.solve(self.exposure, self.device, progress=tell)
+
+        try:
+            back = self.kept(
+                f"second-mesh-{factor:g}", solved, fields_arrays, lambda arrays: fields_of_arrays(arrays, self.body)
+            )
+        except ConvergenceError as error:
+            outcome.warnings.append(f"the coil on a second mesh: {error}; the uncertainty holds nothing of the mesh")
+            return
+        target, accept = self.tables.normalise.target, how.accept
+        driven = build.scaled(back, self.drive, target, self.place, self.place_name, accept)
+        other = evaluated(
+            driven,
+            self.body,
+            self.coil,
+            replace(how, thermal=None),
+            plans=self.averaging,
+            convergence=solver_convergence(back, self.tables.solver.tolerance),
+            tell=silent,
+            timed=lambda _stage: nullcontext(),
+            kept=lambda _name, make, *_: make(),
+        )
+        second_mesh.enter(outcome.summary, other.summary, factor)
 
     def study_maps(self, outcome: RfOutcome) -> dict[str, np.ndarray]:
         """|B1+|, SAR, its averages, and the rise of temperature where there is one; NaN outside of the body."""

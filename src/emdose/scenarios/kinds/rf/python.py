@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cmath
+import contextlib
 import math
 import re
 import time
@@ -23,6 +24,7 @@ from emdose.scenarios.kinds.rf.result.result import PYTHON
 from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
 from emdose.scenarios.shared import body_tables, circuit_tables, coil_tables, tables
 from emdose.scenarios.shared.convergence import solver_convergence
+from emdose.scenarios.shared.objects.solver_tables import vsie_values
 from emdose.scenarios.shared.objects.source_tables import table_of
 from emdose.solvers.results.fields import DRIVE, Fields, drive_told
 from emdose.solvers.running import ProgressCallback, silent
@@ -33,7 +35,11 @@ if TYPE_CHECKING:
 
 PHANTOM_FILE = "phantom.h5"
 """The body of a run that Python has made, in its folder."""
-SOLVERS: dict[str, type[tables.Table]] = {"vie": coil_tables.VieTable, "fdtd": circuit_tables.FdtdTable}
+SOLVERS: dict[str, type[tables.Table]] = {
+    "vie": coil_tables.VieTable,
+    "fdtd": circuit_tables.FdtdTable,
+    "vsie": circuit_tables.VsieTable,
+}
 
 
 def solved(
@@ -188,6 +194,9 @@ def _solver(driven: Fields) -> dict[str, Any]:
     engine = str(driven.provenance.get("engine", "")).lower()
     table = SOLVERS.get(engine)
     options = driven.provenance.get("options") or {}
+    if engine == "vsie":
+        with contextlib.suppress(InputError):  # a mesh that no table holds is told as it is
+            options = vsie_values(options, "solver")
     known = {k: v for k, v in options.items() if table is not None and k in table.model_fields}
     try:
         assert table is not None

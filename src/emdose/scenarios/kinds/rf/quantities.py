@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from emdose.solvers.results.fields import Fields
 
 
+WITH_SOURCE = ("Fdtd", "Vsie")
+"""Engines that have the source in their equations as well, so that they know all that is radiated."""
+
+
 def average_name(mass_kg: float) -> str:
     """Name of a mass average: "10g" for 10e-3 kg."""
     return f"{mass_kg * 1e3:g}g"
@@ -81,7 +85,7 @@ def quantities(
     add("E_peak", top.value, "V/m", of("E peak"), note, **_where(top))
     add("absorbed_power", power.absorbed_W, "W", of("power"))
     nowhere = isinstance(source, PlaneWave | GivenField)
-    whole = fields.provenance.get("engine") == "Fdtd" and not nowhere  # it has the source in its grid as well
+    whole = fields.provenance.get("engine") in WITH_SOURCE and not nowhere
     by = "coil and body" if whole else "the currents in the body"
     add("scattered_power", power.scattered_W, "W", of("scattered power"), f"radiated by {by}")
     rest = "radiated" if whole else "scattered; a real coil loses more"

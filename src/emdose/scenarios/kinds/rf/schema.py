@@ -12,7 +12,7 @@ from emdose.compliance.confirmations import as_confirmations
 from emdose.errors import InputError
 from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
 from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Point, Power, Slab
-from emdose.scenarios.shared.circuit_tables import FdtdTable, TuningTable, is_circuit
+from emdose.scenarios.shared.circuit_tables import FdtdTable, TuningTable, VsieTable, is_circuit
 from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
 from emdose.scenarios.shared.tables import (
     Header,
@@ -143,7 +143,9 @@ class RfOutputTable(Table):
     paraview: Annotated[bool, switch("write fields.vti")] = True
 
 
-Solver = Annotated[VieTable | FdtdTable, Field(discriminator="type"), one_of(VieTable, FdtdTable)]
+Solver = Annotated[
+    VieTable | FdtdTable | VsieTable, Field(discriminator="type"), one_of(VieTable, FdtdTable, VsieTable)
+]
 
 
 class RfScenario(Table):
@@ -165,8 +167,11 @@ class RfScenario(Table):
     @model_validator(mode="after")
     def _solver_fits_coil(self) -> RfScenario:
         circuit = is_circuit(self.coil)
-        if circuit and not isinstance(self.solver, FdtdTable):
-            raise bad_key("solver", f'"fdtd" for a coil of type "{self.coil.type}": only it finds the currents')
+        if circuit and isinstance(self.solver, VieTable):
+            raise bad_key("solver", f'"vsie" or "fdtd" for a coil of type "{self.coil.type}": they find the currents')
+        if not circuit and isinstance(self.solver, VsieTable):
+            expected = f'"vie" or "fdtd" for a source of type "{self.coil.type}", which has no metal with gaps'
+            raise bad_key("solver", expected)
         if self.tuning is not None and not circuit:
             raise bad_key("tuning", f"no such table for a coil of given currents, type '{self.coil.type}'")
         return self

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,12 @@ from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.gradients.coils import GradientSet
 from emdose.models.implants import Implant, metals
 from emdose.models.implants.metals import PROPERTIES, Metal
+from emdose.scenarios.shared.objects.solver_tables import vsie_values
 from emdose.scenarios.shared.objects.source_tables import table_of
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.vie.solver import Vie
+from emdose.solvers.vsie.solver import Vsie
 
 SOLVERS: dict[type, str] = {Vie: "vie", Fdtd: "fdtd", EddyCurrent: "eddy-current"}
 """Type of the table [solver] of every solver."""
@@ -107,6 +109,8 @@ class Writing:
             return self._b1(value, name, path)
         if isinstance(value, GradientSet):
             return _gradients(value, path)
+        if isinstance(value, Vsie):
+            return {"type": "vsie", **vsie_values(asdict(value), path)}
         if type(value) in SOLVERS:
             told = {f.name: self._plain(getattr(value, f.name), f"{path}.{f.name}") for f in fields(value)}
             return {"type": SOLVERS[type(value)], **{k: v for k, v in told.items() if v is not None}}

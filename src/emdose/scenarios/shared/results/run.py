@@ -250,7 +250,7 @@ class Run(ABC):
         network = self.network
         if network is None:
             raise InputError(
-                "this run has no network", found=self.name, expected="a coil of metal and capacitors, solved by Fdtd"
+                "this run has no network", found=self.name, expected="a coil of metal and capacitors, with feeds"
             )
         return touchstone.write_touchstone(network, path)
 

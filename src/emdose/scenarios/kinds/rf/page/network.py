@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
 from emdose.report.charts.line_chart import Curve, line_chart
-from emdose.report.wording import MINUS, number
+from emdose.report.wording import MINUS, is_finite, number, plain, quantity, quantity_name
 
 FLOOR_DB = -60.0
 """Reflections below this are drawn at it: a perfect match has no finite value."""
@@ -64,9 +65,53 @@ def network(summary: Mapping[str, Any]) -> dict[str, Any] | None:
         "samples": len(f),
         "elements": _elements(about["elements"]),
         "matching": [{"name": n, "steps": "; ".join(map(_step, steps))} for n, steps in about["matching"].items()],
-        "asymmetry": number(about["asymmetry"], 2),
         "gaps": about["gaps"],
+        "by": _by(summary.get("provenance") or {}, about["gaps"]),
+        "check": _check(summary.get("provenance") or {}, about["asymmetry"]),
+        "second": second_mesh(summary),
     }
+
+
+def _by(provenance: Mapping[str, Any], gaps: int) -> str:
+    """What the circuit algebra stands on."""
+    if provenance.get("engine") == "Vsie":
+        return f"the network of {gaps} gap{'s' if gaps != 1 else ''}, solved together"
+    return f"{gaps} run{'s' if gaps != 1 else ''}, one per gap"
+
+
+def _check(provenance: Mapping[str, Any], asymmetry: float) -> str:
+    """How good the network is, by what its solver knows."""
+    if provenance.get("engine") == "Vsie":
+        nodes, apart = provenance.get("network_frequencies_Hz") or [], provenance.get("network_interpolation")
+        if len(nodes) < 2 or not is_finite(apart):
+            return ""
+        between = f"two interpolations between them differ by {number(apart, 2)} of the network at most"
+        return f"It was solved for at {len(nodes)} frequencies; {between}."
+    told = "|S<sub>ij</sub> − S<sub>ji</sub>|"
+    return Markup(
+        f"Before it was made reciprocal, the network of the gaps had a largest {told} of {number(asymmetry, 2)}."
+    )
+
+
+def second_mesh(summary: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Numbers on two meshes of the metal, or None when there is one mesh."""
+    told = summary.get("second_mesh")
+    if not told:
+        return None
+    rows = []
+    for name, one in told["quantities"].items():
+        value, unit = quantity(one["value"], one["unit"], 4)
+        second, _ = quantity(one["second"], one["unit"], 4)
+        change = 100 * (one["second"] / one["value"] - 1) if one["value"] else math.nan
+        expanded = 100 * one["expanded"] / abs(one["value"]) if one["value"] else math.nan
+        row = {"name": quantity_name(name), "value": value, "unit": unit, "second": second}
+        rows.append(row | {"change": _percent(change, sign=True), "expanded": _percent(expanded)})
+    return {"factor": f"{told['factor']:g}", "rows": rows, "unknowns": [plain(n) for n in told["metal_unknowns"]]}
+
+
+def _percent(value: float, sign: bool = False) -> str:
+    text = number(value, 2) if abs(value) >= 0.01 else f"{value:.3f}".replace("-", MINUS)
+    return f"{'+' if sign and value > 0 else ''}{text} %" if math.isfinite(value) else "–"
 
 
 def _distance(mode: Mapping[str, Any], target_MHz: float) -> float:
@@ -78,7 +123,7 @@ def _mode(mode: Mapping[str, Any], target_MHz: float) -> dict[str, Any]:
     """A row of the table of modes; marked when the frequency lies within its resonance."""
     f, quality = 1e-6 * mode["frequency_Hz"], mode["quality"]
     here = abs(f - target_MHz) <= 0.5 * f / quality
-    note = "at the frequency" if here else ("" if mode.get("within", True) else "outside the computed band")
+    note = "at the frequency" if here else ("" if mode.get("within", True) else "extrapolated")
     return {"frequency": number(f, 5), "quality": number(quality, 3), "note": note, "here": here}
 
 

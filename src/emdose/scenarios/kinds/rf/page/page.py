@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from emdose.report.maps.scene import GLOW, Renderer, Scene, shield_lines
 from emdose.report.maps.volumes import colour_table, find_peak, pack
 from emdose.report.pages import common_rows, limit_table
 from emdose.report.pages.page import capital, fill
-from emdose.report.wording import number, parameter, words
+from emdose.report.wording import is_finite, number, parameter, words
 from emdose.scenarios.kinds.rf.page import closed_form, methods
 from emdose.scenarios.kinds.rf.page import content as page_content
 from emdose.scenarios.kinds.rf.page import thermal as page_thermal
@@ -120,6 +121,18 @@ def _setup(result: RunResult) -> list[tuple[str, str]]:
         ("Tissue voxels", f"{int(result.phantom.body.sum()):,}".replace(",", "\u202f")),
         ("Source", result.coil.name),
         ("Built from", built),
+        ("Metal", _metal(result.summary)),
         ("Frequency", f"{result.frequency_Hz / 1e6:.6g} MHz"),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def _metal(summary: Mapping[str, Any]) -> str:
+    """The metal of a coil, where its solver knows what it is made of and how finely it is cut."""
+    about = summary.get("provenance") or {}
+    if about.get("engine") != "Vsie":
+        return ""
+    conductivity: Any = (about.get("options") or {}).get("conductivity_S_m")
+    made = f"{number(1e-6 * conductivity, 3)} MS/m" if is_finite(conductivity) else "without loss"
+    count = (summary.get("convergence") or {}).get("metal_unknowns")
+    return f"{made}, {count} unknowns" if count else made

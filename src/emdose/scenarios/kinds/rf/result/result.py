@@ -28,6 +28,7 @@ from emdose.io.disk.run_files import (
     single,
     to_json,
 )
+from emdose.io.field_arrays import LOST
 from emdose.io.maps import vtk
 from emdose.scenarios.kinds.rf.result import maps
 from emdose.scenarios.kinds.rf.result.network import NETWORK, network_of
@@ -294,6 +295,8 @@ def _write_fields(group: Any, fields: Fields, keep: bool) -> None:
         group.attrs[name] = getattr(fields.power, name)
     if fields.power.lost_W is not None:
         group.attrs["lost_W"] = fields.power.lost_W
+    for name, matrix in fields.power.lost_parts_W.items():
+        group.attrs[f"{LOST}{name}"] = matrix
     group["residual"] = np.asarray(fields.residual, float)
     put_map(group, "b1plus", fields.b1plus()[0].astype(np.complex64), "T")
     if keep:
@@ -312,7 +315,11 @@ def _read_fields(group: Any, phantom: Phantom) -> Fields:
         B=owned(group["B"][()]),
         body=phantom.body,
         body_mass_kg=phantom.mass_kg,
-        power=PowerBalance(**{name: group.attrs[name] for name in POWERS}, lost_W=group.attrs.get("lost_W")),
+        power=PowerBalance(
+            **{name: group.attrs[name] for name in POWERS},
+            lost_W=group.attrs.get("lost_W"),
+            lost_parts_W={k.removeprefix(LOST): v for k, v in group.attrs.items() if k.startswith(LOST)},
+        ),
         ports=ports,
         drives={p: np.eye(len(ports), dtype=complex)[i] for i, p in enumerate(ports)},
         drive_unit=str(group.attrs["drive_unit"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,43 +14,65 @@ from emdose.models.coils.circuit_birdcage import CircuitBirdcage
 from emdose.scenarios.kinds.rf.result.network import NETWORK
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from emdose.compute.backend import Backend
     from emdose.models.exposure import Exposure
     from emdose.scenarios.shared.circuit_tables import TuningTable
     from emdose.solvers.cosimulation import CoSimulation
-    from emdose.solvers.fdtd.setup.plan import FdtdPlan
-    from emdose.solvers.fdtd.solver import Fdtd
     from emdose.solvers.results.fields import Fields
-    from emdose.solvers.running import Checkpoint, ProgressCallback
+    from emdose.solvers.running import Checkpoint, Plan, ProgressCallback
 
 JOINED = "coil from a file"
 """Kind of a coil that a user has drawn, other than separate loops."""
 
 
-@dataclass(frozen=True)
-class TunedFdtd:
-    """Finite differences in time for every gap of a coil, then capacitors and matching by circuit algebra.
-
-    Parameters
-    ----------
-    solver : Fdtd
-        Its options.
-    tuning : Tuning
-        What to do with the network of the gaps, and where to keep it.
-    """
-
-    solver: Fdtd
-    tuning: TuningTable
+class GapSolver(Protocol):
+    """What finds the network of the gaps of a coil and the fields of each, as Vsie and Fdtd do."""
 
     @property
     def tolerance(self) -> float:
-        """Tolerance of the runs."""
+        """What is left when it ends."""
+
+    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> Plan:
+        """What it will take."""
+
+    def cosimulate(
+        self,
+        exposure: Exposure,
+        frequencies_Hz: Sequence[float] | None = None,
+        device: str | Backend = "auto",
+        progress: Any = True,
+        checkpoint: Checkpoint | None = None,
+    ) -> CoSimulation:
+        """The network over some frequencies, with the fields at that of the exposure."""
+
+
+@dataclass(frozen=True)
+class TunedCoil:
+    """A solver for every gap of a coil, then capacitors and matching by circuit algebra.
+
+    Parameters
+    ----------
+    solver : GapSolver
+        Its options.
+    tuning : Tuning
+        What to do with the network of the gaps, and where to keep it.
+    band : bool
+        Whether the network is wanted over a band of frequencies, for curves and modes, or where the fields are only.
+    """
+
+    solver: GapSolver
+    tuning: TuningTable
+    band: bool = True
+
+    @property
+    def tolerance(self) -> float:
+        """Tolerance of the solver."""
         return self.solver.tolerance
 
-    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> FdtdPlan:
-        """What the runs will take; see :meth:`emdose.Fdtd.plan`."""
+    def plan(self, exposure: Exposure, device: str | Backend = "auto") -> Plan:
+        """What the solver will take."""
         return self.solver.plan(exposure, device)
 
     def solve(
@@ -65,7 +87,7 @@ class TunedFdtd:
         Raises
         ------
         InputError, ConvergenceError, ResourceError
-            As :meth:`emdose.Fdtd.cosimulate`.
+            As of the solver's ``cosimulate``.
 
         Warns
         -----
@@ -73,7 +95,7 @@ class TunedFdtd:
             When the coil cannot be tuned or matched as asked; the fields are then those of the coil as far as it got.
         """
         f, half = exposure.frequency_Hz, 0.5 * self.tuning.span
-        band = np.linspace((1 - half) * f, (1 + half) * f, self.tuning.points)
+        band = np.linspace((1 - half) * f, (1 + half) * f, self.tuning.points) if self.band else [f]
         start = self.solver.cosimulate(exposure, list(band), device, progress, checkpoint)
         tuned = _tuned(start) if self.tuning.tune else start
         final, ladders = _matched(tuned) if self.tuning.match else (tuned, {})
@@ -104,7 +126,7 @@ def _tuned(start: CoSimulation) -> CoSimulation:
         return start
     try:
         return start.tune(pattern=_useful_currents(start), frequency_Hz=start.frequency_Hz)
-    except InputError as error:  # the runs took long: they are kept
+    except InputError as error:  # the solution took long: it is kept
         warnings.warn(f"the coil is not tuned: {error}", EmdoseWarning, stacklevel=3)
         return start
 
@@ -144,7 +166,8 @@ def describe(final: CoSimulation, tuned: CoSimulation, ladders: dict[str, Any], 
         for e in final.coil.elements
     }
     # Metal alone, a dipole say, has modes too, but no circuit to find them by.
-    natural = tuned.modes() if any(e.capacitance_F or e.inductance_H for e in tuned.coil.elements) else []
+    has_modes = len(network.frequencies_Hz) > 1 and any(e.capacitance_F or e.inductance_H for e in tuned.coil.elements)
+    natural = tuned.modes() if has_modes else []
     return {
         "frequency_Hz": final.frequency_Hz,
         "frequencies_Hz": network.frequencies_Hz.tolist(),
@@ -163,3 +186,25 @@ def describe(final: CoSimulation, tuned: CoSimulation, ladders: dict[str, Any], 
 def _step(where: str, element: Any) -> dict[str, Any]:
     values = {k: getattr(element, k, None) for k in ("resistance_ohm", "inductance_H", "capacitance_F")}
     return {"where": where, **{k: v for k, v in values.items() if v}}
+
+
+def capacitances(about: Mapping[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Headline numbers of a tuned coil: the capacitance that it was given, of every group of equal capacitors.
+
+    Parameters
+    ----------
+    about : mapping or None
+        What :func:`describe` tells of the network.
+    """
+    if not about or not about["tuned"]:
+        return {}
+    groups: dict[float, list[str]] = {}
+    for name, values in about["elements"].items():
+        if values.get("capacitance_F"):
+            groups.setdefault(float(f"{values['capacitance_F']:.9g}"), []).append(name)
+    found = {}
+    for number, (value, names) in enumerate(groups.items(), 1):
+        name = "tuned_capacitance" if len(groups) == 1 else f"tuned_capacitance: group {number}"
+        of = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)})"
+        found[name] = {"value": value, "unit": "F", "uncertainty": None, "note": f"{of}, with its load"}
+    return found
