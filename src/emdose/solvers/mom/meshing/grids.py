@@ -33,9 +33,9 @@ class Station:
 
 def across_lines(low: float, high: float, cells: int, grading: float) -> np.ndarray:
     """Lines across a strip from ``low`` to ``high`` (cells + 1,) [m]; see MeshOptions.edge_grading."""
-    even = np.linspace(-1.0, 1.0, cells + 1)
-    x = (1 - grading) * even - grading * np.cos(math.pi * np.arange(cells + 1) / cells)
-    lines = 0.5 * (low + high) + 0.5 * (high - low) * x
+    k = np.arange(cells + 1)
+    inward = (2 * np.minimum(k, cells - k) / cells) ** grading
+    lines = 0.5 * (low + high) + 0.5 * (high - low) * np.where(2 * k <= cells, inward - 1, 1 - inward)
     lines[[0, -1]] = low, high
     return np.asarray(lines)
 
