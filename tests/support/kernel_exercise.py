@@ -446,6 +446,38 @@ def triangles(kernels: Recorder, real: type) -> Result:
     }
 
 
+def potential(kernels: Recorder, real: type) -> Result:
+    """Two right-hand sides, odd numbers of nodes, and one weight in five zero."""
+    rng = np.random.default_rng(22)
+    kind = np.complex64 if real is np.float32 else np.complex128
+    ports, shape, coarse = 2, (7, 5, 6), (4, 3, 3)
+
+    def draw(*extents: int) -> np.ndarray:
+        return (rng.normal(size=extents) + 1j * rng.normal(size=extents)).astype(kind)
+
+    def framed(*extents: int) -> np.ndarray:
+        """Random values inside a frame of zeros, one node wide along the last three axes."""
+        return np.pad(draw(*extents), [(0, 0)] * (len(extents) - 3) + [(1, 1)] * 3)
+
+    g = framed(3, *shape) * (rng.random((3, *(n + 2 for n in shape))) < 0.8).astype(real)
+    level = dict(zip(("nx", "ny", "nz"), shape, strict=True)) | {
+        "g": g,
+        "total": framed(*shape),
+        "over": framed(*shape),
+    }
+    b, x = framed(ports, *shape), framed(ports, *shape)
+    applied, left, relaxed, raised = np.zeros_like(x), np.zeros_like(x), x.copy(), x.copy()
+    up, down = framed(ports, *coarse), framed(ports, *coarse)
+    nodes, half = (ports * shape[0], *shape[1:]), (ports * shape[0], shape[1], 3)
+    kernels.launch("conduct", nodes, level, x, applied)
+    for colour in (0, 1):
+        kernels.launch("relax", half, level, colour, b, relaxed)
+        kernels.launch("residual", half, level, colour, b, x, left)
+    kernels.launch("restrict_nodes", (ports * coarse[0], *coarse[1:]), coarse[0], *shape, x, down)
+    kernels.launch("prolong_nodes", nodes, shape[0], *coarse, up, raised)
+    return {"applied": applied, "left": left, "relaxed": relaxed, "down": down, "raised": raised}
+
+
 def multigrid(kernels: Recorder, real: type) -> Result:
     """Cut cells with odd numbers of them, a hole in the middle, two right-hand sides."""
     rng = np.random.default_rng(21)
@@ -683,6 +715,7 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "local_fit": local_fit,
     "triangles": triangles,
     "multigrid": multigrid,
+    "potential": potential,
     "cut_faces": cut_faces,
     "bioheat": bioheat,
     "pairs": pairs,

@@ -10,6 +10,7 @@ import numpy as np
 from emdose.constants import C_0, EPS_0
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Shape
+from emdose.solvers.vie.static_inverse import StaticInverse
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
 from emdose.solvers.yee_grid.green_convolution import Convolution
 from emdose.solvers.yee_grid.resolution import cells_per_wavelength
@@ -72,6 +73,8 @@ class BodyOperator:
         self.M = (self.contrast / (self.contrast + 1)).astype(self.dtype)
         self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype, shared=shared)
         self.products = 0
+        self.static_inverse: StaticInverse | None = None
+        """What :meth:`precondition` applies, once it has been asked for; another contrast needs another one."""
 
     @property
     def box(self) -> tuple[slice, ...]:
@@ -106,6 +109,12 @@ class BodyOperator:
         """N x = x + (k^2 + G D) S x for unknowns (port, n): it depends on the lattice and on nothing else."""
         self.products += 1
         return x + self.rows(self.convolution.scattered(self.expand(x)))
+
+    def precondition(self, x: Any) -> Any:
+        """About the inverse of I - M N times unknowns (port, n): that without the wave."""
+        if self.static_inverse is None:
+            self.static_inverse = StaticInverse(self.contrast, self.index, self.shape, self.be, self.dtype)
+        return self.static_inverse.apply(x)
 
     def field(self, x: Any) -> Any:
         """Total field E = J / (j w eps0 (eps - 1)) on the unknowns [V/m], in double precision."""

@@ -67,7 +67,7 @@ def solve_ports(
     todo = [p for p in range(ports) if p not in done]
     for lo in range(0, len(todo), plan.ports_at_once):
         group = todo[lo : lo + plan.ports_at_once]
-        x, rows = solve_group(problem, plan.method, group, partial(_iteration, problem, group[0], tell), reduction)
+        x, rows = solve_group(problem, plan, group, partial(_iteration, problem, group[0], tell), reduction)
         for i, port in enumerate(group):
             done[port], infos[port] = x[i], rows[i]
             if checkpoint is not None and rows[i]["converged"]:
@@ -103,7 +103,7 @@ def error_per_residual(problem: VieProblem, port: int, x: Any, inverse_norm: flo
 
 def solve_group(
     problem: VieProblem,
-    method: str,
+    plan: ViePlan,
     ports: list[int],
     tell: Callable[[int, float], None],
     reduction: Reduction | None,
@@ -120,6 +120,7 @@ def solve_group(
     size = np.asarray(norm(b), float)
     scale = np.where(size > 0, size, 1.0)
     x, r = xp.zeros_like(b), b
+    lacking = xp.zeros_like(b)  # what the start lacks, of which x may hold but the last digits
     share, started, iterated = np.ones(count), np.ones(count), False
     goal = np.full(count, solver.tolerance) if reduction is None else reduction.goals(share)
     iterations, products = np.zeros(count, int), 0
@@ -147,9 +148,10 @@ def solve_group(
         # Ports that are done already may rest: they need no part of the correction.
         ask = np.where(share > goal, goal / np.maximum(share, 1e-300), 1.0).min()
         found = _krylov(
-            problem, method, r, float(ask), solver.max_iterations - before, partial(_told, tell, before, share)
+            problem, plan, r, float(ask), solver.max_iterations - before, partial(_told, tell, before, share)
         )
         x += found.x
+        lacking += found.x
         history += [h * share for h in (found.history[1:] if history else found.history)]
         iterations = before + found.iterations
         products += found.products
@@ -165,7 +167,7 @@ def solve_group(
         share = np.asarray(norm(r), float) / scale
     if reduction is not None and iterated:
         for i in np.flatnonzero(met):
-            products += reduction.learn(x[i], float(inverse[i]))
+            products += reduction.learn(x[i], lacking[i], float(inverse[i]))
     return x, [
         {
             "residual": float(share[i]),
@@ -223,22 +225,21 @@ def _iteration(problem: VieProblem, port: int, tell: ProgressCallback, iteration
 
 def _krylov(
     problem: VieProblem,
-    method: str,
+    plan: ViePlan,
     b: Any,
     tolerance: float,
     max_iterations: int,
     tell: Callable[[int, float], None],
 ) -> Solution:
-    solver = problem.solver
     options: dict[str, Any] = {
         "tolerance": tolerance,
         "max_iterations": max_iterations,
         "be": problem.be,
         "callback": tell,
     }
-    if method == "gmres":
-        return gmres(problem.apply, b, restart=solver.restart, **options)
-    if method == "cocr":
+    if plan.method == "gmres":
+        return gmres(problem.apply, b, restart=plan.restart, precondition=problem.precondition, **options)
+    if plan.method == "cocr":
         # x = sqrt(M) y makes the matrix complex symmetric: I - sqrt(M) N sqrt(M).
         root = problem.be.xp.sqrt(problem.M)[None]
         solution = cocr(lambda y: problem.apply(root * y) / root, b / root, weight=root, **options)

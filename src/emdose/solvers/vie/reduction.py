@@ -123,10 +123,15 @@ class Reduction:
                 return Start(xp.zeros_like(b), b.copy(), np.ones(len(b)), 1)
         return Start(x, r, share, 1)
 
-    def learn(self, x: Any, inverse_norm: float) -> int:
-        """Keep a solution (n,); products that it took."""
-        before = self.problem.products
-        self.family.learn(x, self._operator, inverse_norm)
+    def learn(self, x: Any, lacking: Any, inverse_norm: float) -> int:
+        """Keep a solution (n,), by what its start lacked; products that it took.
+
+        Of a start that all but met the tolerance the solution holds what is new in its last digits alone.
+        """
+        before, generation = self.problem.products, self.family.span.generation
+        self.family.learn(lacking, self._operator, inverse_norm)
+        if self.family.span.generation != generation:  # what it started from is no longer there
+            self.family.learn(x, self._operator, inverse_norm)
         return self.problem.products - before
 
     def _operator(self, v: Any) -> Any:

@@ -96,7 +96,7 @@ class VieSampler:
         shared: Shared | None = None,
     ) -> None:
         self.solver, self.be, self.exposure = solver, be, exposure
-        self.method = plan(solver, exposure, be).method
+        self.plan = plan(solver, exposure, be)
         self.problem = problem = VieProblem(solver, exposure, be, shared)
         self.weights = np.asarray(weights, complex)
         self.E_ports = be.to_numpy(port_fields(problem)).astype(complex)
@@ -224,7 +224,7 @@ class VieSampler:
         """A sample that is iterated, and becomes part of the basis."""
         reduction = copy.copy(self.reduction)
         reduction.problem = problem
-        x, rows = solve_group(problem, self.method, [0], lambda *_: None, reduction)
+        x, rows = solve_group(problem, self.plan, [0], lambda *_: None, reduction)
         if not rows[0]["converged"]:
             raise ConvergenceError(
                 f"sample {first}: residual {rows[0]['residual']:.2g} misses the tolerance {self.solver.tolerance:g}"
@@ -239,6 +239,7 @@ class VieSampler:
         """The equations for other properties of the groups, and perhaps another incident field on the unknowns."""
         be, problem = self.be, copy.copy(self.problem)
         problem.M = be.asarray(M[self._of].astype(problem.dtype))
+        problem.static_inverse = None
         if group is not None:
             problem.contrast = be.asarray(group[self._of] - 1)
             problem.largest_permittivity = float(np.abs(group).max())

@@ -47,15 +47,16 @@ class Vie(VieOptions):
         times as large for a head in a birdcage at 64 to 298 MHz, 6 to 20 times for a sphere in a plane wave, 100 times
         at 10 MHz and 10^5 times at 10 kHz.
     restart : int
-        Krylov vectors that GMRES keeps.
+        Krylov vectors that GMRES keeps at most, those that are preconditioned among them.
     max_iterations : int
         Iterations per port before it gives up with ConvergenceError.
     dtype : {"auto", "complex64", "complex128"}
         Precision of the computation; "auto" is single precision while its rounding, 6e-8 times the largest
         permittivity, is below the tolerance: for tissue above some 10 MHz.
     method : {"auto", "gmres", "cocr", "bicgstab"}
-        Krylov method; "auto" is GMRES unless its vectors do not fit the memory, then COCR, which needs two thirds of
-        the products of BiCGStab; that is kept for comparison.
+        Krylov method; "auto" is GMRES, preconditioned by the static inverse
+        (:mod:`emdose.solvers.vie.static_inverse`), unless its vectors do not fit the memory, then COCR. That and
+        BiCGStab go without: they take 5 to 60 times the products and are kept for comparison too.
     E_error : float
         Relative error of E (L2 in the body) that the unfinished iteration may leave: a port is iterated until
         its estimate, which ``Fields.convergence["E_error_estimate"]`` states, is below that as well.
@@ -152,6 +153,7 @@ class Vie(VieOptions):
         clock["setup"] = time.perf_counter()
         reduction = None if basis is None else Reduction(problem, basis)
         solutions, J = solve_ports(problem, planned, tell, checkpoint, reduction)
+        problem.static_inverse = None  # the fields need its room
         be.synchronize()
         clock["ports"] = time.perf_counter()
         tell(Begin(stage="fields"))
