@@ -95,6 +95,8 @@ def test_rungs_and_rings_of_strips_are_one_cage() -> None:
         rings.append(Strip(points, 0.01, 0.5 * (points[1:] + points[:-1]) * np.array([1, 1, 0])))
     gap = ((0.15, 0.0, -0.0025), (0.15, 0.0, 0.0025))
     mesh = mesh_of(coil([*rungs, *rings], gap), LARMOR)
+    assert mesh.rotations == 8
+    assert topology.is_sector_major(mesh, 1e-14)
     assert topology.euler(mesh) == -8
     assert topology.area(mesh) == pytest.approx(8 * 0.01 * 0.19 + 2 * 2 * np.pi * 0.15 * 0.01, rel=1e-3)
 

@@ -7,6 +7,7 @@ import pytest
 from tests.support import mesh_topology as topology
 
 import emdose as em
+from emdose.models.coils.conductors import FeedPort, Wire
 from emdose.solvers.mom.meshing.build import mesh_of
 from emdose.solvers.mom.meshing.options import MeshOptions
 
@@ -47,3 +48,30 @@ def test_loops_of_an_array_are_turned_copies() -> None:
     assert topology.is_sector_major(mesh, 1e-15)
     assert len(np.unique(topology.elements_joined(mesh))) == 8
     assert len(np.unique(topology.elements_joined(mesh, mesh.gaps))) == 32
+
+
+@pytest.mark.parametrize("gap_on", ["rung", "ring", "junction"])
+def test_closed_rings_of_a_cage_of_wires(gap_on: str) -> None:
+    """Oracle: lengths, and 16 junctions of three pieces; a gap over a junction leaves the rings whole."""
+    angle = 2 * np.pi * np.arange(8) / 8
+    outward = np.stack([np.cos(angle), np.sin(angle), np.zeros(8)], axis=1)
+    wires = [Wire(0.15 * n + np.array([[0, 0, -0.1], [0, 0, 0.1]]), 1e-3) for n in outward]
+    around = np.radians(np.arange(0, 361, 1.5) + 10.5)
+    ring = 0.15 * np.stack([np.cos(around), np.sin(around), np.zeros_like(around)], axis=1)
+    ring[-1] = ring[0]
+    wires += [Wire(ring + np.array([0, 0, z]), 1e-3) for z in (-0.1, 0.1)]
+    ends = {
+        "rung": ([0.15, 0, -0.002], [0.15, 0, 0.002]),
+        "ring": (ring[8] + [0, 0, 0.1], ring[10] + [0, 0, 0.1]),
+        "junction": (ring[22] + [0, 0, 0.1], ring[24] + [0, 0, 0.1]),
+    }[gap_on]
+    feed = FeedPort("feed", tuple(ends[0]), tuple(ends[1]))
+    if gap_on == "junction":
+        with pytest.raises(em.InputError, match="junction"):
+            mesh_of(em.CircuitCoil("cage", wires, [], [feed]), LARMOR)
+        return
+    mesh = mesh_of(em.CircuitCoil("cage", wires, [], [feed]), LARMOR)
+    assert mesh.rotations == 8
+    assert topology.is_sector_major(mesh, 1e-14)
+    assert mesh.wire_lengths_m.sum() == pytest.approx(8 * 0.2 + 4 * np.pi * 0.15, rel=1e-3)
+    assert np.bincount(np.unique(mesh.wires, return_counts=True)[1]).tolist()[3:] == [16]

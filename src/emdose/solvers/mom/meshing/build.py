@@ -13,14 +13,14 @@ from emdose.errors import InputError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.solvers.mom.meshing.charts import Chart, Flat, cylinder_of, fitted_cylinder, overlap, plane_of, rectangles
-from emdose.solvers.mom.meshing.contacts import require_fine, require_joined
+from emdose.solvers.mom.meshing.contacts import require_cut, require_fine, require_joined
 from emdose.solvers.mom.meshing.grids import TIE, Station, longest_of, strip_lines, union
 from emdose.solvers.mom.meshing.options import MeshOptions
 from emdose.solvers.mom.meshing.pieces import JOIN, MeshPiece, joined, turn_about_z
 from emdose.solvers.mom.meshing.placing import CoilMetal, Place, Post, metal_of, placed, spine_of
 from emdose.solvers.mom.meshing.shields import shield_chart, shield_piece
 from emdose.solvers.mom.meshing.sweeps import swept
-from emdose.solvers.mom.meshing.symmetry import TurnSymmetry, symmetry_of
+from emdose.solvers.mom.meshing.symmetry import TurnSymmetry, symmetry_of, with_rings_in_arcs
 from emdose.solvers.mom.meshing.wires import nearest_on, wire_lines, wire_piece
 from emdose.solvers.mom.metal_mesh import MetalMesh
 
@@ -54,6 +54,7 @@ def mesh_of(coil: CircuitCoil, frequency_Hz: float, options: MeshOptions | None 
         frequency.
     """
     options = MeshOptions() if options is None else options
+    coil = with_rings_in_arcs(coil)
     wavelength = C_0 / positive("frequency_Hz", frequency_Hz)
     task = _Task(coil, metal_of(coil, options.line_radius_m), wavelength / options.per_wavelength, options)
     pieces = [*_surfaces(task), *_wires(task), *_solids(task)]
@@ -68,6 +69,7 @@ def mesh_of(coil: CircuitCoil, frequency_Hz: float, options: MeshOptions | None 
         if name not in have:
             raise InputError(f"gap {name!r} does not lie across metal", field=name, expected="a gap along a strip")
     mesh = joined(pieces, order, parts, task.symmetry.count, task.symmetry.centre_m)
+    require_cut(mesh)
     require_joined(mesh, coil)
     require_fine(mesh, wavelength)
     return mesh

@@ -39,6 +39,26 @@ def require_fine(mesh: MetalMesh, wavelength_m: float) -> None:
         )
 
 
+def require_cut(mesh: MetalMesh) -> None:
+    """Raise InputError where a gap lies on an end or on a junction of more than two pieces of metal."""
+    at_point = np.bincount(mesh.wires.ravel(), minlength=len(mesh.points_m))
+    sides = np.sort(mesh.triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    edges, count = np.unique(sides @ np.array([len(mesh.points_m), 1]), return_counts=True)
+    for gap in mesh.gaps:
+        if gap.node >= 0:
+            found = int(at_point[gap.node])
+        else:
+            own = np.sort(gap.edges, axis=1) @ np.array([len(mesh.points_m), 1])
+            found = int(max(count[np.searchsorted(edges, own)], key=lambda n: abs(n - 2)))
+        if found != 2:
+            raise InputError(
+                f"gap {gap.name!r} lies on {'a junction' if found > 2 else 'an end'} of metal",
+                field=gap.name,
+                found=f"{found} pieces that meet there",
+                expected="a gap between two pieces",
+            )
+
+
 def require_joined(mesh: MetalMesh, coil: CircuitCoil) -> None:
     """Raise InputError where metal crosses or touches other metal and shares no corner with it."""
     low, high = (np.array(e) for e in coil.extent_m)

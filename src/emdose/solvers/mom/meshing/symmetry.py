@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import Conductor, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.cylinder import Shield
-from emdose.solvers.mom.meshing.pieces import turn_about_z
-from emdose.solvers.mom.meshing.wires import lengths_along
+from emdose.models.coils.gaps import gap_span
+from emdose.solvers.mom.meshing.charts import fitted_cylinder
+from emdose.solvers.mom.meshing.pieces import JOIN, turn_about_z
+from emdose.solvers.mom.meshing.wires import lengths_along, nearest_on
 from emdose.values import read_only
 
 SAME = 1e-4
@@ -66,6 +70,61 @@ def symmetry_of(conductors: Sequence[Conductor], shield: Shield | None) -> TurnS
             if found is not None:
                 return TurnSymmetry(n, centre, *found)
     return none
+
+
+def with_rings_in_arcs(coil: CircuitCoil) -> CircuitCoil:
+    """The same metal with closed rings cut where other conductors end on them, where that makes it symmetric.
+
+    A turn maps such arcs onto each other, as it does the ring, which as one chain has a first point. A ring stays whole
+    when a gap lies over one of those places.
+    """
+    low, high = (np.array(e) for e in coil.extent_m)
+    near = JOIN * float((high - low).max())
+    tips = [c.points_m[[0, -1]] for c in coil.conductors if isinstance(c, Wire | Strip | Sheet) and not _closed(c)]
+    made: list[Conductor] = []
+    for c in coil.conductors:
+        ring = tips and isinstance(c, Wire | Strip) and _closed(c)
+        if ring and (isinstance(c, Wire) or (isinstance(c, Strip) and fitted_cylinder(c) is not None)):
+            made += _arcs(c, np.concatenate(tips), coil, near)
+        else:
+            made.append(c)
+    if len(made) == len(coil.conductors):
+        return coil
+    if symmetry_of(made, coil.shield).count <= symmetry_of(coil.conductors, coil.shield).count:
+        return coil
+    other = copy.copy(coil)
+    object.__setattr__(other, "conductors", tuple(made))
+    return other
+
+
+def _closed(c: Wire | Strip | Sheet) -> bool:
+    return bool(np.array_equal(c.points_m[0], c.points_m[-1]))
+
+
+def _arcs(ring: Wire | Strip, tips: np.ndarray, coil: CircuitCoil, near: float) -> list[Conductor]:
+    """A closed chain in arcs between the tips that lie on it, or whole."""
+    spine = ring.points_m
+    s = lengths_along(spine)
+    off, where = nearest_on(spine, tips)
+    cuts = np.sort(np.mod(where[off < near], s[-1]))
+    cuts = cuts[np.concatenate([[True], np.diff(cuts) > near])] if len(cuts) else cuts
+    spans = [sorted(x) for x in (gap_span(spine, g) for g in coil.gaps) if x is not None]
+    if len(cuts) < 2 or any(a - near < c < b + near for a, b in spans for c in cuts):
+        return [ring]
+    out: list[Conductor] = []
+    for low, high in zip(cuts, np.append(cuts[1:], cuts[0] + s[-1]), strict=True):
+        inner = np.concatenate([s[:-1], s[:-1] + s[-1]])
+        inner = inner[(inner > low + near) & (inner < high - near)]
+        marks = np.concatenate([[low], inner, [high]])
+        points = np.stack([np.interp(np.mod(marks, s[-1]), s, spine[:, k]) for k in range(3)], axis=1)
+        if isinstance(ring, Wire):
+            out.append(replace(ring, points_m=points))
+        else:
+            middle = np.mod(0.5 * (marks[1:] + marks[:-1]), s[-1])
+            piece = np.clip(np.searchsorted(s, middle, "right") - 1, 0, len(spine) - 2)
+            normal = np.broadcast_to(ring.normal, (len(spine) - 1, 3))[piece]
+            out.append(replace(ring, points_m=points, normal=normal))
+    return out
 
 
 def _shield_allows(shield: Shield | None, n: int) -> bool:
