@@ -155,6 +155,14 @@ def test_tuning_some_elements_only():
     assert low.modes[0].frequency_Hz < 64e6 * (1 + 1e-9)
 
 
+def test_no_mode_beyond_the_resonance_of_the_metal():
+    # Oracle: a loop of 63 cm with one gap is its own resonator at 298 MHz: half a wave around.
+    coil = em.CapacitorLoop(0.1, capacitors=1)
+    assert em.tune(coil, 128e6).frequency_Hz == pytest.approx(128e6, rel=1e-9)
+    with pytest.raises(em.InputError, match="no capacitance puts the mode there"):
+        em.tune(coil, 298e6)
+
+
 def test_elements_in_series_in_a_gap_are_one():
     # Oracle: two capacitors in series are one of half their capacitance; between them is no metal.
     halves = [[(0.004, 0, 0), (0.1, 0, 0), (0.1, 0.1, 0)], [(0.1, 0.1, 0), (0, 0.1, 0), (0, 0.004, 0)]]

@@ -41,6 +41,8 @@ SMALL = 0.02
 SETTLED = 0.01
 """Change of the useful mode's frequency from which the modes are looked at again."""
 LOOKS = 5
+ALIKE = 0.5
+"""Share of a mode's currents that another one must have to be the same at another frequency."""
 
 
 @read_only
@@ -112,7 +114,7 @@ def coil_modes(coil: CircuitCoil) -> tuple[CoilMode, ...]:
         When the coil has plates, solids or parallel circuits, or no closed loop with a capacitor.
     """
     unloaded = _Unloaded(coil)
-    frequency_Hz = SMALL * C_0 / (2 * math.pi * unloaded.size_m)
+    frequency_Hz = unloaded.low_Hz
     modes: tuple[CoilMode, ...] = ()
     for _ in range(LOOKS):
         modes = unloaded.modes(coil, unloaded.network.near(frequency_Hz))
@@ -160,16 +162,18 @@ def tune(
     if not names:
         raise InputError("nothing to tune", field="elements", found=[], expected="at least one capacitor")
     unloaded = _Unloaded(coil)
-    gaps = unloaded.network.near(frequency_Hz)
-    start = unloaded.modes(coil, gaps)
+    start = unloaded.modes(coil, unloaded.network.near(unloaded.low_Hz))
     chosen = _useful(start) if mode is None else mode
     if not 0 <= chosen < len(start):
         raise InputError("no such mode", field="mode", found=mode, expected=f"0 to {len(start) - 1}")
+    gaps = unloaded.network.near(frequency_Hz)
     x = unloaded.scale(coil, names, gaps, start[chosen])
     values = {n: float(coil.element(n).capacitance_F / x) for n in names}  # type: ignore[operator]
     tuned = coil.with_values(values)
     modes = unloaded.modes(tuned, gaps)
     near = int(np.argmin([abs(m.frequency_Hz - frequency_Hz) for m in modes]))
+    if abs(modes[near].frequency_Hz / frequency_Hz - 1) > PARTNER:
+        raise _unreachable(gaps.w)
     partners = tuple(i for i, m in enumerate(modes) if abs(m.frequency_Hz / modes[near].frequency_Hz - 1) < PARTNER)
     return CoilTuning(tuned, float(modes[near].frequency_Hz), values, modes, partners)
 
@@ -207,7 +211,7 @@ class _Unloaded:
     def __init__(self, coil: CircuitCoil) -> None:
         filaments = filaments_of(coil)
         low, high = (np.array(v) for v in coil.extent_m)
-        self.size_m = float((high - low).max())
+        self.low_Hz = SMALL * C_0 / (2 * math.pi * float((high - low).max()))
         self.names = filaments.names
         if not filaments.loops():
             raise InputError(
@@ -235,9 +239,13 @@ class _Unloaded:
         from scipy import linalg
 
         inductance, elastance, r = self.elements(coil)
-        squared, v = linalg.eigh(gaps.elastance + np.diag(elastance), gaps.inductance + np.diag(inductance))
+        D, L = gaps.elastance + np.diag(elastance), gaps.inductance + np.diag(inductance)
+        try:
+            squared, v = linalg.eigh(D, L)
+        except linalg.LinAlgError:
+            squared, v = _above_resonance(D, L)
         out = []
-        for i in range(self.silent, self.silent + self.count):
+        for i in range(self.silent, min(self.silent + self.count, len(squared))):
             w = math.sqrt(max(squared[i], 0.0))
             currents = v[:, i] * math.sqrt(2)
             loss = float((r * currents**2).sum())
@@ -264,21 +272,42 @@ class _Unloaded:
         norm = np.linalg.norm(currents, axis=1)
         good = np.flatnonzero(np.isfinite(x) & (x.real > 1e-12) & (np.abs(x.imag) < 1e-6 * np.abs(x.real)) & (norm > 0))
         if not len(good):
-            raise InputError(
-                "no capacitance puts the mode there",
-                field="frequency_Hz",
-                found=gaps.w / (2 * math.pi),
-                expected="another frequency or more elements to tune",
-            )
+            raise _unreachable(gaps.w)
         # Degenerate modes come out in any combination: compare with all that share the factor.
         best, most = good[0], -1.0
         for i in good:
             same = [j for j in good if abs(x[j] / x[i] - 1) < PARTNER]
             shapes = np.linalg.qr(np.column_stack([currents[j] for j in same]))[0]
-            overlap = float(np.linalg.norm(shapes.conj().T @ wanted))
+            overlap = float(np.linalg.norm(shapes.conj().T @ wanted) / np.linalg.norm(wanted))
             if overlap > most:
                 best, most = i, overlap
+        if most < ALIKE:
+            raise _unreachable(gaps.w)
         return float(x[best].real)
+
+
+def _unreachable(w: float) -> InputError:
+    return InputError(
+        "no capacitance puts the mode there",
+        field="frequency_Hz",
+        found=w / (2 * math.pi),
+        expected="another frequency or more elements to tune",
+    )
+
+
+def _above_resonance(D: np.ndarray, L: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Squares of the frequencies, in growing order, and currents of the modes that store energy.
+
+    Near a resonance of the bare metal the slope of the gaps' matrix is no inductance for all currents.
+    """
+    from scipy import linalg
+
+    squared, v = linalg.eig(D, L)
+    real = np.isfinite(squared) & (np.abs(squared.imag) <= 1e-6 * np.abs(squared.real)) & (squared.real > 0)
+    squared, v = squared.real[real], v.real[:, real]
+    energy = np.einsum("ik,ij,jk->k", v, L, v)
+    order = np.flatnonzero(energy > 0)[np.argsort(squared[energy > 0])]
+    return squared[order], v[:, order] / np.sqrt(energy[order])
 
 
 def _useful(modes: Sequence[CoilMode]) -> int:
