@@ -16,6 +16,7 @@ from emdose.report.pages import common_rows
 from emdose.scenarios import kinds
 from emdose.scenarios.kinds.rf.circuits import second_mesh
 from emdose.scenarios.loading import load
+from emdose.scenarios.shared.circuit_tables import CIRCUIT_COILS, is_circuit_type
 from emdose.scenarios.shared import toml
 
 LOOP = {
@@ -155,6 +156,8 @@ def test_a_coil_of_metal_is_solved_by_vsie_unless_said(loop, write):
     assert load(write(loop)).tables.solver.type == "vsie"
     loop["solver"] = "fdtd"
     assert load(write(loop)).tables.solver.type == "fdtd"
+    assert {is_circuit_type(t.model_fields["type"].annotation.__args__[0]) for t in CIRCUIT_COILS} == {True}
+    assert not is_circuit_type("birdcage")
 
 
 @pytest.mark.parametrize(

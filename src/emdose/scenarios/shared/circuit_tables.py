@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import model_validator
 
@@ -181,7 +181,7 @@ CIRCUIT_COILS = (
 )
 
 
-CIRCUIT_TYPES = ("circuit-birdcage", "capacitor-loop", "capacitor-loop-array", "dipole")
+CIRCUIT_TYPES = tuple(get_args(table.model_fields["type"].annotation)[0] for table in CIRCUIT_COILS)
 
 
 def is_circuit(table: CoilTable) -> bool:
