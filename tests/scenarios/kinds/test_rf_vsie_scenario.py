@@ -16,8 +16,8 @@ from emdose.report.pages import common_rows
 from emdose.scenarios import kinds
 from emdose.scenarios.kinds.rf.circuits import second_mesh
 from emdose.scenarios.loading import load
-from emdose.scenarios.shared.circuit_tables import CIRCUIT_COILS, is_circuit_type
 from emdose.scenarios.shared import toml
+from emdose.scenarios.shared.circuit_tables import CIRCUIT_COILS, is_circuit_type
 
 LOOP = {
     "scenario": {"kind": "rf", "name": "loop"},

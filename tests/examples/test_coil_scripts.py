@@ -1,0 +1,46 @@
+"""The scripts of the gallery whose coils are solved with their body, checked against an oracle each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.slow
+def test_two_engines_on_one_head(run: Any) -> None:
+    """Oracle: the other engine, which shares nothing but the voxels."""
+    got = run("10_vie_beside_fdtd.py")
+    assert got["difference"] < 0.01
+    peaks = [got["sar"][n].peak for n in ("Vie", "Fdtd")]
+    assert peaks[0] == pytest.approx(peaks[1], rel=0.01)
+
+
+def test_tuned_birdcage(run: Any) -> None:
+    """Oracles: what tuning and matching mean, reciprocity, and conservation of power."""
+    got = run("11_tuned_birdcage.py")
+    near = min(got["tuned"].modes(), key=lambda m: abs(m.frequency_Hz - 127.74e6))
+    assert abs(near.frequency_Hz - 127.74e6) < 0.5 * near.frequency_Hz / near.quality
+    assert np.abs(np.diag(got["s"])).max() < 1e-2
+    assert got["s"][0, 1] == pytest.approx(got["s"][1, 0], abs=1e-6)
+    assert got["power"]["closure"] < 1e-3
+    assert 0 < got["power"]["lost_W"] < 0.3 * got["power"]["extinction_W"]
+
+
+@pytest.mark.slow
+def test_one_cage_two_engines(run: Any) -> None:
+    """Oracle: the other engine; on cells of 10 mm its strips act wider, and its cage wants a larger capacitor."""
+    got = run("28_vsie_beside_fdtd.py")
+    inside = got["ball"].body
+    mine, theirs = (got["b1"][name][inside] for name in ("Vsie", "Fdtd"))
+    assert np.linalg.norm(mine - theirs) < 0.03 * np.linalg.norm(mine)
+    assert mine.mean() == pytest.approx(theirs.mean(), rel=0.02)
+
+
+def test_decoupled_array(run: Any) -> None:
+    """Oracles: the closed form of the inductor cancels the reactive coupling; twice and half of it do not."""
+    got = run("29_decoupled_array.py")
+    neighbours = np.array(got["coupling"])[:, 0]
+    assert np.argmin(neighbours) == 10
+    assert neighbours[10] < -25 < neighbours[[0, -1]].min()
