@@ -32,6 +32,7 @@ def coil(conductors: list[Conductor], gap: tuple[Vector, Vector] = FEED) -> em.C
         (coil([Wire(UP, 1e-3)], ((0.1, 0, 0), (0.1, 0, 0.005))), "ends on no metal"),
         (coil([Wire(UP, 1e-3)], ((0, 0, 0.1), (0, 0.005, 0.1))), "ends on no metal"),
         (coil([Wire(UP, 1e-3), Strip(UP + 0.01 * X, 0.01, X)], ((0, 0, 0), (0.01, 0, 0))), "that no mesh joins"),
+        (coil([Wire(UP, 1e-3), solid_box((0, 0, -0.06), (0.1, 0.1, 0.1))]), "encloses gap 'feed'"),
         (coil([Wire(UP, 1e-3), solid_box((0.1, 0, 0), (0.02, 0.02, 0.02))]), "solid without a surface"),
         (coil([Wire([[0, 0, -0.1], [0, 0, 0], [0, 0.004, 0], [0, 0.004, 0.1]], 2.5e-3)]), "shorter than it is thick"),
         (coil([Strip([[0, 0, -0.1], [0, 0, 0], [0, 0.004, 0.004], [0, 0.004, 0.1]], 0.03, X)]), "strip is wider"),

@@ -96,6 +96,9 @@ class _Task:
     def __post_init__(self) -> None:
         self.symmetry: TurnSymmetry = symmetry_of(self.metal.conductors, self.coil.shield)
         self.places: list[Place] = placed(self.coil, self.metal, self.symmetry)
+        low, high = (np.array(e) for e in self.coil.extent_m)
+        self.size = float(np.linalg.norm(high - low))
+        self.free = self.size / self.options.wire_share
 
     @property
     def first(self) -> list[int]:
@@ -109,8 +112,7 @@ class _Task:
 
 def _wires(task: _Task) -> list[MeshPiece]:
     """Round wires of sector 0."""
-    low, high = (np.array(e) for e in task.coil.extent_m)
-    size = float(np.linalg.norm(high - low))
+    size = task.size
     wires = {k: c for k, c in enumerate(task.metal.conductors) if isinstance(c, Wire)}
     out = []
     for k in (k for k in task.first if k in wires):
@@ -120,7 +122,7 @@ def _wires(task: _Task) -> list[MeshPiece]:
         same = np.isin(_keys(shared, JOIN * size), _keys(wire.points_m, JOIN * size))
         own = task.of(k)
         at = [float(nearest_on(wire.points_m, p.middle_m[None])[1][0]) for p in own]
-        step = min(task.longest, size / task.options.wire_share)
+        step = min(task.longest, task.free)
         points = np.concatenate([others, shared[same]])
         lines = wire_lines(wire, points, np.array(at), step, size, task.options)
         piece = wire_piece(wire, lines, 0, task.options)
@@ -174,13 +176,13 @@ def _surfaces(task: _Task) -> list[MeshPiece]:
             own = np.concatenate([group[k] for k in members])
             u, v = (np.array([x for k in members for x in task.needed.get(k, _none())[a]]) for a in (0, 1))
             longest = min([task.longest, *(task.limit[k] for k in members if k in task.limit)])
-            out.append(union(own, stations, chart, period, longest, task.options, 0, (u, v)))
+            out.append(union(own, stations, chart, period, longest, task.options, 0, (u, v), task.free))
     for k in loose:
         conductor = task.metal.conductors[k]
         assert isinstance(conductor, Strip | Sheet | Plate)
         gaps = task.of(k)
         at = [float(nearest_on(spine_of(conductor), p.middle_m[None])[1][0]) for p in gaps]
-        piece, edges = swept(conductor, np.array(at), task.longest, task.options)
+        piece, edges = swept(conductor, np.array(at), task.longest, task.options, task.free)
         for p, e in zip(gaps, edges, strict=True):
             piece.cut(p.gap.name, p.sector, p.direction, e)
         out.append(piece)

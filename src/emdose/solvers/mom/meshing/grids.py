@@ -84,6 +84,7 @@ def union(
     options: MeshOptions,
     part: int = 0,
     needed: tuple[np.ndarray, np.ndarray] = (np.zeros(0), np.zeros(0)),
+    free_m: float = 0.0,
 ) -> MeshPiece:
     """Triangles of a union of rectangles, and of one period of it where it repeats in u.
 
@@ -105,6 +106,8 @@ def union(
         Number of the part of the mesh.
     needed : two (k,) ndarrays
         More lines of constant u and of constant v [m].
+    free_m : float
+        Cells along strips may be this long, however narrow these are [m].
     """
     size = float(max(np.ptp(rectangles[:, 0]), np.ptp(rectangles[:, 1])))
     tie = TIE * size
@@ -120,7 +123,7 @@ def union(
     for axis in (0, 1):
         edges[axis], mask, edge = _thinned(edges[axis], mask, axis, axis == 0 and period > 0)
         sharp.append(edge)
-    (u, columns), (v, rows) = _fine(edges, sharp, mask, fixed, tie, period, longest_m, chart, options)
+    (u, columns), (v, rows) = _fine(edges, sharp, mask, fixed, tie, period, longest_m, free_m, chart, options)
     return _triangles(u, v, mask[np.ix_(columns, rows)], chart, period, stations, tie, part)
 
 
@@ -174,6 +177,7 @@ def _fine(
     tie: float,
     period: float,
     longest_m: float,
+    free_m: float,
     chart: Chart,
     options: MeshOptions,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -209,7 +213,7 @@ def _fine(
             else:
                 fine = np.zeros(len(marks), bool)
                 fine[0], fine[-1] = sharp[axis][n], sharp[axis][n + 1]
-                most = min(longest, options.along_widths * width)
+                most = min(longest, max(free_m, options.along_widths * width))
                 own = _between(marks, most, options.end_widths * width, options.growth, fine)
             lines.append(own[1:])
             owner.append(np.full(len(own) - 1, n))

@@ -32,7 +32,8 @@ class MeshOptions:
     per_wavelength : float
         Cells per wavelength, at least.
     wire_share : float
-        Longest piece of wire, as the size of the coil over this number.
+        Longest piece of wire, as the size of the coil over this number. Cells along a strip may be as long, however
+        narrow it is.
     shield_around, shield_along : int
         Cells of a shield around its axis and along it.
     line_radius_m : float

@@ -109,6 +109,7 @@ def metal_of(coil: CircuitCoil, line_radius_m: float) -> CoilMetal:
     own: dict[str, int] = {}
     posts: dict[int, Post] = {}
     for gap in coil.gaps:
+        _require_outside(gap, coil)
         k = next((k for k, c in enumerate(coil.conductors) if _spine_span(c, gap) is not None), None)
         if k is None:
             made, post = _bridge(gap, coil, near, line_radius_m)
@@ -118,6 +119,19 @@ def metal_of(coil: CircuitCoil, line_radius_m: float) -> CoilMetal:
                 posts[k] = post
         own[gap.name] = k
     return CoilMetal(tuple(conductors), posts, own)
+
+
+def _require_outside(gap: Gap, coil: CircuitCoil) -> None:
+    """Raise InputError when solid metal encloses a gap: no field of it gets out."""
+    points = np.array([gap.start_m, 0.5 * np.add(gap.start_m, gap.end_m), gap.end_m])
+    for c in coil.conductors:
+        if isinstance(c, SolidConductor) and np.all(c.inside(*points.T)):
+            raise InputError(
+                f"solid metal encloses gap {gap.name!r}",
+                field=gap.name,
+                found=f"({', '.join(f'{1e3 * x:.1f}' for x in points[1])}) mm",
+                expected="a gap outside of solid metal",
+            )
 
 
 def placed(coil: CircuitCoil, metal: CoilMetal, symmetry: TurnSymmetry) -> list[Place]:

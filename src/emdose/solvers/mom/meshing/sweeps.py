@@ -15,7 +15,7 @@ from emdose.solvers.mom.meshing.wires import CORNER_DEG, lengths_along
 
 
 def swept(
-    conductor: Strip | Sheet | Plate, stations: np.ndarray, longest_m: float, options: MeshOptions, part: int = 0
+    conductor: Strip | Sheet | Plate, stations: np.ndarray, longest_m: float, options: MeshOptions, free_m: float = 0.0
 ) -> tuple[MeshPiece, np.ndarray]:
     """Cells of a strip or sheet along its spine, and the edges (k, cells across, 2) at each station.
 
@@ -29,8 +29,8 @@ def swept(
         Longest cell [m].
     options : MeshOptions
         How finely.
-    part : int
-        Number of the part of the mesh.
+    free_m : float
+        Cells along strips may be this long, however narrow these are [m].
 
     Raises
     ------
@@ -38,7 +38,7 @@ def swept(
         When a strip is wider than the pieces between its corners allow.
     """
     if isinstance(conductor, Strip):
-        rows = _mitred(conductor, stations, longest_m, options)
+        rows = _mitred(conductor, stations, longest_m, free_m, options)
     else:
         rows = _moved(conductor, stations, longest_m, options)
     lengths, points = rows
@@ -51,14 +51,14 @@ def swept(
     even = ((i + j) % 2 == 0)[:, None, None]
     first = np.stack([np.stack([a, b, c], 1), np.stack([a, c, d], 1)], 1)
     second = np.stack([np.stack([a, b, d], 1), np.stack([b, c, d], 1)], 1)
-    piece = MeshPiece.surface(points.reshape(-1, 3), np.where(even, first, second).reshape(-1, 3), part)
+    piece = MeshPiece.surface(points.reshape(-1, 3), np.where(even, first, second).reshape(-1, 3))
     at = [int(np.abs(lengths - s).argmin()) for s in stations]
     edges = np.stack([number[at, :-1], number[at, 1:]], axis=-1).reshape(len(at), wide - 1, 2)
     return piece, edges
 
 
 def _mitred(
-    strip: Strip, stations: np.ndarray, longest_m: float, options: MeshOptions
+    strip: Strip, stations: np.ndarray, longest_m: float, free_m: float, options: MeshOptions
 ) -> tuple[np.ndarray, np.ndarray]:
     """Lengths along a strip and its rows of points there (n, across + 1, 3)."""
     spine, width = strip.points_m, strip.width_m
@@ -95,7 +95,8 @@ def _mitred(
                 )
         inside = (s[1:-1] > low) & (s[1:-1] < high)
         bend = turning[1:][inside].sum()
-        longest = min(longest_m, options.along_widths * width, (high - low) / max(1e-9, bend / options.arc_deg))
+        longest = min(longest_m, max(free_m, options.along_widths * width))
+        longest = min(longest, (high - low) / max(1e-9, bend / options.arc_deg))
         inner = np.array([first])
         if last > first:
             free = (a < 0 and low in (0.0, s[-1]) and not closed, b < 0 and high in (0.0, s[-1]) and not closed)
