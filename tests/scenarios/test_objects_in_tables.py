@@ -27,6 +27,7 @@ SOURCES = [
     em.CapacitorLoop(0.05, capacitors=3),
     em.CapacitorLoopArray(elements=4),
     em.CapacitorLoopArray(elements=8, coverage=1.2, strip_width_m=6e-3, shield_radius_m=0.2, shield_slots=8),
+    em.CapacitorLoopArray(elements=6, decoupling_F=2e-12),
     em.StripArray(8, radius_m=0.175, between_m=(6e-3, 17e-3, 6e-3), feed_from_end_m=0.03, feeds_between=True),
     em.MicrostripArray(6, ground="shield", shield_slots=6),
     em.Dipole(0.2, direction=(1, 0, 0)),

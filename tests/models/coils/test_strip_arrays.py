@@ -66,6 +66,20 @@ def test_overlapping_loops_keep_their_distance() -> None:
         assert all(a != b for a, b in zip(levels, np.roll(levels, 1), strict=True))
 
 
+@pytest.mark.parametrize("strip", [None, 8e-3])
+def test_decoupling_capacitors_sit_between_facing_legs(strip: float | None) -> None:
+    """Oracle: pitch less the loop and its strip, a quarter of the length from the middle, two for each pair."""
+    coil = em.CapacitorLoopArray(8, strip_width_m=strip, decoupling_F=1e-12)
+    between = [e for e in coil.elements if e.name.startswith("loops")]
+    assert len(between) == 16
+    arc = 2 * math.pi * 0.14 / 8 * 0.2 - (strip or 0.0)
+    for part in between:
+        chord = np.linalg.norm(np.subtract(part.end_m, part.start_m))
+        assert chord == pytest.approx(2 * 0.14 * math.sin(0.5 * arc / 0.14), rel=1e-9)
+        assert abs(part.start_m[2]) == pytest.approx(0.04)
+    assert between[-1].name == "loops 8 and 1 high"
+
+
 def test_strips_of_loops_lie_on_the_cylinder() -> None:
     """Oracle: as far from the axis as the cylinder, up to the strip's own flatness."""
     coil = em.CapacitorLoopArray(6, strip_width_m=8e-3)
@@ -93,6 +107,8 @@ def test_strips_of_loops_lie_on_the_cylinder() -> None:
         lambda: em.CapacitorLoopArray(8, coverage=0.99, strip_width_m=8e-3),
         lambda: em.CapacitorLoopArray(8, coverage=1.99, strip_width_m=8e-3),
         lambda: em.CapacitorLoopArray(2, coverage=1.2),
+        lambda: em.CapacitorLoopArray(8, coverage=1.2, decoupling_F=1e-12),
+        lambda: em.CapacitorLoopArray(1, decoupling_F=1e-12),
         lambda: em.CapacitorLoopArray(8, coverage=1.2, wire_radius_m=3e-3),
         lambda: em.CapacitorLoopArray(8, wire_radius_m=1e-3, strip_width_m=8e-3),
         lambda: em.Shield(0.2, 0.3, slots=100, slot_width_m=0.01),

@@ -142,6 +142,9 @@ class CapacitorLoopArray(CircuitCoil):
         Value of each [F] and, if given, its series resistance [ohm].
     wire_radius_m, strip_width_m : float, optional
         Round wire, or a strip on the cylinder [m]; without both a line of grid edges.
+    decoupling_F : float, optional
+        Capacitors between the facing legs of neighbours, two per pair, a quarter of the length above and below the
+        middle [F]: with the leg's own capacitor between them they cancel the mutual inductance of the pair.
     overlap_gap_m : float
         Distance of overlapping loops from each other along the radius [m]; on a grid more than two cells.
     gap_m : float
@@ -177,6 +180,7 @@ class CapacitorLoopArray(CircuitCoil):
         resistance_ohm: float | None = None,
         wire_radius_m: float | None = None,
         strip_width_m: float | None = None,
+        decoupling_F: float | None = None,
         overlap_gap_m: float = 4e-3,
         gap_m: float = 5e-3,
         feed_impedance_ohm: float = 50.0,
@@ -215,6 +219,21 @@ class CapacitorLoopArray(CircuitCoil):
             own = _capacitors(f"loop {i + 1} ", sites, capacitance_F, resistance_ohm)
             parts += own
             feeds.append(feed_across(own[0], f"loop {i + 1}", feed_impedance_ohm))
+        if decoupling_F is not None:
+            if elements == 1 or levels.any():
+                raise InputError(
+                    "no facing legs to decouple",
+                    field="decoupling_F",
+                    found=f"{elements} loops that cover {coverage:g} of the pitch",
+                    expected="two loops or more that do not overlap",
+                )
+            reach = 0.5 * width + 0.5 * (strip_width_m or 0.0) / radius_m
+            for i, phi in enumerate(centres):
+                facing = np.array([phi + reach, phi + 2 * math.pi / elements - reach])
+                for label, z in (("low", -0.5 * half), ("high", 0.5 * half)):
+                    a, b = on_cylinder(radius_m, facing, z)
+                    pair = f"loops {i + 1} and {(i + 1) % elements + 1} {label}"
+                    parts.append(capacitor(pair, a, b, decoupling_F, resistance_ohm))
         parameters: dict[str, Any] = {
             "kind": "loop array with capacitors",
             "elements": elements,
@@ -230,6 +249,8 @@ class CapacitorLoopArray(CircuitCoil):
         }
         if strip_width_m is not None:
             parameters["strip_width_m"] = strip_width_m
+        if decoupling_F is not None:
+            parameters["decoupling_F"] = decoupling_F
         if levels.any():
             parameters["overlap_gap_m"] = overlap_gap_m
         slots = (shield_slots, shield_slot_width_m)

@@ -78,6 +78,7 @@ class CapacitorLoopArrayTable(CoilTable):
     resistance_ohm: Resistance | None = None
     wire_radius_m: Length | None = None
     strip_width_m: Length | None = None
+    decoupling_F: Capacitance | None = None
     overlap_gap_m: Length = 4e-3
     gap_m: Length = 5e-3
     feed_impedance_ohm: Resistance = 50.0

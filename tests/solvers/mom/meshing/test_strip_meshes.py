@@ -134,6 +134,7 @@ def test_a_strip_over_a_plate_stands_on_two_posts() -> None:
         (PUBLIC, 8, 8 * (4 - 6), None),
         (em.CapacitorLoopArray(8, strip_width_m=8e-3), 8, 0, 32),
         (em.CapacitorLoopArray(8, strip_width_m=8e-3, coverage=1.2), 4, 0, 32),
+        (em.CapacitorLoopArray(8, strip_width_m=8e-3, decoupling_F=1e-12), 8, -16, 32),
         (em.MicrostripArray(8), 8, 0, 16),
         (em.MicrostripArray(8, shield_radius_m=0.18).translate((0.1, -0.2, 0.05)), 8, 0, 17),
         (em.MicrostripArray(8, ground="shield", shield_slots=8), 8, 0, 16),

@@ -75,3 +75,13 @@ def test_closed_rings_of_a_cage_of_wires(gap_on: str) -> None:
     assert topology.is_sector_major(mesh, 1e-14)
     assert mesh.wire_lengths_m.sum() == pytest.approx(8 * 0.2 + 4 * np.pi * 0.15, rel=1e-3)
     assert np.bincount(np.unique(mesh.wires, return_counts=True)[1]).tolist()[3:] == [16]
+
+
+def test_decoupled_wire_loops_hang_together() -> None:
+    """Oracle: 8 loops and 16 bridges are one piece, 32 junctions; with all gaps cut, 32 + 0 pieces remain."""
+    mesh = mesh_of(em.CapacitorLoopArray(8, wire_radius_m=1e-3, decoupling_F=1e-12), LARMOR)
+    assert mesh.rotations == 8
+    assert topology.is_sector_major(mesh, 1e-14)
+    assert np.bincount(np.unique(mesh.wires, return_counts=True)[1]).tolist()[3:] == [32]
+    assert len(np.unique(topology.elements_joined(mesh))) == 1
+    assert len(np.unique(topology.elements_joined(mesh, mesh.gaps))) == 32
