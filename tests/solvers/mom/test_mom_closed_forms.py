@@ -10,10 +10,12 @@ import pytest
 from emdose.compute import backend
 from emdose.constants import C_0
 from emdose.solvers.mom.metal import EDGE_THICKNESS_M, ThinMetal
+from emdose.solvers.mom.metal_mesh import GapCut, MetalMesh
 from emdose.solvers.mom.surface import edge_factors, face_impedance, sheet_impedance, wire_impedance
 from emdose.validation.cases import mom
 from emdose.validation.closed_forms.coils import conductors
 from emdose.validation.closed_forms.coils.dipole import impedance_hallen
+from emdose.validation.closed_forms.coils.loops import static_potential
 
 BE = backend.get("cpu")
 
@@ -49,6 +51,26 @@ def test_dipoles_beside_hallens_equation(ratio: float, length: float) -> None:
     size = length * wavelength, ratio * wavelength
     found = mom.resistances(ThinMetal(mom.straight_wire(*size, 60), 300e6, None, None, BE))[0]
     assert found == pytest.approx(impedance_hallen(*size, 300e6, 30), rel=2e-3)
+
+
+@pytest.mark.parametrize("inner", [0.047, 0.04, 0.02])
+def test_mutual_inductance_of_a_ring_of_strip_and_one_of_wire(inner: float) -> None:
+    """Oracle: closed form of the field of a loop; wires beside triangles, near and far."""
+    strip, wire = mom.ring_strip(0.05, 1e-3, 72, mom.crowded(2), 24), mom.ring_wire(inner, 2e-4, 72, 24)
+    n = len(strip.points_m)
+    mesh = MetalMesh(
+        np.concatenate([strip.points_m, wire.points_m]),
+        strip.triangles,
+        wire.wires + n,
+        wire.wire_radius_m,
+        (*strip.gaps, GapCut("wire", wire.gaps[0].direction, np.zeros((0, 2), int), n)),
+        strip.triangle_part,
+        wire.wire_part,
+        rotations=24,
+    )
+    Z = np.linalg.inv(ThinMetal(mesh, 1e7, None, None, BE).admittance())
+    M = 2 * math.pi * inner * float(static_potential(0.05, np.array(inner), np.array(0.0)))
+    assert Z[0, 1].imag / (2 * math.pi * 1e7) == pytest.approx(M, rel=0.006)
 
 
 def test_resistance_of_strips_of_any_mesh() -> None:

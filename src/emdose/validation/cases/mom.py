@@ -109,7 +109,13 @@ def loops(device: Any) -> list[Row]:
         _, _, lost = resistances(ThinMetal(mesh, LOOP_HZ, COPPER, THICKNESS_M, be))
         rows.append(compare(name, "closed form", "resistance of copper [ohm]", lossy, lost, share))
     both = "reactance [ohm]"
-    return [*rows, compare(name, "loop of wire, a = w/4", both, reactance["wire"], reactance["strip"], 0.01)]
+    rows.append(compare(name, "loop of wire, a = w/4", both, reactance["wire"], reactance["strip"], 0.01))
+    alone, turned = (
+        ThinMetal(ring_strip(RADIUS_M, 4 * WIRE_M, 36, crowded(4), n, gaps=3), 128e6, COPPER, None, be).admittance()
+        for n in (1, 12)
+    )
+    error = float(abs(turned - alone).max() / abs(alone).max())
+    return [*rows, at_most("loop of strip in 12 sectors", "one dense matrix", "admittance of three gaps", error, 1e-10)]
 
 
 def dipole(device: Any) -> list[Row]:
