@@ -44,3 +44,23 @@ def test_long_cells_along_a_strip_do_no_harm() -> None:
     short = inductance(loop, MeshOptions(along_widths=2.0, end_widths=0.5))
     assert long == pytest.approx(short, rel=1e-3)
     assert long == pytest.approx(inductance(loop, MeshOptions().refined(1.5)), rel=5e-3)
+
+
+def test_capacitors_between_neighbours_decouple_them() -> None:
+    """Oracle: what they are for: the coupling of neighbours goes through zero as their capacitance grows."""
+    frequency, loop_F = 127.74e6, 13.96e-12
+    w = 2 * math.pi * frequency
+    coil = em.CapacitorLoopArray(8, wire_radius_m=1e-3, decoupling_F=1e-12)
+    metal = ThinMetal(mesh_of(coil, frequency), frequency, None, None, backend.get("cpu"))
+    Z = np.linalg.inv(metal.admittance())
+    feed = np.array([g.feed is not None for g in coil.gaps])
+    between = np.array([g.name.startswith("loops") for g in coil.gaps])
+    found = []
+    for decoupling_F in (1e-16, 25e-12, 30e-12, 35e-12):
+        capacitance = np.where(between, decoupling_F, loop_F)
+        A = Z + np.diag(np.where(feed, 0.0, 1 / (1j * w * capacitance)))
+        inner = np.linalg.solve(A[np.ix_(~feed, ~feed)], A[np.ix_(~feed, feed)])
+        own = A[np.ix_(feed, feed)] - A[np.ix_(feed, ~feed)] @ inner
+        found.append(own[0, 1].imag)
+    assert found[0] < found[1] < 0 < found[3]
+    assert abs(found[2]) < 0.05 * abs(found[0])
