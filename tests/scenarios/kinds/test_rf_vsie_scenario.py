@@ -116,6 +116,7 @@ def test_two_meshes_are_in_the_uncertainty(tuned, summary):
         )
         assert entry["uncertainty"]["kind"] == "discretisation"
         assert second_mesh.BASIS in entry["uncertainty"]["basis"]
+        assert entry["uncertainty"]["of"].endswith("mesh of the metal")
 
 
 def test_page_tells_both_meshes_and_the_metal(tuned):
@@ -219,3 +220,25 @@ def test_solver_of_python_becomes_a_table(tmp_path):
         assert vsie(VsieTable(**table)) == solver
     with pytest.raises(InputError, match=r"solver\.mesh"):
         vsie_values({"mesh": {**MeshOptions().__dict__, "growth": 1.5}}, "solver")
+
+
+# ---- studies -------------------------------------------------------------------------------------------------------
+def test_the_place_of_a_coil_is_an_uncertain_input(loop, write, tmp_path):
+    """Oracles: a coil that is a millimetre off changes the field somewhat, and no cell rounds it away; SAR for a given
+    B1+ goes with conductivity."""
+    del loop["solver"]["second_mesh"]
+    loop["uncertainty"] = {
+        "method": "budget",
+        "inputs": [
+            {"path": "phantom.tissues.*.conductivity_S_m", "law": "log-normal", "relative": 0.1, "name": "sigma"},
+            {"path": "coil.position_m[1]", "law": "normal", "sd": 1e-3, "name": "place"},
+        ],
+    }
+    em.run_scenario(write(loop), tmp_path / "out", device="cpu", progress=False)
+    budgets = run_files.read_summary(tmp_path / "out")["uncertainty"]["budgets"]
+    varies, absorbed = (
+        {r["source"]: r["contribution"] for r in budgets[name]["rows"]}
+        for name in ("b1plus_variation_slice", "absorbed_power")
+    )
+    assert 1e-4 < abs(varies["place"]) < 0.05
+    assert abs(absorbed["sigma"]) > abs(absorbed["place"]) > 0

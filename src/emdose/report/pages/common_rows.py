@@ -176,7 +176,7 @@ def uncertainty(entry: Mapping[str, Any]) -> str:
         more = [f"k = {plain(data['k'])}"] if "k" in data else []
         more += [plain(data["basis"])] if data.get("basis") else []
         more += ["discretisation only"] if data.get("kind") == "discretisation" else []
-        others = {k: v for k, v in data.items() if k not in ("expanded", "k", "basis", "kind")}
+        others = {k: v for k, v in data.items() if k not in ("expanded", "k", "basis", "kind", "of")}
         more += [f"{words(str(k))} {plain(v)}" for k, v in others.items()]
         value, unit = quantity(data.get("expanded"), entry.get("unit", ""), 2)
         return (f"± {value} {unit}" if "expanded" in data else "") + (f" ({', '.join(more)})" if more else "")

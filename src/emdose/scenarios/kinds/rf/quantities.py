@@ -88,10 +88,12 @@ def quantities(
     whole = fields.provenance.get("engine") in WITH_SOURCE and not nowhere
     by = "coil and body" if whole else "the currents in the body"
     add("scattered_power", power.scattered_W, "W", of("scattered power"), f"radiated by {by}")
-    rest = "radiated" if whole else "scattered; a real coil loses more"
+    lossy = whole and power.lost_W > 1e-6 * power.input_W
+    what = "absorbed, radiated and lost in the coil" if lossy else "absorbed and radiated"
+    what = what if whole else "absorbed and scattered; a real coil loses more"
     # What makes the body larger makes both larger: their errors add.
     errors = of("power") * power.absorbed_W + of("scattered power") * power.scattered_W
-    add("input_power", power.input_W, "W", errors / power.input_W if power.input_W > 0 else 0.0, f"absorbed and {rest}")
+    add("input_power", power.input_W, "W", errors / power.input_W if power.input_W > 0 else 0.0, what)
     place = next((n for n in ("b1plus_rms", "b1plus_isocentre", "b1plus_slice") if n in found), None)
     if place is not None and power.absorbed_W > 0:
         note = f"{place} over the square root of the absorbed power"

@@ -182,7 +182,7 @@ def _correlation(result: Any, rows: int) -> Any:
 
 
 def _numerical(result: Any, k: int) -> list[Contribution]:
-    """Voxels, tolerance and closure, and the error of the polynomial."""
+    """Voxels or mesh, tolerance and closure, and the error of the polynomial."""
     from emdose.uncertainty.budget import Contribution
 
     name = result.names[k]
@@ -190,7 +190,7 @@ def _numerical(result: Any, k: int) -> list[Contribution]:
     rows = []
     voxels, stated, solver = 0.0, 0.0, 0.0
     parts: dict[str, float] = {}
-    basis = ""
+    basis, of = "", "voxels"
     for case in result.cases:
         told = (case.about.get("uncertainty") or {}).get(name)
         value = abs(float(case.value[k]))
@@ -201,7 +201,7 @@ def _numerical(result: Any, k: int) -> list[Contribution]:
                 for part, share in told["components"].items():
                     parts[part] = parts.get(part, 0.0) + case.weight * float(share)
             elif told.get("kind") == DISCRETISATION:
-                voxels, basis = voxels + u, str(told.get("basis") or "")
+                voxels, basis, of = voxels + u, str(told.get("basis") or ""), str(told.get("of") or of)
             else:
                 stated, basis = stated + u, str(told.get("basis") or told.get("kind") or "")
         if not exact:
@@ -212,7 +212,7 @@ def _numerical(result: Any, k: int) -> list[Contribution]:
     if stated:
         rows.append(Contribution(basis or "stated by the run", stated, kind=STATED))
     if voxels:
-        rows.append(Contribution("voxels", voxels, width=2 * voxels, divisor="2", kind=DISCRETISATION))
+        rows.append(Contribution(of, voxels, width=2 * voxels, divisor="2", kind=DISCRETISATION))
     if solver:
         about: dict[str, Any] = {"law": "uniform", "width": solver, "divisor": "sqrt 3", "kind": NUMERICAL}
         rows.append(Contribution("tolerance and power balance", solver / math.sqrt(3), **about))

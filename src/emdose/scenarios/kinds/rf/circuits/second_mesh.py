@@ -12,7 +12,8 @@ from emdose.uncertainty.discretisation import KIND, refinement
 
 SECOND_MESH = "second_mesh"
 """Entry of a summary."""
-BASIS = "metal on two meshes"
+BASIS, METAL = "metal on two meshes", "mesh of the metal"
+"""Where an uncertainty comes from, and what it is of."""
 
 
 def enter(summary: dict[str, Any], other: Mapping[str, Any], factor: float) -> None:
@@ -42,10 +43,11 @@ def enter(summary: dict[str, Any], other: Mapping[str, Any], factor: float) -> N
         told[name] = {"value": entry["value"], "second": second, "unit": entry["unit"], "expanded": found.expanded}
         stated = entry.get("uncertainty")
         if stated is None:
-            entry["uncertainty"] = {"expanded": found.expanded, "k": 2, "basis": BASIS, "kind": KIND}
+            entry["uncertainty"] = {"expanded": found.expanded, "k": 2, "basis": BASIS, "kind": KIND, "of": METAL}
         elif stated.get("kind") == KIND:
             total = math.hypot(stated["expanded"], found.expanded)
-            entry["uncertainty"] = {**stated, "expanded": total, "basis": f"{stated['basis']}; {BASIS}"}
+            both = {"basis": f"{stated['basis']}; {BASIS}", "of": f"voxels and {METAL}"}
+            entry["uncertainty"] = {**stated, "expanded": total, **both}
     meshes = [(s.get("convergence") or {}).get("metal_unknowns") for s in (summary, other)]
     summary[SECOND_MESH] = {"factor": factor, "metal_unknowns": meshes, "quantities": told}
     limit_words.refresh(summary)
