@@ -126,7 +126,7 @@ def gmres(
                 callback(iteration, float(estimate.max()))
             if estimate.max() <= tolerance or np.all(norm <= 1e-30):
                 break
-        found = _inverse_norm(hessenberg[:, : used + 1, :used], None if Z is V else Z[:, :used], be)
+        found = norm_of_inverse(hessenberg[:, : used + 1, :used], None if Z is V else Z[:, :used], be)
         inverse_norm = np.maximum(inverse_norm, found)
         y = np.stack([_back_substitute(H[i, :used, :used], g[i, :used]) for i in range(m)])
         for one, coefficients, basis in zip(x, xp.asarray(y.astype(b.dtype)), Z, strict=True):
@@ -251,7 +251,7 @@ def cocr(
     return Solution(x, residual, np.minimum(iterations, iteration), products, residual <= tolerance, history)
 
 
-def _inverse_norm(H: np.ndarray, Z: Any, be: Backend) -> np.ndarray:
+def norm_of_inverse(H: np.ndarray, Z: Any, be: Backend) -> np.ndarray:
     """Largest norm(Z y) / norm(A Z y), where A Z is orthonormal vectors times H; Z is unitary where None."""
     if Z is None:
         return 1 / np.maximum(np.linalg.svd(H, compute_uv=False)[:, -1], 1e-12)

@@ -18,6 +18,7 @@ from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
 from emdose.models.grids.grid import Grid
 from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.vie import problem as vie_problem
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
 from emdose.validation.cases.volume_integral import gel
@@ -97,14 +98,16 @@ def test_progress(exposure):
     assert stages[0] == "setup"
     assert stages[-2:] == ["fields", "done"]
     steps = [e for e in events if e.stage == "port"]
-    assert {(e.index, e.name, e.count) for e in steps} == {(n, port, 2) for n, port in enumerate(exposure.coil.ports)}
+    # Ports are solved for together, under the name of the first.
+    assert {(e.index, e.name, e.count) for e in steps} == {(0, exposure.coil.ports[0], 2)}
     assert all(e.tolerance == 1e-4 for e in steps)
     assert steps[-1].fraction == 1.0
 
 
-def test_interrupted_runs_resume(exposure, fields):
+def test_interrupted_runs_resume(exposure, monkeypatch):
     # Oracle: the uninterrupted run.
-    memory = Memory()
+    monkeypatch.setattr(vie_problem, "TOGETHER", 1)
+    memory, fields = Memory(), Vie().solve(exposure, device="cpu")
 
     def stop(event):
         if event.stage == "port" and event.index == 1:
@@ -149,7 +152,7 @@ def test_missed_tolerance_keeps_what_it_has(exposure):
 
 
 def test_iteration_goes_on_until_the_error_of_E_is_met():
-    # Oracle: the solution in double precision to 1e-10; a residual of 1e-4 leaves 8 % of E there by the estimate.
+    # Oracle: the solution in double precision to 1e-10; a residual of 1e-4 leaves 1 % of E there by the estimate.
     exposure = Exposure(bodies.sphere(0.1, 0.02, gel()), PlaneWave(), 2e6)
     exact = Vie(tolerance=1e-10).solve(exposure, device="cpu")
     inside = edge_mean(exposure.phantom.body.astype(float), 0.0) > 0
@@ -157,9 +160,9 @@ def test_iteration_goes_on_until_the_error_of_E_is_met():
     def error(fields):
         return np.linalg.norm((fields.E[0] - exact.E[0])[inside]) / np.linalg.norm(exact.E[0][inside])
 
-    by_residual, asked, tighter = (Vie(E_error=e).solve(exposure, device="cpu") for e in (1.0, 0.02, 0.001))
-    assert by_residual.convergence["E_error_estimate"][0] > 0.02
-    for fields, most in ((asked, 0.02), (tighter, 0.001)):
+    by_residual, asked, tighter = (Vie(E_error=e).solve(exposure, device="cpu") for e in (1.0, 0.005, 0.0005))
+    assert by_residual.convergence["E_error_estimate"][0] > 0.005
+    for fields, most in ((asked, 0.005), (tighter, 0.0005)):
         assert error(fields) < fields.convergence["E_error_estimate"][0] <= most
         assert fields.residual[0] < 1e-4
     assert by_residual.convergence["iterations"] < tighter.convergence["iterations"]
@@ -200,7 +203,7 @@ def test_plan_names_a_spacing_that_fits(exposure, monkeypatch):
     wide = Exposure(bodies.sphere(0.05, 0.005, gel()), Birdcage(rungs=4, radius_m=0.1, length_m=0.1), 128e6)
     need, least = (Vie(method=m).plan(wide, "cpu").bytes for m in ("gmres", "cocr"))
     assert least < need
-    monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 0.5 * (least + need) / 0.9)
+    monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 1.01 * least / 0.9)
     assert Vie().plan(wide, "cpu").method == "cocr"
     monkeypatch.setattr(backend.Backend, "memory_free_bytes", lambda self: 2**16)
     with pytest.raises(ResourceError, match=r"needs .* GiB but .* a spacing of .* mm would fit"):

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.compute.krylov import Solution, bicgstab, cocr, gmres
+from emdose.compute.krylov import Solution, bicgstab, cocr
 from emdose.solvers.running import Checkpoint, Iteration, ProgressCallback, part_name
+from emdose.solvers.vie.principal import principal_solutions
 
 if TYPE_CHECKING:
     from emdose.solvers.vie.problem import ViePlan, VieProblem
@@ -123,7 +124,7 @@ def solve_group(
     lacking = xp.zeros_like(b)  # what the start lacks, of which x may hold but the last digits
     share, started, iterated = np.ones(count), np.ones(count), False
     goal = np.full(count, solver.tolerance) if reduction is None else reduction.goals(share)
-    iterations, products = np.zeros(count, int), 0
+    iterations, products = np.zeros(count, int), np.zeros(count, int)
     inverse, history = np.full(count, np.nan), []
     factor, met = np.ones(count), np.zeros(count, bool)
 
@@ -136,7 +137,8 @@ def solve_group(
     if reduction is not None and reduction.vectors:
         inverse[:] = reduction.inverse_norm
         start = reduction.start(b, judge)
-        x, r, products = start.x, start.residual, start.products
+        x, r = start.x, start.residual
+        products += start.products
         share, started = start.share, start.share
         history = [share]
         judge(x, share)
@@ -146,15 +148,13 @@ def solve_group(
     while not met.all():
         before = int(iterations.max())
         # Ports that are done already may rest: they need no part of the correction.
-        ask = np.where(share > goal, goal / np.maximum(share, 1e-300), 1.0).min()
-        found = _krylov(
-            problem, plan, r, float(ask), solver.max_iterations - before, partial(_told, tell, before, share)
-        )
+        ask = np.where(share > goal, goal / np.maximum(share, 1e-300), 1.0)
+        found = _krylov(problem, plan, r, ask, solver.max_iterations - before, partial(_told, tell, before, share))
         x += found.x
         lacking += found.x
         history += [h * share for h in (found.history[1:] if history else found.history)]
         iterations = before + found.iterations
-        products += found.products
+        products += found.products if plan.method != "gmres" else _parts(found.products, count)
         if found.inverse_norm is not None:
             inverse = np.fmax(inverse, found.inverse_norm)
         share, iterated = found.residual * share, True
@@ -167,12 +167,12 @@ def solve_group(
         share = np.asarray(norm(r), float) / scale
     if reduction is not None and iterated:
         for i in np.flatnonzero(met):
-            products += reduction.learn(x[i], lacking[i], float(inverse[i]))
+            products[i] += reduction.learn(x[i], lacking[i], float(inverse[i]))
     return x, [
         {
             "residual": float(share[i]),
             "iterations": int(iterations[i]),
-            "products": products,
+            "products": int(products[i]),
             "converged": bool(met[i]),
             "history": [float(h[i]) for h in history],
             "inverse_norm": float(inverse[i]),
@@ -223,22 +223,31 @@ def _iteration(problem: VieProblem, port: int, tell: ProgressCallback, iteration
     )
 
 
+def _parts(total: int, count: int) -> np.ndarray:
+    """What is common to some ports, shared out in whole numbers."""
+    return total // count + (np.arange(count) < total % count).astype(int)
+
+
 def _krylov(
     problem: VieProblem,
     plan: ViePlan,
     b: Any,
-    tolerance: float,
+    tolerance: np.ndarray,
     max_iterations: int,
     tell: Callable[[int, float], None],
 ) -> Solution:
+    if plan.method == "gmres":
+        found = principal_solutions(
+            problem, b, tolerance, directions=plan.directions, max_steps=max_iterations, tell=tell
+        )
+        norm = np.full(len(b), max(1.0, found.inverse_norm))
+        return Solution(found.x, found.residual, found.steps, found.products, found.converged, found.history, norm)
     options: dict[str, Any] = {
-        "tolerance": tolerance,
+        "tolerance": float(tolerance.min()),
         "max_iterations": max_iterations,
         "be": problem.be,
         "callback": tell,
     }
-    if plan.method == "gmres":
-        return gmres(problem.apply, b, restart=plan.restart, precondition=problem.precondition, **options)
     if plan.method == "cocr":
         # x = sqrt(M) y makes the matrix complex symmetric: I - sqrt(M) N sqrt(M).
         root = problem.be.xp.sqrt(problem.M)[None]

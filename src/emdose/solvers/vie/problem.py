@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PRODUCTS = 25
 """Products that a port costs, the preconditioner included; without it 80."""
+TOGETHER = 32
+"""Ports that are solved for together at most; a checkpoint keeps them when all of them are done."""
 OVERHEAD_BYTES = 2 * 2**20
 """What plans and tables of transforms take whatever the size."""
 
@@ -50,8 +52,8 @@ class ViePlan(Plan):
         Krylov method.
     ports_at_once : int
         Ports that are solved together.
-    restart : int
-        Directions that GMRES keeps before it begins anew, each twice: as it is, and preconditioned.
+    directions : int
+        What GMRES keeps before it begins anew, each twice: as it is, and preconditioned.
     """
 
     shape: Shape
@@ -59,7 +61,7 @@ class ViePlan(Plan):
     fft_shape: Shape
     method: str
     ports_at_once: int
-    restart: int = 25
+    directions: int = 25
 
     @property
     def what(self) -> str:
@@ -188,18 +190,25 @@ def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: 
     # Iterations grow with the size in wavelengths: 6 for a head at 128 MHz, 14 at 298 MHz.
     index = np.sqrt(np.asarray(phantom.complex_permittivity(frequency_Hz))[body].astype(complex)).real.mean()
     wavelengths = max(b - a for a, b in zip(low, high, strict=True)) * grid.spacing_m[0] * frequency_Hz * index / C_0
-    restart = max(1, min(solver.restart // 2, math.ceil(6 + 10 * wavelengths)))
+    once = max(1, min(solver.restart // 2, math.ceil(6 + 10 * wavelengths)))
+
+    def directions(at_once: int) -> int:
+        """Ports share them: eight take about four times those of one."""
+        return math.ceil(0.5 * once * (1 + at_once))
 
     def krylov(method: str, at_once: int) -> int:
-        vectors = 2 * restart + 14 if method == "gmres" else 14
-        static = static_bytes(box, at_once, item) if method == "gmres" else 0
-        return (
-            kept + inner * at_once + static + (ports + at_once * vectors) * unknowns * item + 3 * at_once * edges * item
-        )
+        # On a CPU the operator takes one vector at a time.
+        abreast = at_once if be.name == "cuda" or method != "gmres" else 1
+        vectors = 14 * at_once
+        static = 0
+        if method == "gmres":
+            vectors = 2 * directions(at_once) + 12 * at_once + 6
+            static = static_bytes(box, abreast, item)
+        return kept + inner * abreast + static + (ports + vectors) * unknowns * item + 3 * abreast * edges * item
 
-    together = ports if be.name == "cuda" else 1
     methods = ("gmres", "cocr") if solver.method == "auto" else (solver.method,)
-    choices = [(m, n) for m in methods for n in sorted({together, 1}, reverse=True)]
+    together = {m: min(ports, TOGETHER) if m == "gmres" or be.name == "cuda" else 1 for m in methods}
+    choices = [(m, n) for m in methods for n in sorted({together[m], -(-together[m] // 4), 1}, reverse=True)]
     method, at_once, need = "", 1, 0
     for method, at_once in choices:
         need = int(max(krylov(method, at_once), 1.1 * last)) + OVERHEAD_BYTES
@@ -225,7 +234,7 @@ def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: 
         fft_shape=big,
         method=method,
         ports_at_once=at_once,
-        restart=restart,
+        directions=directions(at_once),
     )
 
 
