@@ -65,9 +65,11 @@ def solve_ports(
             found = _resumed(problem, port, checkpoint.load(part_name(port)) or {})
             if found is not None:
                 done[port], infos[port] = found
-    todo = [p for p in range(ports) if p not in done]
-    for lo in range(0, len(todo), plan.ports_at_once):
-        group = todo[lo : lo + plan.ports_at_once]
+    for lo in range(0, ports, plan.ports_at_once):
+        group = list(range(lo, min(lo + plan.ports_at_once, ports)))
+        # Ports of a group share their directions: where one is missing, the others would not be the same without it.
+        if all(p in done for p in group):
+            continue
         x, rows = solve_group(problem, plan, group, partial(_iteration, problem, group[0], tell), reduction)
         for i, port in enumerate(group):
             done[port], infos[port] = x[i], rows[i]

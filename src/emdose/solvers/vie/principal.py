@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.compute.krylov import norm_of_inverse
 from emdose.constants import EPS_0
 
 if TYPE_CHECKING:
@@ -174,6 +173,7 @@ class _Space:
         self.Q = xp.empty((self.capacity + ports, n), left.dtype)
         self.Z = xp.empty((self.capacity, n), left.dtype)
         self.H = np.zeros((self.capacity + ports, self.capacity), complex)
+        self.gram = np.zeros((self.capacity, self.capacity), complex)
         self.b = np.zeros((self.capacity + ports, ports), complex)
         self.used, self.held = 0, ports
         self.Q[:ports], self.b[:ports] = _orthonormal(left, be)
@@ -203,6 +203,9 @@ class _Space:
         self.H[held : held + count, first : first + count] = again @ upper
         self.Q[held : held + count], self.Z[first : first + count] = q, z
         self.used, self.held = first + count, held + count
+        beside = self.be.to_numpy(z.conj() @ self.Z[: self.used].T).astype(complex)
+        self.gram[first : self.used, : self.used] = beside
+        self.gram[: self.used, first : self.used] = beside.conj().T
         H, b = self.H[: self.held, : self.used], self.b[: self.held]
         self.y = np.linalg.lstsq(H, b, rcond=None)[0]
         self.r = b - H @ self.y
@@ -222,10 +225,13 @@ class _Space:
         return self._low(self.r) @ self.Q[: self.held]
 
     def inverse_norm(self) -> float:
-        """Largest norm(z) / norm(A z)."""
+        """Largest norm(Z y) / norm(A Z y)."""
         if not self.used:
             return 0.0
-        return float(norm_of_inverse(self.H[None, : self.held, : self.used], self.Z[None, : self.used], self.be)[0])
+        inverse = np.linalg.pinv(self.H[: self.held, : self.used], rcond=1e-12)
+        return float(
+            max(np.linalg.eigvalsh(inverse.conj().T @ self.gram[: self.used, : self.used] @ inverse)[-1], 0) ** 0.5
+        )
 
     def _low(self, a: np.ndarray) -> Any:
         return self.be.asarray(np.ascontiguousarray(a.T.astype(self.Q.dtype)))
