@@ -8,12 +8,12 @@ Where Z is block-circulant, Z_{s s'} = Z_{s' - s}, a Fourier transform over the 
 As Z is symmetric, the factors of harmonic -k are those of k, transposed: half of them do.
 
 The factors are those of Gauss with pivots, in place. What stands beside them in ``benchmarks/mom.py``, on 2 820
-unknowns: LDL^T with pivots is a quarter faster on one thread, and was slower on two of a busy machine. By blocks without
-pivots it leaves a residual of 5e-10 at 128 MHz and 0.1 at 1 MHz. Single precision, improved three times, is a quarter
-faster, needs Z beside its factors, and fails at 1 MHz. Blocks of low rank have to keep the magnetic part of Z beside
-that of the charges, which is larger by the square of a wavelength over a cell: for an admittance to 3e-6 at 64 MHz
-they keep 36 % of the memory, and lack the pivots. So Z stays whole: 8 000 unknowns take 1 GiB and half a minute of one
-core.
+unknowns: LDL^T with pivots is a quarter faster on one thread, and was slower on two of a busy machine. Without
+pivots, by blocks, it leaves a residual of 5e-10 at 128 MHz and 0.1 at 1 MHz. Single precision, improved three times,
+is a quarter faster, needs Z beside its factors, and fails at 1 MHz. Blocks of low rank have to keep the magnetic part
+of Z beside that of the charges, which is larger by the square of a wavelength over a cell: for an admittance to 3e-6
+at 64 MHz they keep 36 % of the memory, and lack the pivots. So Z stays whole: 8 000 unknowns take 1 GiB and half a
+minute of one core.
 
 Source: P. Davis, Circulant Matrices, Wiley 1979, ch. 5.
 """
