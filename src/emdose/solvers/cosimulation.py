@@ -9,7 +9,7 @@ Source: M. Kozlov and R. Turner, J. Magn. Reson. 200 (2009) 147 (fast MRI coil a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -69,8 +69,11 @@ class GapFields(Protocol):
     def residual(self) -> float:
         """What was left of the worst gap when its solution ended."""
 
-    def fields(self, coil: CircuitCoil, drive: GapDrive) -> Fields:
-        """Fields of every feed of the coil, whose elements may have changed, per volt of its source."""
+    def fields(self, coil: CircuitCoil, drive: GapDrive, again: Callable[[np.ndarray], GapDrive]) -> Fields:
+        """Fields of every feed of the coil, whose elements may have changed, per volt of its source.
+
+        ``again`` is what the circuit does with another admittance (gap, gap) of the gaps [S].
+        """
 
 
 @read_only
@@ -192,14 +195,14 @@ class CoSimulation:
         ConvergenceError
             When the solution is not accurate enough; ``partial`` holds the fields nevertheless.
         """
-        here = self.circuit.connect(self.network.at(self.frequency_Hz))
-        count = len(self.coil.feeds)
-        operations = [here.drive(np.eye(count)[n]) for n in range(count)]
-        s, r = here.network.s[0], here.network.reference_ohm
-        a = np.diag(0.5 / np.sqrt(r))
-        accepted = 0.5 * a @ (np.eye(count) - s.conj().T @ s) @ a
-        told = {x: np.stack([getattr(o, x)[0] for o in operations]) for x in ("voltages_V", "currents_A", "weights_V")}
-        out = self.gap_fields.fields(self.coil, GapDrive(**told, accepted_W=accepted))
+        f, names = self.frequency_Hz, self.network.names
+        network = self.network.at(f)
+        s = self.circuit.connect(network).network.s[0]
+
+        def again(admittance_S: np.ndarray) -> GapDrive:
+            return self._driven(Network.from_y([f], admittance_S[None], names))
+
+        out = self.gap_fields.fields(self.coil, self._driven(network), again)
         values = {
             e.name: {
                 k: v for k, v in (("R_ohm", e.resistance_ohm), ("L_H", e.inductance_H), ("C_F", e.capacitance_F)) if v
@@ -208,6 +211,16 @@ class CoSimulation:
         }
         extra = {"elements": values, "asymmetry": self.asymmetry, "S": s, "feeds": list(self.coil.ports)}
         return replace(out, provenance={**out.provenance, "cosimulation": extra})
+
+    def _driven(self, network: Network) -> GapDrive:
+        """What the circuit does to gaps with this network, at one frequency."""
+        here, count = self.circuit.connect(network), len(self.coil.feeds)
+        operations = [here.drive(np.eye(count)[n]) for n in range(count)]
+        s, r = here.network.s[0], here.network.reference_ohm
+        a = np.diag(0.5 / np.sqrt(r))
+        accepted = 0.5 * a @ (np.eye(count) - s.conj().T @ s) @ a
+        told = {x: np.stack([getattr(o, x)[0] for o in operations]) for x in ("voltages_V", "currents_A", "weights_V")}
+        return GapDrive(**told, accepted_W=accepted)
 
 
 def require_gaps(exposure: Exposure) -> CircuitCoil:

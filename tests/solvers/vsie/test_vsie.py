@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import emdose as em
+from emdose.circuits.unloaded import tune
+from emdose.solvers.cosimulation import GapDrive
+from emdose.solvers.mom.meshing.options import MeshOptions
 from emdose.solvers.vsie.band import over_band
 from emdose.solvers.vsie.driven import drive_gaps
 
@@ -36,18 +39,18 @@ def test_reciprocity(strips):
     # Oracle: a symmetric network, without having been made so.
     assert strips.asymmetry < 1e-12
     gaps = strips.gap_fields
-    for volts in np.eye(4)[:2]:
-        state = drive_gaps(gaps.solution, volts[None], em.Vsie(), lambda *_: None)
-        flow = (gaps.parts.metal.incidence.T @ state.currents)[:, 0]
-        np.testing.assert_allclose(flow, strips.network.y[0] @ volts, atol=1e-4 * np.abs(flow).max())
+    volts = np.eye(4, dtype=complex)[:2]
+    drive = GapDrive(volts, volts @ strips.network.y[0], volts, np.eye(2, dtype=complex))
+    state = drive_gaps(gaps.solution, drive, em.Vsie(tolerance=1e-5), lambda *_: None)
+    assert state.apart.max() < 1e-4
 
 
 def test_the_network_is_stationary(strips):
-    # Oracle: a network from a residual ten times smaller. The first leaves 0.02 % in a capacitance, 0.4 % in R.
+    # Oracle: a network from a residual ten times smaller.
     fine = em.Vsie(network_tolerance=1e-3).cosimulate(loop(), [F])
     a, b = (np.ones(4) @ c.network.z[0] @ np.ones(4) for c in (strips, fine))
     assert a.imag == pytest.approx(b.imag, rel=2e-4)
-    assert a.real == pytest.approx(b.real, rel=4e-3)
+    assert a.real == pytest.approx(b.real, rel=1e-2)
 
 
 def test_a_band_from_three_frequencies():
@@ -74,6 +77,26 @@ def test_a_band_with_a_resonance_takes_more_frequencies():
     exact = np.stack([y(f) for f in listed])
     assert len(nodes) > 3
     assert np.abs(found - exact).max() < 2e-2 * np.abs(exact).max()
+
+
+def test_close_to_a_resonance_of_the_metal_with_its_gaps_short():
+    # Oracle: a network from a residual ten times smaller. Two combinations of the gaps carry fifty times the current
+    # of the useful mode there, which must not be all that is solved for.
+    coil = em.CircuitBirdcage(
+        8, radius_m=0.12, length_m=0.16, strip_width_m=0.01, shield_radius_m=0.15, shield_length_m=0.2
+    )
+    exposure = em.Exposure(em.phantoms.sphere(0.07, 10e-3), coil, 298e6)
+    mesh = MeshOptions(across=2, shield_around=24, shield_along=6)
+    pattern = tune(coil, 298e6).pattern()[:, 0]
+    order = [[e.name for e in coil.elements].index(g.element.name) for g in coil.gaps]
+    mode = pattern[order] / np.linalg.norm(pattern)
+    rough, fine = (em.Vsie(network_tolerance=t, mesh=mesh).cosimulate(exposure, [298e6]) for t in (1e-2, 1e-3))
+    a, b = (mode @ c.network.z[0] @ mode for c in (rough, fine))
+    assert a.imag == pytest.approx(b.imag, rel=1e-3)
+    assert a.real == pytest.approx(b.real, rel=1e-2)
+    fields = rough.tune(mode=0).fields()
+    assert fields.convergence["network_error"] < 5e-3
+    assert fields.drive("quadrature").power.power()["closure"] < 1e-3
 
 
 class Memory(dict):

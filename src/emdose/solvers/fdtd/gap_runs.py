@@ -14,7 +14,7 @@ Source: M. Kozlov and R. Turner, J. Magn. Reson. 200 (2009) 147 (fast MRI coil a
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,7 +72,7 @@ class GapRuns:
         """What was still to come when the runs ended, the largest of all."""
         return max(r.history[-1] for r in self.runs)
 
-    def fields(self, coil: CircuitCoil, drive: GapDrive) -> Fields:
+    def fields(self, coil: CircuitCoil, drive: GapDrive, again: Callable[[np.ndarray], GapDrive]) -> Fields:  # noqa: ARG002
         """Fields of every feed per volt of its source.
 
         Raises

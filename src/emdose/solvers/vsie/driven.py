@@ -12,13 +12,17 @@ import numpy as np
 from emdose.compute.krylov import gmres
 
 if TYPE_CHECKING:
+    from emdose.solvers.cosimulation import GapDrive
     from emdose.solvers.vsie.options import VsieOptions
     from emdose.solvers.vsie.ports import GapSolution
+    from emdose.solvers.vsie.trial_space import TrialSpace
 
 ROUNDS = 12
 """Times that the field of the metal is found anew."""
 AHEAD = 0.3
 """A round solves for the body to this part of the tolerance, so that the metal's answer has room..."""
+AGREE = 5e-3
+"""By how much the currents of the gaps may differ from those of the network."""
 INNER = 0.03
 """...but not further than to this part of what is left, since the metal's answer will be as large."""
 
@@ -39,6 +43,10 @@ class Driven:
         Estimate of the relative error of E over the residual.
     iterations, products : (drive,) int ndarray
         What it took.
+    apart : (drive,) ndarray
+        Difference of the currents in the gaps from those of the network, the largest over the largest current.
+    space : TrialSpace
+        Trial currents, with those that were found.
     rounds : int
         How often the field of the metal was found anew.
     history : list of list of float
@@ -51,6 +59,8 @@ class Driven:
     error_per_residual: np.ndarray
     iterations: np.ndarray
     products: np.ndarray
+    apart: np.ndarray
+    space: TrialSpace
     rounds: int = 0
     history: list[list[float]] = field(default_factory=list)
 
@@ -62,11 +72,11 @@ class Driven:
 
 def drive_gaps(
     solution: GapSolution,
-    voltages: np.ndarray,
+    drive: GapDrive,
     options: VsieOptions,
     tell: Callable[[int, int, float], None],
 ) -> Driven:
-    """Currents for voltages (drive, gap) at the gaps.
+    """Currents for the voltages at the gaps that a circuit finds.
 
     Rounds that solve for what the body lacks in the field of the metal as it is, and then for the best combination of
     all trial currents so far, of which the first are those of the network.
@@ -75,31 +85,37 @@ def drive_gaps(
     ----------
     solution : GapSolution
         What is known of all gaps.
-    voltages : (drive, gap) complex ndarray
-        Peak [V].
+    drive : GapDrive
+        Voltages of every drive, and the currents that the network has for them.
     options : VsieOptions
         Tolerances and limits.
     tell : callable
         Gets drive, iteration and residual.
     """
-    space, count = solution.space, len(voltages)
+    space, count = solution.space, len(drive.voltages_V)
     body, coupling = space.body, space.coupling
-    xp, bare = body.be.xp, solution.bare @ voltages.T
+    xp, bare = body.be.xp, solution.bare @ drive.voltages_V.T
     b = body.right_hand_side(body.rows(coupling.field(bare)[0]))
     ones, none = np.ones(count), np.zeros(count, int)
-    out = Driven(bare, [], ones * np.inf, ones.copy(), none, none.copy(), 0, [[] for _ in range(count)])
+    out = Driven(
+        bare, [], ones * np.inf, ones.copy(), none, none.copy(), ones.copy(), space, 0, [[] for _ in range(count)]
+    )
     inverse = np.full(count, 1.5 * body.largest_permittivity)
     while True:
         shares, left = space.best(b)
-        x = space.currents(shares)
+        x, whole = space.currents(shares), space.products(shares) + left
         for i in range(count):
-            size, now = float(xp.linalg.norm(b[i])), float(xp.linalg.norm(x[i]))
+            # Over the field with the metal's answer: that of bare metal near its resonance is far larger.
+            size, now = float(xp.linalg.norm(whole[i])), float(xp.linalg.norm(x[i]))
             out.residual[i] = float(xp.linalg.norm(left[i])) / size if size > 0 else 0.0
             out.error_per_residual[i] = inverse[i] * size / now if now > 0 else 1.0
             out.history[i].append(float(out.residual[i]))
+        out.currents = bare + space.answer @ shares
+        flow = (space.metal.incidence.T @ out.currents).T
+        out.apart = np.abs(flow - drive.currents_A).max(axis=1) / np.abs(flow).max(axis=1)
         done = out.met(options)
         if done.all() or out.rounds >= ROUNDS or out.iterations.max() >= options.max_iterations:
-            out.currents, out.body_currents = bare + space.answer @ shares, list(x)
+            out.body_currents, out.space = list(x), space
             return out
         more = []
         for i in np.flatnonzero(~done).tolist():

@@ -17,7 +17,7 @@ With trial currents X, the Galerkin matrix K of :mod:`emdose.solvers.vsie.trial_
    + h^3\, \mathbf E_0^T \mathbf X \mathbf K^{-1} \mathbf X^T \mathbf E_0
 
 is stationary: an error of X enters Y squared. X are the body's answers to the principal combinations of the gaps'
-fields E_0, all to one absolute residual.
+fields E_0 at unit reactive power, all to one absolute residual.
 
 Source: docs/theory/vie.md; R. Harrington, Field Computation by Moment Methods, Macmillan 1968 (stationary forms).
 """
@@ -54,6 +54,8 @@ class GapSolution:
         Trial currents in the body.
     work : (r, gap) complex ndarray
         X^T E_0.
+    field : (gap, unknowns) array
+        E_0, that of bare metal per volt [V/m].
     products : int
         Products with the body's matrix that this took.
     residual : float
@@ -65,8 +67,13 @@ class GapSolution:
     bare: np.ndarray
     space: TrialSpace
     work: np.ndarray
+    field: Any
     products: int
     residual: float
+
+    def within(self, space: TrialSpace) -> GapSolution:
+        """The solution in a larger space, of which the first trial currents are those of this one."""
+        return of_space(space, self.field, self.products, self.residual)
 
 
 def solve_gaps(
@@ -85,17 +92,29 @@ def solve_gaps(
         From body and right-hand sides (gap, n) to trial currents X, (I - M N) X, products and residual.
     """
     E0 = body.rows(coupling.field(metal.driven)[0])
-    X, applied, products, residual = principal(body, body.right_hand_side(E0))
+    even = body.be.asarray(unit_power(metal.admittance()).T.astype(body.dtype))
+    X, applied, products, residual = principal(body, body.right_hand_side(even @ E0))
     space = TrialSpace(metal, body, coupling, X, applied)
-    return of_space(space, space.work(E0), products, residual)
+    return of_space(space, E0, products, residual)
 
 
-def of_space(space: TrialSpace, work: np.ndarray, products: int, residual: float) -> GapSolution:
-    """The solution in a space of trial currents with X^T E_0 (r, gap)."""
-    metal = space.metal
+def unit_power(admittance: np.ndarray) -> np.ndarray:
+    """Voltages at the gaps of unit reactive power, one combination a column, (gap, gap).
+
+    Volts at a gap with all others short are no measure of what matters: near a resonance of the metal with its gaps
+    short a few combinations carry nearly all current, and the modes that capacitors make have little of it.
+    """
+    values, U = np.linalg.eigh(0.5 * (admittance + admittance.T).imag)
+    size = np.abs(values)
+    return np.asarray(U / np.sqrt(np.maximum(size, 1e-6 * size.max())))
+
+
+def of_space(space: TrialSpace, field: Any, products: int, residual: float) -> GapSolution:
+    """The solution in a space of trial currents, with the field E_0 (gap, unknowns) of bare metal per volt."""
+    metal, work = space.metal, space.work(field)
     unloaded = _symmetric(metal.admittance())
     admittance = _symmetric(unloaded + space.body.h**3 * work.T @ np.linalg.solve(space.K, work))
-    return GapSolution(admittance, unloaded, metal.driven, space, work, products, residual)
+    return GapSolution(admittance, unloaded, metal.driven, space, work, field, products, residual)
 
 
 def _symmetric(a: np.ndarray) -> np.ndarray:

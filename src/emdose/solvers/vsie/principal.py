@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.compute.krylov import gmres
+from emdose.solvers.vsie.pairs import combined, principal
 
 if TYPE_CHECKING:
     from emdose.solvers.vie.body import BodyOperator
@@ -42,33 +43,43 @@ def principal_answers(
     (r, n) array, (r, n) array, int, float
         Answers X, (I - M N) X, products, and the largest residual over the norm of the largest combination.
     """
+    size, U = principal(body.be, b)
+    return answers_to(options, combined(body.be, U, b), tolerance * size[0] / np.maximum(size, 1e-300), tell, body)
+
+
+def answers_to(
+    options: VsieOptions,
+    rows: Any,
+    goals: np.ndarray,
+    tell: Callable[[int, int, int, float, float], None],
+    body: BodyOperator,
+) -> tuple[Any, Any, int, float]:
+    """Answers to right-hand sides (r, n), each to its own relative residual (r,), where 1 and more is no iteration.
+
+    Parameters and result as of :func:`principal_answers`; the residual is over the norm of the largest.
+    """
     xp = body.be.xp
-    gram = body.be.to_numpy(b.astype(complex) @ b.conj().T.astype(complex))
-    values, U = np.linalg.eigh(gram)
-    size = np.sqrt(np.maximum(values[::-1], 0))
-    rows = body.be.asarray(U[:, ::-1].conj().T.astype(body.dtype)) @ b
     X, applied, products, worst = [], [], 0, 0.0
-    for i, row in enumerate(rows):
-        goal = tolerance * size[0] / max(size[i], 1e-300)
-        if goal >= 1:
-            x = row
-        else:
+    for i, (row, goal) in enumerate(zip(rows, goals.tolist(), strict=True)):
+        x = row
+        if goal < 1:
             found = gmres(
                 body.apply,
                 row[None],
-                tolerance=float(goal),
+                tolerance=goal,
                 restart=options.restart,
                 max_iterations=options.max_iterations,
                 be=body.be,
-                callback=partial(_told, tell, i, len(rows), float(goal)),
+                callback=partial(_told, tell, i, len(rows), goal),
             )
             x, products = found.x[0], products + found.products
         a = body.apply(x[None])[0]
         products += 1
-        worst = max(worst, float(xp.linalg.norm(row - a)) / size[0])
+        worst = max(worst, float(xp.linalg.norm(row - a)))
         X.append(x)
         applied.append(a)
-    return xp.stack(X), xp.stack(applied), products, worst
+    largest = max(float(xp.linalg.norm(row)) for row in rows)
+    return xp.stack(X), xp.stack(applied), products, worst / largest if largest > 0 else 0.0
 
 
 def _told(

@@ -62,7 +62,7 @@ def coupled(options: VsieOptions, exposure: Exposure, mesh: MetalMesh, frequency
     filled = time.perf_counter()
     body = BodyOperator(options, exposure.phantom, frequency_Hz, be)
     sources = Sources.of(metal)
-    coupling = EdgeCoupling(sources, _lattice(body, sources.points_m), body.omega, be, body.dtype)
+    coupling = EdgeCoupling(sources, lattice_around(body, sources.points_m), body.omega, be, body.dtype)
     return Coupled(metal, body, coupling, {"metal": filled - start, "body": time.perf_counter() - filled})
 
 
@@ -95,7 +95,7 @@ def solved(
             X, applied = (parts.body.be.asarray(found[key]) for key in ("X", "applied"))
             space = TrialSpace(parts.metal, parts.body, parts.coupling, X, applied, found["W"])
             products, residual = found["told"]
-            return of_space(space, found["work"], int(products), float(residual))
+            return of_space(space, parts.body.be.asarray(found["field"]), int(products), float(residual))
 
     def heard(index: int, count: int, step: int, residual: float, tolerance: float) -> None:
         where: dict[str, Any] = {"index": index, "count": count, "steps": options.max_iterations}
@@ -106,7 +106,12 @@ def solved(
     parts.clock["gaps"] = time.perf_counter() - start
     if checkpoint is not None:
         to_numpy, space = parts.body.be.to_numpy, out.space
-        arrays = {"X": to_numpy(space.X), "applied": to_numpy(space.applied), "W": space.W, "work": out.work}
+        arrays = {
+            "X": to_numpy(space.X),
+            "applied": to_numpy(space.applied),
+            "W": space.W,
+            "field": to_numpy(out.field),
+        }
         told = {"told": np.array([out.products, out.residual]), "identity": np.array(identity)}
         checkpoint.save(name, {**arrays, **told})
     return out
@@ -123,11 +128,20 @@ def _identity(options: VsieOptions, exposure: Exposure, metal: ThinMetal, goal: 
     return digest.hexdigest()
 
 
-def _lattice(body: BodyOperator, points_m: np.ndarray) -> NodeLattice:
-    """Nodes around a body, as many as the nearest metal asks for."""
+def lattice_around(body: BodyOperator, points_m: np.ndarray) -> NodeLattice:
+    """Nodes around a body, as many as the nearest of these points of metal (q, 3) asks for."""
+    step = step_for(distance_from(body, points_m), body.h)
+    return NodeLattice(np.asarray(body.origin_m), body.h, body.shape, step)
+
+
+def distance_from(body: BodyOperator, points_m: np.ndarray) -> float:
+    """Distance of the nearest of points (q, 3) from the body [m]."""
     from scipy.spatial import cKDTree
 
+    return float(cKDTree(points_m).query(nodes_of(body))[0].min())
+
+
+def nodes_of(body: BodyOperator) -> np.ndarray:
+    """Nodes at which edges with tissue begin, (n, 3) [m]."""
     inside = np.unique(body.be.to_numpy(body.index) % int(np.prod(body.shape)))
-    at = np.stack(np.unravel_index(inside, body.shape), axis=1) * body.h + np.asarray(body.origin_m)
-    distance = float(cKDTree(points_m).query(at)[0].min())
-    return NodeLattice(np.asarray(body.origin_m), body.h, body.shape, step_for(distance, body.h))
+    return np.stack(np.unravel_index(inside, body.shape), axis=1) * body.h + np.asarray(body.origin_m)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.constants import EPS_0
+from emdose.solvers.vsie.pairs import pairs
 
 if TYPE_CHECKING:
     from emdose.solvers.mom.metal import ThinMetal
@@ -69,7 +70,7 @@ class TrialSpace:
         out.X, out.applied = xp.concatenate([self.X, X]), xp.concatenate([self.applied, applied])
         out.W = np.concatenate([self.W, more.W], axis=1)
         out.answer = np.concatenate([self.answer, more.answer], axis=1)
-        cross = self._pairs(self.X, self._inverse(applied)) - self.W.T @ more.answer / self.body.h**3
+        cross = pairs(self.body.be, self.X, self._inverse(applied)) - self.W.T @ more.answer / self.body.h**3
         out.K = np.block([[self.K, cross], [cross.T, more.K]])
         out._with_metal = xp.concatenate([self.with_metal, more.with_metal])
         return out
@@ -88,8 +89,7 @@ class TrialSpace:
         xp, be = self.body.be.xp, self.body.be
         R = self.with_metal
         size = be.to_numpy(xp.linalg.norm(R, axis=1)).astype(float)
-        gram = np.stack([be.to_numpy(R.astype(complex) @ row.conj().astype(complex)) for row in R])
-        right = np.stack([be.to_numpy(R.conj().astype(complex) @ row.astype(complex)) for row in b], axis=1)
+        gram, right = pairs(be, R.conj(), R), pairs(be, R.conj(), b)
         values, vectors = np.linalg.eigh(gram / size / size[:, None])
         kept = values > NOISE * values[-1]
         inverse = (vectors[:, kept] / values[kept]) @ vectors[:, kept].conj().T
@@ -98,11 +98,15 @@ class TrialSpace:
 
     def work(self, E: Any) -> np.ndarray:
         """X^T E for incident fields (drive, unknowns) on the unknowns, (r, drive)."""
-        return self._pairs(self.X, E)
+        return pairs(self.body.be, self.X, E)
 
     def currents(self, shares: np.ndarray) -> Any:
         """Currents (drive, unknowns) for shares (r, drive)."""
         return self._mixed(self.X, shares)
+
+    def products(self, shares: np.ndarray) -> Any:
+        """(I - M N) of the currents for shares (r, drive), (drive, unknowns)."""
+        return self._mixed(self.applied, shares)
 
     def _mixed(self, rows: Any, shares: np.ndarray) -> Any:
         return self.body.be.asarray(np.ascontiguousarray(shares.T).astype(self.body.dtype)) @ rows
@@ -113,10 +117,5 @@ class TrialSpace:
         return applied / (body.M * body.M.dtype.type(1j * body.omega * EPS_0))
 
     def _matrix(self, X: Any, applied: Any, answer: np.ndarray) -> np.ndarray:
-        K = self._pairs(X, self._inverse(applied)) - self.W.T @ answer / self.body.h**3
+        K = pairs(self.body.be, X, self._inverse(applied)) - self.W.T @ answer / self.body.h**3
         return np.asarray(0.5 * (K + K.T))
-
-    def _pairs(self, a: Any, b: Any) -> np.ndarray:
-        """a b^T in double precision, (len(a), len(b))."""
-        b = b.astype(complex)
-        return np.stack([self.body.be.to_numpy(b @ row.astype(complex)) for row in a])
