@@ -22,6 +22,7 @@ from emdose.scenarios.kinds.rf import job
 from emdose.scenarios.kinds.rf.recheck import recheck
 from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
+from emdose.solvers.vie import problem as vie_problem
 from emdose.solvers.vie.solver import Vie
 
 FILES = {"result.h5", "summary.json", "fields.vti", "scenario.lock.toml", "solution"}
@@ -274,6 +275,12 @@ class StopError(Exception):
     """Stands for anything that ends a run between two ports."""
 
 
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """Ports that are solved for together are done together: between them a run cannot end."""
+    monkeypatch.setattr(vie_problem, "TOGETHER", 1)
+
+
 def stop_after(port):
     def progress(event):
         if event.stage == "port" and event.index > port:
@@ -282,7 +289,7 @@ def stop_after(port):
     return progress
 
 
-def test_resume_solves_only_what_is_missing(small, write, tmp_path, result):
+def test_resume_solves_only_what_is_missing(small, write, tmp_path, result, one_by_one):
     # Oracle: the result of a run that was never stopped, and the solver's own account of what it solved.
     file, out = write(small), tmp_path / "out"
     with pytest.raises(StopError):
@@ -298,7 +305,7 @@ def test_resume_solves_only_what_is_missing(small, write, tmp_path, result):
     assert value == pytest.approx(result.summary["quantities"]["psSAR10g"]["value"], rel=1e-5)
 
 
-def test_resume_with_a_damaged_checkpoint(small, write, tmp_path):
+def test_resume_with_a_damaged_checkpoint(small, write, tmp_path, one_by_one):
     # Oracle: the port is solved again, with a warning that also stands in the summary.
     file, out = write(small), tmp_path / "out"
     with pytest.raises(StopError):
@@ -310,7 +317,7 @@ def test_resume_with_a_damaged_checkpoint(small, write, tmp_path):
     assert "damaged" in outcome.summary["warnings"][0]
 
 
-def test_force_forgets_the_checkpoint(small, write, tmp_path):
+def test_force_forgets_the_checkpoint(small, write, tmp_path, one_by_one):
     # Oracle: the solver's account.
     file, out = write(small), tmp_path / "out"
     with pytest.raises(StopError):
@@ -590,7 +597,7 @@ def test_damaged_result(finished, tmp_path, damage):
     assert str(folder) in str(error.value)
 
 
-def test_checkpoint_is_keyed_by_what_is_solved(small, write, tmp_path):
+def test_checkpoint_is_keyed_by_what_is_solved(small, write, tmp_path, one_by_one):
     # Oracle: solved ports of another problem must not be used, even in the right folder.
     file, out = write(small), tmp_path / "out"
     with pytest.raises(StopError):
