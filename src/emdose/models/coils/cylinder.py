@@ -20,8 +20,8 @@ from emdose.values import read_only
 class Shield:
     """A cylindrical RF shield of perfect conductor along z, open at both ends, centred on the isocentre unless moved.
 
-    Slots along z cut it into panels from end to end; slot m of n lies at the angle 2 pi (m + 1/2) / n. Only the solver
-    that meshes metal models them.
+    Slots along z cut it into panels from end to end; slot m of n lies at the angle 2 pi (m + 1/2) / n. Only Vsie
+    models them.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ class Shield:
                 f"{solver} does not model the slots of a shield",
                 field="shield slots",
                 found=self.slots,
-                expected="0, or a solver that meshes the metal of the coil",
+                expected="0, or Vsie",
             )
 
     def require_around(self, points_m: Iterable[np.ndarray]) -> None:

@@ -62,7 +62,8 @@ def mesh_of(coil: CircuitCoil, frequency_Hz: float, options: MeshOptions | None 
     if coil.shield is not None:
         parts.append("shield")
         u, v = (np.array(x) for x in task.needed.get(-1, _none()))
-        pieces.append(shield_piece(coil.shield, task.symmetry.count, task.longest, options, 1, (u, v)))
+        own = [task.metal.conductors[k] for k in task.first if k not in task.metal.posts]
+        pieces.append(shield_piece(coil.shield, task.symmetry.count, task.longest, options, 1, (u, v), own))
     order = [g.name for g in coil.gaps]
     have = {c.name for p in pieces for c in p.cuts}
     for name in order:

@@ -35,7 +35,9 @@ class MeshOptions:
         Longest piece of wire, as the size of the coil over this number. Cells along a strip may be as long, however
         narrow it is.
     shield_around, shield_along : int
-        Cells of a shield around its axis and along it.
+        Cells of a shield around its axis and along it, at least.
+    shield_nearness : float
+        Cells of a shield opposite to metal, in distances from it: where a coil is near its shield, the shield is finer.
     line_radius_m : float
         Radius of wires that have none [m].
 
@@ -57,6 +59,7 @@ class MeshOptions:
     wire_share: float = 24.0
     shield_around: int = 48
     shield_along: int = 12
+    shield_nearness: float = 1.5
     line_radius_m: float = 1e-3
 
     def __post_init__(self) -> None:
@@ -67,7 +70,7 @@ class MeshOptions:
         within("per_wavelength", self.per_wavelength, 10, 1e4)
         whole("shield_around", self.shield_around, 8)
         whole("shield_along", self.shield_along, 2)
-        for name in ("along_widths", "end_widths", "wire_share", "line_radius_m"):
+        for name in ("along_widths", "end_widths", "wire_share", "line_radius_m", "shield_nearness"):
             positive(name, getattr(self, name))
 
     def refined(self, factor: float) -> MeshOptions:
@@ -83,4 +86,5 @@ class MeshOptions:
             wire_share=self.wire_share * factor,
             shield_around=max(8, round(self.shield_around * factor)),
             shield_along=max(2, round(self.shield_along * factor)),
+            shield_nearness=self.shield_nearness / factor,
         )
