@@ -32,7 +32,7 @@ LOOP = {
         "normal": [0.0, 1.0, 0.0],
     },
     "exposure": {"frequency_Hz": 127.74e6},
-    "solver": {"across": 2, "second_mesh": 2},
+    "solver": {"second_mesh": 2},
     "tuning": {},
     "normalise": {"b1plus_rms_T": 1e-6},
 }
@@ -171,6 +171,10 @@ def test_a_coil_of_metal_is_solved_by_vsie_unless_said(loop, write):
         ),
         ({"solver": {"type": "vsie", "across": 0}}, r"solver\.across.*cells across a strip"),
         ({"solver": {"type": "vsie", "second_mesh": 1.0}}, r"solver\.second_mesh"),
+        (
+            {"solver": {"type": "vsie", "across": 3, "second_mesh": 2}},
+            r"solver\.second_mesh.*across of 2 x second_mesh",
+        ),
         ({"solver": {"type": "vsie", "margin_m": 0.1}}, r"solver\.margin_m"),
     ],
 )

@@ -206,6 +206,10 @@ class TuningTable(Table):
     points: Annotated[int, count("frequencies at which the network is kept", 3, 2001)] = 81
 
 
+LEAST_ACROSS = 2
+"""Cells that a strip has at least."""
+
+
 class VsieTable(Table):
     """Options of boundary elements for the metal of a coil, coupled to the volume integral of the body."""
 
@@ -220,11 +224,19 @@ class VsieTable(Table):
     conductivity_S_m: Annotated[float, number("a conductivity in S/m", 0, 1e12, above=True)] = 5.8e7
     thickness_m: Length | None = None
     lossless: Annotated[bool, switch("metal without loss")] = False
-    across: Annotated[int, count("cells across a strip", 1, 64)] = 4
+    across: Annotated[int, count("cells across a strip", 2, 64)] = 4
     shield_around: Annotated[int, count("cells of the shield around its axis", 8, 1024)] = 48
     shield_along: Annotated[int, count("cells of the shield along its axis", 2, 1024)] = 12
     refine: Annotated[float, number("how many times smaller the cells of the metal are", 0.1, 10)] = 1.0
     second_mesh: Annotated[float, number("how many times larger the cells of a second mesh are", 1.2, 4)] | None = None
+
+    @model_validator(mode="after")
+    def _second_is_another(self) -> VsieTable:
+        if self.second_mesh is not None and self.across * self.refine / self.second_mesh < LEAST_ACROSS:
+            raise bad_key(
+                "second_mesh", f"across of {LEAST_ACROSS} x second_mesh at least: a strip has two cells or more"
+            )
+        return self
 
 
 MESH_KEYS = ("across", "shield_around", "shield_along")
