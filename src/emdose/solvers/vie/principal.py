@@ -11,7 +11,7 @@ fields to one another follow from the solutions X to the square of their residua
 
 .. math:: E_i^T J_k = e_i^T K^{-1} e_k, \quad K = X^T T^{-1} X, \quad e_i = X^T E_i .
 
-Source: A. Calandra, S. Gratton, X. Vasseur et al., SIAM J. Sci. Comput. 35 (2013) S345 (block GMRES with deflation at
+Source: H. Calandra, S. Gratton, X. Vasseur et al., SIAM J. Sci. Comput. 35 (2013) S345 (block GMRES with deflation at
 each step); R. Harrington, Field Computation by Moment Methods, IEEE 1993, ch. 7 (stationary forms).
 """
 

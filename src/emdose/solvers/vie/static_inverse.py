@@ -16,7 +16,7 @@ the number of voxels.
 The potential is found by conjugate gradients without conjugation (the equations are complex symmetric) and one
 multigrid cycle per step. Errors of G phi reach J times eps, so that they must be some tenths of 1 / max(eps).
 
-Source: W. Chew and A. Samokhin, Radio Sci. 2001 (spectrum of the volume integral of inhomogeneous bodies);
+Source: N. Budko and A. Samokhin, SIAM J. Sci. Comput. 28 (2006) 682 (spectrum of the volume integral);
 U. Trottenberg, C. Oosterlee and A. Schueller, Multigrid, Academic Press 2001, ch. 2 and 7.7.
 """
 
