@@ -44,6 +44,7 @@ from .io import read_implant as read_implant
 from .io import read_incident_field as read_incident_field
 from .io import read_phantom as read_phantom
 from .io import read_property_map as read_property_map
+from .io import read_response as read_response
 from .io import read_sequence as read_sequence
 from .io import read_touchstone as read_touchstone
 from .io import to_xarray as to_xarray
@@ -51,6 +52,7 @@ from .io import write_coil as write_coil
 from .io import write_implant as write_implant
 from .io import write_phantom as write_phantom
 from .io import write_property_map as write_property_map
+from .io import write_response as write_response
 from .io import write_touchstone as write_touchstone
 from .models import Birdcage as Birdcage
 from .models import CapacitorLoop as CapacitorLoop
@@ -96,6 +98,7 @@ from .scenarios.study import read_study as read_study
 from .scenarios.study import refine as refine
 from .scenarios.study import run_scenario as run_scenario
 from .solvers import Bioheat as Bioheat
+from .solvers import BodyResponse as BodyResponse
 from .solvers import CoSimulation as CoSimulation
 from .solvers import EddyCurrent as EddyCurrent
 from .solvers import Fdtd as Fdtd

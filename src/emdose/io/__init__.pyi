@@ -7,6 +7,8 @@ from .bodies.phantoms import read_phantom as read_phantom
 from .bodies.phantoms import write_phantom as write_phantom
 from .bodies.tables import read_labels as read_labels
 from .bodies.tables import read_tissues as read_tissues
+from .body_responses import read_response as read_response
+from .body_responses import write_response as write_response
 from .coils.reading import read_coil as read_coil
 from .coils.surfaces import read_conductor as read_conductor
 from .coils.writing import write_coil as write_coil

@@ -24,4 +24,5 @@ from .running import ProgressCallback as ProgressCallback
 from .running import Setup as Setup
 from .running import TimeStep as TimeStep
 from .vie.solver import Vie as Vie
+from .vsie.library.response import BodyResponse as BodyResponse
 from .vsie.solver import Vsie as Vsie

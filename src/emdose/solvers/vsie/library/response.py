@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -94,7 +94,7 @@ class BodyResponse:
 
     Notes
     -----
-    ``around`` makes one, ``cosimulate`` uses it.
+    :meth:`around` makes one, :meth:`cosimulate` uses it, ``em.write_response`` and ``em.read_response`` keep it.
     """
 
     phantom: Phantom
@@ -295,8 +295,3 @@ def _drawn(body: BodyOperator, B: Any, rng: np.random.Generator) -> tuple[np.nda
     share /= share.sum()
     edges = rng.choice(len(share), SAMPLES * len(q) + HELD_OUT, p=share)
     return edges, q[:, edges].T.astype(complex), share[edges]
-
-
-def with_phantom(response: BodyResponse, phantom: Phantom) -> BodyResponse:
-    """A response that was read from a file, with its body."""
-    return replace(response, phantom=phantom)
