@@ -100,7 +100,8 @@ def drive_gaps(
     out = Driven(
         bare, [], ones * np.inf, ones.copy(), none, none.copy(), ones.copy(), space, 0, [[] for _ in range(count)]
     )
-    inverse = np.full(count, 1.5 * body.largest_permittivity)
+    # The inverse has at least this norm: that of slow currents that close on themselves.
+    inverse = 1.5 * body.largest_permittivity
     while True:
         shares, left = space.best(b)
         x, whole = space.currents(shares), space.products(shares) + left
@@ -108,7 +109,7 @@ def drive_gaps(
             # Over the field with the metal's answer: that of bare metal near its resonance is far larger.
             size, now = float(xp.linalg.norm(whole[i])), float(xp.linalg.norm(x[i]))
             out.residual[i] = float(xp.linalg.norm(left[i])) / size if size > 0 else 0.0
-            out.error_per_residual[i] = inverse[i] * size / now if now > 0 else 1.0
+            out.error_per_residual[i] = inverse * size / now if now > 0 else 1.0
             out.history[i].append(float(out.residual[i]))
         out.currents = bare + space.answer @ shares
         flow = (space.metal.incidence.T @ out.currents).T
@@ -121,7 +122,7 @@ def drive_gaps(
         for i in np.flatnonzero(~done).tolist():
             goal = AHEAD * min(options.tolerance, options.E_error / out.error_per_residual[i]) / out.residual[i]
             found = gmres(
-                body.apply,
+                lambda y: body.apply(body.precondition(y)),
                 left[i][None],
                 tolerance=float(min(0.5, max(goal, INNER))),
                 restart=options.restart,
@@ -129,11 +130,9 @@ def drive_gaps(
                 be=body.be,
                 callback=partial(_told, tell, i, int(out.iterations[i]), float(out.residual[i])),
             )
-            more.append(found.x[0])
+            more.append(body.precondition(found.x)[0])
             out.iterations[i] += int(found.iterations.max())
             out.products[i] += found.products + 1
-            if found.inverse_norm is not None:
-                inverse[i] = max(body.largest_permittivity, float(found.inverse_norm[0]))
         new = xp.stack(more)
         space = space.with_more(new, xp.concatenate([body.apply(v[None]) for v in new]))
         out.rounds += 1

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FILL_S = {"cpu": 2e-7, "cuda": 2e-9}
 """Seconds per pair of triangles, as measured."""
-PRODUCTS_PER_GAP, PRODUCTS_PER_FEED = 8, 100
+PRODUCTS_PER_GAP, PRODUCTS_PER_FEED = 4, 40
 """Products with the body's matrix that a plan reckons with."""
 
 

@@ -113,7 +113,7 @@ def of_space(space: TrialSpace, field: Any, products: int, residual: float) -> G
     """The solution in a space of trial currents, with the field E_0 (gap, unknowns) of bare metal per volt."""
     metal, work = space.metal, space.work(field)
     unloaded = _symmetric(metal.admittance())
-    admittance = _symmetric(unloaded + space.body.h**3 * work.T @ np.linalg.solve(space.K, work))
+    admittance = _symmetric(unloaded + space.body.h**3 * work.T @ np.linalg.pinv(space.K, rcond=1e-12) @ work)
     return GapSolution(admittance, unloaded, metal.driven, space, work, field, products, residual)
 
 

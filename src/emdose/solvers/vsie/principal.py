@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.compute.krylov import gmres
+from emdose.solvers.vie.principal import principal_solutions
 from emdose.solvers.vsie.pairs import combined, principal
+
+LEAST = 0.5
+"""Residual that even the weakest combination has to reach."""
 
 if TYPE_CHECKING:
     from emdose.solvers.vie.body import BodyOperator
@@ -44,7 +48,15 @@ def principal_answers(
         Answers X, (I - M N) X, products, and the largest residual over the norm of the largest combination.
     """
     size, U = principal(body.be, b)
-    return answers_to(options, combined(body.be, U, b), tolerance * size[0] / np.maximum(size, 1e-300), tell, body)
+    goals = np.minimum(tolerance * size[0] / np.maximum(size, 1e-300), LEAST)
+    found = principal_solutions(
+        body,
+        combined(body.be, U, b),
+        goals,
+        max_steps=options.max_iterations,
+        tell=lambda step, left: tell(0, len(b), step, left, float(goals.min())),
+    )
+    return found.x, found.ax, found.products, float((found.residual * size).max() / size[0])
 
 
 def answers_to(
