@@ -19,7 +19,7 @@ With trial currents X, the Galerkin matrix K of :mod:`emdose.solvers.vsie.trial_
 is stationary: an error of X enters Y squared. X are the body's answers to the principal combinations of the gaps'
 fields E_0 at unit reactive power, all to one absolute residual.
 
-Source: docs/theory/vie.md; R. Harrington, Field Computation by Moment Methods, Macmillan 1968 (stationary forms).
+Source: docs/theory/vsie.md; R. Harrington, Field Computation by Moment Methods, Macmillan 1968 (stationary forms).
 """
 
 from __future__ import annotations

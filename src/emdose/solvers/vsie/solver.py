@@ -4,7 +4,7 @@ The metal of a coil is triangles and wires, the body voxels on a Yee lattice; th
 other are evaluated with the Green's function of free space, so that there is no absorbing layer, no staircase of the
 coil and no time step. The gaps of the coil are ports; capacitors, matching and feeds are circuit algebra.
 
-Source: S. Rao, D. Wilton and A. Glisson, IEEE Trans. AP 30 (1982) 409 (surface elements); docs/theory/vie.md; see
+Source: S. Rao, D. Wilton and A. Glisson, IEEE Trans. AP 30 (1982) 409 (surface elements); docs/theory/vsie.md; see
 :mod:`emdose.solvers.vie.solver` for the body.
 """
 

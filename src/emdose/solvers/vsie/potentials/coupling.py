@@ -16,7 +16,7 @@ the metal are the exact transpose,
 
 so that reciprocity holds to rounding.
 
-Source: docs/theory/vie.md.
+Source: docs/theory/vsie.md.
 """
 
 from __future__ import annotations
