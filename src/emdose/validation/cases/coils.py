@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from emdose.circuits.unloaded import tune
 from emdose.dosimetry.averaging.average import mass_average
 from emdose.dosimetry.sar import point_sar
 from emdose.models import bodies
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.tissues import AIR, Constant, Tissue
 from emdose.models.coils.circuit import CircuitCoil
+from emdose.models.coils.circuit_birdcage import CircuitBirdcage
 from emdose.models.coils.circuit_loops import CapacitorLoop
 from emdose.models.coils.conductors import FeedPort
 from emdose.models.coils.dipole import Dipole
@@ -20,6 +23,8 @@ from emdose.models.coils.ideal import Loop
 from emdose.models.exposure import Exposure
 from emdose.models.grids.grid import Grid
 from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.mom.meshing.options import MeshOptions
+from emdose.solvers.results.fields import Fields
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.vsie.solver import Vsie
 from emdose.validation.cases.rows import Row, at_most, compare
@@ -34,6 +39,8 @@ FED_HZ, MEDIUM = 10e6, (50.0, 0.6)
 """Where the current of a loop with one gap is uniform to 0.1 %, and the gel."""
 FED_LIMITS = {8e-3: (0.03, 0.04), 5e-3: (0.02, 0.02)}
 """Largest error of E in the core and of the absorbed power, by voxel size [m]."""
+CLOSURES = {64e6: 1e-4, 128e6: 1e-4, 298e6: 1e-3}
+"""Largest closure of the power balance of a shielded cage around a body, by frequency."""
 
 SHELL = Tissue(name="shell", density_kg_m3=1000.0, dielectric=Constant(3.7, 0.0))
 QUOTED = "IEEE 1528, quoted from secondary sources"
@@ -200,5 +207,39 @@ def fed_loop_over(device: Any, spacing_m: float = 8e-3) -> list[Row]:
     ]
 
 
-CASES = {"loop over sphere": loop_over, "fed loop over sphere": fed_loop_over}
+def shielded_cage() -> CircuitBirdcage:
+    """Eight rungs of strip in a shield."""
+    shield = {"shield_radius_m": 0.15, "shield_length_m": 0.2}
+    return CircuitBirdcage(rungs=8, radius_m=0.12, length_m=0.16, strip_width_m=0.01, **shield)
+
+
+def tuned_cage(body: Phantom, frequency_Hz: float, device: Any = "auto") -> Fields:
+    """Fields of the shielded cage of copper around a body, tuned to its homogeneous mode.
+
+    Parameters
+    ----------
+    body : Phantom
+        The body.
+    frequency_Hz : float
+        Where the cage resonates [Hz].
+    device : {"auto", "cpu", "cuda"} or Backend
+        Where.
+    """
+    coil, mesh = shielded_cage(), MeshOptions(across=2, shield_around=24, shield_along=6)
+    found = Vsie(mesh=mesh).cosimulate(Exposure(body, coil, frequency_Hz), [frequency_Hz], device)
+    return found.tune(pattern=tune(coil, frequency_Hz).pattern()).fields()
+
+
+def cage_balance(device: Any, frequencies_Hz: Iterable[float] = tuple(CLOSURES)) -> list[Row]:
+    """Power into a shielded cage of copper around a sphere of 10 mm voxels: tissue, metal and radiation take all."""
+    body, quantity, rows = bodies.sphere(0.07, 10e-3), "closure of the power balance, worst drive", []
+    for frequency in frequencies_Hz:
+        fields = tuned_cage(body, frequency, device)
+        worst = max(fields.drive(name).power.power()["closure"] for name in fields.drives)
+        name = f"shielded cage of copper, sphere, {frequency / 1e6:g} MHz"
+        rows.append(at_most(name, "energy conservation", quantity, worst, CLOSURES[frequency]))
+    return rows
+
+
+CASES = {"loop over sphere": loop_over, "fed loop over sphere": fed_loop_over, "balance of a cage": cage_balance}
 LONG = {"flat phantom, 300 MHz": FLAT_300.rows, "flat phantom, 900 MHz": FLAT_900.rows}
