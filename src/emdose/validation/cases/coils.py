@@ -22,10 +22,12 @@ from emdose.models.coils.dipole import Dipole
 from emdose.models.coils.ideal import Loop
 from emdose.models.exposure import Exposure
 from emdose.models.grids.grid import Grid
+from emdose.solvers.cosimulation import GapDrive
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.mom.meshing.options import MeshOptions
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.vie.solver import Vie
+from emdose.solvers.vsie.driven import drive_gaps
 from emdose.solvers.vsie.solver import Vsie
 from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.cases.volume_integral import complex_permittivity, gel
@@ -209,8 +211,9 @@ def fed_loop_over(device: Any, spacing_m: float = 8e-3) -> list[Row]:
 
 def shielded_cage() -> CircuitBirdcage:
     """Eight rungs of strip in a shield."""
-    shield = {"shield_radius_m": 0.15, "shield_length_m": 0.2}
-    return CircuitBirdcage(rungs=8, radius_m=0.12, length_m=0.16, strip_width_m=0.01, **shield)
+    return CircuitBirdcage(
+        8, radius_m=0.12, length_m=0.16, strip_width_m=0.01, shield_radius_m=0.15, shield_length_m=0.2
+    )
 
 
 def tuned_cage(body: Phantom, frequency_Hz: float, device: Any = "auto") -> Fields:
@@ -241,5 +244,55 @@ def cage_balance(device: Any, frequencies_Hz: Iterable[float] = tuple(CLOSURES))
     return rows
 
 
-CASES = {"loop over sphere": loop_over, "fed loop over sphere": fed_loop_over, "balance of a cage": cage_balance}
+def two_loops() -> CircuitCoil:
+    """A round loop of wire above a sphere and a rectangular one of strip beside it; the feed is each one's only gap."""
+    wire = CapacitorLoop(0.04, capacitors=1, wire_radius_m=1e-3, gap_m=1e-3, centre_m=(0.0, 0.0, HEIGHT_M))
+    place = {"centre_m": (0.105, 0.01, -0.02), "normal": (1.0, 0.0, 0.0)}
+    strip = CapacitorLoop(size_m=(0.06, 0.08), capacitors=1, strip_width_m=5e-3, gap_m=1e-3, **place)  # type: ignore[arg-type]
+    gaps = {"wire": wire.elements[0], "strip": strip.elements[0]}
+    feeds = [FeedPort(name, gap.start_m, gap.end_m) for name, gap in gaps.items()]
+    return CircuitCoil("two loops", [*wire.conductors, *strip.conductors], [], feeds)
+
+
+def transfer(frequency_Hz: float, device: Any = "auto", **options: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Currents at both feeds when each is driven alone, from separate solutions of the driven fields.
+
+    Parameters
+    ----------
+    frequency_Hz : float
+        Frequency [Hz].
+    device : {"auto", "cpu", "cuda"} or Backend
+        Where.
+    **options
+        Of :class:`emdose.solvers.vsie.solver.Vsie`.
+
+    Returns
+    -------
+    (2, 2) complex ndarray, (2, 2) complex ndarray
+        Current at the second index for 1 V at the first with a sphere of 10 mm voxels, and without [S].
+    """
+    solver, body = Vsie(**options), bodies.sphere(SPHERE_M, 10e-3)
+    found = solver.cosimulate(Exposure(body, two_loops(), frequency_Hz), [frequency_Hz], device)
+    gaps: Any = found.gap_fields
+    cut, rows = gaps.parts.metal.incidence, []
+    for volts in np.eye(2, dtype=complex)[:, None]:
+        drive = GapDrive(volts, volts @ found.network.y[0], volts, np.eye(1, dtype=complex))
+        rows.append((cut.T @ drive_gaps(gaps.solution, drive, solver, lambda *_: None).currents).ravel())
+    return np.array(rows), (cut.T @ gaps.solution.bare).T
+
+
+def reciprocity(device: Any) -> list[Row]:
+    """Two loops around one sphere, either of which is driven: the current in the other is the same."""
+    Y, _ = transfer(128e6, device)
+    error = float(abs(Y[0, 1] - Y[1, 0]) / abs(Y[0, 1]))
+    name, quantity = "two loops around a sphere, 10 mm, 128 MHz", "current in the loop that is not driven"
+    return [at_most(name, "reciprocity", quantity, error, 1e-4)]
+
+
+CASES = {
+    "loop over sphere": loop_over,
+    "fed loop over sphere": fed_loop_over,
+    "balance of a cage": cage_balance,
+    "reciprocity of two loops": reciprocity,
+}
 LONG = {"flat phantom, 300 MHz": FLAT_300.rows, "flat phantom, 900 MHz": FLAT_900.rows}
