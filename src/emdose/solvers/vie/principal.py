@@ -118,11 +118,12 @@ def principal_solutions(
         largest = max(largest, space.inverse_norm())
         before, x = share, x + space.solutions() / scale
         rest = space.rest()
-        # One product for all: what rounding has left between the residuals and their recursion.
+        # One product for all: what rounding has left between the residuals and their recursion. Random phases add
+        # squares; a port is given three times its part of them.
         phases = be.asarray(np.exp(2j * np.pi * np.random.default_rng(step).random((1, ports))).astype(body.dtype))
         lost = phases @ (b * scale - rest) - body.apply(phases @ (x * scale))
         products += 1
-        share = space.residual + (2 if ports > 1 else 1) * float(_norms(lost, be)[0])
+        share = space.residual + (3 / ports**0.5 if ports > 1 else 1.0) * float(_norms(lost, be)[0])
         if share.max() > 1:
             rest = left = (b - _one_by_one(body.apply, x, be)) * scale
             products += ports
