@@ -123,7 +123,10 @@ def principal_solutions(
         phases = be.asarray(np.exp(2j * np.pi * np.random.default_rng(step).random((1, ports))).astype(body.dtype))
         lost = phases @ (b * scale - rest) - body.apply(phases @ (x * scale))
         products += 1
-        share = space.residual + (3 / ports**0.5 if ports > 1 else 1.0) * float(_norms(lost, be)[0])
+        if ports > 1:
+            share = np.hypot(space.residual, 3 / ports**0.5 * float(_norms(lost, be)[0]))
+        else:
+            share = _norms(rest + lost / phases[0, 0], be)
         if share.max() > 1:
             rest = left = (b - _one_by_one(body.apply, x, be)) * scale
             products += ports
