@@ -66,10 +66,12 @@ from emdose.solvers.heat.directions import HotSpot, NearMetal
 from emdose.solvers.heat.options import HeatPlan
 from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.heat.stepping import Perfusion
+from emdose.solvers.mom.meshing.options import MeshOptions
 from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.results.orientations import PowerForm
 from emdose.solvers.vie.problem import ViePlan
+from emdose.solvers.vsie.plan import VsiePlan
 from emdose.uncertainty import BudgetCheck, Strata, chaos_uncertainty, check_by_trials, peak_samples, refinement
 from emdose.validity import Measure, judge
 from emdose.values import FrozenDict, FrozenList, frozen, owned, read_only, unit_of
@@ -80,6 +82,7 @@ INTERNAL = {Modes, SteppedRun}
 F = 128e6
 SHAPE = (6, 5, 4)
 GRID = em.Grid(SHAPE, 5e-3)
+FLAT_PLAN: dict[str, Any] = {"bytes": 2**20, "seconds": 1.0, "size": 6, "device": "cpu"}
 PLAN: dict[str, Any] = {"bytes": 1, "seconds": 1.0, "size": 1, "device": "cpu", "shape": SHAPE}
 RNG = np.random.default_rng(5)
 
@@ -402,6 +405,23 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.CoSimulation(network(), loop(), circuit(), 0.0, (None, [], None, {"all": 1.0}, None)),
     lambda: em.Fdtd(),
     lambda: em.Vie(),
+    lambda: em.Vsie(),
+    lambda: MeshOptions(),
+    lambda: VsiePlan(**FLAT_PLAN, metal_unknowns=1, rotations=1, gaps=1, feeds=1),
+    lambda: em.BodyResponse(
+        phantom(),
+        F,
+        0.1,
+        0.2,
+        0.01,
+        em.Vsie(),
+        *(numbers(2, 6, kind="c") for _ in range(2)),
+        numbers(2, 2, kind="c"),
+        np.arange(3),
+        numbers(3, 2, kind="c"),
+        np.ones(3),
+        {"products": 1},
+    ),
     lambda: em.EddyCurrent(),
     lambda: em.Bioheat(),
     lambda: Perfusion(),
@@ -409,7 +429,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: FdtdPlan(**PLAN, cells=1, steps=1, runs=1, time_step_s=1e-12, slowdown=1.0),
     lambda: Discretisation(across_body=20.0, across_tissue=10.0, per_wavelength=30.0, spacing_m=5e-3),
     lambda: ViePlan(**PLAN, ports=1, fft_shape=SHAPE, method="gmres", ports_at_once=1),
-    lambda: HeatPlan(bytes=2**20, seconds=1.0, size=6, device="cpu", cells=1, sources=6),
+    lambda: HeatPlan(**FLAT_PLAN, cells=1, sources=6),
     lambda: EddyPlan(**PLAN, voxels=1, frequencies=1, fft_shape=SHAPE, steps=1, skin_depth_over_step=1.0),
     lambda: eptlib_bridge.Report((0, 4, 0), 1.0, "log", ()),
     heat_result,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.compute.krylov import gmres
+from emdose.solvers.vie.principal import principal_solutions
 
 if TYPE_CHECKING:
     from emdose.solvers.cosimulation import GapDrive
@@ -23,7 +23,7 @@ AHEAD = 0.3
 """A round solves for the body to this part of the tolerance, so that the metal's answer has room..."""
 AGREE = 5e-3
 """By how much the currents of the gaps may differ from those of the network."""
-INNER = 0.03
+INNER = 3e-3
 """...but not further than to this part of what is left, since the metal's answer will be as large."""
 
 
@@ -42,11 +42,11 @@ class Driven:
     error_per_residual : (drive,) ndarray
         Estimate of the relative error of E over the residual.
     iterations, products : (drive,) int ndarray
-        What it took.
+        What it took, of drives that are solved for together the products of all.
     apart : (drive,) ndarray
         Difference of the currents in the gaps from those of the network, the largest over the largest current.
     space : TrialSpace
-        Trial currents, with those that were found.
+        Trial currents: those of the network for every drive, and those that were found.
     rounds : int
         How often the field of the metal was found anew.
     history : list of list of float
@@ -79,7 +79,7 @@ def drive_gaps(
     """Currents for the voltages at the gaps that a circuit finds.
 
     Rounds that solve for what the body lacks in the field of the metal as it is, and then for the best combination of
-    all trial currents so far, of which the first are those of the network.
+    all trial currents so far, of which the first are those of the network for these voltages.
 
     Parameters
     ----------
@@ -92,10 +92,10 @@ def drive_gaps(
     tell : callable
         Gets drive, iteration and residual.
     """
-    space, count = solution.space, len(drive.voltages_V)
-    body, coupling = space.body, space.coupling
+    count, body = len(drive.voltages_V), solution.space.body
+    space = solution.space.spanned(solution.shares @ drive.voltages_V.T)
     xp, bare = body.be.xp, solution.bare @ drive.voltages_V.T
-    b = body.right_hand_side(body.rows(coupling.field(bare)[0]))
+    b = body.right_hand_side(body.be.asarray(drive.voltages_V.astype(body.dtype)) @ solution.field)
     ones, none = np.ones(count), np.zeros(count, int)
     out = Driven(
         bare, [], ones * np.inf, ones.copy(), none, none.copy(), ones.copy(), space, 0, [[] for _ in range(count)]
@@ -118,23 +118,18 @@ def drive_gaps(
         if done.all() or out.rounds >= ROUNDS or out.iterations.max() >= options.max_iterations:
             out.body_currents, out.space = list(x), space
             return out
-        more = []
-        for i in np.flatnonzero(~done).tolist():
-            goal = AHEAD * min(options.tolerance, options.E_error / out.error_per_residual[i]) / out.residual[i]
-            found = gmres(
-                lambda y: body.apply(body.precondition(y)),
-                left[i][None],
-                tolerance=float(min(0.5, max(goal, INNER))),
-                restart=options.restart,
-                max_iterations=options.max_iterations - int(out.iterations[i]),
-                be=body.be,
-                callback=partial(_told, tell, i, int(out.iterations[i]), float(out.residual[i])),
-            )
-            more.append(body.precondition(found.x)[0])
-            out.iterations[i] += int(found.iterations.max())
-            out.products[i] += found.products + 1
-        new = xp.stack(more)
-        space = space.with_more(new, xp.concatenate([body.apply(v[None]) for v in new]))
+        todo = np.flatnonzero(~done)
+        goal = AHEAD * np.minimum(options.tolerance, options.E_error / out.error_per_residual) / out.residual
+        found = principal_solutions(
+            body,
+            left[todo],
+            np.clip(goal, INNER, 0.5)[todo],
+            max_steps=options.max_iterations,
+            tell=partial(_told, tell, int(todo[0]), int(out.iterations.max()), float(out.residual[todo].max())),
+        )
+        out.iterations[todo] += found.steps
+        out.products[todo] += found.products
+        space = space.with_more(found.x, found.ax)
         out.rounds += 1
 
 

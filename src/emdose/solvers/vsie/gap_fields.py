@@ -95,7 +95,7 @@ class CoupledGaps:
         for _ in range(BETTER):
             if (state.apart <= AGREE).all():
                 break
-            solution = solution.within(state.space)
+            solution = solution.within(solution.space.joined(state.space, len(drive.voltages_V)))
             drive = again(solution.admittance)
             before, state = state, drive_gaps(solution, drive, self.options, self._heard(coil))
             state.iterations += before.iterations

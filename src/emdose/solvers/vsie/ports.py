@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from emdose.solvers.vie.body import BodyOperator
     from emdose.solvers.vsie.potentials.coupling import EdgeCoupling
 
+NOISE = 1e-12
+"""Singular values of K over the largest that are rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class GapSolution:
@@ -72,8 +75,13 @@ class GapSolution:
     residual: float
 
     def within(self, space: TrialSpace) -> GapSolution:
-        """The solution in a larger space, of which the first trial currents are those of this one."""
+        """The solution in a larger space."""
         return of_space(space, self.field, self.products, self.residual)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Of the trial currents per volt at a gap, (r, gap)."""
+        return np.asarray(np.linalg.pinv(self.space.K, rcond=NOISE) @ self.work)
 
 
 def solve_gaps(
@@ -113,7 +121,7 @@ def of_space(space: TrialSpace, field: Any, products: int, residual: float) -> G
     """The solution in a space of trial currents, with the field E_0 (gap, unknowns) of bare metal per volt."""
     metal, work = space.metal, space.work(field)
     unloaded = _symmetric(metal.admittance())
-    admittance = _symmetric(unloaded + space.body.h**3 * work.T @ np.linalg.pinv(space.K, rcond=1e-12) @ work)
+    admittance = _symmetric(unloaded + space.body.h**3 * work.T @ np.linalg.pinv(space.K, rcond=NOISE) @ work)
     return GapSolution(admittance, unloaded, metal.driven, space, work, field, products, residual)
 
 

@@ -61,8 +61,7 @@ def coupled(options: VsieOptions, exposure: Exposure, mesh: MetalMesh, frequency
     metal = ThinMetal(mesh, frequency_Hz, options.conductivity_S_m, options.thickness_m, be)
     filled = time.perf_counter()
     body = BodyOperator(options, exposure.phantom, frequency_Hz, be)
-    sources = Sources.of(metal)
-    coupling = EdgeCoupling(sources, lattice_around(body, sources.points_m), body.omega, be, body.dtype)
+    coupling = coupling_of(metal, body)
     return Coupled(metal, body, coupling, {"metal": filled - start, "body": time.perf_counter() - filled})
 
 
@@ -126,6 +125,15 @@ def _identity(options: VsieOptions, exposure: Exposure, metal: ThinMetal, goal: 
     for a in (mesh.points_m, mesh.triangles, mesh.wires, mesh.wire_radius_m, metal.incidence):
         digest.update(np.ascontiguousarray(a).tobytes())
     return digest.hexdigest()
+
+
+def coupling_of(metal: ThinMetal, body: BodyOperator) -> EdgeCoupling:
+    """The coupling of metal and body, with points on the metal and nodes around the body as their distance asks for."""
+    from scipy.spatial import cKDTree
+
+    distance = cKDTree(nodes_of(body)).query(metal.elements.centres_m)[0]
+    sources = Sources.of(metal, distance)
+    return EdgeCoupling(sources, lattice_around(body, sources.points_m), body.omega, body.be, body.dtype)
 
 
 def lattice_around(body: BodyOperator, points_m: np.ndarray) -> NodeLattice:

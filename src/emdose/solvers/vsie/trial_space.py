@@ -61,10 +61,10 @@ class TrialSpace:
         """Number of trial currents."""
         return len(self.X)
 
-    def with_more(self, X: Any, applied: Any) -> TrialSpace:
-        """A space with further currents, which leaves this one as it is."""
+    def with_more(self, X: Any, applied: Any, W: np.ndarray | None = None) -> TrialSpace:
+        """A space with further currents, and their voltages where these are known; this one stays as it is."""
         xp = self.body.be.xp
-        more = TrialSpace(self.metal, self.body, self.coupling, X, applied)
+        more = TrialSpace(self.metal, self.body, self.coupling, X, applied, W)
         out = object.__new__(TrialSpace)
         out.metal, out.body, out.coupling = self.metal, self.body, self.coupling
         out.X, out.applied = xp.concatenate([self.X, X]), xp.concatenate([self.applied, applied])
@@ -72,8 +72,19 @@ class TrialSpace:
         out.answer = np.concatenate([self.answer, more.answer], axis=1)
         cross = pairs(self.body.be, self.X, self._inverse(applied)) - self.W.T @ more.answer / self.body.h**3
         out.K = np.block([[self.K, cross], [cross.T, more.K]])
-        out._with_metal = xp.concatenate([self.with_metal, more.with_metal])
+        out._with_metal = None
+        if self._with_metal is not None:
+            out._with_metal = xp.concatenate([self._with_metal, more.with_metal])
         return out
+
+    def spanned(self, shares: np.ndarray) -> TrialSpace:
+        """The space of the combinations with these shares (r, k)."""
+        X, applied = self._mixed(self.X, shares), self._mixed(self.applied, shares)
+        return TrialSpace(self.metal, self.body, self.coupling, X, applied, self.W @ shares)
+
+    def joined(self, other: TrialSpace, first: int) -> TrialSpace:
+        """This space with the currents of another one from number ``first`` on."""
+        return self.with_more(other.X[first:], other.applied[first:], other.W[:, first:])
 
     @property
     def with_metal(self) -> Any:

@@ -42,7 +42,6 @@ from emdose.solvers.running import Iteration, Progress, Setup, callback
 from emdose.solvers.vie.body import BodyOperator
 from emdose.solvers.vsie.library.cylinder_sources import PITCH, dipoles, loops, places
 from emdose.solvers.vsie.library.response_gaps import ResponseGaps
-from emdose.solvers.vsie.options import VsieOptions
 from emdose.solvers.vsie.pairs import combined, pairs, principal
 from emdose.solvers.vsie.potentials.coupling import EdgeCoupling, Sources
 from emdose.solvers.vsie.principal import answers_to
@@ -77,7 +76,7 @@ class BodyResponse:
         The cylinder: metal lies outside of its radius, and most of it within its length [m].
     error : float
         Relative error of the fields of coils that it was made for.
-    options : VsieOptions
+    options : Vsie
         Options of the body's equations.
     X, applied : (r, unknowns) array
         Answers [A/m^2] and (I - M N) X.
@@ -102,7 +101,7 @@ class BodyResponse:
     radius_m: float
     length_m: float
     error: float
-    options: VsieOptions
+    options: Vsie
     X: Any
     applied: Any
     reaction: np.ndarray
@@ -126,7 +125,7 @@ class BodyResponse:
         radius_m: float,
         length_m: float,
         error: float = 5e-3,
-        solver: VsieOptions | None = None,
+        solver: Vsie | None = None,
         device: str | Backend = "auto",
         progress: Progress = True,
     ) -> Self:
@@ -143,7 +142,7 @@ class BodyResponse:
             About twice the length of a birdcage is enough.
         error : float
             Relative error of the incident field that is aimed at; every coil is told its own.
-        solver : VsieOptions, optional
+        solver : Vsie, optional
             Options of the body's equations; those of ``Vsie()`` by default.
         device, progress
             As :meth:`emdose.Vsie.solve`.

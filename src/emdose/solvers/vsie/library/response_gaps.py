@@ -11,8 +11,7 @@ import numpy as np
 from emdose.solvers.running import silent
 from emdose.solvers.vsie.gap_fields import CoupledGaps
 from emdose.solvers.vsie.ports import of_space
-from emdose.solvers.vsie.potentials.coupling import EdgeCoupling, Sources
-from emdose.solvers.vsie.setup import Coupled, lattice_around
+from emdose.solvers.vsie.setup import Coupled, coupling_of
 from emdose.solvers.vsie.trial_space import TrialSpace
 
 if TYPE_CHECKING:
@@ -80,8 +79,7 @@ class ResponseGaps:
             As :meth:`emdose.Vsie.solve`.
         """
         body, metal = self.body, self.metal
-        sources = Sources.of(metal)
-        coupling = EdgeCoupling(sources, lattice_around(body, sources.points_m), body.omega, self.be, body.dtype)
+        coupling = coupling_of(metal, body)
         mix = body.be.asarray((drive.voltages_V @ self.shares.T).astype(body.dtype))
         space = TrialSpace(metal, body, coupling, mix @ self.X, mix @ self.applied)
         E0 = body.rows(coupling.field(metal.driven)[0])

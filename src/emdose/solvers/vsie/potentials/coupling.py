@@ -44,6 +44,9 @@ REACH = 0.3
 """Step of interpolation over the distance of the nearest metal: leaves some 6e-3 of the field of a point charge there,
 and 3e-4 to 6e-4 of that of a coil, whose charges are many."""
 MOST_STEP = 6
+FAR = 0.15
+"""Half the longest side of a triangle over its distance below which one point stands for it: leaves 0.1 % of the field
+of one triangle at most, and less of that of many."""
 LEAST_M = 1e-5
 """Distance from a source within which its field grows no more [m]."""
 BLOCK_BYTES = {"cpu": 48 * 2**20, "cuda": 2**30}
@@ -69,10 +72,27 @@ class Sources:
     charge: Any
 
     @classmethod
-    def of(cls, metal: ThinMetal, points_per_triangle: int = 3) -> Sources:
-        """Those of metal."""
-        points, maps = metal.sources(points_per_triangle)
-        return cls(points, tuple(maps[:3]), maps[3])
+    def of(cls, metal: ThinMetal, distance_m: np.ndarray | None = None) -> Sources:
+        """Those of metal: three points on every triangle and piece of wire, or one where it is far.
+
+        Parameters
+        ----------
+        metal : ThinMetal
+            The metal.
+        distance_m : (element,) ndarray, optional
+            How far the nearest point is at which fields are wanted, for every element [m]; near by default.
+        """
+        points, maps = metal.sources(3)
+        if distance_m is None:
+            return cls(points, tuple(maps[:3]), maps[3])
+        from scipy.sparse import vstack
+
+        far = metal.elements.reach_m < FAR * distance_m
+        middle, single = metal.sources(1)
+        count = len(points) // len(far)
+        kept = np.flatnonzero(np.repeat(~far, count))
+        both = [vstack([a[kept], b[far]], format="csr") for a, b in zip(maps, single, strict=True)]
+        return cls(np.concatenate([points[kept], middle[far]]), tuple(both[:3]), both[3])
 
 
 class NodeLattice:
