@@ -230,7 +230,7 @@ def require_gaps(exposure: Exposure) -> CircuitCoil:
         raise InputError(
             f"co-simulation needs gaps, which {coil.name!r} has not",
             field="coil",
-            expected="a CircuitCoil; solve() serves coils of ideal currents",
+            expected="a CircuitCoil; Vie and Fdtd solve coils of ideal currents",
         )
     return coil
 

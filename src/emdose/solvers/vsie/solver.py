@@ -62,8 +62,8 @@ class Vsie(VsieOptions):
         Relative error of E (L2 in the body) that the unfinished iteration may leave.
     network_tolerance : float
         Residual of the trial currents behind the network of the gaps, over the norm of the largest. Its square is the
-        error of the admittance: 1e-2 leaves some 0.02 % in a tuned capacitance and 0.2 to 0.7 % in the resistance of
-        a mode.
+        error of the admittance: 1e-2 leaves some 0.01 % in a tuned capacitance and at most some 0.3 % in the
+        resistance of a mode.
     conductivity_S_m : float or None
         Conductivity of all metal [S/m], copper by default; None is a perfect conductor.
     thickness_m : float, optional
