@@ -79,11 +79,13 @@ def test_networks_and_fields_of_cages_converge(kind, frequency):
         frequency,
     )
     rough, fine = (Fdtd(**QUICK, tolerance=t).cosimulate(exposure, device="cpu") for t in (1e-3, 1e-4))
-    periods = 1e-3 * max(r.steps for r in rough.parts[1]) * rough.parts[0].time_step_s * frequency * 1e3
+    periods = (
+        1e-3 * max(r.steps for r in rough.gap_fields.runs) * rough.gap_fields.problem.time_step_s * frequency * 1e3
+    )
     assert periods < 8
     assert np.abs(rough.network.s - fine.network.s).max() < 1e-3 / NETWORK_WEIGHT
     assert max(rough.asymmetry, fine.asymmetry) < 1e-4
-    for a, b in zip(rough.parts[1], fine.parts[1], strict=True):
+    for a, b in zip(rough.gap_fields.runs, fine.gap_fields.runs, strict=True):
         found = differences(a, b)
         assert max(found["E"], found["B"]) < 1e-3
 
@@ -119,14 +121,14 @@ def test_a_resumed_network_gives_the_same_bits():
     whole, kept = solver.cosimulate(exposure, [F], device="cpu"), Memory()
 
     def stop(event: Event) -> None:
-        if event.stage == "port" and event.index == 1 and event.step > 0.85 * whole.parts[1][0].steps:
+        if event.stage == "port" and event.index == 1 and event.step > 0.85 * whole.gap_fields.runs[0].steps:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         solver.cosimulate(exposure, [F], device="cpu", progress=stop, checkpoint=kept)
     assert sum(k.startswith("sums.") for k in kept.kept["port-state"]) > 1
     again = solver.cosimulate(exposure, [F], device="cpu", checkpoint=kept)
-    assert again.parts[1][1].resumed
+    assert again.gap_fields.runs[1].resumed
     assert np.array_equal(again.network.s, whole.network.s)
-    for a, b in zip(again.parts[1], whole.parts[1], strict=True):
+    for a, b in zip(again.gap_fields.runs, whole.gap_fields.runs, strict=True):
         assert np.array_equal(a.E["core"], b.E["core"])

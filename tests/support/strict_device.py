@@ -89,7 +89,9 @@ def _unwrap(x: Any) -> Any:
 def _wrap(x: Any) -> Any:
     if isinstance(x, (np.ndarray, np.generic)):
         return DeviceArray(np.asarray(x))
-    return type(x)(_wrap(v) for v in x) if type(x) in (tuple, list) else x
+    if isinstance(x, tuple):  # named ones, such as the result of qr, too
+        return tuple(_wrap(v) for v in x)
+    return [_wrap(v) for v in x] if type(x) is list else x
 
 
 def _holds(x: Any) -> bool:

@@ -17,8 +17,9 @@ FN void sine_cosine(real x, real *s, real *c) {
     *c = q == 1 || q == 2 ? -small : small;
 }
 
-FN void green_pair(int i, int k, int n0, int n2, real wavenumber, real least, const real *RESTRICT targets,
+FN void green_pair(int i, int j, int k, int n0, int n2, real wavenumber, real least, const real *RESTRICT targets,
                    const real *RESTRICT sources, creal *RESTRICT out) {
+    (void)j; /* there is one row of targets */
     const real x = targets[i] - sources[k], y = targets[n0 + i] - sources[n2 + k];
     const real z = targets[2 * (i64)n0 + i] - sources[2 * (i64)n2 + k];
     real R = (real)sqrt(x * x + y * y + z * z), s, c;
@@ -29,5 +30,5 @@ FN void green_pair(int i, int k, int n0, int n2, real wavenumber, real least, co
     out[(i64)i * n2 + k].im = -scale * s;
 }
 
-KERNEL3(green, green_pair(i, k, n0, n2, wavenumber, least, targets, sources, out), real wavenumber, real least,
+KERNEL3(green, green_pair(i, j, k, n0, n2, wavenumber, least, targets, sources, out), real wavenumber, real least,
         const real *RESTRICT targets, const real *RESTRICT sources, creal *RESTRICT out)
