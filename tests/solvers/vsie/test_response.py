@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -73,3 +75,8 @@ def test_metal_within_the_cylinder_is_refused(response):
         response.cosimulate(em.CircuitBirdcage(8, radius_m=0.08, length_m=0.12, strip_width_m=0.01))
     with pytest.raises(em.InputError, match="does not hold the body"):
         em.BodyResponse.around(BODY, F, radius_m=0.045, length_m=0.2)
+
+
+def test_answers_that_do_not_hold_a_coil_say_so(response):
+    with pytest.warns(em.EmdoseWarning, match="only, made for"):
+        replace(response, error=1e-3).cosimulate(cage(), solver=SOLVER)

@@ -20,6 +20,7 @@ fields); M. Mahoney, Found. Trends Mach. Learn. 3 (2011) 123 (leverage).
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
@@ -32,7 +33,7 @@ from emdose.circuits.network import Network
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.constants import EPS_0
-from emdose.errors import InputError
+from emdose.errors import EmdoseWarning, InputError, ResourceError
 from emdose.models.exposure import Exposure
 from emdose.solvers.cosimulation import CoSimulation, require_gaps
 from emdose.solvers.mom.meshing.build import mesh_of
@@ -59,6 +60,8 @@ KEEP = 0.25
 """Smallest principal value over the largest that is kept, in units of the error asked for."""
 SAMPLES, HELD_OUT = 3, 400
 """Edges per basis field that a coil is fitted on, and edges that tell the error."""
+POOR = 3.0
+"""Error of a coil's field over that asked for beyond which the answers do not fit the coil."""
 
 
 @read_only
@@ -161,6 +164,7 @@ class BodyResponse:
         tell(Setup())
         start = time.perf_counter()
         body = BodyOperator(options, phantom, frequency_Hz, be)
+        _require_memory(body)
         rng = np.random.default_rng(0)
         B = _principal_fields(body, _pitched(body, radius_m, length_m), error, rng)
 
@@ -205,6 +209,11 @@ class BodyResponse:
         ------
         InputError
             When metal lies within the cylinder, or the coil has no gaps.
+
+        Warns
+        -----
+        EmdoseWarning
+            When the answers do not hold the field of this coil: its error is three times what they were made for.
         """
         be, options, f = backend.get(device), Vsie() if solver is None else solver, self.frequency_Hz
         exposure = Exposure(self.phantom, coil, f)
@@ -237,6 +246,13 @@ class BodyResponse:
         scale = 1 / np.sqrt(self.leverage[held])[:, None]
         missed = np.linalg.norm(scale * (direct - self.samples[held] @ d), axis=0)
         error = missed / np.linalg.norm(scale * direct, axis=0)
+        if error.max() > POOR * self.error:
+            warnings.warn(
+                f"the answers hold the field of {coil.name!r} to {100 * error.max():.2g} % only, made for "
+                f"{100 * self.error:.2g} %: some of it lies beyond their cylinder; use a longer one, or Vsie",
+                EmdoseWarning,
+                stacklevel=2,
+            )
         network = Network.from_y([f], 0.5 * (Y + Y.T)[None], [g.name for g in coil.gaps])
         clock = {"network": time.perf_counter() - start}
         gaps = ResponseGaps(exposure, options, metal, body, self.X, self.applied, shares, error, clock, be)
@@ -252,6 +268,17 @@ class BodyResponse:
         coupling = EdgeCoupling(sources, lattice_around(body, sources.points_m), body.omega, body.be, np.complex64)
         # Simpson's rule along the edge; the charge part is exact.
         return coupling.along_edges(start, step, component)
+
+
+def _require_memory(body: BodyOperator) -> None:
+    """Raise ResourceError where random fields, their principal part and the answers do not fit the memory."""
+    need = 2 * FAMILY * 3 * len(body.index) * body.dtype.itemsize
+    free = body.be.memory_free_bytes()
+    if need > 0.9 * free:
+        raise ResourceError(
+            f"answers of a body of {len(body.index)} unknowns need {need / 2**30:.3g} GiB but {free / 2**30:.3g} GiB "
+            f"are free on {body.be.name}, of which a tenth is kept back; larger voxels would fit, or Vsie for one coil"
+        )
 
 
 def _pitched(body: BodyOperator, radius_m: float, length_m: float) -> tuple[np.ndarray, float]:
