@@ -123,7 +123,7 @@ def main() -> None:
     else:
         head = em.phantoms.layered_head(spacing_m=1e-3 * given.spacing)
         pattern = tune(cage(), FREQUENCY_HZ).pattern()
-        small = em.phantoms.layered_head(spacing_m=20e-3)
+        small = em.phantoms.layered_head(spacing_m=10e-3)
         of_cage(em.Vsie(mesh=MeshOptions(across=2)), small, pattern)  # loads code
         for across in (2, 4):
             results[f"Vsie, {across} across"] = of_cage(em.Vsie(mesh=MeshOptions(across=across)), head, pattern)

@@ -23,6 +23,7 @@ import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -44,10 +45,11 @@ from emdose.solvers.vie.body import BodyOperator
 from emdose.solvers.vsie.library.cylinder_sources import PITCH, dipoles, loops, places
 from emdose.solvers.vsie.library.response_gaps import ResponseGaps
 from emdose.solvers.vsie.pairs import combined, pairs, principal
-from emdose.solvers.vsie.potentials.coupling import EdgeCoupling, Sources
+from emdose.solvers.vsie.potentials.coupling import MOST_STEP, EdgeCoupling, NodeLattice, Sources
 from emdose.solvers.vsie.principal import answers_to
 from emdose.solvers.vsie.setup import distance_from, lattice_around, nodes_of
 from emdose.solvers.vsie.solver import Vsie
+from emdose.solvers.yee_grid.edge_materials import bounding_box
 from emdose.values import read_only
 
 if TYPE_CHECKING:
@@ -86,7 +88,8 @@ class BodyResponse:
     reaction : (r, r) complex ndarray
         S.
     edges : (P,) int ndarray
-        Numbers of the unknowns that a coil is fitted on, and then those that tell the error.
+        Edges (component, node of the body's box) that a coil is fitted on, as one number, and then those that tell the
+        error.
     samples : (P, r) complex ndarray
         Basis fields there.
     leverage : (P,) ndarray
@@ -230,13 +233,10 @@ class BodyResponse:
                 expected=f"{self.radius_m:g} m or more",
             )
         metal = ThinMetal(mesh, f, options.conductivity_S_m, options.thickness_m, be)
-        body = BodyOperator(options, self.phantom, f, be)
-        E = self._on_edges(metal, body)
+        E = self._on_edges(metal, be)
         fitted = slice(0, SAMPLES * self.rank)
-        weight = 1 / np.sqrt(self.leverage[fitted])[:, None]
-        inverse = np.linalg.pinv(self.samples[fitted] * weight)
-        c = (inverse.astype(np.complex64) @ (E[fitted] * weight).astype(np.complex64)).astype(complex)
-        d, h3 = c @ metal.driven, body.h**3
+        c = (self._fit @ (E[fitted] / np.sqrt(self.leverage[fitted])[:, None]).astype(np.complex64)).astype(complex)
+        d, h3 = c @ metal.driven, self.phantom.grid.voxel_volume_m3
         through = c @ metal.solve(np.ascontiguousarray(c.T))
         shares = np.linalg.solve(np.eye(self.rank) - h3 * through @ self.reaction, d)
         unloaded = metal.admittance()
@@ -255,19 +255,30 @@ class BodyResponse:
             )
         network = Network.from_y([f], 0.5 * (Y + Y.T)[None], [g.name for g in coil.gaps])
         clock = {"network": time.perf_counter() - start}
-        gaps = ResponseGaps(exposure, options, metal, body, self.X, self.applied, shares, error, clock, be)
+        gaps = ResponseGaps(exposure, options, metal, self.X, self.applied, shares, error, clock, be)
         return CoSimulation(network.symmetrised(), coil, Circuit.of(coil), network.asymmetry(), gaps)
 
-    def _on_edges(self, metal: ThinMetal, body: BodyOperator) -> np.ndarray:
+    @cached_property
+    def _fit(self) -> np.ndarray:
+        """From weighted values on the edges that a coil is fitted on to its combination of the basis, (r, edges)."""
+        fitted = slice(0, SAMPLES * self.rank)
+        weighted = self.samples[fitted] / np.sqrt(self.leverage[fitted])[:, None]
+        return np.asarray(np.linalg.pinv(weighted), np.complex64)
+
+    def _on_edges(self, metal: ThinMetal, be: Backend) -> np.ndarray:
         """E of every basis function of metal on the kept edges, (P, n) [V/m]."""
-        index = body.be.to_numpy(body.index)[self.edges]
-        component, node = np.divmod(index, int(np.prod(body.shape)))
-        start = np.asarray(body.origin_m) + body.h * np.stack(np.unravel_index(node, body.shape), axis=1)
-        step = body.h * np.eye(3)[component]
-        sources = Sources.of(metal)
-        coupling = EdgeCoupling(sources, lattice_around(body, sources.points_m), body.omega, body.be, np.complex64)
+        grid = self.phantom.grid
+        h = grid.spacing_m[0]
+        low, high = bounding_box(np.asarray(self.phantom.body, bool))
+        x, y, z = (b - a + 1 for a, b in zip(low, high, strict=True))
+        origin = np.asarray(grid.origin_m) + h * np.array(low)
+        component, node = np.divmod(self.edges, x * y * z)
+        start = origin + h * np.stack(np.unravel_index(node, (x, y, z)), axis=1)
+        # The lattice of the coupling is not used, only its middle.
+        lattice, omega = NodeLattice(origin, h, (x, y, z), MOST_STEP), 2 * np.pi * self.frequency_Hz
+        coupling = EdgeCoupling(Sources.of(metal), lattice, omega, be, np.complex64)
         # Simpson's rule along the edge; the charge part is exact.
-        return coupling.along_edges(start, step, component)
+        return coupling.along_edges(start, h * np.eye(3)[component], component)
 
 
 def _require_memory(body: BodyOperator) -> None:
@@ -319,5 +330,5 @@ def _drawn(body: BodyOperator, B: Any, rng: np.random.Generator) -> tuple[np.nda
     for row, norm in zip(q, size, strict=True):
         share += np.abs(row / norm) ** 2
     share /= share.sum()
-    edges = rng.choice(len(share), SAMPLES * len(q) + HELD_OUT, p=share)
-    return edges, q[:, edges].T.astype(complex), share[edges]
+    drawn = rng.choice(len(share), SAMPLES * len(q) + HELD_OUT, p=share)
+    return body.be.to_numpy(body.index)[drawn], q[:, drawn].T.astype(complex), share[drawn]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.solvers.running import silent
+from emdose.solvers.vie.body import BodyOperator
 from emdose.solvers.vsie.gap_fields import CoupledGaps
 from emdose.solvers.vsie.ports import of_space
 from emdose.solvers.vsie.setup import Coupled, coupling_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from emdose.solvers.cosimulation import GapDrive
     from emdose.solvers.mom.metal import ThinMetal
     from emdose.solvers.results.fields import Fields
-    from emdose.solvers.vie.body import BodyOperator
     from emdose.solvers.vsie.options import VsieOptions
 
 
@@ -35,8 +35,8 @@ class ResponseGaps:
         Body, coil and frequency.
     options : VsieOptions
         Tolerances for the fields.
-    metal, body : ThinMetal, BodyOperator
-        The parts.
+    metal : ThinMetal
+        The metal.
     X, applied : (r, unknowns) array
         Answers of the body, and (I - M N) X.
     shares : (r, gap) complex ndarray
@@ -52,7 +52,6 @@ class ResponseGaps:
     exposure: Exposure
     options: VsieOptions
     metal: ThinMetal
-    body: BodyOperator
     X: Any
     applied: Any
     shares: np.ndarray
@@ -78,7 +77,8 @@ class ResponseGaps:
         ConvergenceError
             As :meth:`emdose.Vsie.solve`.
         """
-        body, metal = self.body, self.metal
+        body = BodyOperator(self.options, self.exposure.phantom, self.frequency_Hz, self.be)
+        metal = self.metal
         coupling = coupling_of(metal, body)
         mix = body.be.asarray((drive.voltages_V @ self.shares.T).astype(body.dtype))
         space = TrialSpace(metal, body, coupling, mix @ self.X, mix @ self.applied)
