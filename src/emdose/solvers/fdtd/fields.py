@@ -18,7 +18,7 @@ from emdose.solvers.cosimulation import pair_power
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.fdtd.setup.given_field import core_grid
 from emdose.solvers.results.discretisation import cells_across
-from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.results.fields import Fields, PowerBalance, phantom_told
 from emdose.solvers.yee_grid.incident import GivenField, about_source, incident_E
 from emdose.validity import THRESHOLDS
 from emdose.values import owned
@@ -112,13 +112,7 @@ def assemble(
         provenance={
             "engine": "Fdtd",
             "options": asdict(solver),
-            "phantom": {
-                "name": phantom.name,
-                "sha256": phantom.hash(),
-                "electric_sha256": phantom.electric_hash(exposure.frequency_Hz),
-                "shape": list(phantom.grid.shape),
-                "spacing_m": phantom.grid.spacing_m[0],
-            },
+            "phantom": phantom_told(phantom, exposure.frequency_Hz),
             "coil": {"name": coil.name, **coil.parameters},
             "frequency_Hz": exposure.frequency_Hz,
             "grid": {

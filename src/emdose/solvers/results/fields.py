@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from emdose.solvers.results.discretisation import Discretisation, of_fields
 from emdose.solvers.results.measures import of_ports, of_scale, worst
 from emdose.validity import NOT_VALID, Measure, judge
 from emdose.values import owned, read_only
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
 
 DRIVE = "drive"
 """What a provenance calls the drive of driven fields."""
@@ -338,6 +341,17 @@ def named_drive(
 def drive_told(name: str, weights: np.ndarray) -> dict[str, Any]:
     """What a provenance says about the drive of its fields."""
     return {DRIVE: {"name": name, "weights": [[float(w.real), float(w.imag)] for w in weights]}}
+
+
+def phantom_told(phantom: Phantom, frequency_Hz: float) -> dict[str, Any]:
+    """What a provenance says about the body of its fields."""
+    return {
+        "name": phantom.name,
+        "sha256": phantom.hash(),
+        "electric_sha256": phantom.electric_hash(frequency_Hz),
+        "shape": list(phantom.grid.shape),
+        "spacing_m": phantom.grid.spacing_m[0],
+    }
 
 
 def region_mask(grid: Grid, body: np.ndarray, over: str | Vector | np.ndarray) -> np.ndarray:

@@ -116,6 +116,10 @@ class BodyOperator:
             self.static_inverse = StaticInverse(self.contrast, self.index, self.shape, self.be, self.dtype)
         return self.static_inverse.apply(x)
 
+    def driving(self, applied: Any) -> Any:
+        """The incident field T^-1 J = (M^-1 - N) J / (j w eps0) of currents, from (I - M N) J (port, n) [V/m]."""
+        return applied / (self.M * self.dtype.type(1j * self.omega * EPS_0))
+
     def field(self, x: Any) -> Any:
         """Total field E = J / (j w eps0 (eps - 1)) on the unknowns [V/m], in double precision."""
         return x / (1j * self.omega * EPS_0 * self.contrast)

@@ -10,13 +10,17 @@ import numpy as np
 
 from emdose.constants import EPS_0, MU_0
 from emdose.solvers.results.discretisation import cells_across
-from emdose.solvers.results.fields import Fields, PowerBalance, drive_told
+from emdose.solvers.results.fields import Fields, PowerBalance, drive_told, phantom_told
 from emdose.solvers.yee_grid.green_convolution import Convolution
 from emdose.solvers.yee_grid.incident import about_source, incident_B
 from emdose.solvers.yee_grid.radiation import radiated_power
 from emdose.values import owned
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emdose.compute.shared import Shared
+    from emdose.solvers.vie.body import BodyOperator
     from emdose.solvers.vie.problem import ViePlan, VieProblem
 
 
@@ -29,9 +33,8 @@ def fields_of(
     vectors: int | None = None,
 ) -> Fields:
     """Total fields on the phantom's grid and the power balance; ``vectors`` are those of a reduced basis, if any."""
-    be, exposure, grid, h = problem.be, problem.exposure, problem.grid, problem.h
-    ports, dtype = len(x), problem.dtype
-    unit = 1j * problem.omega * EPS_0
+    be, exposure, grid = problem.be, problem.exposure, problem.grid
+    dtype = problem.dtype
     currents = [problem.expand(v[None])[0] for v in x]
     power = _power(problem, x, currents)
     factors = [i["error_per_residual"] for i in infos]
@@ -41,22 +44,13 @@ def fields_of(
         about_basis["from_basis"] = [bool(i.get("from_basis")) for i in infos]
         about_basis["basis_vectors"] = vectors
     shared = problem.shared
-    green = Convolution(problem.shape, grid.node_shape, problem.low, h, problem.k, be, dtype, shared=shared)
     E, B = (
         problem.E_incident,
         problem.driven(incident_B(problem.source, grid, exposure.frequency_Hz, be, dtype, shared)),
     )
     if shared is not None:  # others may hold them
         E, B = E.copy(), B.copy()
-    for p in range(ports):
-        scattered = green.scattered(currents[p][None])[0]
-        scattered *= dtype.type(1 / unit)
-        cut_last_edges(scattered)
-        E[p] += scattered
-        inside = E[(p, slice(None), *problem.box)].reshape(-1)
-        inside[problem.index] = problem.field(x[p]).astype(dtype)
-        E[(p, slice(None), *problem.box)] = inside.reshape(3, *problem.shape)
-        add_curl(B[p], green.potential(currents[p][None])[0], MU_0 / h)
+    add_body(E, B, problem, x, shared)
     residual = np.array([i["residual"] for i in infos])
     E, B = be.to_numpy(E), be.to_numpy(B)
     end = time.perf_counter()
@@ -96,13 +90,7 @@ def fields_of(
         provenance={
             "engine": "Vie",
             "options": asdict(problem.solver),
-            "phantom": {
-                "name": phantom.name,
-                "sha256": phantom.hash(),
-                "electric_sha256": phantom.electric_hash(exposure.frequency_Hz),
-                "shape": list(grid.shape),
-                "spacing_m": h,
-            },
+            "phantom": phantom_told(phantom, exposure.frequency_Hz),
             "coil": {"name": exposure.coil.name, **exposure.coil.parameters},
             "frequency_Hz": exposure.frequency_Hz,
             **({} if problem.weights is None else drive_told(problem.ports[0], problem.weights)),
@@ -126,6 +114,23 @@ def _power(problem: VieProblem, x: list[Any], currents: list[Any]) -> PowerBalan
             work[i, j] = 0.5 * h3 * complex(xp.vdot(incident[i], x[j].astype(complex)))
     scattered = radiated_power(currents, problem.h, problem.k, be)
     return PowerBalance(problem.absorbed(x), 0.5 * (work + work.conj().T), scattered)
+
+
+def add_body(E: Any, B: Any, body: BodyOperator, currents: Sequence[Any], shared: Shared | None = None) -> None:
+    """Add the fields of the body's currents (one array a port) to E and B; within tissue E is what drives them."""
+    unit = 1j * body.omega * EPS_0
+    whole = body.grid.node_shape
+    green = Convolution(body.shape, whole, body.low, body.h, body.k, body.be, body.dtype, shared=shared)
+    for p, x in enumerate(currents):
+        J = body.expand(x[None])
+        scattered = green.scattered(J)[0]
+        scattered *= body.dtype.type(1 / unit)
+        cut_last_edges(scattered)
+        E[p] += scattered
+        inside = E[(p, slice(None), *body.box)].reshape(-1)
+        inside[body.index] = body.field(x).astype(body.dtype)
+        E[(p, slice(None), *body.box)] = inside.reshape(3, *body.shape)
+        add_curl(B[p], green.potential(J)[0], MU_0 / body.h)
 
 
 def cut_last_edges(E: Any) -> None:

@@ -13,12 +13,13 @@ from emdose.errors import ConvergenceError
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.solvers.cosimulation import GapDrive, pair_power
 from emdose.solvers.results.discretisation import cells_across
-from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.results.fields import Fields, PowerBalance, phantom_told
 from emdose.solvers.running import Begin, Done, Iteration, ProgressCallback
+from emdose.solvers.vie.fields import add_body
 from emdose.solvers.vsie.driven import AGREE, Driven, drive_gaps
 from emdose.solvers.vsie.potentials.coupling import Sources
 from emdose.solvers.vsie.potentials.far_field import radiated_power
-from emdose.solvers.vsie.potentials.whole_grid import add_body, metal_field
+from emdose.solvers.vsie.potentials.whole_grid import metal_field
 from emdose.values import owned
 
 if TYPE_CHECKING:
@@ -191,13 +192,7 @@ class CoupledGaps:
             provenance={
                 "engine": "Vsie",
                 "options": asdict(self.options),
-                "phantom": {
-                    "name": phantom.name,
-                    "sha256": phantom.hash(),
-                    "electric_sha256": phantom.electric_hash(f),
-                    "shape": list(phantom.grid.shape),
-                    "spacing_m": phantom.grid.spacing_m[0],
-                },
+                "phantom": phantom_told(phantom, f),
                 "coil": {"name": coil.name, **coil.parameters},
                 "frequency_Hz": f,
                 "losses": losses,

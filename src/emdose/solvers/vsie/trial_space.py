@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.constants import EPS_0
 from emdose.solvers.vsie.pairs import pairs
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ class TrialSpace:
         out.X, out.applied = xp.concatenate([self.X, X]), xp.concatenate([self.applied, applied])
         out.W = np.concatenate([self.W, more.W], axis=1)
         out.answer = np.concatenate([self.answer, more.answer], axis=1)
-        cross = pairs(self.body.be, self.X, self._inverse(applied)) - self.W.T @ more.answer / self.body.h**3
+        cross = pairs(self.body.be, self.X, self.body.driving(applied)) - self.W.T @ more.answer / self.body.h**3
         out.K = np.block([[self.K, cross], [cross.T, more.K]])
         out._with_metal = None
         if self._with_metal is not None:
@@ -122,11 +121,6 @@ class TrialSpace:
     def _mixed(self, rows: Any, shares: np.ndarray) -> Any:
         return self.body.be.asarray(np.ascontiguousarray(shares.T).astype(self.body.dtype)) @ rows
 
-    def _inverse(self, applied: Any) -> Any:
-        """T^-1 X = (M^-1 - N) X / (j w eps0) from (I - M N) X."""
-        body = self.body
-        return applied / (body.M * body.M.dtype.type(1j * body.omega * EPS_0))
-
     def _matrix(self, X: Any, applied: Any, answer: np.ndarray) -> np.ndarray:
-        K = pairs(self.body.be, X, self._inverse(applied)) - self.W.T @ answer / self.body.h**3
+        K = pairs(self.body.be, X, self.body.driving(applied)) - self.W.T @ answer / self.body.h**3
         return np.asarray(0.5 * (K + K.T))

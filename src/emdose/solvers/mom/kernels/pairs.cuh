@@ -23,18 +23,10 @@ typedef struct {
     const double *RESTRICT kind, *RESTRICT bulk;
 } Elements;
 
-/* exp(-jx) to 1e-13 without a branch, for x up to some 1e6 */
+/* exp(-jx) */
 FN void turn(double x, double *re, double *im) {
-    const double n = floor(x * 0.63661977236758134308 + 0.5), q = n - 4.0 * floor(0.25 * n);
-    const double r = (x - n * 1.5707963267341256) - n * 6.0771005065061922e-11, r2 = r * r;
-    const double s = r + r * r2 * (-1.0 / 6 + r2 * (1.0 / 120 + r2 * (-1.0 / 5040 + r2 * (1.0 / 362880 + r2 * (
-                     -1.0 / 39916800 + r2 / 6227020800.0)))));
-    const double c = 1.0 + r2 * (-0.5 + r2 * (1.0 / 24 + r2 * (-1.0 / 720 + r2 * (1.0 / 40320 + r2 * (-1.0 / 3628800
-                     + r2 * (1.0 / 479001600 - r2 / 87178291200.0))))));
-    const int odd = q == 1.0 || q == 3.0;
-    const double sine = odd ? c : s, cosine = odd ? s : c; /* of x */
-    *im = q >= 2.0 ? sine : -sine;
-    *re = q == 1.0 || q == 2.0 ? -cosine : cosine;
+    sine_cosine(x, im, re);
+    *im = -*im;
 }
 
 /* Square of the radius in R^2 + a^2: of two wires the mean of theirs, and none beside a triangle, because the mean around

@@ -33,7 +33,6 @@ from emdose.circuits.circuit import Circuit
 from emdose.circuits.network import Network
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning, InputError, ResourceError
 from emdose.models.exposure import Exposure
 from emdose.solvers.cosimulation import CoSimulation, require_gaps
@@ -182,7 +181,7 @@ class BodyResponse:
         goals = error * size[0] / np.maximum(size, 1e-300)
         X, applied, products, residual = answers_to(options, body.right_hand_side(B), goals, heard, body)
         cross = pairs(be, X, B)
-        inner = pairs(be, X, applied / (body.M * body.M.dtype.type(1j * body.omega * EPS_0)))
+        inner = pairs(be, X, body.driving(applied))
         reaction = cross + cross.T - 0.5 * (inner + inner.T)
         edges, samples, leverage = _drawn(body, B, rng)
         about = {"products": products, "residual": residual, "seconds": time.perf_counter() - start, "device": be.name}

@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.constants import EPS_0, MU_0
 from emdose.solvers.vie.fields import add_curl, cut_last_edges
 from emdose.solvers.vsie.potentials.coupling import REACH, EdgeCoupling, NodeLattice
-from emdose.solvers.yee_grid.green_convolution import Convolution
 
 if TYPE_CHECKING:
     from emdose.models.grids.grid import Grid
-    from emdose.solvers.vie.body import BodyOperator
     from emdose.solvers.vsie.potentials.coupling import Sources
 
 
@@ -57,22 +54,6 @@ def metal_field(
         cut_last_edges(E[p])
         add_curl(B[p], A[p], 1 / h)
     return E, B
-
-
-def add_body(E: Any, B: Any, body: BodyOperator, currents: list[Any]) -> None:
-    """Add the fields of the body's currents (one array a drive) to E and B; within tissue E is what drives them."""
-    unit = 1j * body.omega * EPS_0
-    green = Convolution(body.shape, body.grid.node_shape, body.low, body.h, body.k, body.be, body.dtype)
-    for p, x in enumerate(currents):
-        J = body.expand(x[None])
-        scattered = green.scattered(J)[0]
-        scattered *= body.dtype.type(1 / unit)
-        cut_last_edges(scattered)
-        E[p] += scattered
-        inside = E[(p, slice(None), *body.box)].reshape(-1)
-        inside[body.index] = body.field(x).astype(body.dtype)
-        E[(p, slice(None), *body.box)] = inside.reshape(3, *body.shape)
-        add_curl(B[p], green.potential(J)[0], MU_0 / body.h)
 
 
 def _near(points_m: np.ndarray, lattice: NodeLattice, distance_m: float) -> np.ndarray:

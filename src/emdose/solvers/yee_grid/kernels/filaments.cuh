@@ -15,20 +15,6 @@
 #define FAR 2.0       /* lengths from the middle beyond which three Gauss points alone are good to 1e-6... */
 #define VERY_FAR 8.0  /* ...and two are */
 
-/* sin and cos to 1e-13, without a branch, for x up to some 1e6 */
-FN void sine_cosine(double x, double *s, double *c) {
-    const double n = floor(x * 0.63661977236758134308 + 0.5), q = n - 4.0 * floor(0.25 * n);
-    const double r = (x - n * 1.5707963267341256) - n * 6.0771005065061922e-11, r2 = r * r;
-    const double a = r + r * r2 * (-1.0 / 6 + r2 * (1.0 / 120 + r2 * (-1.0 / 5040 + r2 * (1.0 / 362880 + r2 * (
-                     -1.0 / 39916800 + r2 / 6227020800.0)))));
-    const double b = 1.0 + r2 * (-0.5 + r2 * (1.0 / 24 + r2 * (-1.0 / 720 + r2 * (1.0 / 40320 + r2 * (-1.0 / 3628800
-                     + r2 * (1.0 / 479001600 - r2 / 87178291200.0))))));
-    const int odd = q == 1.0 || q == 3.0;
-    const double big = odd ? b : a, small = odd ? a : b;
-    *s = q >= 2.0 ? -big : big;
-    *c = q == 1.0 || q == 2.0 ? -small : small;
-}
-
 /* Gauss points on (0, 1), two or three */
 FN double node_of(int q, int count) {
     const double reach = count == 2 ? 0.57735026918962576451 : 0.77459666924148337704;

@@ -2,8 +2,8 @@
    A target on a source gets what it has at a distance of `least`. */
 #include "common.cuh"
 
-/* sin and cos to the rounding of floats, without a branch, for x up to some 1e3 */
-FN void sine_cosine(real x, real *s, real *c) {
+/* sin and cos to the rounding of floats, in floats where these are asked for, for x up to some 1e3 */
+FN void fast_sine_cosine(real x, real *s, real *c) {
     const real n = (real)floor(x * (real)0.63661977236758134308 + (real)0.5);
     const real q = n - 4 * (real)floor((real)0.25 * n);
     const real r = (x - n * (real)1.5707963267341256) - n * (real)6.0771005065061922e-11, r2 = r * r;
@@ -25,7 +25,7 @@ FN void green_pair(int i, int j, int k, int n0, int n2, real wavenumber, real le
     real R = (real)sqrt(x * x + y * y + z * z), s, c;
     R = R > least ? R : least;
     const real scale = (real)0.07957747154594767 / R;
-    sine_cosine(wavenumber * R, &s, &c);
+    fast_sine_cosine(wavenumber * R, &s, &c);
     out[(i64)i * n2 + k].re = scale * c;
     out[(i64)i * n2 + k].im = -scale * s;
 }
