@@ -9,6 +9,7 @@ import emdose as em
 from emdose.circuits.unloaded import tune
 from emdose.solvers.cosimulation import GapDrive
 from emdose.solvers.mom.meshing.options import MeshOptions
+from emdose.solvers.vsie import gap_fields
 from emdose.solvers.vsie.band import over_band
 from emdose.solvers.vsie.driven import drive_gaps
 
@@ -97,6 +98,15 @@ def test_close_to_a_resonance_of_the_metal_with_its_gaps_short():
     fields = rough.tune(mode=0).fields()
     assert fields.convergence["network_error"] < 5e-3
     assert fields.drive("quadrature").power.power()["closure"] < 1e-3
+
+
+def test_currents_that_differ_from_the_network_are_refused(strips, monkeypatch):
+    # Oracle: the check itself, at a limit that nothing meets.
+    monkeypatch.setattr(gap_fields, "AGREE", 1e-15)
+    monkeypatch.setattr(gap_fields, "BETTER", 0)
+    with pytest.raises(em.ConvergenceError, match="currents of the gaps differ") as error:
+        strips.fields()
+    assert error.value.partial.convergence["network_error"] > 1e-15
 
 
 class Memory(dict):

@@ -106,7 +106,7 @@ class CoupledGaps:
         driven = time.perf_counter()
         out = self._assembled(coil, drive, state, {"driven": driven - start, "until": driven})
         self.tell(Done(residual=float(state.residual.max()), tolerance=self.options.tolerance))
-        if not state.met(self.options).all():
+        if not state.met(self.options).all() or (state.apart > AGREE).any():
             raise ConvergenceError(
                 f"metal and body: residual {state.residual.max():.2g} after {state.rounds} rounds misses the tolerance "
                 f"{self.options.tolerance:g} or E_error = {self.options.E_error:g}, or currents of the gaps differ by "
