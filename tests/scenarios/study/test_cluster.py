@@ -17,6 +17,7 @@ import study_tasks
 
 from emdose.errors import DeviceError, InputError
 from emdose.scenarios.study.executors import Failure, cluster, executor
+from emdose.scenarios.study.executors.calls import Reply
 from emdose.scenarios.study.executors.cluster import Cluster
 
 distributed = pytest.importorskip("distributed")
@@ -137,6 +138,47 @@ def test_a_worker_that_is_lost_while_all_are_asked_is_passed_over() -> None:
     assert set(cluster._answers(Client(), abs, 1, strict=False)) == {"a", "c"}
     with pytest.raises(ZeroDivisionError):
         cluster._answers(Client(), abs, 1)
+
+
+def test_an_answer_that_is_lost_with_its_worker_is_waited_for() -> None:
+    """A worker may die between its answer and the fetching of it: the scheduler has it computed again."""
+
+    class Future:
+        def __init__(self, key, states):
+            self.key, self.states, self.status = key, states, states[0]
+
+        def add_done_callback(self, put):
+            self.status = self.states.pop(0)
+            put(self)
+
+        def result(self, timeout):
+            if self.states:
+                self.status = "lost"
+                raise TimeoutError
+            return Reply(outcome=self.key)
+
+        def release(self):
+            pass
+
+    class Client:
+        def __init__(self):
+            self.left = [["lost", "finished"], ["finished", "finished"], ["finished"]]
+
+        def run(self, function, *given, on_error):
+            return {"a": function(*given)}
+
+        def nthreads(self):
+            return {"a": 1}
+
+        def submit(self, function, *told, pure):
+            return Future(len(self.left), self.left.pop())
+
+        def cancel(self, futures, force):
+            assert not futures
+
+    one = Cluster("nowhere:1")
+    one._client = Client()
+    assert [outcome for _, outcome in one.map(study_tasks.field, TASKS[:3])] == [3, 2, 1]
 
 
 def test_a_scheduler_that_goes_away_is_one_line_and_one_that_is_not_there_too(machines: Machines) -> None:

@@ -86,8 +86,11 @@ class Cluster(Executor):
                 submit(task, 1)
             while running:
                 future = done.get()
-                task, _, tried = running.pop(future.key)
                 reply = self._reply(future)
+                if reply is None:
+                    future.add_done_callback(done.put)
+                    continue
+                task, _, tried = running.pop(future.key)
                 future.release()
                 if reply.error == calls.OTHER_CODE:
                     raise InputError(reply.message, field="executor", found=self.name, expected=_same())
@@ -115,13 +118,20 @@ class Cluster(Executor):
                 client.close(timeout=2)
         self._silence.close()
 
-    def _reply(self, future: Any) -> Reply:
-        """What came of a task; what the scheduler says where no worker saw it through."""
+    def _reply(self, future: Any) -> Reply | None:
+        """What came of a task; what the scheduler says where no worker saw it through.
+
+        None when its worker died with the answer before it was fetched: another one is at it then.
+        """
+        if future.status in ("lost", "pending"):
+            return None
         if future.status not in ("finished", "error"):
             raise self._gone()
         try:
             reply: Reply = future.result(timeout=60 * self.timeout_s)
         except TimeoutError:
+            if future.status in ("lost", "pending"):
+                return None
             raise self._gone() from None
         except Exception as error:
             if type(error).__name__ in ("CancelledError", "FutureCancelledError", "CommClosedError"):
