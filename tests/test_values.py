@@ -43,9 +43,11 @@ from emdose.dosimetry.transmission.qmatrix import QMatrices
 from emdose.ept.local.automatic import ChosenBias
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
 from emdose.ept.local_sar import LocalSar
+from emdose.models.bodies import gel_box
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.ideal import Shield
 from emdose.models.grids.split import SplitGrid
+from emdose.models.implants.implanted import implanted
 from emdose.scenarios import Difference
 from emdose.scenarios.kinds.ept.result import EptResult
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
@@ -254,6 +256,8 @@ def study_case() -> StudyCase:
 
 
 MAKERS: list[Callable[[], Any]] = [
+    lambda: em.Lead(np.array([[0.0, 0, 0], [0.1, 0, 0]]), 5e-4, 7.5e-4),
+    lambda: implanted(gel_box(2e-3, (0.02, 0.02, 0.02)), [em.implants.sphere(5e-3)]),
     fields_,
     lambda: fields_().power,
     sar,

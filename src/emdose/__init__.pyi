@@ -68,6 +68,7 @@ from .models import GradientSet as GradientSet
 from .models import Grid as Grid
 from .models import Implant as Implant
 from .models import IncidentField as IncidentField
+from .models import Lead as Lead
 from .models import Loop as Loop
 from .models import LoopArray as LoopArray
 from .models import Metal as Metal

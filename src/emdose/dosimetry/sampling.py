@@ -106,6 +106,7 @@ class ModelSampler:
         basis: ReducedBasis | None = None,
         shared: Shared | None = None,
     ) -> None:
+        exposure.refuse_metal("ModelSampler")
         phantom, be = exposure.phantom, backend.get(device)
         if isinstance(drive, str):
             one_of("drive", drive, exposure.coil.drives, problem="unknown drive")

@@ -38,3 +38,4 @@ from .grids.rectilinear import RectilinearGrid as RectilinearGrid
 from .implants import Implant as Implant
 from .implants import Metal as Metal
 from .implants import metals as metals
+from .leads import Lead as Lead

@@ -24,7 +24,7 @@ from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.paths.chains import CoilChain, ideal_coil, ports_of_curves, prepared
 from emdose.models.coils.paths.cuts import CoilGap, circuit_coil
-from emdose.models.rotations import clean_turn
+from emdose.models.grids.rotations import clean_turn
 
 TEXT, VTK = (".csv", ".txt", ".dat", ".pts", ".wire"), (".vtp", ".vtk")
 FORMATS = ", ".join((*TEXT, *VTK))

@@ -6,6 +6,8 @@ from . import voxels as voxels
 from .implant import Implant as Implant
 from .implant import Part as Part
 from .implant import assembly as assembly
+from .implanted import ImplantedBody as ImplantedBody
+from .implanted import implanted as implanted
 from .metals import Metal as Metal
 from .prostheses import hip as hip
 from .prostheses import knee as knee

@@ -13,9 +13,9 @@ import numpy as np
 from emdose.checks import array, number, one_of, positive, unit_vector, vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
+from emdose.models.grids.rotations import about_axis
 from emdose.models.implants import metals
 from emdose.models.implants.metals import Metal
-from emdose.models.rotations import about_axis
 from emdose.values import read_only
 
 Rotation = np.ndarray | Sequence[Sequence[float]] | float

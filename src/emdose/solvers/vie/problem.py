@@ -97,6 +97,7 @@ class VieProblem(BodyOperator):
         drive: np.ndarray | None = None,
         name: str = "custom",
     ) -> None:
+        exposure.refuse_metal("Vie")
         super().__init__(solver, exposure.phantom, exposure.frequency_Hz, be, shared)
         self.exposure = exposure
         self.weights = None if drive is None else np.asarray(drive, complex)
@@ -142,6 +143,7 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend, driven: bool = Fal
         When it does not fit the memory; the text names what is needed and a spacing that would fit.
     """
     require_ideal(exposure.coil)
+    exposure.refuse_metal("Vie")
     return plan_body(solver, exposure.phantom, exposure.frequency_Hz, 1 if driven else len(exposure.coil.ports), be)
 
 

@@ -63,6 +63,7 @@ def plan(options: VsieOptions, exposure: Exposure, be: Backend) -> VsiePlan:
         When it does not fit the memory; the text says what would.
     """
     coil = require_gaps(exposure)
+    exposure.refuse_metal("Vsie")
     coil.check_clear_of(exposure.phantom)
     mesh = mesh_of(coil, exposure.frequency_Hz, options.mesh)
     unknowns, sectors = int(1.5 * len(mesh.triangles)) + len(mesh.wires), mesh.rotations

@@ -38,6 +38,32 @@ def edge_mean(value: Any, background: complex, xp: Any = np) -> Any:
     return out
 
 
+def metal_edges(metal: np.ndarray) -> np.ndarray:
+    """Edges that lie in metal or on its surface.
+
+    Parameters
+    ----------
+    metal : (nx, ny, nz) bool ndarray
+        Voxels of metal.
+
+    Returns
+    -------
+    (3, nx + 1, ny + 1, nz + 1) bool ndarray
+        True for an edge that one at least of its four voxels makes metal.
+    """
+    out = np.zeros((3, *(n + 1 for n in metal.shape)), bool)
+    for c in range(3):
+        any_: np.ndarray = np.pad(metal, [(0, 0) if a == c else (1, 1) for a in range(3)])
+        for a in range(3):
+            if a != c:
+                low = tuple(slice(0, -1) if b == a else slice(None) for b in range(3))
+                high = tuple(slice(1, None) if b == a else slice(None) for b in range(3))
+                any_ = any_[low] | any_[high]
+        i, j, k = any_.shape
+        out[c, :i, :j, :k] = any_
+    return out
+
+
 def bounding_box(mask: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
     """Lowest voxel (included) and highest (excluded) of the True voxels of a mask, or an empty box at zero."""
     low, high = [], []

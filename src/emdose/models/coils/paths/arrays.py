@@ -15,7 +15,7 @@ from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire, moved
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.paths.named_drives import moments, named_drives
-from emdose.models.rotations import clean_turn
+from emdose.models.grids.rotations import clean_turn
 
 AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 TOUCHING = 5e-4

@@ -115,6 +115,7 @@ class FdtdProblem:
         frequencies_Hz: Sequence[float] | None = None,
         network: bool = True,
     ) -> None:
+        exposure.refuse_metal("Fdtd")
         self.solver, self.exposure, self.be = solver, exposure, be
         self.network = network and isinstance(exposure.coil, CircuitCoil)
         self.frequency_Hz = exposure.frequency_Hz
