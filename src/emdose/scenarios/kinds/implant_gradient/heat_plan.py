@@ -19,8 +19,8 @@ from emdose.solvers.running import size
 
 if TYPE_CHECKING:
     from emdose.models.grids.split import Window
-    from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantThermalTable
+    from emdose.scenarios.shared.implants.exposures import BuiltExposure
     from emdose.solvers.heat.near_metal import MetalBody
 
 TURNED = 20

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from emdose.models.bodies.tissues import TissueTable
-from emdose.scenarios.kinds.implant_gradient import build, schema
+from emdose.scenarios.kinds.implant_gradient import schema
 from emdose.scenarios.shared import toml
 from emdose.scenarios.shared.bodies import body_inputs
 from emdose.scenarios.shared.body_tables import TissueChangeTable
+from emdose.scenarios.shared.implants import building
+from emdose.scenarios.shared.implants.gradient_tables import by_coils
+from emdose.scenarios.shared.implants.implant_tables import MetalTable, SurfaceFilesTable
 from emdose.scenarios.shared.scenario import LoadedScenario
 
 GEL = "gel"
@@ -22,8 +25,8 @@ def inputs(scenario: LoadedScenario) -> dict[str, float]:
     tables = scenario.tables
     found: dict[str, float] = {}
     for name in _metals(tables):
-        metal = build.metal(name, tables, scenario.file, "implant.metal")
-        keys = [k for k in schema.MetalTable.model_fields if k != "like"]
+        metal = building.metal(name, tables, scenario.file, "implant.metal")
+        keys = [k for k in MetalTable.model_fields if k != "like"]
         found |= {toml.dotted(("metals", name, key)): float(getattr(metal, key)) for key in keys}
     if tables.phantom is not None:
         found |= body_inputs(tables.phantom, None, scenario.file)
@@ -51,7 +54,7 @@ def default_laws(scenario: LoadedScenario, nominal: Mapping[str, float]) -> list
     rows = default_entries(known)
     if tables.phantom is None:
         rows = [{**row, "path": str(row["path"]).replace(within, f"{GEL}.", 1)} for row in rows]
-    moved = bool(schema.by_coils(tables.exposures)) or tables.phantom is not None
+    moved = bool(by_coils(tables.exposures)) or tables.phantom is not None
     dropped = ["phantom.translate_m", "phantom.rotate_deg"]
     dropped += [] if moved else ["implant.position_m"]
     dropped += [] if tables.thermal.edges == "surface" else ["thermal.surface_W_m2_K"]
@@ -60,5 +63,5 @@ def default_laws(scenario: LoadedScenario, nominal: Mapping[str, float]) -> list
 
 def _metals(tables: schema.ImplantScenario) -> list[str]:
     table: Any = tables.implant
-    names = [p.metal for p in table.parts.values()] if isinstance(table, schema.SurfaceFilesTable) else [table.metal]
+    names = [p.metal for p in table.parts.values()] if isinstance(table, SurfaceFilesTable) else [table.metal]
     return list(dict.fromkeys(names))

@@ -16,7 +16,6 @@ from emdose.io.kept_arrays import arrays_of, fingerprint, of_arrays
 from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
 from emdose.scenarios.kinds.implant_gradient import build
-from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.kinds.implant_gradient.heat_plan import heat_plan
 from emdose.scenarios.kinds.implant_gradient.possible import require_harmonics, require_heat
 from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
@@ -33,6 +32,8 @@ from emdose.scenarios.kinds.implant_gradient.worst.bore import (
 )
 from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
 from emdose.scenarios.kinds.implant_gradient.worst.power import power_of
+from emdose.scenarios.shared.implants import building
+from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
@@ -89,7 +90,7 @@ class ImplantJob(BaseJob):
         super().__init__(scenario, device)
         file, tables = scenario.file, scenario.tables
         with self.timed("implant"):
-            self.implant = build.implant(tables, file)
+            self.implant = building.implant(tables, file)
         with self.timed("phantom"):
             self.phantom, run = build.surroundings(tables, self.implant, file)
         with blamed_on(file, "implant"):
@@ -99,9 +100,9 @@ class ImplantJob(BaseJob):
             self.rf = rf_heating(run, self.heated, tables.rf.duty_cycle)
         low, high = (np.asarray(b) for b in self.implant.bounds_m)
         self.middle = 0.5 * (low + high)
-        self.coils = build.gradients(tables.gradients, file)
+        self.coils = building.gradients(tables.gradients, file)
         self.linear = build.takes_linear_terms(tables)
-        self.exposures = exposures(tables, self.coils, self.middle, self.linear, file)
+        self.exposures = exposures(tables, self.coils, self.middle, self.linear, tables.thermal.duration_s, file)
         self.poses = Poses(self.implant, tables.implant.rotate_deg)
         self.frequencies = tables.solver.frequencies_Hz or frequencies(self.exposures)
         with blamed_on(file, "solver"):

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.io.kept_arrays import fingerprint
-from emdose.scenarios.kinds.implant_gradient import build
-from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure, exposures
 from emdose.scenarios.kinds.implant_gradient.rises import POWERS, Rises, coarser, surroundings
 from emdose.scenarios.kinds.implant_gradient.worst.bore import at_worst_place
 from emdose.scenarios.kinds.implant_gradient.worst.fields import (
@@ -25,6 +23,8 @@ from emdose.scenarios.kinds.implant_gradient.worst.fields import (
 )
 from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
 from emdose.scenarios.shared import toml
+from emdose.scenarios.shared.implants import building
+from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures
 from emdose.solvers.results.conductivity import of_conductivity
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class NearbyImplant:
     def _implant(self, tables: ImplantScenario) -> Implant:
         """The implant of the run, of the metals of these tables."""
         mine = self.job.implant
-        metals = [build.metal(p.metal.name, tables, self.job.scenario.file, "implant.metal") for p in mine.parts]
+        metals = [building.metal(p.metal.name, tables, self.job.scenario.file, "implant.metal") for p in mine.parts]
         if all(p.metal == m for p, m in zip(mine.parts, metals, strict=True)):
             return mine
         return replace(mine, parts=tuple(replace(p, metal=m) for p, m in zip(mine.parts, metals, strict=True)))
@@ -157,7 +157,8 @@ class NearbyImplant:
         """The exposures of these tables, and those at the worst place of the bore, which does not move."""
         job, found = self.job, {}
         own = {one.name: one for one in job.exposures}
-        for one in exposures(tables, job.coils, job.middle + shift, job.linear, job.scenario.file):
+        default_s = tables.thermal.duration_s
+        for one in exposures(tables, job.coils, job.middle + shift, job.linear, default_s, job.scenario.file):
             mine = own[one.name]
             if one.position_m is not None:
                 here = np.abs(one.position_m - np.asarray(mine.position_m)).max() < SAME

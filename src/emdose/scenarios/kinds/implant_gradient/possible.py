@@ -11,8 +11,8 @@ from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
     from emdose.models.implants.voxels import VoxelImplant
-    from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantThermalTable
+    from emdose.scenarios.shared.implants.exposures import BuiltExposure
     from emdose.solvers.heat.near_metal import MetalBody
 
 

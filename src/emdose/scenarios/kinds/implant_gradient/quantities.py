@@ -14,7 +14,7 @@ from emdose.scenarios.kinds.implant_gradient.worst.poses import pose
 
 if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant
-    from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure
+    from emdose.scenarios.shared.implants.exposures import BuiltExposure
     from emdose.solvers.results.power_tensor import PowerTensor
 
 PUBLISHED = "published_gradient_heating.csv"

@@ -29,8 +29,8 @@ from emdose.uncertainty.discretisation import KIND, refinement
 
 if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant
-    from emdose.scenarios.kinds.implant_gradient.exposures import BuiltExposure
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantScenario
+    from emdose.scenarios.shared.implants.exposures import BuiltExposure
     from emdose.solvers.results.power_tensor import PowerTensor
 
 LARGER = 1.5

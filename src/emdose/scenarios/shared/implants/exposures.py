@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.models import gradients as wf
 from emdose.models.gradients.field_over import FieldOver
-from emdose.scenarios.kinds.implant_gradient import schema
+from emdose.scenarios.shared.implants import gradient_tables
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.results.orientations import turned_matrices
 
@@ -113,20 +113,22 @@ class BuiltExposure:
 
 
 def exposures(
-    tables: schema.ImplantScenario, coils: GradientSet | None, middle_m: Any, linear: bool, file: object = None
+    tables: Any, coils: GradientSet | None, middle_m: Any, linear: bool, default_s: float, file: object = None
 ) -> list[BuiltExposure]:
     """All exposures of a scenario.
 
     Parameters
     ----------
     tables : Scenario
-        The scenario.
+        The scenario; its tables "gradients" and "exposures" count.
     coils : GradientSet or None
         The gradient coils.
     middle_m : (3,) array
         Middle of the implant in the scenario's coordinates [m].
     linear : bool
         Whether the linear terms of the field are taken.
+    default_s : float
+        How long an exposure lasts that does not say so [s].
     file : object
         The scenario, for errors.
 
@@ -144,7 +146,7 @@ def exposures(
     made = []
     for name, table in tables.exposures.items():
         with blamed_on(file, f"exposures.{name}"):
-            made.append(_exposure(name, table, tables, matrix, place, 8 if linear else 3))
+            made.append(_exposure(name, table, default_s, matrix, place, 8 if linear else 3))
     return made
 
 
@@ -175,13 +177,13 @@ def frequencies(built: list[BuiltExposure]) -> tuple[float, ...]:
 def _exposure(
     name: str,
     table: Any,
-    tables: schema.ImplantScenario,
+    default_s: float,
     matrix: np.ndarray | None,
     place: np.ndarray | None,
     pad: int,
 ) -> BuiltExposure:
-    duration = table.duration_s or tables.thermal.duration_s
-    if isinstance(table, schema.PresetExposureTable):
+    duration = table.duration_s or default_s
+    if isinstance(table, gradient_tables.PresetExposureTable):
         preset = wf.preset(table.preset)
         wave: Any = wf.Sinusoid(preset.frequency_Hz, [preset.dbdt_rms_T_s], name=name, unusual=table.unusual)
         title = f"{preset.standard}, clause {preset.clause.split()[0]}: {_sinusoid(wave)}"
@@ -193,10 +195,10 @@ def _exposure(
             direction=_unit(table.direction, pad),
             preset=preset,
         )
-    if isinstance(table, schema.SinusoidExposureTable):
+    if isinstance(table, gradient_tables.SinusoidExposureTable):
         wave = wf.Sinusoid(table.frequency_Hz, [table.dbdt_rms_T_s], name=name, unusual=table.unusual)
         return BuiltExposure(name, _sinusoid(wave), wave, duration, direction=_unit(table.direction, pad))
-    if isinstance(table, schema.TrapezoidExposureTable):
+    if isinstance(table, gradient_tables.TrapezoidExposureTable):
         wave = wf.trapezoid_train(
             table.field_T,
             rise_s=table.rise_s,
@@ -208,10 +210,10 @@ def _exposure(
         )
         title = f"trapezoids of {1e3 * table.field_T:g} mT, {_rms(wave)}"
         return BuiltExposure(name, title, wave, duration, direction=_unit(table.direction, pad))
-    if isinstance(table, schema.EpiExposureTable):
+    if isinstance(table, gradient_tables.EpiExposureTable):
         wave = wf.epi(**table.model_dump(exclude={"type", "duration_s"}), name=name)
         title = f"EPI of {table.echoes} echoes, {1e3 * table.echo_spacing_s:g} ms apart"
-    elif isinstance(table, schema.PulseqExposureTable):
+    elif isinstance(table, gradient_tables.PulseqExposureTable):
         from emdose.io.gradients.pulseq import read_sequence
 
         wave = read_sequence(table.file, unusual=table.unusual)

@@ -1,0 +1,1 @@
+"""What the kinds of scenario about implants share: tables of metal, gradients and exposures, and what they become."""
