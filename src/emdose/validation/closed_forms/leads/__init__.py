@@ -1,0 +1,1 @@
+"""Insulated wires in a lossy medium, and what leaves their tips."""
