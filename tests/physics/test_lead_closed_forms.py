@@ -49,7 +49,7 @@ def test_transfer_matrix_of_open_line(place: float) -> None:
 
 
 def test_transfer_matrix_is_symmetric_and_ends_reflect() -> None:
-    """Reciprocity; no current at open ends; twice the current at a shorted one as at a matched one for a wave from afar."""
+    """Reciprocity; no current at open ends; at a shorted one twice that of a matched one."""
     k, Z = wire.king_line(127.74e6, 5e-4, 7.5e-4, 3.0, *GEL)
     z = np.linspace(0, 0.3, 7)
     M = wire.transfer_matrix(z[:, None], z[None, :], 0.3, k, Z, (0.4 - 0.2j, -0.7j))

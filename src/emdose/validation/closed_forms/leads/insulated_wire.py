@@ -1,7 +1,7 @@
 r"""An insulated straight wire in a lossy medium as a transmission line, exp(+j w t).
 
-Source: R. W. P. King, G. S. Smith, Antennas in Matter, MIT Press 1981, for wavenumber and characteristic impedance; J. P.
-Tokaya et al., Magn. Reson. Med. (2018), doi:10.1002/mrm.27218, for the transfer matrix of a line with any ends.
+Source: R. W. P. King, G. S. Smith, Antennas in Matter, MIT Press 1981, for wavenumber and characteristic impedance;
+J. P. Tokaya et al., Magn. Reson. Med. (2018), doi:10.1002/mrm.27218, for the transfer matrix of a line with any ends.
 """
 
 from __future__ import annotations
@@ -64,7 +64,9 @@ def king_line(
 
 
 def open_line(s: np.ndarray, length_m: float, k: complex, impedance_ohm: complex, E_V_m: complex = 1.0) -> np.ndarray:
-    r"""Current of a line with open ends in a uniform tangential field, E / (j k Z) (1 - cos k(s - L/2) / cos(k L/2)) [A].
+    r"""Current of a line with open ends in a uniform tangential field [A].
+
+    I = E / (j k Z) (1 - cos k(s - L/2) / cos(k L/2)).
 
     Parameters
     ----------
@@ -91,8 +93,8 @@ def transfer_matrix(
 ) -> np.ndarray:
     r"""Current at z for a unit source of series voltage at z', M(z, z') with I(z) = int M(z, z') E(z') dz' [S].
 
-    M = (e^{-g abs(z-z')} + (r0 e^{-g(z+z')} + rL e^{-g(2L-z-z')} + 2 r0 rL e^{-2gL} cosh g(z-z')) / (1 - r0 rL e^{-2gL}))
-    / (2 Z) with g = j k.
+    2 Z M = e^{-g abs(z-z')} + (r0 e^{-g(z+z')} + rL e^{-g(2L-z-z')} + 2 r0 rL e^{-2gL} cosh g(z-z')) / (1 - r0 rL e^{-2gL})
+    with g = j k.
 
     Parameters
     ----------
@@ -121,7 +123,9 @@ def short_wire(
     length_m: float,
     E_V_m: complex = 1.0,
 ) -> complex:
-    r"""Mid current of an insulated wire much shorter than its wavelength, j w C' E L^2 / 8 with C' = 2 pi eps2 / ln(b/a) [A].
+    r"""Mid current of an insulated wire much shorter than its wavelength [A].
+
+    I = j w C' E L^2 / 8 with C' = 2 pi eps2 / ln(b / a).
 
     Parameters
     ----------
