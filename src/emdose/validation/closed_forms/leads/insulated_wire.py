@@ -93,8 +93,8 @@ def transfer_matrix(
 ) -> np.ndarray:
     r"""Current at z for a unit source of series voltage at z', M(z, z') with I(z) = int M(z, z') E(z') dz' [S].
 
-    2 Z M = e^{-g abs(z-z')} + (r0 e^{-g(z+z')} + rL e^{-g(2L-z-z')} + 2 r0 rL e^{-2gL} cosh g(z-z')) / (1 - r0 rL e^{-2gL})
-    with g = j k.
+    2 Z M = e^{-g abs(z-z')} + (r0 e^{-g(z+z')} + rL e^{-g(2L-z-z')} + 2 r0 rL e^{-2gL} cosh g(z-z')) / D, g = j k and
+    D = 1 - r0 rL e^{-2gL}.
 
     Parameters
     ----------
