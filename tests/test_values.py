@@ -258,6 +258,11 @@ def study_case() -> StudyCase:
 MAKERS: list[Callable[[], Any]] = [
     lambda: em.Lead(np.array([[0.0, 0, 0], [0.1, 0, 0]]), 5e-4, 7.5e-4),
     lambda: implanted(gel_box(2e-3, (0.02, 0.02, 0.02)), [em.implants.sphere(5e-3)]),
+    lambda: em.Surgery(em.implants.ImplantShell(2e-3)),
+    lambda: em.implants.ImplantShell(2e-3, "saline"),
+    lambda: em.implants.ReamedCanal((0, 0, 0), (0, 0, 0.1), 5e-3),
+    lambda: em.implants.BoneCut((0, 0, 0), (0, 0, 1)),
+    lambda: em.implants.ReplacedTissue("bone_cortical", "shell", "bone_cement", 1e-3, 1e-6),
     fields_,
     lambda: fields_().power,
     sar,

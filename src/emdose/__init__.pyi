@@ -78,6 +78,7 @@ from .models import PlaneWave as PlaneWave
 from .models import RectilinearGrid as RectilinearGrid
 from .models import Shield as Shield
 from .models import StripArray as StripArray
+from .models import Surgery as Surgery
 from .models import Tissue as Tissue
 from .models import TissueTable as TissueTable
 from .models import array_of as array_of

@@ -149,6 +149,19 @@ TABLE = (
         "Vie beside Mie series: sphere of 5 cm radius, permittivity 50, 0.6 S/m, plane wave, voxels of 3.3 and 5 mm",
     ),
     Threshold(
+        "metal_volume",
+        "the difference between the volume of the voxels of metal and that of the implant",
+        0.10,
+        0.30,
+        True,
+        True,
+        "use smaller voxels around the implant",
+        "A voxel is metal when more than half of it is: what is thinner than a voxel vanishes, and what is two voxels "
+        "thick is off by up to a third. The current of a rod follows the logarithm of its radius, and a tenth of its "
+        "section is a twentieth of its radius; a third of a plate is another plate.",
+        "volumes of rods, balls, plates and a hip in voxels of 0.1 to 2 times their thickness",
+    ),
+    Threshold(
         "power_identity",
         "the difference between the power in the metal and the work of the source",
         0.02,

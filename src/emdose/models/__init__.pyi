@@ -37,5 +37,6 @@ from .grids.grid import Grid as Grid
 from .grids.rectilinear import RectilinearGrid as RectilinearGrid
 from .implants import Implant as Implant
 from .implants import Metal as Metal
+from .implants import Surgery as Surgery
 from .implants import metals as metals
 from .leads import Lead as Lead

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from emdose.models.coils.plane_wave import PlaneWave
     from emdose.models.implants.implant import Implant
     from emdose.models.implants.implanted import ImplantedBody
+    from emdose.models.implants.surgery import Surgery
     from emdose.models.leads import Lead
 
 LOWEST_FREQUENCY_HZ = 1e3
@@ -42,12 +43,15 @@ class Exposure:
         Metal in the body, in its coordinates.
     leads : sequence of Lead
         Thin wires in the body.
+    surgery : Surgery, optional
+        What is done to the body besides putting metal into it: cuts, canals, a shell around the metal.
 
     Raises
     ------
     InputError
         When the frequency is not within 1 kHz to 100 GHz, or a coil conductor runs through the body; for an incident
-        field of another frequency, or with sources in the body; for metal that leaves the body.
+        field of another frequency, or with sources in the body; for metal that leaves the body, overlaps other metal or
+        crosses the coil; for surgery without an implant, or one that does not fit the body.
     """
 
     phantom: Phantom
@@ -55,6 +59,7 @@ class Exposure:
     frequency_Hz: float
     implants: Sequence[Implant] = ()
     leads: Sequence[Lead] = ()
+    surgery: Surgery | None = None
 
     def __post_init__(self) -> None:
         frequency_Hz = within(
@@ -71,19 +76,37 @@ class Exposure:
         self.coil.check_clear_of(self.phantom)
         object.__setattr__(self, "implants", tuple(self.implants))
         object.__setattr__(self, "leads", tuple(self.leads))
+        if self.surgery is not None and not self.implants:
+            raise InputError("surgery without an implant", field="surgery", expected="implants = [...]")
         if self.implants:
-            _ = self.implanted
+            self._require_clear_metal()
+
+    def _require_clear_metal(self) -> None:
+        """Raise InputError when metal that sticks out of the body crosses the coil."""
+        from dataclasses import replace
+
+        import numpy as np
+
+        assert self.implanted is not None
+        metal, body = np.asarray(self.implanted.metal), self.phantom
+        if isinstance(self.coil, IncidentField) or not (metal & ~body.body).any():
+            return
+        labels = np.where(metal & ~body.body, 1, body.labels).astype(body.labels.dtype)
+        try:
+            self.coil.check_clear_of(replace(body, labels=labels))
+        except InputError as error:
+            raise InputError("an implant crosses the coil", field="implants", found=str(error)) from None
 
     @cached_property
     def implanted(self) -> ImplantedBody | None:
         """The body with its metal, on the voxels of the body; None without implants."""
         from emdose.models.implants.implanted import implanted
 
-        return implanted(self.phantom, self.implants) if self.implants else None
+        return implanted(self.phantom, self.implants, self.surgery) if self.implants else None
 
     @property
     def tissue(self) -> Phantom:
-        """The body without what metal takes up: what fields are computed in and averages run over."""
+        """The body after surgery and without what metal takes up: what fields are computed in and averages run over."""
         return self.phantom if self.implanted is None else self.implanted.phantom
 
     def refuse_metal(self, solver: str, implants: bool = True, leads: bool = True) -> None:

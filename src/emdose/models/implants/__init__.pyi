@@ -20,3 +20,8 @@ from .shapes import ring as ring
 from .shapes import sphere as sphere
 from .shapes import tube as tube
 from .signed_distance import Shape as Shape
+from .surgery import BoneCut as BoneCut
+from .surgery import ImplantShell as ImplantShell
+from .surgery import ReamedCanal as ReamedCanal
+from .surgery import ReplacedTissue as ReplacedTissue
+from .surgery import Surgery as Surgery
