@@ -10,6 +10,7 @@ import pytest
 from emdose.validation.closed_forms import Cylinder, Sphere
 from emdose.validation.closed_forms.coils import loops
 from emdose.validation.closed_forms.low_frequency import uniform
+from emdose.validation.closed_forms.waves import pec_sphere
 
 C_0, MU_0 = 299_792_458.0, 1.25663706212e-6
 
@@ -43,6 +44,22 @@ def test_layers_of_one_medium_are_one_sphere():
     for a, b in zip(one.fields(p), many.fields(p), strict=True):
         assert np.abs(a - b).max() < 1e-10 * np.abs(a).max()
     assert one.power()["absorption"] == pytest.approx(many.power()["absorption"], rel=1e-10)
+
+
+def test_sphere_with_a_core_of_perfect_conductor() -> None:
+    # Oracles: the series of a conducting sphere, the limit of a high conductivity, and no tangential E on the metal.
+    alone = Sphere([0.05], [math.inf], 1e9).efficiencies()
+    area = pec_sphere.scattering_cross_section_m2(0.05, 1e9)
+    assert alone["scattering"] * math.pi * 0.05**2 == pytest.approx(area, rel=1e-10)
+    assert abs(alone["absorption"]) < 1e-12
+    core, metal = (Sphere([0.015, 0.06], [eps, 80 - 66j], 128e6) for eps in (math.inf, 1 - 1.4e8j))
+    outside = np.array([[0.02, 0, 0], [0.01, 0.01, 0.012], [0, 0, -0.05], [0, 0, 0.1]])
+    for one, other in zip(core.fields(outside), metal.fields(outside), strict=True):
+        assert np.allclose(one, other, atol=0.006 * np.abs(other).max())
+    E, _ = core.fields(np.array([[0, 0, 0.015 + 1e-9], [0, 0.015 + 1e-9, 0], [0, 0, 0.01]]))
+    assert np.abs(E[[0, 0, 1, 1, 2], [0, 1, 0, 2, 0]]).max() < 1e-6
+    with pytest.raises(ValueError, match="only the core"):
+        Sphere([0.05, 0.1], [2.0, math.inf], 1e9)
 
 
 def test_layered_fields_meet_at_the_interfaces():

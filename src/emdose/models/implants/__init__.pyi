@@ -8,6 +8,7 @@ from .implant import Part as Part
 from .implant import assembly as assembly
 from .implanted import ImplantedBody as ImplantedBody
 from .implanted import implanted as implanted
+from .implanted import metal_cells as metal_cells
 from .metals import Metal as Metal
 from .prostheses import hip as hip
 from .prostheses import knee as knee

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
+from emdose.models.grids.grid import Grid
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.metals import Metal
 from emdose.models.implants.surgery import METAL, NO_TISSUE, ReplacedTissue, Surgery, operated
-from emdose.models.implants.voxels import OVERLAP, embed
+from emdose.models.implants.voxels import OVERLAP, embed, voxelise
 from emdose.models.implants.walls import THINNEST, wall_thickness
 from emdose.thresholds import THRESHOLDS
 from emdose.validity import Measure
@@ -194,3 +196,32 @@ def _replaced(
                 mass = found * volume * tissue.density_kg_m3
                 rows.append(ReplacedTissue(tissue.name, reason, material, mass, found * volume))
     return tuple(rows)
+
+
+def metal_cells(implants: Sequence[Implant], grid: Grid) -> np.ndarray:
+    """Cells of a grid that are metal, cut from the surfaces themselves; what lies beyond the grid is left out.
+
+    Parameters
+    ----------
+    implants : sequence of Implant
+        In the coordinates of the grid.
+    grid : Grid
+        The cells.
+
+    Returns
+    -------
+    (nx, ny, nz) bool ndarray
+        True where more than :data:`METAL_SHARE` of a cell is metal, as in :func:`implanted`.
+    """
+    filled = np.zeros(grid.shape, np.float32)
+    for implant in implants:
+        spans = zip(*implant.bounds_m, grid.origin_m, grid.spacing_m, strict=True)
+        ends = [(math.floor((a - o) / s), math.ceil((b - o) / s)) for a, b, o, s in spans]
+        low, high = tuple(a for a, _ in ends), tuple(max(b, a + 1) for a, b in ends)
+        voxels = voxelise(implant, grid=grid.crop(low, high), check_walls=False)  # type: ignore[arg-type]
+        inside = [(max(a, 0), min(b, n)) for a, b, n in zip(low, high, grid.shape, strict=True)]
+        if all(b > a for a, b in inside):
+            here = tuple(slice(a, b) for a, b in inside)
+            there = tuple(slice(a - o, b - o) for (a, b), o in zip(inside, low, strict=True))
+            filled[here] += np.asarray(voxels.fraction)[there]
+    return filled > METAL_SHARE

@@ -17,6 +17,7 @@ from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers.cosimulation import pair_power
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.fdtd.setup.given_field import core_grid
+from emdose.solvers.fdtd.setup.metal import REGION, work_on_metal
 from emdose.solvers.results.discretisation import cells_across
 from emdose.solvers.results.fields import Fields, PowerBalance, phantom_told
 from emdose.solvers.yee_grid.incident import GivenField, about_source, incident_E
@@ -73,7 +74,7 @@ def assemble(
 ) -> Fields:
     """Fields of the ports of a coil as sums of runs with ``shares`` (port, run)."""
     exposure, solver = problem.exposure, problem.solver
-    phantom, coil = exposure.phantom, exposure.coil
+    phantom, coil = exposure.tissue, exposure.coil
     # Whoever asks for less than the balance needs without question has been told.
     _warn_closure(power, coil.drives, max(THRESHOLDS["closure"].questionable or 0.0, solver.tolerance))
     E, B = phasors.on_voxels(shares)
@@ -103,7 +104,7 @@ def assemble(
             "image_of": [r.image_of for r in runs],
             "meaning": MEANING,
             "cells_per_wavelength": problem.cells_per_wavelength,
-            "cells_across_tissue": cells_across(exposure.phantom.labels, exposure.phantom.spacing_m),
+            "cells_across_tissue": cells_across(phantom.labels, phantom.spacing_m),
             **about_source(exposure),
             "cells": plan.cells,
             "shape": list(problem.grid.shape),
@@ -113,6 +114,7 @@ def assemble(
             "engine": "Fdtd",
             "options": asdict(solver),
             "phantom": phantom_told(phantom, exposure.frequency_Hz),
+            "implants": [{"name": i.name, "sha256": i.hash()} for i in exposure.implants],
             "coil": {"name": coil.name, **coil.parameters},
             "frequency_Hz": exposure.frequency_Hz,
             "grid": {
@@ -252,6 +254,9 @@ def _extinction(
     total = RunPhasors(problem, runs).core_E(shares)
     currents = (1j * omega * EPS_0 * table[ids] * total).reshape(ports, -1)
     work = 0.5 * grid.voxel_volume_m3 * (incident.reshape(ports, -1).conj() @ currents.T)
+    if problem.metal is not None:
+        around = np.einsum("pr,r...->p...", shares, np.stack([r.B[REGION] for r in runs]))
+        work = work + work_on_metal(problem.metal, incident, around, isinstance(source, GivenField), f, problem.domain)
     return 0.5 * (work + work.conj().T)
 
 

@@ -67,15 +67,20 @@ class Stepped:
         Time step [s].
     change : bool
         Whether the difference over the step is wanted [1/s], or the mean of its ends.
+    late : bool
+        Whether the value at the end of the step is wanted instead.
     """
 
     signal: SourceSignal
     time_step_s: float
     change: bool
+    late: bool = False
 
     def __call__(self, t: np.ndarray) -> np.ndarray:
         """Values at the times t [s], those of E half a step before and after."""
         half = 0.5 * self.time_step_s
+        if self.late:
+            return self.signal(np.asarray(t, float) + half)
         before, after = self.signal(np.asarray(t, float) - half), self.signal(np.asarray(t, float) + half)
         return (after - before) / self.time_step_s if self.change else 0.5 * (after + before)
 

@@ -27,6 +27,7 @@ from emdose.solvers.fdtd.setup.given_field import (
     incident_parts,
     real_parts,
 )
+from emdose.solvers.fdtd.setup.metal import REGION, MetalOnCells, imposed_voltages, labels_of, metal_of
 from emdose.solvers.fdtd.setup.mirrors import Mirror, mirrors_of, to_run
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION
 from emdose.solvers.fdtd.setup.plan import RATE, RING_DOWN_PERIODS, FdtdPlan, require_memory
@@ -115,7 +116,7 @@ class FdtdProblem:
         frequencies_Hz: Sequence[float] | None = None,
         network: bool = True,
     ) -> None:
-        exposure.refuse_metal("Fdtd")
+        exposure.refuse_metal("Fdtd", implants=False)
         self.solver, self.exposure, self.be = solver, exposure, be
         self.network = network and isinstance(exposure.coil, CircuitCoil)
         self.frequency_Hz = exposure.frequency_Hz
@@ -145,20 +146,25 @@ class FdtdProblem:
 
     # ---- what exists ---------------------------------------------------------------------------------------------
     @cached_property
+    def metal(self) -> MetalOnCells | None:
+        """Implants on the cells of the phantom's grid."""
+        return metal_of(self.exposure, self.domain)
+
+    @cached_property
     def materials(self) -> Any:
         """Materials of all edges."""
-        phantom, f, low = self.exposure.phantom, self.frequency_Hz, self.domain.low
+        phantom, f, low = self.exposure.tissue, self.frequency_Hz, self.domain.low
         eps = np.array([t.permittivity(f) for t in phantom.tissues], float)
         sigma = np.array([t.conductivity(f) for t in phantom.tissues], float)
-        labels = phantom.labels
-        for axis in range(3):
-            labels = np.repeat(labels, self.domain.factor, axis) if self.domain.factor > 1 else labels
+        labels = labels_of(self.exposure, self.domain)
         if eps[0] != 1 or sigma[0] != 0:
             raise InputError("the background of the phantom is not air", field="phantom", found=eps[0])
         everywhere = np.zeros(self.grid.shape, labels.dtype)
         inside = tuple(slice(a, a + n) for a, n in zip(low, labels.shape, strict=True))
         everywhere[inside] = labels
         out = yee_engine.materials_from_voxels(self.grid, everywhere, eps, sigma)
+        if self.metal is not None:
+            out.ids[(slice(None), *self.domain.core)][self.metal.edges] = yee_engine.PEC
         shield = getattr(self.exposure.coil, "shield", None)
         if self.coil_on_grid is not None:
             return out.with_pec(self.coil_on_grid.pec)
@@ -246,6 +252,9 @@ class FdtdProblem:
         out = [_region("core", self.domain.core, "EB")]
         if self.solver.walls == "cpml":
             out += [_region(f"face {n}", cut, "EB") for n, cut in enumerate(faces(self.domain.power_box))]
+        if self.metal is not None and isinstance(self.exposure.coil, PlaneWave | GivenField):
+            ends = zip(self.domain.core, *self.metal.nodes, strict=True)
+            out.append(_region(REGION, [slice(s.start + a - 1, s.start + b) for s, a, b in ends], "B"))
         return [*out, *self.tiles]
 
     def problem_of(self, excitation: Excitation) -> Any:
@@ -265,7 +274,9 @@ class FdtdProblem:
             )
         if excitation.incident is not None:
             cut, dt = self.domain.core, self.time_step_s
-            sources = contrast_currents(excitation.incident.E, self.materials, self.grid, cut, self.pulse, dt)
+            E = excitation.incident.E
+            sources = contrast_currents(E, self.materials, self.grid, cut, self.pulse, dt)
+            sources += imposed_voltages(E, self.metal, self.grid, cut, self.pulse, dt)
         if self.coil_on_grid is not None:
             materials, factors = self.wired
             if self.network:
@@ -392,7 +403,8 @@ class FdtdProblem:
             source.update(json.dumps(dict(coil.parameters), sort_keys=True, default=str).encode())
         return {
             "options": repr(sorted(solver.items())),
-            "phantom": self.exposure.phantom.hash(),
+            "phantom": self.exposure.tissue.hash(),
+            "implants": repr([i.hash() for i in self.exposure.implants]),
             "coil": source.hexdigest(),
             "frequencies": repr([float(f) for f in self.frequencies_Hz]),
             "grid": repr([hashlib.sha256(self.grid.nodes(a).tobytes()).hexdigest()[:16] for a in range(3)]),
@@ -408,7 +420,7 @@ def _region(name: str, cut: Sequence[slice], fields: str) -> Any:
 
 def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions) -> float | None:
     """Cells per wavelength in the densest tissue, None without tissue; raises InputError for tissues of no use."""
-    phantom = exposure.phantom
+    phantom = exposure.tissue
     low, high = bounding_box(np.asarray(phantom.body, bool))
     if min(h - a for a, h in zip(low, high, strict=True)) == 0:
         return None

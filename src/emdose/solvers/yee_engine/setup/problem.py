@@ -50,6 +50,32 @@ class CurrentSource:
 
 
 @dataclass(frozen=True, eq=False)
+class ImposedVoltage:
+    """Voltages that edges of the perfect conductor are given, instead of zero.
+
+    Parameters
+    ----------
+    name : str
+        Name.
+    edges : (m, 4) int ndarray
+        Edges (c, i, j, k), all of perfect conductor.
+    weights_V : (m,) float ndarray
+        Voltage along +c of each edge at waveform value 1 [V].
+    waveform : SourceSignal
+        Sampled at (n + 1/2) dt, for the voltage at (n + 1) dt.
+    """
+
+    name: str
+    edges: np.ndarray
+    weights_V: np.ndarray
+    waveform: SourceSignal
+
+    def __post_init__(self) -> None:
+        _edges(self)
+        _per_edge(self, "weights_V")
+
+
+@dataclass(frozen=True, eq=False)
 class VoltagePort:
     """A voltage source behind a resistance across a path, recorded in every step.
 
@@ -262,7 +288,7 @@ class YeeProblem:
         Walls at x-, x+, y-, y+, z-, z+. An absorbing layer ends in a perfect conductor.
     cpml : Cpml
         Thickness and grading of the absorbing layers.
-    sources : sequence of CurrentSource
+    sources : sequence of CurrentSource or ImposedVoltage
     ports : sequence of VoltagePort
     lumped : sequence of Lumped
     wave : IncidentWave, optional
@@ -278,14 +304,15 @@ class YeeProblem:
     ------
     InputError
         For shapes that do not fit the grid, an unknown wall, a layer that does not fit, an edge outside the grid, a
-        source in an absorbing layer, an element on metal, two elements on one edge, or a time step above the limit.
+        source in an absorbing layer, an element on metal or an imposed voltage off it, two elements on one edge, or a
+        time step above the limit.
     """
 
     grid: RectilinearGrid
     materials: EdgeMaterials
     boundaries: Sequence[str] = ("cpml",) * 6
     cpml: Cpml = field(default_factory=Cpml)
-    sources: Sequence[CurrentSource] = ()
+    sources: Sequence[CurrentSource | ImposedVoltage] = ()
     ports: Sequence[VoltagePort] = ()
     lumped: Sequence[Lumped] = ()
     wave: IncidentWave | None = None
@@ -317,6 +344,8 @@ class YeeProblem:
             raise InputError("two ports or elements of one name", found=names)
         for source in self.sources:
             self._check_edges(source.name, source.edges)
+            if isinstance(source, ImposedVoltage) and np.any(self.materials.ids[tuple(source.edges.T)] != PEC):
+                raise InputError(f"'{source.name}' imposes a voltage outside of metal", expected="edges of metal")
         taken: dict[tuple[int, ...], str] = {}
         for element in elements:
             self._check_edges(element.name, element.edges)
@@ -383,7 +412,7 @@ class YeeProblem:
         )
 
 
-def _edges(self: CurrentSource | VoltagePort | Lumped) -> None:
+def _edges(self: CurrentSource | ImposedVoltage | VoltagePort | Lumped) -> None:
     edges = np.array(self.edges, np.int64)
     if edges.ndim != 2 or edges.shape[1] != 4 or not len(edges):
         raise InputError(f"bad edges of '{self.name}'", found=edges.shape, expected="(m, 4)")
@@ -392,7 +421,7 @@ def _edges(self: CurrentSource | VoltagePort | Lumped) -> None:
     object.__setattr__(self, "edges", edges)
 
 
-def _per_edge(self: CurrentSource, name: str) -> None:
+def _per_edge(self: CurrentSource | ImposedVoltage, name: str) -> None:
     values = np.array(getattr(self, name), float)
     if values.shape != (len(self.edges),) or not np.all(np.isfinite(values)):
         raise InputError(f"bad {name} of '{self.name}'", found=values.shape, expected=f"({len(self.edges)},)")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.solvers.yee_engine.setup.problem import Lumped, VoltagePort, YeeProblem
+from emdose.solvers.yee_engine.setup.problem import ImposedVoltage, Lumped, VoltagePort, YeeProblem
 from emdose.solvers.yee_engine.tables.incident_line import IncidentLine, surface_terms
 from emdose.solvers.yee_engine.tables.lattice import Lattice
 
@@ -79,8 +79,11 @@ class Terms:
         columns = len(problem.sources)
         parts: list[list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = [[], []]
         for n, source in enumerate(problem.sources):
-            ids = problem.materials.ids[tuple(source.edges.T)]
-            gain = -lattice.edge_coefficient(source.edges, ids) * source.weights_A
+            if isinstance(source, ImposedVoltage):  # the update has set these edges to zero
+                gain = source.weights_V
+            else:
+                ids = problem.materials.ids[tuple(source.edges.T)]
+                gain = -lattice.edge_coefficient(source.edges, ids) * source.weights_A
             parts[0].append((source.edges, np.full(len(gain), n), gain))
         if self.line is not None:
             for magnetic in (0, 1):

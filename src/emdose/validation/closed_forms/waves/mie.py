@@ -33,7 +33,7 @@ class Sphere:
     radii_m : sequence of float
         Outer radii of the layers from the centre outwards [m].
     permittivities : sequence of complex
-        Relative permittivity of every layer, eps_r - j sigma / (w eps0).
+        Relative permittivity of every layer, eps_r - j sigma / (w eps0); infinite for a core of perfect conductor.
     frequency_Hz : float
         Frequency [Hz].
     orders : int, optional
@@ -54,6 +54,8 @@ class Sphere:
         r = np.asarray(self.radii_m, float)
         if len(r) != len(self.permittivities) or r[0] <= 0 or np.any(np.diff(r) <= 0):
             raise ValueError("radii must grow outwards, with one permittivity each")
+        if not np.all(np.isfinite(np.asarray(self.permittivities, complex)[1:])):
+            raise ValueError("only the core can be a perfect conductor")
 
     @property
     def wavenumber(self) -> float:
@@ -61,9 +63,14 @@ class Sphere:
         return 2 * math.pi * self.frequency_Hz / C_0
 
     @property
+    def _pec(self) -> bool:
+        return not np.isfinite(complex(self.permittivities[0]))
+
+    @property
     def _m(self) -> np.ndarray:
-        # exp(-iwt): lossy media have a positive imaginary part.
-        return np.conj(np.sqrt(np.asarray(self.permittivities, complex)))
+        # exp(-iwt): lossy media have a positive imaginary part. Within a perfect conductor it is no matter.
+        eps = np.asarray(self.permittivities, complex)
+        return np.conj(np.sqrt(np.where(np.isfinite(eps), eps, 1.0)))
 
     @property
     def _orders(self) -> int:
@@ -111,6 +118,10 @@ class Sphere:
                 if side > 0:
                     rows[:, 2 * i, column + 1] = sign * f_scale * y
                     rows[:, 2 * i + 1, column + 1] = sign * d_scale * dy
+        if self._pec:  # nothing within, and no tangential E outside: z = 0 for M, (x z)' = 0 for N
+            rows[:, :2, 0] = 0
+            rows[:, 0 if electric else 1], right[:, 0 if electric else 1] = 0, 0
+            rows[:, 0 if electric else 1, 0] = 1
         scale = np.abs(rows).max(axis=1, keepdims=True)
         height = np.abs(rows / scale).max(axis=2, keepdims=True)
         solution = np.linalg.solve(rows / scale / height, (right / height[:, :, 0])[:, :, None])[:, :, 0] / scale[:, 0]
