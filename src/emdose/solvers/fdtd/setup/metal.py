@@ -192,4 +192,4 @@ def work_on_metal(
     if scattered:
         J = J + np.where(there, 2j * np.pi * frequency_Hz * EPS_0 * here, 0)
     ports = len(here)
-    return 0.5 * grid.voxel_volume_m3 * (here.reshape(ports, -1).conj() @ J.reshape(ports, -1).T)  # type: ignore[no-any-return]
+    return 0.5 * grid.voxel_volume_m3 * (here.reshape(ports, -1).conj() @ J.reshape(ports, -1).T)
