@@ -16,6 +16,7 @@ from emdose.models.coils.ideal import Birdcage, Coil
 from emdose.models.coils.incident_field import IncidentField
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
+from emdose.models.implants import box
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Done, Event, Iteration
 from emdose.solvers.vie.solver import Vie
@@ -71,6 +72,16 @@ def test_one_port_and_a_plane_wave(cuda: backend.Backend) -> None:
     wave = Exposure(bodies.sphere(0.02, 0.01, GEL).pad(1), PlaneWave((0, 0, 1), (1, 0, 0)), F)
     solver = Vie(tolerance=1e-8, dtype="complex128")
     _same(solver.solve(wave, cuda), solver.solve(wave, "cpu"), 1e-7)
+
+
+@pytest.mark.parametrize("metal", ["perfect", "real"])
+def test_metal_in_the_body(cuda: backend.Backend, metal: str) -> None:
+    body, block = bodies.sphere(0.03, 0.01, GEL).pad(1), box((0.02, 0.02, 0.02), centre_m=(0.0, 0.0, 0.01))
+    wave = Exposure(body, PlaneWave((0, 0, 1), (1, 0, 0)), F, implants=[block])
+    solver = Vie(tolerance=1e-8, metal=metal)
+    found, expected = solver.solve(wave, cuda), solver.solve(wave, "cpu")
+    _same(found, expected, 1e-6)
+    assert found.power.losses().keys() == expected.power.losses().keys()
 
 
 def test_missed_tolerance_keeps_the_fields(exposure: Exposure, cuda: backend.Backend) -> None:

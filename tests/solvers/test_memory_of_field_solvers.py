@@ -33,6 +33,8 @@ solver.solve(exposure, device="cpu")
 print(json.dumps([planned, memory("VmHWM") - before]))
 """
 SPHERE = "em.Exposure(bodies.sphere({radius}, 5e-3, gel()).pad({pad}), {coil}, {frequency})"
+BLOCK = "implants=[em.implants.box((0.04, 0.03, 0.08))]"
+METAL = f"em.Exposure(bodies.gel_box(5e-3, (0.1, 0.08, 0.12)), {{coil}}, 128e6, {BLOCK})"
 BIRDCAGE = "em.Birdcage(rungs=4, radius_m=0.1, length_m=0.1)"
 
 
@@ -42,6 +44,7 @@ BIRDCAGE = "em.Birdcage(rungs=4, radius_m=0.1, length_m=0.1)"
     [
         ("em.Vie()", SPHERE.format(radius=0.06, pad=0, coil="em.PlaneWave()", frequency=600e6)),
         ("em.Vie()", SPHERE.format(radius=0.05, pad=8, coil=BIRDCAGE, frequency=128e6)),
+        ("em.Vie()", METAL.format(coil=BIRDCAGE)),
         ("em.Fdtd()", SPHERE.format(radius=0.03, pad=0, coil="em.PlaneWave()", frequency=1e9)),
     ],
 )
@@ -49,4 +52,5 @@ def test_plans_hold_and_are_not_wasteful(solver: str, exposure: str) -> None:
     """Oracle: the peak of the resident memory of a process, over what it had before."""
     done = subprocess.run([sys.executable, "-c", MEASURE, solver, exposure], capture_output=True, text=True, check=True)
     planned, taken = json.loads(done.stdout.splitlines()[-1])
-    assert 1.0 <= planned / taken <= 1.5
+    # How many directions the currents of metal take is not known before.
+    assert 1.0 <= planned / taken <= (2.0 if "implants" in exposure else 1.5)

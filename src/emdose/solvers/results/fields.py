@@ -40,9 +40,11 @@ class PowerBalance:
     scattered_W : (port, port) complex ndarray
         Radiated by the currents in the body, from their far field, independent of the solution's E [W].
     lost_W : (port, port) complex ndarray, optional
-        Dissipated in the coil: in its elements, and in its metal where the solver knows that [W].
+        Dissipated in the coil, in its elements and its metal where the solver knows that, and in the metal of implants
+        where that is no perfect conductor [W].
     lost_parts_W : mapping of str to (port, port) complex ndarray
-        Where: by part of the metal, and "elements"; their sum is ``lost_W``. Empty where it is not known [W].
+        Where: by part of the coil's metal, "elements", and "implants"; their sum is ``lost_W``. Empty where it is not
+        known [W].
 
     Notes
     -----

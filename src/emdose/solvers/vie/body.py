@@ -10,6 +10,7 @@ import numpy as np
 from emdose.constants import C_0, EPS_0
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Shape
+from emdose.solvers.vie.metal import EdgeMetal, MetalInverse, filled_in
 from emdose.solvers.vie.static_inverse import StaticInverse
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
 from emdose.solvers.yee_grid.green_convolution import Convolution
@@ -39,6 +40,8 @@ class BodyOperator:
         Device.
     shared : Shared, optional
         Hands on Green's function.
+    metal : EdgeMetal, optional
+        Metal beside the tissue.
 
     Raises
     ------
@@ -47,14 +50,21 @@ class BodyOperator:
     """
 
     def __init__(
-        self, solver: VieOptions, phantom: Phantom, frequency_Hz: float, be: Backend, shared: Shared | None = None
+        self,
+        solver: VieOptions,
+        phantom: Phantom,
+        frequency_Hz: float,
+        be: Backend,
+        shared: Shared | None = None,
+        metal: EdgeMetal | None = None,
     ) -> None:
         self.solver, self.phantom, self.frequency_Hz, self.be, self.shared = solver, phantom, frequency_Hz, be, shared
         self.grid: Grid = phantom.grid
         self.h = self.grid.spacing_m[0]
         self.omega = 2 * math.pi * frequency_Hz
         self.k = self.omega / C_0
-        self.low, high = bounding_box(np.asarray(phantom.body, bool))
+        body = np.asarray(phantom.body, bool)
+        self.low, high = bounding_box(body if metal is None else body | metal.voxels)
         cut = tuple(slice(a, b) for a, b in zip(self.low, high, strict=True))
         voxels = np.asarray(phantom.complex_permittivity(frequency_Hz))[cut].astype(complex)
         if not np.all(np.isfinite(voxels)) or voxels.imag.max() > 0:
@@ -63,17 +73,29 @@ class BodyOperator:
                 field="phantom",
                 expected="finite values with a conductivity >= 0",
             )
-        self.dtype = solver.precision(largest_permittivity(phantom, frequency_Hz))
+        self.dtype = solver.precision(largest_permittivity(phantom, frequency_Hz), metal is not None)
         self.cells_per_wavelength = cells_per_wavelength(voxels, frequency_Hz, self.h)
-        eps = be.asarray(edge_mean(voxels, 1.0))
-        self.shape: Shape = tuple(int(n) for n in eps.shape[1:])  # type: ignore[assignment]
-        self.index = be.xp.flatnonzero(eps.ravel() != 1)
-        self.contrast = eps.ravel()[self.index] - 1
-        self.largest_permittivity = float(abs(self.contrast + 1).max())
+        contrast = edge_mean(voxels, 1.0) - 1
+        self.shape: Shape = tuple(int(n) for n in contrast.shape[1:])  # type: ignore[assignment]
+        self.metal = None if metal is None else metal.cut(cut)
+        self.edges: np.ndarray | None = None
+        """Which edges of the box (3, nodes) are metal."""
+        on_metal = np.zeros(contrast.shape, bool)
+        if self.metal is not None:
+            of_metal, self.edges = self.metal.contrast(self.h, frequency_Hz)
+            contrast[self.edges] = of_metal[self.edges]
+            on_metal = self.edges
+        index = np.flatnonzero(contrast)
+        self.on_metal = on_metal.ravel()[index]
+        """Which unknowns are metal, on the host."""
+        self.index, self.contrast = be.asarray(index), be.asarray(contrast.ravel()[index])
+        self.in_tissue = None if self.metal is None else be.asarray(~self.on_metal)
+        """Which unknowns are tissue, where not all of them are."""
+        self.largest_permittivity = float(np.abs(contrast[~on_metal] + 1).max())
         self.M = (self.contrast / (self.contrast + 1)).astype(self.dtype)
         self.convolution = Convolution(self.shape, self.shape, (0, 0, 0), self.h, self.k, be, self.dtype, shared=shared)
         self.products = 0
-        self.static_inverse: StaticInverse | None = None
+        self.static_inverse: StaticInverse | MetalInverse | None = None
         """What :meth:`precondition` applies, once it has been asked for; another contrast needs another one."""
 
     @property
@@ -111,10 +133,28 @@ class BodyOperator:
         return x + self.rows(self.convolution.scattered(self.expand(x)))
 
     def precondition(self, x: Any) -> Any:
-        """About the inverse of I - M N times unknowns (port, n): that without the wave."""
+        """About the inverse of I - M N times unknowns (port, n): that without the wave, but for metal."""
         if self.static_inverse is None:
-            self.static_inverse = StaticInverse(self.contrast, self.index, self.shape, self.be, self.dtype)
+            self.static_inverse = self._inverse()
         return self.static_inverse.apply(x)
+
+    def tissue_only(self, x: Any) -> Any:
+        """Unknowns (port, n) without those of metal."""
+        return x if self.in_tissue is None else x * self.in_tissue
+
+    def _inverse(self) -> StaticInverse | MetalInverse:
+        be = self.be
+        if self.metal is None or self.edges is None:
+            return StaticInverse(self.contrast, self.index, self.shape, be, self.dtype)
+        contrast = np.zeros((3, *self.shape), complex)
+        contrast.reshape(-1)[be.to_numpy(self.index)] = be.to_numpy(self.contrast)
+        filling = filled_in(edge_mean(self.metal.filling, 1.0), self.edges) - 1
+        contrast[self.edges] = filling[self.edges]
+        places = np.flatnonzero(contrast)
+        return MetalInverse(
+            *(self.contrast, be.asarray(contrast.ravel()[places]), self.index, be.asarray(places), self.on_metal),
+            *(self.shape, self.k * self.h, be, self.dtype),
+        )
 
     def driving(self, applied: Any) -> Any:
         """The incident field T^-1 J = (M^-1 - N) J / (j w eps0) of currents, from (I - M N) J (port, n) [V/m]."""

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from emdose.solvers.vie.problem import ViePlan, VieProblem
 
 
+IMPLANTS = "implants"
+"""What losses in the metal of implants are called."""
+
+
 def fields_of(
     problem: VieProblem,
     x: list[Any],
@@ -54,7 +58,7 @@ def fields_of(
     residual = np.array([i["residual"] for i in infos])
     E, B = be.to_numpy(E), be.to_numpy(B)
     end = time.perf_counter()
-    phantom = exposure.phantom
+    phantom = exposure.tissue
     return Fields(
         grid=grid,
         frequency_Hz=exposure.frequency_Hz,
@@ -91,6 +95,7 @@ def fields_of(
             "engine": "Vie",
             "options": asdict(problem.solver),
             "phantom": phantom_told(phantom, exposure.frequency_Hz),
+            "implants": [{"name": i.name, "sha256": i.hash()} for i in exposure.implants],
             "coil": {"name": exposure.coil.name, **exposure.coil.parameters},
             "frequency_Hz": exposure.frequency_Hz,
             **({} if problem.weights is None else drive_told(problem.ports[0], problem.weights)),
@@ -113,7 +118,11 @@ def _power(problem: VieProblem, x: list[Any], currents: list[Any]) -> PowerBalan
         for j in range(n):
             work[i, j] = 0.5 * h3 * complex(xp.vdot(incident[i], x[j].astype(complex)))
     scattered = radiated_power(currents, problem.h, problem.k, be)
-    return PowerBalance(problem.absorbed(x), 0.5 * (work + work.conj().T), scattered)
+    extinction, absorbed = 0.5 * (work + work.conj().T), problem.absorbed([problem.tissue_only(v) for v in x])
+    if problem.metal is None or problem.metal.impedance_ohm is None:
+        return PowerBalance(absorbed, extinction, scattered)
+    lost = problem.absorbed([v - problem.tissue_only(v) for v in x])
+    return PowerBalance(absorbed, extinction, scattered, lost, {IMPLANTS: lost})
 
 
 def add_body(E: Any, B: Any, body: BodyOperator, currents: Sequence[Any], shared: Shared | None = None) -> None:
@@ -127,6 +136,8 @@ def add_body(E: Any, B: Any, body: BodyOperator, currents: Sequence[Any], shared
         scattered *= body.dtype.type(1 / unit)
         cut_last_edges(scattered)
         E[p] += scattered
+        if body.edges is not None:  # those within metal are no unknowns
+            E[(p, slice(None), *body.box)][body.be.asarray(body.edges)] = 0
         inside = E[(p, slice(None), *body.box)].reshape(-1)
         inside[body.index] = body.field(x).astype(body.dtype)
         E[(p, slice(None), *body.box)] = inside.reshape(3, *body.shape)

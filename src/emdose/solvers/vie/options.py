@@ -29,6 +29,7 @@ class VieOptions:
     dtype: str = "auto"
     method: str = "auto"
     E_error: float = 0.02
+    metal: str = "perfect"
 
     def __post_init__(self) -> None:
         within("tolerance", self.tolerance, 1e-12, 0.1, problem="bad tolerance")
@@ -38,6 +39,7 @@ class VieOptions:
         for name, allowed in (
             ("dtype", ("auto", "complex64", "complex128")),
             ("method", ("auto", "gmres", "cocr", "bicgstab")),
+            ("metal", ("perfect", "real")),
         ):
             one_of(name, getattr(self, name), allowed, problem="unknown choice")
         if self.dtype == "complex64" and self.tolerance < 2e-6:
@@ -48,14 +50,14 @@ class VieOptions:
                 expected='>= 2e-6, or dtype="complex128"',
             )
 
-    def precision(self, largest_permittivity: float) -> np.dtype:
+    def precision(self, largest_permittivity: float, metal: bool = False) -> np.dtype:
         """Type of the computation for a body with this largest abs(eps).
 
         Rounding leaves a relative residual of about 6e-8 norm(x) / norm(b), and norm(x) / norm(b) reaches abs(eps)
         where a coil drives currents that close on themselves; "auto" stays in single precision while that is below the
-        tolerance.
+        tolerance. With metal it takes double precision: its currents are thousands of times those of the tissue.
         """
         if self.dtype != "auto":
             return np.dtype(self.dtype)
-        single = self.tolerance >= 2e-6 and ROUNDING * largest_permittivity <= self.tolerance
+        single = not metal and self.tolerance >= 2e-6 and ROUNDING * largest_permittivity <= self.tolerance
         return np.dtype("complex64" if single else "complex128")

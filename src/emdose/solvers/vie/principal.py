@@ -55,7 +55,7 @@ class Principal:
     history : list of (port,) ndarray
         Relative residuals after every step.
     inverse_norm : float
-        norm(A^-1) on what was found, a lower bound.
+        norm(A^-1) on what was found, a lower bound; with metal that of its rows for tissue.
     """
 
     x: Any
@@ -103,7 +103,7 @@ def principal_solutions(
     share, products, step = _norms(left, be), 0, 0
     steps, history, largest = np.zeros(ports, int), [share * tolerance], 0.0
     while True:
-        space = _Space(left, directions, be)
+        space = _Space(left, directions, be, body.tissue_only)
         while space.residual.max() > AIM and step < max_steps:
             found = space.principal()
             if space.used + len(found) > space.capacity:
@@ -171,8 +171,8 @@ class _Space:
     ``Q`` are orthonormal, the residuals and A Z = H^T Q are coefficients of them.
     """
 
-    def __init__(self, left: Any, capacity: int, be: Backend) -> None:
-        self.be, xp, (ports, n) = be, be.xp, left.shape
+    def __init__(self, left: Any, capacity: int, be: Backend, of_interest: Callable[[Any], Any]) -> None:
+        self.be, self.of_interest, xp, (ports, n) = be, of_interest, be.xp, left.shape
         self.capacity = max(capacity, ports)
         self.Q = xp.empty((self.capacity + ports, n), left.dtype)
         self.Z = xp.empty((self.capacity, n), left.dtype)
@@ -207,7 +207,7 @@ class _Space:
         self.H[held : held + count, first : first + count] = again @ upper
         self.Q[held : held + count], self.Z[first : first + count] = q, z
         self.used, self.held = first + count, held + count
-        beside = self.be.to_numpy(z.conj() @ self.Z[: self.used].T).astype(complex)
+        beside = self.be.to_numpy(self.of_interest(z).conj() @ self.Z[: self.used].T).astype(complex)
         self.gram[first : self.used, : self.used] = beside
         self.gram[: self.used, first : self.used] = beside.conj().T
         H, b = self.H[: self.held, : self.used], self.b[: self.held]
@@ -229,7 +229,7 @@ class _Space:
         return self._low(self.r) @ self.Q[: self.held]
 
     def inverse_norm(self) -> float:
-        """Largest norm(Z y) / norm(A Z y)."""
+        """Largest norm(Z y) / norm(A Z y), of the tissue's part of Z y where there is metal."""
         if not self.used:
             return 0.0
         inverse = np.linalg.pinv(self.H[: self.held, : self.used], rcond=1e-12)

@@ -14,6 +14,7 @@ from emdose.models.coils.circuit import require_ideal
 from emdose.models.grids.grid import Shape
 from emdose.solvers.running import Plan, plural
 from emdose.solvers.vie.body import BodyOperator, largest_permittivity
+from emdose.solvers.vie.metal import EdgeMetal, edges_of_metal, metal_bytes
 from emdose.solvers.vie.static_inverse import static_bytes
 from emdose.solvers.yee_grid.edge_materials import bounding_box
 from emdose.solvers.yee_grid.green_convolution import CHUNK_BYTES, padded_shape
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
     from emdose.solvers.vie.options import VieOptions
 
-PRODUCTS = 25
-"""Products that a port costs, the preconditioner included; without it 80."""
+PRODUCTS, WITH_METAL = 25, 120
+"""Products that a port costs, the preconditioner included, and with metal in the body; without it 80."""
 TOGETHER = 32
 """Ports that are solved for together at most; a checkpoint keeps them when all of them are done."""
 OVERHEAD_BYTES = 2 * 2**20
@@ -97,8 +98,11 @@ class VieProblem(BodyOperator):
         drive: np.ndarray | None = None,
         name: str = "custom",
     ) -> None:
-        exposure.refuse_metal("Vie")
-        super().__init__(solver, exposure.phantom, exposure.frequency_Hz, be, shared)
+        exposure.refuse_metal("Vie", implants=False)
+        metal = None
+        if exposure.implanted is not None:
+            metal = EdgeMetal.of(exposure.implanted, exposure.phantom, exposure.frequency_Hz, solver.metal == "real")
+        super().__init__(solver, exposure.tissue, exposure.frequency_Hz, be, shared, metal)
         self.exposure = exposure
         self.weights = None if drive is None else np.asarray(drive, complex)
         self.ports: tuple[str, ...] = tuple(exposure.coil.ports) if drive is None else (name,)
@@ -143,11 +147,20 @@ def plan(solver: VieOptions, exposure: Exposure, be: Backend, driven: bool = Fal
         When it does not fit the memory; the text names what is needed and a spacing that would fit.
     """
     require_ideal(exposure.coil)
-    exposure.refuse_metal("Vie")
-    return plan_body(solver, exposure.phantom, exposure.frequency_Hz, 1 if driven else len(exposure.coil.ports), be)
+    exposure.refuse_metal("Vie", implants=False)
+    ports = 1 if driven else len(exposure.coil.ports)
+    metal = None if exposure.implanted is None else exposure.implanted.metal
+    return plan_body(solver, exposure.tissue, exposure.frequency_Hz, ports, be, metal)
 
 
-def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: int, be: Backend) -> ViePlan:
+def plan_body(
+    solver: VieOptions,
+    phantom: Phantom,
+    frequency_Hz: float,
+    ports: int,
+    be: Backend,
+    metal: np.ndarray | None = None,
+) -> ViePlan:
     """What a solution for some number of incident fields will take, whatever they come from.
 
     Parameters
@@ -156,6 +169,8 @@ def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: 
         As in :class:`~emdose.solvers.vie.body.BodyOperator`.
     ports : int
         Incident fields, each kept on the whole grid of the phantom.
+    metal : (nx, ny, nz) bool ndarray, optional
+        Voxels of metal.
 
     Raises
     ------
@@ -171,15 +186,16 @@ def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: 
             expected=f"one spacing: phantom.resample({min(grid.spacing_m):g})",
         )
     body = np.asarray(phantom.body, bool)
-    low, high = bounding_box(body)
+    low, high = bounding_box(body if metal is None else body | metal)
     if not body.any():
         raise InputError("the phantom holds no tissue", field="phantom", expected="at least one voxel that is not air")
     box: Shape = tuple(b - a + 1 for a, b in zip(low, high, strict=True))  # type: ignore[assignment]
-    dtype = solver.precision(largest_permittivity(phantom, frequency_Hz))
+    dtype = solver.precision(largest_permittivity(phantom, frequency_Hz), metal is not None)
     item, nodes = dtype.itemsize, 3 * math.prod(grid.node_shape)
     big = padded_shape(box, box, (0, 0, 0), be)
     whole = padded_shape(box, grid.node_shape, low, be)
     unknowns = int(3 * np.count_nonzero(body) * 1.05) + 3 * math.prod(box) // 50
+    on_metal = 0 if metal is None else edges_of_metal(metal)
     # What stays: incident field, contrast, M and index of the unknowns.
     kept = ports * nodes * item + unknowns * (16 + item + 8)
     inner, outer = (_convolution(box, t, n, item, be) for t, n in ((box, big), (grid.node_shape, whole)))
@@ -193,6 +209,8 @@ def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: 
     index = np.sqrt(np.asarray(phantom.complex_permittivity(frequency_Hz))[body].astype(complex)).real.mean()
     wavelengths = max(b - a for a, b in zip(low, high, strict=True)) * grid.spacing_m[0] * frequency_Hz * index / C_0
     once = max(1, min(solver.restart // 2, math.ceil(6 + 10 * wavelengths)))
+    if on_metal:  # currents of metal are more than the wave has: 20 to 60
+        once = solver.restart
 
     def directions(at_once: int) -> int:
         """Ports share them: eight take about four times those of one."""
@@ -205,10 +223,12 @@ def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: 
         static = 0
         if method == "gmres":
             vectors = 2 * directions(at_once) + 12 * at_once + 6
-            static = static_bytes(box, abreast, item)
+            static = static_bytes(box, abreast, item) + metal_bytes(on_metal, unknowns, abreast, item)
         return kept + inner * abreast + static + (ports + vectors) * unknowns * item + 3 * abreast * edges * item
 
     methods = ("gmres", "cocr") if solver.method == "auto" else (solver.method,)
+    if on_metal and solver.method == "auto":  # without the couplings of metal it does not get there
+        methods = ("gmres",)
     together = {m: min(ports, TOGETHER) if m == "gmres" or be.name == "cuda" else 1 for m in methods}
     choices = [(m, n) for m in methods for n in sorted({together[m], -(-together[m] // 4), 1}, reverse=True)]
     method, at_once, need = "", 1, 0
@@ -226,9 +246,10 @@ def plan_body(solver: VieOptions, phantom: Phantom, frequency_Hz: float, ports: 
         )
     # Seconds per padded point and product, as measured; iterations grow with the size in wavelengths.
     rate = {"cpu": 5e-8, "cuda": 2e-10}[be.name] * item / 8
+    products = (PRODUCTS if not on_metal else WITH_METAL) if method == "gmres" else 80
     return ViePlan(
         bytes=int(need),
-        seconds=float(ports * (PRODUCTS if method == "gmres" else 80) * rate * math.prod(big)),
+        seconds=float(ports * products * rate * math.prod(big) + 2e-10 * on_metal**3),
         size=unknowns,
         device=be.name,
         shape=grid.shape,

@@ -156,6 +156,9 @@ def edge_groups(problem: VieProblem) -> np.ndarray:
 
 
 def box_labels(problem: VieProblem) -> np.ndarray:
-    """Labels of the voxels of the body's box."""
+    """Labels of the voxels of the body's box; metal has one beyond all tissues."""
     cut = tuple(slice(a, a + n - 1) for a, n in zip(problem.low, problem.shape, strict=True))
-    return np.ascontiguousarray(np.asarray(problem.phantom.labels)[cut])
+    labels = np.ascontiguousarray(np.asarray(problem.phantom.labels)[cut])
+    if problem.metal is None:
+        return labels
+    return np.where(problem.metal.voxels, len(problem.phantom.tissues), labels.astype(np.int64))

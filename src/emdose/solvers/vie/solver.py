@@ -47,7 +47,7 @@ class Vie(VieOptions):
         times as large for a head in a birdcage at 64 to 298 MHz, 6 to 20 times for a sphere in a plane wave, 100 times
         at 10 MHz and 10^5 times at 10 kHz.
     restart : int
-        Krylov vectors that GMRES keeps at most, those that are preconditioned among them.
+        Krylov vectors that GMRES keeps at most, those that are preconditioned among them; twice as many with metal.
     max_iterations : int
         Iterations per port before it gives up with ConvergenceError.
     dtype : {"auto", "complex64", "complex128"}
@@ -60,6 +60,9 @@ class Vie(VieOptions):
     E_error : float
         Relative error of E (L2 in the body) that the unfinished iteration may leave: a port is iterated until
         its estimate, which ``Fields.convergence["E_error_estimate"]`` states, is below that as well.
+    metal : {"perfect", "real"}
+        Implants as perfect conductors, or with the surface impedance of their metals. What they lose is in
+        ``Fields.power.losses()["implants"]`` then; the staircase of voxels has more surface than the implant.
 
     Raises
     ------

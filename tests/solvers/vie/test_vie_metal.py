@@ -1,0 +1,163 @@
+"""Metal in the body. Oracles: the dense equations, edges within metal as unknowns, reciprocity, energy, an FDTD."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from emdose.compute import backend
+from emdose.constants import EPS_0, MU_0
+from emdose.errors import InputError, ResourceError
+from emdose.models import bodies
+from emdose.models.bodies import Phantom
+from emdose.models.bodies.tissues import Constant, Tissue
+from emdose.models.coils.ideal import Birdcage
+from emdose.models.coils.plane_wave import PlaneWave
+from emdose.models.exposure import Exposure
+from emdose.models.implants import box
+from emdose.models.leads import Lead
+from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.vie.metal import buried, couplings
+from emdose.solvers.vie.principal import principal_solutions
+from emdose.solvers.vie.problem import VieProblem
+from emdose.solvers.vie.solver import Vie
+from emdose.solvers.yee_grid.edge_materials import edge_mean, metal_edges
+
+F = 128e6
+COIL = Birdcage(rungs=4, radius_m=0.1, length_m=0.1)
+GEL = Tissue("gel", 1000.0, Constant(78.0, 0.5))
+EXACT = Vie(dtype="complex128", tolerance=1e-9)
+
+
+@pytest.fixture(scope="module")
+def exposure():
+    block = box((0.03, 0.03, 0.03), "CoCrMo", centre_m=(0.005, 0.005, 0.005))
+    return Exposure(bodies.sphere(0.04, 0.01, GEL).pad(1), COIL, F, implants=[block])
+
+
+@pytest.fixture(scope="module")
+def problem(exposure):
+    return VieProblem(EXACT, exposure, backend.get("cpu"))
+
+
+@pytest.fixture(scope="module")
+def dense(problem):
+    one = np.eye(len(problem.index), dtype=complex)
+    return np.concatenate([problem.apply(one[i : i + 64]) for i in range(0, len(one), 64)]).T
+
+
+def field(problem, fields):
+    return fields.E[(slice(None), slice(None), *problem.box)].reshape(len(fields.E), -1)[:, problem.index]
+
+
+def test_solution_is_that_of_the_dense_equations(exposure, problem, dense):
+    x = np.linalg.solve(dense, problem.right_hand_sides([0, 1]).T).T
+    E = problem.field(x) * problem.in_tissue
+    for tolerance in (1e-2, 1e-4):
+        found = Vie(tolerance=tolerance, E_error=1.0).solve(exposure, "cpu", progress=False)
+        error = np.linalg.norm(field(problem, found) - E, axis=1) / np.linalg.norm(E, axis=1)
+        estimate = np.array(found.convergence["E_error_estimate"])
+        assert np.all(error < estimate)
+        assert np.all(estimate < 20 * error)
+        assert max(found.convergence["products"]) <= 16
+
+
+def test_edges_within_metal_need_no_current(problem, dense):
+    # Oracle: the same with all edges of metal as unknowns, to what Green's function leaves of its own equation.
+    x = np.linalg.solve(dense, problem.right_hand_sides([0]).T).T
+    assert np.count_nonzero(buried(problem.edges)) == 36
+    places = np.union1d(problem.index, np.flatnonzero(problem.edges))
+    at = np.searchsorted(places, problem.index)
+    M = np.ones(len(places), complex)
+    M[at] = problem.M
+    one, columns = np.eye(len(places), dtype=complex), []
+    for i in range(0, len(one), 64):
+        J = np.zeros((len(one[i : i + 64]), 3 * np.prod(problem.shape)), complex)
+        J[:, places] = one[i : i + 64]
+        field = problem.convolution.scattered(J.reshape(-1, 3, *problem.shape)).reshape(len(J), -1)[:, places]
+        columns.append(one[i : i + 64] - M * (one[i : i + 64] + field))
+    E = problem.E_incident[(0, slice(None), *problem.box)].reshape(-1)[places]
+    all_of = np.linalg.solve(np.concatenate(columns).T, 1j * problem.omega * EPS_0 * M * E)
+    all_of[at] -= x[0]
+    assert np.linalg.norm(all_of) < 5e-4 * np.linalg.norm(x[0])
+
+
+def test_ports_are_reciprocal(problem):
+    found = principal_solutions(problem, problem.right_hand_sides([0, 1]), 1e-8)
+    E = problem.incident_on_unknowns([0, 1])
+    assert found.converged.all()
+    Z = E @ found.x.T
+    assert abs(Z[0, 1] - Z[1, 0]) < 1e-7 * abs(Z[0, 0])
+    assert found.products < 60
+
+
+@pytest.mark.parametrize("metal", ["perfect", "real"])
+def test_power_is_conserved_and_metal_has_no_field(exposure, metal):
+    # Oracle: extinction, absorption and far field, each from its own side.
+    fields = Vie(metal=metal, tolerance=1e-6).solve(exposure, "cpu", progress=False)
+    driven = fields.drive("quadrature")
+    assert driven.power.power()["closure"] < 2e-5
+    losses = driven.power.losses()
+    if metal == "perfect":
+        assert losses == {}
+        on_metal = fields.E[:, metal_edges(exposure.implanted.metal)]
+        assert np.abs(on_metal).max() < 1e-12 * np.abs(fields.E).max()
+    else:
+        assert 0 < losses["implants"] < 0.05 * driven.power.power()["absorbed_W"]
+    assert fields.body_mass_kg == pytest.approx(exposure.tissue.mass_kg)
+    assert np.array_equal(fields.body, exposure.tissue.body)
+    assert fields.provenance["implants"] == [{"name": i.name, "sha256": i.hash()} for i in exposure.implants]
+
+
+def test_loss_of_real_metal_follows_its_surface_impedance(exposure):
+    # Oracle: half the surface resistance times the square of the current of a perfect conductor over width h.
+    problem = VieProblem(Vie(tolerance=1e-6), exposure, backend.get("cpu"))
+    x = principal_solutions(problem, problem.right_hand_sides([0]), 1e-6).x[0]
+    metal = exposure.implants[0].parts[0].metal
+    resistance = (np.pi * F * MU_0 / metal.conductivity_S_m) ** 0.5
+    expected = 0.5 * resistance * problem.h**4 * np.sum(np.abs(x[problem.on_metal]) ** 2)
+    found = Vie(metal="real").solve(exposure, "cpu", progress=False).power.lost_W[0, 0].real
+    assert found == pytest.approx(expected, rel=2e-3)
+
+
+def test_couplings_are_those_of_a_wave_in_tissue():
+    # Oracle: symmetry, and the field of a current element in an endless medium some cells away.
+    at = np.array([[2, 0, 0, 0], [2, 8, 0, 0], [0, 3, 2, 5]]).T
+    eps, kh = 60 - 40j, 0.02
+    K = couplings(at, np.full(3, eps), kh)
+    np.testing.assert_allclose(K, K.T, rtol=1e-12)
+    k = kh * np.sqrt(eps)
+    expected = eps * np.exp(-8j * k) / (4 * np.pi * 8) * (k**2 - 1j * k / 8 - 1 / 64)
+    assert abs(K[0, 1] - expected) < 0.02 * abs(expected)
+
+
+def test_what_cannot_be_solved_is_said(exposure, monkeypatch):
+    lead = Lead([(-0.02, 0, 0), (0.02, 0, 0)], 0.5e-3)
+    with pytest.raises(InputError, match="leads"):
+        Vie().solve(Exposure(exposure.phantom, COIL, F, leads=[lead]), "cpu")
+    with pytest.raises(InputError, match="metal"):
+        Vie(metal="steel")
+    be = backend.get("cpu")
+    free = Vie().plan(exposure, be).bytes // 2
+    monkeypatch.setattr(type(be), "memory_free_bytes", lambda self: free)
+    with pytest.raises(ResourceError, match="GiB"):
+        Vie().plan(exposure, be)
+
+
+@pytest.mark.slow
+def test_fdtd_on_the_same_grid():
+    # Oracle: the same scheme in the time domain, metal as a tissue of 1e5 S/m.
+    gel = bodies.gel_box(0.01, (0.12, 0.08, 0.16))
+    rod = box((0.018, 0.018, 0.08), centre_m=(0.015, 0.005, 0.0))
+    exposure = Exposure(gel, PlaneWave((0, 1, 0), (0, 0, 1)), F, implants=[rod])
+    metal = exposure.implanted.metal
+    labels = np.where(metal, len(gel.tissues), gel.labels).astype(gel.labels.dtype)
+    conducting = Phantom(gel.grid, labels, (*gel.tissues, Tissue("metal", 8000.0, Constant(1.0, 1e5))))
+    found = Vie(tolerance=1e-5).solve(exposure, "cpu", progress=False)
+    with pytest.warns(match="cells per wavelength"):
+        other = Fdtd().solve(Exposure(conducting, exposure.coil, F), "cpu", progress=False)
+    tissue = (edge_mean(exposure.tissue.body.astype(float), 0.0) > 0) & ~metal_edges(metal)
+    assert np.linalg.norm((found.E - other.E)[0][tissue]) < 1e-3 * np.linalg.norm(other.E[0][tissue])
+    assert np.linalg.norm(found.B - other.B) < 1e-3 * np.linalg.norm(other.B)
+    powers = [f.power.power()["absorbed_W"] for f in (found, other)]
+    assert powers[0] == pytest.approx(powers[1], rel=1e-3)
