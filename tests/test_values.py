@@ -43,6 +43,17 @@ from emdose.dosimetry.transmission.qmatrix import QMatrices
 from emdose.ept.local.automatic import ChosenBias
 from emdose.ept.local.savitzky_golay import SavitzkyGolay
 from emdose.ept.local_sar import LocalSar
+from emdose.mechanics import (
+    Fall,
+    LorentzLoad,
+    MomentTensor,
+    StaticFieldMap,
+    SwitchedLoad,
+    force_table,
+    magnetism,
+    rigid_body,
+    rigid_vibration,
+)
 from emdose.models.bodies import gel_box
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.ideal import Shield
@@ -255,7 +266,26 @@ def study_case() -> StudyCase:
     return StudyCase("", 1.0, one, *np.array([[3.0], [3.0], [0.6]]), each, each, each, *np.ones((2, 1, 1)))
 
 
+def moments() -> MomentTensor:
+    return MomentTensor(np.array([270.0]), np.eye(3)[None], np.zeros((1, 3, 3)), np.eye(3))
+
+
+def switched_torque() -> SwitchedLoad:
+    return SwitchedLoad(np.array([1e3]), numbers(1, 3, kind="c"), "N m")
+
+
 MAKERS: list[Callable[[], Any]] = [
+    moments,
+    switched_torque,
+    lambda: rigid_vibration(rigid_body(em.implants.sphere(5e-3)), switched_torque()),
+    lambda: rigid_body(em.implants.sphere(5e-3)),
+    lambda: magnetism("CoCrMo"),
+    lambda: Fall(1.0, np.arange(3.0), np.arange(3.0), 0.0),
+    lambda: LorentzLoad(numbers(4, 3), numbers(4, 3, kind="c"), numbers(3, kind="c")),
+    lambda: StaticFieldMap("magnet", *np.ones((4, 2))),
+    lambda: StaticFieldMap("magnet", *np.ones((4, 2))).largest_product,
+    lambda: force_table(em.implants.sphere(5e-3), 1.5),
+    lambda: force_table(em.implants.sphere(5e-3), 1.5)["weight"],
     lambda: em.Lead(np.array([[0.0, 0, 0], [0.1, 0, 0]]), 5e-4, 7.5e-4),
     lambda: implanted(gel_box(2e-3, (0.02, 0.02, 0.02)), [em.implants.sphere(5e-3)]),
     lambda: em.Surgery(em.implants.ImplantShell(2e-3)),

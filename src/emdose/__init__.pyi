@@ -2,6 +2,7 @@
 
 from . import ept as ept
 from . import eptlib_bridge as eptlib_bridge
+from . import mechanics as mechanics
 from .circuits import Network as Network
 from .circuits import match as match
 from .circuits import tune as tune
@@ -39,6 +40,7 @@ from .io import read_b1 as read_b1
 from .io import read_coil as read_coil
 from .io import read_conductor as read_conductor
 from .io import read_confirmations as read_confirmations
+from .io import read_field_map as read_field_map
 from .io import read_gradient_coil as read_gradient_coil
 from .io import read_implant as read_implant
 from .io import read_incident_field as read_incident_field
@@ -50,6 +52,7 @@ from .io import read_touchstone as read_touchstone
 from .io import to_xarray as to_xarray
 from .io import write_coil as write_coil
 from .io import write_implant as write_implant
+from .io import write_load as write_load
 from .io import write_phantom as write_phantom
 from .io import write_property_map as write_property_map
 from .io import write_response as write_response

@@ -12,6 +12,8 @@ from .body_responses import write_response as write_response
 from .coils.reading import read_coil as read_coil
 from .coils.surfaces import read_conductor as read_conductor
 from .coils.writing import write_coil as write_coil
+from .forces.field_maps import read_field_map as read_field_map
+from .forces.load_files import write_load as write_load
 from .gradients.pulseq import read_sequence as read_sequence
 from .gradients.waveforms import read_waveform as read_waveform
 from .gradients.wire_paths import read_gradient_coil as read_gradient_coil

@@ -254,6 +254,38 @@ def vtp_bytes(
     return _written(vtkXMLPolyDataWriter(), mesh)
 
 
+def surface_bytes(points_m: np.ndarray, triangles: np.ndarray, maps: Mapping[str, np.ndarray]) -> bytes:
+    """Triangles with data as VTK poly data (``.vtp``).
+
+    Parameters
+    ----------
+    points_m : (v, 3) ndarray
+        Corners [m].
+    triangles : (t, 3) int ndarray
+        Indices of the corners.
+    maps : mapping of str to (t,) or (t, 3) ndarray
+        Numbers or vectors of the triangles, by name.
+    """
+    from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+    from vtkmodules.vtkCommonCore import vtkPoints
+    from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+    from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter
+
+    points, cells = vtkPoints(), vtkCellArray()
+    points.SetData(numpy_to_vtk(np.ascontiguousarray(points_m, float), deep=True))
+    ends = np.arange(0, 3 * len(triangles) + 1, 3, dtype=np.int64)
+    flat = np.ascontiguousarray(triangles, np.int64).ravel()
+    cells.SetData(numpy_to_vtkIdTypeArray(ends, deep=True), numpy_to_vtkIdTypeArray(flat, deep=True))
+    mesh = vtkPolyData()
+    mesh.SetPoints(points)
+    mesh.SetPolys(cells)
+    for name, values in maps.items():
+        made = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
+        made.SetName(name)
+        mesh.GetCellData().AddArray(made)
+    return _written(vtkXMLPolyDataWriter(), mesh)
+
+
 def _written(writer: Any, data: Any) -> bytes:
     """What an XML writer of VTK makes of its data, compressed.
 

@@ -80,6 +80,20 @@ class Relaxations:
         M = roots @ C @ roots
         return 0.5 * (M + M.conj().swapaxes(1, 2)) * (self._scale[:, None] * self._scale)
 
+    def reactive(self, frequencies_Hz: np.ndarray) -> np.ndarray:
+        r"""The reactive partner N of the matrices, (f, n, n) real symmetric [A m^2/T for uniform sources].
+
+        The response M - j N / w is causal, so that the terms of the fit, which are those of balls, bring theirs:
+
+        .. math:: N(\omega) = \omega \sum_k A_k\, \frac{15}{y_k}
+                  \operatorname{Re} \Bigl(1 - \frac{3}{x^2} + \frac{3 \cot x}{x}\Bigr)
+
+        What the fit leaves at the samples (:attr:`misfit`) does not enter.
+        """
+        w = 2 * math.pi * np.atleast_1d(np.asarray(frequencies_Hz, float))
+        terms = w[:, None] * reactance(w[:, None] / self._rates)
+        return np.einsum("fk,kij->fij", terms, self._A.real) * (self._scale[:, None] * self._scale)
+
     def _smooth(self, frequencies_Hz: np.ndarray) -> np.ndarray:
         w = 2 * math.pi * np.asarray(frequencies_Hz, float)
         return np.einsum("fk,kij->fij", relaxation(w[:, None] / self._rates), self._A)
@@ -93,6 +107,16 @@ def relaxation(y: np.ndarray) -> np.ndarray:
     exact = 15 / np.maximum(y, 0.1) * (1 - 3 / x**2 + 3j * (1 + q) / (1 - q) / x).imag
     # The next term of the series is y^4 / 11000.
     return np.where(y < 0.1, 1 - y**2 / 105, exact)
+
+
+def reactance(y: np.ndarray) -> np.ndarray:
+    """Partner of :func:`relaxation` in phase with the field: 15 / y times the real part of the same expression."""
+    y = np.asarray(y, float)
+    x = (1 - 1j) * np.sqrt(np.maximum(y, 0.1) / 2)
+    q = np.exp(-2j * x)
+    exact = 15 / np.maximum(y, 0.1) * (1 - 3 / x**2 + 3j * (1 + q) / (1 - q) / x).real
+    # The next term of the series is of the order of y^3 / 1000.
+    return np.where(y < 0.1, 2 * y / 21, exact)
 
 
 def _fit(

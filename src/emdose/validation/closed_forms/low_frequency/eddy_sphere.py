@@ -145,3 +145,23 @@ def _three_d_less_one(x2: complex) -> complex:
     if abs(x2) < 0.1:
         return sum(3 * c * x2**n for n, c in enumerate(_SERIES) if n)
     return 3 * _d(x2) - 1
+
+
+def sphere_moment(radius_m: float, conductivity_S_m: float, frequency_Hz: float) -> tuple[float, float]:
+    r"""Induced moment of a solid sphere, m = -(M dB/dt + N B): M [A m^2/(T/s)] and N [A m^2/T].
+
+    .. math:: \mathbf m = -\frac{2\pi a^3}{\mu_0} D\, \mathbf B, \quad
+              D = 1 + \frac{3}{x^2} - \frac{3}{x} \coth x, \quad x = a \sqrt{j\omega\mu_0\sigma}, \quad
+              M = \frac{2\pi a^3}{\mu_0\omega} \operatorname{Im} D, \quad N = \frac{2\pi a^3}{\mu_0} \operatorname{Re} D
+
+    Parameters
+    ----------
+    radius_m, conductivity_S_m, frequency_Hz : float
+        Radius [m], conductivity [S/m] and frequency [Hz].
+    """
+    w = 2 * math.pi * frequency_Hz
+    x = radius_m * (1j * w * MU_0 * conductivity_S_m) ** 0.5
+    decay = np.exp(-2 * x)
+    D = 1 + 3 / x**2 - 3 / x * (1 + decay) / (1 - decay)
+    size = 2 * math.pi * radius_m**3 / MU_0
+    return float(size * D.imag / w), float(size * D.real)

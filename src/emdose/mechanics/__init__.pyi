@@ -1,0 +1,36 @@
+"""The public names of mechanics, loaded when they are first used."""
+
+from .demagnetisation import body_factors as body_factors
+from .demagnetisation import demagnetising_factors as demagnetising_factors
+from .field_map import StaticFieldMap as StaticFieldMap
+from .field_map import StaticFieldPoint as StaticFieldPoint
+from .loads import LorentzLoad as LorentzLoad
+from .loads import lorentz_load as lorentz_load
+from .loads import on_surface as on_surface
+from .loads import reaction_moment as reaction_moment
+from .magnetic import Magnetism as Magnetism
+from .magnetic import deflection_deg as deflection_deg
+from .magnetic import magnetism as magnetism
+from .magnetic import static_force as static_force
+from .magnetic import static_torque as static_torque
+from .moments import MomentTensor as MomentTensor
+from .moments import moment_tensor as moment_tensor
+from .moments import rest_frequency as rest_frequency
+from .moments import tensor_at_rest as tensor_at_rest
+from .motion import Fall as Fall
+from .motion import drag_tensor as drag_tensor
+from .motion import hinged_fall as hinged_fall
+from .motion import largest_lenz_torque as largest_lenz_torque
+from .motion import lenz_torque as lenz_torque
+from .motion import motion_heat as motion_heat
+from .rigid import RigidBody as RigidBody
+from .rigid import rigid_body as rigid_body
+from .switched import SwitchedLoad as SwitchedLoad
+from .switched import Vibration as Vibration
+from .switched import gradient_force as gradient_force
+from .switched import gradient_torque as gradient_torque
+from .switched import rigid_vibration as rigid_vibration
+from .switched import worst_torque as worst_torque
+from .table import ForceRow as ForceRow
+from .table import ForceTable as ForceTable
+from .table import force_table as force_table
