@@ -35,6 +35,7 @@ from emdose.compliance.checks import Check, Checks
 from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.limits import Limit
 from emdose.compute.shared import Sharing
+from emdose.dosimetry.averaging.cubes import PeakCube
 from emdose.dosimetry.power import TissueRow
 from emdose.dosimetry.sampling import ModelSamples
 from emdose.dosimetry.sar import Peak
@@ -297,6 +298,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: fields_().power,
     sar,
     lambda: Peak(1.0, (1, 2, 3), (0.0, 0.0, 0.0), "muscle"),
+    lambda: PeakCube(1.0, (1, 2, 3), 21e-3, "centred", 0.1, "IEC/IEEE 62704-1"),
     lambda: em.MassAverage(numbers(*SHAPE), np.ones(SHAPE, np.uint8), numbers(*SHAPE), 1e-2),
     lambda: QMatrices(numbers(3, 2, 2, kind="c"), np.arange(3), GRID, ("a", "b"), "A", "trapezium"),
     lambda: em.TemperatureMap(numbers(*SHAPE), np.full(SHAPE, 37.0), GRID, 10.0, {"solver": "bioheat", "t": [1]}),

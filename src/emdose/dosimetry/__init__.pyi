@@ -3,6 +3,7 @@
 from .averaging.average import averaging_plan as averaging_plan
 from .averaging.average import mass_average as mass_average
 from .averaging.cubes import MassAverage as MassAverage
+from .averaging.cubes import PeakCube as PeakCube
 from .averaging.cubic import AveragingPlan as AveragingPlan
 from .averaging.graded import GradedAveragingPlan as GradedAveragingPlan
 from .power import PowerReport as PowerReport
@@ -19,6 +20,7 @@ from .sampling import ModelSampler as ModelSampler
 from .sampling import ModelSamples as ModelSamples
 from .sar import Peak as Peak
 from .sar import SarMap as SarMap
+from .sar import average_peak as average_peak
 from .sar import peak as peak
 from .sar import point_sar as point_sar
 from .sar import region_sar as region_sar

@@ -15,6 +15,9 @@ from emdose.models.grids.grid import Grid, Vector
 from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
+    from emdose.dosimetry.averaging.cubes import PeakCube
+    from emdose.dosimetry.averaging.cubic import AveragingPlan
+    from emdose.dosimetry.averaging.graded import GradedAveragingPlan
     from emdose.models.bodies import Phantom
     from emdose.solvers.results.fields import Fields
 
@@ -83,21 +86,25 @@ class Peak:
         Centre of the voxel [m].
     tissue : str
         Tissue of the voxel.
+    cube : PeakCube, optional
+        Of a mass average: its cube, the share of metal in it, and the rule it was grown by.
     """
 
     value: float
     index: tuple[int, int, int]
     location_m: Vector
     tissue: str
+    cube: PeakCube | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
-        return {
+        plain = {
             "value": self.value,
             "index": list(self.index),
             "location_m": list(self.location_m),
             "tissue": self.tissue,
         }
+        return plain if self.cube is None else {**plain, "cube": self.cube.to_dict()}
 
 
 def point_sar(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> SarMap:
@@ -239,6 +246,13 @@ def _same_body(fields: Fields, phantom: Phantom) -> None:
     if not isinstance(solved, Mapping) or "electric_sha256" not in solved:
         return  # fields that no solver of emdose made
     if solved["electric_sha256"] != phantom.electric_hash(fields.frequency_Hz):
+        if fields.metal is not None and fields.metal.phantom is not phantom:
+            raise InputError(
+                "the fields were solved with metal in this body",
+                field="phantom",
+                found=f"{phantom.name} without room for the metal",
+                expected="exposure.tissue, the body around its metal",
+            )
         raise InputError(
             "the fields were solved in another body",
             field="phantom",
@@ -302,6 +316,31 @@ def peak(values: SarMap | np.ndarray, phantom: Phantom, mask: np.ndarray | None 
     ijk: tuple[int, int, int] = tuple(int(i) for i in index)  # type: ignore[assignment]
     location: Vector = tuple(float(phantom.grid.centres(a)[ijk[a]]) for a in range(3))  # type: ignore[assignment]
     return Peak(float(array[ijk]), ijk, location, tissue_at(phantom, ijk))
+
+
+def average_peak(plan: AveragingPlan | GradedAveragingPlan, values: SarMap | np.ndarray, phantom: Phantom) -> Peak:
+    """Largest mass average of a map, with its cube and the metal in it.
+
+    Parameters
+    ----------
+    plan : AveragingPlan or GradedAveragingPlan
+        The cubes; made with the metal, where there is some.
+    values : SarMap or (nx, ny, nz) ndarray
+        The map that is averaged.
+    phantom : Phantom
+        The body of the map.
+
+    Raises
+    ------
+    InputError
+        When map, plan and phantom do not fit.
+    """
+    array = values.value if isinstance(values, SarMap) else np.asarray(values)
+    if array.shape != phantom.grid.shape:
+        raise InputError("map does not fit the phantom", found=array.shape, expected=str(phantom.grid.shape))
+    cube = plan.peak_cube(array)
+    location: Vector = tuple(float(phantom.grid.centres(a)[cube.index[a]]) for a in range(3))  # type: ignore[assignment]
+    return Peak(cube.value, cube.index, location, tissue_at(phantom, cube.index), cube)
 
 
 def tissue_at(phantom: Phantom, index: tuple[int, ...]) -> str:

@@ -15,6 +15,7 @@ from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
+    from emdose.models.implants.implanted import ImplantedBody
 
 POWERS = ("absorbed_W", "extinction_W", "scattered_W", "lost_W")
 LOST = "lost_W: "
@@ -22,7 +23,7 @@ LOST = "lost_W: "
 
 
 def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:
-    """Everything in fields but the body, which is the phantom's."""
+    """Everything in fields but body and metal, which are those of the exposure."""
     told = {
         "frequency_Hz": fields.frequency_Hz,
         "ports": fields.ports,
@@ -44,8 +45,18 @@ def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:
     }
 
 
-def fields_of_arrays(arrays: Mapping[str, np.ndarray], body: Phantom) -> Fields:
-    """Inverse of :func:`fields_arrays`; raises InputError for arrays that are not of this body."""
+def fields_of_arrays(arrays: Mapping[str, np.ndarray], body: Phantom, metal: ImplantedBody | None = None) -> Fields:
+    """Inverse of :func:`fields_arrays`; raises InputError for arrays that are not of this body.
+
+    Parameters
+    ----------
+    arrays : mapping
+        What was kept.
+    body : Phantom
+        The tissue that the fields are of.
+    metal : ImplantedBody, optional
+        The metal in it.
+    """
     try:
         told: dict[str, Any] = json.loads(str(arrays["told"]))
         return Fields(
@@ -65,6 +76,7 @@ def fields_of_arrays(arrays: Mapping[str, np.ndarray], body: Phantom) -> Fields:
             residual=arrays["residual"],
             convergence=told["convergence"],
             provenance=told["provenance"],
+            metal=metal,
         )
     except (KeyError, ValueError, TypeError) as error:
         if isinstance(error, InputError):

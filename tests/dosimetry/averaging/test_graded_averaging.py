@@ -22,8 +22,9 @@ from emdose.errors import InputError
 class BruteForce:
     """Cubes in metres on node planes, one at a time."""
 
-    def __init__(self, density: np.ndarray, edges: list[np.ndarray], target: float) -> None:
+    def __init__(self, density: np.ndarray, edges: list[np.ndarray], target: float, metal: np.ndarray) -> None:
         self.density, self.target = np.where(density > 0, density, 0.0), target
+        self.filled = (density > 0) | metal
         self.nodes = [np.concatenate([[0.0], np.cumsum(e)]) for e in edges]
         self.volume = edges[0][:, None, None] * edges[1][:, None] * edges[2]
 
@@ -63,7 +64,7 @@ class BruteForce:
                     touched = self.part(self.bounds(at, entered * (1 + 1e-6))) > 0
                     index = [slice(None)] * 3
                     index[axis] = layer
-                    if not (self.density[tuple(index)][touched[tuple(index)]] > 0).any():
+                    if not self.filled[tuple(index)][touched[tuple(index)]].any():
                         return True
         return False
 
@@ -80,7 +81,7 @@ class BruteForce:
                 continue
             part = self.part(box)
             weight = part * self.volume
-            if 1 - (weight * tissue).sum() / side**3 > 0.1 or self.empty_face(at, side):
+            if 1 - (weight * self.filled).sum() / side**3 > 0.1 or self.empty_face(at, side):
                 continue
             mean = (weight * self.density * sar).sum() / (weight * self.density).sum()
             flag[tuple(at)], value[tuple(at)] = 3, mean
@@ -103,24 +104,34 @@ class BruteForce:
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 10**6), holes=st.sampled_from([0.0, 0.03, 0.3]), voxels=st.floats(0.3, 40))
-def test_graded_voxels_against_brute_force(seed: int, holes: float, voxels: float) -> None:
+@given(
+    seed=st.integers(0, 10**6),
+    holes=st.sampled_from([0.0, 0.03, 0.3]),
+    voxels=st.floats(0.3, 40),
+    metal_share=st.sampled_from([0.0, 0.15]),
+)
+def test_graded_voxels_against_brute_force(seed: int, holes: float, voxels: float, metal_share: float) -> None:
     rng = np.random.default_rng(seed)
     shape = tuple(rng.integers(3, 8, 3))
     edges = [rng.uniform(1e-3, 3e-3, n) for n in shape]
     density = rng.uniform(900, 1900, shape)
     density[rng.random(shape) < holes] = np.nan
     density[rng.integers(0, shape[0])] = rng.choice([0.0, 1050.0])
+    metal = rng.random(shape) < metal_share
+    density[metal] = 0.0
     sar, target = np.where(np.isnan(density), 0.0, rng.exponential(size=shape)), voxels * 1300 * 8e-9
     try:
-        value, flag = BruteForce(density, edges, target).run(sar)
+        value, flag = BruteForce(density, edges, target, metal).run(sar)
     except LookupError:
         with pytest.raises(InputError, match=r"averaging mass is (larger than|too large for)"):
-            averaging_plan(density, edges, target, device="cpu")
+            averaging_plan(density, edges, target, device="cpu", metal=metal)
         return
-    found = mass_average(sar, density, edges, target, device="cpu")
+    found = mass_average(sar, density, edges, target, device="cpu", metal=metal)
     np.testing.assert_array_equal(found.flag, flag)
     np.testing.assert_allclose(found.value, value, rtol=1e-7, atol=1e-12)
+    cube = averaging_plan(density, edges, target, device="cpu", metal=metal).peak_cube(np.where(metal, 0.0, sar))
+    assert cube.value == pytest.approx(value.max())
+    assert (cube.metal_share > 0) <= metal.any()
 
 
 @pytest.mark.parametrize("mass_kg", [1e-4, 1e-3, 50e-6])

@@ -37,9 +37,10 @@ def overlap(n: int, low: float, high: float) -> np.ndarray:
 class BruteForce:
     """Everything in voxel units; mass in density x voxels."""
 
-    def __init__(self, density: np.ndarray, target: float) -> None:
+    def __init__(self, density: np.ndarray, target: float, metal: np.ndarray | None = None) -> None:
         self.density, self.target = np.where(density > 0, density, 0.0), target
         self.tissue = self.density > 0
+        self.filled = self.tissue if metal is None else self.tissue | metal
 
     def weights(self, centre, side, face=None):
         """Overlap of every voxel with a cube; ``face`` (axis, sign) holds the middle of that face, else the centre."""
@@ -76,7 +77,7 @@ class BruteForce:
             if any(self.empty_face(centre, shell) for shell in range(1, shells + 1)):
                 continue
             w = self.weights(centre, side)
-            if 1 - (w * self.tissue).sum() / side**3 > 0.1:
+            if 1 - (w * self.filled).sum() / side**3 > 0.1:
                 continue
             mean = (w * self.density * sar).sum() / (w * self.density).sum()
             flag[tuple(centre)], value[tuple(centre)] = 3, mean
@@ -105,7 +106,7 @@ class BruteForce:
             for at in (centre[axis] - shell, centre[axis] + shell):
                 face = list(box)
                 face[axis] = at
-                if not self.tissue[tuple(face)].any():
+                if not self.filled[tuple(face)].any():
                     return True
         return False
 
@@ -136,6 +137,36 @@ def test_against_brute_force(seed: int, holes: float, voxels: float) -> None:
     found = mass_average(sar, density, h, target * h**3, device="cpu")
     np.testing.assert_array_equal(found.flag, flag)
     np.testing.assert_allclose(found.value, value, rtol=1e-9, atol=1e-12)
+
+
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(seed=st.integers(0, 10**6), holes=st.sampled_from([0.0, 0.03, 0.3]), voxels=st.floats(0.5, 60))
+def test_beside_metal_against_brute_force(seed: int, holes: float, voxels: float) -> None:
+    density, sar = random_body(seed, holes)
+    rng = np.random.default_rng(seed)
+    metal = rng.random(density.shape) < 0.1
+    metal[:, rng.integers(0, density.shape[1]), 1:3] = True
+    density = np.where(metal, rng.choice([0.0, -1.0, np.nan], density.shape), density)
+    sar = np.where(metal, 0.0, sar)
+    target, h = 1300.0 * voxels, 2e-3
+    brute = BruteForce(density, target, metal)
+    try:
+        value, flag = brute.run(sar)
+    except LookupError:
+        with pytest.raises(InputError, match=r"averaging mass is (larger than|too large for)"):
+            AveragingPlan(density, h, target * h**3, device="cpu", metal=metal)
+        return
+    plan = AveragingPlan(density, h, target * h**3, device="cpu", metal=metal)
+    found = plan.apply(sar)
+    np.testing.assert_array_equal(found.flag, flag)
+    np.testing.assert_allclose(found.value, value, rtol=1e-9, atol=1e-12)
+    cube = plan.peak_cube(sar)
+    assert cube.value == pytest.approx(value.max())
+    assert "metal" in cube.rule
+    faces = [None] if cube.kind == "centred" else [(a, s) for a in range(3) for s in (-1, 1)]
+    side = cube.side_m / h
+    shares = [(brute.weights(cube.index, side, f) * metal).sum() / side**3 for f in faces]
+    assert min(abs(cube.metal_share - s) for s in shares) < 1e-9
 
 
 @pytest.mark.parametrize(("fraction", "rim"), [(0.9992, 1), (0.9995, 2), (0.99975, 0), (0.9985, 0)])

@@ -16,7 +16,9 @@ from emdose.errors import InputError
 from emdose.values import owned
 
 
-def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> MassAverage:
+def mass_average(
+    sar: Any, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto", metal: Any = None
+) -> MassAverage:
     """SAR averaged over cubes of tissue of a given mass.
 
     Parameters
@@ -31,6 +33,8 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
         Averaging mass, such as 10e-3 [kg].
     device : {"auto", "cpu", "cuda"} or Backend
         Where to compute; the result lives where ``sar`` lives.
+    metal : (nx, ny, nz) bool array, optional
+        Voxels of metal: neither tissue nor background, so that cubes grow over it.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def mass_average(sar: Any, density: Any, spacing_m: Any, mass_kg: float, device:
     """
     values = getattr(sar, "value", sar)
     _known_where(values, density)
-    plan = averaging_plan(density, spacing_m, mass_kg, device=device)
+    plan = averaging_plan(density, spacing_m, mass_kg, device=device, metal=metal)
     low = plan.lowest(values, "SAR")
     if low < 0:
         raise InputError("SAR is negative", field="sar", found=low, expected="values >= 0 W/kg")
@@ -69,14 +73,16 @@ def _known_where(values: Any, density: Any) -> None:
         )
 
 
-def averaging_plan(density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> Any:
+def averaging_plan(
+    density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto", metal: Any = None
+) -> Any:
     """The plan that fits the voxels: :class:`AveragingPlan` for equal cubes, else the one for graded voxels.
 
     Parameters and errors as in :func:`mass_average`.
     """
     if _are_cubes(spacing_m):
-        return AveragingPlan(density, spacing_m, mass_kg, device=device)
-    return GradedAveragingPlan(density, spacing_m, mass_kg, device=device)
+        return AveragingPlan(density, spacing_m, mass_kg, device=device, metal=metal)
+    return GradedAveragingPlan(density, spacing_m, mass_kg, device=device, metal=metal)
 
 
 def _are_cubes(spacing_m: Any) -> bool:

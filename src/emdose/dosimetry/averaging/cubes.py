@@ -59,6 +59,76 @@ class MassAverage:
         return tuple(int(i) for i in index)  # type: ignore[return-value]
 
 
+PLAIN_RULE = "IEC/IEEE 62704-1"
+METAL_RULE = "IEC/IEEE 62704-1; metal has no mass and no power and is no background: cubes grow over it"
+
+
+@read_only
+@dataclass(frozen=True)
+class PeakCube:
+    """The cube of a largest average.
+
+    Parameters
+    ----------
+    value : float
+        The average [unit of the map].
+    index : (int, int, int)
+        Voxel whose cube it is.
+    side_m : float
+        Side of the cube [m].
+    kind : "centred" or "face"
+        Whether the voxel is in its middle, or in the middle of one of its faces.
+    metal_share : float
+        Volume of metal in the cube over that of the cube.
+    rule : str
+        How the cube was grown.
+    """
+
+    value: float
+    index: tuple[int, int, int]
+    side_m: float
+    kind: str
+    metal_share: float
+    rule: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for a JSON file, without value and voxel."""
+        return {"side_m": self.side_m, "kind": self.kind, "metal_share": self.metal_share, "rule": self.rule}
+
+
+def cube_of(
+    value: float, index: tuple[int, ...], side_m: float, centred: bool, metal_share: float, metal: bool
+) -> PeakCube:
+    """A peak cube by what plans know of it."""
+    i, j, k = index
+    kind = "centred" if centred else "face"
+    return PeakCube(value, (i, j, k), side_m, kind, metal_share, METAL_RULE if metal else PLAIN_RULE)
+
+
+def metal_mask(be: Backend, metal: Any, tissue: Any) -> Any:
+    """Voxels of metal on the device, None where there are none; raises InputError when they do not fit.
+
+    Parameters
+    ----------
+    be : Backend
+        The device.
+    metal : (nx, ny, nz) bool array or None
+        Voxels of metal.
+    tissue : (nx, ny, nz) bool array
+        Voxels that have mass; metal may not be among them.
+    """
+    if metal is None:
+        return None
+    metal = be.asarray(metal)
+    if metal.shape != tissue.shape or metal.dtype != bool:
+        raise InputError(
+            "metal does not fit the density", field="metal", found=metal.shape, expected=f"bool {tissue.shape}"
+        )
+    if bool((metal & tissue).any()):
+        raise InputError("metal that has the mass of tissue", field="metal", expected="a density of 0 in metal")
+    return metal if bool(metal.any()) else None
+
+
 def density_map(be: Backend, density: Any) -> Any:
     """The density on the device; raises InputError when it is no real 3-D map."""
     density = be.asarray(density)

@@ -37,11 +37,14 @@ from emdose.dosimetry.averaging.cubes import (
     USED,
     VALID,
     MassAverage,
+    PeakCube,
     Weights,
     accepted_cubes,
     checked_map,
+    cube_of,
     density_map,
     fill_table,
+    metal_mask,
     positive_mass,
     summed_area_table,
     tissue_mask,
@@ -66,6 +69,8 @@ class AveragingPlan:
         Averaging mass [kg].
     device : {"auto", "cpu", "cuda"} or Backend
         Where to compute.
+    metal : (nx, ny, nz) bool array, optional
+        Voxels of metal: no mass and no power, and no background either, so that cubes grow over it.
 
     Raises
     ------
@@ -76,7 +81,9 @@ class AveragingPlan:
         When the tables do not fit the memory.
     """
 
-    def __init__(self, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto") -> None:
+    def __init__(
+        self, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto", metal: Any = None
+    ) -> None:
         self.be: Backend = backend.get(device)
         self.spacing_m, self.mass_kg = _cubic_spacing(spacing_m), positive_mass(mass_kg)
         xp = self.be.xp
@@ -84,8 +91,10 @@ class AveragingPlan:
         density = density_map(self.be, density)
         tissue = tissue_mask(self.be, density)
         self.shape: tuple[int, int, int] = density.shape
-        self._box = _bounding_box(self.be, tissue)
+        solid = metal_mask(self.be, metal, tissue)
+        self._box = _bounding_box(self.be, tissue if solid is None else tissue | solid)
         self._require_memory()
+        self._metal = None if solid is None else xp.ascontiguousarray(solid[self._box])
         tissue = xp.ascontiguousarray(tissue[self._box])
         self._tissue = tissue
         # Density and not mass: sums of whole numbers are exact, so a cube of whole voxels meets its mass exactly.
@@ -169,6 +178,35 @@ class AveragingPlan:
         centred, faces = self._means(self._cropped(values, "map"), weights)
         return self.be.xp.concatenate([centred[self._flag == VALID], faces[self._accepted]])
 
+    def peak_cube(self, values: Any) -> PeakCube:
+        """The cube of the largest average of a map, with the metal in it.
+
+        Parameters
+        ----------
+        values : (nx, ny, nz) array
+            As of :meth:`apply`, averaged by mass.
+        """
+        xp = self.be.xp
+        centred, faces = self._means(self._cropped(values, "map"), "mass")
+        centred = xp.where(self._flag == VALID, centred, -np.inf)
+        faces = xp.where(self._accepted, faces, -np.inf)
+        at = int(centred.argmax())
+        best, voxel = float(centred.reshape(-1)[at]), at
+        sides = 2 * self._half + 1 + 2 * self._fraction
+        found = (xp.zeros(centred.shape), xp.zeros(faces.shape))
+        if self._metal is not None:
+            found = self._cube_sums(self._table(self._metal.astype(np.float64), xp.ones(self._metal.shape)))
+        is_centred = not faces.size or best >= float(faces.max())
+        if is_centred:
+            side, metal = float(sides.reshape(-1)[at]), float(found[0].reshape(-1)[at])
+        else:
+            row, face = divmod(int(faces.argmax()), 6)
+            best, voxel = float(faces[row, face]), int(self._unused[row])
+            side, metal = float(self._face_side[row, face]), float(found[1][row, face])
+        index = np.unravel_index(voxel, centred.shape)
+        ijk = tuple(int(i) + b.start for i, b in zip(index, self._box, strict=True))
+        return cube_of(best, ijk, side * self.spacing_m, is_centred, metal / side**3, self._metal is not None)
+
     @cached_property
     def flag(self) -> Any:
         """Voxel flags, (nx, ny, nz) uint8; see :class:`MassAverage`."""
@@ -214,7 +252,8 @@ class AveragingPlan:
                 expected=f"at most {body_kg:.6g} kg",
             )
         counts = xp.zeros(masses.shape, np.uint32)
-        fill_table(self._kernels, counts, "count", weight)
+        filled = weight if self._metal is None else (self._tissue | self._metal).astype(np.float64)
+        fill_table(self._kernels, counts, "count", filled)
         self._half, self._reach = xp.empty(shape, np.int16), xp.empty(shape, np.int16)
         self._fraction, self._mass, self._rim = xp.empty(shape), xp.empty(shape), xp.empty(shape, np.uint8)
         self._kernels.launch(

@@ -27,10 +27,13 @@ from emdose.dosimetry.averaging.cubes import (
     USED,
     VALID,
     MassAverage,
+    PeakCube,
     Weights,
     accepted_cubes,
     checked_map,
+    cube_of,
     density_map,
+    metal_mask,
     positive_mass,
     summed_area_table,
     tissue_mask,
@@ -53,6 +56,8 @@ class GradedAveragingPlan:
         Averaging mass [kg].
     device : {"auto", "cpu", "cuda"} or Backend
         Where to compute.
+    metal : (nx, ny, nz) bool array, optional
+        Voxels of metal: no mass and no power, and no background either, so that cubes grow over it.
 
     Raises
     ------
@@ -63,7 +68,14 @@ class GradedAveragingPlan:
         When the tables do not fit the memory.
     """
 
-    def __init__(self, density: Any, spacing_m: Sequence[Any], mass_kg: float, device: str | Backend = "auto") -> None:
+    def __init__(
+        self,
+        density: Any,
+        spacing_m: Sequence[Any],
+        mass_kg: float,
+        device: str | Backend = "auto",
+        metal: Any = None,
+    ) -> None:
         self.be: Backend = backend.get(device)
         self.mass_kg = positive_mass(mass_kg)
         xp = self.be.xp
@@ -74,6 +86,7 @@ class GradedAveragingPlan:
         nodes = self.be.asarray(np.concatenate([np.concatenate([[0.0], np.cumsum(s)]) for s in self.steps_m]))
         self._grid = {**dict(zip(("nx", "ny", "nz"), self.shape, strict=True)), "nodes": nodes}
         self._tissue = tissue_mask(self.be, density)
+        self._metal = metal_mask(self.be, metal, self._tissue)
         self._require_memory()
         self._weight = xp.where(self._tissue, density, 0).astype(np.float64)
         x, y, z = (self.be.asarray(s) for s in self.steps_m)
@@ -119,6 +132,32 @@ class GradedAveragingPlan:
         """Lowest value in tissue, or 0 when that is lower; raises InputError for a map that cannot be averaged."""
         return float(self.be.xp.where(self._tissue, self._checked(values, name), 0).min())
 
+    def peak_cube(self, values: Any) -> PeakCube:
+        """The cube of the largest average of a map, as :meth:`emdose.AveragingPlan.peak_cube`.
+
+        Parameters
+        ----------
+        values : (nx, ny, nz) array
+            As of :meth:`apply`, averaged by mass.
+        """
+        xp = self.be.xp
+        centred, faces = self._means(values, "mass")
+        faces = xp.where(self._accepted, faces, -np.inf)
+        sides = self._side[self._side >= 0]
+        found = (xp.zeros(centred.shape), xp.zeros(faces.shape))
+        if self._metal is not None:
+            found = self._sums(self._table(self._metal.astype(np.float64), self._volume))
+        is_centred = bool(centred.size) and (not faces.size or float(centred.max()) >= float(faces.max()))
+        if is_centred:
+            at = int(centred.argmax())
+            best, voxel, side, metal = (float(a[at]) for a in (centred, self._valid, sides, found[0]))
+        else:
+            row, face = divmod(int(faces.argmax()), 6)
+            best, side, metal = (float(a[row, face]) for a in (faces, self._face_side, found[1]))
+            voxel = float(self._unused[row])
+        index = tuple(int(i) for i in np.unravel_index(int(voxel), self.shape))
+        return cube_of(best, index, side, is_centred, metal / side**3, self._metal is not None)
+
     @property
     def flag(self) -> Any:
         """Voxel flags, (nx, ny, nz) uint8; see :class:`MassAverage`."""
@@ -135,9 +174,9 @@ class GradedAveragingPlan:
                 found=self.mass_kg,
                 expected=f"at most {body_kg:.6g} kg",
             )
-        tissue = self._tissue.astype(np.float64)
-        volumes = self._table(tissue, self._volume)
-        counts = (self._table(tissue, xp.ones(self.shape)) + 0.5).astype(np.uint32)
+        filled = (self._tissue if self._metal is None else self._tissue | self._metal).astype(np.float64)
+        volumes = self._table(filled, self._volume)
+        counts = (self._table(filled, xp.ones(self.shape)) + 0.5).astype(np.uint32)
         self._body = xp.flatnonzero(self._tissue).astype(np.int64)
         self._side, self._mass = self._cubes(self._body, 1, volumes, counts)
         self._flag = xp.zeros(self.shape, np.uint8)

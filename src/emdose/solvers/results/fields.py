@@ -19,6 +19,7 @@ from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
+    from emdose.models.implants.implanted import ImplantedBody
 
 DRIVE = "drive"
 """What a provenance calls the drive of driven fields."""
@@ -126,6 +127,8 @@ class Fields:
         Iterations, tolerance, history per port and what the tolerance means for E.
     provenance : mapping
         Engine, options, versions, hashes, device.
+    metal : ImplantedBody, optional
+        Metal that was in the body, on the same voxels: it carries surface currents, and is neither tissue nor air.
     """
 
     grid: Grid
@@ -141,11 +144,14 @@ class Fields:
     residual: np.ndarray
     convergence: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    metal: ImplantedBody | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.ports), 3, *self.grid.node_shape)
         for name in ("E", "B"):
             fits(name, getattr(self, name), shape, problem="field array does not fit grid and ports")
+        if self.metal is not None:
+            fits("metal", self.metal.metal, self.grid.shape)
 
     @property
     def is_driven(self) -> bool:
@@ -280,8 +286,8 @@ class Fields:
         """How far these fields can be trusted, for :func:`emdose.validity.judge`.
 
         Residual over tolerance and estimated error of E of the worst port, cells per wavelength, the closure of the
-        power balance (of the drive, or of the worst named one while the ports are not combined), and where B1+ was
-        scaled.
+        power balance (of the drive, or of the worst named one while the ports are not combined), where B1+ was scaled,
+        and metal that the voxels lose.
         """
         told = dict(self.convergence)
         estimates = told.get("E_error_estimate", [])
@@ -296,7 +302,8 @@ class Fields:
         drives = {self.ports[0]: np.ones(1)} if self.is_driven else dict(self.drives)
         closures = {name: self.power.power(v)["closure"] for name, v in drives.items()}
         scale = of_scale(self.provenance.get("scale") or {})
-        return [*of_ports(told, rows), *worst("closure", closures, many=not self.is_driven), *scale]
+        metal = [] if self.metal is None else self.metal.measures()
+        return [*of_ports(told, rows), *worst("closure", closures, many=not self.is_driven), *scale, *metal]
 
     def discretisation(self) -> Discretisation:
         """How finely the voxels resolve the body, and how uncertain that leaves E, B1+, powers and SAR."""
