@@ -275,6 +275,12 @@ def switched_torque() -> SwitchedLoad:
     return SwitchedLoad(np.array([1e3]), numbers(1, 3, kind="c"), "N m")
 
 
+def lead_in_medium_() -> em.LeadInMedium:
+    return em.lead_in_medium(
+        em.Lead(np.array([[0.0, 0, 0], [0.1, 0, 0]]), 5e-4, 7.5e-4), 64e6, 80.0, 0.47, segment_m=0.01
+    )
+
+
 MAKERS: list[Callable[[], Any]] = [
     moments,
     switched_torque,
@@ -288,6 +294,9 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: force_table(em.implants.sphere(5e-3), 1.5),
     lambda: force_table(em.implants.sphere(5e-3), 1.5)["weight"],
     lambda: em.Lead(np.array([[0.0, 0, 0], [0.1, 0, 0]]), 5e-4, 7.5e-4),
+    lead_in_medium_,
+    lambda: lead_in_medium_().segments,
+    lambda: lead_in_medium_().in_field([1.0, 0, 0]),
     lambda: implanted(gel_box(2e-3, (0.02, 0.02, 0.02)), [em.implants.sphere(5e-3)]),
     lambda: em.Surgery(em.implants.ImplantShell(2e-3)),
     lambda: em.implants.ImplantShell(2e-3, "saline"),

@@ -110,9 +110,11 @@ from .solvers import Fdtd as Fdtd
 from .solvers import Fields as Fields
 from .solvers import HeatCourse as HeatCourse
 from .solvers import HeatResult as HeatResult
+from .solvers import LeadInMedium as LeadInMedium
 from .solvers import PowerTensor as PowerTensor
 from .solvers import Vie as Vie
 from .solvers import Vsie as Vsie
+from .solvers import lead_in_medium as lead_in_medium
 from .uncertainty import Arcsine as Arcsine
 from .uncertainty import Beta as Beta
 from .uncertainty import Budget as Budget

@@ -9,6 +9,9 @@ from .heat.solver import HeatCourse as HeatCourse
 from .heat.sources import PowerDensity as PowerDensity
 from .heat.stepping import Envelope as Envelope
 from .heat.stepping import Perfusion as Perfusion
+from .leads.lead_in_medium import LeadCurrents as LeadCurrents
+from .leads.lead_in_medium import LeadInMedium as LeadInMedium
+from .leads.lead_in_medium import lead_in_medium as lead_in_medium
 from .results.discretisation import Discretisation as Discretisation
 from .results.fields import Fields as Fields
 from .results.fields import PowerBalance as PowerBalance

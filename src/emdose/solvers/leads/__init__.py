@@ -1,0 +1,1 @@
+"""Thin-wire moment method: currents of leads in a homogeneous lossy medium."""
