@@ -281,6 +281,11 @@ def lead_in_medium_() -> em.LeadInMedium:
     )
 
 
+def transfer_function_() -> em.TransferFunction:
+    s = np.linspace(0, 0.3, 12)
+    return em.TransferFunction(s, np.exp(-(1 + 7j) * s), 64e6, 80.0, 0.47, "exp(+jwt)")
+
+
 MAKERS: list[Callable[[], Any]] = [
     moments,
     switched_torque,
@@ -294,6 +299,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: force_table(em.implants.sphere(5e-3), 1.5),
     lambda: force_table(em.implants.sphere(5e-3), 1.5)["weight"],
     lambda: em.Lead(np.array([[0.0, 0, 0], [0.1, 0, 0]]), 5e-4, 7.5e-4),
+    transfer_function_,
+    lambda: em.fit_two_waves(transfer_function_()),
     lead_in_medium_,
     lambda: lead_in_medium_().segments,
     lambda: lead_in_medium_().in_field([1.0, 0, 0]),

@@ -49,6 +49,7 @@ from .io import read_property_map as read_property_map
 from .io import read_response as read_response
 from .io import read_sequence as read_sequence
 from .io import read_touchstone as read_touchstone
+from .io import read_transfer_function as read_transfer_function
 from .io import to_xarray as to_xarray
 from .io import write_coil as write_coil
 from .io import write_implant as write_implant
@@ -57,6 +58,7 @@ from .io import write_phantom as write_phantom
 from .io import write_property_map as write_property_map
 from .io import write_response as write_response
 from .io import write_touchstone as write_touchstone
+from .io import write_transfer_function as write_transfer_function
 from .models import Birdcage as Birdcage
 from .models import CapacitorLoop as CapacitorLoop
 from .models import CapacitorLoopArray as CapacitorLoopArray
@@ -84,8 +86,10 @@ from .models import StripArray as StripArray
 from .models import Surgery as Surgery
 from .models import Tissue as Tissue
 from .models import TissueTable as TissueTable
+from .models import TransferFunction as TransferFunction
 from .models import array_of as array_of
 from .models import conductors as conductors
+from .models import fit_two_waves as fit_two_waves
 from .models import implants as implants
 from .models import metals as metals
 from .models import phantoms as phantoms
@@ -115,6 +119,7 @@ from .solvers import PowerTensor as PowerTensor
 from .solvers import Vie as Vie
 from .solvers import Vsie as Vsie
 from .solvers import lead_in_medium as lead_in_medium
+from .solvers import transfer_function as transfer_function
 from .uncertainty import Arcsine as Arcsine
 from .uncertainty import Beta as Beta
 from .uncertainty import Budget as Budget

@@ -19,6 +19,8 @@ from .gradients.waveforms import read_waveform as read_waveform
 from .gradients.wire_paths import read_gradient_coil as read_gradient_coil
 from .gradients.wire_paths import read_wire_paths as read_wire_paths
 from .incident_fields import read_incident_field as read_incident_field
+from .leads.transfer_functions import read_transfer_function as read_transfer_function
+from .leads.transfer_functions import write_transfer_function as write_transfer_function
 from .limits import read_confirmations as read_confirmations
 from .maps.labelled import to_xarray as to_xarray
 from .maps.property_maps import read_property_map as read_property_map

@@ -40,3 +40,6 @@ from .implants import Metal as Metal
 from .implants import Surgery as Surgery
 from .implants import metals as metals
 from .leads import Lead as Lead
+from .leads import TransferFunction as TransferFunction
+from .leads import TwoWaves as TwoWaves
+from .leads import fit_two_waves as fit_two_waves

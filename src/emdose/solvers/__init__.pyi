@@ -12,6 +12,7 @@ from .heat.stepping import Perfusion as Perfusion
 from .leads.lead_in_medium import LeadCurrents as LeadCurrents
 from .leads.lead_in_medium import LeadInMedium as LeadInMedium
 from .leads.lead_in_medium import lead_in_medium as lead_in_medium
+from .leads.transfer import transfer_function as transfer_function
 from .results.discretisation import Discretisation as Discretisation
 from .results.fields import Fields as Fields
 from .results.fields import PowerBalance as PowerBalance

@@ -1,0 +1,1 @@
+"""Files of leads: measured and computed transfer functions."""
