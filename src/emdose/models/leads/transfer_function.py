@@ -160,8 +160,8 @@ class TransferFunction:
     def nrmse(self, reference: TransferFunction) -> tuple[float, float]:
         """Differences of magnitude and of phase from a reference, each rms over the rms of the reference.
 
-        Both are normalised to their largest magnitude and compared at the reference's points; phases where both have 5 %
-        of it, from no phase at the first such point, the tip of a measured lead.
+        Both are normalised to their largest magnitude and compared at the points of the reference; phases where both
+        have 5 % of it, from no phase at the first such point, the tip of a measured lead.
 
         Raises
         ------
