@@ -11,8 +11,8 @@ import pytest
 from command_line import call, one_line
 
 from emdose.models.implants import shapes
-from emdose.scenarios.kinds.implant_gradient.result import tensor_files
 from emdose.scenarios.shared import toml
+from emdose.scenarios.shared.implants import tensor_files
 
 SCENARIO = {
     "scenario": {"kind": "implant-gradient", "name": "rod"},

@@ -24,8 +24,8 @@ from emdose import scenarios
 from emdose.compute import backend
 from emdose.io import write_volume
 from emdose.io.disk import run_files
-from emdose.scenarios.kinds.implant_gradient.result import tensor_files
 from emdose.scenarios.shared import toml
+from emdose.scenarios.shared.implants import tensor_files
 
 SECONDS = 20  # what a case may take before it gets a Ctrl-C, which is a case too
 PARTS = 4 if fuzzing.cases() >= 1000 else 1  # for processes that share the cases

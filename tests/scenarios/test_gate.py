@@ -21,7 +21,7 @@ from emdose.cli import main
 from emdose.errors import InputError, NotValidError
 from emdose.io.disk import run_files
 from emdose.scenarios import gate, results
-from emdose.scenarios.kinds.implant_gradient.result import tensor_files
+from emdose.scenarios.shared.implants import tensor_files
 from emdose.solvers.results.bounds import relaxation_bounds
 from emdose.solvers.vie.solver import Vie
 

@@ -26,8 +26,8 @@ from emdose.mechanics.rigid import RigidBody
 from emdose.models.gradients.spectrum import Spectrum
 from emdose.values import read_only
 
-OVERSAMPLED = 8
-"""Samples of the waveform per period of its highest harmonic, for peaks."""
+OVERSAMPLED, LEAST = 8, 512
+"""Samples of the waveform per period of its highest harmonic, for peaks; and at least so many per period of all."""
 LONGEST = 2**22
 
 
@@ -85,7 +85,7 @@ class SwitchedLoad:
         base = float(np.diff(np.concatenate([[0.0], f])).min())
         order = f / base
         n = np.rint(order).astype(np.int64)
-        count = 2 ** math.ceil(math.log2(OVERSAMPLED * int(n.max())))
+        count = 2 ** math.ceil(math.log2(max(LEAST, OVERSAMPLED * int(n.max()))))
         if np.abs(order - n).max() > 1e-3 or count > LONGEST:
             raise InputError("harmonics have no common period", field="frequencies_Hz", found=f[:4].tolist())
         half = np.zeros((count // 2 + 1, 3), complex)

@@ -16,10 +16,10 @@ from emdose.report.wording import MINUS
 from emdose.scenarios.kinds.implant_gradient.heating import directions, orientations
 from emdose.scenarios.kinds.implant_gradient.page import closed_form
 from emdose.scenarios.kinds.implant_gradient.page.content import solver_rows
-from emdose.scenarios.kinds.implant_gradient.result import tensor_files
 from emdose.scenarios.kinds.implant_gradient.result.result import ImplantResult
 from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
+from emdose.scenarios.shared.implants import tensor_files
 from emdose.solvers.eddy import solver
 from emdose.solvers.heat.directions import PAIRS
 

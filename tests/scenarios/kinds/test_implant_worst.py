@@ -13,12 +13,12 @@ from emdose import scenarios
 from emdose.models.gradients.coils import GradientSet
 from emdose.models.implants import shapes
 from emdose.models.implants.implant import rotation_matrix
-from emdose.scenarios.kinds.implant_gradient.result import tensor_files
 from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
 from emdose.scenarios.kinds.implant_gradient.worst.power import missing_W
 from emdose.scenarios.kinds.implant_gradient.worst.turns import TurnedLoss, TurnedRises
 from emdose.scenarios.results import read_result
 from emdose.scenarios.shared import toml
+from emdose.scenarios.shared.implants import tensor_files
 from emdose.solvers.results.orientations import rotations, turned_matrices
 
 pytestmark = pytest.mark.filterwarnings("ignore:voxels are coarse")

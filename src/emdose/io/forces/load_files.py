@@ -35,14 +35,19 @@ def write_load(load: LorentzLoad, path: Path | str, implant: Implant | None = No
         When it cannot be written.
     """
     path = Path(path)
-    if path.suffix == ".csv":
-        table = np.concatenate([load.points_m, load.forces_N.view(float)], axis=1)
+    atomic.write_bytes(path, load_bytes(load, path.suffix, implant))
+    return path
+
+
+def load_bytes(load: LorentzLoad, ending: str, implant: Implant | None = None) -> bytes:
+    """What :func:`write_load` writes, for ".csv" or ".vtp"."""
+    if ending == ".csv":
+        table = np.concatenate([load.points_m, np.ascontiguousarray(load.forces_N).view(float)], axis=1)
         rows = "\n".join(",".join(f"{v:.9e}" for v in row) for row in table)
         about = "# Forces J x B0 as peak phasors, exp(+jwt); the sum of all is zero and their torque m x B0"
-        atomic.write_text(path, f"{about}\n{COLUMNS}\n{rows}\n")
-        return path
-    if path.suffix != ".vtp":
-        raise InputError("unknown kind of file", field="path", found=path.name, expected=".csv or .vtp")
+        return f"{about}\n{COLUMNS}\n{rows}\n".encode()
+    if ending != ".vtp":
+        raise InputError("unknown kind of file", field="path", found=ending, expected=".csv or .vtp")
     if implant is None or load.areas_m2 is None or sum(len(p.triangles) for p in implant.parts) != len(load.areas_m2):
         raise InputError(
             "tractions need the surface that they act on", field="implant", expected="the implant of on_surface()"
@@ -57,5 +62,4 @@ def write_load(load: LorentzLoad, path: Path | str, implant: Implant | None = No
         "traction_re_Pa": np.ascontiguousarray(traction.real),
         "traction_im_Pa": np.ascontiguousarray(traction.imag),
     }
-    atomic.write_bytes(path, surface_bytes(points, triangles, maps))
-    return path
+    return surface_bytes(points, triangles, maps)

@@ -16,6 +16,7 @@ OWN = (
     EntryPoint("rf", "emdose.scenarios.kinds.rf:KIND", GROUP),
     EntryPoint("ept", "emdose.scenarios.kinds.ept:KIND", GROUP),
     EntryPoint("implant-gradient", "emdose.scenarios.kinds.implant_gradient:KIND", GROUP),
+    EntryPoint("force", "emdose.scenarios.kinds.force:KIND", GROUP),
 )
 """The kinds that come with emdose, imported when they are asked for. No plug-in can take their names."""
 

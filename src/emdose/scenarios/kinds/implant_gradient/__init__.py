@@ -74,16 +74,9 @@ class ImplantGradientKind(Kind["ImplantResult"]):
 
     def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
         """A table of a built-in metal is like that metal, unless it says otherwise."""
-        from emdose.models.implants import metals
+        from emdose.scenarios.shared.implants.building import completed_metals
 
-        own, known = raw.get("metals"), metals.names()
-        if not isinstance(own, Mapping):
-            return raw
-        filled = {
-            name: {"like": name, **table} if name in known and isinstance(table, Mapping) else table
-            for name, table in own.items()
-        }
-        return {**raw, "metals": filled}
+        return completed_metals(raw)
 
     def inputs(self, scenario: LoadedScenario) -> dict[str, float]:
         """The numbers of the tables, the properties of the metals, and those of what surrounds them."""

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from emdose.models.bodies.tissues import TissueTable
-from emdose.scenarios.kinds.implant_gradient import schema
 from emdose.scenarios.shared import toml
 from emdose.scenarios.shared.bodies import body_inputs
 from emdose.scenarios.shared.body_tables import TissueChangeTable
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.gradient_tables import by_coils
-from emdose.scenarios.shared.implants.implant_tables import MetalTable, SurfaceFilesTable
+from emdose.scenarios.shared.implants.implant_tables import MetalTable, metal_names
 from emdose.scenarios.shared.scenario import LoadedScenario
 
 GEL = "gel"
@@ -24,7 +23,7 @@ def inputs(scenario: LoadedScenario) -> dict[str, float]:
     """Properties of metals and surroundings that a table may set but need not, by path."""
     tables = scenario.tables
     found: dict[str, float] = {}
-    for name in _metals(tables):
+    for name in metal_names(tables.implant):
         metal = building.metal(name, tables, scenario.file, "implant.metal")
         keys = [k for k in MetalTable.model_fields if k != "like"]
         found |= {toml.dotted(("metals", name, key)): float(getattr(metal, key)) for key in keys}
@@ -59,9 +58,3 @@ def default_laws(scenario: LoadedScenario, nominal: Mapping[str, float]) -> list
     dropped += [] if moved else ["implant.position_m"]
     dropped += [] if tables.thermal.edges == "surface" else ["thermal.surface_W_m2_K"]
     return [row for row in rows if not str(row["path"]).startswith(tuple(dropped))]
-
-
-def _metals(tables: schema.ImplantScenario) -> list[str]:
-    table: Any = tables.implant
-    names = [p.metal for p in table.parts.values()] if isinstance(table, SurfaceFilesTable) else [table.metal]
-    return list(dict.fromkeys(names))

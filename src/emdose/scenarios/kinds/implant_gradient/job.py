@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose import resources
-from emdose.io.disk.run_files import to_json
 from emdose.io.kept_arrays import arrays_of, fingerprint, of_arrays
 from emdose.models.gradients.waveform import Waveform
 from emdose.models.implants import voxels as implant_voxels
@@ -21,7 +18,6 @@ from emdose.scenarios.kinds.implant_gradient.possible import require_harmonics, 
 from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
 from emdose.scenarios.kinds.implant_gradient.result import result
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
-from emdose.scenarios.kinds.implant_gradient.result.tensor_files import TensorCache, tensor_arrays, tensor_of_arrays
 from emdose.scenarios.kinds.implant_gradient.rf_heating import rf_heating
 from emdose.scenarios.kinds.implant_gradient.worst.bore import (
     BoreMap,
@@ -34,6 +30,8 @@ from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
 from emdose.scenarios.kinds.implant_gradient.worst.power import power_of
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures, frequencies
+from emdose.scenarios.shared.implants.kept_tensor import kept_tensor, tensor_key
+from emdose.scenarios.shared.implants.tensor_files import tensor_arrays, tensor_of_arrays
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.eddy.solver import EddyCurrent
@@ -121,9 +119,7 @@ class ImplantJob(BaseJob):
     @property
     def key(self) -> str:
         """Hash of all that the power tensor depends on."""
-        code = resources.code_sha256("compute", "models", "solvers", "data")
-        told = to_json([code, self.implant.hash(), asdict(self.solver), self.frequencies, self.sources, self.device])
-        return hashlib.sha256(told.encode()).hexdigest()[:32]
+        return tensor_key(self.implant, self.solver, self.frequencies, self.sources, self.device)
 
     def solution_key(self) -> str:
         """Hash of all that the power tensor depends on."""
@@ -290,15 +286,17 @@ class ImplantJob(BaseJob):
         )
 
     def _tensor(self, checkpoint: Checkpoint | None, progress: ProgressCallback | None) -> PowerTensor:
-        cache = TensorCache() if self.tables.solver.cache else None
-        if cache is not None and (tensor := cache.load(self.key)) is not None:
-            return tensor
-        tensor = self.solver.solve(
-            self.implant, self.frequencies, self.sources, self.device, progress, checkpoint, self.shared
+        return kept_tensor(
+            self.implant,
+            self.solver,
+            self.frequencies,
+            self.sources,
+            self.device,
+            cache=self.tables.solver.cache,
+            progress=progress,
+            checkpoint=checkpoint,
+            shared=self.shared,
         )
-        if cache is not None:
-            cache.save(self.key, tensor)
-        return tensor
 
     def _power(self, one: BuiltExposure, tensor: PowerTensor, top: float) -> dict[str, Any]:
         """Power, worst and best orientation, and what the page shows of the waveform."""

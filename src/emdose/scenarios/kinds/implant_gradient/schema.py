@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, TissueChangeTable
+from emdose.scenarios.shared.implants.eddy_table import EddyCurrentTable, growing
 from emdose.scenarios.shared.implants.gradient_tables import Exposure, Gradients, Seconds, by_coils
 from emdose.scenarios.shared.implants.implant_tables import Implant, MetalTable, ShortName
 from emdose.scenarios.shared.tables import (
     Header,
-    Quantity,
     Table,
     bad_value,
     count,
     file_name,
     number,
-    numbers,
     switch,
 )
-
-
-def _growing(what: str, low: float, high: float) -> Quantity:
-    inner = numbers(what, None, low, high)
-    expected = f"{inner.expected}, growing"  # type: ignore[attr-defined]
-
-    def check(value: Any) -> tuple[float, ...]:
-        found: tuple[float, ...] = inner.func(value)  # type: ignore[call-arg]
-        if any(b <= a for a, b in pairwise(found)):
-            raise bad_value(expected)
-        return found
-
-    return Quantity(check, expected)
-
-
-class EddyCurrentTable(Table):
-    """Options of the eddy-current solver."""
-
-    type: Literal["eddy-current"] = "eddy-current"
-    spacing_m: Annotated[float | Literal["auto"], number("a voxel size in metres", 1e-5, 0.02, word="auto")] = "auto"
-    engine: Literal["auto", "voxel", "thin-skin"] = "auto"
-    tolerance: Annotated[float, number("a relative residual", 1e-9, 1e-2)] = 1e-4
-    max_steps: Annotated[int, count("steps of the Lanczos process", 1, 1000)] = 80
-    dtype: Literal["float32", "float64"] = "float32"
-    frequencies_Hz: (
-        Annotated[tuple[float, ...], _growing("frequencies in Hz at which the power tensor is solved,", 1, 1e6)] | None
-    ) = None
-    richardson: Annotated[bool, switch("larger voxels as well, and extrapolate the power to voxels of no size")] = False
-    linear_terms: Annotated[bool, switch("also the five linear terms of the field of gradient coils")] | None = None
-    cache: Annotated[bool, switch("keep the power tensor for other scenarios with the same implant")] = True
 
 
 class ImplantThermalTable(Table):
@@ -64,7 +32,7 @@ class ImplantThermalTable(Table):
     surface_W_m2_K: Annotated[float, number("an exchange coefficient in W/m2/K", 0, 1e5)] = 8.0
     perfusion: Annotated[bool, switch("blood carries heat away; gel has none")] = True
     curve_points: Annotated[int, count("points of the heating curve", 2, 1000)] = 45
-    thresholds_K: Annotated[tuple[float, ...], _growing("temperature rises in kelvin,", 1e-6, 100)] = (1.0, 2.0, 5.0)
+    thresholds_K: Annotated[tuple[float, ...], growing("temperature rises in kelvin,", 1e-6, 100)] = (1.0, 2.0, 5.0)
     baseline_degC: Annotated[float, number("a temperature in degC, for CEM43", 0, 60)] = 37.0
 
 

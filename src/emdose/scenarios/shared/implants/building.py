@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from emdose.checks import unknown
@@ -92,3 +93,15 @@ def gradients(table: Any, file: object = None) -> GradientSet | None:
 
         coils = (read_gradient_coil(getattr(table, f"{a}_file"), a, unit=table.unit) for a in "xyz")
         return GradientSet(tuple(coils))
+
+
+def completed_metals(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Parsed tables whose tables of built-in metals are like these metals, unless they say otherwise."""
+    own, known = raw.get("metals"), metals.names()
+    if not isinstance(own, Mapping):
+        return raw
+    filled = {
+        name: {"like": name, **table} if name in known and isinstance(table, Mapping) else table
+        for name, table in own.items()
+    }
+    return {**raw, "metals": filled}

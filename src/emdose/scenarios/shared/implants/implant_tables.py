@@ -146,3 +146,9 @@ Implant = Annotated[
         SurfaceFilesTable,
     ),
 ]
+
+
+def metal_names(table: Any) -> list[str]:
+    """Names of the metals that a table of an implant mentions."""
+    names = [p.metal for p in table.parts.values()] if isinstance(table, SurfaceFilesTable) else [table.metal]
+    return list(dict.fromkeys(names))

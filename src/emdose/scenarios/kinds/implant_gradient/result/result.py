@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,15 +12,15 @@ import numpy as np
 
 from emdose.io.bodies import hdf5, nifti
 from emdose.io.disk import atomic
-from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put_map, require_keys, to_json
+from emdose.io.disk.run_files import RESULT_FILE, new_result, opened_result, put_map, require_keys
 from emdose.io.maps import vtk
 from emdose.io.maps.labelled import AXES, Contents, LabelledArray
 from emdose.models.grids.grid import Grid
-from emdose.models.implants.implant import Implant, Part
-from emdose.models.implants.metals import PROPERTIES, Metal
+from emdose.models.implants.implant import Implant
 from emdose.models.implants.voxels import voxelise
-from emdose.scenarios.kinds.implant_gradient.result.tensor_files import tensor_arrays, tensor_of_arrays
 from emdose.scenarios.kinds.implant_gradient.worst.bore import BoreMap
+from emdose.scenarios.shared.implants.implant_groups import read_implant_group, write_implant_group
+from emdose.scenarios.shared.implants.tensor_files import tensor_arrays, tensor_of_arrays
 from emdose.scenarios.shared.results import exports
 from emdose.scenarios.shared.results.run import Run
 from emdose.values import read_only
@@ -159,7 +158,7 @@ def write_result(
         Whether the power densities of all pairs of directions are stored as well.
     """
     with new_result(stage, FORMAT, FORMAT_VERSION, provenance) as file:
-        _write_implant(file.create_group("implant"), implant)
+        write_implant_group(file.create_group("implant"), implant)
         hdf5.write_phantom_group(file.create_group("phantom"), phantom)
         group = file.create_group("power_tensor")
         for name, values in tensor_arrays(tensor, loss=keep_loss).items():
@@ -229,7 +228,7 @@ def read_result(folder: Path, summary: dict[str, Any]) -> ImplantResult:
         return ImplantResult(
             folder=folder,
             summary=summary,
-            implant=_read_implant(file["implant"]),
+            implant=read_implant_group(file["implant"]),
             phantom=hdf5.read_phantom_group(file["phantom"], path),
             tensor=tensor,
             fraction=group["fraction"][()],
@@ -238,26 +237,6 @@ def read_result(folder: Path, summary: dict[str, Any]) -> ImplantResult:
         )
 
 
-def _write_implant(group: Any, implant: Implant) -> None:
-    group.attrs["name"], group.attrs["report"] = implant.name, to_json(implant.report)
-    for number, part in enumerate(implant.parts):
-        one = group.create_group(f"{number:03d}")
-        one.attrs["name"] = part.name
-        about = {"name": part.metal.name, "sources": dict(part.metal.sources)}
-        one.attrs["metal"] = to_json(about | {k: getattr(part.metal, k) for k in PROPERTIES})
-        put_map(one, "vertices", part.vertices, "m")
-        put_map(one, "triangles", part.triangles, "1")
-
-
 def _read_bore(group: Any) -> BoreMap:
     maps = {name: group[name][()] for name in ("places_m", "worst", "pose")}
     return BoreMap(**maps, step_m=float(group.attrs["step_m"]))
-
-
-def _read_implant(group: Any) -> Implant:
-    parts = []
-    for key in sorted(group):
-        one = group[key]
-        metal = Metal(**json.loads(one.attrs["metal"]))
-        parts.append(Part(str(one.attrs["name"]), one["vertices"][()], one["triangles"][()], metal))
-    return Implant(str(group.attrs["name"]), tuple(parts), json.loads(group.attrs["report"]))
