@@ -29,6 +29,7 @@ from emdose.solvers.yee_engine.setup.problem import (
     YeeProblem,
 )
 from emdose.solvers.yee_engine.setup.signals import Gaussian, ModulatedGaussian, RampedSine, Sampled, SourceSignal
+from emdose.solvers.yee_engine.setup.subcell_wires import SubcellWire
 from emdose.solvers.yee_engine.setup.thin_wires import thin_wire
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Record",
     "Sampled",
     "SourceSignal",
+    "SubcellWire",
     "VoltagePort",
     "YeeProblem",
     "materials_from_edges",

@@ -20,6 +20,8 @@ from emdose.solvers.yee_engine.walks.schedules import schedule_of
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
 
+_STATE = ("e", "h", "psi", "state", "dft", "wire_state")
+
 
 @dataclass(frozen=True, eq=False)
 class Record:
@@ -183,6 +185,15 @@ class Engine:
             found.append(value * value.dtype.type(MU_0) if magnetic else value)
         return Phasors(frequencies, found[0], found[1])
 
+    def wire_currents(self, sums: Any = None) -> dict[str, np.ndarray]:
+        """Fourier sums of the currents of subcell wires by name, (f, segment) complex [A s]; see :meth:`phasors`."""
+        wires, count = self.tables.wires, len(self.tables.frequencies)
+        kept = self.tables.dft if sums is None else sums
+        size = 2 * count * wires.segments
+        parts = self.be.to_numpy(kept[len(kept) - size :]).astype(float).reshape(count, 2, wires.segments)
+        value = parts[:, 0] + 1j * parts[:, 1]
+        return {name: value[:, a:b] for name, a, b in zip(wires.names, wires.bounds, wires.bounds[1:], strict=False)}
+
     def source_spectrum(self, frequencies_Hz: np.ndarray, name: str | None = None) -> np.ndarray:
         """Spectrum of a source's waveform over the steps so far, dt sum s(t) exp(-j w t) at t = (n + 1/2) dt.
 
@@ -202,6 +213,7 @@ class Engine:
         problem = self.problem
         waves: dict[str, Any] = {s.name: (s.waveform, 1.0) for s in problem.sources}
         waves |= {p.name: (p.waveform, p.amplitude_V) for p in problem.ports if p.waveform is not None}
+        waves |= {w.name: (w.waveform, 1.0) for w in problem.wires if w.waveform is not None}
         if problem.wave is not None:
             waves[""] = (problem.wave.waveform, problem.wave.amplitude_V_m)
         key = name if name is not None else next(iter(waves)) if len(waves) == 1 else ""
@@ -253,7 +265,7 @@ class Engine:
     def state(self) -> dict[str, np.ndarray]:
         """All that :meth:`restore` needs, as host arrays."""
         t = self.tables
-        out = {name: np.array(self.be.to_numpy(getattr(t, name))) for name in ("e", "h", "psi", "state", "dft")}
+        out = {name: np.array(self.be.to_numpy(getattr(t, name))) for name in _STATE}
         out["step"], out["records"] = np.array(self.step), self._all_records()
         if t.terms.line is not None:
             out["line"] = np.stack([t.terms.line.E, t.terms.line.H])
@@ -268,7 +280,7 @@ class Engine:
             When the state does not fit this engine.
         """
         t = self.tables
-        expected = {name: getattr(t, name) for name in ("e", "h", "psi", "state", "dft")}
+        expected = {name: getattr(t, name) for name in _STATE}
         for name, array in expected.items():
             found = state.get(name)
             if found is None or found.shape != array.shape or found.dtype != array.dtype:

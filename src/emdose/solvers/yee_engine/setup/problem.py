@@ -18,6 +18,7 @@ from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_engine.setup.cpml_profile import Cpml
 from emdose.solvers.yee_engine.setup.materials import PEC, EdgeMaterials
 from emdose.solvers.yee_engine.setup.signals import SourceSignal
+from emdose.solvers.yee_engine.setup.subcell_wires import SubcellWire
 
 WALLS = ("cpml", "pec", "pmc")
 FACES = ("x-", "x+", "y-", "y+", "z-", "z+")
@@ -294,6 +295,8 @@ class YeeProblem:
     wave : IncidentWave, optional
     face_factors : FaceFactors, optional
         See :func:`emdose.solvers.yee_engine.thin_wire`.
+    wires : sequence of SubcellWire
+        Wires on paths of their own.
     dft : Dft, optional
         What to transform.
     courant : float
@@ -317,6 +320,7 @@ class YeeProblem:
     lumped: Sequence[Lumped] = ()
     wave: IncidentWave | None = None
     face_factors: FaceFactors | None = None
+    wires: Sequence[SubcellWire] = ()
     dft: Dft | None = None
     courant: float = 0.99
 
@@ -339,13 +343,15 @@ class YeeProblem:
                     expected=f"fewer than {self.grid.shape[axis]} together",
                 )
         elements = self.elements
-        names = [s.name for s in elements]
+        names = [s.name for s in (*elements, *self.wires)]
         if len(set(names)) != len(names):
-            raise InputError("two ports or elements of one name", found=names)
+            raise InputError("two ports, elements or wires of one name", found=names)
         for source in self.sources:
             self._check_edges(source.name, source.edges)
             if isinstance(source, ImposedVoltage) and np.any(self.materials.ids[tuple(source.edges.T)] != PEC):
                 raise InputError(f"'{source.name}' imposes a voltage outside of metal", expected="edges of metal")
+        for wire in self.wires:
+            wire.require_inside(self.grid, [self.interior(a) for a in range(3)])
         taken: dict[tuple[int, ...], str] = {}
         for element in elements:
             self._check_edges(element.name, element.edges)

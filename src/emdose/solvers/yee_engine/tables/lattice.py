@@ -24,6 +24,7 @@ import numpy as np
 from emdose.constants import MU_0
 from emdose.solvers.yee_engine.setup.problem import YeeProblem
 from emdose.solvers.yee_engine.setup.stability import stable_step
+from emdose.solvers.yee_engine.setup.wire_circuits import circuit_of, stable_step_with
 
 
 class Lattice:
@@ -48,7 +49,9 @@ class Lattice:
         self.plane = self.nodes[1] * self.stride
         self.component = (self.nodes[0] + 1) * self.plane
         self.buffer_shape = (3, self.nodes[0] + 1, self.nodes[1], self.stride)
-        self.dt = problem.courant * stable_step(grid, problem.materials, problem.face_factors)
+        self.circuits = [circuit_of(grid, problem.materials, w) for w in problem.wires]
+        step = stable_step(grid, problem.materials, problem.face_factors)
+        self.dt = problem.courant * stable_step_with(grid, problem.materials, self.circuits, step)
         z = grid.steps(2)
         self.unit_z = float(z.min())
         self.uniform_z = bool(np.ptp(z) <= 1e-9 * self.unit_z)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from emdose.solvers.yee_engine.setup.problem import DftRegion, YeeProblem
 from emdose.solvers.yee_engine.tables.cpml import Shell
 from emdose.solvers.yee_engine.tables.edge_lists import Branches, Faces, Groups, Terms
 from emdose.solvers.yee_engine.tables.lattice import Lattice
+from emdose.solvers.yee_engine.tables.wires import Wires
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -31,7 +33,8 @@ class Tables:
     Attributes
     ----------
     structs : dict of mappings
-        What kernels take by value, by name: mesh, medium, terms, faces, branches. The kernel texts say what is in them.
+        What kernels take by value, by name: mesh, medium, terms, faces, branches, wires. The kernel texts say what
+        is in them.
     """
 
     def __init__(self, problem: YeeProblem, be: Backend, dtype: str) -> None:
@@ -42,13 +45,18 @@ class Tables:
         self.terms = Terms(problem, lattice, self.groups)
         self.faces = Faces(problem, lattice, self.groups)
         self.branches = Branches(problem, lattice, self.groups)
+        self.wires = Wires(problem, lattice)
         xp, real = be.xp, lattice.dtype
         self.e = _aligned(lattice.buffer_shape, real, xp)
         self.h = _aligned(lattice.buffer_shape, real, xp)
         self.psi = _aligned((self.shell.size,), real, xp)
         self.state = xp.zeros(max(1, len(self.branches.elements)) * 3)
         self.regions, size = _places(problem)
-        self.dft = xp.zeros(max(1, size), real)
+        # Sums of the wires' currents lie behind those of the regions.
+        sums = 2 * len(self.frequencies) * self.wires.segments
+        self.dft = xp.zeros(max(1, size + sums), real)
+        self.wire_sums = self.dft[size:] if sums else xp.zeros(1, real)
+        self.wire_state = xp.zeros(max(1, self.wires.segments + 4 * self.wires.nodes))
         self.ids = _padded_ids(problem.materials.ids, lattice.stride, be)
         self.structs = {name: MappingProxyType(fields) for name, fields in self._structs().items()}
 
@@ -97,7 +105,11 @@ class Tables:
             "factor": self._array(lattice.factors),
             "layer": self._array(shell.coefficients),
         }
-        terms, faces, branches = self.terms, self.faces, self.branches
+        terms, faces, branches, wires = self.terms, self.faces, self.branches, self.wires
+        wholes = {n: some(getattr(wires, n), np.int64) for n in ("row", "entry", "target", "part")}
+        numbers = {n: some(getattr(wires, n), np.int32) for n in ("first", "wire", "before", "after", "source")}
+        reals = {n: some(getattr(wires, n), float) for n in ("weight", "keep", "gain", "emf", "law", "spread")}
+        listed = {name: self._array(value) for name, value in {**wholes, **numbers, **reals}.items()}
         return {
             "mesh": mesh,
             "medium": medium,
@@ -121,7 +133,22 @@ class Tables:
                 "gain": self._array(some(branches.gain, np.float64)),
                 "law": self._array(some(branches.law, np.float64)),
             },
+            "wires": {
+                "segments": wires.segments,
+                "wires": len(wires.names),
+                "frequencies": len(self.frequencies),
+                "dt": lattice.dt,
+                **listed,
+            },
         }
+
+    @property
+    def wire_parts(self) -> tuple[Any, Any, Any]:
+        """Currents of segments [A], voltages of nodes and the three voltages that each is made of [V]."""
+        segments, nodes = self.wires.segments, self.wires.nodes
+        bounds = (0, segments, segments + nodes, segments + 4 * nodes)
+        current, voltage, charge = (self.wire_state[a:b] for a, b in pairwise(bounds))
+        return current, voltage, charge
 
     def _array(self, value: np.ndarray) -> Any:
         return self.be.asarray(np.ascontiguousarray(value))

@@ -13,6 +13,7 @@ import numpy as np
 from emdose.compute.machine import thread_count
 from emdose.solvers.yee_engine.tables.tables import Tables, some
 from emdose.solvers.yee_engine.walks.row_tables import RowTables
+from emdose.solvers.yee_engine.walks.wire_steps import WireSteps
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -77,6 +78,8 @@ class Walk(RowSchedule):
     def __init__(self, tables: Tables, be: Backend) -> None:
         super().__init__(tables, be)
         self.rows = RowTables(tables, be)
+        self.wires = WireSteps(tables, be, self.at_once)
+        self._before = self.wires.before(tables.e)
         self._structs = self._own_structs()
 
     @property
@@ -107,7 +110,10 @@ class Walk(RowSchedule):
 
     def _steps(self, first: int, steps: int, drives: dict[str, Any], record: Any) -> None:
         task = {"strip": len(self.tables.groups.y) - 1, "first_step": first, **drives}
+        self.wires.fill(first, steps)
         for n in range(steps):
+            for launch, numbered in self._before:
+                launch(n) if numbered else launch()
             for mode in (0, 1):
                 self._launch(len(self.tables.groups.x) - 1, {**task, "mode": mode, "steps": n}, record)
 

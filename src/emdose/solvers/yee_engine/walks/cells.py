@@ -11,6 +11,7 @@ import numpy as np
 
 from emdose.solvers.yee_engine.tables.tables import Tables
 from emdose.solvers.yee_engine.walks.blocks import STEPS_AT_ONCE, Schedule
+from emdose.solvers.yee_engine.walks.wire_steps import WireSteps
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend, Recorded
@@ -88,6 +89,7 @@ class Cells(Schedule):
         }
         self._changing = {name: be.xp.zeros(max(1, size)) for name, size in sizes.items()}
         self._record = be.xp.zeros(max(1, self.at_once * len(t.branches.elements) * 2))
+        self.wires = WireSteps(tables, be, self.at_once)
         alone = self._in_place()
         self._sequence = Steps(self._cycle(alone), alone, t.every)
         self._recorded: dict[tuple[int, int], Recorded] = {}
@@ -102,7 +104,7 @@ class Cells(Schedule):
         electric = self.module.prepare("cells_e", t.lattice.nodes, mesh, medium, t.h, t.e, t.psi)
         magnetic = self.module.prepare("cells_h", t.lattice.nodes, mesh, medium, t.e, t.h, t.psi)
         lists = *self._on_edges(t.e), (magnetic, False), *self._on_faces(t.e, t.h)
-        return Step([(electric, False), *lists], self._samples(t.e, t.h))
+        return Step([*self.wires.before(t.e), (electric, False), *lists], self._samples(t.e, t.h))
 
     def _on_edges(self, e: Any) -> list[tuple[Callable[..., None], bool]]:
         """Impressed currents, then ports and elements."""
@@ -124,6 +126,7 @@ class Cells(Schedule):
     def _block(self, first: int, steps: int) -> np.ndarray:
         for name, values in self.tables.drives(first, steps).items():
             self._changing[name][: values.size] = self.be.asarray(values)
+        self.wires.fill(first, steps)
         self._work(steps, -(first + 1) % self.tables.every).launch()
         branches = len(self.tables.branches.elements)
         return self.be.to_numpy(self._record[: steps * branches * 2]).reshape(steps, branches, 2).copy()

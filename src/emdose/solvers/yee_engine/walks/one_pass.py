@@ -53,7 +53,7 @@ class OnePass(Cells):
         e, h, psi = new
         again = self._pass.prepare("again", cells.size // 3, mesh, medium, cells, e, *old[1:], h, psi)
         lists = *self._on_edges(e), (again, False), *self._on_faces(e, h)
-        return Step([(both, False), *lists], self._samples(e, h))
+        return Step([*self.wires.before(old[0]), (both, False), *lists], self._samples(e, h))
 
     def _around(self) -> np.ndarray:
         """Cells of the faces around every edge that a list changes, flat int32."""

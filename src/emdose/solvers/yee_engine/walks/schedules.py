@@ -32,4 +32,6 @@ def schedule_of(tables: Tables, be: Backend, name: str | None = None) -> Schedul
     known = SCHEDULES[be.kernels.load(__package__, "yee_rows", tables.real).kind]
     wanted = next(iter(known)) if name is None else name
     one_of("schedule", wanted, known, problem="no such schedule")
+    if tables.wires.segments and wanted == "blocks":
+        wanted = "walk"  # a wire needs E of all planes that it crosses at one time
     return known[wanted](tables, be)

@@ -142,6 +142,8 @@ def add_terms(first: int, last: int, terms: Struct, drive: np.ndarray, f: np.nda
 
 def face_terms(first: int, last: int, faces: Struct, e: np.ndarray, h: np.ndarray) -> None:
     """Faces [first, last) of another permeability."""
+    if first == last:
+        return
     at, flat = faces.face[first:last], e.reshape(-1)
     p, q, r, s = (flat[at + to] for to in faces.edges.reshape(-1, 4)[first:last].T)
     h.reshape(-1)[at] -= (faces.gain[first:last] * ((p - q) - (r - s)).astype(float)).astype(h.dtype)
@@ -149,6 +151,8 @@ def face_terms(first: int, last: int, faces: Struct, e: np.ndarray, h: np.ndarra
 
 def branch_terms(branches: Struct, source: np.ndarray, state: np.ndarray, e: np.ndarray, record: np.ndarray) -> None:
     """Ports and lumped elements, one step."""
+    if not branches.count:
+        return
     flat, laws, state = e.reshape(-1), branches.law.reshape(-1, 9), state.reshape(-1, 3)
     for b in range(branches.count):
         path = slice(branches.row[b], branches.row[b + 1])
