@@ -36,6 +36,7 @@ from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.limits import Limit
 from emdose.compute.shared import Sharing
 from emdose.dosimetry.averaging.cubes import PeakCube
+from emdose.dosimetry.in_metal import MetalPart, MetalPower
 from emdose.dosimetry.power import TissueRow
 from emdose.dosimetry.sampling import ModelSamples
 from emdose.dosimetry.sar import Peak
@@ -314,6 +315,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: fields_().power,
     sar,
     lambda: Peak(1.0, (1, 2, 3), (0.0, 0.0, 0.0), "muscle"),
+    lambda: MetalPart("stem", "Ti6Al4V", 0.1, 1e-2, 0.02, 8e-5, 1.0),
+    lambda: MetalPower((MetalPart("stem", "Ti6Al4V", 0.1, 1e-2, 0.02, 8e-5, 1.0),), numbers(*SHAPE), 0.1),
     lambda: PeakCube(1.0, (1, 2, 3), 21e-3, "centred", 0.1, "IEC/IEEE 62704-1"),
     lambda: em.MassAverage(numbers(*SHAPE), np.ones(SHAPE, np.uint8), numbers(*SHAPE), 1e-2),
     lambda: QMatrices(numbers(3, 2, 2, kind="c"), np.arange(3), GRID, ("a", "b"), "A", "trapezium"),

@@ -20,6 +20,7 @@ from .dosimetry import SarMap as SarMap
 from .dosimetry import TemperatureMap as TemperatureMap
 from .dosimetry import cem43 as cem43
 from .dosimetry import mass_average as mass_average
+from .dosimetry import metal_power as metal_power
 from .dosimetry import peak as peak
 from .dosimetry import point_sar as point_sar
 from .dosimetry import q_matrices as q_matrices

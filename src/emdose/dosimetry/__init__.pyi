@@ -6,6 +6,9 @@ from .averaging.cubes import MassAverage as MassAverage
 from .averaging.cubes import PeakCube as PeakCube
 from .averaging.cubic import AveragingPlan as AveragingPlan
 from .averaging.graded import GradedAveragingPlan as GradedAveragingPlan
+from .in_metal import MetalPart as MetalPart
+from .in_metal import MetalPower as MetalPower
+from .in_metal import metal_power as metal_power
 from .power import PowerReport as PowerReport
 from .power import TissueRow as TissueRow
 from .power import absorbed_power as absorbed_power

@@ -70,6 +70,10 @@ class PowerReport:
         Dissipated in the coil, where the solver knows it [W].
     losses_W : mapping of str to float
         Of that, what is lost in each part of the metal and in the elements, where these are told apart [W].
+    metal_W : mapping of str to float
+        Power in each part of the metal of implants, by perturbation, see
+        :func:`~emdose.dosimetry.in_metal.metal_power`; it is not in the closure of a solution with perfect
+        conductors [W].
     """
 
     absorbed_W: float
@@ -82,10 +86,13 @@ class PowerReport:
     tissues: tuple[TissueRow, ...]
     lost_W: float = 0.0
     losses_W: Mapping[str, float] = field(default_factory=dict)
+    metal_W: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
-        return {**self.__dict__, "losses_W": dict(self.losses_W), "tissues": [row.to_dict() for row in self.tissues]}
+        plain = {**self.__dict__, "losses_W": dict(self.losses_W), "tissues": [row.to_dict() for row in self.tissues]}
+        metal = plain.pop("metal_W")
+        return {**plain, "metal_W": dict(metal)} if metal else plain
 
 
 def absorbed_power(fields: Fields, phantom: Phantom) -> float:
@@ -189,7 +196,16 @@ def power_report(fields: Fields, phantom: Phantom, sar: SarMap) -> PowerReport:
         tissues=tissue_sar(sar, phantom),
         lost_W=balance.get("lost_W", 0.0),
         losses_W=fields.power.losses(),
+        metal_W=_in_metal(fields),
     )
+
+
+def _in_metal(fields: Fields) -> dict[str, float]:
+    from emdose.dosimetry.in_metal import metal_power
+
+    if fields.metal is None or not np.asarray(fields.metal.metal).any():
+        return {}
+    return {part.name: part.power_W for part in metal_power(fields).parts}
 
 
 def _edge_mean(sigma: np.ndarray, component: int) -> np.ndarray:

@@ -110,6 +110,7 @@ def assemble(
             "shape": list(problem.grid.shape),
             "time_step_s": step,
         },
+        metal=exposure.implanted,
         provenance={
             "engine": "Fdtd",
             "options": asdict(solver),

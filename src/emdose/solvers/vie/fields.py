@@ -91,6 +91,7 @@ def fields_of(
             "unknowns": len(problem.index),
             "fft_shape": list(problem.convolution.big),
         },
+        metal=exposure.implanted,
         provenance={
             "engine": "Vie",
             "options": asdict(problem.solver),
