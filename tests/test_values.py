@@ -85,6 +85,7 @@ from emdose.solvers.mom.meshing.options import MeshOptions
 from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.results.orientations import PowerForm
+from emdose.solvers.vie.library.region import LibraryPlan
 from emdose.solvers.vie.problem import ViePlan
 from emdose.solvers.vsie.plan import VsiePlan
 from emdose.uncertainty import BudgetCheck, Strata, chaos_uncertainty, check_by_trials, peak_samples, refinement
@@ -482,6 +483,10 @@ MAKERS: list[Callable[[], Any]] = [
         np.ones(3),
         {"products": 1},
     ),
+    lambda: em.ImplantLibrary(
+        phantom(), F, np.ones(SHAPE, bool), em.Vie(), 1e-5, np.arange(2), *(numbers(2, n, kind="c") for n in (2, 6))
+    ),
+    lambda: LibraryPlan(**FLAT_PLAN, edges=2, kept="answers", file_bytes=1),
     lambda: em.EddyCurrent(),
     lambda: em.Bioheat(),
     lambda: Perfusion(),

@@ -44,6 +44,7 @@ from .io import read_confirmations as read_confirmations
 from .io import read_field_map as read_field_map
 from .io import read_gradient_coil as read_gradient_coil
 from .io import read_implant as read_implant
+from .io import read_implant_library as read_implant_library
 from .io import read_incident_field as read_incident_field
 from .io import read_phantom as read_phantom
 from .io import read_property_map as read_property_map
@@ -54,6 +55,7 @@ from .io import read_transfer_function as read_transfer_function
 from .io import to_xarray as to_xarray
 from .io import write_coil as write_coil
 from .io import write_implant as write_implant
+from .io import write_implant_library as write_implant_library
 from .io import write_load as write_load
 from .io import write_phantom as write_phantom
 from .io import write_property_map as write_property_map
@@ -115,6 +117,7 @@ from .solvers import Fdtd as Fdtd
 from .solvers import Fields as Fields
 from .solvers import HeatCourse as HeatCourse
 from .solvers import HeatResult as HeatResult
+from .solvers import ImplantLibrary as ImplantLibrary
 from .solvers import LeadInMedium as LeadInMedium
 from .solvers import PowerTensor as PowerTensor
 from .solvers import Vie as Vie

@@ -19,6 +19,7 @@ from emdose.models.exposure import Exposure
 from emdose.models.implants import box
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Done, Event, Iteration
+from emdose.solvers.vie.library.implant_library import ImplantLibrary
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.incident import field_at, incident_B, incident_E
 
@@ -82,6 +83,19 @@ def test_metal_in_the_body(cuda: backend.Backend, metal: str) -> None:
     found, expected = solver.solve(wave, cuda), solver.solve(wave, "cpu")
     _same(found, expected, 1e-6)
     assert found.power.losses().keys() == expected.power.losses().keys()
+
+
+@pytest.mark.parametrize("keep", ["answers", "couplings"])
+def test_metal_by_answers_of_a_region(cuda: backend.Backend, keep: str) -> None:
+    body, block = bodies.sphere(0.03, 0.01, GEL).pad(1), box((0.018, 0.018, 0.009), centre_m=(0.0, 0.0, 0.005))
+    found, expected = (
+        ImplantLibrary.within(body, F, [(-0.01, -0.01, 0.0), (0.01, 0.01, 0.01)], keep=keep, device=be, tolerance=1e-6)
+        .exposed(PlaneWave((0, 0, 1), (1, 0, 0)), device=be)
+        .solve(block)
+        for be in (cuda, "cpu")
+    )
+    _same(found, expected, 1e-5)
+    assert found.provenance["device"]["device"] == "cuda"
 
 
 def test_missed_tolerance_keeps_the_fields(exposure: Exposure, cuda: backend.Backend) -> None:

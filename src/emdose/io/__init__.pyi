@@ -18,6 +18,8 @@ from .gradients.pulseq import read_sequence as read_sequence
 from .gradients.waveforms import read_waveform as read_waveform
 from .gradients.wire_paths import read_gradient_coil as read_gradient_coil
 from .gradients.wire_paths import read_wire_paths as read_wire_paths
+from .implant_libraries import read_implant_library as read_implant_library
+from .implant_libraries import write_implant_library as write_implant_library
 from .incident_fields import read_incident_field as read_incident_field
 from .leads.transfer_functions import read_transfer_function as read_transfer_function
 from .leads.transfer_functions import write_transfer_function as write_transfer_function

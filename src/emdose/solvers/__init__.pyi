@@ -27,6 +27,9 @@ from .running import Plan as Plan
 from .running import ProgressCallback as ProgressCallback
 from .running import Setup as Setup
 from .running import TimeStep as TimeStep
+from .vie.library.implant_library import ExposedLibrary as ExposedLibrary
+from .vie.library.implant_library import ImplantLibrary as ImplantLibrary
+from .vie.library.region import LibraryPlan as LibraryPlan
 from .vie.solver import Vie as Vie
 from .vsie.library.response import BodyResponse as BodyResponse
 from .vsie.solver import Vsie as Vsie

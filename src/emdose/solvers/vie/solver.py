@@ -163,13 +163,13 @@ class Vie(VieOptions):
         vectors = None if reduction is None else reduction.vectors
         fields = fields_of(problem, J, solutions, planned, clock, vectors)
         tell(Done(residual=float(fields.residual.max()), tolerance=self.tolerance))
-        missed = [p for p, s in zip(fields.ports, solutions, strict=True) if not s["converged"]]
-        if missed:
-            raise ConvergenceError(_missed(fields, self, missed), partial=fields)
+        lacking = [p for p, s in zip(fields.ports, solutions, strict=True) if not s["converged"]]
+        if lacking:
+            raise ConvergenceError(missed(fields, self, lacking), partial=fields)
         return fields
 
 
-def _missed(fields: Fields, solver: Vie, ports: list[str]) -> str:
+def missed(fields: Fields, solver: Vie, ports: list[str]) -> str:
     """What a solution lacks, and what helps."""
     residual, error = float(fields.residual.max()), max(fields.convergence["E_error_estimate"])
     steps = max(fields.convergence["iterations"])
