@@ -34,9 +34,7 @@ from emdose.solvers.progress import watched
 from emdose.solvers.results.fields import Fields, named_drive
 from emdose.solvers.running import (
     Checkpoint,
-    Iteration,
     Progress,
-    ProgressCallback,
     Setup,
     callback,
     silent,
@@ -44,27 +42,18 @@ from emdose.solvers.running import (
 from emdose.solvers.vie.body import BodyOperator
 from emdose.solvers.vie.fields import fields_of
 from emdose.solvers.vie.iteration import solve_ports
-from emdose.solvers.vie.library.region import (
-    BATCH,
-    DIRECTIONS,
-    LibraryPlan,
-    Region,
-    plan_library,
-    region_mask,
-)
+from emdose.solvers.vie.library.region import BATCH, LibraryPlan, Region, plan_library, region_mask
+from emdose.solvers.vie.library.unit_answers import ANSWERS, answers_to_units, edges_of
 from emdose.solvers.vie.principal import principal_solutions
 from emdose.solvers.vie.problem import VieProblem
 from emdose.solvers.vie.problem import plan as plan_exposure
 from emdose.solvers.vie.reduction import Start
 from emdose.solvers.vie.solver import Vie, missed
-from emdose.solvers.yee_grid.edge_materials import metal_edges
 from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
-ANSWERS, NEAR = "answers", "near"
-"""Names of what a checkpoint keeps of a batch."""
 CHANGED = 1e-12
 """Change of M beyond which an edge is another one."""
 
@@ -180,7 +169,7 @@ class ImplantLibrary:
         tell(Setup())
         start = time.perf_counter()
         body = BodyOperator(replace(options, tolerance=tolerance), phantom, frequency_Hz, be)
-        edges, rows = _edges_of(body, mask)
+        edges, rows = edges_of(body, mask)
         if not len(edges):
             raise InputError("region without tissue", field="region", expected="a part of the body")
         near = np.empty((len(rows), len(rows)), complex)
@@ -188,7 +177,7 @@ class ImplantLibrary:
         worst = 0.0
         for low in range(0, len(rows), BATCH):
             of = slice(low, min(low + BATCH, len(rows)))
-            x, residual = _batch(body, rows, of, tolerance, tell, checkpoint, answers.shape)
+            x, residual = answers_to_units(body, rows, of, tolerance, tell, checkpoint, answers.shape)
             worst = max(worst, residual)
             near[of] = x[:, rows]
             if len(answers):
@@ -434,56 +423,6 @@ def _options(solver: Vie | None) -> Vie:
     """Options of the body's equations, in double precision as they are with metal."""
     options = Vie() if solver is None else solver
     return replace(options, dtype="complex128") if options.dtype == "auto" else options
-
-
-def _edges_of(body: BodyOperator, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Edges (r,) of a region that hold tissue, and their places among the unknowns."""
-    cut = tuple(slice(a, a + n - 1) for a, n in zip(body.low, body.shape, strict=True))
-    index = np.asarray(body.be.to_numpy(body.index))
-    edges = np.intersect1d(np.flatnonzero(metal_edges(mask[cut])), index)
-    return edges, np.searchsorted(index, edges)
-
-
-def _batch(
-    body: BodyOperator,
-    rows: np.ndarray,
-    of: slice,
-    tolerance: float,
-    tell: ProgressCallback,
-    checkpoint: Checkpoint | None,
-    kept: tuple[int, ...],
-) -> tuple[np.ndarray, float]:
-    """Answers (count, unknowns) to units on some edges, and the largest residual."""
-    be, count = body.be, of.stop - of.start
-    name = f"answers-{of.start:06d}"
-    if checkpoint is not None:
-        found = checkpoint.load(name) or {}
-        x, told = found.get(ANSWERS), found.get("told")
-        if x is not None and told is not None and x.shape == (count, kept[1]) and np.array_equal(found["rows"], rows):
-            return x, float(told)
-    b = np.zeros((count, kept[1]), body.dtype)
-    b[np.arange(count), rows[of]] = 1
-
-    def heard(step: int, residual: float) -> None:
-        where = {"index": of.start // BATCH, "count": -(-len(rows) // BATCH)}
-        tell(Iteration(stage="answers", step=step, residual=residual, tolerance=tolerance, **where))
-
-    solved = principal_solutions(
-        body,
-        be.asarray(b),
-        tolerance,
-        directions=DIRECTIONS * count,
-        max_steps=body.solver.max_iterations,
-        tell=heard,
-    )
-    if not solved.converged.all():
-        raise ConvergenceError(
-            f"answers of a region: residual {solved.residual.max():.2g} misses the tolerance {tolerance:g}"
-        )
-    x = be.to_numpy(solved.x)
-    if checkpoint is not None:
-        checkpoint.save(name, {ANSWERS: x, "told": np.array(solved.residual.max()), "rows": rows})
-    return x, float(solved.residual.max())
 
 
 def _extent(phantom: Phantom, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
