@@ -80,6 +80,17 @@ class ImplantedBody:
         counted = [0.0 if t.name in NO_TISSUE else t.density_kg_m3 for t in self.phantom.tissues[1:]]
         return self.phantom.per_label([0.0, *counted])
 
+    def refilled(self, before: Phantom) -> Phantom:
+        """The body after surgery with tissue where the metal is, for solvers that mix metal and tissue by volume.
+
+        Parameters
+        ----------
+        before : Phantom
+            The body that the metal was put into.
+        """
+        labels = np.where(self.metal, before.labels, self.phantom.labels).astype(self.phantom.labels.dtype)
+        return replace(self.phantom, labels=owned(labels))
+
     def volume_errors(self) -> dict[str, float]:
         """By how much of its volume the voxels miss each implant, by name: abs(voxels / surface - 1)."""
         ends = np.cumsum([0, *(len(i.parts) for i in self.implants)])

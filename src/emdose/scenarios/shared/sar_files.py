@@ -1,7 +1,7 @@
 """A body and its SAR in result.h5: what one run leaves and another may take as a source of heat, whatever their kinds.
 
-The groups are /phantom and /sar, and two attributes say what made the field: ``name`` of /coil and ``frequency_Hz`` of
-/fields.
+The groups are /phantom and /sar, with /implants where metal was in the body, and two attributes say what made the
+field: ``name`` of /coil and ``frequency_Hz`` of /fields.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from emdose.dosimetry.sar import SarMap
 from emdose.errors import InputError
@@ -20,6 +22,28 @@ from emdose.scenarios.shared.convergence import summary_measures, summary_validi
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
+
+
+@dataclass(frozen=True, eq=False)
+class MetalHeat:
+    """Metal of a run with implants.
+
+    Parameters
+    ----------
+    sha256 : str
+        Hash of the implants in their places, in whatever order.
+    names : tuple of str
+        What they are called.
+    metal : (nx, ny, nz) bool ndarray
+        Voxels of metal.
+    density : (nx, ny, nz) ndarray
+        Power density in them [W/m^3].
+    """
+
+    sha256: str
+    names: tuple[str, ...]
+    metal: np.ndarray
+    density: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +60,15 @@ class SarRun:
         The body.
     sar : SarMap
         Point SAR [W/kg].
+    metal : MetalHeat or None
+        The metal that was in the body, and the power in it.
     """
 
     source: str
     frequency_Hz: float
     phantom: Phantom
     sar: SarMap
+    metal: MetalHeat | None = None
 
 
 def write_sar(file: Any, phantom: Phantom, sar: SarMap) -> None:
@@ -52,6 +79,23 @@ def write_sar(file: Any, phantom: Phantom, sar: SarMap) -> None:
     put_map(group, "density", single(sar.density), "kg/m^3")
     group.attrs["rule"] = sar.rule
     group.attrs["provenance"] = to_json(sar.provenance)
+
+
+def write_metal(file: Any, heat: MetalHeat) -> None:
+    """Put the group /implants into an open HDF5 file, beside those of :func:`write_sar`."""
+    group = file.create_group("implants")
+    group.attrs["sha256"], group.attrs["names"] = heat.sha256, list(heat.names)
+    put_map(group, "metal", heat.metal.astype(np.uint8), "1 in metal")
+    put_map(group, "power_density", single(heat.density), "W/m^3")
+
+
+def read_metal(file: Any) -> MetalHeat | None:
+    """What :func:`write_metal` has put into a file; None where there is none."""
+    if "implants" not in file:
+        return None
+    group = file["implants"]
+    names = tuple(str(n) for n in group.attrs["names"])
+    return MetalHeat(str(group.attrs["sha256"]), names, group["metal"][()].astype(bool), group["power_density"][()])
 
 
 def read_sar(file: Any, path: Path) -> tuple[Phantom, SarMap]:
@@ -91,4 +135,4 @@ def read_sar_run(path: Path | str) -> SarRun:
                 expected='result.h5 of a run that keeps one, such as one of kind = "rf"',
             )
         source, frequency_Hz = str(file["coil"].attrs["name"]), float(file["fields"].attrs["frequency_Hz"])
-        return SarRun(source, frequency_Hz, *read_sar(file, path))
+        return SarRun(source, frequency_Hz, *read_sar(file, path), read_metal(file))

@@ -24,6 +24,7 @@ from emdose.models.grids.grid import Grid, Shape, Vector
 from emdose.models.grids.split import SplitGrid, Window
 from emdose.solvers.heat.materials import Metals, body_maps, deposit
 from emdose.solvers.heat.problem import HeatMaps
+from emdose.solvers.heat.sources import beside_metal
 from emdose.values import owned
 
 if TYPE_CHECKING:
@@ -114,21 +115,28 @@ class MetalBody:
         source_grid: Grid,
         further: Sequence[np.ndarray] = (),
         dtype: str = "float64",
+        places: Sequence[str] = (),
     ) -> np.ndarray:
         """Losses of the metal in the cells, see :func:`emdose.solvers.heat.materials.deposit`; their power is kept.
 
-        After them come power densities of voxels [W/m^3], of which there is none where there is metal.
+        After them come power densities of voxels [W/m^3], each in its place: "body" unless told otherwise.
         """
         near, grid = self.near_cells, self.cells.fine(self.near)
         out = np.zeros((len(values) + len(further), *self.cells.shape), dtype)
         out[: len(values), *near] = deposit(cells, values, source_grid, grid, self.fraction[near], self.phantom.grid)
-        for n, density in enumerate(further, len(values)):
-            out[n] = self.spread(density)
+        for n, density in enumerate(further):
+            out[len(values) + n] = self.spread(density, places[n] if places else "body")
         return out
 
-    def spread(self, density: np.ndarray) -> np.ndarray:
-        """Power density of voxels [W/m^3] in their cells, none where there is metal."""
-        return self.cells.spread(density) * (1 - np.clip(self.fraction, 0, 1))
+    def spread(self, density: np.ndarray, place: str = "body") -> np.ndarray:
+        """Power density of voxels [W/m^3] in their cells, by where the power is: see
+        :class:`~emdose.solvers.heat.sources.PowerDensity`."""
+        return beside_metal(self.cells.spread(density), self.fraction, place, self._volumes)
+
+    @property
+    def _volumes(self) -> np.ndarray:
+        x, y, z = (self.cells.steps(a) for a in range(3))
+        return np.asarray(x[:, None, None] * y[:, None] * z)
 
     def window(self, margin_m: float) -> Window:
         """Voxels within a margin of the metal, and all that are split as finely as it."""

@@ -218,7 +218,7 @@ class Bioheat(BioheatOptions):
         envelope : Envelope, optional
             Strength of the gradients over time.
         extra : mapping of str to SarMap or PowerDensity, optional
-            Further sources by name, on all the time.
+            Further sources by name, on all the time; RF with this implant is two, of place "tissue" and of "metal".
         signed : bool
             Whether further sources may be negative, as differences of two exposures are.
         times_s : sequence of float, optional
@@ -255,8 +255,8 @@ class Bioheat(BioheatOptions):
         uniform = power.select(UNIFORM)
         pairs = uniform.basis(f, rms)
         six = np.stack([pairs[i, j] for i, j in PAIRS])
-        names, more = extra_powers(body, dict(extra or {}), signed)
-        stack = metal.deposit(power.cells, six, power.grid, more, self.dtype)
+        names, more, places = extra_powers(body, dict(extra or {}), signed)
+        stack = metal.deposit(power.cells, six, power.grid, more, self.dtype, places)
         envelopes = [envelope or Envelope.constant()] * 6 + [Envelope.constant()] * len(more)
         window = metal.window(WINDOW_MARGIN_M)
         found = heat(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import fits
+from emdose.checks import fits, one_of
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
 from emdose.solvers.heat.materials import Metals, transfer, warn
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BESIDE_TOLD, BESIDE_REFUSED = 0.05, 0.5
 """Part of the power beside the body from which on it is told, and from which on the map is taken for another body's."""
+PLACES = ("body", "tissue", "metal")
 WANTED = "a SarMap, a PowerDensity, or an array by name: sar_W_kg= or power_W_m3="
 
 
@@ -32,18 +33,23 @@ class PowerDensity:
         Power per volume [W/m^3].
     grid : Grid
         The voxels.
+    place : "body", "tissue" or "metal"
+        Where it is. "body": of a body without the implant, so that what a voxel of metal has is left out. "tissue": of
+        tissue around the implant that is heated, and all of it stays in tissue. "metal": in the metal, all of it.
 
     Raises
     ------
     InputError
-        When the map does not fit the grid.
+        When the map does not fit the grid, or the place is none.
     """
 
     value: np.ndarray
     grid: Grid
+    place: str = "body"
 
     def __post_init__(self) -> None:
         fits("value", self.value, self.grid.shape)
+        one_of("place", self.place, PLACES, problem="unknown place of power")
 
 
 def named_sources(sar: Any, sar_W_kg: Any, power_W_m3: Any, phantom: Phantom) -> list[Any]:
@@ -123,12 +129,58 @@ def power_on(
         warn(f"heat: {100 * beside:.0f} % of the power {where}")
     if not same and kept > 0:  # voxels of another size end elsewhere; the power in them is not lost
         out *= size / kept
-    return out if metals is None else out * (1 - np.clip(metals.fraction, 0, 1))
+    return out if metals is None else beside_metal(out, metals.fraction, getattr(source, "place", "body"))
 
 
-def extra_powers(body: Phantom, extra: dict[str, Any], signed: bool) -> tuple[list[str], list[np.ndarray]]:
-    """Names and power densities of further sources [W/m^3]; see :func:`power_on`."""
-    return list(extra), [power_on(body, s, signed=signed, field=f"extra[{n!r}]") for n, s in extra.items()]
+def beside_metal(density: np.ndarray, fraction: np.ndarray, place: str, volume: Any = 1.0) -> np.ndarray:
+    """Power density of cells with metal in them, by where the power is; see :class:`PowerDensity`.
+
+    Parameters
+    ----------
+    density : (nx, ny, nz) ndarray
+        Power density as its voxels say it [W/m^3].
+    fraction : (nx, ny, nz) ndarray
+        Share of metal in every cell.
+    place : "body", "tissue" or "metal"
+        Where the power is.
+    volume : array that broadcasts
+        Volumes of the cells, up to a factor.
+    """
+    share = np.clip(fraction, 0, 1)
+    if place == "body":
+        return density * (1 - share)
+    wanted = share if place == "metal" else 1 - share
+    # The metal of the cells is not quite that of the voxels: a cell without power takes that of its neighbours.
+    filled = _from_neighbours(density, (wanted > 0) & (share > 0) & (density == 0))
+    out = filled * wanted
+    before, after = float((density * volume).sum(dtype=float)), float((out * volume).sum(dtype=float))
+    if before != 0 and after == 0:
+        raise InputError("power in metal that the voxels have lost", field=place, expected="smaller voxels")
+    return out * (before / after) if after != 0 else out
+
+
+def _from_neighbours(density: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """A map with the value of the nearest voxel that has one in some that have none."""
+    from scipy.ndimage import distance_transform_edt
+
+    if not empty.any() or not (density != 0).any():
+        return density
+    used = np.argwhere(empty)
+    low, high = (used.min(0) - 3).clip(0), used.max(0) + 4
+    box = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    part, hole = density[box], empty[box]
+    if not (part != 0).any():
+        return density
+    nearest = distance_transform_edt(part == 0, return_distances=False, return_indices=True)
+    out = density.copy()
+    out[box] = np.where(hole, part[tuple(nearest)], part)
+    return out
+
+
+def extra_powers(body: Phantom, extra: dict[str, Any], signed: bool) -> tuple[list[str], list[np.ndarray], list[str]]:
+    """Names, power densities [W/m^3] and places of further sources; see :func:`power_on`."""
+    densities = [power_on(body, s, signed=signed, field=f"extra[{n!r}]") for n, s in extra.items()]
+    return list(extra), densities, [getattr(s, "place", "body") for s in extra.values()]
 
 
 def _of_map(source: Any, field: str) -> tuple[np.ndarray, Grid]:

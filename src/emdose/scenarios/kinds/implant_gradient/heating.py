@@ -30,9 +30,9 @@ from emdose.solvers.results.power_tensor import UNIFORM
 from emdose.solvers.running import Event, ProgressCallback
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.implant_gradient.rf_heating import RfHeating
     from emdose.scenarios.kinds.implant_gradient.schema import ImplantThermalTable
     from emdose.scenarios.shared.implants.exposures import BuiltExposure
+    from emdose.scenarios.shared.implants.rf_heating import RfHeating
     from emdose.solvers.heat.near_metal import MetalBody
     from emdose.solvers.results.power_tensor import PowerTensor
 

@@ -18,7 +18,6 @@ from emdose.scenarios.kinds.implant_gradient.possible import require_harmonics, 
 from emdose.scenarios.kinds.implant_gradient.quantities import body, comparison, conditions, per_frequency, quantities
 from emdose.scenarios.kinds.implant_gradient.result import result
 from emdose.scenarios.kinds.implant_gradient.result.result import ExposureMaps
-from emdose.scenarios.kinds.implant_gradient.rf_heating import rf_heating
 from emdose.scenarios.kinds.implant_gradient.worst.bore import (
     BoreMap,
     at_worst_place,
@@ -31,6 +30,7 @@ from emdose.scenarios.kinds.implant_gradient.worst.power import power_of
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.shared.implants.kept_tensor import kept_tensor, tensor_key
+from emdose.scenarios.shared.implants.rf_heating import rf_heating
 from emdose.scenarios.shared.implants.tensor_files import tensor_arrays, tensor_of_arrays
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
@@ -95,7 +95,8 @@ class ImplantJob(BaseJob):
             self.heated = metal_body(self.phantom, self.implant, tables.thermal.cells_across)
         self.rf = None
         if run is not None:
-            self.rf = rf_heating(run, self.heated, tables.rf.duty_cycle)
+            with blamed_on(file, ""):
+                self.rf = rf_heating(run, self.heated, tables.rf.duty_cycle, self.implant)
         low, high = (np.asarray(b) for b in self.implant.bounds_m)
         self.middle = 0.5 * (low + high)
         self.coils = building.gradients(tables.gradients, file)
@@ -384,7 +385,7 @@ class ImplantJob(BaseJob):
 
     def _doubts(self, tensor: PowerTensor) -> list[str]:
         found = list(tensor.warnings)
-        if self.rf is not None:
+        if self.rf is not None and self.rf.note:
             found.append(self.rf.note)
         return found
 

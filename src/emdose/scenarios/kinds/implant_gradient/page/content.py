@@ -376,7 +376,8 @@ def setup_rows(result: ImplantResult) -> list[tuple[str, str]]:
         rows += [("Gradient coils", gradients["name"]), ("Implant in the scanner", place(gradients["position_m"]))]
     rf = about.get("rf")
     if rf:
-        rows.append(("RF heating", f"{rf['name']}, {number(rf['power_W'])} W in the phantom; {rf['note']}"))
+        more = rf["note"] or f"{number(rf['metal_W'])} W of it in the metal, which was in the RF field"
+        rows.append(("RF heating", f"{rf['name']}, {number(rf['power_W'])} W in the phantom; {more}"))
     return rows
 
 
