@@ -17,7 +17,10 @@ from .dosimetry import MassAverage as MassAverage
 from .dosimetry import ModelSampler as ModelSampler
 from .dosimetry import QMatrices as QMatrices
 from .dosimetry import SarMap as SarMap
+from .dosimetry import TangentialE as TangentialE
 from .dosimetry import TemperatureMap as TemperatureMap
+from .dosimetry import Tier3Result as Tier3Result
+from .dosimetry import averaged_E as averaged_E
 from .dosimetry import cem43 as cem43
 from .dosimetry import mass_average as mass_average
 from .dosimetry import metal_power as metal_power
@@ -25,9 +28,14 @@ from .dosimetry import peak as peak
 from .dosimetry import point_sar as point_sar
 from .dosimetry import q_matrices as q_matrices
 from .dosimetry import region_sar as region_sar
+from .dosimetry import tangential_E as tangential_E
 from .dosimetry import temperature_map as temperature_map
 from .dosimetry import thermal_dose as thermal_dose
+from .dosimetry import tier1 as tier1
+from .dosimetry import tier2 as tier2
+from .dosimetry import tier3 as tier3
 from .dosimetry import tissue_sar as tissue_sar
+from .dosimetry import validate_model as validate_model
 from .dosimetry import whole_body_sar as whole_body_sar
 from .errors import ConvergenceError as ConvergenceError
 from .errors import DeviceError as DeviceError
@@ -95,6 +103,7 @@ from .models import conductors as conductors
 from .models import fit_two_waves as fit_two_waves
 from .models import implants as implants
 from .models import metals as metals
+from .models import paths_around as paths_around
 from .models import phantoms as phantoms
 from .models import tissues as tissues
 from .models import waveforms as waveforms

@@ -9,6 +9,16 @@ from .averaging.graded import GradedAveragingPlan as GradedAveragingPlan
 from .in_metal import MetalPart as MetalPart
 from .in_metal import MetalPower as MetalPower
 from .in_metal import metal_power as metal_power
+from .leads.model_validation import LeadValidation as LeadValidation
+from .leads.model_validation import validate_model as validate_model
+from .leads.tangential import TangentialE as TangentialE
+from .leads.tangential import tangential_E as tangential_E
+from .leads.tier3 import Tier3Result as Tier3Result
+from .leads.tier3 import tier3 as tier3
+from .leads.tiers import TierBound as TierBound
+from .leads.tiers import averaged_E as averaged_E
+from .leads.tiers import tier1 as tier1
+from .leads.tiers import tier2 as tier2
 from .power import PowerReport as PowerReport
 from .power import TissueRow as TissueRow
 from .power import absorbed_power as absorbed_power

@@ -43,3 +43,4 @@ from .leads import Lead as Lead
 from .leads import TransferFunction as TransferFunction
 from .leads import TwoWaves as TwoWaves
 from .leads import fit_two_waves as fit_two_waves
+from .leads import paths_around as paths_around
