@@ -150,6 +150,8 @@ from .uncertainty import first_order as first_order
 from .uncertainty import monte_carlo as monte_carlo
 from .uncertainty import peak_samples as peak_samples
 from .uncertainty import polynomial_chaos as polynomial_chaos
+from .uncertainty import repeatability as repeatability
 from .uncertainty import stratified_chaos as stratified_chaos
+from .uncertainty import tier3_budget as tier3_budget
 
 __version__: str

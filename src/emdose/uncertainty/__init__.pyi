@@ -41,6 +41,8 @@ from .laws import Triangular as Triangular
 from .laws import TruncatedNormal as TruncatedNormal
 from .laws import Uniform as Uniform
 from .laws import law_of_dict as law_of_dict
+from .lead_budget import repeatability as repeatability
+from .lead_budget import tier3_budget as tier3_budget
 from .model_checks import ModelCheck as ModelCheck
 from .model_checks import StatisticPair as StatisticPair
 from .model_checks import check_by_trials as check_by_trials
