@@ -127,8 +127,8 @@ def tier3_budget(
 def repeatability(transfer_functions: Sequence[TransferFunction]) -> tuple[TransferFunction, float, float]:
     """Mean of repeated measurements, and the standard uncertainty of one: magnitude (relative) and phase [rad].
 
-    Each is normalised to its largest magnitude first, and turned as a whole towards the first one. Points below 5 % of the largest magnitude
-    do not count.
+    Each is normalised to its largest magnitude first, and turned as a whole towards the first one. Points below 5 % of
+    the largest magnitude do not count.
 
     Parameters
     ----------

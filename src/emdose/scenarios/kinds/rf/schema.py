@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from emdose.compliance.confirmations import as_confirmations
 from emdose.errors import InputError
 from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
-from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Point, Power, Slab
+from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Slab
 from emdose.scenarios.shared.circuit_tables import FdtdTable, TuningTable, VsieTable, is_circuit
 from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
+from emdose.scenarios.shared.driving.drive_tables import PLACES as PLACES
+from emdose.scenarios.shared.driving.drive_tables import DriveTable as DriveTable
+from emdose.scenarios.shared.driving.drive_tables import NormaliseTable as NormaliseTable
 from emdose.scenarios.shared.tables import (
     Header,
     Quantity,
@@ -28,58 +31,6 @@ from emdose.scenarios.shared.tables import (
     text,
     texts,
 )
-
-
-class DriveTable(Table):
-    """How the ports are driven: by the name of a drive of the coil, or by amplitudes and phases.
-
-    Without any, "quadrature" for a birdcage, "circular" for an array, and unit drive for one port.
-    """
-
-    name: Annotated[str, text("the name of a drive of the coil, such as 'quadrature'")] | None = None
-    amplitudes: Annotated[tuple[float, ...], numbers("amplitude of each port,", None, 0, 1e9)] | None = None
-    phases_deg: Annotated[tuple[float, ...], numbers("phase of each port in degrees,", None, -3600, 3600)] | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> DriveTable:
-        if self.name is not None and (self.amplitudes or self.phases_deg):
-            raise bad_value("either name, or amplitudes and phases_deg")
-        if self.phases_deg and (self.amplitudes is None or len(self.amplitudes) != len(self.phases_deg)):
-            raise bad_value("as many amplitudes as phases_deg")
-        if self.amplitudes is not None and not any(self.amplitudes):
-            raise bad_value("at least one amplitude > 0")
-        return self
-
-
-PLACES = ("isocentre", "slice", "body", "head")
-
-
-def _place(value: Any) -> Any:
-    if (isinstance(value, str) and value in PLACES) or (isinstance(value, list | tuple) and len(value) == 3):
-        return value
-    raise bad_value(f"{', '.join(repr(p) for p in PLACES)} or a point [x, y, z] in metres")
-
-
-class NormaliseTable(Table):
-    """The one quantity that the fields are scaled to."""
-
-    b1plus_rms_T: Annotated[float, number("a B1+rms in tesla (2 uT is 2e-6)", 0, 1, above=True)] | None = None
-    whole_body_sar_W_kg: Annotated[float, number("a whole-body SAR in W/kg", 0, 1e6, above=True)] | None = None
-    absorbed_power_W: Power | None = None
-    input_power_W: Power | None = None
-    over: Annotated[Literal["isocentre", "slice", "body", "head"] | Point, BeforeValidator(_place)] = "isocentre"
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> NormaliseTable:
-        if len(self.target) != 1:
-            targets = [k for k in type(self).model_fields if k != "over"]
-            raise bad_value(f"exactly one of {', '.join(targets)}; there are {len(self.target)}")
-        return self
-
-    @property
-    def target(self) -> dict[str, float]:
-        """The target as a keyword of ``Fields.scale``."""
-        return {k: v for k in type(self).model_fields if k != "over" and (v := getattr(self, k)) is not None}
 
 
 class DosimetryTable(Table):

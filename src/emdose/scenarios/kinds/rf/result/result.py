@@ -34,12 +34,13 @@ from emdose.scenarios.kinds.rf.result import maps
 from emdose.scenarios.kinds.rf.result.network import NETWORK, network_of
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps, read_thermal, write_thermal
 from emdose.scenarios.shared import toml
+from emdose.scenarios.shared.driving.field_runs import POWERS, read_fields
 from emdose.scenarios.shared.results import exports
 from emdose.scenarios.shared.results.run import Run
 from emdose.scenarios.shared.sar_files import read_sar, write_sar
 from emdose.scenarios.shared.scenario import LOCK_HEADER
-from emdose.solvers.results.fields import Fields, PowerBalance
-from emdose.values import owned, read_only
+from emdose.solvers.results.fields import Fields
+from emdose.values import read_only
 from emdose.version import __version__
 
 if TYPE_CHECKING:
@@ -56,7 +57,6 @@ PYTHON = "python"
 UNWRITTEN = (
     "# What Python has run, as far as a scenario has words for it: its coil has none, so that it cannot be run again.\n"
 )
-POWERS = ("absorbed_W", "extinction_W", "scattered_W")
 
 
 @read_only
@@ -255,7 +255,7 @@ def read_result(folder: Path, summary: dict[str, Any]) -> RunResult:
     with opened_result(folder, FORMAT, FORMAT_VERSION) as file:
         phantom, sar = read_sar(file, folder / RESULT_FILE)
         averages = {name: _read_average(group) for name, group in file["averages"].items()}
-        fields = _read_fields(file["fields"], phantom) if "E" in file["fields"] else None
+        fields = read_fields(file["fields"], phantom) if "E" in file["fields"] else None
         return RunResult(
             folder=folder,
             summary=summary,
@@ -304,29 +304,6 @@ def _write_fields(group: Any, fields: Fields, keep: bool) -> None:
             data = np.asarray(getattr(fields, name))
             group.create_dataset(name, data=data, chunks=(1, 1, *data.shape[2:]) if data[0, 0].nbytes < 2**31 else True)
             group[name].attrs["unit"] = f"{unit}, peak phasor, Yee positions"
-
-
-def _read_fields(group: Any, phantom: Phantom) -> Fields:
-    ports = tuple(str(p) for p in group.attrs["ports"])
-    return Fields(
-        grid=phantom.grid,
-        frequency_Hz=float(group.attrs["frequency_Hz"]),
-        E=owned(group["E"][()]),
-        B=owned(group["B"][()]),
-        body=phantom.body,
-        body_mass_kg=phantom.mass_kg,
-        power=PowerBalance(
-            **{name: group.attrs[name] for name in POWERS},
-            lost_W=group.attrs.get("lost_W"),
-            lost_parts_W={k.removeprefix(LOST): v for k, v in group.attrs.items() if k.startswith(LOST)},
-        ),
-        ports=ports,
-        drives={p: np.eye(len(ports), dtype=complex)[i] for i, p in enumerate(ports)},
-        drive_unit=str(group.attrs["drive_unit"]),
-        residual=group["residual"][()],
-        convergence=json.loads(group.attrs["convergence"]),
-        provenance=json.loads(group.attrs["provenance"]),
-    )
 
 
 def _read_average(group: Any) -> MassAverage:
