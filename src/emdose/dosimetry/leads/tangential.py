@@ -108,7 +108,7 @@ def tangential_E(
         When the path leaves the tissue, is shorter than a voxel, or is in millimetres.
     """
     flag("beside", beside)
-    walk = Walk.along([path], fields, step_m)
+    walk = PathPieces.along([path], fields, step_m)
     E, spread = walk.tangential(fields, beside=beside)
     unit = fields.drive_unit
     return TangentialE(
@@ -118,7 +118,7 @@ def tangential_E(
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class PathPieces:
     """Pieces of many paths on one grid, one after another."""
 
     middle_m: np.ndarray  # (n, 3)
@@ -132,7 +132,7 @@ class Walk:
         return np.asarray(np.linalg.norm(self.chord_m, axis=1))
 
     @classmethod
-    def along(cls, paths: Sequence[Lead | np.ndarray], fields: Fields, step_m: float | None = None) -> Walk:
+    def along(cls, paths: Sequence[Lead | np.ndarray], fields: Fields, step_m: float | None = None) -> PathPieces:
         """Pieces along paths in the body of some fields; InputError as of :func:`tangential_E`."""
         grid = fields.grid
         smallest = min(float(np.diff(grid.nodes(a)).min()) for a in range(3))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emdose.checks import one_of, within
-from emdose.dosimetry.leads.tangential import Walk
+from emdose.dosimetry.leads.tangential import PathPieces
 from emdose.errors import InputError
 from emdose.models.leads import Lead, TransferFunction
 from emdose.models.leads.transfer_function import PLUS
@@ -132,7 +132,7 @@ def tier3(
         own = paths[name] if isinstance(paths, Mapping) else paths
         if not len(own):
             raise InputError("no paths", field="paths", expected="one or more")
-        walk = Walk.along(own, one, step_m)
+        walk = PathPieces.along(own, one, step_m)
         _as_long(walk, tf)
         E, _ = walk.tangential(one)
         weights = tf.at(walk.distance_m) * walk.length_m
@@ -166,7 +166,7 @@ def _drives(fields: Fields, drives: Any) -> dict[str, np.ndarray]:
     return {name: named_drive(name, fields.drives, len(fields.ports))[1] for name in names}
 
 
-def _as_long(walk: Walk, tf: TransferFunction) -> None:
+def _as_long(walk: PathPieces, tf: TransferFunction) -> None:
     lengths = np.add.reduceat(walk.length_m, walk.first)
     off = np.abs(lengths - tf.length_m) > SAME_LENGTH * tf.length_m
     if off.any():
