@@ -1,4 +1,4 @@
-"""The command ``emdose``: run | demo | refine | check | limits | report | compare | group | validate, and more."""
+"""The command ``emdose``: run | demo | label | refine | check | report | compare | group | validate, and more."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from emdose.errors import EmdoseWarning, InputError, OutputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from emdose.scenarios import RunOutcome
+    from emdose.scenarios import LoadedScenario, RunOutcome
 
 app = typer.Typer(
     name="emdose",
@@ -101,6 +101,26 @@ def demo(
         return 0
     file = scenarios.bundled(name)
     return _run(file, out or Path(f"emdose-{name}"), device, resume, force, quiet, no_report)
+
+
+@app.command()
+def label(
+    implant: Annotated[list[str], typer.Argument(help="Surface (.stl, .ply, ...), hip, knee, shoulder, or .toml.")],
+    metal: Annotated[str | None, typer.Option("--metal", help="Its metal, such as CoCrMo.")] = None,
+    unit: Annotated[str, typer.Option("--unit", help="Unit of the surface: mm, cm, m or in.")] = "mm",
+    fields: Annotated[list[str] | None, typer.Option("--fields", help="Scanners in tesla: --fields 1.5 3.")] = None,
+    coarse: Annotated[bool, typer.Option("--coarse", help="Larger voxels: minutes instead of tens of them.")] = False,
+    out: Out = None,
+    device: Device = "auto",
+    force: Force = False,
+    quiet: Quiet = False,
+    no_report: NoReport = False,
+) -> int:
+    """Write the sheet that an implant's MR label is written from: allowed exposures, scan times, forces, with U."""
+    from emdose.cli import label as labels
+
+    scenario = labels.scenario(implant, metal, unit, fields or [], coarse)
+    return _run(scenario, out or Path(f"{Path(implant[0]).stem}-label"), device, False, force, quiet, no_report)
 
 
 @app.command()
@@ -348,7 +368,9 @@ def _console(stderr: bool = False) -> Console:
     return console
 
 
-def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: bool, no_report: bool) -> int:
+def _run(
+    file: Path | LoadedScenario, out: Path, device: str, resume: bool, force: bool, quiet: bool, no_report: bool
+) -> int:
     from emdose import scenarios
     from emdose.cli import unfinished
     from emdose.cli.outcome import told, verdict
@@ -356,7 +378,7 @@ def _run(file: Path, out: Path, device: str, resume: bool, force: bool, quiet: b
     from emdose.io.disk.claim import InUseError
     from emdose.scenarios.study import run_scenario
 
-    scenario = scenarios.load(file)
+    scenario = scenarios.load(file) if isinstance(file, Path) else file
     noun = scenarios.kind(scenario.kind).part
     errors = _console(stderr=True)
     heard: list[warnings.WarningMessage] = []

@@ -42,6 +42,7 @@ DATABASES = (
     "exposure_limits.csv",
     "metals.csv",
     "gradient_exposures.csv",
+    "magnetism.csv",
 )
 SOLVING = ("compute", "models", "circuits", "solvers", "io", "scenarios/shared", "data", "constants.py")
 """Rooms whose code decides what a solver is given and finds; a kind adds its own to the key of its job."""

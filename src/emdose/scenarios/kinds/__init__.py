@@ -17,6 +17,7 @@ OWN = (
     EntryPoint("ept", "emdose.scenarios.kinds.ept:KIND", GROUP),
     EntryPoint("implant-gradient", "emdose.scenarios.kinds.implant_gradient:KIND", GROUP),
     EntryPoint("force", "emdose.scenarios.kinds.force:KIND", GROUP),
+    EntryPoint("label", "emdose.scenarios.kinds.label:KIND", GROUP),
 )
 """The kinds that come with emdose, imported when they are asked for. No plug-in can take their names."""
 

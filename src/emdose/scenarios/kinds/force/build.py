@@ -6,9 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import unknown
 from emdose.mechanics.field_map import StaticFieldMap, StaticFieldPoint
-from emdose.mechanics.magnetic import Magnetism, magnetism
 from emdose.scenarios.kinds.force import schema
 from emdose.scenarios.shared import toml
 from emdose.scenarios.shared.implants import building
@@ -16,37 +14,7 @@ from emdose.scenarios.shared.implants.implant_tables import MetalTable, metal_na
 from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
-    from emdose.models.implants.implant import Implant
     from emdose.scenarios.shared.scenario import LoadedScenario
-
-
-def materials(tables: schema.ForceScenario, implant: Implant, file: object = None) -> dict[str, Magnetism]:
-    """Susceptibility of every metal of an implant, by its name.
-
-    Raises
-    ------
-    InputError
-        For a metal without one, a steel without a range, and a table of a metal that the implant does not have.
-    """
-    names = list(dict.fromkeys(m.name for m in implant.metals))
-    for name in tables.magnetism:
-        if name not in names:
-            raise unknown("no such metal in this implant", name, names, file=file, field=f"magnetism.{name}")
-    found = {}
-    for name in names:
-        if name in tables.magnetism:
-            with blamed_on(file, f"magnetism.{name}"):
-                like = tables.metals[name].like if name in tables.metals else name
-                steel = like if like != name else ""
-                table = tables.magnetism[name].model_dump()
-                # A metal that is like steel is steel, whatever it is called.
-                made = Magnetism(steel or name, source="scenario", **table)
-                found[name] = Magnetism(name, source="scenario", **table) if made.chi_low is None else made
-            continue
-        base = tables.metals[name].like if name in tables.metals else name
-        with blamed_on(file, f"magnetism.{name}"):
-            found[name] = magnetism(base)
-    return found
 
 
 def places(table: Any, file: object = None) -> tuple[StaticFieldPoint, StaticFieldMap | None]:

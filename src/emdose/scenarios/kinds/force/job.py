@@ -16,6 +16,7 @@ from emdose.scenarios.kinds.force import build, evaluation, result
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.exposures import exposures, frequencies
 from emdose.scenarios.shared.implants.kept_tensor import kept_tensor, tensor_key
+from emdose.scenarios.shared.implants.magnet_tables import materials
 from emdose.scenarios.shared.implants.tensor_files import tensor_arrays, tensor_of_arrays
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
@@ -66,7 +67,7 @@ class ForceJob(BaseJob):
         with self.timed("implant"):
             self.implant = building.implant(tables, file)
             self.body = rigid_body(self.implant)
-        self.materials = build.materials(tables, self.implant, file)
+        self.materials = materials(tables, self.implant, file)
         self.place, self.map = build.places(tables.magnet, file)
         self.B0 = build.static_field(tables.magnet)
         low, high = (np.asarray(b) for b in self.implant.bounds_m)

@@ -9,23 +9,12 @@ from pydantic import Field, model_validator
 from emdose.scenarios.shared.implants.eddy_table import EddyCurrentTable
 from emdose.scenarios.shared.implants.gradient_tables import Exposure, Gradients, by_coils
 from emdose.scenarios.shared.implants.implant_tables import Implant, MetalTable, ShortName
+from emdose.scenarios.shared.implants.magnet_tables import MagnetismTable
 from emdose.scenarios.shared.tables import Header, Table, bad_key, bad_value, file_name, number, numbers, one_of, switch
 
-Chi = Annotated[float, number("a volume susceptibility (SI), such as 1.8e-4 for titanium", -1, 1e7, above=True)]
 Tesla = Annotated[float, number("a flux density in tesla", 0, 30, above=True)]
 Slope = Annotated[float, number("a gradient in T/m", 0, 200)]
 Unit = Annotated[tuple[float, ...], numbers("a direction x, y, z,", 3, -1e6, 1e6)]
-
-
-class MagnetismTable(Table):
-    """How a metal answers to the static field, in the place of the table of emdose."""
-
-    chi: Chi
-    chi_low: Chi | None = None
-    chi_high: Chi | None = None
-    saturation_T: Annotated[float, number("a saturation mu_0 M_s in tesla", 0, 10, above=True)] | None = None
-    anisotropy: Annotated[float, number("a difference of susceptibilities", 0, 1e3)] = 0.0
-    particle_moment_A_m2: Annotated[float, number("a moment in A m2", 0, 1e-9, above=True)] | None = None
 
 
 class MagnetTable(Table):

@@ -1,0 +1,72 @@
+"""The command ``emdose label``: from a surface, or the name of a built-in implant, to the scenario of its sheet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emdose.errors import InputError
+
+if TYPE_CHECKING:
+    from emdose.scenarios import LoadedScenario
+
+BUILT_IN = ("hip", "knee", "shoulder")
+SURFACES = (".stl", ".ply", ".obj", ".vtk", ".vtp")
+EXPECTED = f"a surface ({', '.join(SURFACES)}), a scenario of kind label (.toml), or {', '.join(BUILT_IN)}"
+
+
+def scenario(words: Sequence[str], metal: str | None, unit: str, fields: Sequence[str], coarse: bool) -> LoadedScenario:
+    """The scenario that a command line asks for.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The implant; then perhaps numbers that belong to ``--fields``.
+    metal : str or None
+        Its metal; needed for a surface.
+    unit : str
+        Unit of the surface's coordinates.
+    fields : sequence of str
+        Fields of scanners [T]; each may hold several numbers.
+    coarse : bool
+        Voxels of 2 mm for metal and 5 mm for heat.
+
+    Raises
+    ------
+    InputError
+        When there is no implant, or something is no field.
+    """
+    from emdose.scenarios.loading import from_tables, load
+
+    if not words:
+        raise InputError("no implant", field="IMPLANT", expected=EXPECTED)
+    target, file = words[0], Path(words[0])
+    told = [w for text in (*fields, *words[1:]) for w in re.split(r"[\s,]+", text) if w]
+    if file.suffix == ".toml":
+        if told or metal:
+            raise InputError("a scenario says itself", field="--fields, --metal", found=target, expected="neither")
+        return load(file)
+    implant: dict[str, Any]
+    if target in BUILT_IN:
+        implant = {"type": target, **({"metal": metal} if metal else {})}
+    elif file.suffix.lower() in SURFACES:
+        if metal is None:
+            raise InputError("no metal", field="--metal", expected="the metal of this surface, such as CoCrMo")
+        implant = {"type": "file", "file": str(file), "unit": unit, "metal": metal}
+    else:
+        raise InputError("not an implant", field="IMPLANT", found=target, expected=EXPECTED)
+    tables: dict[str, Any] = {"scenario": {"kind": "label", "name": file.stem}, "implant": implant}
+    if told:
+        tables["sheet"] = {"fields_T": sorted({_field(w) for w in told})}
+    if coarse:
+        tables |= {"solver": {"spacing_m": 2e-3}, "thermal": {"spacing_m": 5e-3}}
+    return from_tables(tables, Path.cwd() / "emdose label")
+
+
+def _field(word: str) -> float:
+    try:
+        return float(word.removesuffix("T"))
+    except ValueError:
+        raise InputError("not a field", field="--fields", found=word, expected="tesla, such as 1.5 3") from None
