@@ -138,7 +138,7 @@ def tier3(
         weights = tf.at(walk.distance_m) * walk.length_m
         s = np.add.reduceat(E * weights, walk.first, axis=1).T
         ports[name] = owned(np.ascontiguousarray(s))
-        for drive, v in _drives(one, drives).items():
+        for drive, v in _drives(one, drives, name).items():
             induced.append(s @ v)
             cases.append(" / ".join(t for t in (name, drive) if t))
     if len({len(column) for column in induced}) > 1:
@@ -157,9 +157,11 @@ def quantity_unit(scale_unit: str) -> str:
     return unit.strip() if slash and below.strip() in ("V^2", "V2", "V²", "(V^2)") else f"{scale_unit} V^2"
 
 
-def _drives(fields: Fields, drives: Any) -> dict[str, np.ndarray]:
+def _drives(fields: Fields, drives: Any, exposure: str) -> dict[str, np.ndarray]:
     if drives is None:
-        return {fields.ports[0]: np.ones(1, complex)} if fields.is_driven else dict(fields.drives)
+        if fields.is_driven:  # the name of the exposure says enough
+            return {"" if exposure else fields.ports[0]: np.ones(1, complex)}
+        return dict(fields.drives)
     if isinstance(drives, Mapping):
         return {str(k): named_drive(v, fields.drives, len(fields.ports))[1] for k, v in drives.items()}
     names = [drives] if isinstance(drives, str) else list(drives)

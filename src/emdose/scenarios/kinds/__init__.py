@@ -15,6 +15,7 @@ GROUP = "emdose.kinds"
 OWN = (
     EntryPoint("rf", "emdose.scenarios.kinds.rf:KIND", GROUP),
     EntryPoint("ept", "emdose.scenarios.kinds.ept:KIND", GROUP),
+    EntryPoint("lead", "emdose.scenarios.kinds.lead:KIND", GROUP),
     EntryPoint("implant-gradient", "emdose.scenarios.kinds.implant_gradient:KIND", GROUP),
     EntryPoint("force", "emdose.scenarios.kinds.force:KIND", GROUP),
     EntryPoint("label", "emdose.scenarios.kinds.label:KIND", GROUP),
