@@ -164,7 +164,7 @@ def test_without_its_package_a_kind_is_unknown_in_one_line(ball, monkeypatch, ca
         code, _, err = command(capsys, *arguments)
         assert code == 2
         assert len(err.splitlines()) == 1
-        assert "unknown kind of scenario; found 'induction'; expected rf" in err
+        assert "unknown kind of scenario; found 'induction'; expected one of rf" in err
 
 
 def test_a_summary_without_a_kind_is_one_line(ball, capsys):

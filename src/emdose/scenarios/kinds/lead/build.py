@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -45,7 +45,7 @@ def transfer(tables: LeadScenario, one: Lead, frequency_Hz: float, file: object 
     table = tables.transfer_function
     with blamed_on(file, "transfer_function"):
         if table.file is not None:
-            more = {} if table.scale is None else {"scale": table.scale, "scale_unit": table.scale_unit}
+            more: dict[str, Any] = {} if table.scale is None else {"scale": table.scale, "scale_unit": table.scale_unit}
             return read_transfer_function(
                 table.file,
                 frequency_Hz,

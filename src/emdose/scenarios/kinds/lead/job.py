@@ -11,7 +11,6 @@ import numpy as np
 from emdose.dosimetry.leads.tangential import TangentialE, tangential_E
 from emdose.dosimetry.leads.tier3 import Tier3Result, tier3
 from emdose.dosimetry.leads.tiers import tier1
-from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.exposure import Exposure
@@ -184,11 +183,8 @@ class LeadJob(BaseJob):
                 "quantity": found.name,
                 "unit": found.unit,
                 "budget": None if budget is None else budget.to_dict(),
-                "discretisation": "the voxels' own uncertainty of the field is not in the budget unless field holds it",
             },
         }
-        sar = {name: float(point_sar(one, self.body).value.max()) for name, one in driven.items()}
-        summary["lead"]["peak_sar_W_kg"] = sar
         warnings = ["the fields have not converged"] if unconverged else []
         return LeadOutcome(self.body, E_rms, tf, self.paths, found, along, summary, warnings)
 
