@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,9 +13,10 @@ from emdose.dosimetry.leads.tiers import tier1
 from emdose.errors import InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.exposure import Exposure
-from emdose.models.leads import TransferFunction, fit_two_waves
+from emdose.models.leads import fit_two_waves
 from emdose.scenarios.kinds.lead import build, result
 from emdose.scenarios.kinds.lead.quantities import quantities
+from emdose.scenarios.kinds.lead.result import LeadOutcome
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coils import coil, vie
 from emdose.scenarios.shared.convergence import solver_convergence
@@ -29,39 +29,12 @@ from emdose.uncertainty.lead_budget import tier3_budget
 
 if TYPE_CHECKING:
     from emdose.io.disk.atomic import Stage
-    from emdose.models.bodies import Phantom
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.results.fields import Fields
     from emdose.solvers.running import Checkpoint, ProgressCallback
 
 GIVEN = "given"
 """Name of the drive of a finished run."""
-
-
-@dataclass(frozen=True, eq=False)
-class LeadOutcome:
-    """What a ``lead`` run computed, before it is written.
-
-    Parameters
-    ----------
-    body, E_rms : Phantom, (nx, ny, nz) ndarray
-        The body, and the rms field averaged over 10 g of the first drive [V/m].
-    transfer_function, paths, tier3, along
-        As in :class:`~emdose.scenarios.kinds.lead.result.LeadResult`.
-    summary : dict
-        The part of summary.json that this kind of scenario knows.
-    warnings : list of str
-        What makes the numbers less trustworthy.
-    """
-
-    body: Phantom
-    E_rms: np.ndarray
-    transfer_function: TransferFunction
-    paths: list[np.ndarray]
-    tier3: Tier3Result
-    along: Mapping[str, TangentialE]
-    summary: dict[str, Any]
-    warnings: list[str]
 
 
 class LeadJob(BaseJob):

@@ -23,12 +23,37 @@ from emdose.values import read_only
 if TYPE_CHECKING:
     from emdose.io.disk.atomic import Stage
     from emdose.models.bodies import Phantom
-    from emdose.scenarios.kinds.lead.job import LeadOutcome
 
 FORMAT, FORMAT_VERSION = "emdose lead result", 1
 KEYS = ("convergence", "lead")
 """What summaries of this kind have beside what all have."""
 TABLE_FILE, TRANSFER_FILE = "tier3.csv", "transfer-function.csv"
+
+
+@dataclass(frozen=True, eq=False)
+class LeadOutcome:
+    """What a ``lead`` run computed, before it is written.
+
+    Parameters
+    ----------
+    body, E_rms : Phantom, (nx, ny, nz) ndarray
+        The body, and the rms field averaged over 10 g of the first drive [V/m].
+    transfer_function, paths, tier3, along
+        As in :class:`LeadResult`.
+    summary : dict
+        The part of summary.json that this kind of scenario knows.
+    warnings : list of str
+        What makes the numbers less trustworthy.
+    """
+
+    body: Phantom
+    E_rms: np.ndarray
+    transfer_function: TransferFunction
+    paths: list[np.ndarray]
+    tier3: Tier3Result
+    along: Mapping[str, TangentialE]
+    summary: dict[str, Any]
+    warnings: list[str]
 
 
 @read_only
