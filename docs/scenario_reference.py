@@ -44,6 +44,10 @@ def _kind(scenario: type[Table]) -> list[str]:
         if len(tables) == 1:
             title = f"{key}.NAME" if typing.get_origin(field.annotation) is dict else key
             lines += [f"### `[{title}]`", "", f"{_sentence(tables[0])} ({need})", "", *_rows(tables[0])]
+            for sub, inside in tables[0].model_fields.items():
+                for part in filter(_is_table, _leaves(inside.annotation)):
+                    of = f"{key}.{sub}.NAME" if typing.get_origin(inside.annotation) is dict else f"{key}.{sub}"
+                    lines += [f"#### `[{of}]`", "", _sentence(part), "", *_rows(part)]
             continue
         common = [
             n for n in tables[0].model_fields if n != "type" and all(n in t.__mro__[1].model_fields for t in tables)

@@ -318,7 +318,12 @@ def peak(values: SarMap | np.ndarray, phantom: Phantom, mask: np.ndarray | None 
     return Peak(float(array[ijk]), ijk, location, tissue_at(phantom, ijk))
 
 
-def average_peak(plan: AveragingPlan | GradedAveragingPlan, values: SarMap | np.ndarray, phantom: Phantom) -> Peak:
+def average_peak(
+    plan: AveragingPlan | GradedAveragingPlan,
+    values: SarMap | np.ndarray,
+    phantom: Phantom,
+    mask: np.ndarray | None = None,
+) -> Peak:
     """Largest mass average of a map, with its cube and the metal in it.
 
     Parameters
@@ -329,6 +334,8 @@ def average_peak(plan: AveragingPlan | GradedAveragingPlan, values: SarMap | np.
         The map that is averaged.
     phantom : Phantom
         The body of the map.
+    mask : (nx, ny, nz) bool ndarray, optional
+        Look only at the cubes of these voxels.
 
     Raises
     ------
@@ -338,7 +345,7 @@ def average_peak(plan: AveragingPlan | GradedAveragingPlan, values: SarMap | np.
     array = values.value if isinstance(values, SarMap) else np.asarray(values)
     if array.shape != phantom.grid.shape:
         raise InputError("map does not fit the phantom", found=array.shape, expected=str(phantom.grid.shape))
-    cube = plan.peak_cube(array)
+    cube = plan.peak_cube(array, None if mask is None else as_mask(mask, phantom.grid))
     location: Vector = tuple(float(phantom.grid.centres(a)[cube.index[a]]) for a in range(3))  # type: ignore[assignment]
     return Peak(cube.value, cube.index, location, tissue_at(phantom, cube.index), cube)
 

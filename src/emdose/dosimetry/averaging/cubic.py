@@ -178,17 +178,24 @@ class AveragingPlan:
         centred, faces = self._means(self._cropped(values, "map"), weights)
         return self.be.xp.concatenate([centred[self._flag == VALID], faces[self._accepted]])
 
-    def peak_cube(self, values: Any) -> PeakCube:
+    def peak_cube(self, values: Any, mask: Any = None) -> PeakCube:
         """The cube of the largest average of a map, with the metal in it.
 
         Parameters
         ----------
         values : (nx, ny, nz) array
             As of :meth:`apply`, averaged by mass.
+        mask : (nx, ny, nz) bool array, optional
+            Only the cubes of these voxels.
         """
         xp = self.be.xp
         centred, faces = self._means(self._cropped(values, "map"), "mass")
-        centred = xp.where(self._flag == VALID, centred, -np.inf)
+        here = self._flag == VALID
+        if mask is not None:
+            wanted = self.be.asarray(mask)[self._box]
+            here = here & wanted
+            faces = xp.where(wanted.reshape(-1)[self._unused][:, None], faces, -np.inf)
+        centred = xp.where(here, centred, -np.inf)
         faces = xp.where(self._accepted, faces, -np.inf)
         at = int(centred.argmax())
         best, voxel = float(centred.reshape(-1)[at]), at

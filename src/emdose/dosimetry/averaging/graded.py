@@ -132,17 +132,23 @@ class GradedAveragingPlan:
         """Lowest value in tissue, or 0 when that is lower; raises InputError for a map that cannot be averaged."""
         return float(self.be.xp.where(self._tissue, self._checked(values, name), 0).min())
 
-    def peak_cube(self, values: Any) -> PeakCube:
+    def peak_cube(self, values: Any, mask: Any = None) -> PeakCube:
         """The cube of the largest average of a map, as :meth:`emdose.AveragingPlan.peak_cube`.
 
         Parameters
         ----------
         values : (nx, ny, nz) array
             As of :meth:`apply`, averaged by mass.
+        mask : (nx, ny, nz) bool array, optional
+            Only the cubes of these voxels.
         """
         xp = self.be.xp
         centred, faces = self._means(values, "mass")
         faces = xp.where(self._accepted, faces, -np.inf)
+        if mask is not None:
+            wanted = self.be.asarray(mask).reshape(-1)
+            centred = xp.where(wanted[self._valid], centred, -np.inf)
+            faces = xp.where(wanted[self._unused][:, None], faces, -np.inf)
         sides = self._side[self._side >= 0]
         found = (xp.zeros(centred.shape), xp.zeros(faces.shape))
         if self._metal is not None:

@@ -1,0 +1,218 @@
+"""What fields without and with metal say: background at the site, averages beside metal, power in the metal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.dosimetry.averaging.average import averaging_plan
+from emdose.dosimetry.in_metal import MetalPower, metal_power, staircase_of_metal
+from emdose.dosimetry.sar import SarMap, average_peak, peak, point_sar, region_sar, whole_body_sar
+from emdose.errors import InputError
+from emdose.models.implants.voxels import embed
+from emdose.scenarios.kinds.implant_rf.build import near
+from emdose.validity import THRESHOLDS
+
+if TYPE_CHECKING:
+    from emdose.dosimetry.sar import Peak, Rule
+    from emdose.models.bodies import Phantom
+    from emdose.models.implants.implant import Implant
+    from emdose.models.implants.implanted import ImplantedBody
+    from emdose.scenarios.kinds.implant_rf.schema import BackgroundTable
+    from emdose.solvers.results.fields import Fields
+
+MASSES_kg = {"1g": 1e-3, "10g": 1e-2}
+CURVE = {"1g": "1 g SAR", "10g": "10 g SAR"}
+REACH_m = 0.01
+"""Around the box of the implant, where peaks are looked for: a centred cube of 10 g fits the fine grid there."""
+BASIS = "Mie spheres on as coarse voxels, and balls of metal in gel"
+
+
+@dataclass(frozen=True, eq=False)
+class BesideMetal:
+    """What the fields say.
+
+    Parameters
+    ----------
+    without, beside : Fields
+        Scaled.
+    metal : ImplantedBody
+        The metal on the grid of ``beside``.
+    sar_without, sar_beside : SarMap
+        Point SAR.
+    power_in : MetalPower
+        Power in the metal.
+    numbers : dict
+        Quantities of the summary.
+    power : dict
+        Entry "power_balance" of the summary.
+    about : dict
+        For the entry "implant_rf".
+    notes : list of str
+        Warnings.
+    """
+
+    without: Fields
+    beside: Fields
+    metal: ImplantedBody
+    sar_without: SarMap
+    sar_beside: SarMap
+    power_in: MetalPower
+    numbers: dict[str, dict[str, Any]]
+    power: dict[str, Any]
+    about: dict[str, Any]
+    notes: list[str]
+
+
+def evaluated(
+    without: Fields,
+    beside: Fields,
+    body: Phantom,
+    implant: Implant,
+    target: BackgroundTable,
+    rule: Rule,
+    accept: Sequence[str],
+    device: str,
+) -> BesideMetal:
+    """Scale, average and compare.
+
+    Parameters
+    ----------
+    without, beside : Fields
+        One drive without the metal on the body's voxels, and with it.
+    body : Phantom
+        The body of ``without``.
+    implant : Implant
+        The metal.
+    target : BackgroundTable
+        What is scaled to.
+    rule : str
+        How SAR follows from E.
+    accept : sequence of str
+        Names of thresholds that may be passed.
+    device : str
+        Where averages are computed.
+    """
+    site = np.asarray(embed(implant, body).fraction) > 0
+    without, factor = _scaled(without, body, site, target, rule, accept)
+    power_now = beside.power.power()["absorbed_W"]
+    beside = beside.scale(absorbed_power_W=power_now * factor**2)
+    here = beside.metal
+    assert here is not None
+    sar0, sar1 = point_sar(without, body, rule), point_sar(beside, here.phantom, rule)
+    in_metal = metal_power(beside)
+    numbers: dict[str, dict[str, Any]] = {}
+    u0, u1 = without.discretisation(), beside.discretisation()
+    exact = _exact(target)
+
+    def add(name: str, value: float, unit: str, u: float, note: str = "", **more: Any) -> None:
+        entry: dict[str, Any] = {"value": float(value), "unit": unit, "uncertainty": None}
+        if note:
+            entry["note"] = note
+        entry["uncertainty"] = {
+            "expanded": 0.0 if name in exact else float(u * abs(value)),
+            "k": 2,
+            "basis": BASIS,
+            "kind": "discretisation",
+        }
+        numbers[name] = entry | more
+
+    local = region_sar(sar0, site)
+    b1 = float(np.abs(without.b1plus()[0])[without.region("body")].mean())
+    add("background_sar", local, "W/kg", u0.expanded("regional SAR"), "body without the implant, mean over its place")
+    add("whole_body_sar", whole_body_sar(sar0), "W/kg", u0.expanded("power"), "body without the implant")
+    add("b1plus_body", b1, "T", u0.expanded("B"), "body without the implant, mean over its tissue")
+    if target.b1plus_rms_T is not None:
+        add("b1plus_rms", target.b1plus_rms_T, "T", 0.0, f"the target; mean over {_words(target.over)}")
+    tops: dict[str, tuple[Peak, Peak]] = {}
+    for name, mass in MASSES_kg.items():
+        plan0 = averaging_plan(body.density, body.spacing_m, mass, device)
+        plan1 = averaging_plan(here.density, here.phantom.spacing_m, mass, device, metal=np.asarray(here.metal))
+        top0 = average_peak(plan0, sar0, body, near(body.grid, implant, REACH_m))
+        top1 = average_peak(plan1, sar1, here.phantom, near(here.phantom.grid, implant, REACH_m))
+        tops[name] = (top0, top1)
+        before, after = u0.average_sar(mass), u1.average_sar(mass) + staircase_of_metal(CURVE[name], here)
+        add(
+            f"psSAR{name}_background", top0.value, "W/kg", before, "around the implant's place, without it", **_at(top0)
+        )
+        cube = top1.cube
+        assert cube is not None
+        note = f"{100 * cube.metal_share:.3g} % of the peak cube is metal; {cube.rule}"
+        add(f"psSAR{name}", top1.value, "W/kg", after, note, **_at(top1))
+        if top0.value > 0:
+            ratio = top1.value / top0.value
+            add(f"psSAR{name}_ratio", ratio, "1", before + after, "with the implant over without it")
+            difference = top1.value - top0.value
+            spread = (after * top1.value + before * top0.value) / max(abs(difference), 1e-300)
+            add(f"psSAR{name}_difference", difference, "W/kg", spread, "with the implant less without it")
+    top = peak(sar1, here.phantom, near(here.phantom.grid, implant, REACH_m))
+    add("point_sar_max", top.value, "W/kg", 1.0, f"one voxel, {rule} rule; does not converge beside metal", **_at(top))
+    around = u1.expanded("power") + staircase_of_metal("power", here)
+    both = in_metal.relative_uncertainty
+    add("metal_power", in_metal.power_W, "W", both, "by surface resistance; a perfect conductor has none")
+    add("tissue_power", sar1.power_W(), "W", around, "tissue of the grid that the implant is solved on")
+    table = in_metal.table(sar1.power_W())
+    add("metal_power_share", table[1]["share"], "1", both + around, "power in the metal over that in metal and tissue")
+    balance = without.power.power()
+    power = {
+        **{k: v for k, v in balance.items() if k != "closure"},
+        "metal_W": {p.name: p.power_W for p in in_metal.parts},
+    }
+    errors = here.volume_errors()
+    row = THRESHOLDS["metal_volume"]
+    hints = {m.where: m.hint for m in here.measures() if row.beyond(m.value, row.questionable)}
+    about = {
+        "metal_table": table,
+        "parts": [p.to_dict() for p in in_metal.parts],
+        "peaks": {name: {"without": a.to_dict(), "with": b.to_dict()} for name, (a, b) in tops.items()},
+        "metal_volume": errors,
+        "metal_hint": hints,
+        "spacing_m": max(here.phantom.spacing_m),
+        "body_spacing_m": max(body.spacing_m),
+        "uncertainty": {"beside": around, "10g": u1.average_sar(1e-2) + staircase_of_metal("10 g SAR", here)},
+    }
+    return BesideMetal(without, beside, here, sar0, sar1, in_metal, numbers, power, about, _notes(beside))
+
+
+def _scaled(
+    fields: Fields, body: Phantom, site: np.ndarray, target: BackgroundTable, rule: Rule, accept: Sequence[str]
+) -> tuple[Fields, float]:
+    """Fields without the metal at the target, and the factor on the drive."""
+    if target.background_sar_W_kg is None:
+        over: Any = target.over
+        out = fields.scale(**target.target, over=over, accept=accept)
+        return out, float(out.provenance["scale"]["factor"])
+    now = region_sar(point_sar(fields, body, rule), site)
+    if not now > 0:
+        raise InputError("no field at the place of the implant", field="background_sar_W_kg", found=now)
+    share = target.background_sar_W_kg / now
+    out = fields.scale(absorbed_power_W=fields.power.power()["absorbed_W"] * share)
+    return out, float(np.sqrt(share))
+
+
+def _exact(target: BackgroundTable) -> set[str]:
+    names = {
+        "background_sar_W_kg": {"background_sar"},
+        "b1plus_rms_T": {"b1plus_rms"},
+        "whole_body_sar_W_kg": {"whole_body_sar"},
+        "absorbed_power_W": {"whole_body_sar"},
+    }
+    return names[next(iter(target.target))]
+
+
+def _at(top: Peak) -> dict[str, Any]:
+    plain: Mapping[str, Any] = top.to_dict()
+    return {k: plain[k] for k in ("location_m", "tissue", "cube") if k in plain}
+
+
+def _words(over: Any) -> str:
+    return over if isinstance(over, str) else f"the point {tuple(over)} m"
+
+
+def _notes(beside: Fields) -> list[str]:
+    if beside.provenance.get("engine") != "Subdomain":
+        return []
+    return ["what the coil and far borders of the body send back of the field scattered by the implant is left out"]

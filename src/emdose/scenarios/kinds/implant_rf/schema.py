@@ -1,0 +1,157 @@
+"""The tables of a scenario of kind ``implant-rf``: body, coil, drive, metal, surgery, the fine grid around it, heat."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Point, Power, TissueName
+from emdose.scenarios.shared.circuit_tables import FdtdTable, is_circuit
+from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
+from emdose.scenarios.shared.implants.gradient_tables import Seconds
+from emdose.scenarios.shared.implants.implant_tables import Implant, MetalTable, ShortName
+from emdose.scenarios.shared.tables import (
+    Header,
+    Table,
+    bad_value,
+    count,
+    number,
+    numbers,
+    one_of,
+    switch,
+    text,
+    texts,
+)
+
+Thickness = Annotated[float, number("a length in metres (2 mm is 2e-3)", 0, 0.2, above=True)]
+Within = Annotated[tuple[str, ...], texts('names of tissues, or "bone"')]
+PLACES = ("isocentre", "slice", "body")
+
+
+def _place(value: Any) -> Any:
+    if (isinstance(value, str) and value in PLACES) or (isinstance(value, list | tuple) and len(value) == 3):
+        return value
+    raise bad_value(f"{', '.join(repr(p) for p in PLACES)} or a point [x, y, z] in metres")
+
+
+class ImplantDriveTable(Table):
+    """How the ports are driven: the name of a drive of the coil."""
+
+    name: Annotated[str, text("the name of a drive of the coil, such as 'quadrature'")] | None = None
+
+
+class BackgroundTable(Table):
+    """The one quantity of the body without the implant that the fields are scaled to."""
+
+    background_sar_W_kg: Annotated[float, number("a SAR in W/kg", 0, 1e6, above=True)] | None = None
+    b1plus_rms_T: Annotated[float, number("a B1+rms in tesla (2 uT is 2e-6)", 0, 1, above=True)] | None = None
+    whole_body_sar_W_kg: Annotated[float, number("a whole-body SAR in W/kg", 0, 1e6, above=True)] | None = None
+    absorbed_power_W: Power | None = None
+    over: Annotated[Literal["isocentre", "slice", "body"] | Point, BeforeValidator(_place)] = "isocentre"
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> BackgroundTable:
+        if len(self.target) != 1:
+            targets = [k for k in type(self).model_fields if k != "over"]
+            raise bad_value(f"exactly one of {', '.join(targets)}; there are {len(self.target)}")
+        return self
+
+    @property
+    def target(self) -> dict[str, float]:
+        """The target by its key."""
+        return {k: v for k in type(self).model_fields if k != "over" and (v := getattr(self, k)) is not None}
+
+
+class ShellTable(Table):
+    """A layer around the metal."""
+
+    thickness_m: Thickness
+    material: TissueName = "bone_cement"
+    within: Within | None = None
+
+
+class CanalTable(Table):
+    """A reamed canal with round ends that is filled."""
+
+    start_m: Point
+    end_m: Point
+    radius_m: Thickness
+    material: TissueName = "bone_cement"
+    within: Within | None = None
+
+
+class CutTable(Table):
+    """Bone beyond a plane."""
+
+    point_m: Point
+    normal: Annotated[tuple[float, ...], numbers("a direction x, y, z,", 3, -1e6, 1e6)]
+    reach_m: Thickness | None = None
+    material: TissueName = "muscle"
+    within: Within = ("bone",)
+
+
+class SurgeryTable(Table):
+    """What is done to the body besides putting metal into it, in this order: cuts, canals, shell."""
+
+    shell: ShellTable | None = None
+    canals: dict[ShortName, CanalTable] = Field(default_factory=dict)
+    cuts: dict[ShortName, CutTable] = Field(default_factory=dict)
+
+
+class SubdomainTable(Table):
+    """The fine grid around the implant."""
+
+    spacing_m: Annotated[float, number("a cell size in metres", 1e-4, 0.02)]
+    margin_m: Annotated[float, number("a length in metres", 5e-3, 0.2)] = 0.02
+    rim_m: Annotated[float, number("a length in metres", 5e-3, 0.5)] = 0.03
+    tolerance: Annotated[float, number("what is still to come over what is there", 1e-6, 0.1)] = 1e-3
+    max_periods: Annotated[float, number("periods until it gives up", 0, 1e6, above=True)] = 40.0
+
+
+class MetalDosimetryTable(Table):
+    """How SAR is computed from E."""
+
+    rule: Literal["trapezium", "linear", "mid-ordinate"] = "trapezium"
+
+
+class SiteThermalTable(Table):
+    """How the heat around the implant is computed."""
+
+    duration_s: Seconds = 900.0
+    duty_cycle: DutyCycle = 1.0
+    spacing_m: Annotated[float, number("a voxel size in metres", 2e-4, 0.05)] = 2e-3
+    cells_across: Annotated[float, number("cells of the heat across the metal; 0 splits no voxels", 0, 64)] = 4.0
+    margin_m: Annotated[float, number("tissue kept around the implant in metres", 1e-3, 1)] = 0.05
+    edges: Literal["surface", "insulated", "fixed"] = "insulated"
+    surface_W_m2_K: Annotated[float, number("an exchange coefficient in W/m2/K", 0, 1e5)] = 8.0
+    perfusion: Annotated[bool, switch("blood carries heat away; gel has none")] = True
+    curve_points: Annotated[int, count("points of the heating curve", 2, 1000)] = 30
+    baseline_degC: Annotated[float, number("a temperature in degC, for CEM43", 0, 60)] = 37.0
+
+
+Engine = Annotated[VieTable | FdtdTable, Field(discriminator="type"), one_of(VieTable, FdtdTable)]
+
+
+class ImplantRfScenario(Table):
+    """A scenario of kind ``implant-rf``."""
+
+    scenario: Header
+    phantom: Phantom
+    coil: Coil
+    exposure: ExposureTable
+    drive: ImplantDriveTable = Field(default_factory=ImplantDriveTable)
+    normalise: BackgroundTable
+    implant: Implant
+    metals: dict[ShortName, MetalTable] = Field(default_factory=dict)
+    surgery: SurgeryTable | None = None
+    solver: Engine = Field(default_factory=VieTable)
+    subdomain: SubdomainTable | None = None
+    dosimetry: MetalDosimetryTable = Field(default_factory=MetalDosimetryTable)
+    thermal: SiteThermalTable = Field(default_factory=SiteThermalTable)
+
+    @model_validator(mode="after")
+    def _possible(self) -> ImplantRfScenario:
+        if is_circuit(self.coil):
+            raise bad_value("a coil of prescribed currents, a wave or a field; tuning with an implant is not known")
+        return self

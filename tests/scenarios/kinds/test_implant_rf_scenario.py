@@ -1,0 +1,145 @@
+"""Scenarios of kind ``implant-rf``: scaling, averages beside metal, heat with gradients, one line for bad input."""
+
+from __future__ import annotations
+
+import copy
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import emdose as em
+from emdose import scenarios
+from emdose.scenarios.shared.implants import tensor_files
+
+GRADIENTS = {
+    "scenario": {"kind": "implant-gradient", "name": "both"},
+    "implant": {"type": "sphere", "radius_m": 0.0125, "metal": "Ti6Al4V"},
+    "solver": {"spacing_m": 2.5e-3, "frequencies_Hz": [270.0]},
+    "exposures": {"ISO": {"type": "sinusoid", "frequency_Hz": 270.0, "dbdt_rms_T_s": 42.0, "direction": [0, 0, 1]}},
+    "thermal": {"spacing_m": 5e-3, "duration_s": 60, "margin_m": 0.02, "curve_points": 4},
+}
+BALL = {
+    "scenario": {"kind": "implant-rf", "name": "ball", "accept": ["metal_volume", "heat_cells_across"]},
+    "phantom": {"type": "gel-box", "size_m": [0.06, 0.06, 0.06], "spacing_m": 5e-3},
+    "coil": {"type": "plane-wave"},
+    "exposure": {"frequency_Hz": 64e6},
+    "normalise": {"background_sar_W_kg": 1.0},
+    "implant": GRADIENTS["implant"],
+    "surgery": {"shell": {"thickness_m": 5e-3}},
+    "thermal": {"spacing_m": 5e-3, "duration_s": 60, "margin_m": 0.02, "curve_points": 4},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("implant-rf")
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    found = em.run_scenario(copy.deepcopy(BALL), out=folder / "rf", device="cpu", progress=False)
+    return em.read_result(found.folder)
+
+
+def value(run, name):
+    return run.quantities[name]["value"]
+
+
+def test_the_background_is_what_was_asked_for(run) -> None:
+    assert value(run, "background_sar") == pytest.approx(1.0, rel=1e-5)
+    assert run.uncertainty["background_sar"]["expanded"] == 0
+    assert all(entry["uncertainty"] is not None for entry in run.quantities.values())
+
+
+def test_averages_beside_metal_tell_their_cube(run) -> None:
+    top = run.quantities["psSAR10g"]
+    assert top["cube"]["metal_share"] >= 0
+    assert "metal has no mass" in top["note"]
+    assert value(run, "psSAR10g_ratio") == pytest.approx(top["value"] / value(run, "psSAR10g_background"))
+    replaced = {(r["tissue"], r["reason"]) for r in run.summary["implant_rf"]["replaced"]}
+    assert replaced == {("gel", "metal"), ("gel", "shell")}
+
+
+def test_the_balance_names_the_metal(run) -> None:
+    part = run.summary["power_balance"]["metal_W"]
+    assert sum(part.values()) == pytest.approx(value(run, "metal_power"))
+    rows = run.summary["implant_rf"]["metal_table"]
+    assert [r["metal"] for r in rows] == ["perfect conductor", "real metal"]
+    heat = run.summary["thermal"]
+    assert heat["metal_W"] == pytest.approx(value(run, "metal_power"), rel=1e-3)
+    volume = run.phantom.grid.voxel_volume_m3
+    all_of_it = (run.sar.value * run.sar.density).sum() * volume + heat["metal_W"]
+    assert heat["power_W"] == pytest.approx(all_of_it, rel=1e-3)
+
+
+def test_page_and_terminal(run) -> None:
+    page = run.page()
+    for words in ("Perfect conductor and real metal", "Metal in it", "What this leaves out", "bone cement"):
+        assert words in page
+    console = Console(file=io.StringIO(), width=160)
+    scenarios.kinds.get("implant-rf").tell(console, run.summary)
+    assert "made room for bone cement" in console.file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def both(run, folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tensor_files, "cache_folder", lambda: folder / "cache" / "kernels")
+        tables = {**copy.deepcopy(GRADIENTS), "rf": {"file": str(run.folder / "result.h5")}}
+        tables["scenario"]["accept"] = ["heat_cells_across", "eddy_error"]
+        found = em.run_scenario(tables, out=folder / "both", device="cpu", progress=False)
+        return em.read_result(found.folder)
+
+
+def test_one_run_heats_by_both(run, both) -> None:
+    """Oracle: superposition; the implant is no longer "ignored"."""
+    about = both.summary["implant"]
+    assert about["rf"]["note"] == ""
+    assert about["rf"]["metal_W"] == pytest.approx(value(run, "metal_power"), rel=1e-3)
+    assert not any("without the implant" in w for w in both.summary["warnings"])
+    one = about["exposures"]["ISO"]
+    assert one["rf_rise_K"] == pytest.approx(value(run, "rise_max"), rel=0.02)
+    largest = max(one["rf_rise_K"], one["gradient_rise_K"])
+    assert largest < one["rise_K"] <= (one["rf_rise_K"] + one["gradient_rise_K"]) * 1.01
+
+
+def test_another_place_of_the_implant_is_refused(run, folder) -> None:
+    tables = {**copy.deepcopy(GRADIENTS), "rf": {"file": str(run.folder / "result.h5")}}
+    tables["implant"] = {**tables["implant"], "position_m": [0.002, 0, 0]}
+    with pytest.raises(em.InputError, match="the RF run held other metal, or the same in another place"):
+        em.run_scenario(tables, out=folder / "other", device="cpu", progress=False)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "words"),
+    [
+        ("implant", {"position_m": [0.1, 0, 0]}, "implant outside the phantom"),
+        ("surgery", {"shell": {"thickness_m": 1e-3}}, "a shell thinner than a voxel"),
+        ("surgery", {"shell": {"thickness_m": 5e-3, "within": ["liver"]}}, "tissue not in this phantom"),
+        ("normalise", {"b1plus_rms_T": 1e-6}, "exactly one of"),
+        ("coil", {"type": "capacitor-loop", "size_m": [0.2, 0.2]}, "prescribed currents"),
+        ("drive", {"name": "sideways"}, "unknown drive of this coil"),
+    ],
+)
+def test_one_line_for_bad_input(folder, table, change, words) -> None:
+    tables = copy.deepcopy(BALL)
+    tables[table] = change if table == "coil" else {**tables.get(table, {}), **change}
+    with pytest.raises(em.InputError, match=words):
+        em.run_scenario(tables, out=folder / "bad", device="cpu", progress=False)
+
+
+def test_metal_that_voxels_lose_is_not_valid(folder) -> None:
+    tables = copy.deepcopy(BALL)
+    del tables["surgery"]
+    tables["implant"] = {"type": "cylinder", "radius_m": 2.2e-3, "length_m": 0.03}
+    with pytest.raises(em.InputError, match="no voxel is metal") as told:
+        em.run_scenario(tables, out=folder / "lost", device="cpu", progress=False)
+    assert "use voxels of 0." in str(told.value)
+
+
+def test_maps_are_those_of_the_site(run) -> None:
+    names = set(run.to_xarray().data_vars)
+    assert {"SAR", "SAR_background", "temperature_rise", "metal"} <= names
+    assert np.asarray(run.background).max() > 0
