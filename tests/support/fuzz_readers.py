@@ -171,9 +171,19 @@ def _networks_and_limits(folder: Path) -> None:
     (folder / "network.s2p").write_text(
         "! a pair of coils\n# MHz S RI R 50\n120 0.1 0.2 0.3 0 0.3 0 0.1 -0.2\n130 0.1 0.1 0.2 0 0.2 0 0.1 -0.1\n"
     )
+    s = np.linspace(0, 0.3, 9)
+    lead = em.TransferFunction(s, np.exp(-(1 + 9j) * s), 64e6, 80.0, 0.47, "exp(+jwt)", scale=2.0, scale_unit="K/V^2")
+    em.write_transfer_function(lead, folder / "lead.csv")
+    rows = (f'"y_coord": {s.tolist()}', f'"Ch1 R": {s.tolist()}', f'"Ch1 I": {s[::-1].tolist()}')
+    (folder / "lead.json").write_text("{" + ", ".join(rows) + "}")
     (folder / "confirmed.csv").write_text(
         'edition,limit,clause,value,initials\n2022,"local SAR, first level, extremities, 6 min",a table,40,AB\n'
     )
+
+
+def _scan(path: Path) -> object:
+    medium = {"permittivity": 80.0, "conductivity_S_m": 0.47, "time_convention": "exp(+jwt)", "unit": "m"}
+    return em.read_transfer_function(path, 64e6, **medium)
 
 
 LABELS = "labels.csv"
@@ -214,6 +224,8 @@ READERS: dict[str, Reader] = {
     "coil lines": Reader("coil.vtp", lambda f: em.read_coil(f / "coil.vtp"), child=True),
     "coil of metal": Reader("metal.vtp", lambda f: em.read_coil(f / "metal.vtp"), child=True),
     "touchstone": Reader("network.s2p", lambda f: em.read_touchstone(f / "network.s2p")),
+    "transfer function": Reader("lead.csv", lambda f: em.read_transfer_function(f / "lead.csv")),
+    "transfer function scan": Reader("lead.json", lambda f: _scan(f / "lead.json")),
     "confirmations": Reader("confirmed.csv", lambda f: em.read_confirmations(f / "confirmed.csv")),
     "stl": Reader("mesh.stl", lambda f: em.read_implant(f / "mesh.stl", "gold", unit="mm")),
     "wire vtk": Reader("wire.vtk", lambda f: read_wire_paths(f / "wire.vtk", unit="m"), child=True),
