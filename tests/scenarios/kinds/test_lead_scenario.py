@@ -127,3 +127,12 @@ def test_refused(tmp_path) -> None:
     (tmp_path / "tf.csv").write_text("distance_from_tip_mm,magnitude,phase_rad\n0,1,0\n200,1,-1\n242,1,-2\n")
     own = {"file": str(tmp_path / "tf.csv"), "permittivity": 80.0, "conductivity_S_m": 0.47}
     refused({"transfer_function": own}, "unknown time convention", tmp_path)
+
+
+def test_it_is_refined(tmp_path) -> None:
+    """Two grids of the body: the difference of the tier 3 number is in its uncertainty."""
+    from emdose.scenarios.shared import toml
+
+    (tmp_path / "lead.toml").write_text(toml.dump(copy.deepcopy(LEAD)), encoding="utf-8")
+    found = em.refine(tmp_path / "lead.toml", [0.03, 0.02], out=tmp_path / "refined", device="cpu", progress=False)
+    assert "tip power, 95th percentile" in str(found)

@@ -55,6 +55,23 @@ class LeadKind(Kind["LeadResult"]):
 
         return maps(result)
 
+    def spacing_m(self, scenario: LoadedScenario) -> float:
+        """Edge of the voxels of the body; a finished run has its own."""
+        from emdose.errors import InputError
+        from emdose.scenarios.shared.bodies import body_spacing_m
+
+        if scenario.tables.phantom is None:
+            raise InputError("the fields of a finished run cannot be refined", file=scenario.file, field="fields.run")
+        return body_spacing_m(scenario.tables.phantom, scenario.file)
+
+    def on_grid(self, scenario: LoadedScenario, spacing_m: float) -> dict[str, Any]:
+        """Voxels of the body."""
+        from emdose.scenarios.shared.bodies import scaled_body
+
+        plain, factor = scenario.values(), spacing_m / self.spacing_m(scenario)
+        scaled_body(plain["phantom"], scenario.tables.phantom, factor, scenario.file)
+        return plain
+
     def methods(self, summary: Mapping[str, Any]) -> Methods:
         """What was solved and how, for a paper."""
         from emdose.scenarios.kinds.lead.words import methods
