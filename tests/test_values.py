@@ -37,6 +37,7 @@ from emdose.compliance.limits import Limit
 from emdose.compute.shared import Sharing
 from emdose.dosimetry.averaging.cubes import PeakCube
 from emdose.dosimetry.in_metal import MetalPart, MetalPower
+from emdose.dosimetry.near_metal import MetalShells
 from emdose.dosimetry.power import TissueRow
 from emdose.dosimetry.sampling import ModelSamples
 from emdose.dosimetry.sar import Peak
@@ -487,6 +488,7 @@ MAKERS: list[Callable[[], Any]] = [
         np.ones(3),
         {"products": 1},
     ),
+    lambda: MetalShells(np.array([0.0, 0.01]), np.ones(1), np.array([3]), 5e-3),
     lambda: em.ImplantLibrary(
         phantom(), F, np.ones(SHAPE, bool), em.Vie(), 1e-5, np.arange(2), *(numbers(2, n, kind="c") for n in (2, 6))
     ),

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import emdose as em
+
 
 @pytest.mark.slow
 def test_two_engines_on_one_head(run: Any) -> None:
@@ -44,3 +46,15 @@ def test_decoupled_array(run: Any) -> None:
     neighbours = np.array(got["coupling"])[:, 0]
     assert np.argmin(neighbours) == 10
     assert neighbours[10] < -25 < neighbours[[0, -1]].min()
+
+
+@pytest.mark.slow
+def test_worst_place_of_a_rod(run: Any) -> None:
+    """Oracle: the direct solution of one place."""
+    got = run("33_worst_place.py")
+    exposure = em.Exposure(got["gel"], got["coil"], 63.87e6, implants=[got["rod"].moved((0.05, 0.0, 0.0))])
+    fields = em.Vie(tolerance=1e-6).solve(exposure, drive="quadrature", progress=False).scale(absorbed_power_W=1.0)
+    sar, tissue = em.point_sar(fields, exposure.tissue), exposure.tissue
+    metal = exposure.implanted.metal
+    expected = em.mass_average(sar, tissue.density, 10e-3, mass_kg=10e-3, metal=metal).peak
+    assert got["peaks"][5] == pytest.approx(expected, rel=1e-3)

@@ -19,6 +19,8 @@ from .leads.tiers import TierBound as TierBound
 from .leads.tiers import averaged_E as averaged_E
 from .leads.tiers import tier1 as tier1
 from .leads.tiers import tier2 as tier2
+from .near_metal import MetalShells as MetalShells
+from .near_metal import sar_near_metal as sar_near_metal
 from .power import PowerReport as PowerReport
 from .power import TissueRow as TissueRow
 from .power import absorbed_power as absorbed_power

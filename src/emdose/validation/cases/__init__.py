@@ -19,6 +19,7 @@ from emdose.validation.cases import (
     incident,
     mom,
     volume_integral,
+    volume_integral_metal,
 )
 from emdose.validation.cases.rows import Row
 
@@ -29,6 +30,7 @@ _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **coils.CASES,
     **mom.CASES,
     **volume_integral.CASES,
+    **volume_integral_metal.CASES,
     **discretisation.CASES,
     **fdtd.CASES,
     **bem.CASES,
