@@ -61,6 +61,17 @@ def test_solution_is_that_of_the_dense_equations(exposure, problem, dense):
         assert max(found.convergence["products"]) <= 16
 
 
+def test_without_room_for_the_couplings_it_takes_more_products(exposure, monkeypatch):
+    # Oracle: the preconditioned solution.
+    be = backend.get("cpu")
+    preconditioned = Vie(tolerance=1e-6).solve(exposure, be, progress=False)
+    monkeypatch.setattr("emdose.solvers.vie.problem.metal_bytes", lambda *_: 10**15)
+    assert Vie().plan(exposure, be).method == "cocr"
+    found = Vie(tolerance=1e-6).solve(exposure, be, progress=False)
+    assert min(found.convergence["products"]) > 2 * max(preconditioned.convergence["products"])
+    assert np.linalg.norm(found.E - preconditioned.E) < 1e-5 * np.linalg.norm(found.E)
+
+
 def test_edges_within_metal_need_no_current(problem, dense):
     # Oracle: the same with all edges of metal as unknowns, to what Green's function leaves of its own equation.
     x = np.linalg.solve(dense, problem.right_hand_sides([0]).T).T
@@ -140,8 +151,7 @@ def test_what_cannot_be_solved_is_said(exposure, monkeypatch):
     with pytest.raises(InputError, match="metal"):
         Vie(metal="steel")
     be = backend.get("cpu")
-    free = Vie().plan(exposure, be).bytes // 2
-    monkeypatch.setattr(type(be), "memory_free_bytes", lambda self: free)
+    monkeypatch.setattr(type(be), "memory_free_bytes", lambda self: 10**6)
     with pytest.raises(ResourceError, match="GiB"):
         Vie().plan(exposure, be)
 

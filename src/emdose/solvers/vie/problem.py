@@ -227,8 +227,6 @@ def plan_body(
         return kept + inner * abreast + static + (ports + vectors) * unknowns * item + 3 * abreast * edges * item
 
     methods = ("gmres", "cocr") if solver.method == "auto" else (solver.method,)
-    if on_metal and solver.method == "auto":  # without the couplings of metal it does not get there
-        methods = ("gmres",)
     together = {m: min(ports, TOGETHER) if m == "gmres" or be.name == "cuda" else 1 for m in methods}
     choices = [(m, n) for m in methods for n in sorted({together[m], -(-together[m] // 4), 1}, reverse=True)]
     method, at_once, need = "", 1, 0

@@ -10,8 +10,8 @@ the answers W = A_0^-1 of the intact body to currents on the edges of a region t
 are the currents in the body with metal, from those without. What the answers leave is measured by one product with the
 equations of the body with metal, and iterated where it is above the tolerance.
 
-Source: M. Woodbury, Inverting Modified Matrices, Princeton 1950; B. Stijnman et al., Magn. Reson. Med. 84 (2020) 3406
-(implants as a change of low rank to a body that was solved once).
+Source: M. Woodbury, Inverting Modified Matrices, Princeton 1950; B. Stijnman et al. (2020), PMC7003873 (implants as a
+change of low rank to a body that was solved once).
 """
 
 from __future__ import annotations
