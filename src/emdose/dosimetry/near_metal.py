@@ -50,8 +50,8 @@ def sar_near_metal(fields: Fields, phantom: Phantom, bounds_m: Sequence[float] =
     """Mean SAR in shells around the metal of implants.
 
     One grid does not tell how far its shells are off: around a metal ball they were 27 % too low and 33 % too high, in
-    the first and second 5 mm, on voxels of 5 mm, and 4 and 10 % on voxels of 2.5 mm. Take two spacings and
-    ``emdose.uncertainty.refinement``.
+    the first and second 5 mm, on voxels of 5 mm, and 4 and 10 % on voxels of 2.5 mm. Take two spacings, and what their
+    difference leaves uncertain (``refinement``).
 
     Parameters
     ----------

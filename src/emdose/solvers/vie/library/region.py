@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from emdose.solvers.vie.options import VieOptions
 
 Region = np.ndarray | Sequence[Vector]
-BATCH = 32
-"""Edges whose answers are solved for together."""
+BATCH = 8
+"""Edges whose answers are solved for together: more of them cost more in keeping directions apart than they save."""
 DIRECTIONS = 8
 """Directions that each of them is given."""
 PRODUCTS = 9
