@@ -19,7 +19,6 @@ from emdose.validation.cases import (
     incident,
     mom,
     volume_integral,
-    volume_integral_metal,
 )
 from emdose.validation.cases.rows import Row
 
@@ -30,7 +29,6 @@ _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **coils.CASES,
     **mom.CASES,
     **volume_integral.CASES,
-    **volume_integral_metal.CASES,
     **discretisation.CASES,
     **fdtd.CASES,
     **bem.CASES,
