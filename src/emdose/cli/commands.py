@@ -117,10 +117,26 @@ def label(
     no_report: NoReport = False,
 ) -> int:
     """Write the sheet that an implant's MR label is written from: allowed exposures, scan times, forces, with U."""
-    from emdose.cli import label as labels
+    from emdose.scenarios.loading import from_tables
+    from emdose.scenarios.shared.implants.sheet_words import sheet_tables
 
-    scenario = labels.scenario(implant, metal, unit, fields or [], coarse)
+    asked = sheet_tables(implant, metal, unit, fields or [], coarse)
+    scenario = asked if isinstance(asked, Path) else from_tables(asked, Path.cwd() / "emdose label")
     return _run(scenario, out or Path(f"{Path(implant[0]).stem}-label"), device, False, force, quiet, no_report)
+
+
+@app.command()
+def sweep(
+    file: Annotated[str, typer.Argument(help="Sweep (.toml), or the name of a bundled one: prostheses.")],
+    executor: Annotated[str | None, typer.Option("--executor", help="serial, processes:N or dask://host:port.")] = None,
+    out: Out = None,
+    device: Device = "auto",
+    force: Force = False,
+) -> int:
+    """Run a matrix of cases, implants x fields x sequences x regions: solved once per implant; one page."""
+    from emdose.cli import sweep as sweeps
+
+    return sweeps.run(_console(), _console(stderr=True), file, out, executor, device, force)
 
 
 @app.command()

@@ -1,24 +1,23 @@
-"""The command ``emdose label``: from a surface, or the name of a built-in implant, to the scenario of its sheet."""
+"""From a surface, or the name of a built-in implant, to the tables of the scenario of its sheet."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from emdose.errors import InputError
-
-if TYPE_CHECKING:
-    from emdose.scenarios import LoadedScenario
 
 BUILT_IN = ("hip", "knee", "shoulder")
 SURFACES = (".stl", ".ply", ".obj", ".vtk", ".vtp")
 EXPECTED = f"a surface ({', '.join(SURFACES)}), a scenario of kind label (.toml), or {', '.join(BUILT_IN)}"
 
 
-def scenario(words: Sequence[str], metal: str | None, unit: str, fields: Sequence[str], coarse: bool) -> LoadedScenario:
-    """The scenario that a command line asks for.
+def sheet_tables(
+    words: Sequence[str], metal: str | None, unit: str, fields: Sequence[str], coarse: bool
+) -> dict[str, Any] | Path:
+    """The tables that a command line asks for, or the file of a scenario that it names.
 
     Parameters
     ----------
@@ -38,8 +37,6 @@ def scenario(words: Sequence[str], metal: str | None, unit: str, fields: Sequenc
     InputError
         When there is no implant, or something is no field.
     """
-    from emdose.scenarios.loading import from_tables, load
-
     if not words:
         raise InputError("no implant", field="IMPLANT", expected=EXPECTED)
     target, file = words[0], Path(words[0])
@@ -47,7 +44,7 @@ def scenario(words: Sequence[str], metal: str | None, unit: str, fields: Sequenc
     if file.suffix == ".toml":
         if told or metal:
             raise InputError("a scenario says itself", field="--fields, --metal", found=target, expected="neither")
-        return load(file)
+        return file
     implant: dict[str, Any]
     if target in BUILT_IN:
         implant = {"type": target, **({"metal": metal} if metal else {})}
@@ -62,7 +59,7 @@ def scenario(words: Sequence[str], metal: str | None, unit: str, fields: Sequenc
         tables["sheet"] = {"fields_T": sorted({_field(w) for w in told})}
     if coarse:
         tables |= {"solver": {"spacing_m": 2e-3}, "thermal": {"spacing_m": 5e-3}}
-    return from_tables(tables, Path.cwd() / "emdose label")
+    return tables
 
 
 def _field(word: str) -> float:

@@ -1,0 +1,126 @@
+"""A matrix of cases: each beside a solution of its own, kept parts, pages, classes, and one line for bad input."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from command_line import call, one_line
+
+import emdose as em
+from emdose.models.bodies import gel_box
+from emdose.models.gradients import epi
+from emdose.models.gradients.windings import whole_body_gradients
+from emdose.scenarios.shared.implants import tensor_files
+from emdose.scenarios.sweep import run_sweep
+from emdose.scenarios.sweep.bundled import sweep_file, sweep_names
+from emdose.scenarios.sweep.cases import rise_class
+from emdose.scenarios.sweep.schema import read_sweep
+
+EPI = {"type": "epi", "echo_spacing_s": 1e-3, "echoes": 4, "repetition_s": 8e-3}
+SWEEP = {
+    "sweep": {"name": "balls", "fields_T": [1.5, 3.0], "duration_s": 60.0, "classes_K": [1e-3, 1.0]},
+    "implants": {
+        "ball": {"site_m": [0.1, 0.0, 0.1], "implant": {"type": "sphere", "radius_m": 0.012}},
+    },
+    "sequences": {"EPI": EPI, "EPI z": {**EPI, "readout": "z"}},
+    "regions": {"head": {"height_m": 0.794}, "pelvis": {"height_m": 0.1}},
+    "solver": {"spacing_m": 2.4e-3, "engine": "voxel", "frequencies_Hz": [4000.0]},
+    "thermal": {"spacing_m": 6e-3, "margin_m": 0.018},
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    place = tmp_path_factory.mktemp("sweep")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tensor_files, "cache_folder", lambda: place / "cache" / "kernels")
+        yield place
+
+
+@pytest.fixture(scope="module")
+def found(folder):
+    return run_sweep(copy.deepcopy(SWEEP), folder / "out", device="cpu")
+
+
+def test_every_case_is_there_and_torque_grows_with_the_field(found) -> None:
+    assert len(found.cases) == 2 * 2 * 2
+    assert not found.failed
+    names = {(c["implant"], c["sequence"], c["region"], c["field_T"]): c for c in found.cases}
+    for (implant, sequence, region, field), case in names.items():
+        twin = names[implant, sequence, region, 3.0 if field == 1.5 else 1.5]
+        assert case["rise_K"] == twin["rise_K"]
+        assert case["torque_rms_N_m"] / field == pytest.approx(twin["torque_rms_N_m"] / twin["field_T"], rel=1e-12)
+
+
+def test_a_case_is_what_its_own_solution_says(found) -> None:
+    """Tensor and heat of one case by the library: power to the fit over frequency, rise by its power."""
+    ball = em.implants.sphere(0.012)
+    tensor = em.EddyCurrent(spacing_m=2.4e-3, engine="voxel").solve(ball, [50.0, 4000.0], progress=False, device="cpu")
+    place = np.array([0.1, 0.0, 0.1 - 0.794])
+    matrix = whole_body_gradients().uniform_matrix(place.tolist())
+    wave = epi(**{k: v for k, v in EPI.items() if k != "type"})
+    rate = wave.harmonics(max_frequency_Hz=4000.0).through(matrix)
+    case = next(c for c in found.cases if (c["implant"], c["sequence"], c["region"]) == ("ball", "EPI", "head"))
+    assert case["power_W"] == pytest.approx(tensor.average_power(rate), rel=5e-3)
+    gel = gel_box(6e-3, (0.06, 0.06, 0.06))
+    heat = em.Bioheat(edges="insulated", perfusion="none").solve(gel, ball, tensor, 60.0, progress=False, device="cpu")
+    per_watt = heat.worst(1.0)[0].rise_K / heat.worst_power(1.0)[0]
+    assert case["rise_K"] == pytest.approx(per_watt * case["power_W"], rel=0.15)
+
+
+def test_what_was_solved_is_kept_and_what_changed_is_not(found, folder) -> None:
+    said: list[str] = []
+    again = run_sweep(copy.deepcopy(SWEEP), folder / "out", device="cpu", tell=said.append)
+    assert again.kept == 1
+    assert all("kept" in text for text in said)
+    assert list(again.cases) == list(found.cases)
+
+
+def test_table_json_and_page(found) -> None:
+    with (found.folder / "sweep.csv").open() as file:
+        table = list(csv.DictReader(file))
+    told = json.loads((found.folder / "sweep.json").read_text())
+    assert len(table) == len(told["cases"]) == 8
+    assert float(table[3]["rise_K"]) == told["cases"][3]["rise_K"]
+    assert sum(told["classes"].values()) == 8
+    page = (found.folder / "group.html").read_text()
+    assert "RF heating is not in these numbers" in page
+    assert math.isclose(sum(found.classes.values()), 8)
+
+
+@pytest.mark.parametrize(
+    ("rise", "words"), [(0.5, "below 1 K"), (1.0, "1 to 2 K"), (3.0, "2 to 5 K"), (7.0, "5 K and more")]
+)
+def test_classes(rise, words) -> None:
+    assert rise_class(rise, (1.0, 2.0, 5.0)) == words
+
+
+def test_the_bundled_sweep_is_four_prostheses_in_two_fields_seven_sequences_and_seven_regions() -> None:
+    assert sweep_names() == ["prostheses"]
+    assert read_sweep(sweep_file("prostheses")).cases == 4 * 2 * 7 * 7
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"regions": {}}, "at least one table"),
+        ({"sequences": {"ISO": {"type": "preset"}}}, "sequences of gradients"),
+        ({"regions": {"head": {"height_mm": 794}}}, "height_m = 0.794"),
+        ({"implants": {"ball": {"site_m": [0, 0, 0], "implant": {"type": "ball"}}}}, "unknown type"),
+    ],
+)
+def test_bad_sweeps_are_one_line(change, words) -> None:
+    with pytest.raises(em.InputError, match=words) as caught:
+        read_sweep(copy.deepcopy(SWEEP) | change)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command_names_the_bundled_ones(capsys) -> None:
+    code, _, err = call(capsys, "sweep", "prosthesis")
+    assert code == 2
+    assert "prostheses" in one_line(err)
