@@ -20,7 +20,7 @@ from emdose.validation.closed_forms.coils.loops import static_potential
 BE = backend.get("cpu")
 
 
-@pytest.mark.parametrize("case", ["metal loops", "metal dipole"])
+@pytest.mark.parametrize("case", ["metal loops", "metal dipole", "leads"])
 def test_rows_of_the_validation(case: str) -> None:
     """Oracles: as each row names; these are what ``emdose validate`` shows."""
     for row in mom.CASES[case]("cpu"):

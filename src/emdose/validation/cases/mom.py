@@ -9,11 +9,15 @@ import numpy as np
 
 from emdose.compute import backend
 from emdose.constants import C_0
+from emdose.models.leads import Lead
+from emdose.solvers.leads.lead_in_medium import lead_in_medium
+from emdose.solvers.leads.transfer import transfer_function
 from emdose.solvers.mom.metal import ThinMetal
 from emdose.solvers.mom.metal_mesh import GapCut, MetalMesh
 from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.closed_forms.coils import conductors
 from emdose.validation.closed_forms.coils.dipole import impedance_hallen
+from emdose.validation.closed_forms.leads import insulated_wire
 
 COPPER = 5.8e7
 RADIUS_M, WIRE_M, THICKNESS_M = 0.05, 5e-4, 1e-4
@@ -170,4 +174,34 @@ def _mesh(
     return MetalMesh(points, triangles, wires, radii, tuple(gaps), no, none, rotations=rotations)
 
 
-CASES = {"metal loops": loops, "metal dipole": dipole}
+def leads(_device: Any) -> list[Row]:
+    """A coated wire in gel: its wave beside King's line, a short one beside its coat, reciprocity beside pieces."""
+    name, gel = "leads", (80.0, 0.47)
+    a, b, coat, along = 5e-4, 7.5e-4, 3.0, np.array([1.0, 0, 0])
+
+    def wire(length_m: float, bare_tip_m: float = 0.0) -> Lead:
+        return Lead(np.stack([0 * along, length_m * along]), a, b, coat, bare_tip_m)
+
+    rows = []
+    for frequency_Hz in (63.87e6, 127.74e6):
+        half = math.pi / insulated_wire.king_line(frequency_Hz, a, b, coat, *gel)[0].real
+        lengths = half * np.array([0.9, 0.95, 1.0, 1.05, 1.1])
+        solved = [lead_in_medium(wire(length), frequency_Hz, *gel).in_field(along) for length in lengths]
+        fit = np.polyfit(lengths, [abs(s.at(x / 2)[0]) for s, x in zip(solved, lengths, strict=True)], 2)
+        told = f"longest-current length at {frequency_Hz / 1e6:g} MHz [m]"
+        rows.append(compare(name, "King's insulated antenna, half a wave", told, half, -fit[1] / (2 * fit[0]), 0.03))
+    short = lead_in_medium(wire(0.1), 1e6, *gel).in_field(along).at(0.05)[0]
+    exact = insulated_wire.short_wire(1e6, a, b, coat, 0.1)
+    rows.append(compare(name, "jw C' E L^2 / 8", "mid current of a short wire [A]", abs(exact), abs(short), 5e-3))
+    by_gap, by_piece = (
+        transfer_function(wire(0.4, 0.01), 63.87e6, *gel, method=method, piece_m=2e-3)
+        for method in ("reciprocity", "piecewise")
+    )
+    off = np.linalg.norm(by_piece.values - by_gap.at(by_piece.distance_m)) / np.linalg.norm(by_piece.values)
+    rows.append(
+        at_most(name, "a field on one piece after another", "transfer function by reciprocity", float(off), 0.01)
+    )
+    return rows
+
+
+CASES = {"metal loops": loops, "metal dipole": dipole, "leads": leads}
