@@ -173,3 +173,24 @@ def test_region_of_two_corners():
     assert np.count_nonzero(mask) == 2 * 2 * 4
     assert np.array_equal(region_mask(grid, mask), mask)
     assert metal_edges(mask).sum() > 3 * np.count_nonzero(mask)
+
+
+@pytest.mark.slow
+def test_cement_around_the_metal_and_the_fdtd_of_the_same_grid():
+    # Oracles: the direct solution of the body after surgery; peak 1 g SAR of an FDTD on the same voxels.
+    shell = em.Surgery(shell=em.implants.ImplantShell(0.012))
+    block = em.implants.box((0.018, 0.018, 0.018), centre_m=(0.0, 0.0, 0.0))
+    exposure = em.Exposure(BODY, em.PlaneWave((0, 1, 0), (0, 0, 1)), F, implants=[block], surgery=shell)
+    library = em.ImplantLibrary.within(BODY, F, [(-0.02,) * 3, (0.02,) * 3], progress=False)
+    found = library.solve(exposure, progress=False)
+    direct_one = em.Vie(tolerance=1e-7).solve(exposure, progress=False)
+    bare = em.Vie().solve(replace(exposure, surgery=None), progress=False)
+    assert differs(bare, direct_one) > 0.05
+    assert differs(found, direct_one) < 1e-4
+    stepped = em.Fdtd().solve(exposure, progress=False)
+    tissue, metal = exposure.tissue, exposure.implanted.metal
+    peaks = [
+        em.mass_average(em.point_sar(f, tissue), tissue.density, tissue.spacing_m, 1e-3, metal=metal).peak
+        for f in (found, stepped)
+    ]
+    assert peaks[0] == pytest.approx(peaks[1], rel=6e-4)
