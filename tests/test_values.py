@@ -470,6 +470,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: Source("dBx/dt", "T/s", potential),
     lambda: em.CoSimulation(network(), loop(), circuit(), 0.0, (None, [], None, {"all": 1.0}, None)),
     lambda: em.Fdtd(),
+    lambda: em.Subdomain(1e-3),
     lambda: em.Vie(),
     lambda: em.Vsie(),
     lambda: MeshOptions(),

@@ -129,6 +129,7 @@ from .solvers import HeatResult as HeatResult
 from .solvers import ImplantLibrary as ImplantLibrary
 from .solvers import LeadInMedium as LeadInMedium
 from .solvers import PowerTensor as PowerTensor
+from .solvers import Subdomain as Subdomain
 from .solvers import Vie as Vie
 from .solvers import Vsie as Vsie
 from .solvers import lead_in_medium as lead_in_medium

@@ -27,6 +27,7 @@ from .running import Plan as Plan
 from .running import ProgressCallback as ProgressCallback
 from .running import Setup as Setup
 from .running import TimeStep as TimeStep
+from .subdomain.solver import Subdomain as Subdomain
 from .vie.library.implant_library import ExposedLibrary as ExposedLibrary
 from .vie.library.implant_library import ImplantLibrary as ImplantLibrary
 from .vie.library.region import LibraryPlan as LibraryPlan

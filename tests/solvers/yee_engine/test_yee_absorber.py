@@ -56,9 +56,12 @@ def test_waves_and_near_fields_are_absorbed() -> None:
     assert np.all(np.abs(found - expected).max(0) < 1e-3 * np.abs(expected).max(0))
 
 
-@pytest.mark.parametrize("graded", [False, True])
-def test_a_medium_that_runs_into_the_wall_is_absorbed(graded: bool) -> None:
-    """Oracle: the same pulse in a medium of permittivity 9 in a tube so long that its end cannot answer."""
+@pytest.mark.parametrize(("graded", "courant", "steps"), [(False, 0.3, 640), (True, 0.3, 640), (False, 0.9, 213)])
+def test_a_medium_that_runs_into_the_wall_is_absorbed(graded: bool, courant: float, steps: int) -> None:
+    """Oracle: the same pulse in a medium of permittivity 9 in a tube so long that its end cannot answer.
+
+    With time steps as in vacuum, and as long as the medium allows (where growing steps reach -49 dB).
+    """
     found = []
     for cells in (60, 240):
         x = np.arange(cells + 1) * 0.01
@@ -69,13 +72,13 @@ def test_a_medium_that_runs_into_the_wall_is_absorbed(graded: bool) -> None:
         sheet = np.array([[2, 30, j, k] for j in range(3) for k in range(2)])
         source = CurrentSource("s", sheet, np.where(sheet[:, 2] == 1, 0.01, 0.005), ModulatedGaussian(400e6, 300e6))
         walls = ("cpml", "cpml", "pmc", "pmc", "pec", "pec")
-        engine = Engine(YeeProblem(grid, materials, walls, sources=[source], courant=0.9), CPU, "float64")
+        engine = Engine(YeeProblem(grid, materials, walls, sources=[source], courant=courant), CPU, "float64")
         trace, e = [], engine.tables.lattice.view(engine.tables.e)
-        for _ in range(640):
+        for _ in range(steps):
             engine.advance(1)
             trace.append(e[2, 40, 1, 1])
         found.append(np.array(trace))
-    # At x- both tubes end after 30 cells; the round trip to the far end of the long one takes 2000 steps.
+    # At x- both tubes end after 30 cells; the round trip to the far end of the long one takes 2000 short steps.
     # In a conductor the layer is worse than in vacuum: -60 dB with equal steps, -51 dB with growing ones.
     assert np.abs(found[0] - found[1]).max() < (3e-3 if graded else 1e-3) * np.abs(found[1]).max()
 

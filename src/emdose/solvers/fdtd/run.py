@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from emdose.solvers.fdtd.setup.problem import Excitation, FdtdProblem
     from emdose.solvers.results.fields import Fields
 
-WINDOWS_PER_PERIOD = 4
-"""Looks at the sums per period of the frequency."""
 NETWORK_WEIGHT = 20.0
 """By how much the spectra of a coil's gaps must be better than the tolerance: its resonance multiplies their errors."""
 STATE = "port-state"
@@ -199,7 +197,7 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
         earlier = [be.asarray(kept[str(n)]) for n in range(order + 1) if str(n) in kept]
     # A whole number of samples of the sums per window, so that windows look alike.
     every = problem.dft_every
-    window = max(1, round(1 / (WINDOWS_PER_PERIOD * problem.frequency_Hz * dt * every))) * every
+    window = max(1, round(problem.window_s / (dt * every))) * every
     spectra = _Spectra(problem.frequencies_Hz, dt, window)
     limit = _limit(problem)
     cells = math.prod(problem.grid.shape)

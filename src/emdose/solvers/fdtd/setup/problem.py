@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 SAMPLES_PER_PERIOD = 24
 """Samples of the running Fourier sums per period of the highest frequency; the pulse ends at about eight times it."""
+WINDOWS_PER_PERIOD = 4
+"""Looks at the sums per period of the frequency."""
 TILE = 8
 """Nodes along each axis of the regions in which E is kept along filaments."""
 NETWORK_DELAY = 5.0
@@ -212,6 +214,16 @@ class FdtdProblem:
         interval = 1 / (SAMPLES_PER_PERIOD * float(self.frequencies_Hz.max()))
         return max(1, int(interval / self.time_step_s))
 
+    @property
+    def window_s(self) -> float:
+        """Time between two looks at the sums [s]."""
+        return 1 / (WINDOWS_PER_PERIOD * self.frequency_Hz)
+
+    @property
+    def ring_down_s(self) -> float:
+        """Time after the pulse that a plan reckons with [s]."""
+        return RING_DOWN_PERIODS[self.network] / self.frequency_Hz
+
     @cached_property
     def tiles(self) -> list[Any]:
         """Regions that hold the edges of the filaments."""
@@ -220,7 +232,7 @@ class FdtdProblem:
         tile = np.unique(self.currents.edges[:, 1:] // TILE, axis=0)
         nodes = np.array(self.grid.node_shape)
         return [
-            _region(f"tile {n}", tuple(slice(a, min(a + TILE, m)) for a, m in zip(t, nodes, strict=True)), "E")
+            region_of(f"tile {n}", tuple(slice(a, min(a + TILE, m)) for a, m in zip(t, nodes, strict=True)), "E")
             for n, t in enumerate(tile * TILE)
         ]
 
@@ -233,7 +245,7 @@ class FdtdProblem:
         for a in range(3):
             middle = core[a].start + factor * ((low[a] + high[a]) // 2)
             cut = [slice(middle, middle + 1) if b == a else s for b, s in enumerate(core)]
-            out.append(_region(f"probe {a}", cut, "E"))
+            out.append(region_of(f"probe {a}", cut, "E"))
         return out
 
     @cached_property
@@ -249,12 +261,12 @@ class FdtdProblem:
     @cached_property
     def kept(self) -> list[Any]:
         """Where phasors are kept: the phantom's grid, the faces of the power box, and the filaments."""
-        out = [_region("core", self.domain.core, "EB")]
+        out = [region_of("core", self.domain.core, "EB")]
         if self.solver.walls == "cpml":
-            out += [_region(f"face {n}", cut, "EB") for n, cut in enumerate(faces(self.domain.power_box))]
+            out += [region_of(f"face {n}", cut, "EB") for n, cut in enumerate(faces(self.domain.power_box))]
         if self.metal is not None and isinstance(self.exposure.coil, PlaneWave | GivenField):
             ends = zip(self.domain.core, *self.metal.nodes, strict=True)
-            out.append(_region(REGION, [slice(s.start + a - 1, s.start + b) for s, a, b in ends], "B"))
+            out.append(region_of(REGION, [slice(s.start + a - 1, s.start + b) for s, a, b in ends], "B"))
         return [*out, *self.tiles]
 
     def problem_of(self, excitation: Excitation) -> Any:
@@ -352,8 +364,7 @@ class FdtdProblem:
         host = sum(given) + cells * (12 + 6 * item * DENSE_SHARE) + (runs + 1) * 2 * transformed * 4
         need = engine + (host if be.name == "cpu" else 0)
         self._require(need, runs)
-        period = 1 / self.frequency_Hz
-        steps = int((self.pulse.end_s + RING_DOWN_PERIODS[self.network] * period) / self.time_step_s)
+        steps = int((self.pulse.end_s + self.ring_down_s) / self.time_step_s)
         return FdtdPlan(
             bytes=int(need),
             seconds=float(len(self.to_run) * steps * cells / RATE[be.name]),
@@ -413,7 +424,8 @@ class FdtdProblem:
         }
 
 
-def _region(name: str, cut: Sequence[slice], fields: str) -> Any:
+def region_of(name: str, cut: Sequence[slice], fields: str) -> Any:
+    """A region of the engine from slices of nodes."""
     low, high = ([int(getattr(s, end)) for s in cut] for end in ("start", "stop"))
     return yee_engine.DftRegion(name, (low[0], low[1], low[2]), (high[0], high[1], high[2]), fields)
 

@@ -53,8 +53,20 @@ def stable_step(
     """
     worst = sum(_largest(grid, a) for a in range(3))
     if materials is not None:
-        worst = max(worst, _largest_of_cells(grid, materials, face_factors, worst))
+        worst = max(worst / _lightest(materials), _largest_of_cells(grid, materials, face_factors, worst))
     return 2 / (C_0 * float(np.sqrt(worst)))
+
+
+def _lightest(materials: EdgeMaterials) -> float:
+    """Least relative permittivity of all edges but those of metal, at least 1: tissue alone takes longer steps."""
+    relative = materials.permittivity / EPS_0
+    relative[PEC] = np.inf
+    if relative[materials.ids[:, 0, 0, 0]].min() <= 1 + ROUNDING:  # as around every coil
+        return 1.0
+    used = np.zeros(len(relative), bool)
+    for c in range(3):  # entries past the last edge hold any number
+        used[materials.ids[(c, *(slice(0, -1) if a == c else slice(None) for a in range(3)))]] = True
+    return max(1.0, float(relative[used].min()))
 
 
 def _largest(grid: RectilinearGrid, axis: int) -> float:

@@ -1,0 +1,53 @@
+"""Options of a subdomain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emdose.checks import positive, whole, within
+from emdose.solvers.fdtd.setup.options import FdtdOptions
+
+MARGIN_M = 0.02
+"""Of fine cells around the implant: a cube of 10 g reaches 11 mm from its middle."""
+RIM_M = 0.03
+"""From there to the absorber."""
+
+
+@dataclass(frozen=True)
+class SubdomainOptions:
+    """What a subdomain can be told; the solver says what every option means.
+
+    Raises
+    ------
+    InputError
+        For options that cannot be used.
+    """
+
+    spacing_m: float
+    margin_m: float = MARGIN_M
+    rim_m: float = RIM_M
+    coarsest_m: float | None = None
+    growth: float = 1.3
+    cpml_cells: int = 10
+    tolerance: float = 1e-3
+    max_periods: float = 20.0
+    dtype: str = "float32"
+    checkpoint_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("spacing_m", "margin_m", "rim_m", "coarsest_m"):
+            if getattr(self, name) is not None:
+                positive(name, getattr(self, name), problem="bad option")
+        within("growth", self.growth, 1, 2, problem="grading ratio out of bounds")
+        whole("cpml_cells", self.cpml_cells, 4, 64, problem="bad absorbing layer")
+        self.stepping()
+
+    def stepping(self) -> FdtdOptions:
+        """Options of the time-stepping alone."""
+        return FdtdOptions(
+            cpml_cells=self.cpml_cells,
+            tolerance=self.tolerance,
+            max_periods=self.max_periods,
+            dtype=self.dtype,
+            checkpoint_s=self.checkpoint_s,
+        )

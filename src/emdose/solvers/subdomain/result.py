@@ -1,0 +1,161 @@
+r"""Fields of a subdomain: what the body has without the metal, and what the metal scatters.
+
+Power: absorbed in the fine cells but the outermost ones, and what flows into their box, from the total field,
+
+.. math:: P_\mathrm{in} = -\tfrac12 \mathrm{Re} \oint \mathbf E \times \mathbf H^* \cdot d\mathbf A .
+
+Their difference is what interpolation costs. The balance of the scattered field alone (work of the metal, power
+absorbed, power out of the box) says how well its equations are met.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.fdtd.power import dissipated, outflow
+from emdose.solvers.fdtd.setup.domain import faces
+from emdose.solvers.results.discretisation import cells_across
+from emdose.solvers.results.fields import Fields, PowerBalance, phantom_told
+from emdose.solvers.subdomain.interpolation import magnetic
+from emdose.solvers.yee_grid.resolution import cells_per_wavelength
+from emdose.values import owned
+
+if TYPE_CHECKING:
+    from emdose.models.grids.grid import Shape
+    from emdose.solvers.fdtd.run_result import SteppedRun
+    from emdose.solvers.fdtd.setup.plan import FdtdPlan
+    from emdose.solvers.subdomain.problem import SubdomainProblem
+
+MEANING = (
+    "residual is what was still to come of the field scattered by the metal when the run ended; values beside metal "
+    "depend on the cells: see Subdomain.refined"
+)
+
+
+def fields_of(
+    problem: SubdomainProblem, runs: Sequence[SteppedRun], plan: FdtdPlan, clock: Mapping[str, float]
+) -> Fields:
+    """Fields on the fine cells.
+
+    Parameters
+    ----------
+    problem : SubdomainProblem
+        What was solved.
+    runs : sequence of SteppedRun
+        One per port.
+    plan : FdtdPlan
+        What was planned.
+    clock : mapping of str to float
+        Times at "start", "setup" and "ports" [s].
+    """
+    given, body, fine = problem.given, problem.layout.body, problem.layout.fine
+    assert problem.metal is not None
+    scattered = [np.stack([getattr(r, x)["core"] for r in runs]) for x in "EB"]
+    E = problem.incident + scattered[0]
+    E[:, problem.metal.edges] = 0
+    _clear_last(E, True)
+    B = magnetic(given.B, given.grid, fine) + scattered[1]
+    _clear_last(B, False)
+    absorbed, out = _flows(problem, E, B)
+    kind = problem.complex_dtype
+    f = problem.frequency_Hz
+    present = [body.tissues[i] for i in np.unique(body.labels) if i]
+    wave = cells_per_wavelength(np.array([t.complex_permittivity(f) for t in present]), f, float(max(fine.spacing_m)))
+    return Fields(
+        grid=fine,
+        frequency_Hz=f,
+        E=owned(E.astype(kind, copy=False)),
+        B=owned(B.astype(kind, copy=False)),
+        body=np.asarray(body.body, bool),
+        body_mass_kg=float(body.mass_kg),
+        power=PowerBalance(absorbed, -out, np.zeros_like(out)),
+        ports=given.ports,
+        drives=dict(given.drives),
+        drive_unit=given.drive_unit,
+        residual=np.array([r.history[-1] if r.history else 1.0 for r in runs]),
+        convergence={
+            "method": "subdomain",
+            "tolerance": problem.solver.tolerance,
+            "steps": [r.steps for r in runs],
+            "iterations": [r.steps for r in runs],
+            "history": [list(r.history) for r in runs],
+            "energy_dB": [r.energy_dB for r in runs],
+            "resumed": [r.resumed for r in runs],
+            "meaning": MEANING,
+            "cells_per_wavelength": wave,
+            "cells_across_tissue": cells_across(body.labels, fine.spacing_m),
+            "scattered_closure": _closure(problem, *scattered),
+            "cells": plan.cells,
+            "shape": list(problem.grid.shape),
+            "time_step_s": problem.time_step_s,
+        },
+        provenance={
+            **{k: v for k, v in given.provenance.items() if k in ("drive", "scale", "coil")},
+            "engine": "Subdomain",
+            "body_engine": given.provenance.get("engine"),
+            "options": asdict(problem.options),
+            "phantom": phantom_told(body, f),
+            "implants": [{"name": i.name, "sha256": i.hash()} for i in problem.exposure.implants],
+            "frequency_Hz": f,
+            "grid": {
+                "shape": list(problem.grid.shape),
+                "bounds_m": problem.grid.bounds_m,
+                "body_spacing_m": given.grid.spacing_m,
+                "time_step_s": problem.time_step_s,
+            },
+            "device": problem.be.describe(),
+            "timing_s": {
+                "setup": clock["setup"] - clock["start"],
+                "ports": clock["ports"] - clock["setup"],
+                "fields": time.perf_counter() - clock["ports"],
+            },
+        },
+    )
+
+
+def _flows(problem: SubdomainProblem, E: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Power absorbed in the fine cells but the outermost ones, and power out of their box, by pairs of ports [W]."""
+    fine = problem.layout.fine
+    box: tuple[Shape, Shape] = ((1, 1, 1), (fine.shape[0] - 1, fine.shape[1] - 1, fine.shape[2] - 1))
+    sides = [[np.asarray(v[(slice(None), slice(None), *cut)]) for cut in faces(box)] for v in (E, B)]
+    out = outflow(sides[0], sides[1], box, RectilinearGrid.from_grid(fine))
+    # H half a cell outside of the box encloses the edges on it.
+    sigma = np.zeros_like(problem.conductivity)
+    for c in range(3):
+        cut = tuple(slice(1, n - (a == c)) for a, n in enumerate(fine.shape))
+        sigma[c][cut] = problem.conductivity[c][cut]
+    return dissipated(E, sigma, fine.voxel_volume_m3), out
+
+
+def _closure(problem: SubdomainProblem, E: np.ndarray, B: np.ndarray) -> float:
+    """What is missing in the power balance of the scattered field, as a share of what the metal gives it."""
+    absorbed, out = _flows(problem, E, B)
+    given = _given(problem, E, B)
+    scale = float(np.linalg.norm(given))
+    return float(np.linalg.norm(given - absorbed - out)) / scale if scale > 0 else 0.0
+
+
+def _given(problem: SubdomainProblem, E: np.ndarray, B: np.ndarray) -> np.ndarray:
+    """Power that the metal gives the scattered field, by pairs of ports [W]."""
+    metal, fine = problem.metal, problem.layout.fine
+    assert metal is not None
+    cut = tuple(slice(p, q) for p, q in zip(*metal.nodes, strict=True))
+    around = tuple(slice(p - 1, q) for p, q in zip(*metal.nodes, strict=True))
+    J = np.stack([metal.currents(b[(slice(None), *around)], fine.spacing_m) for b in B]).reshape(len(B), -1)
+    there = np.where(metal.edges[(slice(None), *cut)], E[(slice(None), slice(None), *cut)], 0).reshape(len(E), -1)
+    work = -0.5 * fine.voxel_volume_m3 * (there.astype(complex).conj() @ J.T)
+    return 0.5 * (work + work.conj().T)
+
+
+def _clear_last(values: np.ndarray, electric: bool) -> None:
+    """Zero what lies past the last edge or face."""
+    for c in range(3):
+        for a in range(3):
+            if (a == c) == electric:
+                np.moveaxis(values[:, c], a + 1, 0)[-1] = 0
