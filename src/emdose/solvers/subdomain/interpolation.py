@@ -62,7 +62,7 @@ def electric(E: np.ndarray, phantom: Phantom, frequency_Hz: float, fine: Grid) -
         inner = _upto(part, c, last), _upto(medium, c, last)
         displaced = _along(inner[0] * inner[1], c, _places(old.centres(c), centres))
         value = displaced / np.take(inner[1], own, axis=c + 1)
-        out[(slice(None), c, *(slice(0, n) for n in value.shape[1:]))] = value
+        _put(out, c, value)
     return out
 
 
@@ -86,7 +86,7 @@ def magnetic(B: np.ndarray, grid: Grid, fine: Grid) -> np.ndarray:
                 part = _along(part, a, _places(old.nodes(a), fine.nodes(a)))
             else:
                 part = _along(_upto(part, a, old.shape[a]), a, _places(old.centres(a), fine.centres(a)))
-        out[(slice(None), c, *(slice(0, n) for n in part.shape[1:]))] = part
+        _put(out, c, part)
     return out
 
 
@@ -121,3 +121,8 @@ def _along(values: Any, axis: int, pair: tuple[np.ndarray, np.ndarray]) -> Any:
 
 def _upto(values: Any, axis: int, last: int) -> Any:
     return np.take(values, np.arange(last), axis=axis + 1)
+
+
+def _put(out: np.ndarray, c: int, value: np.ndarray) -> None:
+    x, y, z = value.shape[1:]
+    out[:, c, :x, :y, :z] = value
