@@ -46,6 +46,7 @@ from .lead_budget import tier3_budget as tier3_budget
 from .model_checks import ModelCheck as ModelCheck
 from .model_checks import StatisticPair as StatisticPair
 from .model_checks import check_by_trials as check_by_trials
+from .near_metal import refined_peaks as refined_peaks
 from .propagation import first_order as first_order
 from .propagation import first_order_samples as first_order_samples
 from .trials import BudgetCheck as BudgetCheck

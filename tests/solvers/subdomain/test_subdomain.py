@@ -20,6 +20,7 @@ from emdose.solvers.subdomain.interpolation import electric, magnetic
 from emdose.solvers.subdomain.pulses import quarter
 from emdose.solvers.yee_engine import CurrentSource, Engine, Gaussian, YeeProblem, materials_from_voxels
 from emdose.solvers.yee_engine.setup.stability import stable_step
+from emdose.uncertainty import refined_peaks
 from emdose.validation.cases.volume_integral import gel
 
 F = 128e6
@@ -163,3 +164,19 @@ def test_plan_says_what_it_takes() -> None:
     assert plan.runs == 1
     assert plan.bytes > 30 * plan.cells
     assert near().convergence["cells"] == em.Subdomain(5e-3, margin_m=0.015).plan(EXPOSURE, incident()).cells
+
+
+def test_two_sizes_of_cells() -> None:
+    solved = em.Subdomain(4e-3, margin_m=0.012).on_spacings(EXPOSURE, incident().drive([1.0]), (1.0, 1.25))
+    assert [fields.grid.spacing_m[0] for fields, _ in solved] == pytest.approx([4e-3, 5e-3])
+    assert all(fields.grid == body.grid for fields, body in solved)
+    found = refined_peaks(solved, [1e-3])
+    assert set(found) == {"point SAR", "1 g SAR"}
+    for number in found.values():
+        assert number.behaviour == "two grids"
+        # Three times the distance to the limit at the order of a staircase.
+        assert number.expanded == pytest.approx(3 * 4 * abs(number.values[0] - number.values[1]))
+    with pytest.raises(InputError, match="one grid says nothing"):
+        em.Subdomain(4e-3).on_spacings(EXPOSURE, incident(), [1.0])
+    with pytest.raises(InputError, match="one grid says nothing"):
+        refined_peaks(solved[:1])

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MEANING = (
     "residual is what was still to come of the field scattered by the metal when the run ended; values beside metal "
-    "depend on the cells: see Subdomain.refined"
+    "depend on the cells: see Subdomain.on_spacings"
 )
 
 

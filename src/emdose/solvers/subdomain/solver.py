@@ -15,12 +15,13 @@ docs/theory/subdomain.md.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emdose.checks import positives
 from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
@@ -147,6 +148,36 @@ class Subdomain(SubdomainOptions):
         reporter.done()
         require_rung_down(problem.solver, runs, out, "", "raise max_periods or accept a larger tolerance")
         return out
+
+    def on_spacings(
+        self,
+        exposure: Exposure,
+        fields: Fields,
+        ratios: Sequence[float] = (1.0, 1.5),
+        device: str | Backend = "auto",
+        progress: Progress = True,
+    ) -> list[tuple[Fields, Phantom]]:
+        """Solutions on cells of several sizes, each with its body: values beside metal need at least two.
+
+        ``emdose.uncertainty.refined_peaks`` says what they leave uncertain.
+
+        Parameters
+        ----------
+        exposure, fields, device, progress
+            As of :meth:`solve`.
+        ratios : sequence of float
+            Cells over ``spacing_m``, no two alike.
+
+        Raises
+        ------
+        InputError, ResourceError, ConvergenceError
+            As :meth:`solve`; for fewer than two ratios, or equal ones.
+        """
+        sizes = sorted(positives("ratios", ratios).tolist())
+        if len(sizes) < 2 or len(set(sizes)) < len(sizes):
+            raise InputError("one grid says nothing of its error", field="ratios", found=sizes, expected="two or more")
+        solvers = [replace(self, spacing_m=self.spacing_m * r) for r in sizes]
+        return [(s.solve(exposure, fields, device, progress), s.body(exposure)) for s in solvers]
 
 
 def _check_metal(exposure: Exposure) -> None:
