@@ -159,8 +159,6 @@ class Subdomain(SubdomainOptions):
     ) -> list[tuple[Fields, Phantom]]:
         """Solutions on cells of several sizes, each with its body: values beside metal need at least two.
 
-        ``emdose.uncertainty.refined_peaks`` says what they leave uncertain.
-
         Parameters
         ----------
         exposure, fields, device, progress
