@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emdose.checks import positive, whole, within
+from emdose.checks import one_of, positive, whole, within
 from emdose.solvers.fdtd.setup.options import FdtdOptions
 
 MARGIN_M = 0.02
@@ -28,6 +28,7 @@ class SubdomainOptions:
     rim_m: float = RIM_M
     coarsest_m: float | None = None
     growth: float = 1.3
+    metal: str = "cut"
     cpml_cells: int = 10
     tolerance: float = 1e-3
     max_periods: float = 20.0
@@ -40,6 +41,7 @@ class SubdomainOptions:
                 positive(name, getattr(self, name), problem="bad option")
         within("growth", self.growth, 1, 2, problem="grading ratio out of bounds")
         whole("cpml_cells", self.cpml_cells, 4, 64, problem="bad absorbing layer")
+        one_of("metal", self.metal, ("cut", "cells"), problem="unknown choice")
         self.stepping()
 
     def stepping(self) -> FdtdOptions:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.solvers import yee_engine
-from emdose.solvers.fdtd.setup.metal import MetalOnCells, imposed_voltages
+from emdose.solvers.fdtd.setup.given_field import Stepped
+from emdose.solvers.fdtd.setup.metal import MetalOnCells
 from emdose.solvers.fdtd.setup.plan import require_memory
 from emdose.solvers.fdtd.setup.problem import Excitation, FdtdProblem, region_of
 from emdose.solvers.fdtd.setup.pulse import Pulse
+from emdose.solvers.subdomain.cut_cells import CutCells, _next, cut_cells, whole_cells
 from emdose.solvers.subdomain.interpolation import electric
 from emdose.solvers.subdomain.layout import Layout
 from emdose.solvers.subdomain.pulses import SHORTER, quarter
@@ -77,9 +79,40 @@ class SubdomainProblem(FdtdProblem):
         tissues, f = self.exposure.phantom.tissues, self.frequency_Hz
         eps, sigma = (np.array([getattr(t, x)(f) for t in tissues], float) for x in ("permittivity", "conductivity"))
         out = yee_engine.materials_from_voxels(self.grid, self.layout.labels, eps, sigma)
-        assert self.metal is not None
-        out.ids[(slice(None), *self.domain.core)][self.metal.edges] = yee_engine.PEC
-        return out
+        inner = out.ids[(slice(None), *self.domain.core)]
+        inner[self.cut.closed] = yee_engine.PEC
+        partly = np.argwhere((self.cut.edges > 0) & (self.cut.edges < 1))
+        if not len(partly):
+            return out
+        shares = self.cut.edges[tuple(partly.T)]
+        return out.scaled(partly + [0, *self.domain.low], 1 / shares)
+
+    @cached_property
+    def cut(self) -> CutCells:
+        """Open shares of the fine edges and faces."""
+        if self.options.metal == "cut":
+            return cut_cells(self.exposure.implants, self.layout.fine)
+        return whole_cells(self.layout.metal)
+
+    @cached_property
+    def face_factors(self) -> Any:
+        """Permeability of faces that metal cuts; None without any."""
+        shares = self.cut.stable_faces
+        at = np.argwhere((shares > 0) & (shares < 1))
+        if not len(at):
+            return None
+        return yee_engine.FaceFactors(at + [0, *self.domain.low], shares[tuple(at.T)])
+
+    def around(self, E: np.ndarray) -> np.ndarray:
+        """Voltage that a field on edges (3, ...) has along the metal in every face, with its sign turned [V]."""
+        volts, h = np.zeros(E.shape, E.dtype), self.options.spacing_m
+        for c in range(3):
+            a, b = (c + 1) % 3, (c + 2) % 3
+            for e, across, sign in ((b, a, 1.0), (a, b, -1.0)):
+                own = self.cut.edges[e]
+                for side, values in ((-1.0, (E[e], own)), (1.0, (_next(E[e], across), _next(own, across, 1.0)))):
+                    volts[c] += sign * side * h * values[0] * (values[1] - self.cut.faces[c])
+        return np.where(self.cut.faces > 0, volts, 0)
 
     @cached_property
     def metal(self) -> MetalOnCells | None:
@@ -89,7 +122,7 @@ class SubdomainProblem(FdtdProblem):
     @cached_property
     def time_step_s(self) -> float:
         """Step that the engine will take [s]."""
-        return self.solver.courant * stable_step(self.grid, self.materials)
+        return self.solver.courant * stable_step(self.grid, self.materials, self.face_factors)
 
     @property
     def dft_every(self) -> int:
@@ -129,15 +162,19 @@ class SubdomainProblem(FdtdProblem):
 
     def problem_of(self, excitation: Excitation) -> Any:
         """The engine's problem of a run."""
-        E, sources = self.incident[excitation.port], []
+        volts, emfs = self.around(self.incident[excitation.port]), []
         other = quarter(self.pulse, self.frequency_Hz, self.time_step_s)
-        for part, signal in ((E.real, self.pulse), (E.imag, other)):
-            sources += imposed_voltages(part, self.metal, self.grid, self.domain.core, signal, self.time_step_s)
+        for name, part, signal in (("real", volts.real, self.pulse), ("imaginary", volts.imag, other)):
+            at = np.argwhere(part)
+            if len(at):
+                late = Stepped(signal, self.time_step_s, change=False, late=True)
+                emfs.append(yee_engine.ImposedEmf(name, at + [0, *self.domain.low], part[tuple(at.T)], late))
         return yee_engine.YeeProblem(
             self.grid,
             self.materials,
             cpml=yee_engine.Cpml(cells=self.solver.cpml_cells),
-            sources=sources,
+            emfs=emfs,
+            face_factors=self.face_factors,
             dft=yee_engine.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every),
             courant=self.solver.courant,
         )

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emdose.constants import MU_0
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.fdtd.setup.domain import faces
@@ -55,14 +56,14 @@ def fields_of(
         Times at "start", "setup" and "ports" [s].
     """
     given, body, fine = problem.given, problem.layout.body, problem.layout.fine
-    assert problem.metal is not None
     scattered = [np.stack([getattr(r, x)["core"] for r in runs]) for x in "EB"]
-    E = problem.incident + scattered[0]
-    E[:, problem.metal.edges] = 0
+    open_ = problem.cut.edges
+    # The engine's E is the voltage over the whole edge: that of the open part is larger.
+    E = np.where(open_ > 0, problem.incident + scattered[0] / np.where(open_ > 0, open_, 1.0), 0)
     _clear_last(E, True)
     B = magnetic(given.B, given.grid, fine) + scattered[1]
     _clear_last(B, False)
-    absorbed, out = _flows(problem, E, B)
+    absorbed, out = _flows(problem, E * open_, B)
     kind = problem.complex_dtype
     f = problem.frequency_Hz
     present = [body.tissues[i] for i in np.unique(body.labels) if i]
@@ -136,20 +137,17 @@ def _flows(problem: SubdomainProblem, E: np.ndarray, B: np.ndarray) -> tuple[np.
 def _closure(problem: SubdomainProblem, E: np.ndarray, B: np.ndarray) -> float:
     """What is missing in the power balance of the scattered field, as a share of what the metal gives it."""
     absorbed, out = _flows(problem, E, B)
-    given = _given(problem, E, B)
+    given = _given(problem, B)
     scale = float(np.linalg.norm(given))
     return float(np.linalg.norm(given - absorbed - out)) / scale if scale > 0 else 0.0
 
 
-def _given(problem: SubdomainProblem, E: np.ndarray, B: np.ndarray) -> np.ndarray:
-    """Power that the metal gives the scattered field, by pairs of ports [W]."""
-    metal, fine = problem.metal, problem.layout.fine
-    assert metal is not None
-    cut = tuple(slice(p, q) for p, q in zip(*metal.nodes, strict=True))
-    around = tuple(slice(p - 1, q) for p, q in zip(*metal.nodes, strict=True))
-    J = np.stack([metal.currents(b[(slice(None), *around)], fine.spacing_m) for b in B]).reshape(len(B), -1)
-    there = np.where(metal.edges[(slice(None), *cut)], E[(slice(None), slice(None), *cut)], 0).reshape(len(E), -1)
-    work = -0.5 * fine.voxel_volume_m3 * (there.astype(complex).conj() @ J.T)
+def _given(problem: SubdomainProblem, B: np.ndarray) -> np.ndarray:
+    """Power that the voltages along the metal give the scattered field, by pairs of ports [W]."""
+    h = problem.options.spacing_m
+    volts = np.stack([problem.around(E) for E in problem.incident]).reshape(len(B), -1).astype(complex)
+    there = np.flatnonzero(np.any(volts, axis=0))
+    work = -0.5 * h / MU_0 * (volts[:, there].conj() @ B.reshape(len(B), -1)[:, there].T)
     return 0.5 * (work + work.conj().T)
 
 

@@ -77,6 +77,37 @@ class ImposedVoltage:
 
 
 @dataclass(frozen=True, eq=False)
+class ImposedEmf:
+    """Voltages around faces beyond those of their edges, such as along metal that cuts through a face.
+
+    Parameters
+    ----------
+    name : str
+        Name.
+    faces : (m, 4) int ndarray
+        Faces (c, i, j, k), each once.
+    weights_V : (m,) float ndarray
+        Voltage around each face, right-handed about +c, at waveform value 1 [V].
+    waveform : SourceSignal
+        Sampled at (n + 1/2) dt, for the voltage at (n + 1) dt.
+    """
+
+    name: str
+    faces: np.ndarray
+    weights_V: np.ndarray
+    waveform: SourceSignal
+
+    def __post_init__(self) -> None:
+        faces, weights = np.array(self.faces, np.int64).reshape(-1, 4), np.array(self.weights_V, float)
+        if not len(faces) or weights.shape != (len(faces),) or not np.all(np.isfinite(weights)):
+            raise InputError(f"bad faces of '{self.name}'", found=weights.shape, expected=f"{len(faces)} voltages")
+        if len(np.unique(faces, axis=0)) != len(faces):
+            raise InputError(f"'{self.name}' names a face twice")
+        object.__setattr__(self, "faces", faces)
+        object.__setattr__(self, "weights_V", weights)
+
+
+@dataclass(frozen=True, eq=False)
 class VoltagePort:
     """A voltage source behind a resistance across a path, recorded in every step.
 
@@ -290,6 +321,7 @@ class YeeProblem:
     cpml : Cpml
         Thickness and grading of the absorbing layers.
     sources : sequence of CurrentSource or ImposedVoltage
+    emfs : sequence of ImposedEmf
     ports : sequence of VoltagePort
     lumped : sequence of Lumped
     wave : IncidentWave, optional
@@ -316,6 +348,7 @@ class YeeProblem:
     boundaries: Sequence[str] = ("cpml",) * 6
     cpml: Cpml = field(default_factory=Cpml)
     sources: Sequence[CurrentSource | ImposedVoltage] = ()
+    emfs: Sequence[ImposedEmf] = ()
     ports: Sequence[VoltagePort] = ()
     lumped: Sequence[Lumped] = ()
     wave: IncidentWave | None = None

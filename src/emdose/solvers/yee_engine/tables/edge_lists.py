@@ -85,6 +85,10 @@ class Terms:
                 ids = problem.materials.ids[tuple(source.edges.T)]
                 gain = -lattice.edge_coefficient(source.edges, ids) * source.weights_A
             parts[0].append((source.edges, np.full(len(gain), n), gain))
+        for n, emf in enumerate(problem.emfs, columns):
+            gain = -lattice.product(1, emf.faces).astype(float) / _permeability(problem, emf.faces) * emf.weights_V
+            parts[1].append((emf.faces, np.full(len(gain), n), gain))
+        columns += len(problem.emfs)
         if self.line is not None:
             for magnetic in (0, 1):
                 parts[magnetic] += surface_terms(self.line, problem, lattice, magnetic, columns)
@@ -109,6 +113,18 @@ class Terms:
         flat, keys, column, coefficient = (v[order] for v in (flat, keys, column, coefficient))
         begins = np.flatnonzero(np.concatenate([[True], flat[1:] != flat[:-1]]))
         return flat[begins], np.append(begins, len(flat)), column, coefficient, keys[begins]
+
+
+def _permeability(problem: YeeProblem, at: np.ndarray) -> np.ndarray:
+    """Relative permeability of faces (m, 4)."""
+    own = problem.face_factors
+    if own is None:
+        return np.ones(len(at))
+    shape = (3, *problem.grid.node_shape)
+    known, wanted = (np.asarray(np.ravel_multi_index(tuple(rows.T), shape)) for rows in (own.faces, at))
+    order = known.argsort()
+    place = np.minimum(np.searchsorted(known[order], wanted), len(known) - 1)
+    return np.where(known[order][place] == wanted, own.permeability[order][place], 1.0)
 
 
 class Faces:

@@ -162,10 +162,11 @@ class Tables:
         dt, problem = self.lattice.dt, self.problem
         t = (first + np.arange(steps) + 0.5) * dt
         drive = np.zeros((steps, self.terms.columns))
-        for n, source in enumerate(problem.sources):
+        given = (*problem.sources, *problem.emfs)
+        for n, source in enumerate(given):
             drive[:, n] = source.waveform(t)
         if self.terms.line is not None:
-            drive[:, len(problem.sources) :] = self.terms.line.advance(first, steps)
+            drive[:, len(given) :] = self.terms.line.advance(first, steps)
         numbers = np.arange(first + 1, first + steps + 1)
         times = numbers[numbers % self.every == 0] * dt
         angle = 2 * np.pi * self.frequencies * np.stack([times, times + 0.5 * dt])[..., None]  # (E and H, sample, f)
