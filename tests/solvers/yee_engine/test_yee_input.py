@@ -18,6 +18,7 @@ from emdose.solvers.yee_engine import (
     DftRegion,
     Engine,
     Gaussian,
+    ImposedEmf,
     ImposedVoltage,
     IncidentWave,
     Lumped,
@@ -172,3 +173,13 @@ def test_as_many_materials_as_16_bits_number(count: int, error: float) -> None:
     assert made.ids.min() > 0
     np.testing.assert_allclose(made.permittivity[made.ids.ravel()] / EPS_0, eps, rtol=error + 1e-12)
     assert (len(made.permittivity) == count + 1) == (error == 0)
+
+
+@pytest.mark.parametrize("kind", [ImposedVoltage, ImposedEmf])
+def test_imposed_voltages_have_a_number_for_every_place(kind):
+    with pytest.raises(InputError, match="a place twice"):
+        kind("v", np.zeros((2, 4), int), np.ones(2), Gaussian(1e9))
+    with pytest.raises(InputError, match="bad weights_V"):
+        kind("v", HERE, np.ones(2), Gaussian(1e9))
+    with pytest.raises(InputError, match="bad places"):
+        kind("v", np.zeros((0, 4), int), np.ones(0), Gaussian(1e9))

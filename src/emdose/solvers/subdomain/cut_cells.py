@@ -9,9 +9,9 @@ through :math:`\alpha A`:
    \frac{\varepsilon A'}{\lambda l}\,\dot e = \sum \pm h, \qquad
    \frac{\mu\,\alpha A}{l'}\,\dot h = -\sum \pm e - \sum \pm E_i\,l\,(\lambda - \alpha) .
 
-The last sum is the voltage of the incident field along the metal within the face, with its sign turned: by Faraday's law
-what its open edges lack to the flux through the open area. For metal made of whole cells it is what the edges of metal
-would be given.
+The last sum is the voltage of the incident field along the metal within the face, with its sign turned: by Faraday's
+law what its open edges lack to the flux through the open area. For metal made of whole cells it is what the edges of
+metal would be given.
 
 Source: S. Dey and R. Mittra, IEEE Microw. Guided Wave Lett. 7 (1997) 273 (cut cells).
 """
@@ -70,7 +70,7 @@ class CutCells:
             a, b = (c + 1) % 3, (c + 2) % 3
             for e, across in ((a, b), (b, a)):
                 here = self.edges[e]
-                most[c] = np.maximum(most[c], np.maximum(here, _next(here, across)))
+                most[c] = np.maximum(most[c], np.maximum(here, at_next(here, across)))
         return np.where(self.faces > 0, np.maximum(self.faces, LEAST_AREA * most), 0.0)
 
 
@@ -106,7 +106,7 @@ def cut_cells(implants: Sequence[Implant], grid: Grid) -> CutCells:
             place[below[held], i[held], j[held]] = (t - below)[held]
     edges = np.ones((3, *grid.node_shape))
     for c in range(3):
-        ends = inside, _next(inside, c, fill=False)
+        ends = inside, at_next(inside, c, fill=False)
         share = np.where(ends[0], 1 - places[c], places[c])
         share = np.where(np.isnan(share), 1.0, np.round(share * LEVELS) / LEVELS)
         share = np.maximum(share, SHORTEST)
@@ -121,7 +121,7 @@ def whole_cells(metal: np.ndarray) -> CutCells:
     faces = np.ones_like(edges)
     for c in range(3):
         a, b = (c + 1) % 3, (c + 2) % 3
-        closed = (edges[a] == 0) & (edges[b] == 0) & (_next(edges[a], b, 1.0) == 0) & (_next(edges[b], a, 1.0) == 0)
+        closed = (edges[a] == 0) & (edges[b] == 0) & (at_next(edges[a], b, 1.0) == 0) & (at_next(edges[b], a, 1.0) == 0)
         faces[c][closed] = 0.0
     return CutCells(edges, faces)
 
@@ -154,20 +154,18 @@ def _crossings(
 def _open_area(edges: np.ndarray, inside: np.ndarray, c: int) -> np.ndarray:
     """Open share of the faces normal to c: the polygon of open corners and of the crossings of the edges."""
     a, b = (c + 1) % 3, (c + 2) % 3
-    corner = [inside, _next(inside, a), _next(_next(inside, a), b), _next(inside, b)]
+    corner = [inside, at_next(inside, a), at_next(at_next(inside, a), b), at_next(inside, b)]
     any_, all_ = corner[0] | corner[1] | corner[2] | corner[3], corner[0] & corner[1] & corner[2] & corner[3]
     out = np.where(all_, 0.0, 1.0)
     at = np.nonzero(any_ & ~all_)
     flags = [f[at] for f in corner]
-    shares = [edges[a][at], _next(edges[b], a)[at], _next(edges[a], b)[at], edges[b][at]]
+    shares = [edges[a][at], at_next(edges[b], a)[at], at_next(edges[a], b)[at], edges[b][at]]
     n = len(at[0])
     points, valid = np.zeros((8, n, 2)), np.zeros((8, n), bool)
     places = ((0, 0), (1, 0), (1, 1), (0, 1))
     for k in range(4):
-        one, two = (0, 1), (1, 2)
         start, stop = (k, (k + 1) % 4) if k < 2 else ((k + 1) % 4, k)  # edges are told from their lower end
         points[2 * k], valid[2 * k] = np.array(places[k], float), ~flags[k]
-        del one, two
         open_ = shares[k]
         where = np.where(flags[start], 1 - open_, open_)
         p, q = np.array(places[start], float), np.array(places[stop], float)
@@ -184,7 +182,7 @@ def _open_area(edges: np.ndarray, inside: np.ndarray, c: int) -> np.ndarray:
     return out
 
 
-def _next(values: np.ndarray, axis: int, fill: float = 0) -> np.ndarray:
+def at_next(values: np.ndarray, axis: int, fill: float = 0) -> np.ndarray:
     """The value at the next node along an axis."""
     out = np.full_like(values, fill)
     moved, source = np.moveaxis(out, axis, 0), np.moveaxis(values, axis, 0)

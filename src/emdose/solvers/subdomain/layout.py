@@ -30,7 +30,7 @@ COARSE = 4.0
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class SubdomainLayout:
     """Cells and tissues of a subdomain.
 
     Parameters

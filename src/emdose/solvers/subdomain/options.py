@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from emdose.checks import one_of, positive, whole, within
 from emdose.solvers.fdtd.setup.options import FdtdOptions
@@ -11,6 +12,8 @@ MARGIN_M = 0.02
 """Of fine cells around the implant: a cube of 10 g reaches 11 mm from its middle."""
 RIM_M = 0.03
 """From there to the absorber."""
+CUT = "cut"
+"""Metal that leaves edges and faces open in part."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class SubdomainOptions:
     rim_m: float = RIM_M
     coarsest_m: float | None = None
     growth: float = 1.3
-    metal: str = "cut"
+    metal: str = CUT
     cpml_cells: int = 10
     tolerance: float = 1e-3
     max_periods: float = 20.0
@@ -41,15 +44,11 @@ class SubdomainOptions:
                 positive(name, getattr(self, name), problem="bad option")
         within("growth", self.growth, 1, 2, problem="grading ratio out of bounds")
         whole("cpml_cells", self.cpml_cells, 4, 64, problem="bad absorbing layer")
-        one_of("metal", self.metal, ("cut", "cells"), problem="unknown choice")
-        self.stepping()
+        one_of("metal", self.metal, (CUT, "cells"), problem="unknown choice")
+        FdtdOptions(**self.stepping)  # what the time-stepping would refuse
 
-    def stepping(self) -> FdtdOptions:
+    @property
+    def stepping(self) -> dict[str, Any]:
         """Options of the time-stepping alone."""
-        return FdtdOptions(
-            cpml_cells=self.cpml_cells,
-            tolerance=self.tolerance,
-            max_periods=self.max_periods,
-            dtype=self.dtype,
-            checkpoint_s=self.checkpoint_s,
-        )
+        names = ("cpml_cells", "tolerance", "max_periods", "dtype", "checkpoint_s")
+        return {name: getattr(self, name) for name in names}

@@ -12,12 +12,14 @@ import numpy as np
 from emdose.solvers import yee_engine
 from emdose.solvers.fdtd.setup.given_field import Stepped
 from emdose.solvers.fdtd.setup.metal import MetalOnCells
+from emdose.solvers.fdtd.setup.options import FdtdOptions
 from emdose.solvers.fdtd.setup.plan import require_memory
 from emdose.solvers.fdtd.setup.problem import Excitation, FdtdProblem, region_of
 from emdose.solvers.fdtd.setup.pulse import Pulse
-from emdose.solvers.subdomain.cut_cells import CutCells, _next, cut_cells, whole_cells
+from emdose.solvers.subdomain.cut_cells import CutCells, at_next, cut_cells, whole_cells
 from emdose.solvers.subdomain.interpolation import electric
-from emdose.solvers.subdomain.layout import Layout
+from emdose.solvers.subdomain.layout import SubdomainLayout
+from emdose.solvers.subdomain.options import CUT
 from emdose.solvers.subdomain.pulses import SHORTER, quarter
 from emdose.solvers.yee_engine.setup.stability import stable_step
 from emdose.solvers.yee_grid.edge_materials import bounding_box
@@ -56,10 +58,10 @@ class SubdomainProblem(FdtdProblem):
 
     def __init__(self, options: SubdomainOptions, exposure: Exposure, fields: Fields, be: Backend) -> None:
         self.options, self.exposure, self.be, self.given = options, exposure, be, fields
-        self.solver, self.network = options.stepping(), False
+        self.solver, self.network = FdtdOptions(**options.stepping), False
         self.frequency_Hz = exposure.frequency_Hz
         self.frequencies_Hz = np.array([self.frequency_Hz])
-        self.layout = Layout(options, exposure.phantom, exposure.implants)
+        self.layout = SubdomainLayout(options, exposure.phantom, exposure.implants)
         self.domain = self.layout.domain
         self.grid = self.domain.grid
         self.pulse = Pulse(SHORTER * self.frequency_Hz)
@@ -85,12 +87,17 @@ class SubdomainProblem(FdtdProblem):
         if not len(partly):
             return out
         shares = self.cut.edges[tuple(partly.T)]
-        return out.scaled(partly + [0, *self.domain.low], 1 / shares)
+        return out.scaled(partly + self.first, 1 / shares)
+
+    @property
+    def first(self) -> np.ndarray:
+        """What turns places (c, i, j, k) of the fine cells into those of all."""
+        return np.array([0, *self.domain.low])
 
     @cached_property
     def cut(self) -> CutCells:
         """Open shares of the fine edges and faces."""
-        if self.options.metal == "cut":
+        if self.options.metal == CUT:
             return cut_cells(self.exposure.implants, self.layout.fine)
         return whole_cells(self.layout.metal)
 
@@ -101,7 +108,7 @@ class SubdomainProblem(FdtdProblem):
         at = np.argwhere((shares > 0) & (shares < 1))
         if not len(at):
             return None
-        return yee_engine.FaceFactors(at + [0, *self.domain.low], shares[tuple(at.T)])
+        return yee_engine.FaceFactors(at + self.first, shares[tuple(at.T)])
 
     def around(self, E: np.ndarray) -> np.ndarray:
         """Voltage that a field on edges (3, ...) has along the metal in every face, with its sign turned [V]."""
@@ -110,7 +117,7 @@ class SubdomainProblem(FdtdProblem):
             a, b = (c + 1) % 3, (c + 2) % 3
             for e, across, sign in ((b, a, 1.0), (a, b, -1.0)):
                 own = self.cut.edges[e]
-                for side, values in ((-1.0, (E[e], own)), (1.0, (_next(E[e], across), _next(own, across, 1.0)))):
+                for side, values in ((-1.0, (E[e], own)), (1.0, (at_next(E[e], across), at_next(own, across, 1.0)))):
                     volts[c] += sign * side * h * values[0] * (values[1] - self.cut.faces[c])
         return np.where(self.cut.faces > 0, volts, 0)
 
@@ -168,7 +175,7 @@ class SubdomainProblem(FdtdProblem):
             at = np.argwhere(part)
             if len(at):
                 late = Stepped(signal, self.time_step_s, change=False, late=True)
-                emfs.append(yee_engine.ImposedEmf(name, at + [0, *self.domain.low], part[tuple(at.T)], late))
+                emfs.append(yee_engine.ImposedEmf(name, at + self.first, part[tuple(at.T)], late))
         return yee_engine.YeeProblem(
             self.grid,
             self.materials,

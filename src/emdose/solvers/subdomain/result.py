@@ -61,7 +61,7 @@ def fields_of(
     # The engine's E is the voltage over the whole edge: that of the open part is larger.
     E = np.where(open_ > 0, problem.incident + scattered[0] / np.where(open_ > 0, open_, 1.0), 0)
     _clear_last(E, True)
-    B = magnetic(given.B, given.grid, fine) + scattered[1]
+    B = np.where(problem.cut.faces > 0, magnetic(given.B, given.grid, fine) + scattered[1], 0)
     _clear_last(B, False)
     absorbed, out = _flows(problem, E * open_, B)
     kind = problem.complex_dtype

@@ -2,7 +2,10 @@ r"""An implant on a fine grid of its own, in the field of a body that was solved
 
 With the field :math:`\mathbf E_i` of the body without metal the metal scatters
 
-.. math:: \mathbf E = \mathbf E_i + \mathbf E_s, \qquad \mathbf E_s = -\mathbf E_i \quad\text{on the edges of metal,}
+.. math::
+
+   \mathbf E = \mathbf E_i + \mathbf E_s, \qquad
+   \mathbf n \times \mathbf E_s = -\mathbf n \times \mathbf E_i \quad\text{on metal,}
 
 and the scattered field obeys Maxwell's equations of the body's own tissues around it. The sources lie on the metal
 alone, so that a box a few centimetres larger than the implant is enough, with an absorber where it ends. What it leaves
@@ -27,7 +30,7 @@ from emdose.errors import InputError
 from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
 from emdose.solvers.progress import watched
 from emdose.solvers.running import Begin, Checkpoint, Progress, callback
-from emdose.solvers.subdomain.layout import Layout
+from emdose.solvers.subdomain.layout import SubdomainLayout
 from emdose.solvers.subdomain.options import SubdomainOptions
 from emdose.solvers.subdomain.problem import SubdomainProblem
 from emdose.solvers.subdomain.result import fields_of
@@ -58,6 +61,8 @@ class Subdomain(SubdomainOptions):
         Largest cell of the rim [m]; by default four times ``spacing_m``.
     growth : float
         Largest ratio of neighbouring steps in the rim.
+    metal : {"cut", "cells"}
+        Whether the metal cuts through cells, or is made of whole ones (those with more than half metal).
     cpml_cells : int
         Cells of the absorbing layer.
     tolerance : float
@@ -89,7 +94,7 @@ class Subdomain(SubdomainOptions):
             As :meth:`solve`.
         """
         _check_metal(exposure)
-        return Layout(self, exposure.phantom, exposure.implants).body
+        return SubdomainLayout(self, exposure.phantom, exposure.implants).body
 
     def plan(self, exposure: Exposure, fields: Fields, device: str | Backend = "auto") -> FdtdPlan:
         """What a solution will take: memory, time, cells, steps and runs; raises as :meth:`solve`."""

@@ -10,6 +10,7 @@ A :class:`YeeProblem` says what exists on the lattice, an :class:`Engine` steps 
 
 from emdose.solvers.yee_engine.engine import Engine, Phasors, Record, plan
 from emdose.solvers.yee_engine.setup.cpml_profile import Cpml
+from emdose.solvers.yee_engine.setup.imposed import ImposedEmf, ImposedVoltage
 from emdose.solvers.yee_engine.setup.materials import (
     PEC,
     EdgeMaterials,
@@ -22,8 +23,6 @@ from emdose.solvers.yee_engine.setup.problem import (
     Dft,
     DftRegion,
     FaceFactors,
-    ImposedEmf,
-    ImposedVoltage,
     IncidentWave,
     Lumped,
     VoltagePort,

@@ -19,6 +19,7 @@ from emdose.solvers.yee_engine import (
     DftRegion,
     Engine,
     Gaussian,
+    ImposedEmf,
     ImposedVoltage,
     IncidentWave,
     Lumped,
@@ -59,6 +60,7 @@ def everything(graded: bool, boundaries: tuple[str, ...], wave: bool = False, wi
             CurrentSource("line", np.array([[2, 10, 12, k] for k in range(12, 18)]), np.ones(6), pulse),
             ImposedVoltage("metal", wire[1:4], np.array([1.0, -0.5, 0.2]), pulse),
         ],
+        emfs=[ImposedEmf("cut", np.array([[0, 12, 13, 20], thin.faces.faces[3]]), np.array([0.3, -0.7]), pulse)],
         ports=[
             VoltagePort("along x", np.array([[0, 14, 15, 16], [0, 15, 15, 16], [0, 16, 15, 16]]), 50.0, pulse),
             VoltagePort("along y", np.array([[1, 20, 18, 16], [1, 20, 19, 16]]), 50.0, signs=np.array([-1, -1])),

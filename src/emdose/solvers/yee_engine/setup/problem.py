@@ -16,6 +16,7 @@ from emdose.checks import array, fits, is_number, one_of, positive, unit_vector,
 from emdose.errors import InputError
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.yee_engine.setup.cpml_profile import Cpml
+from emdose.solvers.yee_engine.setup.imposed import ImposedEmf, ImposedVoltage
 from emdose.solvers.yee_engine.setup.materials import PEC, EdgeMaterials
 from emdose.solvers.yee_engine.setup.signals import SourceSignal
 from emdose.solvers.yee_engine.setup.subcell_wires import SubcellWire
@@ -48,63 +49,6 @@ class CurrentSource:
     def __post_init__(self) -> None:
         _edges(self)
         _per_edge(self, "weights_A")
-
-
-@dataclass(frozen=True, eq=False)
-class ImposedVoltage:
-    """Voltages that edges of the perfect conductor are given, instead of zero.
-
-    Parameters
-    ----------
-    name : str
-        Name.
-    edges : (m, 4) int ndarray
-        Edges (c, i, j, k), all of perfect conductor.
-    weights_V : (m,) float ndarray
-        Voltage along +c of each edge at waveform value 1 [V].
-    waveform : SourceSignal
-        Sampled at (n + 1/2) dt, for the voltage at (n + 1) dt.
-    """
-
-    name: str
-    edges: np.ndarray
-    weights_V: np.ndarray
-    waveform: SourceSignal
-
-    def __post_init__(self) -> None:
-        _edges(self)
-        _per_edge(self, "weights_V")
-
-
-@dataclass(frozen=True, eq=False)
-class ImposedEmf:
-    """Voltages around faces beyond those of their edges, such as along metal that cuts through a face.
-
-    Parameters
-    ----------
-    name : str
-        Name.
-    faces : (m, 4) int ndarray
-        Faces (c, i, j, k), each once.
-    weights_V : (m,) float ndarray
-        Voltage around each face, right-handed about +c, at waveform value 1 [V].
-    waveform : SourceSignal
-        Sampled at (n + 1/2) dt, for the voltage at (n + 1) dt.
-    """
-
-    name: str
-    faces: np.ndarray
-    weights_V: np.ndarray
-    waveform: SourceSignal
-
-    def __post_init__(self) -> None:
-        faces, weights = np.array(self.faces, np.int64).reshape(-1, 4), np.array(self.weights_V, float)
-        if not len(faces) or weights.shape != (len(faces),) or not np.all(np.isfinite(weights)):
-            raise InputError(f"bad faces of '{self.name}'", found=weights.shape, expected=f"{len(faces)} voltages")
-        if len(np.unique(faces, axis=0)) != len(faces):
-            raise InputError(f"'{self.name}' names a face twice")
-        object.__setattr__(self, "faces", faces)
-        object.__setattr__(self, "weights_V", weights)
 
 
 @dataclass(frozen=True, eq=False)
@@ -451,7 +395,7 @@ class YeeProblem:
         )
 
 
-def _edges(self: CurrentSource | ImposedVoltage | VoltagePort | Lumped) -> None:
+def _edges(self: CurrentSource | VoltagePort | Lumped) -> None:
     edges = np.array(self.edges, np.int64)
     if edges.ndim != 2 or edges.shape[1] != 4 or not len(edges):
         raise InputError(f"bad edges of '{self.name}'", found=edges.shape, expected="(m, 4)")
@@ -460,7 +404,7 @@ def _edges(self: CurrentSource | ImposedVoltage | VoltagePort | Lumped) -> None:
     object.__setattr__(self, "edges", edges)
 
 
-def _per_edge(self: CurrentSource | ImposedVoltage, name: str) -> None:
+def _per_edge(self: CurrentSource, name: str) -> None:
     values = np.array(getattr(self, name), float)
     if values.shape != (len(self.edges),) or not np.all(np.isfinite(values)):
         raise InputError(f"bad {name} of '{self.name}'", found=values.shape, expected=f"({len(self.edges)},)")

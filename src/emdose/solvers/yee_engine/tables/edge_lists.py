@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from emdose.solvers.yee_engine.setup.problem import ImposedVoltage, Lumped, VoltagePort, YeeProblem
+from emdose.solvers.yee_engine.setup.imposed import ImposedVoltage
+from emdose.solvers.yee_engine.setup.problem import Lumped, VoltagePort, YeeProblem
 from emdose.solvers.yee_engine.tables.incident_line import IncidentLine, surface_terms
 from emdose.solvers.yee_engine.tables.lattice import Lattice
 
