@@ -99,6 +99,7 @@ class VieTable(Table):
     dtype: Literal["auto", "complex64", "complex128"] = "auto"
     method: Literal["auto", "gmres", "cocr", "bicgstab"] = "auto"
     E_error: Annotated[float, number("a relative error of E", 1e-9, 1)] = 0.02
+    metal: Literal["perfect", "real"] = "perfect"
 
 
 Coil = Annotated[
