@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from emdose.compute import backend
+from emdose.compute.reduced.basis import ReducedBasis
 from emdose.constants import EPS_0, MU_0
 from emdose.errors import InputError, ResourceError
 from emdose.models import bodies
@@ -142,6 +143,18 @@ def test_couplings_are_those_of_a_wave_in_tissue():
     wave = eps * np.exp(-1j * k * R) / (4 * np.pi * R)
     assert K[0, 1] == pytest.approx(wave * (k**2 - 1j * k / R - 1 / R**2), rel=0.015)
     assert K[2, 3] == pytest.approx(wave * (2j * k / R + 2 / R**2), rel=0.015)
+
+
+def test_a_reduced_basis_knows_metal_from_tissue(exposure):
+    # Oracle: solutions without the basis; metal elsewhere is another family.
+    basis, block = ReducedBasis(), exposure.implants[0]
+    for move, conductivity, new in ((0.0, 0.5, True), (0.0, 0.5, False), (0.01, 0.5, True)):
+        body = exposure.phantom.with_tissue("gel", conductivity_S_m=conductivity)
+        case = Exposure(body, COIL, F, implants=[block.moved((0.0, 0.0, -move))])
+        found = Vie().solve(case, "cpu", progress=False, basis=basis)
+        expected = Vie(tolerance=1e-6).solve(case, "cpu", progress=False)
+        assert found.convergence["from_basis"] == [not new, not new]
+        assert np.linalg.norm(found.E - expected.E) < 2e-4 * np.linalg.norm(expected.E)
 
 
 def test_what_cannot_be_solved_is_said(exposure, monkeypatch):
