@@ -85,6 +85,7 @@ from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.mom.meshing.options import MeshOptions
 from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
+from emdose.solvers.results.lead_response import LeadResponse
 from emdose.solvers.results.orientations import PowerForm
 from emdose.solvers.vie.library.region import LibraryPlan
 from emdose.solvers.vie.problem import ViePlan
@@ -306,6 +307,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.dosimetry.TierBound(1, 1.0, (0.0, 0.0, 0.0), 2.0, "K"),
     lambda: em.Tier3Result(numbers(3, 2, kind="c"), numbers(3, 2), ("a", "b"), {"": numbers(3, 2)}, 1.0, "I", "K"),
     lambda: em.dosimetry.LeadValidation(*np.ones((2, 3)), 1.0, 0.9, np.zeros(3), 0.1, 2.0, np.eye(3)),
+    lambda: LeadResponse(numbers(3), numbers(2, 3, kind="c"), numbers(2, 2, kind="c"), numbers(2, 2, kind="c")),
     transfer_function_,
     lambda: em.fit_two_waves(transfer_function_()),
     lead_in_medium_,

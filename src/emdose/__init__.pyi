@@ -128,6 +128,7 @@ from .solvers import HeatCourse as HeatCourse
 from .solvers import HeatResult as HeatResult
 from .solvers import ImplantLibrary as ImplantLibrary
 from .solvers import LeadInMedium as LeadInMedium
+from .solvers import LeadResponse as LeadResponse
 from .solvers import PowerTensor as PowerTensor
 from .solvers import Subdomain as Subdomain
 from .solvers import Vie as Vie

@@ -11,6 +11,7 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.io.disk.run_files import to_json
 from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.results.lead_response import LeadResponse
 from emdose.values import owned
 
 if TYPE_CHECKING:
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 POWERS = ("absorbed_W", "extinction_W", "scattered_W", "lost_W")
 LOST = "lost_W: "
 """What the names of arrays begin with that hold the losses in parts of a coil."""
+LEAD = "lead "
+"""The same of those that hold what leads do, before its kind and the lead's name."""
+RESPONSE = ("distance_m", "current_A", "metal_W", "near_W")
 
 
 def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:
@@ -35,6 +39,11 @@ def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:
     drives = np.array([np.asarray(v, complex) for v in fields.drives.values()]).reshape(-1, len(fields.ports))
     powers = {k: np.asarray(v) for k in POWERS if (v := getattr(fields.power, k)) is not None}
     powers |= {f"{LOST}{name}": np.asarray(v) for name, v in fields.power.lost_parts_W.items()}
+    leads = {
+        f"{LEAD}{key}: {name}": np.asarray(getattr(response, key))
+        for name, response in fields.lead_currents.items()
+        for key in RESPONSE
+    }
     return {
         "E": np.asarray(fields.E),
         "B": np.asarray(fields.B),
@@ -42,6 +51,7 @@ def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:
         "drives": drives,
         "told": np.array(to_json(told, exact=True)),
         **powers,
+        **leads,
     }
 
 
@@ -77,8 +87,15 @@ def fields_of_arrays(arrays: Mapping[str, np.ndarray], body: Phantom, metal: Imp
             convergence=told["convergence"],
             provenance=told["provenance"],
             metal=metal,
+            lead_currents=_leads(arrays),
         )
     except (KeyError, ValueError, TypeError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError("damaged solution", found=f"{type(error).__name__}: {error}") from None
+
+
+def _leads(arrays: Mapping[str, np.ndarray]) -> dict[str, LeadResponse]:
+    first = f"{LEAD}{RESPONSE[0]}: "
+    names = [key.removeprefix(first) for key in arrays if key.startswith(first)]
+    return {name: LeadResponse(*(owned(arrays[f"{LEAD}{key}: {name}"]) for key in RESPONSE)) for name in names}

@@ -16,6 +16,7 @@ from .leads.transfer import transfer_function as transfer_function
 from .results.discretisation import Discretisation as Discretisation
 from .results.fields import Fields as Fields
 from .results.fields import PowerBalance as PowerBalance
+from .results.lead_response import LeadResponse as LeadResponse
 from .results.power_tensor import PowerTensor as PowerTensor
 from .running import Begin as Begin
 from .running import Checkpoint as Checkpoint

@@ -17,9 +17,11 @@ from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers.cosimulation import pair_power
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.fdtd.setup.given_field import core_grid
+from emdose.solvers.fdtd.setup.leads import with_leads
 from emdose.solvers.fdtd.setup.metal import REGION, work_on_metal
 from emdose.solvers.results.discretisation import cells_across
 from emdose.solvers.results.fields import Fields, PowerBalance, phantom_told
+from emdose.solvers.results.lead_response import LeadResponse
 from emdose.solvers.yee_grid.incident import GivenField, about_source, incident_E
 from emdose.validity import THRESHOLDS
 from emdose.values import owned
@@ -75,6 +77,8 @@ def assemble(
     """Fields of the ports of a coil as sums of runs with ``shares`` (port, run)."""
     exposure, solver = problem.exposure, problem.solver
     phantom, coil = exposure.tissue, exposure.coil
+    leads = lead_responses(problem, runs, shares)
+    power = with_leads(power, leads)
     # Whoever asks for less than the balance needs without question has been told.
     _warn_closure(power, coil.drives, max(THRESHOLDS["closure"].questionable or 0.0, solver.tolerance))
     E, B = phasors.on_voxels(shares)
@@ -116,6 +120,7 @@ def assemble(
             "options": asdict(solver),
             "phantom": phantom_told(phantom, exposure.frequency_Hz),
             "implants": [{"name": i.name, "sha256": i.hash()} for i in exposure.implants],
+            "leads": [{"name": lead.name, "sha256": lead.hash()} for lead in exposure.leads],
             "coil": {"name": coil.name, **coil.parameters},
             "frequency_Hz": exposure.frequency_Hz,
             "grid": {
@@ -135,6 +140,7 @@ def assemble(
                 "per_port": {f"{n} {r.name}": r.seconds for n, r in enumerate(runs)},
             },
         },
+        lead_currents=leads,
     )
 
 
@@ -258,7 +264,16 @@ def _extinction(
     if problem.metal is not None:
         around = np.einsum("pr,r...->p...", shares, np.stack([r.B[REGION] for r in runs]))
         work = work + work_on_metal(problem.metal, incident, around, isinstance(source, GivenField), f, problem.domain)
+    responses = lead_responses(problem, runs, shares).values()
+    for voltages, response in zip(problem.leads.incident(incident), responses, strict=True):
+        work = work + 0.5 * voltages.conj() @ response.current_A.T
     return 0.5 * (work + work.conj().T)
+
+
+def lead_responses(problem: FdtdProblem, runs: Sequence[SteppedRun], shares: np.ndarray) -> dict[str, LeadResponse]:
+    """What leads do per port, for sums of runs with ``shares`` (port, run)."""
+    names = [w.name for w in problem.leads.wires]
+    return problem.leads.responses([shares @ np.stack([r.leads[name] for r in runs]) for name in names])
 
 
 def _at_ports(problem: FdtdProblem, runs: Sequence[SteppedRun], shares: np.ndarray) -> np.ndarray:

@@ -245,6 +245,10 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
                 if part is not None:
                     value = (part[0] * (share / unit)).astype(problem.complex_dtype)
                     total[region.name] = value + total[region.name] if region.name in total else value
+    leads: dict[str, np.ndarray] = {}
+    for share, sums in _shares(monitor, earlier):
+        for name, found in engine.wire_currents(sums).items():
+            leads[name] = found[0] * (share / unit) + leads.get(name, 0)
     if excitation.incident is not None:
         for total, incident in ((E, excitation.incident.E), (B, excitation.incident.B)):
             total["core"] = (total["core"] + incident).astype(problem.complex_dtype)
@@ -263,6 +267,7 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
         history=list(monitor.history),
         energy_dB=monitor.energy_dB,
         resumed=before > 0,
+        leads=leads,
     )
 
 
@@ -288,6 +293,9 @@ def _sums(problem: FdtdProblem, engine: Any, spectra: _Spectra, excitation: Exci
             cut = tuple(slice(a - s, b - s) for a, b, s in zip(r.low, r.high, start, strict=True))
             plane += unit * excitation.incident.E[(slice(None), *cut)].ravel()[m]
     out = {"fields": np.concatenate(planes)}
+    wires = engine.wire_currents()
+    if wires:
+        out["leads"] = np.concatenate([v[0] for v in wires.values()])
     names = tuple(engine.records)
     if names:
         voltages, currents = spectra.arrays(names)

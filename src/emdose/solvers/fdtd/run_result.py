@@ -44,6 +44,8 @@ class SteppedRun:
         Energy left over its peak [dB].
     image_of : str
         The port whose run this one is the mirror image of, if it is one.
+    leads : dict of str to (segment,) complex arrays
+        Currents of leads by name [A].
     """
 
     name: str
@@ -61,12 +63,13 @@ class SteppedRun:
     energy_dB: float = 0.0
     resumed: bool = False
     image_of: str = ""
+    leads: dict[str, np.ndarray] = field(default_factory=dict)
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays, for a checkpoint."""
         numbers = [self.converged, self.steps, self.seconds, self.energy_dB]
         return {
-            **joined(E=self.E, B=self.B),
+            **joined(E=self.E, B=self.B, leads=self.leads),
             "voltages": self.voltages,
             "currents": self.currents,
             "elements": np.array(self.elements, str),
@@ -93,4 +96,5 @@ class SteppedRun:
             history=[float(h) for h in data["history"]],
             energy_dB=energy_dB,
             resumed=True,
+            leads=group(data, "leads"),
         )

@@ -13,6 +13,7 @@ from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid, Vector
 from emdose.solvers.results.discretisation import Discretisation, of_fields
+from emdose.solvers.results.lead_response import LeadResponse
 from emdose.solvers.results.measures import of_ports, of_scale, worst
 from emdose.validity import NOT_VALID, Measure, judge
 from emdose.values import owned, read_only
@@ -129,6 +130,8 @@ class Fields:
         Engine, options, versions, hashes, device.
     metal : ImplantedBody, optional
         Metal that was in the body, on the same voxels: it carries surface currents, and is neither tissue nor air.
+    lead_currents : mapping of str to LeadResponse
+        Currents per port of leads that were in the body, by name [A per drive unit].
     """
 
     grid: Grid
@@ -145,6 +148,7 @@ class Fields:
     convergence: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metal: ImplantedBody | None = None
+    lead_currents: Mapping[str, LeadResponse] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = (len(self.ports), 3, *self.grid.node_shape)
@@ -194,6 +198,7 @@ class Fields:
             E=owned(np.tensordot(low, self.E, 1)[None]),
             B=owned(np.tensordot(low, self.B, 1)[None]),
             power=self.power.combined(v),
+            lead_currents={k: r.combined(v) for k, r in self.lead_currents.items()},
             ports=(name,),
             drives={name: np.ones(1, complex)},
             provenance={
@@ -272,6 +277,7 @@ class Fields:
             E=owned(self.E * self.E.real.dtype.type(factor)),
             B=owned(self.B * self.B.real.dtype.type(factor)),
             power=self.power.combined(np.array([factor])),
+            lead_currents={k: r.combined(np.array([factor])) for k, r in self.lead_currents.items()},
             provenance={
                 **self.provenance,
                 "scale": scaled | ({"over": where, **told} if name == "b1plus_rms_T" else {}),

@@ -14,7 +14,9 @@ from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.rectilinear import RectilinearGrid
 from emdose.solvers.fdtd.setup.snap import Snap, snaps_of, warn_left_off, warn_slow
 from emdose.solvers.yee_engine.setup.stability import stable_step
+from emdose.solvers.yee_grid.edge_materials import bounding_box
 from emdose.solvers.yee_grid.incident import GivenField
+from emdose.solvers.yee_grid.resolution import cells_per_wavelength
 
 if TYPE_CHECKING:
     from emdose.models.exposure import Exposure
@@ -273,3 +275,22 @@ def _air(solver: FdtdOptions, h: float, wave: bool, coarsest: float, reach: floa
         steps.append(max(steps[-1], min(steps[-1] * growth, coarsest)))
         total += steps[-1]
     return steps
+
+
+def check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions) -> float | None:
+    """Cells per wavelength in the densest tissue, None without tissue; raises InputError for tissues of no use."""
+    phantom = exposure.tissue
+    low, high = bounding_box(np.asarray(phantom.body, bool))
+    if min(h - a for a, h in zip(low, high, strict=True)) == 0:
+        return None
+    present = [phantom.tissues[i] for i in np.unique(phantom.labels) if i]
+    eps = np.array([t.complex_permittivity(frequency_Hz) for t in present])
+    if not np.all(np.isfinite(eps)) or eps.imag.max() > 0 or eps.real.min() < 1:
+        raise InputError(
+            "permittivity of a tissue cannot be used",
+            field="phantom",
+            expected="finite values, a permittivity >= 1 and a conductivity >= 0",
+        )
+    h = max(phantom.grid.spacing_m)
+    h = min(h, solver.spacing_m) if solver.spacing_m is not None else h
+    return cells_per_wavelength(eps, frequency_Hz, h)

@@ -20,13 +20,14 @@ from emdose.models.coils.ideal import Coil
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers import yee_engine
 from emdose.solvers.fdtd.setup.circuit import elements_in_grid, gap_ports, with_thin_wires
-from emdose.solvers.fdtd.setup.domain import faces, make_domain
+from emdose.solvers.fdtd.setup.domain import check_tissues, faces, make_domain
 from emdose.solvers.fdtd.setup.given_field import (
     IncidentPart,
     contrast_currents,
     incident_parts,
     real_parts,
 )
+from emdose.solvers.fdtd.setup.leads import LeadsOnGrid
 from emdose.solvers.fdtd.setup.metal import REGION, MetalOnCells, imposed_voltages, labels_of, metal_of
 from emdose.solvers.fdtd.setup.mirrors import Mirror, mirrors_of, to_run
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION
@@ -38,7 +39,6 @@ from emdose.solvers.yee_grid.coil_raster import RasterisedCoil, rasterise, shiel
 from emdose.solvers.yee_grid.edge_currents import EdgeCurrents, deposit
 from emdose.solvers.yee_grid.edge_materials import bounding_box
 from emdose.solvers.yee_grid.incident import GivenField
-from emdose.solvers.yee_grid.resolution import cells_per_wavelength
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -118,7 +118,6 @@ class FdtdProblem:
         frequencies_Hz: Sequence[float] | None = None,
         network: bool = True,
     ) -> None:
-        exposure.refuse_metal("Fdtd", implants=False)
         self.solver, self.exposure, self.be = solver, exposure, be
         self.network = network and isinstance(exposure.coil, CircuitCoil)
         self.frequency_Hz = exposure.frequency_Hz
@@ -129,7 +128,7 @@ class FdtdProblem:
         self._require_room()
         middle = float(0.5 * (self.frequencies_Hz.min() + self.frequencies_Hz.max()))
         self.pulse = Pulse(middle, NETWORK_DELAY) if self.network else Pulse(middle)
-        self.cells_per_wavelength = _check_tissues(exposure, self.frequency_Hz, solver)
+        self.cells_per_wavelength = check_tissues(exposure, self.frequency_Hz, solver)
         self.coil_on_grid: RasterisedCoil | None = None
         self.currents: EdgeCurrents | None = None
         coil = exposure.coil
@@ -173,6 +172,11 @@ class FdtdProblem:
         return out if shield is None else out.with_pec(shield_edges(shield, self.grid))
 
     @cached_property
+    def leads(self) -> LeadsOnGrid:
+        """The leads as wires in cells."""
+        return LeadsOnGrid.of(self.exposure, self.domain, self.materials)
+
+    @cached_property
     def conductivity(self) -> np.ndarray:
         """Conductivity on the edges of the phantom's grid, (3, nodes) float32 [S/m]."""
         table = self.materials.conductivity.astype(np.float32)
@@ -188,7 +192,7 @@ class FdtdProblem:
     def time_step_s(self) -> float:
         """Step that the engine will take [s]; the medium that thin wires change may ask for a smaller one."""
         changed = self.wired if self.coil_on_grid is not None and self.coil_on_grid.wires else ()
-        return self.solver.courant * stable_step(self.grid, *changed)
+        return self.solver.courant * self.leads.stable_step(stable_step(self.grid, *changed))
 
     @cached_property
     def wired(self) -> tuple[Any, Any]:
@@ -199,7 +203,7 @@ class FdtdProblem:
     @cached_property
     def mirrors(self) -> tuple[Mirror, ...]:
         """Planes that map body, metal and gaps onto themselves."""
-        if not self.network or self.coil_on_grid is None:
+        if not self.network or self.coil_on_grid is None or self.exposure.leads:
             return ()
         return mirrors_of(self.domain, self.coil_on_grid, lambda: self.materials)
 
@@ -306,6 +310,7 @@ class FdtdProblem:
             lumped=lumped,
             wave=wave,
             face_factors=factors,
+            wires=self.leads.driven(None if excitation.incident is None else excitation.incident.E, self.pulse),
             dft=yee_engine.Dft([self.frequency_Hz], [*self.kept, *self.probes], self.dft_every),
             courant=self.solver.courant,
         )
@@ -416,6 +421,7 @@ class FdtdProblem:
             "options": repr(sorted(solver.items())),
             "phantom": self.exposure.tissue.hash(),
             "implants": repr([i.hash() for i in self.exposure.implants]),
+            "leads": repr([(lead.name, lead.hash()) for lead in self.exposure.leads]),
             "coil": source.hexdigest(),
             "frequencies": repr([float(f) for f in self.frequencies_Hz]),
             "grid": repr([hashlib.sha256(self.grid.nodes(a).tobytes()).hexdigest()[:16] for a in range(3)]),
@@ -428,22 +434,3 @@ def region_of(name: str, cut: Sequence[slice], fields: str) -> Any:
     """A region of the engine from slices of nodes."""
     low, high = ([int(getattr(s, end)) for s in cut] for end in ("start", "stop"))
     return yee_engine.DftRegion(name, (low[0], low[1], low[2]), (high[0], high[1], high[2]), fields)
-
-
-def _check_tissues(exposure: Exposure, frequency_Hz: float, solver: FdtdOptions) -> float | None:
-    """Cells per wavelength in the densest tissue, None without tissue; raises InputError for tissues of no use."""
-    phantom = exposure.tissue
-    low, high = bounding_box(np.asarray(phantom.body, bool))
-    if min(h - a for a, h in zip(low, high, strict=True)) == 0:
-        return None
-    present = [phantom.tissues[i] for i in np.unique(phantom.labels) if i]
-    eps = np.array([t.complex_permittivity(frequency_Hz) for t in present])
-    if not np.all(np.isfinite(eps)) or eps.imag.max() > 0 or eps.real.min() < 1:
-        raise InputError(
-            "permittivity of a tissue cannot be used",
-            field="phantom",
-            expected="finite values, a permittivity >= 1 and a conductivity >= 0",
-        )
-    h = max(phantom.grid.spacing_m)
-    h = min(h, solver.spacing_m) if solver.spacing_m is not None else h
-    return cells_per_wavelength(eps, frequency_Hz, h)

@@ -33,8 +33,8 @@ class SubcellWire:
     coat_permittivity : float
         Relative permittivity of the insulation.
     coated_m : (n + 1,) float ndarray, optional
-        How much of the length that belongs to each node (half of the segments at both sides) is insulated [m]. By
-        default all of it where there is an insulation.
+        How much of the length that belongs to each node (half of the segments at both sides) is insulated [m]; the
+        rest is metal of the outer radius. By default all of it where there is an insulation.
     resistance_ohm_m, inductance_H_m : float
         In series, beside the inductance of a straight perfect conductor [ohm/m], [H/m].
     emf_V : (n,) float ndarray, optional

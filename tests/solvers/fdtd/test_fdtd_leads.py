@@ -1,0 +1,186 @@
+"""Leads in the FDTD: balance of power, currents beside the moment method, what is refused, what is kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from memory_checkpoint import Memory
+
+from emdose.constants import C_0
+from emdose.errors import EmdoseWarning, InputError
+from emdose.io.field_arrays import fields_arrays, fields_of_arrays
+from emdose.models import bodies
+from emdose.models.coils.circuit_loops import CapacitorLoop
+from emdose.models.coils.ideal import Birdcage
+from emdose.models.coils.incident_field import IncidentField
+from emdose.models.coils.plane_wave import PlaneWave
+from emdose.models.exposure import Exposure
+from emdose.models.implants import shapes
+from emdose.models.leads import Lead
+from emdose.solvers.fdtd.setup.leads import node_distances
+from emdose.solvers.fdtd.solver import Fdtd
+from emdose.solvers.leads.lead_in_medium import lead_in_medium
+from emdose.solvers.leads.transfer import transfer_function
+from emdose.validation.cases.volume_integral import gel
+
+GEL = gel(80.0, 0.47)
+F = 128e6
+WAVE = PlaneWave((1, 0, 0), (0, 0, 1))
+SOLVER = Fdtd(margin_m=0.05, cpml_cells=6, tolerance=3e-3)
+
+
+def lead(**changed: object) -> Lead:
+    z = np.linspace(-0.05, 0.05, 9)
+    path = np.column_stack([0.01 * np.sin(30 * z) + 0.002, np.full(9, 0.003), z])
+    return Lead(path, 5e-4, 7.5e-4, 3.0, bare_tip_m=0.015, conductivity_S_m=1e5, **changed)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def exposure():
+    return Exposure(bodies.gel_box(0.01, (0.08, 0.08, 0.16), GEL), WAVE, F, leads=[lead()])
+
+
+@pytest.fixture(scope="module")
+def fields(exposure):
+    return SOLVER.solve(exposure, device="cpu")
+
+
+def test_power_closes_with_what_leads_take(fields) -> None:
+    """Oracle: conservation of energy."""
+    power, response = fields.power.power(), fields.lead_currents["lead"]
+    assert power["closure"] < 3e-3
+    losses = fields.power.losses()
+    assert losses == {"metal of leads": response.metal_W[0, 0].real, "tissue at leads": response.near_W[0, 0].real}
+    assert all(v > 0 for v in losses.values())
+    assert power["lost_W"] == pytest.approx(sum(losses.values()))
+
+
+def tangential(fields, path: Lead, count: int = 200) -> tuple[np.ndarray, np.ndarray]:
+    """Distances from the tip and E along the path (port, n), each component linear between its own edges."""
+    d = (np.arange(count) + 0.5) / count * path.length_m
+    u = (path.points_at(d) - fields.grid.bounds_m[0]) / fields.grid.spacing_m
+    out = np.zeros((len(fields.ports), count), complex)
+    step = 1e-6
+    tangent = (path.points_at(d + step) - path.points_at(d - step)) / (2 * step)
+    for c in range(3):
+        x = u.copy()
+        x[:, c] -= 0.5
+        low = np.floor(x).astype(int)
+        for corner in np.ndindex(2, 2, 2):
+            weight = np.where(corner, x - low, 1 - x + low).prod(1)
+            out += fields.E[(slice(None), c, *(low + corner).T)] * weight * tangent[:, c]
+    return d, out
+
+
+def test_currents_beside_the_moment_method(exposure, fields) -> None:
+    """Oracle: the moment method in unbounded gel, driven by E of the body without the lead; the gel is 8 cm wide, which
+    the lead's own field feels."""
+    d, E = tangential(SOLVER.solve(replace(exposure, leads=()), device="cpu"), lead())
+    expected = lead_in_medium(lead(), F, 80, 0.47).along(d, E[0])
+    found = fields.lead_currents["lead"]
+    for s in (0.015, 0.05, 0.09):
+        assert abs(found.at(s)[0]) == pytest.approx(abs(expected.at(s)[0]), rel=0.15)
+
+
+def test_response_goes_with_drive_and_scale(fields) -> None:
+    """Oracle: linearity."""
+    alone = fields.drive([2j])
+    before, after = (f.lead_currents["lead"] for f in (fields, alone))
+    np.testing.assert_allclose(after.current_A, 2j * before.current_A)
+    np.testing.assert_allclose(after.near_W, 4 * before.near_W)
+    scaled = alone.scale(absorbed_power_W=1.0)
+    factor = scaled.provenance["scale"]["factor"]
+    np.testing.assert_allclose(scaled.lead_currents["lead"].current_A, factor * after.current_A)
+    assert fields.provenance["leads"][0]["name"] == "lead"
+
+
+def test_response_is_kept_with_the_solution(exposure, fields) -> None:
+    again = fields_of_arrays(fields_arrays(fields), exposure.phantom)
+    for name in ("distance_m", "current_A", "metal_W", "near_W"):
+        found, expected = (getattr(f.lead_currents["lead"], name) for f in (again, fields))
+        assert np.array_equal(found, expected), name
+
+
+def test_finished_and_interrupted_runs_keep_currents(exposure, fields) -> None:
+    """Oracle: the run that was not interrupted, to the last bit."""
+    memory, steps = Memory(), fields.convergence["steps"][0]
+
+    def stop(event) -> None:
+        if event.stage == "port" and event.step >= steps // 2:
+            raise KeyboardInterrupt
+
+    solver = replace(SOLVER, checkpoint_s=1e-9)
+    with pytest.raises(KeyboardInterrupt):
+        solver.solve(exposure, device="cpu", progress=stop, checkpoint=memory)
+    for _ in range(2):
+        again = solver.solve(exposure, device="cpu", checkpoint=memory)
+        assert np.array_equal(again.lead_currents["lead"].current_A, fields.lead_currents["lead"].current_A)
+
+
+@pytest.mark.parametrize("end", [0.0, 0.02])
+@pytest.mark.parametrize("tip", [0.0, 0.001, 0.004, 0.015])
+def test_insulation_begins_where_a_current_is_known(tip: float, end: float) -> None:
+    path = replace(lead(), bare_tip_m=tip, bare_end_m=end)
+    s = node_distances(path, 0.01)
+    assert s[0] == 0.0
+    assert s[-1] == pytest.approx(path.length_m)
+    assert np.diff(s).min() > 0.004
+    assert np.diff(s).max() < 0.016
+    middle = 0.5 * (s[1:] + s[:-1])
+    for at in [v for v in (tip, path.length_m - end) if 0.0025 < v < path.length_m]:
+        assert np.abs(middle - at).min() < 1e-9
+
+
+def test_leads_that_cannot_be_solved_for_are_refused(exposure) -> None:
+    def refused(match: str, *leads: Lead, **changed: object) -> None:
+        with pytest.raises(InputError, match=match):
+            SOLVER.plan(replace(exposure, leads=leads, **changed), device="cpu")
+
+    short = Lead([[0, 0, 0], [0, 0, 0.005]], 5e-4)
+    refused("shorter than a cell", short)
+    refused("too thick for a wire", replace(lead(), coat_radius_m=3e-3))
+    refused("leaves the tissue", replace(lead(), path_m=lead().path_m + np.array([0, 0.05, 0])))
+    refused("two leads of one name", lead(), lead())
+    refused("crosses an implant", lead(), implants=[shapes.sphere(0.02)])
+    with pytest.warns(EmdoseWarning, match="shorter than a cell"):
+        SOLVER.plan(replace(exposure, leads=[replace(lead(), bare_tip_m=0.004)]), device="cpu")
+
+
+def travelling(beta: float):
+    """A field of sources outside: exp(-j beta z) along z, growing across; Maxwell's equations hold."""
+    kappa = math.sqrt(beta**2 - (2 * math.pi * F / C_0) ** 2)
+
+    def E(p: np.ndarray) -> np.ndarray:
+        wave = np.exp(-1j * beta * p[:, 2])
+        x = 1j * beta / kappa * np.sinh(kappa * p[:, 0]) * wave
+        return np.column_stack([x, 0 * x, np.cosh(kappa * p[:, 0]) * wave])
+
+    return E
+
+
+@pytest.mark.slow
+def test_tip_current_of_three_phase_patterns() -> None:
+    """Oracle: int S E dl with the transfer function of the moment method and E without the lead; 10 %."""
+    long = Lead([[0.002, 0.003, -0.1], [0.002, 0.003, 0.1]], 5e-4, 7.5e-4, 3.0, bare_tip_m=0.02)
+    body = bodies.gel_box(0.01, (0.2, 0.2, 0.36), GEL)
+    S = transfer_function(long, F, 80, 0.47)
+    for beta in (12.0, -12.0, 2.8):
+        given = IncidentField(travelling(beta), frequency_Hz=F)
+        without = Fdtd().solve(Exposure(body, given, F), device="cpu")
+        found = Fdtd().solve(Exposure(body, given, F, leads=[long]), device="cpu").lead_currents["lead"]
+        d, E = tangential(without, long)
+        expected = np.sum(S.at(d) * E[0]) * (d[1] - d[0])
+        assert abs(found.at(0.02)[0]) == pytest.approx(abs(expected), rel=0.1)
+
+
+@pytest.mark.slow
+def test_coils_and_circuit_coils_drive_leads() -> None:
+    """Oracle: balance of power; and the moment method in the coil's E."""
+    body = bodies.gel_box(0.01, (0.08, 0.08, 0.16), GEL)
+    for coil in (Birdcage(rungs=4, radius_m=0.08, length_m=0.12), CapacitorLoop(0.04, position_m=(0.07, 0, 0))):
+        made = Fdtd(margin_m=0.05, cpml_cells=8).solve(Exposure(body, coil, F, leads=[lead()]), device="cpu")
+        assert all(made.power.power(v)["closure"] < 5e-3 for v in made.drives.values())
+        assert np.abs(made.lead_currents["lead"].current_A).max() > 0
