@@ -16,6 +16,7 @@ from emdose.solvers.yee_engine import (
     Gaussian,
     IncidentWave,
     Lumped,
+    SubcellWire,
     VoltagePort,
     YeeProblem,
     materials_from_voxels,
@@ -32,6 +33,8 @@ def problem() -> YeeProblem:
     thin = thin_wire(grid, wire, 0.001)
     materials = materials_from_voxels(grid, labels, np.array([1.0, 50.0]), np.array([0.0, 0.7]))
     pulse = Gaussian(2e9)
+    path = np.linspace([0.07, 0.13, 0.08], [0.13, 0.15, 0.15], 9)
+    lead = SubcellWire("lead", path, 1e-3, 1.5e-3, 3.0, 0.005 * np.ones(9) * [0, *8 * [1]], 2.0, 0.0, np.ones(8), pulse)
     return YeeProblem(
         grid,
         materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]),
@@ -42,6 +45,7 @@ def problem() -> YeeProblem:
         lumped=[Lumped("c", np.array([[1, 12, 9, 9]]), 1.0, 1e-9, 1e-12)],
         wave=IncidentWave((6, 6, 6), (14, 11, 15), (1, 0.5, 0), (0, 0, 1), pulse),
         face_factors=thin.faces,
+        wires=[lead],
         dft=Dft([3e8], [DftRegion("r", (1, 2, 3), (19, 19, 19))], 3),
     )
 
@@ -59,6 +63,8 @@ def test_steps(cuda: backend.Backend, dtype: str, schedule: str, tolerance: floa
         a, b = (getattr(e.phasors("r"), name) for e in (found, expected))
         assert type(a) is np.ndarray
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max())
+    a, b = (e.wire_currents()["lead"] for e in (found, expected))
+    np.testing.assert_allclose(a, b, rtol=0, atol=tolerance * np.abs(b).max())
     for name, record in expected.records.items():
         np.testing.assert_allclose(
             found.records[name].current, record.current, rtol=0, atol=tolerance * np.abs(record.current).max()

@@ -31,3 +31,11 @@ def test_lead_in_an_adult(run: Any) -> None:
     assert found.quantity.shape == (500, 1)
     assert found.worst[0] < em.tier1(tf, got["fields"], got["body"]).value
     assert 0.5 < found.percentile(95) / got["budget"].value < 3
+
+
+@pytest.mark.slow
+def test_lead_in_the_time_domain(run: Any) -> None:
+    """Oracle: the moment method, whose gel has no end."""
+    got = run("36_lead_in_fdtd.py")
+    for s in (0.02, 0.1, 0.18):
+        assert abs(got["found"].at(s)[0]) == pytest.approx(abs(got["expected"].at(s)[0]), rel=0.1)

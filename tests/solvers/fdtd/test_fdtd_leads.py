@@ -10,6 +10,7 @@ import pytest
 from memory_checkpoint import Memory
 
 from emdose.constants import C_0
+from emdose.dosimetry.leads.tangential import tangential_E
 from emdose.errors import EmdoseWarning, InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models import bodies
@@ -58,28 +59,11 @@ def test_power_closes_with_what_leads_take(fields) -> None:
     assert power["lost_W"] == pytest.approx(sum(losses.values()))
 
 
-def tangential(fields, path: Lead, count: int = 200) -> tuple[np.ndarray, np.ndarray]:
-    """Distances from the tip and E along the path (port, n), each component linear between its own edges."""
-    d = (np.arange(count) + 0.5) / count * path.length_m
-    u = (path.points_at(d) - fields.grid.bounds_m[0]) / fields.grid.spacing_m
-    out = np.zeros((len(fields.ports), count), complex)
-    step = 1e-6
-    tangent = (path.points_at(d + step) - path.points_at(d - step)) / (2 * step)
-    for c in range(3):
-        x = u.copy()
-        x[:, c] -= 0.5
-        low = np.floor(x).astype(int)
-        for corner in np.ndindex(2, 2, 2):
-            weight = np.where(corner, x - low, 1 - x + low).prod(1)
-            out += fields.E[(slice(None), c, *(low + corner).T)] * weight * tangent[:, c]
-    return d, out
-
-
 def test_currents_beside_the_moment_method(exposure, fields) -> None:
     """Oracle: the moment method in unbounded gel, driven by E of the body without the lead; the gel is 8 cm wide, which
     the lead's own field feels."""
-    d, E = tangential(SOLVER.solve(replace(exposure, leads=()), device="cpu"), lead())
-    expected = lead_in_medium(lead(), F, 80, 0.47).along(d, E[0])
+    E = tangential_E(SOLVER.solve(replace(exposure, leads=()), device="cpu"), lead())
+    expected = lead_in_medium(lead(), F, 80, 0.47).along(E.distance_m, E.E)
     found = fields.lead_currents["lead"]
     for s in (0.015, 0.05, 0.09):
         assert abs(found.at(s)[0]) == pytest.approx(abs(expected.at(s)[0]), rel=0.15)
@@ -165,14 +149,14 @@ def travelling(beta: float):
 def test_tip_current_of_three_phase_patterns() -> None:
     """Oracle: int S E dl with the transfer function of the moment method and E without the lead; 10 %."""
     long = Lead([[0.002, 0.003, -0.1], [0.002, 0.003, 0.1]], 5e-4, 7.5e-4, 3.0, bare_tip_m=0.02)
-    body = bodies.gel_box(0.01, (0.2, 0.2, 0.36), GEL)
+    body = bodies.gel_box(0.01, (0.24, 0.24, 0.36), GEL)
     S = transfer_function(long, F, 80, 0.47)
     for beta in (12.0, -12.0, 2.8):
         given = IncidentField(travelling(beta), frequency_Hz=F)
         without = Fdtd().solve(Exposure(body, given, F), device="cpu")
         found = Fdtd().solve(Exposure(body, given, F, leads=[long]), device="cpu").lead_currents["lead"]
-        d, E = tangential(without, long)
-        expected = np.sum(S.at(d) * E[0]) * (d[1] - d[0])
+        E = tangential_E(without, long)
+        expected = np.sum(S.at(E.distance_m) * E.E[0] * E.step_m)
         assert abs(found.at(0.02)[0]) == pytest.approx(abs(expected), rel=0.1)
 
 
