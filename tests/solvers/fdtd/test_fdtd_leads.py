@@ -162,9 +162,12 @@ def test_tip_current_of_three_phase_patterns() -> None:
 
 @pytest.mark.slow
 def test_coils_and_circuit_coils_drive_leads() -> None:
-    """Oracle: balance of power; and the moment method in the coil's E."""
+    """Oracles: balance of power; the moment method in the coil's E, of endless gel (13 % off for 8 cm)."""
     body = bodies.gel_box(0.01, (0.08, 0.08, 0.16), GEL)
-    for coil in (Birdcage(rungs=4, radius_m=0.08, length_m=0.12), CapacitorLoop(0.04, position_m=(0.07, 0, 0))):
+    for coil in (Birdcage(rungs=4, radius_m=0.08, length_m=0.12), CapacitorLoop(0.08)):
         made = Fdtd(margin_m=0.05, cpml_cells=8).solve(Exposure(body, coil, F, leads=[lead()]), device="cpu")
         assert all(made.power.power(v)["closure"] < 5e-3 for v in made.drives.values())
-        assert np.abs(made.lead_currents["lead"].current_A).max() > 0
+        E = tangential_E(Fdtd(margin_m=0.05, cpml_cells=8).solve(Exposure(body, coil, F), device="cpu"), lead())
+        expected = lead_in_medium(lead(), F, 80, 0.47).along(E.distance_m, E.E).at(0.05)
+        found = made.lead_currents["lead"].at(0.05)
+        assert np.linalg.norm(found - expected) < 0.2 * np.linalg.norm(expected)

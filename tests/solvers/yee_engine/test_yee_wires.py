@@ -323,3 +323,12 @@ def _by_moments(length_cm: float) -> float:
     lead = Lead([[0, 0, 0], [0, 0, 1e-2 * length_cm]], 5e-4, 7.5e-4, 3.0)
     found = lead_in_medium(lead, 127.74e6, 80, 0.47).in_field(np.array([0, 0, 1.0]))
     return abs(found.at(0.5e-2 * length_cm)[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cells", [2.5, 3.0])
+def test_power_around_a_tip(cells: float) -> None:
+    """Oracle: a point that delivers the current, I^2 sigma / (8 pi abs(sigma*)^2) (1 / r0 - 1 / r1) of two radii, at
+    20 MHz, where the gel's wavelength is beyond them; 5 %. Further out the field along the lead counts."""
+    found, expected = gel_wires.power_around_tip(20.0, cells, 12.5)
+    assert found == pytest.approx(expected, rel=0.05)
