@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from emdose.dosimetry.leads.tiers import TierBound
     from emdose.uncertainty.budget import Budget
 
+STATED = "as stated in [budget]"
+"""What the uncertainty of these numbers holds: nothing of the voxels, which ``emdose refine`` finds."""
 PRIMES = {"tip current": ("tip current, squared", "A^2")}
 
 
@@ -40,7 +42,7 @@ def quantities(found: Tier3Result, bounds: Mapping[str, TierBound], budget: Budg
     for title, (value, note) in rows.items():
         spread = None
         if budget is not None and budget.value > 0:
-            spread = {**budget.uncertainty(), "expanded": budget.relative * value}
+            spread = {**budget.uncertainty(), "expanded": budget.relative * value, "kind": STATED}
         out[title] = {"value": value, "unit": unit, "uncertainty": spread, "note": note}
     top = max(bounds, key=lambda n: bounds[n].value)
     bound = bounds[top]

@@ -37,6 +37,8 @@ def tell(console: Console, data: Mapping[str, Any]) -> None:
         )
     if about["budget"] is None:
         terminal.say(console, "No table [budget]: the numbers of tier 3 state no uncertainty", "yellow")
+    else:
+        terminal.say(console, "U holds what the table [budget] states; that of the voxels comes from emdose refine")
     terminal.warnings(console, data)
 
 
