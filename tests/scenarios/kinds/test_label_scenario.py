@@ -15,7 +15,8 @@ import emdose as em
 from emdose.io.meshes import write_implant
 from emdose.models.bodies import gel_box
 from emdose.models.implants import shapes
-from emdose.scenarios.kinds.label import sheet
+from emdose.scenarios.kinds.label import rf_runs, sheet
+from emdose.scenarios.kinds.label.schema import SheetTable
 from emdose.scenarios.shared.implants import tensor_files
 
 BALL = {
@@ -107,6 +108,58 @@ def test_rf_rows_are_not_invented(run) -> None:
     assert "not computed by this run" in page
     assert "@page" in page
     assert "conditional" not in page.split("Provenance")[0].lower().replace("mr conditional label", "")
+
+
+def made_up_run(folder, **changes):
+    """The summary of a finished run of RF heating, as far as a sheet reads it."""
+    number = {"unit": "", "note": "", "uncertainty": {"expanded": 0.4, "k": 2}}
+    tables = {
+        "scenario": {"kind": "implant-rf", "name": "hip in gel"},
+        "implant": {"type": "sphere", "radius_m": 0.012, "metal": "CoCrMo", "position_m": [0.1, 0, 0]},
+        "thermal": {"duration_s": 180.0},
+    }
+    told = {
+        "quantities": {
+            "b1plus_rms": number | {"value": 2e-6, "note": "the target"},
+            "whole_body_sar": number | {"value": 0.5},
+            "rise_max": number | {"value": 4.0},
+        },
+        "validity": {"state": "valid"},
+        "scenario": tables | changes,
+        "provenance": {},
+        "warnings": [],
+        "timing_s": {},
+    }
+    folder.mkdir(exist_ok=True)
+    (folder / "summary.json").write_text(json.dumps(told))
+    return str(folder / "result.h5")
+
+
+def test_rf_rows_follow_from_a_finished_run(tmp_path) -> None:
+    """Oracle: by hand. 4 K at 2 uT and 0.5 W/kg: 2 K at 2 uT / sqrt 2 and 0.25 W/kg; U of 10 % of the rise."""
+    implant = {"type": "sphere", "radius_m": 0.012, "metal": "CoCrMo", "position_m": (0.0, 0.0, 0.0)}
+    heat = rf_runs.read_rf_run(made_up_run(tmp_path / "a"), implant, 180.0)
+    table = SheetTable(fields_T=[1.5, 3.0], landmarks=["pelvis"])
+    found = rf_runs.rf_rows(table, {(1.5, "pelvis"): heat})
+    assert [r.value for r in found] == [pytest.approx(2e-6 / math.sqrt(2)), pytest.approx(0.25), None, None]
+    assert found[0].expanded == pytest.approx(0.05 * found[0].value)
+    assert found[1].expanded == pytest.approx(0.1 * found[1].value)
+    assert found[1].share == pytest.approx(2.0 / 0.25)
+    assert "not computed" in found[2].note
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"scenario": {"kind": "rf"}}, "not a run of RF heating"),
+        ({"implant": {"type": "hip", "metal": "CoCrMo"}}, "another implant"),
+        ({"thermal": {"duration_s": 900.0}}, "another duration"),
+    ],
+)
+def test_runs_that_are_not_of_this_sheet_are_refused(tmp_path, changes, words) -> None:
+    implant = {"type": "sphere", "radius_m": 0.012, "metal": "CoCrMo"}
+    with pytest.raises(em.InputError, match=words):
+        rf_runs.read_rf_run(made_up_run(tmp_path / "a", **changes), implant, 180.0)
 
 
 def test_csv_and_json_hold_the_same_rows(run) -> None:

@@ -18,6 +18,7 @@ from emdose.models.bodies import gel_box
 from emdose.models.gradients.presets import preset
 from emdose.models.gradients.windings import whole_body_gradients
 from emdose.scenarios.kinds.label import result, sheet
+from emdose.scenarios.kinds.label.rf_runs import read_rf_run, rf_rows
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.kept_tensor import kept_tensor, tensor_key
 from emdose.scenarios.shared.implants.magnet_tables import materials
@@ -73,11 +74,16 @@ class LabelJob(BaseJob):
             self.implant = building.implant(tables, file)
             self.body = rigid_body(self.implant)
         self.materials = materials(tables, self.implant, file)
+        own = tables.implant.model_dump(mode="json")
+        self.rf = {}
+        for name, one in tables.rf.items():
+            with blamed_on(file, f"rf.{name}"):
+                self.rf[one.field_T, one.landmark] = read_rf_run(one.file, own, 60 * tables.sheet.scan_min)
         with blamed_on(file, "reference"):
             self.exposure = preset(tables.reference.preset)
-        own = tables.reference.frequency_Hz is not None
-        self.frequency_Hz = tables.reference.frequency_Hz if own else self.exposure.frequency_Hz
-        self.reference_T_s = tables.reference.dbdt_rms_T_s if own else self.exposure.dbdt_rms_T_s
+        told = tables.reference.frequency_Hz is not None
+        self.frequency_Hz = tables.reference.frequency_Hz if told else self.exposure.frequency_Hz
+        self.reference_T_s = tables.reference.dbdt_rms_T_s if told else self.exposure.dbdt_rms_T_s
         rest = min(float(f"{rest_frequency(self.implant):.4g}"), 0.5 * self.frequency_Hz)
         self.frequencies = (rest, self.frequency_Hz)
         with blamed_on(file, "solver"):
@@ -151,7 +157,7 @@ class LabelJob(BaseJob):
             name: coils.uniform_matrix(sheet.place(name, table.site, table.site_offset_m).tolist())
             for name in table.landmarks
         }
-        rows = sheet.rf_rows(table)
+        rows = rf_rows(table, self.rf)
         rows += sheet.gradient_rows(curve, self.reference_T_s, self.frequency_Hz, table, fields)
         notes: list[str] = []
         assumed = self.tables.forces.products_T2_m is None

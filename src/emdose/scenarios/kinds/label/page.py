@@ -174,7 +174,7 @@ def tell(console: Console, data: Mapping[str, Any]) -> None:
             "binds" if r["binds"] else "",
         )
         for r in rows
-        if r["group"] != RF
+        if r["group"] != RF or r["value"] != "–"
     ]
     terminal.table(console, ("", "what", "where", "value", "U (k = 2)", ""), cells, right=(3,), whole=(2,))
     if all(r["value"] == "–" for r in rows if r["group"] == RF):

@@ -10,7 +10,7 @@ from emdose.models.bodies.stylised_adult import LANDMARKS_MM
 from emdose.scenarios.shared.implants.eddy_table import EddyCurrentTable, growing
 from emdose.scenarios.shared.implants.implant_tables import Implant, MetalTable, ShortName
 from emdose.scenarios.shared.implants.magnet_tables import MagnetismTable
-from emdose.scenarios.shared.tables import Header, Quantity, Table, bad_value, number, numbers, text
+from emdose.scenarios.shared.tables import Header, Quantity, Table, bad_value, file_name, number, numbers, text
 
 Minutes = Annotated[float, number("a time in minutes", 0.1, 600)]
 
@@ -69,6 +69,14 @@ class SheetThermalTable(Table):
     margin_m: Annotated[float, number("gel kept around the implant in metres", 1e-3, 1)] = 0.05
 
 
+class RfRunTable(Table):
+    """A finished run of kind implant-rf with this implant: RF heating for one field and landmark."""
+
+    file: Annotated[str, file_name("result.h5 of a finished run of kind implant-rf")]
+    field_T: Annotated[float, number("a field in tesla", 0.01, 30)]
+    landmark: Annotated[str, text("what lay at the isocentre")]
+
+
 class LabelScenario(Table):
     """A scenario of kind ``label``."""
 
@@ -79,6 +87,7 @@ class LabelScenario(Table):
     sheet: SheetTable = Field(default_factory=SheetTable)
     reference: ReferenceTable = Field(default_factory=ReferenceTable)
     forces: ForcePlaceTable = Field(default_factory=ForcePlaceTable)
+    rf: dict[ShortName, RfRunTable] = Field(default_factory=dict)
     solver: EddyCurrentTable = Field(default_factory=EddyCurrentTable)
     thermal: SheetThermalTable = Field(default_factory=SheetThermalTable)
 
@@ -87,6 +96,9 @@ class LabelScenario(Table):
         products = self.forces.products_T2_m
         if products is not None and len(products) != len(self.sheet.fields_T):
             raise bad_value(f"forces.products_T2_m with one product per field, {len(self.sheet.fields_T)}")
+        for name, run in self.rf.items():
+            if run.field_T not in self.sheet.fields_T or run.landmark not in self.sheet.landmarks:
+                raise bad_value(f"rf.{name} with a field and a landmark of [sheet]")
         if (self.reference.frequency_Hz is None) != (self.reference.dbdt_rms_T_s is None):
             raise bad_value("reference.frequency_Hz and reference.dbdt_rms_T_s together")
         return self

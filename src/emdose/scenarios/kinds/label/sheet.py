@@ -259,19 +259,6 @@ def force_rows(
     return rows
 
 
-def rf_rows(sheet: Any) -> list[SheetRow]:
-    """Rows of RF heating for every field and landmark, none of which was computed."""
-    return [
-        SheetRow(RF, name, None, unit, field_T=f, landmark=landmark, note=NOT_COMPUTED, document=document)
-        for f in sheet.fields_T
-        for landmark in sheet.landmarks
-        for name, unit, document in (
-            (f"B1+rms for {sheet.rise_K:g} K", "T", "ISO/TS 10974, clause 8"),
-            (f"whole-body SAR for {sheet.rise_K:g} K", "W/kg", "ASTM F2182"),
-        )
-    ]
-
-
 def with_binding(rows: Sequence[SheetRow], fields_T: Sequence[float]) -> list[SheetRow]:
     """The rows, with the one of the largest share marked among those of every field."""
     from dataclasses import replace
