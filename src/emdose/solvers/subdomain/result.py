@@ -58,12 +58,13 @@ def fields_of(
     given, body, fine = problem.given, problem.layout.body, problem.layout.fine
     scattered = [np.stack([getattr(r, x)["core"] for r in runs]) for x in "EB"]
     open_ = problem.cut.edges
-    # The engine's E is the voltage over the whole edge: that of the open part is larger.
-    E = np.where(open_ > 0, problem.incident + scattered[0] / np.where(open_ > 0, open_, 1.0), 0)
+    root = np.sqrt(open_)
+    # The engine's E is the voltage over the whole edge, E times its open share; with its root the power is right.
+    E = np.where(root > 0, root * problem.incident + scattered[0] / np.where(root > 0, root, 1.0), 0)
     _clear_last(E, True)
     B = np.where(problem.cut.faces > 0, magnetic(given.B, given.grid, fine) + scattered[1], 0)
     _clear_last(B, False)
-    absorbed, out = _flows(problem, E * open_, B)
+    absorbed, out = _flows(problem, E * root, B)
     kind = problem.complex_dtype
     f = problem.frequency_Hz
     present = [body.tissues[i] for i in np.unique(body.labels) if i]

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from emdose.constants import MU_0
 from emdose.dosimetry.leads.tangential import tangential_E
 from emdose.models import bodies
 from emdose.models.coils.ideal import Loop
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
+from emdose.models.implants import shapes
 from emdose.models.leads import Lead
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.leads.lead_in_medium import lead_in_medium
+from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.subdomain.cut_cells import cut_cells
+from emdose.solvers.subdomain.solver import Subdomain
 from emdose.solvers.vie.solver import Vie
-from emdose.solvers.yee_grid.edge_materials import edge_mean
+from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
 from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.cases.volume_integral import complex_permittivity, edge_errors, gel
 from emdose.validation.closed_forms import Sphere
+from emdose.values import owned
 
 
 def sphere(device: Any) -> list[Row]:
@@ -78,4 +86,91 @@ def lead(device: Any) -> list[Row]:
     ]
 
 
-CASES = {"fdtd sphere": sphere, "fdtd loop": loop, "fdtd lead": lead}
+def implant(device: Any) -> list[Row]:
+    """A ball of metal in gel on a grid of its own, cells of 3 and 2 mm: E^2 beside it against the series."""
+    frequency, big, r = 128e6, 0.2, 0.015
+    eps = complex_permittivity(80, 0.47, frequency)
+    alone, series = Sphere([big], [eps], frequency), Sphere([r, big], [math.inf, eps], frequency)
+    body, ball = bodies.layered_sphere((big,), [gel(80, 0.47, "gel 0")], 10e-3), shapes.sphere(r, "Ti6Al4V")
+    exposure = Exposure(body, PlaneWave(), frequency, implants=[ball])
+    given = series_fields(Vie(tolerance=1e-2).solve(Exposure(body, PlaneWave(), frequency), device=device), alone, 0.07)
+    rows, found = [], {}
+    for spacing in (3e-3, 2e-3):
+        fields = Subdomain(spacing).solve(exposure, given, device=device)
+        open_ = cut_cells([ball], fields.grid).edges
+        found[spacing] = {far: _beside(fields, open_, series, r + far - 5e-3, r + far) for far in (5e-3, 10e-3)}
+    name = "implant, ball of 15 mm in gel, cut cells, 2 mm, 128 MHz"
+    for (far, (expected, result)), limit in zip(found[2e-3].items(), (0.05, 0.03), strict=True):
+        what = f"mean of E^2, {1e3 * far - 5:g} to {1e3 * far:g} mm outside [V^2/m^2]"
+        rows.append(compare(name, "Mie series", what, expected, result, limit))
+    volumes = np.array([(r + far) ** 3 - (r + far - 5e-3) ** 3 for far in found[2e-3]])
+    expected, result = (float(volumes @ [pair[n] for pair in found[2e-3].values()]) for n in (0, 1))
+    rows.append(compare(name, "Mie series", "power absorbed within 10 mm, any unit", expected, result, 0.02))
+    worst = [max(abs(b / a - 1) for a, b in found[h].values()) for h in (3e-3, 2e-3)]
+    return [*rows, at_most(name, "cells of 3 mm", "largest of these errors over theirs", worst[1] / worst[0], 1.0)]
+
+
+def rod(device: Any) -> list[Row]:
+    """A rod of 1/8 inch by 10 cm in gel, 1 W/kg of background along it: the current in its middle, from H around it."""
+    frequency, moment_A = 63.87e6, 120.1e-3 + 21.6e-3j
+    box = bodies.gel_box(8e-3, (0.16, 0.16, 0.26))
+    body = replace(box, labels=owned(np.ones_like(box.labels)), tissues=(box.tissues[0], gel(80, 0.47, "gel 0")))
+    metal = shapes.cylinder(1.5875e-3, 0.1, "Ti6Al4V")
+    exposure = Exposure(body, PlaneWave(), frequency, implants=[metal])
+    E = np.zeros((1, 3, *body.grid.node_shape), complex)
+    E[0, 2, :, :, :-1] = 65.2
+    none, one = np.zeros((1, 1), complex), np.ones(1)
+    given = Fields(
+        grid=body.grid,
+        frequency_Hz=frequency,
+        E=owned(E),
+        B=owned(np.zeros_like(E)),
+        body=np.asarray(body.body, bool),
+        body_mass_kg=body.mass_kg,
+        power=PowerBalance(none, none, none),
+        ports=("E along z",),
+        drives={"E along z": one},
+        drive_unit="V/m",
+        residual=0 * one,
+    )
+    fields = Subdomain(1.3e-3).solve(exposure, given, device=device)
+    x, y = fields.B[0, 0] / MU_0, fields.B[0, 1] / MU_0
+    low, high = bounding_box(~np.asarray(fields.body))
+    i, j, k = (slice(low[0], high[0] + 1), slice(low[1], high[1] + 1), (low[2] + high[2]) // 2)
+    around = y[high[0], j, k].sum() - y[low[0] - 1, j, k].sum() - x[i, high[1], k].sum() + x[i, low[1] - 1, k].sum()
+    current = complex(around) * fields.grid.spacing_m[0]
+    name, oracle = "implant, rod of 3.2 mm by 10 cm in gel, cut cells, 1.3 mm, 64 MHz", "moment method, thin wire"
+    error = abs(current / moment_A - 1)
+    return [
+        compare(name, oracle, "abs(current in the middle) [A]", abs(moment_A), abs(current), 0.05),
+        at_most(name, oracle, "complex error of that current", error, 0.05),
+    ]
+
+
+def series_fields(fields: Fields, sphere: Sphere, within_m: float) -> Fields:
+    """Fields with E and B of a series in their places within a cube around the middle, zero outside."""
+    grid, found = fields.grid, []
+    for n, place in enumerate((grid.edge_points, grid.face_points)):
+        values = np.zeros(fields.E.shape, complex)
+        for c in range(3):
+            points = np.stack([np.broadcast_to(p, grid.node_shape) for p in place(c)], axis=-1)
+            near = np.abs(points).max(axis=-1) < within_m
+            values[0, c][near] = sphere.fields(points[near])[n][:, c]
+        found.append(owned(values))
+    return replace(fields, E=found[0], B=found[1])
+
+
+def _beside(fields: Fields, open_: np.ndarray, series: Sphere, low_m: float, high_m: float) -> tuple[float, float]:
+    """Mean of E^2 over the open shares of edges in a shell: by the series and as computed."""
+    expected, found = 0.0, 0.0
+    for c in range(3):
+        points = np.stack([np.broadcast_to(p, fields.grid.node_shape) for p in fields.grid.edge_points(c)], axis=-1)
+        radius = np.linalg.norm(points, axis=-1)
+        shell = (radius > low_m) & (radius < high_m)
+        share = open_[c][shell]
+        found += float(np.sum(np.abs(fields.E[0, c][shell]) ** 2) / share.sum())
+        expected += float(np.sum(share * np.abs(series.fields(points[shell])[0][:, c]) ** 2) / share.sum())
+    return expected, found
+
+
+CASES = {"fdtd sphere": sphere, "fdtd loop": loop, "fdtd lead": lead, "implant": implant, "implant rod": rod}

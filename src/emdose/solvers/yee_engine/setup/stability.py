@@ -33,7 +33,9 @@ from emdose.solvers.yee_engine.setup.problem import FaceFactors
 
 ROUNDING = 1e-6
 """By how much a mean of permittivities may miss that of vacuum."""
-MOST_CELLS = 200_000
+AT_ONCE = 50_000
+"""Cells that are looked at together."""
+MOST_CELLS = 2_000_000
 """Cells that are looked at one by one; beyond that the least permittivity and permeability stand for all."""
 
 
@@ -98,6 +100,19 @@ def _largest_of_cells(
     if len(cells) > MOST_CELLS:
         least = [min(1.0, float(relative[low].min(initial=1.0))), min(1.0, float(mu.min(initial=1.0)))]
         return vacuum / (least[0] * least[1])
+    parts = np.array_split(cells, -(-len(cells) // AT_ONCE))
+    return max(_worst_of(grid, materials.ids, relative, faces, mu, part) for part in parts)
+
+
+def _worst_of(
+    grid: RectilinearGrid,
+    ids_of: np.ndarray,
+    relative: np.ndarray,
+    faces: np.ndarray,
+    mu: np.ndarray,
+    cells: np.ndarray,
+) -> float:
+    """Largest eigenvalue of some cells (n, 3) [1/m^2]."""
     names_of_faces = np.asarray(np.ravel_multi_index(tuple(faces.T), (3, *grid.node_shape)))
     sort = names_of_faces.argsort()
     known, values = np.append(names_of_faces[sort], -1), np.append(mu[sort], 1.0)
@@ -109,7 +124,7 @@ def _largest_of_cells(
         at = cells.copy()
         at[:, a] += s
         at[:, b] += t
-        ids = materials.ids[(np.full(len(at), c), *at.T)]
+        ids = ids_of[(np.full(len(at), c), *at.T)]
         dual = _share(grid, a, cells[:, a], s) * _share(grid, b, cells[:, b], t)
         inverse_root.append(np.sqrt(grid.steps(c)[cells[:, c]] / (relative[ids] * dual)))
     for n, (c, s) in enumerate(itertools.product(range(3), sides)):
