@@ -154,6 +154,8 @@ def test_rf_rows_follow_from_a_finished_run(tmp_path) -> None:
         ({"scenario": {"kind": "rf"}}, "not a run of RF heating"),
         ({"implant": {"type": "hip", "metal": "CoCrMo"}}, "another implant"),
         ({"thermal": {"duration_s": 900.0}}, "another duration"),
+        ({"thermal": {"duration_s": 180.0, "duty_cycle": 0.5}}, "not heat of RF alone"),
+        ({"gradients": {"dbdt_rms_T_s": 42.0}}, "not heat of RF alone"),
     ],
 )
 def test_runs_that_are_not_of_this_sheet_are_refused(tmp_path, changes, words) -> None:

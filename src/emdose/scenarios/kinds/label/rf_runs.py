@@ -64,7 +64,7 @@ def read_rf_run(file: str, implant: Mapping[str, Any], scan_s: float) -> RfHeat:
     Raises
     ------
     InputError
-        For a run of another kind, implant or duration, and for one that is not valid.
+        For a run of another kind, implant or duration, one that heats with gradients too, and one that is not valid.
     """
     folder = Path(file).parent
     summary = read_summary(folder)
@@ -84,6 +84,11 @@ def read_rf_run(file: str, implant: Mapping[str, Any], scan_s: float) -> RfHeat:
         raise InputError(
             "a run of another duration", file=folder, field="thermal.duration_s", found=lasted, expected=f"{scan_s:g} s"
         )
+    # Only then does the rise grow with the square of the B1+ that the run states.
+    duty = float((tables.get("thermal") or {}).get("duty_cycle", 1.0))
+    if tables.get("gradients") is not None or duty != 1.0:
+        found = f"duty cycle {duty:g}" if tables.get("gradients") is None else "RF and gradients together"
+        raise InputError("not heat of RF alone, on all the time", file=folder, found=found, expected="RF alone, duty 1")
     numbers = summary["quantities"]
     rise = numbers["rise_max"]
     b1 = numbers.get("b1plus_rms") or numbers["b1plus_body"]
