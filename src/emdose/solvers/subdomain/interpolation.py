@@ -5,7 +5,8 @@ the complex permittivity of the edges:
 
 .. math:: E(x) = \frac{w_0\,\varepsilon_0 E_0 + w_1\,\varepsilon_1 E_1}{\varepsilon(x)}
 
-where the plane of edges in the voxel of x gives :math:`\varepsilon(x)`. B is continuous along every axis.
+where the plane of edges in the voxel of x gives :math:`\varepsilon(x)`. Beside air E itself is interpolated. B is
+continuous along every axis.
 
 Source: A. Taflove and S. Hagness, Computational Electrodynamics, 3rd ed., Artech 2005, ch. 3 (where components live).
 """
@@ -21,6 +22,11 @@ from emdose.solvers.yee_grid.edge_materials import edge_mean
 if TYPE_CHECKING:
     from emdose.models.bodies.phantom import Phantom
     from emdose.models.grids.grid import Grid
+
+
+LARGEST_RATIO = 10.0
+"""Of neighbouring permittivities; beyond it one of them is air. On a staircase much of the field along a component is
+tangential, and its displacement in tissue would be a huge field in air."""
 
 
 def electric(E: np.ndarray, phantom: Phantom, frequency_Hz: float, fine: Grid) -> np.ndarray:
@@ -60,8 +66,11 @@ def electric(E: np.ndarray, phantom: Phantom, frequency_Hz: float, fine: Grid) -
         last = old.shape[c]
         own = np.clip(np.floor((centres - old.origin_m[c]) / old.spacing_m[c] + 1e-9).astype(int), 0, last - 1)
         inner = _upto(part, c, last), _upto(medium, c, last)
-        displaced = _along(inner[0] * inner[1], c, _places(old.centres(c), centres))
-        value = displaced / np.take(inner[1], own, axis=c + 1)
+        pair = _places(old.centres(c), centres)
+        displaced = _along(inner[0] * inner[1], c, pair) / np.take(inner[1], own, axis=c + 1)
+        ends = (np.abs(np.take(inner[1], np.minimum(pair[0] + k, last - 1), axis=c + 1)) for k in (0, 1))
+        apart = np.abs(np.log(next(ends) / next(ends))) > np.log(LARGEST_RATIO)
+        value = np.where(apart, _along(inner[0], c, pair), displaced)
         _put(out, c, value)
     return out
 
