@@ -105,6 +105,22 @@ def test_one_run_heats_by_both(run, both) -> None:
     assert largest < one["rise_K"] <= (one["rf_rise_K"] + one["gradient_rise_K"]) * 1.01
 
 
+def test_gradients_in_the_same_run(folder, run) -> None:
+    """Oracle: the losses of a ball in a uniform field, superposition, and the run without them."""
+    tables = copy.deepcopy(BALL)
+    tables["scenario"]["accept"].append("eddy_error")
+    tables["gradients"] = {"frequency_Hz": 270.0, "dbdt_rms_T_s": 42.0, "spacing_m": 2.5e-3, "direction": [0, 0, 1]}
+    found = em.read_result(em.run_scenario(tables, out=folder / "same", device="cpu", progress=False).folder)
+    about = found.summary["thermal"]
+    sigma = em.metals.get("Ti6Al4V").conductivity_S_m
+    assert about["switched"]["power_W"] == pytest.approx(2 * np.pi * sigma * 0.0125**5 / 15 * 42**2, rel=0.08)
+    assert about["superposition"] < 5e-3
+    assert value(found, "rise_rf") == pytest.approx(value(run, "rise_max"), rel=1e-2)
+    larger = max(value(found, "rise_rf"), value(found, "rise_gradients"))
+    assert value(found, "rise_both_over_larger") == pytest.approx(value(found, "rise_max") / larger)
+    assert "are on as well" in found.page()
+
+
 def test_another_place_of_the_implant_is_refused(run, folder) -> None:
     tables = {**copy.deepcopy(GRADIENTS), "rf": {"file": str(run.folder / "result.h5")}}
     tables["implant"] = {**tables["implant"], "position_m": [0.002, 0, 0]}

@@ -88,7 +88,13 @@ class ImplantRfKind(Kind["ImplantRfResult"]):
         hints = about.get("metal_hint") or {}
         for name, error in (about.get("metal_volume") or {}).items():
             found.append(Measure("metal_volume", math.nan if error is None else error, name, hints.get(name, "")))
-        return [*found, *heat_measures(summary.get("thermal") or {})]
+        thermal = summary.get("thermal") or {}
+        switched = thermal.get("switched") or {}
+        for key, name in (("identity", "power_identity"), ("error", "eddy_error")):
+            if key in switched:
+                value = math.nan if switched[key] is None else float(switched[key])
+                found.append(Measure(name, value, "gradients"))
+        return [*found, *heat_measures(thermal)]
 
     def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
         """The numbers."""

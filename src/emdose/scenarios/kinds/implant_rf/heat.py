@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.kinds.implant_rf.evaluation import BesideMetal
     from emdose.scenarios.kinds.implant_rf.schema import SiteThermalTable
+    from emdose.scenarios.kinds.implant_rf.switched import SwitchedHeat
     from emdose.solvers.heat.near_metal import MetalBody
     from emdose.solvers.running import ProgressCallback
 
@@ -78,6 +79,7 @@ def heated_site(
     source: str,
     device: str,
     tell: ProgressCallback,
+    switched: SwitchedHeat | None = None,
 ) -> tuple[Site, dict[str, dict[str, Any]], dict[str, Any]]:
     """Maps around the implant, quantities, and the entry "thermal" of a summary."""
     run, background = _on_site(found, site, implant, source)
@@ -86,10 +88,19 @@ def heated_site(
     maps = maps if table.perfusion else replace(maps, perfusion=np.zeros_like(maps.perfusion))
     window = metal.cells.cells_of(metal.window(WINDOW_m))
     times = np.linspace(0, table.duration_s, table.curve_points + 1)[1:].tolist()
+    sources = [rf.density]
+    if switched is not None:
+        gradients = switched.density(metal)
+        sources = [rf.density + gradients, rf.density, gradients]
     solution = heat(
-        maps, rf.density[None].astype(np.float32), table.duration_s, times_s=times, window=window, device=device,
+        maps,
+        np.stack(sources).astype(np.float32),
+        table.duration_s,
+        times_s=times,
+        window=window,
+        device=device,
         progress=tell,
-    )  # fmt: skip
+    )
     final, tissue = solution.final[0], metal.tissue
     spot = np.unravel_index(int(np.argmax(np.where(tissue, final, -np.inf))), final.shape)
     level = table.baseline_degC
@@ -117,14 +128,29 @@ def heated_site(
         gap = float(above.max(initial=0.0)) - peak_dose
         basis = "the dose of a rise that is larger by its uncertainty"
         numbers["cem43_max"]["uncertainty"] = {"expanded": gap, "k": 2, "basis": basis, "kind": "discretisation"}
+    curves = {"": solution.peaks[0]}
+    more: dict[str, Any] = {}
+    if switched is not None:
+        alone_K = [float(f.max()) for f in solution.final]
+        add("rise_rf", alone_K[1], "K", "RF alone, metal and tissue")
+        add("rise_gradients", alone_K[2], "K", "gradients alone, metal and tissue", switched.error + HEAT_ERROR)
+        larger = max(alone_K[1:])
+        add("rise_both_over_larger", alone_K[0] / larger, "1", "RF and gradients together over the larger alone", 2 * u)
+        curves = {"both": solution.peaks[0], "RF alone": solution.peaks[1], "gradients alone": solution.peaks[2]}
+        missed = np.abs(solution.final[0] - solution.final[1] - solution.final[2]).max() / alone_K[0]
+        more = {"switched": switched.about(), "superposition": float(missed)}
     volume = site.grid.voxel_volume_m3
     about = {
+        **more,
         "duration_s": table.duration_s,
         "duty_cycle": table.duty_cycle,
         "power_W": rf.power_W,
         "metal_W": rf.metal_W,
         "transferred_W": float((run.sar.value * run.sar.density).sum(dtype=float)) * volume,
-        "curve": {"times_s": [0.0, *solution.times_s.tolist()], "peak_rise_K": [0.0, *solution.peaks[0].tolist()]},
+        "curve": {
+            "times_s": [0.0, *solution.times_s.tolist()],
+            "peak_rise_K": {name: [0.0, *peaks.tolist()] for name, peaks in curves.items()},
+        },
         "cem43_baseline_min": base,
         "time_error": solution.time_error,
         "balance_error": solution.balance_error,

@@ -12,6 +12,7 @@ from emdose.models.exposure import Exposure
 from emdose.models.implants.implanted import implants_hash
 from emdose.scenarios.kinds.implant_rf import build, evaluation, result
 from emdose.scenarios.kinds.implant_rf.heat import heated_site, site_of
+from emdose.scenarios.kinds.implant_rf.switched import SwitchedHeat, switched_heat
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coils import coil
 from emdose.scenarios.shared.convergence import solver_convergence
@@ -36,10 +37,13 @@ class ImplantRfSolution:
     ----------
     without, beside : Fields
         Of the body after surgery without metal, and with the metal, on the fine grid where there is one.
+    switched : SwitchedHeat, optional
+        Losses of the metal in a switched gradient field.
     """
 
     without: Fields
     beside: Fields
+    switched: SwitchedHeat | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,7 +162,11 @@ class ImplantRfJob(BaseJob):
                     beside = replace(beside, metal=build.on_fine(fine, (self.implant,)))
             else:
                 beside = self.solver.solve(self.exposure, self.device, progress=inner).drive(self.drive)
-        return ImplantRfSolution(without, beside)
+        with self.timed("eddy currents"):
+            switched = switched_heat(
+                self.implant, self.tables.gradients, self.device, lambda e: tell(e.within("gradients"))
+            )
+        return ImplantRfSolution(without, beside, switched)
 
     def evaluate(self, solution: ImplantRfSolution, progress: ProgressCallback | None = None) -> ImplantRfOutcome:
         """Averages beside metal, power in it, heat, and the summary."""
@@ -185,6 +193,7 @@ class ImplantRfJob(BaseJob):
                 self.coil.name,
                 self.device,
                 lambda event: tell(event.within("heat")),
+                solution.switched,
             )
         told = solver_convergence(solution.beside, self._tolerance(self.fine))
         alone = solver_convergence(solution.without, self._tolerance(None))

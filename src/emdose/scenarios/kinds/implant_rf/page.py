@@ -208,13 +208,28 @@ def setup_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
 def heating(summary: Mapping[str, Any]) -> dict[str, Any]:
     """The curve of heating and what it rests on."""
     about = summary["thermal"]
-    times, peaks = about["curve"]["times_s"], about["curve"]["peak_rise_K"]
-    curve = Curve("", np.asarray(times) / 60, peaks, colour=1)
+    times = np.asarray(about["curve"]["times_s"]) / 60
+    curves = [Curve(n, times, p, colour=k) for k, (n, p) in enumerate(about["curve"]["peak_rise_K"].items())]
     rise = summary["quantities"]["rise_tissue_max"]
     value, unit = quantity(rise["value"], "K")
     return {
-        "chart": line_chart([curve], "time [min]", "largest rise [K]", height=260),
+        "chart": line_chart(curves, "time [min]", "largest rise [K]", height=260),
         "text": f"{number(about['power_W'])} W in the box of the heat, {number(about['metal_W'])} W of it in the "
         f"metal, at a duty cycle of {number(about['duty_cycle'])} for {number(about['duration_s'] / 60)} min; "
-        f"the warmest tissue rises by {value} {unit} {decisive.spread_text(rise)}.",
+        f"the warmest tissue rises by {value} {unit} {decisive.spread_text(rise)}." + _with_gradients(summary),
     }
+
+
+def _with_gradients(summary: Mapping[str, Any]) -> str:
+    """What a switched field adds, in words."""
+    about = summary["thermal"].get("switched")
+    if not about:
+        return ""
+    numbers = summary["quantities"]
+    along = ", ".join(f"{x:.2f}" for x in about["direction"])
+    return (
+        f" Gradients of {number(about['dbdt_rms_T_s'])} T/s rms at {number(about['frequency_Hz'])} Hz along ({along}) "
+        f"are on as well, {number(about['power_W'])} W in the metal: {number(numbers['rise_rf']['value'])} K by RF "
+        f"alone, {number(numbers['rise_gradients']['value'])} K by gradients alone, both together "
+        f"{number(numbers['rise_both_over_larger']['value'])} times the larger."
+    )

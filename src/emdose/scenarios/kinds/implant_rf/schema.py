@@ -35,6 +35,15 @@ def _place(value: Any) -> Any:
     raise bad_value(f"{', '.join(repr(p) for p in PLACES)} or a point [x, y, z] in metres")
 
 
+def _direction(value: Any) -> Any:
+    if value == "worst":
+        return value
+    good = isinstance(value, list | tuple) and len(value) == 3
+    if not good or not any(value) or not all(isinstance(v, int | float) and abs(v) < 1e6 for v in value):
+        raise bad_value("'worst' (the direction of the largest power) or a direction [x, y, z]")
+    return tuple(float(v) for v in value)
+
+
 class ImplantDriveTable(Table):
     """How the ports are driven: the name of a drive of the coil."""
 
@@ -130,6 +139,16 @@ class SiteThermalTable(Table):
     baseline_degC: Annotated[float, number("a temperature in degC, for CEM43", 0, 60)] = 37.0
 
 
+class SwitchedFieldTable(Table):
+    """A switched gradient field that is on as well: a uniform sinusoid over the implant."""
+
+    frequency_Hz: Annotated[float, number("a frequency in Hz", 1, 1e6)] = 1000.0
+    dbdt_rms_T_s: Annotated[float, number("an rms dB/dt in T/s", 0, 1e6, above=True)]
+    direction: Annotated[Literal["worst"] | tuple[float, float, float], BeforeValidator(_direction)] = "worst"
+    spacing_m: Annotated[float | Literal["auto"], number("a voxel size in metres", 1e-5, 0.02, word="auto")] = "auto"
+    duty_cycle: DutyCycle = 1.0
+
+
 Engine = Annotated[VieTable | FdtdTable, Field(discriminator="type"), one_of(VieTable, FdtdTable)]
 
 
@@ -149,6 +168,7 @@ class ImplantRfScenario(Table):
     subdomain: SubdomainTable | None = None
     dosimetry: MetalDosimetryTable = Field(default_factory=MetalDosimetryTable)
     thermal: SiteThermalTable = Field(default_factory=SiteThermalTable)
+    gradients: SwitchedFieldTable | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> ImplantRfScenario:
