@@ -154,6 +154,8 @@ DRAWN: dict[str, Callable[[Names], Figure]] = {
     "12_implant_stl": _hip,
     "13_pulseq_heating": _spectrum,
     "14_rf_and_gradients": _of("sar", axis="y"),
+    "30_implant_in_rf": _of("sar", axis="y"),
+    "31_surgery_and_heat": _of("sar", axis="y"),
     "15_values_and_pictures": _of("fields", "b1plus", axis="z", at_m=0.0),
     "24_own_array": _around("array", "head"),
     "25_own_knee": _around("cage", "knee"),

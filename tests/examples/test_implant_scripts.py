@@ -43,3 +43,22 @@ def test_rf_and_gradients(run: Any) -> None:
     parts = heat.rise(along, extra=False)[both.index] + heat.extra["RF"][both.index]
     assert both.rise_K == pytest.approx(parts, rel=1e-5)
     assert max(got["alone"]) <= both.rise_K <= sum(got["alone"]) * (1 + 1e-6)
+
+
+@pytest.mark.slow
+def test_implant_in_rf(run: Any) -> None:
+    """Oracles: power is kept by averages and surface resistance is small; the peak cube tells its metal."""
+    got = run("30_implant_in_rf.py")
+    assert 1 < got["ratio"] < 3
+    assert 0 < got["cube"].metal_share < 0.6
+    assert 1e-4 < got["power"].power_W / got["sar"].power_W() < 1e-2
+
+
+@pytest.mark.slow
+def test_surgery_and_heat(run: Any) -> None:
+    """Oracles: masses of what made room; heat is linear, so both rise more than one and less than the sum."""
+    got = run("31_surgery_and_heat.py")
+    here = got["exposure"].implanted
+    assert sum(r.mass_kg for r in here.replaced) == pytest.approx(here.replaced_kg["bone_cortical"])
+    rf_alone = sum(np.asarray(rise) for rise in got["heat"].extra.values()).max()
+    assert max(got["alone"], rf_alone) < got["both"] < (got["alone"] + rf_alone) * 1.05
