@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import one_of
 from emdose.compute import backend
 from emdose.constants import MU_0
 from emdose.errors import InputError
@@ -173,31 +172,6 @@ def uncertainty_of(here: ImplantedBody) -> float:
 
     across = cells_across(np.asarray(here.metal), here.phantom.spacing_m)
     return PER_CELL / across if across > 0 else math.inf
-
-
-BESIDE_METAL = {"10 g SAR": 1.4, "1 g SAR": 1.0, "power": 1.8}
-"""Relative uncertainty (k = 2) that the staircase of metal adds, times the voxels across the metal.
-
-Measured on a ball in gel (12 mm, 128 MHz, 6 to 16 voxels across, two places each) beside its series: 10 g +8 to +18 %,
-1 g -5 to +14 %, power in the gel around it +9 to +23 %. The largest voxel does not converge: -32 to +75 %.
-"""
-
-
-def staircase_of_metal(number: str, here: ImplantedBody) -> float:
-    """What the voxels of metal add to the expanded uncertainty of a number beside it, as a fraction.
-
-    Parameters
-    ----------
-    number : "10 g SAR", "1 g SAR" or "power"
-        Which number; "power" is that in the tissue around the metal.
-    here : ImplantedBody
-        The metal on its voxels.
-    """
-    from emdose.solvers.results.discretisation import cells_across
-
-    one_of("number", number, BESIDE_METAL)
-    across = cells_across(np.asarray(here.metal), here.phantom.spacing_m)
-    return BESIDE_METAL[number] / across if across > 0 else math.inf
 
 
 def _edge_currents(B: np.ndarray, here: ImplantedBody) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -42,10 +42,31 @@ def test_cells_across_a_box_and_a_sphere() -> None:
 @pytest.mark.parametrize("number", COEFFICIENTS)
 def test_coarser_voxels_are_never_surer(number: str) -> None:
     fine = Discretisation(across_body=40.0, across_tissue=20.0, per_wavelength=40.0, spacing_m=2.5e-3)
-    for change in ({"across_body": 20.0}, {"across_tissue": 10.0}, {"per_wavelength": 20.0}, {"spacing_m": 5e-3}):
+    coarser = {
+        "across_body": 20.0,
+        "across_tissue": 10.0,
+        "per_wavelength": 20.0,
+        "spacing_m": 5e-3,
+        "across_metal": 9.0,
+    }
+    for change in ({key: value} for key, value in coarser.items()):
         values = {k: getattr(fine, k) for k in ("across_body", "across_tissue", "per_wavelength", "spacing_m")}
         assert Discretisation(**{**values, **change}).expanded(number) >= fine.expanded(number) > 0
     assert fine.standard(number) == 0.5 * fine.expanded(number)
+
+
+def test_metal_makes_numbers_beside_it_less_sure() -> None:
+    gel_box = bodies.gel_box(4e-3, (0.064, 0.064, 0.064))
+    exposure = em.Exposure(gel_box, em.PlaneWave(), 64e6, implants=[em.implants.box((0.016, 0.016, 0.016))])
+    fields = em.Vie(tolerance=1e-2).solve(exposure, progress=False)
+    found, bare = (
+        fields.discretisation(),
+        em.Vie(tolerance=1e-2).solve(em.Exposure(gel_box, em.PlaneWave(), 64e6), progress=False).discretisation(),
+    )
+    assert found.across_metal == pytest.approx(1.5 * 4)
+    assert found.expanded("10 g SAR") > bare.expanded("10 g SAR") + 1.4 / 6.01
+    with pytest.raises(InputError, match=r"em.evaluate has no implants"):
+        em.evaluate(exposure, fields)
 
 
 def test_averaging_masses_between_those_of_the_curve() -> None:

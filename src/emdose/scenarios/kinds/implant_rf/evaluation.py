@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.dosimetry.averaging.average import averaging_plan
-from emdose.dosimetry.in_metal import MetalPower, metal_power, staircase_of_metal
+from emdose.dosimetry.in_metal import MetalPower, metal_power
 from emdose.dosimetry.sar import SarMap, average_peak, peak, point_sar, region_sar, whole_body_sar
 from emdose.errors import InputError
 from emdose.models.implants.voxels import embed
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from emdose.solvers.results.fields import Fields
 
 MASSES_kg = {"1g": 1e-3, "10g": 1e-2}
-CURVE = {"1g": "1 g SAR", "10g": "10 g SAR"}
 REACH_m = 0.01
 """Around the box of the implant, where peaks are looked for: a centred cube of 10 g fits the fine grid there."""
 BASIS = "Mie spheres on as coarse voxels, and balls of metal in gel"
@@ -134,7 +133,7 @@ def evaluated(
         top0 = average_peak(plan0, sar0, body, near(body.grid, implant, REACH_m))
         top1 = average_peak(plan1, sar1, here.phantom, near(here.phantom.grid, implant, REACH_m))
         tops[name] = (top0, top1)
-        before, after = u0.average_sar(mass), u1.average_sar(mass) + staircase_of_metal(CURVE[name], here)
+        before, after = u0.average_sar(mass), u1.average_sar(mass)
         add(
             f"psSAR{name}_background", top0.value, "W/kg", before, "around the implant's place, without it", **_at(top0)
         )
@@ -150,7 +149,7 @@ def evaluated(
             add(f"psSAR{name}_difference", difference, "W/kg", spread, "with the implant less without it")
     top = peak(sar1, here.phantom, near(here.phantom.grid, implant, REACH_m))
     add("point_sar_max", top.value, "W/kg", 1.0, f"one voxel, {rule} rule; does not converge beside metal", **_at(top))
-    around = u1.expanded("power") + staircase_of_metal("power", here)
+    around = u1.expanded("power")
     both = in_metal.relative_uncertainty
     add("metal_power", in_metal.power_W, "W", both, "by surface resistance; a perfect conductor has none")
     add("tissue_power", sar1.power_W(), "W", around, "tissue of the grid that the implant is solved on")
@@ -172,7 +171,7 @@ def evaluated(
         "metal_hint": hints,
         "spacing_m": max(here.phantom.spacing_m),
         "body_spacing_m": max(body.spacing_m),
-        "uncertainty": {"beside": around, "10g": u1.average_sar(1e-2) + staircase_of_metal("10 g SAR", here)},
+        "uncertainty": {"beside": around, "10g": u1.average_sar(1e-2)},
     }
     return BesideMetal(without, beside, here, sar0, sar1, in_metal, numbers, power, about, _notes(beside))
 

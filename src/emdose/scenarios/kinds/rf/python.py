@@ -69,6 +69,7 @@ def solved(
         yield
         timing[stage] = time.perf_counter() - begun
 
+    exposure.refuse_metal("em.evaluate")
     driven, body = _driven(exposure, fields), exposure.phantom
     table = tables.checked(schema.ChecksTable, checks, "checks")
     heat = None if thermal is None else tables.checked(RfThermalTable, thermal, "thermal")
