@@ -71,7 +71,7 @@ def test_sar_is_taken_in_the_fine_body() -> None:
     assert np.count_nonzero(~np.asarray(body.body)) == 2 * 2 * 6 + 8  # and corners in air
     assert not np.any(sar.value[~np.asarray(body.body)])
     assert em.mass_average(sar.value, body.density, body.spacing_m, 1e-3).value.max() > 0
-    with pytest.raises(InputError, match="solved in another body"):
+    with pytest.raises(InputError, match="solved with metal in this body"):
         em.point_sar(fields.drive([1.0]), body.with_tissue("gel", conductivity_S_m=1.0))
 
 

@@ -16,7 +16,7 @@ Source: errors of :class:`~emdose.solvers.Vie` beside Mie series of 32 homogeneo
 140 mm, 64 to 900 MHz, permittivity 12 to 75, 0.07 to 2 S/m) on 108 grids; the coefficients are the non-negative ones of
 least pinball loss at 95 %, rounded. benchmarks/discretisation.py measures and fits; docs/guide/uncertainty.md. What
 metal adds: a ball in gel (12 mm, 128 MHz, 6 to 16 voxels across, two places each) beside its series: 10 g +8 to +18 %,
-1 g -5 to +14 %, power in the gel around it +9 to +23 %; the largest voxel does not converge, -32 to +75 %.
+1 g -5 to +14 %, power in the gel around it +9 to +23 %; the largest voxel does not converge, +32 to +75 %.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.grids.grid import Grid
 from emdose.models.grids.rectilinear import RectilinearGrid
-from emdose.models.implants.implanted import metal_cells
+from emdose.models.implants.implanted import ImplantedBody, implanted
 from emdose.solvers.fdtd.setup.domain import Domain
 from emdose.values import owned
 
@@ -113,23 +113,27 @@ class SubdomainLayout:
         return out
 
     @cached_property
-    def metal(self) -> np.ndarray:
-        """Cells of metal among the fine ones."""
-        metal = metal_cells(self.implants, self.fine)
-        if not metal.any():
+    def implanted(self) -> ImplantedBody:
+        """The fine cells as a body of their own with the metal in it."""
+        cut = tuple(slice(a, a + n) for a, n in zip(self.domain.low, self.fine.shape, strict=True))
+        found = implanted(
+            replace(self.phantom, grid=self.fine, labels=owned(self.labels[cut].copy()), regions={}), self.implants
+        )
+        if not found.metal.any():
             raise InputError(
                 "no cell of the subdomain is metal",
                 field="spacing_m",
                 found=self.options.spacing_m,
                 expected="cells smaller than the implant is thick",
             )
-        return metal
+        return found
 
-    @cached_property
+    @property
+    def metal(self) -> np.ndarray:
+        """Cells of metal among the fine ones."""
+        return np.asarray(self.implanted.metal)
+
+    @property
     def body(self) -> Phantom:
         """The fine cells as a body of their own, metal left out of its tissue."""
-        cut = tuple(slice(a, a + n) for a, n in zip(self.domain.low, self.fine.shape, strict=True))
-        labels = np.where(self.metal, 0, self.labels[cut]).astype(self.phantom.labels.dtype)
-        if not labels.any():
-            raise InputError("no tissue around the implant", field="implants", expected="an implant in the body")
-        return replace(self.phantom, grid=self.fine, labels=owned(labels), regions={})
+        return self.implanted.phantom

@@ -80,6 +80,7 @@ def fields_of(
         ports=given.ports,
         drives=dict(given.drives),
         drive_unit=given.drive_unit,
+        metal=problem.layout.implanted,
         residual=np.array([r.history[-1] if r.history else 1.0 for r in runs]),
         convergence={
             "method": "subdomain",

@@ -8,12 +8,10 @@ import numpy as np
 
 from emdose.checks import unknown
 from emdose.models.implants import BoneCut, ImplantShell, ReamedCanal, Surgery
-from emdose.models.implants.implanted import ImplantedBody, implanted
 from emdose.scenarios.shared.coil_tables import VieTable
 from emdose.scenarios.shared.coils import vie
 
 if TYPE_CHECKING:
-    from emdose.models.bodies import Phantom
     from emdose.models.grids.grid import Grid
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.kinds.implant_rf import schema
@@ -57,23 +55,6 @@ def drive_name(name: str | None, source: Any, file: object = None) -> str:
     if name not in known:
         raise unknown("unknown drive of this coil", name, known, file=file, field="drive.name")
     return name
-
-
-def on_fine(body: Phantom, implants: tuple[Implant, ...]) -> ImplantedBody:
-    """The metal on cells whose metal has been left out of the body already."""
-    from dataclasses import replace
-
-    labels = np.asarray(body.labels)
-    filled = np.where(_box_of(body.grid, implants) & (labels == 0), 1, labels).astype(labels.dtype)
-    return implanted(replace(body, labels=filled), implants)
-
-
-def _box_of(grid: Grid, implants: tuple[Implant, ...]) -> np.ndarray:
-    """Voxels in the boxes around implants."""
-    out = np.zeros(grid.shape, bool)
-    for implant in implants:
-        out |= near(grid, implant, max(grid.spacing_m))
-    return out
 
 
 def near(grid: Grid, implant: Implant, reach_m: float) -> np.ndarray:

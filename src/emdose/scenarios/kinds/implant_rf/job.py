@@ -157,9 +157,6 @@ class ImplantRfJob(BaseJob):
         with self.timed("implant"):
             if self.fine is not None:
                 beside = self.fine.solve(self.exposure_fine, without, self.device, progress=inner)
-                if beside.metal is None:
-                    fine = self.fine.body(self.exposure_fine)
-                    beside = replace(beside, metal=build.on_fine(fine, (self.implant,)))
             else:
                 beside = self.solver.solve(self.exposure, self.device, progress=inner).drive(self.drive)
         with self.timed("eddy currents"):
