@@ -53,6 +53,25 @@ def test_the_background_is_what_was_asked_for(run) -> None:
     assert all(entry["uncertainty"] is not None for entry in run.quantities.values())
 
 
+def test_a_method_of_test_fills_in_what_it_knows(tmp_path) -> None:
+    from emdose.scenarios import kinds
+    from emdose.scenarios.loading import from_tables
+
+    asked = {k: v for k, v in copy.deepcopy(BALL).items() if k not in ("phantom", "normalise", "surgery")}
+    job = kinds.get("implant-rf").job(from_tables({**asked, "test": {"method": "astm-f2182"}}, "test.toml"), "cpu")
+    assert np.count_nonzero(job.whole.body) == 42 * 9 * 65
+    assert job.implant.bounds_m[1][0] == pytest.approx(0.21 - 0.02)
+    assert job.tables.normalise.target == {"background_sar_W_kg": 1.0}
+    assert (job.tables.thermal.duration_s, job.tables.thermal.perfusion) == (60, False)
+    for change, words in (
+        ({"phantom": {"type": "sphere", "radius_m": 0.1}}, "gel-box"),
+        ({"implant": {**BALL["implant"], "position_m": [0.1, 0, 0]}}, "wall_m"),
+        ({"test": {"method": "astm-f2052"}}, "astm-f2182"),
+    ):
+        with pytest.raises(em.InputError, match=words):
+            from_tables({**asked, "test": {"method": "astm-f2182"}, **change}, "test.toml")
+
+
 def test_averages_beside_metal_tell_their_cube(run) -> None:
     top = run.quantities["psSAR10g"]
     assert top["cube"]["metal_share"] >= 0

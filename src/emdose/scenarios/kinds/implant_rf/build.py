@@ -47,6 +47,13 @@ def _words(table: Any) -> dict[str, Any]:
     return {**values, "within": values["within"] or ()}
 
 
+def beside_wall(implant: Implant, body: Any, test: schema.MethodTable | None) -> Implant:
+    """The implant at the distance to the side wall, on the side of x > 0, that a method of test asks for."""
+    if test is None:
+        return implant
+    return implant.moved((0.5 * body.size_m[0] - test.wall_m - implant.bounds_m[1][0], 0.0, 0.0))
+
+
 def drive_name(name: str | None, source: Any, file: object = None) -> str:
     """Name of the drive; raises InputError for one that the coil does not have."""
     known = list(source.drives)

@@ -76,7 +76,7 @@ class ImplantRfJob(BaseJob):
         self.coil: Any = coil(tables.coil, file, tables.scenario.accept)
         self.drive = build.drive_name(tables.drive.name, self.coil, file)
         with self.timed("implant"):
-            self.implant = building.implant(tables, file)
+            self.implant = build.beside_wall(building.implant(tables, file), tables.phantom, tables.test)
         with blamed_on(file, ""):
             self.surgery = build.surgery(tables.surgery)
             frequency = tables.exposure.frequency_Hz
