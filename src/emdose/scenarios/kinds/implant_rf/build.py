@@ -47,7 +47,7 @@ def _words(table: Any) -> dict[str, Any]:
     return {**values, "within": values["within"] or ()}
 
 
-def beside_wall(implant: Implant, body: Any, test: schema.MethodTable | None) -> Implant:
+def beside_wall(implant: Implant, body: Any, test: schema.TestMethodTable | None) -> Implant:
     """The implant at the distance to the side wall, on the side of x > 0, that a method of test asks for."""
     if test is None:
         return implant

@@ -149,7 +149,7 @@ class SwitchedFieldTable(Table):
     duty_cycle: DutyCycle = 1.0
 
 
-class MethodTable(Table):
+class TestMethodTable(Table):
     """A named method of test: body, scale and heat where the scenario has none, and the distance to the side wall."""
 
     method: Literal["astm-f2182"]
@@ -189,7 +189,7 @@ class ImplantRfScenario(Table):
     dosimetry: MetalDosimetryTable = Field(default_factory=MetalDosimetryTable)
     thermal: SiteThermalTable = Field(default_factory=SiteThermalTable)
     gradients: SwitchedFieldTable | None = None
-    test: MethodTable | None = None
+    test: TestMethodTable | None = None
 
     @model_validator(mode="before")
     @classmethod
