@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emdose.cli.unfinished import Interrupted
 from emdose.errors import EmdoseWarning, InputError, OutputError
 
 if TYPE_CHECKING:
@@ -22,10 +23,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-
-class Interrupted(Exception):  # noqa: N818
-    """Ctrl-C, with the words that tell the user what is kept."""
 
 
 DEFAULT_DEMO = "head-3t"
@@ -43,6 +40,7 @@ UseValue = Annotated[
     list[str] | None, typer.Option("--use-value", help="Name of a limit whose confirmed value is used; repeatable.")
 ]
 NoReport = Annotated[bool, typer.Option("--no-report", help="Do not write report.html.")]
+NoRf = Annotated[bool, typer.Option("--no-rf", help="Leave RF heating out of the sheet of a label: a minute.")]
 
 
 def _version(wanted: bool) -> None:
@@ -90,6 +88,7 @@ def demo(
     force: Force = False,
     quiet: Quiet = False,
     no_report: NoReport = False,
+    no_rf: NoRf = False,
 ) -> int:
     """Run a scenario that comes with emdose."""
     from emdose import scenarios
@@ -99,8 +98,13 @@ def demo(
             header = scenarios.load(scenarios.bundled(each)).tables.scenario
             typer.echo(f"{each:24} {header.description or ''}")
         return 0
-    file = scenarios.bundled(name)
-    return _run(file, out or Path(f"emdose-{name}"), device, resume, force, quiet, no_report)
+    scenario = scenarios.load(scenarios.bundled(name))
+    out = out or Path(f"emdose-{name}")
+    if scenario.kind == "label" and not no_rf:
+        from emdose.cli import label as sheets
+
+        scenario = sheets.with_rf(_console(stderr=True), scenario, out, True, device, force, quiet, no_report)
+    return _run(scenario, out, device, resume, force, quiet, no_report)
 
 
 @app.command()
@@ -115,14 +119,16 @@ def label(
     force: Force = False,
     quiet: Quiet = False,
     no_report: NoReport = False,
+    no_rf: NoRf = False,
 ) -> int:
     """Write the sheet that an implant's MR label is written from: allowed exposures, scan times, forces, with U."""
-    from emdose.scenarios.loading import from_tables
-    from emdose.scenarios.shared.implants.sheet_words import sheet_tables
+    from emdose.cli import label as sheets
 
-    asked = sheet_tables(implant, metal, unit, fields or [], coarse)
-    scenario = asked if isinstance(asked, Path) else from_tables(asked, Path.cwd() / "emdose label")
-    return _run(scenario, out or Path(f"{Path(implant[0]).stem}-label"), device, False, force, quiet, no_report)
+    scenario = sheets.asked(implant, metal, unit, fields or [], coarse)
+    out = out or Path(f"{Path(implant[0]).stem}-label")
+    if not no_rf:
+        scenario = sheets.with_rf(_console(stderr=True), scenario, out, coarse, device, force, quiet, no_report)
+    return _run(scenario, out, device, False, force, quiet, no_report)
 
 
 @app.command()

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 
+class Interrupted(Exception):  # noqa: N818
+    """Ctrl-C, with the words that tell the user what is kept."""
+
+
 def kept_parts(out: Path) -> int:
     """How many parts of an unfinished solution are kept."""
     from emdose.io.disk.checkpoint import FolderCheckpoint

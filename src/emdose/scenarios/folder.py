@@ -22,6 +22,8 @@ SOLVED = "solved"
 OWNER = ".running"
 INPUTS = "inputs"
 """Folder of the files that were written for a run whose tables held models."""
+RF_RUNS = "rf"
+"""Folder of the runs of RF heating that were made for the sheet of a label; they come before the sheet."""
 CODE = "code_sha256"
 """Entry of the provenance: the code that has made a result."""
 KEY = "solution_key"
@@ -254,7 +256,7 @@ class RunFolder:
             found = sorted(
                 p.name
                 for p in self.path.iterdir()
-                if not p.name.endswith(atomic.PART) and p.name not in (OWNER, INPUTS)
+                if not p.name.endswith(atomic.PART) and p.name not in (OWNER, INPUTS, RF_RUNS)
             )
         except FileNotFoundError:
             return

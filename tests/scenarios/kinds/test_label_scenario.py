@@ -140,12 +140,26 @@ def test_rf_rows_follow_from_a_finished_run(tmp_path) -> None:
     implant = {"type": "sphere", "radius_m": 0.012, "metal": "CoCrMo", "position_m": (0.0, 0.0, 0.0)}
     heat = rf_runs.read_rf_run(made_up_run(tmp_path / "a"), implant, 180.0)
     table = SheetTable(fields_T=[1.5, 3.0], landmarks=["pelvis"])
-    found = rf_runs.rf_rows(table, {(1.5, "pelvis"): heat})
-    assert [r.value for r in found] == [pytest.approx(2e-6 / math.sqrt(2)), pytest.approx(0.25), None, None]
-    assert found[0].expanded == pytest.approx(0.05 * found[0].value)
-    assert found[1].expanded == pytest.approx(0.1 * found[1].value)
-    assert found[1].share == pytest.approx(2.0 / 0.25)
-    assert "not computed" in found[2].note
+    found = {(r.field_T, r.name): r for r in rf_runs.rf_rows(table, {(1.5, "pelvis"): heat})}
+    for level in (1.0, 2.0, 5.0):
+        b1 = found[1.5, f"B1+rms for {level:g} K"]
+        sar = found[1.5, f"whole-body SAR for {level:g} K"]
+        assert b1.value == pytest.approx(2e-6 * math.sqrt(level / 4.0))
+        assert sar.value == pytest.approx(0.5 * level / 4.0)
+        assert b1.expanded == pytest.approx(0.05 * b1.value)
+        # SAR is uncertain by itself as well: 0.4 of 0.5 W/kg.
+        assert sar.expanded == pytest.approx(math.hypot(0.1, 0.8) * sar.value)
+        assert sar.share == (pytest.approx(2.0 / sar.value) if level == 2.0 else None)
+    assert found[3.0, "B1+rms for 2 K"].value is None
+    assert "not computed" in found[3.0, "whole-body SAR for 2 K"].note
+
+
+def test_what_a_dose_allows() -> None:
+    """Oracle: a rise that is there from the start and stays: 10 min at 43 + log2(3 / 10) degC are 3 min CEM43."""
+    heat = rf_runs.RfHeat("a", 1e-6, 0.1, 2.0, 0.2, "", times_s=(0.0, 600.0), peaks_K=(2.0, 2.0))
+    wanted = 6.0 + math.log2(0.3) / 2  # below 43 degC a kelvin is a factor of 4
+    assert heat.factor_to_dose(3.0, 37.0) == pytest.approx(wanted / 2.0, rel=1e-3)
+    assert rf_runs.RfHeat("a", 1e-6, 0.1, 2.0, 0.2, "").factor_to_dose(3.0, 37.0) is None
 
 
 @pytest.mark.parametrize(
@@ -200,7 +214,7 @@ def surfaces(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_command_makes_the_sheet_of_a_surface(surfaces, capsys) -> None:
-    words = ("label", "rod.stl", "--metal", "CoCrMo", "--fields", "1.5", "3", "--device", "cpu", "--quiet")
+    words = ("label", "rod.stl", "--metal", "CoCrMo", "--fields", "1.5", "3", "--device", "cpu", "--quiet", "--no-rf")
     code, _, err = call(capsys, *words)
     assert code == 0, err
     names = {p.name for p in (surfaces / "rod-label").iterdir()}

@@ -58,7 +58,7 @@ def render(result: LabelResult) -> str:
             (name, [r for r in rows if r["group"] == name and not r["landmark"]]) for name in (GRADIENTS, TIME, FORCES)
         ],
         "slews": slew_table(about["rows"], table),
-        "rf": [r for r in rows if r["group"] == RF],
+        "rf": rf_tables(about["rows"], table),
         "rf_missing": rf_missing(about["rows"], table),
         "items": item_rows(about, table),
         "chart": heating_chart(about, table),
@@ -111,7 +111,7 @@ def item_rows(about: Mapping[str, Any], table: Mapping[str, Any]) -> list[tuple[
     served = {
         "fields": ", ".join(f"{f:g} T" for f in table["fields_T"]),
         "place": "; ".join(f"{r['field_T']:g} T: {r['note'].split(';')[0]}" for r in forces),
-        "rf": "not computed here" if all(r["value"] is None for r in rows if r["group"] == RF) else "see RF heating",
+        "rf": rf_item(rows, table),
         "gradients": f"dB/dt rms up to {number(rates[0])} T/s for {table['rise_K']:g} K" if rates else "",
         "time": f"{table['scan_min']:g} min without pause"
         + (f"; {times[0]['name']}: {number(times[0]['value'])} min at the reference" if times else ""),
@@ -129,6 +129,67 @@ def rf_missing(rows: Sequence[Mapping[str, Any]], table: Mapping[str, Any]) -> s
         f"Allowed B1+rms and whole-body SAR (ISO/TS 10974 clause 8, ASTM F2182) at {fields} with "
         f"{', '.join(table['landmarks'])} at the isocentre: not computed by this run; nothing binds on their side."
     )
+
+
+def rf_tables(rows: Sequence[Mapping[str, Any]], table: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What every rise allows of B1+rms and whole-body SAR, a table per field; which landmark allows least."""
+    found = []
+    for f in table["fields_T"]:
+        mine = [r for r in rows if r["group"] == RF and r["field_T"] == f]
+        known = [r for r in mine if is_finite(r["value"])]
+        if not known:
+            continue
+        levels = list(dict.fromkeys(r["name"].split(" for ", 1)[1] for r in known))
+        cells = {(r["landmark"], r["name"]): shown(r) for r in mine}
+        worst = least_rf(known, table)
+        marks = []
+        for mark in table["landmarks"]:
+            pairs = [
+                [cells.get((mark, f"{name} for {level}")) for name in ("B1+rms", "whole-body SAR")] for level in levels
+            ]
+            first = next((r for r in known if r["landmark"] == mark), None)
+            marks.append(
+                {
+                    "name": mark,
+                    "cells": pairs if first else [],
+                    "note": first["note"].split("; ")[0].split(": ", 1)[-1] if first else "",
+                    "worst": worst is not None and mark == worst["landmark"],
+                    "binds": any(r["binds"] for r in mine if r["landmark"] == mark),
+                }
+            )
+        over = known[0]["note"].rsplit("; ", 1)[-1]
+        found.append({"field": f"{f:g} T", "levels": levels, "landmarks": marks, "over": over})
+    return found
+
+
+def least_rf(rows: Sequence[Mapping[str, Any]], table: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The row of B1+rms that allows least for the rise that decides; None without one."""
+    name = f"B1+rms for {table['rise_K']:g} K"
+    return min((r for r in rows if r["name"] == name and is_finite(r["value"])), key=lambda r: r["value"], default=None)
+
+
+def rf_item(rows: Sequence[Mapping[str, Any]], table: Mapping[str, Any]) -> str:
+    """The RF field that a rise allows, in words."""
+    parts = []
+    for f in table["fields_T"]:
+        mine = [r for r in rows if r["group"] == RF and r["field_T"] == f]
+        worst = least_rf(mine, table)
+        if worst is not None:
+            sar = next(
+                r
+                for r in mine
+                if r["landmark"] == worst["landmark"]
+                and r["name"].startswith(f"whole-body SAR for {table['rise_K']:g} K")
+            )
+            missing = [m for m in table["landmarks"] if not any(r["landmark"] == m and r["value"] for r in mine)]
+            left = f" ({', '.join(missing)} not computed)" if missing else ""
+            parts.append(
+                f"{f:g} T: B1+rms up to {' '.join(quantity(worst['value'], 'T'))}, that is {number(sar['value'])} W/kg "
+                f"with {worst['landmark']} at the isocentre, for {table['rise_K']:g} K{left}"
+            )
+        else:
+            parts.append(f"{f:g} T: not computed here")
+    return "; ".join(parts) if any("up to" in p for p in parts) else "not computed here"
 
 
 def slew_table(rows: Sequence[Mapping[str, Any]], table: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,11 @@
-"""RF heating of finished runs of kind implant-rf, joined into the sheet: what a rise allows of B1+rms and SAR.
+r"""RF heating of finished runs of kind implant-rf, joined into the sheet: what a rise allows of B1+rms and SAR.
 
-The rise grows with the square of B1+ and in proportion to SAR.
+The rise grows with the square of B1+ and in proportion to SAR, so that one run tells what every rise R allows:
+
+.. math:: B_{allowed} = B_{run} \sqrt{R / \Delta T_{run}}, \qquad SAR_{allowed} = SAR_{run} \, R / \Delta T_{run}
+
+A dose CEM43 is no multiple of B1+ squared; what it allows is the factor on the curve of heating that reaches it at the
+end of the scan.
 """
 
 from __future__ import annotations
@@ -11,15 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.optimize import brentq
+
+from emdose.dosimetry.temperature import cem43
 from emdose.errors import InputError
 from emdose.io.disk.run_files import read_summary
-from emdose.scenarios.kinds.label.sheet import NOT_COMPUTED, RF, SheetRow
+from emdose.scenarios.kinds.label.sheet import FINE, NOT_COMPUTED, RF, SheetRow
 from emdose.values import read_only
 
 KIND = "implant-rf"
 POSE = ("rotate_deg", "position_m")
 SAME_TIME = 0.01
 """Relative difference below which a run lasted as long as the scan."""
+DOCUMENTS = ("ISO/TS 10974, clause 8", "ASTM F2182")
+HOTTEST_K = 60.0
+"""Rise up to which a dose is looked for."""
 NORMAL_SAR_W_kg = 2.0
 """Whole-body SAR of the normal operating mode of IEC 60601-2-33, which shares of RF are told of."""
 
@@ -35,10 +47,14 @@ class RfHeat:
         Its name.
     b1plus_rms_T, whole_body_sar_W_kg, rise_K : float
         Its exposure, and the largest rise of metal and tissue at the end [T, W/kg, K].
-    relative : float or None
-        Expanded relative uncertainty of the rise.
+    relative, relative_sar : float or None
+        Expanded relative uncertainties of the rise and of the whole-body SAR.
     over : str
         Where B1+ was taken.
+    doubt : str
+        Said of it where the run is questionable.
+    times_s, peaks_K : tuple of float
+        Curve of the largest rise over time [s, K]; empty where the run has none.
     """
 
     name: str
@@ -47,6 +63,26 @@ class RfHeat:
     rise_K: float
     relative: float | None
     over: str
+    relative_sar: float | None = None
+    doubt: str = ""
+    times_s: tuple[float, ...] = ()
+    peaks_K: tuple[float, ...] = ()
+
+    def factor_to_dose(self, dose_min: float, baseline_degC: float) -> float | None:
+        """Factor on the rise for which the hottest place has a dose CEM43 at the end; None without a curve."""
+        if len(self.times_s) < 2 or not max(self.peaks_K) > 0:
+            return None
+        t = np.linspace(0.0, self.times_s[-1], FINE)
+        rise = np.interp(t, self.times_s, self.peaks_K)
+
+        def missing(factor: float) -> float:
+            T = baseline_degC + factor * rise
+            return float(cem43(np.array([0.0, t[1]]), np.stack([T[:-1], T[1:]])).sum()) - dose_min
+
+        low, high = 0.0, HOTTEST_K / float(rise.max())
+        if missing(low) >= 0 or missing(high) <= 0:
+            return None
+        return float(brentq(missing, low, high, xtol=1e-9 * high))
 
 
 def read_rf_run(file: str, implant: Mapping[str, Any], scan_s: float) -> RfHeat:
@@ -92,54 +128,85 @@ def read_rf_run(file: str, implant: Mapping[str, Any], scan_s: float) -> RfHeat:
     numbers = summary["quantities"]
     rise = numbers["rise_max"]
     b1 = numbers.get("b1plus_rms") or numbers["b1plus_body"]
-    U = (rise.get("uncertainty") or {}).get("expanded")
+    sar = numbers["whole_body_sar"]
+    curve = ((summary.get("thermal") or {}).get("curve")) or {}
+    peaks = curve.get("peak_rise_K") or ()
     return RfHeat(
         str((tables.get("scenario") or {}).get("name") or folder.name),
         float(b1["value"]),
-        float(numbers["whole_body_sar"]["value"]),
+        float(sar["value"]),
         float(rise["value"]),
-        None if U is None else float(U) / float(rise["value"]),
+        _relative(rise),
         str(b1.get("note") or ""),
+        _relative(sar),
+        " (questionable)" if (summary.get("validity") or {}).get("state") == "questionable" else "",
+        tuple(curve.get("times_s") or ()),
+        tuple(peaks.get("", ()) if isinstance(peaks, Mapping) else peaks),
     )
 
 
 def rf_rows(sheet: Any, runs: Mapping[tuple[float, str], RfHeat]) -> list[SheetRow]:
-    """Rows of RF heating for every field and landmark; those without a run say so.
+    """Rows of RF heating for every field, landmark and rise; those without a run say so.
 
     Parameters
     ----------
     sheet : SheetTable
-        Fields, landmarks, and the rise that decides.
+        Fields, landmarks, rises, and the rise that decides.
     runs : mapping of (field, landmark) to RfHeat
         What was computed.
     """
     rows = []
-    names = (f"B1+rms for {sheet.rise_K:g} K", f"whole-body SAR for {sheet.rise_K:g} K")
-    documents = ("ISO/TS 10974, clause 8", "ASTM F2182")
     for f in sheet.fields_T:
         for landmark in sheet.landmarks:
             run = runs.get((f, landmark))
             if run is None:
+                names = _names(f"{sheet.rise_K:g} K")
                 rows += [
                     SheetRow(RF, name, None, unit, field_T=f, landmark=landmark, note=NOT_COMPUTED, document=document)
-                    for name, unit, document in zip(names, ("T", "W/kg"), documents, strict=True)
+                    for name, unit, document in zip(names, ("T", "W/kg"), DOCUMENTS, strict=True)
                 ]
                 continue
-            factor = sheet.rise_K / run.rise_K
-            b1, sar = run.b1plus_rms_T * math.sqrt(factor), run.whole_body_sar_W_kg * factor
-            u = run.relative
-            note = f"run '{run.name}': {run.rise_K:.3g} K at {1e6 * run.b1plus_rms_T:.3g} uT; {run.over}".rstrip("; ")
-            rows += [
-                SheetRow(
-                    RF, names[0], b1, "T", None if u is None else 0.5 * u * b1, f, landmark, note=note,
-                    document=documents[0],
-                ),
-                SheetRow(
-                    RF, names[1], sar, "W/kg", None if u is None else u * sar, f, landmark, NORMAL_SAR_W_kg / sar,
-                    f"share of {NORMAL_SAR_W_kg:g} W/kg, the normal mode of IEC 60601-2-33; {note}", documents[1],
-                ),
-            ]  # fmt: skip
+            factors: list[tuple[str, float]] = [
+                (f"{level:g} K", level / run.rise_K) for level in sorted({*sheet.rises_K, sheet.rise_K})
+            ]
+            dose = run.factor_to_dose(sheet.dose_min, sheet.baseline_degC)
+            if dose is not None:
+                factors.append((f"CEM43 of {sheet.dose_min:g} min", dose))
+            for words, factor in factors:
+                rows += _allowed(run, words, factor, f, landmark, decides=words == f"{sheet.rise_K:g} K")
     return rows
+
+
+def _names(words: str) -> tuple[str, str]:
+    return f"B1+rms for {words}", f"whole-body SAR for {words}"
+
+
+def _allowed(run: RfHeat, words: str, factor: float, field_T: float, landmark: str, decides: bool) -> list[SheetRow]:
+    """B1+rms and whole-body SAR with a factor on the rise."""
+    b1, sar = run.b1plus_rms_T * math.sqrt(factor), run.whole_body_sar_W_kg * factor
+    note = f"run '{run.name}'{run.doubt}: {run.rise_K:.3g} K at {1e6 * run.b1plus_rms_T:.3g} uT; {run.over}".rstrip(
+        "; "
+    )
+    u, names = run.relative, _names(words)
+    # B1+ is what the run was scaled to, SAR is a number of its own beside the rise.
+    u_sar = None if u is None else math.hypot(u, run.relative_sar or 0.0)
+    share = NORMAL_SAR_W_kg / sar if decides else None
+    of = f"share of {NORMAL_SAR_W_kg:g} W/kg, the normal mode of IEC 60601-2-33; " if decides else ""
+    return [
+        SheetRow(
+            RF, names[0], b1, "T", None if u is None else 0.5 * u * b1, field_T, landmark, note=note,
+            document=DOCUMENTS[0],
+        ),
+        SheetRow(
+            RF, names[1], sar, "W/kg", None if u_sar is None else u_sar * sar, field_T, landmark, share, of + note,
+            DOCUMENTS[1],
+        ),
+    ]  # fmt: skip
+
+
+def _relative(entry: Mapping[str, Any]) -> float | None:
+    U = (entry.get("uncertainty") or {}).get("expanded")
+    return None if U is None else float(U) / float(entry["value"])
 
 
 def _shape(table: Mapping[str, Any]) -> dict[str, Any]:
