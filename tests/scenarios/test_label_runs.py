@@ -14,6 +14,7 @@ from emdose.scenarios import label_runs
 from emdose.scenarios.kinds.label import sheet
 from emdose.scenarios.loading import from_tables
 from emdose.scenarios.shared.implants import tensor_files
+from emdose.scenarios.shared.implants.sheet_words import sheet_tables
 
 ROD = {
     "scenario": {"kind": "label", "name": "rod"},
@@ -51,6 +52,14 @@ def test_the_head_of_a_hip_points_to_the_middle_of_the_body_unless_a_pose_is_giv
     assert label_runs.planned(made(implant=hip))[0].tables["implant"]["rotate_deg"] == [0.0, 0.0, 180.0]
     given = made(implant={**hip, "rotate_deg": [10.0, 0.0, 0.0]})
     assert list(label_runs.planned(given)[0].tables["implant"]["rotate_deg"]) == [10.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(("name", "high"), [("hip", -0.3687), ("knee", -0.8687), ("shoulder", 0.0913)])
+def test_built_in_implants_lie_where_they_belong(name, high) -> None:
+    """Heights of pelvis and knee over the heart of the stylised adult, by hand; the shoulder 8 cm below the neck."""
+    scenario = from_tables(sheet_tables([name], None, "mm", ["3"], False), Path("a.toml"))
+    (one,) = (r for r in label_runs.planned(scenario) if r.landmark == "heart")
+    assert one.tables["implant"]["position_m"][2] == pytest.approx(high)
 
 
 @dataclass

@@ -32,6 +32,13 @@ ITEMS = (
 )
 """Items of information that ASTM F2503 asks a label for, by name, and which part of the sheet serves them."""
 
+OVER = {
+    "mean over slice": "mean over the body in the slice at the isocentre",
+    "mean over body": "mean over the body",
+    "mean over isocentre": "value at the isocentre",
+}
+"""Where B1+ of a run was taken, in words."""
+
 
 def render(result: LabelResult) -> str:
     """The sheet as HTML text, made to be printed on A4.
@@ -92,9 +99,12 @@ def binding(rows: Sequence[Mapping[str, Any]], fields_T: Sequence[float]) -> lis
             continue
         first = max(mine, key=lambda r: r["share"])
         missing = any(r["group"] == RF and r["value"] is None and r["field_T"] == f for r in rows)
-        of = " of the rows that were computed (RF heating was not)" if missing else ""
+        some = any(r["group"] == RF and r["value"] is not None and r["field_T"] == f for r in rows)
+        left = "RF heating was not at every landmark" if some else "RF heating was not"
+        of = f" of the rows that were computed ({left})" if missing else ""
+        where = f", {first['landmark']} at the isocentre," if first["landmark"] else ""
         found.append(
-            f"{f:g} T: {first['name']} binds{of}; the reference takes {100 * first['share']:.3g} % of it"
+            f"{f:g} T: {first['name']}{where} binds{of}; the reference takes {100 * first['share']:.3g} % of it"
             if first["group"] != FORCES
             else f"{f:g} T: {first['name']} is the largest share{of}, {100 * first['share']:.3g} % of the reference"
         )
@@ -152,12 +162,12 @@ def rf_tables(rows: Sequence[Mapping[str, Any]], table: Mapping[str, Any]) -> li
                 {
                     "name": mark,
                     "cells": pairs if first else [],
-                    "note": first["note"].split("; ")[0].split(": ", 1)[-1] if first else "",
+                    "note": first["note"].split("; ")[0].split(": ", 1)[-1].replace("uT", "µT") if first else "",
                     "worst": worst is not None and mark == worst["landmark"],
                     "binds": any(r["binds"] for r in mine if r["landmark"] == mark),
                 }
             )
-        over = known[0]["note"].rsplit("; ", 1)[-1]
+        over = OVER.get(known[0]["note"].rsplit("; ", 1)[-1], known[0]["note"].rsplit("; ", 1)[-1])
         found.append({"field": f"{f:g} T", "levels": levels, "landmarks": marks, "over": over})
     return found
 

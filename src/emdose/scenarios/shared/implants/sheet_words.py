@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from emdose.errors import InputError
 
 BUILT_IN = ("hip", "knee", "shoulder")
+SITES: Mapping[str, Mapping[str, Any]] = {
+    "knee": {"site": "knee", "site_offset_m": (0.055, 0.0, 0.0)},
+    "shoulder": {"site": "neck", "site_offset_m": (0.12, 0.0, -0.08)},
+}
+"""Where built-in implants lie in the stylised adult, if not beside the pelvis: in the leg, below the shoulder."""
 SURFACES = (".stl", ".ply", ".obj", ".vtk", ".vtp")
 EXPECTED = f"a surface ({', '.join(SURFACES)}), a scenario of kind label (.toml), or {', '.join(BUILT_IN)}"
 
@@ -55,8 +60,11 @@ def sheet_tables(
     else:
         raise InputError("not an implant", field="IMPLANT", found=target, expected=EXPECTED)
     tables: dict[str, Any] = {"scenario": {"kind": "label", "name": file.stem}, "implant": implant}
+    sheet: dict[str, Any] = dict(SITES.get(target, {}))
     if told:
-        tables["sheet"] = {"fields_T": sorted({_field(w) for w in told})}
+        sheet["fields_T"] = sorted({_field(w) for w in told})
+    if sheet:
+        tables["sheet"] = sheet
     if coarse:
         tables |= {"solver": {"spacing_m": 2e-3}, "thermal": {"spacing_m": 5e-3}}
     return tables
