@@ -70,3 +70,20 @@ def test_without_metal_there_is_nothing_to_say() -> None:
     fields = em.Vie().solve(em.Exposure(body, em.PlaneWave(), F)).drive([1.0])
     with pytest.raises(em.InputError, match="fields without metal"):
         metal_power(fields)
+
+
+def test_crowded_points_are_drawn_together_without_loss_of_area() -> None:
+    """Oracle: a plate by hand; its two sides stay apart, area and its moment stay."""
+    from emdose.dosimetry import in_metal
+
+    x = np.random.default_rng(1).uniform(0, 0.02, (4000, 3)) * (1, 1, 0)
+    place = np.concatenate([x, x + np.array([0, 0, 1e-4])])
+    normal = np.repeat([[0.0, 0.0, -1.0], [0.0, 0.0, 1.0]], len(x), axis=0)
+    area = np.full(len(place), 2 * 4e-4 / len(place))
+    where, side, size = in_metal._merged(place, normal, area, 2e-3)
+    assert len(size) < 0.1 * len(area)
+    assert size.sum() == pytest.approx(area.sum())
+    assert size @ where == pytest.approx(area @ place)
+    assert size[side[:, 2] > 0.999].sum() == pytest.approx(4e-4)
+    few = in_metal._merged(place[::100], normal[::100], 100 * area[::100], 2e-3)
+    assert len(few[2]) == len(place[::100])

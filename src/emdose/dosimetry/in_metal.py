@@ -34,6 +34,8 @@ REACH = 2.5
 """Radius of the neighbourhood of a point of the surface, in voxels."""
 FINE = 0.7
 """Largest distance of points of the surface, in voxels."""
+CROWDED = 8.0
+"""Points per square of a step from which on they are drawn together."""
 PER_CELL = 2.0
 """Relative uncertainty times voxels across the metal: balls of 6 to 12 voxels across were off by 2 to 25 %."""
 
@@ -231,6 +233,7 @@ def _surface(here: ImplantedBody) -> _Surface:
     places, normals, areas, owner = [], [], [], []
     for n, part in enumerate(p for i in here.implants for p in i.parts):
         place, normal, area = _points(part, step)
+        place, normal, area = _merged(place, normal, area, step)
         beyond = _voxels(grid, place + normal * max(grid.spacing_m))
         exposed = ~np.asarray(here.metal)[tuple(beyond.T)]
         places.append(place[exposed])
@@ -258,6 +261,30 @@ def _points(part: Part, step_m: float) -> tuple[np.ndarray, np.ndarray, np.ndarr
         outward.append(np.repeat(normals[mine], n * n, axis=0))
         weight.append(np.repeat(areas[mine] / n**2, n * n))
     return np.concatenate(places), np.concatenate(outward), np.concatenate(weight)
+
+
+def _merged(
+    place: np.ndarray, normal: np.ndarray, area: np.ndarray, step_m: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points that lie far closer than a step, as of fine or long thin triangles, drawn together by place and side.
+
+    The work of neighbourhoods grows with the square of their points.
+    """
+    if len(area) < CROWDED * area.sum() / step_m**2:
+        return place, normal, area
+    axis = np.abs(normal).argmax(1)
+    side = 2 * axis + (normal[np.arange(len(axis)), axis] > 0)
+    boxes = np.column_stack([np.floor(place / (0.7 * step_m)).astype(np.int64), side])
+    _, group = np.unique(boxes, axis=0, return_inverse=True)
+    group = group.ravel()
+    total = np.bincount(group, area)
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        sums = [np.bincount(group, area * values[:, k]) for k in range(3)]
+        return np.asarray(np.column_stack(sums) / total[:, None])
+
+    normal = mean(normal)
+    return mean(place), normal / np.linalg.norm(normal, axis=1, keepdims=True), total
 
 
 def _on_surface(
