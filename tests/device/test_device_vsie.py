@@ -30,6 +30,7 @@ def test_network_and_fields(cuda: backend.Backend, exposure: em.Exposure) -> Non
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4 * np.abs(b).max())
 
 
+@pytest.mark.slow
 def test_answers_of_a_body(cuda: backend.Backend) -> None:
     phantom = em.phantoms.sphere(0.025, 0.0125)
     coil = em.CircuitBirdcage(4, radius_m=0.06, length_m=0.06, strip_width_m=0.01)

@@ -55,6 +55,7 @@ def test_own_array(run: Any) -> None:
     assert peaks[-1] > 2 * peaks[0]
 
 
+@pytest.mark.slow
 def test_own_knee(run: Any) -> None:
     """Oracles: the scenario, bit for bit; the size and shield of em.Birdcage; rows of extremities alone have values."""
     got = run("25_own_knee.py")

@@ -54,7 +54,7 @@ def differences(run: SteppedRun, long: SteppedRun) -> dict[str, float]:
     }
 
 
-@pytest.mark.parametrize("kind", ["low-pass", "band-pass"])
+@pytest.mark.parametrize("kind", [pytest.param("low-pass", marks=pytest.mark.slow), "band-pass"])
 def test_shielded_cages_ring_down(kind, monkeypatch):
     # Oracle: a run of many times the length whose sums are taken as they are.
     problem, run = first_run(cage(kind), tolerance=1e-3)

@@ -66,6 +66,7 @@ def test_both_engines_agree_for_given_fields_of_several_ports():
         assert fields.power.power(v)["closure"] < 1e-3
 
 
+@pytest.mark.slow
 def test_the_time_domain_takes_given_waves_as_its_own():
     # Oracle: the plane wave that enters through the box of total field, on voxels of two cells.
     small = em.phantoms.sphere(0.03, H, "muscle")

@@ -16,7 +16,7 @@ import pytest
 
 from emdose.scenarios.shared import toml
 
-MOMENTS = int(os.environ.get("EMDOSE_KILL_MOMENTS", "2"))
+MOMENTS = int(os.environ.get("EMDOSE_KILL_MOMENTS", "1"))
 SEED = int(os.environ.get("EMDOSE_KILL_SEED", "11"))
 
 BALL = {"type": "sphere", "radius_m": 0.05, "spacing_m": 10e-3, "tissue": "muscle"}

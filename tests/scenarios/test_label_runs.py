@@ -104,7 +104,7 @@ def test_the_sheet_takes_the_runs_and_keeps_them(tmp_path, monkeypatch) -> None:
         return label_runs.with_rf_runs(made(**changes), out, grids=grids, device="cpu", tell=said.append)
 
     first = scenario()
-    run = em.read_result(out / "rf" / "1_5T-pelvis")
+    run = em.read_result(out / "rf-runs" / "1_5T-pelvis")
     sheet_run = em.read_result(em.run_scenario(first, out=out, device="cpu", progress=False).folder)
     rise = run.quantities["rise_max"]["value"]
     for level in (1.0, 2.0, 5.0):
@@ -113,10 +113,10 @@ def test_the_sheet_takes_the_runs_and_keeps_them(tmp_path, monkeypatch) -> None:
         sar = [r["value"] for r in sheet_run.rows if r["name"] == f"whole-body SAR for {level:g} K"]
         assert sar == [pytest.approx(run.quantities["whole_body_sar"]["value"] * level / rise)]
     assert "1.5 T: allowed B1+rms" in sheet_run.page()
-    when = (out / "rf" / "1_5T-pelvis" / "summary.json").stat().st_mtime_ns
+    when = (out / "rf-runs" / "1_5T-pelvis" / "summary.json").stat().st_mtime_ns
     assert scenario().sha256 == first.sha256
-    assert (out / "rf" / "1_5T-pelvis" / "summary.json").stat().st_mtime_ns == when
+    assert (out / "rf-runs" / "1_5T-pelvis" / "summary.json").stat().st_mtime_ns == when
     assert not [text for text in said if "left out" in text]
     # Another length of the scan is another run in the same place.
     scenario(sheet={**ROD["sheet"], "scan_min": 2.0})
-    assert em.read_result(out / "rf" / "1_5T-pelvis").summary["scenario"]["thermal"]["duration_s"] == 120.0
+    assert em.read_result(out / "rf-runs" / "1_5T-pelvis").summary["scenario"]["thermal"]["duration_s"] == 120.0

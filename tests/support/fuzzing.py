@@ -37,8 +37,8 @@ NASTY = [
 
 
 def cases() -> int:
-    """Number of cases for each fuzzer: 150, or what EMDOSE_FUZZ_CASES says (.ci/run says 2000; 20000 on demand)."""
-    return int(os.environ.get("EMDOSE_FUZZ_CASES", "150"))
+    """Number of cases for each fuzzer: 100, or what EMDOSE_FUZZ_CASES says (.ci/run says 1000; 20000 on demand)."""
+    return int(os.environ.get("EMDOSE_FUZZ_CASES", "100"))
 
 
 def seed_of_the_day() -> str:

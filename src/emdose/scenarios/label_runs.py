@@ -143,7 +143,7 @@ def with_rf_runs(
     scenario : LoadedScenario
         Of kind "label"; what it has of [rf.NAME] stays.
     out : Path
-        Folder of the sheet; the runs lie in its folder ``rf``, each finished one is kept.
+        Folder of the sheet; the runs lie in its folder ``rf-runs``, each finished one is kept.
     grids : RfGrids, optional
         Cells of the runs.
     device, force, progress

@@ -58,7 +58,7 @@ def slow(kind):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peaks of memory are read from /proc")
-@pytest.mark.parametrize("kind", [slow("sines"), "split", slow("train")])
+@pytest.mark.parametrize("kind", [slow("sines"), slow("split"), slow("train")])
 def test_memory_of_the_heat_is_planned_within_a_half(kind, tmp_path):
     """Oracle: the peak of the resident memory of a process that evaluates, above what it held before."""
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "MALLOC_TRIM_THRESHOLD_": "0"}

@@ -87,6 +87,7 @@ def test_an_implant_at_the_isocentre_is_heated(rod, folder, in_bore):
     assert outcome.summary["validity"]["state"] != "not valid"
 
 
+@pytest.mark.slow
 def test_terms_that_are_left_out_by_name_are_a_reason(rod, folder):
     """Oracle: at the isocentre uniform terms leave all of the field out."""
     rod["solver"]["linear_terms"] = False
@@ -98,6 +99,7 @@ def test_terms_that_are_left_out_by_name_are_a_reason(rod, folder):
     assert "power: EPI" not in {k for k, q in outcome.summary["quantities"].items() if q.get("value") is not None}
 
 
+@pytest.mark.slow
 def test_frequencies_that_do_not_cover_a_field_of_linear_terms(rod, folder):
     """Oracle: at 300 Hz alone almost all of an EPI train is dropped, at the isocentre as elsewhere."""
     rod["solver"]["frequencies_Hz"] = [300.0]

@@ -111,6 +111,7 @@ def test_tensor_in_the_field_of_a_gradient(tensor):
     assert np.abs(alone - exact).max() > 0.1 * np.abs(exact).max()  # what the linear terms are worth here
 
 
+@pytest.mark.slow
 def test_implant_turned_in_the_field(tensor):
     """Oracle: the body itself turned and solved anew on its voxels in the field of the gradients.
 
