@@ -61,7 +61,7 @@ from emdose.models.bodies import gel_box
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.ideal import Shield
 from emdose.models.grids.split import SplitGrid
-from emdose.models.implants.implanted import implanted
+from emdose.models.implants.implanted_body import implanted
 from emdose.scenarios import Difference
 from emdose.scenarios.kinds.ept.result import EptResult
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps

@@ -27,7 +27,7 @@ from emdose.values import owned, read_only
 if TYPE_CHECKING:
     from emdose.models.grids.grid import Grid
     from emdose.models.implants.implant import Part
-    from emdose.models.implants.implanted import ImplantedBody
+    from emdose.models.implants.implanted_body import ImplantedBody
     from emdose.solvers.results.fields import Fields
 
 REACH = 2.5

@@ -16,7 +16,7 @@ from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
-    from emdose.models.implants.implanted import ImplantedBody
+    from emdose.models.implants.implanted_body import ImplantedBody
 
 POWERS = ("absorbed_W", "extinction_W", "scattered_W", "lost_W")
 LOST = "lost_W: "

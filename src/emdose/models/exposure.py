@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from emdose.models.coils.ideal import Coil
     from emdose.models.coils.plane_wave import PlaneWave
     from emdose.models.implants.implant import Implant
-    from emdose.models.implants.implanted import ImplantedBody
+    from emdose.models.implants.implanted_body import ImplantedBody
     from emdose.models.implants.surgery import Surgery
     from emdose.models.leads import Lead
 
@@ -100,7 +100,7 @@ class Exposure:
     @cached_property
     def implanted(self) -> ImplantedBody | None:
         """The body with its metal, on the voxels of the body; None without implants."""
-        from emdose.models.implants.implanted import implanted
+        from emdose.models.implants.implanted_body import implanted
 
         return implanted(self.phantom, self.implants, self.surgery) if self.implants else None
 

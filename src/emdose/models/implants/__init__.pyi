@@ -6,9 +6,9 @@ from . import voxels as voxels
 from .implant import Implant as Implant
 from .implant import Part as Part
 from .implant import assembly as assembly
-from .implanted import ImplantedBody as ImplantedBody
-from .implanted import implanted as implanted
-from .implanted import metal_cells as metal_cells
+from .implanted_body import ImplantedBody as ImplantedBody
+from .implanted_body import implanted as implanted
+from .implanted_body import metal_cells as metal_cells
 from .metals import Metal as Metal
 from .prostheses import hip as hip
 from .prostheses import knee as knee

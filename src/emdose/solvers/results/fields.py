@@ -20,7 +20,7 @@ from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
-    from emdose.models.implants.implanted import ImplantedBody
+    from emdose.models.implants.implanted_body import ImplantedBody
 
 DRIVE = "drive"
 """What a provenance calls the drive of driven fields."""

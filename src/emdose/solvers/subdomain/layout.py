@@ -13,7 +13,7 @@ from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.grids.grid import Grid
 from emdose.models.grids.rectilinear import RectilinearGrid
-from emdose.models.implants.implanted import ImplantedBody, implanted
+from emdose.models.implants.implanted_body import ImplantedBody, implanted
 from emdose.solvers.fdtd.setup.domain import Domain
 from emdose.values import owned
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.models.bodies.phantom import Phantom
     from emdose.models.grids.grid import Shape
-    from emdose.models.implants.implanted import ImplantedBody
+    from emdose.models.implants.implanted_body import ImplantedBody
 
 PERFECT = 1e20
 """eps - 1 of an edge of a perfect conductor: its E is beyond any rounding, its M is one."""

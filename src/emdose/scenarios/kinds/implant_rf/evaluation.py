@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from emdose.dosimetry.sar import Peak, Rule
     from emdose.models.bodies import Phantom
     from emdose.models.implants.implant import Implant
-    from emdose.models.implants.implanted import ImplantedBody
+    from emdose.models.implants.implanted_body import ImplantedBody
     from emdose.scenarios.kinds.implant_rf.schema import BackgroundTable
     from emdose.solvers.results.fields import Fields
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.dosimetry.sar import SarMap
 from emdose.dosimetry.temperature import dose_over_baseline
-from emdose.models.implants.implanted import METAL_SHARE, implants_hash
+from emdose.models.implants.implanted_body import METAL_SHARE, implants_hash
 from emdose.models.implants.voxels import embed
 from emdose.scenarios.shared.implants.rf_heating import rf_heating
 from emdose.scenarios.shared.sar_files import MetalHeat, SarRun

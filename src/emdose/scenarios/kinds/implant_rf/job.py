@@ -9,7 +9,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.exposure import Exposure
-from emdose.models.implants.implanted import implants_hash
+from emdose.models.implants.implanted_body import implants_hash
 from emdose.scenarios.kinds.implant_rf import build, evaluation, result
 from emdose.scenarios.kinds.implant_rf.heat import heated_site, site_of
 from emdose.scenarios.kinds.implant_rf.switched import SwitchedHeat, switched_heat

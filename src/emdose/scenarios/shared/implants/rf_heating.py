@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.models.implants.implanted import implants_hash
+from emdose.models.implants.implanted_body import implants_hash
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom

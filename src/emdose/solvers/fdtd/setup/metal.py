@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.constants import EPS_0, MU_0
-from emdose.models.implants.implanted import metal_cells
+from emdose.models.implants.implanted_body import metal_cells
 from emdose.solvers import yee_engine
 from emdose.solvers.fdtd.setup.given_field import Stepped, core_grid
 from emdose.solvers.yee_grid.edge_materials import bounding_box, metal_edges
