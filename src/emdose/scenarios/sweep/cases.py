@@ -26,10 +26,10 @@ from emdose.models.gradients.windings import whole_body_gradients
 from emdose.models.implants.implant import Implant
 from emdose.scenarios.kinds.label.sheet import relative_rise
 from emdose.scenarios.shared.implants import building
+from emdose.scenarios.shared.implants.eddy_job import eddy_solver
 from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.shared.implants.kept_tensor import kept_tensor
 from emdose.scenarios.sweep.schema import SweepFile
-from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.heat.directions import PAIRS
 from emdose.solvers.heat.solver import Bioheat
 from emdose.solvers.results import relaxations
@@ -63,10 +63,7 @@ def solve_cases(task: Mapping[str, Any], memo: dict[str, Any]) -> dict[str, Any]
     coils = whole_body_gradients()
     built = _sequences(tables, coils)
     top = tables.solver.frequencies_Hz or _spread(frequencies(built))
-    solver = EddyCurrent(
-        spacing_m=tables.implants[name].spacing_m or tables.solver.spacing_m,
-        **tables.solver.model_dump(include={"engine", "tolerance", "max_steps", "dtype", "richardson"}),
-    )
+    solver = eddy_solver(tables.solver, tables.implants[name].spacing_m)
     wanted = tuple(sorted({float(f"{rest_frequency(implant):.4g}"), *top}))
     tensor = kept_tensor(implant, solver, wanted, "uniform", device, cache=tables.solver.cache)
     rises, measured = _rises(tables, implant, tensor, device)

@@ -14,13 +14,11 @@ from emdose.mechanics.rigid import rigid_body
 from emdose.mechanics.table import force_table
 from emdose.scenarios.kinds.force import build, evaluation, result
 from emdose.scenarios.shared.implants import building
+from emdose.scenarios.shared.implants.eddy_job import EddyJob, eddy_solver, solved_frequencies
 from emdose.scenarios.shared.implants.exposures import exposures, frequencies
-from emdose.scenarios.shared.implants.kept_tensor import kept_tensor, tensor_key
 from emdose.scenarios.shared.implants.magnet_tables import materials
-from emdose.scenarios.shared.implants.tensor_files import tensor_arrays, tensor_of_arrays
-from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.job import JobPlan
 from emdose.scenarios.shared.tables import blamed_on
-from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.results import power_errors
 
 if TYPE_CHECKING:
@@ -28,11 +26,10 @@ if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.results.power_tensor import PowerTensor
-    from emdose.solvers.running import Checkpoint, ProgressCallback
+    from emdose.solvers.running import ProgressCallback
 
 ALLOY = 0.05
 """Relative half width of the conductivity of an alloy, as in the default laws of a study."""
-SOURCES = "uniform"
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +55,7 @@ class ForceOutcome:
     warnings: list[str]
 
 
-class ForceJob(BaseJob):
+class ForceJob(EddyJob):
     """A ``force`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
@@ -77,25 +74,12 @@ class ForceJob(BaseJob):
         wanted = tables.solver.frequencies_Hz or (frequencies(self.exposures) if self.exposures else ())
         self.frequencies = tuple(sorted({rest, *(f for f in wanted if f > 2 * rest)}))
         with blamed_on(file, "solver"):
-            options = tables.solver.model_dump(include={"engine", "tolerance", "max_steps", "dtype", "richardson"})
-            self.solver = EddyCurrent(spacing_m=tables.solver.spacing_m, **options)
-            self.solver.resolved(self.implant, self.frequencies, SOURCES, device)
-
-    def solution_key(self) -> str:
-        """Hash of all that the power tensor depends on."""
-        return tensor_key(self.implant, self.solver, self.frequencies, SOURCES, self.device)
-
-    def solution_arrays(self, solution: PowerTensor) -> dict[str, np.ndarray]:
-        """The power tensor."""
-        return tensor_arrays(solution)
-
-    def solution_of(self, arrays: Mapping[str, np.ndarray]) -> PowerTensor:
-        """The power tensor."""
-        return tensor_of_arrays(arrays)
+            self.solver = eddy_solver(tables.solver)
+            self.solver.resolved(self.implant, self.frequencies, self.sources, device)
 
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
-        solution = self.solver.plan(self.implant, self.frequencies, SOURCES, self.device)
+        solution = self.solver.plan(self.implant, self.frequencies, self.sources, self.device)
         return JobPlan(device=self.device, solution=solution, then="forces and torques")
 
     def prepare(self) -> None:
@@ -114,27 +98,6 @@ class ForceJob(BaseJob):
             *(f"exposure {e.name}: {e.title}" for e in self.exposures),
             f"frequencies: {', '.join(f'{f:g}' for f in self.frequencies)} Hz",
         ]
-
-    def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> PowerTensor:
-        """The power tensor, from rest to the exposures.
-
-        Raises
-        ------
-        ConvergenceError, ResourceError, DeviceError
-            As the solvers; the ``partial`` power tensor of the first can still be given to :meth:`evaluate`.
-        """
-        with self.timed("eddy currents"):
-            return kept_tensor(
-                self.implant,
-                self.solver,
-                self.frequencies,
-                SOURCES,
-                self.device,
-                cache=self.tables.solver.cache,
-                progress=progress,
-                checkpoint=checkpoint,
-                shared=self.shared,
-            )
 
     def evaluate(self, solution: PowerTensor, progress: ProgressCallback | None = None) -> ForceOutcome:  # noqa: ARG002
         """Forces, torques and loads."""
@@ -168,7 +131,9 @@ class ForceJob(BaseJob):
             "quantities": quantities,
             "checks": [],
             "check_inputs": {},
-            "convergence": self._convergence(solution),
+            "convergence": self.convergence(
+                solution, meaning="the error of the moment is about the square of the residual"
+            ),
             "power_balance": {},
             "provenance": {**solution.provenance, "implant_sha256": self.implant.hash()},
             "force": {
@@ -179,15 +144,7 @@ class ForceJob(BaseJob):
                 "exposures": shown,
                 "error_at_rest": float(errors[0]),
                 "at_rest": {"matrix": moments.at_rest, "frequency_Hz": self.frequencies[0], "unit": "W/(T/s)^2"},
-                "frequencies": [
-                    {
-                        "frequency_Hz": float(f),
-                        "engine": solution.engine[n],
-                        "residual": float(solution.residual[n]),
-                        "identity": float(solution.identity[n]),
-                    }
-                    for n, f in enumerate(solution.frequencies_Hz)
-                ],
+                "frequencies": solved_frequencies(solution),
                 "notes": list(table.notes),
             },
         }
@@ -199,19 +156,9 @@ class ForceJob(BaseJob):
 
     def _load(self, rate: Any, frequency_Hz: float) -> LorentzLoad:
         """J x B0 of one harmonic on the surface."""
-        solution = self.solver.currents(self.implant, frequency_Hz, SOURCES, self.device, progress=False)
+        solution = self.solver.currents(self.implant, frequency_Hz, self.sources, self.device, progress=False)
         n = int(np.argmin(np.abs(rate.frequencies_Hz - frequency_Hz)))
         return on_surface(lorentz_load(solution, frequency_Hz, rate.amplitudes[n, :3], self.B0), self.implant)
-
-    def _convergence(self, tensor: PowerTensor) -> dict[str, Any]:
-        ports = [
-            {"name": f"{f:.4g} Hz", "residual": float(r), "iterations": tensor.provenance.get("steps")}
-            for f, r in zip(tensor.frequencies_Hz, tensor.residual, strict=True)
-        ]
-        voxel = [r for r, e in zip(tensor.residual, tensor.engine, strict=True) if e == "voxel"]
-        meaning = "the error of the moment is about the square of the residual"
-        converged = all(r <= self.solver.tolerance for r in voxel)
-        return {"converged": converged, "tolerance": self.solver.tolerance, "meaning": meaning, "ports": ports}
 
     def _about_body(self) -> dict[str, Any]:
         inertia, axes = self.body.principal

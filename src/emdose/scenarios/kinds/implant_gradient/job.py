@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,18 +27,16 @@ from emdose.scenarios.kinds.implant_gradient.worst.bore import (
 from emdose.scenarios.kinds.implant_gradient.worst.poses import Poses
 from emdose.scenarios.kinds.implant_gradient.worst.power import power_of
 from emdose.scenarios.shared.implants import building
+from emdose.scenarios.shared.implants.eddy_job import EddyJob, eddy_solver
 from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures, frequencies
-from emdose.scenarios.shared.implants.kept_tensor import kept_tensor, tensor_key
 from emdose.scenarios.shared.implants.rf_heating import rf_heating
-from emdose.scenarios.shared.implants.tensor_files import tensor_arrays, tensor_of_arrays
-from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.job import JobPlan
 from emdose.scenarios.shared.tables import blamed_on
-from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.heat.rise import HeatSolution, heat
 from emdose.solvers.results.orientations import power_form
 from emdose.solvers.results.power_tensor import PowerTensor
-from emdose.solvers.running import Checkpoint, ProgressCallback, silent
+from emdose.solvers.running import ProgressCallback, silent
 
 if TYPE_CHECKING:
     from emdose.io.disk import atomic
@@ -81,7 +78,7 @@ class ImplantOutcome:
     warnings: list[str]
 
 
-class ImplantJob(BaseJob):
+class ImplantJob(EddyJob):
     """An ``implant-gradient`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
@@ -105,9 +102,9 @@ class ImplantJob(BaseJob):
         self.poses = Poses(self.implant, tables.implant.rotate_deg)
         self.frequencies = tables.solver.frequencies_Hz or frequencies(self.exposures)
         with blamed_on(file, "solver"):
-            options = tables.solver.model_dump(include={"engine", "tolerance", "max_steps", "dtype", "richardson"})
-            self.solver = EddyCurrent(spacing_m=tables.solver.spacing_m, **options)
-            self.sources = "uniform+linear" if self.linear else "uniform"
+            self.solver = eddy_solver(tables.solver)
+            if self.linear:
+                self.sources = "uniform+linear"
             begun = self.solver.resolved(self.implant, self.frequencies, self.sources, device)
             self.voxels = implant_voxels.voxelise(self.implant, begun.edges_m, check_walls=False)
         metal = np.argwhere(self.voxels.fraction > 0.5 * self.voxels.fraction.max())
@@ -116,23 +113,6 @@ class ImplantJob(BaseJob):
         self.exposures = [self.over_metal(e, e.position_m) for e in self.exposures]
         self.places = self._places()
         self.warnings: list[str] = []
-
-    @property
-    def key(self) -> str:
-        """Hash of all that the power tensor depends on."""
-        return tensor_key(self.implant, self.solver, self.frequencies, self.sources, self.device)
-
-    def solution_key(self) -> str:
-        """Hash of all that the power tensor depends on."""
-        return self.key
-
-    def solution_arrays(self, solution: PowerTensor) -> dict[str, np.ndarray]:
-        """The power tensor."""
-        return tensor_arrays(solution)
-
-    def solution_of(self, arrays: Mapping[str, np.ndarray]) -> PowerTensor:
-        """The power tensor."""
-        return tensor_of_arrays(arrays)
 
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
@@ -171,17 +151,6 @@ class ImplantJob(BaseJob):
         lines += [f"exposure {e.name}: {e.title}, {e.duration_s:g} s" for e in self.exposures]
         return [*lines, f"frequencies: {', '.join(f'{f:g}' for f in self.frequencies)} Hz"]
 
-    def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> PowerTensor:
-        """The power tensor of the eddy currents.
-
-        Raises
-        ------
-        ConvergenceError, ResourceError, DeviceError
-            As the solvers; the ``partial`` power tensor of the first can still be given to :meth:`evaluate`.
-        """
-        with self.timed("eddy currents"):
-            return self._tensor(checkpoint, progress)
-
     def evaluate(self, solution: PowerTensor, progress: ProgressCallback | None = None) -> ImplantOutcome:
         """Power and heat of all exposures, and the summary."""
         from emdose.scenarios.kinds.implant_gradient.heating import Heating
@@ -216,7 +185,9 @@ class ImplantJob(BaseJob):
             "quantities": numbers,
             "checks": [],
             "check_inputs": {},
-            "convergence": self._convergence(tensor),
+            "convergence": self.convergence(
+                tensor, "g", meaning="the error of the power is about the square of the residual"
+            ),
             "power_balance": {},
             "provenance": {
                 **tensor.provenance,
@@ -284,19 +255,6 @@ class ImplantJob(BaseJob):
             lambda: heat(maps, sources, duration_s, progress=progress, **options),
             arrays_of,
             partial(of_arrays, HeatSolution),
-        )
-
-    def _tensor(self, checkpoint: Checkpoint | None, progress: ProgressCallback | None) -> PowerTensor:
-        return kept_tensor(
-            self.implant,
-            self.solver,
-            self.frequencies,
-            self.sources,
-            self.device,
-            cache=self.tables.solver.cache,
-            progress=progress,
-            checkpoint=checkpoint,
-            shared=self.shared,
         )
 
     def _power(self, one: BuiltExposure, tensor: PowerTensor, top: float) -> dict[str, Any]:
@@ -372,16 +330,6 @@ class ImplantJob(BaseJob):
             lambda s: tensor.average_power(s.through(matrix)), max_frequency_Hz=top
         )
         return {"edges_s": edges, "power_W": power}
-
-    def _convergence(self, tensor: PowerTensor) -> dict[str, Any]:
-        ports = [
-            {"name": f"{f:g} Hz", "residual": float(r), "iterations": tensor.provenance.get("steps")}
-            for f, r in zip(tensor.frequencies_Hz, tensor.residual, strict=True)
-        ]
-        meaning = "the error of the power is about the square of the residual"
-        voxel = [r for r, e in zip(tensor.residual, tensor.engine, strict=True) if e == "voxel"]
-        converged = all(r <= self.solver.tolerance for r in voxel)
-        return {"converged": converged, "tolerance": self.solver.tolerance, "meaning": meaning, "ports": ports}
 
     def _doubts(self, tensor: PowerTensor) -> list[str]:
         found = list(tensor.warnings)

@@ -20,12 +20,10 @@ from emdose.models.gradients.windings import whole_body_gradients
 from emdose.scenarios.kinds.label import result, sheet
 from emdose.scenarios.kinds.label.rf_runs import read_rf_run, rf_rows
 from emdose.scenarios.shared.implants import building
-from emdose.scenarios.shared.implants.kept_tensor import kept_tensor, tensor_key
+from emdose.scenarios.shared.implants.eddy_job import EddyJob, eddy_solver, solved_frequencies
 from emdose.scenarios.shared.implants.magnet_tables import materials
-from emdose.scenarios.shared.implants.tensor_files import tensor_arrays, tensor_of_arrays
-from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.job import JobPlan
 from emdose.scenarios.shared.tables import blamed_on
-from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.heat.solver import Bioheat
 from emdose.solvers.results.power_tensor import UNIFORM
 
@@ -35,9 +33,8 @@ if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.results.power_tensor import PowerTensor
-    from emdose.solvers.running import Checkpoint, ProgressCallback
+    from emdose.solvers.running import ProgressCallback
 
-SOURCES = "uniform"
 COARSER = 1.5
 """The heat is solved on voxels that much larger as well; the difference is the uncertainty of its voxels."""
 
@@ -64,7 +61,7 @@ class LabelOutcome:
     warnings: list[str]
 
 
-class LabelJob(BaseJob):
+class LabelJob(EddyJob):
     """A ``label`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
 
     def __init__(self, scenario: LoadedScenario, device: str = "auto") -> None:
@@ -87,25 +84,12 @@ class LabelJob(BaseJob):
         rest = min(float(f"{rest_frequency(self.implant):.4g}"), 0.5 * self.frequency_Hz)
         self.frequencies = (rest, self.frequency_Hz)
         with blamed_on(file, "solver"):
-            options = tables.solver.model_dump(include={"engine", "tolerance", "max_steps", "dtype", "richardson"})
-            self.solver = EddyCurrent(spacing_m=tables.solver.spacing_m, **options)
-            self.solver.resolved(self.implant, self.frequencies, SOURCES, device)
-
-    def solution_key(self) -> str:
-        """Hash of all that the power tensor depends on."""
-        return tensor_key(self.implant, self.solver, self.frequencies, SOURCES, self.device)
-
-    def solution_arrays(self, solution: PowerTensor) -> dict[str, np.ndarray]:
-        """The power tensor."""
-        return tensor_arrays(solution)
-
-    def solution_of(self, arrays: Mapping[str, np.ndarray]) -> PowerTensor:
-        """The power tensor."""
-        return tensor_of_arrays(arrays)
+            self.solver = eddy_solver(tables.solver)
+            self.solver.resolved(self.implant, self.frequencies, self.sources, device)
 
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
-        solution = self.solver.plan(self.implant, self.frequencies, SOURCES, self.device)
+        solution = self.solver.plan(self.implant, self.frequencies, self.sources, self.device)
         seconds = 60 * self.tables.sheet.longest_min
         heat = self._bioheat(1.0).plan(self._gel(1.0), self.implant, duration_s=seconds, device=self.device)
         return JobPlan(device=self.device, solution=solution, evaluation=heat)
@@ -120,27 +104,6 @@ class LabelJob(BaseJob):
             f"fields: {', '.join(f'{f:g}' for f in table.fields_T)} T; landmarks: {', '.join(table.landmarks)}",
             f"reference: {self.reference_T_s:g} T/s rms at {self.frequency_Hz:g} Hz",
         ]
-
-    def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> PowerTensor:
-        """The power tensor at rest and at the reference frequency.
-
-        Raises
-        ------
-        ConvergenceError, ResourceError, DeviceError
-            As the solvers; the ``partial`` power tensor of the first can still be given to :meth:`evaluate`.
-        """
-        with self.timed("eddy currents"):
-            return kept_tensor(
-                self.implant,
-                self.solver,
-                self.frequencies,
-                SOURCES,
-                self.device,
-                cache=self.tables.solver.cache,
-                progress=progress,
-                checkpoint=checkpoint,
-                shared=self.shared,
-            )
 
     def evaluate(self, solution: PowerTensor, progress: ProgressCallback | None = None) -> LabelOutcome:
         """The rows."""
@@ -250,18 +213,11 @@ class LabelJob(BaseJob):
         voxels: float,
     ) -> dict[str, Any]:
         quantities = {row.key: result.entry(row) for row in rows if row.value is not None}
-        ports = [
-            {"name": f"{f:.4g} Hz", "residual": float(r), "iterations": tensor.provenance.get("steps")}
-            for f, r in zip(tensor.frequencies_Hz, tensor.residual, strict=True)
-        ]
-        met = all(
-            r <= self.solver.tolerance for r, e in zip(tensor.residual, tensor.engine, strict=True) if e == "voxel"
-        )
         return {
             "quantities": quantities,
             "checks": [],
             "check_inputs": {},
-            "convergence": {"converged": met, "tolerance": self.solver.tolerance, "ports": ports},
+            "convergence": self.convergence(tensor),
             "power_balance": {},
             "provenance": {**tensor.provenance, "implant_sha256": self.implant.hash()},
             "label": {
@@ -278,15 +234,7 @@ class LabelJob(BaseJob):
                 "eddy_error": {"reference": error},
                 "heat": dict(heat),
                 "heat_voxels": voxels,
-                "frequencies": [
-                    {
-                        "frequency_Hz": float(f),
-                        "engine": tensor.engine[n],
-                        "residual": float(tensor.residual[n]),
-                        "identity": float(tensor.identity[n]),
-                    }
-                    for n, f in enumerate(tensor.frequencies_Hz)
-                ],
+                "frequencies": solved_frequencies(tensor),
                 "notes": notes,
             },
         }
