@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.io.disk.atomic import replacing
-from emdose.io.disk.datasets import opened
+from emdose.io.body_answers import read_answers, write_answers
 from emdose.solvers.vie.library.implant_library import ImplantLibrary
 from emdose.solvers.vie.solver import Vie
 from emdose.values import owned
@@ -21,6 +18,7 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
 KIND = "emdose implant library 1"
+NUMBERS = ("tolerance",)
 ARRAYS = ("region", "edges", "near", "answers")
 
 
@@ -39,20 +37,7 @@ def write_implant_library(library: ImplantLibrary, path: Path | str) -> None:
     OutputError
         When it cannot be written.
     """
-    import h5py
-
-    told = {
-        "kind": KIND,
-        "electric_sha256": library.phantom.electric_hash(library.frequency_Hz),
-        "options": json.dumps(asdict(library.options)),
-        "about": json.dumps(dict(library.about)),
-        "frequency_Hz": library.frequency_Hz,
-        "tolerance": library.tolerance,
-    }
-    with replacing(path) as there, h5py.File(there, "w") as h5:
-        h5.attrs.update(told)
-        for name in ARRAYS:
-            h5[name] = getattr(library, name)
+    write_answers(path, KIND, library, NUMBERS, ARRAYS)
 
 
 def read_implant_library(path: Path | str, phantom: Phantom) -> ImplantLibrary:
@@ -71,29 +56,12 @@ def read_implant_library(path: Path | str, phantom: Phantom) -> ImplantLibrary:
         When it is no such file or damaged, or the answers are those of another body.
     """
     path = Path(path)
-    with opened(path, hint=" (answers of a region of a body)") as h5:
-        if h5.attrs.get("kind") != KIND:
-            raise InputError(
-                "not a file of answers of a region", file=path, field="kind", found=h5.attrs.get("kind"), expected=KIND
-            )
-        told: Mapping[str, Any] = dict(h5.attrs)
-        arrays = {name: owned(h5[name][()]) for name in ARRAYS}
-        frequency, tolerance, own = (
-            float(told["frequency_Hz"]),
-            float(told["tolerance"]),
-            str(told["electric_sha256"]),
-        )
-        options, about = Vie(**json.loads(told["options"])), json.loads(told["about"])
-    if phantom.electric_hash(frequency) != own:
-        raise InputError(
-            "the answers are those of another body",
-            file=path,
-            field="phantom",
-            found=f"hash {phantom.electric_hash(frequency)[:12]}",
-            expected=f"hash {own[:12]}: the same tissues, voxels and place",
-        )
+    told, options, about, arrays = read_answers(path, KIND, "answers of a region of a body", phantom, NUMBERS, ARRAYS)
     _require_whole(arrays, phantom, path)
-    return ImplantLibrary(phantom, frequency, arrays["region"], options, tolerance, *_rest(arrays), about)
+    own = {name: owned(a) for name, a in arrays.items()}
+    return ImplantLibrary(
+        phantom, told["frequency_Hz"], own["region"], Vie(**options), told["tolerance"], *_rest(own), about
+    )
 
 
 def _rest(arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
