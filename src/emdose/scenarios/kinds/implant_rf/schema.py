@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Point, Power, TissueName
 from emdose.scenarios.shared.circuit_tables import FdtdTable, is_circuit
 from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
+from emdose.scenarios.shared.driving.drive_tables import TargetTable, place_of
 from emdose.scenarios.shared.implants.gradient_tables import Seconds
 from emdose.scenarios.shared.implants.implant_tables import Implant, MetalTable, ShortName
 from emdose.scenarios.shared.tables import (
@@ -26,13 +27,6 @@ from emdose.scenarios.shared.tables import (
 
 Thickness = Annotated[float, number("a length in metres (2 mm is 2e-3)", 0, 0.2, above=True)]
 Within = Annotated[tuple[str, ...], texts('names of tissues, or "bone"')]
-PLACES = ("isocentre", "slice", "body")
-
-
-def _place(value: Any) -> Any:
-    if (isinstance(value, str) and value in PLACES) or (isinstance(value, list | tuple) and len(value) == 3):
-        return value
-    raise bad_value(f"{', '.join(repr(p) for p in PLACES)} or a point [x, y, z] in metres")
 
 
 def _direction(value: Any) -> Any:
@@ -50,26 +44,14 @@ class ImplantDriveTable(Table):
     name: Annotated[str, text("the name of a drive of the coil, such as 'quadrature'")] | None = None
 
 
-class BackgroundTable(Table):
+class BackgroundTable(TargetTable):
     """The one quantity of the body without the implant that the fields are scaled to."""
 
     background_sar_W_kg: Annotated[float, number("a SAR in W/kg", 0, 1e6, above=True)] | None = None
     b1plus_rms_T: Annotated[float, number("a B1+rms in tesla (2 uT is 2e-6)", 0, 1, above=True)] | None = None
     whole_body_sar_W_kg: Annotated[float, number("a whole-body SAR in W/kg", 0, 1e6, above=True)] | None = None
     absorbed_power_W: Power | None = None
-    over: Annotated[Literal["isocentre", "slice", "body"] | Point, BeforeValidator(_place)] = "isocentre"
-
-    @model_validator(mode="after")
-    def _exactly_one(self) -> BackgroundTable:
-        if len(self.target) != 1:
-            targets = [k for k in type(self).model_fields if k != "over"]
-            raise bad_value(f"exactly one of {', '.join(targets)}; there are {len(self.target)}")
-        return self
-
-    @property
-    def target(self) -> dict[str, float]:
-        """The target by its key."""
-        return {k: v for k in type(self).model_fields if k != "over" and (v := getattr(self, k)) is not None}
+    over: Annotated[Literal["isocentre", "slice", "body"] | Point, place_of("isocentre", "slice", "body")] = "isocentre"
 
 
 class ShellTable(Table):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, model_validator
 
@@ -34,23 +34,22 @@ class DriveTable(Table):
 PLACES = ("isocentre", "slice", "body", "head")
 
 
-def _place(value: Any) -> Any:
-    if (isinstance(value, str) and value in PLACES) or (isinstance(value, list | tuple) and len(value) == 3):
-        return value
-    raise bad_value(f"{', '.join(repr(p) for p in PLACES)} or a point [x, y, z] in metres")
+def place_of(*names: str) -> BeforeValidator:
+    """A check that takes one of some names, or a point."""
+
+    def check(value: Any) -> Any:
+        if (isinstance(value, str) and value in names) or (isinstance(value, list | tuple) and len(value) == 3):
+            return value
+        raise bad_value(f"{', '.join(repr(p) for p in names)} or a point [x, y, z] in metres")
+
+    return BeforeValidator(check)
 
 
-class NormaliseTable(Table):
-    """The one quantity that the fields are scaled to."""
-
-    b1plus_rms_T: Annotated[float, number("a B1+rms in tesla (2 uT is 2e-6)", 0, 1, above=True)] | None = None
-    whole_body_sar_W_kg: Annotated[float, number("a whole-body SAR in W/kg", 0, 1e6, above=True)] | None = None
-    absorbed_power_W: Power | None = None
-    input_power_W: Power | None = None
-    over: Annotated[Literal["isocentre", "slice", "body", "head"] | Point, BeforeValidator(_place)] = "isocentre"
+class TargetTable(Table):
+    """One quantity that fields are scaled to; key ``over`` says where B1+ is taken."""
 
     @model_validator(mode="after")
-    def _exactly_one(self) -> NormaliseTable:
+    def _exactly_one(self) -> Self:
         if len(self.target) != 1:
             targets = [k for k in type(self).model_fields if k != "over"]
             raise bad_value(f"exactly one of {', '.join(targets)}; there are {len(self.target)}")
@@ -58,5 +57,15 @@ class NormaliseTable(Table):
 
     @property
     def target(self) -> dict[str, float]:
-        """The target as a keyword of ``Fields.scale``."""
+        """The target by its key."""
         return {k: v for k in type(self).model_fields if k != "over" and (v := getattr(self, k)) is not None}
+
+
+class NormaliseTable(TargetTable):
+    """The one quantity that the fields are scaled to."""
+
+    b1plus_rms_T: Annotated[float, number("a B1+rms in tesla (2 uT is 2e-6)", 0, 1, above=True)] | None = None
+    whole_body_sar_W_kg: Annotated[float, number("a whole-body SAR in W/kg", 0, 1e6, above=True)] | None = None
+    absorbed_power_W: Power | None = None
+    input_power_W: Power | None = None
+    over: Annotated[Literal["isocentre", "slice", "body", "head"] | Point, place_of(*PLACES)] = "isocentre"
