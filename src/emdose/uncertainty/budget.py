@@ -27,9 +27,20 @@ STRONG, FELT = 0.3, 0.01
 variance."""
 
 COLUMNS = (
-    "source", "kind", "estimate", "unit", "law", "width", "divisor", "standard_uncertainty", "sensitivity",
-    "contribution", "second_order", "dof", "share_percent",
-)  # fmt: skip
+    "source",
+    "kind",
+    "estimate",
+    "unit",
+    "law",
+    "width",
+    "divisor",
+    "standard_uncertainty",
+    "sensitivity",
+    "contribution",
+    "second_order",
+    "dof",
+    "share_percent",
+)
 
 
 @read_only

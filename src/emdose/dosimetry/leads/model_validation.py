@@ -103,9 +103,11 @@ def validate_model(
     known = positives("measured", measured, problem="bad measurements")
     if len(exposures) != len(known) or len(known) < 3:
         raise InputError(
-            "too few conditions", field="exposures", found=f"{len(exposures)} exposures, {len(known)} values",
+            "too few conditions",
+            field="exposures",
+            found=f"{len(exposures)} exposures, {len(known)} values",
             expected="three or more of each, as many of both",
-        )  # fmt: skip
+        )
     given = {"measured_uncertainty": measured_uncertainty, "predicted_uncertainty": predicted_uncertainty}
     u = math.hypot(*(not_negative(name, value) for name, value in given.items()))
     for n, one in enumerate(exposures):

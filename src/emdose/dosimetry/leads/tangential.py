@@ -112,9 +112,15 @@ def tangential_E(
     E, spread = walk.tangential(fields, beside=beside)
     unit = fields.drive_unit
     return TangentialE(
-        walk.distance_m, walk.length_m, owned(E), fields.frequency_Hz, tuple(fields.ports), unit, PLUS,
+        walk.distance_m,
+        walk.length_m,
+        owned(E),
+        fields.frequency_Hz,
+        tuple(fields.ports),
+        unit,
+        PLUS,
         None if spread is None else owned(spread),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, eq=False)

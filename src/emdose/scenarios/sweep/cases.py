@@ -158,9 +158,15 @@ def _rises(tables: SweepFile, implant: Implant, tensor: Any, device: str) -> tup
     found, measured = [], []
     for f in tensor.frequencies_Hz:
         one = solver.solve(
-            gel, implant, tensor, tables.sweep.duration_s, frequencies_Hz=float(f), device=device, progress=False,
+            gel,
+            implant,
+            tensor,
+            tables.sweep.duration_s,
+            frequencies_Hz=float(f),
+            device=device,
+            progress=False,
             times_s=[tables.sweep.duration_s],
-        )  # fmt: skip
+        )
         fine = one.near.basis.reshape(6, -1) if one.near is not None else np.zeros((6, 0))
         found.append(np.concatenate([one.basis.reshape(6, -1), fine], axis=1))
         measured += one.measures()

@@ -82,9 +82,19 @@ def transfer_function(
         admitted = conductivity_S_m + 2j * np.pi * frequency_Hz * permittivity * EPS_0
         scale, unit = 0.5 * float((1 / (4 * np.pi * admitted * ball)).real), "W/V^2"
     found = TransferFunction(
-        s, S, frequency_Hz, permittivity, conductivity_S_m, PLUS, quantity,
-        scale=scale, scale_unit=unit, calibration="moment method", ends=_ends(lead, options), name=lead.name,
-    )  # fmt: skip
+        s,
+        S,
+        frequency_Hz,
+        permittivity,
+        conductivity_S_m,
+        PLUS,
+        quantity,
+        scale=scale,
+        scale_unit=unit,
+        calibration="moment method",
+        ends=_ends(lead, options),
+        name=lead.name,
+    )
     if distance_m is None:
         return found
     at = array("distance_m", distance_m, (None,), problem="bad distances")

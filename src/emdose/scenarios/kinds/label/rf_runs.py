@@ -112,9 +112,12 @@ def read_rf_run(file: str, implant: Mapping[str, Any], scan_s: float) -> RfHeat:
         raise InputError("this run is not valid", file=folder, expected="one whose numbers are not withheld")
     if _shape(tables.get("implant") or {}) != _shape(implant):
         raise InputError(
-            "a run with another implant", file=folder, field="implant", found=_shape(tables.get("implant") or {}),
+            "a run with another implant",
+            file=folder,
+            field="implant",
+            found=_shape(tables.get("implant") or {}),
             expected=str(_shape(implant)),
-        )  # fmt: skip
+        )
     lasted = float((tables.get("thermal") or {}).get("duration_s", 0.0))
     if abs(lasted / scan_s - 1) > SAME_TIME:
         raise InputError(
@@ -194,14 +197,29 @@ def _allowed(run: RfHeat, words: str, factor: float, field_T: float, landmark: s
     of = f"share of {NORMAL_SAR_W_kg:g} W/kg, the normal mode of IEC 60601-2-33; " if decides else ""
     return [
         SheetRow(
-            RF, names[0], b1, "T", None if u is None else 0.5 * u * b1, field_T, landmark, note=note,
+            RF,
+            names[0],
+            b1,
+            "T",
+            None if u is None else 0.5 * u * b1,
+            field_T,
+            landmark,
+            note=note,
             document=DOCUMENTS[0],
         ),
         SheetRow(
-            RF, names[1], sar, "W/kg", None if u_sar is None else u_sar * sar, field_T, landmark, share, of + note,
+            RF,
+            names[1],
+            sar,
+            "W/kg",
+            None if u_sar is None else u_sar * sar,
+            field_T,
+            landmark,
+            share,
+            of + note,
             DOCUMENTS[1],
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _relative(entry: Mapping[str, Any]) -> float | None:

@@ -194,10 +194,15 @@ def gradient_rows(
             )
     rows.append(
         SheetRow(
-            TIME, "rise at the reference exposure", rise, "K", curve.relative * rise,
-            note=f"{reference_T_s:g} T/s rms, {note}", document="ISO/TS 10974, clause 9",
+            TIME,
+            "rise at the reference exposure",
+            rise,
+            "K",
+            curve.relative * rise,
+            note=f"{reference_T_s:g} T/s rms, {note}",
+            document="ISO/TS 10974, clause 9",
         )
-    )  # fmt: skip
+    )
     where = f"{reference_T_s:g} T/s rms at {frequency_Hz:g} Hz"
     for level in sheet.rises_K:
         rows.append(_time(f"time to {level:g} K", curve.minutes_to(level), where, sheet.longest_min))
