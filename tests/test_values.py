@@ -57,6 +57,7 @@ from emdose.mechanics import (
     rigid_body,
     rigid_vibration,
 )
+from emdose.models import UniformField
 from emdose.models.bodies import gel_box
 from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet, SolidConductor, Strip, Wire
 from emdose.models.coils.ideal import Shield
@@ -290,7 +291,15 @@ def transfer_function_() -> em.TransferFunction:
     return em.TransferFunction(s, np.exp(-(1 + 7j) * s), 64e6, 80.0, 0.47, "exp(+jwt)")
 
 
+def induced_() -> Any:
+    return em.Quasistatic().solve(gel_box(5e-3, (0.02, 0.02, 0.02)), em.Switched(UniformField(), "T/s"))
+
+
 MAKERS: list[Callable[[], Any]] = [
+    em.Quasistatic,
+    lambda: em.Switched(UniformField(), "T/s"),
+    lambda: em.RigidMotion(UniformField(), turn_rad_s=(1, 0, 0)),
+    induced_,
     moments,
     switched_torque,
     lambda: rigid_vibration(rigid_body(em.implants.sphere(5e-3)), switched_torque()),

@@ -92,9 +92,11 @@ from .models import MicrostripArray as MicrostripArray
 from .models import Phantom as Phantom
 from .models import PlaneWave as PlaneWave
 from .models import RectilinearGrid as RectilinearGrid
+from .models import RigidMotion as RigidMotion
 from .models import Shield as Shield
 from .models import StripArray as StripArray
 from .models import Surgery as Surgery
+from .models import Switched as Switched
 from .models import Tissue as Tissue
 from .models import TissueTable as TissueTable
 from .models import TransferFunction as TransferFunction
@@ -127,9 +129,11 @@ from .solvers import Fields as Fields
 from .solvers import HeatCourse as HeatCourse
 from .solvers import HeatResult as HeatResult
 from .solvers import ImplantLibrary as ImplantLibrary
+from .solvers import InducedField as InducedField
 from .solvers import LeadInMedium as LeadInMedium
 from .solvers import LeadResponse as LeadResponse
 from .solvers import PowerTensor as PowerTensor
+from .solvers import Quasistatic as Quasistatic
 from .solvers import Subdomain as Subdomain
 from .solvers import Vie as Vie
 from .solvers import Vsie as Vsie

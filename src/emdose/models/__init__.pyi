@@ -39,6 +39,8 @@ from .implants import Implant as Implant
 from .implants import Metal as Metal
 from .implants import Surgery as Surgery
 from .implants import metals as metals
+from .induction.sources import RigidMotion as RigidMotion
+from .induction.sources import Switched as Switched
 from .leads import Lead as Lead
 from .leads import TransferFunction as TransferFunction
 from .leads import TwoWaves as TwoWaves

@@ -13,9 +13,11 @@ from .leads.lead_in_medium import LeadCurrents as LeadCurrents
 from .leads.lead_in_medium import LeadInMedium as LeadInMedium
 from .leads.lead_in_medium import lead_in_medium as lead_in_medium
 from .leads.transfer import transfer_function as transfer_function
+from .quasistatic.solver import Quasistatic as Quasistatic
 from .results.discretisation import Discretisation as Discretisation
 from .results.fields import Fields as Fields
 from .results.fields import PowerBalance as PowerBalance
+from .results.induced import InducedField as InducedField
 from .results.lead_response import LeadResponse as LeadResponse
 from .results.power_tensor import PowerTensor as PowerTensor
 from .running import Begin as Begin
