@@ -26,6 +26,55 @@ def sound(tmp_path_factory):
     return folder
 
 
+class Worker:
+    """The process that reads for the readers in C++, whose copies they may kill."""
+
+    def __init__(self, folder: Path) -> None:
+        self.errors = folder / "errors of the worker"
+        with self.errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, fuzz_worker.__file__, str(folder)],
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+                    "EMDOSE_FUZZ_SEED": fuzzing.seed_of_the_day(),
+                    "OMP_NUM_THREADS": "1",
+                },
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                encoding="utf-8",
+                errors="replace",
+            )
+
+    def read(self, name: str, first: int, count: int) -> tuple[int, int, dict[int, str]]:
+        """Exit code, the last case it began, and how every case ended."""
+        self.process.stdin.write(json.dumps([name, first, count]) + "\n")
+        self.process.stdin.flush()
+        begun, told = first, {}
+        for line in self.process.stdout:
+            word, _, rest = line.strip().partition(" ")
+            if word == "start":
+                begun = int(rest)
+            elif word == "end":
+                number, _, text = rest.partition(" ")
+                told[int(number)] = json.loads(text)
+            elif word == "ended" and int(rest) <= 0:
+                return int(rest), begun, told
+            elif word == "ended":
+                break
+        raise AssertionError(f"{name}, case {begun}: {self.errors.read_text(errors='replace')[-2000:]}")
+
+
+@pytest.fixture(scope="module")
+def worker(sound):
+    made = Worker(sound)
+    yield made
+    made.process.stdin.close()
+    made.process.stdout.close()
+    made.process.wait()
+
+
 @pytest.mark.parametrize("name", [n for n, r in READERS.items() if not r.apart])
 def test_damaged_files(sound, name):
     # Oracle: the sound file is taken; of the others each is taken or refused with an EmdoseError of one line.
@@ -62,7 +111,7 @@ APART = [(n, k, PARTS if n == "vtk" else 1) for n, r in READERS.items() if r.apa
 
 
 @pytest.mark.parametrize(("name", "part", "parts"), [case for case in APART if case[1] < case[2]])
-def test_damaged_files_for_readers_in_a_process_of_their_own(sound, name, part, parts, monkeypatch):
+def test_damaged_files_for_readers_in_a_process_of_their_own(sound, worker, name, part, parts, monkeypatch):
     # Oracle: as above. The readers run in one process for many files; where one dies, the door itself is tried.
     reader = READERS[name]
     path = sound / reader.file
@@ -71,7 +120,7 @@ def test_damaged_files_for_readers_in_a_process_of_their_own(sound, name, part, 
     first, count = (fuzzing.cases() * k // parts for k in (part, part + 1))
     n, told, faults = first, {}, 0
     while n < count:
-        ended, n, lines = _worker(name, sound, n, count)
+        ended, n, lines = worker.read(name, n, count)
         told |= lines
         if ended == 0:
             break
@@ -92,31 +141,3 @@ def test_damaged_files_for_readers_in_a_process_of_their_own(sound, name, part, 
     assert all(fuzzing.is_clear(line) for line in told.values())
     assert sum(line != "taken" for line in told.values()) > 0
     assert faults <= max(1, 0.005 * (count - first)), (name, fuzzing.seed_of_the_day())
-
-
-def _worker(name: str, folder: Path, first: int, count: int) -> tuple[int, int, dict[int, str]]:
-    """Exit code, the last case it began, and how every case ended."""
-    support = Path(fuzz_worker.__file__)
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        "EMDOSE_FUZZ_SEED": fuzzing.seed_of_the_day(),
-        "OMP_NUM_THREADS": "1",
-    }
-    done = subprocess.run(
-        [sys.executable, str(support), name, str(folder), str(first), str(count)],
-        env=environment,
-        capture_output=True,
-        check=False,
-    )
-    begun, told = first, {}
-    for line in done.stdout.decode().splitlines():
-        word, _, rest = line.partition(" ")
-        if word == "start":
-            begun = int(rest)
-        elif word == "end":
-            number, _, text = rest.partition(" ")
-            told[int(number)] = json.loads(text)
-    if done.returncode > 0:
-        raise AssertionError(f"{name}, case {begun}: {done.stderr.decode()[-2000:]}")
-    return done.returncode, begun, told
