@@ -9,6 +9,7 @@ import re
 import fuzzing
 import numpy as np
 import pytest
+from mesh_readers import meshes_read_here  # noqa: F401  # a fixture
 
 from emdose.compute import backend, machine
 

@@ -32,6 +32,7 @@ def millimetres(implant: Implant = BOX) -> np.ndarray:
     return implant.parts[0].corners * 1e3
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 @pytest.mark.parametrize("ending", ["stl", "ply"])
 @pytest.mark.parametrize("unit", ["mm", "m", "in"])
 def test_round_trip(tmp_path: Path, ending: str, unit: str) -> None:
@@ -47,6 +48,7 @@ def test_round_trip(tmp_path: Path, ending: str, unit: str) -> None:
     assert report["size_m"] == pytest.approx((0.03, 0.02, 0.01))
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 def test_ascii_stl_obj_and_vtk(tmp_path: Path) -> None:
     """Oracle: the same box in every format; the VTK files by meshio and by pyvista."""
     import meshio
@@ -216,6 +218,7 @@ def test_open_surfaces_are_refused(tmp_path: Path) -> None:
         closed_surface(v, np.array(triangles))
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 def test_wrong_units_are_found_out(tmp_path: Path) -> None:
     """Oracle: a stem of 142 m is one of 142 mm whose unit is wrong."""
     stem = em.implants.box((0.012, 0.015, 0.142))
@@ -227,6 +230,7 @@ def test_wrong_units_are_found_out(tmp_path: Path) -> None:
         em.read_implant(file, "gold", unit="feet")
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 @pytest.mark.parametrize("ending", ["stl", "ply", "obj", "vtk", "msh"])
 def test_a_missing_unit_is_asked_for(tmp_path: Path, ending: str) -> None:
     """Oracle: a plate of 70 x 12 x 3 mm written in inches has a largest side of 2.756: no reader may call that mm."""

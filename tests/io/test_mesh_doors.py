@@ -27,12 +27,16 @@ DAMAGED = {
 }
 
 
+def test_the_file_that_is_damaged_below_is_sound(tmp_path: Path) -> None:
+    path = tmp_path / "x.vtk"
+    path.write_text(TETRA)
+    assert len(read_triangles(path)[1]) == 4
+
+
 @pytest.mark.parametrize("name", DAMAGED)
 @pytest.mark.parametrize("reader", ["surface", "lines"])
 def test_a_damaged_vtk_file_is_one_line(tmp_path: Path, name: str, reader: str) -> None:
     path = tmp_path / "x.vtk"
-    path.write_text(TETRA)
-    assert len(read_triangles(path)[1]) == 4
     path.write_text(DAMAGED[name].replace("POLYGONS", "LINES") if reader == "lines" else DAMAGED[name])
     with pytest.raises(em.InputError) as caught:
         em.read_implant(path, "gold", unit="mm") if reader == "surface" else read_wire_paths(path, unit="mm")

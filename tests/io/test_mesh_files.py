@@ -42,6 +42,7 @@ def test_what_is_written_is_read_back(ending: str, tmp_path: Path, capfd) -> Non
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 @pytest.mark.parametrize("ending", MESH_KINDS)
 @pytest.mark.parametrize(
     ("cells", "kinds"),
@@ -61,6 +62,7 @@ def test_cells_of_a_cube_have_its_surface(ending: str, cells: list, kinds: dict,
     assert implant.report["cube"]["cells"] == kinds
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 def test_pyramids_and_second_order_are_taken_by_their_corners(tmp_path: Path) -> None:
     points = np.vstack([CORNERS, CORNERS.mean(axis=0)])
     pyramids = np.column_stack([QUADS[:, ::-1], np.full(6, 8)])
@@ -76,6 +78,7 @@ def test_pyramids_and_second_order_are_taken_by_their_corners(tmp_path: Path) ->
     assert implant.report["b"]["cells_of_second_order"] == 6
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 def test_groups_that_touch_become_one_body_and_are_named(tmp_path: Path) -> None:
     """Oracle: two wedges that share a face have no wall between them."""
     wedges = [("wedge", np.array([[0, 1, 2, 4, 5, 6]])), ("wedge", np.array([[0, 2, 3, 4, 6, 7]]))]
@@ -114,6 +117,7 @@ def test_damaged_meshes_are_one_line(name: str, text: str, words: str, tmp_path:
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 def test_cells_that_bound_nothing_or_overlap_are_refused(tmp_path: Path) -> None:
     with pytest.raises(em.InputError, match="no triangles; expected cells that are flat or solid"):
         em.read_implant(written(tmp_path / "a.xdmf", [("line", np.array([[0, 1]]))]), "CoCrMo", unit="mm")

@@ -315,6 +315,7 @@ def flat_coil():
     return em.CircuitCoil("flat", metal, [trap], [feed], {"mine": [2j]})
 
 
+@pytest.mark.usefixtures("meshes_read_here")
 @pytest.mark.parametrize(
     "coil",
     [em.CapacitorLoopArray(4, wire_radius_m=1e-3), em.CircuitBirdcage(8), flat_coil()],
