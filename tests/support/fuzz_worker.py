@@ -1,8 +1,9 @@
 """A process that reads damaged files one after another, without the process that each would get in use.
 
-Run as ``fuzz_worker.py FOLDER``; it takes lines of JSON, a reader with its first and last case, from standard input, and
-prints a line before and after each case. Readers in C++ may kill the copy of itself (a fork: nothing is imported again)
-in which it reads: whoever started it goes on behind the case that did, and looks whether the real door holds.
+Run as ``fuzz_worker.py FOLDER``; it takes lines of JSON, a reader with its first case and the end of its cases, from
+standard input, and prints a line before and after each case. It reads in a copy of itself (a fork: nothing is imported
+again), which readers in C++ may kill: whoever started it goes on behind the case that did, and looks whether the real
+door holds.
 """
 
 from __future__ import annotations
