@@ -8,6 +8,7 @@ from .averaging.cubic import AveragingPlan as AveragingPlan
 from .averaging.graded import GradedAveragingPlan as GradedAveragingPlan
 from .in_metal import MetalPart as MetalPart
 from .in_metal import MetalPower as MetalPower
+from .in_metal import field_on_metal as field_on_metal
 from .in_metal import metal_power as metal_power
 from .leads.model_validation import LeadValidation as LeadValidation
 from .leads.model_validation import validate_model as validate_model

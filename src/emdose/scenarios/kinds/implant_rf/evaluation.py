@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +15,14 @@ from emdose.errors import InputError
 from emdose.models.implants.voxels import embed
 from emdose.scenarios.kinds.implant_rf.build import near
 from emdose.validity import THRESHOLDS
+from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.dosimetry.sar import Peak, Rule
     from emdose.models.bodies import Phantom
     from emdose.models.implants.implant import Implant
     from emdose.models.implants.implanted_body import ImplantedBody
+    from emdose.scenarios.kinds.implant_rf.real_metal import RealMetal
     from emdose.scenarios.kinds.implant_rf.schema import BackgroundTable
     from emdose.solvers.results.fields import Fields
 
@@ -75,6 +77,7 @@ def evaluated(
     rule: Rule,
     accept: Sequence[str],
     device: str,
+    real: RealMetal | None = None,
 ) -> BesideMetal:
     """Scale, average and compare.
 
@@ -94,6 +97,8 @@ def evaluated(
         Names of thresholds that may be passed.
     device : str
         Where averages are computed.
+    real : RealMetal, optional
+        The same drive with real metal, whose averages stand beside those of the perfect conductor.
     """
     site = np.asarray(embed(implant, body).fraction) > 0
     without, factor = _scaled(without, body, site, target, rule, accept)
@@ -103,6 +108,10 @@ def evaluated(
     assert here is not None
     sar0, sar1 = point_sar(without, body, rule), point_sar(beside, here.phantom, rule)
     in_metal = metal_power(beside)
+    sar_own = None
+    if real is not None:
+        scaled = real.fields.E * real.fields.E.real.dtype.type(factor)
+        sar_own = point_sar(replace(real.fields, E=owned(scaled)), here.phantom, rule)
     numbers: dict[str, dict[str, Any]] = {}
     u0, u1 = without.discretisation(), beside.discretisation()
     exact = _exact(target)
@@ -127,12 +136,16 @@ def evaluated(
     if target.b1plus_rms_T is not None:
         add("b1plus_rms", target.b1plus_rms_T, "T", 0.0, f"the target; mean over {_words(target.over)}")
     tops: dict[str, tuple[Peak, Peak]] = {}
+    averages: dict[str, tuple[float, float]] = {}
     for name, mass in MASSES_kg.items():
         plan0 = averaging_plan(body.density, body.spacing_m, mass, device)
         plan1 = averaging_plan(here.density, here.phantom.spacing_m, mass, device, metal=np.asarray(here.metal))
         top0 = average_peak(plan0, sar0, body, near(body.grid, implant, REACH_m))
         top1 = average_peak(plan1, sar1, here.phantom, near(here.phantom.grid, implant, REACH_m))
         tops[name] = (top0, top1)
+        if sar_own is not None:
+            real_top = average_peak(plan1, sar_own, here.phantom, near(here.phantom.grid, implant, REACH_m))
+            averages[name] = (top1.value, real_top.value)
         before, after = u0.average_sar(mass), u1.average_sar(mass)
         add(
             f"psSAR{name}_background", top0.value, "W/kg", before, "around the implant's place, without it", **_at(top0)
@@ -153,7 +166,9 @@ def evaluated(
     both = in_metal.relative_uncertainty
     add("metal_power", in_metal.power_W, "W", both, "by surface resistance; a perfect conductor has none")
     add("tissue_power", sar1.power_W(), "W", around, "tissue of the grid that the implant is solved on")
-    table = in_metal.table(sar1.power_W())
+    table = in_metal.table(sar1.power_W(), None if sar_own is None else sar_own.power_W())
+    for n, row in enumerate(table):
+        row.update({f"psSAR{name}": pair[n] for name, pair in averages.items()})
     add("metal_power_share", table[1]["share"], "1", both + around, "power in the metal over that in metal and tissue")
     balance = without.power.power()
     power = {
@@ -161,10 +176,11 @@ def evaluated(
         "metal_W": {p.name: p.power_W for p in in_metal.parts},
     }
     errors = here.volume_errors()
-    row = THRESHOLDS["metal_volume"]
-    hints = {m.where: m.hint for m in here.measures() if row.beyond(m.value, row.questionable)}
+    limit = THRESHOLDS["metal_volume"]
+    hints = {m.where: m.hint for m in here.measures() if limit.beyond(m.value, limit.questionable)}
     about = {
         "metal_table": table,
+        "real_metal": None if real is None else {"method": real.method},
         "parts": [p.to_dict() for p in in_metal.parts],
         "peaks": {name: {"without": a.to_dict(), "with": b.to_dict()} for name, (a, b) in tops.items()},
         "metal_volume": errors,

@@ -12,6 +12,7 @@ from emdose.models.exposure import Exposure
 from emdose.models.implants.implanted_body import implants_hash
 from emdose.scenarios.kinds.implant_rf import build, evaluation, result
 from emdose.scenarios.kinds.implant_rf.heat import heated_site, site_of
+from emdose.scenarios.kinds.implant_rf.real_metal import SOLVED, RealMetal, first_order
 from emdose.scenarios.kinds.implant_rf.switched import SwitchedHeat, switched_heat
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coils import coil
@@ -21,6 +22,7 @@ from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, silent
+from emdose.solvers.vie.solver import Vie
 
 if TYPE_CHECKING:
     from emdose.io.disk.atomic import Stage
@@ -39,11 +41,14 @@ class ImplantRfSolution:
         Of the body after surgery without metal, and with the metal, on the fine grid where there is one.
     switched : SwitchedHeat, optional
         Losses of the metal in a switched gradient field.
+    real : RealMetal, optional
+        With real metal, where it was solved for beside the perfect conductor.
     """
 
     without: Fields
     beside: Fields
     switched: SwitchedHeat | None = None
+    real: RealMetal | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,6 +92,7 @@ class ImplantRfJob(BaseJob):
             self.alone = Exposure(self.body, self.coil, frequency)
         with blamed_on(file, "solver"):
             self.solver = build.engine(tables.solver)
+        self.both = tables.dosimetry.metal == "both"
         with blamed_on(file, "subdomain"):
             self.fine = build.subdomain(tables.subdomain)
         if self.fine is None and not np.asarray(self.implanted.metal).any():
@@ -146,24 +152,35 @@ class ImplantRfJob(BaseJob):
         """
         tell = progress or silent
         with self.timed("body"):
-            ports = self.solver.solve(
-                self.alone, self.device, progress=lambda e: tell(e.within("the body")), checkpoint=checkpoint
-            )
-        without = ports.drive(self.drive)
+            without = self._driven(self.solver, self.alone, lambda e: tell(e.within("the body")), checkpoint)
 
         def inner(event: Any) -> None:
             tell(event.within("the implant"))
 
+        real: RealMetal | None = None
         with self.timed("implant"):
             if self.fine is not None:
                 beside = self.fine.solve(self.exposure_fine, without, self.device, progress=inner)
+                if self.both:
+                    real = first_order(self.fine, self.exposure_fine, without, beside, self.device, inner)
+            elif self.both and isinstance(self.solver, Vie):
+                beside = self._driven(replace(self.solver, metal="perfect"), self.exposure, inner)
+                real = RealMetal(self._driven(replace(self.solver, metal="real"), self.exposure, inner), SOLVED)
             else:
-                beside = self.solver.solve(self.exposure, self.device, progress=inner).drive(self.drive)
+                beside = self._driven(self.solver, self.exposure, inner)
         with self.timed("eddy currents"):
             switched = switched_heat(
                 self.implant, self.tables.gradients, self.device, lambda e: tell(e.within("gradients"))
             )
-        return ImplantRfSolution(without, beside, switched)
+        return ImplantRfSolution(without, beside, switched, real)
+
+    def _driven(
+        self, solver: Any, exposure: Exposure, tell: ProgressCallback, checkpoint: Checkpoint | None = None
+    ) -> Fields:
+        """Fields of the drive alone: one right-hand side where the solver can, else all ports and their sum."""
+        if isinstance(solver, Vie):
+            return solver.solve(exposure, self.device, progress=tell, checkpoint=checkpoint, drive=self.drive)
+        return solver.solve(exposure, self.device, progress=tell, checkpoint=checkpoint).drive(self.drive)
 
     def evaluate(self, solution: ImplantRfSolution, progress: ProgressCallback | None = None) -> ImplantRfOutcome:
         """Averages beside metal, power in it, heat, and the summary."""
@@ -179,6 +196,7 @@ class ImplantRfJob(BaseJob):
                 tables.dosimetry.rule,
                 tables.scenario.accept,
                 self.device,
+                solution.real,
             )
         with self.timed("heat"), blamed_on(self.scenario.file, "thermal"):
             site, numbers, thermal = heated_site(

@@ -57,6 +57,7 @@ def render(result: ImplantRfResult) -> str:
         "averages": average_rows(summary),
         "cubes": cube_rows(about),
         "metal": metal_rows(about),
+        "real_metal": real_metal(about),
         "parts": part_rows(about),
         "replaced": replaced_rows(about),
         "setup": setup_rows(summary),
@@ -149,12 +150,21 @@ def metal_rows(about: Mapping[str, Any]) -> list[dict[str, str]]:
     return [
         {
             "name": row["metal"],
-            "tissue": number(row["tissue_W"]),
+            "tissue": number(row["tissue_W"], 4),
             "metal": number(row["metal_W"]),
             "share": f"{100 * row['share']:.3g} %",
+            "averages": [number(row[f"psSAR{m}"], 4) for m in ("1g", "10g") if f"psSAR{m}" in row],
         }
         for row in about["metal_table"]
     ]
+
+
+def real_metal(about: Mapping[str, Any]) -> str:
+    """How the numbers beside real metal were found."""
+    found = about.get("real_metal")
+    if not found:
+        return "With real metal the currents are taken for those of a perfect conductor: power in tissue is the same."
+    return f"Real metal: {found['method']}."
 
 
 def part_rows(about: Mapping[str, Any]) -> list[dict[str, str]]:

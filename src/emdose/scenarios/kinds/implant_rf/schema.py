@@ -104,6 +104,7 @@ class MetalDosimetryTable(Table):
     """How SAR is computed from E."""
 
     rule: Literal["trapezium", "linear", "mid-ordinate"] = "trapezium"
+    metal: Literal["perfect", "both"] = "perfect"
 
 
 class SiteThermalTable(Table):
@@ -194,4 +195,6 @@ class ImplantRfScenario(Table):
             raise bad_value("position_m with x = 0: the distance to the side wall is wall_m of the method of test")
         if is_circuit(self.coil):
             raise bad_value("a coil of prescribed currents, a wave or a field; tuning with an implant is not known")
+        if self.dosimetry.metal == "both" and self.subdomain is None and self.solver.type != "vie":
+            raise bad_value("dosimetry.metal = 'both' with a table [subdomain], or with solver = 'vie'")
         return self
