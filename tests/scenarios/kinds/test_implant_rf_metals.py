@@ -1,4 +1,4 @@
-"""A perfect conductor beside real metal in one table. Oracle: Mie series of a ball of poor metal and of a perfect one."""
+"""A perfect conductor beside real metal in one table. Oracle: Mie series of a ball of poor and of perfect metal."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from tests.scenarios.kinds.test_implant_rf_scenario import BALL
 
 import emdose as em
 from emdose.constants import EPS_0
@@ -15,7 +16,6 @@ from emdose.scenarios.kinds.implant_rf.real_metal import first_order
 from emdose.solvers.running import silent
 from emdose.validation.cases.volume_integral import complex_permittivity, gel
 from emdose.validation.closed_forms import Sphere
-from tests.scenarios.kinds.test_implant_rf_scenario import BALL
 
 F, CORE, BODY, SIGMA, STEP = 128e6, 12e-3, 45e-3, 1e5, 3e-3
 
