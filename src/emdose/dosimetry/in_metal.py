@@ -36,7 +36,7 @@ FINE = 0.7
 """Largest distance of points of the surface, in voxels."""
 NEAR = 2.0
 """Distance from the surface within which edges are given its field, in voxels."""
-CROWDED = 8.0
+CROWDED = 3.0
 """Points per square of a step from which on they are drawn together."""
 PER_CELL = 2.0
 """Relative uncertainty times voxels across the metal: balls of 6 to 12 voxels across were off by 2 to 25 %."""

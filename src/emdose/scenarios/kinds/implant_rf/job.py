@@ -160,6 +160,7 @@ class ImplantRfJob(BaseJob):
         real: RealMetal | None = None
         with self.timed("implant"):
             if self.fine is not None:
+                assert self.exposure_fine is not None
                 beside = self.fine.solve(self.exposure_fine, without, self.device, progress=inner)
                 if self.both:
                     real = first_order(self.fine, self.exposure_fine, without, beside, self.device, inner)

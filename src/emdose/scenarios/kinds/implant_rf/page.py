@@ -145,7 +145,7 @@ def cube_rows(about: Mapping[str, Any]) -> list[dict[str, str]]:
     return rows
 
 
-def metal_rows(about: Mapping[str, Any]) -> list[dict[str, str]]:
+def metal_rows(about: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A perfect conductor beside the real metal."""
     return [
         {
