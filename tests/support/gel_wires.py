@@ -55,8 +55,10 @@ def wire_in_gel(
     periods: float = 5.0,
     gap: int = 5,
     segment: float = 1.0,
+    stripped_mm: tuple[float, float] | None = None,
 ) -> np.ndarray:
-    """Currents of the segments [A per V/m]; offset and segment in cells; bare where both radii agree."""
+    """Currents of the segments [A per V/m]; offset and segment in cells; bare where both radii agree; of an insulated
+    wire, the length of its bare beginning and the radius of the metal there."""
     root, f = np.sqrt(scale), 1e6 * frequency_MHz
     along = np.array(direction, float) / np.linalg.norm(direction)
     length = 1e-2 * length_cm
@@ -79,6 +81,10 @@ def wire_in_gel(
         emf_V=np.full(count, length / count),
         waveform=ModulatedGaussian(f * root, 2 * f * root),
     )
+    if stripped_mm is not None:
+        ends = np.append(0.0, np.append((np.arange(count) + 0.5) * length / count, length))
+        bare_m, metal_m = 1e-3 * np.array(stripped_mm)
+        wire = replace(wire, coated_m=np.clip(ends[1:] - np.maximum(ends[:-1], bare_m), 0, None), bare_radius_m=metal_m)
     problem = YeeProblem(grid, gel, cpml=Cpml(7), wires=[wire], dft=Dft([f * root], [], 4))
     engine = Engine(problem, backend.get("cpu"))
     engine.advance(int(periods / (f * root) / engine.dt))

@@ -86,6 +86,27 @@ def test_bare_wire_of_the_tube_kernel_converges() -> None:
     assert second < 0.006 * abs(found[2])
 
 
+@pytest.mark.parametrize("kernel", ["axis", "tube"])
+def test_stripped_ends_are_metal_of_the_conductor(kernel: str) -> None:
+    """Insulation of the medium's own permittivity, where nothing conducts, is no insulation: stripped or not, that is
+    the bare wire. A contact of the outer radius takes 30 % more. Stripped all along, it is the bare wire to rounding."""
+    wire, medium = straight(0.2, 5e-4), (127.74e6, 80.0, 1e-4)
+    ends = {"coat_permittivity": 80.0, "bare_tip_m": 0.02, "bare_end_m": 0.01}
+    bare, stripped, contact, whole = (
+        em.lead_in_medium(lead, *medium, segment_m=2e-3, kernel=kernel).in_field(X)
+        for lead in (
+            wire,
+            straight(0.2, 5e-4, 1.5e-3, **ends),
+            straight(0.2, 5e-4, 1.5e-3, **ends, bare_radius_m=1.5e-3),
+            straight(0.2, 5e-4, 1.5e-3, bare_tip_m=0.2),
+        )
+    )
+    for s in (0.02, 0.1):
+        assert abs(stripped.at(s)[0] - bare.at(s)[0]) < 0.015 * abs(bare.at(s)[0])
+    assert abs(contact.at(0.02)[0] / bare.at(0.02)[0]) > 1.25
+    np.testing.assert_allclose(whole.current_A, bare.current_A, rtol=1e-12)
+
+
 def test_bent_path_is_a_smooth_arc() -> None:
     """An arc of 4 and of 40 legs; a right angle in a uniform field along its bisector."""
     along = 0.12 / 0.08
@@ -210,6 +231,8 @@ def test_200_segments_take_less_than_a_second() -> None:
 
 def test_bad_input() -> None:
     lead = straight(0.2, 5e-4, 7.5e-4)
+    with pytest.raises(em.InputError, match="without insulation"):
+        straight(0.2, 5e-4, bare_radius_m=1e-3)
     with pytest.raises(em.InputError, match="load off the lead"):
         em.lead_in_medium(lead, F, *GEL, loads_ohm={0.3: 50})
     with pytest.raises(em.InputError, match="unknown kernel"):

@@ -57,8 +57,10 @@ def test_it_predicts_the_tip_current_in_any_field() -> None:
 
 
 def test_standard_lead_measured_by_others() -> None:
-    """SAIMD-U, 62 cm, modelled as a = 0.75, b = 1.25 mm, permittivity 2.1, bare 10 and 30 mm: accepted below 0.2."""
-    model = em.Lead(np.array([[0.0, 0, 0], [0.62, 0, 0]]), 0.75e-3, 1.25e-3, 2.1, 0.01, 0.03)
+    """SAIMD-U, 62 cm, modelled as a = 0.75, b = 1.25 mm, permittivity 2.1, contacts of 10 and 30 mm, flush with the
+    insulation: accepted below 0.2."""
+    path = np.array([[0.0, 0, 0], [0.62, 0, 0]])
+    model = em.Lead(path, 0.75e-3, 1.25e-3, 2.1, 0.01, 0.03, bare_radius_m=1.25e-3)
     for f in (64e6, 128e6):
         measured = em.read_transfer_function(
             DATA / "saimd_u_transfer_function.csv",

@@ -33,6 +33,9 @@ class Lead:
         Relative permittivity of the insulation.
     bare_tip_m, bare_end_m : float
         Length without insulation at the tip and at the far end [m].
+    bare_radius_m : float, optional
+        Radius of the metal there, as of a contact that is flush with the insulation [m]; that of the conductor by
+        default, as of a stripped wire. A wire that has no insulation has its conductor's.
     conductivity_S_m : float, optional
         Of the conductor [S/m]; without one it is a perfect conductor.
     inductance_H_m : float
@@ -53,6 +56,7 @@ class Lead:
     coat_permittivity: float = 3.0
     bare_tip_m: float = 0.0
     bare_end_m: float = 0.0
+    bare_radius_m: float | None = None
     conductivity_S_m: float | None = None
     inductance_H_m: float = 0.0
     name: str = "lead"
@@ -90,6 +94,15 @@ class Lead:
                     found=self.coat_radius_m,
                     expected=f"more than conductor_radius_m = {self.conductor_radius_m:g}",
                 )
+        if self.bare_radius_m is not None:
+            positive(f"{self.name}.bare_radius_m", self.bare_radius_m)
+            if self.coat_radius_m is None:
+                raise InputError(
+                    "bare ends of a wire without insulation",
+                    field=f"{self.name}.bare_radius_m",
+                    found=self.bare_radius_m,
+                    expected="conductor_radius_m alone",
+                )
         if self.conductivity_S_m is not None:
             positive(f"{self.name}.conductivity_S_m", self.conductivity_S_m)
         for key in ("bare_tip_m", "bare_end_m", "inductance_H_m"):
@@ -109,6 +122,11 @@ class Lead:
         return self.conductor_radius_m if self.coat_radius_m is None else self.coat_radius_m
 
     @property
+    def contact_radius_m(self) -> float:
+        """Radius of the metal where it is bare [m]."""
+        return self.conductor_radius_m if self.bare_radius_m is None else self.bare_radius_m
+
+    @property
     def length_m(self) -> float:
         """Length along the path [m]."""
         return float(np.linalg.norm(np.diff(self.path_m, axis=0), axis=1).sum())
@@ -116,7 +134,8 @@ class Lead:
     @property
     def extent_m(self) -> tuple[Vector, Vector]:
         """Low and high corner of the box around the wire [m]."""
-        low, high = self.path_m.min(0) - self.outer_radius_m, self.path_m.max(0) + self.outer_radius_m
+        thick = max(self.outer_radius_m, self.contact_radius_m)
+        low, high = self.path_m.min(0) - thick, self.path_m.max(0) + thick
         return tuple(low.tolist()), tuple(high.tolist())
 
     def points_at(self, distance_m: np.ndarray) -> np.ndarray:
@@ -139,5 +158,6 @@ class Lead:
         """SHA-256 (hex) of path, radii, insulation and conductor; the name does not enter."""
         digest = hashlib.sha256(np.round(self.path_m * 1e12).astype("<i8").tobytes())
         told = (self.conductor_radius_m, self.coat_radius_m, self.coat_permittivity, self.bare_tip_m, self.bare_end_m)
+        told += () if self.bare_radius_m is None else (self.bare_radius_m,)
         digest.update(repr((*told, self.conductivity_S_m, self.inductance_H_m)).encode())
         return digest.hexdigest()

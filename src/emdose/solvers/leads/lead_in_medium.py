@@ -181,7 +181,8 @@ def lead_in_medium(
 
     jw mu0 <G> + <G'> / (sigma + jw eps) with the kernel G = exp(-j k R) / (4 pi R), R^2 = distance^2 + b^2. The
     insulation adds jw mu0 ln(b/a) / (2 pi) in series and ln(b/a) / (2 pi jw eps2) against dI/ds, the metal the
-    impedance of a round wire, a helix its inductance. Bare parts have no insulation; the kernel keeps its radius there.
+    impedance of a round wire, a helix its inductance. Bare parts have no insulation, and the radius of their metal
+    stands for b; between two radii b^2 is the mean of the squares.
 
     Parameters
     ----------
@@ -262,9 +263,10 @@ def _matrix(
     """Impedance of all nodes (n + 1, n + 1) [ohm]."""
     w, h = 2 * np.pi * frequency_Hz, segments.length_m
     n, a, b = len(h), lead.conductor_radius_m, lead.outer_radius_m
-    pairs = kernel_integrals(segments, k, b, tube)
-    turned = 1j * w * MU_0 * (segments.tangent @ segments.tangent.T)
     coated = lead.is_coated_at(0.5 * (segments.distance_m[1:] + segments.distance_m[:-1]))
+    radius = np.where(coated, b, lead.contact_radius_m)
+    pairs = kernel_integrals(segments, k, radius, tube)
+    turned = 1j * w * MU_0 * (segments.tangent @ segments.tangent.T)
     series = np.full(n, metal + 1j * w * lead.inductance_H_m)
     elastance = np.zeros(n, complex)
     if lead.coat_radius_m is not None:
@@ -288,7 +290,7 @@ def _matrix(
             continue
         positive("tip_ball_m" if end == 0 else "end_ball_m", ball)
         centre = segments.points_m[node] - sign * ball * segments.tangent[0 if end == 0 else -1]
-        potential[row, 1:-1] = potential[1:-1, row] = kernel_at(segments, centre[None], k, b)[0]
+        potential[row, 1:-1] = potential[1:-1, row] = kernel_at(segments, centre[None], k, radius)[0]
         potential[row, row] = 1 / (4 * np.pi * ball)
         derivative[row, node] = sign
     if balls[0] is not None and balls[1] is not None:

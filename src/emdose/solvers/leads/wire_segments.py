@@ -1,6 +1,7 @@
 r"""A path as straight segments, and the integrals of the kernel exp(-j k R) / (4 pi R) over pairs of them.
 
-R^2 is the squared distance of two points of the axes plus b^2, b the outer radius. Pairs that lie near each other take
+R^2 is the squared distance of two points of the axes plus b^2, b the outer radius, or the root of the mean square of
+two. Pairs that lie near each other take
 the integral of 1 / R over the source in closed form and a rule with clustered points over the observer; what is left of
 the kernel is smooth. Source: elementary; the reduced kernel is that of every thin-wire method.
 """
@@ -66,7 +67,9 @@ def split_path(path_m: np.ndarray, step_m: float, breaks_m: tuple[float, ...] = 
     return WireSegments(s, points, h, steps / h[:, None])
 
 
-def kernel_integrals(segments: WireSegments, k: complex, radius_m: float, tube: bool = False) -> np.ndarray:
+def kernel_integrals(
+    segments: WireSegments, k: complex, radius_m: float | np.ndarray, tube: bool = False
+) -> np.ndarray:
     """Double integrals of the kernel times linear shape functions of both segments, (2, 2, n, n), symmetric [m].
 
     Parameters
@@ -75,8 +78,8 @@ def kernel_integrals(segments: WireSegments, k: complex, radius_m: float, tube: 
         n segments.
     k : complex
         Wavenumber of the medium [1/m].
-    radius_m : float
-        b [m].
+    radius_m : float or (n,) ndarray
+        b, of every segment [m].
     tube : bool
         Whether the current flows on a tube and is tested there, the mean over its circumference, and not on its axis.
     """
@@ -87,22 +90,30 @@ def kernel_integrals(segments: WireSegments, k: complex, radius_m: float, tube: 
     h = segments.length_m
     flat = points.reshape(n * q, 3)
     square = np.sum((flat[:, None] - flat[None]) ** 2, axis=-1)
-    R = np.sqrt(square + (2 if tube else 1) * radius_m**2)
+    b = np.broadcast_to(np.asarray(radius_m, float), (n,))
+    mean = np.repeat(0.5 * (b[:, None] ** 2 + b**2), q, axis=0).repeat(q, axis=1)
+    R = np.sqrt(square + (2 if tube else 1) * mean)
     G = (np.exp(-1j * k * R) / R).reshape(n, q, n, q)
     out: np.ndarray = np.einsum("aq,bs,pqrs->abpr", shape, shape, G, optimize=True) * (h[:, None] * h)
     middle = 0.5 * (segments.points_m[1:] + segments.points_m[:-1])
     apart = np.linalg.norm(middle[:, None] - middle, axis=-1)
-    p, r = np.nonzero(apart < np.maximum(NEAR * np.maximum(h[:, None], h), 8 * radius_m if tube else 0.0))
-    # Points of two rings at an angle lie 2 b sin(angle / 2) apart across; the angle is clustered at its logarithm at 0.
+    p, r = np.nonzero(apart < np.maximum(NEAR * np.maximum(h[:, None], h), 8 * b.max() if tube else 0.0))
+    # Points of two rings of radii b, c at an angle lie sqrt((b - c)^2 + 4 b c sin(angle / 2)^2) apart across; the angle
+    # is clustered at its logarithm at 0.
     angle, share = _rule(12) if tube else (np.array([1.0]), np.array([1.0]))
-    across = 2 * radius_m * np.sin(0.5 * np.pi * angle**3) if tube else np.array([radius_m])
+    if tube:
+        across = np.sqrt((b[p] - b[r]) ** 2 + 4 * b[p] * b[r] * np.sin(0.5 * np.pi * angle**3)[:, None] ** 2)
+    else:
+        across = np.sqrt(0.5 * (b[p] ** 2 + b[r] ** 2))[None]
     share = 3 * angle**2 * share if tube else share
     out[:, :, p, r] = sum(v * _near(segments, p, r, k, d) for v, d in zip(share, across, strict=True))
     out = out / (4 * np.pi)
     return 0.5 * (out + out.transpose(1, 0, 3, 2))  # what the rules leave of symmetry
 
 
-def kernel_at(segments: WireSegments, points_m: np.ndarray, k: complex, radius_m: float) -> np.ndarray:
+def kernel_at(
+    segments: WireSegments, points_m: np.ndarray, k: complex, radius_m: float | np.ndarray
+) -> np.ndarray:
     """Mean of the kernel over every segment, seen from points (m, 3): (m, n) [1/m]."""
     starts, h = segments.points_m[:-1], segments.length_m
     off = points_m[:, None] - starts
@@ -115,15 +126,15 @@ def kernel_at(segments: WireSegments, points_m: np.ndarray, k: complex, radius_m
     return np.asarray((static / h + rest) / (4 * np.pi))
 
 
-def _near(segments: WireSegments, p: np.ndarray, r: np.ndarray, k: complex, radius_m: float) -> np.ndarray:
-    """Integrals of pairs p (observer), r (source): (2, 2, pair) [m], not yet over 4 pi."""
+def _near(segments: WireSegments, p: np.ndarray, r: np.ndarray, k: complex, across_m: np.ndarray) -> np.ndarray:
+    """Integrals of pairs p (observer), r (source) some way apart across: (2, 2, pair) [m], not yet over 4 pi."""
     x, w = _rule(12)
     x, w = x**2 * (3 - 2 * x), 6 * x * (1 - x) * w  # clustered: the static potential has a logarithm at both ends
     hp, hr, t = segments.length_m[p], segments.length_m[r], segments.tangent[r]
     at = segments.points_m[p][:, None] + x[:, None] * (segments.points_m[p + 1] - segments.points_m[p])[:, None]
     off = at - segments.points_m[r][:, None]
     u = np.einsum("nqc,nc->nq", off, t)
-    d = np.sqrt(np.maximum(np.sum(off**2, axis=-1) - u**2, 0.0) + radius_m**2)
+    d = np.sqrt(np.maximum(np.sum(off**2, axis=-1) - u**2, 0.0) + across_m[:, None] ** 2)
     far = hr[:, None] - u
     zeroth = np.arcsinh(far / d) + np.arcsinh(u / d)
     first = (np.hypot(far, d) - np.hypot(u, d) + u * zeroth) / hr[:, None]

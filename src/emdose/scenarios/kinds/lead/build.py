@@ -28,7 +28,8 @@ def lead(table: LeadTable, file: object = None) -> Lead:
     InputError
         When the table makes no lead.
     """
-    keys = ("coat_radius_m", "coat_permittivity", "bare_tip_m", "bare_end_m", "conductivity_S_m", "inductance_H_m")
+    ends = ("bare_tip_m", "bare_end_m", "bare_radius_m")
+    keys = ("coat_radius_m", "coat_permittivity", *ends, "conductivity_S_m", "inductance_H_m")
     radius = table.conductor_radius_m or PLACEHOLDER_RADIUS_M
     with blamed_on(file, "lead"):
         return Lead(np.array(table.path_m), radius, **{k: getattr(table, k) for k in keys}, name=table.name)

@@ -50,6 +50,7 @@ class LeadTable(Table):
     coat_permittivity: Annotated[float, number("a relative permittivity", 1, 1e4)] = 3.0
     bare_tip_m: Annotated[float, number("a length in metres", 0, 3)] = 0.0
     bare_end_m: Annotated[float, number("a length in metres", 0, 3)] = 0.0
+    bare_radius_m: Annotated[float, Millimetres] | None = None
     conductivity_S_m: Annotated[float, number("a conductivity in S/m", 1e3, 1e9)] | None = None
     inductance_H_m: Annotated[float, number("an inductance in H/m", 0, 1)] = 0.0
     tip_ball_m: Annotated[float, Millimetres] | None = None

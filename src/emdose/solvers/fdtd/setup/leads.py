@@ -179,6 +179,7 @@ def wire_of(lead: Lead, frequency_Hz: float, cell_m: float) -> yee_engine.Subcel
         lead.conductor_radius_m,
         lead.coat_radius_m,
         lead.coat_permittivity,
+        bare_radius_m=lead.bare_radius_m,
         resistance_ohm_m=metal.real,
         inductance_H_m=lead.inductance_H_m + metal.imag / (2 * np.pi * frequency_Hz),
     )
@@ -203,11 +204,12 @@ def _check(lead: Lead, exposure: Exposure, coarsest_m: float, finest_m: float) -
         raise InputError(
             "lead shorter than a cell", field=field, found=f"{lead.length_m:.4g} m", expected=f">= {coarsest_m:.4g} m"
         )
-    if lead.outer_radius_m > THICKEST * finest_m:
+    thick = max(lead.outer_radius_m, lead.contact_radius_m)
+    if thick > THICKEST * finest_m:
         raise InputError(
             "lead too thick for a wire in cells",
             field=field,
-            found=f"outer radius {lead.outer_radius_m:.3g} m",
+            found=f"radius {thick:.3g} m",
             expected=f"at most a quarter of a cell, {THICKEST * finest_m:.3g} m; an implant is meshed instead",
         )
     bare = min((b for b in (lead.bare_tip_m, lead.bare_end_m) if b > 0), default=finest_m)

@@ -34,7 +34,9 @@ class SubcellWire:
         Relative permittivity of the insulation.
     coated_m : (n + 1,) float ndarray, optional
         How much of the length that belongs to each node (half of the segments at both sides) is insulated [m]; the
-        rest is metal of the outer radius. By default all of it where there is an insulation.
+        rest is bare metal. By default all of it where there is an insulation.
+    bare_radius_m : float, optional
+        Radius of the metal there [m]; that of the conductor by default.
     resistance_ohm_m, inductance_H_m : float
         In series, beside the inductance of a straight perfect conductor [ohm/m], [H/m].
     emf_V : (n,) float ndarray, optional
@@ -54,6 +56,7 @@ class SubcellWire:
     coat_radius_m: float | None = None
     coat_permittivity: float = 1.0
     coated_m: np.ndarray | None = None
+    bare_radius_m: float | None = None
     resistance_ohm_m: float = 0.0
     inductance_H_m: float = 0.0
     emf_V: np.ndarray | None = None
@@ -66,6 +69,8 @@ class SubcellWire:
         object.__setattr__(self, "nodes_m", nodes)
         positive(f"{self.name}.conductor_radius_m", self.conductor_radius_m)
         positive(f"{self.name}.coat_permittivity", self.coat_permittivity)
+        if self.bare_radius_m is not None:
+            positive(f"{self.name}.bare_radius_m", self.bare_radius_m)
         for key in ("resistance_ohm_m", "inductance_H_m"):
             if number(f"{self.name}.{key}", getattr(self, key)) < 0:
                 raise InputError("negative value", field=f"{self.name}.{key}", found=getattr(self, key))
@@ -91,6 +96,11 @@ class SubcellWire:
     def outer_radius_m(self) -> float:
         """Radius of the insulation, or of the conductor of a bare wire [m]."""
         return self.conductor_radius_m if self.coat_radius_m is None else self.coat_radius_m
+
+    @property
+    def contact_radius_m(self) -> float:
+        """Radius of the metal where it is bare [m]."""
+        return self.conductor_radius_m if self.bare_radius_m is None else self.bare_radius_m
 
     @property
     def lengths_m(self) -> np.ndarray:

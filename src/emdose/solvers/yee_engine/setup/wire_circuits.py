@@ -9,9 +9,8 @@ Per segment and per node, with the current I of segments and the charge Q of nod
    V_2 = \frac{\ln(b/a)}{2\pi\varepsilon_2 l} Q, \qquad
    \dot V_4 + \frac{\sigma_4}{\varepsilon_4} V_4 = \frac{S}{\varepsilon_4} \dot Q
 
-with the coat from a to b. Bare parts of an insulated wire have no V_2 and count as metal of the outer radius b, as the
-contacts of leads have it; where a node has both, its two parts are in parallel. The coat does not change the
-inductance.
+with the coat from a to b. Bare parts have no V_2, and S and L of the radius of their metal; where a node has both, its
+two parts are in parallel. The coat does not change the inductance.
 
 The step is bounded as that of the lattice is, by parts: the wire takes the share theta = 1 - lambda_0 / (lambda eps_r)
 of the capacitance of its edges, so that cells stay below lambda, and must itself have no eigenvalue above lambda.
@@ -93,14 +92,16 @@ def circuit_of(grid: RectilinearGrid, materials: EdgeMaterials, wire: SubcellWir
     eps, sigma = (_at_nodes(weights, table[ids]) for table in (materials.permittivity, materials.conductivity))
     length = wire.node_lengths_m
     inside = inductances(grid, wire, weights) + wire.inductance_H_m * wire.lengths_m
-    outer = elastances(grid, wire, node_weights(grid, wire.nodes_m))
+    ends = node_weights(grid, wire.nodes_m)
+    outer, metal = (elastances(grid, wire, ends, r) for r in (wire.outer_radius_m, wire.contact_radius_m))
     thick = 0.0 if wire.coat_radius_m is None else math.log(wire.coat_radius_m / wire.conductor_radius_m)
     coated = wire.coated_m
     assert coated is not None
-    # Bare parts have the outer radius: their magnetic field begins there.
+    # A contact has another radius than the conductor: its magnetic field begins there.
     share = 0.5 * (coated[1:] / length[1:] + coated[:-1] / length[:-1])
-    inside = inside - MU_0 / (2 * math.pi) * thick * (1 - share) * wire.lengths_m
-    if min(inside.min(), outer.min()) <= 0:
+    wider = math.log(wire.contact_radius_m / wire.conductor_radius_m)
+    inside = inside - MU_0 / (2 * math.pi) * wider * (1 - share) * wire.lengths_m
+    if min(inside.min(), outer.min(), metal.min()) <= 0:
         raise InputError(
             f"'{wire.name}' is too thick for its cells",
             field=wire.name,
@@ -112,7 +113,7 @@ def circuit_of(grid: RectilinearGrid, materials: EdgeMaterials, wire: SubcellWir
     with np.errstate(divide="ignore"):
         coat = np.where(coated > 0, thick, 1.0) / (2 * math.pi * EPS_0 * wire.coat_permittivity * coated)
         around = outer * length / (eps * coated)
-        naked = outer * length / (eps * bare)
+        naked = metal * length / (eps * bare)
     return WireCircuit(weights, inside, wire.resistance_ohm_m * wire.lengths_m, coat, around, naked, sigma / eps)
 
 

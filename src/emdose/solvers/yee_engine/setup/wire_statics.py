@@ -64,8 +64,8 @@ def inductances(grid: RectilinearGrid, wire: SubcellWire, weights: Weights) -> n
     return MU_0 * (true - seen)
 
 
-def elastances(grid: RectilinearGrid, wire: SubcellWire, weights: Weights) -> np.ndarray:
-    """Elastance times permittivity of every node beyond the lattice's, from the outer radius on, (n + 1,) [1/m]."""
+def elastances(grid: RectilinearGrid, wire: SubcellWire, weights: Weights, radius_m: float) -> np.ndarray:
+    """Elastance times permittivity of every node beyond the lattice's, from a radius on, (n + 1,) [1/m]."""
     nodes, lengths = wire.nodes_m, wire.node_lengths_m
     middles = 0.5 * (nodes[1:] + nodes[:-1])
     begin, end = np.concatenate([nodes[:1], middles]), np.concatenate([middles, nodes[-1:]])
@@ -73,7 +73,7 @@ def elastances(grid: RectilinearGrid, wire: SubcellWire, weights: Weights) -> np
     for n, node in enumerate(nodes):
         ends = [p for p in ((begin[n], node), (node, end[n])) if np.any(p[0] != p[1])]
         pieces.append((np.array([p[0] for p in ends]), np.array([p[1] for p in ends])))
-    true = _sums(pieces, lengths, grid, wire.outer_radius_m, directed=False) / lengths**2
+    true = _sums(pieces, lengths, grid, radius_m, directed=False) / lengths**2
     seen = _lattice_sums(grid, weights, weights.weight, nodes, lengths, lengths)
     return np.asarray(true - seen / lengths)
 
