@@ -316,7 +316,9 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.dosimetry.TierBound(1, 1.0, (0.0, 0.0, 0.0), 2.0, "K"),
     lambda: em.Tier3Result(numbers(3, 2, kind="c"), numbers(3, 2), ("a", "b"), {"": numbers(3, 2)}, 1.0, "I", "K"),
     lambda: em.dosimetry.LeadValidation(*np.ones((2, 3)), 1.0, 0.9, np.zeros(3), 0.1, 2.0, np.eye(3)),
-    lambda: LeadResponse(numbers(3), numbers(2, 3, kind="c"), numbers(2, 2, kind="c"), numbers(2, 2, kind="c")),
+    lambda: LeadResponse(
+        numbers(3), numbers(2, 3, kind="c"), numbers(2, 2, kind="c"), np.ones((4, 3), int), np.ones(4, int), numbers(4)
+    ),
     transfer_function_,
     lambda: em.fit_two_waves(transfer_function_()),
     lead_in_medium_,

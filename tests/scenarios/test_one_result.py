@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -339,3 +340,27 @@ def test_a_coil_without_a_table_is_said(solved, tmp_path):
     assert "cannot be run again" in text.splitlines()[0]
     with pytest.raises(InputError, match=r"coil\.type"):
         em.run_scenario(saved.folder / "scenario.lock.toml", tmp_path / "again")
+
+
+def test_leads_of_an_exposure_are_in_its_run(tmp_path):
+    # Oracles: the balance of power, which knows what lies closer to a lead than cells resolve; the file.
+    body = em.phantoms.gel_box(0.01, (0.06, 0.06, 0.08))
+    lead = em.Lead([[0.002, 0.003, -0.03], [0.002, 0.003, 0.03]], 5e-4, 7.5e-4, bare_tip_m=0.015)
+    exposure = em.Exposure(body, em.PlaneWave((1, 0, 0), (0, 0, 1)), 127.74e6, leads=[lead])
+    solver = em.Fdtd(margin_m=0.05, cpml_cells=6, tolerance=1e-2)
+    fields = solver.solve(exposure, device="cpu").scale(absorbed_power_W=1.0)
+    accept = ("cells_per_wavelength", "closure")
+    run = em.evaluate(exposure, fields, masses_kg=(1e-3,), accept=accept, device="cpu")
+    assert run.sar.power_W() == pytest.approx(1.0, rel=1e-5)
+    assert run.quantities["whole_body_sar"]["value"] == pytest.approx(1 / body.mass_kg, rel=1e-5)
+    back = em.read_result(run.save(tmp_path / "run").folder)
+    assert back.summary["scenario"]["leads"] == [{"name": "lead", "sha256": lead.hash()}]
+    assert np.array_equal(back.fields.lead_currents["lead"].near_W, fields.lead_currents["lead"].near_W)
+    assert em.point_sar(back.fields, back.phantom).power_W() == pytest.approx(1.0, rel=1e-5)
+    assert "<html" in back.report(tmp_path / "page.html").read_text()
+    with pytest.raises(InputError, match="leads"):
+        em.run_scenario(tmp_path / "run" / "scenario.lock.toml", tmp_path / "again", device="cpu")
+    with pytest.raises(InputError, match="not those of this exposure"):
+        em.evaluate(replace(exposure, leads=()), fields)
+    with pytest.warns(em.errors.EmdoseWarning, match="without the lead"):
+        em.tangential_E(fields, lead)

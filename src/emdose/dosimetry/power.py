@@ -96,7 +96,7 @@ class PowerReport:
 
 
 def absorbed_power(fields: Fields, phantom: Phantom) -> float:
-    """Power dissipated on the edges [W].
+    """Power dissipated on the edges, and at leads closer than the cells resolve [W].
 
     Parameters
     ----------
@@ -121,7 +121,8 @@ def absorbed_power(fields: Fields, phantom: Phantom) -> float:
         edge = _edge_mean(sigma, c)
         e = fields.E[0, c]
         total += float((edge * np.abs(_host(e)) ** 2).sum(dtype=float))
-    return 0.5 * total * fields.grid.voxel_volume_m3
+    near = sum(float(lead.near_W[0, 0].real) for lead in fields.lead_currents.values())
+    return 0.5 * total * fields.grid.voxel_volume_m3 + near
 
 
 def tissue_sar(sar: SarMap, phantom: Phantom, mask: np.ndarray | None = None) -> tuple[TissueRow, ...]:

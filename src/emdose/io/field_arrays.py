@@ -23,7 +23,7 @@ LOST = "lost_W: "
 """What the names of arrays begin with that hold the losses in parts of a coil."""
 LEAD = "lead "
 """The same of those that hold what leads do, before its kind and the lead's name."""
-RESPONSE = ("distance_m", "current_A", "metal_W", "near_W")
+RESPONSE = ("distance_m", "current_A", "metal_W", "voxel", "node", "near_ohm")
 
 
 def fields_arrays(fields: Fields) -> dict[str, np.ndarray]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import lead_power
 import numpy as np
 import pytest
 from memory_checkpoint import Memory
 
 from emdose.constants import C_0
 from emdose.dosimetry.leads.tangential import tangential_E
+from emdose.dosimetry.sar import point_sar
+from emdose.dosimetry.transmission.qmatrix import q_matrices
 from emdose.errors import EmdoseWarning, InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models import bodies
@@ -53,10 +56,44 @@ def test_power_closes_with_what_leads_take(fields) -> None:
     """Oracle: conservation of energy."""
     power, response = fields.power.power(), fields.lead_currents["lead"]
     assert power["closure"] < 3e-3
-    losses = fields.power.losses()
-    assert losses == {"metal of leads": response.metal_W[0, 0].real, "tissue at leads": response.near_W[0, 0].real}
-    assert all(v > 0 for v in losses.values())
-    assert power["lost_W"] == pytest.approx(sum(losses.values()))
+    assert fields.power.losses() == {"metal of leads": response.metal_W[0, 0].real}
+    assert power["lost_W"] == pytest.approx(response.metal_W[0, 0].real)
+    assert response.metal_W[0, 0].real > 0
+
+
+def test_maps_hold_all_power_that_tissue_absorbs(exposure, fields) -> None:
+    """Oracle: the balance of power; of it 3 % are closer to the lead than cells resolve, in tissue beside it."""
+    sar, power = point_sar(fields, exposure.phantom), fields.power.power()["absorbed_W"]
+    assert sar.power_W() == pytest.approx(power, rel=1e-5)
+    without = point_sar(replace(fields, lead_currents={}), exposure.phantom)
+    near = fields.lead_currents["lead"].near_W[0, 0].real
+    assert power - without.power_W() == pytest.approx(near, rel=1e-4)
+    assert 0.02 < near / power < 0.05
+    centres = np.stack(np.meshgrid(*(exposure.phantom.grid.centres(a) for a in range(3)), indexing="ij"), axis=-1)
+    path = lead().points_at(np.linspace(0, lead().length_m, 200))
+    apart = np.linalg.norm(centres[sar.value > without.value][:, None] - path, axis=-1).min(1)
+    assert apart.max() < 0.016
+    q = q_matrices(fields, exposure.phantom)
+    np.testing.assert_allclose(q.sar_map([1.0]), sar.value, rtol=1e-5, atol=1e-6 * sar.value.max())
+
+
+@pytest.mark.parametrize(
+    ("bare_m", "contact_m", "cells"),
+    [
+        (17.5e-3, None, 0.31),
+        pytest.param(17.5e-3, 1.25e-3, 0.43, marks=pytest.mark.slow),
+        pytest.param(3e-3, None, 0.14, marks=pytest.mark.slow),
+    ],
+)
+def test_cubes_at_a_tip_hold_the_power_in_them(bare_m: float, contact_m: float | None, cells: float) -> None:
+    """Oracle: E of the moment method's currents and charges, outside of the lead, integrated over 8 and 64 cm^3; the
+    cells alone hold 14 to 55 % of it. The current into a contact of 3 mm is 20 % too low, that of fine cells."""
+    wire = Lead([[0, 0, 0], [0, 0, 0.15]], 5e-4, 1.25e-3, 3.0, bare_tip_m=bare_m, bare_radius_m=contact_m)
+    halves = (0.01, 0.02)
+    expected = lead_power.of_moments(wire, 127.74e6, halves)
+    alone, whole = (np.array(v) / expected for v in lead_power.of_cells(wire, 127.74e6, halves))
+    assert alone[0] == pytest.approx(cells, abs=0.02)
+    assert whole == pytest.approx(1.0, rel=0.05 if bare_m > 5e-3 else 0.08)
 
 
 def test_currents_beside_the_moment_method(exposure, fields) -> None:
@@ -74,7 +111,7 @@ def test_response_goes_with_drive_and_scale(fields) -> None:
     alone = fields.drive([2j])
     before, after = (f.lead_currents["lead"] for f in (fields, alone))
     np.testing.assert_allclose(after.current_A, 2j * before.current_A)
-    np.testing.assert_allclose(after.near_W, 4 * before.near_W)
+    np.testing.assert_allclose(after.near_W, 4 * before.near_W, rtol=1e-12)
     scaled = alone.scale(absorbed_power_W=1.0)
     factor = scaled.provenance["scale"]["factor"]
     np.testing.assert_allclose(scaled.lead_currents["lead"].current_A, factor * after.current_A)
@@ -83,7 +120,7 @@ def test_response_goes_with_drive_and_scale(fields) -> None:
 
 def test_response_is_kept_with_the_solution(exposure, fields) -> None:
     again = fields_of_arrays(fields_arrays(fields), exposure.phantom)
-    for name in ("distance_m", "current_A", "metal_W", "near_W"):
+    for name in ("distance_m", "current_A", "metal_W", "voxel", "node", "near_ohm"):
         found, expected = (getattr(f.lead_currents["lead"], name) for f in (again, fields))
         assert np.array_equal(found, expected), name
 

@@ -89,7 +89,7 @@ def test_bare_wire_of_the_tube_kernel_converges() -> None:
 @pytest.mark.parametrize("kernel", ["axis", "tube"])
 def test_stripped_ends_are_metal_of_the_conductor(kernel: str) -> None:
     """Insulation of the medium's own permittivity, where nothing conducts, is no insulation: stripped or not, that is
-    the bare wire. A contact of the outer radius takes 30 % more. Stripped all along, it is the bare wire to rounding."""
+    the bare wire. A contact of the outer radius takes 30 % more. Stripped all along it is that to rounding."""
     wire, medium = straight(0.2, 5e-4), (127.74e6, 80.0, 1e-4)
     ends = {"coat_permittivity": 80.0, "bare_tip_m": 0.02, "bare_end_m": 0.01}
     bare, stripped, contact, whole = (

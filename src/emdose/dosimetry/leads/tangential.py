@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.checks import array, flag, positive
-from emdose.errors import InputError
+from emdose.errors import EmdoseWarning, InputError
 from emdose.models.leads import Lead, TransferFunction
 from emdose.models.leads.lead import LONGEST_M
 from emdose.models.leads.transfer_function import PLUS
@@ -140,6 +141,13 @@ class PathPieces:
     @classmethod
     def along(cls, paths: Sequence[Lead | np.ndarray], fields: Fields, step_m: float | None = None) -> PathPieces:
         """Pieces along paths in the body of some fields; InputError as of :func:`tangential_E`."""
+        if fields.lead_currents:
+            warnings.warn(
+                f"these fields have leads in them ({', '.join(fields.lead_currents)}): a transfer function takes those "
+                "without the lead that it is of",
+                EmdoseWarning,
+                stacklevel=3,
+            )
         grid = fields.grid
         smallest = min(float(np.diff(grid.nodes(a)).min()) for a in range(3))
         step = 0.5 * smallest if step_m is None else min(positive("step_m", step_m), 0.5 * smallest)

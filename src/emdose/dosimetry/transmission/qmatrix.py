@@ -139,6 +139,12 @@ def q_matrices(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> QM
             matrices[:, k, m] = entry.real if k == m else entry
             if m > k:
                 matrices[:, m, k] = entry.conj()
+    row = np.full(body.shape, -1)
+    row[body] = np.arange(len(matrices))
+    for lead in fields.lead_currents.values():
+        at = tuple(lead.voxel.T)
+        mass = density[at].astype(float) * fields.grid.voxel_volume_m3
+        np.add.at(matrices, row[at], (lead.near_in_voxels() / mass[:, None, None]).astype(matrices.dtype))
     return QMatrices(owned(matrices), owned(np.flatnonzero(body)), fields.grid, fields.ports, fields.drive_unit, rule)
 
 

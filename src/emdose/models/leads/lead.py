@@ -158,6 +158,6 @@ class Lead:
         """SHA-256 (hex) of path, radii, insulation and conductor; the name does not enter."""
         digest = hashlib.sha256(np.round(self.path_m * 1e12).astype("<i8").tobytes())
         told = (self.conductor_radius_m, self.coat_radius_m, self.coat_permittivity, self.bare_tip_m, self.bare_end_m)
-        told += () if self.bare_radius_m is None else (self.bare_radius_m,)
-        digest.update(repr((*told, self.conductivity_S_m, self.inductance_H_m)).encode())
+        contact = () if self.bare_radius_m is None else (self.bare_radius_m,)
+        digest.update(repr((*told, *contact, self.conductivity_S_m, self.inductance_H_m)).encode())
         return digest.hexdigest()

@@ -111,9 +111,7 @@ def kernel_integrals(
     return 0.5 * (out + out.transpose(1, 0, 3, 2))  # what the rules leave of symmetry
 
 
-def kernel_at(
-    segments: WireSegments, points_m: np.ndarray, k: complex, radius_m: float | np.ndarray
-) -> np.ndarray:
+def kernel_at(segments: WireSegments, points_m: np.ndarray, k: complex, radius_m: float | np.ndarray) -> np.ndarray:
     """Mean of the kernel over every segment, seen from points (m, 3): (m, n) [1/m]."""
     starts, h = segments.points_m[:-1], segments.length_m
     off = points_m[:, None] - starts

@@ -69,7 +69,7 @@ def solved(
         yield
         timing[stage] = time.perf_counter() - begun
 
-    exposure.refuse_metal("em.evaluate")
+    exposure.refuse_metal("em.evaluate", leads=False)
     driven, body = _driven(exposure, fields), exposure.phantom
     table = tables.checked(schema.ChecksTable, checks, "checks")
     heat = None if thermal is None else tables.checked(RfThermalTable, thermal, "thermal")
@@ -124,9 +124,22 @@ def _driven(exposure: Exposure, fields: Fields) -> Fields:
             found=f"{told.get('name', 'a body')} at {fields.frequency_Hz / 1e6:g} MHz",
             expected=f"{body.name} at {exposure.frequency_Hz / 1e6:g} MHz, as it was solved",
         )
+    own, solved_with = ([lead.hash() for lead in exposure.leads], told_leads(fields))
+    if [one["sha256"] for one in solved_with] != own:
+        raise InputError(
+            "the fields are not those of this exposure",
+            field="leads",
+            found=[one["name"] for one in solved_with],
+            expected=str([lead.name for lead in exposure.leads]),
+        )
     if DRIVE in fields.provenance:
         return fields
     return replace(fields, provenance={**fields.provenance, **drive_told(fields.ports[0], np.ones(1, complex))})
+
+
+def told_leads(fields: Fields) -> list[dict[str, str]]:
+    """Name and hash of the leads that fields were solved with."""
+    return [dict(one) for one in fields.provenance.get("leads", ())]
 
 
 def _require_heat(heat: Any, checks: Any, body: Any, device: str) -> None:
@@ -152,9 +165,12 @@ def _of_the_exposure(exposure: Exposure, driven: Fields) -> dict[str, Any]:
         if by_name
         else {"amplitudes": [abs(w) for w in weights], "phases_deg": [_degrees(w) for w in weights]}
     )
+    # No table makes leads: who runs this again is told so.
+    leads = {"leads": told_leads(driven)} if exposure.leads else {}
     return {
         "phantom": body,
         "coil": source,
+        **leads,
         "exposure": {"frequency_Hz": exposure.frequency_Hz},
         "drive": schema.DriveTable.model_validate(driving).model_dump(),
         "normalise": _normalise(scale),

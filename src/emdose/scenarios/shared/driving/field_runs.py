@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,16 +13,19 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.io.disk import datasets
 from emdose.io.disk.run_files import RESULT_FILE, read_summary, require_intact
-from emdose.io.field_arrays import LOST
+from emdose.io.field_arrays import LOST, RESPONSE
 from emdose.scenarios.shared.convergence import summary_measures, summary_validity
 from emdose.scenarios.shared.sar_files import read_sar
 from emdose.solvers.results.fields import Fields, PowerBalance
+from emdose.solvers.results.lead_response import LeadResponse
 from emdose.values import owned
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
 POWERS = ("absorbed_W", "extinction_W", "scattered_W")
+LEADS = "leads"
+"""Group of what leads do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,4 +101,19 @@ def read_fields(group: Any, phantom: Phantom) -> Fields:
         residual=group["residual"][()],
         convergence=json.loads(group.attrs["convergence"]),
         provenance=json.loads(group.attrs["provenance"]),
+        lead_currents=_read_leads(group),
     )
+
+
+def write_leads(group: Any, leads: Mapping[str, LeadResponse]) -> None:
+    """What leads do, into an open group of an HDF5 file."""
+    for n, (name, response) in enumerate(leads.items()):
+        part = group.create_group(f"{LEADS}/{n}")
+        part.attrs["name"] = name
+        for key in RESPONSE:
+            part[key] = getattr(response, key)
+
+
+def _read_leads(group: Any) -> dict[str, LeadResponse]:
+    parts = [group[LEADS][str(n)] for n in range(len(group[LEADS]))] if LEADS in group else []
+    return {str(p.attrs["name"]): LeadResponse(*(owned(p[key][()]) for key in RESPONSE)) for p in parts}

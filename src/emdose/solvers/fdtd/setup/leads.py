@@ -3,7 +3,7 @@ r"""Leads of an exposure as wires of the engine, and what their currents mean.
 The path is divided into segments of about a cell. The conductor's impedance per length at the frequency is a series
 resistance and inductance. A run of the scattered field impresses the incident one on each segment, gathered from the
 edges by the weights of the engine. Power that a lead leaves in tissue closer than the cells resolve follows from the
-current that leaves its nodes,
+current that leaves its nodes, and belongs to the voxels beside them (:mod:`emdose.solvers.leads.near_tissue`),
 
 .. math:: P = \tfrac12 \sum_n \mathrm{Re} Z_n\, |I_{n-1} - I_n|^2, \qquad
    Z_n = \Big[\Big(\frac{S_2}{j\omega} + \frac{S_4}{j\omega + \sigma/\varepsilon}\Big)^{-1}
@@ -26,13 +26,16 @@ import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
 from emdose.solvers import yee_engine
+from emdose.solvers.leads.near_tissue import near_tissue
 from emdose.solvers.leads.series import round_wire
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.results.lead_response import LeadResponse
 from emdose.solvers.yee_engine.setup.wire_circuits import WireCircuit, circuit_of, stable_step_with
 
 if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
     from emdose.models.exposure import Exposure
+    from emdose.models.grids.grid import Grid
     from emdose.models.leads import Lead
     from emdose.solvers.fdtd.setup.domain import Domain
     from emdose.solvers.yee_engine.setup.signals import SourceSignal
@@ -51,6 +54,8 @@ class LeadsOnGrid:
         Cells.
     materials : EdgeMaterials
         Of all edges.
+    tissue : Phantom
+        Voxels of the body.
     frequency_Hz : float
         Frequency [Hz].
     leads : sequence of Lead
@@ -63,6 +68,7 @@ class LeadsOnGrid:
 
     domain: Domain
     materials: Any
+    tissue: Phantom
     frequency_Hz: float
     leads: tuple[Lead, ...]
     wires: tuple[yee_engine.SubcellWire, ...]
@@ -85,7 +91,7 @@ class LeadsOnGrid:
             _check(lead, exposure, max(cell), min(cell))
         mean = float(np.mean(cell))
         wires = tuple(wire_of(lead, exposure.frequency_Hz, mean) for lead in exposure.leads)
-        return cls(domain, materials, exposure.frequency_Hz, tuple(exposure.leads), wires, mean)
+        return cls(domain, materials, exposure.tissue, exposure.frequency_Hz, tuple(exposure.leads), wires, mean)
 
     @cached_property
     def circuits(self) -> list[WireCircuit]:
@@ -130,15 +136,38 @@ class LeadsOnGrid:
     def responses(self, currents: Sequence[np.ndarray]) -> dict[str, LeadResponse]:
         """What the leads do, from their currents (port, segment) per unit drive [A]."""
         out = {}
-        for lead, wire, circuit, given in zip(self.leads, self.wires, self.circuits, currents, strict=True):
+        for lead, wire, circuit, near, given in zip(
+            self.leads, self.wires, self.circuits, self._near, currents, strict=True
+        ):
             I = np.asarray(given, complex)  # noqa: E741 - a current
             edges = node_distances(lead, self.cell_m)
-            none = np.zeros((len(I), 1))
-            leaving = np.concatenate([none, I], axis=1) - np.concatenate([I, none], axis=1)
-            near = _pairs(leaving, _resistance(circuit, self.frequency_Hz))
-            metal = _pairs(I, circuit.resistance_ohm)
-            out[wire.name] = LeadResponse(0.5 * (edges[1:] + edges[:-1]), I, metal, near)
+            metal = 0.5 * (I.conj() * circuit.resistance_ohm) @ I.T
+            out[wire.name] = LeadResponse(0.5 * (edges[1:] + edges[:-1]), I, metal, *near)
         return out
+
+    @cached_property
+    def _near(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Voxels beside every lead, the nodes that leave power there, and the resistance [ohm]."""
+        conductivity = np.where(self.tissue.body, self.tissue.conductivity(self.frequency_Hz), 0.0)
+        return [
+            beside(lead, circuit, self.frequency_Hz, self.tissue.grid, conductivity, self.cell_m)
+            for lead, circuit in zip(self.leads, self.circuits, strict=True)
+        ]
+
+
+def beside(
+    lead: Lead, circuit: WireCircuit, frequency_Hz: float, grid: Grid, conductivity: np.ndarray, cell_m: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voxels (m, 3) beside a lead, the nodes (m,) that leave power there, and the resistances (m,) [ohm]."""
+    pieces = _pieces(lead, node_distances(lead, cell_m))
+    radius = np.repeat([lead.outer_radius_m, lead.contact_radius_m, lead.contact_radius_m], len(pieces) // 3)
+    found = near_tissue(lead, pieces, radius, grid, conductivity, cell_m)
+    coated, bare = _resistances(circuit, frequency_Hz)
+    # Of a node's bare part, the pieces at both sides of its insulation share by their length.
+    length = np.diff(pieces, axis=1)[:, 0].reshape(3, -1)
+    share = length[1:] / np.maximum(length[1:].sum(0), np.finfo(float).tiny)
+    ohm = np.concatenate([coated, *(bare * share)])[found.part] * found.share
+    return found.voxel, found.part % len(coated), ohm
 
 
 def node_distances(lead: Lead, cell_m: float) -> np.ndarray:
@@ -166,10 +195,9 @@ def _bare(length_m: float, cell_m: float) -> np.ndarray:
 def wire_of(lead: Lead, frequency_Hz: float, cell_m: float) -> yee_engine.SubcellWire:
     """A lead as a wire of the engine, with segments of about a cell."""
     at = node_distances(lead, cell_m)
+    insulated = np.diff(_pieces(lead, at)[: len(at)], axis=1)[:, 0]
     middle = 0.5 * (at[1:] + at[:-1])
-    low, high = np.append(0.0, middle), np.append(middle, lead.length_m)
-    inside = np.minimum(high, lead.length_m - lead.bare_end_m) - np.maximum(low, lead.bare_tip_m)
-    share = np.clip(inside, 0, None) / (high - low) * (lead.coat_radius_m is not None)
+    share = insulated / np.diff(np.concatenate([[0.0], middle, [lead.length_m]]))
     metal = 0j
     if lead.conductivity_S_m is not None:
         metal = round_wire(frequency_Hz, lead.conductor_radius_m, lead.conductivity_S_m)
@@ -187,15 +215,15 @@ def wire_of(lead: Lead, frequency_Hz: float, cell_m: float) -> yee_engine.Subcel
 
 
 def with_leads(power: PowerBalance, leads: dict[str, LeadResponse]) -> PowerBalance:
-    """A balance of power with what leads lose in their metal, and in the tissue closer than the cells resolve."""
+    """A balance of power with what leads lose in their metal, and what tissue absorbs closer than cells resolve."""
     if not leads:
         return power
     parts = dict(power.lost_parts_W)
     if power.lost_W is not None and not parts:
         parts["elements"] = power.lost_W
     parts["metal of leads"] = np.sum([r.metal_W for r in leads.values()], axis=0)
-    parts["tissue at leads"] = np.sum([r.near_W for r in leads.values()], axis=0)
-    return replace(power, lost_W=np.sum(list(parts.values()), axis=0), lost_parts_W=parts)
+    absorbed = power.absorbed_W + np.sum([r.near_W for r in leads.values()], axis=0)
+    return replace(power, absorbed_W=absorbed, lost_W=np.sum(list(parts.values()), axis=0), lost_parts_W=parts)
 
 
 def _check(lead: Lead, exposure: Exposure, coarsest_m: float, finest_m: float) -> None:
@@ -236,17 +264,26 @@ def _check(lead: Lead, exposure: Exposure, coarsest_m: float, finest_m: float) -
             raise InputError(what, field=field, found=f"({place}) mm", expected="a path in tissue")
 
 
-def _resistance(circuit: WireCircuit, frequency_Hz: float) -> np.ndarray:
-    """Real part of the impedance of nodes, (n + 1,) [ohm]."""
+def _pieces(lead: Lead, at_m: np.ndarray) -> np.ndarray:
+    """What belongs to nodes at distances (n,) from the tip: where the insulated part of each begins and ends, then the
+    bare part before it, then that behind it, (3 n, 2) [m]."""
+    middle = 0.5 * (at_m[1:] + at_m[:-1])
+    low, high = np.append(0.0, middle), np.append(middle, lead.length_m)
+    first, last = lead.bare_tip_m, lead.length_m - lead.bare_end_m
+    if lead.coat_radius_m is None:
+        first = last = lead.length_m
+    begin, end = np.clip(first, low, high), np.clip(last, low, high)
+    return np.concatenate([np.stack(pair, axis=1) for pair in ((begin, end), (low, begin), (end, high))])
+
+
+def _resistances(circuit: WireCircuit, frequency_Hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """Resistances (n + 1,) that what leaves nodes meets around their insulated and their bare part: twice the power in
+    each over the square of all of the current [ohm]."""
     w = 2j * np.pi * frequency_Hz
     medium = w + circuit.relaxation_1_s
     with np.errstate(invalid="ignore"):
         coated = 1 / (circuit.coat_elastance / w + circuit.coated_elastance / medium)
         bare = medium / circuit.bare_elastance
-    there = np.isfinite(circuit.coat_elastance)
-    return np.asarray((1 / (np.where(there, coated, 0) + bare)).real)
-
-
-def _pairs(currents: np.ndarray, resistance: np.ndarray) -> np.ndarray:
-    """Power by pairs of ports of currents (port, n) in resistances (n,) [W]."""
-    return np.asarray(0.5 * (currents.conj() * resistance) @ currents.T)
+    coated = np.where(np.isfinite(circuit.coat_elastance), coated, 0)
+    size = np.abs(coated + bare) ** 2
+    return np.asarray(coated.real / size), np.asarray(bare.real / size)

@@ -34,7 +34,7 @@ from emdose.scenarios.kinds.rf.result import maps
 from emdose.scenarios.kinds.rf.result.network import NETWORK, network_of
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps, read_thermal, write_thermal
 from emdose.scenarios.shared import toml
-from emdose.scenarios.shared.driving.field_runs import POWERS, read_fields
+from emdose.scenarios.shared.driving.field_runs import POWERS, read_fields, write_leads
 from emdose.scenarios.shared.results import exports
 from emdose.scenarios.shared.results.run import Run
 from emdose.scenarios.shared.sar_files import read_sar, write_sar
@@ -54,9 +54,7 @@ KEYS = ("checks", "convergence", "power_balance")
 """What summaries of this kind have beside what all have."""
 PYTHON = "python"
 """Type of a coil that no table makes."""
-UNWRITTEN = (
-    "# What Python has run, as far as a scenario has words for it: its coil has none, so that it cannot be run again.\n"
-)
+UNWRITTEN = "# What Python has run, as far as a scenario has words for it: its coil or its leads have none, so it cannot be run again.\n"
 
 
 @read_only
@@ -173,7 +171,7 @@ class RunResult(Run):
         """All files of a run that Python has made: its body as a file, and what was done as a scenario."""
         tables = self.summary["scenario"]
         hdf5.write_phantom_file(stage.path(tables["phantom"]["file"]), self.phantom)
-        known = tables["coil"].get("type") != PYTHON
+        known = tables["coil"].get("type") != PYTHON and "leads" not in tables
         head = LOCK_HEADER if known else UNWRITTEN
         text = f"{head}# emdose {__version__}\n\n{toml.dump(tables)}"
         stage.path(LOCK_FILE).write_text(text, encoding="utf-8")
@@ -298,6 +296,7 @@ def _write_fields(group: Any, fields: Fields, keep: bool) -> None:
     for name, matrix in fields.power.lost_parts_W.items():
         group.attrs[f"{LOST}{name}"] = matrix
     group["residual"] = np.asarray(fields.residual, float)
+    write_leads(group, fields.lead_currents)
     put_map(group, "b1plus", fields.b1plus()[0].astype(np.complex64), "T")
     if keep:
         for name, unit in (("E", "V/m"), ("B", "T")):
