@@ -54,7 +54,7 @@ KEYS = ("checks", "convergence", "power_balance")
 """What summaries of this kind have beside what all have."""
 PYTHON = "python"
 """Type of a coil that no table makes."""
-UNWRITTEN = "# What Python has run, as far as a scenario has words for it: its coil or its leads have none, so it cannot be run again.\n"
+UNWRITTEN = "# What Python has run, in words of a scenario: its coil or its leads have none, it cannot be run again.\n"
 
 
 @read_only
