@@ -256,7 +256,7 @@ class BaseJob(ABC):
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Put the seconds of what is done inside into ``timing``."""
+        """Add the seconds of what is done inside to ``timing``."""
         start = time.perf_counter()
         yield
-        self.timing[stage] = time.perf_counter() - start
+        self.timing[stage] = self.timing.get(stage, 0.0) + time.perf_counter() - start

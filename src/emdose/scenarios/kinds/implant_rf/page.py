@@ -56,6 +56,7 @@ def render(result: ImplantRfResult) -> str:
         "volume": volume,
         "averages": average_rows(summary),
         "cubes": cube_rows(about),
+        "poses": pose_rows(about),
         "metal": metal_rows(about),
         "real_metal": real_metal(about),
         "parts": part_rows(about),
@@ -143,6 +144,27 @@ def cube_rows(about: Mapping[str, Any]) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def pose_rows(about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What every pose came to; none where there was one."""
+
+    def said(entry: Mapping[str, Any]) -> str:
+        spread = "" if entry["U"] is None else f" ± {number(entry['U'], 2)}"
+        return f"{number(entry['value'])}{spread}"
+
+    return [
+        {
+            "name": words(p["name"]),
+            "turned": ", ".join(f"{a:g}°" for a in p["rotate_deg"]),
+            "place": "(" + ", ".join(f"{1e3 * x:.0f}" for x in p["position_m"]) + ") mm",
+            "background": said(p["background_sar"]),
+            "average": said(p["psSAR10g"]),
+            "rise": said(p["rise_max"]),
+            "worst": p["worst"],
+        }
+        for p in about.get("poses") or ()
+    ]
 
 
 def metal_rows(about: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Point, Power, TissueName
+from emdose.scenarios.shared.body_tables import Angles, DutyCycle, Phantom, Point, Power, TissueName
 from emdose.scenarios.shared.circuit_tables import FdtdTable, is_circuit
 from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
 from emdose.scenarios.shared.driving.drive_tables import TargetTable, place_of
@@ -132,6 +132,13 @@ class SwitchedFieldTable(Table):
     duty_cycle: DutyCycle = 1.0
 
 
+class PoseTable(Table):
+    """Another pose of the implant in the same body; what it does not say is as in [implant]."""
+
+    rotate_deg: Angles | None = None
+    position_m: Point | None = None
+
+
 class TestMethodTable(Table):
     """A named method of test: body, scale and heat where the scenario has none, and the distance to the side wall."""
 
@@ -166,6 +173,7 @@ class ImplantRfScenario(Table):
     normalise: BackgroundTable
     implant: Implant
     metals: dict[ShortName, MetalTable] = Field(default_factory=dict)
+    poses: dict[ShortName, PoseTable] = Field(default_factory=dict)
     surgery: SurgeryTable | None = None
     solver: Engine = Field(default_factory=VieTable)
     subdomain: SubdomainTable | None = None
@@ -197,4 +205,12 @@ class ImplantRfScenario(Table):
             raise bad_value("a coil of prescribed currents, a wave or a field; tuning with an implant is not known")
         if self.dosimetry.metal == "both" and self.subdomain is None and self.solver.type != "vie":
             raise bad_value("dosimetry.metal = 'both' with a table [subdomain], or with solver = 'vie'")
+        if self.poses:
+            self._one_body_for_all_poses()
         return self
+
+    def _one_body_for_all_poses(self) -> None:
+        if self.subdomain is None:
+            raise bad_value("poses with a table [subdomain]: all of them are solved in the field of one body")
+        if self.surgery is not None or self.gradients is not None or self.test is not None:
+            raise bad_value("poses without surgery, gradients and a method of test, which know one pose")
