@@ -11,7 +11,7 @@ import pytest
 
 import emdose as em
 from emdose.scenarios import label_runs
-from emdose.scenarios.kinds.label import sheet
+from emdose.scenarios.kinds.label import rf_runs, sheet
 from emdose.scenarios.loading import from_tables
 from emdose.scenarios.shared.implants import tensor_files
 from emdose.scenarios.shared.implants.sheet_words import sheet_tables
@@ -84,7 +84,27 @@ def test_a_run_that_is_not_valid_or_refused_is_left_out_and_named(tmp_path, monk
     monkeypatch.setattr(label_runs, "validity", lambda *_: State)
     found = label_runs.with_rf_runs(made(), tmp_path / "sheet", device="cpu", tell=said.append)
     assert not found.tables.rf
-    assert "1_5T-pelvis is not valid: a residual of 1" in said[-1]
+    assert "the run is not valid: a residual of 1" in said[-1]
+    (told,) = found.tables.left_out.values()
+    assert (told.field_T, told.landmark, told.reason) == (1.5, "pelvis", "the run is not valid: a residual of 1")
+    rows = rf_runs.rf_rows(found.tables.sheet, {}, {(told.field_T, told.landmark): told.reason})
+    assert {r.note for r in rows} == {"not computed: the run is not valid: a residual of 1"}
+
+
+def test_poses_are_searched_and_those_that_do_not_fit_are_left_out() -> None:
+    (one,) = label_runs.planned(made())
+    assert list(one.tables["poses"]) == [*label_runs.TILTS, "other side"]
+    other = one.tables["poses"]["other side"]
+    assert (other["position_m"][0], other["rotate_deg"]) == (-0.1, [0.0, 0.0, 180.0])
+    (given,) = label_runs.planned(made(sheet={**ROD["sheet"], "rf_poses": "given"}))
+    assert given.tables["poses"] == {}
+    said: list[str] = []
+    tables = dict(label_runs._said(one.tables))
+    tables["phantom"] = {"type": "gel-box", "size_m": [0.3, 0.1, 0.2], "spacing_m": 20e-3}
+    tables["poses"] = {"out": {"position_m": [0.3, 0.0, 0.0]}, "in": {"position_m": [0.05, 0.0, 0.0]}}
+    fitting = label_runs._fitting(from_tables(tables, Path("rod.toml")), "cpu", said.append)
+    assert list(fitting.tables.poses) == ["in"]
+    assert said[0].startswith("pose 'out' is not searched: ")
 
 
 def test_another_kind_is_refused(tmp_path) -> None:
@@ -101,6 +121,7 @@ def test_the_sheet_takes_the_runs_and_keeps_them(tmp_path, monkeypatch) -> None:
     out = tmp_path / "sheet"
 
     def scenario(**changes: Any) -> Any:
+        changes["sheet"] = {**changes.get("sheet", ROD["sheet"]), "rf_poses": "given"}
         return label_runs.with_rf_runs(made(**changes), out, grids=grids, device="cpu", tell=said.append)
 
     first = scenario()

@@ -3,6 +3,10 @@
 The stylised adult lies with the landmark at the isocentre of a birdcage body coil in quadrature, the implant at its
 site. The body is solved by volume integrals on large voxels, the implant on a fine grid of its own; all is scaled to a
 B1+rms of 1 uT, the mean over the body in the slice at the isocentre. Heat lasts as long as the scan, without perfusion.
+
+The implant is turned and moved in the field of the one body: as it is given, on the other side of the body (the field
+of a coil in quadrature is not the same there), and tilted both ways about every axis. The pose that warms most counts;
+a pose that does not fit the body is left out.
 """
 
 from __future__ import annotations
@@ -35,6 +39,17 @@ COIL: Mapping[str, Any] = {"type": "birdcage", "rungs": 16, "radius_m": 0.32, "l
 """The body coil: of the size of those of whole-body scanners, not of any product."""
 TURNED = (0.0, 0.0, 180.0)
 """The head of the built-in hip points to +x; in a right hip, on the side of +x, it points to the middle of the body."""
+
+TILTS: Mapping[str, tuple[float, float, float]] = {
+    "tilted forwards": (15.0, 0.0, 0.0),
+    "tilted backwards": (-15.0, 0.0, 0.0),
+    "tilted inwards": (0.0, 15.0, 0.0),
+    "tilted outwards": (0.0, -15.0, 0.0),
+    "turned left": (0.0, 0.0, 30.0),
+    "turned right": (0.0, 0.0, -30.0),
+}
+"""What is added to the angles of the implant about x, y and z, in degrees."""
+OTHER_SIDE = "other side"
 
 
 @read_only
@@ -113,6 +128,7 @@ def _tables(scenario: LoadedScenario, name: str, field_T: float, landmark: str, 
         "drive": {"name": "quadrature"},
         "normalise": {"b1plus_rms_T": B1_T, "over": "slice"},
         "implant": implant,
+        "poses": poses(implant) if sheet.rf_poses == "search" else {},
         "metals": plain["metals"],
         "solver": {"type": "vie"},
         "subdomain": {"spacing_m": grids.implant_m},
@@ -123,6 +139,24 @@ def _tables(scenario: LoadedScenario, name: str, field_T: float, landmark: str, 
             "baseline_degC": sheet.baseline_degC,
         },
     }
+
+
+def poses(implant: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Poses that are searched beside the one of a table [implant], as tables of a run.
+
+    Parameters
+    ----------
+    implant : mapping
+        Its table.
+    """
+    angles = [float(a) for a in implant.get("rotate_deg") or (0.0, 0.0, 0.0)]
+    x, y, z = (float(v) for v in implant["position_m"])
+    found: dict[str, dict[str, Any]] = {
+        name: {"rotate_deg": [a + b for a, b in zip(angles, more, strict=True)]} for name, more in TILTS.items()
+    }
+    if x != 0:
+        found[OTHER_SIDE] = {"rotate_deg": [*angles[:2], (angles[2] + 180.0) % 360.0], "position_m": [-x, y, z]}
+    return found
 
 
 def with_rf_runs(
@@ -168,30 +202,60 @@ def with_rf_runs(
     folder.claim()
     folder.release()
     found: dict[str, dict[str, Any]] = {}
+    missing: dict[str, dict[str, Any]] = {}
+
+    def leave_out(one: PlannedRun, reason: str, where: str = "") -> None:
+        missing[one.name] = {"field_T": one.field_T, "landmark": one.landmark, "reason": reason}
+        tell(f"left out: {where}{reason}")
+
     for n, one in enumerate(todo, 1):
         tell(f"RF heating {n} of {len(todo)}: {one.field_T:g} T, {one.landmark} at the isocentre")
         try:
-            outcome = _run(one, scenario.file, out / RF_RUNS / one.name, device, force, progress)
+            outcome = _run(one, scenario.file, out / RF_RUNS / one.name, device, force, progress, tell)
         except InputError as error:
-            tell(f"left out: {error}")
+            leave_out(one, error.problem if error.file == scenario.file else str(error))
             continue
         state = validity(outcome.summary, outcome.folder)
         if not state.is_valid:
-            tell(f"left out: the run in {outcome.folder} is not valid: {'; '.join(state.reasons)}")
+            leave_out(one, f"the run is not valid: {'; '.join(state.reasons)}", f"{outcome.folder}: ")
             continue
         written(outcome)
         file = str((outcome.folder / RESULT_FILE).resolve())
         found[one.name] = {"file": file, "field_T": one.field_T, "landmark": one.landmark}
-    return _joined(scenario, found)
+    return _joined(scenario, found, missing)
 
 
 def _run(
-    one: PlannedRun, file: Path, out: Path, device: str, force: bool, progress: ProgressCallback | None
+    one: PlannedRun,
+    file: Path,
+    out: Path,
+    device: str,
+    force: bool,
+    progress: ProgressCallback | None,
+    tell: Callable[[str], None],
 ) -> RunOutcome:
-    scenario = from_tables(dict(_said(one.tables)), file)
+    scenario = _fitting(from_tables(dict(_said(one.tables)), file), device, tell)
     # What the sheet was made of before under other settings makes way, as the sheet itself does.
     force = force or _is_another(out, scenario)
     return run_alone(scenario, out, device=device, resume=not force, force=force, progress=progress)
+
+
+def _fitting(scenario: LoadedScenario, device: str, tell: Callable[[str], None]) -> LoadedScenario:
+    """The scenario without poses that do not fit the body; raises InputError where the given one does not."""
+    for _ in range(len(scenario.tables.poses) + 1):
+        try:
+            kinds.get(KIND).job(scenario, device)
+            return scenario
+        except InputError as error:
+            parts = str(error.field or "").split(".")
+            if parts[0] != "poses":
+                raise
+            plain = scenario.values()
+            plain["scenario"].pop("sha256")
+            del plain["poses"][parts[1]]
+            tell(f"pose '{parts[1]}' is not searched: {error.problem}")
+            scenario = from_tables(dict(_said(plain)), scenario.file)
+    return scenario
 
 
 def _is_another(out: Path, scenario: LoadedScenario) -> bool:
@@ -202,10 +266,13 @@ def _is_another(out: Path, scenario: LoadedScenario) -> bool:
         return True
 
 
-def _joined(scenario: LoadedScenario, found: Mapping[str, Mapping[str, Any]]) -> LoadedScenario:
+def _joined(
+    scenario: LoadedScenario, found: Mapping[str, Mapping[str, Any]], missing: Mapping[str, Mapping[str, Any]]
+) -> LoadedScenario:
     plain = scenario.values()
     plain["scenario"].pop("sha256")
     plain["rf"] = {**plain["rf"], **found}
+    plain["left_out"] = {**plain["left_out"], **missing}
     return replace(from_tables(dict(_said(plain)), scenario.file), uncertainty=scenario.uncertainty)
 
 

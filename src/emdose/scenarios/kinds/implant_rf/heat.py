@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from emdose.solvers.running import ProgressCallback
 
 WINDOW_m = 12e-3
-"""Around the metal, where rises are kept over time."""
+"""From the metal, within which rises are told: the body's own warm places, such as its skin in a coil, are no matter of
+the implant, and lie in single voxels of a staircase."""
 HEAT_ERROR = 0.06
 """What four cells across the metal leave of a rise; see the threshold ``heat_cells_across``."""
 
@@ -101,10 +102,13 @@ def heated_site(
         device=device,
         progress=tell,
     )
-    final, tissue = solution.final[0], metal.tissue
+    close = _close(metal)
+    tissue, all_of_it = metal.tissue & close, close | (metal.fraction > 0)
+    final = np.where(all_of_it, solution.final[0], 0.0)
     spot = np.unravel_index(int(np.argmax(np.where(tissue, final, -np.inf))), final.shape)
     level = table.baseline_degC
     inside = tissue[window]
+    peaks = [rise[:, all_of_it[window]].max(axis=1, initial=0.0) for rise in solution.rise]
     total, alone = dose_over_baseline(solution.times_s, level, solution.rise[0][:, inside], least_degC=None)
     u = found.about["uncertainty"]["beside"] + HEAT_ERROR + solution.time_error
     numbers = {}
@@ -116,9 +120,10 @@ def heated_site(
             spread = {"expanded": relative * abs(value), "k": 2, "basis": basis, "kind": "discretisation"}
         numbers[name] = {"value": float(value), "unit": unit, "uncertainty": spread, "note": note, **more}
 
+    near = f"within {1e3 * WINDOW_m:g} mm of the metal"
     where: dict[str, Any] = {"location_m": list(metal.place(spot)), "tissue": metal.matter(spot)}
-    add("rise_tissue_max", final[spot], "K", f"tissue beside the metal after {table.duration_s:g} s", **where)
-    add("rise_max", final.max(), "K", f"metal and tissue after {table.duration_s:g} s")
+    add("rise_tissue_max", final[spot], "K", f"tissue {near} after {table.duration_s:g} s", **where)
+    add("rise_max", final.max(), "K", f"metal and tissue {near} after {table.duration_s:g} s")
     peak_dose, base = float(total.max(initial=0.0)), float(alone.max(initial=0.0))
     # The dose doubles with every kelvin above 43 degC: its error is that of the rise in the exponent.
     warmer = level + (1 + u) * solution.rise[0][:, inside]
@@ -128,15 +133,15 @@ def heated_site(
         gap = float(above.max(initial=0.0)) - peak_dose
         basis = "the dose of a rise that is larger by its uncertainty"
         numbers["cem43_max"]["uncertainty"] = {"expanded": gap, "k": 2, "basis": basis, "kind": "discretisation"}
-    curves = {"": solution.peaks[0]}
+    curves = {"": peaks[0]}
     more: dict[str, Any] = {}
     if switched is not None:
-        alone_K = [float(f.max()) for f in solution.final]
+        alone_K = [float(np.where(all_of_it, f, 0.0).max()) for f in solution.final]
         add("rise_rf", alone_K[1], "K", "RF alone, metal and tissue")
         add("rise_gradients", alone_K[2], "K", "gradients alone, metal and tissue", switched.error + HEAT_ERROR)
         larger = max(alone_K[1:])
         add("rise_both_over_larger", alone_K[0] / larger, "1", "RF and gradients together over the larger alone", 2 * u)
-        curves = {"both": solution.peaks[0], "RF alone": solution.peaks[1], "gradients alone": solution.peaks[2]}
+        curves = dict(zip(("both", "RF alone", "gradients alone"), peaks, strict=True))
         missed = np.abs(solution.final[0] - solution.final[1] - solution.final[2]).max() / alone_K[0]
         more = {"switched": switched.about(), "superposition": float(missed)}
     volume = site.grid.voxel_volume_m3
@@ -149,16 +154,25 @@ def heated_site(
         "transferred_W": float((run.sar.value * run.sar.density).sum(dtype=float)) * volume,
         "curve": {
             "times_s": [0.0, *solution.times_s.tolist()],
-            "peak_rise_K": {name: [0.0, *peaks.tolist()] for name, peaks in curves.items()},
+            "peak_rise_K": {name: [0.0, *values.tolist()] for name, values in curves.items()},
         },
         "cem43_baseline_min": base,
+        "elsewhere_K": float(np.where(all_of_it, 0.0, solution.final[0]).max(initial=0.0)),
         "time_error": solution.time_error,
         "balance_error": solution.balance_error,
         **{k: v for k, v in metal.about().items() if k == "cells_across"},
         "provenance": dict(solution.provenance),
     }
-    rise = metal.cells.means(final)
-    return Site(run, background, rise, solution.times_s, solution.peaks[0]), numbers, about
+    rise = metal.cells.means(solution.final[0])
+    return Site(run, background, rise, solution.times_s, peaks[0]), numbers, about
+
+
+def _close(metal: MetalBody) -> np.ndarray:
+    """Cells in voxels whose centre is no farther than the window from that of a voxel with metal."""
+    from scipy.ndimage import distance_transform_edt
+
+    away = distance_transform_edt(metal.coarse.fraction <= 0, sampling=metal.phantom.spacing_m)
+    return metal.cells.spread(away <= WINDOW_m * (1 + 1e-9))
 
 
 def _on_site(found: BesideMetal, site: Phantom, implant: Implant, source: str) -> tuple[SarRun, np.ndarray]:

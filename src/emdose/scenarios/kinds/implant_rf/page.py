@@ -248,8 +248,21 @@ def heating(summary: Mapping[str, Any]) -> dict[str, Any]:
         "chart": line_chart(curves, "time [min]", "largest rise [K]", height=260),
         "text": f"{number(about['power_W'])} W in the box of the heat, {number(about['metal_W'])} W of it in the "
         f"metal, at a duty cycle of {number(about['duty_cycle'])} for {number(about['duration_s'] / 60)} min; "
-        f"the warmest tissue rises by {value} {unit} {decisive.spread_text(rise)}." + _with_gradients(summary),
+        f"the warmest tissue near the metal rises by {value} {unit} {decisive.spread_text(rise)}."
+        + _with_gradients(summary)
+        + _elsewhere(about),
     }
+
+
+def _elsewhere(about: Mapping[str, Any]) -> str:
+    """The body's own warm places, where they are warmer than what is near the metal."""
+    found = about.get("elsewhere_K") or 0.0
+    if found <= max(max(p) for p in about["curve"]["peak_rise_K"].values()):
+        return ""
+    return (
+        f" Farther than 12 mm from the metal the body itself rises by up to {number(found)} K in this box: that is no "
+        "effect of the implant, at the body's surface it hangs on single voxels, and none of these numbers holds it."
+    )
 
 
 def _with_gradients(summary: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ from emdose.models.bodies import gel_box
 from emdose.models.gradients.presets import preset
 from emdose.models.gradients.windings import whole_body_gradients
 from emdose.scenarios.kinds.label import result, sheet
-from emdose.scenarios.kinds.label.rf_runs import read_rf_run, rf_rows
+from emdose.scenarios.kinds.label.rf_runs import pose_notes, read_rf_run, rf_rows
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.eddy_job import EddyJob, eddy_solver, solved_frequencies
 from emdose.scenarios.shared.implants.magnet_tables import materials
@@ -120,9 +120,13 @@ class LabelJob(EddyJob):
             name: coils.uniform_matrix(sheet.place(name, table.site, table.site_offset_m).tolist())
             for name in table.landmarks
         }
-        rows = rf_rows(table, self.rf)
+        left_out = {(one.field_T, one.landmark): one.reason for one in self.tables.left_out.values()}
+        rows = rf_rows(table, self.rf, left_out)
         rows += sheet.gradient_rows(curve, self.reference_T_s, self.frequency_Hz, table, fields)
-        notes: list[str] = []
+        notes = pose_notes(self.rf)
+        notes += [
+            f"no RF heating at {f:g} T with {mark} at the isocentre: {why}" for (f, mark), why in left_out.items()
+        ]
         assumed = self.tables.forces.products_T2_m is None
         for n, B0 in enumerate(table.fields_T):
             product = sheet.product_of(B0) if assumed else self.tables.forces.products_T2_m[n]

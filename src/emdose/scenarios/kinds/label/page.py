@@ -162,7 +162,9 @@ def rf_tables(rows: Sequence[Mapping[str, Any]], table: Mapping[str, Any]) -> li
                 {
                     "name": mark,
                     "cells": pairs if first else [],
-                    "note": first["note"].split("; ")[0].split(": ", 1)[-1].replace("uT", "µT") if first else "",
+                    "note": first["note"].split("; ")[0].split(": ", 1)[-1].replace("uT", "µT")
+                    if first
+                    else next((r["note"] for r in mine if r["landmark"] == mark), "not computed"),
                     "worst": worst is not None and mark == worst["landmark"],
                     "binds": any(r["binds"] for r in mine if r["landmark"] == mark),
                 }

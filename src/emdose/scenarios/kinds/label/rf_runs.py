@@ -55,6 +55,10 @@ class RfHeat:
         Said of it where the run is questionable.
     times_s, peaks_K : tuple of float
         Curve of the largest rise over time [s, K]; empty where the run has none.
+    poses : tuple of str
+        Names of the poses that were searched; empty where there was one.
+    pose : str
+        The one of them that warms most.
     """
 
     name: str
@@ -67,6 +71,8 @@ class RfHeat:
     doubt: str = ""
     times_s: tuple[float, ...] = ()
     peaks_K: tuple[float, ...] = ()
+    poses: tuple[str, ...] = ()
+    pose: str = ""
 
     def factor_to_dose(self, dose_min: float, baseline_degC: float) -> float | None:
         """Factor on the rise for which the hottest place has a dose CEM43 at the end; None without a curve."""
@@ -132,6 +138,7 @@ def read_rf_run(file: str, implant: Mapping[str, Any], scan_s: float) -> RfHeat:
     rise = numbers["rise_max"]
     b1 = numbers.get("b1plus_rms") or numbers["b1plus_body"]
     sar = numbers["whole_body_sar"]
+    about = summary.get("implant_rf") or {}
     curve = ((summary.get("thermal") or {}).get("curve")) or {}
     peaks = curve.get("peak_rise_K") or ()
     return RfHeat(
@@ -145,10 +152,14 @@ def read_rf_run(file: str, implant: Mapping[str, Any], scan_s: float) -> RfHeat:
         " (questionable)" if (summary.get("validity") or {}).get("state") == "questionable" else "",
         tuple(curve.get("times_s") or ()),
         tuple(peaks.get("", ()) if isinstance(peaks, Mapping) else peaks),
+        tuple(str(p["name"]) for p in about.get("poses") or ()),
+        str((about.get("pose") or {}).get("name") or ""),
     )
 
 
-def rf_rows(sheet: Any, runs: Mapping[tuple[float, str], RfHeat]) -> list[SheetRow]:
+def rf_rows(
+    sheet: Any, runs: Mapping[tuple[float, str], RfHeat], left_out: Mapping[tuple[float, str], str] | None = None
+) -> list[SheetRow]:
     """Rows of RF heating for every field, landmark and rise; those without a run say so.
 
     Parameters
@@ -157,6 +168,8 @@ def rf_rows(sheet: Any, runs: Mapping[tuple[float, str], RfHeat]) -> list[SheetR
         Fields, landmarks, rises, and the rise that decides.
     runs : mapping of (field, landmark) to RfHeat
         What was computed.
+    left_out : mapping of (field, landmark) to str, optional
+        Why there is no run.
     """
     rows = []
     for f in sheet.fields_T:
@@ -164,8 +177,10 @@ def rf_rows(sheet: Any, runs: Mapping[tuple[float, str], RfHeat]) -> list[SheetR
             run = runs.get((f, landmark))
             if run is None:
                 names = _names(f"{sheet.rise_K:g} K")
+                why = (left_out or {}).get((f, landmark))
+                note = NOT_COMPUTED if why is None else f"not computed: {why}"
                 rows += [
-                    SheetRow(RF, name, None, unit, field_T=f, landmark=landmark, note=NOT_COMPUTED, document=document)
+                    SheetRow(RF, name, None, unit, field_T=f, landmark=landmark, note=note, document=document)
                     for name, unit, document in zip(names, ("T", "W/kg"), DOCUMENTS, strict=True)
                 ]
                 continue
@@ -187,9 +202,9 @@ def _names(words: str) -> tuple[str, str]:
 def _allowed(run: RfHeat, words: str, factor: float, field_T: float, landmark: str, decides: bool) -> list[SheetRow]:
     """B1+rms and whole-body SAR with a factor on the rise."""
     b1, sar = run.b1plus_rms_T * math.sqrt(factor), run.whole_body_sar_W_kg * factor
-    note = f"run '{run.name}'{run.doubt}: {run.rise_K:.3g} K at {1e6 * run.b1plus_rms_T:.3g} uT; {run.over}".rstrip(
-        "; "
-    )
+    worst = f", worst of {len(run.poses)} poses ({run.pose})" if run.poses else ""
+    rise = f"{run.rise_K:.3g} K at {1e6 * run.b1plus_rms_T:.3g} uT{worst}"
+    note = f"run '{run.name}'{run.doubt}: {rise}; {run.over}".rstrip("; ")
     u, names = run.relative, _names(words)
     # B1+ is what the run was scaled to, SAR is a number of its own beside the rise.
     u_sar = None if u is None else math.hypot(u, run.relative_sar or 0.0)
@@ -235,4 +250,19 @@ def _shape(table: Mapping[str, Any]) -> dict[str, Any]:
             found[key] = {k: _shape(v) for k, v in value.items()}
         elif key not in POSE and value is not None:
             found[key] = Path(str(value)).name if key == "file" else value
+    return found
+
+
+def pose_notes(runs: Mapping[tuple[float, str], RfHeat]) -> list[str]:
+    """Which poses the rows of RF heating searched, in a sentence per set of them."""
+    sets: dict[tuple[str, ...], list[str]] = {}
+    for (f, landmark), run in runs.items():
+        sets.setdefault(run.poses, []).append(f"{f:g} T {landmark}")
+    found = []
+    for poses, where in sets.items():
+        of = "" if len(sets) == 1 else f" ({', '.join(where)})"
+        if poses:
+            found.append(f"RF heating{of} is that of the worst of these poses of the implant: {', '.join(poses)}")
+        else:
+            found.append(f"RF heating{of} is that of one pose of the implant, which is not known to be the worst")
     return found

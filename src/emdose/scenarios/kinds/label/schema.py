@@ -37,6 +37,7 @@ class SheetTable(Table):
     longest_min: Minutes = 60.0
     rises_K: Annotated[tuple[float, ...], growing("temperature rises in kelvin", 1e-3, 100)] = (1.0, 2.0, 5.0)
     rise_K: Annotated[float, number("the rise that decides, in kelvin", 1e-3, 100)] = 2.0
+    rf_poses: Literal["search", "given"] = "search"
     dose_min: Annotated[float, number("a dose CEM43 in minutes", 1e-3, 1e4)] = 2.0
     baseline_degC: Annotated[float, number("a temperature in degC", 0, 60)] = 37.0
 
@@ -77,6 +78,14 @@ class RfRunTable(Table):
     landmark: Annotated[str, text("what lay at the isocentre")]
 
 
+class LeftOutTable(Table):
+    """A field and landmark that there is no run for, and why."""
+
+    field_T: Annotated[float, number("a field in tesla", 0.01, 30)]
+    landmark: Annotated[str, text("what lay at the isocentre")]
+    reason: Annotated[str, text("a sentence", longest=2000)]
+
+
 class LabelScenario(Table):
     """A scenario of kind ``label``."""
 
@@ -88,6 +97,7 @@ class LabelScenario(Table):
     reference: ReferenceTable = Field(default_factory=ReferenceTable)
     forces: ForcePlaceTable = Field(default_factory=ForcePlaceTable)
     rf: dict[ShortName, RfRunTable] = Field(default_factory=dict)
+    left_out: dict[ShortName, LeftOutTable] = Field(default_factory=dict)
     solver: EddyCurrentTable = Field(default_factory=EddyCurrentTable)
     thermal: SheetThermalTable = Field(default_factory=SheetThermalTable)
 
