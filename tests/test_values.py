@@ -63,6 +63,7 @@ from emdose.models.coils.conductors import FeedPort, LumpedElement, Plate, Sheet
 from emdose.models.coils.ideal import Shield
 from emdose.models.grids.split import SplitGrid
 from emdose.models.implants.implanted_body import implanted
+from emdose.models.induction.magnets import Cryostat, SolenoidCoil
 from emdose.scenarios import Difference
 from emdose.scenarios.kinds.ept.result import EptResult
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps
@@ -295,11 +296,22 @@ def induced_() -> Any:
     return em.Quasistatic().solve(gel_box(5e-3, (0.02, 0.02, 0.02)), em.Switched(UniformField(), "T/s"))
 
 
+def trajectory_() -> em.Trajectory:
+    return em.Trajectory("walk", np.array([0.0, 2.0]), np.array([[0.0, 0, 3], [0, 0, 1]]))
+
+
 MAKERS: list[Callable[[], Any]] = [
     em.Quasistatic,
     lambda: em.Switched(UniformField(), "T/s"),
     lambda: em.RigidMotion(UniformField(), turn_rad_s=(1, 0, 0)),
     induced_,
+    em.MagneticDipole,
+    lambda: em.figure_of_eight(turns=1),
+    lambda: trajectory_(),
+    lambda: trajectory_().poses(),
+    lambda: SolenoidCoil(0.5, -1.0, 1.0, 1e6),
+    lambda: Cryostat(0.3, 1.0, 2.0),
+    lambda: em.StaticMagnet("magnet", [SolenoidCoil(0.5, -1.0, 1.0, 1e6)], Cryostat(0.3, 1.0, 2.0)),
     moments,
     switched_torque,
     lambda: rigid_vibration(rigid_body(em.implants.sphere(5e-3)), switched_torque()),

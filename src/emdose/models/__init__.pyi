@@ -1,6 +1,7 @@
 """The public names of models, loaded when they are first used."""
 
 from . import implants as implants
+from . import movements as movements
 from . import phantoms as phantoms
 from . import waveforms as waveforms
 from .bodies import Phantom as Phantom
@@ -39,8 +40,15 @@ from .implants import Implant as Implant
 from .implants import Metal as Metal
 from .implants import Surgery as Surgery
 from .implants import metals as metals
+from .induction.magnets import Cryostat as Cryostat
+from .induction.magnets import SolenoidCoil as SolenoidCoil
+from .induction.magnets import StaticMagnet as StaticMagnet
 from .induction.sources import RigidMotion as RigidMotion
 from .induction.sources import Switched as Switched
+from .induction.stimulation import MagneticDipole as MagneticDipole
+from .induction.stimulation import StimulationCoil as StimulationCoil
+from .induction.stimulation import figure_of_eight as figure_of_eight
+from .induction.trajectories import Trajectory as Trajectory
 from .leads import Lead as Lead
 from .leads import TransferFunction as TransferFunction
 from .leads import TwoWaves as TwoWaves

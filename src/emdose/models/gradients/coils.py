@@ -91,7 +91,7 @@ class GradientCoil:
                 found=(len(self.paths), turns.shape),
                 expected="at least one path, and one finite number of turns for each",
             )
-        paths = tuple(_closed(p, n) for n, p in enumerate(self.paths))
+        paths = tuple(closed_path(p, n) for n, p in enumerate(self.paths))
         object.__setattr__(self, "paths", paths)
         object.__setattr__(self, "turns", tuple(map(float, turns)))
         slope = self._expansion_per_ampere(np.zeros(3))[1][2]
@@ -133,11 +133,11 @@ class GradientCoil:
         current_A : float
             Current of the coil [A].
         """
-        return current_A * _per_segment(_flux_density, self.segments, self.currents, points_m)
+        return current_A * wire_field(self.segments, self.currents, points_m)
 
     def potential(self, points_m: np.ndarray, current_A: float = 1.0) -> np.ndarray:
         """Vector potential at points (n, 3), (n, 3) [T m]; parameters as in :meth:`field`."""
-        return current_A * _per_segment(_potential, self.segments, self.currents, points_m)
+        return current_A * wire_potential(self.segments, self.currents, points_m)
 
     def vector_potential(self, points_m: np.ndarray) -> np.ndarray:
         """Vector potential at points (n, 3) per T/m of gradient at the isocentre, (n, 3) [T m]."""
@@ -317,7 +317,18 @@ def _field_of(source: GradientSource, points_m: np.ndarray) -> np.ndarray:
     return np.stack([source.expansion(p)[0] for p in points_m])
 
 
-def _closed(path: Any, number: int) -> np.ndarray:
+def wire_field(segments: np.ndarray, currents: np.ndarray, points_m: np.ndarray) -> np.ndarray:
+    """Flux density of straight wires (s, 2, 3) [m] with currents (s,) [A] at points (n, 3), (n, 3) [T]."""
+    return _per_segment(_flux_density, segments, currents, points_m)
+
+
+def wire_potential(segments: np.ndarray, currents: np.ndarray, points_m: np.ndarray) -> np.ndarray:
+    """Vector potential of straight wires at points (n, 3), (n, 3) [T m]; parameters as in :func:`wire_field`."""
+    return _per_segment(_potential, segments, currents, points_m)
+
+
+def closed_path(path: Any, number: int) -> np.ndarray:
+    """A path (n, 3) [m] that ends where it starts, read-only; ``number`` counts from 0 and is named in errors."""
     where = f"path {number + 1}"
     path = array(where, path, (None, 3), problem="bad wire path")
     if not np.array_equal(path[0], path[-1]):
