@@ -30,7 +30,7 @@ FARTHEST_m = 50.0
 
 @read_only
 @dataclass(frozen=True, eq=False)
-class Poses:
+class BodyPoses:
     """Where a body is, and how fast it moves, at some times.
 
     Parameters
@@ -73,7 +73,7 @@ class Poses:
 @read_only
 @dataclass(frozen=True, eq=False)
 class Trajectory:
-    """Poses of a rigid body over time.
+    """BodyPoses of a rigid body over time.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ class Trajectory:
         """From the first to the last time [s]."""
         return float(self.times_s[-1] - self.times_s[0])
 
-    def poses(self, times_s: Sequence[float] | np.ndarray | None = None) -> Poses:
+    def poses(self, times_s: Sequence[float] | np.ndarray | None = None) -> BodyPoses:
         """Places, rotations and velocities at times within the trajectory.
 
         Parameters
@@ -176,7 +176,7 @@ class Trajectory:
         R = turning(times).as_matrix()
         # The spline gives rates in the axes of the body.
         rates = np.einsum("nij,nj->ni", R, turning(times, 1))
-        return Poses(
+        return BodyPoses(
             owned(np.array(times)),
             owned(R),
             owned(places(times)),
