@@ -173,5 +173,6 @@ class Blocks(Walk):
             }
             out = record[done * branches * 2 :] if branches else record
             self._launch(self.chunks, {**task, "mode": 2}, out)
-            self._launch(self.chunks - 1, {**task, "mode": 3}, out)
+            if self.chunks > 1:  # what lies between the chunks
+                self._launch(self.chunks - 1, {**task, "mode": 3}, out)
             done += depth
