@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+from pathlib import Path
 
 import fuzzing
 import numpy as np
 import pytest
+from long_files import LONGEST_FILES
 from mesh_readers import meshes_read_here  # noqa: F401  # a fixture
 
 from emdose.compute import backend, machine
@@ -38,6 +40,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     processes = min(cores, 4)  # each holds the libraries and its own fields: about 1 GB
     if processes > 1:
         config.option.numprocesses, config.option.dist = processes, "loadfile"
+        # Files in the order of collection, which is by their time below; pytest-xdist would order them by their number
+        # of tests, and a long solve in a file of its own would be the last one.
+        config.option.loadscopereorder = False
         os.environ["OMP_NUM_THREADS"] = str(cores // processes)
 
 
@@ -55,6 +60,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     no_nvrtc = "" if _has_nvrtc() else "needs the wheels cupy-cuda12x and nvidia-cuda-nvrtc-cu12"
     # Asked for by -m slow or -m "slow or not slow", or by naming one test on the command line.
     named = any("::" in argument for argument in config.args)
+    if hasattr(config, "workerinput"):  # long files first, so that no process is left alone with one at the end
+        last = len(LONGEST_FILES)
+        rank = {Path(__file__).parent / name: n for n, name in enumerate(LONGEST_FILES)}
+        items.sort(key=lambda item: rank.get(item.path, last))
     not_asked = "" if named or "slow" in config.getoption("markexpr") else "slow: run with -m slow"
     for item in items:
         for marker, reason in (("gpu", no_gpu), ("nvrtc", no_nvrtc), ("slow", not_asked)):

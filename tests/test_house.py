@@ -20,6 +20,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pytest
+from long_files import LONGEST_FILES
 
 import emdose
 
@@ -105,6 +106,12 @@ def test_only_backend_imports_cupy() -> None:
         if any(name.split(".")[0] in {"cupy", "cupyx", "cupy_backends"} for name in _imports(path))
     ]
     assert guilty in ([], ["compute/backend.py"])
+
+
+def test_files_that_are_begun_first_are_there() -> None:
+    """What tests/support/long_files.py names: a name that is gone would send its file to the end of a shared run."""
+    assert [name for name in LONGEST_FILES if not (ROOT / "tests" / name).is_file()] == []
+    assert len(set(LONGEST_FILES)) == len(LONGEST_FILES)
 
 
 def test_nothing_inside_imports_the_package_front() -> None:

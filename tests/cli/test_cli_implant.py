@@ -69,8 +69,9 @@ def write(folder, changes=(), name="rod.toml"):
     return folder / name
 
 
-def test_run_prints_power_and_rise(folder, capsys):
-    """Oracles: the documented files; the words of the document's status; nothing is computed twice."""
+def test_run_prints_power_and_rise_and_is_no_result_with_limits(folder, capsys):
+    """Oracles: the documented files; the words of the document's status; nothing is computed twice; a result without
+    limits is refused in one line."""
     code, out, err = call(capsys, "run", write(folder), "--out", "result", "--device", "cpu", "--no-report")
     assert code == 0, err
     assert "currents, 1 frequency, then heat in 0.0" in err
@@ -81,18 +82,17 @@ def test_run_prints_power_and_rise(folder, capsys):
     code, out, _ = call(capsys, "run", folder / "rod.toml", "--out", "result", "--device", "cpu", "--no-report")
     assert code == 0
     assert "nothing was computed" in out
+    code, _, err = call(capsys, "check", "result")
+    assert code == 2
+    assert "a result of kind 'implant-gradient' has no limits that could be checked again" in one_line(err)
 
 
-def test_check_of_a_scenario_and_of_a_result(folder, capsys):
-    """Oracle: what a check prints; a result without limits is refused in one line."""
+def test_check_of_a_scenario_says_its_kind_and_its_exposures(folder, capsys):
+    """Oracle: what a check prints."""
     code, out, _ = call(capsys, "check", write(folder), "--device", "cpu")
     assert code == 0
     assert "kind implant-gradient" in out
     assert "exposure ISO: ISO/TS 10974:2018" in out
-    call(capsys, "run", folder / "rod.toml", "--out", "result", "--quiet", "--no-report", "--device", "cpu")
-    code, _, err = call(capsys, "check", "result")
-    assert code == 2
-    assert "a result of kind 'implant-gradient' has no limits that could be checked again" in one_line(err)
 
 
 def test_demo_is_listed(capsys):

@@ -137,3 +137,14 @@ def test_an_adult_of_two_millimetres_stays_within_the_budget(layers: int):
     assert len(json.dumps(data)) < 4.3e6
     assert data["block"] <= 5
     assert data["maps"][0]["peak"]["value"] == pytest.approx(float(np.nanmax(value)))
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.int64])
+def test_labels_of_any_integer_type_are_numbered_the_same(kind: type):
+    """Oracle: the same labels as bytes."""
+    grid, labels, value = body_and_map()
+    layer = [Layer("m", "m", "W/kg", value)]
+    wanted, present = pack(grid, labels, layer)
+    found, same = pack(grid, labels.astype(kind), layer)
+    assert found == wanted
+    assert same.tolist() == present.tolist() == [3, 9]

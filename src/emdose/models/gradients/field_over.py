@@ -53,7 +53,7 @@ class FieldOver:
         radius[::3] = 1.0
         sampled = self._size * radius[:, None] * along / np.linalg.norm(along, axis=1, keepdims=True)
         fields = coils.fields(sampled + np.asarray(position_m, float))
-        self._coefficients = np.linalg.lstsq(self._powers(sampled), fields.reshape(SAMPLES, -1), rcond=None)[0]
+        self._coefficients = np.linalg.lstsq(self._powers(sampled).T, fields.reshape(SAMPLES, -1), rcond=None)[0]
         design = np.zeros((len(self.points), 3, 8))
         design[:, [0, 1, 2], [0, 1, 2]] = 1.0
         design[:, :, 3:] = np.einsum("kij,nj->nik", slopes(), self.points)
@@ -79,15 +79,16 @@ class FieldOver:
     def _seen(self, rotations: np.ndarray) -> np.ndarray:
         """The field at the points in the axes of the body, (t, n, 3, axes)."""
         places = self.points @ np.swapaxes(rotations, -1, -2)
-        fields = self._powers(places) @ self._coefficients
-        fields = fields.reshape(*fields.shape[:-1], 3, -1)
-        return np.asarray(np.swapaxes(rotations, -1, -2)[:, None] @ fields)
+        powers = self._powers(places)
+        fields = self._coefficients.T @ powers.reshape(len(powers), -1)
+        return np.einsum("tji,jatn->tnia", rotations, fields.reshape(3, -1, *places.shape[:2]))
 
     def _powers(self, points: np.ndarray) -> np.ndarray:
-        """All monomials up to the degree, of places over the size of the body."""
-        x, y, z = (_to_degree(c) for c in np.moveaxis(points / self._size, -1, 0))
+        """All monomials up to the degree, of places (..., 3) over the size of the body, (monomials, ...)."""
+        x, y, z = (_to_degree(np.ascontiguousarray(c)) for c in np.moveaxis(points / self._size, -1, 0))
         n = DEGREE + 1
-        return np.stack([x[i] * y[j] * z[k] for i in range(n) for j in range(n - i) for k in range(n - i - j)], axis=-1)
+        both = [(x[i] * y[j], n - i - j) for i in range(n) for j in range(n - i)]
+        return np.stack([xy * z[k] for xy, left in both for k in range(left)])
 
 
 def _to_degree(values: np.ndarray) -> list[np.ndarray]:

@@ -160,8 +160,7 @@ def pack(
     low, high = body_box(body)
     box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     cut = labels[box]
-    present, codes = np.unique(cut, return_inverse=True)
-    codes = codes.reshape(cut.shape)
+    present, codes = _numbered(cut)
     if present.size and present[0] == 0:
         present = present[1:]
     else:
@@ -221,6 +220,16 @@ def colour_table(name: str) -> str:
     from matplotlib import colormaps
 
     return _base64(colormaps[name](np.arange(256), bytes=True)[:, :3])
+
+
+def _numbered(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The labels that are present, in order, and for every voxel which of them it is, counted from 0."""
+    present = np.unique(labels)
+    if labels.dtype.kind == "u" and labels.dtype.itemsize <= 2:
+        table = np.zeros(2 ** (8 * labels.dtype.itemsize), np.uint16)
+        table[present] = np.arange(len(present))
+        return present, table[labels]
+    return present, np.searchsorted(present, labels)
 
 
 def _block_max(value: np.ndarray, block: int) -> np.ndarray:
