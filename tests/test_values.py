@@ -300,6 +300,11 @@ def trajectory_() -> em.Trajectory:
     return em.Trajectory("walk", np.array([0.0, 2.0]), np.array([[0.0, 0, 3], [0, 0, 1]]))
 
 
+def safe_model_() -> Any:
+    axis = em.dosimetry.SafeAxis((2e-4, 3e-5, 3e-3), (0.4, 0.1, 0.5), 30.0, 24.0, 0.35)
+    return em.SafeModel("made up", axis, axis, axis)
+
+
 MAKERS: list[Callable[[], Any]] = [
     em.Quasistatic,
     lambda: em.Switched(UniformField(), "T/s"),
@@ -312,6 +317,11 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: SolenoidCoil(0.5, -1.0, 1.0, 1e6),
     lambda: Cryostat(0.3, 1.0, 2.0),
     lambda: em.StaticMagnet("magnet", [SolenoidCoil(0.5, -1.0, 1.0, 1e6)], Cryostat(0.3, 1.0, 2.0)),
+    lambda: em.NerveModel(),
+    lambda: em.NerveModel().response(em.waveforms.epi()),
+    safe_model_,
+    lambda: safe_model_().x,
+    lambda: em.dosimetry.pulses(em.waveforms.epi()),
     moments,
     switched_torque,
     lambda: rigid_vibration(rigid_body(em.implants.sphere(5e-3)), switched_torque()),

@@ -7,6 +7,7 @@ from .circuits import Network as Network
 from .circuits import match as match
 from .circuits import tune as tune
 from .compliance import check as check
+from .compliance import check_gradients as check_gradients
 from .compute import ReducedBasis as ReducedBasis
 from .compute import Shared as Shared
 from .conformity import Conformity as Conformity
@@ -15,7 +16,9 @@ from .conformity import samples_beside_limit as samples_beside_limit
 from .dosimetry import AveragingPlan as AveragingPlan
 from .dosimetry import MassAverage as MassAverage
 from .dosimetry import ModelSampler as ModelSampler
+from .dosimetry import NerveModel as NerveModel
 from .dosimetry import QMatrices as QMatrices
+from .dosimetry import SafeModel as SafeModel
 from .dosimetry import SarMap as SarMap
 from .dosimetry import TangentialE as TangentialE
 from .dosimetry import TemperatureMap as TemperatureMap
@@ -58,6 +61,7 @@ from .io import read_phantom as read_phantom
 from .io import read_property_map as read_property_map
 from .io import read_response as read_response
 from .io import read_sequence as read_sequence
+from .io import read_stimulation_model as read_stimulation_model
 from .io import read_touchstone as read_touchstone
 from .io import read_transfer_function as read_transfer_function
 from .io import to_xarray as to_xarray

@@ -100,10 +100,15 @@ def test_every_row_has_a_source_and_every_doubt_a_reason():
 
 
 def test_2022_has_the_numbers_of_2010_and_names_its_edition():
-    # Oracle: no number of 2022 was read, so each is that of 2010+A2:2015, and says so; the same rows are there.
+    # Oracle: no number of 2022 was read, so each is that of 2010+A2:2015, and says so; the same rows are there,
+    # but for the model that open code attributes to 2022 alone.
     old, new = ({row.name: row for row in limits(IEC, edition)} for edition in EDITIONS)
-    assert set(old) == set(new)
+    added = {name for name in new if name.startswith("nerve impulse response")}
+    assert set(old) == set(new) - added
+    assert len(added) == 2
     for name, row in new.items():
+        if name in added:
+            continue
         assert row.limit == old[name].limit
         assert "value of edition 2010+A2:2015" in row.reason
         assert (row.state == "inherited") == (old[name].state == "verified")

@@ -41,6 +41,12 @@ from .sar import peak as peak
 from .sar import point_sar as point_sar
 from .sar import region_sar as region_sar
 from .sar import whole_body_sar as whole_body_sar
+from .stimulation.dbdt_pulses import Pulses as Pulses
+from .stimulation.dbdt_pulses import pulses as pulses
+from .stimulation.nerve import NerveModel as NerveModel
+from .stimulation.nerve import NerveResponse as NerveResponse
+from .stimulation.safe import SafeAxis as SafeAxis
+from .stimulation.safe import SafeModel as SafeModel
 from .temperature import TemperatureMap as TemperatureMap
 from .temperature import ThermalDose as ThermalDose
 from .temperature import cem43 as cem43
