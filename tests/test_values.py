@@ -292,6 +292,11 @@ def transfer_function_() -> em.TransferFunction:
     return em.TransferFunction(s, np.exp(-(1 + 7j) * s), 64e6, 80.0, 0.47, "exp(+jwt)")
 
 
+def vops_() -> Any:
+    matrices = np.eye(2)[None] * np.array([1.0, 0.5])[:, None, None]
+    return em.compress(QMatrices(matrices + 0j, np.arange(2), em.Grid((2, 1, 1), 5e-3), ("a", "b"), "V", "linear"))
+
+
 def induced_() -> Any:
     return em.Quasistatic().solve(gel_box(5e-3, (0.02, 0.02, 0.02)), em.Switched(UniformField(), "T/s"))
 
@@ -306,6 +311,7 @@ def safe_model_() -> Any:
 
 
 MAKERS: list[Callable[[], Any]] = [
+    vops_,
     em.Quasistatic,
     lambda: em.Switched(UniformField(), "T/s"),
     lambda: em.RigidMotion(UniformField(), turn_rad_s=(1, 0, 0)),

@@ -23,8 +23,10 @@ from .dosimetry import SarMap as SarMap
 from .dosimetry import TangentialE as TangentialE
 from .dosimetry import TemperatureMap as TemperatureMap
 from .dosimetry import Tier3Result as Tier3Result
+from .dosimetry import VirtualObservationPoints as VirtualObservationPoints
 from .dosimetry import averaged_E as averaged_E
 from .dosimetry import cem43 as cem43
+from .dosimetry import compress as compress
 from .dosimetry import mass_average as mass_average
 from .dosimetry import metal_power as metal_power
 from .dosimetry import peak as peak

@@ -699,6 +699,21 @@ def pairs(kernels: Recorder, real: type) -> Result:
     return {"pairs": found, "part": part[:, :, :, 16:], "Z": Z}
 
 
+def dominance(kernels: Recorder, real: type) -> Result:
+    """Matrices of four channels around one that bounds about half of them."""
+    rng = np.random.default_rng(12)
+    A = rng.normal(size=(50, 4, 4)) + 1j * rng.normal(size=(50, 4, 4))
+    Q = (A @ A.conj().swapaxes(1, 2)).astype(np.complex64 if real == np.float32 else np.complex128)
+    rows, columns = np.tril_indices(4)
+    packed, which = np.ascontiguousarray(Q[:, rows, columns]), np.arange(49, -1, -1)
+    P = np.ascontiguousarray((15 * np.eye(4) + 0.5 * Q[0].astype(complex))[rows, columns]).view(float)
+    v = (rng.normal(size=4) + 1j * rng.normal(size=4)).view(float)
+    below, value = np.zeros(50, np.uint8), np.zeros(50)
+    kernels.launch("dominated", 50, 4, 0.1, which, P, packed, below)
+    kernels.launch("forms", 50, 4, which, v, packed, value)
+    return {"below": below.astype(float), "value": value}
+
+
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "yee": yee,
     "yee_pass": yee_pass,
@@ -719,6 +734,7 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "cut_faces": cut_faces,
     "bioheat": bioheat,
     "pairs": pairs,
+    "dominance": dominance,
 }
 REALS = {"float": np.float32, "double": np.float64}
 ROOT = Path(emdose.__file__).parents[1]

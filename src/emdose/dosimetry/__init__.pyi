@@ -56,3 +56,5 @@ from .temperature import thermal_dose as thermal_dose
 from .transmission.qmatrix import QMatrices as QMatrices
 from .transmission.qmatrix import averaged as averaged
 from .transmission.qmatrix import q_matrices as q_matrices
+from .transmission.vops import VirtualObservationPoints as VirtualObservationPoints
+from .transmission.vops import compress as compress

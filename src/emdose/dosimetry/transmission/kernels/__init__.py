@@ -1,0 +1,1 @@
+"""Kernels of Q-matrices: which of many matrices another one bounds."""
