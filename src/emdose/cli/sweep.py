@@ -37,9 +37,14 @@ def run(
         force=force,
         tell=lambda text: terminal.say(errors, text),
     )
-    rows = [(name, str(n)) for name, n in sorted(found.classes.items())]
-    terminal.table(console, ("peak rise", "cases"), rows, right=(1,))
-    terminal.say(console, f"{len(found.cases)} cases; switched gradients alone, RF heating is not in these numbers")
+    rows = [("switched gradients", name, str(n)) for name, n in sorted(found.classes.items())]
+    rows += [("RF", name, str(n)) for name, n in sorted(found.rf_classes.items())]
+    terminal.table(console, ("", "peak rise", "cases"), rows, right=(2,))
+    counted = f"{sum(found.classes.values())} cases of switched gradients, which a scanner's field does not change"
+    if found.rf_classes:
+        terminal.say(console, f"{counted}, and {sum(found.rf_classes.values())} of RF")
+    else:
+        terminal.say(console, f"{counted}; RF heating is not in these numbers")
     for one in found.failed:
         terminal.say(errors, f"emdose: warning: {one['name']}: {one['reason']}")
     terminal.say(console, f"  {found.folder / 'sweep.csv'}")

@@ -24,7 +24,15 @@ HEAD_A, HEAD_B, HEAD_DOME, HEAD_CENTRE = 77.7, 97.6, 69.2, 794.0  # dome on an e
 LEG_LENGTH, LEG_APEX = 780.0, 1000.0  # the cones would meet their tip 1 m below the trunk [mm]
 SKIN = 2.0  # [mm]
 
-LANDMARKS_MM = {"head": 794.0, "neck": 640.0, "heart": 468.7, "liver": 315.5, "pelvis": 100.0, "knee": -400.0}
+LANDMARKS_MM = {
+    "head": 794.0,
+    "neck": 640.0,
+    "heart": 468.7,
+    "liver": 315.5,
+    "pelvis": 100.0,
+    "thigh": -150.0,
+    "knee": -400.0,
+}
 """Height above the base of the trunk that can be put at the isocentre [mm]."""
 
 VOLUMES_ML = {

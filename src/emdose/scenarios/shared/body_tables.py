@@ -61,7 +61,7 @@ class StylisedAdultTable(PhantomTable):
 
     type: Literal["stylised-adult"]
     spacing_m: Annotated[float, number("a voxel size in metres", 1e-3, 20e-3)] = 5e-3
-    landmark: Literal["head", "neck", "heart", "liver", "pelvis", "knee"] = "heart"
+    landmark: Literal["head", "neck", "heart", "liver", "pelvis", "thigh", "knee"] = "heart"
     fat_m: Annotated[float, number("thickness of the fat under the skin in metres", 0, 0.05)] = 10e-3
     mass_kg: Annotated[float, number("a mass in kg", 20, 300)] | None = None
     stature_m: Annotated[float, number("a height in metres", 1.3, 2.1)] | None = None

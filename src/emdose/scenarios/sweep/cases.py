@@ -6,7 +6,13 @@ axes at f_s after the duration, the rise of a sequence whose harmonics have the 
 .. math:: \Delta T = \frac{P}{P'} \max_{\mathbf r} \sum_s W_s : T(f_s, \mathbf r), \qquad
           W_s = \sum_h a_s(f_h) \operatorname{Re}(\mathbf b_h \mathbf b_h^H), \quad P' = \sum_s W_s : M(f_s),
 
-P being the power by the fit over frequency. A field of another scanner changes the torque, and nothing else here.
+P being the power by the fit over frequency. A field of another scanner changes the torque, and nothing else here. An
+implant that is turned against the fields has no more than
+
+.. math:: \Delta T_{worst} = \frac{P}{P'} \max_{\mathbf r} \sum_s \sum_i \lambda_i(W_s)\, \lambda_i(T(f_s, \mathbf r))
+
+with both sets of eigenvalues in the same order; fields along one direction reach it. RF is in
+:mod:`emdose.scenarios.sweep.rf`.
 
 Source: A. Arduino et al., Magn. Reson. Med. 85 (2021) 3447 (rises as quadratic forms).
 """
@@ -29,6 +35,7 @@ from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.eddy_job import eddy_solver
 from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.shared.implants.kept_tensor import kept_tensor
+from emdose.scenarios.sweep.rf import rf_runs, scaled
 from emdose.scenarios.sweep.schema import SweepFile
 from emdose.solvers.heat.directions import PAIRS
 from emdose.solvers.heat.solver import Bioheat
@@ -37,6 +44,7 @@ from emdose.validity import judge
 
 MOST_FREQUENCIES = 4
 """Frequencies that the sequences are solved at, beside rest."""
+NOT_COMPUTED = "not computed"
 VOXELS = 0.05
 """Relative half width that voxels of a sweep leave of a rise, where only one size of them is solved."""
 
@@ -70,6 +78,8 @@ def solve_cases(task: Mapping[str, Any], memo: dict[str, Any]) -> dict[str, Any]
     judged = judge([*tensor.measures(), *measured])
     if not judged.is_valid:
         return {"cases": [], "state": judged.state, "reasons": list(judged.reasons)}
+    radio = rf_runs(tables, name, device) if tables.rf is not None else {}
+    spread_of_axes = np.linalg.eigvalsh(_matrices(rises))
     moments = moment_tensor(tensor, tensor.matrix[0].real)
     body, site = rigid_body(implant), np.asarray(tables.implants[name].site_m)
     lever = body.weight_N * body.longest_m
@@ -87,7 +97,9 @@ def solve_cases(task: Mapping[str, Any], memo: dict[str, Any]) -> dict[str, Any]
             W = np.einsum("hs,hij->sij", shares, outer)
             known = float(np.einsum("sij,sij->", W, tensor.matrix.real))
             weights = np.stack([W[:, i, j] * (1 if i == j else 2) for i, j in PAIRS], axis=1).ravel()
-            rise = float((weights @ rises).max()) * (power / known if known > 0 else 1.0)
+            scale = power / known if known > 0 else 1.0
+            rise = float((weights @ rises).max()) * scale
+            worst = worst_over_turns(W, spread_of_axes) * scale
             moment = np.einsum("hij,hj->hi", K, b)
             # B0 along z takes the part of the moment across it.
             across = math.sqrt(float((np.abs(moment[:, :2]) ** 2).sum()))
@@ -104,13 +116,46 @@ def solve_cases(task: Mapping[str, Any], memo: dict[str, Any]) -> dict[str, Any]
                         "power_W": power,
                         "rise_K": rise,
                         "rise_U_K": spread * rise,
+                        "rise_worst_orientation_K": max(worst, rise),
                         "class": rise_class(rise, tables.sweep.classes_K),
                         "torque_rms_N_m": across * B0,
                         "torque_over_weight_length": across * B0 / lever,
                         "dropped": harmonics.dropped,
                     }
                 )
+                if tables.rf is not None:
+                    told = scaled(radio[float(B0), region], tables.rf.b1plus_rms_T[sequence.name])
+                    warm = told["rf_rise_K"]
+                    told["rf_class"] = NOT_COMPUTED if warm is None else rise_class(warm, tables.sweep.classes_K)
+                    cases[-1].update(told)
     return {"cases": cases, "state": judged.state, "reasons": list(judged.reasons)}
+
+
+def worst_over_turns(W: np.ndarray, spread_of_axes: np.ndarray) -> float:
+    """Largest rise over all turns of an implant against the fields, or a little more.
+
+    Parameters
+    ----------
+    W : (f, 3, 3) ndarray
+        Weights of pairs of axes, symmetric.
+    spread_of_axes : (f, cells, 3) ndarray
+        Eigenvalues of the rises of pairs of axes, growing.
+
+    Notes
+    -----
+    The trace of a product of two symmetric matrices is at most that of their eigenvalues in the same order.
+    Source: J. von Neumann, Tomsk Univ. Rev. 1 (1937) 286 (trace inequality).
+    """
+    return float(np.einsum("si,sci->c", np.linalg.eigvalsh(W), spread_of_axes).max())
+
+
+def _matrices(rises: np.ndarray) -> np.ndarray:
+    """Rises of pairs of axes, (6 f, cells), as a symmetric matrix per frequency and cell, (f, cells, 3, 3)."""
+    six = rises.reshape(-1, len(PAIRS), rises.shape[1])
+    out = np.zeros((len(six), rises.shape[1], 3, 3))
+    for n, (i, j) in enumerate(PAIRS):
+        out[:, :, i, j] = out[:, :, j, i] = six[:, n]
+    return out
 
 
 def rise_class(rise_K: float, levels_K: tuple[float, ...]) -> str:

@@ -26,8 +26,16 @@ SHOWN = {
     "dB/dt rms": ("dbdt_rms_T_s", "T/s"),
     "power": ("power_W", "W"),
     "peak rise": ("rise_K", "K"),
+    "peak rise, worst orientation": ("rise_worst_orientation_K", "K"),
     "gradient torque, rms": ("torque_rms_N_m", "N m"),
     "torque over weight times length": ("torque_over_weight_length", "1"),
+}
+
+
+SHOWN_RF = {
+    "peak rise by RF": ("rf_rise_K", "K"),
+    "10 g SAR": ("rf_psSAR10g_W_kg", "W/kg"),
+    "whole-body SAR": ("rf_whole_body_sar_W_kg", "W/kg"),
 }
 
 
@@ -55,8 +63,13 @@ class SweepResult:
 
     @property
     def classes(self) -> dict[str, int]:
-        """How many cases lie in each class of rise."""
-        return dict(Counter(str(c["class"]) for c in self.cases))
+        """How many cases of switched gradients lie in each class of rise; a scanner's field changes none."""
+        return _gradient_classes(self.cases)
+
+    @property
+    def rf_classes(self) -> dict[str, int]:
+        """The same of RF heating; empty without a table [rf]."""
+        return dict(Counter(str(c["rf_class"]) for c in self.cases if "rf_class" in c))
 
 
 def run_sweep(
@@ -130,29 +143,47 @@ def run_sweep(
     return SweepResult(folder, cases, failed, kept)
 
 
+def _gradient_classes(cases: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    by_case = {(c["implant"], c["sequence"], c["region"]): str(c["class"]) for c in cases}
+    return dict(Counter(by_case.values()))
+
+
+def _counted(classes: Mapping[str, int]) -> str:
+    total = sum(classes.values())
+    return "; ".join(f"{n} of {total} {name}" for name, n in sorted(classes.items()))
+
+
 def _write(folder: Path, tables: SweepFile, cases: list[Any], failed: list[dict[str, str]], notes: list[str]) -> None:
     atomic.write_text(folder / TABLE, csv_text(cases))
-    classes = dict(Counter(c["class"] for c in cases))
-    told = {"name": tables.sweep.name, "cases": cases, "classes": classes, "failed": failed, "notes": notes}
-    atomic.write_text(folder / JSON, to_json(told) + "\n")
+    classes = _gradient_classes(cases)
+    rf = dict(Counter(str(c["rf_class"]) for c in cases if "rf_class" in c))
+    shown = {**SHOWN, **(SHOWN_RF if rf else {})}
+    told = {"name": tables.sweep.name, "cases": cases, "classes": classes, "rf_classes": rf, "failed": failed}
+    atomic.write_text(folder / JSON, to_json({**told, "notes": notes}) + "\n")
     runs = [
         {
             "name": f"{c['implant']}, {c['field_T']:g} T, {c['sequence']}, {c['region']}",
-            "values": {name: c[key] for name, (key, _) in SHOWN.items()},
+            "values": {name: c[key] for name, (key, _) in shown.items()},
             "inputs": {k: c[k] for k in ("field_T", "sequence", "region", "class")},
             "stratum": c["implant"],
             "link": "",
         }
         for c in cases
     ]
-    said = "; ".join(f"{n} of {len(cases)} {name}" for name, n in sorted(classes.items()))
+    said = f"Switched gradients in gel, {sum(classes.values())} cases for any field: {_counted(classes)}."
+    if rf:
+        said += f" RF in the stylised adult, {sum(rf.values())} cases: {_counted(rf)}."
+        why = sorted({f"{c['implant']}: {c['rf_reason']}" for c in cases if c.get("rf_reason")})
+        notes = [*notes, *(f"no RF heating of {text}" for text in why)]
+    else:
+        notes = [*notes, "Switched gradients alone: RF heating is not in these numbers."]
     group = {
         "name": tables.sweep.name,
-        "units": {name: unit for name, (_, unit) in SHOWN.items()},
+        "units": {name: unit for name, (_, unit) in shown.items()},
         "runs": runs,
         "failed": failed,
-        "notes": [*notes, "Switched gradients alone: RF heating is not in these numbers."],
-        "sentence": f"{len(cases)} cases in gel after {tables.sweep.duration_s:g} s: {said}.",
+        "notes": notes,
+        "sentence": f"After {tables.sweep.duration_s:g} s. {said}",
     }
     atomic.write_text(folder / PAGE, group_page.render(group))
 

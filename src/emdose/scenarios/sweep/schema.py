@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from emdose.models.bodies.stylised_adult import LANDMARKS_MM
 from emdose.scenarios.shared import tables, toml
 from emdose.scenarios.shared.implants.eddy_table import EddyCurrentTable, growing
 from emdose.scenarios.shared.implants.gradient_tables import Exposure, by_coils
@@ -16,6 +17,8 @@ from emdose.scenarios.shared.tables import Table, bad_value, number, numbers, te
 
 Place = Annotated[tuple[float, ...], numbers("x, y, z in metres,", 3, -2, 2)]
 MOST_CASES = 20_000
+SAME_PLACE_M = 2e-3
+"""Between the height of a region and that of its landmark, at most."""
 
 
 class SweepTable(Table):
@@ -41,6 +44,7 @@ class RegionTable(Table):
     """What is examined: the height that lies at the isocentre."""
 
     height_m: Annotated[float, number("a height in metres", -2, 2)]
+    landmark: Literal["head", "neck", "heart", "liver", "pelvis", "thigh", "knee"] | None = None
 
 
 class SweepHeatTable(Table):
@@ -48,6 +52,15 @@ class SweepHeatTable(Table):
 
     spacing_m: Annotated[float, number("a voxel size in metres", 2e-4, 0.05)] = 5e-3
     margin_m: Annotated[float, number("gel kept around the implant in metres", 1e-3, 1)] = 0.04
+
+
+class SweepRfTable(Table):
+    """RF heating as well: the stylised adult in a body coil, and the B1+rms of every sequence."""
+
+    b1plus_rms_T: dict[ShortName, Annotated[float, number("a B1+rms in tesla (2 uT is 2e-6)", 0, 1e-3, above=True)]]
+    spacing_m: Annotated[float, number("a voxel size in metres", 1e-3, 20e-3)] = 15e-3
+    implant_m: Annotated[float, number("a cell size in metres", 1e-4, 0.02)] = 4e-3
+    heat_m: Annotated[float, number("a voxel size in metres", 2e-4, 0.05)] = 5e-3
 
 
 class SweepFile(Table):
@@ -60,6 +73,7 @@ class SweepFile(Table):
     regions: dict[ShortName, RegionTable]
     solver: EddyCurrentTable = Field(default_factory=EddyCurrentTable)
     thermal: SweepHeatTable = Field(default_factory=SweepHeatTable)
+    rf: SweepRfTable | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> SweepFile:
@@ -71,9 +85,20 @@ class SweepFile(Table):
             raise bad_value(
                 f"sequences of gradients (epi, pulseq, samples of a gradient); '{other}' is a uniform field"
             )
+        if self.rf is not None:
+            self._rf_complete(self.rf)
         if self.cases > MOST_CASES:
             raise bad_value(f"up to {MOST_CASES} cases, not {self.cases}")
         return self
+
+    def _rf_complete(self, rf: SweepRfTable) -> None:
+        if set(rf.b1plus_rms_T) != set(self.sequences):
+            raise bad_value("rf.b1plus_rms_T with one B1+rms per sequence")
+        for name, region in self.regions.items():
+            if region.landmark is None:
+                raise bad_value(f"regions.{name}.landmark, as RF heating is computed")
+            if abs(1e-3 * LANDMARKS_MM[region.landmark] - region.height_m) > SAME_PLACE_M:
+                raise bad_value(f"regions.{name}.height_m of its landmark, {1e-3 * LANDMARKS_MM[region.landmark]:g}")
 
     @property
     def cases(self) -> int:

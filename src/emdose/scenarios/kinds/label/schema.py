@@ -31,7 +31,7 @@ class SheetTable(Table):
 
     fields_T: Annotated[tuple[float, ...], growing("fields of scanners in tesla", 0.01, 30)] = (1.5, 3.0)
     landmarks: Annotated[tuple[str, ...], _landmarks()] = ("head", "heart", "pelvis", "knee")
-    site: Literal["head", "neck", "heart", "liver", "pelvis", "knee"] = "pelvis"
+    site: Literal["head", "neck", "heart", "liver", "pelvis", "thigh", "knee"] = "pelvis"
     site_offset_m: Annotated[tuple[float, ...], numbers("x, y, z in metres,", 3, -1, 1)] = (0.10, 0.0, 0.0)
     scan_min: Minutes = 15.0
     longest_min: Minutes = 60.0
