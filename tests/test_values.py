@@ -310,12 +310,21 @@ def safe_model_() -> Any:
     return em.SafeModel("made up", axis, axis, axis)
 
 
+def motion_field_() -> em.MotionField:
+    body = gel_box(5e-3, (0.02, 0.02, 0.02))
+    return em.Moving().solve(body, em.scanner_magnet(), trajectory_(), device="cpu", progress=False)
+
+
 MAKERS: list[Callable[[], Any]] = [
     vops_,
     em.Quasistatic,
     lambda: em.Switched(UniformField(), "T/s"),
     lambda: em.RigidMotion(UniformField(), turn_rad_s=(1, 0, 0)),
     induced_,
+    em.Moving,
+    lambda: motion_field_(),
+    lambda: motion_field_().sample,
+    lambda: motion_field_().along(trajectory_()),
     em.MagneticDipole,
     lambda: em.figure_of_eight(turns=1),
     lambda: trajectory_(),

@@ -119,6 +119,7 @@ from .models import metals as metals
 from .models import movements as movements
 from .models import paths_around as paths_around
 from .models import phantoms as phantoms
+from .models import scanner_magnet as scanner_magnet
 from .models import tissues as tissues
 from .models import waveforms as waveforms
 from .report.plotting import plot as plot
@@ -144,6 +145,9 @@ from .solvers import ImplantLibrary as ImplantLibrary
 from .solvers import InducedField as InducedField
 from .solvers import LeadInMedium as LeadInMedium
 from .solvers import LeadResponse as LeadResponse
+from .solvers import MotionCourse as MotionCourse
+from .solvers import MotionField as MotionField
+from .solvers import Moving as Moving
 from .solvers import PowerTensor as PowerTensor
 from .solvers import Quasistatic as Quasistatic
 from .solvers import Subdomain as Subdomain

@@ -43,6 +43,7 @@ from .implants import metals as metals
 from .induction.magnets import Cryostat as Cryostat
 from .induction.magnets import SolenoidCoil as SolenoidCoil
 from .induction.magnets import StaticMagnet as StaticMagnet
+from .induction.scanner_magnets import scanner_magnet as scanner_magnet
 from .induction.sources import RigidMotion as RigidMotion
 from .induction.sources import Switched as Switched
 from .induction.stimulation import MagneticDipole as MagneticDipole

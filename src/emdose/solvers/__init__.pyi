@@ -13,6 +13,9 @@ from .leads.lead_in_medium import LeadCurrents as LeadCurrents
 from .leads.lead_in_medium import LeadInMedium as LeadInMedium
 from .leads.lead_in_medium import lead_in_medium as lead_in_medium
 from .leads.transfer import transfer_function as transfer_function
+from .moving.course import MotionCourse as MotionCourse
+from .moving.field import MotionField as MotionField
+from .moving.solver import Moving as Moving
 from .quasistatic.solver import Quasistatic as Quasistatic
 from .results.discretisation import Discretisation as Discretisation
 from .results.fields import Fields as Fields

@@ -10,6 +10,7 @@ from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.induction.axial import ring_field, sheet_field
 from emdose.models.induction.magnets import Cryostat, SolenoidCoil
+from emdose.models.induction.tabulated import TabulatedField
 
 PLACES = np.array(
     [[0.05, 0.02, 0.1], [0.1, -0.2, 1.2], [1.5, 1.0, -2.0], [0.0, 0.0, 0.4], [1e-7, 0, 3.0], [0.3, 0, 0.8]]
@@ -91,3 +92,35 @@ def test_the_line_of_a_field_along_and_across():
         values = np.linalg.norm(some.field(at * np.array([1.0, 1.05])[:, None] * np.array(along)), axis=1)
         assert values[0] == pytest.approx(5e-4, rel=1e-6)
         assert values[1] < 5e-4
+
+
+@pytest.mark.parametrize(("B0", "along", "across"), [(1.5, 4.0, 2.5), (3.0, 4.6, 2.6), (7.0, 7.0, 5.0)])
+def test_made_up_scanners(B0, along, across):
+    """Oracles: B0, the 0.5 mT line that they were made for, and no second and fourth order along the axis."""
+    scanner = em.scanner_magnet(B0)
+    assert pytest.approx(B0, rel=1e-5) == scanner.B0_T
+    assert scanner.line_m() == pytest.approx(along, rel=1e-3)
+    assert scanner.line_m(axis="r") == pytest.approx(across, rel=1e-3)
+    z = np.linspace(-0.1, 0.1, 9)
+    ratio = scanner.field(np.stack([0 * z, 0 * z, z], axis=1))[:, 2] / B0 - 1
+    assert np.abs(ratio).max() < 1e-4
+    assert np.abs(scanner.field(np.array([[0.15, 0, 0.0]]))[0, 2] / B0 - 1) < 2e-3
+    with pytest.raises(InputError, match=r"1\.5, 3 or 7 T"):
+        em.scanner_magnet(3000.0)
+
+
+def test_the_table_is_the_field():
+    """Oracle: the sum over coils; places in the bore, beyond its ends, and around the magnet."""
+    scanner = em.scanner_magnet(3.0)
+    table = TabulatedField(scanner, 3.0)
+    rng = np.random.default_rng(2)
+    places = rng.uniform(-2, 2, (400, 3))
+    places = places[~scanner.cryostat.inside(places)]
+    exact, (B, slope) = scanner.field(places), table.both(places)
+    np.testing.assert_allclose(B, exact, atol=3e-5)
+    np.testing.assert_allclose(slope, scanner.gradient(places), atol=5e-4)
+    assert table.error < 3e-4
+    with pytest.raises(InputError, match="magnet's wall"):
+        table.field(np.array([[0.6, 0, 0]]))
+    with pytest.raises(InputError, match="beyond the table"):
+        table.field(np.array([[0.6, 0, 9.0]]))

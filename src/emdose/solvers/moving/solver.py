@@ -1,0 +1,183 @@
+r"""Induced fields of a body that moves in a magnet: few motions are solved for, all others are their sums.
+
+What a motion induces follows from what the points of the body see of dB/dt in its axes
+(:mod:`emdose.solvers.moving.surroundings`). Along a trajectory, and even for all six unit motions at every pose of it,
+this varies little: some ten to thirty motions span what hundreds of poses see to 1e-3 of its largest value. These are
+chosen one after the other, each where the rest is largest, and solved for exactly as they are; weights of the others
+are a least-squares fit of dB/dt, whose rest is told. Motions are the basis, and not harmonics, because the coils of a
+magnet may be nearer to a foot than the foot is to the head: polynomials of few degrees do not come near.
+
+Source: M. Chiampi and L. Zilberti, IEEE Trans. Biomed. Eng. 58 (2011) 2787 (motion in the body frame); Y. Maday et al.,
+Commun. Pure Appl. Anal. 8 (2009) 383 (greedy choice of a basis).
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from emdose.checks import flag, whole, within
+from emdose.errors import InputError
+from emdose.models.bodies.phantom import Phantom
+from emdose.models.induction.sources import RigidMotion, StaticField
+from emdose.models.induction.trajectories import BodyPoses, Trajectory
+from emdose.solvers.moving.choosing import chosen, fitted
+from emdose.solvers.moving.field import MotionField, farthest, require_room
+from emdose.solvers.moving.reduced import peaks, sampled
+from emdose.solvers.moving.surroundings import POINTS, Surroundings, points_of
+from emdose.solvers.quasistatic.solver import Quasistatic
+from emdose.solvers.running import Progress
+from emdose.values import owned, read_only
+
+TRAINED = 40
+"""Poses of every trajectory at which the peaks of voxels are sought."""
+
+
+@read_only
+@dataclass(frozen=True)
+class Moving:
+    """Electric fields induced in a body that moves through a static magnetic field.
+
+    Parameters
+    ----------
+    solver : object
+        What solves for one motion: its ``solve(phantom, sources, frequency_Hz, device, progress)`` returns an
+        :class:`~emdose.solvers.results.induced.InducedField`.
+    tolerance : float
+        Part of dB/dt that the solved motions may leave out, over its largest value.
+    any_motion : bool
+        Whether every motion at the poses of the trajectories is to be a sum of the solved ones (six of them at each),
+        not only the trajectories' own.
+    most : int
+        Largest number of solved motions.
+
+    Raises
+    ------
+    InputError
+        For options that cannot be used.
+    """
+
+    solver: Any = field(default_factory=Quasistatic)
+    tolerance: float = 1e-3
+    any_motion: bool = False
+    most: int = 60
+
+    def __post_init__(self) -> None:
+        within("tolerance", self.tolerance, 1e-6, 0.05, problem="bad tolerance")
+        flag("any_motion", self.any_motion)
+        whole("most", self.most, 1, problem="bad number of motions")
+        if not callable(getattr(self.solver, "solve", None)):
+            raise InputError("not a solver", field="solver", found=self.solver, expected="an object with solve()")
+
+    def solve(
+        self,
+        phantom: Phantom,
+        magnet: StaticField,
+        trajectories: Trajectory | Sequence[Trajectory],
+        frequency_Hz: float = 10.0,
+        device: Any = "auto",
+        progress: Progress = True,
+    ) -> MotionField:
+        """What motions along these trajectories induce.
+
+        Parameters
+        ----------
+        phantom : Phantom
+            The body; tissues without conductivity insulate.
+        magnet : StaticField
+            The magnet.
+        trajectories : Trajectory or sequence of them
+            Along which it moves, at their own times.
+        frequency_Hz : float
+            Frequency of the tissues' properties [Hz]; 10 Hz is where tables of them begin.
+        device, progress
+            As in the solver's own ``solve``.
+
+        Raises
+        ------
+        InputError
+            When a trajectory goes through the magnet's wall or leaves its map, or the body does not move in the field.
+        """
+        started = clock.perf_counter()
+        some = (trajectories,) if isinstance(trajectories, Trajectory) else tuple(trajectories)
+        if not some:
+            raise InputError("no trajectory", field="trajectories", expected="at least one")
+        outline = points_of(phantom)
+        points = outline[:POINTS]
+        poses = [t.poses() for t in some]
+        around = Surroundings(magnet, max(farthest(p, outline) for p in poses))
+        rates, motions = [], []
+        for trajectory, moved in zip(some, poses, strict=True):
+            require_room(around, moved, outline, trajectory.name)
+            seen = around.seen(moved, points, self.any_motion)[1]
+            rates.append(seen.reshape(-1, 3 * len(points)))
+            motions += _motions(magnet, trajectory.name, moved, self.any_motion)
+        table = np.concatenate(rates)
+        rows, left_out = chosen(table, self.tolerance, self.most)
+        if not rows:
+            raise InputError(
+                "nothing is induced: the body sees no change of the field along these trajectories",
+                field="trajectories",
+                found=", ".join(t.name for t in some),
+            )
+        if left_out > self.tolerance:
+            raise InputError(
+                "too few motions for the tolerance",
+                field="most",
+                found=self.most,
+                expected=f"more, or a tolerance above {left_out:.2g}",
+            )
+        size = np.abs(table[rows]).max(axis=1)
+        sources = tuple(_driven(motions[r], 1.0 / s) for r, s in zip(rows, size, strict=True))
+        ready = clock.perf_counter()
+        induced = self.solver.solve(phantom, sources, frequency_Hz, device, progress)
+        solved = clock.perf_counter()
+        basis = table[rows] / size[:, None]
+        trained = np.concatenate(
+            [fitted(basis, r[:: max(len(r) // TRAINED, 1)])[0] for r in (self._own(around, p, points) for p in poses)]
+        )
+        sample = sampled(peaks(induced.E, trained), induced.labels)
+        about = {
+            "solver": "Moving",
+            "trajectories": [t.name for t in some],
+            "poses": sum(len(p) for p in poses),
+            "motions": [s.name for s in sources],
+            "tolerance": self.tolerance,
+            "any_motion": self.any_motion,
+            "table_error": around.error,
+            "seconds": {"choice": ready - started, "fields": solved - ready, "sample": clock.perf_counter() - solved},
+        }
+        return MotionField(
+            magnet, induced, owned(points.copy()), owned(basis.reshape(len(rows), -1, 3)), left_out, sample, about
+        )
+
+    @staticmethod
+    def _own(around: Surroundings, poses: BodyPoses, points: np.ndarray) -> np.ndarray:
+        return around.seen(poses, points)[1].reshape(len(poses), -1)
+
+
+def _motions(magnet: StaticField, name: str, poses: BodyPoses, six: bool) -> list[tuple[Any, ...]]:
+    """What :class:`RigidMotion` takes, for every row of the table."""
+    out = []
+    for n in range(len(poses)):
+        R, t = poses.rotations[n], poses.times_s[n]
+        shift = poses.positions_m[n] - R @ poses.centre_m
+        if six:
+            words = [f"{kind} along {axis}" for kind in ("moving", "turning") for axis in "xyz"]
+            pairs = [(R[:, k], 0 * R[:, k]) for k in range(3)] + [(0 * R[:, k], R[:, k]) for k in range(3)]
+        else:
+            words, pairs = [""], [(poses.velocities_m_s[n], poses.turns_rad_s[n])]
+        for word, (v, w) in zip(words, pairs, strict=True):
+            title = f"{name} at {t:.3g} s" + (f", {word}" if word else "")
+            out.append((magnet, v, w, R, shift, poses.centre_m, title))
+    return out
+
+
+def _driven(motion: tuple[Any, ...], drive: float) -> RigidMotion:
+    """A motion at so many times its speed."""
+    magnet, v, w, R, shift, centre, name = motion
+    return RigidMotion(magnet, drive * v, drive * w, R, shift, centre, name)
