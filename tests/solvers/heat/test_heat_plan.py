@@ -49,7 +49,15 @@ print(plan.bytes, told("VmHWM") - before)
 
 @pytest.mark.skipif(not STATUS.exists(), reason="peaks of memory are read from /proc")
 @pytest.mark.parametrize(
-    ("kind", "n"), [("sar", 32), ("sar", 56), ("steady", 40), ("implant", 36), ("implant", 52), ("split", 30)]
+    ("kind", "n"),
+    [
+        ("sar", 32),
+        pytest.param("sar", 56, marks=pytest.mark.slow),
+        ("steady", 40),
+        ("implant", 36),
+        pytest.param("implant", 52, marks=pytest.mark.slow),
+        ("split", 30),
+    ],
 )
 def test_memory_is_planned_within_a_half(kind: str, n: int) -> None:
     """Oracle: the peak of the resident memory of a process that solves, above what it held before."""

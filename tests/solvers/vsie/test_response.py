@@ -27,12 +27,23 @@ def response():
     return em.BodyResponse.around(BODY, F, radius_m=0.09, length_m=0.26, error=1e-2)
 
 
+@pytest.fixture(scope="module")
+def both(response):
+    """Of a cage: the co-simulation by the response of the body, and the direct one; the plain cage's are kept."""
+
+    def solved(**options):
+        coil = cage(**options)
+        return response.cosimulate(coil, solver=SOLVER), SOLVER.cosimulate(em.Exposure(BODY, coil, F), [F])
+
+    plain = solved()
+    return lambda **options: solved(**options) if options else plain
+
+
 @pytest.mark.parametrize("options", [{}, {"shield": 0.125, "shift": 0.013}])
-def test_coils_against_their_direct_solution(response, options):
+def test_coils_against_their_direct_solution(both, options):
     # Oracle: the coupled equations solved for this coil. Capacitance and resistance of the useful mode.
     coil = cage(**options)
-    direct = SOLVER.cosimulate(em.Exposure(BODY, coil, F), [F])
-    found = response.cosimulate(coil, solver=SOLVER)
+    found, direct = both(**options)
     assert 0 < found.gap_fields.error.max() < 2e-2
     a, b = (c.tune(mode=0).coil.elements[0].capacitance_F for c in (found, direct))
     assert a == pytest.approx(b, rel=1e-3)
@@ -46,12 +57,11 @@ def test_coils_against_their_direct_solution(response, options):
     assert one.real == pytest.approx(two.real, rel=2e-2)
 
 
-def test_fields_are_solved_for(response):
+def test_fields_are_solved_for(both):
     # Oracle: the fields of the same circuit by the direct solution; either may be 2 % off (E_error).
-    found = response.cosimulate(cage(), solver=SOLVER).tune(mode=0)
-    direct = SOLVER.cosimulate(em.Exposure(BODY, cage(), F), [F]).with_values(
-        {e.name: e.capacitance_F for e in found.coil.elements}
-    )
+    untuned, direct = both()
+    found = untuned.tune(mode=0)
+    direct = direct.with_values({e.name: e.capacitance_F for e in found.coil.elements})
     one, two = (c.fields().drive("quadrature").scale(absorbed_power_W=1.0) for c in (found, direct))
     assert one.residual.max() <= SOLVER.tolerance
     difference = one.E_centre() - two.E_centre() * np.vdot(two.E, one.E) / np.vdot(two.E, two.E)
