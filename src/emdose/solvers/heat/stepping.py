@@ -88,6 +88,8 @@ class Envelope:
 
     def integral(self, t: float) -> float:
         """Integral of the factor from 0 to t [s]."""
+        if len(self.times_s) == 1:  # one piece from time 0, of every step of most runs
+            return float(self.factors[0] * max(t, 0.0))
         ends = np.append(self.times_s[1:], math.inf)
         return float(np.sum(self.factors * np.clip(np.minimum(ends, t) - self.times_s, 0, None)))
 
@@ -180,30 +182,44 @@ class Stepper:
         shape = layout.shape
         self.first_pivots = be.xp.zeros((self.sources, *shape) if self.own else shape, problem.dtype)
         self.second_pivots, *self.packed = (be.xp.zeros(shape, problem.dtype) for _ in range(4))
+        self._scale = be.xp.zeros(self.sources, problem.dtype)
+        self._prepared: tuple[Callable[..., None], ...] = ()
+        self._of: Any = None  # the rise that the launches are prepared for
         self.dt = 0.0
         self.previous: tuple[Any, float] | None = None
 
     def advance(self, dt: float, factors: np.ndarray) -> None:
         """One step of every source, each with its mean factor over the step."""
-        p, be, layout = self.problem, self.problem.be, self.problem.layout
-        sink, q, scale = p.sink, self.q, be.asarray(np.asarray(factors, p.dtype))
-        if self.own:
-            sink, q = self._perfused(dt, factors)
-            scale = be.xp.ones_like(scale)
-        if dt != self.dt or self.own:
-            self._factorise(dt, sink)
+        if not self.own:
+            self._scale[...] = self.problem.be.asarray(np.asarray(factors, self.problem.dtype))
+            if dt != self.dt or self._of is not self.T:
+                self._factorise(dt, self.problem.sink)
+                self._of = self.T
+                self._prepared = self._sweeps(dt, self.problem.sink, self.q, self._scale)
+            for sweep in self._prepared:
+                sweep()
+            return
+        sink, q = self._perfused(dt, factors)
+        self._factorise(dt, sink)
+        first, second, last = self._sweeps(dt, sink, q, self.problem.be.xp.ones_like(self._scale))
+        first()
+        second()
+        before = self.T.copy()
+        last()
+        self.previous = (self.T - before, dt)
+
+    def _sweeps(self, dt: float, sink: Any, q: Any, scale: Any) -> tuple[Callable[..., None], ...]:
+        """The launches of a step, and of the next while only the numbers in their arrays change."""
+        p, be, layout, prepare = self.problem, self.problem.be, self.problem.layout, self.kernels.prepare
         s, y, x, z = self.sources, layout.y, layout.x, layout.z
-        lines, flow, pivots = layout.lines("y", s), layout.flow(p.g, sink), self.first_pivots
-        state = (scale, q, self.T, self.change)
-        self.kernels.launch("first_sweep", y.launches(be, s), lines, flow, dt, int(self.own), p.g[1], pivots, *state)
-        lines, own = layout.lines("x", s), (p.heat, p.g[0], self.second_pivots)
-        self.kernels.launch("second_sweep", x.launches(be, s), lines, 0.5 * dt, *own, self.change)
-        if self.own:
-            before = self.T.copy()
-        columns = layout.columns(s)
-        self.kernels.launch("last_sweep", z.launches(be, s), columns, *self.packed, self.change, self.T)
-        if self.own:
-            self.previous = (self.T - before, dt)
+        state = (self.first_pivots, scale, q, self.T, self.change)
+        own = (p.heat, p.g[0], self.second_pivots)
+        flow = layout.flow(p.g, sink)
+        return (
+            prepare("first_sweep", y.launches(be, s), layout.lines("y", s), flow, dt, int(self.own), p.g[1], *state),
+            prepare("second_sweep", x.launches(be, s), layout.lines("x", s), 0.5 * dt, *own, self.change),
+            prepare("last_sweep", z.launches(be, s), layout.columns(s), *self.packed, self.change, self.T),
+        )
 
     def _factorise(self, dt: float, sink: Any) -> None:
         p, be, layout = self.problem, self.problem.be, self.problem.layout
