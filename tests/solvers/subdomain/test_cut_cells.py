@@ -10,8 +10,8 @@ import pytest
 import emdose as em
 from emdose.models.bodies import layered_sphere
 from emdose.models.implants import metal_cells, shapes
-from emdose.solvers.subdomain.cut_cells import cut_cells, whole_cells
 from emdose.solvers.yee_grid.edge_materials import metal_edges
+from emdose.solvers.yee_grid.metal.cut_cells import cut_cells, whole_cells
 from emdose.validation.cases.volume_integral import complex_permittivity, gel
 from emdose.validation.closed_forms import Sphere
 

@@ -271,4 +271,7 @@ class FdtdTable(Table):
     max_periods: Annotated[float, number("periods until it gives up", 0, 1e6, above=True)] = 400.0
     courant: Annotated[float, number("time step over the limit of stability", 0.01, 0.999)] = 0.99
     dtype: Literal["float32", "float64"] = "float32"
+    metal: Literal["cut", "cells"] = "cut"
+    metal_cell_m: Length | None = None
+    metal_margin_m: Length = 0.01
     checkpoint_s: Annotated[float, number("seconds between saved states of a run", 0, 86400, above=True)] = 60.0

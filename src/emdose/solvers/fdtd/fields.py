@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.compute import backend
 from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers.cosimulation import pair_power
+from emdose.solvers.fdtd.metal.metal_on_cells import REGION, volumes, work_on_metal
+from emdose.solvers.fdtd.metal.onto_voxels import onto_voxels
 from emdose.solvers.fdtd.power import dissipated, outflow
-from emdose.solvers.fdtd.setup.given_field import core_grid
+from emdose.solvers.fdtd.setup.given_field import incident_on_cells
 from emdose.solvers.fdtd.setup.leads import with_leads
-from emdose.solvers.fdtd.setup.metal import REGION, work_on_metal
 from emdose.solvers.results.discretisation import cells_across
 from emdose.solvers.results.fields import Fields, PowerBalance, phantom_told
 from emdose.solvers.results.lead_response import LeadResponse
-from emdose.solvers.yee_grid.incident import GivenField, about_source, incident_E
+from emdose.solvers.yee_grid.incident import GivenField, about_source
 from emdose.validity import THRESHOLDS
 from emdose.values import owned
 
@@ -162,20 +162,32 @@ class RunPhasors:
 
     def on_voxels(self, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """E and B (port, 3, nodes) on the phantom's grid for shares (port, run)."""
-        E, B = (self._sum(shares, [getattr(r, x)["core"] for r in self.runs]) for x in "EB")
-        factor = self.problem.domain.factor
+        E, B = self.on_cells(shares)
+        domain = self.problem.domain
+        if domain.planes is not None:
+            cells, voxels = ([g.nodes(a) for a in range(3)] for g in (domain.cells, domain.phantom))
+            return onto_voxels(E, cells, voxels, False), onto_voxels(B, cells, voxels, True)
+        factor = domain.factor
         return tuple(_coarse(v, factor, faces) for v, faces in ((E, False), (B, True)))  # type: ignore[return-value]
 
+    def on_cells(self, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """E and B (port, 3, nodes) on the cells of the phantom's grid for shares (port, run)."""
+        E, B = (self._sum(shares, [getattr(r, x)["core"] for r in self.runs]) for x in "EB")
+        metal = self.problem.metal
+        return (E, B) if metal is None or metal.cut is None else metal.cut.told(E, B)
+
     def core_E(self, shares: np.ndarray) -> np.ndarray:
-        """E on the cells of the phantom's grid, (port, 3, nodes)."""
+        """E on the cells of the phantom's grid as the engine has it, (port, 3, nodes)."""
         return self._sum(shares, (r.E["core"] for r in self.runs))
 
     @property
     def absorbed(self) -> np.ndarray:
         """Power absorbed in the body by pairs of runs [W]."""
         if self._absorbed is None:
-            h = self.problem.domain.phantom.voxel_volume_m3 / self.problem.domain.factor**3
-            sigma = self.problem.conductivity.ravel()
+            domain = self.problem.domain
+            sigma, h = self.problem.conductivity.ravel(), domain.phantom.voxel_volume_m3 / domain.factor**3
+            if domain.planes is not None:
+                sigma, h = sigma * volumes(domain, faces=False).ravel(), 1.0
             there = np.flatnonzero(sigma)
             inside = np.stack([r.E["core"].ravel()[there] for r in self.runs])
             self._absorbed = dissipated(inside, sigma[there], h)
@@ -251,19 +263,20 @@ def _extinction(
     problem: FdtdProblem, source: PlaneWave | GivenField, runs: Sequence[SteppedRun], shares: np.ndarray
 ) -> np.ndarray:
     """Work of the incident field on the currents in the body; see :class:`PowerBalance`."""
-    grid, f = core_grid(problem.domain), problem.frequency_Hz
-    incident = incident_E(source, grid, f, backend.get("cpu"), np.complex128)
+    f = problem.frequency_Hz
+    incident, magnetic = incident_on_cells(source, problem.domain, f)
     ids = problem.materials.ids[(slice(None), *problem.domain.core)]
     omega = 2 * np.pi * f
     table = problem.materials.permittivity / EPS_0 - 1j * problem.materials.conductivity / (omega * EPS_0) - 1
     table[0] = 0
     ports = len(incident)
     total = RunPhasors(problem, runs).core_E(shares)
-    currents = (1j * omega * EPS_0 * table[ids] * total).reshape(ports, -1)
-    work = 0.5 * grid.voxel_volume_m3 * (incident.reshape(ports, -1).conj() @ currents.T)
+    currents = (1j * omega * EPS_0 * table[ids] * volumes(problem.domain, faces=False) * total).reshape(ports, -1)
+    work = 0.5 * (incident.reshape(ports, -1).conj() @ currents.T)
     if problem.metal is not None:
         around = np.einsum("pr,r...->p...", shares, np.stack([r.B[REGION] for r in runs]))
-        work = work + work_on_metal(problem.metal, incident, around, isinstance(source, GivenField), f, problem.domain)
+        fields = incident, magnetic
+        work = work + work_on_metal(problem.metal, fields, around, isinstance(source, GivenField), f, problem.domain)
     responses = lead_responses(problem, runs, shares).values()
     for voltages, response in zip(problem.leads.incident(incident), responses, strict=True):
         work = work + 0.5 * voltages.conj() @ response.current_A.T

@@ -250,8 +250,8 @@ def _run(problem: FdtdProblem, excitation: Excitation, number: int, reporter: Re
         for name, found in engine.wire_currents(sums).items():
             leads[name] = found[0] * (share / unit) + leads.get(name, 0)
     if excitation.incident is not None:
-        for total, incident in ((E, excitation.incident.E), (B, excitation.incident.B)):
-            total["core"] = (total["core"] + incident).astype(problem.complex_dtype)
+        for name, total in (("E", E), ("B", B)):
+            total["core"] = (total["core"] + excitation.incident.added[name]).astype(problem.complex_dtype)
     return SteppedRun(
         name=excitation.name,
         port=excitation.port,
@@ -288,10 +288,10 @@ def _sums(problem: FdtdProblem, engine: Any, spectra: _Spectra, excitation: Exci
     planes = [engine.phasors(r.name).E[0].ravel()[m] for r, m in zip(problem.probes, problem.watched, strict=True)]
     if excitation.incident is not None:  # the scattered field nearly cancels it in tissue: what is left counts
         unit = problem.pulse.spectrum(np.array([problem.frequency_Hz]), engine.dt)[0]
-        start = [s.start for s in problem.domain.core]
+        start, E = [s.start for s in problem.domain.core], excitation.incident.added["E"]
         for plane, r, m in zip(planes, problem.probes, problem.watched, strict=True):
             cut = tuple(slice(a - s, b - s) for a, b, s in zip(r.low, r.high, start, strict=True))
-            plane += unit * excitation.incident.E[(slice(None), *cut)].ravel()[m]
+            plane += unit * E[(slice(None), *cut)].ravel()[m]
     out = {"fields": np.concatenate(planes)}
     wires = engine.wire_currents()
     if wires:

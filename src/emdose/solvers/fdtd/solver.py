@@ -5,8 +5,8 @@ r"""Finite differences in time on the Yee grid: one pulse per port, fields at th
    \mu_0 \partial_t \mathbf H = -\nabla \times \mathbf E, \qquad
    \varepsilon \partial_t \mathbf E + \sigma \mathbf E = \nabla \times \mathbf H - \mathbf J
 
-Permittivity and conductivity are those at the exposure's frequency. The voxels of the phantom are kept as they are;
-around body and source lie air, with steps that grow outwards, and an absorbing layer.
+Permittivity and conductivity are those at the exposure's frequency. The voxels of the phantom are kept as they are
+but around implants; around body and source lie air, with steps that grow outwards, and an absorbing layer.
 
 Source: K. Yee, IEEE Trans. AP 14 (1966) 302; A. Taflove and S. Hagness, Computational Electrodynamics, 3rd ed., Artech
 2005; docs/theory/fdtd.md.
@@ -76,6 +76,13 @@ class Fdtd(FdtdOptions):
     circuit : {"network", "grid"}
         How coils with lumped elements are solved: by one short run per gap and circuit algebra, as
         :meth:`cosimulate`, or with the elements in the grid, one run per feed, which rings as long as the coil does.
+    metal : {"cut", "cells"}
+        Whether implants cut through cells, or are made of whole ones (those with more than half metal).
+    metal_cell_m : float, optional
+        Largest cell across implants and around them [m]: planes lie at the ends of all metal together, with equal cells
+        between and beyond, and then steps that grow to the cells of the body. By default these are the body's.
+    metal_margin_m : float
+        With ``metal_cell_m``, such cells beyond the ends of the metal [m].
     checkpoint_s : float
         Seconds between saved states within a port.
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from emdose.checks import one_of, positive, whole, within
-from emdose.solvers.fdtd.setup.options import FdtdOptions
+from emdose.solvers.fdtd.setup.options import CUT, FdtdOptions
 
 MARGIN_M = 0.02
 """Of fine cells around the implant: a cube of 10 g reaches 11 mm from its middle."""
 RIM_M = 0.03
 """From there to the absorber."""
-CUT = "cut"
-"""Metal that leaves edges and faces open in part."""
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.solvers import yee_engine
+from emdose.solvers.fdtd.metal.metal_on_cells import MetalOnCells
 from emdose.solvers.fdtd.setup.given_field import Stepped
-from emdose.solvers.fdtd.setup.metal import MetalOnCells
-from emdose.solvers.fdtd.setup.options import FdtdOptions
+from emdose.solvers.fdtd.setup.options import CUT, FdtdOptions
 from emdose.solvers.fdtd.setup.plan import require_memory
 from emdose.solvers.fdtd.setup.problem import Excitation, FdtdProblem, region_of
 from emdose.solvers.fdtd.setup.pulse import Pulse
-from emdose.solvers.subdomain.cut_cells import CutCells, at_next, cut_cells, whole_cells
 from emdose.solvers.subdomain.interpolation import electric
 from emdose.solvers.subdomain.layout import SubdomainLayout
-from emdose.solvers.subdomain.options import CUT
 from emdose.solvers.subdomain.pulses import SHORTER, quarter
 from emdose.solvers.yee_engine.setup.stability import stable_step
 from emdose.solvers.yee_grid.edge_materials import bounding_box
+from emdose.solvers.yee_grid.metal.cut_cells import CutCells, cut_cells, voltages_along, whole_cells
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -112,14 +111,8 @@ class SubdomainProblem(FdtdProblem):
 
     def around(self, E: np.ndarray) -> np.ndarray:
         """Voltage that a field on edges (3, ...) has along the metal in every face, with its sign turned [V]."""
-        volts, h = np.zeros(E.shape, E.dtype), self.options.spacing_m
-        for c in range(3):
-            a, b = (c + 1) % 3, (c + 2) % 3
-            for e, across, sign in ((b, a, 1.0), (a, b, -1.0)):
-                own = self.cut.edges[e]
-                for side, values in ((-1.0, (E[e], own)), (1.0, (at_next(E[e], across), at_next(own, across, 1.0)))):
-                    volts[c] += sign * side * h * values[0] * (values[1] - self.cut.faces[c])
-        return np.where(self.cut.faces > 0, volts, 0)
+        h = self.options.spacing_m
+        return voltages_along(self.cut, E, [np.full(n, h) for n in self.layout.fine.shape])
 
     @cached_property
     def metal(self) -> MetalOnCells | None:

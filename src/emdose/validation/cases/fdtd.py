@@ -19,10 +19,10 @@ from emdose.models.leads import Lead
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.leads.lead_in_medium import lead_in_medium
 from emdose.solvers.results.fields import Fields, PowerBalance
-from emdose.solvers.subdomain.cut_cells import cut_cells
 from emdose.solvers.subdomain.solver import Subdomain
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
+from emdose.solvers.yee_grid.metal.cut_cells import cut_cells
 from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.cases.volume_integral import complex_permittivity, edge_errors, gel
 from emdose.validation.closed_forms import Sphere

@@ -12,6 +12,8 @@ from emdose.constants import C_0
 from emdose.errors import InputError
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.fdtd.metal.planes import MetalPlanes, planes_around
+from emdose.solvers.fdtd.setup.options import LEAST_RATIO
 from emdose.solvers.fdtd.setup.snap import Snap, snaps_of, warn_left_off, warn_slow
 from emdose.solvers.yee_engine.setup.stability import stable_step
 from emdose.solvers.yee_grid.edge_materials import bounding_box
@@ -55,6 +57,8 @@ class Domain:
         Nodes of the box that holds body and source.
     slowdown : float
         Largest stable time step of the body's cells over that of the grid.
+    planes : three MetalPlanes, optional
+        Planes of the phantom's grid where they are finer around implants; ``factor`` is that of the cells beyond.
     """
 
     grid: RectilinearGrid
@@ -64,11 +68,35 @@ class Domain:
     absorber_cells: int
     source: tuple[Shape, Shape]
     slowdown: float = 1.0
+    planes: tuple[MetalPlanes, ...] | None = None
 
     @property
     def core(self) -> tuple[slice, slice, slice]:
         """The nodes of the phantom's grid."""
+        if self.planes is not None:
+            return tuple(slice(a, a + len(p.nodes_m)) for a, p in zip(self.low, self.planes, strict=True))  # type: ignore[return-value]
         return tuple(slice(a, a + n * self.factor + 1) for a, n in zip(self.low, self.phantom.shape, strict=True))  # type: ignore[return-value]
+
+    @property
+    def cells(self) -> RectilinearGrid:
+        """The cells of the phantom's grid."""
+        return RectilinearGrid(*(self.grid.nodes(a)[s] for a, s in enumerate(self.core)))
+
+    @property
+    def window(self) -> Slices:
+        """The nodes of the equal cells around implants, counted from the first of :attr:`core`."""
+        assert self.planes is not None
+        return tuple(slice(p.equal[0], p.equal[1] + 1) for p in self.planes)  # type: ignore[return-value]
+
+    def sizes(self, axis: int, dual: bool) -> np.ndarray:
+        """Cells along an axis of the phantom's grid with a zero past the last, or distances between their middles [m].
+
+        The latter reach into the cells beyond the ends.
+        """
+        s = self.core[axis]
+        if dual:
+            return self.grid.dual_steps(axis)[s]
+        return np.append(self.grid.steps(axis)[s.start : s.stop - 1], 0.0)
 
     @property
     def wave_box(self) -> tuple[Shape, Shape]:
@@ -143,22 +171,43 @@ def make_domain(solver: FdtdOptions, exposure: Exposure, highest_frequency_Hz: f
         raise InputError(f"{what} has no edges to snap to", field="snap", found=True, expected="snap off")
     snaps = snaps_of(solver, exposure, steps) if solver.snap else None
     nodes, corner, source_low, source_high = [], [], [], []
+    planes: list[MetalPlanes] = []
     left_off: list[list[float]] = [[], [], []]
     for a in range(3):
         h = steps[a]
         _require_few((high[a] - low[a]) / h, a, "spacing_m")
         start, stop = phantom.bounds_m[0][a], phantom.bounds_m[1][a]
+        core = start + h * np.arange(phantom.shape[a] * factor + 1)
+        core[0], core[-1] = start, stop
+        if solver.metal_cell_m is not None and exposure.implants:
+            planes.append(
+                planes_around(
+                    exposure.implants,
+                    a,
+                    core,
+                    solver.metal_cell_m,
+                    solver.metal_margin_m,
+                    max(LEAST_RATIO, solver.growth),
+                )
+            )
+            core = planes[-1].nodes_m
+        least = h
         if snaps is None:
-            before, after = (max(0, math.ceil(d / h - 1e-6)) for d in (start - low[a], high[a] - stop))
-            inner = start + h * np.arange(-before, phantom.shape[a] * factor + after + 1)
-            inner[before], inner[before + phantom.shape[a] * factor] = start, stop
-            least = float(np.diff(inner).min())
+            ends = (float(core[1] - core[0]), float(core[-1] - core[-2])) if planes else (h, h)
+            gaps = start - low[a], high[a] - stop
+            before, after = (max(0, math.ceil(d / e - 1e-6)) for d, e in zip(gaps, ends, strict=True))
+            beyond = ends[0] * np.arange(-before, 0), ends[1] * np.arange(1, after + 1)
+            inner = np.concatenate([start + beyond[0], core, stop + beyond[1]])
+            if not planes:
+                inner = start + h * np.arange(-before, phantom.shape[a] * factor + after + 1)
+                inner[before], inner[before + phantom.shape[a] * factor] = start, stop
+            least = min(ends) if planes else float(np.diff(inner).min())
         else:
-            inner, before, left_off[a] = _snapped(snaps[a], exposure, a, factor, low[a], high[a])
-            least = h
+            inner, before, left_off[a] = _snapped(snaps[a], exposure, a, core, low[a], high[a])
         reach = [_reach(solver, a, side, inner, wave, least) for side in (0, 1)]
         _require_few(max(reach) / coarsest, a, "margin_m" if solver.bounds_m is None else "bounds_m")
-        first, last = (h, h) if snaps is None else (float(inner[1] - inner[0]), float(inner[-1] - inner[-2]))
+        equal = snaps is None and not planes
+        first, last = (h, h) if equal else (float(inner[1] - inner[0]), float(inner[-1] - inner[-2]))
         left, right = (_air(solver, d, wave, coarsest, r) for d, r in zip((first, last), reach, strict=True))
         below = inner[0] - np.cumsum([*left, *[left[-1]] * cells])[::-1]
         above = inner[-1] + np.cumsum([*right, *[right[-1]] * cells])
@@ -168,26 +217,24 @@ def make_domain(solver: FdtdOptions, exposure: Exposure, highest_frequency_Hz: f
         source_high.append(len(below) + len(inner) - 1)
     source = (_triple(source_low), _triple(source_high))
     grid, slowdown = RectilinearGrid(*nodes), 1.0
-    if snaps is not None:
+    if snaps is not None or planes:
         alone = RectilinearGrid(*(h * np.arange(3) for h in steps))
         slowdown = max(1.0, stable_step(alone) / stable_step(grid))
+    if snaps is not None:
         warn_left_off(left_off)
         warn_slow(slowdown, min(float(grid.steps(a).min()) for a in range(3)), min(steps))
-    return Domain(grid, phantom, _triple(corner), factor, cells, source, slowdown)
+    return Domain(grid, phantom, _triple(corner), factor, cells, source, slowdown, tuple(planes) or None)
 
 
 def _snapped(
-    snap: Snap, exposure: Exposure, axis: int, factor: int, low: float, high: float
+    snap: Snap, exposure: Exposure, axis: int, core: np.ndarray, low: float, high: float
 ) -> tuple[np.ndarray, int, list[float]]:
     """Planes through body and source, number of the body's first one, and the coil's planes left off."""
-    phantom = exposure.phantom.grid
-    start, stop, cells = phantom.bounds_m[0][axis], phantom.bounds_m[1][axis], phantom.shape[axis] * factor
-    h = phantom.spacing_m[axis] / factor
     # Where tissue reaches the end of its grid the next cell is alike, so that edges there are those of equal voxels.
-    body = np.moveaxis(np.asarray(exposure.phantom.body, bool), axis, 0)
-    before, after = int(body[0].any()), int(body[-1].any())
-    core = start + h * np.arange(-before, cells + after + 1)
-    core[before], core[before + cells] = start, stop
+    body, start = np.moveaxis(np.asarray(exposure.phantom.body, bool), axis, 0), core[0]
+    below = [core[0] - (core[1] - core[0])] if body[0].any() else []
+    above = [core[-1] + (core[-1] - core[-2])] if body[-1].any() else []
+    core = np.concatenate([below, core, above])
     inner, left_off = snap.around(core, min(low, float(core[0])), max(high, float(core[-1])))
     return inner, int(np.searchsorted(inner, start)), left_off
 

@@ -23,13 +23,16 @@ from emdose.compute import backend
 from emdose.constants import EPS_0
 from emdose.models.grids.grid import Grid
 from emdose.solvers import yee_engine
-from emdose.solvers.yee_grid.incident import GivenField, incident_B, incident_E
+from emdose.solvers.yee_grid.incident import GivenField, PointField, Source, incident_B, incident_E
 
 if TYPE_CHECKING:
     from emdose.models.grids.rectilinear import RectilinearGrid
+    from emdose.solvers.fdtd.metal.metal_on_cells import MetalOnCells
     from emdose.solvers.fdtd.setup.domain import Domain
     from emdose.solvers.yee_engine.setup.signals import SourceSignal
 
+ROUNDING = 1e-9
+"""Contrast below which a medium is air."""
 PER_EDGE = 64
 """Bytes of the two terms of an edge in the tables of the engine."""
 
@@ -44,10 +47,20 @@ class IncidentPart:
         On the edges, at waveform value 1 [V/m].
     B : (3, nx + 1, ny + 1, nz + 1) complex ndarray
         On the faces: that of the port over the factor of its first run, zero in its second one [T].
+    open_edges, closed_faces : (3, nx + 1, ny + 1, nz + 1) ndarray, optional
+        Open shares of edges and faces within metal, where it cuts through cells.
     """
 
     E: np.ndarray
     B: np.ndarray
+    open_edges: np.ndarray | None = None
+    closed_faces: np.ndarray | None = None
+
+    @property
+    def added(self) -> dict[str, np.ndarray]:
+        """What is added to the phasors of a run, E as the engine has it: the voltage over the length of the edge."""
+        E = self.E if self.open_edges is None else self.E * self.open_edges
+        return {"E": E, "B": self.B if self.closed_faces is None else np.where(self.closed_faces, 0, self.B)}
 
     @property
     def bytes(self) -> int:
@@ -92,8 +105,28 @@ def core_grid(domain: Domain) -> Grid:
     return Grid(tuple(shape), tuple(spacing), g.origin_m)  # type: ignore[arg-type]
 
 
+def incident_on_cells(source: Source, domain: Domain, frequency_Hz: float) -> tuple[np.ndarray, np.ndarray]:
+    """E and B of a source without a body (port, 3, nodes) on edges and faces of the cells of the phantom's grid."""
+    be = backend.get("cpu")
+    if domain.planes is None:
+        E, B = (f(source, core_grid(domain), frequency_Hz, be, np.complex128) for f in (incident_E, incident_B))
+        return E, B
+    grid, found = domain.cells, []
+    finest = min(float(grid.steps(a).min()) for a in range(3))
+    field = PointField(source, frequency_Hz, be, 0.25 * finest)
+    for magnetic in (False, True):
+        out = np.zeros((len(source.ports), 3, *grid.node_shape), complex)
+        for c in range(3):
+            axes = [grid.nodes(a) if (a == c) == magnetic else grid.centres(a) for a in range(3)]
+            points = np.stack([p.ravel() for p in np.meshgrid(*axes, indexing="ij")])
+            nx, ny, nz = (len(x) for x in axes)
+            out[:, c, :nx, :ny, :nz] = field.component(points, c, magnetic).reshape(-1, nx, ny, nz)
+        found.append(out)
+    return found[0], found[1]
+
+
 def incident_parts(
-    coil: GivenField, domain: Domain, frequency_Hz: float
+    coil: GivenField, domain: Domain, frequency_Hz: float, metal: MetalOnCells | None = None
 ) -> Iterator[tuple[int, IncidentPart, complex]]:
     """Port, field and factor of every run that the ports of a given field need, one or two for each.
 
@@ -105,13 +138,16 @@ def incident_parts(
         Cells.
     frequency_Hz : float
         Frequency [Hz].
+    metal : MetalOnCells, optional
+        Implants.
     """
-    grid, be = core_grid(domain), backend.get("cpu")
-    E, B = (f(coil, grid, frequency_Hz, be, np.complex128) for f in (incident_E, incident_B))
+    cut = None if metal is None else metal.cut
+    shares = (None, None) if cut is None else (cut.edges, cut.faces == 0)
+    E, B = incident_on_cells(coil, domain, frequency_Hz)
     for port in range(len(coil.ports)):
         for n, (factor, part) in enumerate(real_parts(E[port].ravel())):
             magnetic = B[port] / factor if n == 0 else np.zeros_like(B[port])
-            yield port, IncidentPart(part.reshape(E[port].shape), magnetic), factor
+            yield port, IncidentPart(part.reshape(E[port].shape), magnetic, *shares), factor
 
 
 def contrast_currents(
@@ -121,6 +157,7 @@ def contrast_currents(
     core: tuple[slice, slice, slice],
     signal: SourceSignal,
     time_step_s: float,
+    open_edges: np.ndarray | None = None,
 ) -> list[Any]:
     """Current sources of the engine that stand for an incident field.
 
@@ -138,22 +175,29 @@ def contrast_currents(
         Of the field.
     time_step_s : float
         Time step of the engine [s].
+    open_edges : (3, nodes of the core) float ndarray, optional
+        Open shares of edges that metal cuts; their materials are the medium's over these.
     """
     ids = materials.ids[(slice(None), *core)]
     permittivity, conductivity = materials.permittivity.copy(), materials.conductivity
     permittivity[yee_engine.PEC] = EPS_0
-    contrast = permittivity - EPS_0
-    matter = (contrast != 0) | (conductivity != 0)
+    matter = (permittivity != EPS_0) | (conductivity != 0)
     edges = np.argwhere(matter[ids] & (E != 0))
     at, incident = ids[tuple(edges.T)], E[tuple(edges.T)]
+    share = np.ones(len(edges)) if open_edges is None else open_edges[tuple(edges.T)]
+    contrast = permittivity[at] * share - EPS_0
+    contrast[(at == yee_engine.PEC) | (np.abs(contrast) < ROUNDING * EPS_0)] = 0.0
     edges[:, 1:] += [s.start for s in core]
     area = np.ones(len(edges))
     for axis in range(3):
         dual = grid.dual_steps(axis)[edges[:, 1 + axis]]
         area *= np.where(edges[:, 0] == axis, 1.0, dual)
     out = []
-    for name, per_area, change in (("polarisation", contrast, True), ("conduction", conductivity, False)):
-        weights = per_area[at] * incident * area
+    for name, per_area, change in (
+        ("polarisation", contrast, True),
+        ("conduction", conductivity[at] * share, False),
+    ):
+        weights = per_area * incident * area
         there = np.flatnonzero(weights)
         if len(there):
             wave = Stepped(signal, time_step_s, change)

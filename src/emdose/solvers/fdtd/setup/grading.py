@@ -290,7 +290,7 @@ def _shrink(
         failed = None
         for n in range(len(planes) - 1):
             share = (1.0 if n in held else 0.5, 1.0 if n + 1 in held else 0.5)
-            d = _steps(float(planes[n + 1] - planes[n]), want[n], want[n + 1], share, bounds)
+            d = steps_between(float(planes[n + 1] - planes[n]), want[n], want[n + 1], share, bounds)
             if d is None:
                 failed = n
                 break
@@ -303,7 +303,7 @@ def _shrink(
         want[max(free)[1]] = max(free)[0] / 1.07
 
 
-def _steps(
+def steps_between(
     length: float, p: float | None, q: float | None, share: tuple[float, float], bounds: Bounds
 ) -> np.ndarray | None:
     """The fewest steps that fill a length between the steps p and q, or None.

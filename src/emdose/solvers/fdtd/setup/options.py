@@ -17,6 +17,10 @@ GAP_OHM = 50.0
 EXTRAPOLATION = 4
 """Geometric series that the extrapolation of a ringing coil cancels: two per resonance that still rings."""
 
+AT_METAL = ("metal_cell_m", "metal_margin_m")
+CUT = "cut"
+"""Implants that leave edges and faces open in part."""
+
 
 @dataclass(frozen=True)
 class FdtdOptions:
@@ -42,10 +46,13 @@ class FdtdOptions:
     courant: float = 0.99
     dtype: str = "float32"
     circuit: str = "network"
+    metal: str = CUT
+    metal_cell_m: float | None = None
+    metal_margin_m: float = 0.01
     checkpoint_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name in ("spacing_m", "margin_m", "coarsest_m", "finest_m", "max_periods", "checkpoint_s"):
+        for name in ("spacing_m", "margin_m", "coarsest_m", "finest_m", "max_periods", "checkpoint_s", *AT_METAL):
             if getattr(self, name) is not None:
                 positive(name, getattr(self, name), problem="bad option")
         within("tolerance", self.tolerance, 1e-6, 0.1, problem="bad tolerance")
@@ -65,6 +72,7 @@ class FdtdOptions:
             ("walls", ("cpml", "pec")),
             ("dtype", ("float32", "float64")),
             ("circuit", ("network", "grid")),
+            ("metal", (CUT, "cells")),
         ):
             one_of(name, getattr(self, name), allowed, problem="unknown choice")
         if self.bounds_m is not None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,15 @@ from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers import yee_engine
+from emdose.solvers.fdtd.identity import identity_of
+from emdose.solvers.fdtd.metal.metal_on_cells import (
+    REGION,
+    MetalOnCells,
+    imposed_emfs,
+    imposed_voltages,
+    labels_of,
+    metal_of,
+)
 from emdose.solvers.fdtd.setup.circuit import elements_in_grid, gap_ports, with_thin_wires
 from emdose.solvers.fdtd.setup.domain import check_tissues, faces, make_domain
 from emdose.solvers.fdtd.setup.given_field import (
@@ -28,7 +35,6 @@ from emdose.solvers.fdtd.setup.given_field import (
     real_parts,
 )
 from emdose.solvers.fdtd.setup.leads import LeadsOnGrid
-from emdose.solvers.fdtd.setup.metal import REGION, MetalOnCells, imposed_voltages, labels_of, metal_of
 from emdose.solvers.fdtd.setup.mirrors import Mirror, mirrors_of, to_run
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION
 from emdose.solvers.fdtd.setup.plan import RATE, RING_DOWN_PERIODS, FdtdPlan, require_memory
@@ -149,7 +155,7 @@ class FdtdProblem:
     @cached_property
     def metal(self) -> MetalOnCells | None:
         """Implants on the cells of the phantom's grid."""
-        return metal_of(self.exposure, self.domain)
+        return metal_of(self.exposure, self.domain, self.solver.metal)
 
     @cached_property
     def materials(self) -> Any:
@@ -157,7 +163,7 @@ class FdtdProblem:
         phantom, f, low = self.exposure.tissue, self.frequency_Hz, self.domain.low
         eps = np.array([t.permittivity(f) for t in phantom.tissues], float)
         sigma = np.array([t.conductivity(f) for t in phantom.tissues], float)
-        labels = labels_of(self.exposure, self.domain)
+        labels = labels_of(self.exposure, self.domain, self.solver.metal)
         if eps[0] != 1 or sigma[0] != 0:
             raise InputError("the background of the phantom is not air", field="phantom", found=eps[0])
         everywhere = np.zeros(self.grid.shape, labels.dtype)
@@ -165,7 +171,7 @@ class FdtdProblem:
         everywhere[inside] = labels
         out = yee_engine.materials_from_voxels(self.grid, everywhere, eps, sigma)
         if self.metal is not None:
-            out.ids[(slice(None), *self.domain.core)][self.metal.edges] = yee_engine.PEC
+            out = self.metal.in_materials(out, self.domain)
         shield = getattr(self.exposure.coil, "shield", None)
         if self.coil_on_grid is not None:
             return out.with_pec(self.coil_on_grid.pec)
@@ -191,14 +197,23 @@ class FdtdProblem:
     @cached_property
     def time_step_s(self) -> float:
         """Step that the engine will take [s]; the medium that thin wires change may ask for a smaller one."""
-        changed = self.wired if self.coil_on_grid is not None and self.coil_on_grid.wires else ()
+        wires = self.coil_on_grid is not None and bool(self.coil_on_grid.wires)
+        changed = self.wired if wires or self.face_factors is not None else ()
         return self.solver.courant * self.leads.stable_step(stable_step(self.grid, *changed))
 
     @cached_property
+    def face_factors(self) -> Any:
+        """Permeability of faces that implants cut; None without any."""
+        return None if self.metal is None else self.metal.face_factors(self.domain)
+
+    @cached_property
     def wired(self) -> tuple[Any, Any]:
-        """Materials with the thin wires of a circuit coil, and their face factors or None."""
-        assert self.coil_on_grid is not None
-        return with_thin_wires(self.coil_on_grid, self.grid, self.materials)
+        """Materials with the thin wires of a circuit coil, and face factors of wires and of cut metal, or None."""
+        materials, wires = self.materials, None
+        if self.coil_on_grid is not None:
+            materials, wires = with_thin_wires(self.coil_on_grid, self.grid, materials)
+        factors = [f for f in (self.face_factors, wires) if f is not None]
+        return materials, factors[0].with_others(factors[1:]) if factors else None
 
     @cached_property
     def mirrors(self) -> tuple[Mirror, ...]:
@@ -243,11 +258,12 @@ class FdtdProblem:
     @cached_property
     def probes(self) -> list[Any]:
         """Planes through the middle of the body, on which the end criterion watches E."""
-        core, factor = self.domain.core, self.domain.factor
+        core, grid = self.domain.core, self.domain.phantom
         low, high = bounding_box(np.asarray(self.exposure.phantom.body, bool))
         out = []
         for a in range(3):
-            middle = core[a].start + factor * ((low[a] + high[a]) // 2)
+            plane = grid.origin_m[a] + grid.spacing_m[a] * ((low[a] + high[a]) // 2)
+            middle = int(np.abs(self.grid.nodes(a) - plane).argmin())
             cut = [slice(middle, middle + 1) if b == a else s for b, s in enumerate(core)]
             out.append(region_of(f"probe {a}", cut, "E"))
         return out
@@ -275,10 +291,11 @@ class FdtdProblem:
 
     def problem_of(self, excitation: Excitation) -> Any:
         """The engine's problem of one run."""
-        materials, factors, wave = self.materials, None, None
+        (materials, factors), wave = self.wired, None
         ports: list[Any] = []
         lumped: list[Any] = []
         sources: list[Any] = []
+        emfs: list[Any] = []
         if excitation.weights is not None:
             assert self.currents is not None
             sources = [yee_engine.CurrentSource(excitation.name, self.currents.edges, excitation.weights, self.pulse)]
@@ -286,15 +303,21 @@ class FdtdProblem:
             coil = self.exposure.coil
             assert isinstance(coil, PlaneWave)
             wave = yee_engine.IncidentWave(
-                *self.domain.wave_box, coil.direction, excitation.polarisation, self.pulse, coil.amplitude_V_m
+                *self.domain.wave_box,
+                coil.direction,
+                excitation.polarisation,
+                self.pulse,
+                coil.amplitude_V_m,
+                self.domain.planes is not None,
             )
         if excitation.incident is not None:
             cut, dt = self.domain.core, self.time_step_s
-            E = excitation.incident.E
-            sources = contrast_currents(E, self.materials, self.grid, cut, self.pulse, dt)
-            sources += imposed_voltages(E, self.metal, self.grid, cut, self.pulse, dt)
+            E, metal = excitation.incident.E, self.metal
+            open_ = None if metal is None or metal.cut is None else metal.cut.edges
+            sources = contrast_currents(E, self.materials, self.grid, cut, self.pulse, dt, open_)
+            sources += imposed_voltages(E, metal, self.grid, cut, self.pulse, dt)
+            emfs = imposed_emfs(E, metal, self.grid, cut, self.pulse, dt)
         if self.coil_on_grid is not None:
-            materials, factors = self.wired
             if self.network:
                 ports = gap_ports(self.coil_on_grid, self.pulse, excitation.feed)
             else:
@@ -306,6 +329,7 @@ class FdtdProblem:
             boundaries=(self.solver.walls,) * 6,
             cpml=yee_engine.Cpml(cells=self.solver.cpml_cells),
             sources=sources,
+            emfs=emfs,
             ports=ports,
             lumped=lumped,
             wave=wave,
@@ -324,7 +348,7 @@ class FdtdProblem:
                 x, y, z = (float(v) for v in part / size)
                 out.append(Excitation(coil.ports[0], 0, factor * size, polarisation=(x, y, z)))
         elif isinstance(coil, GivenField):
-            for p, given, factor in incident_parts(coil, self.domain, self.frequency_Hz):
+            for p, given, factor in incident_parts(coil, self.domain, self.frequency_Hz, self.metal):
                 out.append(Excitation(coil.ports[p], p, factor, incident=given))
         elif self.currents is not None:
             for p, name in enumerate(coil.ports):
@@ -396,38 +420,7 @@ class FdtdProblem:
     @cached_property
     def identity(self) -> dict[str, str]:
         """What a checkpoint must have been made for, by name."""
-        solver = {k: v for k, v in asdict(self.solver).items() if k not in ("checkpoint_s", "max_periods")}
-        coil = self.exposure.coil
-        source = hashlib.sha256()
-        if self.currents is not None:
-            source.update(
-                self.currents.edges.tobytes() + self.currents.weights.tobytes() + self.materials.ids.tobytes()
-            )
-        elif self.coil_on_grid is not None:
-            raster = self.coil_on_grid
-            source.update(raster.pec.tobytes())
-            source.update(repr([(g.name, g.edges.tolist(), g.sign.tolist()) for g in raster.gaps]).encode())
-            source.update(repr([(w.radius_m, w.edges.tolist()) for w in raster.wires]).encode())
-            # What fills the gaps is no matter for the runs of a network.
-            filling = [] if self.network else [getattr(coil, "elements", ()), getattr(coil, "feeds", ())]
-            source.update(repr(filling).encode())
-        elif isinstance(coil, GivenField):
-            for e in self.excitations:
-                assert e.incident is not None
-                source.update(e.incident.E.tobytes() + e.incident.B.tobytes())
-        else:
-            source.update(json.dumps(dict(coil.parameters), sort_keys=True, default=str).encode())
-        return {
-            "options": repr(sorted(solver.items())),
-            "phantom": self.exposure.tissue.hash(),
-            "implants": repr([i.hash() for i in self.exposure.implants]),
-            "leads": repr([(lead.name, lead.hash()) for lead in self.exposure.leads]),
-            "coil": source.hexdigest(),
-            "frequencies": repr([float(f) for f in self.frequencies_Hz]),
-            "grid": repr([hashlib.sha256(self.grid.nodes(a).tobytes()).hexdigest()[:16] for a in range(3)]),
-            "device": self.be.name,
-            "runs": repr([self.excitations[n].name for n in self.to_run]),
-        }
+        return identity_of(self)
 
 
 def region_of(name: str, cut: Sequence[slice], fields: str) -> Any:

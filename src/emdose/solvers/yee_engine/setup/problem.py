@@ -135,7 +135,8 @@ class IncidentWave:
     """A plane wave inside a box: total field within, scattered field outside.
 
     The wave travels on an auxiliary line with the lattice's dispersion to fourth order (exact along an axis), so the
-    field that leaks out of the box is small; the grid around the box must be uniform and its edges be in vacuum.
+    field that leaks out of the box is small; the edges around the box must be in vacuum, and its steps equal unless
+    ``graded`` says otherwise.
 
     Parameters
     ----------
@@ -149,6 +150,9 @@ class IncidentWave:
         E at the corner that the wave meets first, at times t.
     amplitude_V_m : float
         E at waveform value 1 [V/m].
+    graded : bool
+        Whether steps may differ. The line has the speed of the largest ones: 2e-4 of the wave leak where these have
+        300 to a wavelength.
     """
 
     low: tuple[int, int, int]
@@ -157,6 +161,7 @@ class IncidentWave:
     polarisation: tuple[float, float, float]
     waveform: SourceSignal
     amplitude_V_m: float = 1.0
+    graded: bool = False
 
     def __post_init__(self) -> None:
         d, p = (unit_vector(n, getattr(self, n), problem="bad plane wave") for n in ("direction", "polarisation"))
@@ -192,6 +197,15 @@ class FaceFactors:
             raise InputError("a face is named twice", field="face_factors")
         object.__setattr__(self, "faces", faces)
         object.__setattr__(self, "permeability", values)
+
+    def with_others(self, others: Sequence[FaceFactors]) -> FaceFactors:
+        """These and those of others; a face that several name takes the product."""
+        if not others:
+            return self
+        named, place = np.unique(np.concatenate([f.faces for f in (self, *others)]), axis=0, return_inverse=True)
+        values = np.ones(len(named))
+        np.multiply.at(values, place.ravel(), np.concatenate([f.permeability for f in (self, *others)]))
+        return FaceFactors(named, values)
 
 
 @dataclass(frozen=True)

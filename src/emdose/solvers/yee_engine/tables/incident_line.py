@@ -35,7 +35,7 @@ class IncidentLine:
     wave : IncidentWave
         The wave.
     lattice : Lattice
-        The lattice; its steps must be equal along each axis around the box.
+        The lattice; its steps must be equal along each axis around the box, or the wave say that they are not.
     """
 
     def __init__(self, wave: IncidentWave, lattice: Lattice) -> None:
@@ -43,14 +43,14 @@ class IncidentLine:
         steps = np.empty(3)
         for axis in range(3):
             around = grid.steps(axis)[wave.low[axis] - 1 : wave.high[axis] + 1]
-            if np.ptp(around) > 1e-6 * around.max():
+            if np.ptp(around) > 1e-6 * around.max() and not wave.graded:
                 raise InputError(
                     "plane wave on a graded part of the grid",
                     field="xyz"[axis],
                     found=f"{around.min():g} to {around.max():g} m",
                     expected="equal steps",
                 )
-            steps[axis] = around.mean()
+            steps[axis] = around.max() if wave.graded else around.mean()
         self.direction, self.polarisation = np.array(wave.direction), np.array(wave.polarisation)
         self.step = float(np.sqrt(np.sum(self.direction**4 * steps**2)))
         begin, end = (np.array([grid.nodes(a)[int(v[a])] for a in range(3)]) for v in _met(wave))

@@ -28,6 +28,7 @@ from emdose.solvers.yee_grid.edge_materials import metal_edges
 
 if TYPE_CHECKING:
     from emdose.models.grids.grid import Grid
+    from emdose.models.grids.rectilinear import RectilinearGrid
     from emdose.models.implants.implant import Implant
 
 SHIFT = 1e-4
@@ -73,27 +74,87 @@ class CutCells:
                 most[c] = np.maximum(most[c], np.maximum(here, at_next(here, across)))
         return np.where(self.faces > 0, np.maximum(self.faces, LEAST_AREA * most), 0.0)
 
+    def told(self, E: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fields (port, 3, nodes) as they are told, from those of an engine.
 
-def cut_cells(implants: Sequence[Implant], grid: Grid) -> CutCells:
+        The engine's E is the voltage over the length of the whole edge, E times its open share; with the root of that
+        share the power of the part that is there is right. There is no field in metal.
+        """
+        root = np.sqrt(self.edges).astype(E.real.dtype)
+        return np.where(root > 0, E / np.where(root > 0, root, 1), 0), np.where(self.faces > 0, B, 0)
+
+
+def voltages_along(cut: CutCells, E: np.ndarray, steps_m: Sequence[np.ndarray]) -> np.ndarray:
+    """Voltage that a field has along the metal in every face, with its sign turned.
+
+    Parameters
+    ----------
+    cut : CutCells
+        The metal.
+    E : (3, nx + 1, ny + 1, nz + 1) ndarray
+        The field on whole edges [V/m].
+    steps_m : three (n,) ndarrays
+        Cells along x, y and z [m].
+
+    Returns
+    -------
+    (3, nx + 1, ny + 1, nz + 1) ndarray
+        Around every face, right-handed about its normal [V].
+    """
+    volts = np.zeros(E.shape, E.dtype)
+    for c in range(3):
+        a, b = (c + 1) % 3, (c + 2) % 3
+        for e, across, sign in ((b, a, 1.0), (a, b, -1.0)):
+            own, length = cut.edges[e], np.append(steps_m[e], 0.0)
+            values = E[e] * length.reshape([-1 if axis == e else 1 for axis in range(3)])
+            for side, field, share in ((-1.0, values, own), (1.0, at_next(values, across), at_next(own, across, 1.0))):
+                volts[c] += sign * side * field * (share - cut.faces[c])
+    return np.where(cut.faces > 0, volts, 0)
+
+
+def cut_cells(implants: Sequence[Implant], grid: Grid | RectilinearGrid, metal: np.ndarray | None = None) -> CutCells:
     """Open shares of the edges and faces of a grid around metal.
 
-    Metal thinner than a cell that lies between two nodes is not seen.
+    Metal thinner than a cell that lies between two nodes is not seen, but where ``metal`` says that cells are.
 
     Parameters
     ----------
     implants : sequence of Implant
         In the coordinates of the grid.
-    grid : Grid
+    grid : Grid or RectilinearGrid
         The cells, which hold all of the metal.
+    metal : (nx, ny, nz) bool ndarray, optional
+        Cells with more than half metal: those that have no corner in it are metal as a whole.
     """
+    shape = grid.node_shape
+    inside, places = _surface(implants, [grid.nodes(a) for a in range(3)])
+    edges = np.ones((3, *shape))
+    for c in range(3):
+        ends = inside, at_next(inside, c, fill=False)
+        share = np.where(ends[0], 1 - places[c], places[c])
+        share = np.where(np.isnan(share), 1.0, np.round(share * LEVELS) / LEVELS)
+        share = np.maximum(share, SHORTEST)
+        edges[c] = np.where(ends[0] & ends[1], 0.0, np.where(ends[0] ^ ends[1], share, 1.0))
+        np.moveaxis(edges[c], c, 0)[-1] = 1.0
+    out = CutCells(edges, np.stack([_open_area(edges, inside, c) for c in range(3)]))
+    return out if metal is None else _with_unseen(out, inside, metal)
+
+
+def nodes_in_metal(implants: Sequence[Implant], planes: Sequence[np.ndarray]) -> np.ndarray:
+    """Which crossings of planes (three of (n,) [m]) lie in metal or on it, (nx, ny, nz) bool."""
+    return _surface(implants, planes)[0]
+
+
+def _surface(implants: Sequence[Implant], planes: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes in metal, and where edges (3, nodes) meet its surface, in cells from their lower end."""
     triangles = np.concatenate([part.corners for implant in implants for part in implant.parts])
-    corners = (triangles - np.array(grid.origin_m)) / np.array(grid.spacing_m)
-    inside = np.zeros(grid.node_shape, bool)
-    places = np.full((3, *grid.node_shape), np.nan)
+    shape = tuple(len(p) for p in planes)
+    inside = np.zeros(shape, bool)
+    places = np.full((3, *shape), np.nan)
     for c in range(3):
         for shift in ((SHIFT, 0.7 * SHIFT), (-SHIFT, 0.6 * SHIFT), (0.8 * SHIFT, -SHIFT), (-0.9 * SHIFT, -SHIFT)):
-            i, j, t, sign = _crossings(corners, c, grid.node_shape, shift)
-            nodes = np.moveaxis(np.zeros(grid.node_shape, np.int32), (c, (c + 1) % 3, (c + 2) % 3), (0, 1, 2))
+            i, j, t, sign = _crossings(triangles, c, planes, shift)
+            nodes = np.moveaxis(np.zeros(shape, np.int32), (c, (c + 1) % 3, (c + 2) % 3), (0, 1, 2))
             # A node on the surface belongs to the metal.
             first = np.where(sign > 0, np.ceil(t - NEAR), np.floor(t + NEAR) + 1).astype(int)
             held = (first >= 0) & (first < nodes.shape[0])
@@ -104,49 +165,65 @@ def cut_cells(implants: Sequence[Implant], grid: Grid) -> CutCells:
             held = (below >= 0) & (below < nodes.shape[0] - 1)
             place = np.moveaxis(places[c], (c, (c + 1) % 3, (c + 2) % 3), (0, 1, 2))
             place[below[held], i[held], j[held]] = (t - below)[held]
-    edges = np.ones((3, *grid.node_shape))
-    for c in range(3):
-        ends = inside, at_next(inside, c, fill=False)
-        share = np.where(ends[0], 1 - places[c], places[c])
-        share = np.where(np.isnan(share), 1.0, np.round(share * LEVELS) / LEVELS)
-        share = np.maximum(share, SHORTEST)
-        edges[c] = np.where(ends[0] & ends[1], 0.0, np.where(ends[0] ^ ends[1], share, 1.0))
-        np.moveaxis(edges[c], c, 0)[-1] = 1.0
-    return CutCells(edges, np.stack([_open_area(edges, inside, c) for c in range(3)]))
+    return inside, places
+
+
+def _with_unseen(cut: CutCells, inside: np.ndarray, metal: np.ndarray) -> CutCells:
+    """The same with cells of metal that no node tells of."""
+    seen = np.zeros(metal.shape, bool)
+    for i in (slice(0, -1), slice(1, None)):
+        for j in (slice(0, -1), slice(1, None)):
+            for k in (slice(0, -1), slice(1, None)):
+                seen |= inside[i, j, k]
+    if not np.any(metal & ~seen):
+        return cut
+    more = whole_cells(metal & ~seen)
+    edges = np.where(more.closed, 0.0, cut.edges)
+    return CutCells(edges, np.where(_enclosed(edges), 0.0, cut.faces))
 
 
 def whole_cells(metal: np.ndarray) -> CutCells:
     """Open shares around metal made of whole cells (nx, ny, nz): edges and faces are open or closed."""
     edges = np.where(metal_edges(metal), 0.0, 1.0)
-    faces = np.ones_like(edges)
+    return CutCells(edges, np.where(_enclosed(edges), 0.0, 1.0))
+
+
+def _enclosed(edges: np.ndarray) -> np.ndarray:
+    """Faces all of whose edges are closed."""
+    out = []
     for c in range(3):
         a, b = (c + 1) % 3, (c + 2) % 3
-        closed = (edges[a] == 0) & (edges[b] == 0) & (at_next(edges[a], b, 1.0) == 0) & (at_next(edges[b], a, 1.0) == 0)
-        faces[c][closed] = 0.0
-    return CutCells(edges, faces)
+        out.append(
+            (edges[a] == 0) & (edges[b] == 0) & (at_next(edges[a], b, 1.0) == 0) & (at_next(edges[b], a, 1.0) == 0)
+        )
+    return np.stack(out)
 
 
 def _crossings(
-    corners: np.ndarray, c: int, shape: tuple[int, ...], shift: tuple[float, float]
+    corners: np.ndarray, c: int, planes: Sequence[np.ndarray], shift: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Where lines along c through the nodes meet triangles: line (i, j), place along it, +1 into the metal."""
+    """Where lines along c through the nodes meet triangles: line (i, j), place along it in cells, +1 into the metal."""
     a, b = (c + 1) % 3, (c + 2) % 3
-    u, v = corners[:, :, a] - shift[0], corners[:, :, b] - shift[1]
-    low = np.stack([np.ceil(u.min(1)), np.ceil(v.min(1))]).astype(int)
-    high = np.stack([np.floor(u.max(1)), np.floor(v.max(1))]).astype(int)
-    low = np.maximum(low, 0)
-    high = np.minimum(high, np.array([[shape[a] - 1], [shape[b] - 1]]))
-    count = np.maximum(high - low + 1, 0)
+    lines = [planes[x] + s * float(np.diff(planes[x]).min()) for x, s in zip((a, b), shift, strict=True)]
+    spans = []
+    for x, line in zip((a, b), lines, strict=True):
+        ends = corners[:, :, x].min(1), corners[:, :, x].max(1)
+        spans.append((np.searchsorted(line, ends[0], "left"), np.searchsorted(line, ends[1], "right")))
+    low = np.stack([first for first, _ in spans])
+    count = np.maximum(np.stack([last for _, last in spans]) - low, 0)
     pairs = count[0] * count[1]
     owner = np.repeat(np.arange(len(pairs)), pairs)
     number = np.arange(len(owner)) - np.repeat(np.cumsum(pairs) - pairs, pairs)
     i = low[0, owner] + number % np.maximum(count[0, owner], 1)
     j = low[1, owner] + number // np.maximum(count[0, owner], 1)
-    du, dv = u[owner] - i[:, None], v[owner] - j[:, None]
+    du, dv = corners[owner, :, a] - lines[0][i, None], corners[owner, :, b] - lines[1][j, None]
     weight = np.stack([du[:, m] * dv[:, n] - du[:, n] * dv[:, m] for m, n in ((1, 2), (2, 0), (0, 1))], axis=1)
     hit = (weight > 0).all(1) | (weight < 0).all(1)
     weight, owner, i, j = weight[hit], owner[hit], i[hit], j[hit]
-    t = (weight * corners[owner, :, c]).sum(1) / weight.sum(1)
+    place = (weight * corners[owner, :, c]).sum(1) / weight.sum(1)
+    along = planes[c]
+    cell = np.clip(np.searchsorted(along, place, "right") - 1, 0, len(along) - 2)
+    t = cell + (place - along[cell]) / (along[cell + 1] - along[cell])
     # Seen along the line an outward normal that points back belongs to a surface where the metal begins.
     return i, j, t, np.where(weight.sum(1) > 0, -1, 1).astype(np.int32)
 

@@ -1,0 +1,1 @@
+"""Metal on the edges and faces of the Yee grid."""
