@@ -17,8 +17,8 @@ from emdose.scenarios import kinds
 from emdose.scenarios.loading import from_tables
 from emdose.scenarios.shared import toml
 from emdose.scenarios.shared.coil_tables import Coil
+from emdose.solvers.fdtd.graded.grading import planes_of
 from emdose.solvers.fdtd.setup.domain import source_extent
-from emdose.solvers.fdtd.setup.grading import planes_of
 from emdose.solvers.yee_grid.coil_raster import shield_edges
 from emdose.solvers.yee_grid.incident import field_at, incident_E
 

@@ -282,7 +282,7 @@ def test_staircases_follow_their_chain(points, grid):
 
 def test_graded_grids_carry_coils():
     # Oracle: the same number of loops as on a uniform grid, and planes where the coil has edges.
-    from emdose.solvers.fdtd.setup.grading import graded_grid, planes_of
+    from emdose.solvers.fdtd.graded.grading import graded_grid, planes_of
 
     coil = em.CapacitorLoop(size_m=(0.1, 0.06), capacitors=2)
     planes = planes_of(coil)

@@ -14,11 +14,11 @@ from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers.cosimulation import pair_power
-from emdose.solvers.fdtd.metal.metal_on_cells import REGION, volumes, work_on_metal
-from emdose.solvers.fdtd.metal.onto_voxels import onto_voxels
+from emdose.solvers.fdtd.graded.onto_voxels import onto_voxels
 from emdose.solvers.fdtd.power import dissipated, outflow
 from emdose.solvers.fdtd.setup.given_field import incident_on_cells
 from emdose.solvers.fdtd.setup.leads import with_leads
+from emdose.solvers.fdtd.setup.metal import REGION, volumes, work_on_metal
 from emdose.solvers.results.discretisation import cells_across
 from emdose.solvers.results.fields import Fields, PowerBalance, phantom_told
 from emdose.solvers.results.lead_response import LeadResponse

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.solvers import yee_engine
-from emdose.solvers.fdtd.metal.metal_on_cells import MetalOnCells
 from emdose.solvers.fdtd.setup.given_field import Stepped
+from emdose.solvers.fdtd.setup.metal import MetalOnCells
 from emdose.solvers.fdtd.setup.options import CUT, FdtdOptions
 from emdose.solvers.fdtd.setup.plan import require_memory
 from emdose.solvers.fdtd.setup.problem import Excitation, FdtdProblem, region_of

@@ -21,8 +21,8 @@ from emdose.models.coils.dipole import Dipole
 from emdose.models.coils.ideal import Birdcage
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.exposure import Exposure
+from emdose.solvers.fdtd.graded.grading import planes_of
 from emdose.solvers.fdtd.setup.domain import make_domain
-from emdose.solvers.fdtd.setup.grading import planes_of
 from emdose.solvers.fdtd.setup.snap import Snap
 from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.yee_grid.coil_raster import rasterise

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from steps import worst_ratio
 
 import emdose as em
-from emdose.solvers.fdtd.setup.grading import graded_axis, graded_grid, planes_of
+from emdose.solvers.fdtd.graded.grading import graded_axis, graded_grid, planes_of
 
 FINE, COARSE = 2e-3, 20e-3
 

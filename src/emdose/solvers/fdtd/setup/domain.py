@@ -12,7 +12,7 @@ from emdose.constants import C_0
 from emdose.errors import InputError
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.models.grids.rectilinear import RectilinearGrid
-from emdose.solvers.fdtd.metal.planes import MetalPlanes, planes_around
+from emdose.solvers.fdtd.graded.planes import MetalPlanes, planes_around
 from emdose.solvers.fdtd.setup.options import LEAST_RATIO
 from emdose.solvers.fdtd.setup.snap import Snap, snaps_of, warn_left_off, warn_slow
 from emdose.solvers.yee_engine.setup.stability import stable_step

@@ -27,9 +27,9 @@ from emdose.solvers.yee_grid.incident import GivenField, PointField, Source, inc
 
 if TYPE_CHECKING:
     from emdose.models.grids.rectilinear import RectilinearGrid
-    from emdose.solvers.fdtd.metal.metal_on_cells import MetalOnCells
     from emdose.solvers.fdtd.setup.domain import Domain
     from emdose.solvers.yee_engine.setup.signals import SourceSignal
+    from emdose.solvers.yee_grid.metal.cut_cells import CutCells
 
 ROUNDING = 1e-9
 """Contrast below which a medium is air."""
@@ -126,7 +126,7 @@ def incident_on_cells(source: Source, domain: Domain, frequency_Hz: float) -> tu
 
 
 def incident_parts(
-    coil: GivenField, domain: Domain, frequency_Hz: float, metal: MetalOnCells | None = None
+    coil: GivenField, domain: Domain, frequency_Hz: float, cut: CutCells | None = None
 ) -> Iterator[tuple[int, IncidentPart, complex]]:
     """Port, field and factor of every run that the ports of a given field need, one or two for each.
 
@@ -138,10 +138,9 @@ def incident_parts(
         Cells.
     frequency_Hz : float
         Frequency [Hz].
-    metal : MetalOnCells, optional
-        Implants.
+    cut : CutCells, optional
+        Metal that cuts through cells.
     """
-    cut = None if metal is None else metal.cut
     shares = (None, None) if cut is None else (cut.edges, cut.faces == 0)
     E, B = incident_on_cells(coil, domain, frequency_Hz)
     for port in range(len(coil.ports)):

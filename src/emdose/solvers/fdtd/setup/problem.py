@@ -17,15 +17,6 @@ from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.coils.ideal import Coil
 from emdose.models.coils.plane_wave import PlaneWave
 from emdose.solvers import yee_engine
-from emdose.solvers.fdtd.identity import identity_of
-from emdose.solvers.fdtd.metal.metal_on_cells import (
-    REGION,
-    MetalOnCells,
-    imposed_emfs,
-    imposed_voltages,
-    labels_of,
-    metal_of,
-)
 from emdose.solvers.fdtd.setup.circuit import elements_in_grid, gap_ports, with_thin_wires
 from emdose.solvers.fdtd.setup.domain import check_tissues, faces, make_domain
 from emdose.solvers.fdtd.setup.given_field import (
@@ -34,7 +25,16 @@ from emdose.solvers.fdtd.setup.given_field import (
     incident_parts,
     real_parts,
 )
+from emdose.solvers.fdtd.setup.identity import identity_of
 from emdose.solvers.fdtd.setup.leads import LeadsOnGrid
+from emdose.solvers.fdtd.setup.metal import (
+    REGION,
+    MetalOnCells,
+    imposed_emfs,
+    imposed_voltages,
+    labels_of,
+    metal_of,
+)
 from emdose.solvers.fdtd.setup.mirrors import Mirror, mirrors_of, to_run
 from emdose.solvers.fdtd.setup.options import EXTRAPOLATION
 from emdose.solvers.fdtd.setup.plan import RATE, RING_DOWN_PERIODS, FdtdPlan, require_memory
@@ -348,7 +348,8 @@ class FdtdProblem:
                 x, y, z = (float(v) for v in part / size)
                 out.append(Excitation(coil.ports[0], 0, factor * size, polarisation=(x, y, z)))
         elif isinstance(coil, GivenField):
-            for p, given, factor in incident_parts(coil, self.domain, self.frequency_Hz, self.metal):
+            cut = None if self.metal is None else self.metal.cut
+            for p, given, factor in incident_parts(coil, self.domain, self.frequency_Hz, cut):
                 out.append(Excitation(coil.ports[p], p, factor, incident=given))
         elif self.currents is not None:
             for p, name in enumerate(coil.ports):

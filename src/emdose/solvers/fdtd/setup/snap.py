@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdose.errors import EmdoseWarning, InputError
-from emdose.solvers.fdtd.setup.grading import graded_axis, planes_of
+from emdose.solvers.fdtd.graded.grading import graded_axis, planes_of
 from emdose.values import read_only
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.solvers.fdtd.setup.grading import Bounds, steps_between
+from emdose.solvers.fdtd.graded.grading import Bounds, steps_between
 
 if TYPE_CHECKING:
     from emdose.models.implants.implant import Implant

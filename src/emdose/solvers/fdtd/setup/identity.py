@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import Any
 
 from emdose.solvers.yee_grid.incident import GivenField
 
-if TYPE_CHECKING:
-    from emdose.solvers.fdtd.setup.problem import FdtdProblem
 
-
-def identity_of(problem: FdtdProblem) -> dict[str, str]:
+def identity_of(problem: Any) -> dict[str, str]:
     """Options, body, metal, source, grid, device and runs of a problem, by name."""
     solver = {k: v for k, v in asdict(problem.solver).items() if k not in ("checkpoint_s", "max_periods")}
     coil = problem.exposure.coil
