@@ -51,17 +51,22 @@ def fields_of(problem: FdtdProblem, runs: Sequence[SteppedRun], plan: FdtdPlan, 
     clock : dict
         Times at "start", "setup" and "ports" [s].
     """
-    coil = problem.exposure.coil
-    count = len(coil.ports)
-    shares = np.zeros((count, len(runs)), complex)
-    for n, run in enumerate(runs):
-        shares[run.port, n] = run.factor
+    shares = shares_of(problem, runs)
+    count = len(shares)
     phasors = RunPhasors(problem, runs)
     power = phasors.power(shares, _accepted(problem, runs, shares), _lost(problem, runs, shares))
     residual = np.zeros(count)
     for run in runs:
         residual[run.port] = max(residual[run.port], run.history[-1] if run.history else 1.0)
     return assemble(problem, runs, phasors, shares, power, residual, plan, clock)
+
+
+def shares_of(problem: FdtdProblem, runs: Sequence[SteppedRun]) -> np.ndarray:
+    """What every run has in the fields of the ports, (port, run)."""
+    shares = np.zeros((len(problem.exposure.coil.ports), len(runs)), complex)
+    for n, run in enumerate(runs):
+        shares[run.port, n] = run.factor
+    return shares
 
 
 def assemble(

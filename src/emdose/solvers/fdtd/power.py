@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdose.constants import MU_0
+from emdose.models.grids.rectilinear import RectilinearGrid
+from emdose.solvers.fdtd.setup.domain import faces
 
 if TYPE_CHECKING:
-    from emdose.models.grids.grid import Shape
-    from emdose.models.grids.rectilinear import RectilinearGrid
+    from emdose.models.grids.grid import Grid, Shape
 
 
 def outflow(E: list[np.ndarray], B: list[np.ndarray], box: tuple[Shape, Shape], grid: RectilinearGrid) -> np.ndarray:
@@ -63,6 +64,29 @@ def outflow(E: list[np.ndarray], B: list[np.ndarray], box: tuple[Shape, Shape], 
             part = (field.conj() * weight.ravel()) @ magnetic.T
             total += 0.25 * sign * cross * (part + part.conj().T)
     return total
+
+
+def power_of_box(E: np.ndarray, B: np.ndarray, conductivity: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Power absorbed in the cells of a grid but the outermost ones, and power out of their box, by pairs of ports [W].
+
+    Parameters
+    ----------
+    E, B : (port, 3, nodes) complex ndarray
+        On edges and faces; E such that ``conductivity`` gives the power [V/m], [T].
+    conductivity : (3, nodes) ndarray
+        Of the edges [S/m].
+    grid : Grid
+        The cells.
+    """
+    box: tuple[Shape, Shape] = ((1, 1, 1), (grid.shape[0] - 1, grid.shape[1] - 1, grid.shape[2] - 1))
+    sides = [[np.asarray(v[(slice(None), slice(None), *cut)]) for cut in faces(box)] for v in (E, B)]
+    out = outflow(sides[0], sides[1], box, RectilinearGrid.from_grid(grid))
+    # H half a cell outside of the box encloses the edges on it.
+    sigma = np.zeros_like(conductivity)
+    for c in range(3):
+        cut = tuple(slice(1, n - (a == c)) for a, n in enumerate(grid.shape))
+        sigma[c][cut] = conductivity[c][cut]
+    return dissipated(E, sigma, grid.voxel_volume_m3), out
 
 
 def dissipated(E: np.ndarray, conductivity: np.ndarray, volume_m3: float) -> np.ndarray:

@@ -20,18 +20,21 @@ from dataclasses import dataclass
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
+from emdose.errors import InputError
+from emdose.models.bodies.phantom import Phantom
 from emdose.models.coils.circuit import CircuitCoil
 from emdose.models.exposure import Exposure
 from emdose.solvers.cosimulation import CoSimulation
 from emdose.solvers.fdtd.fields import fields_of
 from emdose.solvers.fdtd.gap_runs import cosimulate
 from emdose.solvers.fdtd.run import Reporter, require_rung_down, run_all
+from emdose.solvers.fdtd.run_result import SteppedRun
 from emdose.solvers.fdtd.setup.options import FdtdOptions
 from emdose.solvers.fdtd.setup.plan import FdtdPlan
 from emdose.solvers.fdtd.setup.problem import FdtdProblem
 from emdose.solvers.progress import watched
 from emdose.solvers.results.fields import Fields
-from emdose.solvers.running import Begin, Checkpoint, Progress, callback
+from emdose.solvers.running import Begin, Checkpoint, Progress, ProgressCallback, callback
 from emdose.values import read_only
 
 
@@ -158,10 +161,68 @@ class Fdtd(FdtdOptions):
         be = backend.get(device)
         if self.circuit == "network" and isinstance(exposure.coil, CircuitCoil):
             return self.cosimulate(exposure, [exposure.frequency_Hz], be, callback(progress), checkpoint).fields()
+        return self._stepped(exposure, be, callback(progress), checkpoint)[2]
+
+    @watched
+    @backend.within_memory("larger cells, a smaller margin_m or a larger metal_cell_m")
+    def solve_near_metal(
+        self,
+        exposure: Exposure,
+        device: str | Backend = "auto",
+        progress: Progress = True,
+        checkpoint: Checkpoint | None = None,
+    ) -> tuple[Fields, Fields]:
+        """Fields on the voxels of the body, and those on the cells of ``metal_cell_m`` around implants.
+
+        Parameters
+        ----------
+        exposure, device, progress, checkpoint
+            As of :meth:`solve`.
+
+        Returns
+        -------
+        Fields, Fields
+            As of :meth:`solve`; and on the equal cells, whose body is :meth:`body_near_metal`. ``power`` of the latter
+            is that of these cells, ``extinction_W`` what flows into them.
+
+        Raises
+        ------
+        InputError, ResourceError, ConvergenceError
+            As :meth:`solve`; without implants or ``metal_cell_m``, and for circuit coils by their network.
+        """
+        from emdose.solvers.fdtd.near_metal import near_fields, near_metal
+
+        near_metal(self, exposure)
+        if self.circuit == "network" and isinstance(exposure.coil, CircuitCoil):
+            raise InputError("networks keep the body's voxels alone", field="circuit", expected='circuit="grid"')
+        problem, runs, fields = self._stepped(exposure, backend.get(device), callback(progress), checkpoint)
+        return fields, near_fields(problem, runs, fields)
+
+    def body_near_metal(self, exposure: Exposure) -> Phantom:
+        """The cells around implants as a body, with metal left out: what SAR of :meth:`solve_near_metal` is taken in.
+
+        Parameters
+        ----------
+        exposure : Exposure
+            Body, source and implants.
+
+        Raises
+        ------
+        InputError
+            As :meth:`solve_near_metal`.
+        """
+        from emdose.solvers.fdtd.near_metal import near_metal
+
+        return near_metal(self, exposure).phantom
+
+    def _stepped(
+        self, exposure: Exposure, be: Backend, progress: ProgressCallback | None, checkpoint: Checkpoint | None
+    ) -> tuple[FdtdProblem, list[SteppedRun], Fields]:
+        """One run per port, and their fields."""
         clock = {"start": time.perf_counter()}
         problem = FdtdProblem(self, exposure, be, network=False)
         planned = problem.plan()
-        reporter = Reporter(callback(progress), problem, planned)
+        reporter = Reporter(progress, problem, planned)
         reporter.setup()
         runs = run_all(problem, reporter, checkpoint, clock)
         reporter.tell(Begin(stage="fields"))
@@ -169,7 +230,7 @@ class Fdtd(FdtdOptions):
         reporter.done()
         advice = "raise max_periods, accept a larger tolerance, or use cosimulate() for coils that ring"
         require_rung_down(self, runs, fields, "", advice)
-        return fields
+        return problem, runs, fields
 
     @watched
     @backend.within_memory("larger cells, a smaller margin_m or a larger coarsest_m")

@@ -18,9 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from emdose.constants import MU_0
-from emdose.models.grids.rectilinear import RectilinearGrid
-from emdose.solvers.fdtd.power import dissipated, outflow
-from emdose.solvers.fdtd.setup.domain import faces
+from emdose.solvers.fdtd.power import power_of_box
 from emdose.solvers.results.discretisation import cells_across
 from emdose.solvers.results.fields import Fields, PowerBalance, phantom_told
 from emdose.solvers.subdomain.interpolation import magnetic
@@ -28,7 +26,6 @@ from emdose.solvers.yee_grid.resolution import cells_per_wavelength
 from emdose.values import owned
 
 if TYPE_CHECKING:
-    from emdose.models.grids.grid import Shape
     from emdose.solvers.fdtd.run_result import SteppedRun
     from emdose.solvers.fdtd.setup.plan import FdtdPlan
     from emdose.solvers.subdomain.problem import SubdomainProblem
@@ -124,16 +121,7 @@ def fields_of(
 
 def _flows(problem: SubdomainProblem, E: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Power absorbed in the fine cells but the outermost ones, and power out of their box, by pairs of ports [W]."""
-    fine = problem.layout.fine
-    box: tuple[Shape, Shape] = ((1, 1, 1), (fine.shape[0] - 1, fine.shape[1] - 1, fine.shape[2] - 1))
-    sides = [[np.asarray(v[(slice(None), slice(None), *cut)]) for cut in faces(box)] for v in (E, B)]
-    out = outflow(sides[0], sides[1], box, RectilinearGrid.from_grid(fine))
-    # H half a cell outside of the box encloses the edges on it.
-    sigma = np.zeros_like(problem.conductivity)
-    for c in range(3):
-        cut = tuple(slice(1, n - (a == c)) for a, n in enumerate(fine.shape))
-        sigma[c][cut] = problem.conductivity[c][cut]
-    return dissipated(E, sigma, fine.voxel_volume_m3), out
+    return power_of_box(E, B, problem.conductivity, problem.layout.fine)
 
 
 def _closure(problem: SubdomainProblem, E: np.ndarray, B: np.ndarray) -> float:
