@@ -23,6 +23,7 @@ from made_up_implant import bore as made_up_bore
 from made_up_implant import made_up_implant
 from made_up_result import made_up_result
 from public_values import public_dataclasses
+from surfaces import icosphere
 
 import emdose as em
 from emdose import eptlib_bridge
@@ -89,6 +90,7 @@ from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.results.lead_response import LeadResponse
 from emdose.solvers.results.orientations import PowerForm
+from emdose.solvers.surface.mesh import Surface
 from emdose.solvers.vie.library.region import LibraryPlan
 from emdose.solvers.vie.problem import ViePlan
 from emdose.solvers.vsie.plan import VsiePlan
@@ -287,6 +289,11 @@ def lead_in_medium_() -> em.LeadInMedium:
     )
 
 
+def surface_body() -> em.SurfaceBody:
+    v, f = icosphere(1, 0.05)
+    return em.SurfaceBody([em.Interface("skin", v, f, 0.3)])
+
+
 def transfer_function_() -> em.TransferFunction:
     s = np.linspace(0, 0.3, 12)
     return em.TransferFunction(s, np.exp(-(1 + 7j) * s), 64e6, 80.0, 0.47, "exp(+jwt)")
@@ -318,6 +325,13 @@ def motion_field_() -> em.MotionField:
 MAKERS: list[Callable[[], Any]] = [
     vops_,
     em.Quasistatic,
+    em.Bem,
+    surface_body,
+    lambda: surface_body().interfaces[0],
+    lambda: surface_body().shells,
+    lambda: Surface(*icosphere(1, 0.05)),
+    lambda: em.Bem().plan(surface_body(), 1, "cpu"),
+    lambda: em.Bem().solve(surface_body(), em.Switched(UniformField(), "T/s")),
     lambda: em.Switched(UniformField(), "T/s"),
     lambda: em.RigidMotion(UniformField(), turn_rad_s=(1, 0, 0)),
     induced_,

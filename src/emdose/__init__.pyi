@@ -90,6 +90,7 @@ from .models import GradientSet as GradientSet
 from .models import Grid as Grid
 from .models import Implant as Implant
 from .models import IncidentField as IncidentField
+from .models import Interface as Interface
 from .models import Lead as Lead
 from .models import Loop as Loop
 from .models import LoopArray as LoopArray
@@ -104,6 +105,7 @@ from .models import Shield as Shield
 from .models import StaticMagnet as StaticMagnet
 from .models import StimulationCoil as StimulationCoil
 from .models import StripArray as StripArray
+from .models import SurfaceBody as SurfaceBody
 from .models import Surgery as Surgery
 from .models import Switched as Switched
 from .models import Tissue as Tissue
@@ -133,6 +135,7 @@ from .scenarios.study import StudyResult as StudyResult
 from .scenarios.study import read_study as read_study
 from .scenarios.study import refine as refine
 from .scenarios.study import run_scenario as run_scenario
+from .solvers import Bem as Bem
 from .solvers import Bioheat as Bioheat
 from .solvers import BodyResponse as BodyResponse
 from .solvers import CoSimulation as CoSimulation
@@ -151,6 +154,7 @@ from .solvers import Moving as Moving
 from .solvers import PowerTensor as PowerTensor
 from .solvers import Quasistatic as Quasistatic
 from .solvers import Subdomain as Subdomain
+from .solvers import SurfaceField as SurfaceField
 from .solvers import Vie as Vie
 from .solvers import Vsie as Vsie
 from .solvers import lead_in_medium as lead_in_medium

@@ -55,3 +55,5 @@ from .leads import TransferFunction as TransferFunction
 from .leads import TwoWaves as TwoWaves
 from .leads import fit_two_waves as fit_two_waves
 from .leads import paths_around as paths_around
+from .surfaces.body import Interface as Interface
+from .surfaces.body import SurfaceBody as SurfaceBody

@@ -1,5 +1,8 @@
 """The public names of solvers, loaded when they are first used."""
 
+from .bem.field import SurfaceField as SurfaceField
+from .bem.solver import Bem as Bem
+from .bem.solver import BemPlan as BemPlan
 from .cosimulation import CoSimulation as CoSimulation
 from .eddy.solver import EddyCurrent as EddyCurrent
 from .fdtd.solver import Fdtd as Fdtd

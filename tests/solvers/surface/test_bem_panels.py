@@ -10,6 +10,7 @@ from emdose.compute import backend
 from emdose.errors import InputError
 from emdose.solvers.surface.mesh import Surface, refined
 from emdose.solvers.surface.operator import PanelSums, near_pairs, panel_integrals, triangle_rule
+from emdose.solvers.surface.slopes import slopes
 
 BE = backend.get("cpu")
 
@@ -49,6 +50,42 @@ def test_field_is_minus_the_gradient_also_close_by() -> None:
     np.testing.assert_allclose(_one_triangle(points, corners)[1:], -np.array(gradient), atol=2e-7)
 
 
+def test_field_of_a_linear_density_is_a_fine_quadrature(reference_backend) -> None:
+    """Oracles: 7 Gauss points on each of 4^6 small triangles; the NumPy reference."""
+    corners = np.array([[0.1, 0.2, 0.0], [1.3, -0.1, 0.2], [0.4, 1.1, -0.3]])
+    points = np.array([[0.5, 0.4, 0.6], [-0.7, 0.3, 0.1], [0.6, 0.4, -0.4], [2.0, 2.0, 2.0]])
+    density = np.array([[0.7, 0.3, -0.5, 0.9]])
+    small = corners[None]
+    for _ in range(6):
+        a, b, c = small.transpose(1, 0, 2)
+        ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
+        small = np.concatenate([np.stack(t, 1) for t in ((a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+    nodes, weights = triangle_rule(7)
+    at = np.einsum("qk,tkc->tqc", nodes, small).reshape(-1, 3)
+    area = 0.5 * np.linalg.norm(np.cross(corners[1] - corners[0], corners[2] - corners[0])) / len(small)
+    q = (density[0, 0] + (at - corners.mean(axis=0)) @ density[0, 1:]) * np.tile(weights, len(small)) * area
+    x = points[:, None] - at
+    wanted = (q[None, :, None] * x / np.linalg.norm(x, axis=2)[..., None] ** 3).sum(1).T
+    for be in (BE, reference_backend):
+        found = np.empty((3, 4))
+        be.kernels.load("emdose.solvers.surface", "panels", "double").launch(
+            "near_linear", 4, np.arange(4), np.zeros(4, np.int64), points, corners[None], density, found
+        )
+        np.testing.assert_allclose(found, wanted, rtol=1e-8)
+
+
+def test_slopes_of_a_linear_density_are_its_gradient_within_the_surface() -> None:
+    """Oracle: the gradient of a linear function, less its part along the normal."""
+    surface = Surface(*icosphere(3))
+    direction = np.array([0.3, -1.0, 0.5])
+    found = slopes(surface, (surface.centroids @ direction)[None])[0]
+    n = surface.normals
+    wanted = direction - (n @ direction)[:, None] * n
+    assert np.abs(found - wanted).max() < 0.05
+    box = Surface(*cylinder(0.5, 2.0, 4, 3))
+    assert np.all(np.isfinite(slopes(box, box.centroids.T)))
+
+
 def test_normal_field_on_the_triangle_is_the_mean_of_both_sides() -> None:
     """Oracle: the jump of 2 pi each way."""
     corners = np.array([[0.0, 0, 0], [1, 0, 0], [0.3, 0.8, 0]])
@@ -65,6 +102,8 @@ def test_near_pairs_are_all_pairs_within_reach() -> None:
     expected = np.argwhere(distance < 1.5 * (sizes[:, None] + sizes))
     np.testing.assert_array_equal(np.transpose(near_pairs(a, sizes, a, sizes)), expected)
     b = rng.random((50, 3))
+    own = np.argwhere(distance < 3 * sizes)
+    np.testing.assert_array_equal(np.transpose(near_pairs(a, np.zeros(200), a, 2 * sizes)), own)
     expected = np.argwhere(np.linalg.norm(b[:, None] - a, axis=2) < 3 * sizes)
     np.testing.assert_array_equal(np.transpose(near_pairs(b, np.zeros(50), a, 2 * sizes)), expected)
 

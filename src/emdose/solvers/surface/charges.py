@@ -16,6 +16,7 @@ Source: S. N. Makarov et al., IEEE Trans. Biomed. Eng. 65 (2018) 2675 (charge-ba
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class Charges:
         sides.
         """
         operator = PanelSums(self.surface, be, "field", points, real)
-        return _parts(operator, self.density, be)
+        return applied(operator, self.density, be)
 
 
 class ChargeOperator:
@@ -92,7 +93,7 @@ class ChargeOperator:
                 expected=f"1 or {surface.components} numbers of magnitude <= 1",
             )
         self.surface, self._be = surface, be
-        self._normal = PanelSums(surface, be, "normal", real=real)
+        self.normal = PanelSums(surface, be, "normal", real=real)
         self._contrast = be.asarray(K[surface.component] if len(K) > 1 else np.repeat(K, len(surface.areas)))
         member = surface.component == np.arange(surface.components)[:, None]
         self._shares = be.asarray(member * surface.areas / (member @ surface.areas)[:, None])
@@ -103,13 +104,19 @@ class ChargeOperator:
 
         Its mean over every closed surface, which the other charges leave 0, is replaced by the mean charge.
         """
-        normal = _parts(self._normal, density, self._be)
+        normal = applied(self.normal, density, self._be)
         return density + self._neutral(-0.5 * density - self._contrast * normal)
 
     def _neutral(self, x: Any) -> Any:
         return x - (x @ self._shares.T) @ self._member
 
-    def solve(self, normal_field: Any, tolerance: float = 1e-6, max_iterations: int = 200) -> Charges:
+    def solve(
+        self,
+        normal_field: Any,
+        tolerance: float = 1e-6,
+        max_iterations: int = 200,
+        callback: Callable[[int, float], None] | None = None,
+    ) -> Charges:
         """Charges that a source field drives.
 
         Parameters
@@ -120,6 +127,8 @@ class ChargeOperator:
             Relative residual.
         max_iterations : int
             Of GMRES.
+        callback : callable, optional
+            Called with the iteration and the largest relative residual.
 
         Raises
         ------
@@ -143,6 +152,7 @@ class ChargeOperator:
             restart=60,
             max_iterations=max_iterations,
             be=self._be,
+            callback=callback,
         )
         if found.residual.max() > 10 * tolerance:
             raise ConvergenceError(
@@ -154,7 +164,7 @@ class ChargeOperator:
         return Charges(self.surface, x, residual, int(found.iterations.max()))
 
 
-def _parts(operator: PanelSums, density: Any, be: Backend) -> Any:
+def applied(operator: PanelSums, density: Any, be: Backend) -> Any:
     """A real operator on densities that may be complex."""
     if density.dtype.kind != "c":
         return operator(density)

@@ -107,8 +107,9 @@ def near_pairs(
         i, j = i[kept], j[kept]
         return i, j, size[i] == other_size[j]
 
-    i, j, _ = larger(a, size_a, b, size_b)
-    j2, i2, equal = larger(b, size_b, a, size_a) if a is not b else (i, j, size_a[i] == size_a[j])
+    i, j, same = larger(a, size_a, b, size_b)
+    other = a is not b or size_a is not size_b
+    j2, i2, equal = larger(b, size_b, a, size_a) if other else (i, j, same)
     keys = np.concatenate([i * len(b) + j, (i2 * len(b) + j2)[~equal]])
     keys.sort()
     return np.divmod(keys, len(b))

@@ -126,11 +126,10 @@ KERNEL1(field_1, sum_tile(i, n, m, parts, targets, sources, q, out, 1, 1), i64 n
 KERNEL1(field_3, sum_tile(i, n, m, parts, targets, sources, q, out, 3, 1), i64 n, i64 m, i64 parts,
         const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
 
-/* Potential and field at points (n, 3) of triangles (m, 9), each of unit charge density, for pairs of both: out (4, pairs) */
-FN void near_pair(i64 i, i64 pairs, const i64 *RESTRICT point, const i64 *RESTRICT triangle,
-                  const double *RESTRICT points, const double *RESTRICT triangles, double *RESTRICT out) {
-    const double *r = points + 3 * point[i], *v = triangles + 9 * triangle[i];
-    double a[3][3], R[3], e[3][3], length[3], n[3], f[3] = {0, 0, 0}, potential = 0;
+/* Potential and field at a point r of a triangle v of unit charge density; `linear` (unless 0) gets the field of the
+   densities (r' - centre)_a, entry 3 c + a its component c. */
+FN double panel(const double *RESTRICT r, const double *RESTRICT v, double *RESTRICT field, double *RESTRICT linear) {
+    double a[3][3], R[3], e[3][3], length[3], n[3], f[3], u[3][3], distance[3], edges[3] = {0, 0, 0}, potential = 0;
     for (int k = 0; k < 3; k++) {
         for (int c = 0; c < 3; c++) {
             a[k][c] = v[3 * k + c] - r[c];
@@ -148,18 +147,17 @@ FN void near_pair(i64 i, i64 pairs, const i64 *RESTRICT point, const i64 *RESTRI
     const double height = -(a[0][0] * n[0] + a[0][1] * n[1] + a[0][2] * n[2]);
     for (int k = 0; k < 3; k++) {
         const int l = (k + 1) % 3;
-        /* outward normal of the edge in the plane of the triangle */
-        double u[3], distance = 0;
-        for (int c = 0; c < 3; c++) {
+        distance[k] = 0;
+        for (int c = 0; c < 3; c++) { /* outward normal of the edge in the plane of the triangle */
             const int d = (c + 1) % 3, g = (c + 2) % 3;
-            u[c] = (e[k][d] * n[g] - e[k][g] * n[d]) / length[k];
-            distance += a[k][c] * u[c];
+            u[k][c] = (e[k][d] * n[g] - e[k][g] * n[d]) / length[k];
+            distance[k] += a[k][c] * u[k][c];
         }
         double ratio = length[k] / (R[k] + R[l]);
         ratio = ratio < 1.0 - 1e-14 ? ratio : 1.0 - 1e-14;
-        const double f_k = log((1.0 + ratio) / (1.0 - ratio));
-        potential += distance * f_k;
-        for (int c = 0; c < 3; c++) f[c] += u[c] * f_k;
+        f[k] = log((1.0 + ratio) / (1.0 - ratio));
+        potential += distance[k] * f[k];
+        for (int c = 0; c < 3; c++) edges[c] += u[k][c] * f[k];
     }
     double angle = 0; /* solid angle, positive above the triangle; its mean of both sides, 0, within the plane */
     if (fabs(height) > 1e-9 * sqrt(area2)) {
@@ -171,13 +169,47 @@ FN void near_pair(i64 i, i64 pairs, const i64 *RESTRICT point, const i64 *RESTRI
         }
         angle = 2.0 * atan2(triple, dots);
     }
-    out[i] = potential - height * angle;
-    for (int c = 0; c < 3; c++) out[(c + 1) * pairs + i] = f[c] + n[c] * angle;
+    potential -= height * angle;
+    for (int c = 0; c < 3; c++) field[c] = edges[c] + n[c] * angle;
+    if (linear)
+        for (int c = 0; c < 3; c++)
+            for (int b = 0; b < 3; b++) {
+                /* r' - centre is the foot of r minus the centre, and what is left within the plane */
+                const double foot = -height * n[b] - (a[0][b] + a[1][b] + a[2][b]) / 3.0;
+                double sum = field[c] * foot - height * n[c] * edges[b] - ((c == b ? 1.0 : 0.0) - n[c] * n[b]) * potential;
+                for (int k = 0; k < 3; k++)
+                    sum += u[k][c] * (distance[k] * u[k][b] * f[k] + e[k][b] / length[k] * (R[(k + 1) % 3] - R[k]));
+                linear[3 * c + b] = sum;
+            }
+    return potential;
+}
+
+/* Potential and field at points (n, 3) of triangles (m, 9), each of unit charge density, for pairs of both: out (4, pairs) */
+FN void near_pair(i64 i, i64 pairs, const i64 *RESTRICT point, const i64 *RESTRICT triangle,
+                  const double *RESTRICT points, const double *RESTRICT triangles, double *RESTRICT out) {
+    double field[3];
+    out[i] = panel(points + 3 * point[i], triangles + 9 * triangle[i], field, 0);
+    for (int c = 0; c < 3; c++) out[(c + 1) * pairs + i] = field[c];
 }
 
 KERNEL1(near, near_pair(i, n0, point, triangle, points, triangles, out), const i64 *RESTRICT point,
         const i64 *RESTRICT triangle, const double *RESTRICT points, const double *RESTRICT triangles,
         double *RESTRICT out)
+
+/* Field at points of densities that are linear over triangles, (m, 4): at the centre, and the slope; for pairs: out (3, pairs) */
+FN void near_linear_pair(i64 i, i64 pairs, const i64 *RESTRICT point, const i64 *RESTRICT triangle,
+                         const double *RESTRICT points, const double *RESTRICT triangles,
+                         const double *RESTRICT density, double *RESTRICT out) {
+    const double *q = density + 4 * triangle[i];
+    double field[3], linear[9];
+    panel(points + 3 * point[i], triangles + 9 * triangle[i], field, linear);
+    for (int c = 0; c < 3; c++)
+        out[c * pairs + i] = field[c] * q[0] + linear[3 * c] * q[1] + linear[3 * c + 1] * q[2] + linear[3 * c + 2] * q[3];
+}
+
+KERNEL1(near_linear, near_linear_pair(i, n0, point, triangle, points, triangles, density, out),
+        const i64 *RESTRICT point, const i64 *RESTRICT triangle, const double *RESTRICT points,
+        const double *RESTRICT triangles, const double *RESTRICT density, double *RESTRICT out)
 
 /* Add a sparse matrix of K kinds, rows of `index` from start[i] to start[i + 1], times q (m, D): out (D, K, n) */
 FN void add_row(i64 i, i64 n, i64 entries, int D, int K, const i64 *RESTRICT start, const int *RESTRICT index,

@@ -87,7 +87,27 @@ def near(
     out: np.ndarray,
 ) -> None:
     """Potential and field of triangles of unit charge density, pair by pair."""
-    r, v = points.reshape(-1, 3)[point], triangles.reshape(-1, 3, 3)[triangle]
+    out = out.reshape(4, -1)
+    out[0], field, _ = _panel(points.reshape(-1, 3)[point], triangles.reshape(-1, 3, 3)[triangle])
+    out[1:] = field.T
+
+
+def near_linear(
+    shape: tuple[int],
+    point: np.ndarray,
+    triangle: np.ndarray,
+    points: np.ndarray,
+    triangles: np.ndarray,
+    density: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Field of triangles whose density is linear, pair by pair."""
+    _, field, linear = _panel(points.reshape(-1, 3)[point], triangles.reshape(-1, 3, 3)[triangle])
+    q = density.reshape(-1, 4)[triangle]
+    out.reshape(3, -1)[:] = field.T * q[:, 0] + np.einsum("pcb,pb->cp", linear, q[:, 1:])
+
+
+def _panel(r: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     a, e = v - r[:, None], np.roll(v, -1, axis=1) - v
     R, length = np.linalg.norm(a, axis=2), np.linalg.norm(e, axis=2)
     n = np.cross(e[:, 0], e[:, 1])
@@ -100,9 +120,19 @@ def near(
     f = np.log((1 + ratio) / (1 - ratio))
     dots = R.prod(1) + ((a * np.roll(a, -1, axis=1)).sum(2) * np.roll(R, -2, axis=1)).sum(1)
     angle = np.where(np.abs(height) > 1e-9 * np.sqrt(area2), 2 * np.arctan2(height * area2, dots), 0.0)
-    out = out.reshape(4, -1)
-    out[0] = (distance * f).sum(1) - height * angle
-    out[1:] = ((u * f[..., None]).sum(1) + n * angle[:, None]).T
+    potential = (distance * f).sum(1) - height * angle
+    edges = (u * f[..., None]).sum(1)
+    field = edges + n * angle[:, None]
+    foot = -height[:, None] * n - a.mean(axis=1)
+    plane = np.eye(3) - n[:, :, None] * n[:, None]
+    along = u * (distance * f)[..., None] + e * ((np.roll(R, -1, axis=1) - R) / length)[..., None]
+    linear = (
+        field[:, :, None] * foot[:, None]
+        - (height[:, None] * n)[:, :, None] * edges[:, None]
+        - plane * potential[:, None, None]
+        + np.einsum("pkc,pkb->pcb", u, along)
+    )
+    return potential, field, linear
 
 
 def add_rows(

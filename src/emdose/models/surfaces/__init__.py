@@ -1,0 +1,1 @@
+"""Bodies of piecewise constant tissue between closed triangle surfaces."""

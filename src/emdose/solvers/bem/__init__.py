@@ -1,0 +1,1 @@
+"""Fields induced in bodies between closed surfaces, by charges on them."""
