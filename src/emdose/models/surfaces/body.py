@@ -16,6 +16,7 @@ from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.bodies import tissues
 from emdose.models.bodies.tissues import AIR, Tissue
+from emdose.models.surfaces import marching
 from emdose.models.surfaces import shells as find_shells
 from emdose.models.surfaces.shells import Shells
 from emdose.values import read_only
@@ -223,11 +224,36 @@ class SurfaceBody:
         gap_m: float | None = None,
         smoothing_m: float | None = None,
     ) -> SurfaceBody:
-        """Surfaces around the tissues of a voxel body, smoothed and kept apart; see
-        :func:`emdose.models.surfaces.marching.from_phantom`."""
-        from emdose.models.surfaces.marching import from_phantom
+        """Surfaces around the tissues of a voxel body, smoothed and kept apart.
 
-        return from_phantom(phantom, tissues, size_m=size_m, gap_m=gap_m, smoothing_m=smoothing_m)
+        Parameters
+        ----------
+        phantom : Phantom
+            The body.
+        tissues : sequence of str, or mapping of str to sequence of str, optional
+            Tissues from the outermost to the innermost: the first fills the body, the surface of every other one
+            encloses it and those after it; tissues that are not named count as the first. A mapping names for every
+            one the tissues of the phantom that count as it. By default the body is of its most voluminous tissue.
+        size_m : float, optional
+            Edge length of the triangles [m]; by default two voxels.
+        gap_m : float, optional
+            Least distance between surfaces [m]; by default half of ``size_m``.
+        smoothing_m : float, optional
+            Standard deviation of the smoothing [m]; by default a voxel.
+
+        Returns
+        -------
+        SurfaceBody
+            Its ``report`` has for every surface the volume of its voxels and its own, and what was dropped, of which
+            it warns too.
+
+        Raises
+        ------
+        InputError
+            For a tissue that is not in the body, or a part of it that is thinner than the triangles.
+        """
+        found, report = marching.surfaces(phantom, tissues, size_m, gap_m, smoothing_m)
+        return SurfaceBody(tuple(Interface(*each) for each in found), phantom.name, report)
 
 
 def material_text(material: Material) -> str:

@@ -15,48 +15,24 @@ import numpy as np
 from emdose.checks import metres, not_negative, unknown
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.bodies.phantom import Phantom
+from emdose.models.bodies.tissues import Tissue
 from emdose.models.implants.dual_contour import triangulate
-from emdose.models.surfaces.body import Interface, SurfaceBody
 
 SMALLEST = 8.0
 """Parts and holes below this many cubes of the triangles' size are dropped."""
 MARGIN = 4
 
 
-def from_phantom(
+def surfaces(
     phantom: Phantom,
-    tissues: Sequence[str] | Mapping[str, Sequence[str]] | None = None,
-    *,
-    size_m: float | None = None,
-    gap_m: float | None = None,
-    smoothing_m: float | None = None,
-) -> SurfaceBody:
-    """Surfaces around the tissues of a voxel body.
+    tissues: Sequence[str] | Mapping[str, Sequence[str]] | None,
+    size_m: float | None,
+    gap_m: float | None,
+    smoothing_m: float | None,
+) -> tuple[list[tuple[str, np.ndarray, np.ndarray, Tissue]], dict[str, Any]]:
+    """Name, vertices, triangles and tissue of every surface, and what was done to make them.
 
-    Parameters
-    ----------
-    phantom : Phantom
-        The body.
-    tissues : sequence of str, or mapping of str to sequence of str, optional
-        Tissues from the outermost to the innermost: the first fills the body, the surface of every other one encloses
-        it and those after it; tissues that are not named count as the first. A mapping names for every one the
-        tissues of the phantom that count as it. By default the body is of its most voluminous tissue.
-    size_m : float, optional
-        Edge length of the triangles [m]; by default two voxels.
-    gap_m : float, optional
-        Least distance between surfaces [m]; by default half of ``size_m``.
-    smoothing_m : float, optional
-        Standard deviation of the smoothing [m]; by default a voxel.
-
-    Returns
-    -------
-    SurfaceBody
-        Its ``report`` has for every surface the volume of its voxels and its own, and what was dropped.
-
-    Raises
-    ------
-    InputError
-        For a tissue that is not in the body, or a part of it that is thinner than the triangles.
+    Parameters and errors are those of :meth:`emdose.models.surfaces.body.SurfaceBody.from_phantom`.
     """
     spacing = np.asarray(phantom.spacing_m)
     size = metres("size_m", 2 * float(spacing.max()) if size_m is None else size_m)
@@ -66,7 +42,7 @@ def from_phantom(
     padded = phantom.crop_to_body(MARGIN + int(np.ceil(2 * size / spacing.min())))
     low = np.asarray(padded.grid.origin_m)
     high = low + spacing * padded.grid.shape
-    interfaces: list[Interface] = []
+    found: list[tuple[str, np.ndarray, np.ndarray, Tissue]] = []
     report: dict[str, Any] = {}
     around: Any = None
     for name, labels in levels:
@@ -80,9 +56,8 @@ def from_phantom(
             )
         distance = _Distance(_smooth_distance(mask, spacing, smoothing), low, spacing, around, gap)
         vertices, triangles = triangulate(distance, low, high, size)
-        interface = Interface(name, vertices, triangles, padded.tissues[_label(phantom, name)])
-        interfaces.append(interface)
-        corners = interface.vertices[interface.triangles]
+        found.append((name, vertices, triangles, padded.tissues[_label(phantom, name)]))
+        corners = vertices[triangles]
         volume = float(np.einsum("tc,tc->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6)
         report[name] = {
             "voxels_m3": float(np.isin(padded.labels, labels).sum() * padded.grid.voxel_volume_m3),
@@ -96,10 +71,10 @@ def from_phantom(
                 f"{phantom.name}: {name}: dropped {dropped} parts and filled {filled} holes smaller than "
                 f"{SMALLEST:g} cubes of {1e3 * size:.3g} mm",
                 EmdoseWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         around = distance
-    return SurfaceBody(tuple(interfaces), phantom.name, report)
+    return found, report
 
 
 class _Distance:
