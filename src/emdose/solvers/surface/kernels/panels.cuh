@@ -3,64 +3,138 @@
    closed form ("near": a list of pairs). See docs/theory/bem.md for the equations. */
 #include "common.cuh"
 
-/* One index of the sums is a tile of TILE targets and one part of the sources; a CPU walks a tile in step, so that its
-   arithmetic vectorises, and adds up CHUNK sources in `real` before it goes to double. */
+/* One index of the sums is a tile of TILE targets and one part of the sources. A thread of a GPU takes one target; a CPU
+   takes them in vectors V of LANES, and adds up CHUNK sources in `real` before it goes to double. */
 #define TILE 32
 #define CHUNK 256
-#if defined(__CUDACC__) || defined(__CUDACC_RTC__)
-#  define STEP 1
-#  define POINT(t, w, tiles) ((t) + (i64)(w) * (tiles))
-#else
-#  define STEP TILE
-#  define POINT(t, w, tiles) ((void)(tiles), (t) * TILE + (w))
-#endif
+#define REAL_IS_float 1
+#define REAL_IS_double 0
+#define REAL_IS_(name) REAL_IS_##name
+#define REAL_IS(name) REAL_IS_(name)
+#define SINGLE REAL_IS(real)
 
 #if defined(__CUDACC__) || defined(__CUDACC_RTC__)
-#  define MADD(a, b, c) fma(a, b, c)
+typedef real V;
+#  define LANES 1
+#  define VECTORS 1
+#  define POINT(t, w, tiles) ((t) + (i64)(w) * (tiles))
+FN V load(const real *at) { return *at; }
+FN void store(double *to, V a) { *to += (double)a; }
+FN V all(real a) { return a; }
+FN V madd(V a, V b, V c) { return fma(a, b, c); }
+FN V larger(V a, V b) { return a > b ? a : b; }
 FN float root(float x) { return rsqrtf(x); }
 FN double root(double x) { return rsqrt(x); }
+FN V root_cube(V x) {
+    const V s = root(x);
+    return s * s * s;
+}
+
 #else
-#  if defined(__FMA__) || defined(__ARM_FEATURE_FMA)
-#    define MADD(a, b, c) (sizeof(real) == 4 ? (real)fmaf((float)(a), (float)(b), (float)(c)) : (real)fma(a, b, c))
+#  include <string.h>
+#  if defined(__AVX512F__)
+#    include <immintrin.h>
+#    define BYTES 64
+#  elif defined(__AVX2__) && defined(__FMA__)
+#    include <immintrin.h>
+#    define BYTES 32
 #  else
-#    define MADD(a, b, c) ((a) * (b) + (c))
+#    define BYTES 16
 #  endif
-/* 1/sqrt(x) without a division: a guess from the exponent, then Newton steps, the first two with factors that balance
-   their error (5e-7 after them). */
-FN float root_guess(float x) {
-    union { float f; u32 u; } v;
-    v.f = x;
-    v.u = 0x5f340000u - (v.u >> 1);
-    v.f *= 1.52543964f - 0.52504221f * x * v.f * v.f;
-    return v.f * (1.50000055f - 0.50000008f * x * v.f * v.f);
+typedef real V __attribute__((vector_size(BYTES)));
+#  define LANES ((int)(BYTES / sizeof(real)))
+/* Vectors of targets that share a load of a source: what registers hold. */
+#  define VECTORS (TILE / LANES < 2 ? 1 : 2)
+#  define POINT(t, w, tiles) ((void)(tiles), (t) * TILE + (w))
+FN V load(const real *at) {
+    V a;
+    memcpy(&a, at, sizeof a);
+    return a;
 }
-FN real root(real x) {
-    if (sizeof(real) == 4) return (real)root_guess((float)x);
-    const double X = x;
-    double y = root_guess((float)x);
-    y *= 1.5 - 0.5 * X * y * y;
-    return (real)(y * (1.5 - 0.5 * X * y * y));
+FN void store(double *to, V a) {
+    for (int w = 0; w < LANES; w++) to[w] += (double)a[w];
 }
+FN V all(real a) { return a - (V){0}; }
+#  if BYTES == 64 && SINGLE
+FN V madd(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
+FN V larger(V a, V b) { return _mm512_max_ps(a, b); }
+/* 1/sqrt(x) from 14 bits and a Newton step (error 3e-9 before rounding), and its cube likewise (3e-8). */
+#    define ROOT 2.0f
+#    define CUBE (2.0f / 3.0f)
+FN V root(V x) {
+    const V y = _mm512_rsqrt14_ps(x);
+    return y * _mm512_fnmadd_ps(x * y, y, all(3.0f));
+}
+FN V root_cube(V x) {
+    const V y = _mm512_rsqrt14_ps(x), u = y * y;
+    return (y * u) * _mm512_fnmadd_ps(x, u, all(5.0f / 3.0f));
+}
+#  elif BYTES == 64
+FN V madd(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
+FN V larger(V a, V b) { return _mm512_max_pd(a, b); }
+FN V root(V x) {
+    V y = _mm512_rsqrt14_pd(x);
+    y = (all(0.5) * y) * _mm512_fnmadd_pd(x * y, y, all(3.0));
+    return (all(0.5) * y) * _mm512_fnmadd_pd(x * y, y, all(3.0));
+}
+FN V root_cube(V x) {
+    const V s = root(x);
+    return s * s * s;
+}
+#  else
+#    if BYTES == 32 && SINGLE
+FN V madd(V a, V b, V c) { return _mm256_fmadd_ps(a, b, c); }
+FN V larger(V a, V b) { return _mm256_max_ps(a, b); }
+/* 12 bits and a Newton step: error 2e-7. */
+FN V root(V x) {
+    const V y = _mm256_rsqrt_ps(x);
+    return (all(0.5f) * y) * _mm256_fnmadd_ps(x * y, y, all(3.0f));
+}
+#    else
+#      if BYTES == 32
+FN V madd(V a, V b, V c) { return _mm256_fmadd_pd(a, b, c); }
+FN V larger(V a, V b) { return _mm256_max_pd(a, b); }
+#      else
+FN V madd(V a, V b, V c) { return a * b + c; }
+FN V larger(V a, V b) {
+    for (int w = 0; w < LANES; w++) a[w] = a[w] > b[w] ? a[w] : b[w];
+    return a;
+}
+#      endif
+/* 1/sqrt(x) without a division: a guess from the exponent, then Newton steps, in single precision two with factors that
+   balance their error (5e-7 after them). */
+#      if SINGLE
+typedef u32 U __attribute__((vector_size(BYTES)));
+FN V root(V x) {
+    V y = (V)(0x5f340000u - ((U)x >> 1));
+    y *= 1.52543964f - 0.52504221f * x * y * y;
+    return y * (1.50000055f - 0.50000008f * x * y * y);
+}
+#      else
+typedef unsigned long long U __attribute__((vector_size(BYTES)));
+FN V root(V x) {
+    V y = (V)(0x5fe6eb50c7b537a9ull - ((U)x >> 1));
+    for (int step = 0; step < 4; step++) y *= 1.5 - 0.5 * x * y * y;
+    return y;
+}
+#      endif
+#    endif
+FN V root_cube(V x) {
+    const V s = root(x);
+    return s * s * s;
+}
+#  endif
 #endif
 
-/* Weights of one source at STEP targets: 1/R, or the components of (r - r')/R^3. The potential has the mean over a source
-   and a target in one plane to the next order: 1/R + m/R^3 with m = size^2/24 of an equilateral triangle. */
+/* What root and root_cube return over 1/sqrt(x) and its cube: factors that charges take up, once for many targets. */
+#ifndef ROOT
+#  define ROOT 1
+#  define CUBE 1
+#endif
+
+/* The potential has the mean over a source and a target in one plane to the next order: 1/R + m/R^3 with m = size^2/24 of
+   an equilateral triangle. */
 #define MOMENT (2.0 / 3.0) /* m over the least square distance, which is size^2/16 */
-FN void weights(const real *RESTRICT source, real p[3][STEP], real *RESTRICT w0, real *RESTRICT w1, real *RESTRICT w2,
-                const int field) {
-    const real X = source[0], Y = source[1], Z = source[2], least = source[3];
-    for (int w = 0; w < STEP; w++) {
-        const real x = p[0][w] - X, y = p[1][w] - Y, z = p[2][w] - Z;
-        const real R2 = MADD(x, x, MADD(y, y, z * z)), s = root(R2 > least ? R2 : least);
-        if (field) {
-            const real cube = s * s * s;
-            w0[w] = cube * x;
-            w1[w] = cube * y;
-            w2[w] = cube * z;
-        } else
-            w0[w] = MADD((real)MOMENT * least * s, s * s, s);
-    }
-}
 
 /* targets (3, n); sources (m, 4): centroid and the least square distance that counts; q (m, D); out (parts, D or 3D, n) */
 FN void sum_tile(i64 i, i64 n, i64 m, i64 parts, const real *RESTRICT targets, const real *RESTRICT sources,
@@ -68,46 +142,50 @@ FN void sum_tile(i64 i, i64 n, i64 m, i64 parts, const real *RESTRICT targets, c
     const i64 tiles = (n + TILE - 1) / TILE, t = i % tiles, part = i / tiles;
     const i64 share = (m + parts - 1) / parts, first = part * share, last = first + share < m ? first + share : m;
     const int kinds = field ? 3 : 1, rows = kinds * D;
-    for (int start = 0; start < TILE; start += STEP) {
-        real p[3][STEP];
-        double total[9][STEP];
-        for (int w = 0; w < STEP; w++) {
-            i64 at = POINT(t, start + w, tiles);
-            at = at < n ? at : n - 1;
-            for (int c = 0; c < 3; c++) p[c][w] = targets[c * n + at];
-        }
+    for (int start = 0; start < TILE; start += LANES * VECTORS) {
+        V p[3][VECTORS];
+        double total[9][LANES * VECTORS];
+        for (int c = 0; c < 3; c++)
+            for (int v = 0; v < VECTORS; v++) {
+                real here[LANES];
+                for (int w = 0; w < LANES; w++) {
+                    i64 at = POINT(t, start + v * LANES + w, tiles);
+                    here[w] = targets[c * n + (at < n ? at : n - 1)];
+                }
+                p[c][v] = load(here);
+            }
         for (int d = 0; d < rows; d++)
-            for (int w = 0; w < STEP; w++) total[d][w] = 0;
+            for (int w = 0; w < LANES * VECTORS; w++) total[d][w] = 0;
         for (i64 low = first; low < last; low += CHUNK) {
             const i64 high = low + CHUNK < last ? low + CHUNK : last;
-            real sum[9][STEP];
+            V sum[9][VECTORS];
             for (int d = 0; d < rows; d++)
-                for (int w = 0; w < STEP; w++) sum[d][w] = 0;
-            i64 j = low;
-            for (; j + 4 <= high; j += 4) { /* four sources for one load of the sums */
-                real s[4][3][STEP];
-                for (int g = 0; g < 4; g++) weights(sources + 4 * (j + g), p, s[g][0], s[g][1], s[g][2], field);
-                for (int d = 0; d < D; d++) {
-                    const real a = q[j * D + d], b = q[(j + 1) * D + d], c = q[(j + 2) * D + d], e = q[(j + 3) * D + d];
-                    for (int k = 0; k < kinds; k++) {
-                        real *RESTRICT to = sum[kinds * d + k];
-                        for (int w = 0; w < STEP; w++)
-                            to[w] = MADD(a, s[0][k][w], MADD(b, s[1][k][w], MADD(c, s[2][k][w], MADD(e, s[3][k][w], to[w]))));
+                for (int v = 0; v < VECTORS; v++) sum[d][v] = all(0);
+            for (i64 j = low; j < high; j++) {
+                const real *s = sources + 4 * j, *qj = q + j * D;
+                const V X = all(s[0]), Y = all(s[1]), Z = all(s[2]), least = all(s[3]);
+                const V moment = all((real)(MOMENT / ROOT / ROOT) * s[3]);
+                for (int v = 0; v < VECTORS; v++) {
+                    const V x = p[0][v] - X, y = p[1][v] - Y, z = p[2][v] - Z;
+                    const V R2 = larger(madd(x, x, madd(y, y, z * z)), least);
+                    if (field) {
+                        const V cube = root_cube(R2);
+                        for (int d = 0; d < D; d++) {
+                            const V charge = all(qj[d] * (real)(1.0 / CUBE)) * cube;
+                            sum[3 * d][v] = madd(charge, x, sum[3 * d][v]);
+                            sum[3 * d + 1][v] = madd(charge, y, sum[3 * d + 1][v]);
+                            sum[3 * d + 2][v] = madd(charge, z, sum[3 * d + 2][v]);
+                        }
+                    } else {
+                        const V a = root(R2), w = madd(moment * a, a * a, a);
+                        for (int d = 0; d < D; d++) sum[d][v] = madd(all(qj[d] * (real)(1.0 / ROOT)), w, sum[d][v]);
                     }
                 }
             }
-            for (; j < high; j++) {
-                real s[3][STEP];
-                weights(sources + 4 * j, p, s[0], s[1], s[2], field);
-                for (int d = 0; d < D; d++)
-                    for (int k = 0; k < kinds; k++)
-                        for (int w = 0; w < STEP; w++)
-                            sum[kinds * d + k][w] = MADD(q[j * D + d], s[k][w], sum[kinds * d + k][w]);
-            }
             for (int d = 0; d < rows; d++)
-                for (int w = 0; w < STEP; w++) total[d][w] += sum[d][w];
+                for (int v = 0; v < VECTORS; v++) store(total[d] + v * LANES, sum[d][v]);
         }
-        for (int w = 0; w < STEP; w++) {
+        for (int w = 0; w < LANES * VECTORS; w++) {
             const i64 at = POINT(t, start + w, tiles);
             if (at >= n) continue;
             for (int d = 0; d < rows; d++) out[(part * rows + d) * n + at] = total[d][w];
