@@ -20,7 +20,7 @@ typedef real V;
 #  define POINT(t, w, tiles) ((t) + (i64)(w) * (tiles))
 FN V load(const real *at) { return *at; }
 FN void store(double *to, V a) { *to += (double)a; }
-FN V all(real a) { return a; }
+FN V spread(real a) { return a; }
 FN V madd(V a, V b, V c) { return fma(a, b, c); }
 FN V larger(V a, V b) { return a > b ? a : b; }
 FN float root(float x) { return rsqrtf(x); }
@@ -54,7 +54,7 @@ FN V load(const real *at) {
 FN void store(double *to, V a) {
     for (int w = 0; w < LANES; w++) to[w] += (double)a[w];
 }
-FN V all(real a) { return a - (V){0}; }
+FN V spread(real a) { return a - (V){0}; }
 #  if BYTES == 64 && SINGLE
 FN V madd(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }
 FN V larger(V a, V b) { return _mm512_max_ps(a, b); }
@@ -63,19 +63,19 @@ FN V larger(V a, V b) { return _mm512_max_ps(a, b); }
 #    define CUBE (2.0f / 3.0f)
 FN V root(V x) {
     const V y = _mm512_rsqrt14_ps(x);
-    return y * _mm512_fnmadd_ps(x * y, y, all(3.0f));
+    return y * _mm512_fnmadd_ps(x * y, y, spread(3.0f));
 }
 FN V root_cube(V x) {
     const V y = _mm512_rsqrt14_ps(x), u = y * y;
-    return (y * u) * _mm512_fnmadd_ps(x, u, all(5.0f / 3.0f));
+    return (y * u) * _mm512_fnmadd_ps(x, u, spread(5.0f / 3.0f));
 }
 #  elif BYTES == 64
 FN V madd(V a, V b, V c) { return _mm512_fmadd_pd(a, b, c); }
 FN V larger(V a, V b) { return _mm512_max_pd(a, b); }
 FN V root(V x) {
     V y = _mm512_rsqrt14_pd(x);
-    y = (all(0.5) * y) * _mm512_fnmadd_pd(x * y, y, all(3.0));
-    return (all(0.5) * y) * _mm512_fnmadd_pd(x * y, y, all(3.0));
+    y = (spread(0.5) * y) * _mm512_fnmadd_pd(x * y, y, spread(3.0));
+    return (spread(0.5) * y) * _mm512_fnmadd_pd(x * y, y, spread(3.0));
 }
 FN V root_cube(V x) {
     const V s = root(x);
@@ -88,7 +88,7 @@ FN V larger(V a, V b) { return _mm256_max_ps(a, b); }
 /* 12 bits and a Newton step: error 2e-7. */
 FN V root(V x) {
     const V y = _mm256_rsqrt_ps(x);
-    return (all(0.5f) * y) * _mm256_fnmadd_ps(x * y, y, all(3.0f));
+    return (spread(0.5f) * y) * _mm256_fnmadd_ps(x * y, y, spread(3.0f));
 }
 #    else
 #      if BYTES == 32
@@ -160,25 +160,25 @@ FN void sum_tile(i64 i, i64 n, i64 m, i64 parts, const real *RESTRICT targets, c
             const i64 high = low + CHUNK < last ? low + CHUNK : last;
             V sum[9][VECTORS];
             for (int d = 0; d < rows; d++)
-                for (int v = 0; v < VECTORS; v++) sum[d][v] = all(0);
+                for (int v = 0; v < VECTORS; v++) sum[d][v] = spread(0);
             for (i64 j = low; j < high; j++) {
                 const real *s = sources + 4 * j, *qj = q + j * D;
-                const V X = all(s[0]), Y = all(s[1]), Z = all(s[2]), least = all(s[3]);
-                const V moment = all((real)(MOMENT / ROOT / ROOT) * s[3]);
+                const V X = spread(s[0]), Y = spread(s[1]), Z = spread(s[2]), least = spread(s[3]);
+                const V moment = spread((real)(MOMENT / ROOT / ROOT) * s[3]);
                 for (int v = 0; v < VECTORS; v++) {
                     const V x = p[0][v] - X, y = p[1][v] - Y, z = p[2][v] - Z;
                     const V R2 = larger(madd(x, x, madd(y, y, z * z)), least);
                     if (field) {
                         const V cube = root_cube(R2);
                         for (int d = 0; d < D; d++) {
-                            const V charge = all(qj[d] * (real)(1.0 / CUBE)) * cube;
+                            const V charge = spread(qj[d] * (real)(1.0 / CUBE)) * cube;
                             sum[3 * d][v] = madd(charge, x, sum[3 * d][v]);
                             sum[3 * d + 1][v] = madd(charge, y, sum[3 * d + 1][v]);
                             sum[3 * d + 2][v] = madd(charge, z, sum[3 * d + 2][v]);
                         }
                     } else {
                         const V a = root(R2), w = madd(moment * a, a * a, a);
-                        for (int d = 0; d < D; d++) sum[d][v] = madd(all(qj[d] * (real)(1.0 / ROOT)), w, sum[d][v]);
+                        for (int d = 0; d < D; d++) sum[d][v] = madd(spread(qj[d] * (real)(1.0 / ROOT)), w, sum[d][v]);
                     }
                 }
             }
