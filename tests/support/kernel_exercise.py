@@ -344,6 +344,8 @@ def panels(kernels: Recorder, real: type) -> Result:
     pairs = np.argwhere(np.ones((len(points), len(corners))))
     out = np.full((4, len(pairs)), np.nan)
     kernels.launch("near", len(pairs), *np.ascontiguousarray(pairs.T), points, corners, out)
+    linear, density = np.full((3, len(pairs)), np.nan), rng.normal(size=(len(corners), 4))
+    kernels.launch("near_linear", len(pairs), *np.ascontiguousarray(pairs.T), points, corners, density, linear)
     start = np.array([0, 2, 2, 5])
     rows = rng.normal(size=(2, 4, 3))
     kernels.launch(
@@ -358,7 +360,7 @@ def panels(kernels: Recorder, real: type) -> Result:
         rng.normal(size=(4, 2)).astype(real),
         rows,
     )
-    return found | {"near": out, "rows": rows}
+    return found | {"near": out, "near_linear": linear, "rows": rows}
 
 
 def bioheat(kernels: Recorder, real: type) -> Result:

@@ -204,9 +204,9 @@ KERNEL1(field_1, sum_tile(i, n, m, parts, targets, sources, q, out, 1, 1), i64 n
 KERNEL1(field_3, sum_tile(i, n, m, parts, targets, sources, q, out, 3, 1), i64 n, i64 m, i64 parts,
         const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
 
-/* Potential and field at a point r of a triangle v of unit charge density; `linear` (unless 0) gets the field of the
-   densities (r' - centre)_a, entry 3 c + a its component c. */
-FN double panel(const double *RESTRICT r, const double *RESTRICT v, double *RESTRICT field, double *RESTRICT linear) {
+/* Potential and field at a point r of a triangle v of density `value`, or the field alone of value + slope . (r' - centre). */
+FN double panel(const double *RESTRICT r, const double *RESTRICT v, double value, const double *RESTRICT slope,
+                double *RESTRICT field) {
     double a[3][3], R[3], e[3][3], length[3], n[3], f[3], u[3][3], distance[3], edges[3] = {0, 0, 0}, potential = 0;
     for (int k = 0; k < 3; k++) {
         for (int c = 0; c < 3; c++) {
@@ -248,25 +248,36 @@ FN double panel(const double *RESTRICT r, const double *RESTRICT v, double *REST
         angle = 2.0 * atan2(triple, dots);
     }
     potential -= height * angle;
-    for (int c = 0; c < 3; c++) field[c] = edges[c] + n[c] * angle;
-    if (linear)
-        for (int c = 0; c < 3; c++)
-            for (int b = 0; b < 3; b++) {
-                /* r' - centre is the foot of r minus the centre, and what is left within the plane */
-                const double foot = -height * n[b] - (a[0][b] + a[1][b] + a[2][b]) / 3.0;
-                double sum = field[c] * foot - height * n[c] * edges[b] - ((c == b ? 1.0 : 0.0) - n[c] * n[b]) * potential;
-                for (int k = 0; k < 3; k++)
-                    sum += u[k][c] * (distance[k] * u[k][b] * f[k] + e[k][b] / length[k] * (R[(k + 1) % 3] - R[k]));
-                linear[3 * c + b] = sum;
-            }
-    return potential;
+    if (!slope) {
+        for (int c = 0; c < 3; c++) field[c] = value * (edges[c] + n[c] * angle);
+        return value * potential;
+    }
+    /* r' - centre is the foot of r minus the centre, and what is left within the plane */
+    double steep = 0, edge = 0, at_foot = value;
+    for (int c = 0; c < 3; c++) {
+        steep += n[c] * slope[c];
+        edge += edges[c] * slope[c];
+        at_foot -= slope[c] * (height * n[c] + (a[0][c] + a[1][c] + a[2][c]) / 3.0);
+    }
+    for (int c = 0; c < 3; c++)
+        field[c] = at_foot * (edges[c] + n[c] * angle) - height * n[c] * edge - (slope[c] - n[c] * steep) * potential;
+    for (int k = 0; k < 3; k++) {
+        double across = 0, along = 0;
+        for (int c = 0; c < 3; c++) {
+            across += u[k][c] * slope[c];
+            along += e[k][c] * slope[c];
+        }
+        const double weight = distance[k] * f[k] * across + along / length[k] * (R[(k + 1) % 3] - R[k]);
+        for (int c = 0; c < 3; c++) field[c] += u[k][c] * weight;
+    }
+    return 0;
 }
 
 /* Potential and field at points (n, 3) of triangles (m, 9), each of unit charge density, for pairs of both: out (4, pairs) */
 FN void near_pair(i64 i, i64 pairs, const i64 *RESTRICT point, const i64 *RESTRICT triangle,
                   const double *RESTRICT points, const double *RESTRICT triangles, double *RESTRICT out) {
     double field[3];
-    out[i] = panel(points + 3 * point[i], triangles + 9 * triangle[i], field, 0);
+    out[i] = panel(points + 3 * point[i], triangles + 9 * triangle[i], 1.0, 0, field);
     for (int c = 0; c < 3; c++) out[(c + 1) * pairs + i] = field[c];
 }
 
@@ -279,10 +290,9 @@ FN void near_linear_pair(i64 i, i64 pairs, const i64 *RESTRICT point, const i64 
                          const double *RESTRICT points, const double *RESTRICT triangles,
                          const double *RESTRICT density, double *RESTRICT out) {
     const double *q = density + 4 * triangle[i];
-    double field[3], linear[9];
-    panel(points + 3 * point[i], triangles + 9 * triangle[i], field, linear);
-    for (int c = 0; c < 3; c++)
-        out[c * pairs + i] = field[c] * q[0] + linear[3 * c] * q[1] + linear[3 * c + 1] * q[2] + linear[3 * c + 2] * q[3];
+    double field[3];
+    panel(points + 3 * point[i], triangles + 9 * triangle[i], q[0], q + 1, field);
+    for (int c = 0; c < 3; c++) out[c * pairs + i] = field[c];
 }
 
 KERNEL1(near_linear, near_linear_pair(i, n0, point, triangle, points, triangles, density, out),
