@@ -348,6 +348,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.StaticMagnet("magnet", [SolenoidCoil(0.5, -1.0, 1.0, 1e6)], Cryostat(0.3, 1.0, 2.0)),
     lambda: em.NerveModel(),
     lambda: em.NerveModel().response(em.waveforms.epi()),
+    lambda: em.induced_table(induced_(), [1.0]),
+    lambda: em.induced_table(induced_(), [1.0]).rows[0],
     safe_model_,
     lambda: safe_model_().x,
     lambda: em.dosimetry.pulses(em.waveforms.epi()),

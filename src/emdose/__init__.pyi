@@ -14,6 +14,7 @@ from .conformity import Conformity as Conformity
 from .conformity import beside_limit as beside_limit
 from .conformity import samples_beside_limit as samples_beside_limit
 from .dosimetry import AveragingPlan as AveragingPlan
+from .dosimetry import InducedTable as InducedTable
 from .dosimetry import MassAverage as MassAverage
 from .dosimetry import ModelSampler as ModelSampler
 from .dosimetry import NerveModel as NerveModel
@@ -27,6 +28,7 @@ from .dosimetry import VirtualObservationPoints as VirtualObservationPoints
 from .dosimetry import averaged_E as averaged_E
 from .dosimetry import cem43 as cem43
 from .dosimetry import compress as compress
+from .dosimetry import induced_table as induced_table
 from .dosimetry import mass_average as mass_average
 from .dosimetry import metal_power as metal_power
 from .dosimetry import peak as peak

@@ -716,6 +716,29 @@ def dominance(kernels: Recorder, real: type) -> Result:
     return {"below": below.astype(float), "value": value}
 
 
+def local_means(kernels: Recorder, real: type) -> Result:
+    """A lumpy body of three tissues that touches the ends of the grid."""
+    rng = np.random.default_rng(21)
+    shape = (9, 8, 10)
+    on = rng.random(shape) < 0.9
+    cells = np.flatnonzero(on)
+    m = cells.size
+    index = np.full(on.size, -1, np.int32)
+    index[cells] = np.arange(m)
+    tissue = (np.indices(shape).sum(0) // 9 + 1).astype(np.int16).reshape(-1)[cells]
+    voxels = {**dict(zip(("n0", "n1", "n2"), shape, strict=True)), "m": m, "cells": cells}
+    voxels |= {"index": index, "labels": tissue}
+    E = rng.normal(size=(6, m)).astype(real)
+    weights = np.array([0.5, 1, 0.5, 0.25, 0.5, 0.5, 0.5, 0.25, 1], real)
+    box, line, along = np.empty_like(E), np.empty_like(E[0]), np.empty_like(E[:2])
+    kernels.launch("box_means", m, voxels, 1, 2, 0, weights, 6, E, box)
+    kernels.launch("axis_means", m, voxels, 1, 3, np.array([1, 1, 0.5, 0.25], real), E[1], line)
+    direction = rng.normal(size=(3, m))
+    direction /= np.linalg.norm(direction, axis=0)
+    kernels.launch("line_means", m, voxels, 7, 0.31 * direction, direction.astype(real), 2, E, along)
+    return {"box": box, "line": line, "along": along}
+
+
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "yee": yee,
     "yee_pass": yee_pass,
@@ -737,6 +760,7 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "bioheat": bioheat,
     "pairs": pairs,
     "dominance": dominance,
+    "local_means": local_means,
 }
 REALS = {"float": np.float32, "double": np.float64}
 ROOT = Path(emdose.__file__).parents[1]

@@ -10,6 +10,9 @@ from .in_metal import MetalPart as MetalPart
 from .in_metal import MetalPower as MetalPower
 from .in_metal import field_on_metal as field_on_metal
 from .in_metal import metal_power as metal_power
+from .induced.tissue_table import InducedRow as InducedRow
+from .induced.tissue_table import InducedTable as InducedTable
+from .induced.tissue_table import induced_table as induced_table
 from .leads.model_validation import LeadValidation as LeadValidation
 from .leads.model_validation import validate_model as validate_model
 from .leads.tangential import TangentialE as TangentialE

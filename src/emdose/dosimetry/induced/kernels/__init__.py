@@ -1,0 +1,1 @@
+"""Kernels of averages of induced fields, and their NumPy references."""
