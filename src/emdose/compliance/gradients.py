@@ -13,6 +13,7 @@ from emdose.checks import array, one_of, positive, within
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.circumstances import STANDARD
 from emdose.compliance.confirmations import Confirmation, as_confirmations
+from emdose.compliance.field_rows import FieldRows
 from emdose.compliance.instants import Instants, extreme, limits_of, worst_signs
 from emdose.compliance.limits import Limit, confirmed, limits
 from emdose.dosimetry.stimulation.nerve import NerveModel
@@ -20,16 +21,19 @@ from emdose.dosimetry.stimulation.safe import SafeModel
 from emdose.errors import InputError
 from emdose.models.gradients.coils import GradientSet
 from emdose.models.gradients.waveform import AXES, Waveform
+from emdose.solvers.results.induced import InducedField
 
 MODES = ("normal", "first level")
 COILS = ("whole-body", "head", "insert", "other")
 WHOLE_BODY = COILS[0]
+WORST = "worst combination"
 NERVE, HEART = "nerve", "heart"
 PNS, CARDIAC, RESPONSE = (
     "gradient dB/dt, nerve stimulation",
     "gradient dB/dt, cardiac stimulation",
     "nerve impulse response",
 )
+E_PNS, E_CARDIAC = "gradient E, nerve stimulation", "gradient E, cardiac stimulation"
 RADIUS_m, HALF_LENGTH_m = 0.2, 0.25
 _AROUND, _ALONG = 48, 21
 NOTES = (
@@ -62,7 +66,8 @@ class _Bench:
         chosen = self.criterion is None or not _of_nerves(row) or row.quantity.startswith(self.criterion)
         spread = None if self.spread is None else self.spread * value
         self.found.append(Check(row, region, value, limit, spread, counted and chosen, note))
-        if chosen:
+        # Worst combinations do not count, but what just passes is told for them as well.
+        if chosen and (counted or what == WORST):
             kept = self.shares.setdefault(row.mode, {})
             kept[what] = max(kept.get(what, 0.0), value / limit)
 
@@ -81,12 +86,16 @@ def check_gradients(
     points_m: np.ndarray | None = None,
     radius_m: float = RADIUS_m,
     half_length_m: float = HALF_LENGTH_m,
+    induced: InducedField | None = None,
+    statistic: str = "cube p99.9",
+    heart: np.ndarray | None = None,
     nerve: NerveModel | None = None,
     hardware: SafeModel | None = None,
     criterion: str | None = None,
     relative_uncertainty: float | None = None,
     verified_by: Iterable[Confirmation | Mapping[str, Any]] = (),
     use_values: Iterable[str] = (),
+    device: str = "auto",
 ) -> Checks:
     """Compare a gradient waveform with the limits of stimulation of nerves and heart of IEC 60601-2-33.
 
@@ -106,6 +115,13 @@ def check_gradients(
         Where dB/dt is looked for, such as the surface of a body [m]; else the surface of a cylinder along z.
     radius_m, half_length_m : float
         Of this cylinder [m].
+    induced : InducedField, optional
+        Fields in a body, one source in T/m/s per axis of the waveform; they add the rows of E.
+    statistic : str
+        Which number of a tissue counts for E, the worst tissue's for nerves: "cube", "line" or "voxel" with "p99",
+        "p99.9" or "max", such as "cube p99.9". The standard names none; others are listed beside it.
+    heart : (nx, ny, nz) bool ndarray, optional
+        The heart; by default tissues whose names begin with "heart".
     nerve : NerveModel, optional
         Own parameters of the nerve impulse response, as other coils than whole-body ones need.
     hardware : SafeModel, optional
@@ -118,6 +134,8 @@ def check_gradients(
         Limits that users read in their copy of the standard.
     use_values : iterable of str
         Names of limits whose value in ``verified_by`` is used though it differs.
+    device : str
+        Where averages of the field are computed.
 
     Returns
     -------
@@ -134,7 +152,8 @@ def check_gradients(
 
     Notes
     -----
-    Nerves: dB/dt < L rb (1 + 0.36 ms / ts). Heart: dB/dt < 20 / (1 - exp(-ts / 3 ms)) T/s.
+    Nerves: dB/dt < L rb (1 + 0.36 ms / ts). Heart: dB/dt < 20 / (1 - exp(-ts / 3 ms)) T/s. E likewise, with a tenth
+    or so of the numbers.
 
     Source: the rows of ``emdose/data/exposure_limits.csv``, each with its own.
     """
@@ -160,15 +179,20 @@ def check_gradients(
     points, where = _places(points_m, radius_m, half_length_m)
     fields = coils.fields(points)[..., [AXES.index(a) for a in axes]]
     begins = None if criterion is None else CRITERIA[criterion]
+    of_field = None
+    if induced is not None:
+        of_field = FieldRows(induced, Instants.of(waveform), tuple(axes), statistic, heart, device)
     bench = _Bench(waveform, tuple(axes), Instants.of(waveform), rows, begins, relative_uncertainty)
     if kind == WHOLE_BODY:
         _rates(bench, fields, PNS, where)
+        _fields(bench, of_field, E_PNS)
         _response(bench, nerve or NerveModel(), own=nerve is not None)
     elif nerve is not None:
         _response(bench, nerve, own=True)
     if hardware is not None:
         _hardware(bench, hardware)
     _rates(bench, fields, CARDIAC, where)
+    _fields(bench, of_field, E_CARDIAC)
     found = sorted(bench.found, key=lambda c: MODES.index(c.limit.mode))
     inputs = {
         "waveform": waveform.name,
@@ -177,6 +201,7 @@ def check_gradients(
         "coil_type": kind,
         "region": where,
         "criterion": criterion or "all",
+        "statistic": None if induced is None else statistic,
         "relative_uncertainty": relative_uncertainty,
         "pulses": {a: len(p) for a, p in zip(axes, bench.instants.pulses, strict=True)},
         "passes": _passes(bench),
@@ -286,6 +311,14 @@ def _rates(bench: _Bench, fields: np.ndarray, quantity: str, where: str) -> None
         value = float(np.linalg.norm(fields @ worst_signs(peaks).T, axis=1).max())
         note = f"All axes at their peaks at one time with the worst signs. {_ts(longest, 'the longest of them')}"
         bench.add(row, f"worst combination, {where}", value, limit_l, "worst combination", note, False)
+
+
+def _fields(bench: _Bench, rows: FieldRows | None, quantity: str) -> None:
+    if rows is None:
+        return
+    for limit in bench.of(quantity):
+        for r in rows(limit):
+            bench.add(limit, r.region, r.value, r.limit, r.what, r.note, r.counted)
 
 
 def _response(bench: _Bench, model: NerveModel, own: bool) -> None:

@@ -115,11 +115,13 @@ def test_percentiles_and_the_largest_of_drives() -> None:
             assert getattr(row.voxel, key) == pytest.approx(wanted, rel=1e-5)
         assert row.cube == row.voxel
         k = int(np.argmax([s[on].max() for s in sizes]))
-        assert row.drive == k
+        assert row.drives[0].max == k
         assert row.place_m == pytest.approx(field.points_m[on][sizes[k][on].argmax()])
         assert row.staircase == pytest.approx(row.voxel.max / row.voxel.p999)
         assert row.inside_max <= row.voxel.max
         assert row.line.max <= row.voxel.max * (1 + 1e-6)
+        for key, q in (("p99", 99), ("p999", 99.9)):
+            assert getattr(row.drives[0], key) == int(np.argmax([np.percentile(s[on], q) for s in sizes]))
     assert any("not smaller than 2 mm" in n for n in got.notes)
 
 

@@ -35,6 +35,17 @@ class Spread(NamedTuple):
     p999: float
 
 
+class Which(NamedTuple):
+    """Numbers of the drives under which the values of a :class:`Spread` are largest."""
+
+    max: int
+    p99: int
+    p999: int
+
+
+KINDS = ("voxel", "cube", "line")
+
+
 @read_only
 @dataclass(frozen=True)
 class InducedRow:
@@ -54,8 +65,8 @@ class InducedRow:
         Largest value in voxels all of whose neighbours conduct: without those that staircase at air distorts most.
     place_m : (float, float, float)
         Where the field in the voxels is largest [m].
-    drive : int
-        Under which of the drives.
+    drives : (Which, Which, Which)
+        Under which of the drives each of voxel, cube and line is what it is.
     """
 
     tissue: str
@@ -66,7 +77,7 @@ class InducedRow:
     line: Spread
     inside_max: float
     place_m: tuple[float, float, float]
-    drive: int
+    drives: tuple[Which, Which, Which]
 
     @property
     def staircase(self) -> float:
@@ -75,7 +86,8 @@ class InducedRow:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a JSON file."""
-        plain = dict(self.__dict__) | {k: getattr(self, k)._asdict() for k in ("voxel", "cube", "line")}
+        plain = dict(self.__dict__) | {k: getattr(self, k)._asdict() for k in KINDS}
+        plain["drives"] = {k: which._asdict() for k, which in zip(KINDS, self.drives, strict=True)}
         return plain | {"staircase": self.staircase}
 
 
@@ -124,7 +136,7 @@ class InducedTable:
                 told = other.row(row.tissue)
                 out[row.tissue] = {
                     f"{kind}.{key}": _relative(getattr(getattr(row, kind), key), getattr(getattr(told, kind), key))
-                    for kind in ("voxel", "cube", "line")
+                    for kind in KINDS
                     for key in Spread._fields
                 }
         return out
@@ -215,13 +227,16 @@ def induced_table(
     volume = float(np.prod(grid.spacing_m))
     for k, (name, members) in enumerate(groups):
         told = [per_drive[k] for per_drive in found]
-        best = max(range(len(told)), key=lambda n: told[n][0].max)
-        # Every statistic is the largest of its own drives.
-        spreads = [Spread(*map(max, zip(*(t[i] for t in told), strict=True))) for i in range(3)]
+        # Every statistic is that of the drive under which it is largest.
+        values = np.array([t[:3] for t in told])
+        largest = values.argmax(0)
+        spreads = [Spread(*map(float, v)) for v in values.max(0)]
+        which = tuple(Which(*map(int, v)) for v in largest)
+        best = which[0].max
         index = np.array(np.unravel_index(induced.cells[told[best][4]], grid.shape))
         at = tuple(map(float, np.asarray(grid.origin_m) + (index + 0.5) * np.asarray(grid.spacing_m)))
         deep = max(t[3] for t in told)
-        rows.append(InducedRow(name, len(members), len(members) * volume, *spreads, deep, at, best))  # type: ignore[arg-type]
+        rows.append(InducedRow(name, len(members), len(members) * volume, *spreads, deep, at, which))  # type: ignore[arg-type]
     front = 1 + len(regions)
     rows[front:] = sorted(rows[front:], key=lambda r: -r.voxel.max)
     notes = (CUBE_NOTES[int(means.voxel_is_cube)], LINE_NOTE, TIME_NOTE)
