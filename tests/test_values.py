@@ -350,6 +350,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.NerveModel().response(em.waveforms.epi()),
     lambda: em.induced_table(induced_(), [1.0]),
     lambda: em.induced_table(induced_(), [1.0]).rows[0],
+    lambda: em.weighting("ICNIRP 2010", "B reference", "public"),
     safe_model_,
     lambda: safe_model_().x,
     lambda: em.dosimetry.pulses(em.waveforms.epi()),

@@ -8,6 +8,8 @@ from .circuits import match as match
 from .circuits import tune as tune
 from .compliance import check as check
 from .compliance import check_gradients as check_gradients
+from .compliance import check_motion as check_motion
+from .compliance import weighting as weighting
 from .compute import ReducedBasis as ReducedBasis
 from .compute import Shared as Shared
 from .conformity import Conformity as Conformity

@@ -149,8 +149,10 @@ class InducedTable:
 
     def table(self) -> str:
         """The rows as plain text."""
-        head = ("tissue", "voxels", "max", "p99", "p99.9", "max/p99.9", "inside max")
-        head += ("cube max", "cube p99", "line max", "line p99")
+        head = (
+            *("tissue", "voxels", "max", "p99", "p99.9", "max/p99.9", "inside max"),
+            *("cube max", "cube p99", "line max", "line p99"),
+        )
         body = [
             (
                 row.tissue,
@@ -236,7 +238,9 @@ def induced_table(
         index = np.array(np.unravel_index(induced.cells[told[best][4]], grid.shape))
         at = tuple(map(float, np.asarray(grid.origin_m) + (index + 0.5) * np.asarray(grid.spacing_m)))
         deep = max(t[3] for t in told)
-        rows.append(InducedRow(name, len(members), len(members) * volume, *spreads, deep, at, which))  # type: ignore[arg-type]
+        of_voxel, of_cube, of_line = spreads
+        size_m3 = len(members) * volume
+        rows.append(InducedRow(name, len(members), size_m3, of_voxel, of_cube, of_line, deep, at, which))  # type: ignore[arg-type]
     front = 1 + len(regions)
     rows[front:] = sorted(rows[front:], key=lambda r: -r.voxel.max)
     notes = (CUBE_NOTES[int(means.voxel_is_cube)], LINE_NOTE, TIME_NOTE)
