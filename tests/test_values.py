@@ -339,6 +339,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: motion_field_(),
     lambda: motion_field_().sample,
     lambda: motion_field_().along(trajectory_()),
+    lambda: em.MappedMagnet("map", np.arange(4.0), np.arange(1.0, 5), np.zeros((4, 4)), np.ones((4, 4))),
     em.MagneticDipole,
     lambda: em.figure_of_eight(turns=1),
     lambda: trajectory_(),

@@ -63,7 +63,9 @@ from .io import read_gradient_coil as read_gradient_coil
 from .io import read_implant as read_implant
 from .io import read_implant_library as read_implant_library
 from .io import read_incident_field as read_incident_field
+from .io import read_magnet_map as read_magnet_map
 from .io import read_phantom as read_phantom
+from .io import read_poses as read_poses
 from .io import read_property_map as read_property_map
 from .io import read_response as read_response
 from .io import read_sequence as read_sequence
@@ -99,6 +101,7 @@ from .models import Lead as Lead
 from .models import Loop as Loop
 from .models import LoopArray as LoopArray
 from .models import MagneticDipole as MagneticDipole
+from .models import MappedMagnet as MappedMagnet
 from .models import Metal as Metal
 from .models import MicrostripArray as MicrostripArray
 from .models import Phantom as Phantom

@@ -30,5 +30,7 @@ from .maps.property_maps import read_property_map as read_property_map
 from .maps.property_maps import write_property_map as write_property_map
 from .meshes import read_implant as read_implant
 from .meshes import write_implant as write_implant
+from .motion.magnet_maps import read_magnet_map as read_magnet_map
+from .motion.pose_files import read_poses as read_poses
 from .touchstone import read_touchstone as read_touchstone
 from .touchstone import write_touchstone as write_touchstone

@@ -33,6 +33,9 @@ from .gradients.coils import GradientCoil as GradientCoil
 from .gradients.coils import GradientSet as GradientSet
 from .gradients.coils import IdealGradient as IdealGradient
 from .gradients.coils import UniformField as UniformField
+from .gradients.planar import uniplanar_gradients as uniplanar_gradients
+from .gradients.windings import head_gradients as head_gradients
+from .gradients.windings import split_gradients as split_gradients
 from .gradients.windings import whole_body_gradients as whole_body_gradients
 from .grids.grid import Grid as Grid
 from .grids.rectilinear import RectilinearGrid as RectilinearGrid
@@ -40,6 +43,7 @@ from .implants import Implant as Implant
 from .implants import Metal as Metal
 from .implants import Surgery as Surgery
 from .implants import metals as metals
+from .induction.magnet_map import MappedMagnet as MappedMagnet
 from .induction.magnets import Cryostat as Cryostat
 from .induction.magnets import SolenoidCoil as SolenoidCoil
 from .induction.magnets import StaticMagnet as StaticMagnet

@@ -1,18 +1,28 @@
-r"""A generated whole-body set of gradient coils: wires along the levels of stream functions on a cylinder.
+r"""Generated sets of gradient coils: wires along the levels of stream functions on cylinders.
 
 The current density on a cylinder of radius a is that of a stream function, :math:`\psi = \cos\varphi\, f(z)` for x, the
 same turned by 90 degrees for y, and :math:`\psi = g(z)` for z, with
 
 .. math::
 
-   f(z) = \sum_k a_k \sin\frac{2\pi k z}{L}, \qquad g'(z) = \sum_k b_k \sin\frac{2\pi k z}{L} .
+   f(z) = \sum_k a_k \sin\frac{\pi k s}{S}, \qquad g'(z) = \sum_k b_k \sin\frac{\pi k s}{S}
+
+for z > 0, odd in z, where s runs from 0 to S over the half of the cylinder that has windings: all of it, or what a gap
+in the middle leaves.
 
 The coefficients are a least-squares fit of Bz to the ideal gradient in a sphere, with a penalty on the mean square of
 the current density; equally spaced levels of the stream function are the wires. x and y become four fingerprint
 windings (Golay saddles with spread turns), z a Maxwell pair with spread turns. There is no shield.
 
-By default: radii 0.35 to 0.37 m, 0.1, 0.094 and 0.087 mT/m/A along x, y and z, Bz within 3.1 % of its ideal (over the
-ideal at the rim) in a sphere of 40 cm diameter.
+By default, efficiency along x, y and z, and the largest departure of Bz from its ideal (over the ideal at the rim):
+
+========== ============= ==================== =============================================
+set        radius [m]    mT/m/A               departure in a sphere of
+========== ============= ==================== =============================================
+whole-body 0.35 to 0.37  0.098, 0.094, 0.087  3.1 % of 40 cm diameter, 0.4 % of 20 cm
+head       0.20 to 0.22  0.208, 0.191, 0.190  4.1 % of 22 cm, 1.5 % of 16 cm
+split      0.35 to 0.37  0.089, 0.089, 0.084  7.0 % of 40 cm, 2.0 % of 30 cm, with a gap of 20 cm
+========== ============= ==================== =============================================
 
 Source: R. Turner, J. Phys. D 19 (1986) L147 (target field); G. N. Peeren, J. Comput. Phys. 191 (2003) 305 (stream
 functions and their levels as wires).
@@ -25,7 +35,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import all_positive, whole
+from emdose.checks import all_positive, number, whole
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.gradients.coils import GradientCoil, GradientSet, GradientSource
@@ -55,6 +65,57 @@ def whole_body_gradients(
     InputError
         For lengths that are not positive, a sphere that does not fit inside, and fewer than 4 turns.
     """
+    return _cylinders("whole-body", radius_m, length_m, turns, sphere_radius_m, 0.0)
+
+
+def head_gradients(
+    radius_m: float = 0.20, length_m: float = 0.66, *, turns: int = 14, sphere_radius_m: float = 0.11
+) -> GradientSet:
+    """A set of gradient coils around the head, the same at both ends: the shoulders stay outside of its length.
+
+    Parameters
+    ----------
+    radius_m, length_m, turns, sphere_radius_m
+        As in :func:`whole_body_gradients`.
+
+    Raises
+    ------
+    InputError
+        As there.
+    """
+    return _cylinders("head", radius_m, length_m, turns, sphere_radius_m, 0.0)
+
+
+def split_gradients(
+    radius_m: float = 0.35,
+    length_m: float = 1.5,
+    gap_m: float = 0.20,
+    *,
+    turns: int = 20,
+    sphere_radius_m: float = 0.2,
+) -> GradientSet:
+    """A set of gradient coils without windings in its middle, where a detector or a beam has its place.
+
+    Parameters
+    ----------
+    radius_m, length_m, turns, sphere_radius_m
+        As in :func:`whole_body_gradients`.
+    gap_m : float
+        Length in the middle that has no windings [m].
+
+    Raises
+    ------
+    InputError
+        As there, and for a gap wider than the radius.
+    """
+    if not 0 < number("gap_m", gap_m) <= radius_m:
+        raise InputError("bad gap", field="gap_m", found=gap_m, expected=f"above 0, up to the radius {radius_m:g} m")
+    return _cylinders("split", radius_m, length_m, turns, sphere_radius_m, gap_m)
+
+
+def _cylinders(
+    kind: str, radius_m: float, length_m: float, turns: int, sphere_radius_m: float, gap_m: float
+) -> GradientSet:
     all_positive(radius_m=radius_m, length_m=length_m, sphere_radius_m=sphere_radius_m)
     whole("turns", turns, 4, problem="bad number of turns")
     if sphere_radius_m > 0.75 * radius_m or length_m < 3 * radius_m:
@@ -67,27 +128,32 @@ def whole_body_gradients(
     made: list[GradientSource] = []
     for n, axis in enumerate(AXES):
         radius = radius_m + 0.01 * n
-        a = _fit(axis, radius, length_m, sphere_radius_m)
-        paths, currents = (_rings if axis == "z" else _fingerprints)(a, radius, length_m, turns)
+        a = _fit(axis, radius, length_m, sphere_radius_m, gap_m)
+        paths, currents = (_rings if axis == "z" else _fingerprints)(a, radius, length_m, turns, gap_m)
         if axis == "y":
             paths = [np.stack([-p[:, 1], p[:, 0], p[:, 2]], axis=1) for p in paths]
         about: dict[str, Any] = {
-            "kind": "whole-body gradient coil",
+            "kind": f"{kind} gradient coil",
             "radius_m": radius,
             "length_m": length_m,
             "turns": turns,
             "sphere_radius_m": sphere_radius_m,
         }
-        made.append(GradientCoil(f"whole-body {axis}", axis, paths, currents, about))
+        if gap_m:
+            about["gap_m"] = gap_m
+        made.append(GradientCoil(f"{kind} {axis}", axis, paths, currents, about))
     return GradientSet(tuple(made))
 
 
-def _fit(axis: str, radius: float, length: float, sphere: float) -> np.ndarray:
+def _fit(axis: str, radius: float, length: float, sphere: float, gap: float) -> np.ndarray:
     """Coefficients of the stream function's terms, signs and size free."""
     phi = 2 * np.pi * (np.arange(_AROUND) + 0.5) / _AROUND
-    z = length * ((np.arange(_ALONG) + 0.5) / _ALONG - 0.5)
+    half = 0.5 * (length - gap)
+    s = half * (np.arange(_ALONG // 2) + 0.5) / (_ALONG // 2)
+    z = np.concatenate([-(0.5 * gap + s)[::-1], 0.5 * gap + s])
     phi, z = (v.ravel() for v in np.meshgrid(phi, z, indexing="ij"))
-    area = 2 * np.pi * radius / _AROUND * length / _ALONG
+    area = 2 * np.pi * radius / _AROUND * 2 * half / _ALONG
+    s, side = np.abs(z) - 0.5 * gap, np.sign(z)
     # Half of a meridian plane is enough: the symmetry of the terms does the rest.
     r, t = np.meshgrid(sphere * np.array([0.35, 0.7, 1.0]), np.linspace(0, np.pi / 2, 13), indexing="ij")
     targets = np.stack([(r * np.sin(t)).ravel(), np.zeros(r.size), (r * np.cos(t)).ravel()], axis=1)
@@ -98,13 +164,13 @@ def _fit(axis: str, radius: float, length: float, sphere: float) -> np.ndarray:
     lever = weight * (-np.sin(phi) * offset[..., 1] - np.cos(phi) * offset[..., 0])
     columns, power = [], []
     for k in range(1, TERMS + 1):
-        w = 2 * np.pi * k / length
+        w = np.pi * k / half
         if axis == "z":
-            around = np.sin(w * z)
+            around = side * np.sin(w * s)
             power.append(np.mean(around**2))
         else:
-            around = np.cos(phi) * w * np.cos(w * z)
-            power.append(np.mean(around**2 + (np.sin(phi) * np.sin(w * z) / radius) ** 2))
+            around = np.cos(phi) * w * np.cos(w * s)
+            power.append(np.mean(around**2 + (np.sin(phi) * np.sin(w * s) / radius) ** 2))
         columns.append(lever @ around)
     A = np.stack(columns, axis=1)
     goal = targets[:, 2 if axis == "z" else 0]
@@ -113,10 +179,14 @@ def _fit(axis: str, radius: float, length: float, sphere: float) -> np.ndarray:
     return np.asarray(np.linalg.solve(normal, A.T @ goal))
 
 
-def _fingerprints(a: np.ndarray, radius: float, length: float, turns: int) -> tuple[list[np.ndarray], list[float]]:
+def _fingerprints(
+    a: np.ndarray, radius: float, length: float, turns: int, gap: float
+) -> tuple[list[np.ndarray], list[float]]:
     """Levels of cos(phi) f(z): closed curves cos(phi) = c / f(z) around the extrema of f."""
-    z = np.linspace(0, 0.5 * length, 4001)
-    f = sum(c * np.sin(2 * np.pi * (k + 1) * z / length) for k, c in enumerate(a))
+    half = 0.5 * (length - gap)
+    s = np.linspace(0, half, 4001)
+    z = 0.5 * gap + s
+    f = sum(c * np.sin(np.pi * (k + 1) * s / half) for k, c in enumerate(a))
     levels = (np.arange(turns) + 0.5) / turns * np.abs(f).max()
     paths, currents = [], []
     for level in levels:
@@ -141,11 +211,13 @@ def _fingerprints(a: np.ndarray, radius: float, length: float, turns: int) -> tu
     return _positive_gradient("x", paths, currents)
 
 
-def _rings(a: np.ndarray, radius: float, length: float, turns: int) -> tuple[list[np.ndarray], list[float]]:
+def _rings(a: np.ndarray, radius: float, length: float, turns: int, gap: float) -> tuple[list[np.ndarray], list[float]]:
     """Levels of g(z): rings where the current summed from the centre passes half a turn, and every turn after."""
-    z = np.linspace(0, 0.5 * length, 4001)
-    w = 2 * np.pi * np.arange(1, len(a) + 1) / length
-    g = ((1 - np.cos(np.outer(z, w))) / w) @ a
+    half = 0.5 * (length - gap)
+    s = np.linspace(0, half, 4001)
+    z = 0.5 * gap + s
+    w = np.pi * np.arange(1, len(a) + 1) / half
+    g = ((1 - np.cos(np.outer(s, w))) / w) @ a
     step = np.ptp(g) / turns
     paths, currents = [], []
     phi = 2 * np.pi * np.arange(120) / 120
