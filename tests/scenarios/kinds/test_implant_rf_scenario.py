@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,9 @@ from rich.console import Console
 
 import emdose as em
 from emdose import scenarios
+from emdose.dosimetry.sar import mean_square
+from emdose.models.bodies import gel_box
+from emdose.scenarios.kinds.implant_rf import evaluation
 from emdose.scenarios.shared.implants import tensor_files
 
 GRADIENTS = {
@@ -51,6 +55,22 @@ def test_the_background_is_what_was_asked_for(run) -> None:
     assert value(run, "background_sar") == pytest.approx(1.0, rel=1e-5)
     assert run.uncertainty["background_sar"]["expanded"] == 0
     assert all(entry["uncertainty"] is not None for entry in run.quantities.values())
+
+
+def test_a_small_field_is_known_less_well() -> None:
+    """Oracle: the error of E is relative to the whole: a tenth of the field has ten times as much."""
+    body = gel_box(10e-3, (0.04, 0.04, 0.04))
+    fields = em.Vie().solve(em.Exposure(body, em.PlaneWave(), 64e6), progress=False).drive([1.0])
+    planes = np.argwhere(body.body)[:, 2]
+    low, high = (np.where(np.arange(body.grid.shape[2]) == k, body.body, False) for k in (planes.min(), planes.max()))
+    E = np.ones_like(fields.E)
+    E[..., : planes.min() + 2] = 0.1
+    fields = replace(fields, E=E, convergence={"E_error_estimate": [1e-3]})
+    square = mean_square(E[0])
+    share = np.sqrt(square[body.body].mean() / square[low].mean())
+    assert share > 5
+    assert evaluation.unfinished(fields, low) == pytest.approx(4e-3 * share, rel=1e-5)
+    assert evaluation.unfinished(fields, high) < 5e-3
 
 
 def test_a_method_of_test_fills_in_what_it_knows(tmp_path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.dosimetry.in_metal import MetalPower, metal_power
-from emdose.dosimetry.sar import SarMap, average_peak, peak, point_sar, region_sar, whole_body_sar
+from emdose.dosimetry.sar import SarMap, average_peak, mean_square, peak, point_sar, region_sar, whole_body_sar
 from emdose.errors import InputError
 from emdose.models.implants.voxels import embed
 from emdose.scenarios.kinds.implant_rf.build import near
@@ -115,6 +115,7 @@ def evaluated(
     numbers: dict[str, dict[str, Any]] = {}
     u0, u1 = without.discretisation(), beside.discretisation()
     exact = _exact(target)
+    loose = unfinished(without, site)
 
     def add(name: str, value: float, unit: str, u: float, note: str = "", **more: Any) -> None:
         entry: dict[str, Any] = {"value": float(value), "unit": unit, "uncertainty": None}
@@ -128,9 +129,15 @@ def evaluated(
         }
         numbers[name] = entry | more
 
-    local = region_sar(sar0, site)
+    local, u_local = region_sar(sar0, site), u0.expanded("regional SAR") + loose
     b1 = float(np.abs(without.b1plus()[0])[without.region("body")].mean())
-    add("background_sar", local, "W/kg", u0.expanded("regional SAR"), "body without the implant, mean over its place")
+    add(
+        "background_sar",
+        local,
+        "W/kg",
+        u_local,
+        "body without the implant, mean over its place",
+    )
     add("whole_body_sar", whole_body_sar(sar0), "W/kg", u0.expanded("power"), "body without the implant")
     add("b1plus_body", b1, "T", u0.expanded("B"), "body without the implant, mean over its tissue")
     if target.b1plus_rms_T is not None:
@@ -146,7 +153,7 @@ def evaluated(
         if sar_own is not None:
             real_top = average_peak(plan1, sar_own, here.phantom, near(here.phantom.grid, implant, REACH_m))
             averages[name] = (top1.value, real_top.value)
-        before, after = u0.average_sar(mass), u1.average_sar(mass)
+        before, after = u0.average_sar(mass) + loose, u1.average_sar(mass) + loose
         add(
             f"psSAR{name}_background", top0.value, "W/kg", before, "around the implant's place, without it", **_at(top0)
         )
@@ -162,8 +169,8 @@ def evaluated(
             add(f"psSAR{name}_difference", difference, "W/kg", spread, "with the implant less without it")
     top = peak(sar1, here.phantom, near(here.phantom.grid, implant, REACH_m))
     add("point_sar_max", top.value, "W/kg", 1.0, f"one voxel, {rule} rule; does not converge beside metal", **_at(top))
-    around = u1.expanded("power")
-    both = in_metal.relative_uncertainty
+    around = u1.expanded("power") + loose
+    both = in_metal.relative_uncertainty + loose
     add("metal_power", in_metal.power_W, "W", both, "by surface resistance; a perfect conductor has none")
     add("tissue_power", sar1.power_W(), "W", around, "tissue of the grid that the implant is solved on")
     table = in_metal.table(sar1.power_W(), None if sar_own is None else sar_own.power_W())
@@ -187,9 +194,28 @@ def evaluated(
         "metal_hint": hints,
         "spacing_m": max(here.phantom.spacing_m),
         "body_spacing_m": max(body.spacing_m),
-        "uncertainty": {"beside": around, "10g": u1.average_sar(1e-2)},
+        "uncertainty": {"beside": around, "10g": u1.average_sar(1e-2) + loose, "unfinished": loose},
     }
     return BesideMetal(without, beside, here, sar0, sar1, in_metal, numbers, power, about, _notes(beside))
+
+
+def unfinished(without: Fields, site: np.ndarray) -> float:
+    """What an unfinished iteration leaves of the square of E at a site, as a fraction with k = 2.
+
+    The estimated error of E is relative to all of the body; where the field is small beside that it is more.
+
+    Parameters
+    ----------
+    without : Fields
+        One drive in the body without metal.
+    site : (nx, ny, nz) bool ndarray
+        Voxels of the implant's place.
+    """
+    estimates = without.convergence.get("E_error_estimate") or [0.0]
+    square = mean_square(without.E[0])
+    tissue = np.asarray(without.body)
+    here, everywhere = float(square[site & tissue].mean()), float(square[tissue].mean())
+    return 4.0 * max(map(float, estimates)) * (everywhere / here) ** 0.5 if here > 0 else np.inf
 
 
 def _scaled(
