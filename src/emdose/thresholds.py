@@ -173,6 +173,18 @@ TABLE = (
         "conservation of energy",
     ),
     Threshold(
+        "induced_balance",
+        "the difference between the power that is induced in the body and the work of the source",
+        0.02,
+        0.10,
+        True,
+        True,
+        "lower the tolerance of the solver",
+        "Both are the same power, found from currents and fields and from currents and the source: their difference is "
+        "an error of the power, and half of it one of the field.",
+        "conservation of energy; 1e-6 and better at the default tolerance",
+    ),
+    Threshold(
         "eddy_error",
         "the estimated relative error of the power of eddy currents",
         0.02,

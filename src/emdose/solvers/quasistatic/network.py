@@ -1,21 +1,18 @@
-"""The voxels of a body as a network of conductances, with the line integrals of impressed fields along its branches.
+"""The voxels of a body as a network of conductances between their corners.
 
-A branch joins the centres of two neighbouring voxels; index 0 of the last three axes is the voxel on its high side, as
-:class:`~emdose.compute.multigrid.Conduction` has it.
+A branch is an edge of voxels. Index 0 of the last three axes is the corner on its high side, as
+:class:`~emdose.compute.multigrid.Conduction` has it, so that the branches of index 0 along their own axis do not exist.
+Every voxel lends each of its twelve edges a quarter of its section: the power in the branches is then the power in the
+voxels, and the field in a voxel follows from its own twelve edges, whatever lies beside it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from emdose.models.grids.grid import Grid
-
-GAUSS = 0.5 / np.sqrt(3.0)
-"""Places of the two points of the Gauss rule about the middle of a branch, in its length; exact for cubic fields."""
-_BLOCK = 2**18
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,78 +45,80 @@ class Box:
         """Its voxels in arrays of the whole grid."""
         return tuple(slice(a, a + n) for a, n in zip(self.low, self.shape, strict=True))  # type: ignore[return-value]
 
-    def centres(self, index: np.ndarray) -> np.ndarray:
-        """Centres of voxels (n, 3) of the box [m]."""
-        return np.asarray(self.grid.origin_m) + (np.asarray(self.low) + index + 0.5) * np.asarray(self.grid.spacing_m)
+    @property
+    def corners(self) -> tuple[int, int, int]:
+        """Number of corners of voxels along each axis."""
+        return tuple(n + 1 for n in self.shape)  # type: ignore[return-value]
+
+    @property
+    def origin_m(self) -> np.ndarray:
+        """Its first corner [m]."""
+        return np.asarray(self.grid.origin_m) + np.asarray(self.low) * np.asarray(self.grid.spacing_m)
 
 
-def conductances(box: Box, conductivity: np.ndarray) -> np.ndarray:
-    """Conductance of every branch, (3, nx, ny, nz) [S], zero at the low ends.
+def conductances(box: Box, conductivity: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+    """Conductance of every branch, (3, nx + 1, ny + 1, nz + 1) [S].
 
     Parameters
     ----------
     box : Box
         Where.
-    conductivity : (nx, ny, nz) ndarray
+    conductivity : (nx, ny, nz) ndarray, or (3, nx, ny, nz) for each axis
         Of the voxels of the box [S/m], zero where nothing conducts.
+    dtype : dtype
+        Of the result.
     """
     h = box.grid.spacing_m
-    g = np.zeros((3, *box.shape), conductivity.dtype)
+    g: np.ndarray = np.zeros((3, *box.corners), dtype)
     for axis in range(3):
-        high, low = _pair(conductivity, axis)
-        total = high + low
-        series = np.divide(2 * high * low, total, out=np.zeros_like(total), where=total != 0)
-        area = box.grid.voxel_volume_m3 / h[axis]
-        g[axis][_from_second(axis)] = series * (area / h[axis])
+        quarter = box.grid.voxel_volume_m3 / h[axis] ** 2 / 4
+        own = conductivity[axis] if conductivity.ndim == 4 else conductivity
+        share: np.ndarray = (quarter * own).astype(dtype)
+        for edge in edges(axis):
+            g[axis][edge] += share
     return g
 
 
-def impressed(box: Box, source: Any, g: np.ndarray) -> np.ndarray:
-    """Line integral of a source's field along every branch that conducts, upwards, (3, nx, ny, nz) [V]."""
-    emf = np.zeros(g.shape, np.float64)
-    for axis in range(3):
-        step = box.grid.spacing_m[axis]
-        along = np.zeros(3)
-        along[axis] = step
-        flat, there = emf[axis].reshape(-1), np.flatnonzero(g[axis].reshape(-1))
-        for start in range(0, len(there), _BLOCK):
-            some = there[start : start + _BLOCK]
-            middle = box.centres(np.stack(np.unravel_index(some, box.shape), axis=1)) - 0.5 * along
-            both = np.concatenate([middle - GAUSS * along, middle + GAUSS * along])
-            field = np.asarray(source.impressed_E(both))[:, axis].reshape(2, -1)
-            flat[some] = 0.5 * step * field.sum(axis=0)
-    return emf
-
-
-def net_inflow(flow: np.ndarray) -> np.ndarray:
-    """What flows into every voxel less what flows out of it, for flows (3, nx, ny, nz) up the branches."""
-    total = flow.sum(axis=0)
-    for axis in range(3):
-        total[_to_last_but_one(axis)] -= flow[axis][_from_second(axis)]
-    return total
-
-
-def rise(potential: np.ndarray) -> np.ndarray:
-    """Difference of a potential (nx, ny, nz) up every branch, (3, nx, ny, nz)."""
-    out = np.zeros((3, *potential.shape), potential.dtype)
-    for axis in range(3):
-        high, low = _pair(potential, axis)
-        out[axis][_from_second(axis)] = high - low
+def edges(axis: int) -> list[tuple[slice, ...]]:
+    """For the four edges along an axis of every voxel, their places in an array over corners."""
+    others = [a for a in range(3) if a != axis]
+    out = []
+    for first in (slice(None, -1), slice(1, None)):
+        for second in (slice(None, -1), slice(1, None)):
+            place = [slice(1, None)] * 3
+            place[others[0]], place[others[1]] = first, second
+            out.append(tuple(place))
     return out
 
 
-def field_at_centres(box: Box, flow: np.ndarray, conductivity: np.ndarray) -> np.ndarray:
-    """Field at the centres of the voxels, (3, nx, ny, nz) [V/m], from currents (3, nx, ny, nz) up the branches [A].
-
-    Half the sum of the current densities through the two faces across an axis, over the voxel's own conductivity: the
-    normal current is continuous where the field is not, and zero through the skin.
-    """
-    out = flow.copy()
+def net_inflow(flow: np.ndarray) -> np.ndarray:
+    """What flows into every corner less what flows out of it, for flows (3, corners) up the branches."""
+    total = flow.sum(axis=0)
     for axis in range(3):
-        out[axis][_to_last_but_one(axis)] += flow[axis][_from_second(axis)]
-        area = box.grid.voxel_volume_m3 / box.grid.spacing_m[axis]
-        out[axis] *= 0.5 / area
-    return np.divide(out, conductivity, out=np.zeros_like(out), where=conductivity != 0)
+        total[_to_last_but_one(axis)] -= flow[axis][_from_second(axis)]
+    return np.asarray(total)
+
+
+def fall(potential: np.ndarray, voltage: np.ndarray) -> None:
+    """Take the difference of a potential (corners) up every branch from voltages (3, corners), in place."""
+    for axis in range(3):
+        high, low = _from_second(axis), _to_last_but_one(axis)
+        voltage[axis][high] -= potential[high]
+        voltage[axis][high] += potential[low]
+
+
+def field_at_centres(box: Box, voltage: np.ndarray) -> np.ndarray:
+    """Field at the centres of the voxels, (3, nx, ny, nz) [V/m], from voltages (3, corners) of the branches [V].
+
+    The mean over the four edges along an axis. Where a voxel borders on another tissue, its own edges still carry its
+    own normal field, and fields along the border are shared by both: what jumps jumps.
+    """
+    out = np.zeros((3, *box.shape), np.float32)
+    for axis in range(3):
+        part = 0.25 / box.grid.spacing_m[axis]
+        for edge in edges(axis):
+            out[axis] += part * voltage[axis][edge]
+    return out
 
 
 def _from_second(axis: int) -> tuple[slice, ...]:
@@ -128,8 +127,3 @@ def _from_second(axis: int) -> tuple[slice, ...]:
 
 def _to_last_but_one(axis: int) -> tuple[slice, ...]:
     return tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-
-
-def _pair(values: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values on the high and on the low side of the branches along an axis."""
-    return values[_from_second(axis)], values[_to_last_but_one(axis)]

@@ -1,4 +1,4 @@
-r"""Electric fields induced in a body at low frequencies, per unit of every source."""
+r"""Electric fields induced in a body at low frequencies, per unit of every source: at voxels, edges and faces."""
 
 from __future__ import annotations
 
@@ -11,7 +11,64 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.induction.sources import InductionSource
+from emdose.solvers.results.measures import worst
+from emdose.validity import Measure
 from emdose.values import owned, read_only
+
+
+@read_only(units={"E": "V/m per unit of drive"})
+@dataclass(frozen=True, eq=False)
+class EdgeField:
+    """Fields along the edges of the voxels that conduct.
+
+    Parameters
+    ----------
+    low : (int, int, int)
+        First voxel of the box that the corners are counted in.
+    shape : (int, int, int)
+        Corners of that box.
+    corners : (k,) int64 ndarray
+        Flat indices of the corners that end an edge, growing.
+    E : (sources, 3, k) float32 or complex64 ndarray
+        Field along the edge that ends at this corner from below, along each axis [V/m].
+    """
+
+    low: tuple[int, int, int]
+    shape: tuple[int, int, int]
+    corners: np.ndarray
+    E: np.ndarray
+
+    def at_faces(self, voxels: np.ndarray, axis: int, high: bool) -> np.ndarray:
+        """Field in the middle of a face of voxels as seen from inside them, (sources, 3, n) [V/m].
+
+        Along the normal the mean of the voxel's four edges; in the face the mean of its two edges each way, which the
+        neighbour shares.
+
+        Parameters
+        ----------
+        voxels : (n, 3) int ndarray
+            Indices of voxels that conduct, in the whole grid.
+        axis : int
+            Normal of the face.
+        high : bool
+            Its high side or its low one.
+        """
+        first = np.asarray(voxels) - np.asarray(self.low)
+        out = np.empty((len(self.E), 3, len(first)), self.E.dtype)
+        for along in range(3):
+            others = [a for a in range(3) if a != along]
+            total = np.zeros((len(self.E), len(first)), self.E.dtype)
+            steps = [(0, 1) if a == axis == along or a != axis else (int(high),) for a in others]
+            for one in steps[0]:
+                for two in steps[1]:
+                    corner = first.copy()
+                    corner[:, along] += 1
+                    corner[:, others[0]] += one
+                    corner[:, others[1]] += two
+                    place = np.searchsorted(self.corners, np.ravel_multi_index(tuple(corner.T), self.shape))
+                    total += self.E[:, along, place]
+            out[:, along] = total / (len(steps[0]) * len(steps[1]))
+        return out
 
 
 @read_only(units={"E": "V/m per unit of drive"})
@@ -43,6 +100,8 @@ class InducedField:
         Relative difference between the power in the body and the work of the source: conservation of energy.
     about : mapping
         Solver, its options, times, for the provenance.
+    edges : EdgeField, optional
+        Fields along the edges of voxels, where the solver was asked to keep them.
     """
 
     phantom: Phantom
@@ -56,6 +115,41 @@ class InducedField:
     iterations: int
     balance: np.ndarray
     about: Mapping[str, Any]
+    edges: EdgeField | None = None
+
+    def measures(self) -> list[Measure]:
+        """How far these fields can be trusted, for :func:`emdose.validity.judge`.
+
+        Residual over tolerance, and power in the body against work of the source, of the worst source.
+        """
+        names = [f"{n + 1}: {s.name}" for n, s in enumerate(self.sources)]
+        tolerance = self.about.get("tolerance")
+        met = {n: float(r) / tolerance for n, r in zip(names, self.residual, strict=True)} if tolerance else {}
+        return [
+            *(worst("residual", met) if met else []),
+            *worst("induced_balance", dict(zip(names, map(float, self.balance), strict=True))),
+        ]
+
+    def E_at_faces(self, axis: int, high: bool) -> np.ndarray:
+        """Field in the middle of one face of every voxel that conducts, seen from inside it, (sources, 3, m) [V/m].
+
+        Parameters
+        ----------
+        axis : {0, 1, 2}
+            Normal of the face.
+        high : bool
+            The face on the voxel's high side, or that on its low side.
+
+        Raises
+        ------
+        InputError
+            For another axis; where the fields along edges were not kept.
+        """
+        if axis not in (0, 1, 2):
+            raise InputError("no such axis", field="axis", found=axis, expected="0, 1 or 2")
+        if self.edges is None:
+            raise InputError("fields along edges were not kept", field="edges", expected="Quasistatic(keep_edges=True)")
+        return self.edges.at_faces(np.stack(np.unravel_index(self.cells, self.phantom.grid.shape), 1), axis, high)
 
     @property
     def labels(self) -> np.ndarray:
