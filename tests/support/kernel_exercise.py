@@ -481,45 +481,64 @@ def potential(kernels: Recorder, real: type) -> Result:
 
 
 def multigrid(kernels: Recorder, real: type) -> Result:
-    """Cut cells with odd numbers of them, a hole in the middle, two right-hand sides."""
+    """Cells with odd numbers of them, a hole in the middle, rows that end early, two right-hand sides."""
     rng = np.random.default_rng(21)
     ports, shape, coarse = 2, (7, 5, 6), (4, 3, 3)
     nx, ny, nz = shape
-    g = rng.uniform(0.1, 1.0, (3, *shape)).astype(real)
+
+    def framed(count: int, extents: tuple[int, ...], low: float = -1.0) -> np.ndarray:
+        """Random values between planes of zeros."""
+        return np.pad(rng.uniform(low, 1.0, (count, *extents)), ((0, 0), (1, 1), (0, 0), (0, 0))).astype(real)
+
+    g = framed(3, shape, 0.1)
     for c in range(3):
-        g[c][tuple(0 if a == c else slice(None) for a in range(3))] = 0
-    g[:, 3:5, 2:4, 2:4] = 0
-    ground = (rng.uniform(0, 1, shape) * (rng.random(shape) < 0.3)).astype(real)
-    dinv = np.where(rng.random(shape) < 0.9, 0.2, 0.0).astype(real)
-    norm = np.where(dinv > 0, 1.1, 0.0).astype(real)
-    alive = (rng.random(coarse) < 0.8).astype(real)
-    x, b = rng.normal(size=(2, ports, *shape)).astype(real)
-    up = rng.normal(size=(ports, *coarse)).astype(real)
-    applied, left, relaxed = (np.full_like(x, np.nan) for _ in range(3))
-    down, raised = np.full_like(up, np.nan), x.copy()
-    launch = (ports * nx, ny, nz)
-    kernels.launch("conduct", launch, nx, g, ground, x, applied)
-    kernels.launch("residual", launch, nx, g, ground, b, x, left)
-    kernels.launch("relax", launch, nx, 0.8, g, ground, dinv, b, x, relaxed)
-    kernels.launch("restrict_cells", (ports * 4, 3, 3), 4, *shape, alive, norm, x, down)
-    kernels.launch("prolong_cells", launch, nx, *coarse, norm, up, raised)
+        g[c][tuple((1 if a == 0 else 0) if a == c else slice(None) for a in range(3))] = 0
+    g[:, 4:6, 2:4, 2:4] = 0
+    span = np.stack([rng.integers(0, 2, (nx, ny)), rng.integers(3, 7, (nx, ny))], axis=2).astype(np.int32)
+    span[2, 1] = 0
+    whole = np.tile(np.array([0, 3], np.int32), (4, 3, 1))
+    below, ground = framed(1, shape, 0.0), np.zeros((1, 6, 3, 3), real)
+    level = {"nx": nx, "g": g, "dinv": np.zeros((nx + 2, ny, nz), real), "norm": framed(1, shape, 0.5)}
+    level["dinv"][1:-1] = np.where(rng.random(shape) < 0.9, 0.2, 0.0)
+    low = {"nx": 4, "g": np.zeros((3, 6, 3, 3), real), "dinv": np.zeros((6, 3, 3), real), "norm": level["norm"]}
+    low["dinv"][1:-1] = rng.random(coarse) < 0.8
+    x, b, up = framed(ports, shape), framed(ports, shape), framed(ports, coarse)
+    double = [a.astype(float) for a in (b, x)]
+    out = {name: np.zeros_like(x) for name in ("applied", "left", "begun", "relaxed", "renewed")}
+    out |= {"down": np.zeros_like(up), "raised": x.copy(), "dinv": np.zeros((nx + 2, ny, nz), real)}
+    out |= {"norm": np.zeros((nx + 2, ny, nz), real), "coarse": np.zeros((3, 6, 3, 3), real)}
+    launch, ends = (ports * nx, ny, nz), (nx, span)
+    kernels.launch("conduct", launch, *ends, level, x, out["applied"])
+    kernels.launch("renew", launch, *ends, level, 0.7, *double, out["renewed"])
+    kernels.launch("begin", launch, *ends, level, 0.6, 1.4, b, out["begun"])
+    kernels.launch("relax", launch, *ends, level, 0.8, b, x, out["relaxed"])
+    kernels.launch("residual", launch, *ends, level, b, x, out["left"])
+    kernels.launch("restrict_cells", (ports * 4, 3, 3), 4, whole, low, *shape, x, out["down"])
+    kernels.launch("prolong_cells", launch, *ends, level, *coarse, up, out["raised"])
+    kernels.launch("invert", shape, *ends, level, below, out["dinv"])
+    kernels.launch("weigh", shape, *ends, level, *coarse, low["dinv"], out["norm"])
+    kernels.launch("coarsen", coarse, *shape, g, out["coarse"])
+    kernels.launch("ground", coarse, 4, whole, low | {"g": out["coarse"]}, *shape, g, level["norm"], below, ground)
     n, parts = x[0].size, 4
     dots, gram = np.full(ports * parts, np.nan), np.full(ports * 2 * parts, np.nan)
+    rows = np.full(ports * nx * ny, np.nan)
     kernels.launch("dot", ports * parts, n, parts, x, b, dots)
+    kernels.launch("row_dot", ports * nx * ny, nx * ny, ny, nz, span, x, b, rows)
     kernels.launch("gram", ports * 2 * parts, n, 2, parts, x, b, gram)
-    added, turned = x.copy(), x.copy()
-    kernels.launch("add_scaled", ports * n, n, np.array([0.5, -2.0]), b, added)
-    kernels.launch("add_to_scaled", ports * n, n, np.array([0.5, -2.0]), b, turned)
-    return {
-        "applied": applied,
-        "left": left,
-        "relaxed": relaxed,
-        "down": down,
-        "raised": raised,
+    stepped, remains, turned, rest, total = x.copy(), b.copy(), x.copy(), x.copy(), b.astype(float)
+    kernels.launch("step", launch, *ends, np.array([0.5, -2.0]), b, x, stepped, remains)
+    kernels.launch("turn", launch, *ends, np.array([0.5, -2.0]), b, turned)
+    kernels.launch("collect", launch, *ends, rest, total)
+    return out | {
+        "ground": ground,
         "dots": dots,
+        "rows": rows,
         "gram": gram,
-        "added": added,
+        "stepped": stepped,
+        "remains": remains,
         "turned": turned,
+        "rest": rest,
+        "total": total,
     }
 
 

@@ -13,7 +13,10 @@ The text
     j, k`` (32 bit) in [0, n0) x [0, n1) x [0, n2), k fastest; n0, n1, n2 are the shape given to ``launch`` and may be
     used in ``call``. ``KERNEL_BLOCKS(name, size, call, parameters...)`` runs ``call`` for every ``b0, b1, b2`` by a
     block of BLOCK_Y x BLOCK_X threads that share ``real tile[size]``: ``THREADS(tx, ty) { ... }`` is what each thread
-    does, ``BARRIER;`` parts what depends on each other. Calls must not depend on each other's output. Parameters are
+    does, ``BARRIER;`` parts what depends on each other. ``KERNEL_SPANS(name, call, parameters...)`` runs ``call`` for
+    every ``p, i, j, k`` with ``i`` in [0, spans), p spans + i in [0, n0) and k in [span[2 r], span[2 r + 1]) where r is
+    i n1 + j: rows of several arrays of spans x n1 x n2 as far as they hold something; its first arguments are spans
+    (int) and span (int32). Calls must not depend on each other's output. Parameters are
     scalars (real, double, float, int, i64), pointers to ``real creal double float int i64 u32 u16 u8 i16 i8``, or
     structs of both; ``real`` is float or double as asked at loading, ``creal`` the complex number of it ({re, im}: a
     complex64 or complex128 array). ``RESTRICT`` promises that arrays do not overlap.

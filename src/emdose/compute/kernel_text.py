@@ -12,6 +12,8 @@ import numpy as np
 COMMON = "common.cuh"
 SCALARS = (np.float64, np.float32, np.int32, np.int64)
 """What a parameter or field that is no array may be."""
+SPANS = ["int spans", "const int *RESTRICT span"]
+"""Parameters that every kernel over spans begins with."""
 _DTYPES: dict[str, type] = {
     "double": np.float64,
     "float": np.float32,
@@ -82,10 +84,11 @@ def signatures(text: str, real: str) -> dict[str, Signature]:
     plain = _without_comments(text)
     bodies = _structs(plain)
     found = {}
-    for match in re.finditer(r"^KERNEL(1|3|_BLOCKS)\(", plain, flags=re.MULTILINE):
+    for match in re.finditer(r"^KERNEL(1|3|_BLOCKS|_SPANS)\(", plain, flags=re.MULTILINE):
         name, *parts = _split(plain, match.end())
         blocks = match[1] == "_BLOCKS"
-        parameters = tuple(_parameter(p, real, bodies) for p in parts[1 + blocks :])
+        own = SPANS if match[1] == "_SPANS" else []
+        parameters = tuple(_parameter(p, real, bodies) for p in [*own, *parts[1 + blocks :]])
         found[name] = Signature(name, 1 if match[1] == "1" else 3, parameters, blocks)
     return found
 

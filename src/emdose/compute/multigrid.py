@@ -8,13 +8,20 @@ difference to the Galerkin product is then added as a conductance to ground. Val
 over the cells that exist and residuals up by its transpose, so that the cycle is symmetric and conjugate gradients may
 use it. Each body that conducts has one constant that is free.
 
-Source: U. Trottenberg, C. Oosterlee and A. Schueller, Multigrid, Academic Press 2001, ch. 2 and 7.7.
+Two sweeps of Jacobi before and after the coarser level have the weights of a Chebyshev polynomial. The cycle is bound
+by memory: rows of cells are walked only as far as cells reach, the first two sweeps are one, and a system in single
+precision answers right-hand sides in double: the cycle and the search directions stay single, and the residual is
+computed anew in double whenever it has fallen by :data:`RENEWED`.
+
+Source: U. Trottenberg, C. Oosterlee and A. Schueller, Multigrid, Academic Press 2001, ch. 2 and 7.7; H. van der Vorst
+and Q. Ye, SIAM J. Sci. Comput. 22 (2000) 835 (renewed residuals).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,10 +31,16 @@ from emdose.errors import ConvergenceError
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
 
-WEIGHT, SWEEPS, LAST = 0.8, 2, 12
-"""Damping of the Jacobi sweeps, their number before and after the coarser level, and on the coarsest."""
+LOWEST, LAST = 0.5, 6
+"""Least eigenvalue of D^-1 A that the sweeps damp (the largest is 2), and pairs of sweeps on the coarsest level."""
+RENEWED = 1e-3
+"""How far single precision goes before the residual is computed anew."""
 SPAN = 4096
 """Elements that one part of a sum takes."""
+
+_MIDDLE, _HALF = (2 + LOWEST) / 2, (2 - LOWEST) / 2
+WEIGHTS = tuple(1 / (_MIDDLE + sign * _HALF / math.sqrt(2)) for sign in (1, -1))
+"""Weights of the two sweeps: one over the roots of the Chebyshev polynomial."""
 
 
 @dataclass(eq=False)
@@ -36,7 +49,16 @@ class _ConductionLevel:
     g: Any
     ground: Any
     dinv: Any
-    norm: Any = None
+    span: Any
+    norm: Any
+    b: Any = None
+    x: Any = None
+    spare: Any = None
+    launches: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def struct(self) -> dict[str, Any]:
+        return {"nx": self.shape[0], "g": self.g, "dinv": self.dinv, "norm": self.norm}
 
 
 class Conduction:
@@ -55,79 +77,89 @@ class Conduction:
     def __init__(self, conductance: Any, be: Backend, dtype: str = "float32") -> None:
         self.be, self.dtype = be, np.dtype(dtype)
         self._kernels = be.kernels.load(__package__, "multigrid", "float" if self.dtype == np.float32 else "double")
-        xp = be.xp
-        g = xp.ascontiguousarray(be.asarray(conductance, dtype=self.dtype))
-        # The solution scales with the conductances; the cycle works near one, whatever the metal.
-        self.scale = float(g.max()) or 1.0
-        self.levels = [self._level(g / self.dtype.type(self.scale))]
+        given = be.asarray(conductance)
+        # The solution scales with the conductances; the cycle works near one, whatever the metal. A power of two rounds
+        # nothing.
+        self.scale = 2.0 ** math.ceil(math.log2(float(given.max()) or 1.0))
+        g = self._zeros(3, given.shape[1:])
+        be.xp.multiply(given, 1 / self.scale, out=g[:, 1:-1], casting="same_kind")
+        self.levels = [self._level(g, self._zeros(1, given.shape[1:])[0])]
         while max(self.levels[-1].shape) > 4:
-            fine = self.levels[-1]
-            coarse = self._level(_coarser(fine.g, xp))
-            self._connect(fine, coarse)
-            self.levels.append(coarse)
-        self.iterations = 0
+            self.levels.append(self._next(self.levels[-1]))
+        for level in self.levels:
+            level.ground = None
+        self.iterations, self._ports = 0, 0
 
     @property
     def cells(self) -> Any:
         """Which cells conduct, (nx, ny, nz) bool."""
-        return self.levels[0].dinv > 0
+        return self.levels[0].dinv[1:-1] > 0
 
-    def _level(self, g: Any) -> _ConductionLevel:
-        shape = tuple(int(n) for n in g.shape[1:])
-        level = _ConductionLevel(shape, g, self.be.xp.zeros(shape, self.dtype), None)  # type: ignore[arg-type]
-        self._invert(level)
+    def _zeros(self, ports: int, shape: Any, dtype: Any = None) -> Any:
+        return self.be.xp.zeros((ports, shape[0] + 2, *shape[1:]), dtype or self.dtype)
+
+    def _level(self, g: Any, ground: Any) -> _ConductionLevel:
+        xp = self.be.xp
+        shape = (int(g.shape[1]) - 2, int(g.shape[2]), int(g.shape[3]))
+        nothing = xp.zeros(1, self.dtype)
+        whole = xp.zeros((shape[0], shape[1], 2), np.int32)
+        whole[..., 1] = shape[2]
+        level = _ConductionLevel(shape, g, ground, nothing, whole, nothing)
+        dinv = xp.zeros_like(ground)
+        self._launch("invert", level, 1, level.struct, ground, dinv)
+        level.dinv = dinv
+        there = dinv[1:-1] > 0
+        some = there.any(axis=2)
+        whole[..., 0] = xp.where(some, there.argmax(axis=2), 0)
+        whole[..., 1] = xp.where(some, shape[2] - there[..., ::-1].argmax(axis=2), 0)
         return level
 
-    def _invert(self, level: _ConductionLevel) -> None:
-        xp = self.be.xp
-        total = level.ground + level.g.sum(axis=0)
-        for c in range(3):
-            low = tuple(slice(None, -1) if a == c else slice(None) for a in range(3))
-            high = tuple(slice(1, None) if a == c else slice(None) for a in range(3))
-            total[low] += level.g[c][high]
-        positive = total > 0
-        level.dinv = xp.ascontiguousarray(xp.where(positive, 1 / xp.where(positive, total, 1), 0).astype(self.dtype))
-
-    def _connect(self, fine: _ConductionLevel, coarse: _ConductionLevel) -> None:
-        """Weights between two levels; ground where a coarse cell alone would move more than it counts for."""
-        xp = self.be.xp
-        alive = (coarse.dinv > 0).astype(self.dtype)[None]
-        total = xp.zeros((1, *fine.shape), self.dtype)
-        self._launch("prolong_cells", fine, 1, *coarse.shape, xp.ones(fine.shape, self.dtype), alive, total)
-        total = total[0]
-        there = (fine.dinv > 0) & (total > 0)
-        fine.norm = xp.ascontiguousarray(xp.where(there, 1 / xp.where(there, total, 1), 0).astype(self.dtype))
-        # The diagonal of P^t A P, of cells three apart at a time: these do not meet.
-        for first in np.ndindex(3, 3, 3):
-            every = tuple(slice(f, None, 3) for f in first)
-            probe, moved = xp.zeros_like(alive), xp.zeros_like(total)[None]
-            probe[0][every] = alive[0][every]
-            self._launch("prolong_cells", fine, 1, *coarse.shape, fine.norm, probe, moved)
-            out, back = xp.empty_like(moved), xp.empty_like(probe)
-            self._launch("conduct", fine, 1, fine.g, fine.ground, moved, out)
-            self._launch("restrict_cells", coarse, 1, *fine.shape, coarse.dinv, fine.norm, out, back)
-            own = coarse.dinv[every]
-            own = xp.where(own > 0, 1 / xp.where(own > 0, own, 1), 0)
-            coarse.ground[every] = xp.maximum(back[0][every] - own, 0)
-        self._invert(coarse)
+    def _next(self, fine: _ConductionLevel) -> _ConductionLevel:
+        """The level below, and the weights between both."""
+        shape = tuple(-(-n // 2) for n in fine.shape)
+        g, ground = self._zeros(3, shape), self._zeros(1, shape)[0]
+        self._kernels.launch("coarsen", shape, *fine.shape, fine.g, g)
+        coarse = self._level(g, ground)
+        norm = self._zeros(1, fine.shape)[0]
+        self._launch("weigh", fine, 1, fine.struct, *coarse.shape, coarse.dinv, norm)
+        fine.norm = norm
+        # Where a coarse cell alone would move more than it counts for.
+        self._launch("ground", coarse, 1, coarse.struct, *fine.shape, fine.g, norm, fine.ground, ground)
+        dinv = self.be.xp.zeros_like(ground)
+        self._launch("invert", coarse, 1, coarse.struct, ground, dinv)
+        coarse.dinv = dinv
+        return coarse
 
     def _launch(self, kernel: str, level: _ConductionLevel, ports: int, *args: Any) -> None:
+        self._prepare(kernel, level, ports, *args)()
+
+    def _prepare(self, kernel: str, level: _ConductionLevel, ports: int, *args: Any) -> Callable[..., None]:
         nx, ny, nz = level.shape
-        self._kernels.launch(kernel, (ports * nx, ny, nz), nx, *args)
+        return self._kernels.prepare(kernel, (ports * nx, ny, nz), nx, level.span, *args)
 
     def apply(self, x: Any) -> Any:
         """A x for potentials (port, nx, ny, nz)."""
-        out = self.be.xp.empty_like(x)
-        self._launch("conduct", self.levels[0], len(x), self.levels[0].g, self.levels[0].ground, x, out)
-        return out * self.dtype.type(self.scale)
+        level = self.levels[0]
+        padded, out = self._zeros(len(x), level.shape), self._zeros(len(x), level.shape)
+        padded[:, 1:-1] = x
+        self._launch("conduct", level, len(x), level.struct, padded, out)
+        return out[:, 1:-1] * self.dtype.type(self.scale)
 
-    def solve(self, b: Any, tolerance: float, size: np.ndarray | None = None, max_iterations: int = 200) -> Any:
+    def solve(
+        self,
+        b: Any,
+        tolerance: float,
+        size: np.ndarray | None = None,
+        max_iterations: int = 200,
+        tell: Callable[[int, float], None] | None = None,
+    ) -> Any:
         """Potentials for the net currents that leave every cell.
 
         Parameters
         ----------
         b : (port, nx, ny, nz) array
-            Net current; zero in sum over every body that conducts, zero where nothing does [A].
+            Net current; zero in sum over every body that conducts, zero where nothing does [A]. Where it is float64 and
+            the system float32, so are the potentials and the residual that is judged.
         tolerance : float
             Relative residual.
         size : (port,) ndarray, optional
@@ -135,69 +167,105 @@ class Conduction:
             all but balance, their norm is the better measure: b holds their rounding, for which no potential exists.
         max_iterations : int
             Give up after these.
+        tell : callable, optional
+            Gets the number of every step and the largest residual.
 
         Raises
         ------
         ConvergenceError
             When the tolerance is missed.
         """
-        xp, level = self.be.xp, self.levels[0]
-        r = xp.ascontiguousarray(b / self.dtype.type(self.scale), dtype=self.dtype)
-        ports, n = len(r), math.prod(level.shape)
+        level, ports, wide = self.levels[0], len(b), np.dtype(b.dtype).itemsize > self.dtype.itemsize
+        self._allot(ports)
+        r, z, x, p, Ap = level.b, level.x, self._x, self._p, self._Ap
+        for a in (r, x, p):
+            a.fill(0)
+        total = given = None
+        if wide:
+            given, total = (self._zeros(ports, level.shape, b.dtype) for _ in range(2))
+            given[:, 1:-1] = b
+            renew = self._prepare("renew", level, ports, level.struct, 1 / self.scale, given, total, r)
+            collect = self._prepare("collect", level, ports, x, total)
+            renew()
+        else:
+            self.be.xp.multiply(b, 1 / self.scale, out=r[:, 1:-1], casting="same_kind")
         norm = np.sqrt(self._dot(r, r))
         scale = norm if size is None else np.asarray(size, float) / self.scale
         scale = np.where(scale > 0, scale, 1.0)
-        x, Ap = xp.zeros_like(r), xp.empty_like(r)
-        residual = norm / scale
-        p: Any = None
-        rho = norm
+        residual = fresh = norm / scale
+        rho: np.ndarray | None = None
+        conduct = self._prepare("conduct", level, ports, level.struct, p, Ap)
         for self.iterations in range(max_iterations + 1):
+            if wide and self.iterations and (residual.max() <= tolerance or np.any(residual < RENEWED * fresh)):
+                collect()
+                renew()
+                residual = fresh = np.sqrt(self._dot(r, r)) / scale
+            if tell is not None:
+                tell(self.iterations, float(residual.max()))
             if residual.max() <= tolerance:
-                return x
-            z = self._cycle(0, r)
+                return (x if total is None else total)[:, 1:-1]
+            self._cycle()
             before, rho = rho, self._dot(r, z)
-            if p is None:
-                p = z
-            else:
-                self._kernels.launch("add_to_scaled", ports * n, n, self.be.asarray(_ratio(rho, before)), z, p)
-            self._launch("conduct", level, ports, level.g, level.ground, p, Ap)
+            beta = np.zeros(ports) if before is None else _ratio(rho, before)
+            self._launch("turn", level, ports, self.be.asarray(beta), z, p)
+            conduct()
             # Ports that are done rest: more steps would only stir their rounding, which may have no solution.
             alpha = np.where(residual > tolerance, _ratio(rho, self._dot(p, Ap)), 0.0)
-            self._kernels.launch("add_scaled", ports * n, n, self.be.asarray(alpha), p, x)
-            self._kernels.launch("add_scaled", ports * n, n, self.be.asarray(-alpha), Ap, r)
+            self._launch("step", level, ports, self.be.asarray(alpha), p, Ap, x, r)
             residual = np.sqrt(self._dot(r, r)) / scale
+        if wide:
+            collect()
         raise ConvergenceError(
             f"conduction: residual {residual.max():.2g} after {max_iterations} iterations misses {tolerance:g}",
-            partial=x,
+            partial=(x if total is None else total)[:, 1:-1],
         )
 
-    def _cycle(self, depth: int, b: Any) -> Any:
-        """One V-cycle from zero."""
-        xp, level, ports = self.be.xp, self.levels[depth], len(b)
-        weight = self.dtype.type(WEIGHT)
-        x = weight * level.dinv * b
-        spare = xp.empty_like(x)
-        last = depth + 1 == len(self.levels)
+    def precondition(self, r: Any) -> Any:
+        """One cycle for residuals (port, nx, ny, nz), from zero."""
+        level = self.levels[0]
+        self._allot(len(r))
+        self.be.xp.multiply(r, 1 / self.scale, out=level.b[:, 1:-1], casting="same_kind")
+        self._cycle()
+        return level.x[:, 1:-1]
 
-        def sweeps(x: Any, spare: Any, count: int) -> tuple[Any, Any]:
-            for _ in range(count):
-                self._launch("relax", level, ports, weight, level.g, level.ground, level.dinv, b, x, spare)
-                x, spare = spare, x
-            return x, spare
+    def _allot(self, ports: int) -> None:
+        """Arrays for so many ports, and the launches of one cycle upon them."""
+        if ports == self._ports:
+            return
+        self._ports = ports
+        first, second = WEIGHTS
+        down: list[Callable[[], None]] = []
+        up: list[Callable[[], None]] = []
+        for level in self.levels:
+            level.b, level.x, level.spare = (self._zeros(ports, level.shape) for _ in range(3))
+        for depth, level in enumerate(self.levels):
+            s, b, x, spare = level.struct, level.b, level.x, level.spare
+            down.append(self._prepare("begin", level, ports, s, first, second, b, x))
+            pair = [
+                self._prepare("relax", level, ports, s, first, b, x, spare),
+                self._prepare("relax", level, ports, s, second, b, spare, x),
+            ]
+            if depth + 1 == len(self.levels):
+                down += pair * (LAST - 1)
+                break
+            coarse = self.levels[depth + 1]
+            down.append(self._prepare("residual", level, ports, s, b, x, spare))
+            down.append(self._prepare("restrict_cells", coarse, ports, coarse.struct, *level.shape, spare, coarse.b))
+            up[:0] = [self._prepare("prolong_cells", level, ports, s, *coarse.shape, coarse.x, x), *pair]
+        self._launches = down + up
+        self._x, self._p, self._Ap = (self._zeros(ports, self.levels[0].shape) for _ in range(3))
 
-        x, spare = sweeps(x, spare, LAST if last else SWEEPS - 1)
-        if last:
-            return x
-        coarse = self.levels[depth + 1]
-        self._launch("residual", level, ports, level.g, level.ground, b, x, spare)
-        up = xp.empty((ports, *coarse.shape), self.dtype)
-        self._launch("restrict_cells", coarse, ports, *level.shape, coarse.dinv, level.norm, spare, up)
-        correction = self._cycle(depth + 1, up)
-        self._launch("prolong_cells", level, ports, *coarse.shape, level.norm, correction, x)
-        return sweeps(x, spare, SWEEPS)[0]
+    def _cycle(self) -> None:
+        """One V-cycle from zero, from ``b`` to ``x`` of the finest level."""
+        for launch in self._launches:
+            launch()
 
     def _dot(self, a: Any, b: Any) -> np.ndarray:
-        return row_products(a.reshape(len(a), -1), b.reshape(len(b), -1), self.be)
+        level = self.levels[0]
+        rows, n1, n2 = level.shape[0] * level.shape[1], level.shape[1], level.shape[2]
+        out = self.be.xp.empty((len(a), rows))
+        self._kernels.launch("row_dot", len(a) * rows, rows, n1, n2, level.span, a, b, out)
+        return self.be.to_numpy(out.sum(axis=1))
 
 
 def row_products(a: Any, b: Any, be: Backend) -> np.ndarray:
@@ -218,32 +286,6 @@ def all_products(a: Any, b: Any, be: Backend) -> np.ndarray:
     kernels = be.kernels.load(__package__, "multigrid", "float" if a.dtype == np.float32 else "double")
     kernels.launch("gram", rows * len(b) * parts, n, len(b), parts, a, b, out)
     return be.to_numpy(out.sum(axis=2))
-
-
-def _coarser(g: Any, xp: Any) -> Any:
-    """Conductances of the next level."""
-    shape = tuple(-(-n // 2) for n in g.shape[1:])
-    even = xp.zeros((3, *(2 * n for n in shape)), g.dtype)
-    even[(slice(None), *(slice(0, n) for n in g.shape[1:]))] = g
-    out = xp.zeros((3, *shape), g.dtype)
-    for c in range(3):
-        high = tuple(slice(1, None) if a == c else slice(None) for a in range(3))
-        low = tuple(slice(None, -1) if a == c else slice(None) for a in range(3))
-        plane, within = 0.5 * even[c][_every(c, 0)], 0.25 * even[c][_every(c, 1)]
-        plane += within
-        plane[high] += within[low]
-        for a in range(3):
-            if a != c:
-                plane = plane[_every(a, 0)] + plane[_every(a, 1)]
-        out[c] = 0.5 * plane
-    # The low ends stay closed.
-    for c in range(3):
-        out[c][tuple(slice(0, 1) if a == c else slice(None) for a in range(3))] = 0
-    return out
-
-
-def _every(axis: int, first: int) -> tuple[slice, ...]:
-    return tuple(slice(first, None, 2) if a == axis else slice(None) for a in range(3))
 
 
 def _ratio(a: np.ndarray, b: np.ndarray) -> np.ndarray:

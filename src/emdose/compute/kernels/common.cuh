@@ -42,6 +42,16 @@ typedef struct { real re, im; } creal;
         const int i = blockIdx.z * blockDim.z + threadIdx.z;                            \
         if (i < n0 && j < n1 && k < n2) { call; }                                       \
     }
+#  define KERNEL_SPANS(name, call, ...)                                                 \
+    extern "C" __global__ void name(int n0, int n1, int n2, int spans, const int *RESTRICT span, __VA_ARGS__) { \
+        const int k = blockIdx.x * blockDim.x + threadIdx.x;                            \
+        const int j = blockIdx.y * blockDim.y + threadIdx.y;                            \
+        const int n = blockIdx.z * blockDim.z + threadIdx.z;                            \
+        if (n < n0 && j < n1 && k < n2) {                                               \
+            const int p = n / spans, i = n - p * spans, *ends = span + 2 * ((i64)i * n1 + j); \
+            if (k >= ends[0] && k < ends[1]) { call; }                                  \
+        }                                                                               \
+    }
 #  define KERNEL_BLOCKS(name, size, call, ...)                                          \
     extern "C" __global__ void __launch_bounds__(BLOCK_X * BLOCK_Y, 2) name(int n0, int n1, int n2, __VA_ARGS__) { \
         __shared__ real tile[size];                                                     \
@@ -89,6 +99,17 @@ FN i64 chunk_of(i64 n) {
         for (i64 one_row = 0; one_row < all_rows; one_row++) {                          \
             const int i = (int)(one_row / n1), j = (int)(one_row % n1);                 \
             for (int k = 0; k < n2; k++) { call; }                                      \
+        }                                                                               \
+    }
+#  define KERNEL_SPANS(name, call, ...)                                                 \
+    EXPORT void name(int n0, int n1, int n2, int spans, const int *RESTRICT span, __VA_ARGS__) { \
+        const i64 all_rows = (i64)n0 * n1;                                              \
+        WALK("omp parallel for schedule(dynamic, chunk_of(all_rows)) num_threads(emdose_threads)") \
+        for (i64 one_row = 0; one_row < all_rows; one_row++) {                          \
+            const int n = (int)(one_row / n1), j = (int)(one_row % n1);                 \
+            const int p = n / spans, i = n - p * spans;                                 \
+            const int *ends = span + 2 * ((i64)i * n1 + j), row_end = ends[1];          \
+            for (int k = ends[0]; k < row_end; k++) { call; }                           \
         }                                                                               \
     }
 #  define KERNEL_BLOCKS(name, size, call, ...)                                          \

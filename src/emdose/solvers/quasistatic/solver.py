@@ -29,7 +29,7 @@ from emdose.models.induction.sources import InductionSource
 from emdose.solvers.progress import watched
 from emdose.solvers.quasistatic import network, planning
 from emdose.solvers.quasistatic.sampling import line_integrals
-from emdose.solvers.results.induced import EdgeField, InducedField
+from emdose.solvers.results.induced import InducedEdges, InducedField
 from emdose.solvers.running import Done, Iteration, Progress, ProgressCallback, Setup, callback
 from emdose.values import owned, read_only
 
@@ -125,8 +125,9 @@ class Quasistatic:
         tell(Setup())
         body = _Body(phantom, frequency_Hz)
         planned = body.plan(len(some), be, self.keep_edges)
-        g = network.conductances(body.box, body.conductivity, np.float64)
-        system = Conduction(g, be, "float64")
+        # Rounded once, the conductances are those of the whole problem: what is judged, in double, uses the same ones.
+        g = network.conductances(body.box, body.conductivity)
+        system = Conduction(g, be, "float32")
         solved = _Solved(body, len(some), self.keep_edges)
         for first in range(0, len(some), planned.together):
             block = range(first, min(first + planned.together, len(some)))
@@ -176,7 +177,22 @@ class Quasistatic:
             size[k] = float(np.sqrt(np.vdot(driven, driven)))
             voltage.append(emf)
             solved.sampling.append({"name": sources[n].name, **how})
-        potential = be.to_numpy(system.solve(be.asarray(inflow), self.tolerance, size))
+
+        def step(number: int, residual: float) -> None:
+            last = block[-1]
+            tell(
+                Iteration(
+                    stage="source",
+                    name=sources[last].name,
+                    index=last,
+                    count=len(sources),
+                    step=number,
+                    residual=residual,
+                    tolerance=self.tolerance,
+                )
+            )
+
+        potential = be.to_numpy(system.solve(be.asarray(inflow), self.tolerance, size, tell=step))
         solved.iterations = max(solved.iterations, system.iterations)
         for k, n in enumerate(block):
             E = voltage[k].copy()
@@ -191,16 +207,6 @@ class Quasistatic:
                 abs(power - work) / power if power > 1e-12 * float(np.vdot(g * voltage[k], voltage[k])) else 0.0
             )
             solved.keep(n, E)
-            event = Iteration(
-                stage="source",
-                name=sources[n].name,
-                index=n,
-                count=len(sources),
-                step=system.iterations,
-                residual=solved.residual[n],
-                tolerance=self.tolerance,
-            )
-            tell(event)
 
 
 class _Body:
@@ -282,11 +288,11 @@ class _Solved:
             h = np.asarray(box.grid.spacing_m)[:, None]
             self.along[n] = voltage.reshape(3, -1)[:, self.corners] / h
 
-    def edges(self) -> EdgeField | None:
+    def edges(self) -> InducedEdges | None:
         """Fields along edges, where they are kept."""
         if self.corners is None:
             return None
-        return EdgeField(self.body.box.low, self.body.box.corners, owned(self.corners), owned(self.along))
+        return InducedEdges(self.body.box.low, self.body.box.corners, owned(self.corners), owned(self.along))
 
 
 def _several(sources: InductionSource | Sequence[InductionSource]) -> tuple[InductionSource, ...]:

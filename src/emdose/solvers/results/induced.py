@@ -18,7 +18,7 @@ from emdose.values import owned, read_only
 
 @read_only(units={"E": "V/m per unit of drive"})
 @dataclass(frozen=True, eq=False)
-class EdgeField:
+class InducedEdges:
     """Fields along the edges of the voxels that conduct.
 
     Parameters
@@ -100,7 +100,7 @@ class InducedField:
         Relative difference between the power in the body and the work of the source: conservation of energy.
     about : mapping
         Solver, its options, times, for the provenance.
-    edges : EdgeField, optional
+    edges : InducedEdges, optional
         Fields along the edges of voxels, where the solver was asked to keep them.
     """
 
@@ -115,7 +115,7 @@ class InducedField:
     iterations: int
     balance: np.ndarray
     about: Mapping[str, Any]
-    edges: EdgeField | None = None
+    edges: InducedEdges | None = None
 
     def measures(self) -> list[Measure]:
         """How far these fields can be trusted, for :func:`emdose.validity.judge`.
