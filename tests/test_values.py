@@ -305,7 +305,8 @@ def vops_() -> Any:
 
 
 def induced_() -> Any:
-    return em.Quasistatic().solve(gel_box(5e-3, (0.02, 0.02, 0.02)), em.Switched(UniformField(), "T/s"))
+    body = gel_box(5e-3, (0.02, 0.02, 0.02))
+    return em.Quasistatic(keep_edges=True).solve(body, em.Switched(UniformField(), "T/s"))
 
 
 def trajectory_() -> em.Trajectory:
@@ -335,6 +336,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.Switched(UniformField(), "T/s"),
     lambda: em.RigidMotion(UniformField(), turn_rad_s=(1, 0, 0)),
     induced_,
+    lambda: induced_().edges,
+    lambda: em.Quasistatic().plan(gel_box(5e-3, (0.02, 0.02, 0.02)), em.Switched(UniformField(), "T/s")),
     em.Moving,
     lambda: motion_field_(),
     lambda: motion_field_().sample,

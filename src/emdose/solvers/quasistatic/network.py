@@ -9,6 +9,7 @@ voxels, and the field in a voxel follows from its own twelve edges, whatever lie
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,7 +57,7 @@ class Box:
         return np.asarray(self.grid.origin_m) + np.asarray(self.low) * np.asarray(self.grid.spacing_m)
 
 
-def conductances(box: Box, conductivity: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+def conductances(box: Box, conductivity: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
     """Conductance of every branch, (3, nx + 1, ny + 1, nz + 1) [S].
 
     Parameters
@@ -107,13 +108,13 @@ def fall(potential: np.ndarray, voltage: np.ndarray) -> None:
         voltage[axis][high] += potential[low]
 
 
-def field_at_centres(box: Box, voltage: np.ndarray) -> np.ndarray:
+def field_at_centres(box: Box, voltage: np.ndarray, dtype: Any = np.float32) -> np.ndarray:
     """Field at the centres of the voxels, (3, nx, ny, nz) [V/m], from voltages (3, corners) of the branches [V].
 
     The mean over the four edges along an axis. Where a voxel borders on another tissue, its own edges still carry its
     own normal field, and fields along the border are shared by both: what jumps jumps.
     """
-    out = np.zeros((3, *box.shape), np.float32)
+    out: np.ndarray = np.zeros((3, *box.shape), dtype)
     for axis in range(3):
         part = 0.25 / box.grid.spacing_m[axis]
         for edge in edges(axis):

@@ -50,7 +50,13 @@ class QuasistaticPlan(Plan):
 
 
 def plan(
-    shape: tuple[int, int, int], held: int, sources: int, spacing_m: float, be: Backend, edges: bool = False
+    shape: tuple[int, int, int],
+    held: int,
+    sources: int,
+    spacing_m: float,
+    be: Backend,
+    edges: bool = False,
+    plain: bool = True,
 ) -> QuasistaticPlan:
     """What a solution will take.
 
@@ -68,6 +74,8 @@ def plan(
         Device.
     edges : bool
         Whether fields along edges are kept.
+    plain : bool
+        Whether the medium is real and without tensors.
 
     Raises
     ------
@@ -78,7 +86,7 @@ def plan(
     kept = held * (8 + 4 + 4 + 12 * sources * (2 if edges else 1))
     free, together = be.memory_free_bytes(), min(sources, TOGETHER)
     while True:
-        need = OVERHEAD + SYSTEM * corners + PER_SOURCE * together * corners + kept
+        need = OVERHEAD + (SYSTEM + PER_SOURCE * together) * corners * (1 if plain else 2) + kept
         if need <= KEPT * free or together == 1:
             break
         together -= 1

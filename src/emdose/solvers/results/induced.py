@@ -10,6 +10,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
+from emdose.models.implants.implanted_body import ImplantedBody
 from emdose.models.induction.sources import InductionSource
 from emdose.solvers.results.measures import worst
 from emdose.validity import Measure
@@ -102,6 +103,8 @@ class InducedField:
         Solver, its options, times, for the provenance.
     edges : InducedEdges, optional
         Fields along the edges of voxels, where the solver was asked to keep them.
+    implanted : ImplantedBody, optional
+        The body with its metal, where there is some; no voxel of metal is among the cells.
     """
 
     phantom: Phantom
@@ -116,11 +119,13 @@ class InducedField:
     balance: np.ndarray
     about: Mapping[str, Any]
     edges: InducedEdges | None = None
+    implanted: ImplantedBody | None = None
 
     def measures(self) -> list[Measure]:
         """How far these fields can be trusted, for :func:`emdose.validity.judge`.
 
-        Residual over tolerance, and power in the body against work of the source, of the worst source.
+        Residual over tolerance, and power in the body against work of the source, of the worst source; what the voxels
+        lose or add of metal.
         """
         names = [f"{n + 1}: {s.name}" for n, s in enumerate(self.sources)]
         tolerance = self.about.get("tolerance")
@@ -128,6 +133,7 @@ class InducedField:
         return [
             *(worst("residual", met) if met else []),
             *worst("induced_balance", dict(zip(names, map(float, self.balance), strict=True))),
+            *([] if self.implanted is None else self.implanted.measures()),
         ]
 
     def E_at_faces(self, axis: int, high: bool) -> np.ndarray:

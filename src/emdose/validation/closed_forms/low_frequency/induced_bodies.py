@@ -96,3 +96,29 @@ def inclusion_E(
     dipole = K * radius_m**3 / r**3 * (3 * (d @ uniform)[:, None] * d / r**2 - uniform)
     inside = (np.linalg.norm(d, axis=1) < radius_m)[:, None]
     return sphere_E(p, rate_T_s) + np.where(inside, -K * uniform, dipole)
+
+
+def anisotropic_sphere_E(points_m: np.ndarray, tensor_S_m: np.ndarray, rate_T_s: np.ndarray) -> np.ndarray:
+    r"""E (n, 3) [V/m] in a sphere with a tensor of conductivity, in a uniform b.
+
+    .. math:: \mathbf E = (A + G)\,\mathbf r, \qquad S G + G S = A S - S A
+
+    with the antisymmetric A of r x b / 2 and a symmetric G: the quadratic potential for which no current crosses the
+    surface.
+
+    Parameters
+    ----------
+    points_m : (n, 3) ndarray
+        Points from the centre [m].
+    tensor_S_m : (3, 3) ndarray
+        S, symmetric [S/m].
+    rate_T_s : (3,) array
+        b [T/s].
+    """
+    x, y, z = rate_T_s
+    A = 0.5 * np.array([[0.0, z, -y], [-z, 0.0, x], [y, -x, 0.0]])
+    S = np.asarray(tensor_S_m, float)
+    values, axes = np.linalg.eigh(S)
+    right = axes.T @ (A @ S - S @ A) @ axes
+    G = axes @ (right / (values[:, None] + values[None, :])) @ axes.T
+    return np.asarray(points_m, float) @ (A + G).T
