@@ -34,6 +34,9 @@ from emdose.solvers.vie.problem import ViePlan, VieProblem, plan
 from emdose.solvers.vie.reduction import Reduction
 from emdose.values import read_only
 
+QUASISTATIC_Hz = 10e6
+"""Below this frequency a body has a solver of its own for the fields of slow sources."""
+
 
 @read_only
 @dataclass(frozen=True)
@@ -181,6 +184,8 @@ def missed(fields: Fields, solver: Vie, ports: list[str]) -> str:
         option = "E_error"
     single = fields.convergence["dtype"] == "complex64"
     ways = ["raise max_iterations or restart", *(['use dtype="complex128"'] if single else [])]
+    if fields.frequency_Hz < QUASISTATIC_Hz:
+        ways.append("take the field of a slow source from Quasistatic(displacement=True)")
     return (
         f"volume integral: {found} for port {', '.join(ports)}; {', '.join(ways)}, or accept a larger {option} "
         "(what was reached is kept)"
