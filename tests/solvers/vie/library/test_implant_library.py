@@ -10,6 +10,7 @@ from memory_checkpoint import Memory
 
 import emdose as em
 from emdose.compute import backend
+from emdose.solvers.vie.library import part_of_body
 from emdose.solvers.vie.library.region import region_mask
 from emdose.solvers.yee_grid.edge_materials import edge_mean, metal_edges
 
@@ -69,6 +70,48 @@ def test_poses_without_the_answers_of_the_whole_body(library):
     assert differs(found, expected) < 1e-4
 
 
+MIDDLE = [(-0.02,) * 3, (0.02,) * 3]
+
+
+def test_a_body_that_is_inverted_as_a_dense_matrix():
+    # Oracle: the direct solution. Bodies of up to 15 000 unknowns are, for regions of 300 edges or more.
+    library = em.ImplantLibrary.within(BODY, F, MIDDLE, progress=False)
+    assert (library.about["solved"], library.about["products"]) == (0, 0)
+    assert library.about["part"] == library.answers.shape[1]
+    assert library.about["residual"] < 1e-5
+    found = library.exposed(COIL, progress=False).solve(BAR)
+    assert found.convergence["from_library"] == [True, True]
+    assert differs(found, direct(BAR)) < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", ["answers", "couplings"])
+def test_answers_from_some_edges_and_a_part_of_the_body(monkeypatch, keep):
+    # Oracles: the body inverted as a whole; the direct solution.
+    whole = em.ImplantLibrary.within(BODY, F, MIDDLE, progress=False)
+    monkeypatch.setattr(part_of_body, "MOST", 900)
+    planned = em.ImplantLibrary.plan(BODY, F, MIDDLE, keep=keep, compress=True)
+    found = em.ImplantLibrary.within(BODY, F, MIDDLE, keep=keep, compress=True, progress=False)
+    assert found.about["part"] == planned.part <= 900
+    assert 0 < found.about["solved"] < 0.6 * len(found.edges)
+    assert found.about["error"] <= 2e-5
+    size = np.linalg.norm(whole.near, axis=1)
+    assert (np.linalg.norm(found.near - whole.near, axis=1) / size).max() < 1e-4
+    pose = found.exposed(COIL, progress=False).solve(BAR)
+    assert max(pose.convergence["start_residual"]) < 5e-4
+    assert pose.residual.max() <= 1e-4
+    assert differs(pose, direct(BAR)) < 5e-4
+
+
+@pytest.mark.slow
+def test_a_region_of_which_nothing_can_be_left_out_is_solved_for(library, monkeypatch):
+    # Oracle: answers to every edge; two voxels across, a region is all surface.
+    monkeypatch.setattr(part_of_body, "MOST", 900)
+    found = em.ImplantLibrary.within(BODY, F, REGION, compress=True, progress=False)
+    assert found.about["error"] <= 2e-5
+    assert np.linalg.norm(found.near - library.near) < 1e-4 * np.linalg.norm(library.near)
+
+
 def test_poor_answers_are_iterated(library, exposed):
     # Oracle: the direct solution; the residual of every pose is measured.
     rng = np.random.default_rng(2)
@@ -103,6 +146,8 @@ def test_what_does_not_fit_is_refused(library, exposed):
     ):
         with pytest.raises(em.InputError, match=text):
             em.ImplantLibrary.within(BODY, F, region, progress=False)
+    with pytest.raises(em.InputError, match="compress"):
+        em.ImplantLibrary.plan(BODY, F, REGION, compress="often")
     with pytest.raises(em.InputError, match="keep"):
         em.ImplantLibrary.plan(BODY, F, REGION, keep="all")
     with pytest.raises(em.InputError, match="tolerance"):

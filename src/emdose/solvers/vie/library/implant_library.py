@@ -42,8 +42,8 @@ from emdose.solvers.running import (
 from emdose.solvers.vie.body import BodyOperator
 from emdose.solvers.vie.fields import fields_of
 from emdose.solvers.vie.iteration import solve_ports
-from emdose.solvers.vie.library.region import BATCH, LibraryPlan, Region, plan_library, region_mask
-from emdose.solvers.vie.library.unit_answers import ANSWERS, answers_to_units, edges_of
+from emdose.solvers.vie.library.region import LibraryPlan, Region, plan_library, region_mask
+from emdose.solvers.vie.library.unit_answers import edges_of, region_answers
 from emdose.solvers.vie.principal import principal_solutions
 from emdose.solvers.vie.problem import VieProblem
 from emdose.solvers.vie.problem import plan as plan_exposure
@@ -109,12 +109,16 @@ class ImplantLibrary:
         *,
         solver: Vie | None = None,
         keep: str = "auto",
+        compress: bool | str = "auto",
         device: str | Backend = "auto",
     ) -> LibraryPlan:
         """What the answers of a region will take; parameters and errors as of :meth:`within`."""
         one_of("keep", keep, ("auto", "answers", "couplings"), problem="unknown choice")
         mask = region_mask(phantom.grid, region)
-        return plan_library(Vie() if solver is None else solver, phantom, frequency_Hz, mask, keep, backend.get(device))
+        if not isinstance(compress, bool):
+            one_of("compress", compress, ("auto",), problem="unknown choice", also="True or False")
+        options = Vie() if solver is None else solver
+        return plan_library(options, phantom, frequency_Hz, mask, keep, backend.get(device), compress)
 
     @classmethod
     @watched
@@ -127,6 +131,7 @@ class ImplantLibrary:
         tolerance: float = 2e-5,
         solver: Vie | None = None,
         keep: str = "auto",
+        compress: bool | str = "auto",
         device: str | Backend = "auto",
         progress: Progress = True,
         checkpoint: Checkpoint | None = None,
@@ -148,6 +153,9 @@ class ImplantLibrary:
         keep : {"auto", "answers", "couplings"}
             Keep the currents of the whole body for every edge of the region, or on the region alone, which takes less
             memory and one solution of the intact body more for every pose; by the memory that is free.
+        compress : bool or "auto"
+            Invert the region and voxels around it as a dense matrix, and solve the whole body for some of the edges
+            alone; by default where that matrix holds the whole body, so that nothing is left to solve for.
         device, progress
             As :meth:`emdose.Vie.solve`; a step of stage "answers" for every iteration.
         checkpoint : Checkpoint, optional
@@ -164,7 +172,7 @@ class ImplantLibrary:
         """
         be, tell, options = backend.get(device), callback(progress), Vie() if solver is None else solver
         within("tolerance", tolerance, 1e-10, 1e-2, problem="bad tolerance")
-        planned = cls.plan(phantom, frequency_Hz, region, solver=options, keep=keep, device=be)
+        planned = cls.plan(phantom, frequency_Hz, region, solver=options, keep=keep, compress=compress, device=be)
         mask = region_mask(phantom.grid, region)
         tell(Setup())
         start = time.perf_counter()
@@ -172,25 +180,17 @@ class ImplantLibrary:
         edges, rows = edges_of(body, mask)
         if not len(edges):
             raise InputError("region without tissue", field="region", expected="a part of the body")
-        near = np.empty((len(rows), len(rows)), complex)
-        answers = np.empty((len(rows) if planned.kept == ANSWERS else 0, len(body.index)), np.complex64)
-        worst = 0.0
-        for low in range(0, len(rows), BATCH):
-            of = slice(low, min(low + BATCH, len(rows)))
-            x, residual = answers_to_units(body, rows, of, tolerance, tell, checkpoint, answers.shape)
-            worst = max(worst, residual)
-            near[of] = x[:, rows]
-            if len(answers):
-                answers[of] = x
+        found = region_answers(body, mask, rows, planned, tolerance, tell, checkpoint)
+        near = found.near
         # A_0^-1 M_0 is symmetric: the mean of both ways round.
         M = be.to_numpy(body.M)[rows].astype(complex)
         both = near * M[:, None]
         near = 0.5 * (both + both.T) / M[:, None]
         seconds = time.perf_counter() - start
-        about = {"products": body.products, "residual": worst, "seconds": seconds, "device": be.name}
+        about = {"products": body.products, **found.about, "seconds": seconds, "device": be.name}
         return cls(
             *(phantom, float(frequency_Hz), owned(mask), options, float(tolerance), owned(edges), owned(near)),
-            *(owned(answers), about),
+            *(owned(found.answers), about),
         )
 
     @watched

@@ -13,6 +13,7 @@ from emdose.checks import array
 from emdose.errors import InputError, ResourceError
 from emdose.models.grids.grid import Grid, Vector
 from emdose.solvers.running import Plan, plural
+from emdose.solvers.vie.library.part_of_body import voxels_around
 from emdose.solvers.vie.problem import plan_body
 from emdose.solvers.yee_grid.edge_materials import metal_edges
 from emdose.values import read_only
@@ -29,6 +30,8 @@ DIRECTIONS = 8
 """Directions that each of them is given."""
 PRODUCTS = 9
 """Products that each of them costs, as measured."""
+MANY = 300
+"""Edges from which on a body that is small enough is inverted as a dense matrix."""
 SHARE = 0.4
 """Of the free memory that kept answers may take by default."""
 
@@ -46,11 +49,16 @@ class LibraryPlan(Plan):
         Whether currents of the whole body are kept for every edge, or those on the region alone.
     file_bytes : int
         What is kept.
+    around, part : int
+        Voxels around the region, and unknowns of the two together, that are inverted as a dense matrix, so that the
+        whole body is solved for some of the edges alone; 0 where it is solved for all.
     """
 
     edges: int
     kept: str
     file_bytes: int
+    around: int = 0
+    part: int = 0
 
     @property
     def what(self) -> str:
@@ -93,7 +101,13 @@ def region_mask(grid: Grid, region: Region) -> np.ndarray:
 
 
 def plan_library(
-    options: VieOptions, phantom: Phantom, frequency_Hz: float, mask: np.ndarray, keep: str, be: Backend
+    options: VieOptions,
+    phantom: Phantom,
+    frequency_Hz: float,
+    mask: np.ndarray,
+    keep: str,
+    be: Backend,
+    compress: bool | str = "auto",
 ) -> LibraryPlan:
     """What the answers of a region will take.
 
@@ -113,6 +127,14 @@ def plan_library(
     file_bytes = couplings + (answers if keep == "answers" else 0)
     count = min(BATCH, edges)
     need = body.bytes + file_bytes + couplings + (2 * DIRECTIONS + 12) * count * unknowns * 16
+    around, part = 0, 0
+    if compress is True or (compress == "auto" and edges >= MANY):
+        around, part = voxels_around(phantom, mask, edges, free - need)
+        if compress == "auto" and part < unknowns:
+            around, part = 0, 0
+    # Of a region's edges about those on its surface are solved for.
+    solved = edges if not part else 0 if part == unknowns else min(edges, 6 * 2 * (edges / 3) ** (2 / 3))
+    need += 8 * part**2 + 16 * part * edges * (part > 0) + 8 * solved * unknowns * (part > 0)
     if need > 0.9 * free:
         raise ResourceError(
             f"{keep} of {edges} edges need {need / 2**30:.3g} GiB but {free / 2**30:.3g} GiB are free on {be.name}; "
@@ -122,12 +144,14 @@ def plan_library(
     rate = {"cpu": 3e-7, "cuda": 1.2e-9}[be.name]  # seconds per padded point and product, the preconditioner included
     return LibraryPlan(
         bytes=int(need),
-        seconds=float(edges * PRODUCTS * rate * padded),
+        seconds=float(solved * PRODUCTS * rate * padded + 1e-10 * part**3),
         size=unknowns,
         device=be.name,
         edges=edges,
         kept=keep,
         file_bytes=int(file_bytes),
+        around=around,
+        part=part,
     )
 
 

@@ -1,14 +1,17 @@
-"""Answers of a body to units on edges of a region, some at a time."""
+"""Answers of a body to units on edges of a region: some at a time, or of few edges and a part of the body."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose.errors import ConvergenceError
 from emdose.solvers.running import Checkpoint, Iteration, ProgressCallback
-from emdose.solvers.vie.library.region import BATCH, DIRECTIONS
+from emdose.solvers.vie.library.outside import compressed
+from emdose.solvers.vie.library.part_of_body import PartOfBody
+from emdose.solvers.vie.library.region import BATCH, DIRECTIONS, LibraryPlan
 from emdose.solvers.vie.principal import principal_solutions
 from emdose.solvers.yee_grid.edge_materials import metal_edges
 
@@ -17,6 +20,79 @@ if TYPE_CHECKING:
 
 ANSWERS = "answers"
 """Name of what a checkpoint keeps of a batch."""
+ERROR = 1.0
+"""Error of an answer that is a combination of others, over the tolerance."""
+FINER = 0.5
+"""Residual of these others, over the tolerance: combinations add their errors."""
+
+
+@dataclass(frozen=True, eq=False)
+class RegionAnswers:
+    """What is known of a region.
+
+    Parameters
+    ----------
+    near : (r, r) complex ndarray
+        Answers on the region.
+    answers : (r, unknowns) or (0, unknowns) complex64 ndarray
+        On the whole body, where they are kept.
+    about : dict
+        Largest residual; of a part of the body that was inverted its unknowns, the edges that were solved for and the
+        largest error of others.
+    """
+
+    near: np.ndarray
+    answers: np.ndarray
+    about: dict[str, Any]
+
+
+def region_answers(
+    body: BodyOperator,
+    mask: np.ndarray,
+    rows: np.ndarray,
+    planned: LibraryPlan,
+    tolerance: float,
+    tell: ProgressCallback,
+    checkpoint: Checkpoint | None,
+) -> RegionAnswers:
+    """Answers to all edges of a region."""
+    shape = (len(rows) if planned.kept == ANSWERS else 0, len(body.index))
+    worst, stages = 0.0, 0
+
+    def solved(which: np.ndarray, stage: str) -> np.ndarray:
+        nonlocal worst
+        out = np.empty((len(which), shape[1]), np.complex64)
+        for low in range(0, len(which), BATCH):
+            of = slice(low, min(low + BATCH, len(which)))
+            out[of], residual = answers_to_units(body, which, of, FINER * tolerance, tell, checkpoint, shape, stage)
+            worst = max(worst, residual)
+        return out
+
+    def some(which: np.ndarray) -> np.ndarray:
+        nonlocal stages
+        stages += 1
+        return solved(rows[which], f"outside-{stages}")
+
+    near, answers = np.empty((len(rows), len(rows)), complex), np.empty(shape, np.complex64)
+    if not planned.part:
+        for low in range(0, len(rows), BATCH):
+            of = slice(low, min(low + BATCH, len(rows)))
+            x, residual = answers_to_units(body, rows, of, tolerance, tell, checkpoint, shape)
+            worst = max(worst, residual)
+            near[of] = x[:, rows]
+            if len(answers):
+                answers[of] = x
+        return RegionAnswers(near, answers, {"residual": worst})
+    part = PartOfBody.of(body, mask, planned.around)
+    inner, worst = part.answers(rows, tolerance)
+    chosen, beyond, T, error = compressed(body, part, rows, inner, some, ERROR * tolerance)
+    near[:] = inner[:, np.searchsorted(part.place, rows)]
+    near += T.T @ beyond[:, rows]
+    if len(answers):
+        answers[:] = T.T.astype(np.complex64) @ beyond
+        answers[:, part.place] += inner
+    about = {"residual": worst, "part": len(part.place), "solved": len(chosen), "error": error}
+    return RegionAnswers(near, answers, about)
 
 
 def edges_of(body: BodyOperator, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,10 +111,11 @@ def answers_to_units(
     tell: ProgressCallback,
     checkpoint: Checkpoint | None,
     kept: tuple[int, ...],
+    stage: str = ANSWERS,
 ) -> tuple[np.ndarray, float]:
-    """Answers (count, unknowns) to units on some edges, and the largest residual."""
+    """Answers (count, unknowns) to units on some edges, and the largest residual; checkpoints have the stage's name."""
     be, count = body.be, of.stop - of.start
-    name = f"answers-{of.start:06d}"
+    name = f"{stage}-{of.start:06d}"
     if checkpoint is not None:
         found = checkpoint.load(name) or {}
         x, told = found.get(ANSWERS), found.get("told")
