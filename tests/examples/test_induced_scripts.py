@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 
+@pytest.mark.filterwarnings("ignore:Gabriel's conductivities are poor")
 def test_a_head_in_switched_gradients(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """Oracles: conservation of energy, superposition, and the field of a ball as wide as the head in the rate at its
     place."""
