@@ -43,6 +43,7 @@ from .implants import Implant as Implant
 from .implants import Metal as Metal
 from .implants import Surgery as Surgery
 from .implants import metals as metals
+from .induction.fitted_magnet import fit_magnet as fit_magnet
 from .induction.magnet_map import MappedMagnet as MappedMagnet
 from .induction.magnets import Cryostat as Cryostat
 from .induction.magnets import SolenoidCoil as SolenoidCoil

@@ -104,7 +104,7 @@ class MotionCourse:
         Parameters
         ----------
         percent : sequence of float
-            Which; 100 is the largest. Tissues of more than 3 000 voxels are read from a sample (see
+            Which; 100 is the largest. Tissues of more than 2 400 voxels are read from a sample (see
             :mod:`emdose.solvers.moving.reduced`), whose largest values are exact along the trajectories that were
             solved for.
         """

@@ -15,7 +15,7 @@ import numpy as np
 
 from emdose.values import owned, read_only
 
-ALL, TOP, UPPER, REST = 3000, 1000, 1200, 800
+ALL, TOP, UPPER, REST = 2400, 700, 900, 600
 """Voxels of a tissue that are all kept; and those of the largest peaks, of the upper ones, and of the rest."""
 SHARE = 0.03
 """Which part of a tissue the upper ones are."""

@@ -1,0 +1,21 @@
+"""The scripts of the gallery on moving in a static field, checked against an oracle each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.filterwarnings("ignore:Gabriel's conductivities:emdose.errors.EmdoseWarning")
+def test_walking_past_a_magnet(run: Any) -> None:
+    """Oracles: dB/dt of the walk from the field along its line, less of everything further out, nothing left out."""
+    got = run("41_walking_past_a_magnet.py")
+    near, far = (got["answers"].along(walk) for walk in got["walks"].values())
+    assert near.left_out <= 2e-3
+    for name in ("largest_B_T", "largest_dBdt_T_s"):
+        assert getattr(near, name).max() > getattr(far, name).max() > 0.5 * getattr(near, name).max()
+    assert near.peak_E > far.peak_E > 0.05
+    middle = np.array([[0.0, 0.0, 1.35]])
+    assert near.largest_B_T.max() > np.linalg.norm(got["magnet"].field(middle))
