@@ -70,6 +70,7 @@ from .io import read_property_map as read_property_map
 from .io import read_response as read_response
 from .io import read_sequence as read_sequence
 from .io import read_stimulation_model as read_stimulation_model
+from .io import read_surface_body as read_surface_body
 from .io import read_touchstone as read_touchstone
 from .io import read_transfer_function as read_transfer_function
 from .io import to_xarray as to_xarray

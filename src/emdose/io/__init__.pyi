@@ -5,6 +5,7 @@ from .bodies.nifti import read_volume as read_volume
 from .bodies.nifti import write_volume as write_volume
 from .bodies.phantoms import read_phantom as read_phantom
 from .bodies.phantoms import write_phantom as write_phantom
+from .bodies.surfaces import read_surface_body as read_surface_body
 from .bodies.tables import read_labels as read_labels
 from .bodies.tables import read_tissues as read_tissues
 from .body_responses import read_response as read_response

@@ -16,7 +16,7 @@ from emdose.constants import EPS_0
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models.bodies import tissues
 from emdose.models.bodies.tissues import AIR, Tissue
-from emdose.models.surfaces import marching
+from emdose.models.surfaces import marching, remeshing
 from emdose.models.surfaces import shells as find_shells
 from emdose.models.surfaces.shells import Shells
 from emdose.values import read_only
@@ -71,6 +71,23 @@ class Interface:
         object.__setattr__(self, "inside", _material(f"{self.name}.inside", self.inside))
         if self.outside is not None:
             object.__setattr__(self, "outside", _material(f"{self.name}.outside", self.outside))
+
+    def remeshed(self, triangles: int) -> Interface:
+        """The same surface with about so many triangles, evenly spread; see
+        :func:`emdose.models.surfaces.remeshing.remeshed` for who does it.
+
+        Parameters
+        ----------
+        triangles : int
+            Triangles wanted.
+
+        Raises
+        ------
+        InputError
+            When so few do not enclose the body any more.
+        """
+        points, new, _ = remeshing.remeshed(self.vertices, self.triangles, triangles, self.name)
+        return Interface(self.name, points, new, self.inside, self.outside)
 
 
 @read_only
