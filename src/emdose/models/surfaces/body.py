@@ -249,8 +249,9 @@ class SurfaceBody:
             The body.
         tissues : sequence of str, or mapping of str to sequence of str, optional
             Tissues from the outermost to the innermost: the first fills the body, the surface of every other one
-            encloses it and those after it; tissues that are not named count as the first. A mapping names for every
-            one the tissues of the phantom that count as it. By default the body is of its most voluminous tissue.
+            encloses it and those after it; tissues that are not named count as the first, of which it warns. A
+            mapping names for every one the tissues of the phantom that count as it. By default the body is of its
+            most voluminous tissue.
         size_m : float, optional
             Edge length of the triangles [m]; by default two voxels.
         gap_m : float, optional

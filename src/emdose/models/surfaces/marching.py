@@ -108,6 +108,14 @@ def _levels(
     for name in {*groups, *(n for members in groups.values() for n in members)}:
         if name not in present[1:]:
             raise unknown("tissue not in this phantom", name, present[1:], field="tissues")
+    named = {n for members in groups.values() for n in members} | set(groups)
+    rest = [present[k] for k in np.flatnonzero(counts[1:]) + 1 if present[k] not in named]
+    if rest and len(groups) > 1:
+        warnings.warn(
+            f"{phantom.name}: tissues that are not named count as {next(iter(groups))}: {', '.join(rest)}",
+            EmdoseWarning,
+            stacklevel=5,
+        )
     inner = [np.array([present.index(n) for n in members]) for members in groups.values()]
     found = [(next(iter(groups)), np.arange(1, len(present)))]
     found += [(name, np.concatenate(inner[k:])) for k, name in enumerate(groups) if k]
