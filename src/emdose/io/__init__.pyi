@@ -5,7 +5,6 @@ from .bodies.nifti import read_volume as read_volume
 from .bodies.nifti import write_volume as write_volume
 from .bodies.phantoms import read_phantom as read_phantom
 from .bodies.phantoms import write_phantom as write_phantom
-from .bodies.surfaces import read_surface_body as read_surface_body
 from .bodies.tables import read_labels as read_labels
 from .bodies.tables import read_tissues as read_tissues
 from .body_responses import read_response as read_response
@@ -33,5 +32,6 @@ from .meshes import read_implant as read_implant
 from .meshes import write_implant as write_implant
 from .motion.magnet_maps import read_magnet_map as read_magnet_map
 from .motion.pose_files import read_poses as read_poses
+from .surfaces.bodies import read_surface_body as read_surface_body
 from .touchstone import read_touchstone as read_touchstone
 from .touchstone import write_touchstone as write_touchstone

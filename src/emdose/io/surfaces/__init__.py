@@ -1,0 +1,1 @@
+"""Bodies between closed surfaces from files."""
