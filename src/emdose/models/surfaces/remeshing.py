@@ -79,6 +79,6 @@ def _inflated(points: np.ndarray, triangles: np.ndarray, volume: float) -> np.nd
         at = np.stack(
             [np.bincount(triangles.ravel(), np.repeat(n, 3), minlength=len(points)) for n in normal.T], axis=1
         )
-        at /= np.maximum(np.linalg.norm(at, axis=1, keepdims=True), 1e-300)
+        at = at / np.maximum(np.linalg.norm(at, axis=1, keepdims=True), 1e-300)
         points = points + at * (volume - _volume(points, triangles)) / np.linalg.norm(normal, axis=1).sum()
     return points
