@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 from surfaces import icosphere
 
 import emdose as em
@@ -117,6 +120,39 @@ def test_admittivity_of_a_ball_does_not_matter_and_a_core_sees_both_currents() -
     plain = em.Bem(displacement=True).solve(em.SurfaceBody([ball(3, R)]), Sheared(), 1.0)
     assert plain.charges.dtype.kind == "c"
     assert largest(plain.E(points)[0].T, turning(points)) < 2e-3
+
+
+class Moved:
+    """A source that has moved with the body."""
+
+    name, drive_unit = "moved", "T/s"
+
+    def __init__(self, rotation: np.ndarray, shift: np.ndarray) -> None:
+        self.rotation, self.shift = rotation, shift
+
+    def impressed_E(self, p: np.ndarray) -> np.ndarray:
+        return Dipole().impressed_E((p - self.shift) @ self.rotation) @ self.rotation.T
+
+
+@settings(max_examples=8, deadline=None)
+@given(
+    quaternion=st.lists(st.integers(-9, 9), min_size=4, max_size=4).filter(any),
+    shift=st.lists(st.floats(-2, 2), min_size=3, max_size=3),
+    factor=st.floats(1e-3, 1e3),
+)
+def test_moved_bodies_and_scaled_conductivities_have_the_same_field(
+    quaternion: list[int], shift: list[float], factor: float
+) -> None:
+    """Invariants: E turns with body and source, and does not change when every conductivity is scaled."""
+    rotation = Rotation.from_quat(np.array(quaternion, float)).as_matrix()
+    v, f = icosphere(1)
+    points, fields = inner_points(5), []
+    for R_, t, scale in ((np.eye(3), np.zeros(3), 1.0), (rotation, np.array(shift), factor)):
+        layers = (("skin", R, 0.3), ("core", 0.05, 0.02))
+        body = em.SurfaceBody([em.Interface(n, r * v @ R_.T + t, f, scale * s) for n, r, s in layers])
+        found = em.Bem(dtype="float64", tolerance=1e-9).solve(body, Moved(R_, t))
+        fields.append(found.E(points @ R_.T + t)[0].T @ R_)
+    np.testing.assert_allclose(fields[1], fields[0], atol=1e-6 * np.abs(fields[0]).max())
 
 
 def test_what_cannot_be_answered_is_one_line() -> None:

@@ -8,6 +8,7 @@ from surfaces import icosphere
 
 from emdose.compute import backend
 from emdose.errors import ConvergenceError, InputError
+from emdose.solvers.surface import operator
 from emdose.solvers.surface.charges import ChargeOperator
 from emdose.solvers.surface.mesh import Surface
 
@@ -76,10 +77,10 @@ def test_gmres_is_a_dense_direct_solve() -> None:
     n = len(surface.areas)
     rng = np.random.default_rng(0)
     for contrast in ([1.0, -0.8], [0.3 + 0.4j, 0.9]):
-        operator = ChargeOperator(surface, contrast, BE, "double")
-        matrix = operator.apply(np.eye(n, dtype=complex)).T
+        equation = ChargeOperator(surface, contrast, BE, "double")
+        matrix = equation.apply(np.eye(n, dtype=complex)).T
         b = rng.normal(size=(3, n))
-        found = operator.solve(b, tolerance=1e-11)
+        found = equation.solve(b, tolerance=1e-11)
         K = np.array(contrast)[surface.component]
         right = K * b
         for c in range(2):
@@ -101,6 +102,20 @@ def test_both_precisions_and_the_references_agree(reference_backend) -> None:
     )
     np.testing.assert_allclose(single, exact, atol=2e-5)
     np.testing.assert_allclose(reference, exact, atol=1e-9)
+
+
+def test_fast_multipoles_are_the_direct_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: all pairs in double precision, to 1e-4: charges of shells close together, and fields close by and far."""
+    pytest.importorskip("fmm3dpy")
+    surface = _shells(2, [1.0, 0.95])
+    b = surface.normals.T.copy()
+    direct = ChargeOperator(surface, [1.0, -0.5], BE, "double").solve(b, tolerance=1e-8)
+    points = np.concatenate([2.0 * POINTS / 0.085, surface.centroids[:5], surface.centroids[:5] * 1.001])
+    expected = direct.field(points, BE)
+    monkeypatch.setattr(operator, "FMM_ABOVE", 100)
+    fast = ChargeOperator(surface, [1.0, -0.5], BE, "double").solve(b)
+    np.testing.assert_allclose(fast.density, direct.density, atol=1e-4 * np.abs(direct.density).max())
+    np.testing.assert_allclose(fast.field(points, BE), expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_permeable_ellipsoid_has_the_demagnetised_field_inside() -> None:

@@ -8,6 +8,7 @@ matrix. Densities come and go as arrays of the device, in the order (density, tr
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,10 @@ CLAMP = 0.25
 """Longest edges of a source within which a point charge is moved away; the sparse matrix puts it right."""
 MOMENT = 2 / 3
 """Share of the square of this clamp that is the mean second moment of an equilateral triangle, size^2/24."""
+FMM_ABOVE = 150_000
+"""Triangles above which a CPU sums fields by the fast multipole method, where fmm3dpy (optional) is installed."""
+FMM_ERROR = 1e-4
+"""Relative error that it is asked for; what it leaves is some hundred times smaller."""
 TILE = 32
 """Targets that one index of the kernels takes."""
 
@@ -147,6 +152,10 @@ class PanelSums:
         self._sources = be.asarray(sources.astype(self._dtype))
         self._points = be.asarray(np.ascontiguousarray((at - origin).T.astype(self._dtype)))
         self._areas = be.asarray(surface.areas)
+        self._fmm = None
+        large = be.name == "cpu" and kind != "potential" and self.sources > FMM_ABOVE
+        if large and find_spec("fmm3dpy") is not None:
+            self._fmm = surface.centroids.T - origin[:, None], None if points is None else (at - origin).T
         if points is None:
             i, j = near_pairs(at, surface.sizes, at, surface.sizes)
         else:  # a point has no size: near is within the same distance of the triangle
@@ -155,7 +164,11 @@ class PanelSums:
         self._start, self._index = be.asarray(start.astype(np.int64)), be.asarray(j.astype(np.int32))
         exact = _means(surface, i, j, be)[None] if kind == "potential" else _fields(surface, at, i, j, be)
         x = (at[i] - surface.centroids[j]).T
-        s = 1 / np.sqrt(np.maximum((x * x).sum(0), least[j]))
+        R2 = (x * x).sum(0)
+        if self._fmm is not None:  # its points are nowhere moved away, and do not see themselves
+            s = np.where(R2 > 0, 1 / np.sqrt(np.where(R2 > 0, R2, 1)), 0)
+        else:
+            s = 1 / np.sqrt(np.maximum(R2, least[j]))
         point = (s + MOMENT * least[j] * s**3)[None] if kind == "potential" else s**3 * x
         values = exact / surface.areas[j] - point
         self._normals = None
@@ -179,7 +192,10 @@ class PanelSums:
         out = []
         for some in _grouped(q, "potential" if self._kind == "potential" else "field"):
             charges = xp.ascontiguousarray(some.T.astype(self._dtype))
-            total = point_sums(self._kind, self._points, self._sources, charges, be)
+            if self._fmm is None:
+                total = point_sums(self._kind, self._points, self._sources, charges, be)
+            else:
+                total = multipole_field(*self._fmm, some)
             if self._normals is not None:
                 total = xp.einsum("dcn,cn->dn", total, self._normals)[:, None]
             total = xp.ascontiguousarray(total)
@@ -224,6 +240,25 @@ def point_sums(kind: str, targets: Any, sources: Any, charges: Any, be: Backend)
     module = be.kernels.load(__package__, "panels", "float" if targets.dtype == np.float32 else "double")
     module.launch(f"{name}_{d}", tiles * parts, n, m, parts, targets, sources, charges, out)
     return out.sum(axis=0) if parts > 1 else out[0]
+
+
+def multipole_field(sources: np.ndarray, targets: np.ndarray | None, charges: np.ndarray) -> np.ndarray:
+    """Field (d, 3, n) of point charges (d, m) at ``sources`` (3, m), at targets (3, n) or at the sources themselves.
+
+    Without 1/(4 pi), as :func:`point_sums`; a charge does not see itself.
+
+    Source: H. Cheng, L. Greengard and V. Rokhlin, J. Comput. Phys. 155 (1999) 468.
+    """
+    import fmm3dpy
+
+    out = []
+    for q in charges:
+        if targets is None:
+            gradient = fmm3dpy.lfmm3d(eps=FMM_ERROR, sources=sources, charges=q, pg=2).grad
+        else:
+            gradient = fmm3dpy.lfmm3d(eps=FMM_ERROR, sources=sources, charges=q, targets=targets, pgt=2).gradtarg
+        out.append(-4 * np.pi * gradient)  # its potential has the factor 1/(4 pi)
+    return np.stack(out)
 
 
 def _grouped(q: Any, name: str) -> Iterator[Any]:
