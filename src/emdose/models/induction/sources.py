@@ -66,7 +66,7 @@ class StaticField(Protocol):
 
 
 @read_only
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Switched:
     """A magnetic field that is switched.
 
@@ -76,10 +76,21 @@ class Switched:
         Its vector potential is A per unit; ``IdealGradient``, ``GradientCoil`` and ``UniformField`` have one.
     drive_unit : str
         Unit of the rate: "T/m/s" for gradients, "T/s" for a uniform field, "A/s" for a coil per ampere.
+    shift_m : (3,) array
+        Where the origin of the body's coordinates is in those of the field [m].
+
+    Raises
+    ------
+    InputError
+        For a shift of another shape.
     """
 
     field: Potential
     drive_unit: str = "T/m/s"
+    shift_m: Any = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shift_m", vector("shift_m", self.shift_m))
 
     @property
     def name(self) -> str:
@@ -88,7 +99,7 @@ class Switched:
 
     def impressed_E(self, points_m: np.ndarray) -> np.ndarray:
         """-A at points (n, 3) [m] per unit of rate, (n, 3) [V/m]."""
-        return -np.asarray(self.field.vector_potential(points_m))
+        return -np.asarray(self.field.vector_potential(np.asarray(points_m, float) + self.shift_m))
 
 
 @read_only

@@ -18,6 +18,7 @@ OWN = (
     EntryPoint("lead", "emdose.scenarios.kinds.lead:KIND", GROUP),
     EntryPoint("implant-gradient", "emdose.scenarios.kinds.implant_gradient:KIND", GROUP),
     EntryPoint("implant-rf", "emdose.scenarios.kinds.implant_rf:KIND", GROUP),
+    EntryPoint("body-gradient", "emdose.scenarios.kinds.body_gradient:KIND", GROUP),
     EntryPoint("force", "emdose.scenarios.kinds.force:KIND", GROUP),
     EntryPoint("label", "emdose.scenarios.kinds.label:KIND", GROUP),
 )

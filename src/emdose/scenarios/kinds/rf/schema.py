@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from emdose.compliance.confirmations import as_confirmations
-from emdose.errors import InputError
 from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
 from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Slab
 from emdose.scenarios.shared.circuit_tables import FdtdTable, TuningTable, VsieTable, is_circuit
@@ -17,9 +13,9 @@ from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
 from emdose.scenarios.shared.driving.drive_tables import PLACES as PLACES
 from emdose.scenarios.shared.driving.drive_tables import DriveTable as DriveTable
 from emdose.scenarios.shared.driving.drive_tables import NormaliseTable as NormaliseTable
+from emdose.scenarios.shared.objects.confirmed_table import ReadBy
 from emdose.scenarios.shared.tables import (
     Header,
-    Quantity,
     Table,
     bad_key,
     bad_value,
@@ -40,18 +36,6 @@ class DosimetryTable(Table):
     masses_kg: Annotated[tuple[float, ...], numbers("averaging masses in kg,", None, 1e-6, 10)] = (1e-3, 1e-2)
 
 
-READ_BY = "tables [[checks.verified_by]], each with limit, edition, clause, value and initials"
-
-
-def _read_by(value: Any) -> tuple[dict[str, Any], ...]:
-    if not isinstance(value, list | tuple) or not value or not all(isinstance(row, Mapping) for row in value):
-        raise bad_value(READ_BY)
-    try:
-        return tuple(asdict(c) for c in as_confirmations(value))
-    except InputError as error:
-        raise bad_value(f"{READ_BY} ({error})") from None
-
-
 class ChecksTable(Table):
     """Which limits are looked at, and under which circumstances."""
 
@@ -70,7 +54,7 @@ class ChecksTable(Table):
     relative_uncertainty: (
         Annotated[float, number("expanded uncertainty (k = 2) of SAR as a fraction", 0, 100)] | None
     ) = None
-    verified_by: Annotated[tuple[dict[str, Any], ...], Quantity(_read_by, READ_BY)] | None = None
+    verified_by: ReadBy | None = None
     verified_by_file: Annotated[str, file_name("a file of confirmed limits (.csv, .toml)")] | None = None
     use_values: Annotated[tuple[str, ...], texts("names of limits whose confirmed value is used")] | None = None
 

@@ -1,0 +1,374 @@
+"""What fields per unit of every source say of the exposures: tissues, limits, and what just passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.compliance.gradients import check_gradients
+from emdose.dosimetry.induced.tissue_table import InducedTable, induced_table
+from emdose.dosimetry.stimulation.nerve import NerveModel
+from emdose.models.gradients.sinusoid import Sinusoid
+from emdose.models.gradients.waveform import Waveform
+from emdose.report.limit_words import with_uncertainty
+from emdose.scenarios.kinds.body_gradient.build import DIRECTIONS, Drive
+from emdose.scenarios.kinds.body_gradient.result import IMPLANTED
+from emdose.scenarios.shared.bodies import body_inputs
+from emdose.scenarios.shared.convergence import summary_measures
+from emdose.scenarios.shared.tables import blamed_on
+from emdose.uncertainty.discretisation import refinement
+
+if TYPE_CHECKING:
+    from emdose.compliance.checks import Checks
+    from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.body_gradient.job import BodyGradientJob, SolvedBody
+    from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.solvers.results.induced import InducedField
+    from emdose.validity import Measure
+
+NUMBERS = {
+    "E 99.9 % in 2 mm": ("cube", "p999"),
+    "E 99 % in 2 mm": ("cube", "p99"),
+    "E 99 % along 5 mm": ("line", "p99"),
+}
+"""Numbers of an exposure, over all tissues, and where they stand in a table."""
+SHOWN_SAMPLES = 900
+STATISTIC = "cube p99.9"
+_BLOCK = 2**16
+
+
+@dataclass(frozen=True, eq=False)
+class GradientOutcome:
+    """What a ``body-gradient`` run computed, before it is written.
+
+    Parameters
+    ----------
+    phantom, metal
+        As in :class:`~emdose.scenarios.kinds.body_gradient.result.BodyGradientResult`.
+    maps : mapping of str to (nx, ny, nz) ndarray
+        Largest |E| over time of every exposure, without and with the implant [V/m].
+    fields : mapping of str to (3, nx, ny, nz) ndarray
+        E per unit of drive of every source.
+    summary : dict
+        The part of summary.json that this kind of scenario knows.
+    warnings : list of str
+        What makes the numbers less trustworthy.
+    """
+
+    phantom: Phantom
+    metal: np.ndarray | None
+    maps: Mapping[str, np.ndarray]
+    fields: Mapping[str, np.ndarray]
+    summary: dict[str, Any]
+    warnings: list[str]
+
+
+def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
+    """All of a run.
+
+    Parameters
+    ----------
+    job : BodyGradientJob
+        Body, sources, drives and tables.
+    solution : SolvedBody
+        Fields of all sources.
+    """
+    induced = solution.body
+    quantities: dict[str, dict[str, Any]] = {}
+    exposures: dict[str, Any] = {}
+    maps: dict[str, np.ndarray] = {}
+    rows: list[dict[str, Any]] = []
+    inputs: dict[str, Any] = {}
+    for drive in job.drives:
+        name = drive.exposure.name
+        rates = _rates(drive, induced)
+        table = _table(job, induced, drive, rates)
+        coarse = None if solution.coarse is None else _table(job, solution.coarse, drive, rates)
+        numbers = {k: _entry(table, coarse, *path) for k, path in NUMBERS.items()}
+        if solution.implanted is not None:
+            beside = _table(job, solution.implanted, drive, rates)
+            numbers["E 99.9 % in 2 mm with the implant"] = _entry(beside, None, "cube", "p999")
+            maps[name + IMPLANTED] = solution.implanted.map(peaks(solution.implanted, drive, rates))
+        maps[name] = induced.map(peaks(induced, drive, rates))
+        told = _checked(job, drive, induced)
+        about = {
+            "title": drive.exposure.title,
+            "tissues": [_tissue(r) for r in table.rows],
+            "notes": list(table.notes),
+            "rates": rates,
+            "waveform": _shown(drive),
+            "response": _response(job, drive),
+            "passing": [] if told is None else _passing(told),
+            "decisive": [],
+        }
+        if told is not None:
+            for row in told.to_dict()["rows"]:
+                rows.append(row | {"region": f"{name}: {row['region']}", "uncertainty_of": _of(row, name)})
+            numbers |= _told(told)
+            inputs[name] = dict(told.inputs)
+            about["notes"] += list(told.notes)
+        quantities |= {f"{name}: {key}": entry for key, entry in numbers.items()}
+        exposures[name] = about
+    rows = with_uncertainty([r if r["uncertainty_of"] else _without(r) for r in rows], quantities)
+    for name, one in exposures.items():
+        one["decisive"] = _decisive([r for r in rows if r["region"].startswith(f"{name}: ")])
+    first = job.exposures[0].name
+    notes = list(dict.fromkeys(note for one in exposures.values() for note in one.pop("notes")))
+    summary = {
+        "quantities": quantities,
+        "checks": rows,
+        "check_inputs": {"inputs": inputs, "notes": notes} if rows else {},
+        "convergence": _convergence(job, solution),
+        "power_balance": {"closure": float(max(f.balance.max() for f in _all(solution)))},
+        "provenance": {**induced.about, "phantom_sha256": job.body.hash()},
+        "body_gradient": {
+            "body": job.body.name,
+            "mass_kg": job.body.mass_kg,
+            "spacing_m": float(job.body.spacing_m[0]),
+            "coarse_spacing_m": None if job.coarse is None else float(job.coarse.spacing_m[0]),
+            "cells": len(induced.cells),
+            "parts": int(induced.parts.max()) + 1,
+            "frequency_Hz": job.frequency_Hz,
+            "gradients": None if job.coils is None else job.coils.name,
+            "position_m": None if job.coils is None else job.tables.gradients.position_m,
+            "implant": None if job.implant is None else job.implant.name,
+            "sources": [{"name": s.name, "unit": s.drive_unit} for s in induced.sources],
+            "headline": [f"{first}: {key}" for key in NUMBERS],
+            "checks": f"{job.tables.checks.standard}, edition {job.tables.checks.edition}" if rows else "",
+            "exposures": exposures,
+        },
+    }
+    fields = {
+        f"{s.name} [V/m per {s.drive_unit}]": induced.map(E.real)
+        for s, E in zip(induced.sources, induced.E, strict=True)
+    }
+    return GradientOutcome(job.body, job.metal, maps, fields, summary, _warnings(job, solution))
+
+
+def measures(summary: Mapping[str, Any]) -> list[Measure]:
+    """Residual over tolerance, and the balance of power and work."""
+    return summary_measures(summary)
+
+
+def inputs(scenario: LoadedScenario) -> dict[str, float]:
+    """The tissues of the body at the frequency that they are taken at, and where it lies."""
+    tables = scenario.tables
+    frequency = tables.solver.tissue_frequency_Hz or 1000.0
+    return body_inputs(tables.phantom, frequency, scenario.file)
+
+
+def peaks(induced: InducedField, drive: Drive, rates: np.ndarray) -> np.ndarray:
+    """Largest |E| over time of every voxel that conducts, (m,) [V/m].
+
+    Parameters
+    ----------
+    induced : InducedField
+        Fields of all sources.
+    drive : Drive
+        Which of them an exposure drives.
+    rates : (n, 3) ndarray
+        Drives between which those over time lie.
+    """
+    E = induced.E[drive.sources]
+    out = np.empty(E.shape[2], np.float32)
+    weights = rates.astype(np.float32)
+    for start in range(0, len(out), _BLOCK):
+        some = slice(start, start + _BLOCK)
+        field = np.einsum("ns,scm->ncm", weights, E[:, :, some])
+        out[some] = np.sqrt((np.abs(field) ** 2).sum(axis=1)).max(axis=0)
+    return out
+
+
+def _rates(drive: Drive, induced: InducedField) -> np.ndarray:
+    """Drives of an exposure; of "worst" the direction with the largest 99.9th percentile of |E|."""
+    if not np.isnan(drive.matrix).any():
+        return drive.rates()
+    wave = drive.exposure.waveform
+    top = float(np.sqrt(2.0) * wave.rms[0]) if isinstance(wave, Sinusoid) else float(wave.peak[0])
+    every = top * DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
+    high = [float(np.percentile(peaks(induced, drive, one[None]), 99.9)) for one in every]
+    return np.asarray(every[[int(np.argmax(high))]])
+
+
+def _table(job: BodyGradientJob, induced: InducedField, drive: Drive, rates: np.ndarray) -> InducedTable:
+    drives = np.zeros((len(rates), len(induced.sources)))
+    drives[:, drive.sources] = rates
+    return induced_table(induced, drives, device=job.device)
+
+
+def _entry(table: InducedTable, coarse: InducedTable | None, kind: str, key: str) -> dict[str, Any]:
+    """A number over all tissues with what voxels leave uncertain of it."""
+    row = table.rows[0]
+    entry: dict[str, Any] = {"value": float(getattr(getattr(row, kind), key)), "unit": "V/m", "location_m": row.place_m}
+    if coarse is not None:
+        other = float(getattr(getattr(coarse.rows[0], kind), key))
+        entry["uncertainty"] = refinement(
+            [table.spacing_m[0], coarse.spacing_m[0]], [entry["value"], other]
+        ).uncertainty()
+    return entry
+
+
+def _tissue(row: Any) -> dict[str, Any]:
+    return {
+        "tissue": row.tissue,
+        "voxels": row.voxels,
+        "max": row.voxel.max,
+        "p99.9": row.voxel.p999,
+        "p99": row.voxel.p99,
+        "cube": row.cube.p99,
+        "line": row.line.p99,
+        "spread": row.staircase,
+        "place_m": row.place_m,
+    }
+
+
+def _checked(job: BodyGradientJob, drive: Drive, induced: InducedField) -> Checks | None:
+    """Limits of a gradient waveform; None for uniform fields, which no coil of a standard makes."""
+    wave, table = drive.exposure.waveform, job.tables.checks
+    if not drive.exposure.by_coils or not isinstance(wave, Waveform):
+        return None
+    arguments: dict[str, Any] = {"criterion": table.criterion} if table.criterion else {}
+    with blamed_on(job.scenario.file, "checks"):
+        return check_gradients(
+            wave,
+            job.coils,
+            table.edition,
+            coil_type=table.coil_type,
+            radius_m=table.radius_m,
+            half_length_m=table.half_length_m,
+            induced=_axes_of(induced, drive, wave.axes),
+            statistic=table.statistic,
+            verified_by=table.verified_by or (),
+            use_values=table.use_values or (),
+            device=job.device,
+            **arguments,
+        )
+
+
+def _axes_of(induced: InducedField, drive: Drive, axes: int) -> InducedField:
+    """The fields of the axes that an exposure drives alone."""
+    from dataclasses import replace
+
+    some = slice(drive.sources.start, drive.sources.start + axes)
+    return replace(
+        induced,
+        sources=induced.sources[some],
+        E=induced.E[some],
+        residual=induced.residual[some],
+        balance=induced.balance[some],
+    )
+
+
+def _of(row: Mapping[str, Any], name: str) -> str:
+    """The quantity whose relative uncertainty a row of E has."""
+    return f"{name}: E 99.9 % in 2 mm" if str(row["quantity"]).startswith("gradient E") else ""
+
+
+def _without(row: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in row.items() if k != "uncertainty_of"}
+
+
+def _told(checks: Checks) -> dict[str, dict[str, Any]]:
+    """What binds first in every mode, and the factor with which the waveform just passes."""
+    found = {}
+    for mode in checks.modes:
+        row = checks.binding(mode)
+        if row is not None and row.ratio:
+            entry: dict[str, Any] = {"value": 1 / row.ratio, "unit": "1", "note": f"{row.limit.quantity}, {row.region}"}
+            found[f"factor that just passes, {mode}"] = entry
+    return found
+
+
+def _passing(checks: Checks) -> list[dict[str, str]]:
+    """Rows of what just passes."""
+    rows = []
+    for mode, entries in checks.inputs["passes"].items():
+        for what, told in entries.items():
+            slews = ", ".join(f"{axis} {value:.3g}" for axis, value in told["slew_T_m_s"].items() if value > 0)
+            tops = ", ".join(f"{axis} {1e3 * value:.3g}" for axis, value in told["gradient_T_m"].items() if value > 0)
+            limit = what if len(what) > 1 else f"{what} alone"
+            rows.append({"limit": limit, "mode": mode, "slew": slews, "top": tops, "factor": f"{told['factor']:.3g}"})
+    return rows
+
+
+def _decisive(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of every quantity the row nearest to its limit, with the limits of all modes beside it."""
+    found = []
+    for quantity in dict.fromkeys(r["quantity"] for r in rows):
+        own = [r for r in rows if r["quantity"] == quantity and r["counted"] and r["ratio"] is not None]
+        if not own:
+            continue
+        top = max(own, key=lambda r: r["ratio"])
+        marks = [
+            {"limit": r["limit"], "label": r["mode"]}
+            for r in own
+            if r["region"] == top["region"] and abs(r["value"] - top["value"]) <= 1e-9 * abs(top["value"])
+        ]
+        entry = {k: top.get(k) for k in ("value", "unit", "uncertainty", "uncertainty_k", "uncertainty_kind", "note")}
+        found.append({**entry, "title": quantity, "marks": marks})
+    return found
+
+
+def _shown(drive: Drive) -> dict[str, Any]:
+    """Rates over one period, thinned."""
+    wave = drive.exposure.waveform
+    if isinstance(wave, Sinusoid):
+        t = np.linspace(0, 1 / wave.frequency_Hz, 121)
+        rates = np.sqrt(2.0) * np.asarray(wave.rms) * np.sin(2 * np.pi * wave.frequency_Hz * t)[:, None]
+        return {"times_s": t, "rates": rates, "unit": "T/s"}
+    times = np.repeat(np.asarray(wave.times_s), 2)[1:-1]
+    rates = np.stack([wave.starts, wave.stops], axis=1).reshape(-1, wave.axes)
+    n = min(len(times), SHOWN_SAMPLES)
+    return {"times_s": times[:n], "rates": rates[:n], "unit": wave.rate_unit}
+
+
+def _response(job: BodyGradientJob, drive: Drive) -> dict[str, Any] | None:
+    """The nerve impulse response over the shown part of the waveform; None where its parameters do not hold."""
+    wave = drive.exposure.waveform
+    if not drive.exposure.by_coils or not isinstance(wave, Waveform):
+        return None
+    if job.tables.checks.coil_type not in (None, "whole-body"):
+        return None
+    answer = NerveModel().response(wave, axes="xyz"[: wave.axes])
+    t, R = np.asarray(answer.times_s), np.asarray(answer.combined)
+    keep = t <= _shown(drive)["times_s"][-1]
+    step = max(1, int(keep.sum()) // SHOWN_SAMPLES)
+    return {"times_s": t[keep][::step], "R": R[keep][::step]}
+
+
+def _all(solution: SolvedBody) -> list[InducedField]:
+    return [f for f in (solution.body, solution.coarse, solution.implanted) if f is not None]
+
+
+def _convergence(job: BodyGradientJob, solution: SolvedBody) -> dict[str, Any]:
+    tolerance = job.solver.tolerance
+    ports = []
+    for label, induced in (("", solution.body), (", coarser", solution.coarse), (", implant", solution.implanted)):
+        if induced is not None:
+            pairs = zip(induced.sources, induced.residual, strict=True)
+            ports += [
+                {"name": s.name + label, "residual": float(r), "iterations": induced.iterations} for s, r in pairs
+            ]
+    return {"converged": all(p["residual"] <= tolerance for p in ports), "tolerance": tolerance, "ports": ports}
+
+
+def _warnings(job: BodyGradientJob, solution: SolvedBody) -> list[str]:
+    found = []
+    count = int(solution.body.parts.max()) + 1
+    if count > 1:
+        sizes = np.bincount(solution.body.parts)
+        found.append(
+            f"The body falls into {count} conductors that touch along no face; the largest has "
+            f"{100 * sizes.max() / sizes.sum():.1f} % of the voxels. Currents do not pass between them."
+        )
+    if job.tables.solver.tissue_frequency_Hz is None:
+        found.append(
+            f"Conductivities are those at {job.frequency_Hz:g} Hz; below 1 MHz sources differ by factors, that of skin "
+            "most. Set phantom.tissues.NAME.conductivity_S_m where better ones are known."
+        )
+    if any(not e.by_coils for e in job.exposures):
+        found.append("Limits of gradient coils are not looked at for exposures to uniform fields.")
+    return found
