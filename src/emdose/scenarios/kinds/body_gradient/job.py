@@ -102,7 +102,7 @@ class BodyGradientJob(BaseJob):
 
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
-        solution = self.solver.plan(self.body, self.sources, self.device)
+        solution = self.solver.plan(self.body, self.sources, self.frequency_Hz, self.device)
         return JobPlan(device=self.device, solution=solution, then="tissues and limits")
 
     def describe(self) -> list[str]:
