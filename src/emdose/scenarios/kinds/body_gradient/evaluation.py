@@ -19,7 +19,8 @@ from emdose.scenarios.kinds.body_gradient.result import IMPLANTED
 from emdose.scenarios.shared.bodies import body_inputs
 from emdose.scenarios.shared.convergence import summary_measures
 from emdose.scenarios.shared.tables import blamed_on
-from emdose.uncertainty.discretisation import refinement
+from emdose.uncertainty.discretisation import KIND, refinement
+from emdose.validity import Measure
 
 if TYPE_CHECKING:
     from emdose.compliance.checks import Checks
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.body_gradient.job import BodyGradientJob, SolvedBody
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.results.induced import InducedField
-    from emdose.validity import Measure
 
 NUMBERS = {
     "E 99.9 % in 2 mm": ("cube", "p999"),
@@ -36,7 +36,9 @@ NUMBERS = {
 }
 """Numbers of an exposure, over all tissues, and where they stand in a table."""
 SHOWN_SAMPLES = 900
-STATISTIC = "cube p99.9"
+LEAST_VOXELS = 1000
+"""Voxels of a tissue whose 99.9th percentile is compared between grids."""
+BASIS = "largest change of percentiles between two grids, over all tissues and by tissue, times 3"
 _BLOCK = 2**16
 
 
@@ -86,11 +88,13 @@ def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
         name = drive.exposure.name
         rates = _rates(drive, induced)
         table = _table(job, induced, drive, rates)
-        coarse = None if solution.coarse is None else _table(job, solution.coarse, drive, rates)
-        numbers = {k: _entry(table, coarse, *path) for k, path in NUMBERS.items()}
+        relative = None
+        if solution.coarse is not None:
+            relative = by_voxels(table, _table(job, solution.coarse, drive, rates))
+        numbers = {k: _entry(table, relative, *path) for k, path in NUMBERS.items()}
         if solution.implanted is not None:
             beside = _table(job, solution.implanted, drive, rates)
-            numbers["E 99.9 % in 2 mm with the implant"] = _entry(beside, None, "cube", "p999")
+            numbers["E 99.9 % in 2 mm with the implant"] = _entry(beside, relative, "cube", "p999")
             maps[name + IMPLANTED] = solution.implanted.map(peaks(solution.implanted, drive, rates))
         maps[name] = induced.map(peaks(induced, drive, rates))
         told = _checked(job, drive, induced)
@@ -122,7 +126,7 @@ def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
         "checks": rows,
         "check_inputs": {"inputs": inputs, "notes": notes} if rows else {},
         "convergence": _convergence(job, solution),
-        "power_balance": {"closure": float(max(f.balance.max() for f in _all(solution)))},
+        "power_balance": {},
         "provenance": {**induced.about, "phantom_sha256": job.body.hash()},
         "body_gradient": {
             "body": job.body.name,
@@ -150,7 +154,9 @@ def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
 
 def measures(summary: Mapping[str, Any]) -> list[Measure]:
     """Residual over tolerance, and the balance of power and work."""
-    return summary_measures(summary)
+    told = (summary.get("convergence") or {}).get("balance")
+    balance = [] if told is None else [Measure("closure", float(told))]
+    return [*summary_measures(summary), *balance]
 
 
 def inputs(scenario: LoadedScenario) -> dict[str, float]:
@@ -199,16 +205,36 @@ def _table(job: BodyGradientJob, induced: InducedField, drive: Drive, rates: np.
     return induced_table(induced, drives, device=job.device)
 
 
-def _entry(table: InducedTable, coarse: InducedTable | None, kind: str, key: str) -> dict[str, Any]:
+def _entry(table: InducedTable, relative: float | None, kind: str, key: str) -> dict[str, Any]:
     """A number over all tissues with what voxels leave uncertain of it."""
     row = table.rows[0]
-    entry: dict[str, Any] = {"value": float(getattr(getattr(row, kind), key)), "unit": "V/m", "location_m": row.place_m}
-    if coarse is not None:
-        other = float(getattr(getattr(coarse.rows[0], kind), key))
-        entry["uncertainty"] = refinement(
-            [table.spacing_m[0], coarse.spacing_m[0]], [entry["value"], other]
-        ).uncertainty()
+    value = float(getattr(getattr(row, kind), key))
+    entry: dict[str, Any] = {"value": value, "unit": "V/m", "location_m": row.place_m}
+    if relative is not None:
+        entry["uncertainty"] = {"expanded": relative * value, "k": 2, "basis": BASIS, "kind": KIND}
     return entry
+
+
+def by_voxels(table: InducedTable, coarse: InducedTable) -> float:
+    """Relative expanded uncertainty by voxels of every number of a table, from one on larger voxels.
+
+    One number may be the same on both grids by chance. So it is the largest of the relative uncertainties of the
+    numbers over all tissues and the root mean square over tissues of that of their 99.9th percentiles.
+    """
+    h = [table.spacing_m[0], coarse.spacing_m[0]]
+
+    def relative(one: Any, other: Any, kind: str, key: str) -> float:
+        values = [float(getattr(getattr(r, kind), key)) for r in (one, other)]
+        return refinement(h, values).relative if values[0] > 0 else 0.0
+
+    whole = [relative(table.rows[0], coarse.rows[0], *path) for path in NUMBERS.values()]
+    there = {row.tissue: row for row in coarse.rows[1:]}
+    tissues = [
+        relative(row, there[row.tissue], "cube", "p999")
+        for row in table.rows[1:]
+        if row.voxels >= LEAST_VOXELS and row.tissue in there
+    ]
+    return max([*whole, float(np.sqrt(np.mean(np.square(tissues)))) if tissues else 0.0])
 
 
 def _tissue(row: Any) -> dict[str, Any]:
@@ -352,7 +378,12 @@ def _convergence(job: BodyGradientJob, solution: SolvedBody) -> dict[str, Any]:
             ports += [
                 {"name": s.name + label, "residual": float(r), "iterations": induced.iterations} for s, r in pairs
             ]
-    return {"converged": all(p["residual"] <= tolerance for p in ports), "tolerance": tolerance, "ports": ports}
+    return {
+        "converged": all(p["residual"] <= tolerance for p in ports),
+        "tolerance": tolerance,
+        "ports": ports,
+        "balance": float(max(f.balance.max() for f in _all(solution))),
+    }
 
 
 def _warnings(job: BodyGradientJob, solution: SolvedBody) -> list[str]:

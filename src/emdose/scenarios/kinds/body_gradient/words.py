@@ -18,7 +18,8 @@ def tell(console: Console, data: Mapping[str, Any]) -> None:
     if data["body_gradient"]:
         terminal.quantities(console, data["quantities"])
         console.print()
-        terminal.checks(console, data["checks"], data.get("check_inputs") or {})
+        counted = [row for row in data["checks"] if row["counted"]]
+        terminal.checks(console, counted, data.get("check_inputs") or {})
     terminal.trust(console, data)
 
 
