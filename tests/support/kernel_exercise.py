@@ -758,6 +758,18 @@ def local_means(kernels: Recorder, real: type) -> Result:
     return {"box": box, "line": line, "along": along}
 
 
+def wires(kernels: Recorder, real: type) -> Result:
+    """Wires near and far, one point on the line of a wire and one in it."""
+    rng = np.random.default_rng(5)
+    ends = rng.uniform(-0.2, 0.2, (40, 2, 3))
+    points = rng.uniform(-0.2, 0.2, (30, 3))
+    points[0], points[1] = 2 * ends[0, 1] - ends[0, 0], ends[3].mean(axis=0) + 1e-3
+    pull, A, B = rng.normal(size=40), np.zeros((30, 3)), np.zeros((30, 3))
+    kernels.launch("wire_potentials", 30, 40, ends, pull, points, A)
+    kernels.launch("wire_fields", 30, 40, ends, pull, points, B)
+    return {"A": A, "B": B[1:]}
+
+
 EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "yee": yee,
     "yee_pass": yee_pass,
@@ -780,6 +792,7 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "pairs": pairs,
     "dominance": dominance,
     "local_means": local_means,
+    "wires": wires,
 }
 REALS = {"float": np.float32, "double": np.float64}
 ROOT = Path(emdose.__file__).parents[1]

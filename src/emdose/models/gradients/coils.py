@@ -23,13 +23,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from emdose.checks import array, one_of, unit_vector
+from emdose.compute import backend
 from emdose.constants import MU_0
 from emdose.errors import InputError
 from emdose.models.gradients.expansion import linear_terms
 from emdose.models.gradients.waveform import AXES
 from emdose.values import read_only
 
-_BLOCK = 2**20
 _PROBE_M = 1e-3
 
 
@@ -319,12 +319,12 @@ def _field_of(source: GradientSource, points_m: np.ndarray) -> np.ndarray:
 
 def wire_field(segments: np.ndarray, currents: np.ndarray, points_m: np.ndarray) -> np.ndarray:
     """Flux density of straight wires (s, 2, 3) [m] with currents (s,) [A] at points (n, 3), (n, 3) [T]."""
-    return _per_segment(_flux_density, segments, currents, points_m)
+    return _per_wire("wire_fields", segments, currents, points_m)
 
 
 def wire_potential(segments: np.ndarray, currents: np.ndarray, points_m: np.ndarray) -> np.ndarray:
     """Vector potential of straight wires at points (n, 3), (n, 3) [T m]; parameters as in :func:`wire_field`."""
-    return _per_segment(_potential, segments, currents, points_m)
+    return _per_wire("wire_potentials", segments, currents, points_m)
 
 
 def closed_path(path: Any, number: int) -> np.ndarray:
@@ -340,36 +340,14 @@ def closed_path(path: Any, number: int) -> np.ndarray:
     return path
 
 
-def _per_segment(formula: Any, segments: np.ndarray, currents: np.ndarray, points_m: np.ndarray) -> np.ndarray:
-    points = np.asarray(points_m, float)
-    flat = points.reshape(-1, 3)
-    out = np.empty_like(flat)
-    step = max(1, _BLOCK // len(segments))
-    for low in range(0, len(flat), step):
-        out[low : low + step] = formula(segments, currents, flat[low : low + step])
-    return out.reshape(points.shape)
-
-
-def _distances(segments: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, ...]:
-    r1, r2 = points[:, None] - segments[:, 0], points[:, None] - segments[:, 1]
-    R1, R2 = np.linalg.norm(r1, axis=-1), np.linalg.norm(r2, axis=-1)
-    return r1, r2, R1, R2
-
-
-def _flux_density(segments: np.ndarray, currents: np.ndarray, points: np.ndarray) -> np.ndarray:
-    r1, r2, R1, R2 = _distances(segments, points)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weight = (R1 + R2) / (R1 * R2 * (R1 * R2 + np.einsum("psc,psc->ps", r1, r2)))
-    weight = np.where(np.isfinite(weight), weight, 0.0) * currents
-    return MU_0 / (4 * math.pi) * np.einsum("ps,psc->pc", weight, np.cross(r1, r2))
-
-
-def _potential(segments: np.ndarray, currents: np.ndarray, points: np.ndarray) -> np.ndarray:
-    _, _, R1, R2 = _distances(segments, points)
-    along = segments[:, 1] - segments[:, 0]
-    length = np.linalg.norm(along, axis=-1)
-    weight = np.arctanh(np.minimum(length / (R1 + R2), 1 - 1e-15)) * currents / length
-    return MU_0 / (2 * math.pi) * weight @ along
+def _per_wire(kernel: str, segments: np.ndarray, currents: np.ndarray, points_m: np.ndarray) -> np.ndarray:
+    """A sum over wires at every point by a kernel, in double precision on the host."""
+    points = np.ascontiguousarray(points_m, float)
+    out = np.zeros_like(points)
+    ends, pull = np.ascontiguousarray(segments, float), np.ascontiguousarray(currents, float) * (MU_0 / (4 * math.pi))
+    kernels = backend.get("cpu").kernels.load(__package__, "wires", "double")
+    kernels.launch(kernel, points.size // 3, len(ends), ends, pull, points, out)
+    return out
 
 
 def _on_sphere(count: int) -> np.ndarray:
