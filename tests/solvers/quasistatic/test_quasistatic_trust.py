@@ -210,7 +210,7 @@ def test_interpolated_sources_say_how_far_off_they_are() -> None:
         scale = np.sqrt(np.mean(direct[medium.exists] ** 2))
         assert wrong <= 3 * max(how["E_error"], 1e-12) * scale
         assert (how["points"] < medium.exists.sum()) == few
-        assert how["curl_error"] <= sampling.ERROR
+        assert how["curl_error"] <= sampling.CURL_ERROR
 
 
 def test_plan_names_what_would_fit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
             "cells": len(induced.cells),
             "parts": int(induced.parts.max()) + 1,
             "frequency_Hz": job.frequency_Hz,
-            "gradients": None if job.coils is None else job.coils.name,
+            "gradients": None if job.coils is None else _named(job),
             "position_m": None if job.coils is None else job.tables.gradients.position_m,
             "implant": None if job.implant is None else job.implant.name,
             "sources": [{"name": s.name, "unit": s.drive_unit} for s in induced.sources],
@@ -321,20 +321,22 @@ def _passing(checks: Checks) -> list[dict[str, str]]:
 
 
 def _decisive(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of every quantity the row nearest to its limit, with the limits of all modes beside it."""
+    """Of nerves and of the heart the row nearest to its limit, with the limits of all modes beside it."""
     found = []
-    for quantity in dict.fromkeys(r["quantity"] for r in rows):
-        own = [r for r in rows if r["quantity"] == quantity and r["counted"] and r["ratio"] is not None]
+    for heart in (False, True):
+        own = [r for r in rows if ("cardiac" in r["quantity"]) is heart and r["counted"] and r["ratio"] is not None]
         if not own:
             continue
         top = max(own, key=lambda r: r["ratio"])
         marks = [
             {"limit": r["limit"], "label": r["mode"]}
             for r in own
-            if r["region"] == top["region"] and abs(r["value"] - top["value"]) <= 1e-9 * abs(top["value"])
+            if r["quantity"] == top["quantity"]
+            and r["region"] == top["region"]
+            and abs(r["value"] - top["value"]) <= 1e-9 * abs(top["value"])
         ]
         entry = {k: top.get(k) for k in ("value", "unit", "uncertainty", "uncertainty_k", "uncertainty_kind", "note")}
-        found.append({**entry, "title": quantity, "marks": marks})
+        found.append({**entry, "title": f"{top['quantity']}, {top['region'].partition(': ')[2]}", "marks": marks})
     return found
 
 
@@ -363,6 +365,12 @@ def _response(job: BodyGradientJob, drive: Drive) -> dict[str, Any] | None:
     keep = t <= _shown(drive)["times_s"][-1]
     step = max(1, int(keep.sum()) // SHOWN_SAMPLES)
     return {"times_s": t[keep][::step], "R": R[keep][::step]}
+
+
+def _named(job: BodyGradientJob) -> str:
+    """What the gradient coils are called."""
+    told = job.tables.gradients.type
+    return f"gradient coils of {job.coils.name}" if told == "wires" else f"{told} gradients"
 
 
 def _all(solution: SolvedBody) -> list[InducedField]:

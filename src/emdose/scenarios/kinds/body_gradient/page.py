@@ -54,7 +54,7 @@ def render(result: BodyGradientResult) -> str:
         "setup": setup_rows(about),
         "methods_text": methods(summary),
         "convergence": common_rows.convergence(summary),
-        "power": common_rows.power(summary),
+        "balance": f"{100 * summary['convergence']['balance']:.1g} %",
     }
     return fill(
         __package__, "body_gradient.html.j2", ("planes.js", "viewer.js"), page, folder=result.folder, summary=summary

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from emdose.report import terminal
@@ -14,13 +14,28 @@ if TYPE_CHECKING:
 
 
 def tell(console: Console, data: Mapping[str, Any]) -> None:
-    """Quantities, limits, and how far to trust them."""
-    if data["body_gradient"]:
+    """Quantities, of every exposure what is nearest to the limits of nerves and heart, and how far to trust them."""
+    about = data["body_gradient"]
+    if about:
         terminal.quantities(console, data["quantities"])
         console.print()
-        counted = [row for row in data["checks"] if row["counted"]]
-        terminal.checks(console, counted, data.get("check_inputs") or {})
-    terminal.trust(console, data)
+        terminal.checks(console, nearest(data["checks"]), data.get("check_inputs") or {})
+        told = data["convergence"]
+        worst = max(port["residual"] for port in told["ports"])
+        missed = "" if told["converged"] else "bold red"
+        terminal.say(console, f"Residual: {worst:.1e}, tolerance {told['tolerance']:.0e}", missed)
+    terminal.warnings(console, data)
+
+
+def nearest(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Of every exposure and mode the counted rows of nerves and of the heart that are nearest to their limits."""
+    found: dict[tuple[str, str, bool], Mapping[str, Any]] = {}
+    for row in rows:
+        if row["counted"] and row["ratio"] is not None:
+            key = row["region"].partition(":")[0], row["mode"], "cardiac" in row["quantity"]
+            if key not in found or row["ratio"] > found[key]["ratio"]:
+                found[key] = row
+    return list(found.values())
 
 
 def methods(summary: Mapping[str, Any]) -> writing.Methods:
