@@ -36,6 +36,8 @@ NUMBERS = {
 }
 """Numbers of an exposure, over all tissues, and where they stand in a table."""
 SHOWN_SAMPLES = 900
+NEAR_m = 0.01
+"""From metal, where fields without and with it are compared."""
 LEAST_VOXELS = 1000
 """Voxels of a tissue whose 99.9th percentile is compared between grids."""
 BASIS = "largest change of percentiles between two grids, over all tissues and by tissue, times 3"
@@ -95,6 +97,12 @@ def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
         if solution.implanted is not None:
             beside = _table(job, solution.implanted, drive, rates)
             numbers["E 99.9 % in 2 mm with the implant"] = _entry(beside, relative, "cube", "p999")
+            near = beside_metal(job, solution, drive, rates)
+            numbers |= {f"E 99.9 % within 10 mm of the metal, {k}": _plain(v, relative) for k, v in near.items()}
+            numbers["with over without the implant, within 10 mm"] = {
+                "value": near["with"] / near["without"],
+                "unit": "1",
+            }
             maps[name + IMPLANTED] = solution.implanted.map(peaks(solution.implanted, drive, rates))
         maps[name] = induced.map(peaks(induced, drive, rates))
         told = _checked(job, drive, induced)
@@ -124,7 +132,14 @@ def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
     summary = {
         "quantities": quantities,
         "checks": rows,
-        "check_inputs": {"inputs": inputs, "notes": notes} if rows else {},
+        "check_inputs": {
+            "standard": job.tables.checks.standard,
+            "edition": job.tables.checks.edition,
+            "inputs": inputs,
+            "notes": notes,
+        }
+        if rows
+        else {},
         "convergence": _convergence(job, solution),
         "power_balance": {},
         "provenance": {**induced.about, "phantom_sha256": job.body.hash()},
@@ -149,7 +164,8 @@ def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
         f"{s.name} [V/m per {s.drive_unit}]": induced.map(E.real)
         for s, E in zip(induced.sources, induced.E, strict=True)
     }
-    return GradientOutcome(job.body, job.metal, maps, fields, summary, _warnings(job, solution))
+    metal = None if job.implanted is None else np.asarray(job.implanted.metal)
+    return GradientOutcome(job.body, metal, maps, fields, summary, _warnings(job, solution))
 
 
 def measures(summary: Mapping[str, Any]) -> list[Measure]:
@@ -209,10 +225,32 @@ def _entry(table: InducedTable, relative: float | None, kind: str, key: str) -> 
     """A number over all tissues with what voxels leave uncertain of it."""
     row = table.rows[0]
     value = float(getattr(getattr(row, kind), key))
-    entry: dict[str, Any] = {"value": value, "unit": "V/m", "location_m": row.place_m}
+    entry: dict[str, Any] = {"value": value, "unit": "V/m"}
     if relative is not None:
         entry["uncertainty"] = {"expanded": relative * value, "k": 2, "basis": BASIS, "kind": KIND}
     return entry
+
+
+def _plain(value: float, relative: float | None) -> dict[str, Any]:
+    entry: dict[str, Any] = {"value": value, "unit": "V/m"}
+    if relative is not None:
+        entry["uncertainty"] = {"expanded": relative * value, "k": 2, "basis": BASIS, "kind": KIND}
+    return entry
+
+
+def beside_metal(job: BodyGradientJob, solution: SolvedBody, drive: Drive, rates: np.ndarray) -> dict[str, float]:
+    """99.9th percentile of |E|, largest over time, in tissue beside the implant, without and with it [V/m]."""
+    from scipy import ndimage
+
+    assert job.implanted is not None
+    assert solution.implanted is not None
+    metal = np.asarray(job.implanted.metal)
+    near = (ndimage.distance_transform_edt(~metal, sampling=job.body.spacing_m) <= NEAR_m) & ~metal
+    found = {}
+    for name, induced in (("without", solution.body), ("with", solution.implanted)):
+        inside = near.reshape(-1)[induced.cells]
+        found[name] = float(np.percentile(peaks(induced, drive, rates)[inside], 99.9))
+    return found
 
 
 def by_voxels(table: InducedTable, coarse: InducedTable) -> float:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose import resources
+from emdose.models.implants.implanted_body import implanted
 from emdose.scenarios.kinds.body_gradient import build, evaluation, result
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.implants import building
@@ -63,7 +64,10 @@ class BodyGradientJob(BaseJob):
         self.implant = build.metal(tables, file)
         with blamed_on(file, "solver"):
             self.solver = quasistatic(tables.solver)
-        self.metal: np.ndarray | None = None
+        self.implanted = None
+        if self.implant is not None:
+            with blamed_on(file, "implant"):
+                self.implanted = implanted(self.body, [self.implant])
         self.coarse: Phantom | None = build.coarser(self.body, SECOND_GRID) if self._has_second_grid() else None
 
     def _has_second_grid(self) -> bool:
@@ -92,7 +96,7 @@ class BodyGradientJob(BaseJob):
 
     def solution_of(self, arrays: Mapping[str, np.ndarray]) -> SolvedBody:
         """The fields of all sources."""
-        bodies = {"coarse": self.coarse, "implanted": self.body}
+        bodies = {"coarse": self.coarse, "implanted": None if self.implanted is None else self.implanted.phantom}
         more = {
             name: induced_of_arrays(arrays, body, self.sources, f"{name}_")
             for name, body in bodies.items()
@@ -102,7 +106,8 @@ class BodyGradientJob(BaseJob):
 
     def plan(self) -> JobPlan:
         """Memory, time and size; raises ResourceError when it does not fit."""
-        solution = self.solver.plan(self.body, self.sources, self.frequency_Hz, self.device)
+        metal = [] if self.implant is None else [self.implant]
+        solution = self.solver.plan(self.body, self.sources, self.frequency_Hz, self.device, metal)
         return JobPlan(device=self.device, solution=solution, then="tissues and limits")
 
     def describe(self) -> list[str]:
