@@ -76,6 +76,7 @@ CALLS: dict[str, tuple[Callable, tuple[str, ...], tuple[str, ...]]] = {
         (
             "spacing_m",
             "margin_m",
+            "metal_margin_m",
             "tolerance",
             "courant",
             "growth",
