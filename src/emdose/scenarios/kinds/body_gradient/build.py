@@ -130,7 +130,8 @@ def tissue_frequency(built: Sequence[BuiltExposure], given: float | None) -> flo
 
 def coarser(body: Phantom, factor: float) -> Phantom:
     """The body on voxels larger by a factor."""
-    return body.resample(tuple(factor * h for h in body.spacing_m))
+    x, y, z = body.spacing_m
+    return body.resample((factor * x, factor * y, factor * z))
 
 
 def metal(tables: Any, file: object = None) -> Any:

@@ -106,7 +106,7 @@ def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
             maps[name + IMPLANTED] = solution.implanted.map(peaks(solution.implanted, drive, rates))
         maps[name] = induced.map(peaks(induced, drive, rates))
         told = _checked(job, drive, induced)
-        about = {
+        about: dict[str, Any] = {
             "title": drive.exposure.title,
             "tissues": [_tissue(r) for r in table.rows],
             "notes": list(table.notes),
@@ -407,6 +407,7 @@ def _response(job: BodyGradientJob, drive: Drive) -> dict[str, Any] | None:
 
 def _named(job: BodyGradientJob) -> str:
     """What the gradient coils are called."""
+    assert job.coils is not None
     told = job.tables.gradients.type
     return f"gradient coils of {job.coils.name}" if told == "wires" else f"{told} gradients"
 
@@ -417,7 +418,7 @@ def _all(solution: SolvedBody) -> list[InducedField]:
 
 def _convergence(job: BodyGradientJob, solution: SolvedBody) -> dict[str, Any]:
     tolerance = job.solver.tolerance
-    ports = []
+    ports: list[dict[str, Any]] = []
     for label, induced in (("", solution.body), (", coarser", solution.coarse), (", implant", solution.implanted)):
         if induced is not None:
             pairs = zip(induced.sources, induced.residual, strict=True)

@@ -28,5 +28,5 @@ def induced_of_arrays(
 ) -> InducedField:
     """Inverse of :func:`induced_arrays`."""
     told = json.loads(str(np.asarray(arrays[f"{prefix}told"])))
-    found = {name: np.asarray(arrays[f"{prefix}{name}"]) for name in ARRAYS}
+    found: dict[str, Any] = {name: np.asarray(arrays[f"{prefix}{name}"]) for name in ARRAYS}
     return InducedField(phantom=phantom, sources=tuple(sources), **found, **told)
