@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from emdose.models.gradients.sinusoid import Sinusoid
 from emdose.models.gradients.waveform import Waveform
 from emdose.report.limit_words import with_uncertainty
 from emdose.scenarios.kinds.body_gradient.build import DIRECTIONS, Drive
+from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
 from emdose.scenarios.kinds.body_gradient.result import IMPLANTED
 from emdose.scenarios.shared.bodies import body_inputs
 from emdose.scenarios.shared.convergence import summary_measures
@@ -24,8 +24,7 @@ from emdose.validity import Measure
 
 if TYPE_CHECKING:
     from emdose.compliance.checks import Checks
-    from emdose.models.bodies import Phantom
-    from emdose.scenarios.kinds.body_gradient.job import BodyGradientJob, SolvedBody
+    from emdose.scenarios.kinds.body_gradient.outcome import SolvedBody
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.results.induced import InducedField
 
@@ -44,33 +43,7 @@ BASIS = "largest change of percentiles between two grids, over all tissues and b
 _BLOCK = 2**16
 
 
-@dataclass(frozen=True, eq=False)
-class GradientOutcome:
-    """What a ``body-gradient`` run computed, before it is written.
-
-    Parameters
-    ----------
-    phantom, metal
-        As in :class:`~emdose.scenarios.kinds.body_gradient.result.BodyGradientResult`.
-    maps : mapping of str to (nx, ny, nz) ndarray
-        Largest |E| over time of every exposure, without and with the implant [V/m].
-    fields : mapping of str to (3, nx, ny, nz) ndarray
-        E per unit of drive of every source.
-    summary : dict
-        The part of summary.json that this kind of scenario knows.
-    warnings : list of str
-        What makes the numbers less trustworthy.
-    """
-
-    phantom: Phantom
-    metal: np.ndarray | None
-    maps: Mapping[str, np.ndarray]
-    fields: Mapping[str, np.ndarray]
-    summary: dict[str, Any]
-    warnings: list[str]
-
-
-def evaluated(job: BodyGradientJob, solution: SolvedBody) -> GradientOutcome:
+def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
     """All of a run.
 
     Parameters
@@ -215,7 +188,7 @@ def _rates(drive: Drive, induced: InducedField) -> np.ndarray:
     return np.asarray(every[[int(np.argmax(high))]])
 
 
-def _table(job: BodyGradientJob, induced: InducedField, drive: Drive, rates: np.ndarray) -> InducedTable:
+def _table(job: Any, induced: InducedField, drive: Drive, rates: np.ndarray) -> InducedTable:
     drives = np.zeros((len(rates), len(induced.sources)))
     drives[:, drive.sources] = rates
     return induced_table(induced, drives, device=job.device)
@@ -238,7 +211,7 @@ def _plain(value: float, relative: float | None) -> dict[str, Any]:
     return entry
 
 
-def beside_metal(job: BodyGradientJob, solution: SolvedBody, drive: Drive, rates: np.ndarray) -> dict[str, float]:
+def beside_metal(job: Any, solution: SolvedBody, drive: Drive, rates: np.ndarray) -> dict[str, float]:
     """99.9th percentile of |E|, largest over time, in tissue beside the implant, without and with it [V/m]."""
     from scipy import ndimage
 
@@ -289,7 +262,7 @@ def _tissue(row: Any) -> dict[str, Any]:
     }
 
 
-def _checked(job: BodyGradientJob, drive: Drive, induced: InducedField) -> Checks | None:
+def _checked(job: Any, drive: Drive, induced: InducedField) -> Checks | None:
     """Limits of a gradient waveform; None for uniform fields, which no coil of a standard makes."""
     wave, table = drive.exposure.waveform, job.tables.checks
     if not drive.exposure.by_coils or not isinstance(wave, Waveform):
@@ -391,7 +364,7 @@ def _shown(drive: Drive) -> dict[str, Any]:
     return {"times_s": times[:n], "rates": rates[:n], "unit": wave.rate_unit}
 
 
-def _response(job: BodyGradientJob, drive: Drive) -> dict[str, Any] | None:
+def _response(job: Any, drive: Drive) -> dict[str, Any] | None:
     """The nerve impulse response over the shown part of the waveform; None where its parameters do not hold."""
     wave = drive.exposure.waveform
     if not drive.exposure.by_coils or not isinstance(wave, Waveform):
@@ -405,7 +378,7 @@ def _response(job: BodyGradientJob, drive: Drive) -> dict[str, Any] | None:
     return {"times_s": t[keep][::step], "R": R[keep][::step]}
 
 
-def _named(job: BodyGradientJob) -> str:
+def _named(job: Any) -> str:
     """What the gradient coils are called."""
     assert job.coils is not None
     told = job.tables.gradients.type
@@ -416,7 +389,7 @@ def _all(solution: SolvedBody) -> list[InducedField]:
     return [f for f in (solution.body, solution.coarse, solution.implanted) if f is not None]
 
 
-def _convergence(job: BodyGradientJob, solution: SolvedBody) -> dict[str, Any]:
+def _convergence(job: Any, solution: SolvedBody) -> dict[str, Any]:
     tolerance = job.solver.tolerance
     ports: list[dict[str, Any]] = []
     for label, induced in (("", solution.body), (", coarser", solution.coarse), (", implant", solution.implanted)):
@@ -433,7 +406,7 @@ def _convergence(job: BodyGradientJob, solution: SolvedBody) -> dict[str, Any]:
     }
 
 
-def _warnings(job: BodyGradientJob, solution: SolvedBody) -> list[str]:
+def _warnings(job: Any, solution: SolvedBody) -> list[str]:
     found = []
     count = int(solution.body.parts.max()) + 1
     if count > 1:

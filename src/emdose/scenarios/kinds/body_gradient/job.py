@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from emdose import resources
 from emdose.models.implants.implanted_body import implanted
 from emdose.scenarios.kinds.body_gradient import build, evaluation, result
+from emdose.scenarios.kinds.body_gradient.outcome import SolvedBody
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
@@ -22,29 +22,10 @@ if TYPE_CHECKING:
     from emdose.compute.shared import Shared
     from emdose.io.disk.atomic import Stage
     from emdose.models.bodies import Phantom
-    from emdose.scenarios.kinds.body_gradient.evaluation import GradientOutcome
+    from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.results.induced import InducedField
     from emdose.solvers.running import Checkpoint, ProgressCallback
-
-
-@dataclass(frozen=True, eq=False)
-class SolvedBody:
-    """Fields of all sources.
-
-    Parameters
-    ----------
-    body : InducedField
-        In the body.
-    coarse : InducedField or None
-        On larger voxels, for the uncertainty by voxels.
-    implanted : InducedField or None
-        With the implant.
-    """
-
-    body: InducedField
-    coarse: InducedField | None = None
-    implanted: InducedField | None = None
 
 
 class BodyGradientJob(BaseJob):

@@ -19,7 +19,7 @@ from emdose.values import read_only
 if TYPE_CHECKING:
     from emdose.io.disk.atomic import Stage
     from emdose.models.bodies import Phantom
-    from emdose.scenarios.kinds.body_gradient.evaluation import GradientOutcome
+    from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
 
 FORMAT, FORMAT_VERSION = "emdose body gradient result", 1
 KEYS = ("convergence", "body_gradient")
