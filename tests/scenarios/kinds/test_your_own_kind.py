@@ -27,7 +27,7 @@ from emdose.scenarios.results import recheck
 TOY = Path(__file__).resolve().parents[2] / "support" / "toy_kind"
 SOURCE = Path(em.__file__).parent
 OWN = {row.name for row in kinds.OWN}
-PLAIN = {"force", "label", "lead"}
+PLAIN = {"force", "label", "lead", "motion"}
 """Kinds whose names are plain words too, which anything may say."""
 
 

@@ -1,0 +1,110 @@
+"""Scenarios of kind ``motion``: bodies that move in the field of a magnet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emdose.scenarios.shared.kind import Kind
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from emdose.compute.shared import Shared
+    from emdose.report.maps.map_set import MapSet
+    from emdose.report.pages.methods import Methods
+    from emdose.scenarios.kinds.motion.job import MotionJob
+    from emdose.scenarios.kinds.motion.result import MotionResult
+    from emdose.scenarios.kinds.motion.schema import MotionScenario
+    from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.validity import Measure
+
+
+class MotionKind(Kind["MotionResult"]):
+    """Time courses of B and E along trajectories, indices, and limits for staff, patients and the public."""
+
+    name = "motion"
+
+    def schema(self) -> type[MotionScenario]:
+        """The tables."""
+        from emdose.scenarios.kinds.motion.schema import MotionScenario
+
+        return MotionScenario
+
+    def job(self, scenario: LoadedScenario, device: str = "auto") -> MotionJob:
+        """Some motions, then time courses, tissues and limits of every trajectory."""
+        from emdose.scenarios.kinds.motion.job import MotionJob
+
+        return MotionJob(scenario, device)
+
+    def sharing_job(self, scenario: LoadedScenario, device: str, shared: Shared) -> MotionJob:
+        """The same with the voxels that its neighbours have handed on, and on one grid."""
+        from emdose.scenarios.kinds.motion.job import MotionJob
+
+        return MotionJob(scenario, device, shared)
+
+    def read(self, folder: Path, summary: dict[str, Any]) -> MotionResult:
+        """Maps and time courses."""
+        from emdose.scenarios.kinds.motion.result import read_result
+
+        return read_result(folder, summary)
+
+    def page(self, result: MotionResult) -> str:
+        """Limits, time courses, maps, tissues."""
+        from emdose.scenarios.kinds.motion.page import render
+
+        return render(result)
+
+    def maps(self, result: MotionResult) -> MapSet:
+        """Largest E over time of every trajectory."""
+        from emdose.scenarios.kinds.motion.page import maps
+
+        return maps(result)
+
+    def methods(self, summary: Mapping[str, Any]) -> Methods:
+        """What was solved and how, for a paper."""
+        from emdose.scenarios.kinds.motion.words import methods
+
+        return methods(summary)
+
+    def tell(self, console: Console, summary: Mapping[str, Any]) -> None:
+        """Quantities and limits."""
+        from emdose.scenarios.kinds.motion.words import tell
+
+        tell(console, summary)
+
+    def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
+        """Residual and balance of the currents."""
+        from emdose.scenarios.kinds.motion.evaluation import measures
+
+        return measures(summary)
+
+    def inputs(self, scenario: LoadedScenario) -> dict[str, float]:
+        """The numbers of the tables, and the tissues of the body at the frequency."""
+        from emdose.scenarios.kinds.motion.evaluation import inputs
+
+        return {**inputs(scenario), **super().inputs(scenario)}
+
+    def default_laws(self, scenario: LoadedScenario) -> list[dict[str, Any]]:
+        """Those of conductivity."""
+        from emdose.uncertainty.defaults import default_entries
+
+        return list(default_entries(self.inputs(scenario), without=("size", "thermal", "perfusion", "position")))
+
+    def spacing_m(self, scenario: LoadedScenario) -> float:
+        """Edge of the voxels of the body."""
+        from emdose.scenarios.shared.bodies import body_spacing_m
+
+        return body_spacing_m(scenario.tables.phantom, scenario.file)
+
+    def on_grid(self, scenario: LoadedScenario, spacing_m: float) -> dict[str, Any]:
+        """Voxels of the body of another size."""
+        from emdose.scenarios.shared.bodies import scaled_body
+
+        plain, factor = scenario.values(), spacing_m / self.spacing_m(scenario)
+        scaled_body(plain["phantom"], scenario.tables.phantom, factor, scenario.file)
+        return plain
+
+
+KIND = MotionKind()

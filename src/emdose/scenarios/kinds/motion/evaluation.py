@@ -1,0 +1,304 @@
+"""What solved motions say of trajectories: time courses, tissues, and what limits leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.compliance.workers import largest_change
+from emdose.dosimetry.induced.tissue_table import ALL, InducedTable, induced_table
+from emdose.report.limit_words import with_uncertainty
+from emdose.scenarios.kinds.motion import exposure, limit_rows
+from emdose.scenarios.kinds.motion.exposure import FollowedVoxels, SeenField
+from emdose.scenarios.shared.bodies import body_inputs
+from emdose.scenarios.shared.convergence import summary_measures
+from emdose.solvers.moving.reduced import peaks
+from emdose.uncertainty.discretisation import refinement
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.motion.build import Movement
+    from emdose.scenarios.kinds.motion.job import MotionJob, SolvedPart
+    from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.solvers.moving.course import MotionCourse
+    from emdose.solvers.results.induced import InducedField
+    from emdose.validity import Measure
+
+HEADLINE = ("largest |B|", "largest change of B within 3 s", "E 99 % in 2 mm, worst tissue")
+
+
+@dataclass(frozen=True, eq=False)
+class MotionOutcome:
+    """What a ``motion`` run computed, before it is written.
+
+    Parameters
+    ----------
+    phantom : Phantom
+        The body.
+    maps : mapping of str to (nx, ny, nz) ndarray
+        Largest |E| over time of every trajectory [V/m].
+    summary : dict
+        The part of summary.json that this kind of scenario knows.
+    warnings : list of str
+        What makes the numbers less trustworthy.
+    """
+
+    phantom: Phantom
+    maps: Mapping[str, np.ndarray]
+    summary: dict[str, Any]
+    warnings: list[str]
+
+
+@dataclass(frozen=True, eq=False)
+class SeenMovement:
+    """What a part of the body on one grid goes through along a trajectory.
+
+    Parameters
+    ----------
+    induced : InducedField
+        Its unit fields.
+    peak : (m,) ndarray
+        Largest |E| of every voxel over time [V/m].
+    table : InducedTable
+        Tissues.
+    seen : SeenField
+        B and dB/dt.
+    voxels : FollowedVoxels
+        E.
+    rows : list of dict
+        Values beside limits.
+    """
+
+    induced: InducedField
+    peak: np.ndarray
+    table: InducedTable
+    seen: SeenField
+    voxels: FollowedVoxels
+    rows: list[dict[str, Any]]
+
+
+def evaluated(job: MotionJob, solution: Mapping[str, SolvedPart]) -> MotionOutcome:
+    """All of a run.
+
+    Parameters
+    ----------
+    job : MotionJob
+        Body, magnet, trajectories and tables.
+    solution : mapping of str to SolvedPart
+        Solved motions by the part of the body that moves.
+    """
+    quantities: dict[str, dict[str, Any]] = {}
+    trajectories: dict[str, Any] = {}
+    maps: dict[str, np.ndarray] = {}
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for movement in job.movements:
+        solved = solution[movement.part]
+        course = solved.field.along(movement.trajectory)
+        drives = _drives(course)
+        fine = _gone_through(job, movement, course, solved.field.induced, drives)
+        coarse = None if solved.coarse is None else _gone_through(job, movement, course, solved.coarse, drives)
+        numbers = _numbers(course, fine, coarse)
+        own = limit_rows.joined(movement.name, fine.rows, None if coarse is None else coarse.rows)
+        numbers |= limit_rows.indices(own)
+        quantities |= {f"{movement.name}: {key}": entry for key, entry in numbers.items()}
+        rows += own
+        notes += list(fine.table.notes)
+        maps[movement.name] = fine.induced.map(fine.peak)
+        trajectories[movement.name] = _told(job, movement, course, fine)
+    rows = with_uncertainty(rows, quantities)
+    first = job.movements[0].name
+    documents = job.tables.checks.documents
+    inducing = [one.field.induced for one in solution.values()]
+    summary = {
+        "quantities": quantities,
+        "checks": rows,
+        "check_inputs": {
+            "inputs": {"group": job.tables.checks.group, "controlled": job.tables.checks.controlled},
+            "notes": list(dict.fromkeys([*limit_rows.notes(documents), *notes])),
+        },
+        "convergence": _convergence(job, solution),
+        "power_balance": {"closure": float(max(f.balance.max() for f in inducing))},
+        "provenance": {**inducing[0].about, "phantom_sha256": job.body.hash()},
+        "motion": {
+            "body": job.body.name,
+            "mass_kg": job.body.mass_kg,
+            "spacing_m": float(job.body.spacing_m[0]),
+            "coarse_spacing_m": float(next(iter(job.coarse.values())).spacing_m[0]) if job.coarse else None,
+            "frequency_Hz": job.frequency_Hz,
+            "magnet": job.magnet.name,
+            "B0_T": float(getattr(job.magnet, "B0_T", np.nan)),
+            "line_m": _line(job.magnet),
+            "parts": {
+                part: {
+                    "cells": len(one.field.induced.cells),
+                    "motions": len(one.field.induced.sources),
+                    "left_out": one.field.left_out,
+                    "conductors": int(one.field.induced.parts.max()) + 1,
+                }
+                for part, one in solution.items()
+            },
+            "documents": list(documents),
+            "group": job.tables.checks.group,
+            "controlled": job.tables.checks.controlled,
+            "headline": [f"{first}: {key}" for key in HEADLINE],
+            "decisive": limit_rows.decisive(rows),
+            "trajectories": trajectories,
+        },
+    }
+    return MotionOutcome(job.body, maps, summary, _warnings(job, solution, rows))
+
+
+def measures(summary: Mapping[str, Any]) -> list[Measure]:
+    """Residual over tolerance, and the balance of power and work."""
+    return summary_measures(summary)
+
+
+def inputs(scenario: LoadedScenario) -> dict[str, float]:
+    """The tissues of the body at the frequency that they are taken at; its trajectories say where it is."""
+    tables = scenario.tables
+    found = body_inputs(tables.phantom, tables.solver.tissue_frequency_Hz or 10.0, scenario.file)
+    return {k: v for k, v in found.items() if k.startswith("phantom.tissues")}
+
+
+def _gone_through(
+    job: MotionJob, movement: Movement, course: MotionCourse, induced: InducedField, drives: np.ndarray
+) -> SeenMovement:
+    body = induced.phantom
+    table = induced_table(induced, drives, device=job.device)
+    poses = movement.trajectory.poses()
+    at = movement.trajectory.poses(course.times_s[exposure.moments(course)])
+    seen = exposure.seen(job.magnet, body, poses, at)
+    peak = peaks(induced.E, course.weights)
+    voxels = exposure.followed(induced, course.weights, peak)
+    rows = limit_rows.checked(job, course.times_s, seen, voxels)
+    return SeenMovement(induced, peak, table, seen, voxels, rows)
+
+
+def _drives(course: MotionCourse) -> np.ndarray:
+    """Sums of motions at the moments when a percentile of a tissue is largest, (n, motions)."""
+    told = course.percentiles((99.0, 99.9, 100.0)).values()
+    return np.asarray(course.weights[np.unique([int(row.argmax()) for values in told for row in values])])
+
+
+def _numbers(course: MotionCourse, fine: SeenMovement, coarse: SeenMovement | None) -> dict[str, dict[str, Any]]:
+    """Quantities of a trajectory, each with what voxels leave uncertain."""
+    tissue = _worst(fine.table)
+
+    def of(one: SeenMovement) -> dict[str, tuple[float, str]]:
+        names = [r.tissue for r in one.table.rows]
+        own = one.table.row(tissue if tissue in names else ALL)
+        all_of_it = one.table.rows[0]
+        return {
+            "largest |B|": (float(np.linalg.norm(one.seen.B_T, axis=2).max()), "T"),
+            "largest change of B within 3 s": (largest_change(course.times_s, one.seen.B_T), "T"),
+            "largest dB/dt": (float(np.linalg.norm(one.seen.dBdt_T_s, axis=2).max()), "T/s"),
+            "E 99 % in 2 mm, worst tissue": (own.cube.p99, "V/m"),
+            "E 99.9 % in 2 mm": (all_of_it.cube.p999, "V/m"),
+            "E, largest voxel": (all_of_it.voxel.max, "V/m"),
+        }
+
+    values, other = of(fine), None if coarse is None else of(coarse)
+    found: dict[str, dict[str, Any]] = {}
+    for key, (value, unit) in values.items():
+        entry: dict[str, Any] = {"value": float(value), "unit": unit}
+        if other is not None and coarse is not None:
+            spacings = [fine.table.spacing_m[0], coarse.table.spacing_m[0]]
+            entry["uncertainty"] = refinement(spacings, [value, other[key][0]]).uncertainty()
+        found[key] = entry
+    found["E 99 % in 2 mm, worst tissue"]["note"] = tissue.replace("_", " ")
+    found["E, largest voxel"]["note"] = "a staircase of voxels shows in it: compare percentiles"
+    return found
+
+
+def _worst(table: InducedTable) -> str:
+    """The tissue with the largest 99th percentile of the average over cubes, of those with enough voxels for one."""
+    own = [r for r in table.rows if r.tissue != ALL]
+    return max([r for r in own if r.voxels >= exposure.LEAST] or own, key=lambda r: r.cube.p99).tissue
+
+
+def _told(job: MotionJob, movement: Movement, course: MotionCourse, fine: SeenMovement) -> dict[str, Any]:
+    """What summary.json says of a trajectory."""
+    t, seen, voxels = course.times_s, fine.seen, fine.voxels
+    percentile = course.percentiles((99.0,))
+    worst = _worst(fine.table)
+    checks = job.tables.checks
+    curves = {}
+    for name in checks.documents:
+        for weights, where in exposure.weightings(name, checks.group):
+            E = voxels.typical[:, voxels.head] if where == exposure.HEAD else voxels.typical
+            if E.shape[1]:
+                curves[f"{weights.name}, {where}"] = exposure.index_course(weights, t, E)
+    path = movement.trajectory
+    return {
+        "part": movement.part,
+        "type": job.tables.trajectories[movement.name].type,
+        "source": path.source,
+        "duration_s": path.duration_s,
+        "poses": len(t),
+        "left_out": course.left_out,
+        "fastest_m_s": float(np.linalg.norm(path.poses().velocities_m_s, axis=1).max()),
+        "fastest_rad_s": float(np.linalg.norm(path.poses().turns_rad_s, axis=1).max()),
+        "peak_time_s": course.peak_time_s,
+        "worst": worst,
+        "tissues": [limit_rows.tissue(r) for r in fine.table.rows],
+        "course": {
+            "times_s": t,
+            "B_T": np.linalg.norm(seen.B_T, axis=2).max(axis=1),
+            "change_T": exposure.running_change(t, seen.B_T),
+            "dBdt_T_s": np.linalg.norm(seen.dBdt_T_s, axis=2).max(axis=1),
+            "E_p99_V_m": percentile[worst][0],
+            "E_max_V_m": course.size_E.max(axis=1),
+            "indices": curves,
+        },
+    }
+
+
+def _convergence(job: MotionJob, solution: Mapping[str, SolvedPart]) -> dict[str, Any]:
+    tolerance = job.tables.solver.tolerance
+    ports = []
+    for part, one in solution.items():
+        for label, induced in ((part, one.field.induced), (f"{part}, coarser", one.coarse)):
+            if induced is not None:
+                ports += [
+                    {"name": f"{s.name} ({label})", "residual": float(r), "iterations": induced.iterations}
+                    for s, r in zip(induced.sources, induced.residual, strict=True)
+                ]
+    return {"converged": all(p["residual"] <= tolerance for p in ports), "tolerance": tolerance, "ports": ports}
+
+
+def _line(magnet: Any) -> list[float] | None:
+    """Where the 0.5 mT line lies along and across the axis [m]; None for a map."""
+    line = getattr(magnet, "line_m", None)
+    return None if line is None else [line(5e-4, "z"), line(5e-4, "r")]
+
+
+def _warnings(job: MotionJob, solution: Mapping[str, SolvedPart], rows: list[dict[str, Any]]) -> list[str]:
+    found = []
+    inconsistency = getattr(job.magnet, "inconsistency", 0.0)
+    if inconsistency > 0.02:
+        found.append(
+            f"The field map obeys Maxwell's equations to {100 * inconsistency:.2g} % of its gradient; E is no better."
+        )
+    for part, one in solution.items():
+        count = int(one.field.induced.parts.max()) + 1
+        if count > 1:
+            sizes = np.bincount(one.field.induced.parts)
+            found.append(
+                f"The {part} falls into {count} conductors that touch along no face; the largest has "
+                f"{100 * sizes.max() / sizes.sum():.1f} % of the voxels. Currents do not pass between them."
+            )
+    if "head" in solution:
+        found.append(
+            "What moves the head alone is computed in a head that ends at the neck, where no current passes: values "
+            "beside the cut are not those of a neck."
+        )
+    if job.tables.solver.tissue_frequency_Hz is None:
+        found.append(
+            f"Conductivities are those at {job.frequency_Hz:g} Hz; below 1 MHz sources differ by factors, that of skin "
+            "most. Set phantom.tissues.NAME.conductivity_S_m where better ones are known."
+        )
+    return found + limit_rows.warnings(rows)

@@ -1,0 +1,188 @@
+"""Run a ``motion`` scenario: some motions are solved for, then time courses, tissues and limits of every trajectory."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose import resources
+from emdose.io.disk.run_files import to_json
+from emdose.models.induction.sources import RigidMotion
+from emdose.scenarios.kinds.motion import build, evaluation, result
+from emdose.scenarios.shared.bodies import phantom
+from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
+from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic
+from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.tables import blamed_on
+from emdose.solvers.moving.field import MotionField
+from emdose.solvers.moving.reduced import VoxelSample
+from emdose.solvers.moving.solver import Moving
+
+if TYPE_CHECKING:
+    from emdose.compute.shared import Shared
+    from emdose.io.disk.atomic import Stage
+    from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.motion.evaluation import MotionOutcome
+    from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.solvers.results.induced import InducedField
+    from emdose.solvers.running import Checkpoint, ProgressCallback
+
+LOWEST_HZ = 10.0
+"""Where tables of tissues begin; movements are slower."""
+MOTION = ("velocity_m_s", "turn_rad_s", "rotation", "shift_m", "centre_m")
+SAMPLE = ("index", "weights", "labels")
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedPart:
+    """The motions of one part of the body.
+
+    Parameters
+    ----------
+    field : MotionField
+        In the body.
+    coarse : InducedField or None
+        The same motions on larger voxels, for the uncertainty by voxels.
+    """
+
+    field: MotionField
+    coarse: InducedField | None
+
+
+class MotionJob(BaseJob):
+    """A ``motion`` scenario made ready to run; see :class:`~emdose.scenarios.shared.job.BaseJob`."""
+
+    def __init__(self, scenario: LoadedScenario, device: str = "auto", shared: Shared | None = None) -> None:
+        super().__init__(scenario, device, shared)
+        file, tables = scenario.file, scenario.tables
+        with self.timed("phantom"):
+            self.body = phantom(tables.phantom, file, shared, scenario.identity.get("files"))
+        self.magnet = build.magnet(tables.magnet, file)
+        self.movements = [build.movement(name, t, self.body, file) for name, t in tables.trajectories.items()]
+        self.parts = {one.part: build.part_of(self.body, one.part) for one in self.movements}
+        for one in self.movements:
+            build.require_room(self.magnet, one, self.parts, file)
+        self.frequency_Hz = tables.solver.tissue_frequency_Hz or LOWEST_HZ
+        with blamed_on(file, "solver"):
+            self.solver = Moving(
+                quasistatic(tables.solver), tolerance=tables.solver.left_out, most=tables.solver.most_motions
+            )
+        self.coarse: dict[str, Phantom] = {}
+        if tables.solver.second_grid and self.shared is None:
+            larger = self.body.resample(tuple(SECOND_GRID * h for h in self.body.spacing_m))
+            self.coarse = {part: build.part_of(larger, part) for part in self.parts}
+
+    def solution_key(self) -> str:
+        """Hash of body, magnet, trajectories and solver."""
+        also = {
+            "code": resources.code_sha256("scenarios/kinds/motion/build.py", "solvers/moving"),
+            "study": self.shared is not None,
+        }
+        return self.scenario.part_sha256("phantom", "magnet", "trajectories", "solver", also=also)
+
+    def solution_arrays(self, solution: Mapping[str, SolvedPart]) -> dict[str, np.ndarray]:
+        """The fields of all solved motions."""
+        found: dict[str, np.ndarray] = {}
+        for part, one in solution.items():
+            field = one.field
+            found |= induced_arrays(field.induced, f"{part}_")
+            if one.coarse is not None:
+                found |= induced_arrays(one.coarse, f"{part}_coarse_")
+            sources = field.induced.sources
+            found |= {f"{part}_motion_{key}": np.array([getattr(s, key) for s in sources]) for key in MOTION}
+            found |= {f"{part}_sample_{key}": np.asarray(getattr(field.sample, key)) for key in SAMPLE}
+            found |= {f"{part}_points": np.asarray(field.points_m), f"{part}_rates": np.asarray(field.rates)}
+            told = {"names": [s.name for s in sources], "left_out": field.left_out, "about": dict(field.about)}
+            found[f"{part}_motions"] = np.array(to_json(told, exact=True))
+        return found
+
+    def solution_of(self, arrays: Mapping[str, np.ndarray]) -> dict[str, SolvedPart]:
+        """The fields of all solved motions."""
+        found = {}
+        for part, body in self.parts.items():
+            told = json.loads(str(np.asarray(arrays[f"{part}_motions"])))
+            rows = zip(*(np.asarray(arrays[f"{part}_motion_{key}"]) for key in MOTION), strict=True)
+            sources = tuple(
+                RigidMotion(self.magnet, *row, name=name) for row, name in zip(rows, told["names"], strict=True)
+            )
+            sample = VoxelSample(*(np.asarray(arrays[f"{part}_sample_{key}"]) for key in SAMPLE))
+            field = MotionField(
+                self.magnet,
+                induced_of_arrays(arrays, body, sources, f"{part}_"),
+                np.asarray(arrays[f"{part}_points"]),
+                np.asarray(arrays[f"{part}_rates"]),
+                told["left_out"],
+                sample,
+                told["about"],
+            )
+            coarse = None
+            if f"{part}_coarse_E" in arrays and part in self.coarse:
+                coarse = induced_of_arrays(arrays, self.coarse[part], sources, f"{part}_coarse_")
+            found[part] = SolvedPart(field, coarse)
+        return found
+
+    def plan(self) -> JobPlan:
+        """What is done, in words."""
+        count = int(self.body.body.sum())
+        poses = sum(len(one.trajectory.times_s) for one in self.movements)
+        words = f"motions that {poses} poses are sums of, in {count:,} voxels, then time courses and limits"
+        return JobPlan(device=self.device, then=words)
+
+    def describe(self) -> list[str]:
+        """What was read, in a few lines."""
+        lines = [
+            f"phantom: {self.body.name}, {self.body.mass_kg:.4g} kg of {len(self.body.tissue_mass())} tissues, "
+            f"voxels of {1e3 * self.body.spacing_m[0]:g} mm",
+            f"magnet: {self.magnet.name}",
+        ]
+        for one in self.movements:
+            path = one.trajectory
+            lines.append(f"trajectory {one.name}: {one.part}, {len(path.times_s)} poses in {path.duration_s:.3g} s")
+        return [*lines, f"tissue properties at {self.frequency_Hz:g} Hz"]
+
+    def solve(
+        self,
+        checkpoint: Checkpoint | None = None,  # noqa: ARG002
+        progress: ProgressCallback | None = None,
+    ) -> dict[str, SolvedPart]:
+        """Fields of the motions that all poses are sums of, on a coarser grid as well.
+
+        Raises
+        ------
+        InputError
+            When nothing is induced, or the tolerance takes more motions than are allowed.
+        ConvergenceError, ResourceError, DeviceError
+            As the solver.
+        """
+        found, tell = {}, progress or False
+        with self.timed("solve"), blamed_on(self.scenario.file, "solver"):
+            for part, body in self.parts.items():
+                paths = [one.trajectory for one in self.movements if one.part == part]
+                field = self.solver.solve(body, self.magnet, paths, self.frequency_Hz, self.device, tell)
+                coarse = None
+                if part in self.coarse:
+                    more: Any = (field.induced.sources, self.frequency_Hz, self.device)
+                    coarse = self.solver.solver.solve(self.coarse[part], *more, progress=tell)
+                found[part] = SolvedPart(field, coarse)
+        return found
+
+    def evaluate(
+        self,
+        solution: Mapping[str, SolvedPart],
+        progress: ProgressCallback | None = None,  # noqa: ARG002
+    ) -> MotionOutcome:
+        """Time courses, tissues and limits of every trajectory."""
+        with self.timed("evaluate"):
+            return evaluation.evaluated(self, solution)
+
+    def study_maps(self, outcome: MotionOutcome) -> dict[str, np.ndarray]:
+        """Largest |E| over time of every trajectory."""
+        return {f"E peak {name} V_m": values for name, values in outcome.maps.items()}
+
+    def write(self, stage: Stage, outcome: MotionOutcome, summary: dict[str, Any]) -> None:
+        """Put result.h5 and fields.vti into a stage."""
+        result.write_result(stage, outcome, summary["provenance"])
