@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from emdose import conformity
 from emdose.report import limit_words
+from emdose.report.wording import STATIC_T
 from emdose.validity import THRESHOLDS, Validity
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ def quantity_row(name: str, entry: Mapping[str, Any]) -> tuple[str, str, str, st
     """Name, value, unit and note of a quantity."""
     factor, unit = PREFIXES.get(entry["unit"], (1.0, entry["unit"]))
     value = entry["value"]
+    if unit == "uT" and value is not None and abs(value) >= STATIC_T:
+        factor, unit = 1.0, "T"
     notes = [str(entry["note"])] if entry.get("note") else []
     if "mass_kg" in entry:
         notes.append(f"{entry['mass_kg']:.3g} kg")

@@ -13,6 +13,8 @@ NARROW = "\u202f"
 UNIT_TEXT = {"W/kg": "W/kg", "T": "T", "uT": "µT", "m^3": "m³", "kg/m3": "kg/m³", "degC": "°C", "1": ""}
 SCALED = {"T": (1e6, "µT"), "T/sqrt(W)": (1e6, "µT/√W"), "Hz": (1e-6, "MHz"), "F": (1e12, "pF")}
 """Units that are shown in another size: factor and new unit."""
+STATIC_T = 1e-3
+"""From here on flux densities are shown in tesla."""
 UNITS = {
     "W_kg": "W/kg",
     "V_m": "V/m",
@@ -82,11 +84,12 @@ def quantity(value: Any, unit: str, digits: int = 3) -> tuple[str, str]:
     value : float or None
         The value.
     unit : str
-        Its unit; tesla become microtesla and hertz megahertz.
+        Its unit; hertz become megahertz, and tesla microtesla unless there are a thousand of them.
     digits : int
         Significant digits.
     """
-    if unit in SCALED and isinstance(value, int | float):
+    # A B1+ is shown in microtesla, the field of a magnet is not.
+    if unit in SCALED and isinstance(value, int | float) and not (unit == "T" and abs(value) >= STATIC_T):
         factor, unit = SCALED[unit]
         value = value * factor
     return number(value, digits), UNIT_TEXT.get(unit, unit)

@@ -16,7 +16,8 @@ from emdose.scenarios.kinds.motion.exposure import FollowedVoxels, SeenField
 from emdose.scenarios.shared.bodies import body_inputs
 from emdose.scenarios.shared.convergence import summary_measures
 from emdose.solvers.moving.reduced import peaks
-from emdose.uncertainty.discretisation import refinement
+from emdose.uncertainty.discretisation import KIND, refinement
+from emdose.validity import Measure
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -25,9 +26,12 @@ if TYPE_CHECKING:
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.moving.course import MotionCourse
     from emdose.solvers.results.induced import InducedField
-    from emdose.validity import Measure
 
 HEADLINE = ("largest |B|", "largest change of B within 3 s", "E 99 % in 2 mm, worst tissue")
+LARGEST = "E, largest voxel"
+COMPARED = 1000
+"""Voxels of a tissue whose percentile is compared between grids."""
+BASIS = "largest relative change between two grids of the numbers of this unit, times 3; of E by tissue as well"
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +105,9 @@ def evaluated(job: MotionJob, solution: Mapping[str, SolvedPart]) -> MotionOutco
         drives = _drives(course)
         fine = _gone_through(job, movement, course, solved.field.induced, drives)
         coarse = None if solved.coarse is None else _gone_through(job, movement, course, solved.coarse, drives)
-        numbers = _numbers(course, fine, coarse)
-        own = limit_rows.joined(movement.name, fine.rows, None if coarse is None else coarse.rows)
+        relative = None if coarse is None else _by_voxels(course, fine, coarse)
+        numbers = _numbers(course, fine, relative)
+        own = limit_rows.joined(movement.name, fine.rows, None if coarse is None else coarse.rows, relative)
         numbers |= limit_rows.indices(own)
         quantities |= {f"{movement.name}: {key}": entry for key, entry in numbers.items()}
         rows += own
@@ -121,7 +126,7 @@ def evaluated(job: MotionJob, solution: Mapping[str, SolvedPart]) -> MotionOutco
             "notes": list(dict.fromkeys([*limit_rows.notes(documents), *notes])),
         },
         "convergence": _convergence(job, solution),
-        "power_balance": {"closure": float(max(f.balance.max() for f in inducing))},
+        "power_balance": {},
         "provenance": {**inducing[0].about, "phantom_sha256": job.body.hash()},
         "motion": {
             "body": job.body.name,
@@ -154,7 +159,9 @@ def evaluated(job: MotionJob, solution: Mapping[str, SolvedPart]) -> MotionOutco
 
 def measures(summary: Mapping[str, Any]) -> list[Measure]:
     """Residual over tolerance, and the balance of power and work."""
-    return summary_measures(summary)
+    told = (summary.get("convergence") or {}).get("balance")
+    balance = [] if told is None else [Measure("closure", float(told))]
+    return [*summary_measures(summary), *balance]
 
 
 def inputs(scenario: LoadedScenario) -> dict[str, float]:
@@ -184,33 +191,56 @@ def _drives(course: MotionCourse) -> np.ndarray:
     return np.asarray(course.weights[np.unique([int(row.argmax()) for values in told for row in values])])
 
 
-def _numbers(course: MotionCourse, fine: SeenMovement, coarse: SeenMovement | None) -> dict[str, dict[str, Any]]:
+def _values(course: MotionCourse, one: SeenMovement, tissue: str) -> dict[str, tuple[float, str]]:
+    """Numbers of a trajectory on one grid, with their units."""
+    names = [r.tissue for r in one.table.rows]
+    whole, own = one.table.rows[0], one.table.row(tissue if tissue in names else ALL)
+    return {
+        "largest |B|": (float(np.linalg.norm(one.seen.B_T, axis=2).max()), "T"),
+        "largest change of B within 3 s": (largest_change(course.times_s, one.seen.B_T), "T"),
+        "largest dB/dt": (float(np.linalg.norm(one.seen.dBdt_T_s, axis=2).max()), "T/s"),
+        "E 99 % in 2 mm, worst tissue": (own.cube.p99, "V/m"),
+        "E 99.9 % in 2 mm": (whole.cube.p999, "V/m"),
+        LARGEST: (whole.voxel.max, "V/m"),
+    }
+
+
+def _by_voxels(course: MotionCourse, fine: SeenMovement, coarse: SeenMovement) -> dict[str, float]:
+    """Relative expanded uncertainty by voxels of B, dB/dt and E: "T", "T/s", "V/m", and that of the largest voxel.
+
+    One number may be the same on both grids by chance: it has the largest one of the numbers of its unit. Of E the root
+    mean square over tissues counts as well; the largest voxel, which does not settle, has its own.
+    """
+    tissue = _worst(fine.table)
+    h = [fine.table.spacing_m[0], coarse.table.spacing_m[0]]
+    others = _values(course, coarse, tissue)
+    found: dict[str, float] = {}
+    for key, (value, unit) in _values(course, fine, tissue).items():
+        told = refinement(h, [value, others[key][0]]).relative if value > 0 else 0.0
+        name = LARGEST if key == LARGEST else unit
+        found[name] = max(found.get(name, 0.0), told)
+    there = {row.tissue: row for row in coarse.table.rows[1:]}
+    tissues = [
+        refinement(h, [row.cube.p99, there[row.tissue].cube.p99]).relative
+        for row in fine.table.rows[1:]
+        if row.voxels >= COMPARED and row.tissue in there and row.cube.p99 > 0
+    ]
+    found["V/m"] = max(found["V/m"], float(np.sqrt(np.mean(np.square(tissues)))) if tissues else 0.0)
+    return found | {LARGEST: max(found[LARGEST], found["V/m"])}
+
+
+def _numbers(course: MotionCourse, fine: SeenMovement, relative: Mapping[str, float] | None) -> dict[str, Any]:
     """Quantities of a trajectory, each with what voxels leave uncertain."""
     tissue = _worst(fine.table)
-
-    def of(one: SeenMovement) -> dict[str, tuple[float, str]]:
-        names = [r.tissue for r in one.table.rows]
-        own = one.table.row(tissue if tissue in names else ALL)
-        all_of_it = one.table.rows[0]
-        return {
-            "largest |B|": (float(np.linalg.norm(one.seen.B_T, axis=2).max()), "T"),
-            "largest change of B within 3 s": (largest_change(course.times_s, one.seen.B_T), "T"),
-            "largest dB/dt": (float(np.linalg.norm(one.seen.dBdt_T_s, axis=2).max()), "T/s"),
-            "E 99 % in 2 mm, worst tissue": (own.cube.p99, "V/m"),
-            "E 99.9 % in 2 mm": (all_of_it.cube.p999, "V/m"),
-            "E, largest voxel": (all_of_it.voxel.max, "V/m"),
-        }
-
-    values, other = of(fine), None if coarse is None else of(coarse)
     found: dict[str, dict[str, Any]] = {}
-    for key, (value, unit) in values.items():
+    for key, (value, unit) in _values(course, fine, tissue).items():
         entry: dict[str, Any] = {"value": float(value), "unit": unit}
-        if other is not None and coarse is not None:
-            spacings = [fine.table.spacing_m[0], coarse.table.spacing_m[0]]
-            entry["uncertainty"] = refinement(spacings, [value, other[key][0]]).uncertainty()
+        if relative is not None:
+            share = relative[LARGEST if key == LARGEST else unit]
+            entry["uncertainty"] = {"expanded": share * float(value), "k": 2, "basis": BASIS, "kind": KIND}
         found[key] = entry
     found["E 99 % in 2 mm, worst tissue"]["note"] = tissue.replace("_", " ")
-    found["E, largest voxel"]["note"] = "a staircase of voxels shows in it: compare percentiles"
+    found[LARGEST]["note"] = "a staircase of voxels shows in it: compare percentiles"
     return found
 
 
@@ -267,7 +297,16 @@ def _convergence(job: MotionJob, solution: Mapping[str, SolvedPart]) -> dict[str
                     {"name": f"{s.name} ({label})", "residual": float(r), "iterations": induced.iterations}
                     for s, r in zip(induced.sources, induced.residual, strict=True)
                 ]
-    return {"converged": all(p["residual"] <= tolerance for p in ports), "tolerance": tolerance, "ports": ports}
+    return {
+        "converged": all(p["residual"] <= tolerance for p in ports),
+        "tolerance": tolerance,
+        "ports": ports,
+        "balance": float(max(f.balance.max() for one in solution.values() for f in _both(one))),
+    }
+
+
+def _both(one: SolvedPart) -> list[InducedField]:
+    return [one.field.induced] if one.coarse is None else [one.field.induced, one.coarse]
 
 
 def _line(magnet: Any) -> list[float] | None:

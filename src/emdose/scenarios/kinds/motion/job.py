@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 LOWEST_HZ = 10.0
 """Where tables of tissues begin; movements are slower."""
+MOTIONS = 15
+"""That the poses of a trajectory usually are sums of."""
 MOTION = ("velocity_m_s", "turn_rad_s", "rotation", "shift_m", "centre_m")
 SAMPLE = ("index", "weights", "labels")
 
@@ -126,11 +128,11 @@ class MotionJob(BaseJob):
         return found
 
     def plan(self) -> JobPlan:
-        """What is done, in words."""
-        count = int(self.body.body.sum())
-        poses = sum(len(one.trajectory.times_s) for one in self.movements)
-        words = f"motions that {poses} poses are sums of, in {count:,} voxels, then time courses and limits"
-        return JobPlan(device=self.device, then=words)
+        """Memory, time and size for as many motions as trajectories usually take; raises ResourceError."""
+        most = min(self.tables.solver.most_motions, MOTIONS * len(self.movements))
+        sources = [RigidMotion(self.magnet, name=f"motion {n}") for n in range(most)]
+        solution = self.solver.solver.plan(self.body, sources, self.frequency_Hz, self.device)
+        return JobPlan(device=self.device, solution=solution, then="time courses and limits")
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""

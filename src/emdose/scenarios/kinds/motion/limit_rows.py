@@ -9,10 +9,13 @@ from emdose.compliance.circumstances import STANDARD as IEC
 from emdose.compliance.frequency_weights import DIRECTIVE
 from emdose.compliance.limits import NOTES
 from emdose.compliance.workers import check_motion
+from emdose.scenarios.shared.induced.solver_table import SECOND_GRID
 from emdose.scenarios.shared.tables import blamed_on
-from emdose.uncertainty.discretisation import refinement
+from emdose.uncertainty.discretisation import KIND, refinement
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from emdose.scenarios.kinds.motion.exposure import FollowedVoxels, SeenField
     from emdose.scenarios.kinds.motion.job import MotionJob
 
@@ -41,6 +44,9 @@ def checked(job: MotionJob, times_s: np.ndarray, seen: SeenField, voxels: Follow
                     of_E = str(row["quantity"]).startswith("E ")
                     if not _for(str(row["mode"]), table.group) or (words == LARGEST and not of_E):
                         continue
+                    if table.group != "patient":
+                        # Conditions stand in the names of quantities: one column of the page holds all documents.
+                        row["mode"] = table.group
                     if of_E:
                         row["region"] = f"{row['region']}, {words}"
                     if words == LARGEST:
@@ -52,18 +58,34 @@ def checked(job: MotionJob, times_s: np.ndarray, seen: SeenField, voxels: Follow
 
 
 def joined(
-    name: str, fine: Sequence[Mapping[str, Any]], coarse: Sequence[Mapping[str, Any]] | None, ratio: float = 1.5
+    name: str,
+    fine: Sequence[Mapping[str, Any]],
+    coarse: Sequence[Mapping[str, Any]] | None,
+    relative: Mapping[str, float] | None,
 ) -> list[dict[str, Any]]:
-    """Rows of a trajectory, each with what two grids leave uncertain of it."""
+    """Rows of a trajectory, each with what two grids leave uncertain of it.
+
+    Parameters
+    ----------
+    name : str
+        The trajectory.
+    fine, coarse : sequence of mappings
+        Rows on either grid.
+    relative : mapping of str to float, optional
+        Least relative expanded uncertainties of B ("T"), dB/dt ("T/s") and E ("V/m").
+    """
     others = {_key(r): r for r in coarse or ()}
     found = []
     for row in fine:
-        one, other = dict(row), others.get(_key(row))
-        if other is not None and one["value"] is not None and other["value"] is not None:
-            told = refinement([1.0, ratio], [float(one["value"]), float(other["value"])]).uncertainty()
-            one |= {"uncertainty": told["expanded"], "uncertainty_k": told["k"], "uncertainty_kind": told["kind"]}
+        one, other, value = dict(row), others.get(_key(row)), row["value"]
+        if relative is not None and value is not None:
+            quantity = str(one["quantity"])
+            share = relative["V/m" if quantity.startswith("E ") else "T/s" if quantity.startswith("dB/dt") else "T"]
+            if other is not None and other["value"] is not None and value > 0:
+                share = max(share, refinement([1.0, SECOND_GRID], [float(value), float(other["value"])]).relative)
+            one |= {"uncertainty": share * float(value), "uncertainty_k": 2, "uncertainty_kind": KIND}
         one["region"] = f"{name}: {one['region']}"
-        if one["counted"] and one["value"] is not None and "weighted peak" in str(one["quantity"]):
+        if one["counted"] and value is not None and "weighted peak" in str(one["quantity"]):
             # Its quantity holds all of U, that of a study as well.
             one["uncertainty_of"] = f"{name}: {_quantity(one)}"
         found.append(one)
@@ -78,7 +100,8 @@ def indices(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
             entry: dict[str, Any] = {"value": row["value"], "unit": "1", "note": "1 is the limit"}
             if row.get("uncertainty") is not None:
                 entry["uncertainty"] = {k: row[f"uncertainty_{k}"] for k in ("k", "kind")} | {
-                    "expanded": row["uncertainty"]
+                    "expanded": row["uncertainty"],
+                    "basis": "change of the index between two grids, times 3; at least that of the field",
                 }
             found[_quantity(row)] = entry
     return found
@@ -101,8 +124,8 @@ def notes(documents: Sequence[str]) -> list[str]:
     told = [note for name in documents for note in NOTES.get(name, ())]
     return [
         *told,
-        "E beside limits: largest index of voxels at the 99th percentile of their tissue's largest values over time, in "
-        "head and rest of the body apart (ICNIRP 2010); tissues of fewer than 100 voxels share one percentile.",
+        "E beside limits: largest index of voxels at the 99th percentile of their tissue's largest values over time, "
+        "in head and rest of the body apart (ICNIRP 2010); tissues of fewer than 100 voxels share one percentile.",
     ]
 
 
@@ -113,8 +136,8 @@ def warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         return []
     names = ", ".join(dict.fromkeys(str(r["quantity"]) for r in over))
     return [
-        f"Limit values of Directive 2013/35/EU are exceeded ({names}). Its Article 10 lets MRI for patients exceed them "
-        "under conditions that the employer has to show; nothing here says that these are met."
+        f"Limit values of Directive 2013/35/EU are exceeded ({names}). Its Article 10 lets MRI for patients exceed "
+        "them under conditions that the employer has to show; nothing here says that these are met."
     ]
 
 
@@ -146,4 +169,4 @@ def _key(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _quantity(row: Mapping[str, Any]) -> str:
     region = str(row["region"]).partition(": ")[2].partition(",")[0]
-    return f"{row['quantity']}, {region} ({row['standard']}, {row['mode']})"
+    return f"{row['quantity']}, {region} ({row['standard']})"

@@ -40,7 +40,7 @@ def render(result: MotionResult) -> str:
     told = ", ".join(dict.fromkeys(moves))
     page: dict[str, Any] = {
         "title": f"{capital(told)}: {about['magnet']}",
-        "sentence": f"What {words(about['body'])} of {number(about['mass_kg'], 4)} kg goes through: the static field, "
+        "sentence": f"What “{words(about['body'])}” ({number(about['mass_kg'])} kg) goes through: the static field, "
         f"its change, the electric field that it induces (voxels of {number(1e3 * about['spacing_m'])} mm), and "
         f"limits for the group “{about['group']}”.",
         "banners": [{"level": "note", "text": str(text)} for text in summary.get("warnings", [])],
@@ -59,7 +59,7 @@ def render(result: MotionResult) -> str:
         "setup": setup_rows(about),
         "methods_text": methods(summary),
         "convergence": common_rows.convergence(summary),
-        "power": common_rows.power(summary),
+        "balance": f"{number(100 * summary['convergence']['balance'], 1)} %",
     }
     return fill(__package__, "motion.html.j2", ("planes.js", "viewer.js"), page, folder=result.folder, summary=summary)
 
@@ -111,7 +111,8 @@ def trajectory(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         line_chart(E, "time [s]", "|E| [mV/m]", height=HEIGHT),
     ]
     weighted = [
-        Curve(title, t, np.asarray(values, float), colour=n) for n, (title, values) in enumerate(course["indices"].items())
+        Curve(title, t, np.asarray(values, float), colour=n, dashed=n > 1)
+        for n, (title, values) in enumerate(course["indices"].items())
     ]
     if weighted:
         charts.append(line_chart(weighted, "time [s]", "weighted peak (1 is the limit)", height=HEIGHT + 20))
@@ -128,7 +129,9 @@ def trajectory(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         }
         for row in one["tissues"]
     ]
-    speed = f"{number(one['fastest_m_s'])} m/s" if one["fastest_m_s"] > 1e-6 else f"{number(one['fastest_rad_s'])} rad/s"
+    speed = (
+        f"{number(one['fastest_m_s'])} m/s" if one["fastest_m_s"] > 1e-6 else f"{number(one['fastest_rad_s'])} rad/s"
+    )
     sentence = (
         f"{capital(TYPES[one['type']])}: the {one['part']} moves for {number(one['duration_s'])} s, up to {speed}. "
         f"E is largest at {number(one['peak_time_s'])} s."

@@ -48,7 +48,7 @@ class MotionResult(Run):
 
     @property
     def courses(self) -> dict[str, dict[str, np.ndarray]]:
-        """Time courses by trajectory: "times_s", "B_T", "change_T" (within 3 s), "dBdt_T_s", "E_p99_V_m", "E_max_V_m"."""
+        """Time courses by trajectory: times, |B|, its change within 3 s, |dB/dt|, and E of the worst tissue."""
         return {
             name: {key: np.asarray(values, float) for key, values in one["course"].items() if key != "indices"}
             for name, one in self.summary["motion"]["trajectories"].items()

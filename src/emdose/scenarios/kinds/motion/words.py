@@ -30,7 +30,14 @@ def tell(console: Console, data: Mapping[str, Any]) -> None:
         terminal.quantities(console, data["quantities"])
         console.print()
         terminal.checks(console, [r for r in data["checks"] if r["counted"]], data.get("check_inputs") or {})
-    terminal.trust(console, data)
+    convergence = data["convergence"]
+    if convergence:
+        worst = max((p["residual"] for p in convergence["ports"]), default=0.0)
+        text = f"Residual: {worst:.1e}, tolerance {convergence['tolerance']:.0e}; power and work differ by "
+        terminal.say(
+            console, text + f"{100 * convergence['balance']:.1g} %", "" if convergence["converged"] else "bold red"
+        )
+    terminal.warnings(console, data)
 
 
 def methods(summary: Mapping[str, Any]) -> writing.Methods:
