@@ -15,6 +15,7 @@ import emdose as em
 from emdose.errors import InputError
 from emdose.scenarios import kinds, loading
 from emdose.scenarios.kinds.motion import exposure, limit_rows
+from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
 
 WALK = {
     "scenario": {"kind": "motion", "name": "walk"},
@@ -196,6 +197,18 @@ def test_inputs_of_a_study(run) -> None:
     assert not [n for n in names if "translate" in n]
     assert [law["path"] for law in kind.default_laws(scenario)]
     assert kind.on_grid(scenario, 0.02)["phantom"]["spacing_m"] == 0.02
+
+
+def test_a_second_grid_is_made_where_it_can_be() -> None:
+    """A head of 8 mm has no generator for 12 mm: it is resampled, its regions with it."""
+    for spacing, made in ((6e-3, True), (8e-3, False)):
+        table = loaded(changed(phantom={"type": "layered-head", "spacing_m": spacing})).tables.phantom
+        body = em.phantoms.layered_head(spacing)
+        coarse = on_larger_voxels(table, body, 1.5)
+        assert coarse.spacing_m[0] == pytest.approx(1.5 * spacing)
+        if made:
+            np.testing.assert_array_equal(coarse.labels, em.phantoms.layered_head(1.5 * spacing).labels)
+        assert set(coarse.regions) == set(body.regions)
 
 
 def test_surface_holds_what_is_largest() -> None:

@@ -142,7 +142,7 @@ def _made(table: Any, body: Phantom, part: str) -> Trajectory:
     at = place + movements.FACING @ (pivot - foot)
     about = "pitch" if isinstance(table, schema.NodTable) else "yaw"
     angle = math.radians(table.angle_deg)
-    return movements.turn(body, at, angle, table.period_s, about=about, pivot_m=pivot, **more)
+    return movements.turn(body, at, angle, table.period_s, about=about, pivot_m=tuple(map(float, pivot)), **more)
 
 
 def _box(body: Phantom, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from emdose.models.induction.sources import RigidMotion
 from emdose.scenarios.kinds.motion import build, evaluation, result
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
+from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
 from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
@@ -75,7 +76,7 @@ class MotionJob(BaseJob):
             )
         self.coarse: dict[str, Phantom] = {}
         if tables.solver.second_grid and self.shared is None:
-            larger = self.body.resample(tuple(SECOND_GRID * h for h in self.body.spacing_m))
+            larger = on_larger_voxels(tables.phantom, self.body, SECOND_GRID, file)
             self.coarse = {part: build.part_of(larger, part) for part in self.parts}
 
     def solution_key(self) -> str:
@@ -107,10 +108,8 @@ class MotionJob(BaseJob):
         found = {}
         for part, body in self.parts.items():
             told = json.loads(str(np.asarray(arrays[f"{part}_motions"])))
-            rows = zip(*(np.asarray(arrays[f"{part}_motion_{key}"]) for key in MOTION), strict=True)
-            sources = tuple(
-                RigidMotion(self.magnet, *row, name=name) for row, name in zip(rows, told["names"], strict=True)
-            )
+            rows = zip(*(np.asarray(arrays[f"{part}_motion_{key}"]) for key in MOTION), told["names"], strict=True)
+            sources = tuple(RigidMotion(self.magnet, *row) for row in rows)
             sample = VoxelSample(*(np.asarray(arrays[f"{part}_sample_{key}"]) for key in SAMPLE))
             field = MotionField(
                 self.magnet,
