@@ -164,9 +164,9 @@ def test_rows_are_those_of_the_group(checks, documents, left_out) -> None:
     E = 0.1 * np.stack([t, 0 * t, 0 * t], axis=1)[:, None]
     yes = np.array([True])
     rows = limit_rows.checked(
-        SimpleNamespace(tables=scenario.tables, scenario=scenario),
+        SimpleNamespace(tables=scenario.tables, file=None),
         t,
-        exposure.SeenField(B, B, ~yes),
+        exposure.SeenField(B, B, ~yes, B, B),
         exposure.FollowedVoxels(E, 2 * E, yes, yes),
     )
     assert {r["standard"] for r in rows} == documents

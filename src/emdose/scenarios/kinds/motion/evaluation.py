@@ -22,7 +22,7 @@ from emdose.validity import Measure
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.scenarios.kinds.motion.build import Movement
-    from emdose.scenarios.kinds.motion.job import MotionJob, SolvedPart
+    from emdose.scenarios.kinds.motion.setting import MotionSetting, SolvedPart
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.moving.course import MotionCourse
     from emdose.solvers.results.induced import InducedField
@@ -31,7 +31,7 @@ HEADLINE = ("largest |B|", "largest change of B within 3 s", "E 99 % in 2 mm, wo
 LARGEST = "E, largest voxel"
 COMPARED = 1000
 """Voxels of a tissue whose percentile is compared between grids."""
-BASIS = "largest relative change between two grids of the numbers of this unit, times 3; of E by tissue as well"
+BASIS = "largest change between two grids of the numbers of this unit, times 3; E also by tissue, B also over a voxel"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +84,12 @@ class SeenMovement:
     rows: list[dict[str, Any]]
 
 
-def evaluated(job: MotionJob, solution: Mapping[str, SolvedPart]) -> MotionOutcome:
+def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> MotionOutcome:
     """All of a run.
 
     Parameters
     ----------
-    job : MotionJob
+    setting : MotionSetting
         Body, magnet, trajectories and tables.
     solution : mapping of str to SolvedPart
         Solved motions by the part of the body that moves.
@@ -99,12 +99,12 @@ def evaluated(job: MotionJob, solution: Mapping[str, SolvedPart]) -> MotionOutco
     maps: dict[str, np.ndarray] = {}
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
-    for movement in job.movements:
+    for movement in setting.movements:
         solved = solution[movement.part]
         course = solved.field.along(movement.trajectory)
         drives = _drives(course)
-        fine = _gone_through(job, movement, course, solved.field.induced, drives)
-        coarse = None if solved.coarse is None else _gone_through(job, movement, course, solved.coarse, drives)
+        fine = _gone_through(setting, movement, course, solved.field.induced, drives)
+        coarse = None if solved.coarse is None else _gone_through(setting, movement, course, solved.coarse, drives)
         relative = None if coarse is None else _by_voxels(course, fine, coarse)
         numbers = _numbers(course, fine, relative)
         own = limit_rows.joined(movement.name, fine.rows, None if coarse is None else coarse.rows, relative)
@@ -113,30 +113,30 @@ def evaluated(job: MotionJob, solution: Mapping[str, SolvedPart]) -> MotionOutco
         rows += own
         notes += list(fine.table.notes)
         maps[movement.name] = fine.induced.map(fine.peak)
-        trajectories[movement.name] = _told(job, movement, course, fine)
+        trajectories[movement.name] = _told(setting, movement, course, fine)
     rows = with_uncertainty(rows, quantities)
-    first = job.movements[0].name
-    documents = job.tables.checks.documents
+    first = setting.movements[0].name
+    documents = setting.tables.checks.documents
     inducing = [one.field.induced for one in solution.values()]
     summary = {
         "quantities": quantities,
         "checks": rows,
         "check_inputs": {
-            "inputs": {"group": job.tables.checks.group, "controlled": job.tables.checks.controlled},
+            "inputs": {"group": setting.tables.checks.group, "controlled": setting.tables.checks.controlled},
             "notes": list(dict.fromkeys([*limit_rows.notes(documents), *notes])),
         },
-        "convergence": _convergence(job, solution),
+        "convergence": _convergence(setting, solution),
         "power_balance": {},
-        "provenance": {**inducing[0].about, "phantom_sha256": job.body.hash()},
+        "provenance": {**inducing[0].about, "phantom_sha256": setting.body.hash()},
         "motion": {
-            "body": job.body.name,
-            "mass_kg": job.body.mass_kg,
-            "spacing_m": float(job.body.spacing_m[0]),
-            "coarse_spacing_m": float(next(iter(job.coarse.values())).spacing_m[0]) if job.coarse else None,
-            "frequency_Hz": job.frequency_Hz,
-            "magnet": job.magnet.name,
-            "B0_T": float(getattr(job.magnet, "B0_T", np.nan)),
-            "line_m": _line(job.magnet),
+            "body": setting.body.name,
+            "mass_kg": setting.body.mass_kg,
+            "spacing_m": float(setting.body.spacing_m[0]),
+            "coarse_spacing_m": setting.coarse_spacing_m,
+            "frequency_Hz": setting.frequency_Hz,
+            "magnet": setting.magnet.name,
+            "B0_T": float(getattr(setting.magnet, "B0_T", np.nan)),
+            "line_m": _line(setting.magnet),
             "parts": {
                 part: {
                     "cells": len(one.field.induced.cells),
@@ -147,14 +147,14 @@ def evaluated(job: MotionJob, solution: Mapping[str, SolvedPart]) -> MotionOutco
                 for part, one in solution.items()
             },
             "documents": list(documents),
-            "group": job.tables.checks.group,
-            "controlled": job.tables.checks.controlled,
+            "group": setting.tables.checks.group,
+            "controlled": setting.tables.checks.controlled,
             "headline": [f"{first}: {key}" for key in HEADLINE],
             "decisive": limit_rows.decisive(rows),
             "trajectories": trajectories,
         },
     }
-    return MotionOutcome(job.body, maps, summary, _warnings(job, solution, rows))
+    return MotionOutcome(setting.body, maps, summary, _warnings(setting, solution, rows))
 
 
 def measures(summary: Mapping[str, Any]) -> list[Measure]:
@@ -172,16 +172,16 @@ def inputs(scenario: LoadedScenario) -> dict[str, float]:
 
 
 def _gone_through(
-    job: MotionJob, movement: Movement, course: MotionCourse, induced: InducedField, drives: np.ndarray
+    setting: MotionSetting, movement: Movement, course: MotionCourse, induced: InducedField, drives: np.ndarray
 ) -> SeenMovement:
     body = induced.phantom
-    table = induced_table(induced, drives, device=job.device)
+    table = induced_table(induced, drives, device=setting.device)
     poses = movement.trajectory.poses()
     at = movement.trajectory.poses(course.times_s[exposure.moments(course)])
-    seen = exposure.seen(job.magnet, body, poses, at)
+    seen = exposure.seen(setting.magnet, body, poses, at)
     peak = peaks(induced.E, course.weights)
     voxels = exposure.followed(induced, course.weights, peak)
-    rows = limit_rows.checked(job, course.times_s, seen, voxels)
+    rows = limit_rows.checked(setting, course.times_s, seen, voxels)
     return SeenMovement(induced, peak, table, seen, voxels, rows)
 
 
@@ -208,13 +208,20 @@ def _values(course: MotionCourse, one: SeenMovement, tissue: str) -> dict[str, t
 def _by_voxels(course: MotionCourse, fine: SeenMovement, coarse: SeenMovement) -> dict[str, float]:
     """Relative expanded uncertainty by voxels of B, dB/dt and E: "T", "T/s", "V/m", and that of the largest voxel.
 
-    One number may be the same on both grids by chance: it has the largest one of the numbers of its unit. Of E the root
+    One number may be the same on both grids by chance: it has the largest one of the numbers of its unit, and of B and
+    dB/dt no less than what they change by over a voxel at the surface. Of E the root
     mean square over tissues counts as well; the largest voxel, which does not settle, has its own.
     """
     tissue = _worst(fine.table)
     h = [fine.table.spacing_m[0], coarse.table.spacing_m[0]]
     others = _values(course, coarse, tissue)
+    seen = fine.seen
     found: dict[str, float] = {}
+    pairs = (("T", seen.B_T, seen.inner_B_T), ("T/s", seen.dBdt_T_s, seen.inner_dBdt_T_s))
+    for unit, outer, inner in pairs:
+        # Over the largest value: also where the surface of both grids is the same by chance.
+        top = float(np.linalg.norm(outer, axis=2).max())
+        found[unit] = 1 - min(1.0, float(np.linalg.norm(inner, axis=2).max()) / top) if top > 0 else 0.0
     for key, (value, unit) in _values(course, fine, tissue).items():
         told = refinement(h, [value, others[key][0]]).relative if value > 0 else 0.0
         name = LARGEST if key == LARGEST else unit
@@ -250,12 +257,12 @@ def _worst(table: InducedTable) -> str:
     return max([r for r in own if r.voxels >= exposure.LEAST] or own, key=lambda r: r.cube.p99).tissue
 
 
-def _told(job: MotionJob, movement: Movement, course: MotionCourse, fine: SeenMovement) -> dict[str, Any]:
+def _told(setting: MotionSetting, movement: Movement, course: MotionCourse, fine: SeenMovement) -> dict[str, Any]:
     """What summary.json says of a trajectory."""
     t, seen, voxels = course.times_s, fine.seen, fine.voxels
     percentile = course.percentiles((99.0,))
     worst = _worst(fine.table)
-    checks = job.tables.checks
+    checks = setting.tables.checks
     curves = {}
     for name in checks.documents:
         for weights, where in exposure.weightings(name, checks.group):
@@ -265,7 +272,7 @@ def _told(job: MotionJob, movement: Movement, course: MotionCourse, fine: SeenMo
     path = movement.trajectory
     return {
         "part": movement.part,
-        "type": job.tables.trajectories[movement.name].type,
+        "type": setting.tables.trajectories[movement.name].type,
         "source": path.source,
         "duration_s": path.duration_s,
         "poses": len(t),
@@ -287,8 +294,8 @@ def _told(job: MotionJob, movement: Movement, course: MotionCourse, fine: SeenMo
     }
 
 
-def _convergence(job: MotionJob, solution: Mapping[str, SolvedPart]) -> dict[str, Any]:
-    tolerance = job.tables.solver.tolerance
+def _convergence(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> dict[str, Any]:
+    tolerance = setting.tables.solver.tolerance
     ports = []
     for part, one in solution.items():
         for label, induced in ((part, one.field.induced), (f"{part}, coarser", one.coarse)):
@@ -315,9 +322,9 @@ def _line(magnet: Any) -> list[float] | None:
     return None if line is None else [line(5e-4, "z"), line(5e-4, "r")]
 
 
-def _warnings(job: MotionJob, solution: Mapping[str, SolvedPart], rows: list[dict[str, Any]]) -> list[str]:
+def _warnings(setting: MotionSetting, solution: Mapping[str, SolvedPart], rows: list[dict[str, Any]]) -> list[str]:
     found = []
-    inconsistency = getattr(job.magnet, "inconsistency", 0.0)
+    inconsistency = getattr(setting.magnet, "inconsistency", 0.0)
     if inconsistency > 0.02:
         found.append(
             f"The field map obeys Maxwell's equations to {100 * inconsistency:.2g} % of its gradient; E is no better."
@@ -335,9 +342,9 @@ def _warnings(job: MotionJob, solution: Mapping[str, SolvedPart], rows: list[dic
             "What moves the head alone is computed in a head that ends at the neck, where no current passes: values "
             "beside the cut are not those of a neck."
         )
-    if job.tables.solver.tissue_frequency_Hz is None:
+    if setting.tables.solver.tissue_frequency_Hz is None:
         found.append(
-            f"Conductivities are those at {job.frequency_Hz:g} Hz; below 1 MHz sources differ by factors, that of skin "
-            "most. Set phantom.tissues.NAME.conductivity_S_m where better ones are known."
+            f"Conductivities are those at {setting.frequency_Hz:g} Hz; below 1 MHz sources differ by factors, that of "
+            "skin most. Set phantom.tissues.NAME.conductivity_S_m where better ones are known."
         )
     return found + limit_rows.warnings(rows)

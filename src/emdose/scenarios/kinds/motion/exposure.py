@@ -54,11 +54,15 @@ class SeenField:
         In the axes of the body.
     limbs : (n,) bool ndarray
         Which points lie in limbs.
+    inner_B_T, inner_dBdt_T_s : (t, n, 3) ndarray
+        The same a voxel further towards the middle: the surface is known to a voxel at most.
     """
 
     B_T: np.ndarray
     dBdt_T_s: np.ndarray
     limbs: np.ndarray
+    inner_B_T: np.ndarray
+    inner_dBdt_T_s: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +120,11 @@ def seen(magnet: Any, body: Phantom, poses: BodyPoses, at: BodyPoses) -> SeenFie
     for group in (np.flatnonzero(limbs), np.flatnonzero(~limbs)):
         kept += [group[np.argsort(-size[group], kind="stable")[:FOLLOWED]] for size in sizes]
     index = np.unique(np.concatenate(kept))
-    return SeenField(*around.seen(poses, points[index]), limbs[index])
+    inwards = points.mean(axis=0) - points[index]
+    size = np.linalg.norm(inwards, axis=1, keepdims=True)
+    step = np.minimum(max(body.spacing_m), size) * inwards / np.maximum(size, 1e-12)
+    inner = around.seen(poses, points[index] + step)
+    return SeenField(*around.seen(poses, points[index]), limbs[index], *inner)
 
 
 def followed(induced: InducedField, weights: np.ndarray, peak: np.ndarray) -> FollowedVoxels:

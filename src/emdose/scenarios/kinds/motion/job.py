@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from emdose import resources
 from emdose.io.disk.run_files import to_json
 from emdose.models.induction.sources import RigidMotion
 from emdose.scenarios.kinds.motion import build, evaluation, result
+from emdose.scenarios.kinds.motion.setting import MotionSetting, SolvedPart
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
     from emdose.scenarios.kinds.motion.evaluation import MotionOutcome
     from emdose.scenarios.shared.scenario import LoadedScenario
-    from emdose.solvers.results.induced import InducedField
     from emdose.solvers.running import Checkpoint, ProgressCallback
 
 LOWEST_HZ = 10.0
@@ -38,22 +37,6 @@ MOTIONS = 15
 """That the poses of a trajectory usually are sums of."""
 MOTION = ("velocity_m_s", "turn_rad_s", "rotation", "shift_m", "centre_m")
 SAMPLE = ("index", "weights", "labels")
-
-
-@dataclass(frozen=True, eq=False)
-class SolvedPart:
-    """The motions of one part of the body.
-
-    Parameters
-    ----------
-    field : MotionField
-        In the body.
-    coarse : InducedField or None
-        The same motions on larger voxels, for the uncertainty by voxels.
-    """
-
-    field: MotionField
-    coarse: InducedField | None
 
 
 class MotionJob(BaseJob):
@@ -82,7 +65,9 @@ class MotionJob(BaseJob):
     def solution_key(self) -> str:
         """Hash of body, magnet, trajectories and solver."""
         also = {
-            "code": resources.code_sha256("scenarios/kinds/motion/build.py", "solvers/moving"),
+            "code": resources.code_sha256(
+                "scenarios/kinds/motion/build.py", "scenarios/shared/induced", "solvers/moving"
+            ),
             "study": self.shared is not None,
         }
         return self.scenario.part_sha256("phantom", "magnet", "trajectories", "solver", also=also)
@@ -178,7 +163,18 @@ class MotionJob(BaseJob):
     ) -> MotionOutcome:
         """Time courses, tissues and limits of every trajectory."""
         with self.timed("evaluate"):
-            return evaluation.evaluated(self, solution)
+            coarse = next(iter(self.coarse.values()), None)
+            setting = MotionSetting(
+                self.tables,
+                self.scenario.file,
+                self.body,
+                self.magnet,
+                self.movements,
+                self.frequency_Hz,
+                None if coarse is None else float(coarse.spacing_m[0]),
+                self.device,
+            )
+            return evaluation.evaluated(setting, solution)
 
     def study_maps(self, outcome: MotionOutcome) -> dict[str, np.ndarray]:
         """Largest |E| over time of every trajectory."""

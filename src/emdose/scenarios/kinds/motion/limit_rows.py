@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from emdose.scenarios.kinds.motion.exposure import FollowedVoxels, SeenField
-    from emdose.scenarios.kinds.motion.job import MotionJob
+    from emdose.scenarios.kinds.motion.setting import MotionSetting
 
 TYPICAL, LARGEST = "99th percentile of every tissue", "largest voxels"
 SENSORY = ("static B sensory ELV", "E sensory ELV, weighted peak", "E uncontrolled, weighted peak")
@@ -26,14 +26,16 @@ CONTROLLED = "Conditions are controlled: shown beside the limits that hold then.
 LARGE = "Single voxels, in which a staircase shows: for comparison with the percentile."
 
 
-def checked(job: MotionJob, times_s: np.ndarray, seen: SeenField, voxels: FollowedVoxels) -> list[dict[str, Any]]:
+def checked(
+    setting: MotionSetting, times_s: np.ndarray, seen: SeenField, voxels: FollowedVoxels
+) -> list[dict[str, Any]]:
     """Rows of all documents of the group, those of E for voxels at the percentile and, beside them, the largest."""
-    table = job.tables.checks
+    table = setting.tables.checks
     found: list[dict[str, Any]] = []
     for name in table.documents:
         more: dict[str, Any] = {"verified_by": table.verified_by or (), "use_values": table.use_values or ()}
         edition = table.edition if name == IEC else None
-        with blamed_on(job.scenario.file, "checks"):
+        with blamed_on(setting.file, "checks"):
             for E, head, words, points in (
                 (voxels.typical, voxels.head, TYPICAL, slice(None)),
                 (voxels.largest, voxels.largest_head, LARGEST, slice(1)),

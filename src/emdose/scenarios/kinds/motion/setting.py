@@ -1,0 +1,63 @@
+"""What a ``motion`` run has been given, and what its solver has found, for those who evaluate it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.motion.build import Movement
+    from emdose.solvers.moving.field import MotionField
+    from emdose.solvers.results.induced import InducedField
+
+
+@dataclass(frozen=True, eq=False)
+class MotionSetting:
+    """The tables of a scenario made into objects.
+
+    Parameters
+    ----------
+    tables : Table
+        The tables.
+    file : Path or None
+        Where they stand, for errors.
+    body : Phantom
+        The body.
+    magnet : StaticField
+        The magnet.
+    movements : sequence of Movement
+        What moves, and where.
+    frequency_Hz : float
+        That tissue properties are taken at [Hz].
+    coarse_spacing_m : float or None
+        Voxels of the second grid [m].
+    device : str
+        Where it is computed.
+    """
+
+    tables: Any
+    file: Any
+    body: Phantom
+    magnet: Any
+    movements: Sequence[Movement]
+    frequency_Hz: float
+    coarse_spacing_m: float | None
+    device: str
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedPart:
+    """The motions of one part of the body.
+
+    Parameters
+    ----------
+    field : MotionField
+        In the body.
+    coarse : InducedField or None
+        The same motions on larger voxels, for the uncertainty by voxels.
+    """
+
+    field: MotionField
+    coarse: InducedField | None
