@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 LOWEST_HZ = 10.0
 """Where tables of tissues begin; movements are slower."""
+CODE = ("scenarios/kinds/motion/build.py", "scenarios/shared/induced", "solvers/moving")
 MOTIONS = 15
 """That the poses of a trajectory usually are sums of."""
 MOTION = ("velocity_m_s", "turn_rad_s", "rotation", "shift_m", "centre_m")
