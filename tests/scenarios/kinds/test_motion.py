@@ -110,6 +110,7 @@ def test_rows_are_those_of_the_indices(run) -> None:
     assert {r["standard"] for r in rows} == {"Directive 2013/35/EU", "ICNIRP 2014", "ICNIRP 2009"}
     static = [r for r in rows if r["quantity"] == "static B sensory ELV" and r["region"].startswith("walk up")]
     assert [r["value"] for r in static] == [pytest.approx(value(run, "walk up: largest |B|"))]
+    assert static[0]["uncertainty_of"] == "walk up: largest |B|"
     for name, one in run.summary["motion"]["trajectories"].items():
         for title, curve in one["course"]["indices"].items():
             standard, quantity, where = title.split(", ")

@@ -144,7 +144,7 @@ def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:
         "uncertainty": "not known" if spread is None else f"± {number(spread, 2)}",
         "kind": decisive.kind_of_uncertainty(raw),
         "limit": None if limit is None else number(limit),
-        "unit": str(raw.get("unit") or ""),
+        "unit": "" if raw.get("unit") == "1" else str(raw.get("unit") or ""),
         "ratio": ratio,
         "percent": None if ratio is None else f"{100 * ratio:.1f} %" if ratio < 1.995 else f"{ratio:.2f} ×",
         "bar": bar,

@@ -105,8 +105,8 @@ def lock_name(summary: Mapping[str, Any]) -> str:
 
 
 def capital(text: str) -> str:
-    """A text that begins with a capital."""
-    return text[:1].upper() + text[1:]
+    """A text that begins with a capital, unless it begins with a symbol such as dB/dt."""
+    return text if text[1:2].isupper() else text[:1].upper() + text[1:]
 
 
 def version_text() -> str:

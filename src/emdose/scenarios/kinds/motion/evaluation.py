@@ -107,7 +107,7 @@ def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> Mot
         coarse = None if solved.coarse is None else _gone_through(setting, movement, course, solved.coarse, drives)
         relative = None if coarse is None else _by_voxels(course, fine, coarse)
         numbers = _numbers(course, fine, relative)
-        own = limit_rows.joined(movement.name, fine.rows, None if coarse is None else coarse.rows, relative)
+        own = limit_rows.joined(movement.name, fine.rows, None if coarse is None else coarse.rows, relative, numbers)
         numbers |= limit_rows.indices(own)
         quantities |= {f"{movement.name}: {key}": entry for key, entry in numbers.items()}
         rows += own

@@ -64,6 +64,7 @@ def joined(
     fine: Sequence[Mapping[str, Any]],
     coarse: Sequence[Mapping[str, Any]] | None,
     relative: Mapping[str, float] | None,
+    numbers: Mapping[str, Mapping[str, Any]],
 ) -> list[dict[str, Any]]:
     """Rows of a trajectory, each with what two grids leave uncertain of it.
 
@@ -75,6 +76,8 @@ def joined(
         Rows on either grid.
     relative : mapping of str to float, optional
         Least relative expanded uncertainties of B ("T"), dB/dt ("T/s") and E ("V/m").
+    numbers : mapping of str to mapping
+        Quantities of the trajectory: rows of the same value have all of their U, that of a study as well.
     """
     others = {_key(r): r for r in coarse or ()}
     found = []
@@ -88,8 +91,10 @@ def joined(
             one |= {"uncertainty": share * float(value), "uncertainty_k": 2, "uncertainty_kind": KIND}
         one["region"] = f"{name}: {one['region']}"
         if one["counted"] and value is not None and "weighted peak" in str(one["quantity"]):
-            # Its quantity holds all of U, that of a study as well.
             one["uncertainty_of"] = f"{name}: {_quantity(one)}"
+        for key in ("largest |B|", "largest change of B within 3 s"):
+            if one["unit"] == "T" and value == numbers[key]["value"]:
+                one["uncertainty_of"] = f"{name}: {key}"
         found.append(one)
     return found
 
@@ -98,7 +103,7 @@ def indices(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """The weighted peaks that count as quantities, by their name."""
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
-        if "uncertainty_of" in row:
+        if "weighted peak" in str(row["quantity"]) and "uncertainty_of" in row:
             entry: dict[str, Any] = {"value": row["value"], "unit": "1", "note": "1 is the limit"}
             if row.get("uncertainty") is not None:
                 entry["uncertainty"] = {k: row[f"uncertainty_{k}"] for k in ("k", "kind")} | {
