@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import emdose as em
+from emdose.scenarios import loading
+from emdose.scenarios.kinds.body_gradient import KIND
 from emdose.scenarios.kinds.body_gradient.build import corners
 
 BALL = """
@@ -99,6 +101,18 @@ def test_page_and_maps_are_there(ball: em.Run) -> None:
     assert ball.to_xarray()["E_peak_EPI"].attrs["units"] == "V/m"
     again = em.read_result(ball.folder)  # type: ignore[arg-type]
     assert np.array_equal(again.peaks["EPI"], ball.peaks["EPI"], equal_nan=True)  # type: ignore[attr-defined]
+
+
+def test_conductivities_are_varied_one_by_one_by_default(tmp_path: Path) -> None:
+    """A factor common to all tissues changes no induced field."""
+    text = BALL.replace('type = "sphere"\nradius_m = 0.08\nspacing_m = 8e-3', 'type = "layered-head"\nspacing_m = 0.01')
+    (tmp_path / "head.toml").write_text(text)
+    scenario = loading.load(tmp_path / "head.toml")
+    rows = KIND.default_laws(scenario)
+    tissues = [r["path"] for r in rows if str(r["path"]).endswith("conductivity_S_m")]
+    assert len(tissues) > 3
+    assert not any("*" in path for path in tissues)
+    assert all(r["source"] for r in rows)
 
 
 def test_corners_bound_every_drive_between() -> None:

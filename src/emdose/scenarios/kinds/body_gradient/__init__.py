@@ -88,15 +88,15 @@ class BodyGradientKind(Kind["BodyGradientResult"]):
 
     def inputs(self, scenario: LoadedScenario) -> dict[str, float]:
         """The numbers of the tables, the tissues of the body at the frequency, and where the body lies."""
-        from emdose.scenarios.kinds.body_gradient.evaluation import inputs
+        from emdose.scenarios.kinds.body_gradient.inputs import inputs
 
         return {**inputs(scenario), **super().inputs(scenario)}
 
     def default_laws(self, scenario: LoadedScenario) -> list[dict[str, Any]]:
-        """Those of conductivity, place and gradients."""
-        from emdose.uncertainty.defaults import default_entries
+        """Those of conductivities, one by one, of place and of gradients."""
+        from emdose.scenarios.kinds.body_gradient.inputs import default_laws
 
-        return list(default_entries(self.inputs(scenario), without=("size", "thermal", "perfusion")))
+        return default_laws(scenario, self.inputs(scenario))
 
     def spacing_m(self, scenario: LoadedScenario) -> float:
         """Edge of the voxels of the body."""

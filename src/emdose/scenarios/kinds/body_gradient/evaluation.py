@@ -16,7 +16,6 @@ from emdose.report.limit_words import with_uncertainty
 from emdose.scenarios.kinds.body_gradient.build import DIRECTIONS, Drive
 from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
 from emdose.scenarios.kinds.body_gradient.result import IMPLANTED
-from emdose.scenarios.shared.bodies import body_inputs
 from emdose.scenarios.shared.convergence import summary_measures
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.uncertainty.discretisation import KIND, refinement
@@ -25,7 +24,6 @@ from emdose.validity import Measure
 if TYPE_CHECKING:
     from emdose.compliance.checks import Checks
     from emdose.scenarios.kinds.body_gradient.outcome import SolvedBody
-    from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.results.induced import InducedField
 
 NUMBERS = {
@@ -146,13 +144,6 @@ def measures(summary: Mapping[str, Any]) -> list[Measure]:
     told = (summary.get("convergence") or {}).get("balance")
     balance = [] if told is None else [Measure("closure", float(told))]
     return [*summary_measures(summary), *balance]
-
-
-def inputs(scenario: LoadedScenario) -> dict[str, float]:
-    """The tissues of the body at the frequency that they are taken at, and where it lies."""
-    tables = scenario.tables
-    frequency = tables.solver.tissue_frequency_Hz or 1000.0
-    return body_inputs(tables.phantom, frequency, scenario.file)
 
 
 def peaks(induced: InducedField, drive: Drive, rates: np.ndarray) -> np.ndarray:
