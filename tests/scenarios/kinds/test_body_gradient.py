@@ -103,6 +103,7 @@ def test_page_and_maps_are_there(ball: em.Run) -> None:
     assert np.array_equal(again.peaks["EPI"], ball.peaks["EPI"], equal_nan=True)  # type: ignore[attr-defined]
 
 
+@pytest.mark.filterwarnings("ignore:Gabriel")
 def test_conductivities_are_varied_one_by_one_by_default(tmp_path: Path) -> None:
     """A factor common to all tissues changes no induced field."""
     text = BALL.replace('type = "sphere"\nradius_m = 0.08\nspacing_m = 8e-3', 'type = "layered-head"\nspacing_m = 0.01')
