@@ -16,7 +16,7 @@ from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures
 from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
-    from emdose.models.bodies import Phantom
+    pass
 
 DIRECTIONS = np.array(
     [
@@ -126,12 +126,6 @@ def tissue_frequency(built: Sequence[BuiltExposure], given: float | None) -> flo
         weight = (np.abs(spectrum.amplitudes) ** 2).sum(axis=1)
         means.append(float((weight * spectrum.frequencies_Hz).sum() / weight.sum()))
     return float(f"{np.exp(np.mean(np.log(means))):.3g}")
-
-
-def coarser(body: Phantom, factor: float) -> Phantom:
-    """The body on voxels larger by a factor."""
-    x, y, z = body.spacing_m
-    return body.resample((factor * x, factor * y, factor * z))
 
 
 def metal(tables: Any, file: object = None) -> Any:

@@ -14,6 +14,7 @@ from emdose.scenarios.kinds.body_gradient.outcome import SolvedBody
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
+from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
 from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
@@ -49,7 +50,9 @@ class BodyGradientJob(BaseJob):
         if self.implant is not None:
             with blamed_on(file, "implant"):
                 self.implanted = implanted(self.body, [self.implant])
-        self.coarse: Phantom | None = build.coarser(self.body, SECOND_GRID) if self._has_second_grid() else None
+        self.coarse: Phantom | None = None
+        if self._has_second_grid():
+            self.coarse = on_larger_voxels(tables.phantom, self.body, SECOND_GRID, file)
 
     def _has_second_grid(self) -> bool:
         """Whether a coarser grid is solved as well: not in the runs of a study."""
