@@ -58,3 +58,13 @@ def test_worst_place_of_a_rod(run: Any) -> None:
     metal = exposure.implanted.metal
     expected = em.mass_average(sar, tissue.density, 10e-3, mass_kg=10e-3, metal=metal).peak
     assert got["peaks"][5] == pytest.approx(expected, rel=1e-3)
+
+
+def test_shim_under_limits(run: Any) -> None:
+    """Oracles: all matrices by brute force, the upper bound of unknown phases, the proof of every shim."""
+    got = run("45_shim_under_limits.py")
+    assert len(got["vops"]) < 0.05 * len(got["q"].matrices)
+    assert np.all(np.array(got["peaks"]) <= got["limits"] * (1 + 1e-9))
+    assert np.all(np.array(got["peaks"]) <= got["worst"])
+    assert np.all(np.diff(got["error"]) <= 1e-6)
+    assert max(s.gap for s in got["shims"]) < 1e-4

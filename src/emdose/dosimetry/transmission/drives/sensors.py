@@ -4,8 +4,8 @@ A sensor or a lead sees one complex number s_k per channel: E at a point, a volt
 :math:`\int S E_{k,\tan} \mathrm dl` of a transfer function (:meth:`emdose.TangentialE.induced`). The square of what a
 drive does to it is a quadratic form of rank one, :math:`|s^T v|^2 = v^H Q_s v` with :math:`Q_s = s^* s^T`.
 
-Source: L. Winter et al., Magn. Reson. Med. 84 (2020) 3468-3484; B. Silemek et al., Magn. Reson. Med. 87 (2022)
-2933-2946 (sensor matrices, orthogonal projection, null modes).
+Source: L. Winter et al., Magn. Reson. Med. (2020), doi 10.1002/mrm.28379; B. Silemek et al., Magn. Reson. Med. (2022),
+doi 10.1002/mrm.28968 (sensor matrices, orthogonal projection, null modes).
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def worst_drive(
 
     Notes
     -----
-    Source: T. Meliado et al., Magn. Reson. Med. 85 (2021) 1114-1122 (ascent over the phases).
+    Source: E. F. Meliado et al., Magn. Reson. Med., doi 10.1002/mrm.28635 (ascent over the phases).
     """
     matrices = hermitian(q)
     n = matrices.shape[-1]
