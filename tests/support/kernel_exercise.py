@@ -526,7 +526,7 @@ def multigrid(kernels: Recorder, real: type) -> Result:
     kernels.launch("row_dot", ports * nx * ny, nx * ny, ny, nz, span, x, b, rows)
     kernels.launch("gram", ports * 2 * parts, n, 2, parts, x, b, gram)
     stepped, remains, turned, rest, total = x.copy(), b.copy(), x.copy(), x.copy(), b.astype(float)
-    kernels.launch("step", launch, *ends, np.array([0.5, -2.0]), b, x, stepped, remains)
+    kernels.launch("move_along", launch, *ends, np.array([0.5, -2.0]), b, x, stepped, remains)
     kernels.launch("turn", launch, *ends, np.array([0.5, -2.0]), b, turned)
     kernels.launch("collect", launch, *ends, rest, total)
     return out | {

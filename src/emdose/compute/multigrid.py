@@ -211,7 +211,7 @@ class Conduction:
             conduct()
             # Ports that are done rest: more steps would only stir their rounding, which may have no solution.
             alpha = np.where(residual > tolerance, _ratio(rho, self._dot(p, Ap)), 0.0)
-            self._launch("step", level, ports, self.be.asarray(alpha), p, Ap, x, r)
+            self._launch("move_along", level, ports, self.be.asarray(alpha), p, Ap, x, r)
             residual = np.sqrt(self._dot(r, r)) / scale
         if wide:
             collect()

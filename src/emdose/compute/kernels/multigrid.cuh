@@ -282,7 +282,8 @@ KERNEL1(row_dot, row_part(i, rows, n1, n2, span, a, b, out), int rows, int n1, i
         const real *RESTRICT a, const real *RESTRICT b, double *RESTRICT out)
 KERNEL1(gram, gram_part(i, n, others, parts, a, b, out), i64 n, i64 others, i64 parts, const real *RESTRICT a,
         const real *RESTRICT b, double *RESTRICT out)
-KERNEL_SPANS(step, step_cell(p, i, j, k, n1, n2, spans, alpha, d, q, x, r), const double *RESTRICT alpha,
+/* Not "step" or "advance", functions of the C library: some callers would find those. */
+KERNEL_SPANS(move_along, step_cell(p, i, j, k, n1, n2, spans, alpha, d, q, x, r), const double *RESTRICT alpha,
              const real *RESTRICT d, const real *RESTRICT q, real *RESTRICT x, real *RESTRICT r)
 KERNEL_SPANS(turn, turn_cell(p, i, j, k, n1, n2, spans, beta, z, d), const double *RESTRICT beta, const real *RESTRICT z,
              real *RESTRICT d)

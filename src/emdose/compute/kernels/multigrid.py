@@ -266,7 +266,7 @@ def gram(shape: tuple[int], n: int, others: int, parts: int, a: np.ndarray, b: n
     out[...] = np.einsum("rte,ste->rst", *rows).reshape(out.shape)
 
 
-def step(
+def move_along(
     shape: Shape,
     nx: int,
     span: np.ndarray,
