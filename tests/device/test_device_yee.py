@@ -34,7 +34,17 @@ def problem() -> YeeProblem:
     materials = materials_from_voxels(grid, labels, np.array([1.0, 50.0]), np.array([0.0, 0.7]))
     pulse = Gaussian(2e9)
     path = np.linspace([0.07, 0.13, 0.08], [0.13, 0.15, 0.15], 9)
-    lead = SubcellWire("lead", path, 1e-3, 1.5e-3, 3.0, 0.005 * np.ones(9) * [0, *8 * [1]], 2.0, 0.0, np.ones(8), pulse)
+    lead = SubcellWire(
+        "lead",
+        path,
+        1e-3,
+        1.5e-3,
+        3.0,
+        coated_m=0.005 * np.ones(9) * [0, *8 * [1]],
+        resistance_ohm_m=2.0,
+        emf_V=np.ones(8),
+        waveform=pulse,
+    )
     return YeeProblem(
         grid,
         materials.scaled(thin.edges, thin.permittivity).with_pec(wire[1:]),

@@ -171,3 +171,13 @@ def test_text_compiles_for_cuda_within_its_registers(name: str, real: str) -> No
         assert len(registers) == len(kernel_text.signatures(exercise.source(name), real)), log
         assert max(registers) <= 128, log
         assert spills == [], log
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks the libraries of Linux")
+@pytest.mark.parametrize("name", EXERCISED)
+def test_no_kernel_is_named_like_a_function_of_the_c_library(name: str) -> None:
+    """A shared library whose function has such a name may call that of the C library in its place."""
+    for real in exercise.reals(name):
+        for kernel in kernel_text.signatures(exercise.source(name), real):
+            for library in ("libc.so.6", "libm.so.6"):
+                assert not hasattr(ctypes.CDLL(library), kernel), kernel
