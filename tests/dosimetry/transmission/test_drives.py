@@ -141,6 +141,30 @@ def test_the_dual_closes_its_gap_within_the_limits(vops: object, ring: em.QMatri
     assert (np.linalg.norm(near @ A.T - 1, axis=1) ** 2).min() >= found.bound
 
 
+@pytest.mark.parametrize("local", [1e-8, 1e-12])
+def test_limits_far_below_the_target_leave_no_gap_in_what_is_gained(vops: object, ring: object, local: float) -> None:
+    """Oracle: drives scale with the root of the limit, and the fall of the cost with them, where nothing is reached."""
+    A = b1(500)
+    gained = []
+    for one in (local, 4 * local):
+        found = em.shim(A, 1.0, em.DriveConstraints.of(vops, one))
+        assert found.cost - found.bound < 1e-6 * (len(A) - found.bound)
+        gained.append(len(A) - found.bound)
+    assert gained[1] / gained[0] == pytest.approx(2, rel=1e-2)
+
+
+@given(st.integers(0, 10_000))
+@settings(max_examples=20, deadline=None)
+def test_limits_of_any_size_and_number_leave_no_gap(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    n, points, count = (int(x) for x in rng.integers(1, (9, 60, 40)))
+    under = em.DriveConstraints.of(forms(count, n, seed), 10 ** rng.uniform(-3, 3, count))
+    under += em.DriveConstraints.peak_amplitude(10 ** rng.uniform(-2, 2, n))
+    found = em.shim(numbers(2, points, n, seed=seed), numbers(points, seed=seed + 1), under, shares=0.4)
+    assert found.cost - found.bound < 1e-6 * np.sum(np.abs(numbers(points, seed=seed + 1)) ** 2)
+    assert found.use.max() <= 1 + 1e-11
+
+
 def test_eight_channels_and_sixty_limits_take_a_tenth_of_a_second(vops: object, ring: em.QMatrices) -> None:
     A, under, took = b1(), limits(vops, ring, 1e-4), []
     for _ in range(3):

@@ -97,36 +97,50 @@ def constrained(
     H, b = H / norm, b / norm
 
     def dual(multipliers: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+        """What cost can fall by at most, 1 - g, its gradient, and the drive."""
         v = _solve(H + limits.added(multipliers), b)
-        return float((b.conj() @ v).real + multipliers.sum() - 1), 1 - limits.use(v), v
+        return float((b.conj() @ v).real + multipliers.sum()), 1 - limits.use(v), v
 
     def primal(v: np.ndarray) -> tuple[float, np.ndarray]:
-        """Cost after scaling to the best size within the limits."""
+        """Rise of the cost (below 0) after scaling to the best size within the limits, and that drive."""
         worst = float(limits.use(v).max(initial=0.0))
         curve, slope = float((v.conj() @ H @ v).real), float((b.conj() @ v).real)
         best = slope / curve if curve > 0 else 0.0
         size = min(max(best, 0.0), 1 / np.sqrt(worst) if worst > 0 else np.inf)
-        return size**2 * curve - 2 * size * slope + 1, size * v
+        return size**2 * curve - 2 * size * slope, size * v
 
     zero = np.zeros(limits.count)
     value, gradient, v = dual(zero)
     if limits.count == 0 or gradient.min() >= 0:
         cost, v = primal(v)
-        return Optimum(v, norm * cost, -norm * value, zero)
-    begin = np.full(limits.count, 0.1 / limits.count) if start is None else start
+        return Optimum(v, norm * (1 + cost), norm * (1 - value), zero)
+    if start is None or not start.any():
+        even = np.full(limits.count, 1 / limits.count)
+        sizes = 10.0 ** np.arange(-14, 3)
+        scale = float(sizes[np.argmin([dual(size * even)[0] for size in sizes])])
+        begin = even
+    else:
+        scale = float(start.sum())
+        begin = start / scale
+
+    def scaled_dual(y: np.ndarray) -> tuple[float, np.ndarray]:
+        """In units of the fall of the cost, which may be tiny."""
+        fall, slope, _ = dual(scale * y)
+        return fall / scale, slope
+
     found = optimize.minimize(
-        lambda x: dual(x)[:2],
+        scaled_dual,
         begin,
         jac=True,
         method="L-BFGS-B",
         bounds=[(0, None)] * limits.count,
         options={"maxiter": 40 if start is None else 5, "maxcor": 20, "ftol": 1e-15, "gtol": 1e-9},
     )
-    x = np.maximum(found.x, 0)
+    x = scale * np.maximum(found.x, 0)
     value, gradient, v = dual(x)
     lowest, (cost, best), multipliers = value, primal(v), x
     for _ in range(POLISH):
-        if cost + lowest <= 1e-10 * max(cost, 1e-6):
+        if cost + lowest <= 1e-10 * min(max(1 + cost, 1e-6), lowest):
             break
         free = np.flatnonzero((x > 0) | (gradient < 0))
         if len(free) == 0:
@@ -142,7 +156,7 @@ def constrained(
             new = x.copy()
             new[free] = np.maximum(x[free] + size * step, 0)
             trial, slope, u = dual(new)
-            if trial <= value + 1e-15:
+            if trial <= value * (1 + 1e-15):
                 moved = bool(np.any(new != x))
                 x, value, gradient, v = new, trial, slope, u
                 break
@@ -157,7 +171,7 @@ def constrained(
     worst = float(limits.use(best).max())
     if worst > 1:
         best = best * ((1 - 1e-15) / np.sqrt(worst))
-    return Optimum(best, norm * cost, -norm * lowest, multipliers)
+    return Optimum(best, norm * (1 + cost), norm * (1 - lowest), multipliers)
 
 
 def _within(hessian: np.ndarray, gradient: np.ndarray, x: np.ndarray) -> np.ndarray:

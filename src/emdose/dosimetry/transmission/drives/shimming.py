@@ -122,8 +122,14 @@ def shim(
     forms = bounds.matrices / bounds.limits[:, None, None]
     problem = QuadraticLimits(forms, share, bounds.peak)
     H, norm = matrix.conj().T @ matrix, float(np.sum(np.abs(d) ** 2))
+
+    def least(wanted: np.ndarray, multipliers: np.ndarray | None = None) -> Optimum:
+        found = constrained(H, matrix.conj().T @ wanted, norm, problem, multipliers)
+        over = float(bounds.use(found.v.reshape(K, n), share).max())  # rounding of limits that nearly cancel
+        return found if over <= 1 else found._replace(v=found.v / np.sqrt(over))
+
     if not magnitude:
-        found = constrained(H, matrix.conj().T @ d, norm, problem)
+        found = least(d)
         reached = matrix @ found.v
         return _made(reached, found, float(np.sum(np.abs(reached - d) ** 2)), K, bounds, share, 0, norm)
     size = np.abs(d)
@@ -132,7 +138,7 @@ def shim(
     reached, cost, best, multipliers, made = matrix @ v, np.inf, None, None, 0
     for _ in range(updates):
         wanted = size * np.exp(1j * np.angle(reached))
-        found = constrained(H, matrix.conj().T @ wanted, norm, problem, multipliers)
+        found = least(wanted, multipliers)
         new = matrix @ found.v
         fallen = float(np.sum((np.abs(new) - size) ** 2))
         if not fallen < cost:
