@@ -90,7 +90,7 @@ def test_adding_the_global_matrix_is_tighter_and_takes_more(averaged: em.QMatric
 
 
 def test_a_relative_overestimate_is_kept(averaged: em.QMatrices) -> None:
-    some = replace(averaged, matrices=np.asarray(averaged.matrices)[::16], voxel=np.asarray(averaged.voxel)[::16])
+    some = replace(averaged, matrices=np.asarray(averaged.matrices)[::48], voxel=np.asarray(averaged.voxel)[::48])
     found = em.compress(some, 0.3, relative=True)
     found.certify(some)
     assert relative_overestimate(found, some) <= 0.3

@@ -29,7 +29,7 @@ SWEEP = {
     },
     "sequences": {"EPI": EPI, "EPI z": {**EPI, "readout": "z"}},
     "regions": {"head": {"height_m": 0.794}, "pelvis": {"height_m": 0.1}},
-    "solver": {"spacing_m": 2.4e-3, "engine": "voxel", "frequencies_Hz": [4000.0]},
+    "solver": {"spacing_m": 2.4e-3, "engine": "voxel", "frequencies_Hz": [400.0, 4000.0]},
     "thermal": {"spacing_m": 6e-3, "margin_m": 0.018},
 }
 
@@ -60,7 +60,8 @@ def test_every_case_is_there_and_torque_grows_with_the_field(found) -> None:
 def test_a_case_is_what_its_own_solution_says(found) -> None:
     """Tensor and heat of one case by the library: power to the fit over frequency, rise by its power."""
     ball = em.implants.sphere(0.012)
-    tensor = em.EddyCurrent(spacing_m=2.4e-3, engine="voxel").solve(ball, [50.0, 4000.0], progress=False, device="cpu")
+    solver = em.EddyCurrent(spacing_m=2.4e-3, engine="voxel")
+    tensor = solver.solve(ball, [50.0, 500.0, 1500.0, 4000.0], progress=False, device="cpu")
     place = np.array([0.1, 0.0, 0.1 - 0.794])
     matrix = whole_body_gradients().uniform_matrix(place.tolist())
     wave = epi(**{k: v for k, v in EPI.items() if k != "type"})
