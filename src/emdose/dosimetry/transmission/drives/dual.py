@@ -17,6 +17,9 @@ from scipy import linalg, optimize
 
 POLISH = 30
 """Most Newton steps."""
+DEFICIENT, SLACK = 1e-12, 1e-10
+"""Least eigenvalue of A^H A over its largest below which many drives have the least cost, and the part of the squared
+norm of d that choosing one of them by its use of the limits may cost; the bound is lower by it."""
 
 
 class Optimum(NamedTuple):
@@ -95,10 +98,15 @@ def constrained(
         Multipliers to begin with, in units of ``norm``.
     """
     H, b = H / norm, b / norm
+    even, slack, firm = np.full(limits.count, 1 / max(limits.count, 1)), 0.0, H
+    values = np.linalg.eigvalsh(H)
+    if limits.count and values[0] < DEFICIENT * values[-1]:
+        # Within limits the mean of all forms is at most 1: what is added to the cost is at most the slack.
+        slack, firm = SLACK, H + SLACK * limits.added(even)
 
     def dual(multipliers: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
         """What cost can fall by at most, 1 - g, its gradient, and the drive."""
-        v = _solve(H + limits.added(multipliers), b)
+        v = _solve(firm + limits.added(multipliers), b)
         return float((b.conj() @ v).real + multipliers.sum()), 1 - limits.use(v), v
 
     def primal(v: np.ndarray) -> tuple[float, np.ndarray]:
@@ -113,9 +121,8 @@ def constrained(
     value, gradient, v = dual(zero)
     if limits.count == 0 or gradient.min() >= 0:
         cost, v = primal(v)
-        return Optimum(v, norm * (1 + cost), norm * (1 - value), zero)
+        return Optimum(v, norm * (1 + cost), norm * max(1 - value - slack, 0.0), zero)
     if start is None or not start.any():
-        even = np.full(limits.count, 1 / limits.count)
         sizes = 10.0 ** np.arange(-14, 3)
         scale = float(sizes[np.argmin([dual(size * even)[0] for size in sizes])])
         begin = even
@@ -145,7 +152,7 @@ def constrained(
         free = np.flatnonzero((x > 0) | (gradient < 0))
         if len(free) == 0:
             break
-        M = H + limits.added(x)
+        M = firm + limits.added(x)
         X = limits.slopes(v, free)
         hessian = 2 * (X.conj().T @ _solve(M, X)).real
         hessian[np.diag_indices(len(free))] *= 1 + 1e-9
@@ -171,7 +178,7 @@ def constrained(
     worst = float(limits.use(best).max())
     if worst > 1:
         best = best * ((1 - 1e-15) / np.sqrt(worst))
-    return Optimum(best, norm * (1 + cost), norm * (1 - lowest), multipliers)
+    return Optimum(best, norm * (1 + cost), norm * max(1 - lowest - slack, 0.0), multipliers)
 
 
 def _within(hessian: np.ndarray, gradient: np.ndarray, x: np.ndarray) -> np.ndarray:
