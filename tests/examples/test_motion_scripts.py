@@ -1,4 +1,4 @@
-"""The scripts of the gallery on moving in a static field, checked against an oracle each."""
+"""The scripts of the gallery on moving in a static field and on nerves, checked against an oracle each."""
 
 from __future__ import annotations
 
@@ -19,3 +19,14 @@ def test_walking_past_a_magnet(run: Any) -> None:
     assert near.peak_E > far.peak_E > 0.05
     middle = np.array([[0.0, 0.0, 1.35]])
     assert near.largest_B_T.max() > np.linalg.norm(got["magnet"].field(middle))
+
+
+def test_nerves_and_an_epi(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Oracles: the rows of the table themselves, and the response of the train that just passes."""
+    got = run("42_nerves_and_an_epi.py")
+    rows = [r for r in got["checks"].rows if r.limit.mode == "normal" and r.counted]
+    factor = got["checks"].inputs["passes"]["normal"]["as played"]["factor"]
+    of_nerves = [r.ratio for r in rows if "as played" in r.region]
+    assert factor == pytest.approx(1 / max(of_nerves))
+    assert got["response"].peak == pytest.approx(got["response"].combined.max())
+    assert "unverified" in capsys.readouterr().out
