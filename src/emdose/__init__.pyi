@@ -7,6 +7,7 @@ from .circuits import Network as Network
 from .circuits import match as match
 from .circuits import tune as tune
 from .compliance import check as check
+from .compliance import check_exposure as check_exposure
 from .compliance import check_gradients as check_gradients
 from .compliance import check_motion as check_motion
 from .compliance import weighting as weighting

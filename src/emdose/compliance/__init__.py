@@ -3,6 +3,7 @@
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.circumstances import require_circumstances
 from emdose.compliance.confirmations import Confirmation
+from emdose.compliance.exposures import check_exposure
 from emdose.compliance.frequency_weights import Weighting, weighting
 from emdose.compliance.gradients import check_gradients, fastest_slew
 from emdose.compliance.iec60601 import check
@@ -16,6 +17,7 @@ __all__ = [
     "Limit",
     "Weighting",
     "check",
+    "check_exposure",
     "check_gradients",
     "check_motion",
     "fastest_slew",

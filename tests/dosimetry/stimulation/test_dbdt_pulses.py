@@ -40,9 +40,9 @@ def test_rate_that_changes_its_sign_in_a_piece_is_parted() -> None:
 
 def test_which_pulse_runs() -> None:
     w = em.waveforms.trapezoid_train(10e-3, rise_s=0.2e-3, flat_s=0.3e-3, direction=(1,))
-    found = pulses(w)
-    which = found.at(np.array([0.1e-3, 0.3e-3, 0.6e-3, 0.8e-3, 1.2e-3, 1.39e-3]), w.duration_s)
-    assert which.tolist()[1::2] == [-1, 0 if found.begins_s[0] < 0.8e-3 else -1, -1] or which[0] == which[4] != which[2]
+    # Fall and on through zero from 0.5 to 0.9 ms; rise from 1.2 ms on, into the next period up to 0.2 ms.
+    which = pulses(w).at(1e-3 * np.array([0.1, 0.3, 0.6, 0.8, 1.1, 1.3]), w.duration_s)
+    assert which.tolist() == [1, -1, 0, 0, -1, 1]
 
 
 def test_no_pulses_on_an_axis_at_rest() -> None:
