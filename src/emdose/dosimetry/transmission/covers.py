@@ -65,13 +65,6 @@ class PackedMatrices:
         self._kernels.launch("dominated", len(which), *args)
         return out > 0
 
-    def forms(self, v: np.ndarray, which: Any) -> Any:
-        """v^H Q v of some matrices for a drive v (n,), (w,) of the device."""
-        flat = np.ascontiguousarray(v, complex).view(float)
-        out = self.be.xp.zeros(len(which), np.float64)
-        self._kernels.launch("forms", len(which), self.n, which, self.be.asarray(flat), self._packed, out)
-        return out
-
 
 @dataclass(frozen=True, eq=False)
 class Cover:

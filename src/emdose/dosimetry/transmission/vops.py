@@ -124,7 +124,7 @@ class VirtualObservationPoints:
         return np.asarray(np.einsum("kij,...ji->...k", self.matrices, C).real)
 
     def certify(self, q: QMatrices, device: str | Backend = "cpu") -> float:
-        """Check the certificate against matrices: least eigenvalue of every combination less the matrix it bounds.
+        """Check the certificate against matrices: every combination less the matrix that it bounds is positive.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class VirtualObservationPoints:
         Returns
         -------
         float
-            Room that the tightest bound has, at least this much over the largest eigenvalue: 0 or more.
+            Part of the largest eigenvalue that every bound is above its matrix by at least.
 
         Raises
         ------
@@ -218,17 +218,16 @@ def compress(
         )
     one_of("method", method, METHODS, problem="unknown method")
     matrices = np.asarray(q.matrices)
-    _require_positive(matrices)
+    largest = _largest(matrices)
     shape = _shape_of(added, matrices)
     be = backend.get(device)
     packed = PackedMatrices(matrices, be)
-    values = np.linalg.eigvalsh(matrices)[:, -1].astype(float)
     if not relative:
-        return _made(q, packed, values, overestimate, shape, method)
+        return _made(q, packed, largest, overestimate, shape, method)
     low, high, best = 0.0, overestimate, None
     tried = overestimate
     for _ in range(RELATIVE_TRIES):
-        found = _made(q, packed, values, tried, shape, method)
+        found = _made(q, packed, largest, tried, shape, method)
         if relative_overestimate(found, q) <= overestimate:
             low, best = tried, found
         else:
@@ -311,8 +310,8 @@ def _table(cover: Cover) -> np.ndarray:
     return table
 
 
-def _require_positive(matrices: np.ndarray) -> None:
-    """Refuse what is no set of Q-matrices."""
+def _largest(matrices: np.ndarray) -> np.ndarray:
+    """Largest eigenvalue of every matrix; what is no set of Q-matrices is refused."""
     n = matrices.shape[-1]
     if n > MOST_CHANNELS:
         raise InputError("too many channels", field="q", found=n, expected=f"at most {MOST_CHANNELS}")
@@ -326,7 +325,8 @@ def _require_positive(matrices: np.ndarray) -> None:
         raise InputError(
             "matrix is not Hermitian", field="q", found=f"matrix {int(np.argmax(skew))}", expected="Q = Q^H"
         )
-    least = np.linalg.eigvalsh(matrices)[:, 0]
+    values = np.linalg.eigvalsh(matrices)
+    least = values[:, 0]
     if least.min() < -10 * small * scale:
         where = int(np.argmin(least))
         raise InputError(
@@ -335,6 +335,7 @@ def _require_positive(matrices: np.ndarray) -> None:
             found=f"eigenvalue {least[where]:.3g} of matrix {where}",
             expected="no SAR below 0",
         )
+    return values[:, -1].astype(float)
 
 
 def _shape_of(added: str | np.ndarray, matrices: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emdose.report import limit_words
 from emdose.report.limit_words import guard_band, probability, reading, standing
 from emdose.report.pages import decisive
 from emdose.report.wording import duration, flat, is_finite, number, words
@@ -118,6 +119,33 @@ def b1plus_rms(summary: Mapping[str, Any]) -> tuple[float | None, str]:
     told = summary.get("check_inputs") or {}
     value: Any = told.get("b1plus_rms_T")
     return (float(value) if is_finite(value) else None), str(told.get("b1plus_region") or "")
+
+
+def section(
+    summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], b1plus_rms_T: float | None = None, b1_place: str = ""
+) -> dict[str, Any]:
+    """All that ``part_limits.html.j2`` shows, by the names that it has there.
+
+    Parameters
+    ----------
+    summary : mapping
+        Whose checks these are.
+    rows : sequence of mappings
+        From :func:`check_rows`.
+    b1plus_rms_T, b1_place
+        B1+rms that belongs to the values [T], and where it was taken.
+    """
+    inputs, notes = check_inputs(summary)
+    return {
+        "limits": by_quantity(rows, b1plus_rms_T),
+        "legend": limit_words.legend(rows),
+        "document": common_document(rows),
+        "b1_place": b1_place,
+        "inputs": inputs,
+        "notes": notes,
+        "sources": footnotes(rows, "source"),
+        "remarks": footnotes(rows, "note"),
+    }
 
 
 def _check_row(raw: Mapping[str, Any]) -> dict[str, Any]:

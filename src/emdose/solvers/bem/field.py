@@ -16,6 +16,7 @@ from emdose.errors import InputError
 from emdose.models.induction.sources import InductionSource
 from emdose.models.surfaces.body import SurfaceBody
 from emdose.solvers.bem import gauge
+from emdose.solvers.results.induced import weights_of
 from emdose.solvers.surface.mesh import Surface
 from emdose.solvers.surface.slopes import linear_field
 from emdose.values import owned, read_only
@@ -139,15 +140,7 @@ class SurfaceField:
         InputError
             For another number of drives than sources.
         """
-        weights = np.asarray(drive)
-        if weights.shape != (len(self.sources),):
-            raise InputError(
-                "drive does not fit the sources",
-                field="drive",
-                found=weights.shape,
-                expected=f"({len(self.sources)},): {', '.join(s.name for s in self.sources)}",
-            )
-        return np.tensordot(weights, np.asarray(values), 1)
+        return np.tensordot(weights_of(self.sources, drive), np.asarray(values), 1)
 
     @property
     def _real(self) -> str:

@@ -182,14 +182,7 @@ class InducedField:
         InputError
             For another number of drives than sources.
         """
-        weights = np.asarray(drive)
-        if weights.shape != (len(self.sources),):
-            raise InputError(
-                "drive does not fit the sources",
-                field="drive",
-                found=weights.shape,
-                expected=f"({len(self.sources)},): {', '.join(s.name for s in self.sources)}",
-            )
+        weights = weights_of(self.sources, drive)
         return np.tensordot(weights.astype(np.result_type(weights.dtype, self.E.dtype, np.float32)), self.E, 1)
 
     def map(self, values: np.ndarray) -> np.ndarray:
@@ -198,3 +191,16 @@ class InducedField:
         out = np.full((*values.shape[:-1], self.phantom.grid.size), np.nan, np.result_type(values.dtype, np.float32))
         out[..., self.cells] = values
         return owned(out.reshape(*values.shape[:-1], *self.phantom.grid.shape))
+
+
+def weights_of(sources: Sequence[InductionSource], drive: Sequence[float] | np.ndarray) -> np.ndarray:
+    """A drive as one number for every source, (sources,); raises InputError for another number of them."""
+    weights = np.asarray(drive)
+    if weights.shape != (len(sources),):
+        raise InputError(
+            "drive does not fit the sources",
+            field="drive",
+            found=weights.shape,
+            expected=f"({len(sources)},): {', '.join(s.name for s in sources)}",
+        )
+    return weights

@@ -1,7 +1,7 @@
 /* Which of many small Hermitian matrices Q_i lie below a Hermitian matrix P in every direction: P + shift - Q_i has a
    Cholesky factor. Matrices are lower triangles row by row, (n (n + 1) / 2) numbers each; sums are in double whatever
-   the type of the matrices, and a row that shows that there is none ends the work on its matrix. P and drives v are pairs of
-   real and imaginary part. */
+   the type of the matrices, and a row that shows that there is none ends the work on its matrix. P is pairs of real and
+   imaginary part. */
 #include "common.cuh"
 
 #define MOST 32
@@ -46,25 +46,5 @@ FN void dominated_one(i64 i, int n, double shift, const i64 *RESTRICT which, con
     below[i] = (u8)lies_below(which[i], n, shift, P, Q);
 }
 
-/* value[i] <- v^H Q v of matrix which[i], for a drive v */
-FN void form_one(i64 i, int n, const i64 *RESTRICT which, const double *RESTRICT v, const creal *RESTRICT Q,
-                 double *RESTRICT value) {
-    const creal *q = Q + which[i] * ((i64)n * (n + 1) / 2);
-    double sum = 0;
-    for (int j = 0; j < n; j++) {
-        double re = 0, im = 0;
-        for (int k = 0; k < j; k++) {
-            re += q->re * v[2 * k] - q->im * v[2 * k + 1];
-            im += q->re * v[2 * k + 1] + q->im * v[2 * k];
-            q++;
-        }
-        sum += 2 * (v[2 * j] * re + v[2 * j + 1] * im) + q->re * (v[2 * j] * v[2 * j] + v[2 * j + 1] * v[2 * j + 1]);
-        q++;
-    }
-    value[i] = sum;
-}
-
 KERNEL1(dominated, dominated_one(i, n, shift, which, P, Q, below), int n, double shift, const i64 *RESTRICT which,
         const double *RESTRICT P, const creal *RESTRICT Q, u8 *RESTRICT below)
-KERNEL1(forms, form_one(i, n, which, v, Q, value), int n, const i64 *RESTRICT which, const double *RESTRICT v,
-        const creal *RESTRICT Q, double *RESTRICT value)

@@ -34,15 +34,6 @@ def dominated(
         below[some] = found
 
 
-def forms(shape: tuple[int], n: int, which: np.ndarray, v: np.ndarray, Q: np.ndarray, value: np.ndarray) -> None:
-    """v^H Q v of the matrices of a list."""
-    drive = _pairs(v)
-    for start in range(0, shape[0], BLOCK):
-        some = slice(start, min(start + BLOCK, shape[0]))
-        full = _square(Q.reshape(-1, n * (n + 1) // 2)[which[some]], n)
-        value[some] = np.einsum("i,mij,j->m", drive.conj(), full, drive).real
-
-
 def _pairs(values: np.ndarray) -> np.ndarray:
     """Complex numbers of pairs of real and imaginary part."""
     pairs = np.asarray(values).reshape(-1, 2)

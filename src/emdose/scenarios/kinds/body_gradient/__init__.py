@@ -82,7 +82,7 @@ class BodyGradientKind(Kind["BodyGradientResult"]):
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
         """Residual and balance of the currents."""
-        from emdose.scenarios.kinds.body_gradient.evaluation import measures
+        from emdose.scenarios.shared.induced.parts import measures
 
         return measures(summary)
 

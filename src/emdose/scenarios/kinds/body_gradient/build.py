@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -15,16 +16,7 @@ from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures
 from emdose.scenarios.shared.tables import blamed_on
 
-if TYPE_CHECKING:
-    pass
-
-DIRECTIONS = np.array(
-    [
-        (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1),
-        (1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1),
-    ],
-    float,
-)  # fmt: skip
+DIRECTIONS = np.array([v for v in product((1.0, 0.0, -1.0), repeat=3) if v > (0.0, 0.0, 0.0)])
 """Directions of a uniform field among which "worst" is searched, to be normalised."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,10 +17,10 @@ from emdose.report.limit_words import with_uncertainty
 from emdose.scenarios.kinds.body_gradient.build import DIRECTIONS, Drive
 from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
 from emdose.scenarios.kinds.body_gradient.result import IMPLANTED
-from emdose.scenarios.shared.convergence import summary_measures
+from emdose.scenarios.shared.induced.parts import convergence, over_tissues, tissue
 from emdose.scenarios.shared.tables import blamed_on
+from emdose.solvers.moving.reduced import peaks
 from emdose.uncertainty.discretisation import KIND, refinement
-from emdose.validity import Measure
 
 if TYPE_CHECKING:
     from emdose.compliance.checks import Checks
@@ -38,7 +39,6 @@ NEAR_m = 0.01
 LEAST_VOXELS = 1000
 """Voxels of a tissue whose 99.9th percentile is compared between grids."""
 BASIS = "largest change of percentiles between two grids, over all tissues and by tissue, times 3"
-_BLOCK = 2**16
 
 
 def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
@@ -64,41 +64,45 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
         relative = None
         if solution.coarse is not None:
             relative = by_voxels(table, _table(job, solution.coarse, drive, rates))
-        numbers = {k: _entry(table, relative, *path) for k, path in NUMBERS.items()}
+        numbers = {k: _entry(_of_all(table, *path), relative) for k, path in NUMBERS.items()}
+        without = peak_E(induced, drive, rates)
         if solution.implanted is not None:
-            beside = _table(job, solution.implanted, drive, rates)
-            numbers["E 99.9 % in 2 mm with the implant"] = _entry(beside, relative, "cube", "p999")
-            near = beside_metal(job, solution, drive, rates)
-            numbers |= {f"E 99.9 % within 10 mm of the metal, {k}": _plain(v, relative) for k, v in near.items()}
+            beside = peak_E(solution.implanted, drive, rates)
+            implanted = _of_all(_table(job, solution.implanted, drive, rates), "cube", "p999")
+            numbers["E 99.9 % in 2 mm with the implant"] = _entry(implanted, relative)
+            near = beside_metal(job, solution, without, beside)
+            numbers |= {f"E 99.9 % within 10 mm of the metal, {k}": _entry(v, relative) for k, v in near.items()}
             numbers["with over without the implant, within 10 mm"] = {
                 "value": near["with"] / near["without"],
                 "unit": "1",
             }
-            maps[name + IMPLANTED] = solution.implanted.map(peaks(solution.implanted, drive, rates))
-        maps[name] = induced.map(peaks(induced, drive, rates))
+            maps[name + IMPLANTED] = solution.implanted.map(beside)
+        maps[name] = induced.map(without)
         told = _checked(job, drive, induced)
+        shown = _shown(drive)
         about: dict[str, Any] = {
             "title": drive.exposure.title,
-            "tissues": [_tissue(r) for r in table.rows],
+            "tissues": [tissue(r) for r in table.rows],
             "notes": list(table.notes),
             "rates": rates,
-            "waveform": _shown(drive),
-            "response": _response(job, drive),
+            "waveform": shown,
+            "response": _response(job, drive, float(shown["times_s"][-1])),
             "passing": [] if told is None else _passing(told),
             "decisive": [],
         }
         if told is not None:
             for row in told.to_dict()["rows"]:
-                rows.append(row | {"region": f"{name}: {row['region']}", "uncertainty_of": _of(row, name)})
+                rows.append(row | {"region": f"{name}: {row['region']}"} | _of(row, name))
             numbers |= _told(told)
             inputs[name] = dict(told.inputs)
             about["notes"] += list(told.notes)
         quantities |= {f"{name}: {key}": entry for key, entry in numbers.items()}
         exposures[name] = about
-    rows = with_uncertainty([r if r["uncertainty_of"] else _without(r) for r in rows], quantities)
+    rows = with_uncertainty(rows, quantities)
     for name, one in exposures.items():
         one["decisive"] = _decisive([r for r in rows if r["region"].startswith(f"{name}: ")])
     first = job.exposures[0].name
+    solved = (("", solution.body), (", coarser", solution.coarse), (", implant", solution.implanted))
     notes = list(dict.fromkeys(note for one in exposures.values() for note in one.pop("notes")))
     summary = {
         "quantities": quantities,
@@ -111,7 +115,7 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
         }
         if rows
         else {},
-        "convergence": _convergence(job, solution),
+        "convergence": convergence(job.solver.tolerance, solved),
         "power_balance": {},
         "provenance": {**induced.about, "phantom_sha256": job.body.hash()},
         "body_gradient": {
@@ -139,14 +143,7 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
     return GradientOutcome(job.body, metal, maps, fields, summary, _warnings(job, solution))
 
 
-def measures(summary: Mapping[str, Any]) -> list[Measure]:
-    """Residual over tolerance, and the balance of power and work."""
-    told = (summary.get("convergence") or {}).get("balance")
-    balance = [] if told is None else [Measure("closure", float(told))]
-    return [*summary_measures(summary), *balance]
-
-
-def peaks(induced: InducedField, drive: Drive, rates: np.ndarray) -> np.ndarray:
+def peak_E(induced: InducedField, drive: Drive, rates: np.ndarray) -> np.ndarray:
     """Largest |E| over time of every voxel that conducts, (m,) [V/m].
 
     Parameters
@@ -158,14 +155,7 @@ def peaks(induced: InducedField, drive: Drive, rates: np.ndarray) -> np.ndarray:
     rates : (n, 3) ndarray
         Drives between which those over time lie.
     """
-    E = induced.E[drive.sources]
-    out = np.empty(E.shape[2], np.float32)
-    weights = rates.astype(np.float32)
-    for start in range(0, len(out), _BLOCK):
-        some = slice(start, start + _BLOCK)
-        field = np.einsum("ns,scm->ncm", weights, E[:, :, some])
-        out[some] = np.sqrt((np.abs(field) ** 2).sum(axis=1)).max(axis=0)
-    return out
+    return peaks(induced.E[drive.sources], rates)
 
 
 def _rates(drive: Drive, induced: InducedField) -> np.ndarray:
@@ -175,7 +165,7 @@ def _rates(drive: Drive, induced: InducedField) -> np.ndarray:
     wave = drive.exposure.waveform
     top = float(np.sqrt(2.0) * wave.rms[0]) if isinstance(wave, Sinusoid) else float(wave.peak[0])
     every = top * DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
-    high = [float(np.percentile(peaks(induced, drive, one[None]), 99.9)) for one in every]
+    high = [float(np.percentile(peak_E(induced, drive, one[None]), 99.9)) for one in every]
     return np.asarray(every[[int(np.argmax(high))]])
 
 
@@ -185,36 +175,37 @@ def _table(job: Any, induced: InducedField, drive: Drive, rates: np.ndarray) -> 
     return induced_table(induced, drives, device=job.device)
 
 
-def _entry(table: InducedTable, relative: float | None, kind: str, key: str) -> dict[str, Any]:
-    """A number over all tissues with what voxels leave uncertain of it."""
-    row = table.rows[0]
-    value = float(getattr(getattr(row, kind), key))
+def _entry(value: float, relative: float | None) -> dict[str, Any]:
+    """A field with what voxels leave uncertain of it."""
     entry: dict[str, Any] = {"value": value, "unit": "V/m"}
     if relative is not None:
         entry["uncertainty"] = {"expanded": relative * value, "k": 2, "basis": BASIS, "kind": KIND}
     return entry
 
 
-def _plain(value: float, relative: float | None) -> dict[str, Any]:
-    entry: dict[str, Any] = {"value": value, "unit": "V/m"}
-    if relative is not None:
-        entry["uncertainty"] = {"expanded": relative * value, "k": 2, "basis": BASIS, "kind": KIND}
-    return entry
+def _of_all(table: InducedTable, kind: str, key: str) -> float:
+    """A number over all tissues."""
+    return float(getattr(getattr(table.rows[0], kind), key))
 
 
-def beside_metal(job: Any, solution: SolvedBody, drive: Drive, rates: np.ndarray) -> dict[str, float]:
-    """99.9th percentile of |E|, largest over time, in tissue beside the implant, without and with it [V/m]."""
+def beside_metal(job: Any, solution: SolvedBody, without: np.ndarray, beside: np.ndarray) -> dict[str, float]:
+    """99.9th percentile of |E|, largest over time, in tissue beside the implant, without and with it [V/m].
+
+    Parameters
+    ----------
+    job, solution
+        As in :func:`evaluated`.
+    without, beside : (m,) ndarray
+        Largest |E| of every voxel that conducts, without and with the implant [V/m].
+    """
     from scipy import ndimage
 
     assert job.implanted is not None
     assert solution.implanted is not None
     metal = np.asarray(job.implanted.metal)
     near = (ndimage.distance_transform_edt(~metal, sampling=job.body.spacing_m) <= NEAR_m) & ~metal
-    found = {}
-    for name, induced in (("without", solution.body), ("with", solution.implanted)):
-        inside = near.reshape(-1)[induced.cells]
-        found[name] = float(np.percentile(peaks(induced, drive, rates)[inside], 99.9))
-    return found
+    pairs = {"without": (solution.body, without), "with": (solution.implanted, beside)}
+    return {k: float(np.percentile(E[near.reshape(-1)[f.cells]], 99.9)) for k, (f, E) in pairs.items()}
 
 
 def by_voxels(table: InducedTable, coarse: InducedTable) -> float:
@@ -224,33 +215,9 @@ def by_voxels(table: InducedTable, coarse: InducedTable) -> float:
     numbers over all tissues and the root mean square over tissues of that of their 99.9th percentiles.
     """
     h = [table.spacing_m[0], coarse.spacing_m[0]]
-
-    def relative(one: Any, other: Any, kind: str, key: str) -> float:
-        values = [float(getattr(getattr(r, kind), key)) for r in (one, other)]
-        return refinement(h, values).relative if values[0] > 0 else 0.0
-
-    whole = [relative(table.rows[0], coarse.rows[0], *path) for path in NUMBERS.values()]
-    there = {row.tissue: row for row in coarse.rows[1:]}
-    tissues = [
-        relative(row, there[row.tissue], "cube", "p999")
-        for row in table.rows[1:]
-        if row.voxels >= LEAST_VOXELS and row.tissue in there
-    ]
-    return max([*whole, float(np.sqrt(np.mean(np.square(tissues)))) if tissues else 0.0])
-
-
-def _tissue(row: Any) -> dict[str, Any]:
-    return {
-        "tissue": row.tissue,
-        "voxels": row.voxels,
-        "max": row.voxel.max,
-        "p99.9": row.voxel.p999,
-        "p99": row.voxel.p99,
-        "cube": row.cube.p99,
-        "line": row.line.p99,
-        "spread": row.staircase,
-        "place_m": row.place_m,
-    }
+    pairs = [[_of_all(t, *path) for t in (table, coarse)] for path in NUMBERS.values()]
+    whole = [refinement(h, pair).relative for pair in pairs if pair[0] > 0]
+    return max([*whole, over_tissues(table, coarse, lambda row: row.cube.p999, LEAST_VOXELS)])
 
 
 def _checked(job: Any, drive: Drive, induced: InducedField) -> Checks | None:
@@ -258,7 +225,6 @@ def _checked(job: Any, drive: Drive, induced: InducedField) -> Checks | None:
     wave, table = drive.exposure.waveform, job.tables.checks
     if not drive.exposure.by_coils or not isinstance(wave, Waveform):
         return None
-    arguments: dict[str, Any] = {"criterion": table.criterion} if table.criterion else {}
     with blamed_on(job.scenario.file, "checks"):
         return check_gradients(
             wave,
@@ -271,15 +237,13 @@ def _checked(job: Any, drive: Drive, induced: InducedField) -> Checks | None:
             statistic=table.statistic,
             verified_by=table.verified_by or (),
             use_values=table.use_values or (),
+            criterion=table.criterion,
             device=job.device,
-            **arguments,
         )
 
 
 def _axes_of(induced: InducedField, drive: Drive, axes: int) -> InducedField:
     """The fields of the axes that an exposure drives alone."""
-    from dataclasses import replace
-
     some = slice(drive.sources.start, drive.sources.start + axes)
     return replace(
         induced,
@@ -290,13 +254,10 @@ def _axes_of(induced: InducedField, drive: Drive, axes: int) -> InducedField:
     )
 
 
-def _of(row: Mapping[str, Any], name: str) -> str:
+def _of(row: Mapping[str, Any], name: str) -> dict[str, str]:
     """The quantity whose relative uncertainty a row of E has."""
-    return f"{name}: E 99.9 % in 2 mm" if str(row["quantity"]).startswith("gradient E") else ""
-
-
-def _without(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: v for k, v in row.items() if k != "uncertainty_of"}
+    of_field = str(row["quantity"]).startswith("gradient E")
+    return {"uncertainty_of": f"{name}: E 99.9 % in 2 mm"} if of_field else {}
 
 
 def _told(checks: Checks) -> dict[str, dict[str, Any]]:
@@ -355,7 +316,7 @@ def _shown(drive: Drive) -> dict[str, Any]:
     return {"times_s": times[:n], "rates": rates[:n], "unit": wave.rate_unit}
 
 
-def _response(job: Any, drive: Drive) -> dict[str, Any] | None:
+def _response(job: Any, drive: Drive, last_s: float) -> dict[str, Any] | None:
     """The nerve impulse response over the shown part of the waveform; None where its parameters do not hold."""
     wave = drive.exposure.waveform
     if not drive.exposure.by_coils or not isinstance(wave, Waveform):
@@ -364,7 +325,7 @@ def _response(job: Any, drive: Drive) -> dict[str, Any] | None:
         return None
     answer = NerveModel().response(wave, axes="xyz"[: wave.axes])
     t, R = np.asarray(answer.times_s), np.asarray(answer.combined)
-    keep = t <= _shown(drive)["times_s"][-1]
+    keep = t <= last_s
     step = max(1, int(keep.sum()) // SHOWN_SAMPLES)
     return {"times_s": t[keep][::step], "R": R[keep][::step]}
 
@@ -374,27 +335,6 @@ def _named(job: Any) -> str:
     assert job.coils is not None
     told = job.tables.gradients.type
     return f"gradient coils of {job.coils.name}" if told == "wires" else f"{told} gradients"
-
-
-def _all(solution: SolvedBody) -> list[InducedField]:
-    return [f for f in (solution.body, solution.coarse, solution.implanted) if f is not None]
-
-
-def _convergence(job: Any, solution: SolvedBody) -> dict[str, Any]:
-    tolerance = job.solver.tolerance
-    ports: list[dict[str, Any]] = []
-    for label, induced in (("", solution.body), (", coarser", solution.coarse), (", implant", solution.implanted)):
-        if induced is not None:
-            pairs = zip(induced.sources, induced.residual, strict=True)
-            ports += [
-                {"name": s.name + label, "residual": float(r), "iterations": induced.iterations} for s, r in pairs
-            ]
-    return {
-        "converged": all(p["residual"] <= tolerance for p in ports),
-        "tolerance": tolerance,
-        "ports": ports,
-        "balance": float(max(f.balance.max() for f in _all(solution))),
-    }
 
 
 def _warnings(job: Any, solution: SolvedBody) -> list[str]:

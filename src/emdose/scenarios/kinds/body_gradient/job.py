@@ -51,12 +51,8 @@ class BodyGradientJob(BaseJob):
             with blamed_on(file, "implant"):
                 self.implanted = implanted(self.body, [self.implant])
         self.coarse: Phantom | None = None
-        if self._has_second_grid():
+        if tables.solver.second_grid and self.shared is None:  # a study wants numbers on one grid
             self.coarse = on_larger_voxels(tables.phantom, self.body, SECOND_GRID, file)
-
-    def _has_second_grid(self) -> bool:
-        """Whether a coarser grid is solved as well: not in the runs of a study."""
-        return bool(self.tables.solver.second_grid) and self.shared is None
 
     def solution_key(self) -> str:
         """Hash of body, sources, implant and solver."""

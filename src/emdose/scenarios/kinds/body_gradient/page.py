@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.report import limit_words
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.maps.map_set import MapSet, single
 from emdose.report.maps.volumes import Layer
@@ -31,7 +30,6 @@ def render(result: BodyGradientResult) -> str:
     summary = result.summary
     about = summary["body_gradient"]
     rows = limit_table.check_rows(summary)
-    inputs, notes = limit_table.check_inputs(summary)
     source = about["gradients"] or "uniform switched fields"
     page: dict[str, Any] = {
         "title": f"{capital(words(about['body']))} in {source}",
@@ -42,14 +40,7 @@ def render(result: BodyGradientResult) -> str:
         "decisive": decisive_rows(summary),
         "tiles": tiles(summary),
         "volume": single(maps(result)),
-        "limits": limit_table.by_quantity(rows, None),
-        "legend": limit_words.legend(rows),
-        "document": limit_table.common_document(rows),
-        "b1_place": "",
-        "inputs": inputs,
-        "notes": notes,
-        "sources": limit_table.footnotes(rows, "source"),
-        "remarks": limit_table.footnotes(rows, "note"),
+        **limit_table.section(summary, rows),
         "exposures": [exposure(name, one) for name, one in about["exposures"].items()],
         "setup": setup_rows(about),
         "methods_text": methods(summary),

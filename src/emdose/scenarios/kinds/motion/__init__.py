@@ -76,7 +76,7 @@ class MotionKind(Kind["MotionResult"]):
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
         """Residual and balance of the currents."""
-        from emdose.scenarios.kinds.motion.evaluation import measures
+        from emdose.scenarios.shared.induced.parts import measures
 
         return measures(summary)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,9 @@ from emdose.report.limit_words import with_uncertainty
 from emdose.scenarios.kinds.motion import exposure, limit_rows
 from emdose.scenarios.kinds.motion.exposure import FollowedVoxels, SeenField
 from emdose.scenarios.shared.bodies import body_inputs
-from emdose.scenarios.shared.convergence import summary_measures
+from emdose.scenarios.shared.induced import parts
 from emdose.solvers.moving.reduced import peaks
 from emdose.uncertainty.discretisation import KIND, refinement
-from emdose.validity import Measure
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
@@ -125,7 +124,7 @@ def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> Mot
             "inputs": {"group": setting.tables.checks.group, "controlled": setting.tables.checks.controlled},
             "notes": list(dict.fromkeys([*limit_rows.notes(documents), *notes])),
         },
-        "convergence": _convergence(setting, solution),
+        "convergence": parts.convergence(setting.tables.solver.tolerance, _solved(solution)),
         "power_balance": {},
         "provenance": {**inducing[0].about, "phantom_sha256": setting.body.hash()},
         "motion": {
@@ -155,13 +154,6 @@ def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> Mot
         },
     }
     return MotionOutcome(setting.body, maps, summary, _warnings(setting, solution, rows))
-
-
-def measures(summary: Mapping[str, Any]) -> list[Measure]:
-    """Residual over tolerance, and the balance of power and work."""
-    told = (summary.get("convergence") or {}).get("balance")
-    balance = [] if told is None else [Measure("closure", float(told))]
-    return [*summary_measures(summary), *balance]
 
 
 def inputs(scenario: LoadedScenario) -> dict[str, float]:
@@ -226,13 +218,8 @@ def _by_voxels(course: MotionCourse, fine: SeenMovement, coarse: SeenMovement) -
         told = refinement(h, [value, others[key][0]]).relative if value > 0 else 0.0
         name = LARGEST if key == LARGEST else unit
         found[name] = max(found.get(name, 0.0), told)
-    there = {row.tissue: row for row in coarse.table.rows[1:]}
-    tissues = [
-        refinement(h, [row.cube.p99, there[row.tissue].cube.p99]).relative
-        for row in fine.table.rows[1:]
-        if row.voxels >= COMPARED and row.tissue in there and row.cube.p99 > 0
-    ]
-    found["V/m"] = max(found["V/m"], float(np.sqrt(np.mean(np.square(tissues)))) if tissues else 0.0)
+    over = parts.over_tissues(fine.table, coarse.table, lambda row: row.cube.p99, COMPARED)
+    found["V/m"] = max(found["V/m"], over)
     return found | {LARGEST: max(found[LARGEST], found["V/m"])}
 
 
@@ -281,7 +268,7 @@ def _told(setting: MotionSetting, movement: Movement, course: MotionCourse, fine
         "fastest_rad_s": float(np.linalg.norm(path.poses().turns_rad_s, axis=1).max()),
         "peak_time_s": course.peak_time_s,
         "worst": worst,
-        "tissues": [limit_rows.tissue(r) for r in fine.table.rows],
+        "tissues": [parts.tissue(r) for r in fine.table.rows],
         "course": {
             "times_s": t,
             "B_T": np.linalg.norm(seen.B_T, axis=2).max(axis=1),
@@ -294,26 +281,11 @@ def _told(setting: MotionSetting, movement: Movement, course: MotionCourse, fine
     }
 
 
-def _convergence(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> dict[str, Any]:
-    tolerance = setting.tables.solver.tolerance
-    ports = []
+def _solved(solution: Mapping[str, SolvedPart]) -> Iterator[tuple[str, InducedField | None]]:
+    """Fields of all parts on both grids, and what is written behind the names of their motions."""
     for part, one in solution.items():
-        for label, induced in ((part, one.field.induced), (f"{part}, coarser", one.coarse)):
-            if induced is not None:
-                ports += [
-                    {"name": f"{s.name} ({label})", "residual": float(r), "iterations": induced.iterations}
-                    for s, r in zip(induced.sources, induced.residual, strict=True)
-                ]
-    return {
-        "converged": all(p["residual"] <= tolerance for p in ports),
-        "tolerance": tolerance,
-        "ports": ports,
-        "balance": float(max(f.balance.max() for one in solution.values() for f in _both(one))),
-    }
-
-
-def _both(one: SolvedPart) -> list[InducedField]:
-    return [one.field.induced] if one.coarse is None else [one.field.induced, one.coarse]
+        yield f" ({part})", one.field.induced
+        yield f" ({part}, coarser)", one.coarse
 
 
 def _line(magnet: Any) -> list[float] | None:

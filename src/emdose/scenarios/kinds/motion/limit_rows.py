@@ -148,21 +148,6 @@ def warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def tissue(row: Any) -> dict[str, Any]:
-    """A row of the table of tissues for summary.json."""
-    return {
-        "tissue": row.tissue,
-        "voxels": row.voxels,
-        "max": row.voxel.max,
-        "p99.9": row.voxel.p999,
-        "p99": row.voxel.p99,
-        "cube": row.cube.p99,
-        "line": row.line.p99,
-        "spread": row.staircase,
-        "place_m": row.place_m,
-    }
-
-
 def _for(mode: str, group: str) -> bool:
     """Whether a row's mode is of the group."""
     if group == "patient":

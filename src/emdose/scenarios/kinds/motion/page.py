@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.report import limit_words
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.maps.map_set import MapSet, single
 from emdose.report.maps.volumes import Layer
@@ -35,7 +34,6 @@ def render(result: MotionResult) -> str:
     summary = result.summary
     about = summary["motion"]
     rows = limit_table.check_rows(summary)
-    inputs, notes = limit_table.check_inputs(summary)
     moves = [TYPES[one["type"]] for one in about["trajectories"].values()]
     told = ", ".join(dict.fromkeys(moves))
     page: dict[str, Any] = {
@@ -47,14 +45,7 @@ def render(result: MotionResult) -> str:
         "decisive": decisive_rows(about),
         "tiles": tiles(summary),
         "volume": single(maps(result)),
-        "limits": limit_table.by_quantity(rows, None),
-        "legend": limit_words.legend(rows),
-        "document": limit_table.common_document(rows),
-        "b1_place": "",
-        "inputs": inputs,
-        "notes": notes,
-        "sources": limit_table.footnotes(rows, "source"),
-        "remarks": limit_table.footnotes(rows, "note"),
+        **limit_table.section(summary, rows),
         "trajectories": [trajectory(name, one) for name, one in about["trajectories"].items()],
         "setup": setup_rows(about),
         "methods_text": methods(summary),

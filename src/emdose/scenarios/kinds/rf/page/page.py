@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.report import limit_words
 from emdose.report.colours import colour_of
 from emdose.report.maps.scene import GLOW, Renderer, Scene, shield_lines
 from emdose.report.maps.volumes import colour_table, find_peak, pack
@@ -55,7 +54,6 @@ def render(result: RunResult) -> str:
     rows = limit_table.check_rows({"checks": page_content.limit_rows(summary)})
     b1, b1_place = limit_table.b1plus_rms(summary)
     decided = page_content.decisive_rows(summary, rows)
-    inputs, notes = limit_table.check_inputs(summary)
     exact = closed_form.beside(result)
     page: dict[str, Any] = {
         "title": capital(f"{words(phantom.name)} in {result.coil.name}, {result.frequency_Hz / 1e6:.6g} MHz"),
@@ -64,15 +62,8 @@ def render(result: RunResult) -> str:
         "decisive": decided,
         "tiles": [*page_content.tiles(summary, decided), *page_content.exact_tile(exact)],
         "setup": _setup(result),
-        "limits": limit_table.by_quantity(rows, b1),
-        "legend": limit_words.legend(rows),
+        **limit_table.section(summary, rows, b1, b1_place),
         "exact": exact,
-        "document": limit_table.common_document(rows),
-        "b1_place": b1_place,
-        "inputs": inputs,
-        "notes": notes,
-        "sources": limit_table.footnotes(rows, "source"),
-        "remarks": limit_table.footnotes(rows, "note"),
         "peaks": page_content.peak_rows(result),
         "methods_text": methods.written(summary),
         "convergence": common_rows.convergence(summary),

@@ -1,0 +1,84 @@
+"""Parts of the summary that kinds with induced fields share: tissues, convergence, measures, what tissues differ by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.scenarios.shared.convergence import summary_measures
+from emdose.uncertainty.discretisation import refinement
+from emdose.validity import Measure
+
+if TYPE_CHECKING:
+    from emdose.dosimetry.induced.tissue_table import InducedRow, InducedTable
+    from emdose.solvers.results.induced import InducedField
+
+
+def tissue(row: InducedRow) -> dict[str, Any]:
+    """A row of the table of tissues for summary.json."""
+    return {
+        "tissue": row.tissue,
+        "voxels": row.voxels,
+        "max": row.voxel.max,
+        "p99.9": row.voxel.p999,
+        "p99": row.voxel.p99,
+        "cube": row.cube.p99,
+        "line": row.line.p99,
+        "spread": row.staircase,
+        "place_m": row.place_m,
+    }
+
+
+def over_tissues(table: InducedTable, coarse: InducedTable, number: Callable[[InducedRow], float], least: int) -> float:
+    """Root mean square over tissues of the relative uncertainty of a number by voxels, from a table on larger ones.
+
+    Parameters
+    ----------
+    table, coarse : InducedTable
+        The same body on both grids.
+    number : callable
+        Takes the number from a row.
+    least : int
+        Fewest voxels of a tissue that counts.
+    """
+    there = {row.tissue: row for row in coarse.rows[1:]}
+    h = [table.spacing_m[0], coarse.spacing_m[0]]
+    found = [
+        refinement(h, [number(row), number(there[row.tissue])]).relative
+        for row in table.rows[1:]
+        if row.voxels >= least and row.tissue in there and number(row) > 0
+    ]
+    return float(np.sqrt(np.mean(np.square(found)))) if found else 0.0
+
+
+def convergence(tolerance: float, solved: Iterable[tuple[str, InducedField | None]]) -> dict[str, Any]:
+    """The entry "convergence" of a summary.
+
+    Parameters
+    ----------
+    tolerance : float
+        Relative residual that was asked for.
+    solved : iterable of (str, InducedField or None)
+        Fields, and what is written behind the names of their sources; None for what was not solved.
+    """
+    fields = [(label, one) for label, one in solved if one is not None]
+    ports: list[dict[str, Any]] = [
+        {"name": s.name + label, "residual": float(r), "iterations": one.iterations}
+        for label, one in fields
+        for s, r in zip(one.sources, one.residual, strict=True)
+    ]
+    return {
+        "converged": all(p["residual"] <= tolerance for p in ports),
+        "tolerance": tolerance,
+        "ports": ports,
+        "balance": float(max(one.balance.max() for _, one in fields)),
+    }
+
+
+def measures(summary: Mapping[str, Any]) -> list[Measure]:
+    """Residual over tolerance, and the balance of power and work."""
+    told = (summary.get("convergence") or {}).get("balance")
+    balance = [] if told is None else [Measure("induced_balance", float(told))]
+    return [*summary_measures(summary), *balance]
