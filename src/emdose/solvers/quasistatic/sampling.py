@@ -1,15 +1,15 @@
 r"""Line integrals of an impressed field along the edges of voxels, from few samples where these say enough.
 
 A coil of many wires is slow to evaluate at millions of edges, and smooth in the body. Its field is sampled on a coarse
-grid, and the cubic splines through the samples are integrated along every edge exactly: three products of thin
-matrices. The integrals around every face are then the flux of the curl of one smooth field. The error is measured
-beside the source itself at edges and around faces chosen at random; where no grid is good enough the source is
-integrated directly, by the Gauss rule of two points.
+grid, and the splines of fifth degree through the samples are integrated along every edge exactly: three products of
+thin matrices. The integrals around every face are then the flux of the curl of one smooth field. The error is measured
+beside the source itself at edges and around faces chosen at random, grid after grid, before one is taken for all;
+where none is good enough the source is integrated directly, by the Gauss rule of two points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ from emdose.solvers.quasistatic.network import Box
 
 GAUSS = 0.5 / np.sqrt(3.0)
 """Places of the two points of the Gauss rule about the middle of an edge, in its length; exact for cubic fields."""
-POINTS = (8, 14, 24, 40, 64, 100, 160)
+POINTS = (8, 14, 24, 32, 40, 50, 64, 100, 160)
 """Samples along the longest side of the box, one after the other until the error is small enough."""
+DEGREE = 5
+"""Of the splines: of cubic ones a body that walks past a magnet needs twice the samples along every axis."""
 FEW = 30_000
 """Edges at which a source is integrated directly."""
 ERROR, CURL_ERROR = 1e-4, 3e-4
@@ -70,10 +72,10 @@ def line_integrals(box: Box, source: Any, exists: np.ndarray) -> tuple[np.ndarra
             used += points
             if not np.all(np.isfinite(samples)):
                 break
-            emf = _integrated(box, axes, np.moveaxis(samples.reshape(*(len(a) for a in axes), 3), -1, 0))
-            E_error, curl_error = check(emf)
+            smooth = _Splines(box, axes, np.moveaxis(samples.reshape(*(len(a) for a in axes), 3), -1, 0))
+            E_error, curl_error = check(smooth.at)
             if E_error <= ERROR and curl_error <= CURL_ERROR:
-                return emf, {"points": used, "E_error": E_error, "curl_error": curl_error}
+                return smooth.everywhere(), {"points": used, "E_error": E_error, "curl_error": curl_error}
     emf = np.zeros(exists.shape)
     for axis in range(3):
         emf[axis].reshape(-1)[there[axis]] = direct(box, source, axis, there[axis])
@@ -131,10 +133,16 @@ class _Check:
             self.faces.append((h[b] * h[c], ring))
             self.points += 2 * len(some) + 8 * len(corner)
 
-    def __call__(self, emf: np.ndarray) -> tuple[float, float]:
-        """Largest errors of integrals up edges and around faces, each over the root mean square of the source."""
+    def __call__(self, emf: Callable[[int, np.ndarray], np.ndarray]) -> tuple[float, float]:
+        """Largest errors of integrals up edges and around faces, each over the root mean square of the source.
+
+        Parameters
+        ----------
+        emf : callable
+            Integrals up edges along an axis, given by flat indices of their high corners.
+        """
         E = np.concatenate([own / self.length[axis] for axis, _, own in self.edges])
-        wrong = np.concatenate([emf[axis].reshape(-1)[i] - own for axis, i, own in self.edges])
+        wrong = np.concatenate([emf(axis, i) - own for axis, i, own in self.edges])
         length = np.concatenate([np.full(len(i), self.length[axis]) for axis, i, _ in self.edges])
         scale = float(np.sqrt(np.mean(E**2)))
         if not scale > 0:
@@ -142,7 +150,7 @@ class _Check:
         curls, missed = [], []
         for area, ring in self.faces:
             curls.append(sum(sign * own for _, _, sign, own in ring) / area)
-            missed.append(sum(sign * emf[axis].reshape(-1)[i] for axis, i, sign, _ in ring) / area - curls[-1])
+            missed.append(sum(sign * emf(axis, i) for axis, i, sign, _ in ring) / area - curls[-1])
         # A curl that hardly drives anything is measured by the field of the source.
         curl = max(float(np.sqrt(np.mean(np.concatenate(curls) ** 2))), 1e-2 * scale / self.extent)
         return float(np.abs(wrong / length).max()) / scale, float(np.abs(np.concatenate(missed)).max()) / curl
@@ -159,20 +167,46 @@ def _axes(box: Box, longest: int) -> list[np.ndarray]:
     return [np.linspace(a, a + e, n) for a, e, n in zip(box.origin_m, extent, counts, strict=True)]
 
 
-def _integrated(box: Box, axes: list[np.ndarray], samples: np.ndarray) -> np.ndarray:
-    """Integrals up all edges of the splines through samples (3, coarse), (3, corners)."""
-    from scipy.interpolate import make_interp_spline
+class _Splines:
+    """Splines through samples of a field.
 
-    value, integral = [], []
-    for a, axis in enumerate(axes):
-        spline = make_interp_spline(axis, np.eye(len(axis)), k=3)
-        fine = np.linspace(axis[0], axis[-1], box.corners[a])
-        value.append(spline(fine))
-        upto = spline.antiderivative()(fine)
-        integral.append(np.diff(upto, axis=0, prepend=upto[:1]))
-    out = np.empty((3, *box.corners))
-    for c in range(3):
-        x, y, z = (integral[a] if a == c else value[a] for a in range(3))
-        part = np.tensordot(y, np.tensordot(samples[c], z, (2, 1)), (1, 1)).transpose(1, 0, 2)
-        np.matmul(x, part.reshape(len(part), -1), out=out[c].reshape(len(x), -1))
-    return out
+    Parameters
+    ----------
+    box : Box
+        Where.
+    axes : list of (n,) ndarray
+        Coordinates of the samples [m].
+    samples : (3, n0, n1, n2) ndarray
+        The field there [V/m].
+    """
+
+    def __init__(self, box: Box, axes: list[np.ndarray], samples: np.ndarray) -> None:
+        from scipy.interpolate import make_interp_spline
+
+        self.box, self.samples = box, samples
+        self.value, self.integral = [], []
+        for a, axis in enumerate(axes):
+            spline = make_interp_spline(axis, np.eye(len(axis)), k=DEGREE)
+            fine = np.linspace(axis[0], axis[-1], box.corners[a])
+            self.value.append(spline(fine))
+            upto = spline.antiderivative()(fine)
+            self.integral.append(np.diff(upto, axis=0, prepend=upto[:1]))
+
+    def _matrices(self, axis: int) -> list[np.ndarray]:
+        """Weights of the samples for integrals up edges along an axis, by coordinate."""
+        return [self.integral[a] if a == axis else self.value[a] for a in range(3)]
+
+    def at(self, axis: int, index: np.ndarray) -> np.ndarray:
+        """Integral [V] up edges along an axis, given by flat indices of their high corners."""
+        x, y, z = (m[i] for m, i in zip(self._matrices(axis), np.unravel_index(index, self.box.corners), strict=True))
+        part = np.tensordot(x, self.samples[axis], 1)
+        return np.asarray(np.einsum("nbc,nb,nc->n", part, y, z, optimize=True))
+
+    def everywhere(self) -> np.ndarray:
+        """Integrals up all edges, (3, corners) [V]."""
+        out = np.empty((3, *self.box.corners))
+        for c in range(3):
+            x, y, z = self._matrices(c)
+            part = np.tensordot(y, np.tensordot(self.samples[c], z, (2, 1)), (1, 1)).transpose(1, 0, 2)
+            np.matmul(x, part.reshape(len(part), -1), out=out[c].reshape(len(x), -1))
+        return out
