@@ -304,6 +304,12 @@ def vops_() -> Any:
     return em.compress(QMatrices(matrices + 0j, np.arange(2), em.Grid((2, 1, 1), 5e-3), ("a", "b"), "V", "linear"))
 
 
+def global_matrices_() -> em.GlobalMatrices:
+    powers = {"absorbed": numbers(2, 2, kind="c")}
+    matrices = numbers(1, 2, 2, kind="c")
+    return em.GlobalMatrices(("whole body",), matrices, np.ones(1), ("all tissue",), powers, ("a", "b"), "A")
+
+
 def induced_() -> Any:
     body = gel_box(5e-3, (0.02, 0.02, 0.02))
     return em.Quasistatic(keep_edges=True).solve(body, em.Switched(UniformField(), "T/s"))
@@ -401,6 +407,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.worst_drive(np.eye(2), 1.0),
     lambda: em.channel_faults(np.eye(2), [1, 1j], 2.0),
     lambda: em.window_peaks(np.eye(2), np.eye(2), 1.0, (1.5,))[0],
+    global_matrices_,
+    lambda: em.dosimetry.PowerConsistency(0.001, 0.3),
     lambda: QMatrices(numbers(3, 2, 2, kind="c"), np.arange(3), GRID, ("a", "b"), "A", "trapezium"),
     lambda: em.TemperatureMap(numbers(*SHAPE), np.full(SHAPE, 37.0), GRID, 10.0, {"solver": "bioheat", "t": [1]}),
     lambda: TissueRow("muscle", 1.0, 1e-3, 1.0, 1.0, 2.0),

@@ -18,6 +18,7 @@ from .conformity import beside_limit as beside_limit
 from .conformity import samples_beside_limit as samples_beside_limit
 from .dosimetry import AveragingPlan as AveragingPlan
 from .dosimetry import DriveConstraints as DriveConstraints
+from .dosimetry import GlobalMatrices as GlobalMatrices
 from .dosimetry import InducedTable as InducedTable
 from .dosimetry import MassAverage as MassAverage
 from .dosimetry import ModelSampler as ModelSampler
@@ -36,12 +37,14 @@ from .dosimetry import averaged_E as averaged_E
 from .dosimetry import cem43 as cem43
 from .dosimetry import channel_faults as channel_faults
 from .dosimetry import compress as compress
+from .dosimetry import global_matrices as global_matrices
 from .dosimetry import induced_table as induced_table
 from .dosimetry import mass_average as mass_average
 from .dosimetry import metal_power as metal_power
 from .dosimetry import orthogonal_projection as orthogonal_projection
 from .dosimetry import peak as peak
 from .dosimetry import point_sar as point_sar
+from .dosimetry import power_consistency as power_consistency
 from .dosimetry import q_matrices as q_matrices
 from .dosimetry import region_sar as region_sar
 from .dosimetry import sensor_matrix as sensor_matrix
@@ -71,6 +74,7 @@ from .io import read_coil as read_coil
 from .io import read_conductor as read_conductor
 from .io import read_confirmations as read_confirmations
 from .io import read_field_map as read_field_map
+from .io import read_global_matrices as read_global_matrices
 from .io import read_gradient_coil as read_gradient_coil
 from .io import read_implant as read_implant
 from .io import read_implant_library as read_implant_library
@@ -79,12 +83,14 @@ from .io import read_magnet_map as read_magnet_map
 from .io import read_phantom as read_phantom
 from .io import read_poses as read_poses
 from .io import read_property_map as read_property_map
+from .io import read_q_matrices as read_q_matrices
 from .io import read_response as read_response
 from .io import read_sequence as read_sequence
 from .io import read_stimulation_model as read_stimulation_model
 from .io import read_surface_body as read_surface_body
 from .io import read_touchstone as read_touchstone
 from .io import read_transfer_function as read_transfer_function
+from .io import read_vops as read_vops
 from .io import to_xarray as to_xarray
 from .io import write_coil as write_coil
 from .io import write_implant as write_implant
@@ -92,9 +98,11 @@ from .io import write_implant_library as write_implant_library
 from .io import write_load as write_load
 from .io import write_phantom as write_phantom
 from .io import write_property_map as write_property_map
+from .io import write_q_matrices as write_q_matrices
 from .io import write_response as write_response
 from .io import write_touchstone as write_touchstone
 from .io import write_transfer_function as write_transfer_function
+from .io import write_vops as write_vops
 from .models import Birdcage as Birdcage
 from .models import CapacitorLoop as CapacitorLoop
 from .models import CapacitorLoopArray as CapacitorLoopArray

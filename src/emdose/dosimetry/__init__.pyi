@@ -74,6 +74,11 @@ from .transmission.drives.worst import WorstDrive as WorstDrive
 from .transmission.drives.worst import channel_faults as channel_faults
 from .transmission.drives.worst import worst_drive as worst_drive
 from .transmission.drives.worst import worst_drive_of_power as worst_drive_of_power
+from .transmission.global_forms import GlobalMatrices as GlobalMatrices
+from .transmission.global_forms import PowerConsistency as PowerConsistency
+from .transmission.global_forms import forward_power as forward_power
+from .transmission.global_forms import global_matrices as global_matrices
+from .transmission.global_forms import power_consistency as power_consistency
 from .transmission.qmatrix import QMatrices as QMatrices
 from .transmission.qmatrix import averaged as averaged
 from .transmission.qmatrix import q_matrices as q_matrices

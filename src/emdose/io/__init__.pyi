@@ -35,3 +35,8 @@ from .motion.pose_files import read_poses as read_poses
 from .surfaces.bodies import read_surface_body as read_surface_body
 from .touchstone import read_touchstone as read_touchstone
 from .touchstone import write_touchstone as write_touchstone
+from .transmission.reading import read_global_matrices as read_global_matrices
+from .transmission.reading import read_q_matrices as read_q_matrices
+from .transmission.reading import read_vops as read_vops
+from .transmission.writing import write_q_matrices as write_q_matrices
+from .transmission.writing import write_vops as write_vops

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emdose.compute import backend
-from emdose.dosimetry.sar import Rule, bilinear_form, body_properties
+from emdose.dosimetry.sar import Rule
+from emdose.dosimetry.transmission.tissue_voxels import TissueVoxels
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
 from emdose.values import owned, read_only
@@ -41,6 +41,8 @@ class QMatrices:
         SAR rule, see :func:`emdose.dosimetry.sar.point_sar`.
     averaging_mass_kg : float or None
         Mass the matrices are averaged over [kg]; None for point SAR.
+    frequency_Hz : float or None
+        Frequency of the fields [Hz]; None where nobody said it.
     """
 
     matrices: np.ndarray
@@ -50,6 +52,7 @@ class QMatrices:
     drive_unit: str
     rule: str
     averaging_mass_kg: float | None = None
+    frequency_Hz: float | None = None
 
     def sar(self, weights: Sequence[complex] | np.ndarray) -> np.ndarray:
         """SAR of a drive by every matrix, (matrix,) [W/kg].
@@ -127,25 +130,20 @@ def q_matrices(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> QM
 
     Source: I. Graesslin et al., Magn. Reson. Med. 68 (2012) 1664-1674.
     """
-    density, conductivity = body_properties(fields, phantom)
-    body = density > 0
-    factor = 0.5 * conductivity[body].astype(float) / density[body].astype(float)
+    voxels = TissueVoxels.of(fields, phantom, rule)
     n = len(fields.ports)
-    matrices = np.empty((int(body.sum()), n, n), np.result_type(fields.E.dtype, np.complex64))
-    to_numpy = backend.of(fields.E).to_numpy
-    for k in range(n):
-        for m in range(k, n):
-            entry = factor * to_numpy(bilinear_form(fields.E[k], fields.E[m], rule))[body]
-            matrices[:, k, m] = entry.real if k == m else entry
-            if m > k:
-                matrices[:, m, k] = entry.conj()
-    row = np.full(body.shape, -1)
-    row[body] = np.arange(len(matrices))
-    for lead in fields.lead_currents.values():
-        at = tuple(lead.voxel.T)
-        mass = density[at].astype(float) * fields.grid.voxel_volume_m3
-        np.add.at(matrices, row[at], (lead.near_in_voxels() / mass[:, None, None]).astype(matrices.dtype))
-    return QMatrices(owned(matrices), owned(np.flatnonzero(body)), fields.grid, fields.ports, fields.drive_unit, rule)
+    matrices = np.empty((len(voxels.at), n, n), voxels.dtype)
+    for some in voxels.slices():
+        matrices[some] = voxels.matrices(some)
+    return QMatrices(
+        owned(matrices),
+        owned(voxels.at),
+        fields.grid,
+        fields.ports,
+        fields.drive_unit,
+        rule,
+        frequency_Hz=fields.frequency_Hz,
+    )
 
 
 def averaged(q: QMatrices, plan: AveragingPlan) -> QMatrices:

@@ -66,6 +66,8 @@ class VirtualObservationPoints:
         SAR rule of the matrices.
     averaging_mass_kg : float or None
         Mass that they are averaged over [kg]; None for point SAR.
+    frequency_Hz : float or None
+        Frequency [Hz]; None where nobody said it.
 
     Notes
     -----
@@ -83,6 +85,7 @@ class VirtualObservationPoints:
     largest: float
     rule: str = ""
     averaging_mass_kg: float | None = None
+    frequency_Hz: float | None = None
 
     def __len__(self) -> int:
         return len(self.matrices)
@@ -143,8 +146,10 @@ class VirtualObservationPoints:
         InputError
             For other numbers of matrices or ports.
         NotValidError
-            When a matrix is not bounded.
+            When a matrix is not bounded, or there is no certificate, as in files of other programs.
         """
+        if not len(self.coefficients):
+            raise NotValidError(["These virtual observation points have no certificate."])
         matrices = np.asarray(q.matrices)
         if matrices.shape != (len(self.combination), *self.matrices.shape[1:]):
             wanted = (len(self.combination), *self.matrices.shape[1:])
@@ -300,6 +305,7 @@ def _made(
         largest,
         q.rule,
         q.averaging_mass_kg,
+        q.frequency_Hz,
     )
 
 

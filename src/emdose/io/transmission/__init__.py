@@ -1,0 +1,1 @@
+"""Q-matrices and virtual observation points on disk, in files of emdose and of other programs."""
