@@ -239,6 +239,15 @@ def waveform() -> Any:
     )
 
 
+def rf_pulse_() -> Any:
+    return em.RfPulse(np.array([1e-4, 1e-3]), np.array([500.0 + 0j]))
+
+
+def pulse_sequence_() -> Any:
+    shims = np.array([[1.0, 1j]])
+    return em.PulseSequence("one", np.array([1e-3, 9e-3]), np.array([0, -1]), (rf_pulse_(),), np.array([0, -1]), shims)
+
+
 def gradient_coil() -> Any:
     a = np.linspace(0, 2 * np.pi, 9)[:-1]
     ring = np.column_stack([np.cos(a), np.sin(a), 0.1 + 0 * a])
@@ -356,6 +365,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: SolenoidCoil(0.5, -1.0, 1.0, 1e6),
     lambda: Cryostat(0.3, 1.0, 2.0),
     lambda: em.StaticMagnet("magnet", [SolenoidCoil(0.5, -1.0, 1.0, 1e6)], Cryostat(0.3, 1.0, 2.0)),
+    rf_pulse_,
+    pulse_sequence_,
     lambda: em.NerveModel(),
     lambda: em.NerveModel().response(em.waveforms.epi()),
     lambda: em.induced_table(induced_(), [1.0]),

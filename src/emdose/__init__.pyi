@@ -23,7 +23,9 @@ from .dosimetry import InducedTable as InducedTable
 from .dosimetry import MassAverage as MassAverage
 from .dosimetry import ModelSampler as ModelSampler
 from .dosimetry import NerveModel as NerveModel
+from .dosimetry import PulseSequence as PulseSequence
 from .dosimetry import QMatrices as QMatrices
+from .dosimetry import RfPulse as RfPulse
 from .dosimetry import SafeModel as SafeModel
 from .dosimetry import SarMap as SarMap
 from .dosimetry import Shim as Shim
@@ -83,6 +85,7 @@ from .io import read_magnet_map as read_magnet_map
 from .io import read_phantom as read_phantom
 from .io import read_poses as read_poses
 from .io import read_property_map as read_property_map
+from .io import read_pulse_sequence as read_pulse_sequence
 from .io import read_q_matrices as read_q_matrices
 from .io import read_response as read_response
 from .io import read_sequence as read_sequence

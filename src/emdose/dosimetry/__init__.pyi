@@ -44,6 +44,8 @@ from .sar import peak as peak
 from .sar import point_sar as point_sar
 from .sar import region_sar as region_sar
 from .sar import whole_body_sar as whole_body_sar
+from .sequences.pulses import PulseSequence as PulseSequence
+from .sequences.pulses import RfPulse as RfPulse
 from .stimulation.dbdt_pulses import Pulses as Pulses
 from .stimulation.dbdt_pulses import pulses as pulses
 from .stimulation.nerve import NerveModel as NerveModel

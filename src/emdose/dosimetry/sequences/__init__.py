@@ -1,0 +1,1 @@
+"""Exposure by whole sequences: pulses, windows in time, and what they deposit."""

@@ -1,0 +1,1 @@
+"""Readers of whole pulse sequences: RF, shims and gradients."""

@@ -1,0 +1,122 @@
+"""Gradients of a parsed Pulseq sequence as one waveform; events that come again are made once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.io.sequences.dialects import Prepared
+from emdose.models.gradients.trains import from_corners
+from emdose.models.gradients.waveform import Waveform
+
+JOIN = 1e-3
+"""Largest step between two gradient events, over the largest gradient, that is rounding of the file."""
+
+
+def waveform(sequence: Any, before: Prepared, durations: np.ndarray, named: dict[str, Any]) -> Waveform | None:
+    """The gradients along x, y and z, turned where a block turns them; None when there are none.
+
+    Parameters
+    ----------
+    sequence : pypulseq.Sequence
+        As it was read.
+    before : Prepared
+        Its blocks and rotations.
+    durations : (block,) ndarray
+        Of its blocks [s].
+    named : dict
+        Arguments of :func:`~emdose.models.gradients.trains.from_corners`.
+
+    Raises
+    ------
+    InputError
+        For events that are not there, gradients that step, and such as no gradient system has.
+    """
+    gamma = float(sequence.system.gamma)
+    events: dict[int, np.ndarray] = {}
+    lines: list[list[np.ndarray]] = [[], [], []]
+    ends = [(0.0, 0.0)] * 3  # last time and value of every axis
+    start = 0.0
+    for block, length in zip(before.blocks.tolist(), durations.tolist(), strict=True):
+        parts = []
+        for number in block[3:6]:
+            if number and number not in events:
+                events[number] = _event(sequence, number, gamma)
+            parts.append(events.get(number) if number else None)
+        turned = before.rotation_of.get(block[7])
+        if turned is not None and any(p is not None for p in parts):
+            parts = _turned(parts, before.rotations[turned], length)
+        for axis, points in enumerate(parts):
+            if points is not None:
+                ends[axis] = _append(lines[axis], points + np.array([start, 0.0]), ends[axis])
+        start += length
+    if not any(lines):
+        return None
+    joined = [np.concatenate(line) if line else np.zeros((0, 2)) for line in lines]
+    last = max([start, *(line[-1, 0] for line in joined if len(line))])
+    if not any(np.any(line[:, 1]) for line in joined if len(line)):
+        return None
+    return from_corners(joined, last, unit="T/m", **named)
+
+
+def _event(sequence: Any, number: int, gamma: float) -> np.ndarray:
+    """Corners of one event from the beginning of its block: times [s] and gradients [T/m]."""
+    import pypulseq
+
+    library = sequence.grad_library
+    if number not in library.data:
+        raise InputError("a block names a gradient that is not there", field="[BLOCKS]", found=number)
+    data = library.data[number]
+    if library.type[number] == "t":
+        amplitude, rise, flat, fall, delay = map(float, data)
+        times = delay + np.cumsum([0.0, rise, flat, fall])
+        return np.column_stack([times, np.array([0, 1, 1, 0]) * amplitude / gamma])
+    amplitude, first, last, shape, timing, delay = data
+    raster = float(sequence.grad_raster_time)
+
+    def shaped(which: Any) -> np.ndarray:
+        if which not in sequence.shape_library.data:
+            raise InputError("shape that is not there", field="[SHAPES]", found=int(which))
+        packed = sequence.shape_library.data[which]
+        of = type("Shape", (), {"num_samples": packed[0], "data": packed[1:]})()
+        return np.asarray(pypulseq.decompress_shape.decompress_shape(of), float)
+
+    values = float(amplitude) * shaped(shape)
+    if timing > 0:
+        return np.column_stack([float(delay) + shaped(timing) * raster, values / gamma])
+    step = raster if timing == 0 else 0.5 * raster
+    times = step * (np.arange(len(values)) + 0.5) if timing == 0 else step * np.arange(1, len(values) + 1)
+    end = raster * (len(values) if timing == 0 else (len(values) + 1) / 2)
+    times = float(delay) + np.concatenate([[0.0], times, [end]])
+    return np.column_stack([times, np.concatenate([[float(first)], values, [float(last)]]) / gamma])
+
+
+def _turned(parts: list[np.ndarray | None], matrix: np.ndarray, length: float) -> list[np.ndarray | None]:
+    """Corners of the three axes of a block after a rotation."""
+    times = np.unique(np.concatenate([p[:, 0] for p in parts if p is not None]))
+    times = times[np.concatenate([[True], np.diff(times) > 1e-9])]
+    values = np.zeros((3, len(times)))
+    for axis, points in enumerate(parts):
+        if points is not None:
+            values[axis] = np.interp(times, points[:, 0], points[:, 1], left=0.0, right=0.0)
+    turned = matrix @ values
+    if len(times) and times[-1] > length * (1 + 1e-9) + 1e-9:
+        raise InputError("a gradient outlasts its block", field="[BLOCKS]", found=f"{times[-1]:g} s")
+    return [np.column_stack([times, line]) for line in turned]
+
+
+def _append(line: list[np.ndarray], points: np.ndarray, end: tuple[float, float]) -> tuple[float, float]:
+    """Add the corners of an event; zero between events, one value where two events meet. The new end."""
+    tiny, (time, value) = 1e-9, end
+    if not line or points[0, 0] > time + tiny:
+        # Away from other events a gradient is zero: a step shows as two values at one time.
+        if line and value != 0:
+            line.append(np.array([[time, 0.0]]))
+        if points[0, 1] != 0:
+            line.append(np.array([[points[0, 0], 0.0]]))
+    elif abs(points[0, 1] - value) <= JOIN * max(float(np.abs(points[:, 1]).max()), abs(value)):
+        points = points[1:]
+    line.append(points)
+    return float(points[-1, 0]), float(points[-1, 1])
