@@ -54,7 +54,7 @@ def waveform(sequence: Any, before: Prepared, durations: np.ndarray, named: dict
         start += length
     if not any(lines):
         return None
-    joined = [np.concatenate(line) if line else np.zeros((0, 2)) for line in lines]
+    joined: list[Any] = [np.concatenate(line) if line else np.zeros((0, 2)) for line in lines]
     last = max([start, *(line[-1, 0] for line in joined if len(line))])
     if not any(np.any(line[:, 1]) for line in joined if len(line)):
         return None
@@ -87,7 +87,7 @@ def _event(sequence: Any, number: int, gamma: float) -> np.ndarray:
     if timing > 0:
         return np.column_stack([float(delay) + shaped(timing) * raster, values / gamma])
     step = raster if timing == 0 else 0.5 * raster
-    times = step * (np.arange(len(values)) + 0.5) if timing == 0 else step * np.arange(1, len(values) + 1)
+    times: np.ndarray = step * (np.arange(len(values)) + 0.5) if timing == 0 else step * np.arange(1, len(values) + 1)
     end = raster * (len(values) if timing == 0 else (len(values) + 1) / 2)
     times = float(delay) + np.concatenate([[0.0], times, [end]])
     return np.column_stack([times, np.concatenate([[float(first)], values, [float(last)]]) / gamma])

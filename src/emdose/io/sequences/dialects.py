@@ -94,7 +94,9 @@ def prepared(text: str, rasters: Mapping[str, float] | None = None) -> Prepared:
     names = {number: name for name, number in kinds.items()}
     shims = _shims(_of(parts, "RF_SHIMS"))
     rotations = {int(r[0]): _rotation(r[1:]) for r in _rows(_of(parts, "ROTATIONS"), "ROTATIONS", 5, float)}
-    shim_of, rotation_of, seen = {}, {}, set()
+    shim_of: dict[int, int] = {}
+    rotation_of: dict[int, int] = {}
+    seen: set[str] = set()
     for start in np.unique(blocks[:, 7]):
         for name, reference in _chain(int(start), chains, names):
             seen.add(name)
