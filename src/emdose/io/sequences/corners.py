@@ -87,9 +87,9 @@ def _event(sequence: Any, number: int, gamma: float) -> np.ndarray:
     if timing > 0:
         return np.column_stack([float(delay) + shaped(timing) * raster, values / gamma])
     step = raster if timing == 0 else 0.5 * raster
-    times: np.ndarray = step * (np.arange(len(values)) + 0.5) if timing == 0 else step * np.arange(1, len(values) + 1)
+    inner = step * (np.arange(len(values)) + (0.5 if timing == 0 else 1.0))
     end = raster * (len(values) if timing == 0 else (len(values) + 1) / 2)
-    times = float(delay) + np.concatenate([[0.0], times, [end]])
+    times = float(delay) + np.concatenate([[0.0], inner, [end]])
     return np.column_stack([times, np.concatenate([[float(first)], values, [float(last)]]) / gamma])
 
 
