@@ -339,6 +339,9 @@ def motion_field_() -> em.MotionField:
 
 
 MAKERS: list[Callable[[], Any]] = [
+    lambda: em.ForeignFields(
+        "CST", (np.arange(3.0), np.arange(4.0), np.arange(2.0)), numbers(1, 3, 3, 4, 2, kind="c"), None, ("a",), F
+    ),
     vops_,
     em.Quasistatic,
     em.Bem,

@@ -71,11 +71,13 @@ from .errors import InputError as InputError
 from .errors import NotValidError as NotValidError
 from .errors import OutputError as OutputError
 from .errors import ResourceError as ResourceError
+from .io import ForeignFields as ForeignFields
 from .io import read_b1 as read_b1
 from .io import read_coil as read_coil
 from .io import read_conductor as read_conductor
 from .io import read_confirmations as read_confirmations
 from .io import read_field_map as read_field_map
+from .io import read_foreign_fields as read_foreign_fields
 from .io import read_global_matrices as read_global_matrices
 from .io import read_gradient_coil as read_gradient_coil
 from .io import read_implant as read_implant

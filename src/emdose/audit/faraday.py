@@ -1,0 +1,162 @@
+"""Faraday's law between the electric and the magnetic field of a file: order, places, sign and scale.
+
+.. math:: \\nabla \\times \\mathbf E = - j \\omega \\mathbf B \\quad \\text{for } \\exp(+j \\omega t)
+
+The numbers of a file obey it with another factor, which is what is wanted: with L metres in a unit of its coordinates,
+m tesla in a unit of its magnetic field and t = +1 or -1 for exp(+jwt) or exp(-jwt), curl E = - j w t L m B. All
+products of the nine derivatives of E and the three magnetic components are summed once for each way in which they may
+lie on the grid; after that every order of components is a matter of picking entries.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from emdose.audit.differences import blocks, derivatives, usable
+from emdose.io.foreign.values import ORDERS, POSITIONS, ForeignFields
+
+LEAST_POINTS = 27
+LEFT_OUT = 0.3
+"""Share of the points that are left out as lying where media meet."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to read the fields.
+
+    Parameters
+    ----------
+    positions : str
+        How the components lie.
+    E, magnetic : str
+        Orders of components.
+    factor : complex
+        What curl E + j w factor B = 0 needs.
+    misfit : float
+        Share of curl E that no factor explains: 0 fits, 1 is nothing in common.
+    """
+
+    positions: str
+    E: str
+    magnetic: str
+    factor: complex
+    misfit: float
+
+
+def candidates(fields: ForeignFields) -> list[Candidate]:
+    """Every way to read both fields, the best first; empty where too few points are known.
+
+    Notes
+    -----
+    Where two media meet, the normal component of E jumps and no difference is a derivative. So each way of lying on the
+    grid is looked at twice, the second time without the :data:`LEFT_OUT` of points that its best order fits worst.
+    """
+    if fields.E is None or fields.magnetic is None or min(fields.shape) < 3:
+        return []
+    found: list[Candidate] = []
+    for positions in POSITIONS:
+        v = _samples(fields, positions)
+        if v.shape[1] < LEAST_POINTS:
+            return []
+        best = min(_orders(fields, positions, v), key=lambda c: c.misfit, default=None)
+        if best is None:
+            return []
+        curl, magnetic = (_picked(v, rows) for rows in (_curl_rows(best.E), _rows(best.magnetic)))
+        factor = -np.vdot(magnetic, curl) / np.vdot(magnetic, magnetic)
+        rest = np.sum(np.abs(curl + factor * magnetic) ** 2, axis=0)
+        found += _orders(fields, positions, v[:, rest <= np.quantile(rest, 1 - LEFT_OUT)])
+    return sorted(found, key=lambda c: c.misfit)
+
+
+def _orders(fields: ForeignFields, positions: str, v: np.ndarray) -> list[Candidate]:
+    """All orders of components for one way of lying on the grid, from sums of products of the samples."""
+    w, found = 2 * math.pi * fields.frequency_Hz, []
+    gram = v.conj() @ v.T
+    for one, other in itertools.product(ORDERS, ORDERS):
+        curl, magnetic = _curl_rows(one), _rows(other)
+        cc = sum(_product(gram, c, c).real for c in curl)
+        mm = sum(_product(gram, m, m).real for m in magnetic)
+        mc = sum(_product(gram, m, c) for m, c in zip(magnetic, curl, strict=True))
+        if cc > 0 and mm > 0:
+            misfit = math.sqrt(max(0.0, 1 - abs(mc) ** 2 / (cc * mm)))
+            found.append(Candidate(positions, one, other, complex(-mc / mm / (1j * w)) * _size(fields), misfit))
+    return found
+
+
+def divergence(fields: ForeignFields, positions: str, order: str) -> float:
+    """Divergence of the magnetic field over the sum of its parts: 0 where there is none, about 1 where it is wrong.
+
+    Parameters
+    ----------
+    fields : ForeignFields
+        With a magnetic field.
+    positions, order : str
+        How its components lie, and their order.
+    """
+    assert fields.magnetic is not None
+    total = parts = 0.0
+    index = [order.index(c) for c in "xyz"]
+    for part, port in _pieces(fields):
+        field = fields.magnetic[port]
+        good = usable([field], part)
+        # The divergence of the magnetic field at the middle of a cell takes differences of its faces as E's curl does.
+        d = derivatives(field, fields.axes, part, positions, "E")
+        rows = np.stack([d[a, index[a]][good] for a in range(3)])
+        total += float(np.sum(np.abs(rows.sum(0)) ** 2))
+        parts += float(np.sum(np.abs(rows) ** 2))
+    return math.sqrt(total / parts) if parts > 0 else math.nan
+
+
+def _size(fields: ForeignFields) -> float:
+    """What the magnetic components of the samples were divided by, inverted: so that both kinds are of one size."""
+    assert fields.magnetic is not None
+    return 1 / (float(np.nanmax(np.abs(fields.magnetic))) or 1.0)
+
+
+def _samples(fields: ForeignFields, positions: str) -> np.ndarray:
+    """Nine derivatives of E and three components at every point of every port, (12, n); every point counts alike."""
+    assert fields.E is not None
+    assert fields.magnetic is not None
+    scale, found = _size(fields), [np.empty((12, 0), complex)]
+    for part, port in _pieces(fields):
+        E, M = fields.E[port], fields.magnetic[port]
+        good = usable([E, M], part)
+        d = derivatives(E, fields.axes, part, positions, "E").reshape(9, *good.shape)[:, good]
+        m = M[:, part, 1:-1, 1:-1][:, good]
+        size = np.sum(np.abs(d) ** 2, axis=0)
+        keep = size > 0
+        found.append(np.concatenate([d, m * scale])[:, keep] / np.sqrt(size[keep]))
+    return np.concatenate(found, axis=1)
+
+
+def _picked(v: np.ndarray, rows: list[dict[int, float]]) -> np.ndarray:
+    return np.stack([sum(x * v[i] for i, x in row.items()) for row in rows])
+
+
+def _pieces(fields: ForeignFields) -> Iterator[tuple[slice, int]]:
+    for part in blocks(fields.shape):
+        for port in range(len(fields.ports)):
+            yield part, port
+
+
+def _curl_rows(order: str) -> list[dict[int, float]]:
+    """Each component of the curl as a sum of entries [axis, stored component] of the derivatives."""
+    stored = {c: order.index(c) for c in "xyz"}
+    out = []
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        out.append({3 * j + stored["xyz"[k]]: 1.0, 3 * k + stored["xyz"[j]]: -1.0})
+    return out
+
+
+def _rows(order: str) -> list[dict[int, float]]:
+    return [{9 + order.index(c): 1.0} for c in "xyz"]
+
+
+def _product(gram: np.ndarray, a: dict[int, float], b: dict[int, float]) -> complex:
+    return complex(sum(x * y * gram[i, j] for i, x in a.items() for j, y in b.items()))

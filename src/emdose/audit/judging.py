@@ -1,0 +1,182 @@
+"""What Maxwell's equations say about each convention of a file, with the numbers that it rests on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emdose.audit.faraday import Candidate, candidates, divergence
+from emdose.audit.finding import Evidence, Finding, judged
+from emdose.audit.media import Media, media
+from emdose.io.foreign.values import LENGTHS, MAGNETIC, TIMES, ForeignFields, metres
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FITS = 0.3
+"""Largest misfit with which Faraday's law is taken as obeyed."""
+DECISIVE = 2.0
+"""Least misfit of the next best choice over that of the best one."""
+LOSS = 0.1
+"""Least share of loss that tells the sense of time."""
+UNIT = 0.1
+"""Largest relative distance of a measured unit to one that is known: B in uT and H in A/m are 26 % apart."""
+MATTER = (0.8, 150.0)
+"""Relative permittivities that bodies and air have."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was measured between both fields.
+
+    Parameters
+    ----------
+    best : Candidate or None
+        The way to read them that fits best; None where they cannot be compared.
+    medium : Media or None
+        What they are in.
+    reversed : bool or None
+        Whether the magnetic field has the opposite sign (or the axes are those of a left hand); None where open.
+    """
+
+    best: Candidate | None
+    medium: Media | None
+    reversed: bool | None
+
+
+def physical(
+    fields: ForeignFields, named: Mapping[str, str], conductivity: np.ndarray | None = None
+) -> tuple[dict[str, Finding], Reading]:
+    """Order, places, sense of time, length and unit of the magnetic field, from the laws of Faraday and Ampère.
+
+    Parameters
+    ----------
+    fields : ForeignFields
+        What was read.
+    named : mapping of str to str
+        What the user says.
+    conductivity : (nx, ny, nz) ndarray, optional
+        At the points of the fields [S/m].
+    """
+    said = {k: (v, "the user") for k, v in named.items()}
+    said = {**{k: (v, fields.sources.get(k, "the file")) for k, v in fields.stated.items()}, **said}
+
+    def finding(question: str, value: str | None, *evidence: Evidence, excluded: tuple[str, ...] = ()) -> Finding:
+        stated, by = said.get(question, (None, ""))
+        return judged(question, value, tuple(evidence), stated, by, excluded)
+
+    ways = candidates(fields)
+    questions = ("components", "positions", "time", "length", "magnetic")
+    if not ways or ways[0].misfit > FITS:
+        why = Evidence("curl E + j w B = 0", _unfit(fields, ways), {"misfit": ways[0].misfit} if ways else {})
+        return {q: finding(q, None, why) for q in questions}, Reading(None, None, None)
+    best = ways[0]
+    found = {"components": finding("components", *_components(fields, ways))}
+    found["positions"] = finding("positions", *_positions(ways))
+    medium = media(fields, best.positions, best.E, best.magnetic, best.factor, conductivity)
+    t, evidence = _sense(best, medium)
+    found["time"] = finding("time", None if t is None else TIMES[0 if t > 0 else 1], evidence)
+    turned = None if t is None else bool(best.factor.real * t < 0)
+    length, evidence = _length(medium, said.get("length", (None, ""))[0])
+    found["length"] = finding("length", length, evidence)
+    known = length or (named.get("length"))
+    unit, evidence = _magnetic(best, None if known is None else metres(known), turned)
+    found["magnetic"] = finding("magnetic", unit, evidence)
+    return found, Reading(best, medium, turned)
+
+
+def _unfit(fields: ForeignFields, ways: list[Candidate]) -> str:
+    if fields.E is None or fields.magnetic is None:
+        return "There is only one of both fields."
+    if not ways:
+        return "There are too few points where both fields are known."
+    return f"In no order and place do both fields obey Faraday's law: {100 * ways[0].misfit:.0f} % of curl E is left."
+
+
+def _components(fields: ForeignFields, ways: list[Candidate]) -> tuple[str | None, Evidence]:
+    best = ways[0]
+    name = best.E if best.magnetic == best.E else f"{best.E}/{best.magnetic}"
+    others = [c for c in ways if c.positions == best.positions and (c.E, c.magnetic) != (best.E, best.magnetic)]
+    ratio = _ratio(best.misfit, others[0].misfit)
+    flux = divergence(fields, best.positions, best.magnetic)
+    text = f"With components in the order {name} Faraday's law leaves {_percent(best.misfit)} of curl E, with the next "
+    text += f"best order ({others[0].E}/{others[0].magnetic}) {_percent(others[0].misfit)}; the divergence of the "
+    text += f"magnetic field is {_percent(flux)} of its parts."
+    numbers = {"misfit": best.misfit, "next_misfit": others[0].misfit, "divergence": flux}
+    return name if ratio >= DECISIVE else None, Evidence("curl E + j w B = 0, div B = 0", text, numbers, ratio)
+
+
+def _positions(ways: list[Candidate]) -> tuple[str | None, Evidence]:
+    best = ways[0]
+    others = [c for c in ways if c.positions != best.positions and (c.E, c.magnetic) == (best.E, best.magnetic)]
+    ratio = _ratio(best.misfit, others[0].misfit)
+    text = (
+        f"With components lying as in '{best.positions}' Faraday's law leaves {_percent(best.misfit)} of curl E, as in "
+    )
+    text += f"'{others[0].positions}' {_percent(others[0].misfit)}."
+    numbers = {"misfit": best.misfit, "next_misfit": others[0].misfit}
+    return best.positions if ratio >= DECISIVE else None, Evidence("curl E + j w B = 0", text, numbers, ratio)
+
+
+def _sense(best: Candidate, medium: Media) -> tuple[int | None, Evidence]:
+    """Sign t of exp(t jwt), from the sign of the loss."""
+    numbers = {"loss_share": medium.loss, "faraday_sign": math.copysign(1.0, best.factor.real)}
+    share, of = medium.loss, "what curl B and E have in common"
+    if math.isfinite(medium.conductivity_ratio) and medium.conductivity_misfit < math.sqrt(0.5):
+        numbers |= {"conductivity_misfit": medium.conductivity_misfit}
+        share = math.copysign(math.sqrt(1 - medium.conductivity_misfit**2), medium.conductivity_ratio)
+        of = "the loss that the conductivity explains"
+    if not math.isfinite(share) or abs(share) < LOSS:
+        text = f"The medium has too little loss ({_percent(abs(share))}) to tell a conjugated field from one whose "
+        text += "magnetic part has the opposite sign."
+        return None, Evidence("sign of the loss", text, numbers)
+    t = 1 if share > 0 else -1
+    text = (
+        f"The medium absorbs for exp({'+' if t > 0 else '-'}jwt): {_percent(abs(share))} is the share of loss in {of}."
+    )
+    if best.factor.real * t < 0:
+        text += " With that sense of time the magnetic field has the opposite sign, or the axes are of a left hand."
+    return t, Evidence("sign of the loss", text, numbers, (1 + abs(share)) / max(1 - abs(share), 1e-6))
+
+
+def _length(medium: Media, stated: str | None) -> tuple[str | None, Evidence]:
+    choices = {**LENGTHS, **({} if stated is None else {stated: metres(stated)})}
+    if math.isfinite(medium.conductivity_ratio) and medium.conductivity_misfit < math.sqrt(0.5):
+        size = math.sqrt(abs(medium.conductivity_ratio))
+        near = {n: abs(math.log(size / v)) for n, v in choices.items()}
+        name = min(near, key=lambda n: near[n])
+        text = f"The conductivity in the fields is the known one if a unit of length is {1e3 * size:.4g} mm."
+        evidence = Evidence("loss against the known conductivity", text, {"metres": size})
+        return name if near[name] < math.log(1.2) else None, evidence
+    fitting = [n for n, v in choices.items() if MATTER[0] <= medium.permittivity / v**2 <= MATTER[1]]
+    values = {n: medium.permittivity / v**2 for n, v in choices.items()}
+    text = "The medium would have the relative permittivity "
+    text += ", ".join(f"{v:.3g} in {n}" for n, v in values.items()) + "."
+    evidence = Evidence("permittivity of matter", text, {f"permittivity_{n}": v for n, v in values.items()})
+    return fitting[0] if len(fitting) == 1 else None, evidence
+
+
+def _magnetic(best: Candidate, length: float | None, turned: bool | None) -> tuple[str | None, Evidence]:
+    size = abs(best.factor)
+    if length is None:
+        text = f"Faraday's law asks for a product of the units of length and magnetic field of {size:.4g} m T; "
+        text += "one of them must be known."
+        return None, Evidence("curl E + j w B = 0", text, {"metre_tesla": size})
+    tesla = size / length
+    near = {n: abs(tesla / v - 1) for n, v in MAGNETIC.items()}
+    name, other = sorted(near, key=lambda n: near[n])[:2]
+    text = f"Faraday's law asks for {tesla:.4g} T in one unit of the magnetic field; {name} is {MAGNETIC[name]:.4g} T."
+    if turned:
+        text += " Its sign is the opposite one."
+    evidence = Evidence("curl E + j w B = 0", text, {"tesla": tesla}, near[other] / max(near[name], 1e-6))
+    return name if near[name] < UNIT else None, evidence
+
+
+def _ratio(best: float, other: float) -> float:
+    return other / max(best, 1e-9)
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.2g} %"

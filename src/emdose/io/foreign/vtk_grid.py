@@ -1,0 +1,103 @@
+"""Fields on a rectilinear or uniform grid of VTK (.vtr, .vti)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emdose.errors import InputError
+from emdose.io.disk.files import first_line, plain_file
+from emdose.io.foreign.joining import UNITS
+from emdose.io.foreign.values import CONVENTIONS, ForeignFields
+
+EXPECTED = "arrays E_real and E_imag, B or H likewise, with three components; of several ports E_real_1, E_real_2, ..."
+_NAME = re.compile(r"([EBH])_(real|imag)(?:_(\w+))?")
+
+
+def read(path: Path, frequency_Hz: float | None, hashes: Mapping[str, str]) -> ForeignFields:
+    """The fields in such a file.
+
+    Raises
+    ------
+    InputError
+        When the file is no such grid, arrays are missing, or ports differ.
+
+    Notes
+    -----
+    Point or cell data named as in :data:`EXPECTED`, scalars "conductivity" [S/m] and "density" [kg/m^3]; field data
+    "frequency_Hz" and the names of conventions as texts.
+    """
+    import pyvista
+
+    path = plain_file(path, "a grid of VTK (.vtr, .vti)")
+    try:
+        grid: Any = pyvista.read(path)
+    except Exception as error:  # whatever damage makes VTK raise
+        raise InputError(f"not a readable VTK file: {first_line(error)}", file=path) from None
+    if not isinstance(grid, pyvista.RectilinearGrid | pyvista.ImageData):
+        raise InputError("grid is not rectilinear", file=path, found=type(grid).__name__, expected=".vtr or .vti")
+    data = {
+        **{(n, True): grid.cell_data[n] for n in grid.cell_data},
+        **{(n, False): grid.point_data[n] for n in grid.point_data},
+    }
+    named = {key: found for key in data if (found := _NAME.fullmatch(key[0]))}
+    in_cells = {cell for _, cell in named}
+    if len(in_cells) != 1:
+        raise InputError("fields missing, or both in points and in cells", file=path, expected=EXPECTED)
+    cells = next(iter(in_cells))
+    lines = _lines(grid)
+    axes = tuple(0.5 * (a[1:] + a[:-1]) for a in lines) if cells else lines
+    shape = tuple(len(a) for a in axes)
+    parts: dict[tuple[str, str, str], np.ndarray] = {}
+    for key, found in named.items():
+        values = np.asarray(data[key])
+        if values.ndim != 2 or values.shape != (np.prod(shape), 3):
+            raise InputError(
+                "not a vector field", file=path, field=key[0], found=values.shape, expected="three components"
+            )
+        parts[found[1], found[2], found[3] or "1"] = np.stack([v.reshape(shape, order="F") for v in values.T])
+    ports = sorted({p for _, _, p in parts}, key=lambda n: (len(n), n))
+    kinds = sorted({k for k, _, _ in parts})
+    for kind in kinds:
+        for port in ports:
+            for part in ("real", "imag"):
+                if (kind, part, port) not in parts:
+                    raise InputError("ports that differ", file=path, field=f"{kind}_{part}_{port}", expected=EXPECTED)
+    if "B" in kinds and "H" in kinds:
+        raise InputError("both B and H for the same fields", file=path, expected="one of them")
+    fields = {k: np.stack([parts[k, "real", p] + 1j * parts[k, "imag", p] for p in ports]) for k in kinds}
+    maps = {
+        n: np.asarray(data[n, cells], float).reshape(shape, order="F")
+        for n in ("conductivity", "density")
+        if (n, cells) in data
+    }
+    said = {n: grid.field_data[n][0] for n in grid.field_data if len(grid.field_data[n])}
+    stated = {k: str(v) for k, v in said.items() if k in CONVENTIONS}
+    stated = {**UNITS.get(next(iter([k for k in kinds if k != "E"]), ""), {}), **stated}
+    frequency = frequency_Hz if frequency_Hz is not None else said.get("frequency_Hz")
+    try:
+        return ForeignFields(
+            program="VTK",
+            axes=axes,  # type: ignore[arg-type]
+            E=fields.get("E"),
+            magnetic=fields.get("B", fields.get("H")),
+            ports=tuple(f"port {p}" for p in ports),
+            frequency_Hz=None if frequency is None else float(frequency),  # type: ignore[arg-type]
+            stated=stated,
+            sources=dict.fromkeys(stated, "the file"),
+            files=hashes,
+            conductivity=maps.get("conductivity"),
+            density=maps.get("density"),
+        )
+    except InputError as error:
+        raise error.at(file=path) from None
+
+
+def _lines(grid: Any) -> tuple[np.ndarray, ...]:
+    if hasattr(grid, "spacing"):
+        return tuple(o + s * np.arange(n) for o, s, n in zip(grid.origin, grid.spacing, grid.dimensions, strict=True))
+    return tuple(np.asarray(v, float) for v in (grid.x, grid.y, grid.z))
