@@ -47,7 +47,7 @@ class Evidence:
 
 @read_only
 @dataclass(frozen=True)
-class Finding:
+class ConventionFinding:
     """What the data say of one convention.
 
     Parameters
@@ -112,7 +112,7 @@ def judged(
     stated: str | None,
     stated_by: str,
     excluded: tuple[str, ...] = (),
-) -> Finding:
+) -> ConventionFinding:
     """A finding from what the data say and what is said.
 
     Parameters
@@ -130,6 +130,6 @@ def judged(
     """
     if value is None:
         state = CONTRADICTED if stated in excluded else OPEN
-        return Finding(question, state, None, stated, stated_by, evidence)
+        return ConventionFinding(question, state, None, stated, stated_by, evidence)
     state = FOUND if stated is None else CONFIRMED if stated == value else CONTRADICTED
-    return Finding(question, state, value, stated, stated_by, evidence, value, "data")
+    return ConventionFinding(question, state, value, stated, stated_by, evidence, value, "data")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emdose.audit.faraday import Candidate, candidates, divergence
-from emdose.audit.finding import Evidence, Finding, judged
+from emdose.audit.finding import ConventionFinding, Evidence, judged
 from emdose.audit.media import Media, media
 from emdose.io.foreign.values import LENGTHS, MAGNETIC, TIMES, ForeignFields, metres
 
@@ -48,7 +48,7 @@ class Reading:
 
 def physical(
     fields: ForeignFields, named: Mapping[str, str], conductivity: np.ndarray | None = None
-) -> tuple[dict[str, Finding], Reading]:
+) -> tuple[dict[str, ConventionFinding], Reading]:
     """Order, places, sense of time, length and unit of the magnetic field, from the laws of Faraday and Ampère.
 
     Parameters
@@ -63,7 +63,9 @@ def physical(
     said = {k: (v, "the user") for k, v in named.items()}
     said = {**{k: (v, fields.sources.get(k, "the file")) for k, v in fields.stated.items()}, **said}
 
-    def finding(question: str, value: str | None, *evidence: Evidence, excluded: tuple[str, ...] = ()) -> Finding:
+    def finding(
+        question: str, value: str | None, *evidence: Evidence, excluded: tuple[str, ...] = ()
+    ) -> ConventionFinding:
         stated, by = said.get(question, (None, ""))
         return judged(question, value, tuple(evidence), stated, by, excluded)
 

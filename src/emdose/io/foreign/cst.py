@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk.datasets import opened
-from emdose.io.foreign.joining import Part, frequency_of
+from emdose.io.foreign.joining import PortField, frequency_of
 from emdose.io.foreign.values import LENGTHS, as_complex
 
 KNOWN = {"time": "exp(+jwt)", "amplitude": "peak", "components": "xyz", "positions": "points"}
@@ -25,7 +25,7 @@ def is_cst(h5: Any) -> bool:
     return all(name in h5 for name in MESH)
 
 
-def parts(paths: Sequence[Path]) -> list[Part]:
+def parts(paths: Sequence[Path]) -> list[PortField]:
     """The fields in files of this kind.
 
     Raises
@@ -68,7 +68,7 @@ def parts(paths: Sequence[Path]) -> list[Part]:
         stated = {"length": length} if length in LENGTHS else {}
         if FIELDS[names[0]] != "E" and unit in UNITS:
             stated["magnetic"] = UNITS[unit]
-        found.append(Part(path, FIELDS[names[0]], axes, values, frequency_of(path), stated))  # type: ignore[arg-type]
+        found.append(PortField(path, FIELDS[names[0]], axes, values, frequency_of(path), stated))  # type: ignore[arg-type]
     return found
 
 

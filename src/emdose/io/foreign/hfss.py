@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk.files import read_bytes
-from emdose.io.foreign.joining import Part, frequency_of, quantity_of, rectilinear
+from emdose.io.foreign.joining import PortField, frequency_of, quantity_of, rectilinear
 from emdose.io.foreign.values import LENGTHS
 
 KNOWN = {"time": "exp(+jwt)", "amplitude": "peak", "components": "xyz", "positions": "points"}
@@ -21,7 +21,7 @@ _BOX = re.compile(r"(Min|Max):\s*\[([^\]]*)\]", re.I)
 _NUMBER = re.compile(r"([-+]?\d+\.?\d*(?:e[-+]?\d+)?)\s*([a-z]*)", re.I)
 
 
-def parts(paths: Sequence[Path]) -> list[Part]:
+def parts(paths: Sequence[Path]) -> list[PortField]:
     """The fields in files of this kind.
 
     Raises
@@ -65,7 +65,7 @@ def parts(paths: Sequence[Path]) -> list[Part]:
         grid = values.reshape(3, *(len(a) for a in axes))
         stated = {} if (length := _length(head, axes)) is None else {"length": length}
         quantity = _quantity(second) or quantity_of(path)
-        found.append(Part(path, quantity, axes, grid, frequency_of(path), stated))
+        found.append(PortField(path, quantity, axes, grid, frequency_of(path), stated))
     return found
 
 

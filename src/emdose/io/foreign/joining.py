@@ -20,7 +20,7 @@ _FREQUENCY = re.compile(r"(\d+(?:\.\d+)?)\s*_?(hz|khz|mhz|ghz)", re.I)
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class PortField:
     """One field of one port.
 
     Parameters
@@ -52,7 +52,7 @@ class Part:
 
 def joined(
     program: str,
-    parts: Sequence[Part],
+    parts: Sequence[PortField],
     frequency_Hz: float | None,
     known: Mapping[str, str],
     files: Mapping[str, str],
@@ -64,7 +64,7 @@ def joined(
     ----------
     program : str
         Name of the format.
-    parts : sequence of Part
+    parts : sequence of PortField
         Fields of the ports.
     frequency_Hz : float or None
         As the user names it [Hz].
@@ -81,7 +81,7 @@ def joined(
         When the grids, the ports or the frequencies of parts differ.
     """
     first = parts[0]
-    found: dict[str, dict[str, Part]] = {}
+    found: dict[str, dict[str, PortField]] = {}
     for part in parts:
         if any(not same_axis(a, b) for a, b in zip(part.axes, first.axes, strict=True)):
             raise InputError("another grid than in the file before", file=part.path, expected=f"that of {first.path}")

@@ -11,7 +11,7 @@ import numpy as np
 from emdose.errors import InputError
 from emdose.io.disk.datasets import opened
 from emdose.io.disk.files import first_line, plain_file
-from emdose.io.foreign.joining import Part, frequency_of, quantity_of
+from emdose.io.foreign.joining import PortField, frequency_of, quantity_of
 from emdose.io.foreign.values import ForeignFields, as_complex
 
 SIM4LIFE = {"time": "exp(+jwt)", "amplitude": "peak", "length": "m", "components": "xyz", "positions": "points"}
@@ -45,7 +45,7 @@ def contents(path: Path) -> Mapping[str, Any]:
     return {k: v for k, v in raw.items() if not k.startswith("__")}
 
 
-def sim4life_parts(files: Mapping[Path, Mapping[str, Any]]) -> list[Part]:
+def sim4life_parts(files: Mapping[Path, Mapping[str, Any]]) -> list[PortField]:
     """The fields in exports of Sim4Life.
 
     Raises
@@ -85,7 +85,7 @@ def sim4life_parts(files: Mapping[Path, Mapping[str, Any]]) -> list[Part]:
                 expected=str(shape),
             )
         values = np.stack([raw[:, c].reshape(shape, order="F") for c in range(3)])
-        found.append(Part(path, quantity_of(path), tuple(axes), values, frequency_of(path)))  # type: ignore[arg-type]
+        found.append(PortField(path, quantity_of(path), tuple(axes), values, frequency_of(path)))  # type: ignore[arg-type]
     return found
 
 

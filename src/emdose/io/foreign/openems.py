@@ -10,7 +10,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk.datasets import opened
-from emdose.io.foreign.joining import Part, quantity_of
+from emdose.io.foreign.joining import PortField, quantity_of
 
 KNOWN = {"time": "exp(+jwt)", "amplitude": "peak", "length": "m", "magnetic": "A/m", "components": "xyz"}
 """Documented of the program; whether components were interpolated, and what the pulse was, is the user's."""
@@ -22,7 +22,7 @@ def is_openems(h5: Any) -> bool:
     return "FieldData" in h5 and "Mesh" in h5
 
 
-def parts(paths: Sequence[Path], frequency_Hz: float | None) -> list[Part]:
+def parts(paths: Sequence[Path], frequency_Hz: float | None) -> list[PortField]:
     """The fields in files of this kind.
 
     Raises
@@ -54,7 +54,7 @@ def parts(paths: Sequence[Path], frequency_Hz: float | None) -> list[Part]:
             imaginary, tuple(len(a) for a in axes), path
         )
         quantity = "E" if quantity_of(path) == "E" else "H"
-        found.append(Part(path, quantity, axes, values, frequencies[name]))  # type: ignore[arg-type]
+        found.append(PortField(path, quantity, axes, values, frequencies[name]))  # type: ignore[arg-type]
     return found
 
 
