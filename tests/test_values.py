@@ -424,6 +424,9 @@ MAKERS: list[Callable[[], Any]] = [
     global_matrices_,
     lambda: em.dosimetry.PowerConsistency(0.001, 0.3),
     lambda: QMatrices(numbers(3, 2, 2, kind="c"), np.arange(3), GRID, ("a", "b"), "A", "trapezium"),
+    lambda: em.TemperatureMatrices(
+        numbers(3, 2, 2, kind="c"), np.arange(3), GRID, ("a", "b"), "A", 9.0, "linear", "points"
+    ),
     lambda: em.TemperatureMap(numbers(*SHAPE), np.full(SHAPE, 37.0), GRID, 10.0, {"solver": "bioheat", "t": [1]}),
     lambda: TissueRow("muscle", 1.0, 1e-3, 1.0, 1.0, 2.0),
     limit,

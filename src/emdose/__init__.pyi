@@ -31,12 +31,14 @@ from .dosimetry import SarMap as SarMap
 from .dosimetry import Shim as Shim
 from .dosimetry import TangentialE as TangentialE
 from .dosimetry import TemperatureMap as TemperatureMap
+from .dosimetry import TemperatureMatrices as TemperatureMatrices
 from .dosimetry import Tier3Result as Tier3Result
 from .dosimetry import VirtualObservationPoints as VirtualObservationPoints
 from .dosimetry import WindowPeak as WindowPeak
 from .dosimetry import WorstDrive as WorstDrive
 from .dosimetry import averaged_E as averaged_E
 from .dosimetry import cem43 as cem43
+from .dosimetry import cem43_bound as cem43_bound
 from .dosimetry import channel_faults as channel_faults
 from .dosimetry import compress as compress
 from .dosimetry import global_matrices as global_matrices
@@ -53,6 +55,7 @@ from .dosimetry import sensor_matrix as sensor_matrix
 from .dosimetry import shim as shim
 from .dosimetry import tangential_E as tangential_E
 from .dosimetry import temperature_map as temperature_map
+from .dosimetry import temperature_matrices as temperature_matrices
 from .dosimetry import thermal_dose as thermal_dose
 from .dosimetry import tier1 as tier1
 from .dosimetry import tier2 as tier2

@@ -55,6 +55,7 @@ from .stimulation.safe import SafeModel as SafeModel
 from .temperature import TemperatureMap as TemperatureMap
 from .temperature import ThermalDose as ThermalDose
 from .temperature import cem43 as cem43
+from .temperature import cem43_bound as cem43_bound
 from .temperature import region_peaks as region_peaks
 from .temperature import temperature_map as temperature_map
 from .temperature import thermal_dose as thermal_dose
@@ -84,5 +85,7 @@ from .transmission.global_forms import power_consistency as power_consistency
 from .transmission.qmatrix import QMatrices as QMatrices
 from .transmission.qmatrix import averaged as averaged
 from .transmission.qmatrix import q_matrices as q_matrices
+from .transmission.temperature_matrices import TemperatureMatrices as TemperatureMatrices
+from .transmission.temperature_matrices import temperature_matrices as temperature_matrices
 from .transmission.vops import VirtualObservationPoints as VirtualObservationPoints
 from .transmission.vops import compress as compress

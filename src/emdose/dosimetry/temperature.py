@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import fits
+from emdose.checks import fits, positive
 from emdose.dosimetry.sar import Peak, peak
 from emdose.errors import InputError
 from emdose.models.grids.grid import Grid
@@ -123,6 +123,40 @@ def cem43(times_s: np.ndarray, temperature_degC: np.ndarray, least_degC: float |
         rate = _band(a, b, low, BREAK_DEGC, 0.25) + _band(a, b, max(low, BREAK_DEGC), math.inf, 0.5)
         total += (times[n + 1] - times[n]) / 60 * rate
     return total
+
+
+def cem43_bound(
+    rise_K: Any, duration_s: float, baseline_degC: Any = 37.0, least_degC: float | None = LEAST_DEGC
+) -> np.ndarray:
+    """Upper bound of CEM43 from the largest rise over time: that of a temperature which is there from the beginning.
+
+    Thermal dose is no quadratic form of a drive; its bound by rises that are (see
+    :func:`emdose.temperature_matrices`) is what can be limited.
+
+    Parameters
+    ----------
+    rise_K : float or (...) ndarray
+        Largest rise over time, or a bound of it [K].
+    duration_s : float
+        How long [s].
+    baseline_degC : float or (...) ndarray
+        Temperature without exposure [degC].
+    least_degC : float or None
+        As in :func:`cem43`.
+
+    Returns
+    -------
+    (...) ndarray
+        Minutes.
+
+    Raises
+    ------
+    InputError
+        For a duration that is not above 0 and temperatures that are not finite.
+    """
+    positive("duration_s", duration_s, problem="bad duration", expected="seconds > 0")
+    hottest = np.asarray(baseline_degC, float) + np.asarray(rise_K, float)
+    return cem43(np.array([0.0, duration_s]), np.stack([hottest, hottest]), least_degC)
 
 
 @read_only(units={"total_min": "min", "baseline_min": "min", "baseline_degC": "degC"})

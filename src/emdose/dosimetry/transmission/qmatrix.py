@@ -54,6 +54,11 @@ class QMatrices:
     averaging_mass_kg: float | None = None
     frequency_Hz: float | None = None
 
+    @property
+    def unit(self) -> str:
+        """Unit of the quadratic form."""
+        return "W/kg"
+
     def sar(self, weights: Sequence[complex] | np.ndarray) -> np.ndarray:
         """SAR of a drive by every matrix, (matrix,) [W/kg].
 

@@ -27,6 +27,7 @@ from emdose.compute.backend import Backend
 from emdose.dosimetry.transmission.clusters import clusters
 from emdose.dosimetry.transmission.covers import MOST_CHANNELS, TOLERANCE, Cover, PackedMatrices, convex_cover
 from emdose.dosimetry.transmission.qmatrix import QMatrices
+from emdose.dosimetry.transmission.temperature_matrices import TemperatureMatrices
 from emdose.errors import InputError, NotValidError
 from emdose.values import owned, read_only
 
@@ -37,7 +38,7 @@ RELATIVE_TRIES = 12
 """Covers that are tried for a largest relative overestimate."""
 
 
-@read_only(units={"matrices": "W/kg per ({drive_unit})^2", "largest": "W/kg per ({drive_unit})^2"})
+@read_only(units={"matrices": "{unit} per ({drive_unit})^2", "largest": "{unit} per ({drive_unit})^2"})
 @dataclass(frozen=True, eq=False)
 class VirtualObservationPoints:
     """Matrices V_k with the certificate that they bound the matrices they were made of.
@@ -45,7 +46,7 @@ class VirtualObservationPoints:
     Parameters
     ----------
     matrices : (v, port, port) complex128 ndarray
-        Hermitian and positive semidefinite [W/kg per squared drive unit].
+        Hermitian and positive semidefinite [W/kg, or what ``unit`` says, per squared drive unit].
     ports : tuple of str
         Names of the ports.
     drive_unit : str
@@ -68,6 +69,8 @@ class VirtualObservationPoints:
         Mass that they are averaged over [kg]; None for point SAR.
     frequency_Hz : float or None
         Frequency [Hz]; None where nobody said it.
+    unit : str
+        "W/kg", or "K" of matrices of the rise of temperature.
 
     Notes
     -----
@@ -86,6 +89,7 @@ class VirtualObservationPoints:
     rule: str = ""
     averaging_mass_kg: float | None = None
     frequency_Hz: float | None = None
+    unit: str = "W/kg"
 
     def __len__(self) -> int:
         return len(self.matrices)
@@ -101,17 +105,20 @@ class VirtualObservationPoints:
         Raises
         ------
         InputError
-            When they do not fit the ports.
+            When they do not fit the ports, and for matrices of another quantity.
         """
-        v = self._drives(weights, 1)
-        return np.asarray(np.einsum("...i,kij,...j->...k", v.conj(), self.matrices, v).real)
+        return self._forms(weights, "W/kg")
+
+    def rise(self, weights: Sequence[complex] | np.ndarray) -> np.ndarray:
+        """Bounds of the rise of temperature by drives (..., port), (..., v) [K]; raises as :meth:`sar`."""
+        return self._forms(weights, "K")
 
     def peak(self, weights: Sequence[complex] | np.ndarray) -> Any:
-        """Bound of the largest SAR of drives (..., port), (...) [W/kg]; raises as :meth:`sar`."""
-        return self.sar(weights).max(axis=-1)
+        """Bound of the largest form of drives (..., port), (...) [unit]; raises as :meth:`sar`."""
+        return self._forms(weights, self.unit).max(axis=-1)
 
     def average(self, mean: np.ndarray) -> np.ndarray:
-        """Bounds of an average over drives: tr V C of every matrix, (..., v) [W/kg].
+        """Bounds of an average over drives: tr V C of every matrix, (..., v) [unit].
 
         Parameters
         ----------
@@ -126,12 +133,12 @@ class VirtualObservationPoints:
         C = self._drives(mean, 2)
         return np.asarray(np.einsum("kij,...ji->...k", self.matrices, C).real)
 
-    def certify(self, q: QMatrices, device: str | Backend = "cpu") -> float:
+    def certify(self, q: QMatrices | TemperatureMatrices, device: str | Backend = "cpu") -> float:
         """Check the certificate against matrices: every combination less the matrix that it bounds is positive.
 
         Parameters
         ----------
-        q : QMatrices
+        q : QMatrices or TemperatureMatrices
             The matrices, in the order they were compressed in.
         device : str or Backend
             Where it is computed.
@@ -170,6 +177,12 @@ class VirtualObservationPoints:
                 raise NotValidError([f"Virtual observation points do not bound matrix {first}: the certificate fails."])
         return room
 
+    def _forms(self, weights: Sequence[complex] | np.ndarray, unit: str) -> np.ndarray:
+        if self.unit != unit:
+            raise InputError("matrices of another quantity", field="unit", found=self.unit, expected=unit)
+        v = self._drives(weights, 1)
+        return np.asarray(np.einsum("...i,kij,...j->...k", v.conj(), self.matrices, v).real)
+
     def _drives(self, values: Any, axes: int) -> np.ndarray:
         found = np.asarray(values, complex)
         wanted = (len(self.ports),) * axes
@@ -181,7 +194,7 @@ class VirtualObservationPoints:
 
 
 def compress(
-    q: QMatrices,
+    q: QMatrices | TemperatureMatrices,
     overestimate: float = 0.1,
     *,
     method: str = "cover",
@@ -189,11 +202,11 @@ def compress(
     relative: bool = False,
     device: str | Backend = "auto",
 ) -> VirtualObservationPoints:
-    """Virtual observation points of Q-matrices, with a certificate.
+    """Virtual observation points of Q-matrices or of temperature matrices, with a certificate.
 
     Parameters
     ----------
-    q : QMatrices
+    q : QMatrices or TemperatureMatrices
         The matrices; those averaged over 10 g for the limits of local SAR.
     overestimate : float
         Norm of what is added, over the largest eigenvalue of all matrices; with ``relative`` the largest overestimate
@@ -247,7 +260,9 @@ def compress(
     return best
 
 
-def relative_overestimate(vops: VirtualObservationPoints, q: QMatrices, drives: int = 2000, seed: int = 1) -> float:
+def relative_overestimate(
+    vops: VirtualObservationPoints, q: QMatrices | TemperatureMatrices, drives: int = 2000, seed: int = 1
+) -> float:
     """Largest bound over SAR, less 1, of random drives and of those that the matrices themselves are largest for.
 
     A search, not a bound: some other drive may have more.
@@ -256,7 +271,7 @@ def relative_overestimate(vops: VirtualObservationPoints, q: QMatrices, drives: 
     ----------
     vops : VirtualObservationPoints
         The bounds.
-    q : QMatrices
+    q : QMatrices or TemperatureMatrices
         The matrices.
     drives, seed : int
         Number of random drives, complex normal, and where their generator begins.
@@ -281,7 +296,12 @@ def relative_overestimate(vops: VirtualObservationPoints, q: QMatrices, drives: 
 
 
 def _made(
-    q: QMatrices, packed: PackedMatrices, values: np.ndarray, overestimate: float, shape: np.ndarray, method: str
+    q: QMatrices | TemperatureMatrices,
+    packed: PackedMatrices,
+    values: np.ndarray,
+    overestimate: float,
+    shape: np.ndarray,
+    method: str,
 ) -> VirtualObservationPoints:
     """Virtual observation points by one of the methods."""
     largest = float(values.max())
@@ -306,6 +326,7 @@ def _made(
         q.rule,
         q.averaging_mass_kg,
         q.frequency_Hz,
+        q.unit,
     )
 
 

@@ -73,6 +73,8 @@ def record_of(
     one = value if value is not None else global_matrices
     if not isinstance(one, QMatrices | VirtualObservationPoints | GlobalMatrices):
         raise InputError("no matrices to write", found=type(one).__name__, expected="Q-matrices or their bounds")
+    if isinstance(one, VirtualObservationPoints) and one.unit != "W/kg":
+        raise InputError("files of matrices hold SAR", field="unit", found=one.unit, expected="W/kg")
     told: dict[str, Any] = {
         "kind": KIND,
         "convention": "vHQv",

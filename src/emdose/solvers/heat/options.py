@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from emdose.checks import one_of, within
 from emdose.compute.backend import Backend
 from emdose.errors import ResourceError
-from emdose.models.grids.grid import Shape, Vector
+from emdose.models.grids.grid import Grid, Shape, Vector
 from emdose.models.grids.split import Window
 from emdose.solvers.heat.near_metal import WANTED
 from emdose.solvers.heat.problem import EDGES, HeatMaps, padded_shape
@@ -16,6 +19,9 @@ from emdose.solvers.heat.rise import CHECKED
 from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.running import Plan, plural, size
 from emdose.values import read_only
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
 
 PLANNED_STEPS = 90
 """Of a run with the steps that most problems need."""
@@ -64,6 +70,14 @@ class BioheatOptions:
         ):
             if name != "margin_m" or self.margin_m is not None:
                 within(name, getattr(self, name), low, high, problem="value out of range")
+
+    def body(self, phantom: Phantom) -> Phantom:
+        """A phantom on the voxels of the heat."""
+        if self.spacing_m is None:
+            return phantom
+        spacing = Grid((1, 1, 1), self.spacing_m).spacing_m  # type: ignore[arg-type]
+        same = np.allclose(spacing, phantom.spacing_m, rtol=1e-6, atol=0)
+        return phantom if same else phantom.resample(spacing)
 
     def assumptions(self, maps: HeatMaps | None = None) -> tuple[str, ...]:
         """What a temperature rests on, in sentences."""

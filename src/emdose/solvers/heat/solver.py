@@ -245,7 +245,7 @@ class Bioheat(BioheatOptions):
         self.plan(
             phantom, implant, extra=len(extra or {}), duration_s=duration_s, times_s=times_s, device=device
         )  # refuses what does not fit before anything is laid out
-        body, cut = self._body(phantom), False
+        body, cut = self.body(phantom), False
         if not extra:
             body, cut = self._around(body, implant, duration_s)
         metal = metal_body(body, implant, self.cells_across, self.contact_m2_K_W)
@@ -348,7 +348,7 @@ class Bioheat(BioheatOptions):
         """
         self.plan(phantom, duration_s=duration_s, times_s=times_s, device=device)
         several = named_sources(sar, sar_W_kg, power_W_m3, phantom)
-        body = self._body(phantom)
+        body = self.body(phantom)
         metals = None
         if implant is not None:
             from emdose.models.implants.voxels import embed
@@ -386,13 +386,6 @@ class Bioheat(BioheatOptions):
             assumptions=self.assumptions(maps),
             provenance=self._provenance(found.provenance) | {"duration_s": duration_s},
         )
-
-    def _body(self, phantom: Phantom) -> Phantom:
-        if self.spacing_m is None:
-            return phantom
-        spacing = Grid((1, 1, 1), self.spacing_m).spacing_m  # type: ignore[arg-type]
-        same = np.allclose(spacing, phantom.spacing_m, rtol=1e-6, atol=0)
-        return phantom if same else phantom.resample(spacing)
 
     def _around(self, body: Phantom, implant: Any, duration_s: float) -> tuple[Phantom, bool]:
         """The part of a body around an implant, and whether something was cut off."""

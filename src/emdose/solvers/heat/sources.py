@@ -108,10 +108,7 @@ def power_on(
             found=f"{float(q.min()):.4g} in voxel {tuple(int(i) for i in np.unravel_index(int(q.argmin()), q.shape))}",
             expected="values >= 0, or signed=True for differences of two exposures",
         )
-    same = grid.shape == body.grid.shape and all(
-        np.allclose(a, b, rtol=1e-6, atol=1e-9)
-        for a, b in ((grid.origin_m, body.grid.origin_m), (grid.spacing_m, body.grid.spacing_m))
-    )
+    same = same_voxels(grid, body.grid)
     moved = q if same else transfer(np.argwhere(q != 0), q[q != 0][None], grid, body.grid)[0][0]
     out = np.where(body.body, moved, 0.0)
     kept, size = (float(np.abs(a).sum()) for a in (out, moved))
@@ -130,6 +127,14 @@ def power_on(
     if not same and kept > 0:  # voxels of another size end elsewhere; the power in them is not lost
         out *= size / kept
     return out if metals is None else beside_metal(out, metals.fraction, getattr(source, "place", "body"))
+
+
+def same_voxels(one: Grid, other: Grid) -> bool:
+    """Whether two grids have the same voxels."""
+    return one.shape == other.shape and all(
+        np.allclose(a, b, rtol=1e-6, atol=1e-9)
+        for a, b in ((one.origin_m, other.origin_m), (one.spacing_m, other.spacing_m))
+    )
 
 
 def beside_metal(density: np.ndarray, fraction: np.ndarray, place: str, volume: Any = 1.0) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.dosimetry.transmission.drives.quadratic import amplitudes, hermitian
+from emdose.dosimetry.transmission.drives.quadratic import amplitudes, form_unit, hermitian
 from emdose.errors import InputError
 from emdose.values import owned, read_only
 
@@ -44,17 +44,17 @@ class DriveConstraints:
             raise InputError("limit is not above 0", field="limits", expected="limits > 0")
 
     @classmethod
-    def of(cls, q: Any, limit: float | np.ndarray, label: str = "local SAR") -> DriveConstraints:
+    def of(cls, q: Any, limit: float | np.ndarray, label: str | None = None) -> DriveConstraints:
         """Limits of quadratic forms: v^H Q v <= limit for every matrix.
 
         Parameters
         ----------
-        q : VirtualObservationPoints, QMatrices, (n, n) or (w, n, n) complex ndarray
+        q : VirtualObservationPoints, QMatrices, TemperatureMatrices, (n, n) or (w, n, n) complex ndarray
             Positive semidefinite matrices: local or global SAR, temperature, a sensor or lead, forward power.
         limit : float or (w,) float
             Their limit, such as 10 W/kg; over the duty cycle where v is on for a part of the time.
-        label : str
-            What they are about.
+        label : str, optional
+            What they are about; "temperature" of matrices of temperature and "local SAR" of others, by default.
 
         Raises
         ------
@@ -72,6 +72,7 @@ class DriveConstraints:
                 "matrix is not positive", field="q", found=f"eigenvalue {values[where, 0]:.3g} of matrix {where}"
             )
         n = matrices.shape[-1]
+        label = label or ("temperature" if form_unit(q) == "K" else "local SAR")
         full = np.broadcast_to(limits, (len(matrices),)).copy()
         return cls(owned(matrices.copy()), owned(full), (label,) * len(matrices), owned(np.full(n, np.inf)))
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from emdose.dosimetry.transmission.qmatrix import QMatrices
+from emdose.dosimetry.transmission.temperature_matrices import TemperatureMatrices
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.errors import InputError
 
@@ -19,7 +20,7 @@ def hermitian(q: Any, name: str = "q") -> np.ndarray:
     InputError
         For matrices that are not square, not finite or not Hermitian.
     """
-    found = np.asarray(q.matrices if isinstance(q, QMatrices | VirtualObservationPoints) else q)
+    found = np.asarray(q.matrices if isinstance(q, QMatrices | TemperatureMatrices | VirtualObservationPoints) else q)
     if found.ndim == 2:
         found = found[None]
     if found.ndim != 3 or found.shape[1] != found.shape[2] or 0 in found.shape:
@@ -34,6 +35,11 @@ def hermitian(q: Any, name: str = "q") -> np.ndarray:
             "matrix is not Hermitian", field=name, found=f"matrix {int(np.argmax(bad))}", expected="Q = Q^H"
         )
     return found.astype(np.result_type(found.dtype, np.complex64), copy=False)
+
+
+def form_unit(q: Any) -> str:
+    """Unit of the forms of matrices: "K" of temperature matrices, "W/kg" of others and of arrays."""
+    return str(q.unit) if isinstance(q, QMatrices | TemperatureMatrices | VirtualObservationPoints) else "W/kg"
 
 
 def vector(values: Any, n: int, name: str) -> np.ndarray:

@@ -20,7 +20,7 @@ import numpy as np
 
 from emdose.checks import positive, whole
 from emdose.dosimetry.transmission.drives.quadratic import amplitudes as checked_amplitudes
-from emdose.dosimetry.transmission.drives.quadratic import hermitian, vector
+from emdose.dosimetry.transmission.drives.quadratic import form_unit, hermitian, vector
 from emdose.errors import InputError
 from emdose.values import owned, read_only
 
@@ -31,7 +31,7 @@ SETTLED = 1e-13
 """Relative growth of a sweep at which ascent ends."""
 
 
-@read_only(units={"lower": "W/kg", "upper": "W/kg"})
+@read_only(units={"lower": "{unit}", "upper": "{unit}"})
 @dataclass(frozen=True, eq=False)
 class WorstDrive:
     """The drive of largest SAR that was found, and what no drive can exceed.
@@ -41,13 +41,15 @@ class WorstDrive:
     drive : (port,) complex128 ndarray
         The drive [drive units].
     lower : float
-        SAR of that drive [W/kg].
+        SAR of that drive [W/kg], or its rise of temperature [K].
     upper : float
-        What no drive of the kind exceeds [W/kg]; equal to ``lower`` where the worst case is exact.
+        What no drive of the kind exceeds [the same]; equal to ``lower`` where the worst case is exact.
     matrix : int
         Number of the matrix that ``lower`` is of.
     searched : int
         Matrices whose drives were searched; the others cannot reach ``lower``.
+    unit : str
+        "W/kg", or "K" of matrices of the rise of temperature.
     """
 
     drive: np.ndarray
@@ -55,6 +57,7 @@ class WorstDrive:
     upper: float
     matrix: int
     searched: int
+    unit: str = "W/kg"
 
 
 def worst_drive(
@@ -64,8 +67,8 @@ def worst_drive(
 
     Parameters
     ----------
-    q : QMatrices, VirtualObservationPoints or (m, n, n) complex ndarray
-        Positive semidefinite matrices [W/kg per squared drive unit].
+    q : QMatrices, TemperatureMatrices, VirtualObservationPoints or (m, n, n) complex ndarray
+        Positive semidefinite matrices [W/kg or K per squared drive unit].
     amplitudes : float or (port,) float, optional
         Largest peak amplitude of all channels or of each [drive units]; a channel that is lost has 0. Without them the
         drives have norm 1, and the result is exact.
@@ -86,7 +89,7 @@ def worst_drive(
     if amplitudes is None:
         values = np.linalg.eigvalsh(matrices)[:, -1]
         best = int(np.argmax(values))
-        return _exact(matrices[best].astype(complex), np.eye(n), best)
+        return _exact(matrices[best].astype(complex), np.eye(n), best, 0, form_unit(q))
     a = checked_amplitudes(amplitudes, n)
     whole("starts", starts, 0)
     upper = (np.abs(matrices).reshape(len(matrices), -1) @ np.outer(a, a).ravel()).astype(float)
@@ -112,7 +115,7 @@ def worst_drive(
         if values.max() > lower:
             at = int(np.argmax(values))
             lower, drive, where = float(values[at]), a * u[at], int(which[at])
-    return WorstDrive(owned(drive), lower, max(lower, float(upper.max())), where, searched)
+    return WorstDrive(owned(drive), lower, max(lower, float(upper.max())), where, searched, form_unit(q))
 
 
 def worst_drive_of_power(q: Any, power: np.ndarray, power_W: float = 1.0) -> WorstDrive:
@@ -120,8 +123,8 @@ def worst_drive_of_power(q: Any, power: np.ndarray, power_W: float = 1.0) -> Wor
 
     Parameters
     ----------
-    q : QMatrices, VirtualObservationPoints or (m, n, n) complex ndarray
-        Positive semidefinite matrices [W/kg per squared drive unit].
+    q : QMatrices, TemperatureMatrices, VirtualObservationPoints or (m, n, n) complex ndarray
+        Positive semidefinite matrices [W/kg or K per squared drive unit].
     power : (port, port) complex ndarray
         P: v^H P v is the power of a drive [W per squared drive unit]; identity / (2 z0) for volts incident on lines.
     power_W : float
@@ -143,13 +146,13 @@ def worst_drive_of_power(q: Any, power: np.ndarray, power_W: float = 1.0) -> Wor
         raise InputError("power matrix is not positive", field="power", expected="v^H P v > 0") from error
     scaled = back.conj().T @ matrices @ back
     best = int(np.argmax(np.linalg.eigvalsh(scaled)[:, -1]))
-    return _exact(matrices[best].astype(complex), back, best, len(matrices))
+    return _exact(matrices[best].astype(complex), back, best, len(matrices), form_unit(q))
 
 
-@read_only(units={"nominal": "W/kg", "lost": "W/kg", "stuck": "W/kg"})
+@read_only(units={"nominal": "{unit}", "lost": "{unit}", "stuck": "{unit}"})
 @dataclass(frozen=True, eq=False)
 class ChannelFaults:
-    """Peak SAR of a drive when one channel fails.
+    """Peak SAR of a drive, or peak rise of temperature, when one channel fails.
 
     Parameters
     ----------
@@ -161,16 +164,19 @@ class ChannelFaults:
         The same with one channel silent [W/kg].
     stuck : (port,) ndarray
         The same with one channel at its largest amplitude and the worst phase, exact [W/kg].
+    unit : str
+        "W/kg", or "K" of matrices of the rise of temperature.
     """
 
     ports: tuple[int, ...]
     nominal: float
     lost: np.ndarray
     stuck: np.ndarray
+    unit: str = "W/kg"
 
     @property
     def worst(self) -> float:
-        """Largest of all [W/kg]."""
+        """Largest of all."""
         return float(max(self.nominal, self.lost.max(), self.stuck.max()))
 
 
@@ -181,8 +187,8 @@ def channel_faults(
 
     Parameters
     ----------
-    q : QMatrices, VirtualObservationPoints or (m, n, n) complex ndarray
-        Positive semidefinite matrices [W/kg per squared drive unit].
+    q : QMatrices, TemperatureMatrices, VirtualObservationPoints or (m, n, n) complex ndarray
+        Positive semidefinite matrices [W/kg or K per squared drive unit].
     drive : (port,) complex
         The drive as it is meant [drive units].
     largest : float or (port,) float
@@ -207,13 +213,13 @@ def channel_faults(
     own, coupling = np.diagonal(matrices, axis1=1, axis2=2).real, np.abs(np.diagonal(Qw, axis1=1, axis2=2))
     stuck = lost + a**2 * own + 2 * a * coupling
     nominal = float(np.einsum("i,mij,j->m", v.conj(), matrices, v).real.max())
-    return ChannelFaults(tuple(range(n)), nominal, owned(lost.max(axis=0)), owned(stuck.max(axis=0)))
+    return ChannelFaults(tuple(range(n)), nominal, owned(lost.max(axis=0)), owned(stuck.max(axis=0)), form_unit(q))
 
 
-def _exact(matrix: np.ndarray, back: np.ndarray, where: int, searched: int = 0) -> WorstDrive:
+def _exact(matrix: np.ndarray, back: np.ndarray, where: int, searched: int, unit: str) -> WorstDrive:
     values, vectors = np.linalg.eigh(back.conj().T @ matrix @ back)
     value = float(values[-1])
-    return WorstDrive(owned(back @ vectors[:, -1] + 0j), value, value, where, searched)
+    return WorstDrive(owned(back @ vectors[:, -1] + 0j), value, value, where, searched, unit)
 
 
 def _starts(M: np.ndarray, random: np.ndarray) -> np.ndarray:
