@@ -108,6 +108,7 @@ def read_vops(
         rule=str(told.get("rule", "")),
         averaging_mass_kg=averaging_mass_kg(said.averaging, file),
         frequency_Hz=said.frequency_Hz(frequency_Hz),
+        unit="W/kg",
     )
 
 
