@@ -15,13 +15,13 @@ import numpy as np
 
 import emdose as em
 
-head, array = em.phantoms.layered_head(spacing_m=8e-3), em.LoopArray(8, radius_m=0.14, length_m=0.14)
+head, array = em.phantoms.layered_head(spacing_m=10e-3), em.LoopArray(8, radius_m=0.14, length_m=0.14)
 fields = em.Vie().solve(em.Exposure(head, array, frequency_Hz=298e6))
 q = em.q_matrices(fields, head)
 warm = em.temperature_matrices(q, head)
 sar = em.dosimetry.averaged(q, em.AveragingPlan(head.density, head.spacing_m, mass_kg=10e-3))
 A, curves = fields.b1plus()[:, head.body].T, {}
-for name, limited, limits in (("in kelvin", warm, (0.2, 1, 8)), ("of 10 g SAR", sar, (1, 10, 8))):
+for name, limited, limits in (("in kelvin", warm, (0.2, 1, 6)), ("of 10 g SAR", sar, (1, 10, 6))):
     vops = em.compress(limited, 0.05)
     shims = [em.shim(A, 1.5e-6, em.DriveConstraints.of(vops, L), magnitude=True) for L in np.geomspace(*limits)]
     curves[name] = [warm.rise(s.drive[0]).max() for s in shims], [np.sqrt(s.cost / len(A)) / 1.5e-6 for s in shims]

@@ -70,3 +70,15 @@ def test_shim_under_limits(run: Any) -> None:
     assert np.all(peaks <= worst)
     assert np.all(np.diff(got["error"]) <= 1e-6)
     assert max(s.gap for s in got["shims"]) < 1e-4
+
+
+def test_temperature_limited_shim(run: Any) -> None:
+    """Oracles: rises of all voxels by their own matrices; at the same rise a limit of it errs less than one of SAR."""
+    got = run("52_temperature_limited_shim.py")
+    (rise, error), (by_sar, sar_error) = (np.array(got["curves"][n]) for n in ("in kelvin", "of 10 g SAR"))
+    assert np.all(rise <= np.geomspace(0.2, 1, 6) * (1 + 1e-5))
+    assert np.all(np.diff(error) < 0)
+    assert np.all(np.diff(sar_error) < 0)
+    same = np.interp(rise, by_sar, sar_error)
+    assert np.all((error < same)[rise > by_sar[0]])
+    assert len(got["warm"].matrices) == int(got["head"].body.sum())
