@@ -15,7 +15,7 @@ import numpy as np
 
 import emdose as em
 
-head, array = em.phantoms.layered_head(spacing_m=10e-3), em.LoopArray(8, radius_m=0.14, length_m=0.14)
+head, array = em.phantoms.layered_head(spacing_m=9e-3), em.LoopArray(8, radius_m=0.14, length_m=0.14)
 fields = em.Vie().solve(em.Exposure(head, array, frequency_Hz=298e6))
 q = em.q_matrices(fields, head)
 warm = em.temperature_matrices(q, head)
