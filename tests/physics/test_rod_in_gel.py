@@ -9,10 +9,8 @@ import pytest
 
 import emdose as em
 from emdose.dosimetry.sar import point_sar
-from emdose.models import bodies
-from emdose.models.implants import shapes
-from emdose.solvers.results.fields import Fields, PowerBalance
 from emdose.solvers.subdomain.solver import Subdomain
+from emdose.validation.cases.fdtd import rod_in_gel
 from emdose.validation.cases.volume_integral import gel
 from emdose.values import owned
 
@@ -27,26 +25,7 @@ def test_rise_beside_the_tip_of_the_rod(frequency: float, published_K: float) ->
     source was not seen. Found at 1 and 2 mm: 1.42, 1.32 and 1.52, 1.41 K in cells of 1.3 mm; 1.36, 1.27 and 1.45, 1.35
     K in cells of 0.9 mm."""
     matter = replace(gel(80, 0.47, "gel 0"), **HEAT, metabolic_heat_W_kg=0.0)
-    box = bodies.gel_box(8e-3, (0.16, 0.16, 0.26))
-    body = replace(box, labels=owned(np.ones_like(box.labels)), tissues=(box.tissues[0], matter))
-    rod = shapes.cylinder(1.5875e-3, 0.1, "Ti6Al4V")
-    exposure = em.Exposure(body, em.PlaneWave(), frequency, implants=[rod])
-    E = np.zeros((1, 3, *body.grid.node_shape), complex)
-    E[0, 2, :, :, :-1] = 65.2
-    none, one = np.zeros((1, 1), complex), np.ones(1)
-    given = Fields(
-        grid=body.grid,
-        frequency_Hz=frequency,
-        E=owned(E),
-        B=owned(np.zeros_like(E)),
-        body=np.asarray(body.body, bool),
-        body_mass_kg=body.mass_kg,
-        power=PowerBalance(none, none, none),
-        ports=("along",),
-        drives={"along": one},
-        drive_unit="V/m",
-        residual=0 * one,
-    )
+    exposure, given = rod_in_gel(frequency, matter)
     fields = Subdomain(1.3e-3).solve(exposure, given, device="cpu")
     assert fields.metal is not None
     site, metal = fields.metal.phantom, np.asarray(fields.metal.metal)

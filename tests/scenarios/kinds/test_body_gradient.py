@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import emdose as em
+from emdose.models.implants.implanted_body import implanted
 from emdose.scenarios import loading
 from emdose.scenarios.kinds.body_gradient import KIND
 from emdose.scenarios.kinds.body_gradient.build import corners
@@ -164,3 +165,11 @@ second_grid = false
     run = em.run_scenario(tmp_path / "metal.toml", tmp_path / "out", progress=False).result
     assert run.quantities["EPI: with over without the implant, within 10 mm"]["value"] > 1.2
     assert "with the implant" in run.page()
+    ball = em.implants.sphere(0.02, "Ti6Al4V").moved((0.04, 0.0, 0.0))
+    (lost,) = implanted(run.phantom, [ball]).measures()  # type: ignore[attr-defined]
+    (told,) = [m for m in KIND.measures(run.summary) if m.name == "metal_volume"]
+    assert told.value == pytest.approx(lost.value, rel=1e-6)
+    assert told in run.validity.measures
+    # A rod between the voxels would be named: its judgement reads what the summary tells.
+    gone = {**run.summary["convergence"], "metal": [{"name": "metal_volume", "value": 1.0, "where": "rod", "hint": ""}]}
+    assert any(m.value == 1.0 and m.where == "rod" for m in KIND.measures({**run.summary, "convergence": gone}))

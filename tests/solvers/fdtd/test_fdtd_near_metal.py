@@ -17,6 +17,7 @@ from emdose.solvers.fdtd.graded.onto_voxels import onto_voxels
 from emdose.solvers.fdtd.graded.planes import planes_around
 from emdose.solvers.yee_engine import FaceFactors
 from emdose.solvers.yee_grid.metal.cut_cells import cut_cells, nodes_in_metal
+from emdose.validation.cases.fdtd import metal
 from emdose.validation.cases.volume_integral import complex_permittivity, gel
 from emdose.validation.closed_forms import Sphere
 
@@ -158,3 +159,11 @@ def test_surface_impedance_changes_nothing_beyond_the_perturbation(radius: float
     outside = n * (radius + 5e-3)
     power = [np.sum(np.abs(s.fields(outside)[0]) ** 2) for s in (perfect, real)]
     assert power[1] == pytest.approx(power[0], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_cut_metal_in_gel_beside_its_series() -> None:
+    """The case of ``emdose validate``: shells 0 to 5, 5 to 10 and 10 to 20 mm outside, 0.5, 0.4 and 0.5 %."""
+    rows = metal("cpu")
+    assert [row.tolerance for row in rows] == [0.01, 0.01, 0.01, 0.01, 1e-3]
+    assert all(row.passed for row in rows)

@@ -81,7 +81,7 @@ class BodyGradientKind(Kind["BodyGradientResult"]):
         tell(console, summary)
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
-        """Residual and balance of the currents."""
+        """Residual and balance of the currents, and what voxels lose of the implant."""
         from emdose.scenarios.shared.induced.parts import measures
 
         return measures(summary)

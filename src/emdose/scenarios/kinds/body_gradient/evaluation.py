@@ -103,6 +103,7 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
         one["decisive"] = _decisive([r for r in rows if r["region"].startswith(f"{name}: ")])
     first = job.exposures[0].name
     solved = (("", solution.body), (", coarser", solution.coarse), (", implant", solution.implanted))
+    metal_measures = () if job.implanted is None else job.implanted.measures()
     notes = list(dict.fromkeys(note for one in exposures.values() for note in one.pop("notes")))
     summary = {
         "quantities": quantities,
@@ -115,7 +116,7 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
         }
         if rows
         else {},
-        "convergence": convergence(job.solver.tolerance, solved),
+        "convergence": convergence(job.solver.tolerance, solved, metal_measures),
         "power_balance": {},
         "provenance": {**induced.about, "phantom_sha256": job.body.hash()},
         "body_gradient": {

@@ -53,7 +53,9 @@ def over_tissues(table: InducedTable, coarse: InducedTable, number: Callable[[In
     return float(np.sqrt(np.mean(np.square(found)))) if found else 0.0
 
 
-def convergence(tolerance: float, solved: Iterable[tuple[str, InducedField | None]]) -> dict[str, Any]:
+def convergence(
+    tolerance: float, solved: Iterable[tuple[str, InducedField | None]], metal: Iterable[Measure] = ()
+) -> dict[str, Any]:
     """The entry "convergence" of a summary.
 
     Parameters
@@ -62,6 +64,8 @@ def convergence(tolerance: float, solved: Iterable[tuple[str, InducedField | Non
         Relative residual that was asked for.
     solved : iterable of (str, InducedField or None)
         Fields, and what is written behind the names of their sources; None for what was not solved.
+    metal : iterable of Measure
+        What the voxels lose or add of metal.
     """
     fields = [(label, one) for label, one in solved if one is not None]
     ports: list[dict[str, Any]] = [
@@ -74,11 +78,14 @@ def convergence(tolerance: float, solved: Iterable[tuple[str, InducedField | Non
         "tolerance": tolerance,
         "ports": ports,
         "balance": float(max(one.balance.max() for _, one in fields)),
+        "metal": [{"name": m.name, "value": m.value, "where": m.where, "hint": m.hint} for m in metal],
     }
 
 
 def measures(summary: Mapping[str, Any]) -> list[Measure]:
-    """Residual over tolerance, and the balance of power and work."""
-    told = (summary.get("convergence") or {}).get("balance")
+    """Residual over tolerance, the balance of power and work, and what the voxels lose or add of metal."""
+    about = summary.get("convergence") or {}
+    told = about.get("balance")
     balance = [] if told is None else [Measure("induced_balance", float(told))]
-    return [*summary_measures(summary), *balance]
+    metal = [Measure(m["name"], float(m["value"]), m["where"], m["hint"]) for m in about.get("metal", ())]
+    return [*summary_measures(summary), *balance, *metal]
