@@ -128,6 +128,12 @@ def potential(points: np.ndarray) -> np.ndarray:
     return points
 
 
+def audit_() -> em.Audit:
+    axes = (np.arange(6.0), np.arange(5.0), np.arange(4.0))
+    found = em.ForeignFields("CST", axes, numbers(1, 3, *SHAPE, kind="c"), None, ("a",), F, {"time": "exp(+jwt)"})
+    return em.audit(found, length=5e-3, amplitude="peak", drive="V")
+
+
 def phantom() -> em.Phantom:
     labels = np.zeros(SHAPE, np.uint8)
     labels[1:-1, 1:-1, 1:-1] = 1
@@ -339,6 +345,9 @@ def motion_field_() -> em.MotionField:
 
 
 MAKERS: list[Callable[[], Any]] = [
+    lambda: audit_(),
+    lambda: audit_().findings[0],
+    lambda: audit_().findings[0].evidence[0],
     lambda: em.ForeignFields(
         "CST", (np.arange(3.0), np.arange(4.0), np.arange(2.0)), numbers(1, 3, 3, 4, 2, kind="c"), None, ("a",), F
     ),

@@ -3,6 +3,8 @@
 from . import ept as ept
 from . import eptlib_bridge as eptlib_bridge
 from . import mechanics as mechanics
+from .audit import Audit as Audit
+from .audit import audit as audit
 from .circuits import Network as Network
 from .circuits import match as match
 from .circuits import tune as tune
@@ -75,6 +77,7 @@ from .errors import NotValidError as NotValidError
 from .errors import OutputError as OutputError
 from .errors import ResourceError as ResourceError
 from .io import ForeignFields as ForeignFields
+from .io import from_cosimpy as from_cosimpy
 from .io import read_b1 as read_b1
 from .io import read_coil as read_coil
 from .io import read_conductor as read_conductor
@@ -99,6 +102,7 @@ from .io import read_surface_body as read_surface_body
 from .io import read_touchstone as read_touchstone
 from .io import read_transfer_function as read_transfer_function
 from .io import read_vops as read_vops
+from .io import to_cosimpy as to_cosimpy
 from .io import to_xarray as to_xarray
 from .io import write_coil as write_coil
 from .io import write_implant as write_implant

@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 from scipy.io import savemat
 
+import emdose as em
 from emdose.circuits.network import Network
 from emdose.constants import EPS_0, MU_0
 from emdose.io.touchstone import write_touchstone
@@ -106,6 +107,20 @@ def solution(ports: int = 2, positions: str = "points", shape: tuple[int, int, i
     places = points + (0.5 * STEP if positions == "yee" else 0.0)
     inside = (np.sum(places**2, axis=1) < RADIUS**2).reshape(shape)
     return Solution(axes, amplitude * E, amplitude * H, SIGMA * inside, DENSITY * inside, network)
+
+
+@functools.cache
+def solved() -> tuple[Solution, em.Phantom, em.Fields]:
+    """Three loops around a ball, solved on a lattice of Yee: per ampere, with a network that loses nothing else."""
+    ball = em.phantoms.sphere(radius_m=RADIUS, spacing_m=STEP)
+    coil = em.LoopArray(3, radius_m=0.09, length_m=0.1)
+    fields = em.Vie().solve(em.Exposure(ball, coil, frequency_Hz=FREQUENCY))
+    z = 2 * fields.power.absorbed_W.real + 1j * np.diag([20.0, 25.0, 30.0])
+    network = Network.from_z(np.array([FREQUENCY]), z[None], fields.ports)
+    axes = tuple(ball.grid.nodes(a) for a in range(3))
+    # The maps hold for the cells between the points.
+    maps = [np.pad(m, [(0, 1)] * 3).astype(float) for m in (ball.conductivity(FREQUENCY), ball.density)]
+    return Solution(axes, np.array(fields.E), np.array(fields.B) / MU_0, *maps, network), ball, fields
 
 
 def write_s(folder: Path, s: Solution) -> Path:

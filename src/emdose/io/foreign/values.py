@@ -29,6 +29,15 @@ DRIVES = {
     "A rms": "one ampere into the port, rms, with the other ports open",
 }
 """What one unit of drive may be."""
+DRIVE_FACTORS = {
+    "sqrt(W)": ("sqrt(W)", 1.0),
+    "sqrt(W) peak": ("sqrt(W)", np.sqrt(2)),
+    "V": ("V", 1.0),
+    "V rms": ("V", np.sqrt(0.5)),
+    "A": ("A", 1.0),
+    "A rms": ("A", np.sqrt(0.5)),
+}
+"""Unit of drive of the fields that are made (peak volts and amperes), and what the fields are multiplied by."""
 ORDERS = ("xyz", "xzy", "yxz", "yzx", "zxy", "zyx")
 POSITIONS = {
     "points": "all components at the points of the axes",
