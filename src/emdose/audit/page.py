@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,14 +15,11 @@ from emdose.report.pages import limit_table
 from emdose.report.pages.page import fill
 from emdose.report.wording import number
 
-if TYPE_CHECKING:
-    from emdose.audit.result import Audit
-
 PAGE_FILE, JSON_FILE = "audit.html", "audit.json"
 LEVELS = {CONTRADICTED: "bad", OPEN: "high"}
 
 
-def write(audit: Audit, folder: Path | str, weights: Sequence[complex] | None = None, **options: Any) -> Path:
+def write(audit: Any, folder: Path | str, weights: Sequence[complex] | None = None, **options: Any) -> Path:
     """Write ``audit.html`` and ``audit.json`` into a folder, made when it does not exist.
 
     Parameters
@@ -54,7 +51,7 @@ def write(audit: Audit, folder: Path | str, weights: Sequence[complex] | None = 
     return folder / PAGE_FILE
 
 
-def summarised(audit: Audit, weights: Sequence[complex] | None = None, **options: Any) -> dict[str, Any]:
+def summarised(audit: Any, weights: Sequence[complex] | None = None, **options: Any) -> dict[str, Any]:
     """Everything that the page shows, as plain values; SAR and limits where all conventions are settled.
 
     Parameters

@@ -19,10 +19,10 @@ from emdose.dosimetry.averaging.cubic import AveragingPlan
 from emdose.dosimetry.sar import SarMap, bilinear_form, point_sar, whole_body_sar
 from emdose.dosimetry.transmission.qmatrix import QMatrices, averaged, q_matrices
 from emdose.errors import InputError
-from emdose.io.foreign.values import DRIVES, ForeignFields
+from emdose.io.foreign.values import ForeignFields
 from emdose.models.bodies.phantom import Phantom
 from emdose.solvers.results.fields import Fields, PowerBalance
-from emdose.values import owned, read_only
+from emdose.values import read_only
 
 if TYPE_CHECKING:
     from emdose.compliance.checks import Checks
@@ -289,16 +289,6 @@ class Audit:
         from emdose.audit.page import write
 
         return write(self, folder, **options)
-
-
-def drive_words(unit: str) -> str:
-    """One unit of drive in words."""
-    return DRIVES.get(unit, unit)
-
-
-def shared(values: np.ndarray) -> np.ndarray:
-    """An array that its maker gives away."""
-    return owned(values)
 
 
 def said_of(fields: ForeignFields, named: Mapping[str, str]) -> dict[str, tuple[str, str]]:
