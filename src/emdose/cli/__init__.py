@@ -87,9 +87,10 @@ def _built() -> Any:
     """The command line as click has it: the words of all commands are looked at once."""
     import typer
 
-    import emdose.cli.audit  # noqa: F401 - a command in a module of its own
     from emdose.cli.commands import app
+    from emdose.cli.exchange.audit import audit
 
+    app.command()(audit)
     return typer.main.get_command(app)
 
 

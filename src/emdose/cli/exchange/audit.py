@@ -7,13 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from emdose.cli.commands import Device, Out, Quiet, app
 from emdose.errors import InputError
 
 OUT = Path("audit-result")
 
 
-@app.command()
 def audit(
     files: Annotated[list[Path], typer.Argument(help="Files of fields and Touchstone, or a folder of them.")],
     body: Annotated[
@@ -39,9 +37,9 @@ def audit(
     patient_mass_kg: Annotated[
         float | None, typer.Option("--patient-mass-kg", help="Of the whole patient [kg].")
     ] = None,
-    out: Out = None,
-    device: Device = "auto",
-    quiet: Quiet = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for page and JSON; audit-result.")] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> int:
     """Find what fields of another program are (peak or rms, sense of time, units, drive), then SAR and limits."""
     from emdose.audit import audit as find
