@@ -24,7 +24,7 @@ SHAPE = 0.25
 
 
 @dataclass(frozen=True)
-class Pair:
+class Normalisation:
     """Amplitude and drive as one of the conventions for both.
 
     Parameters
@@ -60,7 +60,7 @@ def accepted_power(network: Network) -> dict[str, np.ndarray]:
     return {name: found[name] for name in DRIVES}
 
 
-def pairs(absorbed: np.ndarray, network: Network) -> list[Pair]:
+def pairs(absorbed: np.ndarray, network: Network) -> list[Normalisation]:
     """Every pair of conventions with the share of the power that the body would have.
 
     Parameters
@@ -76,7 +76,7 @@ def pairs(absorbed: np.ndarray, network: Network) -> list[Pair]:
         for drive, accepted in accepted_power(network).items():
             share = float(np.vdot(accepted, power).real / max(np.vdot(accepted, accepted).real, np.finfo(float).tiny))
             rest = np.linalg.norm(power - share * accepted) / max(np.linalg.norm(power), np.finfo(float).tiny)
-            found.append(Pair(amplitude, drive, share, float(rest)))
+            found.append(Normalisation(amplitude, drive, share, float(rest)))
     return found
 
 
@@ -85,7 +85,7 @@ def normalisation(
     network: Network | None,
     said: Mapping[str, tuple[str, str]],
     efficiency: Sequence[float] | None,
-) -> tuple[dict[str, ConventionFinding], Pair | None]:
+) -> tuple[dict[str, ConventionFinding], Normalisation | None]:
     """What the balance of power says of "amplitude" and "drive".
 
     Parameters
@@ -121,7 +121,9 @@ def normalisation(
     return found, pair
 
 
-def _chosen(closing: list[Pair], stated: Mapping[str, tuple[str | None, str]]) -> tuple[str | None, str | None]:
+def _chosen(
+    closing: list[Normalisation], stated: Mapping[str, tuple[str | None, str]]
+) -> tuple[str | None, str | None]:
     """Amplitude and drive of the pair that closes; where several do, by the word of the user, the file, the program."""
     left = closing
     order = sorted(stated, key=lambda q: (_weight(stated[q][1]), q != "drive"))
@@ -135,7 +137,9 @@ def _chosen(closing: list[Pair], stated: Mapping[str, tuple[str | None, str]]) -
     return next(iter(amplitudes)) if len(amplitudes) == 1 else None, next(iter(drives)) if len(drives) == 1 else None
 
 
-def _excluded(question: str, possible: list[Pair], stated: Mapping[str, tuple[str | None, str]]) -> tuple[str, ...]:
+def _excluded(
+    question: str, possible: list[Normalisation], stated: Mapping[str, tuple[str | None, str]]
+) -> tuple[str, ...]:
     """The choice that is said, where no pair of it can be, also not with what is said of the other."""
     other = "drive" if question == "amplitude" else "amplitude"
     value, partner = stated[question][0], stated[other][0]
@@ -145,7 +149,7 @@ def _excluded(question: str, possible: list[Pair], stated: Mapping[str, tuple[st
     return () if value is None or fitting else (value,)
 
 
-def _meaning(pair: Pair) -> tuple[str, float]:
+def _meaning(pair: Normalisation) -> tuple[str, float]:
     unit, factor = DRIVE_FACTORS[pair.drive]
     return unit, round(factor * AMPLITUDES[pair.amplitude], 9)
 
@@ -154,7 +158,9 @@ def _weight(by: str) -> int:
     return 0 if by == "the user" else 1 if by == "the file" else 2
 
 
-def _evidence(every: list[Pair], closing: list[Pair], ports: int, efficiency: Sequence[float] | None) -> Evidence:
+def _evidence(
+    every: list[Normalisation], closing: list[Normalisation], ports: int, efficiency: Sequence[float] | None
+) -> Evidence:
     listed = sorted(every, key=lambda p: (p.misfit > SHAPE, abs(math.log(max(p.share, 1e-30)))))
     numbers = {f"share, {p.amplitude} per {p.drive}": p.share for p in listed}
     numbers |= {f"misfit, {p.drive}": p.misfit for p in listed if p.amplitude == "peak"} if ports > 1 else {}
