@@ -21,7 +21,7 @@ from emdose.solvers.fdtd.solver import Fdtd
 from emdose.solvers.vie import problem as vie_problem
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
-from emdose.validation.cases.volume_integral import gel
+from emdose.validation.cases.volume_integral import gel, solve_sphere
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +178,14 @@ def test_stagnation_before_the_error_of_E_is_met():
     assert partial.residual[0] < 1e-4
     assert partial.convergence["E_error_estimate"][0] > 0.02
     assert max(partial.convergence["iterations"]) < 1000
+
+
+@pytest.mark.parametrize(("frequency_Hz", "method"), [(1e3, "cocr"), (5e3, "cocr"), (128e3, "gmres")])
+def test_slow_sources_converge_as_they_are(frequency_Hz: float, method: str) -> None:
+    """Oracle: the Mie series of the case of ``emdose validate``; static preconditioning stagnates below some 10 kHz."""
+    fields, series = solve_sphere(frequency_Hz, 0.02, "cpu")
+    assert fields.convergence["method"] == method
+    assert fields.power.power()["absorbed_W"] == pytest.approx(series.power()["absorption"], rel=0.15)
 
 
 @pytest.mark.parametrize(

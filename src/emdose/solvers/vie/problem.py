@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 PRODUCTS, WITH_METAL = 25, 120
 """Products that a port costs, the preconditioner included, and with metal in the body; without it 80."""
+SLOW = 5e5
+"""Largest permittivity up to which the static inverse has the digits that GMRES needs; at 2e6 (5 kHz) it stagnates."""
 TOGETHER = 32
 """Ports that are solved for together at most; a checkpoint keeps them when all of them are done."""
 OVERHEAD_BYTES = 2 * 2**20
@@ -190,7 +192,8 @@ def plan_body(
     if not body.any():
         raise InputError("the phantom holds no tissue", field="phantom", expected="at least one voxel that is not air")
     box: Shape = tuple(b - a + 1 for a, b in zip(low, high, strict=True))  # type: ignore[assignment]
-    dtype = solver.precision(largest_permittivity(phantom, frequency_Hz), metal is not None)
+    densest = largest_permittivity(phantom, frequency_Hz)
+    dtype = solver.precision(densest, metal is not None)
     item, nodes = dtype.itemsize, 3 * math.prod(grid.node_shape)
     big = padded_shape(box, box, (0, 0, 0), be)
     whole = padded_shape(box, grid.node_shape, low, be)
@@ -227,6 +230,10 @@ def plan_body(
         return kept + inner * abreast + static + (ports + vectors) * unknowns * item + 3 * abreast * edges * item
 
     methods = ("gmres", "cocr") if solver.method == "auto" else (solver.method,)
+    if (
+        solver.method == "auto" and densest > SLOW and item == 16 and not on_metal
+    ):  # single precision stagnates with any
+        methods = ("cocr",)
     together = {m: min(ports, TOGETHER) if m == "gmres" or be.name == "cuda" else 1 for m in methods}
     choices = [(m, n) for m in methods for n in sorted({together[m], -(-together[m] // 4), 1}, reverse=True)]
     method, at_once, need = "", 1, 0

@@ -58,8 +58,9 @@ class Vie(VieOptions):
         permittivity, is below the tolerance: for tissue above some 10 MHz.
     method : {"auto", "gmres", "cocr", "bicgstab"}
         Krylov method; "auto" is GMRES, preconditioned by the static inverse
-        (:mod:`emdose.solvers.vie.static_inverse`), unless its vectors do not fit the memory, then COCR. That and
-        BiCGStab go without: they take 5 to 60 times the products and are kept for comparison too.
+        (:mod:`emdose.solvers.vie.static_inverse`), unless its vectors do not fit the memory, or permittivities are so
+        large that its inverse lacks digits (tissue below some 20 kHz), then COCR. That and BiCGStab go without: they
+        take 3 to 60 times the products and are kept for comparison too.
     E_error : float
         Relative error of E (L2 in the body) that the unfinished iteration may leave: a port is iterated until
         its estimate, which ``Fields.convergence["E_error_estimate"]`` states, is below that as well.
