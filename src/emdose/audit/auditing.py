@@ -12,7 +12,7 @@ import numpy as np
 from emdose.audit import converting
 from emdose.audit.balance import normalisation
 from emdose.audit.finding import CONTRADICTED, ConventionFinding
-from emdose.audit.judging import Reading, physical
+from emdose.audit.judging import KNOWN_SPREAD, Reading, physical
 from emdose.audit.result import Audit, said_of
 from emdose.checks import flag
 from emdose.dosimetry.sar import bilinear_form
@@ -179,7 +179,7 @@ def _notes(fields: ForeignFields, reading: Reading, used: Mapping[str, Conventio
         if fields.network.gain() > 1 + 1e-6:
             notes.append("The S-parameters give out more power than they take in.")
     medium = reading.medium
-    if medium is not None and medium.conductivity_misfit > 0.7:
+    if medium is not None and medium.conductivity_spread > KNOWN_SPREAD:
         notes.append("The conductivity does not explain the loss in the fields: do body and fields lie on each other?")
     if used["amplitude"].state == CONTRADICTED:
         notes.append(

@@ -13,15 +13,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 MOST_POINTS = 300_000
-"""Points that are looked at, at the most: whole layers, spread over the grid."""
+"""Points of all ports that are looked at, at the most: whole layers, spread over the grid."""
 LAYERS = 8
 
 
-def blocks(shape: tuple[int, int, int]) -> Iterator[slice]:
-    """Layers along x of the points inside the outermost ones, spread over the grid."""
+def blocks(shape: tuple[int, int, int], ports: int) -> Iterator[slice]:
+    """Layers along x of the points inside the outermost ones, spread over the grid; the fewer the more ports."""
     inner = shape[0] - 2
     per_layer = max((shape[1] - 2) * (shape[2] - 2), 1)
-    count = max(1, min(inner, MOST_POINTS // per_layer))
+    count = max(1, min(inner, MOST_POINTS // (per_layer * ports)))
     pieces = max(1, -(-count // LAYERS))
     thick = -(-count // pieces)
     for n in range(pieces):

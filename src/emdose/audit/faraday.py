@@ -139,7 +139,7 @@ def _picked(v: np.ndarray, rows: list[dict[int, float]]) -> np.ndarray:
 
 
 def _pieces(fields: ForeignFields) -> Iterator[tuple[slice, int]]:
-    for part in blocks(fields.shape):
+    for part in blocks(fields.shape, len(fields.ports)):
         for port in range(len(fields.ports)):
             yield part, port
 

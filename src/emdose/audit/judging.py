@@ -19,8 +19,10 @@ FITS = 0.3
 """Largest misfit with which Faraday's law is taken as obeyed."""
 DECISIVE = 2.0
 """Least misfit of the next best choice over that of the best one."""
-LOSS = 0.1
-"""Least share of loss that tells the sense of time."""
+LEAST_SEEN, SENSE = 0.02, 0.5
+"""Least share of points with loss or gain, and how much more of one than of the other, that tell the sense of time."""
+KNOWN_SPREAD = 0.5
+"""Largest spread of the conductivity in the fields about the known one that makes it a measure of length."""
 UNIT = 0.1
 """Largest relative distance of a measured unit to one that is known: B in uT and H in A/m are 26 % apart."""
 MATTER = (0.8, 150.0)
@@ -81,11 +83,11 @@ def physical(
     t, evidence = _sense(best, medium)
     found["time"] = finding("time", None if t is None else TIMES[0 if t > 0 else 1], evidence)
     turned = None if t is None else bool(best.factor.real * t < 0)
-    length, evidence = _length(medium, said.get("length", (None, ""))[0])
-    found["length"] = finding("length", length, evidence)
+    length, evidence, excluded = _length(medium, said.get("length", (None, ""))[0])
+    found["length"] = finding("length", length, evidence, excluded=excluded)
     known = length or (named.get("length"))
-    unit, evidence = _magnetic(best, None if known is None else metres(known), turned)
-    found["magnetic"] = finding("magnetic", unit, evidence)
+    unit, evidence, excluded = _magnetic(best, None if known is None else metres(known), turned)
+    found["magnetic"] = finding("magnetic", unit, evidence, excluded=excluded)
     return found, Reading(best, medium, turned)
 
 
@@ -124,56 +126,66 @@ def _positions(ways: list[Candidate]) -> tuple[str | None, Evidence]:
 
 def _sense(best: Candidate, medium: Media) -> tuple[int | None, Evidence]:
     """Sign t of exp(t jwt), from the sign of the loss."""
-    numbers = {"loss_share": medium.loss, "faraday_sign": math.copysign(1.0, best.factor.real)}
-    share, of = medium.loss, "what curl B and E have in common"
-    if math.isfinite(medium.conductivity_ratio) and medium.conductivity_misfit < math.sqrt(0.5):
-        numbers |= {"conductivity_misfit": medium.conductivity_misfit}
-        share = math.copysign(math.sqrt(1 - medium.conductivity_misfit**2), medium.conductivity_ratio)
-        of = "the loss that the conductivity explains"
-    if not math.isfinite(share) or abs(share) < LOSS:
-        text = f"The medium has too little loss ({_percent(abs(share))}) to tell a conjugated field from one whose "
-        text += "magnetic part has the opposite sign."
+    numbers = {"loss": medium.loss, "gain": medium.gain, "faraday_sign": math.copysign(1.0, best.factor.real)}
+    seen = medium.loss + medium.gain
+    if seen < LEAST_SEEN or abs(medium.sense) < SENSE:
+        text = (
+            f"{_percent(medium.loss)} of the points absorb and {_percent(medium.gain)} would deliver in the sense of "
+        )
+        text += "exp(+jwt): too little to tell a conjugated field from one whose magnetic part has the opposite sign."
         return None, Evidence("sign of the loss", text, numbers)
-    t = 1 if share > 0 else -1
+    t = 1 if medium.sense > 0 else -1
+    most, least = max(medium.loss, medium.gain), min(medium.loss, medium.gain)
     text = (
-        f"The medium absorbs for exp({'+' if t > 0 else '-'}jwt): {_percent(abs(share))} is the share of loss in {of}."
+        f"In the sense of exp({'+' if t > 0 else '-'}jwt) {_percent(most)} of the points absorb and {_percent(least)} "
     )
+    text += "would deliver power."
     if best.factor.real * t < 0:
         text += " With that sense of time the magnetic field has the opposite sign, or the axes are of a left hand."
-    return t, Evidence("sign of the loss", text, numbers, (1 + abs(share)) / max(1 - abs(share), 1e-6))
+    return t, Evidence("sign of the loss", text, numbers, most / max(least, 1e-6))
 
 
-def _length(medium: Media, stated: str | None) -> tuple[str | None, Evidence]:
+def _length(medium: Media, stated: str | None) -> tuple[str | None, Evidence, tuple[str, ...]]:
+    """Unit of length, why, and the units that it cannot be."""
     choices = {**LENGTHS, **({} if stated is None else {stated: metres(stated)})}
-    if math.isfinite(medium.conductivity_ratio) and medium.conductivity_misfit < math.sqrt(0.5):
+    if math.isfinite(medium.conductivity_ratio) and medium.conductivity_spread < KNOWN_SPREAD:
         size = math.sqrt(abs(medium.conductivity_ratio))
         near = {n: abs(math.log(size / v)) for n, v in choices.items()}
         name = min(near, key=lambda n: near[n])
         text = f"The conductivity in the fields is the known one if a unit of length is {1e3 * size:.4g} mm."
-        evidence = Evidence("loss against the known conductivity", text, {"metres": size})
-        return name if near[name] < math.log(1.2) else None, evidence
-    fitting = [n for n, v in choices.items() if MATTER[0] <= medium.permittivity / v**2 <= MATTER[1]]
+        numbers = {"metres": size, "conductivity_spread": medium.conductivity_spread}
+        evidence = Evidence("loss against the known conductivity", text, numbers)
+        excluded = tuple(n for n, v in near.items() if v > math.log(2))
+        return name if near[name] < math.log(1.2) else None, evidence, excluded
     values = {n: medium.permittivity / v**2 for n, v in choices.items()}
+    fitting = [n for n, v in values.items() if MATTER[0] <= v <= MATTER[1]]
     text = "The medium would have the relative permittivity "
     text += ", ".join(f"{v:.3g} in {n}" for n, v in values.items()) + "."
     evidence = Evidence("permittivity of matter", text, {f"permittivity_{n}": v for n, v in values.items()})
-    return fitting[0] if len(fitting) == 1 else None, evidence
+    excluded = tuple(n for n in values if n not in fitting) if fitting else ()
+    return fitting[0] if len(fitting) == 1 else None, evidence, excluded
 
 
-def _magnetic(best: Candidate, length: float | None, turned: bool | None) -> tuple[str | None, Evidence]:
+def _magnetic(
+    best: Candidate, length: float | None, turned: bool | None
+) -> tuple[str | None, Evidence, tuple[str, ...]]:
+    """Unit of the magnetic field, why, and the units that it cannot be."""
     size = abs(best.factor)
     if length is None:
         text = f"Faraday's law asks for a product of the units of length and magnetic field of {size:.4g} m T; "
         text += "one of them must be known."
-        return None, Evidence("curl E + j w B = 0", text, {"metre_tesla": size})
+        return None, Evidence("curl E + j w B = 0", text, {"metre_tesla": size}), ()
     tesla = size / length
     near = {n: abs(tesla / v - 1) for n, v in MAGNETIC.items()}
     name, other = sorted(near, key=lambda n: near[n])[:2]
     text = f"Faraday's law asks for {tesla:.4g} T in one unit of the magnetic field; {name} is {MAGNETIC[name]:.4g} T."
+    if near[name] >= UNIT:
+        text += " None of the units is near: is the frequency that of the fields, and their length?"
     if turned:
         text += " Its sign is the opposite one."
     evidence = Evidence("curl E + j w B = 0", text, {"tesla": tesla}, near[other] / max(near[name], 1e-6))
-    return name if near[name] < UNIT else None, evidence
+    excluded = tuple(n for n, v in near.items() if v >= UNIT)
+    return name if near[name] < UNIT else None, evidence, excluded
 
 
 def _ratio(best: float, other: float) -> float:

@@ -19,31 +19,43 @@ from emdose.audit.differences import blocks, derivatives, usable
 from emdose.constants import EPS_0, MU_0
 from emdose.io.foreign.values import ForeignFields
 
+LOSSY = 0.3
+"""Part of kappa that must be real for a point to count as one with loss, or with gain."""
+
 
 @dataclass(frozen=True)
 class Media:
-    """Sums over the points that were looked at.
+    """What most of the points say that were looked at, each as far as its curl can be trusted.
+
+    A few points may say anything: those where media meet, and those in conductors and sources of a coil, where curl B
+    is that of their currents. So points are counted and medians taken, and nothing is summed that may be large.
 
     Parameters
     ----------
-    loss : float
-        Sum of the real part of kappa over the sum of its magnitude, each point as far as its curl can be trusted:
-        positive for exp(+jwt), near 0 without loss.
+    loss, gain : float
+        Share of the points where kappa is real to a good part, and positive or negative: exp(+jwt) has loss.
     permittivity : float
         Median of the imaginary part over w eps0: relative permittivity times L squared.
     conductivity_ratio : float
-        Fit of the real part to the conductivity that is known; t L squared. NaN without one.
-    conductivity_misfit : float
-        What that fit leaves, as a share.
+        Median of the real part over the conductivity that is known; t L squared. NaN without one.
+    conductivity_spread : float
+        Median distance from it, as a share of it.
     points : int
         How many points.
     """
 
     loss: float
+    gain: float
     permittivity: float
     conductivity_ratio: float
-    conductivity_misfit: float
+    conductivity_spread: float
     points: int
+
+    @property
+    def sense(self) -> float:
+        """Loss minus gain over both: 1 for exp(+jwt), -1 for exp(-jwt), 0 where neither is seen."""
+        both = self.loss + self.gain
+        return (self.loss - self.gain) / both if both > 0 else 0.0
 
 
 def media(
@@ -67,7 +79,7 @@ def media(
     w = 2 * math.pi * fields.frequency_Hz
     electric, stored = ([o.index(c) for c in "xyz"] for o in (E_order, order))
     values, weights, known = [], [], []
-    for part in blocks(fields.shape):
+    for part in blocks(fields.shape, len(fields.ports)):
         sums: list[np.ndarray] = []
         good = np.ones((len(range(*part.indices(fields.shape[0]))), fields.shape[1] - 2, fields.shape[2] - 2), bool)
         for port in range(len(fields.ports)):
@@ -90,28 +102,19 @@ def media(
         if conductivity is not None:
             known.append(conductivity[part, 1:-1, 1:-1][good])
     kappa, weight = np.concatenate(values), np.concatenate(weights)
-    ratio = misfit = math.nan
+    ratio = spread = math.nan
     if conductivity is not None:
         sigma = np.concatenate(known)
         inside = sigma > 0
         kappa, weight, sigma = kappa[inside], weight[inside], sigma[inside]
-        square = float(np.sum(weight * sigma**2))
-        if square > 0:
-            ratio = float(np.sum(weight * sigma * kappa.real)) / square
-            whole = float(np.sum(weight * kappa.real**2))
-            misfit = (
-                math.sqrt(float(np.sum(weight * (kappa.real - ratio * sigma) ** 2)) / whole) if whole > 0 else math.nan
-            )
-    if not len(kappa):
-        return Media(math.nan, math.nan, ratio, misfit, 0)
-    total = float(np.sum(weight * np.abs(kappa)))
-    return Media(
-        loss=float(np.sum(weight * kappa.real)) / total if total > 0 else math.nan,
-        permittivity=_weighted_median(kappa.imag, weight) / (w * EPS_0),
-        conductivity_ratio=ratio,
-        conductivity_misfit=misfit,
-        points=len(kappa),
-    )
+        if inside.any():
+            ratio = _weighted_median(kappa.real / sigma, weight)
+            spread = _weighted_median(np.abs(kappa.real / sigma - ratio), weight) / max(abs(ratio), 1e-300)
+    if not weight.sum() > 0:
+        return Media(0.0, 0.0, math.nan, ratio, spread, 0)
+    real = kappa.real / np.where(kappa == 0, 1, np.abs(kappa))
+    loss, gain = (float(weight[s * real > LOSSY].sum() / weight.sum()) for s in (1, -1))
+    return Media(loss, gain, _weighted_median(kappa.imag, weight) / (w * EPS_0), ratio, spread, len(kappa))
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:

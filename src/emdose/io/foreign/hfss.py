@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,10 +54,7 @@ def parts(paths: Sequence[Path]) -> list[PortField]:
                 found=f"{width} columns",
                 expected=f"{COLUMNS}: x y z and real and imaginary part of three components",
             )
-        try:
-            rows = np.array(body.split(), float).reshape(-1, COLUMNS)
-        except ValueError as error:
-            raise InputError(f"not numbers throughout: {error}", file=path) from None
+        rows = _numbers(body, path)
         if not np.all(np.isfinite(rows[:, :3])):
             raise InputError("a point without coordinates", file=path)
         axes, rank = rectilinear(rows[:, :3], path)
@@ -67,6 +65,16 @@ def parts(paths: Sequence[Path]) -> list[PortField]:
         quantity = _quantity(second) or quantity_of(path)
         found.append(PortField(path, quantity, axes, grid, frequency_of(path), stated))
     return found
+
+
+def _numbers(body: str, path: Path) -> np.ndarray:
+    """The lines (points, 9); raises InputError for anything that is no number."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", DeprecationWarning)  # what NumPy says where it stops at a word
+            return np.fromstring(body, sep=" ").reshape(-1, COLUMNS)
+    except (ValueError, DeprecationWarning):
+        raise InputError("not numbers throughout", file=path, expected=f"{COLUMNS} numbers in every line") from None
 
 
 def _length(head: str, axes: Sequence[np.ndarray]) -> str | None:

@@ -111,6 +111,8 @@ def joined(
             if stated[key] != value:
                 raise InputError("files state different units", file=part.path, field=key, found=value)
     frequencies = {p.frequency_Hz for p in parts if p.frequency_Hz is not None}
+    for part in parts:
+        agreed(frequency_Hz, part.frequency_Hz, part.path)
     if frequency_Hz is None and len(frequencies) > 1:
         raise InputError("files of several frequencies", file=first.path.parent, expected="one frequency at a time")
     values = {k: np.stack([g[n].values for n in ports]) for k, g in found.items()}
@@ -127,6 +129,19 @@ def joined(
         files=files,
         notes=tuple(notes),
     )
+
+
+def agreed(wanted: float | None, found: float | None, path: Path) -> float | None:
+    """The frequency that user and file give; raises InputError where they differ by more than a thousandth [Hz]."""
+    if wanted is not None and found is not None and not abs(float(found) - wanted) <= 1e-3 * wanted:
+        raise InputError(
+            "the file is of another frequency",
+            file=path,
+            field="frequency_Hz",
+            found=float(found),
+            expected=f"{wanted:g}",
+        )
+    return wanted if wanted is not None else found
 
 
 def port_of(path: Path) -> str:
@@ -176,7 +191,7 @@ def rectilinear(points: np.ndarray, path: Path) -> tuple[tuple[np.ndarray, np.nd
         steps = np.flatnonzero(np.diff(order) > 1e-6 * span[n])
         axis = order[np.concatenate([[0], steps + 1])]
         axes.append(axis)
-        ranks.append(np.abs(points[:, n, None] - axis).argmin(1) if len(axis) < 64 else _nearest(axis, points[:, n]))
+        ranks.append(_nearest(axis, points[:, n]))
     shape = tuple(len(a) for a in axes)
     if np.prod(shape) != len(points):
         raise InputError(

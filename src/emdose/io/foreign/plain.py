@@ -11,7 +11,7 @@ import numpy as np
 from emdose.circuits.network import Network
 from emdose.errors import InputError
 from emdose.io.disk.datasets import opened
-from emdose.io.foreign.joining import UNITS
+from emdose.io.foreign.joining import UNITS, agreed
 from emdose.io.foreign.values import CONVENTIONS, ForeignFields, as_complex
 
 LAYOUT = "datasets x, y, z, E and B or H, each (port, 3, nx, ny, nz); attributes such as frequency_Hz and amplitude"
@@ -64,7 +64,7 @@ def read(path: Path, frequency_Hz: float | None, hashes: Mapping[str, str]) -> F
     ports = tuple(names.split(",")) if isinstance(names, str) else tuple(f"port {n + 1}" for n in range(len(field)))
     stated = {k: str(v) for k, v in said.items() if k in CONVENTIONS}
     stated = {**UNITS.get(next(iter(both), ""), {}), **stated}
-    frequency = frequency_Hz if frequency_Hz is not None else said.get("frequency_Hz")
+    frequency = agreed(frequency_Hz, said.get("frequency_Hz"), path)
     network = None
     if s is not None and frequency is not None:
         network = Network(np.array([frequency]), s.reshape(1, *s.shape[-2:]), ports, reference)

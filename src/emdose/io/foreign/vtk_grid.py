@@ -11,7 +11,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk.files import first_line, plain_file
-from emdose.io.foreign.joining import UNITS
+from emdose.io.foreign.joining import UNITS, agreed
 from emdose.io.foreign.values import CONVENTIONS, ForeignFields
 
 EXPECTED = "arrays E_real and E_imag, B or H likewise, with three components; of several ports E_real_1, E_real_2, ..."
@@ -78,7 +78,7 @@ def read(path: Path, frequency_Hz: float | None, hashes: Mapping[str, str]) -> F
     said = {n: grid.field_data[n][0] for n in grid.field_data if len(grid.field_data[n])}
     stated = {k: str(v) for k, v in said.items() if k in CONVENTIONS}
     stated = {**UNITS.get(next(iter([k for k in kinds if k != "E"]), ""), {}), **stated}
-    frequency = frequency_Hz if frequency_Hz is not None else said.get("frequency_Hz")
+    frequency = agreed(frequency_Hz, said.get("frequency_Hz"), path)
     try:
         return ForeignFields(
             program="VTK",
