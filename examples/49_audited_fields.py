@@ -25,7 +25,7 @@ with h5py.File("somebody.h5", "w") as file:
     file["E"], file["B"] = (np.conj(v) / np.sqrt(2) for v in (fields.E, fields.B))
     file.attrs.update(frequency_Hz=128e6, amplitude="peak", time="exp(+jwt)", length="m", drive="A")
 network = em.Network.from_z(np.array([128e6]), impedance[None], fields.ports)
-audit = em.audit(["somebody.h5", em.write_touchstone(network, "somebody")], ball)
+audit = em.audit(["somebody.h5", em.write_touchstone(network, "somebody")], ball, efficiency=(0.95, 1))
 print(audit)
 em.plot(audit.sar([1, 1, 1]))
 

@@ -16,7 +16,7 @@ from command_line import call
 from foreign_files import FREQUENCY, Solution, solution, solved, write_cosimpy, write_cst, write_plain, write_s
 
 import emdose as em
-from emdose.audit.balance import accepted_power
+from emdose.audit.balance import accepted_power, normalisation, order_of_ports, sense_of_powers
 from emdose.audit.converting import Converted, body_of, on_edges, sampled, voxels_around
 from emdose.solvers.results.fields import PowerBalance
 
@@ -59,7 +59,7 @@ def per_volt() -> tuple[em.Fields, em.Phantom, em.Network]:
 
 def test_yee_fields_come_through_as_they_are(tmp_path: Path) -> None:
     s, ball, fields = solved()
-    found = em.audit(write_plain(tmp_path / "f.h5", s), ball, touchstone=write_s(tmp_path, s))
+    found = em.audit(write_plain(tmp_path / "f.h5", s), ball, touchstone=write_s(tmp_path, s), efficiency=(0.9, 1))
     assert found.open == found.contradicted == ()
     assert found.conventions["drive"] == "A"
     assert found.share == pytest.approx(1, abs=1e-3)
@@ -232,3 +232,52 @@ def test_page_and_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert code == 2
     assert err.count("\n") == 1
     assert "unknown time" in err
+
+
+def made_up_powers(n: int = 3) -> tuple[np.ndarray, em.Network]:
+    """Powers of the body that are all that the ports of a made-up network accept, with phases between ports."""
+    rng = np.random.default_rng(4)
+    a = rng.normal(size=(n, n)) + 1j * rng.normal(size=(n, n))
+    power = a @ a.conj().T + np.diag(np.arange(n))
+    power *= 0.9 / np.linalg.eigvalsh(power)[-1]
+    values, vectors = np.linalg.eigh(np.eye(n) - power)
+    s = (vectors * np.sqrt(values)) @ vectors.conj().T
+    return power, em.Network(np.array([1e8]), s[None], tuple("abcdef"[:n]))
+
+
+def test_powers_of_pairs_of_ports_tell_sense_and_order() -> None:
+    power, network = made_up_powers()
+    assert sense_of_powers(power, network)[0] == 1
+    assert sense_of_powers(power.conj(), network)[0] == -1
+    assert sense_of_powers(power.real + 0j, network)[0] is None
+    assert order_of_ports(power, network) is None
+    order = (2, 0, 1)
+    found = order_of_ports(power[np.ix_(order, order)], network)
+    assert found is not None
+    np.testing.assert_array_equal(np.array(order)[list(found)], range(3))
+
+
+def test_a_share_may_be_a_loss_or_another_convention() -> None:
+    power, network = made_up_powers()
+    stated: dict[str, tuple[str, str]] = {}
+    for factor, efficiency, expected in (
+        (1.0, None, ("peak", "sqrt(W)")),  # everything else would need more than there is
+        (0.5, None, (None, None)),  # half may be lost, or it is rms
+        (0.5, (0.4, 0.6), ("peak", "sqrt(W)")),
+        (0.5, (0.9, 1.0), ("peak", "sqrt(W) peak")),
+        (0.01, (0.9, 1.0), ("peak", "V")),
+        (0.02, (0.9, 1.0), ("peak", "V rms")),
+    ):
+        found, _ = normalisation(factor * power, network, stated, efficiency)
+        assert (found["amplitude"].value, found["drive"].value) == expected
+    found, _ = normalisation(
+        0.5 * power, network, {"amplitude": ("rms", "the file"), "drive": ("sqrt(W)", "the file")}, None
+    )
+    assert {f.state for f in found.values()} == {"confirmed"}
+    found, _ = normalisation(
+        3 * power, network, {"amplitude": ("peak", "the file"), "drive": ("sqrt(W)", "the file")}, None
+    )
+    assert {f.state for f in found.values()} == {"contradicted"}
+    assert {f.value for f in found.values()} == {None}
+    found, _ = normalisation(np.diag([1.0, 0, 0]) + 0j, network, stated, None)
+    assert "their order" in found["drive"].evidence[0].sentence

@@ -5,6 +5,7 @@ Oracle: what was done to the fields of plane waves on a lossy ball before they w
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,3 +128,20 @@ def test_fields_that_do_not_belong_together() -> None:
     found, _ = physical(ForeignFields("test", s.axes, s.E, None, s.network.names, 128e6), {})
     assert {f.state for f in found.values()} == {OPEN}
     assert found["time"].evidence[0].sentence == "There is only one of both fields."
+
+
+def test_a_few_points_of_a_source_tell_nothing() -> None:
+    """Where currents are prescribed curl B is theirs, however large: counts and medians do not hear them."""
+    s = solution(2)
+    H = s.H.copy()
+    H[:, :, 3:5, 3:5, 8:16] *= 1e4
+    found, _ = physical(fields(replace(s, H=H).changed(conjugated=True)), {})
+    assert {k: f.value for k, f in found.items()} == {**PLAIN, "positions": "points", "time": "exp(-jwt)"}
+
+
+def test_another_frequency_leaves_no_unit() -> None:
+    s = replace(solution(2), frequency_Hz=298e6)
+    found, _ = physical(fields(s, magnetic="A/m"), {})
+    assert found["magnetic"].state == CONTRADICTED
+    assert found["magnetic"].value is None
+    assert "frequency" in found["magnetic"].evidence[0].sentence

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 
 from emdose.audit import converting
-from emdose.audit.balance import normalisation
-from emdose.audit.finding import CONTRADICTED, ConventionFinding
+from emdose.audit.balance import normalisation, order_of_ports, sense_of_powers
+from emdose.audit.finding import CONTRADICTED, ConventionFinding, judged
 from emdose.audit.judging import KNOWN_SPREAD, Reading, physical
 from emdose.audit.result import Audit, said_of
 from emdose.checks import flag
 from emdose.dosimetry.sar import bilinear_form
 from emdose.errors import InputError
 from emdose.io.foreign.reading import read_foreign_fields
-from emdose.io.foreign.values import CONVENTIONS, ForeignFields, convention, metres
+from emdose.io.foreign.values import CONVENTIONS, TIMES, ForeignFields, convention, metres
 from emdose.models.bodies.phantom import Phantom
 
 QUESTIONS = tuple(CONVENTIONS)
@@ -75,7 +75,7 @@ def audit(
         named[name] = convention(name, value)
     if efficiency is not None:
         low_high = np.asarray(efficiency, float)
-        if low_high.shape != (2,) or not 0 < low_high[0] <= low_high[1] <= 1.1:
+        if low_high.shape != (2,) or not 0 < low_high[0] <= low_high[1] <= 1:
             raise InputError("bad range", field="efficiency", found=efficiency, expected="(least, largest), 0 to 1")
     flag("accept_stated", accept_stated)
     if not isinstance(fields, ForeignFields):
@@ -111,13 +111,24 @@ def _audit(
             findings, reading = physical(fields, named, sigma)
             used = _settled(findings, named, fields, accept_stated)
     power = None if axes_m is None or fields.E is None or sigma is None else _power(fields, used, axes_m, sigma)
+    if power is not None and fields.network is not None and fields.network.size > 1 and np.any(power):
+        raw = power.conj() if used["time"].used == "exp(-jwt)" else power
+        t, evidence = sense_of_powers(raw, fields.network)
+        time = used["time"]
+        if time.value is None and t is not None:
+            said = said_of(fields, named).get("time", (None, ""))
+            judgement = judged("time", TIMES[0 if t > 0 else 1], (*time.evidence, evidence), *said)
+            used |= _settled({"time": judgement}, named, fields, accept_stated)
+        elif t is not None:
+            used["time"] = replace(time, evidence=(*time.evidence, evidence))
+        power = raw.conj() if used["time"].used == "exp(-jwt)" else raw
     balance, pair = normalisation(power, fields.network, said_of(fields, named), efficiency)
     used |= _settled(balance, named, fields, accept_stated)
     if phantom is None and axes_m is not None:
         phantom = _own_body(fields, axes_m, used["positions"].used)
     questions = [q for q in QUESTIONS if fields.magnetic is not None or q not in FOR_BOTH]
     share = None if pair is None else pair.share
-    notes = (*fields.notes, *_notes(fields, reading, used))
+    notes = (*fields.notes, *_notes(fields, reading, used, power))
     return Audit(fields, tuple(used[q] for q in questions), phantom, reading.reversed, share, notes)
 
 
@@ -170,8 +181,13 @@ def _own_body(fields: ForeignFields, axes_m: Sequence[np.ndarray], positions: st
     return converting.body_of(_places(axes_m, positions), maps[0], maps[1], f"body of {fields.program}")
 
 
-def _notes(fields: ForeignFields, reading: Reading, used: Mapping[str, ConventionFinding]) -> list[str]:
+def _notes(
+    fields: ForeignFields, reading: Reading, used: Mapping[str, ConventionFinding], power: np.ndarray | None
+) -> list[str]:
     notes = []
+    if power is not None and fields.network is not None and (order := order_of_ports(power, fields.network)):
+        names = ", ".join(fields.ports[k] for k in order)
+        notes.append(f"The powers fit the S-parameters with the ports of the fields in the order {names}.")
     if fields.network is not None:
         uneven = fields.network.asymmetry()
         if uneven > 1e-3:

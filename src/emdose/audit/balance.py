@@ -7,6 +7,7 @@ the numbers of peak fields per half a watt. So the data tell which power, and wi
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +20,16 @@ from emdose.io.foreign.values import AMPLITUDES, DRIVE_FACTORS, DRIVES
 
 CLOSES = 0.06
 """Largest distance of a share from 1 that counts as closed where nobody says how much the body gets."""
+ROUNDING = 0.03
+"""What voxels may add to the shares that a user states, as a fraction of them."""
+LEAST = 0.1
+"""Least share of the accepted power that a body is taken to have where nobody says it."""
 SHAPE = 0.25
 """Largest part of the matrix of powers that a pair of conventions may leave unexplained."""
+MOST_ORDERED = 6
+"""Ports up to which another order of them is looked for."""
+CLEARLY = 3.0
+"""How much better a conjugate matrix, or one with ports in another order, must fit before that is said."""
 
 
 @dataclass(frozen=True)
@@ -108,33 +117,49 @@ def normalisation(
         why = (Evidence("balance of power", text),)
         return {q: judged(q, None, why, *stated[q]) for q in stated}, None
     every = pairs(absorbed, network)
-    low, high = (1 - CLOSES, 1 + CLOSES) if efficiency is None else (efficiency[0], efficiency[1])
     shaped = [p for p in every if p.misfit <= SHAPE]
+    possible = [p for p in shaped if LEAST <= p.share <= 1 + CLOSES]
+    low, high = 1 - CLOSES, 1 + CLOSES
+    if efficiency is not None:
+        low, high = (1 - ROUNDING) * efficiency[0], (1 + ROUNDING) * efficiency[1]
     closing = [p for p in shaped if low <= p.share <= high]
-    possible = [p for p in shaped if p.share <= 1 + CLOSES]
-    amplitude, drive = _chosen(closing, stated)
-    ruled_out = {q: _excluded(q, closing or possible, stated) for q in stated}
-    why = (_evidence(every, closing, network.size, efficiency),)
-    values = {"amplitude": amplitude, "drive": drive}
+    if efficiency is not None:
+        possible = closing
+    one = _chosen(closing, possible, stated)
+    values = {"amplitude": None, "drive": None} if one is None else {"amplitude": one.amplitude, "drive": one.drive}
+    ruled_out = {q: _excluded(q, possible, stated) for q in stated}
+    why = (_evidence(every, possible, closing, network.size, efficiency),)
     found = {q: judged(q, values[q], why, stated[q][0], stated[q][1], ruled_out[q]) for q in stated}
-    pair = next((p for p in closing if (p.amplitude, p.drive) == (amplitude, drive)), None)
-    return found, pair
+    return found, one
 
 
 def _chosen(
-    closing: list[Normalisation], stated: Mapping[str, tuple[str | None, str]]
-) -> tuple[str | None, str | None]:
-    """Amplitude and drive of the pair that closes; where several do, by the word of the user, the file, the program."""
-    left = closing
+    closing: list[Normalisation], possible: list[Normalisation], stated: Mapping[str, tuple[str | None, str]]
+) -> Normalisation | None:
+    """The pair that the data single out; None where several are possible.
+
+    A share of a half, or of a quarter, may be a loss or another convention. So a pair that closes is taken when every
+    other one would need more power than there is, or when it is the one that was said, both words of it.
+    """
+    said = {q: v for q, (v, _) in stated.items() if v is not None}
+    both = [p for p in closing if len(said) == 2 and all(getattr(p, q) == v for q, v in said.items())]
+    if both:
+        return both[0]
+    by_user = {q: v for q, (v, by) in stated.items() if v is not None and by == "the user"}
+    rest = [p for p in possible if all(getattr(p, q) == v for q, v in by_user.items())] or possible
+    left = [p for p in closing if p in rest]
+    if not left or len({_meaning(p) for p in rest}) != 1:
+        return None
+    # The same numbers by different words: those of the user, the file, the program, in this order; else peak values.
     order = sorted(stated, key=lambda q: (_weight(stated[q][1]), q != "drive"))
     for question in order:
-        kept = [p for p in left if getattr(p, question) == stated[question][0]]
-        left = kept or left
-    if left and len({_meaning(p) for p in left}) == 1:  # the same numbers by different words
-        one = min(left, key=lambda p: p.amplitude != "peak")
-        return one.amplitude, one.drive
-    amplitudes, drives = {p.amplitude for p in left}, {p.drive for p in left}
-    return next(iter(amplitudes)) if len(amplitudes) == 1 else None, next(iter(drives)) if len(drives) == 1 else None
+        left = [p for p in left if getattr(p, question) == stated[question][0]] or left
+    return min(left, key=lambda p: p.amplitude != "peak")
+
+
+def _meaning(pair: Normalisation) -> tuple[str, float]:
+    unit, factor = DRIVE_FACTORS[pair.drive]
+    return unit, round(factor * AMPLITUDES[pair.amplitude], 9)
 
 
 def _excluded(
@@ -149,9 +174,41 @@ def _excluded(
     return () if value is None or fitting else (value,)
 
 
-def _meaning(pair: Normalisation) -> tuple[str, float]:
-    unit, factor = DRIVE_FACTORS[pair.drive]
-    return unit, round(factor * AMPLITUDES[pair.amplitude], 9)
+def _misfit(absorbed: np.ndarray, network: Network) -> float:
+    return min(p.misfit for p in pairs(absorbed, network))
+
+
+def order_of_ports(absorbed: np.ndarray, network: Network) -> tuple[int, ...] | None:
+    """Another order of the ports with which the powers fit the network clearly better; None without one."""
+    n = network.size
+    if not 2 <= n <= MOST_ORDERED:
+        return None
+    own = _misfit(absorbed, network)
+    fits = {o: _misfit(absorbed[np.ix_(o, o)], network) for o in itertools.permutations(range(n))}
+    best = min(fits, key=lambda o: fits[o])
+    return best if fits[best] * CLEARLY < own and own > SHAPE / CLEARLY else None
+
+
+def sense_of_powers(absorbed: np.ndarray, network: Network) -> tuple[int | None, Evidence]:
+    """Sign t of exp(t jwt) of the fields, from the powers of pairs of ports beside those of the network.
+
+    Parameters
+    ----------
+    absorbed : (port, port) complex ndarray
+        Of the fields as they are in the file.
+    network : Network
+        Whose file, by its format, is of exp(+jwt).
+    """
+    plus, minus = _misfit(absorbed, network), _misfit(absorbed.conj(), network)
+    text = (
+        f"As fields of exp(+jwt) the powers of pairs of ports leave {100 * plus:.2g} % of those of the S-parameters, "
+    )
+    text += f"as fields of exp(-jwt) {100 * minus:.2g} %."
+    best, other = min(plus, minus), max(plus, minus)
+    evidence = Evidence("powers of pairs of ports", text, {"plus": plus, "minus": minus}, other / max(best, 1e-9))
+    if best > SHAPE or other < CLEARLY * best or other < 0.05:
+        return None, evidence
+    return (1 if plus < minus else -1), evidence
 
 
 def _weight(by: str) -> int:
@@ -159,22 +216,30 @@ def _weight(by: str) -> int:
 
 
 def _evidence(
-    every: list[Normalisation], closing: list[Normalisation], ports: int, efficiency: Sequence[float] | None
+    every: list[Normalisation],
+    possible: list[Normalisation],
+    closing: list[Normalisation],
+    ports: int,
+    efficiency: Sequence[float] | None,
 ) -> Evidence:
     listed = sorted(every, key=lambda p: (p.misfit > SHAPE, abs(math.log(max(p.share, 1e-30)))))
     numbers = {f"share, {p.amplitude} per {p.drive}": p.share for p in listed}
     numbers |= {f"misfit, {p.drive}": p.misfit for p in listed if p.amplitude == "peak"} if ports > 1 else {}
-    near = "; ".join(f"{100 * p.share:.3g} % as {p.amplitude} per {p.drive}" for p in listed[:3])
-    text = f"Of the power that the ports accept the body has {near}."
-    if closing:
-        text += f" Closed as {' or '.join(f'{p.amplitude} per {p.drive}' for p in closing)}"
-        text += ", which are the same numbers." if len(closing) > 1 else "."
-    elif efficiency is None:
-        text += (
-            " None closes; losses of the coil and radiation may be missing: efficiency = (least, largest) tells them."
+    if all(p.misfit > SHAPE for p in every):
+        text = (
+            "The powers of pairs of ports are not those of the S-parameters: are the ports the same, and their order?"
         )
-    shares = sorted(abs(math.log(max(p.share, 1e-30))) for p in every if p not in closing)
-    decisive = None
-    if closing and shares:
-        decisive = shares[0] / max(abs(math.log(closing[0].share)), 1e-3)
+        return Evidence("balance of power", text, numbers)
+    shown = possible or listed[:2]
+    near = " or ".join(f"{100 * p.share:.3g} % as {p.amplitude} per {p.drive}" for p in shown)
+    text = f"Of the power that the ports accept the body has {near}"
+    text += "; everything else would need more power than there is, or is less than a tenth of it." if possible else "."
+    if len({_meaning(p) for p in possible}) == 1 and len(possible) > 1:
+        text += " These are the same numbers by different words."
+    elif len(possible) > 1 and efficiency is None:
+        text += " What a coil loses and radiates is not known: efficiency = (least, largest) tells it."
+    elif not closing:
+        text += " The balance does not close; efficiency = (least, largest) says what the coil loses and radiates."
+    shares = [abs(math.log(max(p.share, 1e-30))) for p in every if p not in closing and p.misfit <= SHAPE]
+    decisive = min(shares) / max(abs(math.log(closing[0].share)), 1e-3) if closing and shares else None
     return Evidence("balance of power", text, numbers, decisive)

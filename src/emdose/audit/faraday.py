@@ -21,6 +21,8 @@ from emdose.audit.differences import blocks, derivatives, usable
 from emdose.io.foreign.values import ORDERS, POSITIONS, ForeignFields
 
 LEAST_POINTS = 27
+FAR = 100.0
+"""How many times its median the magnetic field over the derivatives of E may be."""
 LEFT_OUT = 0.3
 """Share of the points that are left out as lying where media meet."""
 
@@ -128,10 +130,15 @@ def _samples(fields: ForeignFields, positions: str) -> np.ndarray:
         good = usable([E, M], part)
         d = derivatives(E, fields.axes, part, positions, "E").reshape(9, *good.shape)[:, good]
         m = M[:, part, 1:-1, 1:-1][:, good]
-        size = np.sum(np.abs(d) ** 2, axis=0)
-        keep = size > 0
-        found.append(np.concatenate([d, m * scale])[:, keep] / np.sqrt(size[keep]))
-    return np.concatenate(found, axis=1)
+        found.append(np.concatenate([d, m * scale]))
+    v = np.concatenate(found, axis=1)
+    d, m = (np.sqrt(np.sum(np.abs(part) ** 2, axis=0)) for part in (v[:9], v[9:]))
+    v, m, d = v[:, d > 0], m[d > 0], d[d > 0]
+    if not len(d):
+        return v
+    # At sources and edges of metal the magnetic field may be large where E changes little: those are left out.
+    near = m / d <= FAR * np.median(m / d)
+    return v[:, near] / d[near]
 
 
 def _picked(v: np.ndarray, rows: list[dict[int, float]]) -> np.ndarray:
