@@ -138,7 +138,7 @@ def test_cosimpy_there_and_back() -> None:
     assert absorbed == pytest.approx(own, rel=1e-5)
     assert 0.95 < absorbed / (1 - np.sum(np.abs(s.S[0][:, 0]) ** 2)) < 1  # what the rule of the centres leaves
     read = em.from_cosimpy(made, 5e-3, s_matrix=s)
-    found = em.audit(read, amplitude="rms", drive="sqrt(W)", positions="points")
+    found = em.audit(read, amplitude="rms", drive="sqrt(W)")
     assert found.contradicted == found.open == ()
     assert found["length"].state == "confirmed"
     assert found["amplitude"].state == "confirmed"
@@ -158,7 +158,7 @@ def test_cosimpy_without_density_says_so() -> None:
     read = em.from_cosimpy(made, 5e-3, s_matrix=s)
     assert any("no density" in note for note in read.notes)
     with pytest.raises(em.InputError, match="no body to compute SAR in"):
-        em.audit(read, accept_stated=True).to_fields()
+        em.audit(read).to_fields()
     assert em.whole_body_sar(em.audit(read, ball, accept_stated=True).sar([1, 0, 0])) > 0
     for match, make in (
         ("not one frequency", lambda: em.from_cosimpy(made, 5e-3, frequency_Hz=1e6)),
@@ -177,7 +177,7 @@ def test_cosimpy_itself() -> None:
     assert isinstance(made, cosimpy.EM_Field)
     read = em.from_cosimpy(made, 5e-3, s_matrix=s)
     expected = em.point_sar(fields.drive(np.array([10.0, 0, 0])), ball, "mid-ordinate").value
-    found = em.audit(read, amplitude="rms", drive="sqrt(W)", positions="points").sar([1, 0, 0]).value
+    found = em.audit(read, amplitude="rms", drive="sqrt(W)").sar([1, 0, 0]).value
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * expected.max())
 
 

@@ -145,3 +145,12 @@ def test_another_frequency_leaves_no_unit() -> None:
     assert found["magnetic"].state == CONTRADICTED
     assert found["magnetic"].value is None
     assert "frequency" in found["magnetic"].evidence[0].sentence
+
+
+@pytest.mark.parametrize(("axis", "steps"), [(0, 1), (1, -2), (2, 1)])
+def test_a_displaced_body_is_noticed(axis: int, steps: int) -> None:
+    s = solution(2)
+    _, there = physical(fields(s), {}, s.conductivity)
+    assert there.displaced == ""
+    _, moved = physical(fields(s), {}, np.roll(s.conductivity, -steps, axis))
+    assert f"moved by {steps:+d} steps along {'xyz'[axis]}" in moved.displaced

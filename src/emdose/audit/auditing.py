@@ -194,6 +194,8 @@ def _notes(
             notes.append(f"The S-parameters are not symmetric (by {uneven:.2g}): no reciprocal coil has such.")
         if fields.network.gain() > 1 + 1e-6:
             notes.append("The S-parameters give out more power than they take in.")
+    if reading.displaced:
+        notes.append(reading.displaced)
     medium = reading.medium
     if medium is not None and medium.conductivity_spread > KNOWN_SPREAD:
         notes.append("The conductivity does not explain the loss in the fields: do body and fields lie on each other?")

@@ -23,6 +23,7 @@ from emdose.io.foreign.values import ORDERS, POSITIONS, ForeignFields
 LEAST_POINTS = 27
 FAR = 100.0
 """How many times its median the magnetic field over the derivatives of E may be."""
+ROUNDS = 6
 LEFT_OUT = 0.3
 """Share of the points that are left out as lying where media meet."""
 
@@ -73,6 +74,63 @@ def candidates(fields: ForeignFields) -> list[Candidate]:
         rest = np.sum(np.abs(curl + factor * magnetic) ** 2, axis=0)
         found += _orders(fields, positions, v[:, rest <= np.quantile(rest, 1 - LEFT_OUT)])
     return sorted(found, key=lambda c: c.misfit)
+
+
+def shift(fields: ForeignFields, E_order: str, order: str) -> tuple[float, float]:
+    """How far the magnetic components lie from the middle of the differences of E, in half steps, and its error.
+
+    Parameters
+    ----------
+    fields : ForeignFields
+        With both fields.
+    E_order, order : str
+        Orders of components.
+
+    Returns
+    -------
+    float, float
+        1 on the lattice of Yee, 0 where all components lie together, -1 on the dual lattice.
+
+    Notes
+    -----
+    Differences to the next and to the one before are C + X and C - X. The shift s and the complex factor a make
+    C + s X + a B least, points that fit worst left out as before. Coarse steps and jumps of E leave much of C, but as
+    much on one side as on the other: they hardly move s.
+    """
+    assert fields.E is not None
+    assert fields.magnetic is not None
+    middle, half, magnetic = [], [], []
+    for part, port in _pieces(fields):
+        E, M = fields.E[port], fields.magnetic[port]
+        good = usable([E, M], part)
+        after, before = (
+            derivatives(E, fields.axes, part, p, "E").reshape(9, *good.shape)[:, good] for p in ("yee", "yee dual")
+        )
+        size = np.sqrt(np.sum(np.abs(after) ** 2 + np.abs(before) ** 2, axis=0))
+        keep = size > 0
+        up, down = (_picked(d[:, keep] / size[keep], _curl_rows(E_order)) for d in (after, before))
+        middle.append(0.5 * (up + down))
+        half.append(0.5 * (up - down))
+        index = [order.index(c) for c in "xyz"]
+        magnetic.append((M[index, part, 1:-1, 1:-1][:, good])[:, keep] / size[keep])
+    C, X, B = (np.concatenate(v, axis=1) for v in (middle, half, magnetic))
+    kept, s, error = np.ones(C.shape[1], bool), 0.0, math.inf
+    for _ in range(ROUNDS):
+        c, x, b = (v[:, kept].ravel() for v in (C, X, B))
+        square = np.vdot(b, b).real
+        if not square > 0:
+            return math.nan, math.inf
+        a_c, a_x = -np.vdot(b, c) / square, -np.vdot(b, x) / square
+        left, lever = c + a_c * b, x + a_x * b
+        strength = np.vdot(lever, lever).real
+        if not strength > 0:
+            return math.nan, math.inf
+        s = -float(np.vdot(lever, left).real) / strength
+        rest = np.sum(np.abs(C + s * X + (a_c + s * a_x) * B) ** 2, axis=0)
+        kept = rest <= np.quantile(rest, 1 - LEFT_OUT)
+        # Neighbours err alike: a cube of three points counts as one.
+        error = math.sqrt(float(rest[kept].sum()) / strength / max(kept.sum() / 27, 1))
+    return s, error
 
 
 def _orders(fields: ForeignFields, positions: str, v: np.ndarray) -> list[Candidate]:

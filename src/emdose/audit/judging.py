@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emdose.audit.faraday import Candidate, candidates, divergence
+from emdose.audit.faraday import Candidate, candidates, divergence, shift
 from emdose.audit.finding import ConventionFinding, Evidence, judged
-from emdose.audit.media import Media, media
+from emdose.audit.media import Media, displaced, media
 from emdose.io.foreign.values import LENGTHS, MAGNETIC, TIMES, ForeignFields, metres
 
 if TYPE_CHECKING:
@@ -19,6 +19,12 @@ FITS = 0.3
 """Largest misfit with which Faraday's law is taken as obeyed."""
 DECISIVE = 2.0
 """Least misfit of the next best choice over that of the best one."""
+PLACES = {"points": 0.0, "yee": 1.0, "yee dual": -1.0}
+"""Half steps between the magnetic components and the middle of the differences of E."""
+NEAR = 0.25
+"""Largest distance from one of them, in half steps, and largest error of it."""
+BETTER = 0.2
+"""Share of the points that do not fit by which a body must fit better elsewhere before that is said."""
 LEAST_SEEN, SENSE = 0.02, 0.5
 """Least share of points with loss or gain, and how much more of one than of the other, that tell the sense of time."""
 KNOWN_SPREAD = 0.5
@@ -41,11 +47,14 @@ class Reading:
         What they are in.
     reversed : bool or None
         Whether the magnetic field has the opposite sign (or the axes are those of a left hand); None where open.
+    displaced : str
+        What is to be said of a body that would fit the fields better elsewhere.
     """
 
     best: Candidate | None
     medium: Media | None
     reversed: bool | None
+    displaced: str = ""
 
 
 def physical(
@@ -78,7 +87,10 @@ def physical(
         return {q: finding(q, None, why) for q in questions}, Reading(None, None, None)
     best = ways[0]
     found = {"components": finding("components", *_components(fields, ways))}
-    found["positions"] = finding("positions", *_positions(ways))
+    positions, evidence = _positions(fields, ways)
+    found["positions"] = finding("positions", positions, evidence)
+    if positions is not None:
+        best = next(c for c in ways if (c.positions, c.E, c.magnetic) == (positions, best.E, best.magnetic))
     medium = media(fields, best.positions, best.E, best.magnetic, best.factor, conductivity)
     t, evidence = _sense(best, medium)
     found["time"] = finding("time", None if t is None else TIMES[0 if t > 0 else 1], evidence)
@@ -88,7 +100,22 @@ def physical(
     known = length or (named.get("length"))
     unit, evidence, excluded = _magnetic(best, None if known is None else metres(known), turned)
     found["magnetic"] = finding("magnetic", unit, evidence, excluded=excluded)
-    return found, Reading(best, medium, turned)
+    elsewhere = ""
+    if conductivity is not None and positions == "points" and medium.conductivity_spread < KNOWN_SPREAD:
+        elsewhere = _displaced(fields, best, conductivity, medium.conductivity_ratio)
+    return found, Reading(best, medium, turned, elsewhere)
+
+
+def _displaced(fields: ForeignFields, best: Candidate, conductivity: np.ndarray, scale: float) -> str:
+    way = (best.positions, best.E, best.magnetic, best.factor)
+    shares, (axis, steps) = displaced(fields, *way, conductivity, scale)
+    here, there = shares[0, 0], shares[axis, steps]
+    if there < here + BETTER * (1 - here) or there - here < LEAST_SEEN:
+        return ""
+    return (
+        f"The conductivity fits the loss in the fields better when the body is moved by {steps:+d} steps along "
+        f"{'xyz'[axis]}: in {_percent(there)} of its points, where it lies now in {_percent(here)}."
+    )
 
 
 def _unfit(fields: ForeignFields, ways: list[Candidate]) -> str:
@@ -112,16 +139,18 @@ def _components(fields: ForeignFields, ways: list[Candidate]) -> tuple[str | Non
     return name if ratio >= DECISIVE else None, Evidence("curl E + j w B = 0, div B = 0", text, numbers, ratio)
 
 
-def _positions(ways: list[Candidate]) -> tuple[str | None, Evidence]:
+def _positions(fields: ForeignFields, ways: list[Candidate]) -> tuple[str | None, Evidence]:
     best = ways[0]
-    others = [c for c in ways if c.positions != best.positions and (c.E, c.magnetic) == (best.E, best.magnetic)]
-    ratio = _ratio(best.misfit, others[0].misfit)
-    text = (
-        f"With components lying as in '{best.positions}' Faraday's law leaves {_percent(best.misfit)} of curl E, as in "
-    )
-    text += f"'{others[0].positions}' {_percent(others[0].misfit)}."
-    numbers = {"misfit": best.misfit, "next_misfit": others[0].misfit}
-    return best.positions if ratio >= DECISIVE else None, Evidence("curl E + j w B = 0", text, numbers, ratio)
+    same = {c.positions: c.misfit for c in ways if (c.E, c.magnetic) == (best.E, best.magnetic)}
+    s, error = shift(fields, best.E, best.magnetic)
+    near = {name: abs(s - place) for name, place in PLACES.items()}
+    name, other = sorted(near, key=lambda n: near[n])[:2]
+    text = f"The magnetic components lie {s:.3g} ± {error:.1g} half steps beside the middle of the differences of E: "
+    text += "0 is at the same points, 1 on the lattice of Yee, -1 on its dual. Faraday's law leaves of curl E "
+    text += ", ".join(f"{_percent(m)} in '{n}'" for n, m in same.items()) + "."
+    numbers = {"half_steps": s, "error": error} | {f"misfit_{n.replace(' ', '_')}": m for n, m in same.items()}
+    told = near[name] < NEAR and error < NEAR
+    return name if told else None, Evidence("curl E + j w B = 0", text, numbers, near[other] / max(near[name], 1e-3))
 
 
 def _sense(best: Candidate, medium: Media) -> tuple[int | None, Evidence]:

@@ -11,6 +11,7 @@ exp(-jwt). No medium of a body gains energy (sigma >= 0), and eps is that of mat
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,11 +75,75 @@ def media(
     conductivity : (nx, ny, nz) ndarray or None
         Where it is known [S/m].
     """
+    w = 2 * math.pi * fields.frequency_Hz
+    values, weights, known = [], [], []
+    for part, kappa, weight, good in _maps(fields, positions, E_order, order, factor):
+        values.append(kappa[good])
+        weights.append(weight[good])
+        if conductivity is not None:
+            known.append(conductivity[part, 1:-1, 1:-1][good])
+    kappa, weight = np.concatenate(values), np.concatenate(weights)
+    ratio = spread = math.nan
+    if conductivity is not None:
+        sigma = np.concatenate(known)
+        inside = sigma > 0
+        kappa, weight, sigma = kappa[inside], weight[inside], sigma[inside]
+        if inside.any():
+            ratio = _weighted_median(kappa.real / sigma, weight)
+            spread = _weighted_median(np.abs(kappa.real / sigma - ratio), weight) / max(abs(ratio), 1e-300)
+    if not weight.sum() > 0:
+        return Media(0.0, 0.0, math.nan, ratio, spread, 0)
+    real = kappa.real / np.where(kappa == 0, 1, np.abs(kappa))
+    loss, gain = (float(weight[s * real > LOSSY].sum() / weight.sum()) for s in (1, -1))
+    return Media(loss, gain, _weighted_median(kappa.imag, weight) / (w * EPS_0), ratio, spread, len(kappa))
+
+
+def displaced(
+    fields: ForeignFields,
+    positions: str,
+    E_order: str,
+    order: str,
+    factor: complex,
+    conductivity: np.ndarray,
+    scale: float,
+) -> tuple[dict[tuple[int, int], float], tuple[int, int]]:
+    """How well the conductivity fits the loss in the fields, where it is and displaced by up to two steps of the grid.
+
+    Parameters
+    ----------
+    fields, positions, E_order, order, factor, conductivity
+        As of :func:`media`.
+    scale : float
+        What the real part of kappa is per conductivity, t L squared.
+
+    Returns
+    -------
+    dict, (int, int)
+        Share of the conducting points where both agree, by axis and steps, (0, 0) for where it is; and the best.
+    """
+    agree: dict[tuple[int, int], float] = {}
+    whole: dict[tuple[int, int], float] = {}
+    places = [(0, 0), *((a, n) for a in range(3) for n in (-2, -1, 1, 2))]
+    for part, kappa, weight, good in _maps(fields, positions, E_order, order, factor):
+        found = kappa.real / scale
+        for axis, steps in places:
+            sigma = np.roll(conductivity, steps, axis)[part, 1:-1, 1:-1]
+            inside = good & (sigma > 0)
+            near = np.abs(found[inside] - sigma[inside]) < 0.5 * sigma[inside]
+            key = (axis, steps)
+            agree[key] = agree.get(key, 0.0) + float(weight[inside][near].sum())
+            whole[key] = whole.get(key, 0.0) + float(weight[inside].sum())
+    shares = {k: agree[k] / whole[k] if whole[k] > 0 else 0.0 for k in places}
+    return shares, max(places, key=lambda k: shares[k])
+
+
+def _maps(
+    fields: ForeignFields, positions: str, E_order: str, order: str, factor: complex
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Layers of inner points with kappa, how far it can be trusted, and where it is known at all."""
     assert fields.E is not None
     assert fields.magnetic is not None
-    w = 2 * math.pi * fields.frequency_Hz
     electric, stored = ([o.index(c) for c in "xyz"] for o in (E_order, order))
-    values, weights, known = [], [], []
     for part in blocks(fields.shape, len(fields.ports)):
         sums: list[np.ndarray] = []
         good = np.ones((len(range(*part.indices(fields.shape[0]))), fields.shape[1] - 2, fields.shape[2] - 2), bool)
@@ -97,24 +162,8 @@ def media(
             sums = [s + p for s, p in zip(sums, parts, strict=True)] if sums else parts
         top, bottom, whirl, size = sums
         good &= bottom > 0
-        values.append(factor * top[good] / bottom[good] / MU_0)
-        weights.append(np.sqrt(whirl[good] / np.where(size[good] > 0, size[good], 1)))
-        if conductivity is not None:
-            known.append(conductivity[part, 1:-1, 1:-1][good])
-    kappa, weight = np.concatenate(values), np.concatenate(weights)
-    ratio = spread = math.nan
-    if conductivity is not None:
-        sigma = np.concatenate(known)
-        inside = sigma > 0
-        kappa, weight, sigma = kappa[inside], weight[inside], sigma[inside]
-        if inside.any():
-            ratio = _weighted_median(kappa.real / sigma, weight)
-            spread = _weighted_median(np.abs(kappa.real / sigma - ratio), weight) / max(abs(ratio), 1e-300)
-    if not weight.sum() > 0:
-        return Media(0.0, 0.0, math.nan, ratio, spread, 0)
-    real = kappa.real / np.where(kappa == 0, 1, np.abs(kappa))
-    loss, gain = (float(weight[s * real > LOSSY].sum() / weight.sum()) for s in (1, -1))
-    return Media(loss, gain, _weighted_median(kappa.imag, weight) / (w * EPS_0), ratio, spread, len(kappa))
+        kappa = factor * top / np.where(good, bottom, 1.0) / MU_0
+        yield part, kappa, np.sqrt(whirl / np.where(size > 0, size, 1.0)), good
 
 
 def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
