@@ -222,6 +222,13 @@ def test_other_matrices_are_refused(settled: em.TemperatureMatrices, q: QMatrice
         em.temperature_matrices(replace(q, averaging_mass_kg=0.01), body)
     with pytest.raises(em.InputError, match="another body"):
         em.temperature_matrices(q, em.phantoms.sphere(radius_m=0.04, spacing_m=H))
+    with pytest.raises(em.InputError, match="no matrices of SAR"):
+        em.temperature_matrices(settled, body)  # type: ignore[arg-type]
+    for vops in (settled, em.compress(settled, 0.1)):
+        with pytest.raises(em.InputError, match="no average over a window"):
+            em.window_peaks(vops, drives(), 1.0)
+        with pytest.raises(em.InputError, match="another quantity"):
+            em.dosimetry.sar_efficiency(np.ones((4, PORTS)), np.ones(PORTS), vops)
     with pytest.raises(em.InputError, match="does not fit the ports"):
         settled.rise([1, 2])
     with pytest.raises(em.InputError, match="does not fit the ports"):

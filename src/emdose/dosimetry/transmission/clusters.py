@@ -16,6 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from emdose.dosimetry.transmission.covers import PackedMatrices
+
+ROOM = 1.001
+"""Of what is allowed: matrices are left out by a test in their own precision."""
+
 
 @dataclass(frozen=True, eq=False)
 class Clusters:
@@ -36,18 +41,19 @@ class Clusters:
     bound: np.ndarray
 
 
-def clusters(matrices: np.ndarray, largest: np.ndarray, allowed: float) -> Clusters:
-    """Clusters of matrices (m, n, n).
+def clusters(packed: PackedMatrices, largest: np.ndarray, allowed: float) -> Clusters:
+    """Clusters of matrices.
 
     Parameters
     ----------
-    matrices : (m, n, n) complex ndarray
+    packed : PackedMatrices
         Hermitian, positive semidefinite.
     largest : (m,) ndarray
         Largest eigenvalue of each.
     allowed : float
         Largest norm of what is added.
     """
+    matrices, be = packed.full, packed.be
     left = np.argsort(-largest, kind="stable")
     bound = np.full(len(matrices), -1, np.int32)
     chosen: list[int] = []
@@ -57,20 +63,21 @@ def clusters(matrices: np.ndarray, largest: np.ndarray, allowed: float) -> Clust
         B = matrices[first].astype(complex)
         V, Z = B, np.zeros_like(B)
         inside = np.zeros(len(others), bool)
-        if len(others):
-            sticks_out = np.linalg.eigvalsh(B - matrices[others])[:, 0]
-            order = np.argsort(-sticks_out, kind="stable")
-            whole = int(np.searchsorted(-sticks_out[order], 0.0, side="right"))
-            inside[order[:whole]] = True
-            for n in order[whole:]:
-                values, vectors = np.linalg.eigh(V - matrices[others[n]])
-                below = values < 0
-                more = Z - (vectors[:, below] * values[below]) @ vectors[:, below].conj().T
-                if np.linalg.eigvalsh(more)[-1] > allowed:
-                    break
-                Z = more
-                V = B + Z
-                inside[n] = True
+        # What is added has no more than the norm allowed: a Q that sticks out further stays outside.
+        near = np.flatnonzero(be.to_numpy(packed.below(B, be.asarray(others), ROOM * allowed)))
+        sticks_out = np.linalg.eigvalsh(B - matrices[others[near]])[:, 0] if len(near) else np.empty(0)
+        order = np.argsort(-sticks_out, kind="stable")
+        whole = int(np.searchsorted(-sticks_out[order], 0.0, side="right"))
+        inside[near[order[:whole]]] = True
+        for n in near[order[whole:]]:
+            values, vectors = np.linalg.eigh(V - matrices[others[n]])
+            below = values < 0
+            more = Z - (vectors[:, below] * values[below]) @ vectors[:, below].conj().T
+            if np.linalg.eigvalsh(more)[-1] > allowed:
+                break
+            Z = more
+            V = B + Z
+            inside[n] = True
         bound[first] = len(chosen)
         bound[others[inside]] = len(chosen)
         chosen.append(first)

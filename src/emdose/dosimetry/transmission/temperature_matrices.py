@@ -24,7 +24,8 @@ import numpy as np
 from emdose.checks import array, one_of, positive
 from emdose.compute.backend import Backend
 from emdose.dosimetry.sar import Rule
-from emdose.dosimetry.transmission.qmatrix import QMatrices, q_matrices
+from emdose.dosimetry.transmission.qmatrix import QMatrices
+from emdose.dosimetry.transmission.tissue_voxels import TissueVoxels
 from emdose.errors import ConvergenceError, InputError
 from emdose.models.grids.grid import Grid
 from emdose.solvers.heat.materials import body_maps, transfer
@@ -32,6 +33,7 @@ from emdose.solvers.heat.responses import HeatResponse
 from emdose.solvers.heat.solver import Bioheat
 from emdose.solvers.heat.sources import PowerDensity, power_on, same_voxels
 from emdose.solvers.progress import watched
+from emdose.solvers.results.fields import Fields
 from emdose.solvers.results.measures import heat_measures
 from emdose.solvers.running import Iteration, Progress, callback
 from emdose.validity import Measure
@@ -39,7 +41,6 @@ from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
-    from emdose.solvers.results.fields import Fields
 
 METHODS = ("auto", "sources", "points")
 NEGATIVE = 1e-3
@@ -232,12 +233,13 @@ def temperature_matrices(
             found=law.law,  # type: ignore[union-attr]
             expected='"constant" or "none"',
         )
-    point = q if isinstance(q, QMatrices) else q_matrices(q, phantom, rule)
+    if not isinstance(q, QMatrices | Fields):
+        raise InputError("no matrices of SAR", field="q", found=type(q).__name__, expected="QMatrices or Fields")
     body = options.body(phantom)
-    power = _PairPowers(point, phantom, body)
+    power = _PairPowers(q, phantom, body, rule)
     maps = body_maps(body, None, options.surface_W_m2_K, options.edges)
     at = _places(body.grid, maps.solved, region, points_m)
-    n = len(point.ports)
+    n = power.ports
     by_points = method == "points" or (method == "auto" and len(at) < n * n)
     probes = [power.trace()]
     if by_points:
@@ -261,12 +263,12 @@ def temperature_matrices(
         matrices=owned(matrices.astype(single)),
         voxel=owned(at),
         grid=body.grid,
-        ports=point.ports,
-        drive_unit=point.drive_unit,
+        ports=tuple(q.ports),
+        drive_unit=q.drive_unit,
         time_s=math.inf if time_s is None else float(time_s),
-        rule=point.rule,
+        rule=power.rule,
         method="points" if by_points else "sources",
-        frequency_Hz=point.frequency_Hz,
+        frequency_Hz=q.frequency_Hz,
         time_error=response.time_error,
         raised=raised,
         assumptions=(f"Rises in {state}; the drive is the same all the time.", *options.assumptions(maps)),
@@ -282,52 +284,59 @@ def temperature_matrices(
 
 
 class _PairPowers:
-    """Power densities of pairs of channels on the voxels of the heat [W/m^3 per squared drive unit]."""
+    """Power densities of pairs of channels on the voxels of the heat [W/m^3 per squared drive unit].
 
-    def __init__(self, q: QMatrices, phantom: Phantom, body: Phantom) -> None:
-        if q.averaging_mass_kg is not None:
-            raise InputError(
-                "matrices are averaged", field="q", found=f"over {q.averaging_mass_kg:g} kg", expected="point matrices"
-            )
-        if not same_voxels(q.grid, phantom.grid) or not phantom.body.ravel()[q.voxel].all():
-            raise InputError(
-                "matrices of another body", field="q", found=q.grid.shape, expected=f"tissue of {phantom.grid.shape}"
-            )
-        self.q, self.grid, self.heated = q, body.grid, body.body
-        self.same = same_voxels(q.grid, body.grid)
-        self.density = phantom.density.ravel()[q.voxel].astype(float)
+    Of Q-matrices, or of fields voxel by voxel and pair by pair, so that the matrices of all voxels are never there.
+    """
+
+    def __init__(self, source: QMatrices | Fields, phantom: Phantom, body: Phantom, rule: Rule) -> None:
+        self.source, self.grid, self.heated = source, body.grid, body.body
+        self.own = phantom.grid
+        if isinstance(source, QMatrices):
+            if source.averaging_mass_kg is not None:
+                told = f"over {source.averaging_mass_kg:g} kg"
+                raise InputError("matrices are averaged", field="q", found=told, expected="point matrices")
+            if not same_voxels(source.grid, phantom.grid) or not phantom.body.ravel()[source.voxel].all():
+                told = f"tissue of {phantom.grid.shape}"
+                raise InputError("matrices of another body", field="q", found=source.grid.shape, expected=told)
+            self.rule, self.at = source.rule, source.voxel
+        else:
+            self._voxels = TissueVoxels.of(source, phantom, rule)
+            self.rule, self.at = rule, self._voxels.at
+        self.ports, self.same = len(source.ports), same_voxels(self.own, body.grid)
+        self.density = phantom.density.ravel()[self.at].astype(float)
         self.scale = 1.0
+        self._trace = self.density * sum(self._entry(k, k).real.astype(float) for k in range(self.ports))
         if not self.same:  # one factor for all pairs, by which the power of their trace is kept
-            wanted = power_on(body, PowerDensity(self._own(self._trace()), q.grid), field="q").sum()
+            wanted = power_on(body, PowerDensity(self._on_own(self._trace), self.own), field="q").sum()
             self.scale = float(wanted / self.trace().sum()) if wanted > 0 else 1.0
-
-    @property
-    def ports(self) -> int:
-        return len(self.q.ports)
 
     def trace(self) -> np.ndarray:
         """Sum over the channels, each alone, (nx, ny, nz)."""
-        return self._moved(self._trace()).real
+        return self._moved(self._trace).real
 
     def pair(self, k: int, m: int) -> np.ndarray:
         """Of entry (k, m), (nx, ny, nz) complex."""
-        return self._moved(self.density * self.q.matrices[:, k, m])
+        return self._moved(self.density * self._entry(k, m))
 
-    def _trace(self) -> np.ndarray:
-        return self.density * np.trace(self.q.matrices, axis1=1, axis2=2).real.astype(float)
+    def _entry(self, k: int, m: int) -> np.ndarray:
+        """Entries of the matrices of all tissue voxels, (m,)."""
+        if isinstance(self.source, QMatrices):
+            return np.asarray(self.source.matrices[:, k, m])
+        return np.asarray(self._voxels.entry(k, m).ravel()[self.at])
 
-    def _own(self, values: np.ndarray) -> np.ndarray:
+    def _on_own(self, values: np.ndarray) -> np.ndarray:
         """Values of the tissue voxels on their own grid."""
-        out = np.zeros(self.q.grid.size, values.dtype)
-        out[self.q.voxel] = values
-        return out.reshape(self.q.grid.shape)
+        out = np.zeros(self.own.size, values.dtype)
+        out[self.at] = values
+        return out.reshape(self.own.shape)
 
     def _moved(self, values: np.ndarray) -> np.ndarray:
         if self.same:
-            return self._own(values)
+            return self._on_own(values)
         parts = np.stack([values.real, values.imag])
-        where = np.stack(np.unravel_index(self.q.voxel, self.q.grid.shape), axis=1)
-        real, imaginary = transfer(where, parts, self.q.grid, self.grid)[0]
+        where = np.stack(np.unravel_index(self.at, self.own.shape), axis=1)
+        real, imaginary = transfer(where, parts, self.own, self.grid)[0]
         return np.where(self.heated, self.scale * (real + 1j * imaginary), 0)
 
 

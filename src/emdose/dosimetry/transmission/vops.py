@@ -306,7 +306,7 @@ def _made(
     """Virtual observation points by one of the methods."""
     largest = float(values.max())
     if method == "clusters":
-        found = clusters(packed.full, values, overestimate * largest)
+        found = clusters(packed, values, overestimate * largest)
         V = found.matrices + TOLERANCE * largest * np.eye(packed.n)
         chosen, bound, table = found.chosen, found.bound, np.eye(len(V))
     else:

@@ -11,7 +11,7 @@ import numpy as np
 from emdose.checks import whole
 from emdose.dosimetry.transmission.drives.constraints import DriveConstraints
 from emdose.dosimetry.transmission.drives.dual import Optimum, QuadraticLimits, constrained
-from emdose.dosimetry.transmission.drives.quadratic import hermitian, vector
+from emdose.dosimetry.transmission.drives.quadratic import form_unit, hermitian, vector
 from emdose.errors import InputError
 from emdose.values import owned, read_only
 
@@ -197,6 +197,8 @@ def sar_efficiency(A: np.ndarray, drive: np.ndarray, q: Any) -> float:
     """
     matrix, _ = _blocks(A)
     v, Q = vector(drive, matrix.shape[1], "drive"), hermitian(q)
+    if form_unit(q) != "W/kg":
+        raise InputError("matrices of another quantity", field="q", found=form_unit(q), expected="SAR [W/kg]")
     if Q.shape[1] != len(v):
         raise InputError("matrices of other channels", field="q", found=Q.shape, expected=f"(m, {len(v)}, {len(v)})")
     peak = ((Q @ v) * v.conj()).sum(axis=-1).real.max()

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from emdose.checks import positive
-from emdose.dosimetry.transmission.drives.quadratic import hermitian
+from emdose.dosimetry.transmission.drives.quadratic import form_unit, hermitian
 from emdose.errors import InputError
 from emdose.values import owned, read_only
 
@@ -102,6 +102,10 @@ def window_peaks(
         For matrices that are not Hermitian, and for drives and durations that do not fit them.
     """
     matrices = hermitian(q)
+    if form_unit(q) != "W/kg":
+        raise InputError(
+            "no average over a window is a rise of temperature", field="q", found=form_unit(q), expected="SAR"
+        )
     v, dt = _course(drives, durations_s)
     if v.shape[1] != matrices.shape[1]:
         raise InputError(
