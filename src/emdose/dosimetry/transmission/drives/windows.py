@@ -138,8 +138,8 @@ class _Energies:
         starts = self._starts(window)
         rows = np.arange(len(forms))
         best, which, start = -np.inf, 0, 0.0
+        places = self._places(starts), self._places(starts + window)
         for blocks in BLOCKS:
-            places = self._places(starts), self._places(starts + window)
             energies, group = self._unions(places, blocks)
             bound = _largest(forms[rows], energies, axis=1) * ROOM / window
             if best < 0:
@@ -151,11 +151,12 @@ class _Energies:
             above = _largest(forms[rows], energies, axis=0) * ROOM / window > best
             if not above.any():  # rounding alone told them apart
                 break
-            starts = starts[above[group]]
+            kept = above[group]
+            starts = starts[kept]
+            places = tuple(tuple(one[kept] for one in place) for place in places)  # type: ignore[assignment]
         else:
             rows = rows[np.argsort(bound)[::-1]]
             bound = np.sort(bound)[::-1]
-            places = self._places(starts), self._places(starts + window)
             together = max(1, AT_ONCE // max(len(self.dt), len(starts)))
             for first in range(0, len(rows), together):
                 if bound[first] <= best:
@@ -223,7 +224,9 @@ class _Energies:
         weight[j] += y * self.dt[j]
         weight[:i] -= self.dt[:i]
         weight[i] -= x * self.dt[i]
-        return np.asarray((self.v.T * weight) @ self.v.conj() / window)
+        on = np.flatnonzero(weight)
+        v, weight = (self.v, weight) if 2 * len(on) > len(weight) else (self.v[on], weight[on])
+        return np.asarray((v.T * weight) @ v.conj() / window)
 
 
 def _packed(matrices: np.ndarray) -> np.ndarray:
