@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.checks import array, one_of, positive
+from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.dosimetry.sar import Rule
 from emdose.dosimetry.transmission.qmatrix import QMatrices
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
 
 METHODS = ("auto", "sources", "points")
+BLOCK = 1 << 15
+"""Matrices whose eigenvalues are found at a time."""
 NEGATIVE = 1e-3
 """Eigenvalues below zero up to this part of the largest are rounding and steps in time; more is refused."""
 
@@ -166,6 +169,7 @@ class TemperatureMatrices:
 
 
 @watched
+@backend.within_memory("a region, points, or larger voxels of the heat")
 def temperature_matrices(
     q: QMatrices | Fields,
     phantom: Phantom,
@@ -207,6 +211,8 @@ def temperature_matrices(
     InputError
         When perfusion follows the temperature, matrices are averaged or belong to another grid, a point lies outside of
         the body, a tissue has no thermal data, or there is no steady state.
+    ResourceError
+        When it does not fit the memory.
     ConvergenceError
         When the steady state is not found, or steps in time leave matrices that are not positive.
 
@@ -255,12 +261,12 @@ def temperature_matrices(
         device=device,
     )
     solve = _by_points if by_points else _by_sources
-    T = solve(power, response, at, callback(progress))
-    matrices, raised = _positive(T, options.tolerance)
+    T = np.zeros((len(at), n, n), np.complex64 if options.dtype == "float32" else complex)
+    solve(power, response, at, T, callback(progress))
+    raised = _make_positive(T, options.tolerance)
     state = "the steady state" if time_s is None else f"{time_s:g} s after the drive began"
-    single = np.complex64 if options.dtype == "float32" else np.complex128
     return TemperatureMatrices(
-        matrices=owned(matrices.astype(single)),
+        matrices=owned(T),
         voxel=owned(at),
         grid=body.grid,
         ports=tuple(q.ports),
@@ -387,46 +393,49 @@ def _pairs(n: int) -> Iterator[tuple[int, int]]:
             yield k, m
 
 
-def _by_sources(power: _PairPowers, response: HeatResponse, at: np.ndarray, tell: Callable[[Any], None]) -> np.ndarray:
-    """Matrices (m, n, n) from one solution for each real power density."""
-    n = power.ports
-    parts = [(k, m, part) for k, m in _pairs(n) for part in ((0,) if k == m else (0, 1))]
-    T = np.zeros((len(at), n, n), complex)
+def _by_sources(
+    power: _PairPowers, response: HeatResponse, at: np.ndarray, T: np.ndarray, tell: Callable[[Any], None]
+) -> None:
+    """Fill the upper triangles of T (m, n, n) from one solution for each real power density."""
+    parts = [(k, m, part) for k, m in _pairs(power.ports) for part in ((0,) if k == m else (0, 1))]
     for start in range(0, len(parts), response.together):
         some = parts[start : start + response.together]
         given = [(power.pair(k, m).imag if part else power.pair(k, m).real) for k, m, part in some]
         for (k, m, part), rise in zip(some, response.rises(np.stack(given)), strict=True):
-            T[:, k, m] += (1j if part else 1) * rise.ravel()[at]
-        done = min(start + len(some), len(parts))
-        tell(Iteration(stage="heat", step=done, steps=len(parts)))
-    for k, m in _pairs(n):
-        T[:, m, k] = T[:, k, m].conj()
-    return T
+            T[:, k, m] += ((1j if part else 1) * rise.ravel()[at]).astype(T.dtype)
+        tell(Iteration(stage="heat", step=min(start + len(some), len(parts)), steps=len(parts)))
 
 
-def _by_points(power: _PairPowers, response: HeatResponse, at: np.ndarray, tell: Callable[[Any], None]) -> np.ndarray:
-    """Matrices (m, n, n) from one solution for each point."""
-    n = power.ports
-    T = np.zeros((len(at), n, n), complex)
+def _by_points(
+    power: _PairPowers, response: HeatResponse, at: np.ndarray, T: np.ndarray, tell: Callable[[Any], None]
+) -> None:
+    """Fill the upper triangles of T (m, n, n) from one solution for each point."""
     block = max(response.together, 16)
     for start in range(0, len(at), block):
         some = at[start : start + block]
         weights = response.rises(_ones(power.grid, some)).reshape(len(some), -1).astype(float)
-        for k, m in _pairs(n):
+        for k, m in _pairs(power.ports):
             T[start : start + len(some), k, m] = weights @ power.pair(k, m).ravel()
         tell(Iteration(stage="heat", step=start + len(some), steps=len(at)))
-    for k, m in _pairs(n):
-        T[:, m, k] = T[:, k, m].conj()
-    return T
 
 
-def _positive(T: np.ndarray, tolerance: float) -> tuple[np.ndarray, float]:
-    """Matrices with eigenvalues below zero raised to it, so that they only grow, and by how much at most."""
-    T = 0.5 * (T + T.conj().swapaxes(1, 2))
-    values = np.linalg.eigvalsh(T)
-    largest, least = float(values[:, -1].max()), float(values[:, 0].min())
+def _make_positive(T: np.ndarray, tolerance: float) -> float:
+    """Hermitian matrices from their upper triangles, in place, with eigenvalues below zero raised to it.
+
+    They only grow by that; what comes back is by how much at most, over the largest eigenvalue.
+    """
+    n = T.shape[-1]
+    low, own = np.tril_indices(n, -1), np.arange(n)
+    largest, least, below = 0.0, 0.0, []
+    for start in range(0, len(T), BLOCK):
+        block = T[start : start + BLOCK]
+        block[:, low[0], low[1]] = block[:, low[1], low[0]].conj()
+        block[:, own, own] = block[:, own, own].real
+        values = np.linalg.eigvalsh(block.astype(complex))
+        largest, least = max(largest, float(values[:, -1].max())), min(least, float(values[:, 0].min()))
+        below.append(start + np.flatnonzero(values[:, 0] < 0))
     if least >= 0 or largest <= 0:
-        return T, 0.0
+        return 0.0
     raised = -least / largest
     if raised > max(NEGATIVE, tolerance):
         raise ConvergenceError(
@@ -434,7 +443,8 @@ def _positive(T: np.ndarray, tolerance: float) -> tuple[np.ndarray, float]:
             "tolerance) or float64 would help",
             T,
         )
-    some = np.flatnonzero(values[:, 0] < 0)
-    own, vectors = np.linalg.eigh(T[some])
-    T[some] = (vectors * np.maximum(own, 0)[:, None]) @ vectors.conj().swapaxes(1, 2)
-    return T, raised
+    for some in below:
+        values, vectors = np.linalg.eigh(T[some].astype(complex))
+        lifted = (vectors * np.maximum(values, 0)[:, None]) @ vectors.conj().swapaxes(1, 2)
+        T[some] = 0.5 * (lifted + lifted.conj().swapaxes(1, 2))
+    return raised
