@@ -12,7 +12,7 @@ import numpy as np
 from emdose.audit import converting
 from emdose.audit.balance import normalisation, order_of_ports, sense_of_powers
 from emdose.audit.finding import CONTRADICTED, ConventionFinding, judged
-from emdose.audit.judging import KNOWN_SPREAD, Reading, physical
+from emdose.audit.judging import KNOWN_SPREAD, Reading, obeyed, physical
 from emdose.audit.result import Audit, said_of
 from emdose.checks import flag
 from emdose.dosimetry.sar import bilinear_form
@@ -91,7 +91,8 @@ def _audit(
     accept_stated: bool,
 ) -> Audit:
     own = fields.conductivity
-    findings, reading = physical(fields, named, own)
+    law = obeyed(fields)
+    findings, reading = physical(fields, named, own if phantom is None else None, law)
     used = _settled(findings, named, fields, accept_stated)
     axes_m = None if not used["length"].used else _metres(fields, used["length"].used)
     sigma = own
@@ -108,7 +109,7 @@ def _audit(
         if used["positions"].used in ("yee", "yee dual"):
             sigma = np.pad(sigma, [(0, 1)] * 3)
         else:
-            findings, reading = physical(fields, named, sigma)
+            findings, reading = physical(fields, named, sigma, law)
             used = _settled(findings, named, fields, accept_stated)
     power = None if axes_m is None or fields.E is None or sigma is None else _power(fields, used, axes_m, sigma)
     if power is not None and fields.network is not None and fields.network.size > 1 and np.any(power):

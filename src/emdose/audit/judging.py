@@ -57,8 +57,36 @@ class Reading:
     displaced: str = ""
 
 
+@dataclass(frozen=True)
+class FaradaysLaw:
+    """What Faraday's law alone says.
+
+    Parameters
+    ----------
+    ways : list of Candidate
+        Every way to read both fields, the best first.
+    components, positions : (str or None, Evidence) or None
+        What is found, and why; None where the law is not obeyed at all.
+    """
+
+    ways: list[Candidate]
+    components: tuple[str | None, Evidence] | None = None
+    positions: tuple[str | None, Evidence] | None = None
+
+
+def obeyed(fields: ForeignFields) -> FaradaysLaw:
+    """How the fields of a file obey Faraday's law."""
+    ways = candidates(fields)
+    if not ways or ways[0].misfit > FITS:
+        return FaradaysLaw(ways)
+    return FaradaysLaw(ways, _components(fields, ways), _positions(fields, ways))
+
+
 def physical(
-    fields: ForeignFields, named: Mapping[str, str], conductivity: np.ndarray | None = None
+    fields: ForeignFields,
+    named: Mapping[str, str],
+    conductivity: np.ndarray | None = None,
+    faraday: FaradaysLaw | None = None,
 ) -> tuple[dict[str, ConventionFinding], Reading]:
     """Order, places, sense of time, length and unit of the magnetic field, from the laws of Faraday and Ampère.
 
@@ -70,6 +98,8 @@ def physical(
         What the user says.
     conductivity : (nx, ny, nz) ndarray, optional
         At the points of the fields [S/m].
+    faraday : FaradaysLaw, optional
+        What :func:`obeyed` gave for these fields, where it is there already.
     """
     said = {k: (v, "the user") for k, v in named.items()}
     said = {**{k: (v, fields.sources.get(k, "the file")) for k, v in fields.stated.items()}, **said}
@@ -80,17 +110,17 @@ def physical(
         stated, by = said.get(question, (None, ""))
         return judged(question, value, tuple(evidence), stated, by, excluded)
 
-    ways = candidates(fields)
+    law = faraday if faraday is not None else obeyed(fields)
+    ways = law.ways
     questions = ("components", "positions", "time", "length", "magnetic")
     if not ways or ways[0].misfit > FITS:
         why = Evidence("curl E + j w B = 0", _unfit(fields, ways), {"misfit": ways[0].misfit} if ways else {})
         return {q: finding(q, None, why) for q in questions}, Reading(None, None, None)
-    best = ways[0]
-    found = {"components": finding("components", *_components(fields, ways))}
-    positions, evidence = _positions(fields, ways)
-    found["positions"] = finding("positions", positions, evidence)
-    if positions is not None:
-        best = next(c for c in ways if (c.positions, c.E, c.magnetic) == (positions, best.E, best.magnetic))
+    assert law.components is not None
+    assert law.positions is not None
+    found = {"components": finding("components", *law.components), "positions": finding("positions", *law.positions)}
+    order, positions = law.components[0] or said.get("components", (None, ""))[0], law.positions[0]
+    best = _way(ways, order, positions)
     medium = media(fields, best.positions, best.E, best.magnetic, best.factor, conductivity)
     t, evidence = _sense(best, medium)
     found["time"] = finding("time", None if t is None else TIMES[0 if t > 0 else 1], evidence)
@@ -104,6 +134,14 @@ def physical(
     if conductivity is not None and positions == "points" and medium.conductivity_spread < KNOWN_SPREAD:
         elsewhere = _displaced(fields, best, conductivity, medium.conductivity_ratio)
     return found, Reading(best, medium, turned, elsewhere)
+
+
+def _way(ways: list[Candidate], order: str | None, positions: str | None) -> Candidate:
+    """The best way with an order and places, where these are known."""
+    electric, _, magnetic = (order or f"{ways[0].E}/{ways[0].magnetic}").partition("/")
+    orders = (electric, magnetic or electric)
+    fitting = [c for c in ways if (c.E, c.magnetic) == orders and positions in (None, c.positions)]
+    return fitting[0] if fitting else ways[0]
 
 
 def _displaced(fields: ForeignFields, best: Candidate, conductivity: np.ndarray, scale: float) -> str:
