@@ -111,7 +111,9 @@ def _audit(
         else:
             findings, reading = physical(fields, named, sigma, law)
             used = _settled(findings, named, fields, accept_stated)
-    power = None if axes_m is None or fields.E is None or sigma is None else _power(fields, used, axes_m, sigma)
+    power = None
+    if axes_m is not None and fields.E is not None and sigma is not None and fields.network is not None:
+        power = _power(fields, used, axes_m, sigma)
     if power is not None and fields.network is not None and fields.network.size > 1 and np.any(power):
         raw = power.conj() if used["time"].used == "exp(-jwt)" else power
         t, evidence = sense_of_powers(raw, fields.network)

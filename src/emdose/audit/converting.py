@@ -132,9 +132,9 @@ def body_of(
         raise InputError(f"conductive without mass in {where} voxels", field="density", expected="kg/m^3 > 0")
     grid = voxels_around(axes_m)
     index = np.ix_(*(_nearest(a, grid.centres(n)) for n, a in enumerate(axes_m)))
-    pairs = np.stack([sigma[index].ravel(), rho[index].ravel()], axis=1)
-    pairs[pairs[:, 1] <= 0] = 0.0
-    kinds, labels = np.unique(pairs, axis=0, return_inverse=True)
+    pairs = np.where(rho > 0, sigma + 1j * rho, 0)[index].ravel()  # a pair of numbers sorts as a complex one
+    distinct, labels = np.unique(pairs, return_inverse=True)
+    kinds = np.stack([distinct.real, distinct.imag], axis=1)
     if len(kinds) > MOST_MATERIALS:
         raise InputError("too many materials", field="conductivity", found=len(kinds), expected=f"{MOST_MATERIALS}")
     air = TissueTable.default()["air"]

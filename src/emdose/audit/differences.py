@@ -74,11 +74,12 @@ def derivatives(field: np.ndarray, axes: Sequence[np.ndarray], part: slice, posi
 def usable(fields: Sequence[np.ndarray], part: slice) -> np.ndarray:
     """Inner points where all fields are known and not zero, with their neighbours, as a mask."""
     good = None
-    for field in fields:
+    low, high, _ = part.indices(fields[0].shape[1])
+    for field in (f[:, low - 1 : high + 1] for f in fields):
         known = np.all(np.isfinite(field), axis=0) & np.any(field != 0, axis=0)
         good = known if good is None else good & known
     assert good is not None
-    region = (part, slice(1, -1), slice(1, -1))
+    region = (slice(1, -1), slice(1, -1), slice(1, -1))
     out = good[region].copy()
     for a in range(3):
         for step in (1, -1):

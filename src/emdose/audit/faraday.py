@@ -62,17 +62,18 @@ def candidates(fields: ForeignFields) -> list[Candidate]:
     if fields.E is None or fields.magnetic is None or min(fields.shape) < 3:
         return []
     found: list[Candidate] = []
+    scale = _size(fields)
     for positions in POSITIONS:
-        v = _samples(fields, positions)
+        v = _samples(fields, positions, scale)
         if v.shape[1] < LEAST_POINTS:
             return []
-        best = min(_orders(fields, positions, v), key=lambda c: c.misfit, default=None)
+        best = min(_orders(fields, positions, v, scale), key=lambda c: c.misfit, default=None)
         if best is None:
             return []
         curl, magnetic = (_picked(v, rows) for rows in (_curl_rows(best.E), _rows(best.magnetic)))
         factor = -np.vdot(magnetic, curl) / np.vdot(magnetic, magnetic)
         rest = np.sum(np.abs(curl + factor * magnetic) ** 2, axis=0)
-        found += _orders(fields, positions, v[:, rest <= np.quantile(rest, 1 - LEFT_OUT)])
+        found += _orders(fields, positions, v[:, rest <= np.quantile(rest, 1 - LEFT_OUT)], scale)
     return sorted(found, key=lambda c: c.misfit)
 
 
@@ -133,7 +134,7 @@ def shift(fields: ForeignFields, E_order: str, order: str) -> tuple[float, float
     return s, error
 
 
-def _orders(fields: ForeignFields, positions: str, v: np.ndarray) -> list[Candidate]:
+def _orders(fields: ForeignFields, positions: str, v: np.ndarray, scale: float) -> list[Candidate]:
     """All orders of components for one way of lying on the grid, from sums of products of the samples."""
     w, found = 2 * math.pi * fields.frequency_Hz, []
     gram = v.conj() @ v.T
@@ -144,7 +145,7 @@ def _orders(fields: ForeignFields, positions: str, v: np.ndarray) -> list[Candid
         mc = sum(_product(gram, m, c) for m, c in zip(magnetic, curl, strict=True))
         if cc > 0 and mm > 0:
             misfit = math.sqrt(max(0.0, 1 - abs(mc) ** 2 / (cc * mm)))
-            found.append(Candidate(positions, one, other, complex(-mc / mm / (1j * w)) * _size(fields), misfit))
+            found.append(Candidate(positions, one, other, complex(-mc / mm / (1j * w)) * scale, misfit))
     return found
 
 
@@ -178,11 +179,11 @@ def _size(fields: ForeignFields) -> float:
     return 1 / (float(np.nanmax(np.abs(fields.magnetic))) or 1.0)
 
 
-def _samples(fields: ForeignFields, positions: str) -> np.ndarray:
+def _samples(fields: ForeignFields, positions: str, scale: float) -> np.ndarray:
     """Nine derivatives of E and three components at every point of every port, (12, n); every point counts alike."""
     assert fields.E is not None
     assert fields.magnetic is not None
-    scale, found = _size(fields), [np.empty((12, 0), complex)]
+    found = [np.empty((12, 0), complex)]
     for part, port in _pieces(fields):
         E, M = fields.E[port], fields.magnetic[port]
         good = usable([E, M], part)
