@@ -88,3 +88,24 @@ def test_rise_at_the_tip_is_one_more_limit_of_a_shim(fields: em.Fields, tip: em.
     assert limits.labels[-1] == "temperature at the tip"
     assert found.use.max() <= 1
     assert found.cost >= em.shim(A, 1.0).cost
+
+
+@pytest.mark.slow
+def test_a_lead_in_a_body_is_spared_by_the_matrix_of_its_transfer_function() -> None:
+    """Four loops around a box of gel, the lead in it by `Fdtd`; its matrix from fields without it and endless gel."""
+    f, body = 127.74e6, em.phantoms.gel_box(10e-3, (0.2, 0.2, 0.28))
+    path = np.array([[0.002, 0.003, -0.08], [0.01, 0.003, 0.08]])
+    lead = em.Lead(path, 0.5e-3, 0.75e-3, 3.0, bare_tip_m=20e-3)
+    coil, solver = em.LoopArray(4, radius_m=0.16, length_m=0.12), em.Fdtd(margin_m=0.04, cpml_cells=8)
+    without, within = (solver.solve(em.Exposure(body, coil, f, leads=some), device="cpu") for some in ((), (lead,)))
+    by_function = em.tangential_E(without, lead).induced(em.transfer_function(lead, f, 80.0, 0.47))
+    by_itself = within.lead_currents["lead"].at(lead.bare_tip_m)
+    assert np.allclose(by_function, by_itself, rtol=0.1)
+    for seed, (readings, left) in enumerate([(by_function, 1e-5), (by_itself, 1e-25)] * 2):
+        v = np.random.default_rng(seed // 2).normal(size=(4, 2)) @ [1, 1j]
+        spared = em.orthogonal_projection(em.sensor_matrix(readings), v)
+        before, after = (
+            abs(within.drive(one).lead_currents["lead"].at(lead.bare_tip_m)[0]) ** 2 for one in (v, spared)
+        )
+        assert np.linalg.norm(spared) > 0.3 * np.linalg.norm(v)  # there is a drive left
+        assert after < left * before
