@@ -150,7 +150,7 @@ def _orders(fields: ForeignFields, positions: str, v: np.ndarray, scale: float) 
 
 
 def divergence(fields: ForeignFields, positions: str, order: str) -> float:
-    """Divergence of the magnetic field over the sum of its parts: 0 where there is none, about 1 where it is wrong.
+    """Divergence of the magnetic field over its three parts, point by point: 0 where there is none, else about 1.
 
     Parameters
     ----------
@@ -160,7 +160,7 @@ def divergence(fields: ForeignFields, positions: str, order: str) -> float:
         How its components lie, and their order.
     """
     assert fields.magnetic is not None
-    total = parts = 0.0
+    shares = [np.empty(0)]
     index = [order.index(c) for c in "xyz"]
     for part, port in _pieces(fields):
         field = fields.magnetic[port]
@@ -168,9 +168,10 @@ def divergence(fields: ForeignFields, positions: str, order: str) -> float:
         # The divergence of the magnetic field at the middle of a cell takes differences of its faces as E's curl does.
         d = derivatives(field, fields.axes, part, positions, "E")
         rows = np.stack([d[a, index[a]][good] for a in range(3)])
-        total += float(np.sum(np.abs(rows.sum(0)) ** 2))
-        parts += float(np.sum(np.abs(rows) ** 2))
-    return math.sqrt(total / parts) if parts > 0 else math.nan
+        size = np.sum(np.abs(rows) ** 2, axis=0)
+        shares.append((np.abs(rows.sum(0)) ** 2)[size > 0] / size[size > 0])
+    share = np.concatenate(shares)
+    return math.sqrt(float(share[share <= np.quantile(share, 1 - LEFT_OUT)].mean())) if len(share) else math.nan
 
 
 def _size(fields: ForeignFields) -> float:
