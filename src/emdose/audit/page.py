@@ -16,6 +16,7 @@ from emdose.report.pages.page import fill
 from emdose.report.wording import number
 
 PAGE_FILE, JSON_FILE = "audit.html", "audit.json"
+MUCH = 1000
 LEVELS = {CONTRADICTED: "bad", OPEN: "high"}
 
 
@@ -120,9 +121,7 @@ def shown(finding: Mapping[str, Any]) -> dict[str, Any]:
         {
             "test": e["test"],
             "sentence": e["sentence"],
-            "decisive": ""
-            if e["decisive"] is None
-            else f"{number(e['decisive'], 2)} times better than the next choice",
+            "decisive": "" if e["decisive"] is None else _decisive(e["decisive"]),
             "numbers": [(k, number(v, 4)) for k, v in e["numbers"].items()],
         }
         for e in finding["evidence"]
@@ -130,3 +129,7 @@ def shown(finding: Mapping[str, Any]) -> dict[str, Any]:
     said = f"{finding['stated']} ({finding['stated_by']})" if finding["stated"] else "nothing"
     used = f"{finding['used']} ({finding['used_by']})" if finding["used"] else "must be named"
     return {**finding, "evidence": evidence, "said": said, "used": used, "value": finding["value"] or "–"}
+
+
+def _decisive(times: float) -> str:
+    return f"{f'more than {MUCH}' if times > MUCH else number(times, 2)} times better than the next choice"
