@@ -170,6 +170,35 @@ def test_cosimpy_without_density_says_so() -> None:
             make()
 
 
+def test_matrices_of_cosimpy() -> None:
+    """Oracle: Q-matrices of emdose at the voxels' centres; a drive whose SAR differs with Q and its transpose."""
+    fields, ball, network = per_volt()
+    made, _ = em.to_cosimpy(fields, ball, network, em_field_class=StandInField, s_matrix_class=StandInS)
+    E = made.e_field[0] / np.sqrt(50.0)  # as its methods do
+    sigma, rho = (made.properties[k][made.properties["idxs"]] for k in ("elCond", "massDensity"))
+    inside = rho > 0
+    q = (sigma * np.einsum("kcn,lcn->kln", E.conj(), E)).transpose(2, 0, 1)[inside]
+    vops = (sigma * np.einsum("kcn,lcn->kln", E, E.conj())).transpose(2, 0, 1)[inside]
+    own = em.q_matrices(fields, ball, "mid-ordinate")
+    order = np.argsort(np.ravel_multi_index(np.unravel_index(own.voxel, ball.grid.shape), ball.grid.shape, order="F"))
+    drive = np.array([1, 1j, -0.5])
+    for matrices, made_by in ((q, "compQMatrix"), (vops, "compVOP")):
+        found = em.io.from_cosimpy_matrices(matrices, rho[inside], made_by)
+        np.testing.assert_allclose(found, own.matrices[order], rtol=0, atol=1e-5 * np.abs(found).max())
+        wrong = np.einsum("k,nkl,l->n", drive.conj(), found.conj(), drive).real
+        right = np.einsum("k,nkl,l->n", drive.conj(), found, drive).real
+        assert np.abs(wrong / right - 1).max() > 0.1
+    for match, arguments in (
+        ("unknown method", (q, 1000.0, "compPower")),
+        ("not Hermitian", (1j * q, 1000.0, "compVOP")),
+        ("not square", (q[:, :2], 1000.0, "compVOP")),
+        ("bad density", (q, 0.0, "compVOP")),
+        ("not one density", (q, [1000.0, 1000.0], "compVOP")),
+    ):
+        with pytest.raises(em.InputError, match=match):
+            em.io.from_cosimpy_matrices(*arguments)  # type: ignore[arg-type]
+
+
 def test_cosimpy_itself() -> None:
     cosimpy = pytest.importorskip("cosimpy")
     fields, ball, network = per_volt()

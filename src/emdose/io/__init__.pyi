@@ -15,6 +15,7 @@ from .coils.writing import write_coil as write_coil
 from .forces.field_maps import read_field_map as read_field_map
 from .forces.load_files import write_load as write_load
 from .foreign.cosimpy_objects import from_cosimpy as from_cosimpy
+from .foreign.cosimpy_objects import from_cosimpy_matrices as from_cosimpy_matrices
 from .foreign.cosimpy_objects import to_cosimpy as to_cosimpy
 from .foreign.reading import read_foreign_fields as read_foreign_fields
 from .foreign.values import ForeignFields as ForeignFields

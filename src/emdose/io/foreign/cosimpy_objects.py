@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from emdose.checks import lengths, vector
+from emdose.checks import lengths, one_of, positives, vector
 from emdose.circuits.network import Network
 from emdose.errors import InputError
 from emdose.io.foreign.cosimpy_files import CONDUCTIVITY, DENSITY, KNOWN, NO_DENSITY
@@ -185,6 +185,52 @@ def to_cosimpy(
         return made, None
     one = network.at(frequency)
     return made, make_s(one.s, one.frequencies_Hz, z0=one.reference_ohm)
+
+
+def from_cosimpy_matrices(
+    matrices: Any, density_kg_m3: float | Sequence[float] | np.ndarray, made_by: Literal["compQMatrix", "compVOP"]
+) -> np.ndarray:
+    """Matrices of CoSimPy as Q-matrices: SAR = v^H Q v for peak volts of the incident waves.
+
+    Parameters
+    ----------
+    matrices : (matrix, port, port) or (port, port) complex array
+        Power density per squared volt of incident waves [W/m^3/V^2].
+    density_kg_m3 : float or (matrix,) array
+        Mass density at each, which CoSimPy's matrices do not have [kg/m^3]. For VOPs, which stand for many places, the
+        least density of the body bounds them.
+    made_by : "compQMatrix" or "compVOP"
+        The method of ``EM_Field`` that gave them: the matrices of ``compVOP`` are complex conjugates.
+
+    Returns
+    -------
+    (matrix, port, port) complex ndarray [W/kg/V^2]
+
+    Raises
+    ------
+    InputError
+        For another method, matrices that are not square and Hermitian, or a density that is none of a body.
+
+    Notes
+    -----
+    ``compQMatrix`` gives sigma E_k* . E_l / z0 for rms fields of one watt, ``compVOP`` the same with k and l exchanged.
+    For peak volts the power density has a factor 1/2, and SAR one over the density.
+
+    Source: both methods in CoSimPy 2.0.0 (MIT licence).
+    """
+    one_of("made_by", made_by, ("compQMatrix", "compVOP"), problem="unknown method")
+    a = np.asarray(matrices, complex)
+    a = a[None] if a.ndim == 2 else a
+    if a.ndim != 3 or a.shape[1] != a.shape[2] or not np.all(np.isfinite(a)):
+        raise InputError(
+            "not square matrices", field="matrices", found=a.shape, expected="(matrix, port, port), finite"
+        )
+    if np.abs(a - a.conj().swapaxes(1, 2)).max(initial=0.0) > 1e-6 * max(np.abs(a).max(initial=0.0), 1e-300):
+        raise InputError("matrices are not Hermitian", field="matrices")
+    rho = positives("density_kg_m3", density_kg_m3, problem="bad density", expected="kg/m^3 > 0")
+    if rho.shape not in ((1,), (len(a),)):
+        raise InputError("not one density for each", field="density_kg_m3", found=rho.shape, expected=str((len(a),)))
+    return (a.conj() if made_by == "compVOP" else a) / (2 * rho[:, None, None])
 
 
 def _classes(field: Any, s: Any, with_s: bool) -> tuple[Any, Any]:
