@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dicom_files
+import foreign_files
 import h5py
 import numpy as np
 
@@ -89,6 +90,7 @@ def make(folder: Path) -> None:
     FolderCheckpoint(folder / "checkpoint", "key").save("port-0000", {"J": np.ones((3, 4, 4, 4), np.complex64)})
     _rf(folder)
     _maps(folder)
+    _foreign(folder)
     _gradients(folder)
     _networks_and_limits(folder)
     em.write_coil(em.LoopArray(2), folder / "coil.csv")
@@ -99,6 +101,20 @@ def make(folder: Path) -> None:
     ball = em.implants.sphere(5e-3, "Ti6Al4V", subdivisions=1)
     for ending in ("stl", "ply", "obj", "vtk", "vtu", "msh", "inp", "xdmf"):
         em.write_implant(ball, folder / f"mesh.{ending}", unit="mm")
+
+
+def _foreign(folder: Path) -> None:
+    axes = tuple(1e-2 * np.arange(n) for n in (3, 4, 5))
+    E = np.arange(180.0).reshape(1, 3, 3, 4, 5) * (1 + 2j)
+    network = em.Network(np.array([1e8]), np.zeros((1, 1, 1)), ("a",))
+    s = foreign_files.Solution(axes, E, E, np.ones((3, 4, 5)), np.ones((3, 4, 5)), network, 1e8)
+    for kind in ("fld", "mat", "cst"):
+        (folder / kind).mkdir()
+    foreign_files.write_hfss(folder / "fld", s)
+    foreign_files.write_sim4life(folder / "mat", s)
+    foreign_files.write_cst(folder / "cst", s)
+    foreign_files.write_plain(folder / "plain.h5", s)
+    foreign_files.write_vtk(folder / "grid.vtr", s)
 
 
 def _maps(folder: Path) -> None:
@@ -213,6 +229,15 @@ READERS: dict[str, Reader] = {
         "maps.h5", lambda f: em.read_b1(f / "maps.h5:/mag", f / "maps.h5:/phase", frequency_Hz=64e6, spacing_m=2e-3)
     ),
     "incident field": Reader("incident.h5", lambda f: em.read_incident_field(f / "incident.h5")),
+    "fields of hfss": Reader("fld/efield_128MHz_port1.fld", lambda f: em.read_foreign_fields(f / "fld")),
+    "fields of sim4life": Reader(
+        "mat/efield_port1.mat", lambda f: em.read_foreign_fields(f / "mat", frequency_Hz=1e8), child=True
+    ),
+    "fields of cst": Reader(
+        "cst/e-field (f=128MHz) [AC1].h5", lambda f: em.read_foreign_fields(f / "cst", frequency_Hz=128e6)
+    ),
+    "plain fields": Reader("plain.h5", lambda f: em.read_foreign_fields(f / "plain.h5")),
+    "fields on a grid": Reader("grid.vtr", lambda f: em.read_foreign_fields(f / "grid.vtr"), child=True),
     "property map": Reader("property.h5", lambda f: read_property_map(f / "property.h5")),
     "eptlib": Reader("eptlib.toml", lambda f: read_config(f / "eptlib.toml")),
     "waveform": Reader("waveform.csv", lambda f: read_waveform(f / "waveform.csv", "gradient")),

@@ -1,4 +1,4 @@
-"""Readers of meshes and lines in a process of their own: files that were damaged on purpose crash libraries in C++.
+"""Readers of meshes, lines, grids and MATLAB files in a process of their own: damaged files crash compiled libraries.
 
 Run as ``emdose.io.mesh_process TASK PATH`` by :func:`read` it writes an NPZ archive to standard output: arrays and
 JSON, no pickles.
@@ -19,10 +19,10 @@ import numpy as np
 from emdose.compute import child
 from emdose.errors import InputError
 from emdose.io import mesh_cells
-from emdose.io.disk.files import plain_file
+from emdose.io.disk.files import first_line, plain_file
 from emdose.io.maps import vtk
 
-TASKS = ("mesh", "vtk surface", "vtk lines", "trimesh")
+TASKS = ("mesh", "vtk surface", "vtk lines", "vtk grid", "matlab", "trimesh")
 LARGEST_FILE = 1 << 30
 MEMORY, MEMORY_PER_BYTE = 3 << 29, 64
 """Address space of a reader [bytes], and what each byte of the file adds: a text of numbers grows thirtyfold."""
@@ -35,8 +35,8 @@ def read(task: str, path: Path, expected: str) -> tuple[dict[str, np.ndarray], d
 
     Parameters
     ----------
-    task : {"mesh", "vtk surface", "vtk lines", "trimesh"}
-        Which reader: meshio, VTK, or trimesh.
+    task : {"mesh", "vtk surface", "vtk lines", "vtk grid", "matlab", "trimesh"}
+        Which reader: meshio, VTK, SciPy, or trimesh.
     path : Path
         The file.
     expected : str
@@ -88,8 +88,37 @@ def _answer(task: str, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any
     if task == "vtk surface":
         points, triangles, findings = _read_vtk(path)
         return {"points": points, "triangles": triangles}, findings
+    if task == "matlab":
+        found = matlab_arrays(path)
+        return {str(n): values for n, values in enumerate(found.values())}, {"names": list(found)}
+    if task == "vtk grid":
+        found = vtk.read_grid(path)  # names of data may be anything, so they do not become names in the archive
+        return {str(n): values for n, values in enumerate(found.values())}, {"names": list(found)}
     lines, about = vtk.read_polylines(path)
     return {"points": np.concatenate(lines), "ends": np.cumsum([len(line) for line in lines]), **about}, {}
+
+
+def matlab_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of numbers in a MATLAB file before version 7.3, those in structures as "structure/field"."""
+    from scipy.io import loadmat
+
+    try:
+        held = loadmat(path, simplify_cells=True)
+    except Exception as error:  # whatever damage makes SciPy raise
+        raise InputError(f"not a readable MATLAB file: {first_line(error)}", file=path) from None
+    found: dict[str, np.ndarray] = {}
+
+    def walk(name: str, item: Any) -> None:
+        if isinstance(item, dict):
+            for key, value in item.items():
+                walk(f"{name}/{key}" if name else str(key), value)
+        else:
+            values = np.asarray(item)
+            if values.dtype.kind in "biufc" and not name.startswith("__"):
+                found[name] = values
+
+    walk("", held)
+    return found
 
 
 def _read_vtk(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.io import mesh_process
 from emdose.io.disk.datasets import opened
-from emdose.io.disk.files import first_line, plain_file
+from emdose.io.disk.files import plain_file
 from emdose.io.foreign.joining import PortField, frequency_of, quantity_of
 from emdose.io.foreign.values import ForeignFields, as_complex
 
@@ -36,13 +37,15 @@ def contents(path: Path) -> Mapping[str, Any]:
     if head[512:520] == b"\x89HDF\r\n\x1a\n" or head[:8] == b"\x89HDF\r\n\x1a\n":
         with opened(path) as h5:
             return {k: _plain(v) for k, v in h5.items() if not k.startswith("#")}
-    from scipy.io import loadmat
-
-    try:
-        raw = loadmat(path, simplify_cells=True)
-    except Exception as error:  # whatever damage makes scipy raise
-        raise InputError(f"not a readable MATLAB file: {first_line(error)}", file=path) from None
-    return {k: v for k, v in raw.items() if not k.startswith("__")}
+    arrays, told = mesh_process.read("matlab", path, "a MATLAB file (.mat)")
+    tree: dict[str, Any] = {}
+    for n, name in enumerate(told["names"]):
+        *groups, last = name.split("/")
+        place = tree
+        for group in groups:
+            place = place.setdefault(group, {})
+        place[last] = arrays[str(n)]
+    return tree
 
 
 def sim4life_parts(files: Mapping[Path, Mapping[str, Any]]) -> list[PortField]:

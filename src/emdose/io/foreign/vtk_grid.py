@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.io.disk.files import first_line, plain_file
+from emdose.io import mesh_process
 from emdose.io.foreign.joining import UNITS, agreed
 from emdose.io.foreign.values import CONVENTIONS, ForeignFields
+from emdose.io.maps import vtk
 
 EXPECTED = "arrays E_real and E_imag, B or H likewise, with three components; of several ports E_real_1, E_real_2, ..."
 _NAME = re.compile(r"([EBH])_(real|imag)(?:_(\w+))?")
@@ -31,25 +31,15 @@ def read(path: Path, frequency_Hz: float | None, hashes: Mapping[str, str]) -> F
     Point or cell data named as in :data:`EXPECTED`, scalars "conductivity" [S/m] and "density" [kg/m^3]; field data
     "frequency_Hz" and the names of conventions as texts.
     """
-    import pyvista
-
-    path = plain_file(path, "a grid of VTK (.vtr, .vti)")
-    try:
-        grid: Any = pyvista.read(path)
-    except Exception as error:  # whatever damage makes VTK raise
-        raise InputError(f"not a readable VTK file: {first_line(error)}", file=path) from None
-    if not isinstance(grid, pyvista.RectilinearGrid | pyvista.ImageData):
-        raise InputError("grid is not rectilinear", file=path, found=type(grid).__name__, expected=".vtr or .vti")
-    data = {
-        **{(n, True): grid.cell_data[n] for n in grid.cell_data},
-        **{(n, False): grid.point_data[n] for n in grid.point_data},
-    }
+    arrays, told = mesh_process.read("vtk grid", path, vtk.GRID_FILE)
+    held = {name: arrays[str(n)] for n, name in enumerate(told["names"])}
+    data = {(n.split(" ", 1)[1], n.startswith("cell ")): v for n, v in held.items() if n[:5] in ("point", "cell ")}
     named = {key: found for key in data if (found := _NAME.fullmatch(key[0]))}
     in_cells = {cell for _, cell in named}
     if len(in_cells) != 1:
         raise InputError("fields missing, or both in points and in cells", file=path, expected=EXPECTED)
     cells = next(iter(in_cells))
-    lines = _lines(grid)
+    lines = tuple(held[n] for n in "xyz")
     axes = tuple(0.5 * (a[1:] + a[:-1]) for a in lines) if cells else lines
     shape = tuple(len(a) for a in axes)
     parts: dict[tuple[str, str, str], np.ndarray] = {}
@@ -75,7 +65,7 @@ def read(path: Path, frequency_Hz: float | None, hashes: Mapping[str, str]) -> F
         for n in ("conductivity", "density")
         if (n, cells) in data
     }
-    said = {n: grid.field_data[n][0] for n in grid.field_data if len(grid.field_data[n])}
+    said = {n.removeprefix("file "): v.ravel()[0] for n, v in held.items() if n.startswith("file ") and v.size}
     stated = {k: str(v) for k, v in said.items() if k in CONVENTIONS}
     stated = {**UNITS.get(next(iter([k for k in kinds if k != "E"]), ""), {}), **stated}
     frequency = agreed(frequency_Hz, said.get("frequency_Hz"), path)
@@ -95,9 +85,3 @@ def read(path: Path, frequency_Hz: float | None, hashes: Mapping[str, str]) -> F
         )
     except InputError as error:
         raise error.at(file=path) from None
-
-
-def _lines(grid: Any) -> tuple[np.ndarray, ...]:
-    if hasattr(grid, "spacing"):
-        return tuple(o + s * np.arange(n) for o, s, n in zip(grid.origin, grid.spacing, grid.dimensions, strict=True))
-    return tuple(np.asarray(v, float) for v in (grid.x, grid.y, grid.z))

@@ -11,9 +11,10 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk import atomic
-from emdose.io.disk.files import read_bytes
+from emdose.io.disk.files import plain_file, read_bytes
 from emdose.models.grids.grid import Grid
 
+GRID_FILE = "a grid of VTK (.vtr, .vti)"
 Maps = Mapping[str, np.ndarray] | Iterable[tuple[str, np.ndarray]]
 
 
@@ -180,6 +181,51 @@ def read_polylines(path: Path | str) -> tuple[list[np.ndarray], dict[str, np.nda
             about[f"line {name}"] = values[first : first + count]
     about |= {f"point {n}": v[index] for n, v in _arrays(data.GetPointData()).items() if len(v) == len(points)}
     return [points[index[a:b]] for a, b in pairwise(ends)], about
+
+
+def read_grid(path: Path | str) -> dict[str, np.ndarray]:
+    """Lines and data of a rectilinear or uniform grid of VTK (``.vtr``, ``.vti``).
+
+    Returns
+    -------
+    dict of str to ndarray
+        "x", "y", "z": coordinates of the points; data by name under "point NAME", "cell NAME" and "file NAME".
+
+    Raises
+    ------
+    InputError
+        When it is missing, or cannot be read as such a grid.
+    """
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkCommonCore import vtkObject
+    from vtkmodules.vtkIOXML import vtkXMLImageDataReader, vtkXMLRectilinearGridReader
+
+    path = plain_file(path, GRID_FILE)
+    readers: dict[str, Any] = {".vtr": vtkXMLRectilinearGridReader, ".vti": vtkXMLImageDataReader}
+    if path.suffix.lower() not in readers:
+        raise InputError("grid is not rectilinear", file=path, found=path.suffix, expected=GRID_FILE)
+    reader = readers[path.suffix.lower()]()
+    shown = vtkObject.GetGlobalWarningDisplay()
+    vtkObject.GlobalWarningDisplayOff()
+    try:
+        reader.SetFileName(str(path))
+        reader.Update()
+    finally:
+        vtkObject.SetGlobalWarningDisplay(shown)
+    data = reader.GetOutput()
+    if data is None or not data.GetNumberOfPoints():
+        raise InputError("no grid in this file", file=path, expected=GRID_FILE)
+    if path.suffix.lower() == ".vtr":
+        coordinates = (data.GetXCoordinates(), data.GetYCoordinates(), data.GetZCoordinates())
+        lines = [vtk_to_numpy(c).astype(float) for c in coordinates]
+    else:
+        low = data.GetExtent()[::2]
+        steps = zip(data.GetOrigin(), data.GetSpacing(), data.GetDimensions(), low, strict=True)
+        lines = [o + h * (k + np.arange(n)) for o, h, n, k in steps]
+    found = dict(zip("xyz", lines, strict=True))
+    for kind, held in (("point", data.GetPointData()), ("cell", data.GetCellData()), ("file", data.GetFieldData())):
+        found |= {f"{kind} {name}": values for name, values in _arrays(held).items()}
+    return found
 
 
 def _arrays(data: Any) -> dict[str, np.ndarray]:
