@@ -100,6 +100,14 @@ def test_known_conductivity_tells_the_unit_of_length() -> None:
     assert np.sqrt(reading.medium.conductivity_ratio) == pytest.approx(1e-3, rel=0.05)
 
 
+def test_a_number_of_metres_is_as_good_as_the_name_of_the_unit() -> None:
+    s = solution(2).in_unit(1e-3)
+    for sigma in (None, s.conductivity):
+        for length, state in (("0.001", CONFIRMED), ("mm", CONFIRMED), ("0.01", CONTRADICTED), ("cm", CONTRADICTED)):
+            found, _ = physical(fields(s), {"length": length}, sigma)
+            assert found["length"].state == state
+
+
 def test_without_loss_the_sense_of_time_stays_open() -> None:
     """A plane wave in air: conjugating it is as good as turning its magnetic field round."""
     axes = tuple(0.02 * np.arange(n) for n in (9, 10, 11))

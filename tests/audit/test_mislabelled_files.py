@@ -190,3 +190,19 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
     turned = em.audit(write_cst(tmp_path, s.changed(H=-1).in_unit(1e-3)), ball(), amplitude="peak", drive="V")
     with pytest.raises(em.InputError, match="opposite sign"):
         turned.to_fields()
+
+
+def test_an_electric_field_alone(tmp_path: Path) -> None:
+    """What Faraday's law would tell is named; the balance of power still tells rms from peak."""
+    s = solution(2)
+    files = [p for p in write_cst(tmp_path, s.scaled(HALF).in_unit(1e-3)) if p.name.startswith("e")]
+    table = write_s(tmp_path, s)
+    found = em.audit(files, ball(), touchstone=table, drive="sqrt(W)", efficiency=(0.95, 1))
+    assert set(found.open) >= {"length", "time", "positions"}
+    found = em.audit(files, ball(), touchstone=table, drive="sqrt(W)", efficiency=(0.95, 1), accept_stated=True)
+    assert found.open == ()
+    assert found["amplitude"].value == "rms"
+    assert found["time"].used_by == "what is documented of CST"
+    whole = em.whole_body_sar(found.sar([1, 0]))
+    both = em.audit(write_cst(tmp_path, s.in_unit(1e-3)), ball(), amplitude="peak", drive="sqrt(W)")
+    assert whole == pytest.approx(em.whole_body_sar(both.sar([1, 0])), rel=1e-6)

@@ -214,7 +214,9 @@ def _sense(best: Candidate, medium: Media) -> tuple[int | None, Evidence]:
 
 def _length(medium: Media, stated: str | None) -> tuple[str | None, Evidence, tuple[str, ...]]:
     """Unit of length, why, and the units that it cannot be."""
-    choices = {**LENGTHS, **({} if stated is None else {stated: metres(stated)})}
+    own = {} if stated is None else {stated: metres(stated)}
+    # A number of metres stands for the unit of that length.
+    choices = {n: v for n, v in LENGTHS.items() if not any(math.isclose(v, m) for m in own.values())} | own
     if math.isfinite(medium.conductivity_ratio) and medium.conductivity_spread < KNOWN_SPREAD:
         size = math.sqrt(abs(medium.conductivity_ratio))
         near = {n: abs(math.log(size / v)) for n, v in choices.items()}
