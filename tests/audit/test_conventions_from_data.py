@@ -148,6 +148,17 @@ def test_a_few_points_of_a_source_tell_nothing() -> None:
     assert {k: f.value for k, f in found.items()} == {**PLAIN, "positions": "points", "time": "exp(-jwt)"}
 
 
+def test_a_thousand_may_be_on_either_field() -> None:
+    """E in mV/m beside H in A/m has the numbers of E in V/m beside H in kA/m, and a millionth of its SAR."""
+    s = solution(2).changed(E=1e3)
+    found, _ = physical(fields(s, magnetic="A/m"), {})
+    assert found["magnetic"].state == CONTRADICTED
+    assert found["magnetic"].value is None
+    assert "another unit than V/m" in found["magnetic"].evidence[0].sentence
+    found, _ = physical(fields(s), {"magnetic": "kA/m"})
+    assert found["magnetic"].state == CONFIRMED
+
+
 def test_another_frequency_leaves_no_unit() -> None:
     s = replace(solution(2), frequency_Hz=298e6)
     found, _ = physical(fields(s, magnetic="A/m"), {})

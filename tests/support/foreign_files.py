@@ -140,7 +140,9 @@ def write_plain(path: Path, s: Solution, **attributes: Any) -> Path:
     return path
 
 
-def write_cst(folder: Path, s: Solution, unit: str = "mm", magnetic_unit: str = "A/m") -> list[Path]:
+def write_cst(
+    folder: Path, s: Solution, unit: str = "mm", magnetic_unit: str = "A/m", electric_unit: str = "V/m"
+) -> list[Path]:
     """One file for every field and port, as CST exports them: coordinates in ``unit`` as they are given."""
     number = np.dtype([("re", "<f4"), ("im", "<f4")])
     vector = np.dtype([(c, number) for c in "xyz"])
@@ -156,7 +158,7 @@ def write_cst(folder: Path, s: Solution, unit: str = "mm", magnetic_unit: str = 
                     h5[f"Mesh line {c}"] = s.axes[n]
                     h5[f"Mesh line {c}"].attrs["unit"] = np.bytes_(unit + "\0")
                 h5[label] = table
-                h5[label].attrs["unit"] = np.bytes_(("V/m" if name == "e" else magnetic_unit) + "\0")
+                h5[label].attrs["unit"] = np.bytes_((electric_unit if name == "e" else magnetic_unit) + "\0")
             written.append(path)
     return written
 

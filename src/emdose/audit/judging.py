@@ -128,7 +128,8 @@ def physical(
     length, evidence, excluded = _length(medium, said.get("length", (None, ""))[0])
     found["length"] = finding("length", length, evidence, excluded=excluded)
     known = length or (named.get("length"))
-    unit, evidence, excluded = _magnetic(best, None if known is None else metres(known), turned)
+    stated = said.get("magnetic", (None, ""))[0]
+    unit, evidence, excluded = _magnetic(best, None if known is None else metres(known), turned, stated)
     found["magnetic"] = finding("magnetic", unit, evidence, excluded=excluded)
     elsewhere = ""
     if conductivity is not None and positions == "points" and medium.conductivity_spread < KNOWN_SPREAD:
@@ -236,7 +237,7 @@ def _length(medium: Media, stated: str | None) -> tuple[str | None, Evidence, tu
 
 
 def _magnetic(
-    best: Candidate, length: float | None, turned: bool | None
+    best: Candidate, length: float | None, turned: bool | None, stated: str | None
 ) -> tuple[str | None, Evidence, tuple[str, ...]]:
     """Unit of the magnetic field, why, and the units that it cannot be."""
     size = abs(best.factor)
@@ -247,14 +248,20 @@ def _magnetic(
     tesla = size / length
     near = {n: abs(tesla / v - 1) for n, v in MAGNETIC.items()}
     name, other = sorted(near, key=lambda n: near[n])[:2]
-    text = f"Faraday's law asks for {tesla:.4g} T in one unit of the magnetic field; {name} is {MAGNETIC[name]:.4g} T."
+    text = f"Faraday's law asks for {tesla:.4g} T in one unit of the magnetic field, if E is in V/m; {name} is "
+    text += f"{MAGNETIC[name]:.4g} T."
+    # Off by a thousand: kilo- and milli- may be on either field, and SAR follows E.
+    thousands = 0.0 if stated is None else math.log10(tesla / MAGNETIC[stated]) / 3
+    prefix = round(thousands) != 0 and abs(thousands - round(thousands)) < math.log10(1 + UNIT) / 3
+    if prefix:
+        text += f" E in another unit than V/m, with the magnetic field in {stated}, would do the same: which is it?"
     if near[name] >= UNIT:
         text += " None of the units is near: is the frequency that of the fields, and their length?"
     if turned:
         text += " Its sign is the opposite one."
     evidence = Evidence("curl E + j w B = 0", text, {"tesla": tesla}, near[other] / max(near[name], 1e-6))
     excluded = tuple(n for n, v in near.items() if v >= UNIT)
-    return name if near[name] < UNIT else None, evidence, excluded
+    return name if near[name] < UNIT and not prefix else None, evidence, excluded
 
 
 def _ratio(best: float, other: float) -> float:

@@ -140,6 +140,7 @@ def test_bad_input_is_one_line(tmp_path: Path, s: Solution) -> None:
     refused("no file of a field", folder("empty"))
     refused("frequency is cut to whole MHz", write_cosimpy(tmp_path / "c", s))
     refused("unknown amplitude", write_plain(tmp_path / "a.h5", s, amplitude="effective"))
+    refused("electric field in another unit", write_cst(folder("cst"), s, electric_unit="kV/m"), frequency_Hz=F)
     refused("no grid", write_marie(folder("marie"), s)[0], frequency_Hz=F)
 
     fld = write_hfss(folder("hfss"), s)[0]

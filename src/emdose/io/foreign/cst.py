@@ -64,6 +64,8 @@ def parts(paths: Sequence[Path]) -> list[PortField]:
                 found=raw.shape,
                 expected=str(shape[::-1]),
             )
+        if FIELDS[names[0]] == "E" and unit not in ("", "V/m"):
+            raise InputError("electric field in another unit", file=path, field=names[0], found=unit, expected="V/m")
         values = np.stack([as_complex(raw[c]).transpose(2, 1, 0) for c in "xyz"])
         stated = {"length": length} if length in LENGTHS else {}
         if FIELDS[names[0]] != "E" and unit in UNITS:
