@@ -14,7 +14,7 @@ from foreign_files import Solution, solution
 
 from emdose.audit.faraday import candidates
 from emdose.audit.finding import CONFIRMED, CONTRADICTED, FOUND, OPEN
-from emdose.audit.judging import physical
+from emdose.audit.judging import obeyed, physical
 from emdose.constants import MU_0
 from emdose.io import ForeignFields
 
@@ -102,9 +102,10 @@ def test_known_conductivity_tells_the_unit_of_length() -> None:
 
 def test_a_number_of_metres_is_as_good_as_the_name_of_the_unit() -> None:
     s = solution(2).in_unit(1e-3)
+    law = obeyed(fields(s))
     for sigma in (None, s.conductivity):
         for length, state in (("0.001", CONFIRMED), ("mm", CONFIRMED), ("0.01", CONTRADICTED), ("cm", CONTRADICTED)):
-            found, _ = physical(fields(s), {"length": length}, sigma)
+            found, _ = physical(fields(s), {"length": length}, sigma, law)
             assert found["length"].state == state
 
 
