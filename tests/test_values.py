@@ -131,7 +131,7 @@ def potential(points: np.ndarray) -> np.ndarray:
 def audit_() -> em.Audit:
     axes = (np.arange(6.0), np.arange(5.0), np.arange(4.0))
     found = em.ForeignFields("CST", axes, numbers(1, 3, *SHAPE, kind="c"), None, ("a",), F, {"time": "exp(+jwt)"})
-    return em.audit(found, length=5e-3, amplitude="peak", drive="V")
+    return em.audit(found, length=5e-3, amplitude="peak", drive="V source")
 
 
 def phantom() -> em.Phantom:

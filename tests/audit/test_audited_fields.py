@@ -48,10 +48,10 @@ class StandInS:
 
 
 def per_volt() -> tuple[em.Fields, em.Phantom, em.Network]:
-    """The solved loops, driven by waves of one volt: I = 2 (Z + R)^-1 V of the waves."""
+    """The solved loops, driven by sources of one volt behind 50 ohm: I = (Z + R)^-1 V."""
     s, ball, fields = solved()
     z0 = 50.0
-    current = 2 * np.linalg.inv(s.network.z[0] + z0 * np.eye(3))
+    current = np.linalg.inv(s.network.z[0] + z0 * np.eye(3))
     E, B = (np.tensordot(current.T, np.asarray(v), 1) for v in (fields.E, fields.B))
     power = fields.power.combined(current)
     return replace(fields, E=E, B=B, power=power, drive_unit="V"), ball, s.network
@@ -134,7 +134,7 @@ def test_cosimpy_there_and_back() -> None:
     # Power of one watt at port 1, by CoSimPy's own words: sigma abs(E_rms)^2.
     sigma = made.properties["elCond"][made.properties["idxs"]]
     absorbed = np.sum(sigma * np.sum(np.abs(made.e_field[0, 0]) ** 2, axis=0)) * ball.grid.voxel_volume_m3
-    own = em.point_sar(fields.drive(np.array([10.0, 0, 0])), ball, "mid-ordinate").power_W()
+    own = em.point_sar(fields.drive(np.array([20.0, 0, 0])), ball, "mid-ordinate").power_W()
     assert absorbed == pytest.approx(own, rel=1e-5)
     assert 0.95 < absorbed / (1 - np.sum(np.abs(s.S[0][:, 0]) ** 2)) < 1  # what the rule of the centres leaves
     read = em.from_cosimpy(made, 5e-3, s_matrix=s)
@@ -143,8 +143,8 @@ def test_cosimpy_there_and_back() -> None:
     assert found["length"].state == "confirmed"
     assert found["amplitude"].state == "confirmed"
     for drive in (np.array([1, 0, 0]), np.array([1, 1j, -0.5])):
-        # One root of a watt is sqrt(2 z0) volt.
-        expected = em.point_sar(fields.drive(drive * np.sqrt(100.0)), ball, "mid-ordinate").value
+        # One root of a watt is sqrt(8 z0) volt of a source.
+        expected = em.point_sar(fields.drive(drive * np.sqrt(400.0)), ball, "mid-ordinate").value
         np.testing.assert_allclose(found.sar(drive).value, expected, rtol=1e-5, atol=1e-6 * expected.max())
     again, _ = em.to_cosimpy(found.to_fields(), found.body(), em_field_class=StandInField)
     np.testing.assert_allclose(again.e_field, made.e_field, atol=1e-6 * np.abs(made.e_field).max())
@@ -163,7 +163,7 @@ def test_cosimpy_without_density_says_so() -> None:
     for match, make in (
         ("not one frequency", lambda: em.from_cosimpy(made, 5e-3, frequency_Hz=1e6)),
         ("no such property", lambda: em.from_cosimpy(made, 5e-3, density="rho")),
-        ("volts of incident waves", lambda: em.to_cosimpy(fields, ball, em_field_class=StandInField)),
+        ("volts of sources", lambda: em.to_cosimpy(fields, ball, em_field_class=StandInField)),
         ("belong to incident waves", lambda: em.to_cosimpy(solved()[2], ball, em_field_class=StandInField)),
     ):
         with pytest.raises(em.InputError, match=match):
@@ -205,7 +205,7 @@ def test_cosimpy_itself() -> None:
     made, s = em.to_cosimpy(fields, ball, network)
     assert isinstance(made, cosimpy.EM_Field)
     read = em.from_cosimpy(made, 5e-3, s_matrix=s)
-    expected = em.point_sar(fields.drive(np.array([10.0, 0, 0])), ball, "mid-ordinate").value
+    expected = em.point_sar(fields.drive(np.array([20.0, 0, 0])), ball, "mid-ordinate").value
     found = em.audit(read, amplitude="rms", drive="sqrt(W)").sar([1, 0, 0]).value
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6 * expected.max())
 
@@ -230,8 +230,10 @@ def test_power_of_the_ports_by_every_kind_of_drive() -> None:
         {
             "sqrt(W)": watt,
             "sqrt(W) peak": watt / 2,
-            "V": watt / 150,
-            "V rms": watt / 75,
+            "V incident": watt / 150,
+            "V incident rms": watt / 75,
+            "V source": watt / 600,
+            "V source rms": watt / 300,
             "A": 15.0,
             "A rms": 30.0,
         }
@@ -294,8 +296,9 @@ def test_a_share_may_be_a_loss_or_another_convention() -> None:
         (0.5, None, (None, None)),  # half may be lost, or it is rms
         (0.5, (0.4, 0.6), ("peak", "sqrt(W)")),
         (0.5, (0.9, 1.0), ("peak", "sqrt(W) peak")),
-        (0.01, (0.9, 1.0), ("peak", "V")),
-        (0.02, (0.9, 1.0), ("peak", "V rms")),
+        (0.01, (0.9, 1.0), ("peak", "V incident")),
+        (0.02, (0.9, 1.0), ("peak", "V incident rms")),
+        (0.0025, (0.9, 1.0), ("peak", "V source")),
     ):
         found, _ = normalisation(factor * power, network, stated, efficiency)
         assert (found["amplitude"].value, found["drive"].value) == expected

@@ -61,7 +61,7 @@ CASES: dict[str, tuple[Callable[[Path, Solution], Any], dict[str, Any], str, str
         lambda d, s: write_hfss(d, s.scaled(0.1)),
         {"drive": "sqrt(W)", "amplitude": "peak"},
         "drive",
-        "V",
+        "V incident",
     ),
     "openEMS: mm called metres": (lambda d, s: write_openems(d, s.in_unit(1e-3)), WATT, "length", "mm"),
     "openEMS: not interpolated": (write_openems, {"positions": "points"}, "positions", "yee"),
@@ -130,7 +130,7 @@ def test_what_cannot_be_told_must_be_named(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(em.InputError, match="drive: the data cannot tell"):
         em.audit(files, ball(), accept_stated=True).to_fields()  # the program's word covers the amplitude alone
-    named = em.audit(files, ball(), amplitude="peak", drive="V")
+    named = em.audit(files, ball(), amplitude="peak", drive="V incident")
     assert named["drive"].used_by == "the user"
     assert named.to_fields().drive_unit == "V"
 
@@ -178,16 +178,16 @@ def test_bad_input_is_one_line(tmp_path: Path) -> None:
         with pytest.raises(em.InputError, match=match) as caught:
             em.audit(files, **more)
         assert "\n" not in str(caught.value)
-    found = em.audit(files, amplitude="peak", drive="V")
+    found = em.audit(files, amplitude="peak", drive="V incident")
     with pytest.raises(em.InputError, match="no body to compute SAR in"):
         found.to_fields()
     wide = em.Grid((40, 40, 40), STEP)
     x, y, z = wide.centre_points()
     large = em.Phantom(wide, (x**2 + y**2 + z**2 < 0.09**2).astype(np.uint8), ball().tissues)
-    found = em.audit(files, large, amplitude="peak", drive="V")
+    found = em.audit(files, large, amplitude="peak", drive="V incident")
     with pytest.raises(em.InputError, match="no electric field in"):
         found.to_fields()
-    turned = em.audit(write_cst(tmp_path, s.changed(H=-1).in_unit(1e-3)), ball(), amplitude="peak", drive="V")
+    turned = em.audit(write_cst(tmp_path, s.changed(H=-1).in_unit(1e-3)), ball(), amplitude="peak", drive="V incident")
     with pytest.raises(em.InputError, match="opposite sign"):
         turned.to_fields()
 

@@ -61,8 +61,10 @@ def accepted_power(network: Network) -> dict[str, np.ndarray]:
     found = {
         "sqrt(W)": waves,
         "sqrt(W) peak": waves / 2,
-        "V": volt,
-        "V rms": 2 * volt,
+        "V incident": volt,
+        "V incident rms": 2 * volt,
+        "V source": volt / 4,
+        "V source rms": volt / 2,
         "A": ampere,
         "A rms": 2 * ampere,
     }

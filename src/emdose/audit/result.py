@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from emdose.compliance.checks import Checks
 
 SAME_GRID = 1e-6
+POWER_OF = {"V": "V source"}
+"""What one unit of drive of fields of emdose is called among those of other programs, where it has another name."""
 
 
 @read_only
@@ -170,7 +172,7 @@ class Audit:
         n = len(self.fields.ports)
         accepted = np.full((n, n), np.nan, complex)
         if self.fields.network is not None:
-            accepted = accepted_power(self.fields.network)[found.drive_unit]
+            accepted = accepted_power(self.fields.network)[POWER_OF.get(found.drive_unit, found.drive_unit)]
         zero = np.zeros((n, n), complex)
         return Fields(
             grid=body.grid,

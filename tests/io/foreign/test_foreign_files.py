@@ -45,10 +45,10 @@ def same(found: em.ForeignFields, s: Solution, magnetic: np.ndarray, rtol: float
 
 
 def test_plain(tmp_path: Path, s: Solution) -> None:
-    found = em.read_foreign_fields(write_plain(tmp_path / "f.h5", s, amplitude="rms", drive_unit="V"))
+    found = em.read_foreign_fields(write_plain(tmp_path / "f.h5", s, amplitude="rms", drive_unit="V source"))
     same(found, s, s.H)
     assert found.program == "plain HDF5"
-    assert found.stated == {"magnetic": "A/m", "amplitude": "rms", "drive": "V"}
+    assert found.stated == {"magnetic": "A/m", "amplitude": "rms", "drive": "V source"}
     assert found.sources["magnetic"] == "what is documented of plain HDF5" or found.sources["magnetic"] == "the file"
     np.testing.assert_array_equal(found.conductivity, s.conductivity)
 

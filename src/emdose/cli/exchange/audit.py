@@ -23,7 +23,9 @@ def audit(
     magnetic: Annotated[str | None, typer.Option(help="T, mT, uT, G, A/m, kA/m.")] = None,
     time: Annotated[str | None, typer.Option(help='"exp(+jwt)" or "exp(-jwt)".')] = None,
     amplitude: Annotated[str | None, typer.Option(help="peak or rms.")] = None,
-    drive: Annotated[str | None, typer.Option(help='"sqrt(W)", "sqrt(W) peak", V, "V rms", A, "A rms".')] = None,
+    drive: Annotated[
+        str | None, typer.Option(help='"sqrt(W)", "V incident", "V source", A, and these with peak or rms.')
+    ] = None,
     components: Annotated[str | None, typer.Option(help="Order of components, such as xyz.")] = None,
     positions: Annotated[str | None, typer.Option(help='points, yee, "yee dual".')] = None,
     efficiency: Annotated[

@@ -115,7 +115,7 @@ def to_cosimpy(
     Parameters
     ----------
     fields : Fields
-        Of all ports, per volt of the incident wave or per root of a watt.
+        Of all ports, per volt of a source behind the reference impedance ("V") or per root of a watt ("sqrt(W)").
     phantom : Phantom
         The body of the fields: conductivity and density become properties, by tissue.
     network : Network, optional
@@ -136,7 +136,8 @@ def to_cosimpy(
 
     Notes
     -----
-    V = sqrt(2 z0 P) peak and rms = peak / sqrt(2), so that E_rms(1 W) = sqrt(z0) E_peak(1 V). CoSimPy's Q-matrices are
+    A source of v volts sends a wave of v / 2 into z0, P = v^2 / (8 z0), and rms = peak / sqrt(2), so that
+    E_rms(1 W) = 2 sqrt(z0) E_peak(1 V). CoSimPy's Q-matrices are
     sigma E_k* E_l / z0 without density, and the matrices of its ``compVOP`` are the complex conjugate of what
     v^H A v needs.
     """
@@ -147,10 +148,8 @@ def to_cosimpy(
         )
     if fields.drive_unit == "V":
         if network is None:
-            raise InputError(
-                "volts of incident waves need the impedances of the ports", field="network", expected="a Network"
-            )
-        factor = np.sqrt(network.reference_ohm)
+            raise InputError("volts of sources need the impedances of the ports", field="network", expected="a Network")
+        factor = 2 * np.sqrt(network.reference_ohm)
     elif fields.drive_unit == "sqrt(W)":
         factor = np.full(n, math.sqrt(0.5))
     else:
@@ -190,7 +189,7 @@ def to_cosimpy(
 def from_cosimpy_matrices(
     matrices: Any, density_kg_m3: float | Sequence[float] | np.ndarray, made_by: Literal["compQMatrix", "compVOP"]
 ) -> np.ndarray:
-    """Matrices of CoSimPy as Q-matrices: SAR = v^H Q v for peak volts of the incident waves.
+    """Matrices of CoSimPy as Q-matrices: SAR = v^H Q v for peak volts of sources behind the reference impedance.
 
     Parameters
     ----------
@@ -214,7 +213,7 @@ def from_cosimpy_matrices(
     Notes
     -----
     ``compQMatrix`` gives sigma E_k* . E_l / z0 for rms fields of one watt, ``compVOP`` the same with k and l exchanged.
-    For peak volts the power density has a factor 1/2, and SAR one over the density.
+    For peak volts the power density has a factor 1/2, a source of one volt sends half a volt, and SAR is per density.
 
     Source: both methods in CoSimPy 2.0.0 (MIT licence).
     """
@@ -230,7 +229,7 @@ def from_cosimpy_matrices(
     rho = positives("density_kg_m3", density_kg_m3, problem="bad density", expected="kg/m^3 > 0")
     if rho.shape not in ((1,), (len(a),)):
         raise InputError("not one density for each", field="density_kg_m3", found=rho.shape, expected=str((len(a),)))
-    return (a.conj() if made_by == "compVOP" else a) / (2 * rho[:, None, None])
+    return (a.conj() if made_by == "compVOP" else a) / (8 * rho[:, None, None])
 
 
 def _classes(field: Any, s: Any, with_s: bool) -> tuple[Any, Any]:

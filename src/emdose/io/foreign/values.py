@@ -23,8 +23,10 @@ TIMES = ("exp(+jwt)", "exp(-jwt)")
 DRIVES = {
     "sqrt(W)": "the root of one watt of incident power, averaged over time",
     "sqrt(W) peak": "the root of one watt of incident power at its peak, half a watt on average",
-    "V": "one volt of the incident wave, peak",
-    "V rms": "one volt of the incident wave, rms",
+    "V incident": "one volt of the incident wave, peak",
+    "V incident rms": "one volt of the incident wave, rms",
+    "V source": "one volt of a source behind the reference impedance, peak: half of it is the incident wave",
+    "V source rms": "one volt of a source behind the reference impedance, rms",
     "A": "one ampere into the port, peak, with the other ports open",
     "A rms": "one ampere into the port, rms, with the other ports open",
 }
@@ -32,12 +34,15 @@ DRIVES = {
 DRIVE_FACTORS = {
     "sqrt(W)": ("sqrt(W)", 1.0),
     "sqrt(W) peak": ("sqrt(W)", np.sqrt(2)),
-    "V": ("V", 1.0),
-    "V rms": ("V", np.sqrt(0.5)),
+    "V incident": ("V", 0.5),
+    "V incident rms": ("V", 0.5 * np.sqrt(0.5)),
+    "V source": ("V", 1.0),
+    "V source rms": ("V", np.sqrt(0.5)),
     "A": ("A", 1.0),
     "A rms": ("A", np.sqrt(0.5)),
 }
-"""Unit of drive of the fields that are made (peak volts and amperes), and what the fields are multiplied by."""
+"""Unit of drive of the fields that are made, and what the fields are multiplied by: V are peak volts of sources behind
+their reference impedance, as everywhere in emdose, A peak amperes."""
 ORDERS = ("xyz", "xzy", "yxz", "yzx", "zxy", "zyx")
 POSITIONS = {
     "points": "all components at the points of the axes",
