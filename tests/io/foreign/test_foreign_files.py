@@ -121,6 +121,7 @@ def test_touchstone_beside_the_fields(tmp_path: Path, s: Solution) -> None:
     assert found.network is not None
     np.testing.assert_allclose(found.network.s, s.network.s, atol=1e-14)
     assert len(found.files) == 5
+    assert em.read_foreign_fields(tmp_path).network is not None
 
 
 def test_bad_input_is_one_line(tmp_path: Path, s: Solution) -> None:

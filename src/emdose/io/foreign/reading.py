@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from emdose.io.foreign.values import ForeignFields
 from emdose.io.touchstone import read_touchstone
 
 PROGRAMS = ("CST", "HFSS", "Sim4Life", "openEMS", "CoSimPy", "MARIE", "plain HDF5", "VTK")
+_TOUCHSTONE = re.compile(r"\.s\d+p", re.I)
 ENDINGS = (".h5", ".hdf5", ".hdf", ".fld", ".mat", ".vtr", ".vti")
 
 
@@ -33,7 +35,7 @@ def read_foreign_fields(
     ----------
     paths : Path, str or sequence of these
         A file, several (such as one for each port and field), or a folder whose field files are all meant. A Touchstone
-        file among them is taken as ``touchstone``.
+        file among them, or in the folder, is taken as ``touchstone``.
     frequency_Hz : float, optional
         Frequency [Hz]: needed where the files do not say it, and it chooses where they hold several.
     program : str, optional
@@ -52,7 +54,7 @@ def read_foreign_fields(
         When files are missing, of no such format, or do not fit each other, and when the frequency is not known.
     """
     files = _files(paths)
-    network_files = [p for p in files if p.suffix.lower()[:2] == ".s" and p.suffix.lower().endswith("p")]
+    network_files = [p for p in files if _TOUCHSTONE.fullmatch(p.suffix)]
     files = [p for p in files if p not in network_files]
     if len(network_files) > (touchstone is None):
         raise InputError("more than one Touchstone file", field="touchstone", found=[p.name for p in network_files])
@@ -124,7 +126,8 @@ def _files(paths: Path | str | Sequence[Path | str]) -> list[Path]:
     files = []
     for one in map(Path, given):
         if one.is_dir():
-            files += sorted(p for p in one.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
+            found = (p for p in one.iterdir() if not p.name.startswith("."))
+            files += sorted(p for p in found if p.suffix.lower() in ENDINGS or _TOUCHSTONE.fullmatch(p.suffix))
         elif one.suffix.lower() == ".xmf":
             files.append(plain_file(one.with_suffix(".h5"), "the HDF5 file beside the .xmf file"))
         else:
