@@ -542,6 +542,31 @@ def multigrid(kernels: Recorder, real: type) -> Result:
     }
 
 
+def branches(kernels: Recorder, real: type) -> Result:
+    """Rows longer than the lanes of a sum and shorter ones, one without corners, voxels in every corner of the box."""
+    rng = np.random.default_rng(23)
+    nx, n1, n2 = 4, 5, 21
+    g, emf = np.zeros((3, nx + 2, n1, n2), real), np.full((3, nx + 2, n1, n2), 0.25)
+    g[:, 1:-1] = rng.random((3, nx, n1, n2))
+    for c in range(3):
+        g[c][tuple((slice(None, 2) if a == 0 else slice(None, 1)) if a == c else slice(None) for a in range(3))] = 0
+    span = np.stack([rng.integers(0, 3, (nx, n1)), rng.integers(5, n2 + 1, (nx, n1))], axis=2).astype(np.int32)
+    span[2, 1] = 0
+    net = {"nx": nx, "n1": n1, "n2": n2, "scale": 4.0, "g": g, "emf": emf}
+    rows, weights = rng.normal(size=(3, nx, n1, 9)), rng.normal(size=(2, n2, 4))
+    first = rng.integers(0, 6, (2, n2)).astype(np.int32)
+    kernels.launch("impress", (3 * nx, n1, n2), nx, span, 9, 4, rows, weights, first, emf)
+    b, phi = np.zeros((nx + 2, n1, n2)), np.zeros((nx + 2, n1, n2))
+    phi[1:-1] = rng.normal(size=(nx, n1, n2))
+    driven, left = np.full((nx * n1, 2), np.nan), np.full((nx * n1, 3), np.nan)
+    kernels.launch("drive", nx * n1, span, net, b, driven)
+    kernels.launch("judge", nx * n1, span, net, phi, left)
+    cells = np.array([0, (n1 - 1) * (n2 - 1) - 1, 100, (nx - 1) * (n1 - 1) * (n2 - 1) - 1])
+    E = np.full((3, len(cells)), np.nan, np.float32)
+    kernels.launch("centres", len(cells), net, cells, np.array([0.5, 1.0, 2.0]), phi, E)
+    return {"emf": emf, "b": b, "driven": driven, "left": left, "E": E}
+
+
 def cut_faces(kernels: Recorder, real: type) -> Result:
     """Middles of faces anywhere in them, also next to the ends of the box."""
     rng = np.random.default_rng(22)
@@ -784,6 +809,7 @@ EXERCISES: dict[str, Callable[[Recorder, type], Result]] = {
     "local_fit": local_fit,
     "triangles": triangles,
     "multigrid": multigrid,
+    "branches": branches,
     "potential": potential,
     "cut_faces": cut_faces,
     "bioheat": bioheat,

@@ -175,20 +175,32 @@ class Conduction:
         ConvergenceError
             When the tolerance is missed.
         """
+        planes = self._zeros(len(b), self.levels[0].shape, b.dtype)
+        planes[:, 1:-1] = b
+        return self.solve_planes(planes, tolerance, size, max_iterations, tell)[:, 1:-1]
+
+    def solve_planes(
+        self,
+        b: Any,
+        tolerance: float,
+        size: np.ndarray | None = None,
+        max_iterations: int = 200,
+        tell: Callable[[int, float], None] | None = None,
+    ) -> Any:
+        """As :meth:`solve`, of and with arrays (port, nx + 2, ny, nz) whose first and last planes hold zeros."""
         level, ports, wide = self.levels[0], len(b), np.dtype(b.dtype).itemsize > self.dtype.itemsize
         self._allot(ports)
         r, z, x, p, Ap = level.b, level.x, self._x, self._p, self._Ap
         for a in (r, x, p):
             a.fill(0)
-        total = given = None
+        total = None
         if wide:
-            given, total = (self._zeros(ports, level.shape, b.dtype) for _ in range(2))
-            given[:, 1:-1] = b
-            renew = self._prepare("renew", level, ports, level.struct, 1 / self.scale, given, total, r)
+            total = self._zeros(ports, level.shape, b.dtype)
+            renew = self._prepare("renew", level, ports, level.struct, 1 / self.scale, b, total, r)
             collect = self._prepare("collect", level, ports, x, total)
             renew()
         else:
-            self.be.xp.multiply(b, 1 / self.scale, out=r[:, 1:-1], casting="same_kind")
+            self.be.xp.multiply(b, 1 / self.scale, out=r, casting="same_kind")
         norm = np.sqrt(self._dot(r, r))
         scale = norm if size is None else np.asarray(size, float) / self.scale
         scale = np.where(scale > 0, scale, 1.0)
@@ -203,7 +215,7 @@ class Conduction:
             if tell is not None:
                 tell(self.iterations, float(residual.max()))
             if residual.max() <= tolerance:
-                return (x if total is None else total)[:, 1:-1]
+                return x if total is None else total
             self._cycle()
             before, rho = rho, self._dot(r, z)
             beta = np.zeros(ports) if before is None else _ratio(rho, before)

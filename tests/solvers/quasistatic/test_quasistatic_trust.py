@@ -70,7 +70,7 @@ def test_two_sources_are_reciprocal() -> None:
     medium = Medium(body, 1e3)
     pair = (uniform(), Dipole((0.0, 0.08, 0.05)))
     found = em.Quasistatic(tolerance=1e-10, keep_edges=True).solve(body, pair)
-    emf = [sampling.line_integrals(medium.box, s, medium.exists)[0] for s in pair]
+    emf = [sampling.line_integrals(medium.box, s, medium.exists).everywhere() for s in pair]
     assert found.edges is not None
     E = np.zeros((2, 3, int(np.prod(medium.box.corners))))
     E[:, :, found.edges.corners] = found.edges.E
@@ -201,7 +201,8 @@ def test_interpolated_sources_say_how_far_off_they_are() -> None:
     body = em.phantoms.sphere(0.1, 5e-3, tissue("gel", 0.3), samples=1)
     medium = Medium(body, 1e3)
     for source, few in ((uniform(), True), (Dipole((0.1, 0.25, 0.1)), True), (Dipole((0.0, 0.0, 0.12)), False)):
-        emf, how = sampling.line_integrals(medium.box, source, medium.exists)
+        found = sampling.line_integrals(medium.box, source, medium.exists)
+        emf, how = found.everywhere(), found.about
         direct = np.zeros_like(emf)
         for axis in range(3):
             there = np.flatnonzero(medium.exists[axis].reshape(-1))

@@ -9,20 +9,19 @@ where none is good enough the source is integrated directly, by the Gauss rule o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from emdose.errors import InputError
 from emdose.solvers.quasistatic.network import Box
+from emdose.solvers.quasistatic.splines import EdgeSplines, EdgeSums
 
 GAUSS = 0.5 / np.sqrt(3.0)
 """Places of the two points of the Gauss rule about the middle of an edge, in its length; exact for cubic fields."""
 POINTS = (8, 14, 24, 32, 40, 50, 64, 100, 160)
 """Samples along the longest side of the box, one after the other until the error is small enough."""
-DEGREE = 5
-"""Of the splines: of cubic ones a body that walks past a magnet needs twice the samples along every axis."""
 FEW = 30_000
 """Edges at which a source is integrated directly."""
 ERROR, CURL_ERROR = 1e-4, 3e-4
@@ -32,8 +31,8 @@ TRIED = 400
 _BLOCK = 2**18
 
 
-def line_integrals(box: Box, source: Any, exists: np.ndarray) -> tuple[np.ndarray, Mapping[str, Any]]:
-    """Integral of a source's field up every edge that exists.
+def line_integrals(box: Box, source: Any, exists: np.ndarray, coarsest: int = 0) -> EdgeSplines | EdgeSums:
+    """Integrals of a source's field up every edge that exists.
 
     Parameters
     ----------
@@ -43,45 +42,50 @@ def line_integrals(box: Box, source: Any, exists: np.ndarray) -> tuple[np.ndarra
         What impresses the field.
     exists : (3, nx + 1, ny + 1, nz + 1) bool ndarray
         Which edges count.
+    coarsest : int
+        Samples along the longest side of the box that it begins with.
 
     Returns
     -------
-    (3, nx + 1, ny + 1, nz + 1) float64 ndarray
-        Integrals [V], anything finite where there is no edge.
-    mapping
-        "points" where the source was evaluated, and "E_error" and "curl_error" of the interpolation, 0 without one.
+    EdgeSplines or EdgeSums
+        ``everywhere()`` are the integrals [V], anything finite where there is no edge; ``about`` says "points" where
+        the source was evaluated, "samples" along the longest side, and "E_error" and "curl_error" of the interpolation,
+        0 without one.
 
     Raises
     ------
     InputError
         When the field of the source is not finite in the body.
     """
-    there = [np.flatnonzero(exists[axis].reshape(-1)) for axis in range(3)]
-    count = sum(len(t) for t in there)
+    count = int(np.count_nonzero(exists))
     used = 0
     if count > FEW:
-        check = _Check(box, source, there)
+        check = _Check(box, source, exists)
         used += check.points
         for longest in POINTS:
             axes = _axes(box, longest)
             points = int(np.prod([len(a) for a in axes]))
             if points > count:
                 break
+            if longest < coarsest:
+                continue
             mesh = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
             samples = np.concatenate([_field(source, part) for part in np.array_split(mesh, -(-points // _BLOCK))])
             used += points
             if not np.all(np.isfinite(samples)):
                 break
-            smooth = _Splines(box, axes, np.moveaxis(samples.reshape(*(len(a) for a in axes), 3), -1, 0))
+            smooth = EdgeSplines(box, axes, np.moveaxis(samples.reshape(*(len(a) for a in axes), 3), -1, 0))
             E_error, curl_error = check(smooth.at)
             if E_error <= ERROR and curl_error <= CURL_ERROR:
-                return smooth.everywhere(), {"points": used, "E_error": E_error, "curl_error": curl_error}
+                smooth.about = {"points": used, "samples": longest, "E_error": E_error, "curl_error": curl_error}
+                return smooth
     emf = np.zeros(exists.shape)
     for axis in range(3):
-        emf[axis].reshape(-1)[there[axis]] = direct(box, source, axis, there[axis])
+        there = np.flatnonzero(exists[axis].reshape(-1))
+        emf[axis].reshape(-1)[there] = direct(box, source, axis, there)
     if not np.all(np.isfinite(emf)):
         raise InputError("field of a source is not finite in the body", field=source.name)
-    return emf, {"points": used + 2 * count, "E_error": 0.0, "curl_error": 0.0}
+    return EdgeSums(emf, {"points": used + 2 * count, "samples": 0, "E_error": 0.0, "curl_error": 0.0})
 
 
 def direct(box: Box, source: Any, axis: int, index: np.ndarray) -> np.ndarray:
@@ -105,11 +109,11 @@ class _Check:
     ----------
     box, source
         As in :func:`line_integrals`.
-    there : list of (n,) ndarray
-        Flat indices of the edges that exist along each axis.
+    exists : (3, nx + 1, ny + 1, nz + 1) bool ndarray
+        Which edges count.
     """
 
-    def __init__(self, box: Box, source: Any, there: list[np.ndarray]) -> None:
+    def __init__(self, box: Box, source: Any, exists: np.ndarray) -> None:
         rng = np.random.default_rng(0)
         h = box.grid.spacing_m
         self.length = np.asarray(h)
@@ -117,10 +121,10 @@ class _Check:
         self.edges, self.faces = [], []
         self.points = 0
         for axis in range(3):
-            some = rng.choice(there[axis], min(TRIED, len(there[axis])), replace=False)
+            some = _some(exists[axis], rng)
             self.edges.append((axis, some, direct(box, source, axis, some)))
             b, c = (axis + 1) % 3, (axis + 2) % 3
-            b_here = np.stack(np.unravel_index(rng.choice(there[b], len(some)), box.corners), axis=1)
+            b_here = np.stack(np.unravel_index(_some(exists[b], rng), box.corners), axis=1)
             corner = b_here[b_here[:, c] > 0]
             # Around the face with high corner r in the plane (b, c): up b at c - 1, up c at b, back.
             ring = []
@@ -156,6 +160,17 @@ class _Check:
         return float(np.abs(wrong / length).max()) / scale, float(np.abs(np.concatenate(missed)).max()) / curl
 
 
+def _some(exists: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Flat indices of some that exist, at most TRIED of them."""
+    flat = exists.reshape(-1)
+    drawn = rng.integers(0, len(flat), 16 * TRIED)
+    found = drawn[flat[drawn]]
+    if len(found) < TRIED:
+        there = np.flatnonzero(flat)
+        found = rng.permutation(there)[:TRIED] if len(there) < 1e6 else there[rng.integers(0, len(there), TRIED)]
+    return np.asarray(found[:TRIED])
+
+
 def _field(source: Any, points: np.ndarray) -> np.ndarray:
     return np.asarray(source.impressed_E(points), float)
 
@@ -165,48 +180,3 @@ def _axes(box: Box, longest: int) -> list[np.ndarray]:
     extent = np.asarray(box.shape) * np.asarray(box.grid.spacing_m)
     counts = np.maximum(np.ceil(longest * extent / extent.max()), 6).astype(int)
     return [np.linspace(a, a + e, n) for a, e, n in zip(box.origin_m, extent, counts, strict=True)]
-
-
-class _Splines:
-    """Splines through samples of a field.
-
-    Parameters
-    ----------
-    box : Box
-        Where.
-    axes : list of (n,) ndarray
-        Coordinates of the samples [m].
-    samples : (3, n0, n1, n2) ndarray
-        The field there [V/m].
-    """
-
-    def __init__(self, box: Box, axes: list[np.ndarray], samples: np.ndarray) -> None:
-        from scipy.interpolate import make_interp_spline
-
-        self.box, self.samples = box, samples
-        self.value, self.integral = [], []
-        for a, axis in enumerate(axes):
-            spline = make_interp_spline(axis, np.eye(len(axis)), k=DEGREE)
-            fine = np.linspace(axis[0], axis[-1], box.corners[a])
-            self.value.append(spline(fine))
-            upto = spline.antiderivative()(fine)
-            self.integral.append(np.diff(upto, axis=0, prepend=upto[:1]))
-
-    def _matrices(self, axis: int) -> list[np.ndarray]:
-        """Weights of the samples for integrals up edges along an axis, by coordinate."""
-        return [self.integral[a] if a == axis else self.value[a] for a in range(3)]
-
-    def at(self, axis: int, index: np.ndarray) -> np.ndarray:
-        """Integral [V] up edges along an axis, given by flat indices of their high corners."""
-        x, y, z = (m[i] for m, i in zip(self._matrices(axis), np.unravel_index(index, self.box.corners), strict=True))
-        part = np.tensordot(x, self.samples[axis], 1)
-        return np.asarray(np.einsum("nbc,nb,nc->n", part, y, z, optimize=True))
-
-    def everywhere(self) -> np.ndarray:
-        """Integrals up all edges, (3, corners) [V]."""
-        out = np.empty((3, *self.box.corners))
-        for c in range(3):
-            x, y, z = self._matrices(c)
-            part = np.tensordot(y, np.tensordot(self.samples[c], z, (2, 1)), (1, 1)).transpose(1, 0, 2)
-            np.matmul(x, part.reshape(len(part), -1), out=out[c].reshape(len(x), -1))
-        return out

@@ -13,7 +13,7 @@ Source: T. W. Dawson and M. A. Stuchly, IEEE Trans. Magn. 32 (1996) 754; T. W. D
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,9 +30,11 @@ from emdose.models.implants.surgery import Surgery
 from emdose.models.induction.sources import InductionSource
 from emdose.solvers.progress import watched
 from emdose.solvers.quasistatic import network, planning
+from emdose.solvers.quasistatic.branches import Branches
 from emdose.solvers.quasistatic.krylov import conjugate_gradients
 from emdose.solvers.quasistatic.medium import Medium
 from emdose.solvers.quasistatic.sampling import line_integrals
+from emdose.solvers.quasistatic.splines import EdgeSplines, EdgeSums
 from emdose.solvers.results.induced import InducedEdges, InducedField
 from emdose.solvers.running import Done, Iteration, Progress, ProgressCallback, Setup, callback
 from emdose.values import owned, read_only
@@ -190,42 +192,76 @@ class Quasistatic:
         tell: ProgressCallback,
     ) -> None:
         """Fields of some sources at once."""
-        be, several = system.be, len(sources)
+        several = len(sources)
 
         def step(number: int, residual: float, n: int = block[-1]) -> None:
             told = Iteration(stage="source", step=number, residual=residual, tolerance=self.tolerance)
             tell(told.within(sources[n].name, n, several))
 
-        inflow: np.ndarray = np.empty((len(block), *medium.box.corners), medium.kind)
-        voltage, size = [], np.empty(len(block))
-        for k, n in enumerate(block):
+        def impressed(n: int) -> EdgeSplines | EdgeSums:
             tell(Iteration(stage="source", name=sources[n].name, index=n, count=several, step=0))
-            emf, how = line_integrals(medium.box, sources[n], medium.exists)
-            driven = medium.flow(emf)
-            inflow[k] = network.net_inflow(driven)
-            # The currents that all but cancel at a corner: what the residual is measured against.
-            size[k] = float(np.linalg.norm(driven))
-            voltage.append(emf)
-            solved.sampling.append({"name": sources[n].name, **how})
+            # Sources of one solution are mostly of one kind: what was too coarse for one is too coarse for the next.
+            before = solved.sampling[-1]["samples"] if solved.sampling else 0
+            found = line_integrals(medium.box, sources[n], medium.exists, before)
+            solved.sampling.append({"name": sources[n].name, **found.about})
+            return found
+
         if medium.is_plain:
-            potential = be.to_numpy(system.solve(be.asarray(inflow), self.tolerance, size, tell=step))
-            solved.iterations = max(solved.iterations, system.iterations)
+            self._solve_plain(block, impressed, system, solved, step)
         else:
-            potential = np.empty_like(inflow)
-            for k in range(len(block)):
-                found = conjugate_gradients(medium, system, inflow[k], self.tolerance, size[k], step)
-                potential[k], solved.iterations = found[0], max(solved.iterations, found[1])
+            self._solve_any(medium, block, impressed, system, solved, step)
+
+    def _solve_plain(
+        self,
+        block: range,
+        impressed: Callable[[int], EdgeSplines | EdgeSums],
+        system: Conduction,
+        solved: _Solved,
+        step: Callable[[int, float], None],
+    ) -> None:
+        """Real conductivity, the same along every axis: all of it on the device, several sources at once."""
+        branches = solved.on_device(system)
+        fields = [impressed(n) for n in block]
+        inflow = branches.be.xp.zeros((len(block), *branches.emf.shape[1:]))
+        driven = []
+        for k, one in enumerate(fields):
+            branches.impress(one)
+            driven.append(branches.drive(inflow[k]))
+        # The currents that all but cancel at a corner: what the residual is measured against.
+        potential = system.solve_planes(inflow, self.tolerance, np.array([size for size, _ in driven]), tell=step)
+        solved.iterations = max(solved.iterations, system.iterations)
         for k, n in enumerate(block):
-            E: np.ndarray = voltage[k].astype(medium.kind)
-            network.fall(potential[k], E)
+            if len(block) > 1:
+                branches.impress(fields[k])
+            solved.judge(n, *driven[k], *branches.judge(potential[k]), self.tolerance)
+            solved.E[n] = branches.at_centres(potential[k])
+            if solved.corners is not None:
+                solved.keep_edges(n, branches.voltages(potential[k]) * solved.medium.exists)
+
+    def _solve_any(
+        self,
+        medium: Medium,
+        block: range,
+        impressed: Callable[[int], EdgeSplines | EdgeSums],
+        system: Conduction,
+        solved: _Solved,
+        step: Callable[[int, float], None],
+    ) -> None:
+        """Admittivity or tensors: one source after the other."""
+        for n in block:
+            voltage = impressed(n).everywhere()
+            driven = medium.flow(voltage)
+            size = float(np.linalg.norm(driven))
+            inflow = network.net_inflow(driven)
+            potential, count = conjugate_gradients(medium, system, inflow, self.tolerance, size, step)
+            solved.iterations = max(solved.iterations, count)
+            E: np.ndarray = voltage.astype(medium.kind)
+            network.fall(potential, E)
             E *= medium.exists
             flow = medium.flow(E)
-            rest = float(np.linalg.norm(network.net_inflow(flow)))
-            solved.residual[n] = rest / size[k] if size[k] > 0 else 0.0
-            power, work = np.vdot(E, flow), np.vdot(voltage[k], flow)
-            # Beside a source that drives next to nothing only the rounding of what cancels is left.
-            felt = abs(power) > self.tolerance**2 * abs(np.vdot(voltage[k], medium.flow(voltage[k])))
-            solved.balance[n] = abs(power - work) / abs(power) if felt else 0.0
+            left = float(np.linalg.norm(network.net_inflow(flow)))
+            works = (np.vdot(E, flow), np.vdot(voltage, flow))
+            solved.judge(n, size, np.vdot(voltage, driven), left, *works, self.tolerance)
             solved.keep(n, E)
 
 
@@ -244,6 +280,7 @@ class _Solved:
 
     def __init__(self, medium: Medium, sources: int, keep_edges: bool) -> None:
         self.medium, self.iterations = medium, 0
+        self._branches: Branches | None = None
         self.kind = np.complex64 if medium.kind is complex else np.float32
         self.E = np.empty((sources, 3, len(medium.held)), self.kind)
         self.residual, self.balance = np.zeros(sources), np.zeros(sources)
@@ -257,12 +294,29 @@ class _Solved:
             self.corners = np.flatnonzero(touched.reshape(-1))
             self.along = np.zeros((sources, 3, len(self.corners)), self.kind)
 
+    def on_device(self, system: Conduction) -> Branches:
+        """The branches, made when they are first asked for."""
+        if self._branches is None:
+            self._branches = Branches(self.medium.box, self.medium.held, system)
+        return self._branches
+
+    def judge(self, n: int, size: float, driven: Any, left: float, power: Any, work: Any, tolerance: float) -> None:
+        """Residual and balance of a source, from norms of currents [A] and from powers [W]."""
+        self.residual[n] = left / size if size > 0 else 0.0
+        # Beside a source that drives next to nothing only the rounding of what cancels is left.
+        felt = abs(power) > tolerance**2 * abs(driven)
+        self.balance[n] = abs(power - work) / abs(power) if felt else 0.0
+
     def keep(self, n: int, voltage: np.ndarray) -> None:
         """The field of a source, from the voltages of the branches."""
         box = self.medium.box
         self.E[n] = network.field_at_centres(box, voltage, self.kind).reshape(3, -1)[:, self.medium.held]
+        self.keep_edges(n, voltage)
+
+    def keep_edges(self, n: int, voltage: np.ndarray) -> None:
+        """The same along edges, where they are asked for."""
         if self.corners is not None:
-            h = np.asarray(box.grid.spacing_m)[:, None]
+            h = np.asarray(self.medium.box.grid.spacing_m)[:, None]
             self.along[n] = voltage.reshape(3, -1)[:, self.corners] / h
 
     def edges(self) -> InducedEdges | None:

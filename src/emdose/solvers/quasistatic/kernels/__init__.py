@@ -1,0 +1,1 @@
+"""Kernel texts of this package, and their NumPy references."""
