@@ -12,9 +12,11 @@ from emdose.values import read_only
 
 KEPT = 0.9
 """Part of the free memory that a job may plan with."""
-SYSTEM, PER_SOURCE = 110, 150
-"""Bytes for every corner of the box: conductances of all levels and the body's own arrays; and those that a source
-takes while it is solved for. Measured."""
+SYSTEM, PER_SOURCE, EDGES = 100, 48, 48
+"""Bytes for every corner of the box: conductances of all levels, the field of a source on its branches and the body's own
+arrays; those that a source takes while it is solved for; and those of voltages where they are kept. Measured."""
+ANY = 520
+"""Bytes for every corner where the medium is complex or has tensors, whose sources are solved for one by one."""
 OVERHEAD = 32 * 2**20
 """What any solution takes."""
 RATE = {"cpu": 4e-7, "cuda": 1e-8}
@@ -84,9 +86,10 @@ def plan(
     """
     corners = math.prod(n + 1 for n in shape)
     kept = held * (8 + 4 + 4 + 12 * sources * (2 if edges else 1))
-    free, together = be.memory_free_bytes(), min(sources, TOGETHER)
+    free, together = be.memory_free_bytes(), min(sources, TOGETHER if plain else 1)
     while True:
-        need = OVERHEAD + (SYSTEM + PER_SOURCE * together) * corners * (1 if plain else 2) + kept
+        each = SYSTEM + PER_SOURCE * together + (EDGES if edges else 0) if plain else ANY
+        need = OVERHEAD + each * corners + kept
         if need <= KEPT * free or together == 1:
             break
         together -= 1
