@@ -12,8 +12,8 @@ from emdose.solvers.quasistatic.network import Box
 from emdose.solvers.quasistatic.splines import EdgeSplines, EdgeSums
 
 
-class BranchNetwork:
-    """BranchNetwork that hold the field of one source at a time.
+class DrivenNetwork:
+    """DrivenNetwork that hold the field of one source at a time.
 
     Parameters
     ----------

@@ -13,8 +13,8 @@ from emdose.values import read_only
 KEPT = 0.9
 """Part of the free memory that a job may plan with."""
 SYSTEM, PER_SOURCE, EDGES = 100, 48, 48
-"""Bytes for every corner of the box: conductances of all levels, the field of a source on its branches and the body's own
-arrays; those that a source takes while it is solved for; and those of voltages where they are kept. Measured."""
+"""Bytes for every corner of the box: conductances of all levels, the field of a source on its branches and the body's
+own arrays; those that a source takes while it is solved for; and those of voltages where they are kept. Measured."""
 ANY = 520
 """Bytes for every corner where the medium is complex or has tensors, whose sources are solved for one by one."""
 OVERHEAD = 32 * 2**20

@@ -30,7 +30,7 @@ from emdose.models.implants.surgery import Surgery
 from emdose.models.induction.sources import InductionSource
 from emdose.solvers.progress import watched
 from emdose.solvers.quasistatic import network, planning
-from emdose.solvers.quasistatic.branches import BranchNetwork
+from emdose.solvers.quasistatic.branches import DrivenNetwork
 from emdose.solvers.quasistatic.krylov import conjugate_gradients
 from emdose.solvers.quasistatic.medium import Medium
 from emdose.solvers.quasistatic.sampling import line_integrals
@@ -280,7 +280,7 @@ class _Solved:
 
     def __init__(self, medium: Medium, sources: int, keep_edges: bool) -> None:
         self.medium, self.iterations = medium, 0
-        self._branches: BranchNetwork | None = None
+        self._branches: DrivenNetwork | None = None
         self.kind = np.complex64 if medium.kind is complex else np.float32
         self.E = np.empty((sources, 3, len(medium.held)), self.kind)
         self.residual, self.balance = np.zeros(sources), np.zeros(sources)
@@ -294,10 +294,10 @@ class _Solved:
             self.corners = np.flatnonzero(touched.reshape(-1))
             self.along = np.zeros((sources, 3, len(self.corners)), self.kind)
 
-    def on_device(self, system: Conduction) -> BranchNetwork:
+    def on_device(self, system: Conduction) -> DrivenNetwork:
         """The branches, made when they are first asked for."""
         if self._branches is None:
-            self._branches = BranchNetwork(self.medium.box, self.medium.held, system)
+            self._branches = DrivenNetwork(self.medium.box, self.medium.held, system)
         return self._branches
 
     def judge(self, n: int, size: float, driven: Any, left: float, power: Any, work: Any, tolerance: float) -> None:
