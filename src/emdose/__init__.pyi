@@ -27,6 +27,7 @@ from .dosimetry import ModelSampler as ModelSampler
 from .dosimetry import NerveModel as NerveModel
 from .dosimetry import PulseSequence as PulseSequence
 from .dosimetry import QMatrices as QMatrices
+from .dosimetry import QMatrixBlocks as QMatrixBlocks
 from .dosimetry import RfPulse as RfPulse
 from .dosimetry import SafeModel as SafeModel
 from .dosimetry import SarMap as SarMap
@@ -52,6 +53,7 @@ from .dosimetry import peak as peak
 from .dosimetry import point_sar as point_sar
 from .dosimetry import power_consistency as power_consistency
 from .dosimetry import q_matrices as q_matrices
+from .dosimetry import q_matrix_blocks as q_matrix_blocks
 from .dosimetry import region_sar as region_sar
 from .dosimetry import sensor_matrix as sensor_matrix
 from .dosimetry import shim as shim

@@ -59,6 +59,9 @@ from .temperature import cem43_bound as cem43_bound
 from .temperature import region_peaks as region_peaks
 from .temperature import temperature_map as temperature_map
 from .temperature import thermal_dose as thermal_dose
+from .transmission.blocks import QMatrixBlocks as QMatrixBlocks
+from .transmission.blocks import q_matrix_blocks as q_matrix_blocks
+from .transmission.compression import compress as compress
 from .transmission.drives.constraints import DriveConstraints as DriveConstraints
 from .transmission.drives.sensors import null_modes as null_modes
 from .transmission.drives.sensors import orthogonal_projection as orthogonal_projection
@@ -88,4 +91,3 @@ from .transmission.qmatrix import q_matrices as q_matrices
 from .transmission.temperature_matrices import TemperatureMatrices as TemperatureMatrices
 from .transmission.temperature_matrices import temperature_matrices as temperature_matrices
 from .transmission.vops import VirtualObservationPoints as VirtualObservationPoints
-from .transmission.vops import compress as compress

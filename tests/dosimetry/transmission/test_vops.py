@@ -16,7 +16,7 @@ from ring_matrices import point_and_averaged
 
 import emdose as em
 from emdose.dosimetry.transmission.combinations import bounding
-from emdose.dosimetry.transmission.vops import relative_overestimate
+from emdose.dosimetry.transmission.compression import relative_overestimate
 
 
 @pytest.fixture(scope="module")

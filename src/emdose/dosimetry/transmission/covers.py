@@ -78,63 +78,89 @@ class Cover:
         Bounds, of the V in the order of ``chosen``.
     bound : (m,) int32 ndarray
         Which of the combinations bounds a matrix.
+    matrices : (v, n, n) complex128 ndarray
+        The V: what was chosen, with what was added and the tolerance.
     """
 
     chosen: np.ndarray
     combinations: list[Mixture]
     bound: np.ndarray
-
-    def matrices(self, packed: PackedMatrices, added: np.ndarray, largest: float) -> np.ndarray:
-        """The V, (v, n, n): what was chosen, with what was added and the tolerance."""
-        extra = added + TOLERANCE * largest * np.eye(packed.n)
-        return np.asarray(packed.full[self.chosen].astype(complex) + extra)
+    matrices: np.ndarray
 
 
-def convex_cover(
-    packed: PackedMatrices,
-    added: np.ndarray,
-    largest: np.ndarray,
-    tell: Callable[[int, int], None] = lambda _left, _found: None,
-) -> Cover:
-    """A convex cover of all matrices.
+class GrowingCover:
+    r"""A convex cover that takes matrices part by part, from the largest eigenvalue down.
 
     Parameters
     ----------
-    packed : PackedMatrices
-        The matrices.
+    count : int
+        Number of all matrices.
     added : (n, n) complex ndarray
         Overestimation :math:`\\Lambda`, positive semidefinite.
-    largest : (m,) ndarray
-        Largest eigenvalue of every matrix.
+    largest : float
+        Largest eigenvalue of all matrices.
     tell : callable
-        Told how many matrices are left and how many V there are.
-
-    Raises
-    ------
-    ConvergenceError
-        When a linear program fails.
+        Told how many matrices of a part are left and how many V there are.
     """
-    be, n = packed.be, packed.n
-    tolerance = TOLERANCE * float(largest.max())
-    extra = added + tolerance * np.eye(n)
-    left = be.asarray(np.argsort(-largest, kind="stable").astype(np.int64))
-    bound = np.full(packed.count, -1, np.int32)
-    chosen: list[int] = []
-    V = np.empty((0, n, n), complex)
-    combinations: list[Mixture] = []
-    while len(left):
-        first = int(left[0])
-        Q = packed.full[first].astype(complex)
-        # Every V is larger by the tolerance; a bound may use half of it, so that it holds without any.
-        found = bounding(Q + tolerance * np.eye(n), V, 0.5 * tolerance)
-        if found is None:
-            chosen.append(first)
-            V = np.concatenate([V, (Q + extra)[None]])
-            found = Mixture(np.array([len(V) - 1]), np.ones(1))
-        gone = packed.below(found.of(V), left)
-        gone[0] = True
-        bound[be.to_numpy(left[gone])] = len(combinations)
-        combinations.append(found)
-        left = left[~gone]
-        tell(len(left), len(V))
-    return Cover(np.array(chosen), combinations, bound)
+
+    def __init__(
+        self,
+        count: int,
+        added: np.ndarray,
+        largest: float,
+        tell: Callable[[int, int], None] = lambda _left, _found: None,
+    ) -> None:
+        n = len(added)
+        self.tolerance = TOLERANCE * largest
+        self.extra = added + self.tolerance * np.eye(n)
+        self.bound = np.full(count, -1, np.int32)
+        self.chosen: list[int] = []
+        self.V = np.empty((0, n, n), complex)
+        self.combinations: list[Mixture] = []
+        self.tell = tell
+
+    def take(self, packed: PackedMatrices, numbers: np.ndarray, order: np.ndarray) -> None:
+        """Cover a part of the matrices.
+
+        Parameters
+        ----------
+        packed : PackedMatrices
+            The part.
+        numbers : (part,) int ndarray
+            Their numbers among all matrices.
+        order : (part,) int ndarray
+            Places in the part, from the largest eigenvalue down.
+
+        Raises
+        ------
+        ConvergenceError
+            When a linear program fails.
+        """
+        be, n = packed.be, packed.n
+        left = be.asarray(np.asarray(order, np.int64))
+
+        def drop(which: int, left: Any, gone: Any) -> Any:
+            self.bound[numbers[be.to_numpy(left[gone])]] = which
+            return left[~gone]
+
+        for which, known in enumerate(self.combinations):
+            if len(left):
+                left = drop(which, left, packed.below(known.of(self.V), left))
+        while len(left):
+            first = int(left[0])
+            Q = packed.full[first].astype(complex)
+            # Every V is larger by the tolerance; a bound may use half of it, so that it holds without any.
+            found = bounding(Q + self.tolerance * np.eye(n), self.V, 0.5 * self.tolerance)
+            if found is None:
+                self.chosen.append(int(numbers[first]))
+                self.V = np.concatenate([self.V, (Q + self.extra)[None]])
+                found = Mixture(np.array([len(self.V) - 1]), np.ones(1))
+            gone = packed.below(found.of(self.V), left)
+            gone[0] = True
+            left = drop(len(self.combinations), left, gone)
+            self.combinations.append(found)
+            self.tell(len(left), len(self.V))
+
+    def cover(self) -> Cover:
+        """What was found."""
+        return Cover(np.array(self.chosen), self.combinations, self.bound, self.V)

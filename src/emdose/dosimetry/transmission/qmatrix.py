@@ -59,6 +59,10 @@ class QMatrices:
         """Unit of the quadratic form."""
         return "W/kg"
 
+    def __len__(self) -> int:
+        """Number of matrices."""
+        return len(self.matrices)
+
     def sar(self, weights: Sequence[complex] | np.ndarray) -> np.ndarray:
         """SAR of a drive by every matrix, (matrix,) [W/kg].
 
