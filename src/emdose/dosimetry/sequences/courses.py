@@ -110,7 +110,7 @@ class RfCourse:
             starts + np.array(last)[which],
             np.array(energy)[which],
             np.array(number)[which],
-            sequence.shim[blocks] - NONE,
+            np.asarray(sequence.shim)[blocks] - NONE,
             tuple(shapes),
             len(sequence.shims) + 1,
             sequence.duration_s,
@@ -145,9 +145,9 @@ class RfCourse:
 
     def twice(self) -> RfCourse:
         """The course played two times in a row."""
-        parts = [np.concatenate([v, v + self.total_s]) for v in (self.begins_s, self.ends_s)]
-        double = [np.tile(v, 2) for v in (self.energies, self.shape, self.shim)]
-        return RfCourse(*parts, *double, self.shapes, self.shims, 2 * self.total_s)
+        begins, ends = (np.concatenate([v, v + self.total_s]) for v in (self.begins_s, self.ends_s))
+        energies, shape, shim = (np.tile(v, 2) for v in (self.energies, self.shape, self.shim))
+        return RfCourse(begins, ends, energies, shape, shim, self.shapes, self.shims, 2 * self.total_s)
 
 
 def window_maxima(
@@ -268,8 +268,7 @@ class _Pairs:
                 distance,
             ]
         )
-        _, self.alike = np.unique(keys, axis=0, return_inverse=True) if len(i) else (None, np.zeros(0, int))
-        self.alike = np.ravel(self.alike)
+        self.alike = np.unique(keys, axis=0, return_inverse=True)[1].ravel() if len(i) else np.zeros(0, int)
 
     def better(self, form: np.ndarray, value: float, row: int, start: float) -> tuple[float, int, float]:
         """The largest of a value and of windows of all pairs, its row, and the beginning of its window."""
