@@ -428,6 +428,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.DriveConstraints.of(np.eye(2), 10.0),
     lambda: em.shim(np.eye(2) + 0j, 1.0, em.DriveConstraints.of(np.eye(2), 1.0)),
     lambda: em.worst_drive(np.eye(2), 1.0),
+    lambda: em.power_modes(em.DriveConstraints.of(np.eye(2), 1.0)),
     lambda: em.channel_faults(np.eye(2), [1, 1j], 2.0),
     lambda: em.window_peaks(np.eye(2), np.eye(2), 1.0, (1.5,))[0],
     global_matrices_,

@@ -25,6 +25,7 @@ from .dosimetry import InducedTable as InducedTable
 from .dosimetry import MassAverage as MassAverage
 from .dosimetry import ModelSampler as ModelSampler
 from .dosimetry import NerveModel as NerveModel
+from .dosimetry import PowerModes as PowerModes
 from .dosimetry import PulseSequence as PulseSequence
 from .dosimetry import QMatrices as QMatrices
 from .dosimetry import QMatrixBlocks as QMatrixBlocks
@@ -50,8 +51,10 @@ from .dosimetry import mass_average as mass_average
 from .dosimetry import metal_power as metal_power
 from .dosimetry import orthogonal_projection as orthogonal_projection
 from .dosimetry import peak as peak
+from .dosimetry import phase_shim as phase_shim
 from .dosimetry import point_sar as point_sar
 from .dosimetry import power_consistency as power_consistency
+from .dosimetry import power_modes as power_modes
 from .dosimetry import q_matrices as q_matrices
 from .dosimetry import q_matrix_blocks as q_matrix_blocks
 from .dosimetry import region_sar as region_sar

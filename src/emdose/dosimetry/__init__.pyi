@@ -63,6 +63,7 @@ from .transmission.blocks import QMatrixBlocks as QMatrixBlocks
 from .transmission.blocks import q_matrix_blocks as q_matrix_blocks
 from .transmission.compression import compress as compress
 from .transmission.drives.constraints import DriveConstraints as DriveConstraints
+from .transmission.drives.phases import phase_shim as phase_shim
 from .transmission.drives.sensors import null_modes as null_modes
 from .transmission.drives.sensors import orthogonal_projection as orthogonal_projection
 from .transmission.drives.sensors import sensor_matrix as sensor_matrix
@@ -85,6 +86,8 @@ from .transmission.global_forms import PowerConsistency as PowerConsistency
 from .transmission.global_forms import forward_power as forward_power
 from .transmission.global_forms import global_matrices as global_matrices
 from .transmission.global_forms import power_consistency as power_consistency
+from .transmission.power_modes import PowerModes as PowerModes
+from .transmission.power_modes import power_modes as power_modes
 from .transmission.qmatrix import QMatrices as QMatrices
 from .transmission.qmatrix import averaged as averaged
 from .transmission.qmatrix import q_matrices as q_matrices

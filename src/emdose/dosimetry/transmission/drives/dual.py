@@ -47,7 +47,7 @@ class QuadraticLimits:
     def __init__(self, forms: np.ndarray, shares: np.ndarray, peak: np.ndarray) -> None:
         self.forms, self.shares = forms, shares
         self.w, self.n, self.K = len(forms), forms.shape[1], len(shares)
-        self._flat = forms.reshape(self.w, -1)
+        self._flat = forms.reshape(self.w, self.n**2)
         finite = np.flatnonzero(np.isfinite(peak))
         self._at = (np.arange(self.K)[:, None] * self.n + finite).ravel()
         self._weight = np.tile(1 / peak[finite] ** 2, self.K)
