@@ -11,7 +11,13 @@ from typing import Any
 MINUS = "\u2212"
 NARROW = "\u202f"
 UNIT_TEXT = {"W/kg": "W/kg", "T": "T", "uT": "µT", "m^3": "m³", "kg/m3": "kg/m³", "degC": "°C", "1": ""}
-SCALED = {"T": (1e6, "µT"), "T/sqrt(W)": (1e6, "µT/√W"), "Hz": (1e-6, "MHz"), "F": (1e12, "pF")}
+SCALED = {
+    "T": (1e6, "µT"),
+    "T/sqrt(W)": (1e6, "µT/√W"),
+    "T/sqrt(W/kg)": (1e6, "µT/√(W/kg)"),
+    "Hz": (1e-6, "MHz"),
+    "F": (1e12, "pF"),
+}
 """Units that are shown in another size: factor and new unit."""
 STATIC_T = 1e-3
 """From here on flux densities are shown in tesla."""

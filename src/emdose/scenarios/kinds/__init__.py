@@ -20,6 +20,7 @@ OWN = (
     EntryPoint("implant-rf", "emdose.scenarios.kinds.implant_rf:KIND", GROUP),
     EntryPoint("body-gradient", "emdose.scenarios.kinds.body_gradient:KIND", GROUP),
     EntryPoint("force", "emdose.scenarios.kinds.force:KIND", GROUP),
+    EntryPoint("ptx", "emdose.scenarios.kinds.ptx:KIND", GROUP),
     EntryPoint("motion", "emdose.scenarios.kinds.motion:KIND", GROUP),
     EntryPoint("label", "emdose.scenarios.kinds.label:KIND", GROUP),
 )

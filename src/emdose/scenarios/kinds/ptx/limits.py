@@ -1,0 +1,178 @@
+"""Limits of SAR of a standard as limits of drives: the same rows that the finished drive is compared with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from emdose.compliance.circumstances import heads_of, is_limb, on_time, patient_mass, require_circumstances
+from emdose.dosimetry.regions import Region, within_coil
+from emdose.dosimetry.transmission.drives.constraints import DriveConstraints
+from emdose.dosimetry.transmission.global_forms import WHOLE, GlobalMatrices
+from emdose.errors import InputError
+
+if TYPE_CHECKING:
+    from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.ptx.schema import ArrayChecksTable, SarLimitsTable
+
+LOCAL, HEAD, BODY, PART = "local SAR", "head SAR", "whole-body SAR", "partial-body SAR"
+EXPOSED = "exposed"
+GIVEN = "given in the scenario"
+
+
+@dataclass(frozen=True)
+class SarLimit:
+    """A limit of SAR while the RF is on.
+
+    Parameters
+    ----------
+    quantity : str
+        "local SAR", "head SAR", "whole-body SAR" or "partial-body SAR".
+    region : str
+        Name of the part of the body, as :class:`~emdose.dosimetry.GlobalMatrices` has it; empty for local SAR.
+    limit : float
+        Limit over the duty cycle and the safety factor: what the drive keeps [W/kg].
+    of_standard : float
+        Limit itself, over 6 min [W/kg].
+    factor : float
+        What the matrix is multiplied with: mass of the phantom over that of the patient.
+    note : str
+        Where it comes from, and what the reader must know.
+    """
+
+    quantity: str
+    region: str
+    limit: float
+    of_standard: float
+    factor: float = 1.0
+    note: str = ""
+
+    @property
+    def title(self) -> str:
+        """What it is called, with its region."""
+        return f"{self.quantity}, {self.region}" if self.quantity == HEAD else self.quantity
+
+
+def arguments(table: ArrayChecksTable) -> dict[str, Any]:
+    """Arguments of :func:`emdose.check` for the table [checks]."""
+    values = table.model_dump()
+    return {**values, "verified_by": table.verified_by or (), "use_values": table.use_values or ()}
+
+
+def regions_of(body: Phantom, coil: Any, checks: ArrayChecksTable) -> tuple[list[Region], Region | None]:
+    """Heads that count, and the part of the body between the ends of the coil, where there is tissue."""
+    heads = [h for h, counted in heads_of(body, checks.head) if counted]
+    exposed, extent = None, getattr(coil, "extent_m", None)
+    if extent is not None:
+        with suppress(InputError):
+            exposed = within_coil(body, extent[0][2], extent[1][2])
+    return heads, exposed
+
+
+def sar_limits(body: Phantom, coil: Any, checks: ArrayChecksTable, limits: SarLimitsTable) -> list[SarLimit]:
+    """All limits of SAR that are quadratic forms of the drive, in the operating mode.
+
+    Raises
+    ------
+    InputError
+        For circumstances that :func:`emdose.check` refuses.
+    """
+    rows = require_circumstances(body, **arguments(checks))
+    times = on_time(checks.duty_cycle, checks.duty_cycle_10s)
+    heads, exposed = regions_of(body, coil, checks)
+    mass, _ = patient_mass(body, [h for h, _ in heads_of(body, checks.head)], checks.patient_mass_kg)
+    found: list[SarLimit] = []
+
+    def add(quantity: str, region: str, where: str = "", factor: float = 1.0, note: str = "", **more: float) -> None:
+        known = {"T": checks.ambient_degC, **more}
+        mine = [r for r in rows if r.quantity == quantity and r.mode == limits.mode and where in ("", r.region)]
+        values = [(r.value(**{k: v for k, v in known.items() if k in r.variables}), r.window_s) for r in mine]
+        least = min(value / times.of(window) for value, window in values)
+        stated = next(value for value, window in values if window == max(w or 0 for _, w in values))
+        found.append(SarLimit(quantity, region, least / limits.safety_factor, stated, factor, note))
+
+    if checks.coil_type != "volume" or limits.local_sar_W_kg is not None:
+        if limits.local_sar_W_kg is None:
+            limb = is_limb(body)
+            note = "" if limb or not _has_limbs(body) else "Extremities are held to the limit of head and trunk."
+            add(LOCAL, "", "extremities" if limb else "head and trunk", note=note)
+        else:
+            given = limits.local_sar_W_kg
+            found.append(SarLimit(LOCAL, "", given / times.long / limits.safety_factor, given, 1.0, GIVEN))
+    if checks.coil_type != "local":
+        for head in heads:
+            add(HEAD, head.name)
+        if mass is not None:
+            share = body.mass_kg / mass
+            add(BODY, WHOLE, factor=share)
+            if exposed is not None:
+                add(PART, EXPOSED, r=exposed.mass_kg / mass)
+    if not found:
+        raise InputError(
+            "no limit of SAR for this body",
+            field="coil_type",
+            found=checks.coil_type,
+            expected="array or local, or patient_mass_kg",
+        )
+    return found
+
+
+def _has_limbs(body: Phantom) -> bool:
+    return any(name.lower().startswith("extremit") for name in body.regions)
+
+
+def constraints(
+    limits: Sequence[SarLimit], local: Any, parts: GlobalMatrices, *, local_factor: float = 1.0
+) -> DriveConstraints:
+    """Limits of drives.
+
+    Parameters
+    ----------
+    limits : sequence of SarLimit
+        From :func:`sar_limits`.
+    local : QMatrices or VirtualObservationPoints
+        Matrices of local SAR.
+    parts : GlobalMatrices
+        Those of the body and its parts.
+    local_factor : float
+        What the limit of local SAR is multiplied with.
+    """
+    found = None
+    for one in limits:
+        if one.quantity == LOCAL:
+            made = DriveConstraints.of(local, one.limit * local_factor, one.quantity)
+        else:
+            made = DriveConstraints.of(one.factor * parts.matrix(one.region), one.limit, one.quantity)
+        found = made if found is None else found + made
+    assert found is not None  # sar_limits has at least one
+    return found
+
+
+def hardware(limits: SarLimitsTable, power: np.ndarray, duty_cycle: float) -> DriveConstraints | None:
+    """Limits of amplitudes and of forward power; None where there is none."""
+    n, found = len(power), None
+    if limits.peak_amplitude_A is not None:
+        found = DriveConstraints.peak_amplitude(np.full(n, limits.peak_amplitude_A))
+    if limits.forward_power_W is not None:
+        made = DriveConstraints.of(power, limits.forward_power_W / duty_cycle, "forward power")
+        found = made if found is None else made + found
+    return found
+
+
+def binding(constraint: DriveConstraints, v: np.ndarray) -> tuple[float, str]:
+    """Largest part of any limit that a drive uses, and what that limit is called."""
+    use = constraint.use(v)
+    at = int(np.argmax(use))
+    label = constraint.labels[at] if at < len(constraint.labels) else "peak amplitude"
+    return float(use[at]), label
+
+
+def largest_factor(constraint: DriveConstraints, v: np.ndarray) -> float:
+    """Largest factor on a drive within the limits."""
+    used, _ = binding(constraint, v)
+    return 1 / math.sqrt(used) if used > 0 else math.inf
