@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from emdose.scenarios.shared.driving.drives import drive_of
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.ptx.matrices import ArrayMatrices
-    from emdose.scenarios.kinds.ptx.schema import PtxScenario
+    from emdose.scenarios.kinds.ptx.schema import PtxScenario, ShimTable
 
 FAR = 30.0
 """Times the B1+ within limits that the target of the most efficient drive is: the further, the less evenness counts."""
@@ -68,14 +68,14 @@ def all_drives(array: ArrayMatrices, tables: PtxScenario, fixed: Mapping[str, np
     if PHASES in wanted:
         found[PHASES] = {"v": scaled_to(A, phases, target)}
     if UNLIMITED in wanted:
-        free = best_shim(A, target, None, starts, tables.shim.updates)
+        free = best_shim(A, target, None, starts, tables.shim)
         found[UNLIMITED] = {"v": scaled_to(A, free.drive[0], target), "of": free}
     if EVEN in wanted:
         one = even_shim(array, tables, starts)
         found[EVEN] = {"v": one.drive[0], "of": one}
     if STRONG in wanted:
         within = max(mean(A, v) * largest_factor(array.all_bounds, v) for v in (first, phases))
-        one = best_shim(A, FAR * within, array.all_bounds, starts, tables.shim.updates)
+        one = best_shim(A, FAR * within, array.all_bounds, starts, tables.shim)
         found[STRONG] = {"v": one.drive[0], "of": one}
     return found
 
@@ -99,11 +99,27 @@ def scaled_to(A: np.ndarray, v: np.ndarray, target: float) -> np.ndarray:
 
 
 def best_shim(
-    A: np.ndarray, target: float, limits: DriveConstraints | None, starts: list[np.ndarray], updates: int
+    A: np.ndarray, target: float, limits: DriveConstraints | None, starts: Sequence[np.ndarray], table: ShimTable
 ) -> Shim:
     """The best of the local minima that some drives and the default lead to."""
-    found = [shim(A, target, limits, magnitude=True, start=s, updates=updates) for s in (None, *starts)]
-    return min(found, key=lambda one: one.cost)
+    return best_of(
+        A, [shim(A, target, limits, magnitude=True, start=s, updates=table.updates) for s in (None, *starts)], table
+    )
+
+
+def best_of(A: np.ndarray, found: Sequence[Shim], table: ShimTable) -> Shim:
+    """The drive of least cost without a void in B1+, where there is one; of least cost otherwise.
+
+    Least squares of the magnitude like a phase that turns around a point where B1+ vanishes: such a minimum can be the
+    lowest of all, and leaves a hole in every image.
+    """
+    return min(found, key=lambda one: (hollow(A, one.drive[0], table.least), one.cost))
+
+
+def hollow(A: np.ndarray, v: np.ndarray, least: float) -> bool:
+    """Whether |B1+| is somewhere below a part of its mean."""
+    b1 = np.abs(A @ v)
+    return bool(b1.min() < least * b1.mean())
 
 
 def even_shim(array: ArrayMatrices, tables: PtxScenario, starts: list[np.ndarray]) -> Shim:
@@ -112,12 +128,12 @@ def even_shim(array: ArrayMatrices, tables: PtxScenario, starts: list[np.ndarray
     A drive within a tighter limit is within this one, and ways that begin there end in other local minima.
     """
     target, updates = tables.target.b1plus_rms_T, tables.shim.updates
-    best = best_shim(array.b1, target, array.all_bounds, starts, updates)
+    best = best_shim(array.b1, target, array.all_bounds, starts, tables.shim)
     last = best.drive[0]
     for factor in np.geomspace(tables.tradeoff.lowest, 1.0, TIGHTER):
         one = shim(array.b1, target, array.with_local(float(factor)), magnitude=True, start=last, updates=updates)
         last = one.drive[0]
-    return min(best, one, key=lambda s: s.cost)
+    return best_of(array.b1, [best, one], tables.shim)
 
 
 def numbers(array: ArrayMatrices, name: str, drive: Mapping[str, Any], target: float) -> dict[str, Any]:
@@ -157,8 +173,8 @@ def numbers(array: ArrayMatrices, name: str, drive: Mapping[str, Any], target: f
 def tradeoff(array: ArrayMatrices, tables: PtxScenario, start: np.ndarray) -> list[dict[str, Any]]:
     """The homogeneous drive for several limits of local SAR, from the tightest to the loosest.
 
-    Each begins where the one before ends: what is within a tight limit is within a looser one, so that no point of the
-    curve is worse than its neighbour.
+    Each begins where the one before ends, or at the drive that was found: what is within a tight limit is within a
+    looser one too.
     """
     table, target = tables.tradeoff, tables.target.b1plus_rms_T
     local = next((one for one in array.limits if one.quantity == LOCAL), None)
@@ -172,7 +188,7 @@ def tradeoff(array: ArrayMatrices, tables: PtxScenario, start: np.ndarray) -> li
         tried = [
             shim(array.b1, target, limits, magnitude=True, start=s, updates=tables.shim.updates) for s in (last, start)
         ]
-        one = min(tried, key=lambda s: s.cost)
+        one = best_of(array.b1, tried, tables.shim)
         last = one.drive[0]
         b1 = np.abs(one.reached)
         rows.append(

@@ -107,6 +107,7 @@ def evaluated(job: PtxJob, fields: Fields, tell: ProgressCallback) -> PtxOutcome
         "target_T": target,
         "over": job.place_name if isinstance(job.place_name, str) else list(job.place_name),
         "points": int(job.mask.sum()),
+        "least": tables.shim.least,
         "mode": tables.limits.mode,
         "duty_cycle": tables.checks.duty_cycle,
         "safety_factor": tables.limits.safety_factor,
@@ -162,6 +163,11 @@ def warnings(about: Mapping[str, Any], body: Any) -> list[str]:
         found.append(
             f"The {about['main']} drive reaches a mean B1+ of {1e6 * main['b1plus_T']:.3g} uT of the "
             f"{1e6 * about['target_T']:.3g} uT that were asked for: the limits or its evenness leave no more."
+        )
+    holes = [one["name"] for one in about["drives"] if one["least_T"] < about["least"] * one["b1plus_T"]]
+    if holes:
+        found.append(
+            f"B1+ has a void, below {100 * about['least']:.3g} % of its mean, in these drives: {', '.join(holes)}."
         )
     largest = about["peak_amplitude_A"]
     over = [one["name"] for one in about["drives"] if largest and max(one["amplitudes"]) > largest * (1 + 1e-6)]

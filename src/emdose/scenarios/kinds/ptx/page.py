@@ -138,6 +138,7 @@ def drive_rows(about: Mapping[str, Any], summary: Mapping[str, Any]) -> list[dic
                 "main": one["name"] == about["main"],
                 "meaning": MEANING.get(one["name"], "given; scaled to the target unless the scenario says otherwise"),
                 "b1": number(1e6 * one["b1plus_T"]),
+                "least": number(1e6 * one["least_T"], 2),
                 "variation": f"{number(100 * one['variation'], 2)} %",
                 "error": f"{number(100 * one['rms_error'], 2)} %",
                 "in_phase": f"{number(100 * one['in_phase'], 2)} %",

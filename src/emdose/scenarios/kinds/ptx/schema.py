@@ -76,6 +76,7 @@ class ShimTable(Table):
 
     drives: Annotated[tuple[str, ...], texts(f"drives to look for, of {', '.join(FOUND)}")] | Literal["none"] = FOUND
     updates: Annotated[int, count("updates of the phase of the target", 1, 10_000)] = 100
+    least: Annotated[float, number("a part of the mean of B1+", 0, 0.9)] = 0.25
 
     @model_validator(mode="after")
     def _known(self) -> ShimTable:

@@ -89,9 +89,9 @@ def modes(array: ArrayMatrices, tables: PtxScenario, drives: Mapping[str, Any]) 
 
 def _own(array: ArrayMatrices, tables: PtxScenario, limits: DriveConstraints, starts: list[np.ndarray]) -> np.ndarray:
     """Homogeneous drive within limits; of very many only those that it meets are taken, one lot after the other."""
-    target, updates = tables.target.b1plus_rms_T, tables.shim.updates
+    target = tables.target.b1plus_rms_T
     if len(limits.limits) <= FEW:
-        return np.asarray(best_shim(array.b1, target, limits, starts, updates).drive[0])
+        return np.asarray(best_shim(array.b1, target, limits, starts, tables.shim).drive[0])
     taken = np.unique([int(np.argmax(limits.use(v)[: len(limits.limits)])) for v in starts])
     v = starts[0]
     for _ in range(LOTS):
@@ -101,7 +101,7 @@ def _own(array: ArrayMatrices, tables: PtxScenario, limits: DriveConstraints, st
             limits=limits.limits[taken],
             labels=tuple(limits.labels[i] for i in taken),
         )
-        v = np.asarray(best_shim(array.b1, target, some, starts, updates).drive[0])
+        v = np.asarray(best_shim(array.b1, target, some, starts, tables.shim).drive[0])
         use = limits.use(v)[: len(limits.limits)]
         if use.max() <= 1 + ABOVE:
             break
