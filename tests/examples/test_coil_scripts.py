@@ -82,3 +82,15 @@ def test_temperature_limited_shim(run: Any) -> None:
     same = np.interp(rise, by_sar, sar_error)
     assert np.all((error < same)[rise > by_sar[0]])
     assert len(got["warm"].matrices) == int(got["head"].body.sum())
+
+
+def test_ways_of_supervising_power(run: Any) -> None:
+    """Oracle: at the factor of every way the largest of all matrices keeps 10 W/kg, and at the last one reaches it."""
+    got = run("47_ways_of_supervising_power.py")
+    q, modes = got["q"], got["modes"]
+    for v in got["drives"].values():
+        scales = modes.scales(v)
+        peaks = [q.sar(factor * v).max() for factor in scales.values()]
+        assert max(peaks) <= 10 * (1 + 1e-4)
+        assert peaks[-1] == pytest.approx(10, rel=1e-4)
+        assert scales["virtual observation points"] > scales["power of each channel"]

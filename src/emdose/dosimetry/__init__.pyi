@@ -73,6 +73,8 @@ from .transmission.drives.shimming import b1_efficiency as b1_efficiency
 from .transmission.drives.shimming import b1_variation as b1_variation
 from .transmission.drives.shimming import sar_efficiency as sar_efficiency
 from .transmission.drives.shimming import shim as shim
+from .transmission.drives.supervision import PowerModes as PowerModes
+from .transmission.drives.supervision import power_modes as power_modes
 from .transmission.drives.windows import WindowPeak as WindowPeak
 from .transmission.drives.windows import mean_outer as mean_outer
 from .transmission.drives.windows import window_peaks as window_peaks
@@ -86,8 +88,6 @@ from .transmission.global_forms import PowerConsistency as PowerConsistency
 from .transmission.global_forms import forward_power as forward_power
 from .transmission.global_forms import global_matrices as global_matrices
 from .transmission.global_forms import power_consistency as power_consistency
-from .transmission.power_modes import PowerModes as PowerModes
-from .transmission.power_modes import power_modes as power_modes
 from .transmission.qmatrix import QMatrices as QMatrices
 from .transmission.qmatrix import averaged as averaged
 from .transmission.qmatrix import q_matrices as q_matrices

@@ -134,7 +134,7 @@ class PtxKind(Kind["PtxResult"]):
 
     def recheck(self, result: PtxResult, changes: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:
         """The limits of the chosen drive for changed keys of the table [checks]."""
-        from emdose.scenarios.kinds.ptx.recheck import recheck
+        from emdose.scenarios.kinds.ptx.limits import recheck
 
         return recheck(result, changes, device)
 

@@ -47,10 +47,10 @@ def given(tables: PtxScenario, coil: Any, file: object = None) -> dict[str, np.n
         found[name] = np.asarray(coil.drives[drive] if isinstance(drive, str) else drive, complex)
     if not found:
         names = list(coil.drives)
-        name = next((n for n in ("circular", "quadrature") if n in names), names[0] if names else None)
-        if name is None:
+        if not names:
             raise InputError("a coil without named drives", file=file, field="drives", expected="a table [drives.NAME]")
-        found[name] = np.asarray(coil.drives[name], complex)
+        usual = next((n for n in ("circular", "quadrature") if n in names), names[0])
+        found[usual] = np.asarray(coil.drives[usual], complex)
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from emdose.report import limit_words
 from emdose.scenarios.kinds.ptx import drives as finding
 from emdose.scenarios.kinds.ptx import matrices, worst_cases
 from emdose.scenarios.kinds.ptx.limits import arguments
-from emdose.scenarios.kinds.ptx.outcome import PtxOutcome
 from emdose.scenarios.kinds.ptx.quantities import quantities
 from emdose.scenarios.kinds.ptx.schema import EVEN
 from emdose.scenarios.shared.convergence import solver_convergence
@@ -25,13 +24,55 @@ from emdose.solvers.running import Begin, ProgressCallback
 from emdose.validity import Measure, judge
 
 if TYPE_CHECKING:
-    from emdose.scenarios.kinds.ptx.job import PtxJob
+    from emdose.dosimetry.sar import SarMap
+    from emdose.models.bodies import Phantom
+    from emdose.scenarios.kinds.ptx.matrices import ArrayMatrices
     from emdose.solvers.results.fields import Fields
 
 MASS_10g = 10e-3
 
 
-def evaluated(job: PtxJob, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
+@dataclass(frozen=True, eq=False)
+class PtxOutcome:
+    """What a ``ptx`` run computed, before it is written.
+
+    Parameters
+    ----------
+    body : Phantom
+        The body.
+    coil : str
+        Name of the array.
+    array : ArrayMatrices
+        Fields of all channels and their matrices.
+    mask : (nx, ny, nz) bool ndarray
+        Where B1+ counts.
+    drives : mapping of str to (port,) complex ndarray
+        All drives [drive units].
+    averages : mapping of str to (nx, ny, nz) ndarray
+        10 g SAR of each [W/kg].
+    driven : Fields
+        Of the drive that stands beside the limits.
+    sar : SarMap
+        Its point SAR.
+    summary : dict
+        The part of summary.json that this kind of scenario knows.
+    warnings : list of str
+        What makes the numbers less trustworthy.
+    """
+
+    body: Phantom
+    coil: str
+    array: ArrayMatrices
+    mask: np.ndarray
+    drives: Mapping[str, np.ndarray]
+    averages: Mapping[str, np.ndarray]
+    driven: Fields
+    sar: SarMap
+    summary: dict[str, Any]
+    warnings: list[str]
+
+
+def evaluated(job: Any, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
     """All that follows from the fields of the channels.
 
     Parameters
@@ -94,7 +135,17 @@ def evaluated(job: PtxJob, fields: Fields, tell: ProgressCallback) -> PtxOutcome
             table = {"checks": listed, "check_inputs": {**plain, "text": checks.table()}}
             slab = deposition_slab(sar, body)
             exposed = {slab.name: region_sar(sar, slab.mask)}
-            numbers = quantities(array, rows, main, worst, peaks, exposed, fields.discretisation(), body)
+            numbers = quantities(
+                array,
+                rows,
+                main,
+                worst,
+                peaks,
+                exposed,
+                fields.discretisation(),
+                body,
+                tables.checks.relative_uncertainty,
+            )
     about = {
         "main": main,
         "body": body.name,
@@ -146,7 +197,7 @@ def evaluated(job: PtxJob, fields: Fields, tell: ProgressCallback) -> PtxOutcome
     )
 
 
-def _driven(job: PtxJob, fields: Fields, name: str, v: np.ndarray) -> Fields:
+def _driven(job: Any, fields: Fields, name: str, v: np.ndarray) -> Fields:
     """Fields of a drive, which say how large B1+ is where it counts."""
     driven = fields.drive(v)
     drive = {**driven.provenance["drive"], "name": name}

@@ -28,7 +28,7 @@ from emdose.solvers.running import silent
 
 if TYPE_CHECKING:
     from emdose.io.disk.atomic import Stage
-    from emdose.scenarios.kinds.ptx.outcome import PtxOutcome
+    from emdose.scenarios.kinds.ptx.evaluation import PtxOutcome
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.results.fields import Fields
     from emdose.solvers.running import Checkpoint, ProgressCallback
@@ -176,7 +176,7 @@ class PtxJob(BaseJob):
 
     def study_maps(self, outcome: PtxOutcome) -> dict[str, np.ndarray]:
         """|B1+| and 10 g SAR of every drive; NaN outside of the body."""
-        found = {}
+        found: dict[str, np.ndarray] = {}
         b1 = outcome.array.fields.b1plus()
         for name, v in outcome.drives.items():
             maps = {"abs_B1plus_uT": 1e6 * np.abs(np.tensordot(v, b1, 1)), "SAR_10g_W_kg": outcome.averages[name]}

@@ -1,24 +1,30 @@
-"""Limits of SAR of a standard as limits of drives: the same rows that the finished drive is compared with."""
+"""Limits of SAR of a standard as limits of drives: the same rows that a finished drive is compared with, and again."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import ValidationError
 
+from emdose.compliance import check
 from emdose.compliance.circumstances import heads_of, is_limb, on_time, patient_mass, require_circumstances
 from emdose.dosimetry.regions import Region, within_coil
 from emdose.dosimetry.transmission.drives.constraints import DriveConstraints
 from emdose.dosimetry.transmission.global_forms import WHOLE, GlobalMatrices
 from emdose.errors import InputError
+from emdose.io.limits import read_confirmations
+from emdose.report import limit_words
+from emdose.scenarios.kinds.ptx.schema import ArrayChecksTable, PtxScenario, SarLimitsTable
+from emdose.scenarios.shared import tables
+from emdose.scenarios.shared.coils import coil as made_coil
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
-    from emdose.scenarios.kinds.ptx.schema import ArrayChecksTable, SarLimitsTable
 
 LOCAL, HEAD, BODY, PART = "local SAR", "head SAR", "whole-body SAR", "partial-body SAR"
 EXPOSED = "exposed"
@@ -60,8 +66,9 @@ class SarLimit:
 
 def arguments(table: ArrayChecksTable) -> dict[str, Any]:
     """Arguments of :func:`emdose.check` for the table [checks]."""
-    values = table.model_dump()
-    return {**values, "verified_by": table.verified_by or (), "use_values": table.use_values or ()}
+    values, file = table.model_dump(exclude={"verified_by_file"}), table.verified_by_file
+    read = (*(table.verified_by or ()), *(() if file is None else read_confirmations(file)))
+    return {**values, "verified_by": read, "use_values": table.use_values or ()}
 
 
 def regions_of(body: Phantom, coil: Any, checks: ArrayChecksTable) -> tuple[list[Region], Region | None]:
@@ -176,3 +183,57 @@ def largest_factor(constraint: DriveConstraints, v: np.ndarray) -> float:
     """Largest factor on a drive within the limits."""
     used, _ = binding(constraint, v)
     return 1 / math.sqrt(used) if used > 0 else math.inf
+
+
+def recheck(result: Any, changes: Mapping[str, Any], device: str = "auto") -> dict[str, Any]:
+    """The entries "checks" and "check_inputs" of a summary, for changed keys of the table [checks].
+
+    The drive stays the one that was found, for the duty cycle it was found for.
+
+    Parameters
+    ----------
+    result : PtxResult
+        A finished run.
+    changes : mapping
+        Keys of [checks] and their new values.
+    device : str
+        Where to compute the average.
+
+    Raises
+    ------
+    InputError
+        When a value is not possible.
+    """
+    raw = {k: v for k, v in result.summary["scenario"]["checks"].items() if v is not None} | dict(changes)
+    try:
+        table = ArrayChecksTable.model_validate(raw)
+    except ValidationError as error:
+        raise tables.explain(error, raw) from None
+    whole = {k: v for k, v in result.summary["scenario"].items() if k in ("scenario", "phantom", "coil", "exposure")}
+    source: Any = made_coil(PtxScenario.model_validate(_without_empty(whole)).coil)
+    with tables.blamed_on(None, ""):
+        checks = check(
+            result.fields,
+            result.phantom,
+            coil=source,
+            sar=result.sar,
+            device=device,
+            accept=result.summary.get("validity", {}).get("accepted", ()),
+            **arguments(table),
+        )
+    plain = checks.to_dict()
+    rows = plain.pop("rows")
+    found = {
+        "checks": rows,
+        "check_inputs": {**plain, "text": checks.table()},
+        "quantities": result.summary["quantities"],
+    }
+    limit_words.refresh(found)
+    return {key: found[key] for key in ("checks", "check_inputs")}
+
+
+def _without_empty(value: Any) -> Any:
+    """Tables without keys that have no value."""
+    if isinstance(value, Mapping):
+        return {k: _without_empty(v) for k, v in value.items() if v is not None}
+    return value

@@ -26,6 +26,7 @@ def quantities(
     exposed: Mapping[str, float],
     voxels: Discretisation,
     body: Phantom,
+    spread: float | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Every headline number: name -> value, unit, uncertainty and notes; those of the main drive without its name.
 
@@ -50,16 +51,21 @@ def quantities(
         Of the fields.
     body : Phantom
         The body.
+    spread : float, optional
+        Relative expanded uncertainty of SAR that the scenario gives.
     """
     found: dict[str, dict[str, Any]] = {}
     of_b1, of_10g = voxels.expanded("B"), voxels.average_sar(10e-3)
     of_parts, of_power = voxels.expanded("regional SAR"), voxels.expanded("power")
 
     def add(name: str, value: float, unit: str, u: float, note: str = "", **more: Any) -> None:
+        told = voxels.uncertainty(u * abs(value))
+        if spread is not None and unit == "W/kg":
+            told = {"expanded": spread * abs(value), "k": 2, "basis": "given in the scenario"}
         found[name] = {
             "value": float(value),
             "unit": unit,
-            "uncertainty": voxels.uncertainty(u * abs(value)),
+            "uncertainty": told,
             **({"note": note} if note else {}),
             **more,
         }

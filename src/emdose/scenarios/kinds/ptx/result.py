@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from emdose.dosimetry.sar import SarMap
     from emdose.io.disk.atomic import Stage
     from emdose.models.bodies import Phantom
-    from emdose.scenarios.kinds.ptx.outcome import PtxOutcome
+    from emdose.scenarios.kinds.ptx.evaluation import PtxOutcome
     from emdose.solvers.results.fields import Fields
 
 FORMAT, FORMAT_VERSION = "emdose ptx result", 1

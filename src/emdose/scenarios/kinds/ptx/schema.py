@@ -18,6 +18,7 @@ from emdose.scenarios.shared.tables import (
     bad_key,
     bad_value,
     count,
+    file_name,
     number,
     one_of,
     switch,
@@ -102,7 +103,7 @@ class TradeoffTable(Table):
 class ArrayChecksTable(Table):
     """Which limits stand beside the chosen drive, and under which circumstances."""
 
-    standard: Literal["IEC 60601-2-33"] = "IEC 60601-2-33"
+    standard: Annotated[str, text("the name of a standard")] = "IEC 60601-2-33"
     edition: Annotated[str, text("an edition, such as '2022'")] = "2022"
     coil_type: Literal["volume", "local", "array"] = "array"
     patient: Annotated[bool, switch("whether the phantom stands for a patient")] | None = None
@@ -111,7 +112,11 @@ class ArrayChecksTable(Table):
     ambient_degC: Annotated[float, number("a room temperature in degC", -50, 60)] = 25.0
     patient_mass_kg: Annotated[float, number("a mass in kg", 0, 1000, above=True)] | None = None
     head: Annotated[str, text("the name of a head region of the phantom")] | None = None
+    relative_uncertainty: (
+        Annotated[float, number("expanded uncertainty (k = 2) of SAR as a fraction", 0, 100)] | None
+    ) = None
     verified_by: ReadBy | None = None
+    verified_by_file: Annotated[str, file_name("a file of confirmed limits (.csv, .toml)")] | None = None
     use_values: Annotated[tuple[str, ...], texts("names of limits whose confirmed value is used")] | None = None
 
     @model_validator(mode="after")

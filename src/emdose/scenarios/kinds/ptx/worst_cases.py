@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.dosimetry.transmission.drives.supervision import FORMS, power_modes
 from emdose.dosimetry.transmission.drives.worst import channel_faults, worst_drive, worst_drive_of_power
-from emdose.dosimetry.transmission.power_modes import FORMS, power_modes
 from emdose.scenarios.kinds.ptx.drives import best_shim, mean
 from emdose.scenarios.kinds.ptx.limits import largest_factor
 

@@ -10,7 +10,7 @@ import pytest
 from ring_matrices import point_and_averaged
 
 import emdose as em
-from emdose.dosimetry.transmission import power_modes as room
+from emdose.dosimetry.transmission.drives import supervision as room
 from emdose.errors import InputError
 
 
