@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.dosimetry.transmission.compression import compress, relative_overestimate
 from emdose.dosimetry.transmission.drives.constraints import DriveConstraints
 from emdose.dosimetry.transmission.global_forms import GlobalMatrices, global_matrices, power_consistency
 from emdose.dosimetry.transmission.qmatrix import QMatrices, averaged, q_matrices
-from emdose.dosimetry.transmission.vops import VirtualObservationPoints, compress, relative_overestimate
+from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.scenarios.kinds.ptx.limits import SarLimit, constraints, hardware, regions_of, sar_limits
 
 if TYPE_CHECKING:
