@@ -115,8 +115,11 @@ def test_a_stopped_study_goes_on(tmp_path: Path) -> None:
     one = em.Study(counted).vary("a", em.Uniform(0.0, 1.0))
     with pytest.raises(KeyboardInterrupt):
         one.run(method="monte-carlo", runs=10, out=tmp_path / "s", progress=stop)
+    half_written = tmp_path / "s" / "samples" / ".key.npz.abc.part"  # as of one that was killed
+    half_written.touch()
     found = one.run(method="monte-carlo", runs=10, out=tmp_path / "s")
     assert (found.samples, found.cached, len(calls)) == (11, 5, 11)
+    assert not half_written.exists()
 
 
 def test_a_failed_sample_is_tried_again_and_told() -> None:

@@ -55,6 +55,9 @@ def claimed(folder: Path | None, identity: str, force: bool, lock: str = "") -> 
     folder.mkdir(parents=True, exist_ok=True)
     claim = FolderClaim(folder / OWNER)
     claim.acquire()
+    for place in (folder, folder / SAMPLES):  # what a killed study was writing
+        for part in place.glob(f".*{atomic.PART}"):
+            part.unlink(missing_ok=True)
     (folder / IDENTITY).write_text(identity, encoding="utf-8")
     if lock:
         atomic.write_text(folder / LOCK_FILE, lock)
