@@ -15,10 +15,10 @@ import numpy as np
 
 import emdose as em
 
-ball = em.phantoms.sphere(radius_m=0.08, spacing_m=10e-3).translate((0.02, 0.0, 0.0))
-array = em.LoopArray(8, radius_m=0.13, length_m=0.12)
+ball, array = em.phantoms.sphere(0.08, 10e-3).translate((0.02, 0, 0)), em.LoopArray(8, radius_m=0.13, length_m=0.12)
 fields = em.Vie().solve(em.Exposure(ball, array, frequency_Hz=298e6))
-q = em.dosimetry.averaged(em.q_matrices(fields, ball), em.AveragingPlan(ball.density, ball.spacing_m, mass_kg=10e-3))
+plan = em.AveragingPlan(ball.density, ball.spacing_m, mass_kg=10e-3)
+q = em.dosimetry.averaged(em.q_matrices(fields, ball), plan)
 bounds, A = em.DriveConstraints.of(em.compress(q, 0.1), 10.0), fields.b1plus()[:, fields.region("slice")].T
 modes = em.power_modes(em.DriveConstraints.of(q, 10.0), fields.power.absorbed_W, bounds)
 drives = {"circular": fields.drives["circular"], "shim": em.shim(A, 2e-6, bounds, magnitude=True).drive[0]}
