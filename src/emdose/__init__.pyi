@@ -3,8 +3,8 @@
 from . import ept as ept
 from . import eptlib_bridge as eptlib_bridge
 from . import mechanics as mechanics
-from .audit import Audit as Audit
-from .audit import audit as audit
+from .auditing import Audit as Audit
+from .auditing import audit as audit
 from .circuits import Network as Network
 from .circuits import match as match
 from .circuits import tune as tune

@@ -16,8 +16,8 @@ from command_line import call
 from foreign_files import FREQUENCY, Solution, solution, solved, write_cosimpy, write_cst, write_plain, write_s
 
 import emdose as em
-from emdose.audit.balance import accepted_power, normalisation, order_of_ports, sense_of_powers
-from emdose.audit.converting import Converted, body_of, on_edges, sampled, voxels_around
+from emdose.auditing.balance import accepted_power, normalisation, order_of_ports, sense_of_powers
+from emdose.auditing.converting import Converted, body_of, on_edges, sampled, voxels_around
 from emdose.solvers.results.fields import PowerBalance
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from foreign_files import Solution, solution
 
-from emdose.audit.faraday import candidates
-from emdose.audit.finding import CONFIRMED, CONTRADICTED, FOUND, OPEN
-from emdose.audit.judging import obeyed, physical
+from emdose.auditing.faraday import candidates
+from emdose.auditing.finding import CONFIRMED, CONTRADICTED, FOUND, OPEN
+from emdose.auditing.judging import obeyed, physical
 from emdose.constants import MU_0
 from emdose.io import ForeignFields
 

@@ -30,7 +30,7 @@ from foreign_files import (
 )
 
 import emdose as em
-from emdose.audit.finding import CONTRADICTED, OPEN
+from emdose.auditing.finding import CONTRADICTED, OPEN
 from emdose.constants import MU_0
 from emdose.models.bodies.tissues import Constant
 

@@ -44,7 +44,7 @@ def audit(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")] = False,
 ) -> int:
     """Find what fields of another program are (peak or rms, sense of time, units, drive), then SAR and limits."""
-    from emdose.audit import audit as find
+    from emdose.auditing import audit as find
     from emdose.io.bodies.phantoms import read_phantom
 
     named: dict[str, Any] = {"length": _number(length), "magnetic": magnetic, "time": time, "amplitude": amplitude}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.audit.differences import blocks, derivatives, usable
+from emdose.auditing.differences import blocks, derivatives, usable
 from emdose.io.foreign.values import ORDERS, POSITIONS, ForeignFields
 
 LEAST_POINTS = 27

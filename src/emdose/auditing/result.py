@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.audit import converting
-from emdose.audit.balance import accepted_power
-from emdose.audit.finding import CONTRADICTED, ConventionFinding
+from emdose.auditing import converting
+from emdose.auditing.balance import accepted_power
+from emdose.auditing.finding import CONTRADICTED, ConventionFinding
 from emdose.checks import one_of
 from emdose.dosimetry.averaging.average import averaging_plan
 from emdose.dosimetry.averaging.cubic import AveragingPlan
@@ -287,8 +287,8 @@ class Audit:
         return self.table()
 
     def write(self, folder: Path | str, **options: Any) -> Path:
-        """Write the page and its JSON into a folder; ``options`` as of :func:`emdose.audit.page.write`."""
-        from emdose.audit.page import write
+        """Write the page and its JSON into a folder; ``options`` as of :func:`emdose.auditing.page.write`."""
+        from emdose.auditing.page import write
 
         return write(self, folder, **options)
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from emdose.audit import converting
-from emdose.audit.balance import normalisation, order_of_ports, sense_of_powers
-from emdose.audit.finding import CONTRADICTED, ConventionFinding, judged
-from emdose.audit.judging import KNOWN_SPREAD, Reading, obeyed, physical
-from emdose.audit.result import Audit, said_of
+from emdose.auditing import converting
+from emdose.auditing.balance import normalisation, order_of_ports, sense_of_powers
+from emdose.auditing.finding import CONTRADICTED, ConventionFinding, judged
+from emdose.auditing.judging import KNOWN_SPREAD, Reading, obeyed, physical
+from emdose.auditing.result import Audit, said_of
 from emdose.checks import flag
 from emdose.dosimetry.sar import bilinear_form
 from emdose.errors import InputError

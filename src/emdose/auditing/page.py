@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from emdose.audit.finding import CONTRADICTED, OPEN
+from emdose.auditing.finding import CONTRADICTED, OPEN
 from emdose.errors import InputError
 from emdose.io.disk import atomic, run_files
 from emdose.report.pages import limit_table

@@ -1,6 +1,6 @@
 """The public names of audit, loaded when they are first used."""
 
-from .auditing import audit as audit
+from .asking import audit as audit
 from .finding import ConventionFinding as ConventionFinding
 from .finding import Evidence as Evidence
 from .result import Audit as Audit

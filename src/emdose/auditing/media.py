@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.audit.differences import blocks, derivatives, usable
+from emdose.auditing.differences import blocks, derivatives, usable
 from emdose.constants import EPS_0, MU_0
 from emdose.io.foreign.values import ForeignFields
 
@@ -71,7 +71,7 @@ def media(
     positions, E_order, order : str
         How the components lie, orders of those of E and of the magnetic field.
     factor : complex
-        Of Faraday's law, :class:`~emdose.audit.faraday.Candidate`.
+        Of Faraday's law, :class:`~emdose.auditing.faraday.Candidate`.
     conductivity : (nx, ny, nz) ndarray or None
         Where it is known [S/m].
     """

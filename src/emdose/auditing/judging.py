@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from emdose.audit.faraday import Candidate, candidates, divergence, shift
-from emdose.audit.finding import ConventionFinding, Evidence, judged
-from emdose.audit.media import Media, displaced, media
+from emdose.auditing.faraday import Candidate, candidates, divergence, shift
+from emdose.auditing.finding import ConventionFinding, Evidence, judged
+from emdose.auditing.media import Media, displaced, media
 from emdose.io.foreign.values import LENGTHS, MAGNETIC, TIMES, ForeignFields, metres
 
 if TYPE_CHECKING:

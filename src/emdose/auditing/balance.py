@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.audit.finding import ConventionFinding, Evidence, judged
+from emdose.auditing.finding import ConventionFinding, Evidence, judged
 from emdose.circuits.network import Network
 from emdose.io.foreign.values import AMPLITUDES, DRIVE_FACTORS, DRIVES
 
