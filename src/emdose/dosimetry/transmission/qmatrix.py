@@ -76,15 +76,7 @@ class QMatrices:
         InputError
             When the vector does not fit the ports.
         """
-        v = np.asarray(weights, complex)
-        if v.shape != (len(self.ports),) or not np.all(np.isfinite(v)):
-            raise InputError(
-                "drive does not fit the ports",
-                field="weights",
-                found=v.shape,
-                expected=f"{len(self.ports)} finite complex amplitudes",
-            )
-        v = v.astype(self.matrices.dtype)
+        v = port_amplitudes(weights, len(self.ports)).astype(self.matrices.dtype)
         return ((self.matrices @ v) * v.conj()).sum(-1).real
 
     def sar_map(self, weights: Sequence[complex] | np.ndarray) -> np.ndarray:
@@ -110,9 +102,24 @@ class QMatrices:
 
     def worst_case(self) -> tuple[float, np.ndarray]:
         """Largest SAR of any drive of unit norm [W/kg per squared drive unit] and that drive, (port,) complex."""
-        values, vectors = np.linalg.eigh(self.matrices)
-        index = int(np.argmax(values[:, -1]))
-        return float(values[index, -1]), vectors[index, :, -1]
+        return largest_form(self.matrices)
+
+
+def port_amplitudes(weights: Sequence[complex] | np.ndarray, n: int) -> np.ndarray:
+    """A drive of n ports, (port,) complex; raises InputError when it is none."""
+    v = np.asarray(weights, complex)
+    if v.shape != (n,) or not np.all(np.isfinite(v)):
+        raise InputError(
+            "drive does not fit the ports", field="weights", found=v.shape, expected=f"{n} finite complex amplitudes"
+        )
+    return v
+
+
+def largest_form(matrices: np.ndarray) -> tuple[float, np.ndarray]:
+    """Largest v^H M v of Hermitian matrices (m, port, port) over all v of unit norm, and that v, (port,) complex."""
+    values, vectors = np.linalg.eigh(matrices)
+    index = int(np.argmax(values[:, -1]))
+    return float(values[index, -1]), vectors[index, :, -1]
 
 
 def q_matrices(fields: Fields, phantom: Phantom, rule: Rule = "trapezium") -> QMatrices:

@@ -25,7 +25,7 @@ from emdose.checks import array, one_of, positive
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.dosimetry.sar import Rule
-from emdose.dosimetry.transmission.qmatrix import QMatrices
+from emdose.dosimetry.transmission.qmatrix import QMatrices, largest_form, port_amplitudes
 from emdose.dosimetry.transmission.tissue_voxels import TissueVoxels
 from emdose.errors import ConvergenceError, InputError
 from emdose.models.grids.grid import Grid
@@ -129,12 +129,7 @@ class TemperatureMatrices:
         InputError
             When the vector does not fit the ports.
         """
-        v = np.asarray(weights, complex)
-        n = len(self.ports)
-        if v.shape != (n,) or not np.all(np.isfinite(v)):
-            raise InputError(
-                "drive does not fit the ports", field="weights", found=v.shape, expected=f"{n} finite amplitudes"
-            )
+        v = port_amplitudes(weights, len(self.ports))
         return np.asarray(((self.matrices @ v) * v.conj()).sum(-1).real)
 
     def rise_of_mean(self, mean: np.ndarray) -> np.ndarray:
@@ -163,9 +158,7 @@ class TemperatureMatrices:
 
     def worst_case(self) -> tuple[float, np.ndarray]:
         """Largest rise of any drive of unit norm [K per squared drive unit] and that drive, (port,) complex."""
-        values, vectors = np.linalg.eigh(self.matrices)
-        index = int(np.argmax(values[:, -1]))
-        return float(values[index, -1]), vectors[index, :, -1]
+        return largest_form(self.matrices)
 
 
 @watched
