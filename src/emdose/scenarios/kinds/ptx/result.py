@@ -23,13 +23,12 @@ from emdose.io.disk.run_files import (
     put_map,
     require_keys,
     single,
-    to_json,
 )
 from emdose.io.maps.labelled import AXES, Contents, LabelledArray
 from emdose.io.transmission.formats import put
 from emdose.io.transmission.records import record_of
 from emdose.scenarios.shared import toml
-from emdose.scenarios.shared.driving.field_runs import POWERS, read_fields
+from emdose.scenarios.shared.driving.field_runs import read_fields, write_about_fields
 from emdose.scenarios.shared.results import exports
 from emdose.scenarios.shared.results.run import Run
 from emdose.scenarios.shared.sar_files import read_sar, write_sar
@@ -196,13 +195,6 @@ def read_result(folder: Path, summary: dict[str, Any]) -> PtxResult:
 
 def _write_fields(group: Any, fields: Fields) -> None:
     """E and B of the drive, so that limits can be checked again."""
-    group.attrs["frequency_Hz"], group.attrs["drive_unit"] = fields.frequency_Hz, fields.drive_unit
-    group.attrs["ports"] = list(fields.ports)
-    group.attrs["provenance"], group.attrs["convergence"] = to_json(fields.provenance), to_json(fields.convergence)
-    for name in POWERS:
-        group.attrs[name] = getattr(fields.power, name)
-    if fields.power.lost_W is not None:
-        group.attrs["lost_W"] = fields.power.lost_W
-    group["residual"] = np.asarray(fields.residual, float)
+    write_about_fields(group, fields)
     for name, unit in (("E", "V/m"), ("B", "T")):
         put_map(group, name, np.asarray(getattr(fields, name)), f"{unit}, peak phasor, Yee positions")

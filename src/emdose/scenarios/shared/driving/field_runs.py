@@ -12,7 +12,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk import datasets
-from emdose.io.disk.run_files import RESULT_FILE, read_summary, require_intact
+from emdose.io.disk.run_files import RESULT_FILE, read_summary, require_intact, to_json
 from emdose.io.field_arrays import LOST, RESPONSE
 from emdose.scenarios.shared.convergence import summary_measures, summary_validity
 from emdose.scenarios.shared.sar_files import read_sar
@@ -105,7 +105,22 @@ def read_fields(group: Any, phantom: Phantom) -> Fields:
     )
 
 
-def write_leads(group: Any, leads: Mapping[str, LeadResponse]) -> None:
+def write_about_fields(group: Any, fields: Fields) -> None:
+    """All of fields but E and B themselves, into an open group of an HDF5 file; :func:`read_fields` takes both."""
+    group.attrs["frequency_Hz"], group.attrs["drive_unit"] = fields.frequency_Hz, fields.drive_unit
+    group.attrs["ports"] = list(fields.ports)
+    group.attrs["provenance"], group.attrs["convergence"] = to_json(fields.provenance), to_json(fields.convergence)
+    for name in POWERS:
+        group.attrs[name] = getattr(fields.power, name)
+    if fields.power.lost_W is not None:
+        group.attrs["lost_W"] = fields.power.lost_W
+    for name, matrix in fields.power.lost_parts_W.items():
+        group.attrs[f"{LOST}{name}"] = matrix
+    group["residual"] = np.asarray(fields.residual, float)
+    _write_leads(group, fields.lead_currents)
+
+
+def _write_leads(group: Any, leads: Mapping[str, LeadResponse]) -> None:
     """What leads do, into an open group of an HDF5 file."""
     for n, (name, response) in enumerate(leads.items()):
         part = group.create_group(f"{LEADS}/{n}")

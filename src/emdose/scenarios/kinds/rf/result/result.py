@@ -28,13 +28,12 @@ from emdose.io.disk.run_files import (
     single,
     to_json,
 )
-from emdose.io.field_arrays import LOST
 from emdose.io.maps import vtk
 from emdose.scenarios.kinds.rf.result import maps
 from emdose.scenarios.kinds.rf.result.network import NETWORK, network_of
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps, read_thermal, write_thermal
 from emdose.scenarios.shared import toml
-from emdose.scenarios.shared.driving.field_runs import POWERS, read_fields, write_leads
+from emdose.scenarios.shared.driving.field_runs import read_fields, write_about_fields
 from emdose.scenarios.shared.results import exports
 from emdose.scenarios.shared.results.run import Run
 from emdose.scenarios.shared.sar_files import read_sar, write_sar
@@ -286,17 +285,7 @@ def _read_coil(group: Any) -> CoilSummary:
 
 
 def _write_fields(group: Any, fields: Fields, keep: bool) -> None:
-    group.attrs["frequency_Hz"], group.attrs["drive_unit"] = fields.frequency_Hz, fields.drive_unit
-    group.attrs["ports"] = list(fields.ports)
-    group.attrs["provenance"], group.attrs["convergence"] = to_json(fields.provenance), to_json(fields.convergence)
-    for name in POWERS:
-        group.attrs[name] = getattr(fields.power, name)
-    if fields.power.lost_W is not None:
-        group.attrs["lost_W"] = fields.power.lost_W
-    for name, matrix in fields.power.lost_parts_W.items():
-        group.attrs[f"{LOST}{name}"] = matrix
-    group["residual"] = np.asarray(fields.residual, float)
-    write_leads(group, fields.lead_currents)
+    write_about_fields(group, fields)
     put_map(group, "b1plus", fields.b1plus()[0].astype(np.complex64), "T")
     if keep:
         for name, unit in (("E", "V/m"), ("B", "T")):
