@@ -107,15 +107,16 @@ def evaluated(job: Any, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
             sar = point_sar(driven, body, tables.matrices.rule)
             average = job.averaging().apply(sar.value)
             maps[name], peaks[name] = np.asarray(average.value), peak(average.value, body)
-            closures.append(power_report(driven, body, sar).closure)
+            report = power_report(driven, body, sar)
+            closures.append(report.closure)
             if name == main:
-                found = {"driven": driven, "sar": sar, "average": average}
+                found = {"driven": driven, "sar": sar, "average": average, "report": report}
         driven, sar = found["driven"], found["sar"]
         told["map_misfit"] = max(
             abs(peaks[name].value - rows[name]["sar_10g_W_kg"]) / rows[name]["sar_10g_W_kg"] for name in drives
         )
         # The gate sees the drive whose powers balance worst.
-        power = {**power_report(driven, body, sar).to_dict(), "closure": max(closures)}
+        power = {**found["report"].to_dict(), "closure": max(closures)}
         numbers: dict[str, Any] = {}
         table: dict[str, Any] = {"checks": [], "check_inputs": {}}
         measures = [*driven.measures(), Measure("closure", max(closures))]
