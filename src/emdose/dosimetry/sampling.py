@@ -11,9 +11,8 @@ import numpy as np
 from emdose.checks import one_of, positive, unknown
 from emdose.compute import backend
 from emdose.compute.reduced.basis import ReducedBasis
-from emdose.compute.shared import from_shared, key_of
 from emdose.constants import EPS_0
-from emdose.dosimetry.averaging.average import averaging_plan
+from emdose.dosimetry.averaging.average import shared_averaging_plan
 from emdose.errors import InputError
 from emdose.solvers.results.fields import region_mask
 from emdose.solvers.vie.moved_incident import MovedIncident
@@ -123,11 +122,7 @@ class ModelSampler:
             positive("b1plus_rms_T", b1plus_rms_T, problem="target must be positive")
         self.exposure, self.target_T, self.mass_kg = exposure, b1plus_rms_T, mass_kg
         density, spacing_m = phantom.density, phantom.spacing_m
-        self.plan = from_shared(
-            shared,
-            lambda: key_of("averaging plan", density, spacing_m, mass_kg, be.name),
-            lambda: averaging_plan(density, spacing_m, mass_kg, device=be),
-        )
+        self.plan = shared_averaging_plan(shared, density, spacing_m, mass_kg, be)
         basis = basis or ReducedBasis()
         self.sampler = VieSampler(solver or Vie(), exposure, weights, be, basis, shared)
         region = region_mask(phantom.grid, phantom.body, over)

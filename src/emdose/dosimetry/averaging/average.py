@@ -9,6 +9,7 @@ import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
+from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.averaging.cubic import AveragingPlan
 from emdose.dosimetry.averaging.graded import GradedAveragingPlan
@@ -83,6 +84,18 @@ def averaging_plan(
     if _are_cubes(spacing_m):
         return AveragingPlan(density, spacing_m, mass_kg, device=device, metal=metal)
     return GradedAveragingPlan(density, spacing_m, mass_kg, device=device, metal=metal)
+
+
+def shared_averaging_plan(
+    shared: Shared | None, density: Any, spacing_m: Any, mass_kg: float, device: str | Backend = "auto"
+) -> Any:
+    """As :func:`averaging_plan`, from a memo where there is one: several runs of a body have the same."""
+    name = device if isinstance(device, str) else device.name
+    return from_shared(
+        shared,
+        lambda: key_of("averaging plan", density, spacing_m, mass_kg, name),
+        lambda: averaging_plan(density, spacing_m, mass_kg, device=device),
+    )
 
 
 def _are_cubes(spacing_m: Any) -> bool:

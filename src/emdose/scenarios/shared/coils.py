@@ -23,6 +23,7 @@ from emdose.scenarios.shared import circuit_tables, coil_tables
 from emdose.scenarios.shared.tables import blamed_on
 
 if TYPE_CHECKING:
+    from emdose.compute.shared import Shared
     from emdose.models.coils.incident_field import IncidentField
     from emdose.solvers.vie.solver import Vie
     from emdose.solvers.vsie.solver import Vsie
@@ -120,6 +121,22 @@ def vie(table: coil_tables.VieTable) -> Vie:
     from emdose.solvers.vie.solver import Vie
 
     return Vie(**table.model_dump(exclude={"type"}))
+
+
+def handed_to_vie(shared: Shared | None) -> dict[str, Any]:
+    """What a volume integral gets from the jobs before: their memo, and where it may begin with their solutions."""
+    if shared is None:
+        return {}
+    if not shared.reduced:
+        return {"shared": shared}
+    from emdose.compute.reduced.basis import ReducedBasis
+
+    limit = max(shared.limit_bytes // 2, 1)
+    folder = None if shared.folder is None else shared.folder / "reduced basis"
+    return {
+        "shared": shared,
+        "basis": shared.get("reduced basis", lambda: ReducedBasis(limit, folder), bytes=limit),
+    }
 
 
 def vsie(table: circuit_tables.VsieTable, coarser: float = 1.0) -> Vsie:

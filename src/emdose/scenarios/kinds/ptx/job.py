@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose import resources
-from emdose.compute.reduced.basis import ReducedBasis
-from emdose.compute.shared import Shared, from_shared, key_of
-from emdose.dosimetry.averaging.average import averaging_plan
+from emdose.compute.shared import Shared
+from emdose.dosimetry.averaging.average import shared_averaging_plan
 from emdose.dosimetry.transmission.covers import MOST_CHANNELS
 from emdose.errors import InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
@@ -19,7 +18,7 @@ from emdose.scenarios.kinds.ptx import drives, evaluation, result
 from emdose.scenarios.kinds.ptx.limits import sar_limits
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coil_tables import VieTable
-from emdose.scenarios.shared.coils import coil, vie
+from emdose.scenarios.shared.coils import coil, handed_to_vie, vie
 from emdose.scenarios.shared.driving.drives import place_of, require_tissue
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
@@ -124,11 +123,7 @@ class PtxJob(BaseJob):
         """The plan of the 10 g average: it depends on the body alone."""
         if self._plan is None:
             density, spacing_m, mass = self.body.density, self.body.spacing_m, evaluation.MASS_10g
-            self._plan = from_shared(
-                self.shared,
-                lambda: key_of("averaging plan", density, spacing_m, mass, self.device),
-                lambda: averaging_plan(density, spacing_m, mass, device=self.device),
-            )
+            self._plan = shared_averaging_plan(self.shared, density, spacing_m, mass, self.device)
         return self._plan
 
     def describe(self) -> list[str]:
@@ -152,23 +147,12 @@ class PtxJob(BaseJob):
         ConvergenceError, ResourceError, DeviceError
             As the solver; the ``partial`` fields of the first can still be given to :meth:`evaluate`.
         """
+        before = handed_to_vie(self.shared) if self.tables.solver.type == "vie" else {}
         with self.timed("solve"):
             fields: Fields = self.solver.solve(
-                self.exposure, self.device, progress=progress, checkpoint=checkpoint, **self._handed_on()
+                self.exposure, self.device, progress=progress, checkpoint=checkpoint, **before
             )
         return fields
-
-    def _handed_on(self) -> dict[str, Any]:
-        """What the volume integral gets from the jobs before."""
-        shared = self.shared
-        if shared is None or self.tables.solver.type != "vie":
-            return {}
-        if not shared.reduced:
-            return {"shared": shared}
-        limit = max(shared.limit_bytes // 2, 1)
-        folder = None if shared.folder is None else shared.folder / "reduced basis"
-        basis = shared.get("reduced basis", lambda: ReducedBasis(limit, folder), bytes=limit)
-        return {"shared": shared, "basis": basis}
 
     def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> PtxOutcome:
         """Matrices, virtual observation points, drives, worst cases, limits."""

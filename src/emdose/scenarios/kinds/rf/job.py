@@ -11,9 +11,8 @@ import numpy as np
 
 from emdose import resources
 from emdose.compliance import require_circumstances
-from emdose.compute.reduced.basis import ReducedBasis
-from emdose.compute.shared import Shared, from_shared, key_of
-from emdose.dosimetry.averaging.average import averaging_plan
+from emdose.compute.shared import Shared
+from emdose.dosimetry.averaging.average import shared_averaging_plan
 from emdose.errors import ConvergenceError, InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.exposure import Exposure
@@ -29,7 +28,7 @@ from emdose.scenarios.kinds.rf.evaluation import (
     run_of,
 )
 from emdose.scenarios.shared.bodies import phantom
-from emdose.scenarios.shared.coils import coil, vsie
+from emdose.scenarios.shared.coils import coil, handed_to_vie, vsie
 from emdose.scenarios.shared.convergence import solver_convergence
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
@@ -124,16 +123,9 @@ class RfJob(BaseJob):
         """The plan of every average by its mass: it depends on the body alone."""
         for mass in self.masses_kg:
             if mass not in self._plans:
-                self._plans[mass] = self._plan_of(mass)
+                density, spacing_m = self.body.density, self.body.spacing_m
+                self._plans[mass] = shared_averaging_plan(self.shared, density, spacing_m, mass, self.device)
         return self._plans
-
-    def _plan_of(self, mass_kg: float) -> Any:
-        density, spacing_m = self.body.density, self.body.spacing_m
-        return from_shared(
-            self.shared,
-            lambda: key_of("averaging plan", density, spacing_m, mass_kg, self.device),
-            lambda: averaging_plan(density, spacing_m, mass_kg, device=self.device),
-        )
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
@@ -164,15 +156,8 @@ class RfJob(BaseJob):
 
     def _handed_on(self) -> dict[str, Any]:
         """What the solver gets from the jobs before: a volume integral also their solutions, and its drive."""
-        shared = self.shared
-        if shared is None or self.tables.solver.type != "vie":
-            return {}
-        if not shared.reduced:
-            return {"shared": shared}
-        limit = max(shared.limit_bytes // 2, 1)
-        folder = None if shared.folder is None else shared.folder / "reduced basis"
-        basis = shared.get("reduced basis", lambda: ReducedBasis(limit, folder), bytes=limit)
-        return {"shared": shared, "basis": basis, "drive": self.drive}
+        found = handed_to_vie(self.shared) if self.tables.solver.type == "vie" else {}
+        return {**found, "drive": self.drive} if "basis" in found else found
 
     def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> RfOutcome:
         """Scale fields of all ports, average, check and summarise."""
