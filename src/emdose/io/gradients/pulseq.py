@@ -21,6 +21,7 @@ EXPECTED = "a Pulseq sequence (.seq)"
 JOIN = 1e-3
 """Largest step between two gradient events, over the largest gradient, that is rounding of the file."""
 EXCITING = ("excitation", "undefined")
+SECTIONS = ("[VERSION]", "[BLOCKS]")
 
 
 def read_sequence(path: Path | str, *, unusual: bool = False) -> Waveform:
@@ -51,9 +52,9 @@ def read_sequence(path: Path | str, *, unusual: bool = False) -> Waveform:
     Softw. 4 (2019) 1725).
     """
     path = Path(path)
-    text = _text(path)
+    text = sequence_text(path)
     try:
-        sequence = _parsed(text)
+        sequence = parsed_sequence(text)
         corners, splits, duration, gamma = _corners(sequence)
     except InputError as error:
         raise error.at(file=path) from None
@@ -85,21 +86,22 @@ def read_sequence(path: Path | str, *, unusual: bool = False) -> Waveform:
         raise error.at(file=path) from None
 
 
-def _text(path: Path) -> str:
+def sequence_text(path: Path) -> str:
+    """Text of a Pulseq file; raises InputError for what cannot be one."""
     data = read_bytes(path, EXPECTED, LARGEST_SEQUENCE)
     if not data.strip():
         raise InputError("empty file", file=path, expected=EXPECTED)
     if b"\0" in data[:4096]:
         raise InputError("binary file", file=path, expected=f"{EXPECTED}, which is text")
     text = data.decode("utf-8", "replace")
-    missing = [section for section in ("[VERSION]", "[BLOCKS]") if section not in text]
+    missing = [section for section in SECTIONS if section not in text]
     if missing:
         raise InputError(f"no section {missing[0]}", file=path, expected=EXPECTED)
     return text
 
 
-def _parsed(text: str) -> Any:
-    """The sequence as pypulseq sees it, without its prints and warnings."""
+def parsed_sequence(text: str, *, detect_rf_use: bool = True) -> Any:
+    """The sequence as pypulseq sees it, without its prints and warnings; on request the use of pulses is not told."""
     import pypulseq
 
     with tempfile.TemporaryDirectory() as folder:
@@ -109,16 +111,17 @@ def _parsed(text: str) -> Any:
         sequence = pypulseq.Sequence()
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            sequence.read(str(copy), remove_duplicates=False)
+            sequence.read(str(copy), detect_rf_use=detect_rf_use, remove_duplicates=False)
     if not sequence.block_events:
         raise InputError("sequence without blocks", field="[BLOCKS]", expected="at least one block")
     return sequence
 
 
-def _corners(sequence: Any) -> tuple[list[list[tuple[float, float]]], list[float], float, float]:
+def _corners(sequence: Any) -> tuple[list[Any], list[float], float, float]:
     """Corners of the gradients on three axes [s, T/m], starts of excitations, duration [s] and Hz/T."""
     gamma = float(sequence.system.gamma)
-    corners: list[list[tuple[float, float]]] = [[], [], []]
+    lines: list[list[np.ndarray]] = [[], [], []]
+    ends = [(0.0, 0.0)] * 3  # last time and value of every axis
     splits, start = [], 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -129,13 +132,15 @@ def _corners(sequence: Any) -> tuple[list[list[tuple[float, float]]], list[float
                 event = getattr(block, f"g{name}", None)
                 points = [] if event is None else _event(event, start, sequence.grad_raster_time)
                 still &= not points or abs(points[0][1]) == 0 or points[0][0] > start
-                _append(corners[axis], [(t, g / gamma) for t, g in points])
+                if points:
+                    ends[axis] = append_corners(lines[axis], np.array(points) / (1, gamma), ends[axis])
             if block.rf is not None and getattr(block.rf, "use", EXCITING[0]) in EXCITING and still:
                 splits.append(start)
             start += float(sequence.block_durations[number])
     if not start > 0:
         raise InputError("sequence of no duration", field="[BLOCKS]")
-    return corners, splits, max([start, *(axis[-1][0] for axis in corners if axis)]), gamma
+    last = max([start, *(time for line, (time, _) in zip(lines, ends, strict=True) if line)])
+    return [np.concatenate(line) if line else np.zeros((0, 2)) for line in lines], splits, last, gamma
 
 
 def _event(event: Any, start: float, raster: float) -> list[tuple[float, float]]:
@@ -151,18 +156,19 @@ def _event(event: Any, start: float, raster: float) -> list[tuple[float, float]]
     return points
 
 
-def _append(line: list[tuple[float, float]], points: list[tuple[float, float]]) -> None:
-    """Add the corners of an event; zero between events, one value where two events meet."""
-    if not points:
-        return
-    top = max(abs(g) for _, g in points)
-    tiny = 1e-9
-    if not line or points[0][0] > line[-1][0] + tiny:
+def append_corners(line: list[np.ndarray], points: np.ndarray, end: tuple[float, float]) -> tuple[float, float]:
+    """Add the corners of an event (n, 2) to those of an axis that ends at a time and a value; the new end.
+
+    Between events a gradient is zero, and where two meet it has one value.
+    """
+    tiny, (time, value) = 1e-9, end
+    if not line or points[0, 0] > time + tiny:
         # Away from other events a gradient is zero: a step shows as two values at one time.
-        if line and line[-1][1] != 0:
-            line.append((line[-1][0], 0.0))
-        if points[0][1] != 0:
-            line.append((points[0][0], 0.0))
-    elif abs(points[0][1] - line[-1][1]) <= JOIN * max(top, abs(line[-1][1])):
+        if line and value != 0:
+            line.append(np.array([[time, 0.0]]))
+        if points[0, 1] != 0:
+            line.append(np.array([[points[0, 0], 0.0]]))
+    elif abs(points[0, 1] - value) <= JOIN * max(float(np.abs(points[:, 1]).max()), abs(value)):
         points = points[1:]
-    line.extend(points)
+    line.append(points)
+    return end if not len(points) else (float(points[-1, 0]), float(points[-1, 1]))

@@ -7,12 +7,10 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.io.gradients.pulseq import append_corners
 from emdose.io.sequences.dialects import Prepared
 from emdose.models.gradients.trains import from_corners
 from emdose.models.gradients.waveform import Waveform
-
-JOIN = 1e-3
-"""Largest step between two gradient events, over the largest gradient, that is rounding of the file."""
 
 
 def waveform(sequence: Any, before: Prepared, durations: np.ndarray, named: dict[str, Any]) -> Waveform | None:
@@ -50,7 +48,7 @@ def waveform(sequence: Any, before: Prepared, durations: np.ndarray, named: dict
             parts = _turned(parts, before.rotations[turned], length)
         for axis, points in enumerate(parts):
             if points is not None:
-                ends[axis] = _append(lines[axis], points + np.array([start, 0.0]), ends[axis])
+                ends[axis] = append_corners(lines[axis], points + np.array([start, 0.0]), ends[axis])
         start += length
     if not any(lines):
         return None
@@ -61,10 +59,19 @@ def waveform(sequence: Any, before: Prepared, durations: np.ndarray, named: dict
     return from_corners(joined, last, unit="T/m", **named)
 
 
-def _event(sequence: Any, number: int, gamma: float) -> np.ndarray:
-    """Corners of one event from the beginning of its block: times [s] and gradients [T/m]."""
+def shape_of(sequence: Any, number: Any) -> np.ndarray:
+    """A shape of the library without its compression; raises InputError for one that is not there."""
     import pypulseq
 
+    if number not in sequence.shape_library.data:
+        raise InputError("shape that is not there", field="[SHAPES]", found=int(number))
+    data = sequence.shape_library.data[number]
+    packed = type("Shape", (), {"num_samples": data[0], "data": data[1:]})()
+    return np.asarray(pypulseq.decompress_shape.decompress_shape(packed), float)
+
+
+def _event(sequence: Any, number: int, gamma: float) -> np.ndarray:
+    """Corners of one event from the beginning of its block: times [s] and gradients [T/m]."""
     library = sequence.grad_library
     if number not in library.data:
         raise InputError("a block names a gradient that is not there", field="[BLOCKS]", found=number)
@@ -75,17 +82,9 @@ def _event(sequence: Any, number: int, gamma: float) -> np.ndarray:
         return np.column_stack([times, np.array([0, 1, 1, 0]) * amplitude / gamma])
     amplitude, first, last, shape, timing, delay = data
     raster = float(sequence.grad_raster_time)
-
-    def shaped(which: Any) -> np.ndarray:
-        if which not in sequence.shape_library.data:
-            raise InputError("shape that is not there", field="[SHAPES]", found=int(which))
-        packed = sequence.shape_library.data[which]
-        of = type("Shape", (), {"num_samples": packed[0], "data": packed[1:]})()
-        return np.asarray(pypulseq.decompress_shape.decompress_shape(of), float)
-
-    values = float(amplitude) * shaped(shape)
+    values = float(amplitude) * shape_of(sequence, shape)
     if timing > 0:
-        return np.column_stack([float(delay) + shaped(timing) * raster, values / gamma])
+        return np.column_stack([float(delay) + shape_of(sequence, timing) * raster, values / gamma])
     step = raster if timing == 0 else 0.5 * raster
     inner = step * (np.arange(len(values)) + (0.5 if timing == 0 else 1.0))
     end = raster * (len(values) if timing == 0 else (len(values) + 1) / 2)
@@ -105,18 +104,3 @@ def _turned(parts: list[np.ndarray | None], matrix: np.ndarray, length: float) -
     if len(times) and times[-1] > length * (1 + 1e-9) + 1e-9:
         raise InputError("a gradient outlasts its block", field="[BLOCKS]", found=f"{times[-1]:g} s")
     return [np.column_stack([times, line]) for line in turned]
-
-
-def _append(line: list[np.ndarray], points: np.ndarray, end: tuple[float, float]) -> tuple[float, float]:
-    """Add the corners of an event; zero between events, one value where two events meet. The new end."""
-    tiny, (time, value) = 1e-9, end
-    if not line or points[0, 0] > time + tiny:
-        # Away from other events a gradient is zero: a step shows as two values at one time.
-        if line and value != 0:
-            line.append(np.array([[time, 0.0]]))
-        if points[0, 1] != 0:
-            line.append(np.array([[points[0, 0], 0.0]]))
-    elif abs(points[0, 1] - value) <= JOIN * max(float(np.abs(points[:, 1]).max()), abs(value)):
-        points = points[1:]
-    line.append(points)
-    return float(points[-1, 0]), float(points[-1, 1])

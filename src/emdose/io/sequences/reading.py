@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
-import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,12 +13,10 @@ import numpy as np
 from emdose.checks import one_of
 from emdose.dosimetry.sequences.pulses import LARGEST_EXCITATION_DEG, NONE, PulseSequence, RfPulse
 from emdose.errors import InputError
-from emdose.io.disk.files import read_bytes
+from emdose.io.gradients.pulseq import EXPECTED, parsed_sequence, sequence_text
 from emdose.io.sequences import corners
 from emdose.io.sequences.dialects import SHAPE_DIALECT, TEXT_DIALECT, Prepared, prepared
 
-LARGEST_SEQUENCE = 512 * 2**20
-EXPECTED = "a Pulseq sequence (.seq)"
 USE_OF = {
     "e": "excitation",
     "r": "refocusing",
@@ -31,7 +26,6 @@ USE_OF = {
     "o": "other",
 }
 PHASES = ("radian", "turns")
-SECTIONS = ("[VERSION]", "[BLOCKS]")
 
 
 def read_pulse_sequence(
@@ -78,7 +72,7 @@ def read_pulse_sequence(
     if shim_phase is not None:
         one_of("shim_phase", shim_phase, PHASES, problem="unknown unit of phases")
     try:
-        before = prepared(_text(path), rasters)
+        before = prepared(sequence_text(path), rasters)
         return _read(before, path, gradients, unusual, shim_phase)
     except InputError as error:
         raise error.at(file=path) from None
@@ -92,38 +86,11 @@ def read_pulse_sequence(
         ) from None
 
 
-def _text(path: Path) -> str:
-    data = read_bytes(path, EXPECTED, LARGEST_SEQUENCE)
-    if not data.strip():
-        raise InputError("empty file", expected=EXPECTED)
-    if b"\0" in data[:4096]:
-        raise InputError("binary file", expected=f"{EXPECTED}, which is text")
-    text = data.decode("utf-8", "replace")
-    missing = [section for section in SECTIONS if section not in text]
-    if missing:
-        raise InputError(f"no section {missing[0]}", expected=EXPECTED)
-    return text
-
-
-def _parsed(text: str) -> Any:
-    """The sequence as pypulseq sees it, without its prints and warnings."""
-    import pypulseq
-
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / "sequence.seq"
-        copy.write_text(text, encoding="utf-8")
-        sequence = pypulseq.Sequence()
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # The use of pulses is told apart here: pypulseq looks through all blocks for every pulse.
-            sequence.read(str(copy), detect_rf_use=False, remove_duplicates=False)
-    return sequence
-
-
 def _read(before: Prepared, path: Path, gradients: bool, unusual: bool, shim_phase: str | None) -> PulseSequence:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        sequence = _parsed(before.text)
+        # The use of pulses is told apart here: pypulseq looks through all blocks for every pulse.
+        sequence = parsed_sequence(before.text, detect_rf_use=False)
         numbers = before.blocks[:, 0].tolist()
         durations = np.array([float(sequence.block_durations[n]) for n in numbers])
         order = np.unique(before.blocks[:, 2])
@@ -185,17 +152,8 @@ def _pulse(sequence: Any, number: int) -> tuple[RfPulse, bool]:
 
 
 def _shape(sequence: Any, number: Any) -> np.ndarray:
-    """A shape of the library without its compression."""
-    import pypulseq
-
-    if int(number) == 0:
-        return np.zeros(0)
-    if number not in sequence.shape_library.data:
-        raise InputError("shape that is not there", field="[SHAPES]", found=int(number))
-    data = sequence.shape_library.data[number]
-    packed = type("Shape", (), {"num_samples": data[0], "data": data[1:]})()
-    shape = pypulseq.decompress_shape.decompress_shape(packed)
-    return np.asarray(shape, float)
+    """A shape of the library; empty for the number 0."""
+    return np.zeros(0) if int(number) == 0 else corners.shape_of(sequence, number)
 
 
 def _straight(times: np.ndarray, values: np.ndarray, raster: float) -> tuple[np.ndarray, np.ndarray]:
