@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.io.foreign.joining import nearest
 from emdose.io.foreign.values import AMPLITUDES, DRIVE_FACTORS, MAGNETIC, ForeignFields, metres
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.bodies.tissues import Constant, Tissue, TissueTable
@@ -131,7 +132,7 @@ def body_of(
         where = int(np.sum((sigma > 0) & ~(rho > 0)))
         raise InputError(f"conductive without mass in {where} voxels", field="density", expected="kg/m^3 > 0")
     grid = voxels_around(axes_m)
-    index = np.ix_(*(_nearest(a, grid.centres(n)) for n, a in enumerate(axes_m)))
+    index = np.ix_(*(nearest(a, grid.centres(n)) for n, a in enumerate(axes_m)))
     pairs = np.where(rho > 0, sigma + 1j * rho, 0)[index].ravel()  # a pair of numbers sorts as a complex one
     distinct, labels = np.unique(pairs, return_inverse=True)
     kinds = np.stack([distinct.real, distinct.imag], axis=1)
@@ -219,11 +220,6 @@ def _start(axis: np.ndarray, line: np.ndarray) -> int | None:
     part = axis[first : first + len(line)]
     same = len(part) == len(line) and np.all(np.abs(part - line) <= SAME_PLACE * step)
     return first if same else None
-
-
-def _nearest(axis: np.ndarray, line: np.ndarray) -> np.ndarray:
-    index = np.clip(np.searchsorted(axis, line), 1, len(axis) - 1)
-    return index - (line - axis[index - 1] < axis[index] - line)
 
 
 def _lifting(n: int) -> np.ndarray:

@@ -191,7 +191,7 @@ def rectilinear(points: np.ndarray, path: Path) -> tuple[tuple[np.ndarray, np.nd
         steps = np.flatnonzero(np.diff(order) > 1e-6 * span[n])
         axis = order[np.concatenate([[0], steps + 1])]
         axes.append(axis)
-        ranks.append(_nearest(axis, points[:, n]))
+        ranks.append(nearest(axis, points[:, n]))
     shape = tuple(len(a) for a in axes)
     if np.prod(shape) != len(points):
         raise InputError(
@@ -211,7 +211,8 @@ def same_axis(a: np.ndarray, b: np.ndarray) -> bool:
     return len(a) == len(b) and bool(np.allclose(a, b, rtol=0, atol=1e-6 * max(float(np.ptp(b)), np.finfo(float).tiny)))
 
 
-def _nearest(axis: np.ndarray, values: np.ndarray) -> np.ndarray:
+def nearest(axis: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Index of the point of a growing axis that is nearest to each value."""
     index = np.clip(np.searchsorted(axis, values), 1, len(axis) - 1)
     return index - (values - axis[index - 1] < axis[index] - values)
 

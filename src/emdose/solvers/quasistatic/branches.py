@@ -13,7 +13,7 @@ from emdose.solvers.quasistatic.splines import EdgeSplines, EdgeSums
 
 
 class DrivenNetwork:
-    """DrivenNetwork that hold the field of one source at a time.
+    """The branches of a body, which hold the field of one source at a time.
 
     Parameters
     ----------
