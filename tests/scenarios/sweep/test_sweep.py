@@ -20,6 +20,7 @@ from emdose.scenarios.sweep import cases, rf, run_sweep
 from emdose.scenarios.sweep.bundled import sweep_file, sweep_names
 from emdose.scenarios.sweep.cases import rise_class
 from emdose.scenarios.sweep.schema import read_sweep
+from emdose.scenarios.sweep.sites import check_sites
 
 EPI = {"type": "epi", "echo_spacing_s": 1e-3, "echoes": 4, "repetition_s": 8e-3}
 SWEEP = {
@@ -108,6 +109,17 @@ def test_the_bundled_sweep_is_four_prostheses_in_two_fields_seven_sequences_and_
     assert tables.cases == 4 * 2 * 7 * 7
     assert tables.rf is not None
     assert tables.cases + 4 * 7 * 7 == 588  # RF in every field, gradients once for both
+    regions = {name: tables.regions[name] for name in ("head", "knee")}
+    check_sites(tables.model_copy(update={"regions": regions}))  # every implant lies in tissue
+
+
+def test_an_implant_outside_the_body_is_refused_before_anything_is_solved(folder) -> None:
+    tables = copy.deepcopy(SWEEP) | copy.deepcopy(RF) | {"regions": PLACES}
+    tables["implants"]["ball"]["site_m"] = [0.17, 0.0, 0.1]
+    with pytest.raises(em.InputError, match=r"implants.ball: site_m: implant outside .* in air") as caught:
+        run_sweep(tables, folder / "outside", device="cpu")
+    assert "\n" not in str(caught.value)
+    assert not (folder / "outside").exists()
 
 
 def test_no_turn_of_an_implant_is_worse_than_the_worst() -> None:

@@ -31,12 +31,12 @@ from emdose.models.bodies import gel_box
 from emdose.models.gradients.windings import whole_body_gradients
 from emdose.models.implants.implant import Implant
 from emdose.scenarios.kinds.label.sheet import relative_rise
-from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.eddy_job import eddy_solver
 from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures, frequencies
 from emdose.scenarios.shared.implants.kept_tensor import kept_tensor
 from emdose.scenarios.sweep.rf import rf_runs, scaled
 from emdose.scenarios.sweep.schema import SweepFile
+from emdose.scenarios.sweep.sites import implant_of
 from emdose.solvers.heat.directions import PAIRS
 from emdose.solvers.heat.solver import Bioheat
 from emdose.solvers.results import relaxations
@@ -67,7 +67,7 @@ def solve_cases(task: Mapping[str, Any], memo: dict[str, Any]) -> dict[str, Any]
     from emdose.scenarios.sweep.schema import read_sweep
 
     tables, name, device = read_sweep(task["tables"]), str(task["implant"]), str(task["device"])
-    implant = _implant(tables, name)
+    implant = implant_of(tables, name)
     coils = whole_body_gradients()
     built = _sequences(tables, coils)
     top = tables.solver.frequencies_Hz or _spread(frequencies(built))
@@ -165,14 +165,6 @@ def rise_class(rise_K: float, levels_K: tuple[float, ...]) -> str:
     if not above:
         return f"below {below[0]:g} K"
     return f"{above[-1]:g} to {below[0]:g} K" if below else f"{above[-1]:g} K and more"
-
-
-def _implant(tables: SweepFile, name: str) -> Implant:
-    class _One:
-        implant = tables.implants[name].implant
-        metals = tables.metals
-
-    return building.implant(_One, f"implants.{name}")
 
 
 def _sequences(tables: SweepFile, coils: Any) -> list[BuiltExposure]:

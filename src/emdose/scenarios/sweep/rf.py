@@ -11,13 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from emdose.constants import GAMMA_BAR_PROTON
 from emdose.errors import ConvergenceError, InputError
-from emdose.models.bodies.stylised_adult import LANDMARKS_MM
 from emdose.scenarios import kinds
 from emdose.scenarios.loading import from_tables
+from emdose.scenarios.sweep.sites import place_m
 from emdose.validity import judge
 
 if TYPE_CHECKING:
@@ -77,7 +75,6 @@ COLUMNS = ("rf_rise_K", "rf_rise_U_K", "rf_psSAR10g_W_kg", "rf_whole_body_sar_W_
 def _run(tables: SweepFile, name: str, field_T: float, landmark: str, device: str) -> dict[str, Any]:
     assert tables.rf is not None
     one = tables.implants[name]
-    place = np.asarray(one.site_m) - [0.0, 0.0, 1e-3 * LANDMARKS_MM[landmark]]
     plain = {k: v for k, v in one.implant.model_dump(mode="json").items() if v is not None}
     raw = {
         "scenario": {"kind": KIND, "name": name},
@@ -85,7 +82,7 @@ def _run(tables: SweepFile, name: str, field_T: float, landmark: str, device: st
         "coil": COIL,
         "exposure": {"frequency_Hz": field_T * GAMMA_BAR_PROTON},
         "normalise": {"b1plus_rms_T": UNIT_T, "over": "slice"},
-        "implant": {**plain, "position_m": place.tolist()},
+        "implant": {**plain, "position_m": place_m(tables, name, landmark).tolist()},
         "metals": {k: m.model_dump(mode="json", exclude_none=True) for k, m in tables.metals.items()},
         "subdomain": {"spacing_m": tables.rf.implant_m},
         "thermal": {"duration_s": tables.sweep.duration_s, "spacing_m": tables.rf.heat_m, "perfusion": False},

@@ -19,6 +19,7 @@ from emdose.scenarios.shared.results.rows import csv_text
 from emdose.scenarios.study.executors import Executor, Failure, executor
 from emdose.scenarios.sweep.cases import solve_cases
 from emdose.scenarios.sweep.schema import SweepFile, read_sweep
+from emdose.scenarios.sweep.sites import check_sites
 from emdose.values import read_only
 
 TABLE, JSON, PAGE, KEPT = "sweep.csv", "sweep.json", "group.html", "implants"
@@ -101,11 +102,12 @@ def run_sweep(
     Raises
     ------
     InputError
-        For a file that is no sweep.
+        For a file that is no sweep, or an implant outside the body that RF heats it in.
     EmdoseError
         When no implant has come through.
     """
     tables = read_sweep(source)
+    check_sites(tables)
     folder = Path(out) if out is not None else Path(f"{_stem(source)}-sweep")
     (folder / KEPT).mkdir(parents=True, exist_ok=True)
     say = tell or (lambda _: None)
