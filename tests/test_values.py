@@ -55,6 +55,7 @@ from emdose.mechanics import (
     SwitchedLoad,
     force_table,
     magnetism,
+    metal_course,
     rigid_body,
     rigid_vibration,
 )
@@ -393,6 +394,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: rigid_body(em.implants.sphere(5e-3)),
     lambda: magnetism("CoCrMo"),
     lambda: Fall(1.0, np.arange(3.0), np.arange(3.0), 0.0),
+    lambda: metal_course(em.scanner_magnet(), trajectory_(), np.eye(3), (0, 0, 0)),
     lambda: LorentzLoad(numbers(4, 3), numbers(4, 3, kind="c"), numbers(3, kind="c")),
     lambda: StaticFieldMap("magnet", *np.ones((4, 2))),
     lambda: StaticFieldMap("magnet", *np.ones((4, 2))).largest_product,

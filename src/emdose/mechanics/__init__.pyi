@@ -13,6 +13,8 @@ from .magnetic import deflection_deg as deflection_deg
 from .magnetic import magnetism as magnetism
 from .magnetic import static_force as static_force
 from .magnetic import static_torque as static_torque
+from .metal_courses import MetalCourse as MetalCourse
+from .metal_courses import metal_course as metal_course
 from .moments import MomentTensor as MomentTensor
 from .moments import moment_tensor as moment_tensor
 from .moments import rest_frequency as rest_frequency

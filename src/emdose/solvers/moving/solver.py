@@ -13,6 +13,7 @@ Commun. Pure Appl. Anal. 8 (2009) 383 (greedy choice of a basis).
 
 from __future__ import annotations
 
+import inspect
 import time as clock
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,8 @@ import numpy as np
 from emdose.checks import flag, whole, within
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
+from emdose.models.implants.implant import Implant
+from emdose.models.implants.surgery import Surgery
 from emdose.models.induction.sources import RigidMotion, StaticField
 from emdose.models.induction.trajectories import BodyPoses, Trajectory
 from emdose.solvers.moving.choosing import chosen, fitted
@@ -82,8 +85,12 @@ class Moving:
         frequency_Hz: float = 10.0,
         device: Any = "auto",
         progress: Progress = True,
+        implants: Sequence[Implant] = (),
+        surgery: Surgery | None = None,
     ) -> MotionField:
         """What motions along these trajectories induce.
+
+        With and without metal the same motions are solved for: they follow from what the body goes through alone.
 
         Parameters
         ----------
@@ -97,13 +104,20 @@ class Moving:
             Frequency of the tissues' properties [Hz]; 10 Hz is where tables of them begin.
         device, progress
             As in the solver's own ``solve``.
+        implants : sequence of Implant
+            Metal in the body, which moves with it: what it does to the field in tissue. Its own eddy currents, and
+            with them torque and drag, follow from its power tensor.
+        surgery : Surgery, optional
+            What was done to the body for it.
 
         Raises
         ------
         InputError
-            When a trajectory goes through the magnet's wall or leaves its map, or the body does not move in the field.
+            When a trajectory goes through the magnet's wall or leaves its map, the body does not move in the field, an
+            implant does not fit, or the solver takes none.
         """
         started = clock.perf_counter()
+        metal = self._metal(implants, surgery)
         some = (trajectories,) if isinstance(trajectories, Trajectory) else tuple(trajectories)
         if not some:
             raise InputError("no trajectory", field="trajectories", expected="at least one")
@@ -135,7 +149,7 @@ class Moving:
         size = np.abs(table[rows]).max(axis=1)
         sources = tuple(_driven(motions[r], 1.0 / s) for r, s in zip(rows, size, strict=True))
         ready = clock.perf_counter()
-        induced = self.solver.solve(phantom, sources, frequency_Hz, device, progress)
+        induced = self.solver.solve(phantom, sources, frequency_Hz, device, progress, **metal)
         solved = clock.perf_counter()
         basis = table[rows] / size[:, None]
         trained = np.concatenate(
@@ -149,12 +163,27 @@ class Moving:
             "motions": [s.name for s in sources],
             "tolerance": self.tolerance,
             "any_motion": self.any_motion,
+            "implants": [i.name for i in implants],
             "table_error": around.error,
             "seconds": {"choice": ready - started, "fields": solved - ready, "sample": clock.perf_counter() - solved},
         }
         return MotionField(
             magnet, induced, owned(points.copy()), owned(basis.reshape(len(rows), -1, 3)), left_out, sample, about
         )
+
+    def _metal(self, implants: Sequence[Implant], surgery: Surgery | None) -> dict[str, Any]:
+        """What the solver is told of metal: nothing where there is none."""
+        some = tuple(implants)
+        if not some:
+            return {}
+        if "implants" not in inspect.signature(self.solver.solve).parameters:
+            raise InputError(
+                "this solver takes no implants",
+                field="solver",
+                found=type(self.solver).__name__,
+                expected="Quasistatic, or another one whose solve() has implants",
+            )
+        return {"implants": some, "surgery": surgery}
 
     @staticmethod
     def _own(around: Surroundings, poses: BodyPoses, points: np.ndarray) -> np.ndarray:
