@@ -48,6 +48,7 @@ from .dosimetry import compress as compress
 from .dosimetry import global_matrices as global_matrices
 from .dosimetry import induced_table as induced_table
 from .dosimetry import mass_average as mass_average
+from .dosimetry import merge_vops as merge_vops
 from .dosimetry import metal_power as metal_power
 from .dosimetry import orthogonal_projection as orthogonal_projection
 from .dosimetry import peak as peak

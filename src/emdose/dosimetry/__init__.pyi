@@ -91,6 +91,7 @@ from .transmission.global_forms import power_consistency as power_consistency
 from .transmission.qmatrix import QMatrices as QMatrices
 from .transmission.qmatrix import averaged as averaged
 from .transmission.qmatrix import q_matrices as q_matrices
+from .transmission.several.merging import merge_vops as merge_vops
 from .transmission.temperature_matrices import TemperatureMatrices as TemperatureMatrices
 from .transmission.temperature_matrices import temperature_matrices as temperature_matrices
 from .transmission.vops import VirtualObservationPoints as VirtualObservationPoints

@@ -76,18 +76,15 @@ def compress(
     ConvergenceError
         When a linear program fails.
     """
-    number("overestimate", overestimate)
-    if not 1e-6 <= overestimate <= 10:
-        raise InputError(
-            "bad overestimate", field="overestimate", found=overestimate, expected="1e-6 to 10, such as 0.1"
-        )
+    require_overestimate(overestimate)
     one_of("method", method, METHODS, problem="unknown method")
     positive("memory_bytes", memory_bytes)
     if isinstance(q, QMatrixBlocks):
         if method == "clusters" or relative:
             asked = "clusters" if method == "clusters" else "relative"
             raise InputError("not of blocks", field="q", found=asked, expected="a cover; or q.whole()")
-        return _of_blocks(q, overestimate, added, backend.get(device), memory_bytes)
+        cover, eigenvalues = cover_of_blocks(q, overestimate, added, backend.get(device), memory_bytes)
+        return _of_cover(q, cover, overestimate, float(eigenvalues.max()))
     matrices = np.asarray(q.matrices)
     largest = _largest(matrices)
     shape = _shape_of(added, matrices)
@@ -111,6 +108,15 @@ def compress(
             "no cover is as tight as this", field="overestimate", found=overestimate, expected="a larger one"
         )
     return best
+
+
+def require_overestimate(overestimate: float) -> None:
+    """Raise InputError unless it is a number that covers are made with."""
+    number("overestimate", overestimate)
+    if not 1e-6 <= overestimate <= 10:
+        raise InputError(
+            "bad overestimate", field="overestimate", found=overestimate, expected="1e-6 to 10, such as 0.1"
+        )
 
 
 def relative_overestimate(
@@ -167,35 +173,59 @@ def _made(
     return _of_cover(q, growing.cover(), overestimate, largest)
 
 
-def _of_blocks(
-    q: QMatrixBlocks, overestimate: float, added: str | np.ndarray, be: Backend, memory_bytes: float
-) -> VirtualObservationPoints:
-    """A convex cover of blocks."""
-    values, total, count = [], np.zeros((len(q.ports), len(q.ports)), complex), 0
+def cover_of_blocks(
+    q: QMatrixBlocks,
+    overestimate: float,
+    added: str | np.ndarray,
+    be: Backend,
+    memory_bytes: float,
+    held: np.ndarray | None = None,
+) -> tuple[Cover, np.ndarray]:
+    """A convex cover of blocks, and the largest eigenvalue of every matrix.
+
+    Parameters
+    ----------
+    q : QMatrixBlocks
+        The matrices.
+    overestimate, added, be, memory_bytes
+        As of :func:`compress`.
+    held : (h, port, port) complex ndarray, optional
+        Matrices that are limited anyway: they become the first V, with nothing added, and are ``chosen`` as -1, -2, ...
+
+    Raises
+    ------
+    InputError, ConvergenceError
+        As :func:`compress`.
+    """
+    values, total, count, dtype = [], np.zeros((len(q.ports), len(q.ports)), complex), 0, np.dtype(np.float32)
     for part in q:
         matrices = np.asarray(part.matrices)
         values.append(_largest(matrices, count))
         total += matrices.sum(axis=0, dtype=complex)
         count += len(matrices)
-        dtype = matrices.dtype
+        dtype = np.result_type(dtype, matrices.dtype)
     if count != len(q) or not count:
         raise InputError("blocks do not make the number of matrices", field="q", found=count, expected=str(len(q)))
     eigenvalues = np.concatenate(values)
     largest = float(eigenvalues.max())
     extra = overestimate * largest * _shape_of(added, total[None] / count)
     growing = GrowingCover(count, extra, largest)
-    # Matrices that the overestimation alone bounds belong to the first V, which is of the largest one.
-    growing.bound[:] = 0
     order = np.argsort(-eigenvalues, kind="stable")
-    low = float(np.linalg.eigvalsh(extra)[0]) * (1 - SINGLE)
-    order = order[: max(1, int((eigenvalues > low).sum()))]
+    if held is None:
+        # Matrices that the overestimation alone bounds belong to the first V, which is of the largest one.
+        growing.bound[:] = 0
+        low = float(np.linalg.eigvalsh(extra)[0]) * (1 - SINGLE)
+        order = order[: max(1, int((eigenvalues > low).sum()))]
+    else:
+        _largest(held)
+        growing.hold(held)
     n = len(q.ports)
     together = max(1, int(memory_bytes / (dtype.itemsize * (n * n + n * (n + 1) / 2))))
     for start in range(0, len(order), together):
         some = order[start : start + together]
         packed = PackedMatrices(_gathered(q, some, dtype), be)
         growing.take(packed, some, np.arange(len(some)))
-    return _of_cover(q, growing.cover(), overestimate, largest)
+    return growing.cover(), eigenvalues
 
 
 def _gathered(q: QMatrixBlocks, wanted: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -219,7 +249,7 @@ def _numbered(q: QMatrixBlocks) -> Iterator[tuple[int, QMatrices]]:
 def _of_cover(
     q: QMatrices | QMatrixBlocks | TemperatureMatrices, cover: Cover, overestimate: float, largest: float
 ) -> VirtualObservationPoints:
-    return _points(q, cover.matrices, cover.chosen, cover.bound, _table(cover), overestimate, largest, "cover")
+    return _points(q, cover.matrices, cover.chosen, cover.bound, table_of(cover), overestimate, largest, "cover")
 
 
 def _points(
@@ -249,7 +279,8 @@ def _points(
     )
 
 
-def _table(cover: Cover) -> np.ndarray:
+def table_of(cover: Cover) -> np.ndarray:
+    """Coefficients of the combinations of a cover, (c, v)."""
     table = np.zeros((len(cover.combinations), len(cover.chosen)))
     for row, one in zip(table, cover.combinations, strict=True):
         row[one.index] = one.coefficients

@@ -119,6 +119,12 @@ class GrowingCover:
         self.combinations: list[Mixture] = []
         self.tell = tell
 
+    def hold(self, matrices: np.ndarray) -> None:
+        """Begin with matrices (h, n, n) that are limited anyway: V with nothing added."""
+        self.V = matrices + self.tolerance * np.eye(len(self.extra))
+        self.chosen = [-1 - k for k in range(len(matrices))]
+        self.combinations = [Mixture(np.array([k]), np.ones(1)) for k in range(len(matrices))]
+
     def take(self, packed: PackedMatrices, numbers: np.ndarray, order: np.ndarray) -> None:
         """Cover a part of the matrices.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import fits, unknown
+from emdose.checks import fits, positive, unknown
 from emdose.dosimetry.regions import Region, head_regions
 from emdose.dosimetry.sar import Rule, as_mask
 from emdose.dosimetry.transmission.tissue_voxels import TissueVoxels
@@ -91,6 +91,16 @@ class GlobalMatrices:
     def mass_ratio(self, name: str) -> float:
         """Mass of a part over that of the body, on which limits of partial-body SAR depend; as :meth:`matrix`."""
         return float(self.masses_kg[self._index(name)] / self.masses_kg[self._index(WHOLE)])
+
+    def scaled(self, ratios: Mapping[str, float]) -> np.ndarray:
+        """Matrices times the limit of local SAR over that of each part, (part, port, port); InputError without one."""
+        missing = [name for name in self.names if name not in ratios]
+        if missing:
+            raise InputError(
+                "a part without a ratio of limits", field="global_ratios", found=", ".join(ratios), expected=missing[0]
+            )
+        factors = np.array([positive(f"global_ratios[{name!r}]", ratios[name]) for name in self.names], float)
+        return np.asarray(self.matrices * factors[:, None, None])
 
     def sar(self, weights: Sequence[complex] | np.ndarray) -> dict[str, Any]:
         """SAR of every part in drives (..., port) or for averages of them over time (..., port, port), by name [W/kg].

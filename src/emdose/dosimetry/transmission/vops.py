@@ -15,18 +15,19 @@ al., Magn. Reson. Med. 67 (2012) 1566-1578 (convex covers).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from emdose.checks import unknown
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.dosimetry.transmission.blocks import QMatrixBlocks
 from emdose.dosimetry.transmission.covers import PackedMatrices
-from emdose.dosimetry.transmission.qmatrix import QMatrices
-from emdose.dosimetry.transmission.temperature_matrices import TemperatureMatrices
+from emdose.dosimetry.transmission.global_forms import GlobalMatrices
+from emdose.dosimetry.transmission.sample_margins import SampleMargin
 from emdose.errors import InputError, NotValidError
 from emdose.values import read_only
 
@@ -67,10 +68,27 @@ class VirtualObservationPoints:
         Frequency [Hz]; None where nobody said it.
     unit : str
         "W/kg", or "K" of matrices of the rise of temperature.
+    sources : tuple of str
+        Names of the sets that they bound, such as bodies or positions; empty for one set.
+    counts : tuple of int
+        How many matrices each of these has, in the order of ``combination``.
+    margin : SampleMargin or None
+        What the matrices were multiplied with for the spread of a study.
+    requires_global_limit : bool
+        Whether limits of whole-body, head and partial-body SAR must be applied beside these matrices, which bound local
+        SAR alone; False only for a cover that holds the matrices of the parts of the body too.
+    global_ratios : mapping of str to float
+        The factor by which the matrix of each of these parts is in the cover: limit of local SAR over that of the part.
+
+    Raises
+    ------
+    InputError
+        When the numbers of the sources do not make up the certificate.
 
     Notes
     -----
-    Drives are phasors of e^{+jwt} with peak amplitudes, SAR is v^H V v.
+    Drives are phasors of e^{+jwt} with peak amplitudes, SAR is v^H V v. A limit of local SAR says nothing of the mean
+    over a body: 9 W/kg everywhere keeps a limit of 10 W/kg and breaks one of 2 W/kg.
     """
 
     matrices: np.ndarray
@@ -86,6 +104,20 @@ class VirtualObservationPoints:
     averaging_mass_kg: float | None = None
     frequency_Hz: float | None = None
     unit: str = "W/kg"
+    sources: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    margin: SampleMargin | None = None
+    requires_global_limit: bool = True
+    global_ratios: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.counts) != len(self.sources) or (self.sources and sum(self.counts) != len(self.combination)):
+            raise InputError(
+                "sources do not make up the certificate",
+                field="counts",
+                found=f"{len(self.sources)} sources of {sum(self.counts)} matrices",
+                expected=f"{len(self.combination)} matrices",
+            )
 
     def __len__(self) -> int:
         return len(self.matrices)
@@ -129,15 +161,17 @@ class VirtualObservationPoints:
         C = self._drives(mean, 2)
         return np.asarray(np.einsum("kij,...ji->...k", self.matrices, C).real)
 
-    def certify(self, q: QMatrices | QMatrixBlocks | TemperatureMatrices, device: str | Backend = "cpu") -> float:
+    def certify(self, q: Any, device: str | Backend = "cpu", *, source: str | None = None) -> float:
         """Check the certificate against matrices: every combination less the matrix that it bounds is positive.
 
         Parameters
         ----------
-        q : QMatrices, QMatrixBlocks or TemperatureMatrices
-            The matrices, in the order they were compressed in.
+        q : QMatrices, QMatrixBlocks, TemperatureMatrices, GlobalMatrices or (m, port, port) ndarray
+            The matrices, in the order they were compressed in; of several sets a mapping of them by name.
         device : str or Backend
             Where it is computed.
+        source : str, optional
+            Which of several sets ``q`` is.
 
         Returns
         -------
@@ -147,24 +181,43 @@ class VirtualObservationPoints:
         Raises
         ------
         InputError
-            For other numbers of matrices or ports.
+            For other numbers of matrices or ports, and unknown or missing sources.
         NotValidError
             When a matrix is not bounded, or there is no certificate, as in files of other programs.
         """
         if not len(self.coefficients):
             raise NotValidError(["These virtual observation points have no certificate."])
-        parts = q if isinstance(q, QMatrixBlocks) else [q]
-        count = len(q) if isinstance(q, QMatrixBlocks) else len(q.matrices)
-        if count != len(self.combination) or len(q.ports) != len(self.ports):
-            wanted = f"{len(self.combination)} matrices of {len(self.ports)} ports"
-            raise InputError(
-                "other matrices than were compressed", field="q", found=f"{count} of {len(q.ports)}", expected=wanted
-            )
-        be, start = backend.get(device), 0
+        be = backend.get(device)
+        if isinstance(q, Mapping):
+            if set(q) != set(self.sources):
+                found, wanted = ", ".join(map(str, q)), ", ".join(self.sources) or "one set, without a name"
+                raise InputError("other sets than were merged", field="q", found=found, expected=wanted)
+            return min(self.certify(one, be, source=name) for name, one in q.items())
+        start, held = self._slice_of(source)
+        parts: Iterable[Any] = q if isinstance(q, QMatrixBlocks) else [q]
+        if isinstance(q, GlobalMatrices):
+            parts = [q.scaled(self.global_ratios)]
+        count = len(q) if isinstance(q, QMatrixBlocks) else len(getattr(q, "matrices", q))
+        n = len(q.ports) if hasattr(q, "ports") else np.shape(q)[-1]
+        if count != held or n != len(self.ports):
+            wanted = f"{held} matrices of {len(self.ports)} ports"
+            raise InputError("other matrices than were compressed", field="q", found=f"{count} of {n}", expected=wanted)
         for part in parts:
-            self._certify(np.asarray(part.matrices), start, be)
-            start += len(part.matrices)
+            matrices = np.asarray(getattr(part, "matrices", part))
+            self._certify(matrices, start, be)
+            start += len(matrices)
         return ROOM
+
+    def _slice_of(self, source: str | None) -> tuple[int, int]:
+        """Number of the first matrix of a source, and how many it has."""
+        if source is None and len(self.sources) > 1:
+            raise InputError("which of the sets", field="source", expected=", ".join(self.sources))
+        if source is None:
+            return 0, len(self.combination)
+        if source not in self.sources:
+            raise unknown("unknown set of matrices", source, self.sources, field="source")
+        at = self.sources.index(source)
+        return sum(self.counts[:at]), self.counts[at]
 
     def _certify(self, matrices: np.ndarray, start: int, be: Backend) -> None:
         """The certificate of some matrices, from number ``start`` on."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.checks import is_number
 from emdose.dosimetry.transmission.global_forms import WHOLE, GlobalMatrices
 from emdose.dosimetry.transmission.qmatrix import QMatrices
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
@@ -97,18 +98,22 @@ def read_vops(
     if all(key in arrays for key in CERTIFICATE):
         certificate = {key: np.asarray(arrays[key]) for key in CERTIFICATE}
         _require_certificate(certificate, len(V), file)
+    sources = _sources(record, len(certificate["combination"]), file)
     return VirtualObservationPoints(
         owned(V),
         said.ports(V.shape[1], ports),
         said.drive_unit,
         float(told.get("overestimate", told.get("compression_margin", np.nan))),
         str(told.get("method", "unknown")),
-        **{key: owned(value) for key, value in certificate.items()},
+        owned(certificate["chosen"]),
+        owned(certificate["combination"]),
+        owned(certificate["coefficients"]),
         largest=float(told.get("largest", np.nan)) * said.factor,
         rule=str(told.get("rule", "")),
         averaging_mass_kg=averaging_mass_kg(said.averaging, file),
         frequency_Hz=said.frequency_Hz(frequency_Hz),
         unit="W/kg",
+        **sources,
     )
 
 
@@ -251,6 +256,29 @@ def _grid(record: MatrixRecord, file: Path) -> Grid:
         return Grid(shape, spacing, origin)  # type: ignore[arg-type]
     except (TypeError, KeyError, ValueError):
         raise InputError("no grid in this file", file=file, field="grid", found=told) from None
+
+
+def _sources(record: MatrixRecord, count: int, file: Path) -> dict[str, Any]:
+    """The sets that were merged, and whether limits of parts of the body are needed beside them."""
+    told, key = record.told, "requires_global_limit"
+    names, counts = told.get("sources") or [], told.get("counts") or []
+    fits = isinstance(names, list) and isinstance(counts, list) and len(names) == len(counts)
+    fits = fits and all(isinstance(n, int) and n >= 0 for n in counts)
+    if not fits or (names and sum(counts) != count):
+        raise InputError("sources do not make up the certificate", file=file, field="counts", found=counts)
+    ratios, needed = told.get("global_ratios") or {}, told.get(key, True)
+    if np.size(record.arrays.get(key, ())) == 1:
+        needed = np.asarray(record.arrays[key]).item()
+    if not isinstance(ratios, dict) or not all(is_number(x) and x > 0 for x in ratios.values()):
+        raise InputError("bad ratios of limits", file=file, field="global_ratios", found=ratios, expected="numbers > 0")
+    if needed not in (0, 1):
+        raise InputError("neither yes nor no", file=file, field=key, found=needed)
+    return {
+        "sources": tuple(map(str, names)),
+        "counts": tuple(counts),
+        "requires_global_limit": bool(needed),
+        "global_ratios": {str(k): float(x) for k, x in ratios.items()},
+    }
 
 
 def _require_certificate(certificate: dict[str, np.ndarray], count: int, file: Path) -> None:

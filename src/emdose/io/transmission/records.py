@@ -19,7 +19,7 @@ CONVENTIONS = ("vHQv", "vTQv*")
 """SAR is v^H Q v, as here, or v^T Q v^*, of the transpose."""
 POINT = "point"
 CERTIFICATE = ("chosen", "combination", "coefficients")
-LISTS = ("ports", "bodies", "definitions", "powers", "grid")
+LISTS = ("ports", "bodies", "definitions", "powers", "grid", "sources", "counts", "global_ratios")
 """Words that are lists or tables."""
 
 
@@ -95,6 +95,11 @@ def record_of(
         arrays |= {"vops": value.matrices, **{name: getattr(value, name) for name in CERTIFICATE}}
         told |= {"overestimate": float(value.overestimate), "method": value.method, "largest": float(value.largest)}
         told["compression_margin"] = told["overestimate"]
+        told["requires_global_limit"] = value.requires_global_limit
+        if value.global_ratios:
+            told["global_ratios"] = dict(value.global_ratios)
+        if value.sources:
+            told |= {"sources": list(value.sources), "counts": list(value.counts)}
     if isinstance(value, QMatrices):
         arrays |= {"q_matrices": value.matrices, "voxel": value.voxel}
         grid = value.grid
