@@ -33,8 +33,8 @@ from emdose.circuits.matching import Matching
 from emdose.circuits.modes import Mode
 from emdose.circuits.unloaded import CoilMode, CoilTuning
 from emdose.compliance.checks import Check, Checks
-from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.limits import Limit
+from emdose.compliance.terms.confirmations import Confirmation
 from emdose.compute.shared import Sharing
 from emdose.dosimetry.averaging.cubes import PeakCube
 from emdose.dosimetry.in_metal import MetalPart, MetalPower
@@ -255,6 +255,34 @@ def pulse_sequence_() -> Any:
     return em.PulseSequence("one", np.array([1e-3, 9e-3]), np.array([0, -1]), (rf_pulse_(),), np.array([0, -1]), shims)
 
 
+def drive_reference_() -> Any:
+    return em.DriveReference(numbers(3, 2, kind="c"), np.ones(2) + 0j, "slice", ("a", "b"), "A")
+
+
+def sequence_exposure_() -> em.SequenceExposure:
+    powers = {"absorbed": 0.01 * np.eye(2) + 0j}
+    parts = em.GlobalMatrices(
+        ("whole body",), np.eye(2)[None] + 0j, np.ones(1), ("all",), powers, ("a", "b"), "A", "trapezium"
+    )
+    return em.sequence_exposure(pulse_sequence_(), parts, drive_reference_())
+
+
+def sequence_quantity_() -> Any:
+    return sequence_exposure_().quantities[0]
+
+
+def sequence_window_() -> Any:
+    return sequence_quantity_().windows[0]
+
+
+def rf_course_() -> Any:
+    return sequence_exposure_().course
+
+
+def pulse_peaks_() -> Any:
+    return sequence_exposure_().peaks
+
+
 def gradient_coil() -> Any:
     a = np.linspace(0, 2 * np.pi, 9)[:-1]
     ring = np.column_stack([np.cos(a), np.sin(a), 0.1 + 0 * a])
@@ -380,6 +408,12 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.StaticMagnet("magnet", [SolenoidCoil(0.5, -1.0, 1.0, 1e6)], Cryostat(0.3, 1.0, 2.0)),
     rf_pulse_,
     pulse_sequence_,
+    drive_reference_,
+    sequence_exposure_,
+    sequence_quantity_,
+    sequence_window_,
+    rf_course_,
+    pulse_peaks_,
     lambda: em.NerveModel(),
     lambda: em.NerveModel().response(em.waveforms.epi()),
     lambda: em.induced_table(induced_(), [1.0]),

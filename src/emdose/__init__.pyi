@@ -12,6 +12,7 @@ from .compliance import check as check
 from .compliance import check_exposure as check_exposure
 from .compliance import check_gradients as check_gradients
 from .compliance import check_motion as check_motion
+from .compliance import check_sequence as check_sequence
 from .compliance import weighting as weighting
 from .compute import ReducedBasis as ReducedBasis
 from .compute import Shared as Shared
@@ -20,6 +21,7 @@ from .conformity import beside_limit as beside_limit
 from .conformity import samples_beside_limit as samples_beside_limit
 from .dosimetry import AveragingPlan as AveragingPlan
 from .dosimetry import DriveConstraints as DriveConstraints
+from .dosimetry import DriveReference as DriveReference
 from .dosimetry import GlobalMatrices as GlobalMatrices
 from .dosimetry import InducedTable as InducedTable
 from .dosimetry import MassAverage as MassAverage
@@ -32,6 +34,7 @@ from .dosimetry import QMatrixBlocks as QMatrixBlocks
 from .dosimetry import RfPulse as RfPulse
 from .dosimetry import SafeModel as SafeModel
 from .dosimetry import SarMap as SarMap
+from .dosimetry import SequenceExposure as SequenceExposure
 from .dosimetry import Shim as Shim
 from .dosimetry import TangentialE as TangentialE
 from .dosimetry import TemperatureMap as TemperatureMap
@@ -45,6 +48,7 @@ from .dosimetry import cem43 as cem43
 from .dosimetry import cem43_bound as cem43_bound
 from .dosimetry import channel_faults as channel_faults
 from .dosimetry import compress as compress
+from .dosimetry import drive_reference as drive_reference
 from .dosimetry import global_matrices as global_matrices
 from .dosimetry import induced_table as induced_table
 from .dosimetry import mass_average as mass_average
@@ -56,10 +60,12 @@ from .dosimetry import phase_shim as phase_shim
 from .dosimetry import point_sar as point_sar
 from .dosimetry import power_consistency as power_consistency
 from .dosimetry import power_modes as power_modes
+from .dosimetry import protocol as protocol
 from .dosimetry import q_matrices as q_matrices
 from .dosimetry import q_matrix_blocks as q_matrix_blocks
 from .dosimetry import region_sar as region_sar
 from .dosimetry import sensor_matrix as sensor_matrix
+from .dosimetry import sequence_exposure as sequence_exposure
 from .dosimetry import shim as shim
 from .dosimetry import tangential_E as tangential_E
 from .dosimetry import temperature_map as temperature_map

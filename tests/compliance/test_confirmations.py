@@ -6,8 +6,8 @@ import pytest
 
 import emdose as em
 from emdose.compliance import Confirmation
-from emdose.compliance.confirmations import as_confirmations
 from emdose.compliance.limits import confirmed, limits
+from emdose.compliance.terms.confirmations import as_confirmations
 from emdose.errors import InputError
 
 IEC = "IEC 60601-2-33"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emdose.compliance.formulas import VARIABLES, evaluate, names
+from emdose.compliance.terms.formulas import VARIABLES, evaluate, names
 from emdose.errors import InputError
 
 

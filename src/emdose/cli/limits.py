@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from emdose.checks import one_of
-from emdose.compliance.confirmations import as_confirmations
 from emdose.compliance.limits import NOTES, STATES, Limit, confirmed, duration, limits
+from emdose.compliance.terms.confirmations import as_confirmations
 from emdose.errors import InputError
 from emdose.io.disk import atomic
 from emdose.io.limits import read_confirmations

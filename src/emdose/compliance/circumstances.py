@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.checks import one_of, within
-from emdose.compliance.confirmations import Confirmation, as_confirmations
 from emdose.compliance.limits import Limit, confirmed, limits
+from emdose.compliance.terms.confirmations import Confirmation, as_confirmations
 from emdose.dosimetry.regions import Region, head_regions, region
 from emdose.errors import InputError
 
@@ -144,8 +144,16 @@ def is_limb(phantom: Phantom) -> bool:
 def patient_mass(phantom: Phantom, heads: list[Region], given: float | None) -> tuple[float | None, str]:
     """Mass of the patient [kg], None when it cannot be known, and what the reader must know about it."""
     own = float(phantom.mass_kg)
-    part = "a limb" if is_limb(phantom) else ""
-    part = "a head" if any(h.mass_kg > HEAD_SHARE * own for h in heads) else part
+    return mass_of(own, part_of_body([h.mass_kg for h in heads], own, is_limb(phantom)), given)
+
+
+def part_of_body(heads_kg: Iterable[float], own_kg: float, limb: bool = False) -> str:
+    """ "a limb" or "a head" where a phantom is no more than that; empty otherwise."""
+    return "a head" if any(h > HEAD_SHARE * own_kg for h in heads_kg) else "a limb" if limb else ""
+
+
+def mass_of(own: float, part: str, given: float | None) -> tuple[float | None, str]:
+    """Mass of the patient by that of the phantom, the part of a body that it is, and what is given; both in kg."""
     if given is not None:
         within("patient_mass_kg", given, 0.0, 1000.0, problem="number out of range")
         if given < own * (1 - 1e-6):

@@ -12,10 +12,10 @@ import numpy as np
 from emdose.checks import array, one_of, positive, within
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.circumstances import STANDARD
-from emdose.compliance.confirmations import Confirmation, as_confirmations
 from emdose.compliance.field_rows import FieldRows
 from emdose.compliance.instants import Instants, extreme, limits_of, worst_signs
 from emdose.compliance.limits import Limit, confirmed, limits
+from emdose.compliance.terms.confirmations import Confirmation, as_confirmations
 from emdose.dosimetry.stimulation.nerve import NerveModel
 from emdose.dosimetry.stimulation.safe import SafeModel
 from emdose.errors import InputError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,8 +24,8 @@ from emdose.compliance.circumstances import (
     patient_mass,
     require_circumstances,
 )
-from emdose.compliance.confirmations import Confirmation
 from emdose.compliance.limits import Limit
+from emdose.compliance.terms.confirmations import Confirmation
 from emdose.dosimetry.averaging.average import mass_average
 from emdose.dosimetry.averaging.cubes import MassAverage
 from emdose.dosimetry.regions import Region, deposition_slab, region, within_coil
@@ -190,45 +190,41 @@ def check(
     found: list[Check] = []
 
     def add(quantity: str, label: str, value: float | None, note: str = "", counted: bool = True, **variables: float):
-        if coil_type == "local":
-            if value is not None:
-                row = _for_information(rows, quantity, coil_type)
-                found.append(_check(row, label, value, sequence, relative_uncertainty, note, False))
-            return
-        for row in (r for r in rows if r.quantity == quantity and r.mode in MODES):
-            found.append(
-                _check(
-                    row,
-                    label,
-                    value,
-                    sequence,
-                    relative_uncertainty,
-                    note,
-                    counted,
-                    T=float(ambient_degC),
-                    **variables,
-                )
+        found.extend(
+            body_rows(
+                rows,
+                coil_type,
+                quantity,
+                label,
+                lambda window: None if value is None else value * sequence.of(window),
+                relative_uncertainty,
+                note,
+                counted,
+                T=float(ambient_degC),
+                **variables,
             )
+        )
 
     power = sar.power_W()
     if not patient:
-        row = replace(_for_information(rows, "whole-body SAR", coil_type), quantity="SAR of the phantom")
-        label = f"whole phantom, {_kg(phantom.mass_kg)}"
-        found.append(_check(row, label, power / phantom.mass_kg, sequence, relative_uncertainty, "", False))
+        row = replace(for_information(rows, "whole-body SAR", coil_type), quantity="SAR of the phantom")
+        label = f"whole phantom, {kg(phantom.mass_kg)}"
+        value = power / phantom.mass_kg * sequence.long
+        found.append(compared(row, label, value, relative_uncertainty, "", False))
         heads, parts, mass = [], [], None
     else:
-        label = f"whole body, {_kg(mass)}" if mass is not None else "whole body"
+        label = f"whole body, {kg(mass)}" if mass is not None else "whole body"
         add("whole-body SAR", label, None if mass is None else power / mass, remark)
     for part, counted in parts:
         r = None if mass is None else part.mass_kg / mass
-        label = f"{part.name}, {_kg(part.mass_kg)}" + ("" if r is None else f", r = {r:.3f}")
+        label = f"{part.name}, {kg(part.mass_kg)}" + ("" if r is None else f", r = {r:.3f}")
         note = f"{part.definition[:1].upper()}{part.definition[1:]}." + (f" {remark}" if remark else "")
         add("partial-body SAR", label, region_sar(sar, part.mask), note, counted, r=math.nan if r is None else r)
     if not heads and patient:
         why = "The phantom is a limb." if is_limb(phantom) else "The phantom names no head region: give one with head=."
         add("head SAR", "head", None, why)
     for h, counted in heads:
-        add("head SAR", f"{h.name}, {_kg(h.mass_kg)}", region_sar(sar, h.mask), "", counted)
+        add("head SAR", f"{h.name}, {kg(h.mass_kg)}", region_sar(sar, h.mask), "", counted)
     scheme = coil_type if patient else ""
     found += _local(rows, sar, phantom, average_10g, scheme, extremities, sequence, relative_uncertainty, device)
     found.sort(key=lambda c: MODES.index(c.limit.mode) if c.limit.mode in MODES else len(MODES))
@@ -265,18 +261,54 @@ def check(
     )
 
 
-def _check(
+def body_rows(
+    rows: Iterable[Limit],
+    coil_type: str,
+    quantity: str,
+    label: str,
+    value: Callable[[float | None], float | None],
+    relative_uncertainty: float | None,
+    note: str = "",
+    counted: bool = True,
+    **variables: float,
+) -> list[Check]:
+    """Rows of SAR of the body or a part of it; for local coils the one of 6 min, for information.
+
+    Parameters
+    ----------
+    rows : iterable of Limit
+        Of the standard.
+    coil_type : "volume", "local" or "array"
+        Whose limits count.
+    quantity, label, note, counted
+        As of :class:`Check`.
+    value : callable
+        The value over a window [s]; None where it was not evaluated.
+    relative_uncertainty : float or None
+        Expanded uncertainty (k = 2) as a fraction.
+    **variables : float
+        What limits depend on; NaN where it is not known.
+    """
+    if coil_type == "local":
+        row, known = for_information(rows, quantity, coil_type), value(LONG_WINDOW_S)
+        return [] if known is None else [compared(row, label, known, relative_uncertainty, note, False)]
+    return [
+        compared(row, label, value(row.window_s), relative_uncertainty, note, counted, **variables)
+        for row in rows
+        if row.quantity == quantity and row.mode in MODES
+    ]
+
+
+def compared(
     row: Limit,
     label: str,
     value: float | None,
-    sequence: OnTime,
     relative_uncertainty: float | None,
-    note: str,
-    counted: bool,
+    note: str = "",
+    counted: bool = True,
     **variables: float,
 ) -> Check:
-    if value is not None:
-        value *= sequence.of(row.window_s)
+    """A value beside a row; parameters as of :func:`body_rows`."""
     known = {k: v for k, v in variables.items() if not math.isnan(v)}
     limit = row.value(**known) if row.limit and row.variables <= set(known) else None
     spread = None if value is None or relative_uncertainty is None else value * relative_uncertainty
@@ -297,14 +329,14 @@ def _local(
     """Rows of the peak 10 g average: against limits for local coils and arrays, for information otherwise."""
     local = [row for row in rows if row.quantity == "local SAR" and row.mode in MODES]
     judged = coil_type in ("local", "array")
-    for_information = _for_information(rows, "local SAR", coil_type)
+    for_info = for_information(rows, "local SAR", coil_type)
     if average is None:
         try:
             average = mass_average(sar, sar.density, phantom.grid.spacing_m, AVERAGING_MASS_KG, device=device)
         except InputError as error:
             # Voxels that are no cubes, or a body too small for 10 g, leave the other rows as they are.
-            for row in local if judged else [for_information]:
-                yield _check(row, row.region, None, sequence, None, f"No 10 g average: {error}.", row.limit != "")
+            for row in local if judged else [for_info]:
+                yield compared(row, row.region, None, None, f"No 10 g average: {error}.", row.limit != "")
             return
     if average.value.shape != phantom.grid.shape or not math.isclose(average.mass_kg, AVERAGING_MASS_KG, rel_tol=1e-6):
         raise InputError(
@@ -317,7 +349,7 @@ def _local(
         at = peak(average.value, phantom)
         reason = "For information: volume coils have no limit of the 10 g average (unverified). " if coil_type else ""
         note = f"{reason}{_place(at)}"
-        yield _check(for_information, "whole body", at.value, sequence, relative_uncertainty, note, False)
+        yield compared(for_info, "whole body", at.value * sequence.long, relative_uncertainty, note, False)
         return
     limbs = extremities_of(phantom, extremities)
     for row in local:
@@ -328,14 +360,15 @@ def _local(
             note = "" if limbs is not None else "No extremities named: the whole body is held to this limit. "
             note = note if inside.any() else "All of the phantom is extremities."
         if inside is None or not inside.any():
-            yield _check(row, row.region, None, sequence, None, note, True)
+            yield compared(row, row.region, None, None, note, True)
             continue
         at = peak(average.value, phantom, inside)
         text = _place(at) if row.region == "extremities" else note + _place(at)
-        yield _check(row, row.region, at.value, sequence, relative_uncertainty, text, True)
+        value = at.value * sequence.of(row.window_s)
+        yield compared(row, row.region, value, relative_uncertainty, text, True)
 
 
-def _for_information(rows: tuple[Limit, ...], quantity: str, coil_type: str) -> Limit:
+def for_information(rows: Iterable[Limit], quantity: str, coil_type: str) -> Limit:
     """The 6 min row of a quantity without its limit."""
     row = next(r for r in rows if r.quantity == quantity and r.window_s == LONG_WINDOW_S)
     about: dict[str, Any] = dict.fromkeys(("limit", "mode", "reason", "source", "own"), "")
@@ -378,5 +411,6 @@ def _place(at: Any) -> str:
     return f"Peak in {at.tissue} at x, y, z = {x:.1f}, {y:.1f}, {z:.1f} mm."
 
 
-def _kg(mass: float) -> str:
+def kg(mass: float) -> str:
+    """A mass in words."""
     return f"{mass:.3g} kg"

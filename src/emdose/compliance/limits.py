@@ -9,8 +9,8 @@ from typing import Any
 
 from emdose import resources
 from emdose.checks import not_negative, one_of, unknown
-from emdose.compliance import formulas
-from emdose.compliance.confirmations import Confirmation
+from emdose.compliance.terms import formulas
+from emdose.compliance.terms.confirmations import Confirmation
 from emdose.errors import InputError
 from emdose.values import read_only
 
@@ -61,7 +61,7 @@ class Limit:
     f_min_Hz, f_max_Hz : float or None
         Frequency range, ends included [Hz].
     limit : str
-        A number or a formula of f, r, T and ts, see :mod:`emdose.compliance.formulas`.
+        A number or a formula of f, r, T and ts, see :mod:`emdose.compliance.terms.formulas`.
     unit : str
         Unit of the value.
     statistic : str

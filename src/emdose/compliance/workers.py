@@ -12,9 +12,9 @@ import numpy as np
 from emdose.checks import array, growing, one_of, within
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.circumstances import STANDARD as IEC
-from emdose.compliance.confirmations import Confirmation, as_confirmations
 from emdose.compliance.frequency_weights import DIRECTIVE, ICNIRP, ICNIRP_2014, Start, Weighting, weighting
 from emdose.compliance.limits import NOTES, Limit, confirmed, limits
+from emdose.compliance.terms.confirmations import Confirmation, as_confirmations
 from emdose.errors import InputError
 
 ICNIRP_2009 = "ICNIRP 2009"

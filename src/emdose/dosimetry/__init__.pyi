@@ -44,8 +44,17 @@ from .sar import peak as peak
 from .sar import point_sar as point_sar
 from .sar import region_sar as region_sar
 from .sar import whole_body_sar as whole_body_sar
+from .sequences.courses import RfCourse as RfCourse
+from .sequences.courses import SequenceWindow as SequenceWindow
+from .sequences.exposure import sequence_exposure as sequence_exposure
+from .sequences.joining import protocol as protocol
+from .sequences.played import PulsePeaks as PulsePeaks
+from .sequences.played import SequenceExposure as SequenceExposure
+from .sequences.played import SequenceQuantity as SequenceQuantity
 from .sequences.pulses import PulseSequence as PulseSequence
 from .sequences.pulses import RfPulse as RfPulse
+from .sequences.reference import DriveReference as DriveReference
+from .sequences.reference import drive_reference as drive_reference
 from .stimulation.dbdt_pulses import Pulses as Pulses
 from .stimulation.dbdt_pulses import pulses as pulses
 from .stimulation.nerve import NerveModel as NerveModel

@@ -12,7 +12,7 @@ with every repetition and are looked at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -53,6 +53,7 @@ class SequenceWindow:
     energies: np.ndarray
 
 
+@read_only
 @dataclass(frozen=True, eq=False)
 class RfCourse:
     """When a sequence transmits, with what energy, and how it is spread within every pulse.
@@ -78,7 +79,7 @@ class RfCourse:
     energies: np.ndarray
     shape: np.ndarray
     shim: np.ndarray
-    shapes: tuple[tuple[np.ndarray, np.ndarray], ...]
+    shapes: tuple[tuple[np.ndarray, np.ndarray], ...] = field(repr=False)
     shims: int
     total_s: float
 
@@ -193,7 +194,7 @@ def window_maxima(
     pairs = _Pairs(source, rest, course.total_s if repeated else np.inf, constant)
     for name, form in forms.items():
         form = np.asarray(form, float)
-        used = _of_use(form)
+        used = of_use(form)
         value, row, start = _largest(form[used], energies, starts)
         value, row, start = pairs.better(form[used], value, row, start)
         inside = (source.until(np.array([start + rest])) - source.until(np.array([start])))[:, 0]
@@ -203,7 +204,7 @@ def window_maxima(
     return found
 
 
-def _of_use(form: np.ndarray) -> np.ndarray:
+def of_use(form: np.ndarray) -> np.ndarray:
     """Rows that can be the largest: all but those that another one exceeds for every shim."""
     active = form[:, form.max(axis=0) > 0] if form.size else form
     if active.shape[1] <= 1:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emdose.compliance.confirmations import as_confirmations
 from emdose.compliance.limits import Limit, confirmed, limits
+from emdose.compliance.terms.confirmations import as_confirmations
 from emdose.io.limits import read_confirmations
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
-from emdose.compliance.confirmations import as_confirmations
+from emdose.compliance.terms.confirmations import as_confirmations
 from emdose.errors import InputError
 from emdose.scenarios.shared.tables import Quantity, bad_value
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from emdose.checks import is_number, text, unknown
-from emdose.compliance import formulas
+from emdose.compliance.terms import formulas
 from emdose.errors import InputError
 from emdose.values import read_only
 
@@ -27,7 +27,7 @@ class Confirmation:
     clause : str
         Clause or table in it.
     value : str or float
-        The value in the unit of the row, or its formula in the words of :mod:`emdose.compliance.formulas`.
+        The value in the unit of the row, or its formula in the words of :mod:`emdose.compliance.terms.formulas`.
     initials : str
         Who read it.
     standard : str
