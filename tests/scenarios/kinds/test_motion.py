@@ -266,3 +266,65 @@ def test_a_solenoid_of_3000_tesla_is_refused() -> None:
     table = {"type": "solenoid", "coils": {"main": coil}, "bore_radius_m": 0.3, "outer_radius_m": 1.0, "length_m": 1.7}
     with pytest.raises(InputError, match=r"magnet\.coils.*T, not mT|not mT"):
         kinds.get("motion").job(loaded(changed(magnet=table)), "cpu")
+
+
+METAL = {
+    "phantom": WALK["phantom"] | {"spacing_m": 0.01, "size_m": [0.32, 0.16, 0.32]},
+    "trajectories": {"turn": {"type": "turn", "distance_m": 1.3, "samples": 12, "floor_m": -0.3}},
+    "solver": {"left_out": 0.02, "second_grid": False},
+    "implant": {"type": "sphere", "radius_m": 0.03, "metal": "own", "position_m": [0.1, 0.0, 0.08]},
+    "metals": {"own": {"like": "Ti6Al4V"}},
+}
+
+
+def test_an_implant_draws_the_field_and_feels_the_motion(tmp_path) -> None:
+    """Oracles: a ball's moment in slow motion, 2 pi sigma a^5 / 15; a kept solution."""
+    found = em.run_scenario(changed(**METAL), out=tmp_path / "metal", device="cpu", progress=False).result
+    assert value(found, "turn: with over without the implant, within 10 mm") > 1.3
+    assert found.validity.measures
+    assert any(m.name == "metal_volume" for m in found.validity.measures)
+    metal = em.metals.get("Ti6Al4V")
+    M = 2 * math.pi / 15 * metal.conductivity_S_m * 0.03**5 * np.eye(3)
+    job = kinds.get("motion").job(loaded(changed(**METAL)), "cpu")
+    path = job.movements[0].trajectory
+    felt = em.mechanics.metal_course(em.scanner_magnet(3.0), path, M, (0.1, 0, 0.08))
+    entry = found.quantities["turn: torque of eddy currents on the implant"]
+    assert entry["value"] == pytest.approx(felt.largest_torque_N_m, rel=0.02)
+    assert 0 < entry["uncertainty"]["expanded"] < entry["value"]
+    solution = job.solve()
+    again = job.evaluate(job.solution_of(job.solution_arrays(solution)))
+    assert again.summary["quantities"] == found.quantities
+    assert set(again.maps) == {"turn", "turn with the implant"}
+    page = found.page()
+    for text in ("With the implant", "torque of eddy currents", "Implant"):
+        assert text in page
+    assert "good conductor" in str(kinds.get("motion").methods(found.summary))
+    assert any("without its metal" in text for text in found.summary["warnings"])
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"implant": METAL["implant"] | {"position_m": [0.3, 0, 0]}}, ("implant", "outside the phantom")),
+        (
+            {
+                "phantom": {"type": "layered-head", "spacing_m": 8e-3},
+                "trajectories": {"nod": {"type": "nod", "distance_m": 1.3, "part": "body"}},
+                "implant": METAL["implant"] | {"metal": "wood"},
+            },
+            ("implant.metal", "wood"),
+        ),
+        (
+            {
+                "phantom": {"type": "stylised-adult", "spacing_m": 0.02},
+                "trajectories": {"nod": {"type": "nod"}},
+                "implant": {"type": "sphere", "radius_m": 0.02, "position_m": [0.0, 0.0, -0.2]},
+            },
+            ("implant", "no trajectory moves what the implant is in"),
+        ),
+    ],
+)
+def test_implants_that_cannot_be(tables, words) -> None:
+    with pytest.raises(InputError) as error:
+        kinds.get("motion").job(loaded({**changed(**METAL), **tables}), "cpu")
+    assert all(word in str(error.value) for word in words), str(error.value)

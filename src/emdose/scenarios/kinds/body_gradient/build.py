@@ -12,9 +12,7 @@ import numpy as np
 from emdose.models.gradients.coils import GradientSet, UniformField
 from emdose.models.gradients.sinusoid import Sinusoid
 from emdose.models.induction.sources import Switched
-from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.implants.exposures import BuiltExposure, exposures
-from emdose.scenarios.shared.tables import blamed_on
 
 DIRECTIONS = np.array([v for v in product((1.0, 0.0, -1.0), repeat=3) if v > (0.0, 0.0, 0.0)])
 """Directions of a uniform field among which "worst" is searched, to be normalised."""
@@ -118,11 +116,3 @@ def tissue_frequency(built: Sequence[BuiltExposure], given: float | None) -> flo
         weight = (np.abs(spectrum.amplitudes) ** 2).sum(axis=1)
         means.append(float((weight * spectrum.frequencies_Hz).sum() / weight.sum()))
     return float(f"{np.exp(np.mean(np.log(means))):.3g}")
-
-
-def metal(tables: Any, file: object = None) -> Any:
-    """The implant of a scenario, or None."""
-    if tables.implant is None:
-        return None
-    with blamed_on(file, "implant"):
-        return building.implant(tables, file)

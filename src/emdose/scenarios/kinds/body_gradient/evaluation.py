@@ -16,7 +16,7 @@ from emdose.models.gradients.waveform import Waveform
 from emdose.report.limit_words import with_uncertainty
 from emdose.scenarios.kinds.body_gradient.build import DIRECTIONS, Drive
 from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
-from emdose.scenarios.kinds.body_gradient.result import IMPLANTED
+from emdose.scenarios.shared.induced.metal_effect import IMPLANTED, beside_metal, beside_numbers
 from emdose.scenarios.shared.induced.parts import convergence, over_tissues, tissue
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.moving.reduced import peaks
@@ -34,8 +34,6 @@ NUMBERS = {
 }
 """Numbers of an exposure, over all tissues, and where they stand in a table."""
 SHOWN_SAMPLES = 900
-NEAR_m = 0.01
-"""From metal, where fields without and with it are compared."""
 LEAST_VOXELS = 1000
 """Voxels of a tissue whose 99.9th percentile is compared between grids."""
 BASIS = "largest change of percentiles between two grids, over all tissues and by tissue, times 3"
@@ -70,12 +68,10 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
             beside = peak_E(solution.implanted, drive, rates)
             implanted = _of_all(_table(job, solution.implanted, drive, rates), "cube", "p999")
             numbers["E 99.9 % in 2 mm with the implant"] = _entry(implanted, relative)
-            near = beside_metal(job, solution, without, beside)
-            numbers |= {f"E 99.9 % within 10 mm of the metal, {k}": _entry(v, relative) for k, v in near.items()}
-            numbers["with over without the implant, within 10 mm"] = {
-                "value": near["with"] / near["without"],
-                "unit": "1",
-            }
+            assert job.implanted is not None
+            near = beside_metal(np.asarray(job.implanted.metal), induced, without, solution.implanted, beside)
+            for key, (value, unit) in beside_numbers(near).items():
+                numbers[key] = _entry(value, relative) if unit == "V/m" else {"value": value, "unit": unit}
             maps[name + IMPLANTED] = solution.implanted.map(beside)
         maps[name] = induced.map(without)
         told = _checked(job, drive, induced)
@@ -187,26 +183,6 @@ def _entry(value: float, relative: float | None) -> dict[str, Any]:
 def _of_all(table: InducedTable, kind: str, key: str) -> float:
     """A number over all tissues."""
     return float(getattr(getattr(table.rows[0], kind), key))
-
-
-def beside_metal(job: Any, solution: SolvedBody, without: np.ndarray, beside: np.ndarray) -> dict[str, float]:
-    """99.9th percentile of |E|, largest over time, in tissue beside the implant, without and with it [V/m].
-
-    Parameters
-    ----------
-    job, solution
-        As in :func:`evaluated`.
-    without, beside : (m,) ndarray
-        Largest |E| of every voxel that conducts, without and with the implant [V/m].
-    """
-    from scipy import ndimage
-
-    assert job.implanted is not None
-    assert solution.implanted is not None
-    metal = np.asarray(job.implanted.metal)
-    near = (ndimage.distance_transform_edt(~metal, sampling=job.body.spacing_m) <= NEAR_m) & ~metal
-    pairs = {"without": (solution.body, without), "with": (solution.implanted, beside)}
-    return {k: float(np.percentile(E[near.reshape(-1)[f.cells]], 99.9)) for k, (f, E) in pairs.items()}
 
 
 def by_voxels(table: InducedTable, coarse: InducedTable) -> float:

@@ -14,6 +14,7 @@ from emdose.scenarios.kinds.body_gradient.outcome import SolvedBody
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
+from emdose.scenarios.shared.induced.metal_effect import metal_of
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
 from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic
 from emdose.scenarios.shared.job import BaseJob, JobPlan
@@ -43,7 +44,7 @@ class BodyGradientJob(BaseJob):
         by_coils = any(e.by_coils for e in self.exposures)
         self.sources = build.sources(self.coils, tables, by_coils, not all(e.by_coils for e in self.exposures))
         self.frequency_Hz = build.tissue_frequency(self.exposures, tables.solver.tissue_frequency_Hz)
-        self.implant = build.metal(tables, file)
+        self.implant = metal_of(tables, file)
         with blamed_on(file, "solver"):
             self.solver = quasistatic(tables.solver)
         self.implanted = None

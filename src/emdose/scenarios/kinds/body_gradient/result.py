@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 FORMAT, FORMAT_VERSION = "emdose body gradient result", 1
 KEYS = ("convergence", "body_gradient")
 """What summaries of this kind have beside what all have."""
-IMPLANTED = " with the implant"
-"""What the name of a map with the implant ends in."""
 
 
 @read_only(units={"peaks": "V/m", "fields": "V/m per unit of drive"})

@@ -32,6 +32,12 @@ class MotionKind(Kind["MotionResult"]):
 
         return MotionScenario
 
+    def completed(self, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+        """A table of a built-in metal is like that metal, unless it says otherwise."""
+        from emdose.scenarios.shared.implants.building import completed_metals
+
+        return completed_metals(raw)
+
     def job(self, scenario: LoadedScenario, device: str = "auto") -> MotionJob:
         """Some motions, then time courses, tissues and limits of every trajectory."""
         from emdose.scenarios.kinds.motion.job import MotionJob
@@ -75,7 +81,7 @@ class MotionKind(Kind["MotionResult"]):
         tell(console, summary)
 
     def measures(self, summary: Mapping[str, Any]) -> list[Measure]:
-        """Residual and balance of the currents."""
+        """Residual and balance of the currents, and what voxels lose of the implant."""
         from emdose.scenarios.shared.induced.parts import measures
 
         return measures(summary)

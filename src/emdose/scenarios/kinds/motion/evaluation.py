@@ -11,10 +11,11 @@ import numpy as np
 from emdose.compliance.workers import largest_change
 from emdose.dosimetry.induced.tissue_table import ALL, InducedTable, induced_table
 from emdose.report.limit_words import with_uncertainty
-from emdose.scenarios.kinds.motion import exposure, limit_rows
+from emdose.scenarios.kinds.motion import exposure, limit_rows, metal
 from emdose.scenarios.kinds.motion.exposure import FollowedVoxels, SeenField
 from emdose.scenarios.shared.bodies import body_inputs
 from emdose.scenarios.shared.induced import parts
+from emdose.scenarios.shared.induced.metal_effect import IMPLANTED
 from emdose.solvers.moving.reduced import peaks
 from emdose.uncertainty.discretisation import KIND, refinement
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.moving.course import MotionCourse
     from emdose.solvers.results.induced import InducedField
+    from emdose.validity import Measure
 
 HEADLINE = ("largest |B|", "largest change of B within 3 s", "E 99 % in 2 mm, worst tissue")
 LARGEST = "E, largest voxel"
@@ -108,11 +110,20 @@ def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> Mot
         numbers = _numbers(course, fine, relative)
         own = limit_rows.joined(movement.name, fine.rows, None if coarse is None else coarse.rows, relative, numbers)
         numbers |= limit_rows.indices(own)
-        quantities |= {f"{movement.name}: {key}": entry for key, entry in numbers.items()}
         rows += own
         notes += list(fine.table.notes)
         maps[movement.name] = fine.induced.map(fine.peak)
         trajectories[movement.name] = _told(setting, movement, course, fine)
+        if solved.implanted is not None:
+            table = induced_table(solved.implanted, drives, device=setting.device)
+            of_E = None if relative is None else relative["V/m"]
+            more, beside, felt = metal.numbers(
+                setting, movement, solved, course, fine.peak, table, of_E, {"k": 2, "basis": BASIS, "kind": KIND}
+            )
+            numbers |= more
+            maps[movement.name + IMPLANTED] = solved.implanted.map(beside)
+            trajectories[movement.name]["implant"] = {**felt, "tissues": [parts.tissue(r) for r in table.rows]}
+        quantities |= {f"{movement.name}: {key}": entry for key, entry in numbers.items()}
     rows = with_uncertainty(rows, quantities)
     first = setting.movements[0].name
     documents = setting.tables.checks.documents
@@ -124,7 +135,7 @@ def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> Mot
             "inputs": {"group": setting.tables.checks.group, "controlled": setting.tables.checks.controlled},
             "notes": list(dict.fromkeys([*limit_rows.notes(documents), *notes])),
         },
-        "convergence": parts.convergence(setting.tables.solver.tolerance, _solved(solution)),
+        "convergence": parts.convergence(setting.tables.solver.tolerance, _solved(solution), _metal_measures(setting)),
         "power_balance": {},
         "provenance": {**inducing[0].about, "phantom_sha256": setting.body.hash()},
         "motion": {
@@ -145,6 +156,7 @@ def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> Mot
                 }
                 for part, one in solution.items()
             },
+            "implant": None if setting.metal is None else setting.metal.implant.name,
             "documents": list(documents),
             "group": setting.tables.checks.group,
             "controlled": setting.tables.checks.controlled,
@@ -286,6 +298,13 @@ def _solved(solution: Mapping[str, SolvedPart]) -> Iterator[tuple[str, InducedFi
     for part, one in solution.items():
         yield f" ({part})", one.field.induced
         yield f" ({part}, coarser)", one.coarse
+        yield f" ({part}, implant)", one.implanted
+
+
+def _metal_measures(setting: MotionSetting) -> tuple[Measure, ...]:
+    """What the voxels lose or add of the implant: once, they are the same in every part."""
+    bodies = () if setting.metal is None else tuple(setting.metal.bodies.values())
+    return tuple(bodies[0].measures()) if bodies else ()
 
 
 def _line(magnet: Any) -> list[float] | None:
@@ -319,4 +338,12 @@ def _warnings(setting: MotionSetting, solution: Mapping[str, SolvedPart], rows: 
             f"Conductivities are those at {setting.frequency_Hz:g} Hz; below 1 MHz sources differ by factors, that of "
             "skin most. Set phantom.tissues.NAME.conductivity_S_m where better ones are known."
         )
+    if setting.metal is not None:
+        found.append(
+            "Limits are looked at for the body without its metal. Whether somebody with an implant may be there is for "
+            "its maker and the physician to say: active implants have rules of their own inside the 0.5 mT line."
+        )
+        for move in setting.movements:
+            if move.part not in setting.metal.bodies:
+                found.append(f"'{move.name}' moves the {move.part} alone, which the implant is not in.")
     return found + limit_rows.warnings(rows)

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from emdose import resources
+from emdose.errors import InputError
 from emdose.io.disk.run_files import to_json
+from emdose.models.implants.implanted_body import implanted
 from emdose.models.induction.sources import RigidMotion
-from emdose.scenarios.kinds.motion import build, evaluation, result
-from emdose.scenarios.kinds.motion.setting import MotionSetting, SolvedPart
+from emdose.scenarios.kinds.motion import build, evaluation, metal, result
+from emdose.scenarios.kinds.motion.setting import MotionSetting, MovedMetal, SolvedPart
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
+from emdose.scenarios.shared.induced.metal_effect import metal_of
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
 from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic
 from emdose.scenarios.shared.job import BaseJob, JobPlan
@@ -53,6 +58,7 @@ class MotionJob(BaseJob):
         self.parts = {one.part: build.part_of(self.body, one.part) for one in self.movements}
         for one in self.movements:
             build.require_room(self.magnet, one, self.parts, file)
+        self.metal = self._metal()
         self.frequency_Hz = tables.solver.tissue_frequency_Hz or LOWEST_HZ
         with blamed_on(file, "solver"):
             self.solver = Moving(
@@ -63,6 +69,27 @@ class MotionJob(BaseJob):
             larger = on_larger_voxels(tables.phantom, self.body, SECOND_GRID, file)
             self.coarse = {part: build.part_of(larger, part) for part in self.parts}
 
+    def _metal(self) -> MovedMetal | None:
+        """The implant, which has to lie in the body; in its head alone it may be or not."""
+        file, implant = self.scenario.file, metal_of(self.tables, self.scenario.file)
+        if implant is None:
+            return None
+        with blamed_on(file, "implant"):
+            bodies = {build.BODY: implanted(self.body, [implant])}
+        if build.HEAD in self.parts:
+            with suppress(InputError):
+                bodies[build.HEAD] = implanted(self.parts[build.HEAD], [implant])
+        bodies = {part: one for part, one in bodies.items() if part in self.parts}
+        if not bodies:
+            raise InputError(
+                "no trajectory moves what the implant is in",
+                file=file,
+                field="implant",
+                found=", ".join(f"{one.name}: {one.part}" for one in self.movements),
+                expected='part = "body"',
+            )
+        return MovedMetal(implant, bodies)
+
     def solution_key(self) -> str:
         """Hash of body, magnet, trajectories and solver."""
         also = {
@@ -71,7 +98,8 @@ class MotionJob(BaseJob):
             ),
             "study": self.shared is not None,
         }
-        return self.scenario.part_sha256("phantom", "magnet", "trajectories", "solver", also=also)
+        parts = ("phantom", "magnet", "trajectories", "solver", "implant", "metals")
+        return self.scenario.part_sha256(*parts, also=also)
 
     def solution_arrays(self, solution: Mapping[str, SolvedPart]) -> dict[str, np.ndarray]:
         """The fields of all solved motions."""
@@ -81,6 +109,10 @@ class MotionJob(BaseJob):
             found |= induced_arrays(field.induced, f"{part}_")
             if one.coarse is not None:
                 found |= induced_arrays(one.coarse, f"{part}_coarse_")
+            if one.implanted is not None:
+                found |= induced_arrays(one.implanted, f"{part}_implanted_")
+            if one.moment is not None:
+                found |= metal.moment_arrays(one.moment, f"{part}_moment_")
             sources = field.induced.sources
             found |= {f"{part}_motion_{key}": np.array([getattr(s, key) for s in sources]) for key in MOTION}
             found |= {f"{part}_sample_{key}": np.asarray(getattr(field.sample, key)) for key in SAMPLE}
@@ -109,7 +141,11 @@ class MotionJob(BaseJob):
             coarse = None
             if f"{part}_coarse_E" in arrays and part in self.coarse:
                 coarse = induced_of_arrays(arrays, self.coarse[part], sources, f"{part}_coarse_")
-            found[part] = SolvedPart(field, coarse)
+            beside = None
+            if f"{part}_implanted_E" in arrays and self.metal is not None and part in self.metal.bodies:
+                held = self.metal.bodies[part]
+                beside = replace(induced_of_arrays(arrays, held.phantom, sources, f"{part}_implanted_"), implanted=held)
+            found[part] = SolvedPart(field, coarse, beside, metal.moment_of_arrays(arrays, f"{part}_moment_"))
         return found
 
     def plan(self) -> JobPlan:
@@ -129,6 +165,8 @@ class MotionJob(BaseJob):
         for one in self.movements:
             path = one.trajectory
             lines.append(f"trajectory {one.name}: {one.part}, {len(path.times_s)} poses in {path.duration_s:.3g} s")
+        if self.metal is not None:
+            lines.append(f"implant: {self.metal.implant.name}")
         return [*lines, f"tissue properties at {self.frequency_Hz:g} Hz"]
 
     def solve(
@@ -154,7 +192,13 @@ class MotionJob(BaseJob):
                 if part in self.coarse:
                     more: Any = (field.induced.sources, self.frequency_Hz, self.device)
                     coarse = self.solver.solver.solve(self.coarse[part], *more, progress=tell)
-                found[part] = SolvedPart(field, coarse)
+                beside = moment = None
+                if self.metal is not None and part in self.metal.bodies:
+                    more = (field.induced.sources, self.frequency_Hz, self.device)
+                    implants = [self.metal.implant]
+                    beside = self.solver.solver.solve(body, *more, progress=tell, implants=implants)
+                    moment = metal.moment(self.metal.implant, self.device, progress, self.shared)
+                found[part] = SolvedPart(field, coarse, beside, moment)
         return found
 
     def evaluate(
@@ -174,6 +218,7 @@ class MotionJob(BaseJob):
                 self.frequency_Hz,
                 None if coarse is None else float(coarse.spacing_m[0]),
                 self.device,
+                self.metal,
             )
             return evaluation.evaluated(setting, solution)
 

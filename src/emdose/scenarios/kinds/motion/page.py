@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 SHOWN = 6
 """Rows beside limits at the top of the page."""
 HEIGHT = 210
+FELT = (
+    ("torque_N_m", "torque of eddy currents on the implant", "mN m", 1e3, 0),
+    ("drag_N", "drag of eddy currents on the implant", "mN", 1e3, 1),
+)
 
 
 def render(result: MotionResult) -> str:
@@ -46,6 +50,7 @@ def render(result: MotionResult) -> str:
         "tiles": tiles(summary),
         "volume": single(maps(result)),
         **limit_table.section(summary, rows),
+        "implant": about["implant"],
         "trajectories": [trajectory(name, one) for name, one in about["trajectories"].items()],
         "setup": setup_rows(about),
         "methods_text": methods(summary),
@@ -107,7 +112,24 @@ def trajectory(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if weighted:
         charts.append(line_chart(weighted, "time [s]", "weighted peak (1 is the limit)", height=HEIGHT + 20))
-    tissues = [
+    tables = [{"title": "", "rows": tissue_rows(one["tissues"])}]
+    metal = one.get("implant")
+    if metal:
+        tables.append({"title": "With the implant. ", "rows": tissue_rows(metal["tissues"])})
+        charts += felt_charts(metal)
+    speed = (
+        f"{number(one['fastest_m_s'])} m/s" if one["fastest_m_s"] > 1e-6 else f"{number(one['fastest_rad_s'])} rad/s"
+    )
+    sentence = (
+        f"{capital(TYPES[one['type']])}: the {one['part']} moves for {number(one['duration_s'])} s, up to {speed}. "
+        f"E is largest at {number(one['peak_time_s'])} s."
+    )
+    return {"name": name, "sentence": sentence, "source": one["source"], "charts": charts, "tables": tables}
+
+
+def tissue_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Tissues as rows of the page, in mV/m."""
+    return [
         {
             "name": words(row["tissue"]),
             "cells": f"{row['voxels']:,}".replace(",", "\u202f"),
@@ -118,16 +140,18 @@ def trajectory(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
             "line": number(1e3 * row["line"]),
             "spread": number(row["spread"]),
         }
-        for row in one["tissues"]
+        for row in rows
     ]
-    speed = (
-        f"{number(one['fastest_m_s'])} m/s" if one["fastest_m_s"] > 1e-6 else f"{number(one['fastest_rad_s'])} rad/s"
-    )
-    sentence = (
-        f"{capital(TYPES[one['type']])}: the {one['part']} moves for {number(one['duration_s'])} s, up to {speed}. "
-        f"E is largest at {number(one['peak_time_s'])} s."
-    )
-    return {"name": name, "sentence": sentence, "source": one["source"], "charts": charts, "tissues": tissues}
+
+
+def felt_charts(metal: Mapping[str, Any]) -> list[Any]:
+    """What eddy currents in the implant do to it over time."""
+    t = np.asarray(metal["times_s"], float)
+    found = []
+    for key, title, unit, factor, colour in FELT:
+        curve = Curve(title, t, factor * np.asarray(metal[key], float), colour=colour)
+        found.append(line_chart([curve], "time [s]", f"{title.partition(' ')[0]} [{unit}]", height=HEIGHT))
+    return found
 
 
 def setup_rows(about: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -140,6 +164,7 @@ def setup_rows(about: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("0.5 mT line", f"{number(line[0])} m along the axis, {number(line[1])} m across it" if line else ""),
         ("Voxels", f"{number(1e3 * about['spacing_m'])} mm"),
         ("Second grid", f"{number(1e3 * about['coarse_spacing_m'])} mm" if about["coarse_spacing_m"] else ""),
+        ("Implant", words(about["implant"]) if about["implant"] else ""),
         ("Tissue properties at", f"{about['frequency_Hz']:g} Hz"),
         ("Limits for", f"{about['group']}, conditions {'' if about['controlled'] else 'not '}controlled"),
     ]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from emdose.scenarios.shared.body_tables import Length, Phantom, Point
-from emdose.scenarios.shared.implants.implant_tables import ShortName
+from emdose.scenarios.shared.implants.implant_tables import Implant, MetalTable, ShortName
 from emdose.scenarios.shared.induced.solver_table import QuasistaticTable
 from emdose.scenarios.shared.objects.confirmed_table import ReadBy
 from emdose.scenarios.shared.tables import (
@@ -226,6 +226,8 @@ class MotionScenario(Table):
     phantom: Phantom
     magnet: Magnet
     trajectories: dict[ShortName, Movement]
+    implant: Implant | None = None
+    metals: dict[ShortName, MetalTable] = Field(default_factory=dict)
     solver: MovingSolverTable = Field(default_factory=MovingSolverTable)
     checks: MotionChecksTable = Field(default_factory=MotionChecksTable)
 

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from emdose.mechanics.moments import MomentTensor
     from emdose.models.bodies import Phantom
+    from emdose.models.implants.implant import Implant
+    from emdose.models.implants.implanted_body import ImplantedBody
     from emdose.scenarios.kinds.motion.build import Movement
     from emdose.solvers.moving.field import MotionField
     from emdose.solvers.results.induced import InducedField
+
+
+@dataclass(frozen=True, eq=False)
+class MovedMetal:
+    """The implant, and the parts of the body that it is in.
+
+    Parameters
+    ----------
+    implant : Implant
+        Surface and metals in their pose.
+    bodies : mapping of str to ImplantedBody
+        Parts of the body with the metal in them, by name; none of a part that it is not in.
+    """
+
+    implant: Implant
+    bodies: Mapping[str, ImplantedBody]
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +54,8 @@ class MotionSetting:
         Voxels of the second grid [m].
     device : str
         Where it is computed.
+    metal : MovedMetal or None
+        The implant.
     """
 
     tables: Any
@@ -45,6 +66,7 @@ class MotionSetting:
     frequency_Hz: float
     coarse_spacing_m: float | None
     device: str
+    metal: MovedMetal | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +79,13 @@ class SolvedPart:
         In the body.
     coarse : InducedField or None
         The same motions on larger voxels, for the uncertainty by voxels.
+    implanted : InducedField or None
+        The same motions with the implant; None where it is not in this part.
+    moment : MomentTensor or None
+        Moment of the implant's eddy currents, in its pose in the body.
     """
 
     field: MotionField
     coarse: InducedField | None
+    implanted: InducedField | None = None
+    moment: MomentTensor | None = None

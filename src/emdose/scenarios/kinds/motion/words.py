@@ -60,6 +60,11 @@ def methods(summary: Mapping[str, Any]) -> writing.Methods:
         f"currents neglected. Some motions were solved for ({counts}), and every pose is a sum of them that leaves out "
         f"at most {max(one['left_out'] for one in about['trajectories'].values()):.1g} of the largest dB/dt"
     )
+    if about["implant"]:
+        writer.say(
+            f"The implant “{words(about['implant'])}” was a good conductor in the body; torque, drag and heat of its "
+            "own eddy currents follow from its power tensor at f -> 0 and the field in its middle"
+        )
     writer.say(
         "B, its largest change within 3 s and dB/dt, in the axes of the body, were read at its surface, where they are "
         "largest; of the magnitude of E we state the maximum, the 99.9th and the 99th percentile of every tissue, the "
