@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.support.induced_bodies import tissue
 
 import emdose as em
 from emdose.models.gradients.coils import wire_potential
+from emdose.validation.cases.induced.bodies import tissue
 
 LOOP = em.Loop(0.06, centre_m=(0.01, 0.0, 0.09), normal=(0.2, 0, 1))
 

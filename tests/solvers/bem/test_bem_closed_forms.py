@@ -10,51 +10,9 @@ from surfaces import cylinder, icosphere
 
 import emdose as em
 from emdose.models import UniformField
+from emdose.validation.cases.induced.bodies import ALONG_X, ALONG_Z, TABLE, TABLE_DIPOLE, Dipole, deviation, within
 
 R = 0.085
-ORACLE = np.array(
-    [
-        [0, 0, 0.03, -2.2088523821e-07, 4.4177047641e-07, 0],
-        [0.03, 0, 0, 0, -3.4711392291e-06, 4.3639712198e-09],
-        [0, 0.04, 0.02, 6.9473453592e-06, 8.2166812233e-08, -1.6433362447e-07],
-        [0.02, -0.03, 0.05, -1.3385746905e-05, -7.1673404694e-06, 1.0538944803e-06],
-        [-0.05, 0.01, 0.03, 1.6054109935e-06, 8.6387787133e-06, -2.0390791530e-07],
-        [0.01, 0.005, 0.075, 2.0138445815e-06, -4.0276891630e-06, 0],
-        [0, 0, -0.07, -7.9459713188e-08, 1.5891942638e-07, 0],
-    ]
-)
-"""Point [m] and E [V/m] in any layered sphere beside a magnetic dipole at (20, 10, 120) mm that grows by (1, 0.5, 2)
-A m2/s; J. Sarvas, Phys. Med. Biol. 32 (1987) 11, by reciprocity."""
-
-
-class Linear:
-    """A field that is linear in the point."""
-
-    name, drive_unit = "linear", "T/s"
-
-    def __init__(self, matrix: Any) -> None:
-        self.matrix = np.array(matrix, float)
-
-    def impressed_E(self, p: np.ndarray) -> np.ndarray:
-        return p @ self.matrix.T
-
-
-class Dipole:
-    """-dA/dt of a magnetic dipole."""
-
-    name, drive_unit = "dipole", "A m2/s"
-
-    def __init__(self, place: Any = (0.02, 0.01, 0.12), moment: Any = (1.0, 0.5, 2.0)) -> None:
-        self.place, self.moment = np.array(place), np.array(moment)
-
-    def impressed_E(self, p: np.ndarray) -> np.ndarray:
-        d = p - self.place
-        return -1e-7 * np.cross(self.moment, d) / (np.linalg.norm(d, axis=1) ** 3)[:, None]
-
-
-ALONG_Z = Linear([[0, 0, 0], [-1, 0, 0], [0, 0, 0]])
-ALONG_X = Linear([[0, 0, 0], [0, 0, 1], [0, 0, 0]])
-"""Uniform dB/dt of 1 T/s, by potentials that are not those of the rotating field: charges have to help."""
 
 
 def ball(level: int, radius: float, inside: Any = 0.33, name: str = "skin", centre: Any = (0, 0, 0)) -> em.Interface:
@@ -66,31 +24,21 @@ def shells(level: int) -> em.SurfaceBody:
     return em.SurfaceBody([ball(level, r, s, str(s * r)) for r, s in ((0.085, 0.33), (0.08, 0.01), (0.075, 0.33))])
 
 
-def within(semi: Any, count: int = 40) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    p = rng.normal(size=(count, 3))
-    return p * (0.8 * rng.random(count) ** (1 / 3) / np.linalg.norm(p, axis=1))[:, None] * semi
-
-
-def error(found: np.ndarray, wanted: np.ndarray) -> float:
-    return float(np.linalg.norm(found.T - wanted, axis=1).max() / np.linalg.norm(wanted, axis=1).max())
-
-
 def test_dipole_beside_a_sphere_and_beside_three_shells() -> None:
     """Oracle: Sarvas; the sixth point is a tenth of a triangle from a shell of the second body, and left out here."""
     deep = np.arange(7) != 5
     for body, limit in ((em.SurfaceBody([ball(3, R)]), 3e-3), (shells(3), 8e-3)):
-        E = em.Bem().solve(body, Dipole()).E(ORACLE[deep, :3])[0]
-        assert error(E, ORACLE[deep, 3:]) < limit
+        E = em.Bem().solve(body, TABLE_DIPOLE).E(TABLE[deep, :3])[0]
+        assert deviation(E, TABLE[deep, 3:]) < limit
 
 
 @pytest.mark.slow
 def test_dipole_beside_three_thin_shells_of_15360_triangles() -> None:
     """Oracle: Sarvas; all points, below 2 % of the largest, and below 0.5 % for one sphere of 5120 triangles."""
-    one = em.Bem().solve(em.SurfaceBody([ball(4, R)]), Dipole())
-    assert error(one.E(ORACLE[:, :3])[0], ORACLE[:, 3:]) < 5e-3
-    found = em.Bem().solve(shells(4), Dipole())
-    assert error(found.E(ORACLE[:, :3])[0], ORACLE[:, 3:]) < 0.02
+    one = em.Bem().solve(em.SurfaceBody([ball(4, R)]), TABLE_DIPOLE)
+    assert deviation(one.E(TABLE[:, :3])[0], TABLE[:, 3:]) < 5e-3
+    found = em.Bem().solve(shells(4), TABLE_DIPOLE)
+    assert deviation(found.E(TABLE[:, :3])[0], TABLE[:, 3:]) < 0.02
     assert found.iterations <= 40
 
 
@@ -100,8 +48,8 @@ def test_long_rod_along_and_across_the_rate() -> None:
     found = em.Bem().solve(em.SurfaceBody([em.Interface("rod", v, f, 0.5)]), [ALONG_Z, ALONG_X])
     p = within((0.04, 0.04, 0.05))
     E = found.E(p)
-    assert error(E[0], 0.5 * np.cross(p, (0, 0, 1))) < 0.01
-    assert error(E[1], np.outer(-p[:, 1], (0, 0, 1))) < 0.01
+    assert deviation(E[0], 0.5 * np.cross(p, (0, 0, 1))) < 0.01
+    assert deviation(E[1], np.outer(-p[:, 1], (0, 0, 1))) < 0.01
 
 
 def test_ellipsoid_in_a_rate_along_each_axis_is_of_second_order() -> None:
@@ -114,7 +62,7 @@ def test_ellipsoid_in_a_rate_along_each_axis_is_of_second_order() -> None:
         x, y, z = p.T
         along_z = np.stack([a**2 * y, -(b**2) * x, 0 * z], axis=1) / (a**2 + b**2)
         along_x = np.stack([0 * x, b**2 * z, -(c**2) * y], axis=1) / (b**2 + c**2)
-        errors.append([error(E[0], along_z), error(E[1], along_x)])
+        errors.append([deviation(E[0], along_z), deviation(E[1], along_x)])
     assert max(errors[1]) < 6e-3
     assert np.all(np.array(errors[0]) > 3.5 * np.array(errors[1]))
 
@@ -134,19 +82,19 @@ def test_small_sphere_in_a_large_one_is_a_dipole(inside: float, limit: float) ->
     rng = np.random.default_rng(3)
     u, r = rng.normal(size=(40, 3)), a * rng.uniform(1.15, 3, 40)
     u /= np.linalg.norm(u, axis=1)[:, None]
-    assert error(found.E(centre + r[:, None] * u)[0], exact(u, r)) < limit
+    assert deviation(found.E(centre + r[:, None] * u)[0], exact(u, r)) < limit
     on = found.points_on_surface("implant") - centre
     on /= np.linalg.norm(on, axis=1)[:, None]
     wanted = exact(on, np.full(len(on), a))
     surface = found.E_on_surface("implant", "outside")[0]
-    assert error(surface, wanted) < 0.02
+    assert deviation(surface, wanted) < 0.02
     peak = np.linalg.norm(surface, axis=0).max() / np.linalg.norm(E0)
     assert peak == pytest.approx(1.5 if inside == 0 else 3.0, rel=0.1)
 
 
 def test_two_dipoles_beside_a_body_are_reciprocal() -> None:
     """Oracle: Lorentz: the work of either source on the currents of the other is the same, core out of the centre."""
-    sources = [Dipole(), Dipole((-0.11, 0.03, -0.05), (-1.0, 2.0, 0.5))]
+    sources = [TABLE_DIPOLE, Dipole((-0.11, 0.03, -0.05), (-1.0, 2.0, 0.5))]
     centre, core = np.array([0.02, 0.01, 0.0]), 0.04
     found = em.Bem().solve(em.SurfaceBody([ball(4, R, 0.3), ball(3, core, 1.2, "core", centre)]), sources)
     # Gauss points in polar coordinates about the centre of the core, which end at its surface and at the skin.
@@ -189,4 +137,4 @@ def test_two_layers_beside_voxels() -> None:
     away = depth > 4 * h  # two voxels from a surface the steps of the voxels leave 4 %, whatever their size
     E = em.Bem().solve(body, source, 2e6).E(q[away])[0]
     assert away.sum() > 5000
-    assert error(voxels.E[0][:, away], E.T) < 0.03
+    assert deviation(voxels.E[0][:, away], E.T) < 0.03

@@ -14,27 +14,9 @@ from surfaces import icosphere
 import emdose as em
 from emdose.errors import EmdoseWarning, InputError
 from emdose.models import UniformField
+from emdose.validation.cases.induced.bodies import ALONG_Z, TABLE_DIPOLE, within
 
 R = 0.085
-
-
-class Sheared:
-    """dB/dt = 1 T/s along z, from a vector potential that is not that of the rotating field: charges have to help."""
-
-    name, drive_unit = "sheared", "T/s"
-
-    def impressed_E(self, p: np.ndarray) -> np.ndarray:
-        return np.stack([0 * p[:, 0], -p[:, 0], 0 * p[:, 0]], axis=1)
-
-
-class Dipole:
-    """-dA/dt of a magnetic dipole at 122 mm."""
-
-    name, drive_unit = "dipole", "A m2/s"
-
-    def impressed_E(self, p: np.ndarray) -> np.ndarray:
-        d = p - np.array([0.02, 0.01, 0.12])
-        return -1e-7 * np.cross([1.0, 0.5, 2.0], d) / (np.linalg.norm(d, axis=1) ** 3)[:, None]
 
 
 class Grown:
@@ -54,21 +36,15 @@ def turning(p: np.ndarray, rate: Any = (0, 0, 1)) -> np.ndarray:
     return 0.5 * np.cross(p, rate)
 
 
-def inner_points(count: int = 40) -> np.ndarray:
-    rng = np.random.default_rng(0)
-    p = rng.normal(size=(count, 3))
-    return p * (0.8 * R * rng.random(count) ** (1 / 3) / np.linalg.norm(p, axis=1))[:, None]
-
-
 def largest(found: np.ndarray, wanted: np.ndarray) -> float:
     return float(np.linalg.norm(found - wanted, axis=1).max() / np.linalg.norm(wanted, axis=1).max())
 
 
 def test_sphere_in_a_uniform_rate_is_of_second_order() -> None:
     """Oracle: E = r x dB/dt / 2; 1 280 triangles below 1 %, on the surface below 1.2 %."""
-    points, errors = inner_points(), []
+    points, errors = within(R), []
     for level in (2, 3):
-        found = em.Bem().solve(em.SurfaceBody([ball(level, R)]), Sheared())
+        found = em.Bem().solve(em.SurfaceBody([ball(level, R)]), ALONG_Z)
         errors.append(np.linalg.norm(found.E(points)[0].T - turning(points), axis=1).max() / (R / 2))
     assert errors[1] < 2e-3
     assert errors[0] / errors[1] > 3.5
@@ -91,7 +67,7 @@ def test_turning_in_a_uniform_field_is_its_rate_and_moving_straight_is_nothing()
         em.RigidMotion(field, velocity_m_s=(1, 0, 0)),
         em.RigidMotion(field, turn_rad_s=(0.3, 0.5, 1), shift_m=(0.1, 0.2, 0.3), centre_m=(0.01, 0.02, 0.03)),
     ]
-    points = inner_points()
+    points = within(R)
     points = points[np.linalg.norm(points, axis=1) < 0.05]
     # 1 280 triangles per surface leave 0.3 % of what is impressed, and 1 % where surfaces are two triangles apart.
     for shells, error in (([ball(3, R)], 4e-3), ([ball(3, R), ball(3, 0.06, 0.02, "core")], 0.012)):
@@ -105,10 +81,10 @@ def test_turning_in_a_uniform_field_is_its_rate_and_moving_straight_is_nothing()
 def test_three_thin_shells_and_their_reciprocal_order() -> None:
     """Oracle: E of a layered sphere does not depend on its layers: equal to that of a homogeneous one, here finer."""
     shells = [ball(3, 0.085, 0.33, "scalp"), ball(3, 0.08, 0.01, "skull"), ball(3, 0.075, 0.33, "brain")]
-    points = inner_points()
+    points = within(R)
     points = points[np.linalg.norm(points, axis=1) < 0.06]
-    three = em.Bem().solve(em.SurfaceBody(shells[::-1]), [Sheared(), Dipole()])
-    one = em.Bem().solve(em.SurfaceBody([ball(4, 0.085)]), Dipole())
+    three = em.Bem().solve(em.SurfaceBody(shells[::-1]), [ALONG_Z, TABLE_DIPOLE])
+    one = em.Bem().solve(em.SurfaceBody([ball(4, 0.085)]), TABLE_DIPOLE)
     assert largest(three.E(points)[0].T, turning(points)) < 6e-3
     assert largest(three.E(points)[1].T, one.E(points)[0].T) < 6e-3
     assert three.flux.max() < 0.01
@@ -116,8 +92,8 @@ def test_three_thin_shells_and_their_reciprocal_order() -> None:
 
 def test_admittivity_of_a_ball_does_not_matter_and_a_core_sees_both_currents() -> None:
     """Oracles: E in a homogeneous ball is that of any admittivity; complex conductivities as two real problems."""
-    points = inner_points(10)
-    plain = em.Bem(displacement=True).solve(em.SurfaceBody([ball(3, R)]), Sheared(), 1.0)
+    points = within(R, 10)
+    plain = em.Bem(displacement=True).solve(em.SurfaceBody([ball(3, R)]), ALONG_Z, 1.0)
     assert plain.charges.dtype.kind == "c"
     assert largest(plain.E(points)[0].T, turning(points)) < 2e-3
 
@@ -131,7 +107,7 @@ class Moved:
         self.rotation, self.shift = rotation, shift
 
     def impressed_E(self, p: np.ndarray) -> np.ndarray:
-        return Dipole().impressed_E((p - self.shift) @ self.rotation) @ self.rotation.T
+        return TABLE_DIPOLE.impressed_E((p - self.shift) @ self.rotation) @ self.rotation.T
 
 
 @settings(max_examples=8, deadline=None)
@@ -146,7 +122,7 @@ def test_moved_bodies_and_scaled_conductivities_have_the_same_field(
     """Invariants: E turns with body and source, and does not change when every conductivity is scaled."""
     rotation = Rotation.from_quat(np.array(quaternion, float)).as_matrix()
     v, f = icosphere(1)
-    points, fields = inner_points(5), []
+    points, fields = within(R, 5), []
     for R_, t, scale in ((np.eye(3), np.zeros(3), 1.0), (rotation, np.array(shift), factor)):
         layers = (("skin", R, 0.3), ("core", 0.05, 0.02))
         body = em.SurfaceBody([em.Interface(n, r * v @ R_.T + t, f, scale * s) for n, r, s in layers])
@@ -160,10 +136,10 @@ def test_what_cannot_be_answered_is_one_line() -> None:
     with pytest.raises(InputError, match="grown: impressed field has a divergence in the body"):
         em.Bem().solve(body, Grown())
     with pytest.raises(InputError, match="nothing in this body conducts"):
-        em.Bem().solve(em.SurfaceBody([ball(1, R, 0.0)]), Sheared())
+        em.Bem().solve(em.SurfaceBody([ball(1, R, 0.0)]), ALONG_Z)
     with pytest.raises(InputError, match="core: a surface insulates on both sides"):
         em.Bem().solve(
-            em.SurfaceBody([ball(1, R, 1.0), ball(1, 0.06, 0.0, "hole"), ball(1, 0.03, 0.0, "core")]), Sheared()
+            em.SurfaceBody([ball(1, R, 1.0), ball(1, 0.06, 0.0, "hole"), ball(1, 0.03, 0.0, "core")]), ALONG_Z
         )
     with pytest.raises(InputError, match="no source"):
         em.Bem().solve(body, [])
@@ -172,8 +148,8 @@ def test_what_cannot_be_answered_is_one_line() -> None:
     v, f = icosphere(1, 0.03)
     beside = em.SurfaceBody([ball(1, R), em.Interface("hand", v + np.array([0.3, 0, 0]), f, 0.3)])
     with pytest.warns(EmdoseWarning, match="2 parts that no current connects: skin; hand"):
-        em.Bem().solve(beside, Sheared())
-    found = em.Bem().solve(body, Sheared())
+        em.Bem().solve(beside, ALONG_Z)
+    found = em.Bem().solve(body, ALONG_Z)
     with pytest.raises(InputError, match="no such surface"):
         found.E_on_surface("skull")
     with pytest.raises(InputError, match="no such side"):

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.induced_bodies import OBLIQUE, Case, body_of, cases, errors, tissue, uniform
 
 import emdose as em
 from emdose.models.bodies import solids
+from emdose.validation.cases.induced.bodies import OBLIQUE, Case, body_of, cases, errors, tissue, uniform
 from emdose.validation.closed_forms.low_frequency import induced_bodies
 
 LIMITS = {

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.induced_bodies import OBLIQUE, Dipole, body_of, errors, tissue, uniform
 
 import emdose as em
 from emdose.compute import backend
@@ -20,6 +19,7 @@ from emdose.models.bodies import solids
 from emdose.models.grids.grid import Grid
 from emdose.solvers.quasistatic import planning, sampling
 from emdose.solvers.quasistatic.medium import Medium
+from emdose.validation.cases.induced.bodies import OBLIQUE, Dipole, body_of, errors, tissue, uniform
 from emdose.validation.closed_forms.low_frequency import induced_bodies as exact
 from emdose.validity import NOT_VALID, judge
 

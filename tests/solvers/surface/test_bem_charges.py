@@ -11,32 +11,13 @@ from emdose.errors import ConvergenceError, InputError
 from emdose.solvers.surface import operator
 from emdose.solvers.surface.charges import ChargeOperator
 from emdose.solvers.surface.mesh import Surface
+from emdose.validation.cases.induced.bodies import TABLE_DIPOLE
+from emdose.validation.closed_forms.low_frequency.induced_bodies import sphere_dipole_E
 
 BE = backend.get("cpu")
-DIPOLE, MOMENT = np.array([0.02, 0.01, 0.12]), np.array([1.0, 0.5, 2.0])
 POINTS = np.array(
     [[0, 0, 0.03], [0.03, 0, 0], [0, 0.04, 0.02], [0.02, -0.03, 0.05], [-0.05, 0.01, 0.03], [0.0, 0, -0.06]]
 )
-
-
-def _source(r: np.ndarray) -> np.ndarray:
-    """-dA/dt of a magnetic dipole whose moment grows by MOMENT per second."""
-    d = r - DIPOLE
-    return -1e-7 * np.cross(MOMENT, d) / (np.linalg.norm(d, axis=1) ** 3)[:, None]
-
-
-def _sphere_field(r: np.ndarray) -> np.ndarray:
-    """E within any layered sphere.
-
-    Source: J. Sarvas, Phys. Med. Biol. 32 (1987) 11, by reciprocity.
-    """
-    a = DIPOLE - r
-    A, R = np.linalg.norm(a, axis=1), np.linalg.norm(DIPOLE)
-    F = A * (R * A + R * R - r @ DIPOLE)
-    along = A * A / R + (a @ DIPOLE) / A
-    gradient = (along + 2 * A + 2 * R)[:, None] * DIPOLE - (A + 2 * R + (a @ DIPOLE) / A)[:, None] * r
-    turned = F[:, None] * np.cross(r, MOMENT) - (gradient @ MOMENT)[:, None] * np.cross(r, DIPOLE)
-    return -1e-7 * turned / (F * F)[:, None]
 
 
 def _shells(level: int, radii: list[float]) -> Surface:
@@ -47,10 +28,10 @@ def _shells(level: int, radii: list[float]) -> Surface:
 def _error(level: int, radii: list[float], contrast: list[float], real: str = "float") -> tuple[float, int]:
     surface = _shells(level, radii)
     charges = ChargeOperator(surface, contrast, BE, real).solve(
-        (_source(surface.centroids) * surface.normals).sum(1)[None]
+        (TABLE_DIPOLE.impressed_E(surface.centroids) * surface.normals).sum(1)[None]
     )
-    expected = _sphere_field(POINTS)
-    found = _source(POINTS) + charges.field(POINTS, BE)[0].T
+    expected = sphere_dipole_E(POINTS, TABLE_DIPOLE.place_m, TABLE_DIPOLE.rate)
+    found = TABLE_DIPOLE.impressed_E(POINTS) + charges.field(POINTS, BE)[0].T
     return float(
         np.linalg.norm(found - expected, axis=1).max() / np.linalg.norm(expected, axis=1).max()
     ), charges.iterations

@@ -17,6 +17,7 @@ from emdose.validation.cases import (
     ept,
     fdtd,
     incident,
+    induced,
     mom,
     volume_integral,
 )
@@ -35,6 +36,7 @@ _CASES: dict[str, Callable[[Any], list[Row]]] = {
     **bioheat.CASES,
     **averaging.CASES,
     **eddy.CASES,
+    **induced.CASES,
     **ept.CASES,
 }
 

@@ -9,17 +9,21 @@ D. B. van Hulsteyn, Biophys. J. 63 (1992) 129.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from emdose.constants import MU_0
 
+Triple = Sequence[float] | np.ndarray
 
-def sphere_E(points_m: np.ndarray, rate_T_s: np.ndarray) -> np.ndarray:
+
+def sphere_E(points_m: np.ndarray, rate_T_s: Triple) -> np.ndarray:
     """E (n, 3) [V/m] in a sphere whose conductivity varies with the radius alone, in a uniform b: r x b / 2."""
     return 0.5 * np.cross(points_m, rate_T_s)
 
 
-def ellipsoid_E(points_m: np.ndarray, half_axes_m: tuple[float, float, float], rate_T_s: np.ndarray) -> np.ndarray:
+def ellipsoid_E(points_m: np.ndarray, half_axes_m: tuple[float, float, float], rate_T_s: Triple) -> np.ndarray:
     """E (n, 3) [V/m] in a homogeneous ellipsoid with half axes along x, y, z, in a uniform b.
 
     A field b along x gives b (0, b_y^2 z, -b_z^2 y) / (b_y^2 + b_z^2), with half axes b_y and b_z.
@@ -33,7 +37,7 @@ def ellipsoid_E(points_m: np.ndarray, half_axes_m: tuple[float, float, float], r
     return E
 
 
-def cylinder_E(points_m: np.ndarray, rate_T_s: np.ndarray) -> np.ndarray:
+def cylinder_E(points_m: np.ndarray, rate_T_s: Triple) -> np.ndarray:
     """E (n, 3) [V/m] in a long homogeneous cylinder along z far from its ends, in a uniform b: along it the currents
     circle, across it they run along z and return at the ends."""
     x, y, _ = np.asarray(points_m, float).T
@@ -41,7 +45,7 @@ def cylinder_E(points_m: np.ndarray, rate_T_s: np.ndarray) -> np.ndarray:
     return np.stack([0.5 * bz * y, -0.5 * bz * x, by * x - bx * y], axis=1)
 
 
-def sphere_dipole_E(points_m: np.ndarray, place_m: np.ndarray, moment_rate_A_m2_s: np.ndarray) -> np.ndarray:
+def sphere_dipole_E(points_m: np.ndarray, place_m: Triple, moment_rate_A_m2_s: Triple) -> np.ndarray:
     """E (n, 3) [V/m] in a sphere whose conductivity varies with the radius alone, by a magnetic dipole outside.
 
     Parameters
@@ -65,11 +69,11 @@ def sphere_dipole_E(points_m: np.ndarray, place_m: np.ndarray, moment_rate_A_m2_
 
 def inclusion_E(
     points_m: np.ndarray,
-    centre_m: np.ndarray,
+    centre_m: Triple,
     radius_m: float,
     inner_S_m: complex,
     outer_S_m: complex,
-    rate_T_s: np.ndarray,
+    rate_T_s: Triple,
 ) -> np.ndarray:
     """E (n, 3) [V/m] in a large sphere that holds a small one of another conductivity off its centre, in a uniform b.
 
@@ -98,7 +102,7 @@ def inclusion_E(
     return sphere_E(p, rate_T_s) + np.where(inside, -K * uniform, dipole)
 
 
-def anisotropic_sphere_E(points_m: np.ndarray, tensor_S_m: np.ndarray, rate_T_s: np.ndarray) -> np.ndarray:
+def anisotropic_sphere_E(points_m: np.ndarray, tensor_S_m: np.ndarray, rate_T_s: Triple) -> np.ndarray:
     r"""E (n, 3) [V/m] in a sphere with a tensor of conductivity, in a uniform b.
 
     .. math:: \mathbf E = (A + G)\,\mathbf r, \qquad S G + G S = A S - S A
