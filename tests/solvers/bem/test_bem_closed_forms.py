@@ -10,7 +10,15 @@ from surfaces import cylinder, icosphere
 
 import emdose as em
 from emdose.models import UniformField
-from emdose.validation.cases.induced.bodies import ALONG_X, ALONG_Z, TABLE, TABLE_DIPOLE, Dipole, deviation, within
+from emdose.validation.cases.induced.bodies import (
+    ALONG_X,
+    ALONG_Z,
+    TABLE,
+    TABLE_DIPOLE,
+    GrowingDipole,
+    deviation,
+    within,
+)
 
 R = 0.085
 
@@ -94,7 +102,7 @@ def test_small_sphere_in_a_large_one_is_a_dipole(inside: float, limit: float) ->
 
 def test_two_dipoles_beside_a_body_are_reciprocal() -> None:
     """Oracle: Lorentz: the work of either source on the currents of the other is the same, core out of the centre."""
-    sources = [TABLE_DIPOLE, Dipole((-0.11, 0.03, -0.05), (-1.0, 2.0, 0.5))]
+    sources = [TABLE_DIPOLE, GrowingDipole((-0.11, 0.03, -0.05), (-1.0, 2.0, 0.5))]
     centre, core = np.array([0.02, 0.01, 0.0]), 0.04
     found = em.Bem().solve(em.SurfaceBody([ball(4, R, 0.3), ball(3, core, 1.2, "core", centre)]), sources)
     # Gauss points in polar coordinates about the centre of the core, which end at its surface and at the skin.

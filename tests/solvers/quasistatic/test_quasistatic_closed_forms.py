@@ -13,7 +13,7 @@ import pytest
 
 import emdose as em
 from emdose.models.bodies import solids
-from emdose.validation.cases.induced.bodies import OBLIQUE, Case, body_of, cases, errors, tissue, uniform
+from emdose.validation.cases.induced.bodies import OBLIQUE, InducedCase, body_of, cases, errors, tissue, uniform
 from emdose.validation.closed_forms.low_frequency import induced_bodies
 
 LIMITS = {
@@ -35,7 +35,7 @@ COARSE, FINE = (list(cases(h)) for h in (8e-3, 4e-3))
     [(c, LIMITS[c.name][k]) for k, level in enumerate((COARSE, FINE)) for c in level],
     ids=lambda v: getattr(v, "name", f"{v:g}" if isinstance(v, float) else ""),
 )
-def test_field_beside_the_closed_form(case: Case, limit: float) -> None:
+def test_field_beside_the_closed_form(case: InducedCase, limit: float) -> None:
     found = em.Quasistatic().solve(case.phantom, case.source)
     here = case.where(found.points_m)
     assert errors(found.E[0][:, here], case.E(found.points_m[here]))["L2"] < limit
@@ -109,7 +109,7 @@ def test_dipole_beside_a_sphere() -> None:
 
 
 @pytest.mark.parametrize("case", COARSE, ids=lambda c: c.name)
-def test_closed_forms_turn_as_the_source_does(case: Case) -> None:
+def test_closed_forms_turn_as_the_source_does(case: InducedCase) -> None:
     """Oracle: curl E = -dB/dt, by circles around the points in field and source, and a normal field of zero."""
     rng = np.random.default_rng(1)
     centre = np.array((0.03, 0.01, -0.02)) * ("ball" in case.name)

@@ -19,7 +19,7 @@ from emdose.models.bodies import solids
 from emdose.models.grids.grid import Grid
 from emdose.solvers.quasistatic import planning, sampling
 from emdose.solvers.quasistatic.medium import Medium
-from emdose.validation.cases.induced.bodies import OBLIQUE, Dipole, body_of, errors, tissue, uniform
+from emdose.validation.cases.induced.bodies import OBLIQUE, GrowingDipole, body_of, errors, tissue, uniform
 from emdose.validation.closed_forms.low_frequency import induced_bodies as exact
 from emdose.validity import NOT_VALID, judge
 
@@ -55,7 +55,7 @@ def patchwork(seed: int, shape: tuple[int, int, int] = (9, 8, 7), filled: float 
 def test_any_patchwork_converges_and_balances_in_any_gauge(seed: int, filled: float) -> None:
     """Oracles: conservation of energy, and a gradient that is added to the source and induces nothing."""
     body = patchwork(seed, filled=filled)
-    sources = (uniform(), Dipole((0.0, 0.05, 0.03)), Added(uniform()))
+    sources = (uniform(), GrowingDipole((0.0, 0.05, 0.03)), Added(uniform()))
     found = em.Quasistatic(tolerance=1e-10).solve(body, sources, progress=False)
     assert np.all(np.isfinite(found.E))
     assert found.residual.max() <= 1e-10
@@ -68,7 +68,7 @@ def test_two_sources_are_reciprocal() -> None:
     """Oracle: the work of one source on the currents of the other, both ways, and the power they share."""
     body = patchwork(3, (24, 20, 22), 0.8)
     medium = Medium(body, 1e3)
-    pair = (uniform(), Dipole((0.0, 0.08, 0.05)))
+    pair = (uniform(), GrowingDipole((0.0, 0.08, 0.05)))
     found = em.Quasistatic(tolerance=1e-10, keep_edges=True).solve(body, pair)
     emf = [sampling.line_integrals(medium.box, s, medium.exists).everywhere() for s in pair]
     assert found.edges is not None
@@ -200,7 +200,11 @@ def test_interpolated_sources_say_how_far_off_they_are() -> None:
     """Oracle: the direct integrals at every edge."""
     body = em.phantoms.sphere(0.1, 5e-3, tissue("gel", 0.3), samples=1)
     medium = Medium(body, 1e3)
-    for source, few in ((uniform(), True), (Dipole((0.1, 0.25, 0.1)), True), (Dipole((0.0, 0.0, 0.12)), False)):
+    for source, few in (
+        (uniform(), True),
+        (GrowingDipole((0.1, 0.25, 0.1)), True),
+        (GrowingDipole((0.0, 0.0, 0.12)), False),
+    ):
         found = sampling.line_integrals(medium.box, source, medium.exists)
         emf, how = found.everywhere(), found.about
         direct = np.zeros_like(emf)
@@ -297,9 +301,12 @@ def test_a_body_of_a_user() -> None:
         1e-3,
         samples=1,
     )
-    found = em.Quasistatic().solve(body, [uniform(), Dipole()])
+    found = em.Quasistatic().solve(body, [uniform(), GrowingDipole()])
     assert len(found.cells) > 4e6
     assert found.iterations < 30
     here = np.linalg.norm(found.points_m, axis=1) < 0.05
     assert errors(found.E[0][:, here], exact.sphere_E(found.points_m[here], OBLIQUE))["L2"] < 0.01
-    assert errors(found.E[1], exact.sphere_dipole_E(found.points_m, Dipole().place_m, Dipole().rate))["L2"] < 0.07
+    assert (
+        errors(found.E[1], exact.sphere_dipole_E(found.points_m, GrowingDipole().place_m, GrowingDipole().rate))["L2"]
+        < 0.07
+    )

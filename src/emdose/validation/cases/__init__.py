@@ -21,7 +21,7 @@ from emdose.validation.cases import (
     mom,
     volume_integral,
 )
-from emdose.validation.cases.rows import Row
+from emdose.validation.rows import Row
 
 __all__ = ["Row", "names", "run"]
 

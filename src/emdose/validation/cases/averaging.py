@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from emdose.dosimetry.averaging.average import mass_average
-from emdose.validation.cases.rows import Row, at_most, compare
+from emdose.validation.rows import Row, at_most, compare
 
 VALID = 3
 """Flag of a voxel whose own cube counts."""

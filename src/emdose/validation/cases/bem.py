@@ -14,8 +14,8 @@ from emdose.models.implants import shapes
 from emdose.solvers.eddy.thin_skin.power import thin_skin_power
 from emdose.solvers.surface.charges import ChargeOperator
 from emdose.solvers.surface.mesh import Surface
-from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.closed_forms.low_frequency.eddy_sphere import sphere_power
+from emdose.validation.rows import Row, at_most, compare
 
 
 def charges(device: Any) -> list[Row]:

@@ -15,8 +15,8 @@ from emdose.solvers.heat.near_metal import metal_body
 from emdose.solvers.heat.problem import HeatMaps, HeatProblem
 from emdose.solvers.heat.rise import heat, steady
 from emdose.solvers.heat.stepping import Stepper
-from emdose.validation.cases.rows import Row, at_least, at_most, compare
 from emdose.validation.closed_forms import heat as exact
+from emdose.validation.rows import Row, at_least, at_most, compare
 
 K, C, W = 0.5, 4e6, 3e3
 

@@ -29,9 +29,9 @@ from emdose.solvers.results.fields import Fields
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.vsie.driven import drive_gaps
 from emdose.solvers.vsie.solver import Vsie
-from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.cases.volume_integral import complex_permittivity, gel
 from emdose.validation.closed_forms.coils import loop_over_sphere
+from emdose.validation.rows import Row, at_most, compare
 
 SPHERE_M, LOOP_M, HEIGHT_M = 0.08, 0.05, 0.1
 """Radius of the sphere, of the loop, and height of the loop above the centre."""

@@ -20,9 +20,9 @@ from emdose.models.exposure import Exposure
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.edge_materials import edge_mean
-from emdose.validation.cases.rows import Row, at_least
 from emdose.validation.cases.volume_integral import complex_permittivity, gel
 from emdose.validation.closed_forms import Sphere
+from emdose.validation.rows import Row, at_least
 
 FINE = 72
 """Cells across the sphere of the grid that the series is averaged on."""

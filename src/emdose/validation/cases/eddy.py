@@ -11,8 +11,8 @@ import numpy as np
 from emdose.errors import EmdoseWarning
 from emdose.models.implants import shapes
 from emdose.solvers.eddy.solver import EddyCurrent
-from emdose.validation.cases.rows import Row, at_least, at_most, compare
 from emdose.validation.closed_forms.low_frequency import eddy_low_frequency, eddy_sphere
+from emdose.validation.rows import Row, at_least, at_most, compare
 
 SIGMA = 1.16e6
 """CoCrMo [S/m]."""

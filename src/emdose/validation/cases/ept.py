@@ -9,9 +9,9 @@ import numpy as np
 
 from emdose.ept import B1Map, ConvectionReaction, Helmholtz, PropertyMap, relative_noise
 from emdose.models.grids.grid import Grid
-from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.closed_forms.ept.layered_cylinder import LayeredCylinder
 from emdose.validation.closed_forms.ept.layered_sphere import sphere_in_rotating_field
+from emdose.validation.rows import Row, at_most, compare
 
 FREQUENCY_HZ = 127.74e6
 SPACING_M = (2e-3, 2.2e-3, 2.5e-3)

@@ -23,9 +23,9 @@ from emdose.solvers.subdomain.solver import Subdomain
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.edge_materials import bounding_box, edge_mean
 from emdose.solvers.yee_grid.metal.cut_cells import cut_cells
-from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.cases.volume_integral import complex_permittivity, edge_errors, gel
 from emdose.validation.closed_forms import Sphere
+from emdose.validation.rows import Row, at_most, compare
 from emdose.values import owned
 
 

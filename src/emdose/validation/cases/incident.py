@@ -12,8 +12,8 @@ from emdose.models.coils.cylinder import Shield
 from emdose.models.coils.ideal import Birdcage, Coil, Loop
 from emdose.models.grids.grid import Grid
 from emdose.solvers.yee_grid.incident import field_at, incident_E
-from emdose.validation.cases.rows import Row, at_most
 from emdose.validation.closed_forms.coils import loops
+from emdose.validation.rows import Row, at_most
 
 FREQUENCY_HZ = 127.74e6
 

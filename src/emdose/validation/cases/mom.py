@@ -14,10 +14,10 @@ from emdose.solvers.leads.lead_in_medium import lead_in_medium
 from emdose.solvers.leads.transfer import transfer_function
 from emdose.solvers.mom.metal import ThinMetal
 from emdose.solvers.mom.metal_mesh import GapCut, MetalMesh
-from emdose.validation.cases.rows import Row, at_most, compare
 from emdose.validation.closed_forms.coils import conductors
 from emdose.validation.closed_forms.coils.dipole import impedance_hallen
 from emdose.validation.closed_forms.leads import insulated_wire
+from emdose.validation.rows import Row, at_most, compare
 
 COPPER = 5.8e7
 RADIUS_M, WIRE_M, THICKNESS_M = 0.05, 5e-4, 1e-4

@@ -21,8 +21,8 @@ from emdose.solvers.vie.library.implant_library import ImplantLibrary
 from emdose.solvers.vie.solver import Vie
 from emdose.solvers.yee_grid.edge_materials import edge_mean, metal_edges
 from emdose.solvers.yee_grid.green_convolution import green_function
-from emdose.validation.cases.rows import Row, at_least, at_most, compare
 from emdose.validation.closed_forms import Cylinder, Sphere
+from emdose.validation.rows import Row, at_least, at_most, compare
 
 LIMITS = {128e6: (0.025, 0.045, 0.03), 298e6: (0.045, 0.055, 0.075)}
 """Largest error of E (core, all) and of the absorbed power at 5 mm, by frequency."""

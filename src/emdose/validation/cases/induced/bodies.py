@@ -27,7 +27,7 @@ def tissue(name: str, conductivity: float, permittivity: float = 1.0) -> Tissue:
 
 
 @dataclass(frozen=True)
-class Dipole:
+class GrowingDipole:
     """A magnetic dipole whose moment grows."""
 
     place_m: tuple[float, float, float] = (0.03, 0.02, 0.14)
@@ -43,7 +43,7 @@ class Dipole:
 
 @read_only
 @dataclass(frozen=True, eq=False)
-class Linear:
+class LinearSource:
     """An impressed field that is linear in the point, matrix (3, 3) times it."""
 
     matrix: np.ndarray
@@ -55,11 +55,11 @@ class Linear:
         return np.asarray(points_m) @ self.matrix.T
 
 
-ALONG_Z = Linear(np.array([[0.0, 0, 0], [-1, 0, 0], [0, 0, 0]]))
-ALONG_X = Linear(np.array([[0.0, 0, 0], [0, 0, 1], [0, 0, 0]]))
+ALONG_Z = LinearSource(np.array([[0.0, 0, 0], [-1, 0, 0], [0, 0, 0]]))
+ALONG_X = LinearSource(np.array([[0.0, 0, 0], [0, 0, 1], [0, 0, 0]]))
 """Uniform dB/dt of 1 T/s, by potentials that are not those of the rotating field: charges have to help."""
 
-TABLE_DIPOLE = Dipole((0.02, 0.01, 0.12), (1.0, 0.5, 2.0))
+TABLE_DIPOLE = GrowingDipole((0.02, 0.01, 0.12), (1.0, 0.5, 2.0))
 TABLE = np.array(
     [
         [0, 0, 0.03, -2.2088523821e-07, 4.4177047641e-07, 0],
@@ -75,15 +75,20 @@ TABLE = np.array(
 reciprocity, tabulated by a program other than this one."""
 
 
+def everywhere(points_m: np.ndarray) -> np.ndarray:
+    """All of the points (n, 3), (n,) bool."""
+    return np.ones(len(points_m), bool)
+
+
 @dataclass(frozen=True)
-class Case:
+class InducedCase:
     """A body, a source, its field, and where the two are compared."""
 
     name: str
     phantom: Phantom
     source: Any
     E: Callable[[np.ndarray], np.ndarray]
-    where: Callable[[np.ndarray], np.ndarray] = lambda p: np.ones(len(p), bool)
+    where: Callable[[np.ndarray], np.ndarray] = everywhere
 
 
 def uniform(b: Any = OBLIQUE) -> Switched:
@@ -96,29 +101,29 @@ def body_of(parts: list[solids.TissueSolid], h: float) -> Phantom:
     return solids.rasterise(parts, solids.grid_around(parts, h), samples=1)
 
 
-def cases(h: float) -> Iterator[Case]:
+def cases(h: float) -> Iterator[InducedCase]:
     """Bodies of 20 cm at voxels of h."""
     ball = phantoms.sphere(0.1, h, tissue("gel", 0.3), samples=1)
-    yield Case("sphere", ball, uniform(), lambda p: exact.sphere_E(p, OBLIQUE))
+    yield InducedCase("sphere", ball, uniform(), lambda p: exact.sphere_E(p, OBLIQUE))
     layered = phantoms.layered_sphere(
         (0.06, 0.08, 0.09, 0.1),
         (tissue("brain", 0.33), tissue("CSF", 1.8), tissue("skull", 0.01), tissue("scalp", 0.33)),
         h,
         samples=1,
     )
-    yield Case("layered sphere", layered, uniform(), lambda p: exact.sphere_E(p, OBLIQUE))
-    dipole = Dipole()
-    yield Case(
+    yield InducedCase("layered sphere", layered, uniform(), lambda p: exact.sphere_E(p, OBLIQUE))
+    dipole = GrowingDipole()
+    yield InducedCase(
         "layered sphere, dipole", layered, dipole, lambda p: exact.sphere_dipole_E(p, dipole.place_m, dipole.rate)
     )
     axes = (0.1, 0.06, 0.08)
     egg = body_of([solids.ellipsoid(tissue("gel", 0.3), (0, 0, 0), axes)], h)
-    yield Case("ellipsoid", egg, uniform(), lambda p: exact.ellipsoid_E(p, axes, OBLIQUE))
+    yield InducedCase("ellipsoid", egg, uniform(), lambda p: exact.ellipsoid_E(p, axes, OBLIQUE))
     rod = phantoms.cylinder(0.06, 0.2, h, tissue("gel", 0.3), samples=1)
-    yield Case("cylinder, along", rod, uniform((0, 0, 1)), lambda p: exact.cylinder_E(p, (0, 0, 1)))
+    yield InducedCase("cylinder, along", rod, uniform((0, 0, 1)), lambda p: exact.cylinder_E(p, (0, 0, 1)))
     long = phantoms.cylinder(0.03, 0.24, h, tissue("gel", 0.3), samples=1)
     across = (0.8, 0.6, 0)
-    yield Case(
+    yield InducedCase(
         "cylinder, across",
         long,
         uniform(across),
@@ -138,7 +143,7 @@ def cases(h: float) -> Iterator[Case]:
         def field(p: np.ndarray, inner: float = inner) -> np.ndarray:
             return exact.inclusion_E(p, place, 0.03, inner, 0.3, b).real
 
-        yield Case(name, body, uniform(b), field)
+        yield InducedCase(name, body, uniform(b), field)
 
 
 def within(half_axes_m: Any, count: int = 40, part: float = 0.8) -> np.ndarray:

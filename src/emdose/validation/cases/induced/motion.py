@@ -14,7 +14,7 @@ from emdose.models.induction.sources import RigidMotion, Switched
 from emdose.models.induction.trajectories import Trajectory
 from emdose.solvers.moving.solver import Moving
 from emdose.solvers.quasistatic.solver import Quasistatic
-from emdose.validation.cases.rows import Row, at_most
+from emdose.validation.rows import Row, at_most
 
 SOLVER = Quasistatic(tolerance=1e-8)
 

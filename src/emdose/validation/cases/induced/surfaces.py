@@ -25,8 +25,8 @@ from emdose.validation.cases.induced.bodies import (
     uniform,
     within,
 )
-from emdose.validation.cases.rows import Row, at_least, at_most
 from emdose.validation.closed_forms.low_frequency import induced_bodies as exact
+from emdose.validation.rows import Row, at_least, at_most
 
 R = 0.085
 """Radius of the spheres [m]."""

@@ -15,8 +15,8 @@ from emdose.models.implants import shapes
 from emdose.models.induction.sources import RigidMotion, Switched
 from emdose.solvers.quasistatic.solver import Quasistatic
 from emdose.validation.cases.induced.bodies import OBLIQUE, cases, errors, tissue, uniform
-from emdose.validation.cases.rows import Row, at_least, at_most, compare
 from emdose.validation.closed_forms.low_frequency import induced_bodies as exact
+from emdose.validation.rows import Row, at_least, at_most, compare
 
 RADIUS = 0.1
 """Of the spheres [m]."""

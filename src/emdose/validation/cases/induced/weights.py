@@ -11,7 +11,7 @@ import numpy as np
 from emdose.compliance.frequency_weights import DIRECTIVE, ICNIRP, weighting
 from emdose.compliance.limits import limits
 from emdose.models.gradients.spectrum import Spectrum
-from emdose.validation.cases.rows import Row, at_most, compare
+from emdose.validation.rows import Row, at_most, compare
 
 IEC, EDITION = "IEC 60601-2-33", "2022"
 OF = ((ICNIRP, "E", "occupational", "CNS head"), (ICNIRP, "E", "public", "all tissues"), (DIRECTIVE, "E sensory ELV"))
