@@ -283,6 +283,12 @@ def pulse_peaks_() -> Any:
     return sequence_exposure_().peaks
 
 
+def sequence_with_gradients() -> Any:
+    train = em.waveforms.epi(echoes=4)
+    sequence = pulse_sequence_()
+    return replace(sequence, durations_s=np.array([1e-3, train.duration_s - 1e-3]), gradients=train)
+
+
 def gradient_coil() -> Any:
     a = np.linspace(0, 2 * np.pi, 9)[:-1]
     ring = np.column_stack([np.cos(a), np.sin(a), 0.1 + 0 * a])
@@ -414,6 +420,8 @@ MAKERS: list[Callable[[], Any]] = [
     sequence_window_,
     rf_course_,
     pulse_peaks_,
+    lambda: em.sequence_pns(sequence_with_gradients()),
+    lambda: em.NerveModel().peaks(em.waveforms.epi()),
     lambda: em.NerveModel(),
     lambda: em.NerveModel().response(em.waveforms.epi()),
     lambda: em.induced_table(induced_(), [1.0]),

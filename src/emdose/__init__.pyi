@@ -35,6 +35,7 @@ from .dosimetry import RfPulse as RfPulse
 from .dosimetry import SafeModel as SafeModel
 from .dosimetry import SarMap as SarMap
 from .dosimetry import SequenceExposure as SequenceExposure
+from .dosimetry import SequencePns as SequencePns
 from .dosimetry import Shim as Shim
 from .dosimetry import TangentialE as TangentialE
 from .dosimetry import TemperatureMap as TemperatureMap
@@ -66,6 +67,7 @@ from .dosimetry import q_matrix_blocks as q_matrix_blocks
 from .dosimetry import region_sar as region_sar
 from .dosimetry import sensor_matrix as sensor_matrix
 from .dosimetry import sequence_exposure as sequence_exposure
+from .dosimetry import sequence_pns as sequence_pns
 from .dosimetry import shim as shim
 from .dosimetry import tangential_E as tangential_E
 from .dosimetry import temperature_map as temperature_map

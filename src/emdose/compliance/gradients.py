@@ -330,7 +330,7 @@ def _response(bench: _Bench, model: NerveModel, own: bool) -> None:
         ]
     if not rows:
         return
-    answer = model.response(bench.waveform, axes="".join(bench.names))
+    answer = model.peaks(bench.waveform, axes="".join(bench.names))
     text = (
         f"Rheobase {model.rheobase_T_s:g} T/s over {model.length_m:g} m, chronaxie {1e6 * model.chronaxie_s:g} us; "
         f"weights of x, y, z {', '.join(f'{w:g}' for w in model.weights)}."
@@ -349,7 +349,7 @@ def _response(bench: _Bench, model: NerveModel, own: bool) -> None:
 
 
 def _hardware(bench: _Bench, model: SafeModel) -> None:
-    _, per_axis = model.response(bench.waveform)
+    answer = model.peaks(bench.waveform)
     for row in limits(STANDARD, "2022", RESPONSE):
         factor = 1.0 if row.mode == MODES[1] else model.threshold
         own = replace(
@@ -362,12 +362,10 @@ def _hardware(bench: _Bench, model: SafeModel) -> None:
             source=model.source,
         )
         for k, name in enumerate(bench.names):
-            if per_axis[:, k].any():
-                bench.add(own, f"{name} alone", float(per_axis[:, k].max()), factor, name)
-        value = float(np.linalg.norm(per_axis, axis=1).max())
-        bench.add(own, "as played", value, factor, "as played")
-        worst = float(np.linalg.norm(per_axis.max(0)))
-        bench.add(own, "worst combination", worst, factor, "worst combination", "", False)
+            if answer.axis_peaks[k] > 0:
+                bench.add(own, f"{name} alone", float(answer.axis_peaks[k]), factor, name)
+        bench.add(own, "as played", answer.peak, factor, "as played")
+        bench.add(own, "worst combination", answer.worst_combination, factor, "worst combination", "", False)
 
 
 def _passes(bench: _Bench) -> dict[str, Any]:

@@ -47,6 +47,8 @@ from .sar import whole_body_sar as whole_body_sar
 from .sequences.courses import RfCourse as RfCourse
 from .sequences.courses import SequenceWindow as SequenceWindow
 from .sequences.exposure import sequence_exposure as sequence_exposure
+from .sequences.gradients.nerves import SequencePns as SequencePns
+from .sequences.gradients.nerves import sequence_pns as sequence_pns
 from .sequences.joining import protocol as protocol
 from .sequences.played import PulsePeaks as PulsePeaks
 from .sequences.played import SequenceExposure as SequenceExposure
@@ -57,6 +59,7 @@ from .sequences.reference import DriveReference as DriveReference
 from .sequences.reference import drive_reference as drive_reference
 from .stimulation.dbdt_pulses import Pulses as Pulses
 from .stimulation.dbdt_pulses import pulses as pulses
+from .stimulation.extremes import StimulationPeaks as StimulationPeaks
 from .stimulation.nerve import NerveModel as NerveModel
 from .stimulation.nerve import NerveResponse as NerveResponse
 from .stimulation.safe import SafeAxis as SafeAxis

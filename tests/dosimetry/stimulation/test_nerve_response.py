@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 import emdose as em
-from emdose.dosimetry.stimulation import memory, nerve
+from emdose.dosimetry.stimulation import impulse, memory, nerve
 from emdose.models import Waveform
 
 MODEL = em.NerveModel()
@@ -56,7 +56,7 @@ def test_closed_form_equals_quadrature() -> None:
     """Oracle: adaptive quadrature of the definition, piece by piece."""
     t, a, b = uneven()
     at = np.concatenate([t[[5, 31, 60]], np.random.default_rng(1).uniform(0, t[-1], 7)])
-    found = nerve.impulse_response_sum(t, a, b, C, at)
+    found = impulse.impulse_response_sum(t, a, b, C, at)
     for k, now in enumerate(at):
         wanted = 0.0
         for low, high, left, right in zip(t[:-1], t[1:], a[:, 0], b[:, 0], strict=True):
@@ -74,16 +74,16 @@ def test_closed_form_equals_quadrature() -> None:
 
 def test_exponentials_equal_the_closed_form() -> None:
     t, a, b = uneven(400)
-    rates, factors = nerve._exponentials(C, t[-1])
+    rates, factors = impulse.exponentials(C, t[-1])
     parts = [np.einsum("m,nma->na", factors, y) for _, y in memory.states(t, a, b, rates, np.zeros((len(rates), 2)))]
-    assert np.abs(np.concatenate(parts) - nerve.impulse_response_sum(t, a, b, C, t[1:])).max() < 1e-10
+    assert np.abs(np.concatenate(parts) - impulse.impulse_response_sum(t, a, b, C, t[1:])).max() < 1e-10
 
 
 def test_repeated_waveform_is_its_own_end() -> None:
     """Oracle: 400 periods written out, whose last one differs by what came before them alone."""
     w = train()
     many = np.concatenate([w.times_s[:-1] + n * w.duration_s for n in range(400)] + [[400 * w.duration_s]])
-    long = nerve.impulse_response_sum(many, np.tile(w.starts, (400, 1)), np.tile(w.stops, (400, 1)), C, many[-9:])
+    long = impulse.impulse_response_sum(many, np.tile(w.starts, (400, 1)), np.tile(w.stops, (400, 1)), C, many[-9:])
     found = MODEL.response(w, axes="x", start="repeated")
     at = np.searchsorted(found.times_s, many[-9:-1] - 399 * w.duration_s - 1e-12)
     assert found.per_axis[at, 0] == pytest.approx(long[:-1, 0] / LEAST, abs=2e-6)
@@ -114,8 +114,8 @@ def test_long_sequence_has_the_value_of_its_closed_form() -> None:
     one, other = (MODEL.response(v, start="rest").peak for v in (w, long))
     assert other == pytest.approx(one, rel=1e-4)  # steps of the chronaxie over 50 between corners
     at = w.times_s[1:]
-    exact = nerve.impulse_response_sum(w.times_s, w.starts, w.stops, C, at)
-    rates, factors = nerve._exponentials(C, w.duration_s)
+    exact = impulse.impulse_response_sum(w.times_s, w.starts, w.stops, C, at)
+    rates, factors = impulse.exponentials(C, w.duration_s)
     parts = memory.states(times, starts, stops, rates, np.zeros((len(rates), 3)))
     found = np.concatenate([np.einsum("m,nma->na", factors, y) for _, y in parts])
     assert np.abs(found[np.searchsorted(times[1:], at - 1e-12)] - exact).max() < 1e-9 * np.abs(exact).max()

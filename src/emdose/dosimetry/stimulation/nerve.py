@@ -13,7 +13,9 @@ Short waveforms are summed up piece by piece in closed form, long ones by
 
 .. math:: \frac{1}{(c + u)^2} = \int_0^\infty s\, e^{-s (c + u)}\, ds \approx \sum_j w_j e^{-s_j u}
 
-with points s_j that are even in log s (accurate to 1e-11), every exponential by an exact recursion.
+with points s_j that are even in log s (accurate to 1e-11), every exponential by an exact recursion. The largest
+response is looked for between corners as well (:mod:`emdose.dosimetry.stimulation.extremes`), and its value is that of
+the closed form.
 
 Source: form, weights and numbers as open sequence code states them after IEC 60601-2-33:2022, equation AA.21 and
 section (12) (PulCeq of HarmonizedMRI, MIT licence); R. F. Schulte and R. Noeske, Magn. Reson. Med. 74 (2015) 518. The
@@ -23,23 +25,24 @@ text of the standard was not read.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from emdose.checks import array, number, one_of, positive, positives
+from emdose.checks import array, number, one_of, positive, positives, whole
 from emdose.dosimetry.stimulation import memory
+from emdose.dosimetry.stimulation.extremes import STARTS, Search, Start, StimulationPeaks
+from emdose.dosimetry.stimulation.impulse import exponentials, impulse_response_sum, stretches
 from emdose.errors import InputError
 from emdose.models.gradients.waveform import AXES, Waveform
 from emdose.values import read_only
 
-Start = Literal["rest", "repeated", "worst"]
 STEPS_PER_CHRONAXIE = 50
 _DIRECT = 1500
 """Up to so many pieces every pair of a corner and a piece is summed up."""
-_STEP = 0.32
-_FAR = 1e-6
-_SERIES = 0.05
+_POINTS = 1_000_000
+"""Points of a course beside its corners."""
+_FORGOTTEN = 1e-13
+"""Of the largest response: what was before is no longer seen."""
 
 
 @read_only
@@ -86,7 +89,14 @@ class NerveModel:
         tau = np.reshape(positives("duration_s", duration_s), np.shape(duration_s))
         return self.smallest_slew_T_m_s * (1 + self.chronaxie_s / tau)
 
-    def response(self, waveform: Waveform, *, axes: str = "xyz", start: Start = "worst") -> NerveResponse:
+    def response(
+        self,
+        waveform: Waveform,
+        *,
+        axes: str = "xyz",
+        start: Start = "worst",
+        between_s: tuple[float, float] | None = None,
+    ) -> NerveResponse:
         """Response to a waveform, 1 where nerves are stimulated.
 
         Parameters
@@ -97,31 +107,87 @@ class NerveModel:
             Axes of the magnet that the axes of a waveform of gradients are, such as "xyz" or "z".
         start : "rest", "repeated" or "worst"
             Nothing before the waveform, or the waveform without end; or the larger of both at any time.
+        between_s : (float, float), optional
+            Which part of the waveform is told; all before it counts nevertheless [s].
 
         Returns
         -------
         NerveResponse
-            At every corner of the waveform and every 1/50 of the chronaxie between them.
+            At every corner of the waveform, where it is largest, and every 1/50 of the chronaxie between them; less
+            densely in long pieces and in waveforms of many.
+
+        Raises
+        ------
+        InputError
+            For axes that do not fit the waveform, and times outside of it.
+        """
+        one_of("start", start, STARTS, problem="unknown start of a waveform")
+        least, weights = self._scale(waveform, axes)
+        times, a, b = waveform.times_s, waveform.starts / least, waveform.stops / least
+        low, high = memory.inside(times, between_s)
+        part = memory.between(times, a, b, low, high)
+        kernel = exponentials(self.chronaxie_s, waveform.duration_s)
+        memories = memory.histories(times, a, b, kernel[0], start, low)
+        search = Search(part[0], waveform.axes, self.chronaxie_s)
+        for first in memories:
+            weighted = part[0], part[1] * weights, part[2] * weights
+            search.over(s for s, _ in stretches(*weighted, self.chronaxie_s, kernel, first * weights))
+        step = self.chronaxie_s / STEPS_PER_CHRONAXIE
+        fine = memory.subdivided(*part, step, max(1, min(64, _POINTS // len(part[1]))))
+        fine = memory.parted(*fine, search.when)
+        courses = [self._course(part, fine, kernel, first) for first in memories]
+        per_axis = courses[0]
+        if len(courses) == 2:
+            rest, repeated = (np.sqrt(((weights * c) ** 2).sum(1)) for c in courses)
+            per_axis = np.where((rest >= repeated)[:, None], *courses)
+        return NerveResponse(self, waveform.name, fine[0], per_axis, weights)
+
+    def peaks(
+        self, waveform: Waveform, *, axes: str = "xyz", start: Start = "worst", parts: int = 1
+    ) -> StimulationPeaks:
+        """Largest responses to a waveform, between its corners as well: of every axis with its weight, and of all.
+
+        Parameters
+        ----------
+        waveform : Waveform
+            Gradients, or a flux density, of any length.
+        axes : str
+            As for :meth:`response`.
+        start : "rest", "repeated" or "worst"
+            As for :meth:`response`.
+        parts : int
+            In how many parts the course is told, each with its largest responses.
 
         Raises
         ------
         InputError
             For axes that do not fit the waveform.
         """
-        one_of("start", start, ("rest", "repeated", "worst"), problem="unknown start of a waveform")
+        one_of("start", start, STARTS, problem="unknown start of a waveform")
         least, weights = self._scale(waveform, axes)
-        step = self.chronaxie_s / STEPS_PER_CHRONAXIE
-        fine = memory.subdivided(waveform.times_s, waveform.starts, waveform.stops, step)
-        courses = [
-            self._course(waveform, fine, kind == "repeated") / least
-            for kind in ("rest", "repeated")
-            if start in (kind, "worst")
-        ]
-        per_axis = courses[0]
-        if len(courses) == 2:
-            rest, repeated = (np.sqrt(((weights * c) ** 2).sum(1)) for c in courses)
-            per_axis = np.where((rest >= repeated)[:, None], *courses)
-        return NerveResponse(self, waveform.name, fine[0], per_axis, weights)
+        times, a, b = waveform.times_s, waveform.starts * weights / least, waveform.stops * weights / least
+        c, (rates, factors) = self.chronaxie_s, exponentials(self.chronaxie_s, waveform.duration_s)
+        search = Search(times, waveform.axes, self.chronaxie_s, whole("parts", parts, least=1))
+        before = end = np.zeros((len(rates), waveform.axes))
+        if start == "repeated":
+            end = memory.last_state(times, a, b, rates)
+        else:
+            for stretch, last in stretches(times, a, b, c, (rates, factors), before):
+                search.over([stretch])
+                end = last
+        rested = search.top.copy()
+        if start != "rest":
+            before = end / -np.expm1(-rates * waveform.duration_s)[:, None]
+            for stretch, _ in stretches(times, a, b, c, (rates, factors), before):
+                left = factors @ (np.abs(before) * np.exp(-rates * (times[stretch.first] - times[0]))[:, None])
+                if start == "worst" and np.linalg.norm(left) < _FORGOTTEN * search.top[-1]:
+                    break
+                search.over([stretch])
+        owner = (search.top > rested) | (start == "repeated")
+        exact = impulse_response_sum(times, a, b, self.chronaxie_s, search.when)
+        past = np.exp(-np.outer(search.when - times[0], rates)) * factors @ before
+        exact += np.where(owner[:, None], past, 0.0)
+        return search.peaks(np.append(np.abs(np.diag(exact)), np.linalg.norm(exact[-1])))
 
     def _scale(self, waveform: Waveform, axes: str) -> tuple[float, np.ndarray]:
         if waveform.unit == "T":
@@ -136,15 +202,15 @@ class NerveModel:
         return self.smallest_slew_T_m_s, np.array([self.weights[AXES.index(a)] for a in axes])
 
     def _course(
-        self, waveform: Waveform, fine: tuple[np.ndarray, np.ndarray, np.ndarray], repeated: bool
+        self,
+        part: tuple[np.ndarray, np.ndarray, np.ndarray],
+        fine: tuple[np.ndarray, np.ndarray, np.ndarray],
+        kernel: tuple[np.ndarray, np.ndarray],
+        first: np.ndarray,
     ) -> np.ndarray:
-        times, starts, stops = waveform.times_s, waveform.starts, waveform.stops
-        if not repeated and len(starts) <= _DIRECT and len(starts) * len(fine[0]) <= 4 * _DIRECT**2:
-            return impulse_response_sum(times, starts, stops, self.chronaxie_s, fine[0])
-        rates, factors = _exponentials(self.chronaxie_s, waveform.duration_s)
-        first = np.zeros((len(rates), waveform.axes))
-        if repeated:
-            first = memory.repeated_state(times, starts, stops, rates)
+        if not first.any() and len(part[1]) <= _DIRECT and len(part[1]) * len(fine[0]) <= 4 * _DIRECT**2:
+            return impulse_response_sum(*part, self.chronaxie_s, fine[0])
+        rates, factors = kernel
         out = [np.tensordot(factors, first, 1)[None]]
         out += [np.einsum("m,nma->na", factors, y) for _, y in memory.states(*fine, rates, first)]
         return np.concatenate(out)
@@ -207,64 +273,3 @@ class NerveResponse:
     def worst_combination(self) -> float:
         """Response if the axes reached their peaks at one time: of any delays and directions between them."""
         return float(np.sqrt((self.axis_peaks**2).sum()))
-
-
-def impulse_response_sum(
-    times_s: np.ndarray, starts: np.ndarray, stops: np.ndarray, chronaxie_s: float, at_s: np.ndarray
-) -> np.ndarray:
-    r"""Integral of a piecewise linear input against c / (c + t - theta)^2 from the first corner on, in closed form.
-
-    With the middle of a piece D = c + (t - theta) away, half its length q, mean s and slope m it adds
-
-    .. math:: c\left[\frac{2 q s}{D^2 - q^2}
-       + m \left(\frac{2 D q}{D^2 - q^2} - 2\,\mathrm{artanh}\frac qD\right)\right]
-
-    Parameters
-    ----------
-    times_s, starts, stops : (n + 1,), (n, axes), (n, axes) ndarray
-        The input [s], [unit].
-    chronaxie_s : float
-        c [s].
-    at_s : (k,) ndarray
-        Times t [s].
-
-    Returns
-    -------
-    (k, axes) ndarray
-        The integral [unit].
-    """
-    at = np.asarray(at_s, float)
-    out = np.zeros((len(at), starts.shape[1]))
-    slope = (stops - starts) / np.diff(times_s)[:, None]
-    block = max(1, 2**21 // len(starts))
-    for low in range(0, len(at), block):
-        t = at[low : low + block, None]
-        # A piece that has only begun counts up to t.
-        ends = np.clip(times_s[None, 1:], None, t)
-        begins = np.clip(times_s[None, :-1], None, t)
-        q, middle = 0.5 * (ends - begins), 0.5 * (ends + begins)
-        D = chronaxie_s + t - middle
-        x = q / D
-        even = 2 * q / (D * D - q * q)
-        odd = _odd(x)
-        offset = middle - times_s[None, :-1]
-        out[low : low + block] = even @ starts + (even * offset + odd) @ slope
-    return chronaxie_s * out
-
-
-def _odd(x: np.ndarray) -> np.ndarray:
-    """2 x / (1 - x^2) - 2 artanh x, with its series where the difference would lose digits."""
-    safe = np.where(x < _SERIES, 0.5, x)
-    y = x * x
-    series = np.zeros_like(x)
-    for n in range(7, 0, -1):
-        series = y * (2 * (1 - 1 / (2 * n + 1)) + series)
-    return np.where(x < _SERIES, x * series, 2 * safe / (1 - safe * safe) - 2 * np.arctanh(safe))
-
-
-def _exponentials(c: float, duration_s: float) -> tuple[np.ndarray, np.ndarray]:
-    """Rates s_j and factors c w_j of the exponentials that c / (c + u)^2 is made of for u up to a duration."""
-    low, high = np.log(_FAR / (c + duration_s)), np.log(45.0 / c)
-    x = np.arange(low, high + _STEP, _STEP)
-    s = np.exp(x)
-    return s, c * _STEP * s * s * np.exp(-s * c)
