@@ -387,6 +387,7 @@ MAKERS: list[Callable[[], Any]] = [
         "CST", (np.arange(3.0), np.arange(4.0), np.arange(2.0)), numbers(1, 3, 3, 4, 2, kind="c"), None, ("a",), F
     ),
     vops_,
+    lambda: em.SampleMargin.of(np.array([0.9, 1.1]), 0.95),
     em.Quasistatic,
     em.Bem,
     surface_body,

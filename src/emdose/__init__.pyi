@@ -33,6 +33,7 @@ from .dosimetry import QMatrices as QMatrices
 from .dosimetry import QMatrixBlocks as QMatrixBlocks
 from .dosimetry import RfPulse as RfPulse
 from .dosimetry import SafeModel as SafeModel
+from .dosimetry import SampleMargin as SampleMargin
 from .dosimetry import SarMap as SarMap
 from .dosimetry import SequenceExposure as SequenceExposure
 from .dosimetry import SequencePns as SequencePns
@@ -65,6 +66,7 @@ from .dosimetry import protocol as protocol
 from .dosimetry import q_matrices as q_matrices
 from .dosimetry import q_matrix_blocks as q_matrix_blocks
 from .dosimetry import region_sar as region_sar
+from .dosimetry import samples_needed as samples_needed
 from .dosimetry import sensor_matrix as sensor_matrix
 from .dosimetry import sequence_exposure as sequence_exposure
 from .dosimetry import sequence_pns as sequence_pns
@@ -80,6 +82,7 @@ from .dosimetry import tissue_sar as tissue_sar
 from .dosimetry import validate_model as validate_model
 from .dosimetry import whole_body_sar as whole_body_sar
 from .dosimetry import window_peaks as window_peaks
+from .dosimetry import with_sample_margin as with_sample_margin
 from .dosimetry import worst_drive as worst_drive
 from .dosimetry import worst_drive_of_power as worst_drive_of_power
 from .errors import ConvergenceError as ConvergenceError

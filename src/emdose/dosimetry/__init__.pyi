@@ -103,6 +103,9 @@ from .transmission.global_forms import power_consistency as power_consistency
 from .transmission.qmatrix import QMatrices as QMatrices
 from .transmission.qmatrix import averaged as averaged
 from .transmission.qmatrix import q_matrices as q_matrices
+from .transmission.sample_margins import SampleMargin as SampleMargin
+from .transmission.sample_margins import samples_needed as samples_needed
+from .transmission.several.margins import with_sample_margin as with_sample_margin
 from .transmission.several.merging import merge_vops as merge_vops
 from .transmission.temperature_matrices import TemperatureMatrices as TemperatureMatrices
 from .transmission.temperature_matrices import temperature_matrices as temperature_matrices

@@ -93,6 +93,61 @@ def bounding(Q: np.ndarray, V: np.ndarray, tolerance: float) -> Mixture | None:
     raise ConvergenceError(f"convex cover: no combination and no proof after {MOST_STEPS} linear programs")
 
 
+def smallest_multiple(
+    Q: np.ndarray, V: np.ndarray, enough: float = 0.0, tolerance: float = 1e-4
+) -> tuple[float, Mixture]:
+    r"""The smallest factor f, or one that will do, and a convex combination with :math:`Q \preceq f \sum_k c_k V_k`.
+
+    Parameters
+    ----------
+    Q : (n, n) complex ndarray
+        Positive semidefinite matrix to bound.
+    V : (v, n, n) complex ndarray
+        Positive definite matrices.
+    enough : float
+        Any factor up to this one will do.
+    tolerance : float
+        Part by which the factor may be above the smallest.
+
+    Raises
+    ------
+    ConvergenceError
+        When none is found, as where Q has SAR in a direction in which no V has.
+
+    Notes
+    -----
+    With :math:`y = f c` it is the least :math:`\sum y` with :math:`y \ge 0`, :math:`Q \preceq \sum_k y_k V_k`. Linear
+    programs over the directions found so far bound it from below, and :math:`y` times the largest eigenvalue of Q
+    relative to the combination is possible, which bounds it from above.
+    """
+    from scipy.linalg import LinAlgError, eigh
+    from scipy.optimize import linprog
+
+    size = float(np.linalg.eigvalsh(Q)[-1])
+    if size <= 0:
+        return 0.0, Mixture(np.array([0]), np.ones(1))
+    scale = float(np.trace(V, axis1=1, axis2=2).real.max())
+    cuts = [np.linalg.eigh(Q)[1][:, -1]]
+    best, found = np.inf, None
+    for _ in range(MOST_STEPS):
+        G, q = np.array([_forms(u, V) for u in cuts]) / scale, np.array([_form(u, Q) for u in cuts]) / size
+        program = linprog(np.ones(len(V)), A_ub=-G, b_ub=-q, bounds=(0, None), method="highs-ds")
+        if program.x is None:
+            break
+        y = np.maximum(program.x, 0) * (size / scale)
+        try:
+            values, vectors = eigh(Q, np.tensordot(y, V, 1))
+        except LinAlgError:
+            break
+        if values[-1] * y.sum() < best:
+            best, used = float(values[-1] * y.sum()), y > 0
+            found = Mixture(np.flatnonzero(used), y[used] / y[used].sum())
+        if found is not None and (best <= enough or best <= (1 + tolerance) * program.fun * (size / scale)):
+            return best, found
+        cuts += [u / np.linalg.norm(u) for value, u in zip(values, vectors.T, strict=True) if value > 1][-CUTS_AT_ONCE:]
+    raise ConvergenceError("no multiple of the bounds was found that is above a matrix")
+
+
 def _add(
     cuts: list[np.ndarray],
     forms: list[np.ndarray],

@@ -86,7 +86,7 @@ def compress(
         cover, eigenvalues = cover_of_blocks(q, overestimate, added, backend.get(device), memory_bytes)
         return _of_cover(q, cover, overestimate, float(eigenvalues.max()))
     matrices = np.asarray(q.matrices)
-    largest = _largest(matrices)
+    largest = largest_eigenvalues(matrices)
     shape = _shape_of(added, matrices)
     be = backend.get(device)
     packed = PackedMatrices(matrices, be)
@@ -200,7 +200,7 @@ def cover_of_blocks(
     values, total, count, dtype = [], np.zeros((len(q.ports), len(q.ports)), complex), 0, np.dtype(np.float32)
     for part in q:
         matrices = np.asarray(part.matrices)
-        values.append(_largest(matrices, count))
+        values.append(largest_eigenvalues(matrices, count))
         total += matrices.sum(axis=0, dtype=complex)
         count += len(matrices)
         dtype = np.result_type(dtype, matrices.dtype)
@@ -217,7 +217,7 @@ def cover_of_blocks(
         low = float(np.linalg.eigvalsh(extra)[0]) * (1 - SINGLE)
         order = order[: max(1, int((eigenvalues > low).sum()))]
     else:
-        _largest(held)
+        largest_eigenvalues(held)
         growing.hold(held)
     n = len(q.ports)
     together = max(1, int(memory_bytes / (dtype.itemsize * (n * n + n * (n + 1) / 2))))
@@ -287,7 +287,7 @@ def table_of(cover: Cover) -> np.ndarray:
     return table
 
 
-def _largest(matrices: np.ndarray, start: int = 0) -> np.ndarray:
+def largest_eigenvalues(matrices: np.ndarray, start: int = 0) -> np.ndarray:
     """Largest eigenvalue of every matrix; what is no set of Q-matrices, numbered from ``start``, is refused."""
     n = matrices.shape[-1]
     if n > MOST_CHANNELS:

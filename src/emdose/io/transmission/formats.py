@@ -18,6 +18,8 @@ ENDINGS = (".h5", ".hdf5", ".npz", ".mat")
 EXPECTED = "matrices: .h5, .npz, or .mat"
 MATLAB_LARGEST = 2**31 - 1
 """Bytes of one variable of a MATLAB 7 file."""
+ATTRIBUTE_LARGEST = 60_000
+"""Bytes of one attribute of HDF5."""
 MATLAB = {"vops": "VOP", "q_matrices": "Q", "global_matrix": "Sglobals"}
 """Names of arrays in MATLAB files; Sglobal is the first of Sglobals."""
 
@@ -31,11 +33,20 @@ def put(group: Any, record: MatrixRecord) -> None:
         The group; datasets of the same names must not be there.
     record : MatrixRecord
         What :func:`emdose.io.transmission.records.record_of` makes.
+
+    Raises
+    ------
+    InputError
+        For names that are together too long for an attribute.
     """
     for name, array in record.arrays.items():
         group.create_dataset(name, data=np.asarray(array))
     for name, value in record.told.items():
-        group.attrs[name] = json.dumps(value) if isinstance(value, list | dict) else value
+        text = json.dumps(value) if isinstance(value, list | dict) else value
+        if isinstance(text, str) and len(text.encode()) > ATTRIBUTE_LARGEST:
+            expected = "fewer or shorter names; .npz holds more"
+            raise InputError("too long for HDF5", field=name, found=f"{len(text)} characters", expected=expected)
+        group.attrs[name] = text
 
 
 def taken(group: Any) -> MatrixRecord:
@@ -171,7 +182,7 @@ def _from_matlab(path: Path) -> MatrixRecord:
         if value.ndim == 2 and own in MATLAB:  # MATLAB has no last axis of length 1
             value = value[:, :, None]
         found[own] = np.moveaxis(value, -1, 0) if value.ndim == 3 else value
-    for name in ("chosen", "combination", "voxel", "global_mass_kg"):
+    for name in ("chosen", "combination", "voxel", "global_mass_kg", "margin_factors"):
         if name in found:
             found[name] = found[name].reshape(-1)
     return MatrixRecord(found, told, "mat")

@@ -11,6 +11,7 @@ import numpy as np
 from emdose.checks import is_number
 from emdose.dosimetry.transmission.global_forms import WHOLE, GlobalMatrices
 from emdose.dosimetry.transmission.qmatrix import QMatrices
+from emdose.dosimetry.transmission.sample_margins import SampleMargin
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.errors import InputError
 from emdose.io.transmission.conventions import (
@@ -259,7 +260,7 @@ def _grid(record: MatrixRecord, file: Path) -> Grid:
 
 
 def _sources(record: MatrixRecord, count: int, file: Path) -> dict[str, Any]:
-    """The sets that were merged, and whether limits of parts of the body are needed beside them."""
+    """The sets that were merged, the margin, and whether limits of parts of the body are needed beside them."""
     told, key = record.told, "requires_global_limit"
     names, counts = told.get("sources") or [], told.get("counts") or []
     fits = isinstance(names, list) and isinstance(counts, list) and len(names) == len(counts)
@@ -273,7 +274,14 @@ def _sources(record: MatrixRecord, count: int, file: Path) -> dict[str, Any]:
         raise InputError("bad ratios of limits", file=file, field="global_ratios", found=ratios, expected="numbers > 0")
     if needed not in (0, 1):
         raise InputError("neither yes nor no", file=file, field=key, found=needed)
+    margin = None
+    if "margin_factors" in record.arrays:
+        margin = SampleMargin.of(record.arrays["margin_factors"], told.get("margin_coverage"))  # type: ignore[arg-type]
+        if told.get("margin_factor") != margin.factor:
+            found = told.get("margin_factor")
+            raise InputError("another margin than of its samples", file=file, field="margin_factor", found=found)
     return {
+        "margin": margin,
         "sources": tuple(map(str, names)),
         "counts": tuple(counts),
         "requires_global_limit": bool(needed),

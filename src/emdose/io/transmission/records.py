@@ -100,6 +100,11 @@ def record_of(
             told["global_ratios"] = dict(value.global_ratios)
         if value.sources:
             told |= {"sources": list(value.sources), "counts": list(value.counts)}
+        if value.margin is not None:
+            margin = value.margin
+            arrays["margin_factors"] = margin.factors
+            told |= {"margin_factor": margin.factor, "margin_coverage": margin.coverage}
+            told |= {"margin_confidence": margin.confidence, "margin_statement": margin.statement}
     if isinstance(value, QMatrices):
         arrays |= {"q_matrices": value.matrices, "voxel": value.voxel}
         grid = value.grid
