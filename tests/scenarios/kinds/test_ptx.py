@@ -252,6 +252,39 @@ def test_limits_by_mode_body_and_factor() -> None:
     assert knee["local SAR"].limit == 20
 
 
+def test_limits_with_value_and_uncertainty(run, fields) -> None:
+    """Oracles: value + U of the drive that just keeps the limits, as the table of limits writes it."""
+    head, array = run.phantom, em.LoopArray(4, radius_m=0.15, length_m=0.16)
+
+    def found(voxels=fields.discretisation(), **tables):  # noqa: B008
+        scenario = loaded(changed(limits={"with_uncertainty": True}, **tables)).tables
+        return {one.quantity: one for one in room.sar_limits(head, array, scenario.checks, scenario.limits, voxels)}
+
+    plain = {one["label"].split(",")[0]: one["limit"] for one in run.summary["ptx"]["limits"]}
+    of_head = next(name for name in run.quantities if name.startswith("head_sar"))
+    own = {"psSAR10g": "local SAR", of_head: "head SAR", "whole_body_sar": "whole-body SAR"}
+    for name, quantity in own.items():
+        entry = run.quantities[name]
+        u = entry["uncertainty"]["expanded"] / entry["value"]
+        one = found()[quantity]
+        assert one.uncertainty == pytest.approx(u, rel=1e-9)
+        assert one.limit * (1 + u) == pytest.approx(plain[quantity], rel=1e-9)
+    assert found()["local SAR"].uncertainty > found()["whole-body SAR"].uncertainty > 0
+    given = found(checks={"relative_uncertainty": 0.28})
+    assert {one.uncertainty for one in given.values()} == {0.28}
+    assert given["local SAR"].limit == pytest.approx(plain["local SAR"] / 1.28)
+    # The drive of a run under these limits is that under limits which are lower by the same factors.
+    tight = loaded(changed(limits={"with_uncertainty": True}, shim={"drives": ["efficient"]}, tradeoff={"points": 0}))
+    summary = kinds.get("ptx").job(tight, "cpu").evaluate(fields).summary
+    about = summary["ptx"]
+    (one,) = (d for d in about["drives"] if d["name"] == "efficient")
+    assert one["used"] <= 1 + 1e-6
+    rows = [r for r in summary["checks"] if r["mode"] == "normal" and r["counted"] and r["ratio"] is not None]
+    u = {e["label"].split(",")[0]: e["uncertainty"] for e in about["limits"]}
+    of_forms = [r["ratio"] * (1 + u[r["quantity"]]) for r in rows if "slab" not in r["region"]]
+    assert 0.5 < max(of_forms) <= 1 + 1e-6
+
+
 @pytest.mark.parametrize(
     ("tables", "words"),
     [

@@ -163,10 +163,17 @@ def evaluated(job: Any, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
         "mode": tables.limits.mode,
         "duty_cycle": tables.checks.duty_cycle,
         "safety_factor": tables.limits.safety_factor,
+        "with_uncertainty": tables.limits.with_uncertainty,
         "peak_amplitude_A": tables.limits.peak_amplitude_A,
         "forward_limit_W": tables.limits.forward_power_W,
         "limits": [
-            {"label": one.title, "limit": one.limit, "of_standard": one.of_standard, "note": one.note}
+            {
+                "label": one.title,
+                "limit": one.limit,
+                "of_standard": one.of_standard,
+                "note": one.note,
+                "uncertainty": one.uncertainty,
+            }
             for one in array.limits
         ],
         "matrices": told,

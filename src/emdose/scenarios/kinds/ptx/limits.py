@@ -25,6 +25,7 @@ from emdose.scenarios.shared.coils import coil as made_coil
 
 if TYPE_CHECKING:
     from emdose.models.bodies import Phantom
+    from emdose.solvers.results.discretisation import Discretisation
 
 LOCAL, HEAD, BODY, PART = "local SAR", "head SAR", "whole-body SAR", "partial-body SAR"
 EXPOSED = "exposed"
@@ -42,13 +43,15 @@ class SarLimit:
     region : str
         Name of the part of the body, as :class:`~emdose.dosimetry.GlobalMatrices` has it; empty for local SAR.
     limit : float
-        Limit over the duty cycle and the safety factor: what the drive keeps [W/kg].
+        Limit over the duty cycle, the safety factor and 1 + U: what the drive keeps [W/kg].
     of_standard : float
         Limit itself, over 6 min [W/kg].
     factor : float
         What the matrix is multiplied with: mass of the phantom over that of the patient.
     note : str
         Where it comes from, and what the reader must know.
+    uncertainty : float
+        U (k = 2) over the value, for which the limit leaves room; 0 where the value alone keeps it.
     """
 
     quantity: str
@@ -57,6 +60,7 @@ class SarLimit:
     of_standard: float
     factor: float = 1.0
     note: str = ""
+    uncertainty: float = 0.0
 
     @property
     def title(self) -> str:
@@ -81,19 +85,42 @@ def regions_of(body: Phantom, coil: Any, checks: ArrayChecksTable) -> tuple[list
     return heads, exposed
 
 
-def sar_limits(body: Phantom, coil: Any, checks: ArrayChecksTable, limits: SarLimitsTable) -> list[SarLimit]:
-    """All limits of SAR that are quadratic forms of the drive, in the operating mode.
+def uncertainties(checks: ArrayChecksTable, voxels: Discretisation) -> dict[str, float]:
+    """U (k = 2) of every limited quantity over its value: what the scenario gives, or that of the voxels."""
+    if checks.relative_uncertainty is not None:
+        return dict.fromkeys((LOCAL, HEAD, BODY, PART), checks.relative_uncertainty)
+    of_parts = voxels.expanded("regional SAR")
+    return {LOCAL: voxels.average_sar(10e-3), HEAD: of_parts, PART: of_parts, BODY: voxels.expanded("power")}
+
+
+def sar_limits(
+    body: Phantom, coil: Any, checks: ArrayChecksTable, limits: SarLimitsTable, voxels: Discretisation | None = None
+) -> list[SarLimit]:
+    r"""All limits of SAR that are quadratic forms of the drive, in the operating mode.
+
+    Parameters
+    ----------
+    body, coil : Phantom, Coil
+        What is exposed by what.
+    checks, limits : ArrayChecksTable, SarLimitsTable
+        The scenario's tables.
+    voxels : Discretisation, optional
+        Of the fields, for U where ``limits.with_uncertainty`` asks for room for it: :math:`S (1 + u) \le L` with
+        u = U / S.
 
     Raises
     ------
     InputError
         For circumstances that :func:`emdose.check` refuses.
+
+    Source: JCGM 106:2012, section 8.3 (guarded acceptance, with the guard band U).
     """
     rows = require_circumstances(body, **arguments(checks))
     times = on_time(checks.duty_cycle, checks.duty_cycle_10s)
     heads, exposed = regions_of(body, coil, checks)
     mass, _ = patient_mass(body, [h for h, _ in heads_of(body, checks.head)], checks.patient_mass_kg)
     found: list[SarLimit] = []
+    room = uncertainties(checks, voxels) if limits.with_uncertainty and voxels is not None else {}
 
     def add(quantity: str, region: str, where: str = "", factor: float = 1.0, note: str = "", **more: float) -> None:
         known = {"T": checks.ambient_degC, **more}
@@ -101,7 +128,9 @@ def sar_limits(body: Phantom, coil: Any, checks: ArrayChecksTable, limits: SarLi
         values = [(r.value(**{k: v for k, v in known.items() if k in r.variables}), r.window_s) for r in mine]
         least = min(value / times.of(window) for value, window in values)
         stated = next(value for value, window in values if window == max(w or 0 for _, w in values))
-        found.append(SarLimit(quantity, region, least / limits.safety_factor, stated, factor, note))
+        u = room.get(quantity, 0.0)
+        kept = least / limits.safety_factor / (1 + u)
+        found.append(SarLimit(quantity, region, kept, stated, factor, note, u))
 
     if checks.coil_type != "volume" or limits.local_sar_W_kg is not None:
         if limits.local_sar_W_kg is None:
@@ -110,7 +139,9 @@ def sar_limits(body: Phantom, coil: Any, checks: ArrayChecksTable, limits: SarLi
             add(LOCAL, "", "extremities" if limb else "head and trunk", note=note)
         else:
             given = limits.local_sar_W_kg
-            found.append(SarLimit(LOCAL, "", given / times.long / limits.safety_factor, given, 1.0, GIVEN))
+            u = room.get(LOCAL, 0.0)
+            kept = given / times.long / limits.safety_factor / (1 + u)
+            found.append(SarLimit(LOCAL, "", kept, given, 1.0, GIVEN, u))
     if checks.coil_type != "local":
         for head in heads:
             add(HEAD, head.name)

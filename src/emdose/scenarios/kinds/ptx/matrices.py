@@ -106,7 +106,7 @@ def made(
     heads, exposed = regions_of(body, coil, checks)
     parts = global_matrices(fields, body, heads, exposed=exposed, rule=how.rule)
     points = compress(cubes, how.overestimate, method=how.method, added=how.added, relative=how.relative, device=device)
-    limits = tuple(sar_limits(body, coil, checks, tables.limits))
+    limits = tuple(sar_limits(body, coil, checks, tables.limits, fields.discretisation()))
     power = channel_power(parts)
     return ArrayMatrices(
         fields,

@@ -102,9 +102,12 @@ def banners(summary: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> li
     if not summary.get("uncertainty"):
         text = (
             "U is that of voxels alone: tissues and places of other patients, errors of amplitudes and phases, and the "
-            "array as it was built are not in it. Limits are kept by the values, not by the values with U; "
-            "safety_factor in [limits] keeps a distance."
+            "array as it was built are not in it. "
         )
+        if summary["ptx"].get("with_uncertainty"):
+            text += "Drives that were found keep the limits of SAR with value + U."
+        else:
+            text += "Limits are kept by the values, not by the values with U; with_uncertainty in [limits] keeps both."
         found.append({"level": "note", "text": text})
     return [
         *found,
@@ -308,6 +311,8 @@ def setup_rows(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     for one in about["limits"]:
         while_on = f", {number(one['limit'])} W/kg while the RF is on" if one["limit"] != one["of_standard"] else ""
+        if one.get("uncertainty"):
+            while_on += f", which leaves room for U = {number(100 * one['uncertainty'], 2)} %"
         rows.append((f"Limit of {one['label']}", f"{number(one['of_standard'])} W/kg{while_on}"))
     return [(name, text) for name, text in rows if text]
 

@@ -62,6 +62,7 @@ class SarLimitsTable(Table):
     mode: Literal["normal", "first level"] = "normal"
     local_sar_W_kg: Annotated[float, number("a 10 g SAR in W/kg", 0, 1e6, above=True)] | None = None
     safety_factor: Annotated[float, number("a factor that limits of SAR are divided by", 1, 100)] = 1.0
+    with_uncertainty: Annotated[bool, switch("drives keep the limits with value + U, not with the value")] = False
     peak_amplitude_A: Annotated[float, number("a peak current in A", 0, 1e6, above=True)] | None = None
     forward_power_W: Power | None = None
 
