@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from ept_cases import cylinder
 from made_up_implant import bore as made_up_bore
-from made_up_implant import made_up_implant
+from made_up_implant import made_up_implant, tensor_of
 from made_up_result import made_up_result
 from public_values import public_dataclasses
 from surfaces import icosphere
@@ -289,6 +289,16 @@ def sequence_with_gradients() -> Any:
     return replace(sequence, durations_s=np.array([1e-3, train.duration_s - 1e-3]), gradients=train)
 
 
+def sequence_heating_() -> Any:
+    tensor = tensor_of(em.implants.sphere(5e-3), 2e-3)[0]
+    return em.sequence_heating(sequence_with_gradients(), tensor, 0.1 * np.eye(3), max_frequency_Hz=2e3)
+
+
+def sequence_torque_() -> Any:
+    train = em.waveforms.epi(echoes=4)
+    return em.mechanics.sequence_torque(train, moments(), 0.1 * np.eye(3), (0, 0, 3.0), max_frequency_Hz=270.0)
+
+
 def gradient_coil() -> Any:
     a = np.linspace(0, 2 * np.pi, 9)[:-1]
     ring = np.column_stack([np.cos(a), np.sin(a), 0.1 + 0 * a])
@@ -422,6 +432,8 @@ MAKERS: list[Callable[[], Any]] = [
     rf_course_,
     pulse_peaks_,
     lambda: em.sequence_pns(sequence_with_gradients()),
+    sequence_heating_,
+    sequence_torque_,
     lambda: em.NerveModel().peaks(em.waveforms.epi()),
     lambda: em.NerveModel(),
     lambda: em.NerveModel().response(em.waveforms.epi()),

@@ -36,6 +36,7 @@ from .dosimetry import SafeModel as SafeModel
 from .dosimetry import SampleMargin as SampleMargin
 from .dosimetry import SarMap as SarMap
 from .dosimetry import SequenceExposure as SequenceExposure
+from .dosimetry import SequenceHeating as SequenceHeating
 from .dosimetry import SequencePns as SequencePns
 from .dosimetry import Shim as Shim
 from .dosimetry import TangentialE as TangentialE
@@ -69,6 +70,7 @@ from .dosimetry import region_sar as region_sar
 from .dosimetry import samples_needed as samples_needed
 from .dosimetry import sensor_matrix as sensor_matrix
 from .dosimetry import sequence_exposure as sequence_exposure
+from .dosimetry import sequence_heating as sequence_heating
 from .dosimetry import sequence_pns as sequence_pns
 from .dosimetry import shim as shim
 from .dosimetry import tangential_E as tangential_E

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 import pytest
 
 import emdose as em
-from emdose.compliance.gradients import CARDIAC, PNS, RESPONSE, fastest_slew
+from emdose.compliance.gradients import CARDIAC, PNS, RESPONSE, _places, fastest_slew
 from emdose.compliance.instants import Instants, extreme, worst_signs
 from emdose.models import Waveform, whole_body_gradients
 
@@ -182,3 +183,37 @@ def test_corners_of_a_hull_hold_the_largest_norm() -> None:
 
 def test_moments_that_repeat_are_kept_once() -> None:
     assert len(Instants.of(em.waveforms.epi(echoes=64)).rates) < 20
+
+
+def lobes_of_ten_minutes() -> Waveform:
+    """20 000 lobes: ramps and amplitudes of their own, x and y at one time, z alone."""
+    rng = np.random.default_rng(8)
+    n, tr = 20_000, 0.03
+    rise = rng.integers(15, 60, n) * 1e-5
+    steps = np.cumsum(np.column_stack([np.zeros(n), np.full(n, 1e-3), rise, np.full(n, 1e-3), rise]), axis=1)
+    t = np.append((tr * np.arange(n)[:, None] + steps).ravel(), n * tr)
+    slew = rng.uniform(-150, 150, (n, 3)) * np.where(np.arange(n)[:, None] % 2, [1, 1, 0], [0, 0, 1])
+    rate = (slew[:, None] * np.array([0.0, 1, 0, -1, 0])[:, None]).reshape(-1, 3)
+    return Waveform("lobes", np.round(t, 9), rate, rate, "T/m", about={"slew": slew, "rise": rise})
+
+
+def test_rows_of_ten_minutes_hold_every_piece_and_are_fast() -> None:
+    """Oracle: every lobe by itself, its limits in closed form, the field of all points of the cylinder."""
+    w = lobes_of_ten_minutes()
+    slew, ts = np.asarray(w.about["slew"]), np.asarray(w.about["rise"])
+    begin = time.process_time()
+    table = em.check_gradients(w, coil_type="whole-body")
+    assert time.process_time() - begin < 8.0  # 2 s on a quiet machine
+    fields = em.GradientSet().fields(_places(None, 0.2, 0.25)[0])
+    for quantity, limit in ((PNS, 20 * (1 + 0.36e-3 / ts)), (CARDIAC, 20 / -np.expm1(-ts / 3e-3))):
+        near = np.argsort(-np.abs(slew).sum(1) / limit)[:3000]  # the rest stays far below by its sum of slew rates
+        norms = np.zeros(len(near))
+        for low in range(0, len(near), 100):
+            norms[low : low + 100] = np.linalg.norm(fields @ slew[near[low : low + 100]].T, axis=1).max(0)
+        for mode, factor in (("normal", 0.8), ("first level", 1.0)):
+            below = (factor if quantity == PNS else 1.0) * limit
+            for k, axis in enumerate("xyz"):
+                found = row(table, quantity, mode, f"{axis} alone")
+                assert found.ratio == pytest.approx((largest(axis) * np.abs(slew[:, k]) / below).max(), rel=1e-6)
+            found = row(table, quantity, mode, "as played")
+            assert found.ratio == pytest.approx((norms / below[near]).max(), rel=1e-6)

@@ -47,6 +47,8 @@ from .sar import whole_body_sar as whole_body_sar
 from .sequences.courses import RfCourse as RfCourse
 from .sequences.courses import SequenceWindow as SequenceWindow
 from .sequences.exposure import sequence_exposure as sequence_exposure
+from .sequences.gradients.metal import SequenceHeating as SequenceHeating
+from .sequences.gradients.metal import sequence_heating as sequence_heating
 from .sequences.gradients.nerves import SequencePns as SequencePns
 from .sequences.gradients.nerves import sequence_pns as sequence_pns
 from .sequences.joining import protocol as protocol

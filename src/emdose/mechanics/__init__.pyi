@@ -27,6 +27,8 @@ from .motion import lenz_torque as lenz_torque
 from .motion import motion_heat as motion_heat
 from .rigid import RigidBody as RigidBody
 from .rigid import rigid_body as rigid_body
+from .sequence_loads import SequenceTorque as SequenceTorque
+from .sequence_loads import sequence_torque as sequence_torque
 from .switched import SwitchedLoad as SwitchedLoad
 from .switched import Vibration as Vibration
 from .switched import gradient_force as gradient_force

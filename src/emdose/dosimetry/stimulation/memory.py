@@ -24,8 +24,8 @@ import numpy as np
 
 from emdose.errors import InputError
 
-CHUNK = 4096
-"""Pieces at a time."""
+CHUNK = 512
+"""Pieces at a time: their memories stay in the cache of a processor."""
 _SMALL = 0.3
 _TERMS = 14
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -116,11 +117,12 @@ def _read(before: Prepared, path: Path, gradients: bool, unusual: bool, shim_pha
         rf = np.where(before.blocks[:, 2] > 0, np.searchsorted(order, before.blocks[:, 2]), NONE)
         shim, shims, about["shims"] = _shims(before, sequence, shim_phase)
         shim = np.where(rf >= 0, shim, NONE)
-        waveform = None
-        if gradients:
-            named = {"name": path.stem, "about": about, "unusual": unusual}
-            waveform = corners.waveform(sequence, before, durations, named)
-    return PulseSequence(path.stem, durations, rf, tuple(pulses), shim, shims, waveform, gamma, about)
+        found = PulseSequence(path.stem, durations, rf, tuple(pulses), shim, shims, None, gamma, about)
+        if not gradients:
+            return found
+        named = {"name": path.stem, "about": about, "unusual": unusual}
+        named["splits_s"] = found.starts_s[found.repetitions]
+        return replace(found, gradients=corners.waveform(sequence, before, durations, named))
 
 
 def _pulse(sequence: Any, number: int) -> tuple[RfPulse, bool]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emdose.checks import vector
+from emdose.checks import array, vector
 from emdose.errors import InputError
 from emdose.models.grids.grid import Vector
 from emdose.solvers.results.measures import heat_measures
@@ -154,7 +154,8 @@ class HeatResult:
         Parameters
         ----------
         dbdt : (3,) array
-            Direction times strength: rms of the field's rate [T/s], a multiple of the waveform that was solved.
+            Direction times strength: rms of the field's rate [T/s], a multiple of the waveform that was solved. Of
+            fields that change their direction the mean of the products of the components, (3, 3) [T^2/s^2].
         extra : bool
             Whether the further sources are on as well.
         """
@@ -359,7 +360,10 @@ def _sum(dbdt: Any, basis: np.ndarray, extra: Mapping[str, np.ndarray]) -> np.nd
 
 
 def weights(dbdt: Any) -> np.ndarray:
-    """Factors of the six solutions for a real vector; raises InputError for anything else."""
+    """Factors of the six solutions for a real vector, or for the mean of u_i u_j over vectors that change (3, 3)."""
+    if np.ndim(dbdt) == 2:
+        mean = array("dbdt", dbdt, (3, 3), problem="bad mean of field vectors")
+        return np.array([mean[i, j] if i == j else mean[i, j] + mean[j, i] for i, j in PAIRS])
     u = vector("dbdt", dbdt, problem="bad field vector", expected="three finite real numbers in T/s")
     return np.array([u[i] * u[j] * (1 if i == j else 2) for i, j in PAIRS], float)
 
