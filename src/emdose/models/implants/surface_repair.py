@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -282,8 +281,8 @@ def _nest(s: RepairedSurface, shell: Array, file: object) -> None:
     depth = np.zeros(shells, int)
     for n in range(shells):
         around = np.flatnonzero((low < low[n]).all(1) & (high > high[n]).all(1))
-        point = corners[shell == n][0, 0]
-        depth[n] = sum(abs(_winding(corners[shell == m], point)) > 0.5 for m in around)
+        point = corners[shell == n][0, :1]
+        depth[n] = sum(abs(winding(corners[shell == m], point)[0]) > 0.5 for m in around)
     inner = depth % 2 == 1
     wrong = (volume < 0) != inner
     if wrong.any():
@@ -301,16 +300,20 @@ def _euler(t: Array) -> int:
     return len(np.unique(t)) - len(_edges(t)[3]) + len(t)
 
 
-def _winding(corners: Array, point: Array) -> float:
-    """How often triangles (t, 3, 3) wind around a point: 1 inside of a closed surface, 0 outside.
+def winding(corners: Array, points: Array) -> Array:
+    """How often triangles (t, 3, 3) wind around points (n, 3): 1 inside of a closed surface, 0 outside.
 
     Source: A. van Oosterom, J. Strackee, "The solid angle of a plane triangle", IEEE Trans. Biomed. Eng. 30 (1983) 125.
     """
-    a, b, c = (corners - point).transpose(1, 0, 2)
-    la, lb, lc = (np.linalg.norm(x, axis=1) for x in (a, b, c))
-    top = np.einsum("ti,ti->t", a, np.cross(b, c))
-    below = la * lb * lc + (a * b).sum(1) * lc + (b * c).sum(1) * la + (c * a).sum(1) * lb
-    return float(np.arctan2(top, below).sum() / (2 * math.pi))
+    found = np.empty(len(points))
+    block = max(1, 2_000_000 // len(corners))
+    for low in range(0, len(points), block):
+        a, b, c = (corners[None, :, k] - points[low : low + block, None] for k in range(3))
+        la, lb, lc = (np.sqrt(np.einsum("ptc,ptc->pt", x, x)) for x in (a, b, c))
+        top = np.einsum("ptc,ptc->pt", a, np.cross(b, c))
+        ab, bc, ca = (np.einsum("ptc,ptc->pt", x, y) for x, y in ((a, b), (b, c), (c, a)))
+        found[low : low + block] = np.arctan2(top, la * lb * lc + ab * lc + bc * la + ca * lb).sum(axis=1)
+    return found / (2 * np.pi)
 
 
 # ---- crossing triangles --------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from emdose.models.bodies import tissues
 from emdose.models.bodies.tissues import AIR, Tissue
 from emdose.models.surfaces import marching, remeshing
 from emdose.models.surfaces import shells as find_shells
+from emdose.models.surfaces.enclosing import encloses
 from emdose.models.surfaces.shells import Shells
 from emdose.values import read_only
 
@@ -217,7 +218,7 @@ class SurfaceBody:
             mine = corners[s.of == n]
             box = np.flatnonzero((points >= mine.min(axis=(0, 1))).all(1) & (points <= mine.max(axis=(0, 1))).all(1))
             if len(box):
-                found[box[find_shells.winding(mine, points[box]) > 0.5]] = n
+                found[box[encloses(mine, points[box])]] = n
         return found
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from emdose.errors import InputError
-from emdose.models.implants.surface_repair import crossing_triangles
+from emdose.models.implants.surface_repair import crossing_triangles, winding
 from emdose.values import read_only
 
 MOST_SHELLS = 500
@@ -147,22 +147,6 @@ def gaps(shells: Shells, names: list[str]) -> tuple[float, float]:
             )
         relative = min(relative, float(ratio[at]))
     return smallest, relative
-
-
-def winding(corners: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """How often triangles (t, 3, 3) wind around points (n, 3): 1 inside of a closed surface, 0 outside.
-
-    Source: A. van Oosterom and J. Strackee, IEEE Trans. Biomed. Eng. 30 (1983) 125.
-    """
-    found = np.empty(len(points))
-    block = max(1, 2_000_000 // len(corners))
-    for low in range(0, len(points), block):
-        a, b, c = (corners[None, :, k] - points[low : low + block, None] for k in range(3))
-        la, lb, lc = (np.sqrt(np.einsum("ptc,ptc->pt", x, x)) for x in (a, b, c))
-        top = np.einsum("ptc,ptc->pt", a, np.cross(b, c))
-        ab, bc, ca = (np.einsum("ptc,ptc->pt", x, y) for x, y in ((a, b), (b, c), (c, a)))
-        found[low : low + block] = np.arctan2(top, la * lb * lc + ab * lc + bc * la + ca * lb).sum(axis=1)
-    return found / (2 * np.pi)
 
 
 def point_triangle(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
