@@ -118,6 +118,7 @@ from .io import read_response as read_response
 from .io import read_sequence as read_sequence
 from .io import read_stimulation_model as read_stimulation_model
 from .io import read_surface_body as read_surface_body
+from .io import read_temperature_matrices as read_temperature_matrices
 from .io import read_touchstone as read_touchstone
 from .io import read_transfer_function as read_transfer_function
 from .io import read_vops as read_vops

@@ -93,6 +93,7 @@ def make(folder: Path) -> None:
     _foreign(folder)
     _gradients(folder)
     _networks_and_limits(folder)
+    _matrices(folder)
     em.write_coil(em.LoopArray(2), folder / "coil.csv")
     em.write_coil(em.LoopArray(2), folder / "coil.vtp")
     em.write_coil(em.CapacitorLoopArray(2), folder / "metal.vtp")
@@ -183,6 +184,24 @@ def _gradients(folder: Path) -> None:
     )
 
 
+def _matrices(folder: Path) -> None:
+    """Of three channels: bounds of two sets with a margin, matrices of SAR, temperature and parts of the body."""
+    rng = np.random.default_rng(1)
+    F = rng.normal(size=(6, 3, 3)) + 1j * rng.normal(size=(6, 3, 3))
+    Q, grid, ports = F.conj().swapaxes(1, 2) @ F, em.Grid((3, 2, 1), 5e-3), ("a", "b", "c")
+    q = em.QMatrices(Q, np.arange(6), grid, ports, "V", "linear", 0.01, 298e6)
+    heat = em.TemperatureMatrices(Q, np.arange(6), grid, ports, "V", 360.0, "linear", "points")
+    masses, about = np.array([4.0, 1.0]), (("all", "up"), {"absorbed": Q[0]}, ports, "V", "linear", 298e6)
+    parts = em.GlobalMatrices(("whole body", "head"), Q[:2], masses, *about)
+    ratios = {"whole body": 5.0, "head": 3.125}
+    bounds = em.merge_vops({"one": q, "two": q}, 0.2, global_matrices={"one": parts}, global_ratios=ratios)
+    bounds = em.with_sample_margin(bounds, [q], 0.9)
+    for ending in ("npz", "mat", "h5"):
+        em.write_vops(bounds, folder / f"bounds.{ending}", global_matrices=parts)
+        em.write_q_matrices(q, folder / f"q.{ending}")
+        em.write_q_matrices(heat, folder / f"heat.{ending}")
+
+
 def _networks_and_limits(folder: Path) -> None:
     (folder / "network.s2p").write_text(
         "! a pair of coils\n# MHz S RI R 50\n120 0.1 0.2 0.3 0 0.3 0 0.1 -0.2\n130 0.1 0.1 0.2 0 0.2 0 0.1 -0.1\n"
@@ -238,6 +257,16 @@ READERS: dict[str, Reader] = {
     ),
     "plain fields": Reader("plain.h5", lambda f: em.read_foreign_fields(f / "plain.h5")),
     "fields on a grid": Reader("grid.vtr", lambda f: em.read_foreign_fields(f / "grid.vtr"), child=True),
+    **{
+        f"bounds in {ending}": Reader(
+            f"bounds.{ending}",
+            lambda f, e=ending: (em.read_vops(f / f"bounds.{e}"), em.io.read_global_matrices(f / f"bounds.{e}")),
+            child=ending == "mat",
+        )
+        for ending in ("npz", "mat", "h5")
+    },
+    "Q-matrices in mat": Reader("q.mat", lambda f: em.read_q_matrices(f / "q.mat"), child=True),
+    "matrices of temperature": Reader("heat.h5", lambda f: em.read_temperature_matrices(f / "heat.h5")),
     "property map": Reader("property.h5", lambda f: read_property_map(f / "property.h5")),
     "eptlib": Reader("eptlib.toml", lambda f: read_config(f / "eptlib.toml")),
     "waveform": Reader("waveform.csv", lambda f: read_waveform(f / "waveform.csv", "gradient")),

@@ -43,6 +43,7 @@ from .touchstone import read_touchstone as read_touchstone
 from .touchstone import write_touchstone as write_touchstone
 from .transmission.reading import read_global_matrices as read_global_matrices
 from .transmission.reading import read_q_matrices as read_q_matrices
+from .transmission.reading import read_temperature_matrices as read_temperature_matrices
 from .transmission.reading import read_vops as read_vops
 from .transmission.writing import write_q_matrices as write_q_matrices
 from .transmission.writing import write_vops as write_vops

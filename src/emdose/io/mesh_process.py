@@ -22,7 +22,7 @@ from emdose.io import mesh_cells
 from emdose.io.disk.files import first_line, plain_file
 from emdose.io.maps import vtk
 
-TASKS = ("mesh", "vtk surface", "vtk lines", "vtk grid", "matlab", "trimesh")
+TASKS = ("mesh", "vtk surface", "vtk lines", "vtk grid", "matlab", "matlab variables", "trimesh")
 LARGEST_FILE = 1 << 30
 MEMORY, MEMORY_PER_BYTE = 3 << 29, 64
 """Address space of a reader [bytes], and what each byte of the file adds: a text of numbers grows thirtyfold."""
@@ -35,7 +35,7 @@ def read(task: str, path: Path, expected: str) -> tuple[dict[str, np.ndarray], d
 
     Parameters
     ----------
-    task : {"mesh", "vtk surface", "vtk lines", "vtk grid", "matlab", "trimesh"}
+    task : {"mesh", "vtk surface", "vtk lines", "vtk grid", "matlab", "matlab variables", "trimesh"}
         Which reader: meshio, VTK, SciPy, or trimesh.
     path : Path
         The file.
@@ -91,6 +91,9 @@ def _answer(task: str, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any
     if task == "matlab":
         found = matlab_arrays(path)
         return {str(n): values for n, values in enumerate(found.values())}, {"names": list(found)}
+    if task == "matlab variables":
+        found, words = matlab_variables(path)
+        return {str(n): values for n, values in enumerate(found.values())}, {"names": list(found), "words": words}
     if task == "vtk grid":
         found = vtk.read_grid(path)  # names of data may be anything, so they do not become names in the archive
         return {str(n): values for n, values in enumerate(found.values())}, {"names": list(found)}
@@ -98,14 +101,25 @@ def _answer(task: str, path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any
     return {"points": np.concatenate(lines), "ends": np.cumsum([len(line) for line in lines]), **about}, {}
 
 
-def matlab_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Arrays of numbers in a MATLAB file before version 7.3, those in structures as "structure/field"."""
+def matlab_variables(path: Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Arrays of numbers in a MATLAB file before version 7.3, with all their axes, and its texts, by name."""
+    held = {k: v for k, v in _matlab(path).items() if not k.startswith("__") and isinstance(v, np.ndarray)}
+    texts = {k: str(v.reshape(-1)[0]) for k, v in held.items() if v.dtype.kind == "U" and v.size == 1}
+    return {k: v for k, v in held.items() if v.dtype.kind in "biufc"}, texts
+
+
+def _matlab(path: Path, **how: bool) -> dict[str, Any]:
     from scipy.io import loadmat
 
     try:
-        held = loadmat(path, simplify_cells=True)
+        return dict(loadmat(path, **how))
     except Exception as error:  # whatever damage makes SciPy raise
         raise InputError(f"not a readable MATLAB file: {first_line(error)}", file=path) from None
+
+
+def matlab_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Arrays of numbers in a MATLAB file before version 7.3, those in structures as "structure/field"."""
+    held = _matlab(path, simplify_cells=True)
     found: dict[str, np.ndarray] = {}
 
     def walk(name: str, item: Any) -> None:

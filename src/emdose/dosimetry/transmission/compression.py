@@ -276,6 +276,8 @@ def _points(
         q.averaging_mass_kg,
         q.frequency_Hz,
         q.unit,
+        getattr(q, "time_s", None),
+        getattr(q, "assumptions", ()),
     )
 
 

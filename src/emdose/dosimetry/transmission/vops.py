@@ -68,6 +68,10 @@ class VirtualObservationPoints:
         Frequency [Hz]; None where nobody said it.
     unit : str
         "W/kg", or "K" of matrices of the rise of temperature.
+    time_s : float or None
+        How long drives have been on for rises of temperature [s]; infinite in the steady state.
+    assumptions : tuple of str
+        What rises of temperature rest on, in sentences.
     sources : tuple of str
         Names of the sets that they bound, such as bodies or positions; empty for one set.
     counts : tuple of int
@@ -104,6 +108,8 @@ class VirtualObservationPoints:
     averaging_mass_kg: float | None = None
     frequency_Hz: float | None = None
     unit: str = "W/kg"
+    time_s: float | None = None
+    assumptions: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     margin: SampleMargin | None = None

@@ -40,7 +40,7 @@ def stack(values: np.ndarray, source: str, file: Path, name: str) -> np.ndarray:
         When it is no stack of square matrices.
     """
     a = np.asarray(values)
-    if a.ndim == 2 and a.shape[0] == a.shape[1]:
+    if a.ndim == 2 and a.shape[0] == a.shape[1] > 0:
         return a[None]
     if a.ndim != 3 or 0 in a.shape or not (a.shape[0] == a.shape[1] or a.shape[1] == a.shape[2]):
         raise InputError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import EmdoseError, InputError
+from emdose.io import mesh_process
 from emdose.io.disk.atomic import replacing
 from emdose.io.disk.datasets import opened
 from emdose.io.disk.files import check_memory, first_line, plain_file
@@ -20,7 +21,7 @@ MATLAB_LARGEST = 2**31 - 1
 """Bytes of one variable of a MATLAB 7 file."""
 ATTRIBUTE_LARGEST = 60_000
 """Bytes of one attribute of HDF5."""
-MATLAB = {"vops": "VOP", "q_matrices": "Q", "global_matrix": "Sglobals"}
+MATLAB = {"vops": "VOP", "q_matrices": "Q", "temperature_matrices": "T", "global_matrix": "Sglobals"}
 """Names of arrays in MATLAB files; Sglobal is the first of Sglobals."""
 
 
@@ -64,7 +65,7 @@ def taken(group: Any) -> MatrixRecord:
     for name, value in group.attrs.items():
         told[name] = _plain(value)
         if name in LISTS and isinstance(told[name], str):
-            told[name] = json.loads(told[name])
+            told[name] = _listed(told[name], name)
     if "MATLAB_class" in group.attrs or any("MATLAB_class" in i.attrs for i in group.values()):
         return MatrixRecord(arrays, told, "mat")
     return MatrixRecord(arrays, told, "hdf5")
@@ -133,7 +134,10 @@ def load(path: Path | str, group: str = "/") -> MatrixRecord:
     with opened(path) as file:
         if group not in file or not isinstance(file[group], h5py.Group):
             raise InputError("no such group", file=path, field=group, expected=", ".join(file) or "a group")
-        return taken(file[group])
+        try:
+            return taken(file[group])
+        except InputError as error:
+            raise error.at(file=path) from None
 
 
 def _from_npz(path: Path) -> MatrixRecord:
@@ -141,37 +145,19 @@ def _from_npz(path: Path) -> MatrixRecord:
         check_memory((path.stat().st_size,), 1, path)
         with np.load(path, allow_pickle=False) as archive:
             held = {name: archive[name] for name in archive.files}
-        words = held.pop("metadata", None)
-        told = json.loads(str(words)) if words is not None else {}
     except EmdoseError:
         raise
     except Exception as error:  # zipfile, zlib, struct and json raise types of their own
         raise InputError(f"not a readable NumPy archive: {first_line(error)}", file=path) from None
-    if not isinstance(told, dict):
-        raise InputError("words are no table", file=path, field="metadata", found=type(told).__name__)
+    told = _table(str(held.pop("metadata", "{}")), path)
     return MatrixRecord({k: v for k, v in held.items() if v.dtype.kind in "biufc"}, told, "npz")
 
 
 def _from_matlab(path: Path) -> MatrixRecord:
-    from scipy.io import loadmat
-
-    try:
-        check_memory((path.stat().st_size,), 4, path)
-        held = loadmat(path, squeeze_me=False, chars_as_strings=True)
-        told = json.loads(_word(held.pop("metadata"))) if "metadata" in held else {}
-    except EmdoseError:
-        raise
-    except Exception as error:  # struct, zlib and scipy raise types of their own
-        raise InputError(f"not a readable MATLAB file: {first_line(error)}", file=path) from None
-    if not isinstance(told, dict):
-        raise InputError("words are no table", file=path, field="metadata", found=type(told).__name__)
-    arrays: dict[str, np.ndarray] = {}
-    for name, value in held.items():
-        if not name.startswith("__") and isinstance(value, np.ndarray):
-            if value.dtype.kind in "biufc":
-                arrays[name] = value
-            elif value.dtype.kind == "U" and value.size == 1:
-                told.setdefault(name, _word(value))
+    numbered, about = mesh_process.read("matlab variables", path, EXPECTED)
+    arrays = {name: numbered[str(n)] for n, name in enumerate(about["names"])}
+    words = dict(about["words"])
+    told = {**words, **_table(words.pop("metadata", "{}"), path)}
     if "kind" not in told:
         return MatrixRecord(arrays, told, "mat")
     back = {short: name for name, short in MATLAB.items()}
@@ -206,11 +192,26 @@ def _matlab(record: MatrixRecord, path: Path) -> dict[str, Any]:
     return {**out, "metadata": json.dumps(dict(record.told))}
 
 
+def _table(text: str, path: Path) -> dict[str, Any]:
+    """The words that a file holds as JSON."""
+    try:
+        told = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"words are no JSON: {first_line(error)}", file=path, field="metadata") from None
+    if not isinstance(told, dict):
+        raise InputError("words are no table", file=path, field="metadata", found=type(told).__name__)
+    return told
+
+
+def _listed(text: str, name: str) -> Any:
+    """A list or table that an attribute holds as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise InputError(f"not readable: {first_line(error)}", field=name, found=text[:40]) from None
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.decode(errors="replace")
     return value.item() if isinstance(value, np.generic) else value
-
-
-def _word(value: Any) -> str:
-    return str(np.asarray(value).reshape(-1)[0])

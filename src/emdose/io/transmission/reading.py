@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import is_number
 from emdose.dosimetry.transmission.global_forms import WHOLE, GlobalMatrices
 from emdose.dosimetry.transmission.qmatrix import QMatrices
-from emdose.dosimetry.transmission.sample_margins import SampleMargin
+from emdose.dosimetry.transmission.temperature_matrices import TemperatureMatrices
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.errors import InputError
 from emdose.io.transmission.conventions import (
@@ -24,7 +23,18 @@ from emdose.io.transmission.conventions import (
     stack,
 )
 from emdose.io.transmission.formats import load
-from emdose.io.transmission.records import CERTIFICATE, MatrixRecord, averaging_mass_kg, powers_of
+from emdose.io.transmission.records import MatrixRecord, averaging_mass_kg, powers_of
+from emdose.io.transmission.words import (
+    certificate_of,
+    grid_of,
+    number_of,
+    sources_of,
+    text_of,
+    texts_of,
+    time_of,
+    unit_of,
+    voxels_of,
+)
 from emdose.models.grids.grid import Grid
 from emdose.values import owned
 
@@ -43,7 +53,7 @@ def read_vops(
     power_W: np.ndarray | None = None,
     group: str = "/",
 ) -> VirtualObservationPoints:
-    """Virtual observation points from a file of emdose or of another program.
+    """Virtual observation points, of SAR or temperature, from a file of emdose or of another program.
 
     Parameters
     ----------
@@ -90,31 +100,25 @@ def read_vops(
     said = Convention(record, file, {**given, "time": time, "scale": scale}, power_W, whole)
     V = require_forms(said.of(matrices), file, name).astype(complex)
     V = 0.5 * (V + V.conj().swapaxes(1, 2))
-    told, arrays = record.told, record.arrays
-    certificate: dict[str, np.ndarray] = {
-        "chosen": np.empty(0, np.int64),
-        "combination": np.empty(0, np.int32),
-        "coefficients": np.empty((0, len(V))),
-    }
-    if all(key in arrays for key in CERTIFICATE):
-        certificate = {key: np.asarray(arrays[key]) for key in CERTIFICATE}
-        _require_certificate(certificate, len(V), file)
-    sources = _sources(record, len(certificate["combination"]), file)
+    unit = unit_of(record, file, scale)
+    certificate = certificate_of(record, len(V), file)
     return VirtualObservationPoints(
         owned(V),
         said.ports(V.shape[1], ports),
         said.drive_unit,
-        float(told.get("overestimate", told.get("compression_margin", np.nan))),
-        str(told.get("method", "unknown")),
-        owned(certificate["chosen"]),
-        owned(certificate["combination"]),
-        owned(certificate["coefficients"]),
-        largest=float(told.get("largest", np.nan)) * said.factor,
-        rule=str(told.get("rule", "")),
+        number_of(record, "overestimate", file, number_of(record, "compression_margin", file)),
+        text_of(record, "method", file, "unknown"),
+        certificate["chosen"],
+        certificate["combination"],
+        certificate["coefficients"],
+        number_of(record, "largest", file) * said.factor,
+        rule=text_of(record, "rule", file),
         averaging_mass_kg=averaging_mass_kg(said.averaging, file),
         frequency_Hz=said.frequency_Hz(frequency_Hz),
-        unit="W/kg",
-        **sources,
+        unit=unit,
+        time_s=time_of(record, file) if unit == "K" else None,
+        assumptions=texts_of(record, "assumptions", file),
+        **sources_of(record, len(certificate["combination"]), file),
     )
 
 
@@ -139,28 +143,57 @@ def read_q_matrices(
     InputError
         As :func:`read_vops`, and for a file without voxels.
     """
-    file = Path(path)
-    record = load(file, group)
-    for key in ("q_matrices", "voxel"):
-        if key not in record.arrays:
-            expected = "a file of em.write_q_matrices; em.read_vops reads those of others"
-            raise InputError("no Q-matrices of voxels in this file", file=file, field=key, expected=expected)
-    matrices = stack(record.arrays["q_matrices"], "hdf5", file, "q_matrices")
-    said = Convention(record, file, {})
-    Q = require_forms(said.of(matrices), file, "q_matrices")
-    voxel = np.asarray(record.arrays["voxel"])
-    grid = _grid(record, file)
-    if voxel.shape != (len(Q),) or voxel.dtype.kind not in "iu" or voxel.min() < 0 or voxel.max() >= grid.size:
-        raise InputError("voxels do not fit matrices and grid", file=file, field="voxel", found=voxel.shape)
+    record, said, Q, voxel, grid = _of_voxels(Path(path), group, "q_matrices", "W/kg")
     return QMatrices(
-        owned(np.ascontiguousarray(Q)),
-        owned(voxel.copy()),
+        Q,
+        voxel,
         grid,
         said.ports(Q.shape[1], ports),
         said.drive_unit,
-        str(record.told.get("rule", "")),
-        averaging_mass_kg(said.averaging, file),
+        text_of(record, "rule", Path(path)),
+        averaging_mass_kg(said.averaging, path),
         said.frequency_Hz(frequency_Hz),
+    )
+
+
+def read_temperature_matrices(
+    path: Path | str,
+    *,
+    frequency_Hz: float | None = None,
+    ports: int | Sequence[str] | Any = None,
+    group: str = "/",
+) -> TemperatureMatrices:
+    """Matrices of the rise of temperature from a file of :func:`write_q_matrices`.
+
+    Parameters
+    ----------
+    path : Path or str
+        .h5, .npz or .mat.
+    frequency_Hz, ports, group
+        As of :func:`read_vops`.
+
+    Raises
+    ------
+    InputError
+        As :func:`read_vops`, for a file without voxels, and where nobody says how long drives are on.
+    """
+    file = Path(path)
+    record, said, T, voxel, grid = _of_voxels(file, group, "temperature_matrices", "K")
+    provenance = record.told.get("provenance") or {}
+    return TemperatureMatrices(
+        T,
+        voxel,
+        grid,
+        said.ports(T.shape[1], ports),
+        said.drive_unit,
+        time_of(record, file),
+        text_of(record, "rule", file),
+        text_of(record, "solved_for", file, "unknown"),
+        frequency_Hz=said.frequency_Hz(frequency_Hz),
+        time_error=number_of(record, "time_error", file, 0.0),
+        raised=number_of(record, "raised", file, 0.0),
+        assumptions=texts_of(record, "assumptions", file),
+        provenance=provenance if isinstance(provenance, dict) else {},
     )
 
 
@@ -208,16 +241,16 @@ def read_global_matrices(
         whole,
     )
     G = require_forms(said.of(matrices), file, name).astype(complex)
-    names = tuple(map(str, record.told.get("bodies") or ()))
+    names = texts_of(record, "bodies", file)
     if len(names) != len(G):
         names = (WHOLE, *(f"part {k}" for k in range(1, len(G))))
-    definitions = tuple(map(str, record.told.get("definitions") or ()))
-    masses = np.asarray(record.arrays.get("global_mass_kg", np.full(len(G), np.nan)), float).reshape(-1)
-    if masses.shape != (len(G),):
+    definitions = texts_of(record, "definitions", file)
+    masses = np.asarray(record.arrays.get("global_mass_kg", np.full(len(G), np.nan))).reshape(-1)
+    if masses.shape != (len(G),) or masses.dtype.kind not in "iuf":
         raise InputError("masses do not fit the matrices", file=file, field="global_mass_kg", found=masses.shape)
     powers = {
-        key: require_forms(said.of(np.asarray(m)[None]), file, key, positive=False)[0].astype(complex)
-        for key, m in powers_of(record).items()
+        key: require_forms(said.of(stack(m, "hdf5", file, key)), file, key, positive=False)[0].astype(complex)
+        for key, m in powers_of(record, texts_of(record, "powers", file)).items()
     }
     return GlobalMatrices(
         names,
@@ -227,9 +260,26 @@ def read_global_matrices(
         powers,
         said.ports(G.shape[1], ports),
         said.drive_unit,
-        str(record.told.get("rule", "")),
+        text_of(record, "rule", file),
         said.frequency_Hz(frequency_Hz),
     )
+
+
+def _of_voxels(
+    file: Path, group: str, name: str, unit: str
+) -> tuple[MatrixRecord, Convention, np.ndarray, np.ndarray, Grid]:
+    """Matrices of voxels of a file of this program: record, convention, matrices, voxels, grid."""
+    record = load(file, group)
+    for key in (name, "voxel"):
+        if key not in record.arrays:
+            expected = "a file of em.write_q_matrices; em.read_vops reads those of others"
+            raise InputError("no such matrices of voxels in this file", file=file, field=key, expected=expected)
+    if unit_of(record, file) != unit:
+        raise InputError("matrices of another quantity", file=file, field="unit", found=unit_of(record, file))
+    said = Convention(record, file, {})
+    Q = require_forms(said.of(stack(record.arrays[name], "hdf5", file, name)), file, name)
+    grid = grid_of(record, file)
+    return record, said, owned(np.ascontiguousarray(Q)), voxels_of(record, len(Q), grid, file), grid
 
 
 def _found(record: MatrixRecord, file: Path, names: Sequence[str]) -> tuple[str, np.ndarray, np.ndarray | None]:
@@ -246,52 +296,6 @@ def _found(record: MatrixRecord, file: Path, names: Sequence[str]) -> tuple[str,
     if kinds is not None and np.size(kinds) == len(matrices):
         kept = ~np.isin(np.asarray(kinds).reshape(-1), (PARTS, FORWARD))
         matrices = matrices[kept]
+        if not len(matrices):
+            raise InputError("no matrices of local SAR", file=file, field=f"{name}type", expected="one or more")
     return name, matrices, G
-
-
-def _grid(record: MatrixRecord, file: Path) -> Grid:
-    told: Any = record.told.get("grid")
-    try:
-        shape: Any = tuple(int(n) for n in told["shape"])
-        spacing, origin = (tuple(float(x) for x in told[key]) for key in ("spacing_m", "origin_m"))
-        return Grid(shape, spacing, origin)  # type: ignore[arg-type]
-    except (TypeError, KeyError, ValueError):
-        raise InputError("no grid in this file", file=file, field="grid", found=told) from None
-
-
-def _sources(record: MatrixRecord, count: int, file: Path) -> dict[str, Any]:
-    """The sets that were merged, the margin, and whether limits of parts of the body are needed beside them."""
-    told, key = record.told, "requires_global_limit"
-    names, counts = told.get("sources") or [], told.get("counts") or []
-    fits = isinstance(names, list) and isinstance(counts, list) and len(names) == len(counts)
-    fits = fits and all(isinstance(n, int) and n >= 0 for n in counts)
-    if not fits or (names and sum(counts) != count):
-        raise InputError("sources do not make up the certificate", file=file, field="counts", found=counts)
-    ratios, needed = told.get("global_ratios") or {}, told.get(key, True)
-    if np.size(record.arrays.get(key, ())) == 1:
-        needed = np.asarray(record.arrays[key]).item()
-    if not isinstance(ratios, dict) or not all(is_number(x) and x > 0 for x in ratios.values()):
-        raise InputError("bad ratios of limits", file=file, field="global_ratios", found=ratios, expected="numbers > 0")
-    if needed not in (0, 1):
-        raise InputError("neither yes nor no", file=file, field=key, found=needed)
-    margin = None
-    if "margin_factors" in record.arrays:
-        margin = SampleMargin.of(record.arrays["margin_factors"], told.get("margin_coverage"))  # type: ignore[arg-type]
-        if told.get("margin_factor") != margin.factor:
-            found = told.get("margin_factor")
-            raise InputError("another margin than of its samples", file=file, field="margin_factor", found=found)
-    return {
-        "margin": margin,
-        "sources": tuple(map(str, names)),
-        "counts": tuple(counts),
-        "requires_global_limit": bool(needed),
-        "global_ratios": {str(k): float(x) for k, x in ratios.items()},
-    }
-
-
-def _require_certificate(certificate: dict[str, np.ndarray], count: int, file: Path) -> None:
-    c, bound, chosen = (certificate[key] for key in ("coefficients", "combination", "chosen"))
-    good = c.ndim == 2 and c.shape[1] == count and bound.ndim == 1 and bound.dtype.kind in "iu"
-    good = good and chosen.dtype.kind in "iu" and c.dtype.kind == "f" and bool(np.all(np.isfinite(c)))
-    if not good or (bound.size and (bound.min() < 0 or bound.max() >= len(c))):
-        raise InputError("certificate does not fit the matrices", file=file, field="combination", found=bound.shape)

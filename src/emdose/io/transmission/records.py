@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ import numpy as np
 
 from emdose.dosimetry.transmission.global_forms import GlobalMatrices
 from emdose.dosimetry.transmission.qmatrix import QMatrices
+from emdose.dosimetry.transmission.temperature_matrices import TemperatureMatrices
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.errors import InputError
 
@@ -19,7 +22,10 @@ CONVENTIONS = ("vHQv", "vTQv*")
 """SAR is v^H Q v, as here, or v^T Q v^*, of the transpose."""
 POINT = "point"
 CERTIFICATE = ("chosen", "combination", "coefficients")
-LISTS = ("ports", "bodies", "definitions", "powers", "grid", "sources", "counts", "global_ratios")
+LISTS = (
+    *("ports", "bodies", "definitions", "powers", "grid", "sources", "counts", "global_ratios"),
+    *("assumptions", "provenance"),
+)
 """Words that are lists or tables."""
 
 
@@ -61,7 +67,8 @@ def averaging_mass_kg(text: Any, file: object = None) -> float | None:
 
 
 def record_of(
-    value: QMatrices | VirtualObservationPoints | None, global_matrices: GlobalMatrices | None = None
+    value: QMatrices | TemperatureMatrices | VirtualObservationPoints | None,
+    global_matrices: GlobalMatrices | None = None,
 ) -> MatrixRecord:
     """Arrays and words of matrices with the global ones that belong to them.
 
@@ -71,16 +78,14 @@ def record_of(
         When both are not of the same ports, frequency and unit of drive, or there is nothing.
     """
     one = value if value is not None else global_matrices
-    if not isinstance(one, QMatrices | VirtualObservationPoints | GlobalMatrices):
+    if not isinstance(one, QMatrices | TemperatureMatrices | VirtualObservationPoints | GlobalMatrices):
         raise InputError("no matrices to write", found=type(one).__name__, expected="Q-matrices or their bounds")
-    if isinstance(one, VirtualObservationPoints) and one.unit != "W/kg":
-        raise InputError("files of matrices hold SAR", field="unit", found=one.unit, expected="W/kg")
     told: dict[str, Any] = {
         "kind": KIND,
         "convention": "vHQv",
         "phasor": "peak",
         "time": "exp(+jwt)",
-        "unit": "W/kg",
+        "unit": getattr(one, "unit", "W/kg"),
         "drive_unit": one.drive_unit,
         "rule": one.rule,
         "ports": list(one.ports),
@@ -91,10 +96,14 @@ def record_of(
     arrays: dict[str, np.ndarray] = {}
     if not isinstance(one, GlobalMatrices):
         told["averaging"] = averaging_text(one.averaging_mass_kg)
+    if told["unit"] == "K":
+        told |= _of_heat(one)
     if isinstance(value, VirtualObservationPoints):
         arrays |= {"vops": value.matrices, **{name: getattr(value, name) for name in CERTIFICATE}}
-        told |= {"overestimate": float(value.overestimate), "method": value.method, "largest": float(value.largest)}
-        told["compression_margin"] = told["overestimate"]
+        told["method"] = value.method
+        over = value.overestimate
+        numbers = {"overestimate": over, "compression_margin": over, "largest": value.largest}
+        told |= {key: float(x) for key, x in numbers.items() if math.isfinite(x)}  # NaN is no word of JSON
         told["requires_global_limit"] = value.requires_global_limit
         if value.global_ratios:
             told["global_ratios"] = dict(value.global_ratios)
@@ -105,8 +114,9 @@ def record_of(
             arrays["margin_factors"] = margin.factors
             told |= {"margin_factor": margin.factor, "margin_coverage": margin.coverage}
             told |= {"margin_confidence": margin.confidence, "margin_statement": margin.statement}
-    if isinstance(value, QMatrices):
-        arrays |= {"q_matrices": value.matrices, "voxel": value.voxel}
+    if isinstance(value, QMatrices | TemperatureMatrices):
+        name = "q_matrices" if isinstance(value, QMatrices) else "temperature_matrices"
+        arrays |= {name: value.matrices, "voxel": value.voxel}
         grid = value.grid
         told["grid"] = {
             "shape": list(grid.shape),
@@ -122,16 +132,24 @@ def record_of(
     return MatrixRecord({k: np.asarray(v) for k, v in arrays.items()}, told)
 
 
+def _of_heat(one: Any) -> dict[str, Any]:
+    """Words of matrices of temperature: how long drives are on, and what it rests on."""
+    told: dict[str, Any] = {"assumptions": list(one.assumptions)}
+    if one.time_s is not None:
+        told |= {"steady_state": True} if math.isinf(one.time_s) else {"time_s": float(one.time_s)}
+    if isinstance(one, TemperatureMatrices):
+        told |= {"solved_for": one.method, "time_error": float(one.time_error), "raised": float(one.raised)}
+        told["provenance"] = json.loads(json.dumps(dict(one.provenance), default=str))
+    return told
+
+
 def _power(name: str) -> str:
     return f"power_{name.replace(' ', '_')}"
 
 
-def powers_of(record: MatrixRecord) -> dict[str, np.ndarray]:
-    """Power matrices of a record, by name."""
-    names = record.told.get("powers") or ()
-    return {
-        str(name): np.asarray(record.arrays[_power(str(name))]) for name in names if _power(str(name)) in record.arrays
-    }
+def powers_of(record: MatrixRecord, names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Power matrices of a record, of those names that it has."""
+    return {name: np.asarray(record.arrays[_power(name)]) for name in names if _power(name) in record.arrays}
 
 
 def _same(one: Any, other: GlobalMatrices) -> None:

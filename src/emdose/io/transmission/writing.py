@@ -6,6 +6,7 @@ from pathlib import Path
 
 from emdose.dosimetry.transmission.global_forms import GlobalMatrices
 from emdose.dosimetry.transmission.qmatrix import QMatrices
+from emdose.dosimetry.transmission.temperature_matrices import TemperatureMatrices
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.errors import InputError
 from emdose.io.transmission.formats import save
@@ -40,15 +41,18 @@ def write_vops(
     return save(path, record_of(vops, global_matrices))
 
 
-def write_q_matrices(q: QMatrices, path: Path | str, *, global_matrices: GlobalMatrices | None = None) -> Path:
-    """Write Q-matrices, and the global ones beside them.
+def write_q_matrices(
+    q: QMatrices | TemperatureMatrices, path: Path | str, *, global_matrices: GlobalMatrices | None = None
+) -> Path:
+    """Write Q-matrices or matrices of temperature, and the global ones beside them.
 
     Parameters
     ----------
-    q : QMatrices
+    q : QMatrices or TemperatureMatrices
         What to write.
     path : Path or str
-        File name: .h5, .npz (key ``q_matrices``) or .mat of MATLAB 7 (``Q``), as :func:`write_vops`.
+        File name: .h5, .npz (key ``q_matrices`` or ``temperature_matrices``) or .mat of MATLAB 7 (``Q`` or ``T``), as
+        :func:`write_vops`.
     global_matrices : GlobalMatrices, optional
         Of the same fields.
 
@@ -59,6 +63,6 @@ def write_q_matrices(q: QMatrices, path: Path | str, *, global_matrices: GlobalM
     OutputError
         When it cannot be written.
     """
-    if not isinstance(q, QMatrices):
+    if not isinstance(q, QMatrices | TemperatureMatrices):
         raise InputError("no Q-matrices", found=type(q).__name__, expected="those of em.q_matrices")
     return save(path, record_of(q, global_matrices))

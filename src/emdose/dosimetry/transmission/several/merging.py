@@ -109,6 +109,8 @@ def merge_vops(
         averaging_mass_kg=joined.averaging_mass_kg,
         frequency_Hz=joined.frequency_Hz,
         unit=joined.unit,
+        time_s=joined.time_s,
+        assumptions=joined.assumptions,
         requires_global_limit=not ratios or (bool(parts) and set(parts) != set(found)),
         global_ratios=ratios,
         **certificate.arrays(),

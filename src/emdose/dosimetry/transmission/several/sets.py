@@ -14,7 +14,7 @@ from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.errors import InputError
 from emdose.values import owned
 
-ALIKE = ("ports", "drive_unit", "unit", "rule", "averaging_mass_kg", "frequency_Hz")
+ALIKE = ("ports", "drive_unit", "unit", "rule", "averaging_mass_kg", "frequency_Hz", "time_s")
 SETS = (QMatrices, QMatrixBlocks, TemperatureMatrices, VirtualObservationPoints)
 
 
@@ -58,13 +58,9 @@ def require_alike(sets: Mapping[str, Any]) -> None:
     first, one = next(iter(sets.items()))
     for name, other in sets.items():
         for key in ALIKE:
-            if getattr(one, key) != getattr(other, key):
-                raise InputError(
-                    f"{name} is not like {first}",
-                    field=key,
-                    found=str(getattr(other, key)),
-                    expected=str(getattr(one, key)),
-                )
+            wanted, found = (getattr(each, key, None) for each in (one, other))
+            if wanted != found:
+                raise InputError(f"{name} is not like {first}", field=key, found=str(found), expected=str(wanted))
 
 
 class JoinedSets(QMatrixBlocks):
@@ -81,6 +77,8 @@ class JoinedSets(QMatrixBlocks):
         self.sets, self._unit = dict(sets), one.unit
         self.starts = np.cumsum([0, *(len_of(each) for each in sets.values())])
         grid = getattr(one, "grid", None)  # the parts have grids of their own
+        self.time_s = getattr(one, "time_s", None)
+        self.assumptions = tuple(dict.fromkeys(a for each in sets.values() for a in getattr(each, "assumptions", ())))
         about = (one.ports, one.drive_unit, one.rule, one.averaging_mass_kg, one.frequency_Hz)
         super().__init__(int(self.starts[-1]), grid, *about, lambda: self._parts())  # type: ignore[arg-type]
 
