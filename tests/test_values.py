@@ -275,6 +275,11 @@ def sequence_window_() -> Any:
     return sequence_quantity_().windows[0]
 
 
+def sequence_sheet_() -> em.SequenceSheet:
+    exposure = sequence_exposure_()
+    return em.SequenceSheet((pulse_sequence_(),), (exposure,), exposure, em.check_sequence(exposure), {"checks": [1]})
+
+
 def rf_course_() -> Any:
     return sequence_exposure_().course
 
@@ -430,6 +435,7 @@ MAKERS: list[Callable[[], Any]] = [
     sequence_quantity_,
     sequence_window_,
     rf_course_,
+    sequence_sheet_,
     pulse_peaks_,
     lambda: em.sequence_pns(sequence_with_gradients()),
     sequence_heating_,

@@ -190,6 +190,8 @@ from .scenarios import compare as compare
 from .scenarios import evaluate as evaluate
 from .scenarios import read_result as read_result
 from .scenarios import write_report as write_report
+from .scenarios.sequences import SequenceSheet as SequenceSheet
+from .scenarios.sequences import sequence_sheet as sequence_sheet
 from .scenarios.study import Study as Study
 from .scenarios.study import StudyResult as StudyResult
 from .scenarios.study import read_study as read_study

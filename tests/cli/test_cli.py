@@ -16,7 +16,7 @@ import pytest
 from command_line import SMALL, call, one_line
 
 from emdose import __version__
-from emdose.cli.progress import RunProgress
+from emdose.cli.telling.progress import RunProgress
 from emdose.compute.backend import Backend
 from emdose.errors import EmdoseWarning, OutputError
 from emdose.io.disk import run_files

@@ -89,8 +89,10 @@ def _built() -> Any:
 
     from emdose.cli.commands import app
     from emdose.cli.exchange.audit import audit
+    from emdose.cli.exchange.sequence import sequence
 
     app.command()(audit)
+    app.command()(sequence)
     return typer.main.get_command(app)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from emdose.cli.unfinished import Interrupted
+from emdose.cli.telling.unfinished import Interrupted
 from emdose.errors import EmdoseWarning, InputError, OutputError
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ app = typer.Typer(
 
 
 DEFAULT_DEMO = "head-3t"
+SHEET = "sequence-sheet"
+"""The demo that plays sequences on its scenario."""
 PLAIN_WIDTH = 200
 
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results; made when it does not exist.")]
@@ -100,6 +102,10 @@ def demo(
         return 0
     scenario = scenarios.load(scenarios.bundled(name))
     out = out or Path(f"emdose-{name}")
+    if name == SHEET:
+        from emdose.cli.exchange import sequence as sheets_of_sequences
+
+        return sheets_of_sequences.demo(out, device, force, quiet)
     if scenario.kind == "label" and not no_rf:
         from emdose.cli import label as sheets
 
@@ -247,7 +253,9 @@ def check(
                 file=target,
                 found=", ".join([*changes, *(["json"] if json_file else [])]),
             )
-        return _check_scenario(target, device)
+        from emdose.cli import outcome
+
+        return outcome.checked_scenario(target, device)
     from emdose.io.disk import atomic, run_files
     from emdose.report import terminal
     from emdose.scenarios import results
@@ -394,9 +402,9 @@ def _run(
     file: Path | LoadedScenario, out: Path, device: str, resume: bool, force: bool, quiet: bool, no_report: bool
 ) -> int:
     from emdose import scenarios
-    from emdose.cli import unfinished
     from emdose.cli.outcome import told, verdict
-    from emdose.cli.progress import RunProgress
+    from emdose.cli.telling import unfinished
+    from emdose.cli.telling.progress import RunProgress
     from emdose.io.disk.claim import InUseError
     from emdose.scenarios.study import run_scenario
 
@@ -434,16 +442,3 @@ def _report(outcome: RunOutcome, force: bool) -> Path:
 
     there = outcome.folder / REPORT_FILE
     return there if outcome.state == "finished" and there.exists() and not force else pages_of(outcome.folder)
-
-
-def _check_scenario(file: Path, device: str) -> int:
-    from emdose import scenarios
-
-    scenario = scenarios.load(file)
-    job = scenarios.kind(scenario.kind).job(scenario, device)
-    typer.echo(f"{file}: a valid scenario of kind {scenario.kind}, '{scenario.name}'")
-    for line in job.describe():
-        typer.echo(line)
-    typer.echo(f"plan: {job.plan()}")
-    job.prepare()
-    return 0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from emdose.cli.progress import RunProgress
-from emdose.cli.unfinished import Interrupted
+from emdose.cli.telling.progress import RunProgress
+from emdose.cli.telling.unfinished import Interrupted
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -70,3 +70,25 @@ def verdict(outcome: RunOutcome) -> int:
         typer.echo(f"emdose: error: not valid: {' '.join(judged.reasons)}", err=True)
         return 1
     return 0
+
+
+def checked_scenario(file: Path, device: str) -> int:
+    """Say what a scenario would run, and refuse what cannot; the exit code.
+
+    Parameters
+    ----------
+    file : Path
+        The scenario.
+    device : str
+        Where it would run.
+    """
+    from emdose import scenarios
+
+    scenario = scenarios.load(file)
+    job = scenarios.kind(scenario.kind).job(scenario, device)
+    typer.echo(f"{file}: a valid scenario of kind {scenario.kind}, '{scenario.name}'")
+    for line in job.describe():
+        typer.echo(line)
+    typer.echo(f"plan: {job.plan()}")
+    job.prepare()
+    return 0

@@ -53,7 +53,7 @@ def run(
     """Run, show the table, and say where the files are."""
     from rich.console import Console
 
-    from emdose.cli.progress import RunProgress
+    from emdose.cli.telling.progress import RunProgress
     from emdose.report import terminal
     from emdose.scenarios.study.refinement_study import PAGE_FILE, refine
 

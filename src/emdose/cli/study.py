@@ -47,8 +47,8 @@ def run(
     from rich.console import Console
 
     from emdose import scenarios
-    from emdose.cli.progress import RunProgress
     from emdose.cli.refinement import scenario_file
+    from emdose.cli.telling.progress import RunProgress
     from emdose.report import terminal
     from emdose.scenarios.study.asked import options_of, study_of, with_table
 

@@ -184,7 +184,7 @@ def check(
     if not np.isfinite(sar.power_W()):
         raise InputError("SAR map holds values that are not finite", field="sar", expected="finite W/kg")
     heads = heads_of(phantom, head)
-    parts = _exposed_parts(sar, phantom, coil, exposed)
+    parts = exposed_parts(sar, phantom, coil, exposed)
     mass, remark = patient_mass(phantom, [h for h, _ in heads], patient_mass_kg)
 
     found: list[Check] = []
@@ -375,9 +375,10 @@ def for_information(rows: Iterable[Limit], quantity: str, coil_type: str) -> Lim
     return replace(row, region="whole body", coil_type=coil_type, state="unverified", confirmation=None, **about)
 
 
-def _exposed_parts(
+def exposed_parts(
     sar: SarMap, phantom: Phantom, coil: Coil | CircuitCoil | PlaneWave | None, exposed: np.ndarray | None
 ) -> list[tuple[Region, bool]]:
+    """Definitions of the exposed part, and whether each counts: the one given, else all."""
     parts = []
     extent = getattr(coil, "extent_m", None)
     if extent is not None:

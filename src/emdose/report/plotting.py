@@ -9,9 +9,11 @@ import numpy as np
 
 from emdose.checks import one_of
 from emdose.circuits.network import Network
+from emdose.dosimetry.sequences.played import SequenceExposure
 from emdose.errors import InputError
 from emdose.io.maps.labelled import AXES, Contents, LabelledArray, known, on_grid
 from emdose.models.grids.grid import Grid
+from emdose.report.exposure_course import course_figure
 from emdose.solvers.results.power_tensor import PowerTensor
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ def plot(
     Parameters
     ----------
     value : Fields, SarMap, MassAverage, TemperatureMap, HeatCourse, HeatResult, PowerTensor, PropertyMap, B1Map, ...
-        What to draw; also a Phantom or a Network.
+        What to draw; also a Phantom, a Network, or a SequenceExposure.
     quantity : str, optional
         Which of its quantities, such as "E" or "b1plus" of fields, "conductivity" or "u_conductivity" of a property
         map; by default what the value is about. Of complex and vector fields the magnitude is drawn.
@@ -77,6 +79,8 @@ def plot(
         For an object that cannot be drawn, an unknown quantity or axis, a slice outside the grid, or fields of several
         ports without a choice.
     """
+    if isinstance(value, SequenceExposure):
+        return course_figure(value)
     held = on_grid(value, grid) if {c.__name__ for c in type(value).__mro__} & {*known()} else None
     drawable = [n for n, q in held.quantities.items() if _drawable(value, n, q)] if held else []
     if held is None or not drawable:

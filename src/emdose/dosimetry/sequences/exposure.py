@@ -100,7 +100,7 @@ def sequence_exposure(
     flag("repeated", repeated)
     sets = _named(local)
     _require_together(matrices, reference, sets)
-    _require_field(sequence, matrices.frequency_Hz or reference.frequency_Hz, field_T)
+    require_playable(sequence, len(matrices.ports), matrices.frequency_Hz or reference.frequency_Hz, field_T)
     windows = tuple(positive("windows_s", w) for w in windows_s)
     spread = _uncertainties(relative_uncertainty, (*matrices.names, *sets))
     shims = _shims(sequence, reference)
@@ -169,6 +169,32 @@ def sequence_exposure(
         course,
         {name: owned(form) for name, form in forms.items()},
     )
+
+
+def require_playable(
+    sequence: PulseSequence, ports: int, frequency_Hz: float | None = None, field_T: float | None = None
+) -> None:
+    """Raise InputError for a sequence of other channels than a coil has, or of another field strength.
+
+    Parameters
+    ----------
+    sequence : PulseSequence
+        What is to be played.
+    ports : int
+        Channels of the coil.
+    frequency_Hz : float, optional
+        Frequency of the coil [Hz].
+    field_T : float, optional
+        Static field that the sequence was made for [T]; by default what its definitions say.
+    """
+    if sequence.channels not in (None, 1, ports):
+        raise InputError(
+            "channels differ between the sequence and the coil",
+            field="RF_SHIMS",
+            found=f"{sequence.channels} channels in '{sequence.name}'",
+            expected=f"{ports}, as the coil has, or 1",
+        )
+    _require_field(sequence, frequency_Hz, field_T)
 
 
 def _quantity(
@@ -255,13 +281,6 @@ def _shims(sequence: PulseSequence, reference: DriveReference) -> np.ndarray:
         return mode[None]
     if own.shape[1] == 1:  # one channel: whatever feeds the coil in its mode
         return np.concatenate([mode[None], own * mode])
-    if own.shape[1] != len(mode):
-        raise InputError(
-            "channels differ between the sequence and the coil",
-            field="RF_SHIMS",
-            found=f"{own.shape[1]} channels in '{sequence.name}'",
-            expected=f"{len(mode)}, as the coil has, or 1",
-        )
     return np.concatenate([mode[None], own])
 
 

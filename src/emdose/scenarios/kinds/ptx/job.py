@@ -15,13 +15,14 @@ from emdose.errors import InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.ptx import drives, evaluation, result
-from emdose.scenarios.kinds.ptx.limits import sar_limits
+from emdose.scenarios.kinds.ptx.limits import arguments, sar_limits
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coil_tables import VieTable
 from emdose.scenarios.shared.coils import coil, handed_to_vie, vie
 from emdose.scenarios.shared.driving.drives import place_of, require_tissue
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
+from emdose.scenarios.shared.transmitting.transmit import Transmit
 from emdose.solvers.results.fields import region_mask
 from emdose.solvers.running import silent
 
@@ -157,6 +158,20 @@ class PtxJob(BaseJob):
     def evaluate(self, solution: Fields, progress: ProgressCallback | None = None) -> PtxOutcome:
         """Matrices, virtual observation points, drives, worst cases, limits."""
         return evaluation.evaluated(self, solution, progress or silent)
+
+    def transmit(self, solution: Fields) -> Transmit:
+        """The array in its first drive; B1+ holds where it counts."""
+        return Transmit(
+            solution,
+            self.body,
+            self.coil,
+            next(iter(self.drives.values())),
+            self.mask,
+            self.place_name,
+            self.tables.matrices.rule,
+            arguments(self.tables.checks),
+            tuple(self.tables.scenario.accept),
+        )
 
     def study_maps(self, outcome: PtxOutcome) -> dict[str, np.ndarray]:
         """|B1+| and 10 g SAR of every drive; NaN outside of the body."""

@@ -32,6 +32,7 @@ from emdose.scenarios.shared.coils import coil, handed_to_vie, vsie
 from emdose.scenarios.shared.convergence import solver_convergence
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
+from emdose.scenarios.shared.transmitting.transmit import Transmit
 from emdose.solvers.results.fields import Fields
 from emdose.solvers.running import Begin, Checkpoint, ProgressCallback, silent
 
@@ -187,6 +188,22 @@ class RfJob(BaseJob):
         if self._has_second_mesh() and outcome.summary["quantities"]:
             self._second_mesh(outcome, how, tell)
         return outcome
+
+    def transmit(self, solution: Fields) -> Transmit:
+        """The coil in its drive; B1+ holds where it is scaled."""
+        tables = self.tables
+        arguments = check_arguments(tables.checks, self.body)
+        return Transmit(
+            solution,
+            self.body,
+            self.coil,
+            self.drive,
+            self.place,
+            self.place_name,
+            tables.dosimetry.rule,
+            arguments,
+            tuple(tables.scenario.accept),
+        )
 
     def _has_second_mesh(self) -> bool:
         """Whether the coil is solved on a second mesh: not in the runs of a study."""

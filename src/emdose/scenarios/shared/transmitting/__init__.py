@@ -1,0 +1,1 @@
+"""Solved transmit coils, as kinds of scenario hand them on."""

@@ -1,0 +1,228 @@
+"""The safety sheet of sequences: numbers beside those of the run itself, files, protocols, bad input."""
+
+from __future__ import annotations
+
+import csv
+import json
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import emdose as em
+from emdose.cli import main
+from emdose.errors import InputError
+from emdose.scenarios.sequences import tables
+
+pp = pytest.importorskip("pypulseq")
+HEAD = """[scenario]
+kind = "rf"
+name = "four"
+
+[phantom]
+type = "layered-head"
+spacing_m = 0.01
+
+[coil]
+type = "loop-array"
+elements = 4
+radius_m = 0.15
+length_m = 0.16
+
+[exposure]
+frequency_Hz = 127.74e6
+
+[normalise]
+b1plus_rms_T = 2e-6
+over = "slice"
+
+[solver]
+tolerance = 1e-3
+
+[checks]
+patient_mass_kg = 75.0
+relative_uncertainty = 0.3
+"""
+
+
+def code_of(*arguments):
+    """Exit code of the command line."""
+    with pytest.raises(SystemExit) as end:
+        main([str(a) for a in arguments])
+    return end.value.code
+
+
+def hard(path, count=4, field_T=3.0, rf=True):
+    """Hard pulses of 180 degrees and 1 ms every 50 ms, written by pypulseq."""
+    system = pp.Opts(rf_dead_time=1e-4)
+    sequence = pp.Sequence(system)
+    pulse = pp.make_block_pulse(np.pi, duration=1e-3, delay=1e-4, system=system, use="excitation")
+    for _ in range(count):
+        if rf:
+            sequence.add_block(pulse)
+        sequence.add_block(pp.make_delay(50e-3 - (1.1e-3 if rf else 0)))
+    sequence.set_definition("B0", field_T)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sequence.write(str(path))
+    return path
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sheet")
+    (folder / "head.toml").write_text(HEAD)
+    hard(folder / "one.seq")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def sheet(place):
+    """A sheet made by the command, and again from Python with the field that it left."""
+    one = place / "one.seq"
+    assert code_of("sequence", one, "--scenario", place / "head.toml", "-o", place / "out", "-q") == 0
+    return em.sequence_sheet(one, place / "out" / "field", place / "again", progress=False)
+
+
+def test_numbers_are_those_of_the_run_at_this_b1(place, sheet):
+    """Oracle: the run of the scenario itself, whose SAR goes with the square of B1+rms over the same region."""
+    run = em.read_result(place / "out" / "field")
+    whole, numbers = sheet.whole, run.summary["quantities"]
+    b1 = whole.quantity("B1+rms").average
+    assert b1 == pytest.approx(np.sqrt(500**2 * 1e-3 / 50e-3) / sheet.sequences[0].gamma_Hz_T, rel=1e-6)
+    factor = (b1 / 2e-6) ** 2
+    heads = [n for n in whole.names if n.startswith("head")]
+    pairs = [("whole body", "whole_body_sar"), ("10 g", "psSAR10g"), ("1 g", "psSAR1g")]
+    for mine, its in [*pairs, *((h, f"head_sar: {h}") for h in heads)]:
+        q = whole.quantity(mine)
+        assert q.average == pytest.approx(factor * numbers[its]["value"], rel=1e-4)
+        assert q.relative_uncertainty == 0.3
+        assert q.window(360.0).value == pytest.approx(q.average, rel=1e-9)
+        assert q.window(10.0).value == pytest.approx(q.average, rel=1e-9)  # 200 whole repetitions
+    checks = {(c.limit.quantity, c.limit.window_s, c.limit.mode) for c in sheet.checks.rows if c.ratio is not None}
+    assert {("local SAR", 10.0, "normal"), ("head SAR", 360.0, "first level")} <= checks
+    # what the run says of its own drive at this B1+ beside the same limits
+    own = {(c["quantity"], c["region"], c["mode"]): c["value"] for c in run.summary["checks"] if c["window_s"] == 360}
+    for c in sheet.summary["checks"]:
+        if c["window_s"] == 360 and c["quantity"] in ("head SAR", "partial-body SAR", "whole-body SAR"):
+            assert c["value"] == pytest.approx(factor * own[c["quantity"], c["region"], c["mode"]], rel=1e-4)
+
+
+def test_files(place, sheet):
+    """Oracle: what is written is read back; the page carries no link to the outside."""
+    names = {"sheet.html", "sheet.json", "sheet.csv", "sheet.png", "blocks.csv", "repetitions.csv"}
+    for folder in ("out", "again"):
+        assert names == {p.name for p in (place / folder).iterdir() if p.is_file()}
+    told = json.loads((place / "out" / "sheet.json").read_text())
+    assert told["exposure"]["quantities"][0]["average"] == pytest.approx(sheet.whole.quantity("B1+rms").average)
+    rows = list(csv.DictReader((place / "out" / "sheet.csv").open()))
+    worst = next(r for r in rows if r["quantity"] == "10 g" and r["statistic"] == "worst 10 s")
+    assert float(worst["value"]) == pytest.approx(sheet.whole.quantity("10 g").window(10.0).value, rel=1e-8)
+    assert float(worst["U_k2"]) == pytest.approx(0.3 * float(worst["value"]), rel=1e-8)
+    limits = [r for r in rows if r["limit"]]
+    assert {r["mode"] for r in limits} == {"normal", "first level"}
+    blocks = list(csv.DictReader((place / "out" / "blocks.csv").open()))
+    assert len(blocks) == 8
+    assert float(blocks[1]["whole body [W/kg]"]) == 0
+    assert float(blocks[0]["whole body [W/kg]"]) == pytest.approx(
+        sheet.whole.quantity("whole body").average * 50 / 1.1, rel=1e-6
+    )
+    assert len(list(csv.DictReader((place / "out" / "repetitions.csv").open()))) == 4
+    page = (place / "out" / "sheet.html").read_text()
+    assert "Safety sheet: one" in page
+    assert "binds first" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    assert str(place) not in page
+
+
+def test_shims_of_the_mode_are_the_mode(place, sheet):
+    """Oracle: a shim that is the mode itself changes nothing, by matrices instead of numbers; a silent channel does."""
+    one = sheet.sequences[0]
+    run = em.read_result(place / "out" / "field")
+    weights = np.array([complex(*w) for w in run.summary["provenance"]["drive"]["weights"]])
+    mode = weights / np.abs(weights).max()
+    silent = mode * [0, 1, 1, 1]
+    for shim, same in ((mode, True), (silent, False)):
+        seq = replace(one, name="shimmed", shim=np.minimum(one.rf, 0), shims=shim[None])
+        found = em.sequence_sheet(seq, place / "out" / "field", place / "shimmed", progress=False)
+        for name in ("whole body", "10 g", "B1+rms"):
+            values = [s.whole.quantity(name).window(10.0).value for s in (found, sheet)]
+            assert (values[0] == pytest.approx(values[1], rel=1e-5)) == same
+    assert found.summary["exposure"]["about"]["shims"] == 1
+
+
+def test_a_protocol(place, sheet):
+    """Oracle: played once, 6 min hold all of its energy; in 10 s the pause of 20 s leaves one sequence alone."""
+    found = em.sequence_sheet(
+        [place / "one.seq", place / "one.seq"], place / "out" / "field", place / "two", pauses_s=20.0, progress=False
+    )
+    body, alone = found.whole.quantity("whole body"), sheet.whole.quantity("whole body")
+    assert not found.whole.repeated
+    assert body.window(360.0).value == pytest.approx(2 * alone.deposited / 360, rel=1e-9)
+    assert body.window(10.0).value == pytest.approx(alone.deposited / 10, rel=1e-9)
+    assert "The sequences, each by itself" in (place / "two" / "sheet.html").read_text()
+    names = [r["sequence"] for r in csv.DictReader((place / "two" / "sheet.csv").open())]
+    assert {"one", "protocol"} == set(names)
+    rows = tables.pulse_rows(found.sequences[0], found.exposures[0])
+    assert [(r["use"], r["count"]) for r in rows] == [("excitation", 4)]
+    assert rows[0]["flip_deg"] == pytest.approx(180, rel=1e-6)
+    assert rows[0]["share"] == 1
+
+
+def test_drives_beyond_what_is_there(place, sheet, capsys):
+    """Oracle: one line and exit code 2; no sheet is left."""
+    file, field = place / "one.seq", place / "out" / "field"
+    peaks = sheet.whole.peaks
+    for option, value, words in (
+        ("--peak-power-w", 0.9 * peaks.power_W, "drive beyond the peak power"),
+        ("--peak-amplitude", 0.9 * peaks.amplitude, "drive beyond the peak amplitude"),
+    ):
+        assert code_of("sequence", file, "-s", field, "-o", place / "beyond", option, value, "-q") == 2
+        line = capsys.readouterr().err.strip()
+        assert words in line
+        assert "\n" not in line
+        assert not (place / "beyond").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda p: hard(p, field_T=7.0), "made for another field strength"),
+        (lambda p: hard(p, rf=False), "without RF"),
+        (lambda p: p.write_text("hello"), "no section"),
+        (lambda p: p.write_text(_without(hard(p), "RadiofrequencyRasterTime")), "raster"),
+        (lambda p: None, "no such file"),
+    ],
+)
+def test_bad_files(place, tmp_path, capsys, make, words):
+    """Oracle: one line that names the file, exit code 2, nothing solved and nothing written."""
+    path = tmp_path / "bad.seq"
+    make(path)
+    out = tmp_path / "out"
+    assert code_of("sequence", path, "--scenario", place / "head.toml", "-o", out) == 2
+    line = capsys.readouterr().err.strip()
+    assert words in line
+    assert "bad.seq" in line
+    assert "\n" not in line
+    assert not out.exists()
+
+
+def _without(path, key):
+    return "\n".join(line for line in path.read_text().splitlines() if not line.startswith(key)) + "\n"
+
+
+def test_scenarios_that_are_none(place, tmp_path, capsys):
+    """Oracle: a kind without a coil, an empty folder, and sequences of other channels are refused before solving."""
+    out = tmp_path / "out"
+    with pytest.raises(InputError, match="no transmit coil"):
+        em.sequence_sheet(place / "one.seq", "gradient-pns", out, progress=False)
+    with pytest.raises(InputError, match="no finished result"):
+        em.sequence_sheet(place / "one.seq", tmp_path, out, progress=False)
+    one = em.read_pulse_sequence(place / "one.seq")
+    three = replace(one, name="three", shim=np.minimum(one.rf, 0), shims=np.ones((1, 3)) + 0j)
+    with pytest.raises(InputError, match="three: RF_SHIMS: channels differ"):
+        em.sequence_sheet(three, place / "head.toml", out, progress=False)
+    assert not out.exists()
+    assert code_of("sequence", place / "one.seq", "-o", out) == 2
+    assert "--scenario" in capsys.readouterr().err
