@@ -87,10 +87,12 @@ from emdose.solvers.heat.options import HeatPlan
 from emdose.solvers.heat.sources import PowerDensity
 from emdose.solvers.heat.stepping import Perfusion
 from emdose.solvers.mom.meshing.options import MeshOptions
+from emdose.solvers.moving.planning import MovingPlan
 from emdose.solvers.results.discretisation import Discretisation
 from emdose.solvers.results.fields import PowerBalance
 from emdose.solvers.results.lead_response import LeadResponse
 from emdose.solvers.results.orientations import PowerForm
+from emdose.solvers.running import Plan
 from emdose.solvers.surface.mesh import Surface
 from emdose.solvers.vie.library.region import LibraryPlan
 from emdose.solvers.vie.problem import ViePlan
@@ -676,6 +678,8 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: Discretisation(across_body=20.0, across_tissue=10.0, per_wavelength=30.0, spacing_m=5e-3),
     lambda: ViePlan(**PLAN, ports=1, fft_shape=SHAPE, method="gmres", ports_at_once=1),
     lambda: HeatPlan(**FLAT_PLAN, cells=1, sources=6),
+    lambda: Plan(**FLAT_PLAN),
+    lambda: MovingPlan(**FLAT_PLAN, motions=2, poses=3, solution=Plan(**FLAT_PLAN)),
     lambda: EddyPlan(**PLAN, voxels=1, frequencies=1, fft_shape=SHAPE, steps=1, skin_depth_over_step=1.0),
     lambda: eptlib_bridge.Report((0, 4, 0), 1.0, "log", ()),
     heat_result,

@@ -244,6 +244,33 @@ class Checkpoint(Protocol):
         """Keep arrays under a name, all of them or none."""
 
 
+@dataclass(frozen=True)
+class PartsFrom:
+    """A checkpoint whose parts are counted from another number: that of one of several solutions of a job.
+
+    Parameters
+    ----------
+    checkpoint : Checkpoint
+        Where all of them are kept.
+    first : int
+        Number of the first part.
+    """
+
+    checkpoint: Checkpoint
+    first: int
+
+    def load(self, name: str) -> dict[str, np.ndarray] | None:
+        """Arrays as saved under a name, or None."""
+        return self.checkpoint.load(self._moved(name))
+
+    def save(self, name: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep arrays under a name, all of them or none."""
+        self.checkpoint.save(self._moved(name), arrays)
+
+    def _moved(self, name: str) -> str:
+        return part_name(self.first + int(name.removeprefix(PART_PREFIX)))
+
+
 PART_PREFIX = "port-"
 """What names of finished parts begin with in a checkpoint."""
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.support.induced_bodies import tissue
 
 import emdose as em
 from emdose import mechanics
 from emdose.errors import InputError
 from emdose.models import IdealGradient, UniformField
 from emdose.solvers.quasistatic import medium
+from emdose.validation.cases.induced.bodies import tissue
 from emdose.validation.closed_forms.low_frequency import induced_bodies as exact
 
 QUIET = {"device": "cpu", "progress": False}

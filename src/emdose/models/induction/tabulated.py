@@ -50,6 +50,11 @@ class TabulatedField:
         ]
         self.error = self._measured()
 
+    @property
+    def name(self) -> str:
+        """That of the magnet."""
+        return self.magnet.name
+
     def components(self, points: np.ndarray, slopes: bool = True) -> np.ndarray:
         """B_r, B_z and, with slopes, dB_r/dz and dB_z/dz at points (n, 3), (2 or 4, n)."""
         rho, z = np.hypot(points[:, 0], points[:, 1]), points[:, 2]

@@ -21,19 +21,23 @@ from typing import Any
 
 import numpy as np
 
-from emdose.checks import flag, whole, within
+from emdose.checks import flag, metres, whole, within
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.implants.implant import Implant
 from emdose.models.implants.surgery import Surgery
 from emdose.models.induction.sources import RigidMotion, StaticField
 from emdose.models.induction.trajectories import BodyPoses, Trajectory
+from emdose.models.surfaces.body import SurfaceBody
+from emdose.solvers.bem.solver import Bem
 from emdose.solvers.moving.choosing import chosen, fitted
 from emdose.solvers.moving.field import MotionField, farthest, require_room
+from emdose.solvers.moving.on_surfaces import ReadAtVoxels, voxels_of
+from emdose.solvers.moving.planning import MovingPlan
 from emdose.solvers.moving.reduced import peaks, sampled
 from emdose.solvers.moving.surroundings import POINTS, Surroundings, points_of
 from emdose.solvers.quasistatic.solver import Quasistatic
-from emdose.solvers.running import Progress
+from emdose.solvers.running import Checkpoint, Progress
 from emdose.values import owned, read_only
 
 TRAINED = 40
@@ -49,7 +53,8 @@ class Moving:
     ----------
     solver : object
         What solves for one motion: its ``solve(phantom, sources, frequency_Hz, device, progress)`` returns an
-        :class:`~emdose.solvers.results.induced.InducedField`. By default ``Quasistatic(tolerance=1e-5)``.
+        :class:`~emdose.solvers.results.induced.InducedField`. By default ``Quasistatic(tolerance=1e-5)``; ``Bem()``
+        for a body of surfaces.
     tolerance : float
         Part of dB/dt that the solved motions may leave out, over its largest value; with the defaults E of an adult of
         12 mm is within 6e-4 of its peak of what a solution of its own gives.
@@ -58,6 +63,9 @@ class Moving:
         not only the trajectories' own.
     most : int
         Largest number of solved motions.
+    spacing_m : float, optional
+        Edge of the voxels at whose centres the fields of a body of surfaces are read, for the solver ``Bem`` [m]; a
+        thirtieth of its longest side by default.
 
     Raises
     ------
@@ -69,17 +77,59 @@ class Moving:
     tolerance: float = 2e-3
     any_motion: bool = False
     most: int = 60
+    spacing_m: float | None = None
 
     def __post_init__(self) -> None:
         within("tolerance", self.tolerance, 1e-6, 0.05, problem="bad tolerance")
         flag("any_motion", self.any_motion)
         whole("most", self.most, 1, problem="bad number of motions")
+        if self.spacing_m is not None:
+            metres("spacing_m", self.spacing_m)
         if not callable(getattr(self.solver, "solve", None)):
             raise InputError("not a solver", field="solver", found=self.solver, expected="an object with solve()")
 
+    def plan(
+        self,
+        body: Phantom | SurfaceBody,
+        magnet: StaticField,
+        trajectories: Trajectory | Sequence[Trajectory],
+        frequency_Hz: float = 10.0,
+        device: Any = "auto",
+        implants: Sequence[Implant] = (),
+        surgery: Surgery | None = None,
+    ) -> MovingPlan:
+        """What a solution will take: the motions are chosen, and the solver is asked.
+
+        Parameters
+        ----------
+        body, magnet, trajectories, frequency_Hz, device, implants, surgery
+            As in :meth:`solve`.
+
+        Raises
+        ------
+        InputError
+            As :meth:`solve`.
+        ResourceError
+            When it does not fit the memory.
+        """
+        phantom, solver = self._reading(body)
+        metal, some = _metal(solver, implants, surgery), _several(trajectories)
+        choice = self._choice(phantom, magnet, some, tabulated=isinstance(body, SurfaceBody))
+        ask = getattr(solver, "plan", None)
+        told = None if ask is None else ask(phantom, choice.sources, frequency_Hz, device, **metal)
+        return MovingPlan(
+            bytes=choice.table.nbytes + (0 if told is None else told.bytes),
+            seconds=choice.seconds + (0.0 if told is None else told.seconds),
+            size=0 if told is None else told.size,
+            device=str(device) if told is None else told.device,
+            motions=len(choice.rows),
+            poses=sum(len(t.times_s) for t in some),
+            solution=told,
+        )
+
     def solve(
         self,
-        phantom: Phantom,
+        body: Phantom | SurfaceBody,
         magnet: StaticField,
         trajectories: Trajectory | Sequence[Trajectory],
         frequency_Hz: float = 10.0,
@@ -87,6 +137,7 @@ class Moving:
         progress: Progress = True,
         implants: Sequence[Implant] = (),
         surgery: Surgery | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> MotionField:
         """What motions along these trajectories induce.
 
@@ -94,8 +145,9 @@ class Moving:
 
         Parameters
         ----------
-        phantom : Phantom
-            The body; tissues without conductivity insulate.
+        body : Phantom or SurfaceBody
+            The body; tissues without conductivity insulate. One of surfaces, for the solver ``Bem``, is read at the
+            centres of voxels.
         magnet : StaticField
             The magnet.
         trajectories : Trajectory or sequence of them
@@ -109,28 +161,82 @@ class Moving:
             with them torque and drag, follow from its power tensor.
         surgery : Surgery, optional
             What was done to the body for it.
+        checkpoint : Checkpoint, optional
+            Keeps the field of every motion that is finished, where the solver takes one (``Quasistatic`` does).
 
         Raises
         ------
         InputError
             When a trajectory goes through the magnet's wall or leaves its map, the body does not move in the field, an
-            implant does not fit, or the solver takes none.
+            implant does not fit, or the solver takes no implants or no such body.
         """
         started = clock.perf_counter()
-        metal = self._metal(implants, surgery)
-        some = (trajectories,) if isinstance(trajectories, Trajectory) else tuple(trajectories)
-        if not some:
-            raise InputError("no trajectory", field="trajectories", expected="at least one")
+        phantom, solver = self._reading(body)
+        metal, some = _metal(solver, implants, surgery), _several(trajectories)
+        choice = self._choice(phantom, magnet, some, tabulated=isinstance(body, SurfaceBody))
+        more: dict[str, Any] = {**metal}
+        if checkpoint is not None and _takes(solver, "checkpoint"):
+            more["checkpoint"] = checkpoint
+        ready = clock.perf_counter()
+        induced = solver.solve(phantom, choice.sources, frequency_Hz, device, progress, **more)
+        solved = clock.perf_counter()
+        points, around = choice.points, choice.around
+        trained = np.concatenate(
+            [
+                fitted(choice.basis, r[:: max(len(r) // TRAINED, 1)])[0]
+                for r in (around.seen(t.poses(), points)[1].reshape(len(t.times_s), -1) for t in some)
+            ]
+        )
+        sample = sampled(peaks(induced.E, trained), induced.labels)
+        about = {
+            "solver": "Moving",
+            "trajectories": [t.name for t in some],
+            "poses": sum(len(t.times_s) for t in some),
+            "motions": [s.name for s in choice.sources],
+            "tolerance": self.tolerance,
+            "any_motion": self.any_motion,
+            "implants": [i.name for i in implants],
+            "table_error": around.error,
+            "seconds": {"choice": ready - started, "fields": solved - ready, "sample": clock.perf_counter() - solved},
+        }
+        rates = choice.basis.reshape(len(choice.rows), -1, 3)
+        return MotionField(magnet, induced, owned(points.copy()), owned(rates), choice.left_out, sample, about)
+
+    def _reading(self, body: Phantom | SurfaceBody) -> tuple[Phantom, Any]:
+        """The voxels whose fields are found, and what finds them."""
+        if isinstance(body, SurfaceBody) != isinstance(self.solver, Bem):
+            surfaces = isinstance(body, SurfaceBody)
+            raise InputError(
+                "a body of surfaces needs the solver Bem" if surfaces else "Bem needs a body of surfaces",
+                field="solver" if surfaces else "body",
+                found=type(self.solver).__name__ if surfaces else type(body).__name__,
+                expected="Moving(Bem())" if surfaces else "a SurfaceBody, such as SurfaceBody.from_phantom(body)",
+            )
+        if isinstance(body, SurfaceBody):
+            phantom, shell = voxels_of(body, self.spacing_m)
+            return phantom, ReadAtVoxels(self.solver, body, shell)
+        if self.spacing_m is not None:
+            raise InputError(
+                "a body of voxels has its own", field="spacing_m", found=self.spacing_m, expected="a SurfaceBody"
+            )
+        return body, self.solver
+
+    def _choice(
+        self, phantom: Phantom, magnet: StaticField, some: tuple[Trajectory, ...], *, tabulated: bool
+    ) -> _Choice:
+        """The motions to solve for, in the magnet or in the table of it, which many points have sooner."""
+        started = clock.perf_counter()
         outline = points_of(phantom)
         points = outline[:POINTS]
         poses = [t.poses() for t in some]
         around = Surroundings(magnet, max(farthest(p, outline) for p in poses))
+        used = around.table if tabulated and around.table is not None else magnet
         rates, motions = [], []
         for trajectory, moved in zip(some, poses, strict=True):
             require_room(around, moved, outline, trajectory.name)
             seen = around.seen(moved, points, self.any_motion)[1]
             rates.append(seen.reshape(-1, 3 * len(points)))
-            motions += _motions(magnet, trajectory.name, moved, self.any_motion)
+            motions += _motions(used, trajectory.name, moved, self.any_motion)
         table = np.concatenate(rates)
         rows, left_out = chosen(table, self.tolerance, self.most)
         if not rows:
@@ -148,46 +254,69 @@ class Moving:
             )
         size = np.abs(table[rows]).max(axis=1)
         sources = tuple(_driven(motions[r], 1.0 / s) for r, s in zip(rows, size, strict=True))
-        ready = clock.perf_counter()
-        induced = self.solver.solve(phantom, sources, frequency_Hz, device, progress, **metal)
-        solved = clock.perf_counter()
         basis = table[rows] / size[:, None]
-        trained = np.concatenate(
-            [fitted(basis, r[:: max(len(r) // TRAINED, 1)])[0] for r in (self._own(around, p, points) for p in poses)]
-        )
-        sample = sampled(peaks(induced.E, trained), induced.labels)
-        about = {
-            "solver": "Moving",
-            "trajectories": [t.name for t in some],
-            "poses": sum(len(p) for p in poses),
-            "motions": [s.name for s in sources],
-            "tolerance": self.tolerance,
-            "any_motion": self.any_motion,
-            "implants": [i.name for i in implants],
-            "table_error": around.error,
-            "seconds": {"choice": ready - started, "fields": solved - ready, "sample": clock.perf_counter() - solved},
-        }
-        return MotionField(
-            magnet, induced, owned(points.copy()), owned(basis.reshape(len(rows), -1, 3)), left_out, sample, about
-        )
+        return _Choice(rows, sources, basis, left_out, points, around, table, clock.perf_counter() - started)
 
-    def _metal(self, implants: Sequence[Implant], surgery: Surgery | None) -> dict[str, Any]:
-        """What the solver is told of metal: nothing where there is none."""
-        some = tuple(implants)
-        if not some:
-            return {}
-        if "implants" not in inspect.signature(self.solver.solve).parameters:
-            raise InputError(
-                "this solver takes no implants",
-                field="solver",
-                found=type(self.solver).__name__,
-                expected="Quasistatic, or another one whose solve() has implants",
-            )
-        return {"implants": some, "surgery": surgery}
 
-    @staticmethod
-    def _own(around: Surroundings, poses: BodyPoses, points: np.ndarray) -> np.ndarray:
-        return around.seen(poses, points)[1].reshape(len(poses), -1)
+@dataclass(frozen=True, eq=False)
+class _Choice:
+    """Motions that all others are sums of.
+
+    Parameters
+    ----------
+    rows : list of int
+        Which of the motions.
+    sources : tuple of RigidMotion
+        They, each per T/s of its largest dB/dt.
+    basis : (motions, 3 n) ndarray
+        What they make the points see [T/s per drive].
+    left_out : float
+        Largest rest of the others.
+    points : (n, 3) ndarray
+        Points of the body [m].
+    around : Surroundings
+        The magnet.
+    table : (rows, 3 n) ndarray
+        What all motions make them see [T/s].
+    seconds : float
+        What the choice has taken [s].
+    """
+
+    rows: list[int]
+    sources: tuple[RigidMotion, ...]
+    basis: np.ndarray
+    left_out: float
+    points: np.ndarray
+    around: Surroundings
+    table: np.ndarray
+    seconds: float
+
+
+def _several(trajectories: Trajectory | Sequence[Trajectory]) -> tuple[Trajectory, ...]:
+    some = (trajectories,) if isinstance(trajectories, Trajectory) else tuple(trajectories)
+    if not some:
+        raise InputError("no trajectory", field="trajectories", expected="at least one")
+    return some
+
+
+def _takes(solver: Any, name: str) -> bool:
+    """Whether a solver's ``solve`` has a parameter of that name."""
+    return name in inspect.signature(solver.solve).parameters
+
+
+def _metal(solver: Any, implants: Sequence[Implant], surgery: Surgery | None) -> dict[str, Any]:
+    """What the solver is told of metal: nothing where there is none."""
+    some = tuple(implants)
+    if not some:
+        return {}
+    if not _takes(solver, "implants"):
+        raise InputError(
+            "this solver takes no implants",
+            field="solver",
+            found=type(solver).__name__,
+            expected="Quasistatic, or another one whose solve() has implants",
+        )
+    return {"implants": some, "surgery": surgery}
 
 
 def _motions(magnet: StaticField, name: str, poses: BodyPoses, six: bool) -> list[tuple[Any, ...]]:

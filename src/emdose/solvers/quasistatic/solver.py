@@ -12,6 +12,7 @@ Source: T. W. Dawson and M. A. Stuchly, IEEE Trans. Magn. 32 (1996) 754; T. W. D
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,8 +37,20 @@ from emdose.solvers.quasistatic.medium import Medium
 from emdose.solvers.quasistatic.sampling import line_integrals
 from emdose.solvers.quasistatic.splines import EdgeSplines, EdgeSums
 from emdose.solvers.results.induced import InducedEdges, InducedField
-from emdose.solvers.running import Done, Iteration, Progress, ProgressCallback, Setup, callback
+from emdose.solvers.running import (
+    Checkpoint,
+    Done,
+    Iteration,
+    Progress,
+    ProgressCallback,
+    Setup,
+    callback,
+    part_name,
+)
 from emdose.values import owned, read_only
+
+APART = 5
+"""Places of a body at which sources in a checkpoint are told apart."""
 
 
 @read_only
@@ -109,6 +122,7 @@ class Quasistatic:
         progress: Progress = True,
         implants: Sequence[Implant] = (),
         surgery: Surgery | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> InducedField:
         """Induced field per unit of drive of every source.
 
@@ -128,6 +142,8 @@ class Quasistatic:
             Metal in the body: what it does to the field in tissue. Its own eddy currents are those of ``EddyCurrent``.
         surgery : Surgery, optional
             What was done to the body for it, as in an exposure.
+        checkpoint : Checkpoint, optional
+            Keeps the field of every source that is finished, for the same problem again.
 
         Raises
         ------
@@ -146,16 +162,20 @@ class Quasistatic:
         planned = self._plan(medium, len(some), be)
         system = Conduction(medium.magnitude, be, "float32")
         solved = _Solved(medium, len(some), self.keep_edges)
-        for first in range(0, len(some), planned.together):
-            block = range(first, min(first + planned.together, len(some)))
+        left = [n for n, s in enumerate(some) if not solved.taken(n, s, checkpoint)]
+        for first in range(0, len(left), planned.together):
+            block = left[first : first + planned.together]
             self._solve(medium, some, block, system, solved, tell)
+            if checkpoint is not None:
+                for n in block:
+                    checkpoint.save(part_name(n), solved.arrays(n, some[n]))
         tell(Done(residual=float(solved.residual.max()), tolerance=self.tolerance))
         about = {
             "solver": "Quasistatic",
             "tolerance": self.tolerance,
             "device": be.name,
             "seconds": time.perf_counter() - started,
-            "sampling": solved.sampling,
+            "sampling": [solved.sampling[n] for n in range(len(some))],
         }
         return InducedField(
             medium.phantom,
@@ -186,7 +206,7 @@ class Quasistatic:
         self,
         medium: Medium,
         sources: Sequence[InductionSource],
-        block: range,
+        block: Sequence[int],
         system: Conduction,
         solved: _Solved,
         tell: ProgressCallback,
@@ -201,9 +221,9 @@ class Quasistatic:
         def impressed(n: int) -> EdgeSplines | EdgeSums:
             tell(Iteration(stage="source", name=sources[n].name, index=n, count=several, step=0))
             # Sources of one solution are mostly of one kind: what was too coarse for one is too coarse for the next.
-            before = solved.sampling[-1]["samples"] if solved.sampling else 0
+            before = next(reversed(solved.sampling.values()))["samples"] if solved.sampling else 0
             found = line_integrals(medium.box, sources[n], medium.exists, before)
-            solved.sampling.append({"name": sources[n].name, **found.about})
+            solved.sampling[n] = {"name": sources[n].name, **found.about}
             return found
 
         if medium.is_plain:
@@ -213,7 +233,7 @@ class Quasistatic:
 
     def _solve_plain(
         self,
-        block: range,
+        block: Sequence[int],
         impressed: Callable[[int], EdgeSplines | EdgeSums],
         system: Conduction,
         solved: _Solved,
@@ -241,7 +261,7 @@ class Quasistatic:
     def _solve_any(
         self,
         medium: Medium,
-        block: range,
+        block: Sequence[int],
         impressed: Callable[[int], EdgeSplines | EdgeSums],
         system: Conduction,
         solved: _Solved,
@@ -284,7 +304,7 @@ class _Solved:
         self.kind = np.complex64 if medium.kind is complex else np.float32
         self.E = np.empty((sources, 3, len(medium.held)), self.kind)
         self.residual, self.balance = np.zeros(sources), np.zeros(sources)
-        self.sampling: list[Mapping[str, Any]] = []
+        self.sampling: dict[int, Mapping[str, Any]] = {}
         self.corners: np.ndarray | None = None
         if keep_edges:
             touched = np.zeros(medium.box.corners, bool)
@@ -293,6 +313,39 @@ class _Solved:
                     touched[edge] |= medium.conducts
             self.corners = np.flatnonzero(touched.reshape(-1))
             self.along = np.zeros((sources, 3, len(self.corners)), self.kind)
+
+    def told_apart(self, source: InductionSource) -> np.ndarray:
+        """What a source impresses at some places of the body: names may be those of another one."""
+        grid, cells = self.medium.phantom.grid, self.medium.cells[:: max(1, len(self.medium.held) // APART)]
+        index = np.stack(np.unravel_index(cells, grid.shape), axis=1)
+        points = np.asarray(grid.origin_m) + (index + 0.5) * np.asarray(grid.spacing_m)
+        return np.asarray(source.impressed_E(points), float)
+
+    def arrays(self, n: int, source: InductionSource) -> dict[str, np.ndarray]:
+        """What a checkpoint keeps of a finished source."""
+        about = {"name": source.name, "iterations": self.iterations, "sampling": dict(self.sampling[n])}
+        told = json.dumps(about, default=float)
+        found = {"E": self.E[n], "residual": self.residual[n], "balance": self.balance[n], "told": np.array(told)}
+        found["impressed"] = self.told_apart(source)
+        return found if self.corners is None else found | {"along": self.along[n]}
+
+    def taken(self, n: int, source: InductionSource, checkpoint: Checkpoint | None) -> bool:
+        """Whether a checkpoint holds the field of a source, which is taken then."""
+        kept = None if checkpoint is None else checkpoint.load(part_name(n))
+        if kept is None:
+            return False
+        told = json.loads(str(kept["told"]))
+        if told["name"] != source.name or kept["E"].shape != self.E[n].shape:
+            return False
+        if not np.allclose(kept["impressed"], self.told_apart(source), rtol=1e-9, atol=0):
+            return False
+        if (self.corners is None) != ("along" not in kept) or kept["E"].dtype != self.kind:
+            return False
+        self.E[n], self.residual[n], self.balance[n] = kept["E"], kept["residual"], kept["balance"]
+        if self.corners is not None:
+            self.along[n] = kept["along"]
+        self.iterations, self.sampling[n] = max(self.iterations, told["iterations"]), told["sampling"]
+        return True
 
     def on_device(self, system: Conduction) -> DrivenNetwork:
         """The branches, made when they are first asked for."""

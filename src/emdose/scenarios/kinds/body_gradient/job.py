@@ -19,6 +19,7 @@ from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
 from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
+from emdose.solvers.running import PartsFrom
 
 if TYPE_CHECKING:
     from emdose.compute.shared import Shared
@@ -104,7 +105,7 @@ class BodyGradientJob(BaseJob):
         lines += [f"exposure {e.name}: {e.title}" for e in self.exposures]
         return [*lines, f"tissue properties at {self.frequency_Hz:g} Hz"]
 
-    def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> SolvedBody:  # noqa: ARG002
+    def solve(self, checkpoint: Checkpoint | None = None, progress: ProgressCallback | None = None) -> SolvedBody:
         """Fields per unit of every source, on a coarser grid as well, and with the implant.
 
         Raises
@@ -113,13 +114,16 @@ class BodyGradientJob(BaseJob):
             As the solver.
         """
 
-        def solved(body: Phantom, **more: Any) -> InducedField:
-            return self.solver.solve(body, self.sources, self.frequency_Hz, self.device, progress=progress, **more)
+        def solved(number: int, body: Phantom, **more: Any) -> InducedField:
+            parts = None if checkpoint is None else PartsFrom(checkpoint, number * len(self.sources))
+            return self.solver.solve(
+                body, self.sources, self.frequency_Hz, self.device, progress, checkpoint=parts, **more
+            )
 
         with self.timed("solve"):
-            found = solved(self.body)
-            coarse = None if self.coarse is None else solved(self.coarse)
-            implanted = None if self.implant is None else solved(self.body, implants=[self.implant])
+            found = solved(0, self.body)
+            coarse = None if self.coarse is None else solved(1, self.coarse)
+            implanted = None if self.implant is None else solved(2, self.body, implants=[self.implant])
         return SolvedBody(found, coarse, implanted)
 
     def evaluate(self, solution: SolvedBody, progress: ProgressCallback | None = None) -> GradientOutcome:  # noqa: ARG002

@@ -27,11 +27,13 @@ from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.moving.field import MotionField
 from emdose.solvers.moving.reduced import VoxelSample
 from emdose.solvers.moving.solver import Moving
+from emdose.solvers.running import PartsFrom
 
 if TYPE_CHECKING:
     from emdose.compute.shared import Shared
     from emdose.io.disk.atomic import Stage
     from emdose.models.bodies import Phantom
+    from emdose.models.induction.trajectories import Trajectory
     from emdose.scenarios.kinds.motion.evaluation import MotionOutcome
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.solvers.running import Checkpoint, ProgressCallback
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 LOWEST_HZ = 10.0
 """Where tables of tissues begin; movements are slower."""
 CODE = ("scenarios/kinds/motion/build.py", "scenarios/shared/induced", "solvers/moving")
-MOTIONS = 15
-"""That the poses of a trajectory usually are sums of."""
+PARTS = 1000
+"""Numbers of finished motions in a checkpoint that each of a job's solutions has."""
 MOTION = ("velocity_m_s", "turn_rad_s", "rotation", "shift_m", "centre_m")
 SAMPLE = ("index", "weights", "labels")
 
@@ -149,11 +151,19 @@ class MotionJob(BaseJob):
         return found
 
     def plan(self) -> JobPlan:
-        """Memory, time and size for as many motions as trajectories usually take; raises ResourceError."""
-        most = min(self.tables.solver.most_motions, MOTIONS * len(self.movements))
-        sources = [RigidMotion(self.magnet, name=f"motion {n}") for n in range(most)]
-        solution = self.solver.solver.plan(self.body, sources, self.frequency_Hz, self.device)
-        return JobPlan(device=self.device, solution=solution, then="time courses and limits")
+        """Memory, time and size for the motions of the part that takes most; raises ResourceError."""
+        plans = []
+        with blamed_on(self.scenario.file, "solver"):
+            for part, body in self.parts.items():
+                metal = [self.metal.implant] if self.metal is not None and part in self.metal.bodies else []
+                plans.append(
+                    self.solver.plan(body, self.magnet, self._paths(part), self.frequency_Hz, self.device, metal)
+                )
+        largest = max(plans, key=lambda plan: plan.bytes)
+        return JobPlan(device=self.device, solution=largest, then="time courses and limits")
+
+    def _paths(self, part: str) -> list[Trajectory]:
+        return [one.trajectory for one in self.movements if one.part == part]
 
     def describe(self) -> list[str]:
         """What was read, in a few lines."""
@@ -171,7 +181,7 @@ class MotionJob(BaseJob):
 
     def solve(
         self,
-        checkpoint: Checkpoint | None = None,  # noqa: ARG002
+        checkpoint: Checkpoint | None = None,
         progress: ProgressCallback | None = None,
     ) -> dict[str, SolvedPart]:
         """Fields of the motions that all poses are sums of, on a coarser grid as well.
@@ -184,19 +194,29 @@ class MotionJob(BaseJob):
             As the solver.
         """
         found, tell = {}, progress or False
+
+        def parts(number: int) -> PartsFrom | None:
+            return None if checkpoint is None else PartsFrom(checkpoint, number * PARTS)
+
         with self.timed("solve"), blamed_on(self.scenario.file, "solver"):
-            for part, body in self.parts.items():
-                paths = [one.trajectory for one in self.movements if one.part == part]
-                field = self.solver.solve(body, self.magnet, paths, self.frequency_Hz, self.device, tell)
+            for n, (part, body) in enumerate(self.parts.items()):
+                field = self.solver.solve(
+                    body,
+                    self.magnet,
+                    self._paths(part),
+                    self.frequency_Hz,
+                    self.device,
+                    tell,
+                    checkpoint=parts(3 * n),
+                )
+                more: Any = (field.induced.sources, self.frequency_Hz, self.device, tell)
                 coarse = None
                 if part in self.coarse:
-                    more: Any = (field.induced.sources, self.frequency_Hz, self.device)
-                    coarse = self.solver.solver.solve(self.coarse[part], *more, progress=tell)
+                    coarse = self.solver.solver.solve(self.coarse[part], *more, checkpoint=parts(3 * n + 1))
                 beside = moment = None
                 if self.metal is not None and part in self.metal.bodies:
-                    more = (field.induced.sources, self.frequency_Hz, self.device)
                     implants = [self.metal.implant]
-                    beside = self.solver.solver.solve(body, *more, progress=tell, implants=implants)
+                    beside = self.solver.solver.solve(body, *more, implants=implants, checkpoint=parts(3 * n + 2))
                     moment = metal.moment(self.metal.implant, self.device, progress, self.shared)
                 found[part] = SolvedPart(field, coarse, beside, moment)
         return found
