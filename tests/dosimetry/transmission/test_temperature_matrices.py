@@ -132,8 +132,7 @@ def test_they_are_compressed_and_limit_drives_in_kelvin(settled: em.TemperatureM
     vops = em.compress(settled, 0.05)
     vops.certify(settled)
     assert vops.unit == "K"
-    with pytest.raises(em.InputError, match="hold SAR"):
-        em.write_vops(vops, tmp_path / "kelvin.npz")
+    assert em.read_vops(em.write_vops(vops, tmp_path / "vops.npz")).certify(settled) > 0
     v = drives(200)
     warmest = np.array([settled.rise(one).max() for one in v])
     ratio = vops.peak(v) / warmest
