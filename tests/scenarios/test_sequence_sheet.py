@@ -13,7 +13,8 @@ import pytest
 import emdose as em
 from emdose.cli import main
 from emdose.errors import InputError
-from emdose.scenarios.sequences import tables
+from emdose.io.sequences.examples import write_epi
+from emdose.scenarios.sequences import gradients, tables
 
 pp = pytest.importorskip("pypulseq")
 HEAD = """[scenario]
@@ -168,6 +169,29 @@ def test_a_protocol(place, sheet):
     assert [(r["use"], r["count"]) for r in rows] == [("excitation", 4)]
     assert rows[0]["flip_deg"] == pytest.approx(180, rel=1e-6)
     assert rows[0]["share"] == 1
+
+
+def test_gradients(place, tmp_path):
+    """Oracle: em.check_gradients and em.sequence_pns of the same sequences; a file without gradients is told."""
+    short = em.read_pulse_sequence(write_epi(tmp_path / "short.seq", slices=1, volumes=1, lines=8))
+    found = gradients.evaluated([short], "whole-body")
+    own = em.check_gradients(short.gradients, coil_type="whole-body")
+    assert [r["value"] for r in found["checks"]] == [r.value for r in own.rows]
+    assert found["courses"][0]["peak"] == pytest.approx(em.sequence_pns(short).peak, rel=1e-9)
+    assert max(found["courses"][0]["response"]) == pytest.approx(found["courses"][0]["peak"], rel=1e-3)
+    sheet = em.sequence_sheet([short, place / "one.seq"], place / "out" / "field", tmp_path / "out", progress=False)
+    told = sheet.summary["gradients"]
+    assert told["notes"] == ["one has no gradients that were read."]
+    assert {r["region"].split(":")[0] for r in told["checks"]} == {"short"}
+    page = (tmp_path / "out" / "sheet.html").read_text()
+    assert "Nerve impulse response" in page
+    rows = list(csv.DictReader((tmp_path / "out" / "sheet.csv").open()))
+    assert any(r["quantity"].startswith("nerve impulse response: short") for r in rows)
+    assert gradients.evaluated([short], None)["checks"] == []
+    with pytest.raises(InputError, match="short: coil_type: parameters of nerve stimulation"):
+        gradients.evaluated([short], "head")
+    with pytest.raises(InputError, match="unknown gradient coils"):
+        em.sequence_sheet(short, place / "out" / "field", gradient_coils="knee", progress=False)
 
 
 def test_drives_beyond_what_is_there(place, sheet, capsys):

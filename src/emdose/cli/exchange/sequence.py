@@ -45,6 +45,12 @@ def sequence(
     relative_uncertainty: Annotated[
         float | None, typer.Option("--relative-uncertainty", help="Expanded uncertainty (k = 2) of SAR as a fraction.")
     ] = None,
+    gradient_coils: Annotated[
+        str, typer.Option("--gradient-coils", help="whole-body, head, insert, other, or none to leave them out.")
+    ] = "whole-body",
+    hardware: Annotated[
+        Path | None, typer.Option("--hardware", help="Hardware file of the scanner's nerve stimulation (.asc).")
+    ] = None,
     rf_raster_s: Annotated[
         float | None, typer.Option("--rf-raster-s", help="RF raster time that a file does not state [s].")
     ] = None,
@@ -72,6 +78,8 @@ def sequence(
         peak_power_W=peak_power_W,
         peak_amplitude=peak_amplitude,
         relative_uncertainty=relative_uncertainty,
+        gradient_coils=None if gradient_coils == "none" else gradient_coils,
+        hardware=hardware,
         rasters=None if rf_raster_s is None else {"RadiofrequencyRasterTime": rf_raster_s},
         shim_phase=shim_phase,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from emdose.dosimetry.transmission.global_forms import WHOLE
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.pages import decisive, limit_table
 from emdose.report.pages.page import capital, fill
@@ -34,23 +35,34 @@ def render(summary: Mapping[str, Any], folder: Path | None = None) -> str:
     b1, place = limit_table.b1plus_rms(summary)
     names = ", ".join(one["name"] for one in every)
     about = whole["about"]
+    switched = summary["gradients"]
+    of_gradients = limit_table.check_rows(switched)
+    mass = (summary["check_inputs"].get("inputs") or {}).get("patient_mass_kg")
+    word = "body" if mass is None or abs(mass - summary["body"]["mass_kg"]) <= 0.01 * mass else "phantom"
     page: dict[str, Any] = {
         "title": f"Safety sheet: {names}" if len(every) <= 3 else f"Safety sheet: protocol of {len(every)} sequences",
-        "sentence": f"{capital(summary['body']['name'])}, {number(summary['body']['mass_kg'])} kg, in "
-        f"{summary['coil']['name']} at {summary['frequency_Hz'] / 1e6:.6g} MHz. {length(whole['duration_s'])} of "
+        "sentence": f"{capital(summary['body']['name'])}, {number(summary['body']['mass_kg'])} kg; coil: "
+        f"{summary['coil']['name']}, {summary['frequency_Hz'] / 1e6:.6g} MHz. {length(whole['duration_s'])} of "
         f"{about['blocks']} blocks with {about['pulses']} pulses, {played(whole)}; the worst position of every window "
         "is found exactly.",
         "banners": [{"level": "high", "text": text} for text in summary["warnings"]],
-        "decisive": decisive.of_limit_table(rows),
-        "tiles": tiles(whole),
+        "decisive": decisive.of_limit_table(
+            [*rows, *({**r, "region": place_of(r), "averaging": ""} for r in of_gradients)]
+        ),
+        "tiles": tiles(whole, word),
         "charts": charts(summary),
         "several": len(every) > 1,
         "every": [of_sequence(one) for one in every],
         "windows": [window_name(w) for w in whole["windows_s"]],
-        "rows": [of_quantity(q) for q in whole["quantities"]],
+        "rows": [of_quantity(q, word) for q in whole["quantities"]],
+        "word": word,
         "pulses": [of_pulse(p) for p in summary["pulses"]],
         "calibration": calibration(whole),
-        "gradients": summary["gradients"],
+        "switched": limit_table.by_quantity(of_gradients, None) if of_gradients else None,
+        "nerves": [of_course(one) for one in switched["courses"]],
+        "nerve_chart": nerve_chart(switched["courses"]),
+        "gradient_coils": switched["coil_type"],
+        "gradient_notes": switched["notes"],
         **limit_table.section(summary, rows, b1, place),
     }
     return fill(str(__package__), "sheet.html.j2", (), page, folder=folder, summary=summary)
@@ -75,7 +87,7 @@ def moment(seconds: float) -> str:
     return (f"{minutes:.0f} min " if minutes else "") + f"{rest:.1f} s"
 
 
-def tiles(whole: Mapping[str, Any]) -> list[dict[str, Any]]:
+def tiles(whole: Mapping[str, Any], word: str) -> list[dict[str, Any]]:
     """B1+rms, absorbed energy, and what the strongest pulse asks for."""
     found = []
     by_name = {q["name"]: q for q in whole["quantities"]}
@@ -85,7 +97,7 @@ def tiles(whole: Mapping[str, Any]) -> list[dict[str, Any]]:
         label = f"B1+rms, worst {window_name(w['window_s'])}"
         found.append({"label": label, "value": value, "unit": unit, "remark": f"mean over {region}"})
     body = next(q for q in whole["quantities"] if q["kind"] == "SAR")
-    remark = f"{body['name']}, in {length(whole['duration_s'])}"
+    remark = f"whole {word}, in {length(whole['duration_s'])}"
     found.append({"label": "Absorbed energy", "value": number(body["deposited"]), "unit": "J/kg", "remark": remark})
     value, unit = quantity(whole["peaks"]["b1plus_T"], "T")
     remark = f"block {whole['peaks']['power_block']}"
@@ -156,14 +168,17 @@ def of_sequence(one: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_quantity(q: Mapping[str, Any]) -> dict[str, Any]:
+def of_quantity(q: Mapping[str, Any], word: str) -> dict[str, Any]:
     """A quantity in a row."""
     unit, u = q["unit"], q["relative_uncertainty"]
     name = q["name"] if q["kind"] != "local SAR" else f"local SAR, {q['name']}"
+    name = f"whole {word}" if name == WHOLE else name
     mass = q["mass_kg"]
+    name, _, rest = name.partition(" (")
+    about = [rest.removesuffix(")"), f"{number(mass)} kg" if mass and q["kind"] == "SAR" else ""]
     return {
         "name": capital(name) if q["kind"] != "SAR" else f"SAR, {name}",
-        "mass": f"{number(mass)} kg" if mass and q["kind"] == "SAR" else "",
+        "remark": ", ".join(filter(None, about)),
         "unit": quantity(0.0, unit)[1],
         "average": quantity(q["average"], unit)[0],
         "windows": [
@@ -176,6 +191,49 @@ def of_quantity(q: Mapping[str, Any]) -> dict[str, Any]:
         "energy": "\u2013" if q["deposited"] is None else f"{number(q['deposited'])} {q['deposited_unit']}",
         "spread": "" if u is None else f"\u00b1 {number(100 * u, 2)} %",
     }
+
+
+def of_course(one: Mapping[str, Any]) -> dict[str, Any]:
+    """When a sequence stimulates most, in a row."""
+    axes = ", ".join(f"{axis} {number(100 * v)} %" for axis, v in one["axes"].items())
+    return {
+        "sequence": one["sequence"],
+        "model": one["model"],
+        "peak": f"{number(100 * one['peak'])} %",
+        "when": f"{one['peak_time_s']:.3f} s",
+        "block": one["peak_block"],
+        "axes": axes,
+    }
+
+
+def place_of(row: Mapping[str, Any]) -> str:
+    """Sequence and axis of a row of gradients, without where dB/dt was looked for."""
+    return str(row["region"]).split(", ")[0]
+
+
+def nerve_chart(courses: Sequence[Mapping[str, Any]]) -> Any:
+    """The largest responses over every sequence."""
+    if not courses:
+        return ""
+    longest = max(one["times_s"][-1] for one in courses)
+    minutes = longest > LONG_s
+    curves = [
+        Curve(
+            f"{one['sequence']}, {one['model']}" if len(courses) > 1 else one["model"],
+            [t / 60 if minutes else t for t in one["times_s"]],
+            [100 * v for v in one["response"]],
+            n,
+        )
+        for n, one in enumerate(courses)
+    ]
+    return line_chart(
+        curves,
+        f"time in the sequence [{'min' if minutes else 's'}]",
+        "largest response [%]",
+        height=240,
+        levels=[("80 %", 80.0), ("100 %", 100.0)],
+        label="Stimulation of nerves over time",
+    )
 
 
 def of_pulse(p: Mapping[str, Any]) -> dict[str, Any]:

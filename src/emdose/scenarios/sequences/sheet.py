@@ -7,19 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emdose.checks import flag
+from emdose.checks import flag, one_of
 from emdose.compliance.checks import GIVEN, Checks
+from emdose.compliance.gradients import COILS
 from emdose.compliance.sequences import check_sequence
 from emdose.dosimetry.sequences.exposure import require_playable, sequence_exposure
 from emdose.dosimetry.sequences.joining import protocol
 from emdose.dosimetry.sequences.played import SequenceExposure
 from emdose.dosimetry.sequences.pulses import PulseSequence
+from emdose.dosimetry.stimulation.safe import SafeModel
 from emdose.errors import InputError
 from emdose.io.disk import atomic, files, run_files
+from emdose.io.gradients.hardware_file import read_stimulation_model
 from emdose.io.sequences.reading import read_pulse_sequence
 from emdose.report.exposure_course import course_figure
 from emdose.scenarios.run import provenance
-from emdose.scenarios.sequences import field, page, tables
+from emdose.scenarios.sequences import field, gradients, page, tables
+from emdose.scenarios.sequences.gradients import WHOLE_BODY
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.values import read_only
 
@@ -69,6 +73,8 @@ def sequence_sheet(
     peak_power_W: float | None = None,
     peak_amplitude: float | Sequence[float] | None = None,
     relative_uncertainty: float | None = None,
+    gradient_coils: str | None = WHOLE_BODY,
+    hardware: SafeModel | Path | str | None = None,
     rasters: Mapping[str, float] | None = None,
     shim_phase: str | None = None,
     device: str = "auto",
@@ -95,6 +101,10 @@ def sequence_sheet(
     relative_uncertainty : float, optional
         Expanded uncertainty (k = 2) of SAR as a fraction; by default what the run of the scenario says, by its study
         where it has a table [uncertainty].
+    gradient_coils : "whole-body", "head", "insert", "other" or None
+        Of the scanner: the parameters for nerves hold for whole-body ones. None leaves gradients out.
+    hardware : SafeModel, Path or str, optional
+        Hardware model of stimulation of the scanner, or its file, see :func:`emdose.read_stimulation_model`.
     rasters, shim_phase
         As of :func:`emdose.read_pulse_sequence`.
     device, force, progress
@@ -120,10 +130,13 @@ def sequence_sheet(
     if repeated is not None:
         flag("repeated", repeated)
     folder = Path(OUT) if out is None else Path(out)
+    if gradient_coils is not None:
+        one_of("gradient_coils", gradient_coils, COILS, problem="unknown gradient coils")
+    scanner = read_stimulation_model(hardware) if isinstance(hardware, Path | str) else hardware
     read = [
         one
         if isinstance(one, PulseSequence)
-        else read_pulse_sequence(one, gradients=False, rasters=rasters, shim_phase=shim_phase)
+        else read_pulse_sequence(one, gradients=gradient_coils is not None, rasters=rasters, shim_phase=shim_phase)
         for one in given
     ]
     names = [str(one) if isinstance(one, Path | str) else one.name for one in given]
@@ -134,6 +147,7 @@ def sequence_sheet(
             require_playable(one, asked.ports, asked.frequency_Hz, field_T)
         except InputError as error:
             raise error.at(file=name) from None
+    switched = gradients.evaluated(read, gradient_coils, scanner)
     transmit, summary, judged = field.solved(asked, device=device, force=force, progress=progress)
     matrices = field.matrices_of(transmit, summary, channels=(joined.channels or 1) > 1, device=device)
     options: dict[str, Any] = {
@@ -167,6 +181,7 @@ def sequence_sheet(
         "body": {"name": transmit.body.name, "mass_kg": float(transmit.body.mass_kg)},
         "coil": {"name": transmit.coil.name, "ports": list(transmit.fields.ports)},
         "frequency_Hz": asked.frequency_Hz,
+        "gradients": switched,
         "uncertainty_kind": matrices.uncertainty_kind if relative_uncertainty is None else GIVEN,
         "warnings": [*summary.get("warnings", []), *matrices.notes],
     }

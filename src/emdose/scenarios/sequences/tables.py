@@ -55,7 +55,6 @@ def summarised(
         "course": course(whole, checks),
         "checks": rows,
         "check_inputs": {**table, "text": checks.table()},
-        "gradients": [],
     }
     for row in rows:  # where the uncertainty comes from is known here alone
         if row.get("uncertainty") is not None:
@@ -188,14 +187,14 @@ def sheet_csv(summary: Mapping[str, Any]) -> str:
                 spread = None if u is None else u * value
                 told_of = {STATISTIC: statistic, "value": value, "unit": unit, "U_k2": spread, "begins_s": start}
                 lines.append({**base, **told_of})
-    for c in summary["checks"]:
+    for c in (*summary["checks"], *summary["gradients"]["checks"]):
         if c["limit"] is None:
             continue
         lines.append(
             {
                 "sequence": summary["exposure"]["name"],
                 QUANTITY: f"{c['quantity']}: {c['region']}",
-                STATISTIC: f"worst {window_name(c['window_s'])} beside its limit",
+                STATISTIC: "largest" if c["window_s"] is None else f"worst {window_name(c['window_s'])}, limited",
                 "value": c["value"],
                 "unit": c["unit"],
                 "U_k2": c["uncertainty"],
@@ -205,7 +204,6 @@ def sheet_csv(summary: Mapping[str, Any]) -> str:
                 "limit_is": c["standing"],
             }
         )
-    lines += summary["gradients"]
     return _csv(COLUMNS, lines)
 
 
