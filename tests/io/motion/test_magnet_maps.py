@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -180,6 +182,11 @@ def test_files_of_poses(tmp_path):
         ),
         ("t [s],x [m],y [m],z [m]\n0,0,0,1000\n1,0,0,2000", "in m, not mm"),
         ("t [s],x [m],y [m],z [m],rx [rad],ry [rad],rz [rad]\n0,0,0,1,0,0,0\n1,0,0,1,0,45,0", "rad, not degrees"),
+        (
+            "t [s],x [m],y [m],z [m],rx [rad],ry [rad],rz [rad]\n"
+            + "".join(f"{0.1 * n},0,0,2,0,{0.3 * math.sin(2.8 * n)},0\n" for n in range(30)),
+            "poses too far apart in time",
+        ),
     ],
 )
 def test_bad_files_of_poses_end_in_one_line(tmp_path, text, match):

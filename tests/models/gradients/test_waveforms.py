@@ -212,3 +212,41 @@ def test_what_scanners_do_is_plausible():
         [[(0, 0), (1e-3, 0.01), (2e-3, 0), (0.2, 0), (0.21, 1e-5), (0.22, 0)]], 0.4, splits_s=[0.1]
     )
     assert len(pieces.pieces()) == 2
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.1, 0.23, 0.5, 0.9])
+def test_ramps_of_two_samples_show_their_slew_rate_and_shorter_ones_are_refused(offset):
+    """Oracle: trapezoids of known slew rate, wherever the samples lie on the ramp; a recording on steps of 10 us."""
+    step, top = 1e-5, 20e-3
+    t = np.arange(400) * step
+
+    def played(ramp):
+        corners = offset * step + np.array([20.5, 20.5 + ramp / step, 100.5, 100.5 + ramp / step]) * step
+        return np.interp(t, corners, [0, top, top, 0])
+
+    for steps in (2.0, 2.6, 7.3):
+        wave = wf.from_samples(t, played(steps * step))
+        assert wave.peak[0] == pytest.approx(top / (steps * step), rel=1e-6)
+    with pytest.raises(InputError, match="too far apart for their fastest slew rate"):
+        wf.from_samples(t, played(0.4 * step))
+    assert wf.from_samples(t, played(0.4 * step), unusual=True).peak[0] < 0.99 * top / (0.4 * step)
+    with pytest.raises(InputError, match="fastest dB/dt"):
+        wf.from_samples(t, 1e-3 * played(0.4 * step) / top, quantity="field")
+
+
+def test_sines_and_corners_pass_the_rule_of_samples():
+    """Oracle: sin(pi/N)/(pi/N) of a sine with N samples a period; corners at even times are too few to be a record."""
+    for count, passes in ((6, True), (12, True), (4, False)):
+        t = np.arange(20 * count + 1) * 1e-3 / count
+        values = 10e-3 * np.sin(2e3 * np.pi * t + 0.4) - 10e-3 * np.sin(0.4)
+        if passes:
+            share = wf.from_samples(t, values).peak[0] / (2e3 * np.pi * 10e-3)
+            assert 0.93 < share <= 1
+        else:
+            with pytest.raises(InputError, match="samples too far apart"):
+                wf.from_samples(t, values)
+    assert wf.from_samples([0, 1e-3, 2e-3, 3e-3, 4e-3], [0.0, 0.02, 0, -0.02, 0]).peak[0] == pytest.approx(20)
+    rates = np.zeros(80)
+    rates[[10, 50]] = 20.0, -20.0
+    with pytest.raises(InputError, match="fastest dB/dt"):
+        wf.from_samples(np.arange(80) * 1e-4, rates, quantity="dB/dt")

@@ -116,3 +116,23 @@ def test_bad_trajectories_are_refused_in_one_line(changes, match):
         em.Trajectory(**{**good, **changes})
     with pytest.raises(InputError, match="outside of the trajectory"):
         em.Trajectory(**good).poses([3.0])
+
+
+@pytest.mark.parametrize(("period", "passes"), [(2.0, True), (0.5, True), (0.22, False)])
+def test_poses_are_close_enough_for_their_speed(period, passes):
+    """Oracle: the speed of a sine, within 3 % where its poses pass; samples ten times a second."""
+    t = np.arange(0, 3.05, 0.1)
+    angles = np.outer(0.4 * np.sin(2 * np.pi * t / period + 0.3), (0, 1, 0))
+    shaken = em.Trajectory("shaken", t, np.zeros((len(t), 3)), angles)
+    if passes:
+        shaken.require_resolved()
+        top = np.linalg.norm(shaken.poses(np.linspace(0.3, 2.7, 2000)).turns_rad_s, axis=1).max()
+        assert top == pytest.approx(0.4 * 2 * np.pi / period, rel=0.03)
+    else:
+        with pytest.raises(InputError, match="poses too far apart in time for their angular speed"):
+            shaken.require_resolved()
+    moved = em.Trajectory("moved", t, 0.1 * angles)
+    if not passes:
+        with pytest.raises(InputError, match="for their speed"):
+            moved.require_resolved()
+    em.Trajectory("two", [0.0, 1.0], [[0.0, 0, 3], [0, 0, 2]]).require_resolved()

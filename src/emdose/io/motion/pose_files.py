@@ -48,8 +48,8 @@ def read_poses(path: Path | str, centre_m: Sequence[float] = (0.0, 0.0, 0.0)) ->
     Raises
     ------
     InputError
-        When a column or its unit is missing, quaternions are not of length one, or the motion is one of nobody; the
-        file is named.
+        When a column or its unit is missing, quaternions are not of length one, the motion is one of nobody, or poses
+        are too far apart for their speed; the file is named.
     """
     path = Path(path)
     found = read_columns(path, KNOWN, EXPECTED)
@@ -77,6 +77,8 @@ def read_poses(path: Path | str, centre_m: Sequence[float] = (0.0, 0.0, 0.0)) ->
         require(found, VECTOR, path, EXPECTED)
         turns = np.stack([found[key] for key in VECTOR], axis=1)
     try:
-        return Trajectory(path.stem, found["t"], places, turns, tuple(centre_m), f"poses of the file {path.name}")
+        made = Trajectory(path.stem, found["t"], places, turns, tuple(centre_m), f"poses of the file {path.name}")
+        made.require_resolved()
     except InputError as error:
         raise error.at(file=path) from None
+    return made

@@ -10,6 +10,7 @@ import numpy as np
 
 from emdose.checks import not_negative, one_of, positive, whole
 from emdose.errors import InputError
+from emdose.models.gradients.plausibility import require_resolved
 from emdose.models.gradients.spectrum import Unit
 from emdose.models.gradients.waveform import AXES, Waveform
 
@@ -205,7 +206,9 @@ def from_samples(
     Raises
     ------
     InputError
-        For times that do not grow, and for a field that does not return to where it began: a mean dB/dt.
+        For times that do not grow, for a field that does not return to where it began (a mean dB/dt), and for samples
+        at even steps that are too far apart for their fastest change, see
+        :func:`~emdose.models.gradients.plausibility.require_resolved`.
     """
     t, v = np.asarray(times_s, float), np.asarray(values, float)
     v = v[:, None] if v.ndim == 1 else v
@@ -214,11 +217,15 @@ def from_samples(
         raise InputError("samples do not fit their times", field="values", found=v.shape, expected=f"({len(t)}, axes)")
     about = {"kind": "samples", "quantity": quantity, "samples": len(t)}
     if quantity == "dB/dt":
+        if not unusual:
+            require_resolved(name, t, v[:-1], "dB/dt")
         return Waveform(name, t, v[:-1], v[1:], "T", about=about, unusual=unusual)
     step = np.diff(t)
     if np.any(step <= 0) or not np.all(np.isfinite(step)):
         raise InputError("times of samples do not grow", field="times_s")
     rate = np.diff(v, axis=0) / step[:, None]
+    if not unusual:
+        require_resolved(name, t, rate, "slew rate" if quantity == "gradient" else "dB/dt")
     return Waveform(name, t, rate, rate, "T/m" if quantity == "gradient" else "T", about=about, unusual=unusual)
 
 

@@ -26,6 +26,9 @@ from emdose.values import owned, read_only
 FASTEST_m_s, FASTEST_rad_s = 10.0, 50.0
 """Nobody moves or turns faster than this beside a magnet: positions in mm, angles in degrees, or times in ms do."""
 FARTHEST_m = 50.0
+FEWEST, APART, SLOWEST = 7, 0.2, 1e-3
+"""Poses from which on it shows whether they are close enough; by how much the largest speed may change without every
+second one; and speeds [m/s, rad/s] that do not matter."""
 
 
 @read_only
@@ -184,6 +187,42 @@ class Trajectory:
             owned(rates),
             self.centre_m,
         )
+
+    def require_resolved(self) -> None:
+        """Raise InputError where poses are too far apart in time for the speed between them.
+
+        Leaving out every second pose may change the largest speed, or angular speed, by 20 % at most: the rate of a
+        cubic spline errs by the third power of the step, so that with all poses it is then within some 3 %. Fewer than
+        seven poses cannot be told.
+
+        Source: C. de Boor, A Practical Guide to Splines, Springer 2001, ch. V (order of the spline's derivative).
+        """
+        if len(self.times_s) < FEWEST:
+            return
+        kept = np.unique(np.append(np.arange(0, len(self.times_s), 2), len(self.times_s) - 1))
+        times = np.linspace(self.times_s[0], self.times_s[-1], 10 * len(self.times_s))
+        full, half = self.poses(times), self._of(kept).poses(times)
+        for what, own, other, unit in (
+            ("speed", full.velocities_m_s, half.velocities_m_s, "m/s"),
+            ("angular speed", full.turns_rad_s, half.turns_rad_s, "rad/s"),
+        ):
+            a, b = (float(np.linalg.norm(v, axis=1).max()) for v in (own, other))
+            if a > SLOWEST and abs(b / a - 1) > APART:
+                raise InputError(
+                    f"poses too far apart in time for their {what}",
+                    field=self.name,
+                    found=f"up to {a:.3g} {unit}, and {b:.3g} {unit} by every second one",
+                    expected=f"within {100 * APART:g} %: more poses, or smoother ones",
+                )
+
+    def _of(self, some: np.ndarray) -> Trajectory:
+        """That of some of the poses, whose speeds are not judged again."""
+        found = object.__new__(Trajectory)
+        for key in ("times_s", "positions_m", "turns_rad"):
+            object.__setattr__(found, key, getattr(self, key)[some])
+        for key in ("name", "centre_m", "source"):
+            object.__setattr__(found, key, getattr(self, key))
+        return found
 
     def resampled(self, count: int) -> Trajectory:
         """The same trajectory at so many equal steps of time, its ends included."""

@@ -167,8 +167,9 @@ class Moving:
         Raises
         ------
         InputError
-            When a trajectory goes through the magnet's wall or leaves its map, the body does not move in the field, an
-            implant does not fit, or the solver takes no implants or no such body.
+            When a trajectory goes through the magnet's wall or leaves its map, or its poses are too far apart for its
+            speed; when the body does not move in the field, an implant does not fit, or the solver takes no implants or
+            no such body.
         """
         started = clock.perf_counter()
         phantom, solver = self._reading(body)
@@ -228,6 +229,8 @@ class Moving:
         started = clock.perf_counter()
         outline = points_of(phantom)
         points = outline[:POINTS]
+        for trajectory in some:
+            trajectory.require_resolved()
         poses = [t.poses() for t in some]
         around = Surroundings(magnet, max(farthest(p, outline) for p in poses))
         used = around.table if tabulated and around.table is not None else magnet

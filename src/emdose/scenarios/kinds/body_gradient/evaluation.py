@@ -17,7 +17,7 @@ from emdose.report.limit_words import with_uncertainty
 from emdose.scenarios.kinds.body_gradient.build import DIRECTIONS, Drive
 from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
 from emdose.scenarios.shared.induced.metal_effect import IMPLANTED, beside_metal, beside_numbers
-from emdose.scenarios.shared.induced.parts import convergence, over_tissues, tissue
+from emdose.scenarios.shared.induced.parts import convergence, over_tissues, tissue, unconnected
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.moving.reduced import peaks
 from emdose.uncertainty.discretisation import KIND, refinement
@@ -315,14 +315,7 @@ def _named(job: Any) -> str:
 
 
 def _warnings(job: Any, solution: SolvedBody) -> list[str]:
-    found = []
-    count = int(solution.body.parts.max()) + 1
-    if count > 1:
-        sizes = np.bincount(solution.body.parts)
-        found.append(
-            f"The body falls into {count} conductors that touch along no face; the largest has "
-            f"{100 * sizes.max() / sizes.sum():.1f} % of the voxels. Currents do not pass between them."
-        )
+    found = unconnected(solution.body.parts, "The body")
     if job.tables.solver.tissue_frequency_Hz is None:
         found.append(
             f"Conductivities are those at {job.frequency_Hz:g} Hz; below 1 MHz sources differ by factors, that of skin "

@@ -95,6 +95,7 @@ def movement(name: str, table: Any, body: Phantom, file: object = None) -> Movem
         )
     with blamed_on(file, key):
         found = _made(table, body, part)
+        found.require_resolved()
     return Movement(name, part, replace(found, name=name))
 
 

@@ -321,13 +321,7 @@ def _warnings(setting: MotionSetting, solution: Mapping[str, SolvedPart], rows: 
             f"The field map obeys Maxwell's equations to {100 * inconsistency:.2g} % of its gradient; E is no better."
         )
     for part, one in solution.items():
-        count = int(one.field.induced.parts.max()) + 1
-        if count > 1:
-            sizes = np.bincount(one.field.induced.parts)
-            found.append(
-                f"The {part} falls into {count} conductors that touch along no face; the largest has "
-                f"{100 * sizes.max() / sizes.sum():.1f} % of the voxels. Currents do not pass between them."
-            )
+        found += parts.unconnected(one.field.induced.parts, f"The {part}")
     if "head" in solution:
         found.append(
             "What moves the head alone is computed in a head that ends at the neck, where no current passes: values "

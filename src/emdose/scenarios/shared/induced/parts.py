@@ -31,6 +31,18 @@ def tissue(row: InducedRow) -> dict[str, Any]:
     }
 
 
+def unconnected(parts: np.ndarray, what: str) -> list[str]:
+    """A warning where a body falls into conductors that do not touch, by the part that every voxel belongs to, (m,)."""
+    count = int(parts.max()) + 1
+    if count == 1:
+        return []
+    sizes = np.bincount(parts)
+    return [
+        f"{what} falls into {count} conductors that do not touch; the largest has "
+        f"{100 * sizes.max() / sizes.sum():.1f} % of the voxels. Currents do not pass between them."
+    ]
+
+
 def over_tissues(table: InducedTable, coarse: InducedTable, number: Callable[[InducedRow], float], least: int) -> float:
     """Root mean square over tissues of the relative uncertainty of a number by voxels, from a table on larger ones.
 
