@@ -94,3 +94,15 @@ def test_ways_of_supervising_power(run: Any) -> None:
         assert max(peaks) <= 10 * (1 + 1e-4)
         assert peaks[-1] == pytest.approx(10, rel=1e-4)
         assert scales["virtual observation points"] > scales["power of each channel"]
+
+
+def test_one_cover_of_several_bodies(run: Any) -> None:
+    """Oracles: all matrices of all balls by brute force, and certificates against each of them."""
+    got = run("46_one_cover_of_several_bodies.py")
+    least = {name: (vops.peak(got["v"]) / got["truth"]).min() for name, vops in got["bounds"].items()}
+    assert least["middle ball"] < 0.9
+    assert min(least["one cover of all"], least["middle ball and margin"]) >= 1 - 1e-9
+    assert got["bounds"]["one cover of all"].certify(got["sets"]) > 0
+    factors = dict(zip(got["sets"], got["back"].margin.factors, strict=True))
+    assert factors["80 mm"] <= 1
+    assert factors["75 mm"] > 1

@@ -30,6 +30,8 @@ from emdose.values import owned
 
 NOMINAL = "nominal"
 MOST_SAMPLES = 4000
+BLOCK = 1 << 14
+"""Matrices whose worst drives are found at a time."""
 
 
 def with_sample_margin(
@@ -108,7 +110,7 @@ def _factor(one: Any, V: np.ndarray, room: float, be: Backend) -> tuple[float, n
         packed, values = PackedMatrices(matrices, be), largest_eigenvalues(matrices)
         size = max(size, float(values.max()))
         bound = np.full(len(matrices), -1, np.int64)
-        left = np.argsort(-values, kind="stable")
+        left = np.argsort(-_least_factors(matrices, V), kind="stable")
         for which, known in enumerate(made):
             left = _dropped(packed, factor * known.of(V), room, left, bound, which)
         while len(left):
@@ -124,6 +126,18 @@ def _factor(one: Any, V: np.ndarray, room: float, be: Backend) -> tuple[float, n
     for row, mixture in zip(table, made, strict=True):
         row[mixture.index] = mixture.coefficients
     return factor, table, np.concatenate(bounds), size
+
+
+def _least_factors(matrices: np.ndarray, V: np.ndarray) -> np.ndarray:
+    """What the factor of every matrix is at least, by its own worst drive, (m,): those of the largest come first."""
+    found = np.empty(len(matrices))
+    for start in range(0, len(matrices), BLOCK):
+        some = slice(start, start + BLOCK)
+        values, vectors = np.linalg.eigh(matrices[some])
+        u = vectors[..., -1]
+        forms = np.einsum("mi,kij,mj->mk", u.conj(), V, u, optimize=True).real
+        found[some] = values[:, -1] / forms.max(axis=1)
+    return found
 
 
 def _dropped(
