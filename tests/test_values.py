@@ -442,6 +442,7 @@ MAKERS: list[Callable[[], Any]] = [
     lambda: em.sequence_pns(sequence_with_gradients()),
     sequence_heating_,
     sequence_torque_,
+    lambda: sequence_heating_().envelope(1.0),
     lambda: em.NerveModel().peaks(em.waveforms.epi()),
     lambda: em.NerveModel(),
     lambda: em.NerveModel().response(em.waveforms.epi()),
