@@ -12,6 +12,7 @@ import dicom_files
 import foreign_files
 import h5py
 import numpy as np
+import pulseq_files
 
 import emdose as em
 from emdose import scenarios
@@ -182,6 +183,9 @@ def _gradients(folder: Path) -> None:
         "AdcRasterTime 1e-07\nBlockDurationRaster 1e-05\nGradientRasterTime 1e-05\nRadiofrequencyRasterTime 1e-06\n\n"
         "[BLOCKS]\n1 100 0 1 0 0 0 0\n2 50 0 0 2 0 0 0\n\n[TRAP]\n1 425800 100 600 100 0\n2 -212900 50 200 50 0\n"
     )
+    for name, text in pulseq_files.ALL.items():
+        (folder / f"{name}.seq").write_text(text)
+    (folder / "hardware.asc").write_text(pulseq_files.HARDWARE)
 
 
 def _matrices(folder: Path) -> None:
@@ -271,6 +275,13 @@ READERS: dict[str, Reader] = {
     "eptlib": Reader("eptlib.toml", lambda f: read_config(f / "eptlib.toml")),
     "waveform": Reader("waveform.csv", lambda f: read_waveform(f / "waveform.csv", "gradient")),
     "sequence": Reader("sequence.seq", lambda f: read_sequence(f / "sequence.seq")),
+    **{
+        f"pulse sequence, {name}": Reader(
+            f"{name}.seq", lambda f, n=name: em.sequence_pns(em.read_pulse_sequence(f / f"{n}.seq"), parts=3)
+        )
+        for name in pulseq_files.ALL
+    },
+    "hardware file": Reader("hardware.asc", lambda f: em.read_stimulation_model(f / "hardware.asc")),
     "wire text": Reader("wire.txt", lambda f: read_wire_paths(f / "wire.txt", unit="m")),
     "coil table": Reader("coil.csv", lambda f: em.read_coil(f / "coil.csv")),
     "coil points": Reader("points.txt", lambda f: em.read_coil(f / "points.txt", unit="mm")),

@@ -184,7 +184,7 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, spin_echo):
     """Oracle: the contract: one line that names the file and what is missing."""
     text = spin_echo.read_text()
     cases = {
-        "no-rf.seq": (text[: text.index("[RF]")] + text[text.index("[TRAP]") :], "pulse that is not there"),
+        "no-rf.seq": (text[: text.index("[RF]")] + text[text.index("[TRAP]") :], "event that is not there"),
         "raster.seq": (
             text.replace("RadiofrequencyRasterTime 1e-06", ""),
             "RadiofrequencyRasterTime: raster time miss",

@@ -13,6 +13,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.io.disk.files import read_bytes
+from emdose.io.gradients.seq_sections import checked
 from emdose.models.gradients.trains import from_corners
 from emdose.models.gradients.waveform import AXES, Waveform
 
@@ -64,7 +65,7 @@ def read_sequence(path: Path | str, *, unusual: bool = False) -> Waveform:
             "damaged sequence",
             file=path,
             found=f"{type(error).__name__}: {reason}",
-            expected=f"{EXPECTED} that pypulseq can read",
+            expected=f"{EXPECTED} that pypulseq can read; em.read_pulse_sequence knows shims and rotations",
         ) from None
     if not any(len(axis) for axis in corners):
         raise InputError(
@@ -104,9 +105,9 @@ def parsed_sequence(text: str, *, detect_rf_use: bool = True) -> Any:
     """The sequence as pypulseq sees it, without its prints and warnings; on request the use of pulses is not told."""
     import pypulseq
 
+    text = checked(text)
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "sequence.seq"
-        # A file that ends inside a shape is read without end unless an empty line stops it.
         copy.write_text(f"{text}\n\n\n", encoding="utf-8")
         sequence = pypulseq.Sequence()
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():

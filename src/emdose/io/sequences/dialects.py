@@ -18,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from emdose.errors import InputError
+from emdose.io.gradients.seq_sections import block_rows, columns_of, sections, version_of
 
 RASTERS = ("GradientRasterTime", "RadiofrequencyRasterTime", "AdcRasterTime", "BlockDurationRaster")
+SHORTEST_s, LONGEST_s = 1e-9, 0.1
+"""Of a raster."""
 NEEDED = {(1, 4): RASTERS, (1, 2): RASTERS[:2]}
 """Rasters that times of a file are multiples of, from a version on."""
-RF_COLUMNS = {(1, 5): 12, (1, 4): 8, (1, 2): 7}
 OWN = ("RF_SHIMS", "ROTATIONS")
 HARMLESS = ("TRIGGERS", "LABELSET", "LABELINC", "DELAYS")
 """Extensions that change neither RF nor gradients of the file as it stands."""
@@ -82,13 +84,13 @@ def prepared(text: str, rasters: Mapping[str, float] | None = None) -> Prepared:
     InputError
         For missing sections, versions and rasters, lines that do not fit, and extensions that are named but absent.
     """
-    parts = _sections(text)
-    version = _version(parts.get("[VERSION]", []))
+    parts = sections(text)
+    version = version_of(parts)
     definitions = _definitions(parts.get("[DEFINITIONS]", []))
     if version[:2] == (1, 3) and version[2] >= 9 and RASTERS[3] in definitions:
         version = (1, 4, 0)  # 1.3.90 and its like were what became 1.4
     added = _require_rasters(version, definitions, dict(rasters or {}))
-    blocks = _blocks(parts.get("[BLOCKS]", []))
+    blocks = block_rows(parts)
     kinds = _kinds(parts)
     chains = {row[0]: tuple(row[1:]) for row in _rows(parts.get("[EXTENSIONS]", []), "[EXTENSIONS]", 4)}
     names = {number: name for name, number in kinds.items()}
@@ -121,23 +123,6 @@ def prepared(text: str, rasters: Mapping[str, float] | None = None) -> Prepared:
     )
 
 
-def _sections(text: str) -> dict[str, list[str]]:
-    """Lines by the header of their section; comments and blank lines left out of all but [SHAPES]."""
-    parts: dict[str, list[str]] = {}
-    here: list[str] = []
-    shapes = False
-    for line in text.splitlines():
-        plain = line.strip()
-        if plain.startswith(("[", "extension ")):
-            shapes = plain == "[SHAPES]"
-            if plain in parts:
-                raise InputError("section twice", field=plain)
-            here = parts.setdefault(plain, [])
-        elif shapes or (plain and not plain.startswith("#")):
-            here.append(plain)
-    return parts
-
-
 def _kinds(parts: Mapping[str, list[str]]) -> dict[str, int]:
     """Numbers of the extensions by their names."""
     found = {}
@@ -167,23 +152,6 @@ def _rows(lines: list[str], field: str, columns: int, kind: type = int) -> list[
     return found
 
 
-def _version(lines: list[str]) -> tuple[int, int, int]:
-    words = dict(line.split(None, 1) for line in lines if len(line.split()) == 2)
-    try:
-        digits = "".join(c for c in words.get("revision", "0") if c.isdigit()) or "0"
-        version = int(words["major"]), int(words["minor"]), int(digits)
-    except (KeyError, ValueError):
-        raise InputError("no version", field="[VERSION]", expected="major, minor and revision") from None
-    if not (1, 2) <= version[:2] < (2, 0):
-        raise InputError(
-            "version of Pulseq that is not read",
-            field="[VERSION]",
-            found=".".join(map(str, version)),
-            expected="1.2 to 1.5",
-        )
-    return version
-
-
 def _definitions(lines: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for line in lines:
@@ -204,32 +172,17 @@ def _require_rasters(
     added = {}
     for name in needed:
         value = definitions.get(name, given.get(name))
-        if not isinstance(value, float | int) or not np.isfinite(value) or not value > 0:
+        if not isinstance(value, float | int) or not SHORTEST_s <= value <= LONGEST_s:
             what = "raster time missing" if name not in definitions else "bad raster time"
             raise InputError(
                 what,
                 field=f"[DEFINITIONS] {name}",
                 found=definitions.get(name),
-                expected="seconds; or give rasters={...}",
+                expected=f"{SHORTEST_s:g} to {LONGEST_s:g} s; or give rasters={{...}}",
             )
         if name not in definitions:
             added[name] = float(value)
     return added
-
-
-def _blocks(lines: list[str]) -> np.ndarray:
-    if not lines:
-        raise InputError("sequence without blocks", field="[BLOCKS]", expected="at least one block")
-    try:
-        rows = np.array([line.split() for line in lines], dtype=np.int64)
-    except ValueError:
-        raise InputError("bad line", field="[BLOCKS]", expected="7 or 8 whole numbers in every line") from None
-    if rows.ndim != 2 or rows.shape[1] not in (7, 8):
-        raise InputError("bad line", field="[BLOCKS]", found=rows.shape, expected="7 or 8 whole numbers in every line")
-    rows = np.pad(rows, ((0, 0), (0, 8 - rows.shape[1])))
-    if len(np.unique(rows[:, 0])) != len(rows) or rows.min() < 0:
-        raise InputError("a block twice, or a negative number", field="[BLOCKS]")
-    return rows
 
 
 def _shims(lines: list[str]) -> dict[int, np.ndarray]:
@@ -281,7 +234,7 @@ def _chain(start: int, chains: Mapping[int, tuple[Any, ...]], names: Mapping[int
 
 def _rf(lines: list[str], version: tuple[int, int, int]) -> tuple[list[str], dict[int, tuple[int, int]]]:
     """Lines of [RF] as the version has them, and the shapes of shims that stood behind them."""
-    columns = next(n for least, n in RF_COLUMNS.items() if version[:2] >= least)
+    columns = columns_of(version)["[RF]"]
     plain, shapes = [], {}
     for line in lines:
         words = line.split()

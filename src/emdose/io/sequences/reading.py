@@ -96,9 +96,6 @@ def _read(before: Prepared, path: Path, gradients: bool, unusual: bool, shim_pha
         durations = np.array([float(sequence.block_durations[n]) for n in numbers])
         order = np.unique(before.blocks[:, 2])
         order = order[order > 0]
-        missing = [int(n) for n in order if n not in sequence.rf_library.data]
-        if missing:
-            raise InputError("a block names a pulse that is not there", field="[RF]", found=missing[0])
         pulses, guessed = [], 0
         for number in order:
             pulse, sure = _pulse(sequence, int(number))
