@@ -161,6 +161,7 @@ DRAWN: dict[str, Callable[[Names], Figure]] = {
     "25_own_knee": _around("cage", "knee"),
     "26_scanner_to_map": _reconstructed,
     "27_own_plate": _of("run", axis="z"),
+    "48_sequence_sheet": _of("exposure"),
     "ept_beside_eptlib": lambda names: em.plot(names["maps"]["emdose"], "conductivity", axis="z"),
     "ept_repeatability": _budget,
     "real_head_mni152": _of("average", axis="x", grid_of="head", unit="W/kg"),

@@ -106,3 +106,17 @@ def test_one_cover_of_several_bodies(run: Any) -> None:
     factors = dict(zip(got["sets"], got["back"].margin.factors, strict=True))
     assert factors["80 mm"] <= 1
     assert factors["75 mm"] > 1
+
+
+def test_sequence_sheet(run: Any) -> None:
+    """Oracles: SAR of the fields themselves at the B1+rms of the protocol; what is absorbed in 6 min is all of it."""
+    got = run("48_sequence_sheet.py")
+    exposure, exam, head = got["exposure"], got["exam"], got["head"]
+    driven = got["fields"].scale(b1plus_rms_T=exam.b1plus_rms_T, over="slice")
+    sar = em.point_sar(driven, head)
+    assert exposure.quantity("whole body").average == pytest.approx(em.dosimetry.whole_body_sar(sar), rel=1e-4)
+    peak = em.mass_average(sar, head.density, head.spacing_m, 10e-3).value.max()
+    assert exposure.quantity("10 g").average == pytest.approx(peak, rel=1e-4)
+    for q in exposure.quantities:
+        if q.deposited is not None:
+            assert q.window(360.0).value == pytest.approx(q.deposited / 360, rel=1e-9)

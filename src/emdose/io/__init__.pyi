@@ -37,6 +37,8 @@ from .meshes import read_implant as read_implant
 from .meshes import write_implant as write_implant
 from .motion.magnet_maps import read_magnet_map as read_magnet_map
 from .motion.pose_files import read_poses as read_poses
+from .sequences.examples import write_epi as write_epi
+from .sequences.examples import write_tse as write_tse
 from .sequences.reading import read_pulse_sequence as read_pulse_sequence
 from .surfaces.bodies import read_surface_body as read_surface_body
 from .touchstone import read_touchstone as read_touchstone

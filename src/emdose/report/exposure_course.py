@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emdose.dosimetry.sequences.played import SequenceExposure
+from emdose.dosimetry.sequences.played import SequenceExposure, SequenceQuantity
 from emdose.report.wording import duration
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 POINTS = 700
 STYLES = ("-", "--", ":")
+SHOWN = 1e-3
+"""Part of the largest SAR that the axis begins at."""
 
 
 def course_figure(exposure: SequenceExposure) -> Figure:
@@ -36,19 +38,19 @@ def course_figure(exposure: SequenceExposure) -> Figure:
         top.plot(
             factor * t, 1e6 * exposure.running("B1+rms", window, t), style, color="#1b6ca8", label=duration(window)
         )
-    kinds = [q for q in exposure.quantities if q.kind in ("SAR", "local SAR")]
-    for n, q in enumerate(kinds):
+    shown: dict[str, SequenceQuantity] = {}  # of several definitions of a part the one with the largest SAR
+    for q in exposure.quantities:
+        if q.kind in ("SAR", "local SAR"):
+            name = q.name.split(" (")[0] if q.kind == "SAR" else f"local, {q.name}"
+            shown[name] = max(shown.get(name, q), q, key=lambda one: one.average)
+    for n, (name, q) in enumerate(shown.items()):
         for window, style in zip(windows, STYLES, strict=False):
-            label = q.name if q.kind == "SAR" else f"local, {q.name}"
-            bottom.plot(
-                factor * t,
-                exposure.running(q.name, window, t),
-                style,
-                color=f"C{n}",
-                label=label if window == windows[0] else None,
-            )
+            label = name if window == windows[0] else None
+            bottom.plot(factor * t, exposure.running(q.name, window, t), style, color=f"C{n}", label=label)
+    largest = max(w.value for q in shown.values() for w in q.windows)
+    bottom.set(yscale="log", ylim=(SHOWN * largest, 2 * largest))
     top.set(ylabel="B1+rms [\u00b5T]")
-    bottom.set(ylabel="SAR [W/kg]", xlabel=f"time [{unit}]", yscale="log" if len(kinds) > 2 else "linear")
+    bottom.set(ylabel="SAR [W/kg]", xlabel=f"time [{unit}]")
     for axes in (top, bottom):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, ncols=2)
