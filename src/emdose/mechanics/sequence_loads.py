@@ -15,11 +15,8 @@ from emdose.errors import InputError
 from emdose.mechanics.moments import MomentTensor
 from emdose.mechanics.switched import gradient_torque
 from emdose.models.gradients.spectrum import Spectrum
-from emdose.models.gradients.waveform import Waveform
+from emdose.models.gradients.waveform import SHORTEST_s, Waveform
 from emdose.values import read_only
-
-SHORTEST_s = 0.05
-"""Repetitions that are shorter are taken together."""
 
 
 @read_only(units={"rms_N_m": "N m", "peaks_N_m": "N m", "lines_N_m": "N m", "lines_Hz": "Hz"})

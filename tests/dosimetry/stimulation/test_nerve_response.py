@@ -72,6 +72,16 @@ def test_closed_form_equals_quadrature() -> None:
         assert found[k, 0] == pytest.approx(wanted, abs=1e-11)
 
 
+@pytest.mark.parametrize("duration", [1e-4, 1e-2, 1.0, 600.0, 7200.0])
+def test_exponentials_are_the_kernel(duration: float) -> None:
+    """Oracle: c / (c + u)^2; the integral of the difference is what a slew rate of any signs can make of it."""
+    rates, factors = impulse.exponentials(C, duration)
+    u = np.concatenate([[0.0], np.geomspace(1e-7, duration, 3000)])
+    difference = np.abs(np.exp(-np.outer(u, rates)) @ factors - C / (C + u) ** 2)
+    assert np.trapezoid(difference, u) < 3e-11
+    assert len(rates) < 64
+
+
 def test_exponentials_equal_the_closed_form() -> None:
     t, a, b = uneven(400)
     rates, factors = impulse.exponentials(C, t[-1])

@@ -26,6 +26,8 @@ from emdose.errors import InputError
 
 CHUNK = 512
 """Pieces at a time: their memories stay in the cache of a processor."""
+MOST_PARTS, POINTS = 64, 1_000_000
+"""Of a piece, and of all together, where a course is told between corners."""
 _SMALL = 0.3
 _TERMS = 14
 
@@ -100,9 +102,14 @@ def repeated_state(times_s: np.ndarray, starts: np.ndarray, stops: np.ndarray, r
 
 
 def subdivided(
-    times_s: np.ndarray, starts: np.ndarray, stops: np.ndarray, step_s: float, most: int = 64
+    times_s: np.ndarray, starts: np.ndarray, stops: np.ndarray, step_s: float, most: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The same input in pieces of at most a step, or in ``most`` parts: times, starts and stops."""
+    """The same input in pieces of at most a step, or in ``most`` parts each: times, starts and stops.
+
+    By default 64 parts, and fewer of inputs that would get more than a million points.
+    """
+    if most is None:
+        most = max(1, min(MOST_PARTS, POINTS // len(starts)))
     length = np.diff(times_s)
     parts = np.clip(np.ceil(length / step_s * (1 - 1e-9)), 1, most).astype(int)
     which = np.repeat(np.arange(len(length)), parts)

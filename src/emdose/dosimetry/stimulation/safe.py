@@ -30,8 +30,6 @@ TOLERANCE = 1e-3
 """Largest deviation of the sum of the three parts from 1."""
 Pieces = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Corners [s], and the rates behind the start and before the stop of every piece."""
-POINTS = 1_000_000
-"""Points of a course beside its corners."""
 STEPS = 20
 """Per shortest time constant between corners."""
 
@@ -148,7 +146,7 @@ class SafeModel:
         search = Search(part[0], 3, self._shortest)
         for first in histories:
             search.over(_stretches(part, self._axes, first))
-        fine = memory.subdivided(*part, self._shortest / STEPS, max(1, min(64, POINTS // len(part[1]))))
+        fine = memory.subdivided(*part, self._shortest / STEPS)
         fine = memory.parted(*fine, search.when)
         found = [self._course(fine, first) for first in histories]
         if len(found) == 1:

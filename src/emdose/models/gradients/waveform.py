@@ -33,6 +33,8 @@ MEAN_TOLERANCE = 1e-3
 """Largest mean of a rate over its rms; what is below is rounding of samples."""
 ALIKE = 1e-7
 """Largest difference between pieces that are one: of rates over the largest of all, of times over the length."""
+SHORTEST_s = 0.05
+"""Pieces of a sequence that are shorter are taken together."""
 DEFAULT_HIGHEST_Hz = 100e3
 LARGEST_RASTER = 2**25
 _BLOCK = 2**22
@@ -199,7 +201,7 @@ class Waveform:
         amplitudes = 2 / period * (sums[:, : self.axes] / factor + sums[:, self.axes :] / factor**2)
         return Spectrum(n / period, amplitudes, self.rate_unit, self.rms)
 
-    def pieces(self, shortest_s: float = 0.05) -> list[tuple[float, float, Waveform | None]]:
+    def pieces(self, shortest_s: float = SHORTEST_s) -> list[tuple[float, float, Waveform | None]]:
         """The waveform cut at its splits: start and end [s] of every piece, and the piece, which repeats by itself.
 
         A piece without switching is None. Splits at which the field is not what it was at the start of their piece are
@@ -228,7 +230,7 @@ class Waveform:
         self,
         average_power: Callable[[Spectrum], Any],
         *,
-        shortest_s: float = 0.05,
+        shortest_s: float = SHORTEST_s,
         max_frequency_Hz: float | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Power over time of a sequence, constant over each of its pieces.

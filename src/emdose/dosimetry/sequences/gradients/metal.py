@@ -24,6 +24,7 @@ from emdose.dosimetry.sequences.gradients.nerves import turned_gradients
 from emdose.dosimetry.sequences.pulses import PulseSequence
 from emdose.errors import InputError
 from emdose.models.gradients.spectrum import Spectrum
+from emdose.models.gradients.waveform import SHORTEST_s
 from emdose.solvers.heat.directions import HeatResult, HotSpot
 from emdose.solvers.heat.stepping import Envelope
 from emdose.solvers.results.power_tensor import PowerTensor
@@ -31,8 +32,6 @@ from emdose.values import read_only
 
 WINDOWS_S = (360.0, 600.0)
 """Windows of which the largest mean power is told [s]."""
-SHORTEST_s = 0.05
-"""Repetitions that are shorter are taken together."""
 
 
 @read_only(units={"power_W": "W", "mean_square": "(unit of source)^2"})
