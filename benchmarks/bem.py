@@ -1,9 +1,10 @@
 """Boundary elements: sums over pairs of triangles, a thin-skin solve of a sphere, a head in a switched field.
 
-Measured: billions of pairs per second of every kernel of panels.cuh (``pairs`` triangles against themselves), the
-set-up of the closed-form integrals, and the power of a sphere of 20 x 4^level triangles for three field directions;
-surfaces of the layered head of about ``head`` triangles, and their charges in a uniform dB/dt, with the processor's
-time (all threads together) beside that of the clock. A JSON object goes to stdout, the same as a table to stderr.
+Measured: billions of pairs per second of every kernel of panels.cuh (``pairs`` triangles against themselves; a pair is
+one, whatever the number of densities that it serves, in which the name ends), the set-up of the closed-form integrals,
+and the power of a sphere of 20 x 4^level triangles for three field directions; surfaces of the layered head of about
+``head`` triangles, and their charges in a uniform dB/dt, with the processor's time (all threads together) beside that
+of the clock. A JSON object goes to stdout, the same as a table to stderr.
 ``STATED`` are rates of other codes measured once on two
 cores, not here; no other code is installed or run by this script.
 """
@@ -30,7 +31,7 @@ from emdose.models import UniformField
 from emdose.models.implants import shapes
 from emdose.solvers.eddy.thin_skin.power import thin_skin_power
 from emdose.solvers.surface.mesh import Surface
-from emdose.solvers.surface.operator import PanelSums, point_sums
+from emdose.solvers.surface.operator import AT_ONCE, PanelSums, point_sums
 
 STATED = {
     "Numba, fastmath, float32, field": 15.0,
@@ -69,13 +70,15 @@ def main() -> None:
         targets = be.asarray(points)
         least = np.full((n, 1), 1e-4, dtype)
         sources = be.asarray(np.ascontiguousarray(np.concatenate([points.T, least], axis=1)))
-        for kind, count in (("potential", 1), ("potential", 3), ("potential", 9), ("field", 1), ("field", 3)):
+        normals = be.asarray(np.concatenate([points, points / np.linalg.norm(points, axis=0)]).astype(dtype))
+        for kind, count in ((kind, count) for kind, counts in AT_ONCE.items() for count in counts):
             q = be.asarray(rng.normal(size=(n, count)).astype(dtype))
-            seconds = median_s(be, lambda a=(kind, targets, sources, q): point_sums(*a, be), given.repeats)
+            at = normals if kind == "normal" else targets
+            seconds = median_s(be, lambda a=(kind, at, sources, q): point_sums(*a, be), given.repeats)
             rates[f"{kind}_{count}_{real}"] = round(n * n / seconds / 1e9, 2)
             used = time.process_time()
             for _ in range(given.repeats):
-                point_sums(kind, targets, sources, q, be)
+                point_sums(kind, at, sources, q, be)
             used = (time.process_time() - used) / given.repeats
             processor[f"{kind}_{count}_{real}"] = round(n * n / used / 1e9, 2)
     implant = shapes.sphere(0.015, subdivisions=given.level)

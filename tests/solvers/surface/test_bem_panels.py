@@ -8,6 +8,7 @@ from surfaces import cylinder, icosphere, torus
 
 from emdose.compute import backend
 from emdose.errors import InputError
+from emdose.solvers.surface import operator
 from emdose.solvers.surface.mesh import Surface, refined
 from emdose.solvers.surface.operator import PanelSums, near_pairs, panel_integrals, triangle_rule
 from emdose.solvers.surface.slopes import slopes
@@ -140,6 +141,46 @@ def test_sums_are_symmetric_and_agree_in_both_precisions(reference_backend) -> N
     np.testing.assert_allclose(reciprocal, reciprocal.T, atol=2e-3 * np.abs(reciprocal).max())
     np.testing.assert_allclose(single, exact, atol=2e-6 * np.abs(exact).max())
     np.testing.assert_allclose(reference, exact, atol=1e-12 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("n", [3, 40, 128, 301])
+@pytest.mark.parametrize("d", [1, 2, 4, 8])
+def test_normal_fields_of_pairs_looked_at_once_and_twice(
+    n: int, d: int, reference_backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Oracle: all pairs one by one, least distances of the later point, or of the source within a block."""
+    rng = np.random.default_rng(n)
+    r, normals, q = rng.normal(size=(n, 3)), rng.normal(size=(n, 3)), rng.normal(size=(n, d))
+    least = rng.uniform(0.1, 0.6, n)
+    x = r[:, None] - r[None]
+    R2 = (x * x).sum(axis=2)
+    i, j = np.indices((n, n))
+    targets, sources = np.concatenate([r.T, normals.T]), np.concatenate([r, least[:, None]], axis=1)
+    for once in (True, False):
+        monkeypatch.setattr(operator, "joint", lambda _, once=once: once)
+        clamp = least[operator.clamped_by(i, j)] if once else least[None]
+        wanted = np.einsum("ijc,ic,ij,jd->di", x, normals, np.maximum(R2, clamp) ** -1.5, q)
+        for be, real, error in (
+            (BE, np.float64, 1e-12),
+            (BE, np.float32, 3e-6),
+            (reference_backend, np.float64, 1e-12),
+        ):
+            arrays = (np.ascontiguousarray(a.astype(real)) for a in (targets, sources, q))
+            found = operator.point_sums("normal", *arrays, be)
+            assert found.shape == (d, 1, n)
+            np.testing.assert_allclose(found[:, 0], wanted, atol=error * np.abs(wanted).max())
+
+
+def test_normal_sums_do_not_depend_on_how_pairs_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the field of every density by itself, times the normal; 11 densities in kernels of 8, 2 and 1."""
+    surface = Surface(*torus(0.03, 0.01, 40, 12))
+    q = np.random.default_rng(2).normal(size=(11, len(surface.areas)))
+    once = PanelSums(surface, BE, "normal", real="double")(q)
+    monkeypatch.setattr(operator, "joint", lambda _: False)
+    twice = PanelSums(surface, BE, "normal", real="double")(q)
+    np.testing.assert_allclose(once, twice, atol=1e-11 * np.abs(twice).max())
+    single = PanelSums(surface, BE, "normal")(q)
+    np.testing.assert_allclose(single, twice, atol=3e-6 * np.abs(twice).max())
 
 
 def test_topology_and_cycles_of_a_ring() -> None:

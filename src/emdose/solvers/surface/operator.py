@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.compute.machine import thread_count
+
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
     from emdose.solvers.surface.mesh import Surface
@@ -30,6 +32,12 @@ FMM_ERROR = 1e-4
 """Relative error that it is asked for; what it leaves is some hundred times smaller."""
 TILE = 32
 """Targets that one index of the kernels takes."""
+JOINT = 128
+"""Points of one set that meet all those before them together: every pair is looked at once."""
+JOINT_BYTES = 2**28
+"""Memory for what every thread adds up by itself then."""
+AT_ONCE = {"potential": (9, 3, 1), "field": (3, 1), "normal": (8, 4, 2, 1)}
+"""Densities that kernels take together."""
 
 _RULES = {
     3: (np.array([[2 / 3, 1 / 6, 1 / 6]]), np.array([1 / 3])),
@@ -150,7 +158,8 @@ class PanelSums:
         least = (CLAMP * surface.sizes) ** 2
         sources = np.concatenate([surface.centroids - origin, least[:, None]], axis=1)
         self._sources = be.asarray(sources.astype(self._dtype))
-        self._points = be.asarray(np.ascontiguousarray((at - origin).T.astype(self._dtype)))
+        here = [(at - origin).T, surface.normals.T] if kind == "normal" else [(at - origin).T]
+        self._points = be.asarray(np.ascontiguousarray(np.concatenate(here).astype(self._dtype)))
         self._areas = be.asarray(surface.areas)
         self._fmm = None
         large = be.name == "cpu" and kind != "potential" and self.sources > FMM_ABOVE
@@ -168,13 +177,11 @@ class PanelSums:
         if self._fmm is not None:  # its points are nowhere moved away, and do not see themselves
             s = np.where(R2 > 0, 1 / np.sqrt(np.where(R2 > 0, R2, 1)), 0)
         else:
-            s = 1 / np.sqrt(np.maximum(R2, least[j]))
+            s = 1 / np.sqrt(np.maximum(R2, least[clamped_by(i, j) if kind == "normal" and joint(be) else j]))
         point = (s + MOMENT * least[j] * s**3)[None] if kind == "potential" else s**3 * x
         values = exact / surface.areas[j] - point
-        self._normals = None
         if kind == "normal":
             values = (values * surface.normals[i].T).sum(axis=0, keepdims=True)
-            self._normals = be.asarray(np.ascontiguousarray(surface.normals.T))
             values[0, i == j] += _missing_flux(surface, i, j, exact, be)
         self._values = be.asarray(np.ascontiguousarray(values.astype(self._dtype)))
 
@@ -189,15 +196,18 @@ class PanelSums:
         """Potential or normal field (d, n) or field (d, 3, n) of densities (d, triangles), with the factor 1/(4 pi)."""
         xp, be = self._be.xp, self._be
         q = density * (self._areas / (4 * np.pi))
+        more = {3: 1, 6: 2, 7: 1}.get(len(q) % 8, 0)
+        if more and self._kind == "normal" and self._fmm is None:  # one kernel with a density of nothing is faster
+            q = xp.concatenate([q, xp.zeros_like(q[:more])])
         out = []
-        for some in _grouped(q, "potential" if self._kind == "potential" else "field"):
+        for some in _grouped(q, AT_ONCE[self._kind]):
             charges = xp.ascontiguousarray(some.T.astype(self._dtype))
             if self._fmm is None:
                 total = point_sums(self._kind, self._points, self._sources, charges, be)
             else:
                 total = multipole_field(*self._fmm, some)
-            if self._normals is not None:
-                total = xp.einsum("dcn,cn->dn", total, self._normals)[:, None]
+                if self._kind == "normal":
+                    total = xp.einsum("dcn,cn->dn", total, self._points[3:])[:, None]
             total = xp.ascontiguousarray(total)
             self._module.launch(
                 "add_rows",
@@ -211,35 +221,49 @@ class PanelSums:
                 total,
             )
             out.append(total)
-        found = xp.concatenate(out)
+        found = xp.concatenate(out)[: len(density)]
         return found if self._kind == "field" else found[:, 0]
 
 
 def point_sums(kind: str, targets: Any, sources: Any, charges: Any, be: Backend) -> Any:
-    """Potential (d, 1, n) or field (d, 3, n) of point charges, all pairs, without 1/(4 pi).
+    """Potential or normal field (d, 1, n) or field (d, 3, n) of point charges, all pairs, without 1/(4 pi).
 
     Parameters
     ----------
-    kind : str
-        "potential" or any other for the field.
-    targets : (3, n) array
-        [m]
+    kind : {"potential", "field", "normal"}
+        The last one of charges at the targets themselves.
+    targets : (3, n) or ("normal") (6, n) array
+        Points [m] and unit vectors.
     sources : (m, 4) array
         Point and the least square of a distance [m2].
     charges : (m, d) array
-        1, 3 or (potential) 9 of them.
+        As many as ``AT_ONCE`` has.
     be : Backend
         Device.
     """
     xp, (m, d), n = be.xp, charges.shape, targets.shape[1]
-    name, kinds = ("potential", 1) if kind == "potential" else ("field", 3)
-    tiles = -(-n // TILE)
-    # A GPU needs some 1e5 indices to be busy; a CPU is with one part.
-    parts = 1 if be.name == "cpu" else max(1, min(128, 200_000 // tiles, m // 64))
-    out = xp.empty((parts, d, kinds, n))
     module = be.kernels.load(__package__, "panels", "float" if targets.dtype == np.float32 else "double")
-    module.launch(f"{name}_{d}", tiles * parts, n, m, parts, targets, sources, charges, out)
+    if kind == "normal" and joint(be):
+        parts = max(1, min(4 * thread_count(), -(-n // JOINT), JOINT_BYTES // (8 * d * n)))
+        out = xp.empty((parts, d, 1, n))
+        module.launch(f"joint_{d}", parts, n, parts, targets, sources, charges, xp.ascontiguousarray(charges.T), out)
+    else:
+        tiles = -(-n // TILE)
+        # A GPU needs some 1e5 indices to be busy; a CPU is with one part.
+        parts = 1 if be.name == "cpu" else max(1, min(128, 200_000 // tiles, m // 64))
+        out = xp.empty((parts, d, 3 if kind == "field" else 1, n))
+        module.launch(f"{kind}_{d}", tiles * parts, n, m, parts, targets, sources, charges, out)
     return out.sum(axis=0) if parts > 1 else out[0]
+
+
+def joint(be: Backend) -> bool:
+    """Whether pairs of one set of points are looked at once: every thread then adds up all points by itself."""
+    return be.name == "cpu"
+
+
+def clamped_by(i: np.ndarray, j: np.ndarray) -> np.ndarray:
+    """Whose least distance counts for target i and source j of one set: the later one's, or j's within a block."""
+    return np.where(i // JOINT == j // JOINT, j, np.maximum(i, j))
 
 
 def multipole_field(sources: np.ndarray, targets: np.ndarray | None, charges: np.ndarray) -> np.ndarray:
@@ -261,10 +285,10 @@ def multipole_field(sources: np.ndarray, targets: np.ndarray | None, charges: np
     return np.stack(out)
 
 
-def _grouped(q: Any, name: str) -> Iterator[Any]:
+def _grouped(q: Any, counts: tuple[int, ...]) -> Iterator[Any]:
     low = 0
     while low < len(q):
-        count = next(g for g in ((9, 3, 1) if name == "potential" else (3, 1)) if g <= len(q) - low)
+        count = next(g for g in counts if g <= len(q) - low)
         yield q[low : low + count]
         low += count
 

@@ -1,6 +1,7 @@
 /* Sums over charged triangles: potential 1/R and field (r - r')/R^3 without the factor 1/(4 pi).
-   Far apart a triangle is a point at its centroid ("potential_*", "field_*": all pairs); close by its integral is taken in
-   closed form ("near": a list of pairs). See docs/theory/bem.md for the equations. */
+   Far apart a triangle is a point at its centroid ("potential_*", "field_*", "normal_*": all pairs; "joint_*": all pairs of
+   one set of points, each looked at once); close by its integral is taken in closed form ("near": a list of pairs). See
+   docs/theory/bem.md for the equations. */
 #include "common.cuh"
 
 /* One index of the sums is a tile of TILE targets and one part of the sources. A thread of a GPU takes one target; a CPU
@@ -136,16 +137,21 @@ FN V root_cube(V x) {
    an equilateral triangle. */
 #define MOMENT (2.0 / 3.0) /* m over the least square distance, which is size^2/16 */
 
-/* targets (3, n); sources (m, 4): centroid and the least square distance that counts; q (m, D); out (parts, D or 3D, n) */
+#define POTENTIAL 0
+#define FIELD 1
+#define NORMAL 2
+
+/* targets (3, n), with the normal (6, n); sources (m, 4): centroid and the least square distance that counts; q (m, D);
+   out (parts, D or 3D, n) */
 FN void sum_tile(i64 i, i64 n, i64 m, i64 parts, const real *RESTRICT targets, const real *RESTRICT sources,
-                 const real *RESTRICT q, double *RESTRICT out, const int D, const int field) {
+                 const real *RESTRICT q, double *RESTRICT out, const int D, const int what) {
     const i64 tiles = (n + TILE - 1) / TILE, t = i % tiles, part = i / tiles;
     const i64 share = (m + parts - 1) / parts, first = part * share, last = first + share < m ? first + share : m;
-    const int kinds = field ? 3 : 1, rows = kinds * D;
+    const int rows = what == FIELD ? 3 * D : D, given = what == NORMAL ? 6 : 3;
     for (int start = 0; start < TILE; start += LANES * VECTORS) {
-        V p[3][VECTORS];
+        V p[6][VECTORS];
         double total[9][LANES * VECTORS];
-        for (int c = 0; c < 3; c++)
+        for (int c = 0; c < given; c++)
             for (int v = 0; v < VECTORS; v++) {
                 real here[LANES];
                 for (int w = 0; w < LANES; w++) {
@@ -168,7 +174,10 @@ FN void sum_tile(i64 i, i64 n, i64 m, i64 parts, const real *RESTRICT targets, c
                 for (int v = 0; v < VECTORS; v++) {
                     const V x = p[0][v] - X, y = p[1][v] - Y, z = p[2][v] - Z;
                     const V R2 = larger(madd(x, x, madd(y, y, z * z)), least);
-                    if (field) {
+                    if (what == NORMAL) {
+                        const V n_d = madd(x, p[3][v], madd(y, p[4][v], z * p[5][v])), w = root_cube(R2) * n_d;
+                        for (int d = 0; d < D; d++) sum[d][v] = madd(spread(qj[d] * (real)(1.0 / CUBE)), w, sum[d][v]);
+                    } else if (what == FIELD) {
                         const V cube = root_cube(R2);
                         for (int d = 0; d < D; d++) {
                             const V charge = spread(qj[d] * (real)(1.0 / CUBE)) * cube;
@@ -193,16 +202,147 @@ FN void sum_tile(i64 i, i64 n, i64 m, i64 parts, const real *RESTRICT targets, c
     }
 }
 
-KERNEL1(potential_1, sum_tile(i, n, m, parts, targets, sources, q, out, 1, 0), i64 n, i64 m, i64 parts,
+KERNEL1(potential_1, sum_tile(i, n, m, parts, targets, sources, q, out, 1, POTENTIAL), i64 n, i64 m, i64 parts,
         const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
-KERNEL1(potential_3, sum_tile(i, n, m, parts, targets, sources, q, out, 3, 0), i64 n, i64 m, i64 parts,
+KERNEL1(potential_3, sum_tile(i, n, m, parts, targets, sources, q, out, 3, POTENTIAL), i64 n, i64 m, i64 parts,
         const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
-KERNEL1(potential_9, sum_tile(i, n, m, parts, targets, sources, q, out, 9, 0), i64 n, i64 m, i64 parts,
+KERNEL1(potential_9, sum_tile(i, n, m, parts, targets, sources, q, out, 9, POTENTIAL), i64 n, i64 m, i64 parts,
         const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
-KERNEL1(field_1, sum_tile(i, n, m, parts, targets, sources, q, out, 1, 1), i64 n, i64 m, i64 parts,
+KERNEL1(field_1, sum_tile(i, n, m, parts, targets, sources, q, out, 1, FIELD), i64 n, i64 m, i64 parts,
         const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
-KERNEL1(field_3, sum_tile(i, n, m, parts, targets, sources, q, out, 3, 1), i64 n, i64 m, i64 parts,
+KERNEL1(field_3, sum_tile(i, n, m, parts, targets, sources, q, out, 3, FIELD), i64 n, i64 m, i64 parts,
         const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
+KERNEL1(normal_1, sum_tile(i, n, m, parts, targets, sources, q, out, 1, NORMAL), i64 n, i64 m, i64 parts,
+        const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
+KERNEL1(normal_2, sum_tile(i, n, m, parts, targets, sources, q, out, 2, NORMAL), i64 n, i64 m, i64 parts,
+        const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
+KERNEL1(normal_4, sum_tile(i, n, m, parts, targets, sources, q, out, 4, NORMAL), i64 n, i64 m, i64 parts,
+        const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
+KERNEL1(normal_8, sum_tile(i, n, m, parts, targets, sources, q, out, 8, NORMAL), i64 n, i64 m, i64 parts,
+        const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, double *RESTRICT out)
+
+/* Normal fields of points among themselves: a pair's distance serves both ways. JOINT points meet all those before them and
+   add up what these do to them in vectors, one per point and row, to be put together every SPAN points; among themselves
+   they meet as in sum_tile. One density adds up three components, of which the normal one is taken in the end: that takes
+   fewer operations; more take the normal component of every distance. */
+#define JOINT 128
+#define SPAN (32 * LANES * VECTORS)
+#define MOST 8
+
+FN V points_at(const real *RESTRICT values, i64 start, i64 n) {
+    real here[LANES];
+    if (start + LANES <= n) return load(values + start);
+    for (int w = 0; w < LANES; w++) here[w] = values[start + w < n ? start + w : n - 1];
+    return load(here);
+}
+
+FN double lanes(V a) {
+    double each[LANES], sum = 0;
+    for (int w = 0; w < LANES; w++) each[w] = 0;
+    store(each, a);
+    for (int w = 0; w < LANES; w++) sum += each[w];
+    return sum;
+}
+
+/* LANES * VECTORS points from `start` on, and those from `first` to `last`: to = what those do to them, back the other way */
+FN void meet(i64 start, i64 first, i64 last, i64 n, const real *RESTRICT targets, const real *RESTRICT sources,
+             const real *RESTRICT q, const real *RESTRICT across, double *RESTRICT to, V *RESTRICT back,
+             const int D, const int both) {
+    const int rows = D == 1 ? 3 : D;
+    V p[6][VECTORS], charge[MOST][VECTORS], sum[MOST][VECTORS];
+    for (int v = 0; v < VECTORS; v++) {
+        for (int c = 0; c < 6; c++) p[c][v] = points_at(targets + c * n, start + v * LANES, n);
+        if (both)
+            for (int d = 0; d < D; d++) charge[d][v] = spread(0) - points_at(across + d * n, start + v * LANES, n);
+        for (int r = 0; r < rows; r++) sum[r][v] = spread(0);
+    }
+    for (i64 j = first; j < last; j++) {
+        const real *s = sources + 4 * j, *qj = q + j * D, *nj = targets + 3 * n + j;
+        const V X = spread(s[0]), Y = spread(s[1]), Z = spread(s[2]), least = spread(s[3]);
+        V here[MOST];
+        if (both)
+            for (int r = 0; r < rows; r++) here[r] = back[(j - first) * rows + r];
+        for (int v = 0; v < VECTORS; v++) {
+            const V x = p[0][v] - X, y = p[1][v] - Y, z = p[2][v] - Z;
+            const V cube = root_cube(larger(madd(x, x, madd(y, y, z * z)), least));
+            if (D == 1) {
+                const V out = spread(qj[0]) * cube;
+                sum[0][v] = madd(out, x, sum[0][v]);
+                sum[1][v] = madd(out, y, sum[1][v]);
+                sum[2][v] = madd(out, z, sum[2][v]);
+                if (both) {
+                    const V in = charge[0][v] * cube;
+                    here[0] = madd(in, x, here[0]);
+                    here[1] = madd(in, y, here[1]);
+                    here[2] = madd(in, z, here[2]);
+                }
+            } else {
+                const V out = cube * madd(x, p[3][v], madd(y, p[4][v], z * p[5][v]));
+                for (int d = 0; d < D; d++) sum[d][v] = madd(spread(qj[d]), out, sum[d][v]);
+                if (both) {
+                    const V in = cube * madd(x, spread(nj[0]), madd(y, spread(nj[n]), z * spread(nj[2 * n])));
+                    for (int d = 0; d < D; d++) here[d] = madd(charge[d][v], in, here[d]);
+                }
+            }
+        }
+        if (both)
+            for (int r = 0; r < rows; r++) back[(j - first) * rows + r] = here[r];
+    }
+    for (int v = 0; v < VECTORS; v++) {
+        if (D == 1) sum[0][v] = madd(sum[0][v], p[3][v], madd(sum[1][v], p[4][v], sum[2][v] * p[5][v]));
+        for (int d = 0; d < D; d++) {
+            const V scaled = sum[d][v] * spread((real)(1.0 / CUBE));
+            double *mine = to + d * n + start + v * LANES, some[LANES];
+            if (start + (v + 1) * LANES <= n) {
+                store(mine, scaled);
+            } else {
+                for (int w = 0; w < LANES; w++) some[w] = 0;
+                store(some, scaled);
+                for (int w = 0; start + v * LANES + w < n; w++) mine[w] += some[w];
+            }
+        }
+    }
+}
+
+/* targets (6, n): points and normals; sources (n, 4); q (n, D), across (D, n): charges both ways round; out (parts, D, n) */
+FN void sum_joint(i64 i, i64 n, i64 parts, const real *RESTRICT targets, const real *RESTRICT sources,
+                  const real *RESTRICT q, const real *RESTRICT across, double *RESTRICT out, const int D) {
+    const int rows = D == 1 ? 3 : D;
+    double *to = out + i * D * n;
+    V back[JOINT * MOST];
+    for (i64 k = 0; k < D * n; k++) to[k] = 0;
+    for (i64 first = i * JOINT; first < n; first += parts * JOINT) {
+        const i64 last = first + JOINT < n ? first + JOINT : n;
+        for (i64 low = 0; low < first; low += SPAN) {
+            const i64 high = low + SPAN < first ? low + SPAN : first;
+            for (int k = 0; k < JOINT * rows; k++) back[k] = spread(0);
+            for (i64 start = low; start < high; start += LANES * VECTORS)
+                meet(start, first, last, n, targets, sources, q, across, to, back, D, 1);
+            for (i64 j = first; j < last; j++) {
+                const real *nj = targets + 3 * n + j;
+                double all[MOST];
+                for (int r = 0; r < rows; r++) all[r] = lanes(back[(j - first) * rows + r]) / CUBE;
+                if (D == 1) all[0] = all[0] * nj[0] + all[1] * nj[n] + all[2] * nj[2 * n];
+                for (int d = 0; d < D; d++) to[d * n + j] += all[d];
+            }
+        }
+        for (i64 start = first; start < last; start += LANES * VECTORS)
+            meet(start, first, last, n, targets, sources, q, across, to, back, D, 0);
+    }
+}
+
+KERNEL1(joint_1, sum_joint(i, n, parts, targets, sources, q, across, out, 1), i64 n, i64 parts,
+        const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, const real *RESTRICT across,
+        double *RESTRICT out)
+KERNEL1(joint_2, sum_joint(i, n, parts, targets, sources, q, across, out, 2), i64 n, i64 parts,
+        const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, const real *RESTRICT across,
+        double *RESTRICT out)
+KERNEL1(joint_4, sum_joint(i, n, parts, targets, sources, q, across, out, 4), i64 n, i64 parts,
+        const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, const real *RESTRICT across,
+        double *RESTRICT out)
+KERNEL1(joint_8, sum_joint(i, n, parts, targets, sources, q, across, out, 8), i64 n, i64 parts,
+        const real *RESTRICT targets, const real *RESTRICT sources, const real *RESTRICT q, const real *RESTRICT across,
+        double *RESTRICT out)
 
 /* Potential and field at a point r of a triangle v of density `value`, or the field alone of value + slope . (r' - centre). */
 FN double panel(const double *RESTRICT r, const double *RESTRICT v, double value, const double *RESTRICT slope,

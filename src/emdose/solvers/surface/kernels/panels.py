@@ -6,6 +6,8 @@ import numpy as np
 
 BLOCK = 512
 MOMENT = 2 / 3
+JOINT = 128
+"""Points that meet all those before them together."""
 
 
 def potential_1(
@@ -76,6 +78,118 @@ def field_3(
 ) -> None:
     """Field of point charges, three densities."""
     _sum(n, m, parts, targets, sources, q, out, 3, True)
+
+
+def normal_1(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Normal field of point charges, one density."""
+    _normal(n, m, parts, targets, sources, q, out, 1)
+
+
+def normal_2(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Normal field of point charges, two densities."""
+    _normal(n, m, parts, targets, sources, q, out, 2)
+
+
+def normal_4(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Normal field of point charges, four densities."""
+    _normal(n, m, parts, targets, sources, q, out, 4)
+
+
+def normal_8(
+    shape: tuple[int],
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Normal field of point charges, eight densities."""
+    _normal(n, m, parts, targets, sources, q, out, 8)
+
+
+def joint_1(
+    shape: tuple[int],
+    n: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    across: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Normal field of point charges at each other, one density."""
+    _joint(n, parts, targets, sources, q, out, 1)
+
+
+def joint_2(
+    shape: tuple[int],
+    n: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    across: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Normal field of point charges at each other, two densities."""
+    _joint(n, parts, targets, sources, q, out, 2)
+
+
+def joint_4(
+    shape: tuple[int],
+    n: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    across: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Normal field of point charges at each other, four densities."""
+    _joint(n, parts, targets, sources, q, out, 4)
+
+
+def joint_8(
+    shape: tuple[int],
+    n: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    across: np.ndarray,
+    out: np.ndarray,
+) -> None:
+    """Normal field of point charges at each other, eight densities."""
+    _joint(n, parts, targets, sources, q, out, 8)
 
 
 def near(
@@ -180,3 +294,37 @@ def _sum(
             else:
                 value = ((inverse + MOMENT * s[:, 3] * inverse**3) @ w).T
             out[part, :, low : low + BLOCK] = value
+
+
+def _normal(
+    n: int,
+    m: int,
+    parts: int,
+    targets: np.ndarray,
+    sources: np.ndarray,
+    q: np.ndarray,
+    out: np.ndarray,
+    densities: int,
+) -> None:
+    targets = targets.reshape(6, n)
+    field = np.empty((parts, densities, 3, n))
+    _sum(n, m, parts, targets[:3], sources, q, field, densities, True)
+    out.reshape(parts, densities, n)[:] = np.einsum("pdcn,cn->pdn", field, targets[3:])
+
+
+def _joint(
+    n: int, parts: int, targets: np.ndarray, sources: np.ndarray, q: np.ndarray, out: np.ndarray, densities: int
+) -> None:
+    """What every block of points and those before it do to each other, with the least distance of the later one."""
+    targets, sources = targets.reshape(6, n).astype(float), sources.reshape(n, 4).astype(float)
+    q, out = q.reshape(n, densities).astype(float), out.reshape(parts, densities, n)
+    out[:] = 0
+    for first in range(0, n, JOINT):
+        own, before = slice(first, min(first + JOINT, n)), slice(0, first)
+        part = out[(first // JOINT) % parts]
+        for some, both in ((own, False), (before, True)):
+            x = targets[:3, some, None] - sources[own, :3].T[:, None]
+            x = x / np.maximum((x * x).sum(0), sources[own, 3]) ** 1.5
+            part[:, some] += np.einsum("cts,ct,sd->dt", x, targets[3:, some], q[own], optimize=True)
+            if both:
+                part[:, own] -= np.einsum("cts,cs,td->ds", x, targets[3:, own], q[some], optimize=True)
