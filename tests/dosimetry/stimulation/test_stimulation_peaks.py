@@ -10,7 +10,7 @@ import pytest
 
 import emdose as em
 from emdose.dosimetry import SafeAxis
-from emdose.dosimetry.stimulation import extremes, impulse, memory
+from emdose.dosimetry.stimulation import extremes, impulse, memory, repeats
 from emdose.models import Waveform
 
 NERVE = em.NerveModel()
@@ -168,3 +168,40 @@ def test_lengths_on_a_raster_are_told_without_the_rounding_of_their_times() -> N
     assert np.unique(steps) == pytest.approx([1e-5], rel=1e-15)
     odd = np.array([0.0, 1.23456789012e-5, 3e-5])
     assert np.array_equal(memory.lengths(odd), np.diff(odd))
+
+
+def interleaves(turns: int, kinds: int, pieces: int = 150) -> Waveform:
+    """Gradients of any shape in some rotations, played again and again, with a pause behind each."""
+    rng = np.random.default_rng(9)
+    s = np.linspace(0, 1, pieces + 1)
+    line = np.outer(np.sin(np.pi * s) ** 2, [0.0, 0.0, 0.0])
+    for n in range(1, 9):
+        line += np.sin(np.pi * n * s)[:, None] * rng.normal(size=3) / n
+    rate = np.diff(4e-3 * line, axis=0) / 1e-5
+    times, rates = [], []
+    for k in range(turns):
+        angle = 2 * np.pi * (k % kinds) / kinds
+        turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+        times.append(0.02 * k + 1e-5 * np.arange(pieces + 1))
+        rates.append(np.concatenate([rate @ turn.T, np.zeros((1, 3))]))
+    t, a = np.append(np.concatenate(times), 0.02 * turns), np.concatenate(rates)
+    return Waveform("interleaves", np.round(t, 9), a, a, "T/m", 0.02 * np.arange(turns) - 3e-3, unusual=True)
+
+
+@pytest.mark.parametrize("start", ["rest", "repeated", "worst"])
+def test_parts_that_come_again_are_as_if_stepped_through(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oracle: the same waveform without its marks; parts begin within pauses, and some are too rare to be kept."""
+    w = interleaves(32, 3)
+    found = NERVE.peaks(w, start=start, parts=40)  # type: ignore[arg-type]
+    plain = dataclasses.replace(w, splits_s=np.zeros(0))
+    wanted = NERVE.peaks(plain, start=start, parts=40)  # type: ignore[arg-type]
+    assert np.append(found.axis_peaks, found.peak) == pytest.approx(np.append(wanted.axis_peaks, wanted.peak), rel=1e-9)
+    times, a, b, marks = repeats.marked(w.times_s, w.starts, w.stops, w.splits_s)
+    kinds = repeats.kinds_of(times, a, b, marks)
+    assert len(set(kinds[kinds >= 0].tolist())) == 3
+    assert (kinds < 0).sum() == 2  # what comes before the first mark and behind the last
+    for low, high, course in zip(found.edges_s, found.edges_s[1:], found.course, strict=False):
+        part = NERVE.response(plain, start=start, between_s=(low, high))  # type: ignore[arg-type]
+        assert course[3] == pytest.approx(part.peak, abs=2e-4 * found.peak)
+    monkeypatch.setattr(repeats, "MOST_BYTES", 10**5)  # no room: stepped through
+    assert NERVE.peaks(w, start=start, parts=40).peak == pytest.approx(wanted.peak, rel=1e-9)  # type: ignore[arg-type]

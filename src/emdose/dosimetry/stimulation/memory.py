@@ -151,7 +151,10 @@ def parted(
     times_s: np.ndarray, starts: np.ndarray, stops: np.ndarray, at_s: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The same input with corners at some times as well: times, starts and stops."""
-    times = np.unique(np.concatenate([times_s, at_s[(at_s > times_s[0]) & (at_s < times_s[-1])]]))
+    inside = at_s[(at_s > times_s[0]) & (at_s < times_s[-1])]
+    if not len(inside):
+        return times_s, starts, stops
+    times = np.unique(np.concatenate([times_s, inside]))
     which = np.clip(np.searchsorted(times_s, 0.5 * (times[:-1] + times[1:]), side="right") - 1, 0, len(starts) - 1)
     ends = []
     for t in (times[:-1], times[1:]):

@@ -31,6 +31,7 @@ from emdose.checks import array, number, one_of, positive, positives, whole
 from emdose.dosimetry.stimulation import memory
 from emdose.dosimetry.stimulation.extremes import STARTS, Search, Start, StimulationPeaks
 from emdose.dosimetry.stimulation.impulse import exponentials, impulse_response_sum, stretches
+from emdose.dosimetry.stimulation.repeats import kinds_of, marked, repeated_stretches
 from emdose.errors import InputError
 from emdose.models.gradients.waveform import AXES, Waveform
 from emdose.values import read_only
@@ -161,20 +162,20 @@ class NerveModel:
         """
         one_of("start", start, STARTS, problem="unknown start of a waveform")
         least, weights = self._scale(waveform, axes)
-        times, a, b = waveform.times_s, waveform.starts * weights / least, waveform.stops * weights / least
-        c, (rates, factors) = self.chronaxie_s, exponentials(self.chronaxie_s, waveform.duration_s)
+        times, a, b, marks = marked(waveform.times_s, waveform.starts, waveform.stops, waveform.splits_s)
+        a, b = a * weights / least, b * weights / least
+        kernel = rates, factors = exponentials(self.chronaxie_s, waveform.duration_s)
         search = Search(times, waveform.axes, self.chronaxie_s, whole("parts", parts, least=1))
         before = end = np.zeros((len(rates), waveform.axes))
-        if start == "repeated":
-            end = memory.last_state(times, a, b, rates)
-        else:
-            for stretch, last in stretches(times, a, b, c, (rates, factors), before):
+        played = marks, kinds_of(times, a, b, marks)
+        for stretch, last in repeated_stretches(times, a, b, self.chronaxie_s, kernel, before, *played):
+            end = last
+            if start != "repeated":
                 search.over([stretch])
-                end = last
         rested = search.top.copy()
         if start != "rest":
             before = end / -np.expm1(-rates * waveform.duration_s)[:, None]
-            for stretch, _ in stretches(times, a, b, c, (rates, factors), before):
+            for stretch, _ in repeated_stretches(times, a, b, self.chronaxie_s, kernel, before, *played):
                 left = factors @ (np.abs(before) * np.exp(-rates * (times[stretch.first] - times[0]))[:, None])
                 if start == "worst" and np.linalg.norm(left) < _FORGOTTEN * search.top[-1]:
                     break
