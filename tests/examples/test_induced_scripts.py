@@ -20,3 +20,19 @@ def test_a_head_in_switched_gradients(run: Any, capsys: pytest.CaptureFixture[st
     for E in 200 * induced.E:
         assert 1.6 < np.percentile(np.linalg.norm(E, axis=0), 99) < 5
     assert "99th percentile" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore:Gabriel's conductivities are poor")
+def test_a_body_in_echo_planar_imaging(run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Oracles: the kind's own percentile of its map; factors that pass are the same in E, and go with 1 / amplitude."""
+    got = run("50_body_in_an_epi.py")
+    found, quantities = got["run"], got["run"].summary["quantities"]
+    assert list(found.peaks) == ["x", "y", "z"]
+    for name, E in found.peaks.items():
+        inside = E[np.isfinite(E)]
+        told = found.summary["body_gradient"]["exposures"][name]["tissues"][0]
+        assert told["max"] == pytest.approx(inside.max(), rel=1e-5)
+        assert told["p99"] == pytest.approx(np.percentile(inside, 99), rel=0.01)
+        passes = [quantities[f"{name}: factor that just passes, {mode}"]["value"] for mode in ("normal", "first level")]
+        assert passes[0] == pytest.approx(0.8 * passes[1], rel=1e-3)  # 80 and 100 % of the threshold of nerves
+    assert "just passes" in capsys.readouterr().out
