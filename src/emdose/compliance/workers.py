@@ -15,6 +15,7 @@ from emdose.compliance.circumstances import STANDARD as IEC
 from emdose.compliance.frequency_weights import DIRECTIVE, ICNIRP, ICNIRP_2014, Start, Weighting, weighting
 from emdose.compliance.limits import NOTES, Limit, confirmed, limits
 from emdose.compliance.terms.confirmations import Confirmation, as_confirmations
+from emdose.compute.shared import Shared, key_of
 from emdose.errors import InputError
 
 ICNIRP_2009 = "ICNIRP 2009"
@@ -26,6 +27,8 @@ LIMBS_T = "8"
 SMOOTH_s = 2e-3
 """Longest step between samples of B where its derivatives are weighed; in between it is a cubic spline."""
 _POINTS = 200
+_WEIGHED = Shared(2**16)
+"""Largest weighted values of courses, the last thousand."""
 FILTERS = (
     "Weighted peak: filters of first-order sections with the corners of the limits, exact for courses that are "
     "straight between their samples, B being a cubic spline through them. Beside a corner filters depart from the "
@@ -289,7 +292,17 @@ def _smooth(t: np.ndarray, B: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def _index(weights: Weighting, t: np.ndarray, values: np.ndarray, start: Start) -> tuple[float, float]:
-    """Largest weighted length over time and points, and when."""
+    """Largest weighted length over time and points, and when.
+
+    Samples of a study share what the body goes through, and differ in what is induced in it: what has been weighed is
+    not weighed again.
+    """
+    pieces = [[str(r.limit), str(r.f_min_Hz), str(r.f_max_Hz), r.unit] for r in weights.rows]
+    key = key_of("index", weights.name, weights.rate, pieces, start, t, values)
+    return _WEIGHED.get(key, lambda: _weighed(weights, t, values, start), 64)
+
+
+def _weighed(weights: Weighting, t: np.ndarray, values: np.ndarray, start: Start) -> tuple[float, float]:
     best, when = 0.0, float(t[0])
     for low in range(0, values.shape[1], _POINTS):
         some = np.ascontiguousarray(values[:, low : low + _POINTS]).reshape(len(t), -1)

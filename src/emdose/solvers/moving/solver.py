@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from emdose.checks import flag, metres, whole, within
+from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.implants.implant import Implant
@@ -40,6 +41,8 @@ from emdose.solvers.quasistatic.solver import Quasistatic
 from emdose.solvers.running import Checkpoint, Progress
 from emdose.values import owned, read_only
 
+PLACES = 20
+"""Points of the body at whose first and last place a magnet is told from others."""
 TRAINED = 40
 """Poses of every trajectory at which the peaks of voxels are sought."""
 
@@ -118,7 +121,7 @@ class Moving:
         ask = getattr(solver, "plan", None)
         told = None if ask is None else ask(phantom, choice.sources, frequency_Hz, device, **metal)
         return MovingPlan(
-            bytes=choice.table.nbytes + (0 if told is None else told.bytes),
+            bytes=choice.bytes + (0 if told is None else told.bytes),
             seconds=choice.seconds + (0.0 if told is None else told.seconds),
             size=0 if told is None else told.size,
             device=str(device) if told is None else told.device,
@@ -138,6 +141,7 @@ class Moving:
         implants: Sequence[Implant] = (),
         surgery: Surgery | None = None,
         checkpoint: Checkpoint | None = None,
+        shared: Shared | None = None,
     ) -> MotionField:
         """What motions along these trajectories induce.
 
@@ -163,6 +167,8 @@ class Moving:
             What was done to the body for it.
         checkpoint : Checkpoint, optional
             Keeps the field of every motion that is finished, where the solver takes one (``Quasistatic`` does).
+        shared : Shared, optional
+            What other solutions hand on: the choice of motions, and what they impress.
 
         Raises
         ------
@@ -174,21 +180,15 @@ class Moving:
         started = clock.perf_counter()
         phantom, solver = self._reading(body)
         metal, some = _metal(solver, implants, surgery), _several(trajectories)
-        choice = self._choice(phantom, magnet, some, tabulated=isinstance(body, SurfaceBody))
+        choice = self._choice(phantom, magnet, some, tabulated=isinstance(body, SurfaceBody), shared=shared)
         more: dict[str, Any] = {**metal}
-        if checkpoint is not None and _takes(solver, "checkpoint"):
-            more["checkpoint"] = checkpoint
+        for name, value in (("checkpoint", checkpoint), ("shared", shared)):
+            if value is not None and _takes(solver, name):
+                more[name] = value
         ready = clock.perf_counter()
         induced = solver.solve(phantom, choice.sources, frequency_Hz, device, progress, **more)
         solved = clock.perf_counter()
-        points, around = choice.points, choice.around
-        trained = np.concatenate(
-            [
-                fitted(choice.basis, r[:: max(len(r) // TRAINED, 1)])[0]
-                for r in (around.seen(t.poses(), points)[1].reshape(len(t.times_s), -1) for t in some)
-            ]
-        )
-        sample = sampled(peaks(induced.E, trained), induced.labels)
+        sample = sampled(peaks(induced.E, choice.trained), induced.labels)
         about = {
             "solver": "Moving",
             "trajectories": [t.name for t in some],
@@ -197,11 +197,11 @@ class Moving:
             "tolerance": self.tolerance,
             "any_motion": self.any_motion,
             "implants": [i.name for i in implants],
-            "table_error": around.error,
+            "table_error": choice.table_error,
             "seconds": {"choice": ready - started, "fields": solved - ready, "sample": clock.perf_counter() - solved},
         }
         rates = choice.basis.reshape(len(choice.rows), -1, 3)
-        return MotionField(magnet, induced, owned(points.copy()), owned(rates), choice.left_out, sample, about)
+        return MotionField(magnet, induced, owned(choice.points.copy()), owned(rates), choice.left_out, sample, about)
 
     def _reading(self, body: Phantom | SurfaceBody) -> tuple[Phantom, Any]:
         """The voxels whose fields are found, and what finds them."""
@@ -223,21 +223,44 @@ class Moving:
         return body, self.solver
 
     def _choice(
-        self, phantom: Phantom, magnet: StaticField, some: tuple[Trajectory, ...], *, tabulated: bool
+        self,
+        phantom: Phantom,
+        magnet: StaticField,
+        some: tuple[Trajectory, ...],
+        *,
+        tabulated: bool,
+        shared: Shared | None = None,
     ) -> _Choice:
         """The motions to solve for, in the magnet or in the table of it, which many points have sooner."""
-        started = clock.perf_counter()
         outline = points_of(phantom)
+
+        def key() -> str:
+            places = np.concatenate([t.poses().points(outline[:PLACES], n) for t in some for n in (0, -1)])
+            field = np.asarray(magnet.field(places), float)
+            told = [[t.name, t.times_s, t.positions_m, t.turns_rad, t.centre_m] for t in some]
+            wall = getattr(magnet, "cryostat", None)
+            sizes = None if wall is None else [wall.bore_radius_m, wall.outer_radius_m, wall.length_m]
+            options = [self.tolerance, self.any_motion, self.most, tabulated, sizes]
+            return key_of("choice of motions", str(magnet.name), field, outline, told, options)
+
+        return from_shared(shared, key, lambda: self._chosen(outline, magnet, some, tabulated))
+
+    def _chosen(
+        self, outline: np.ndarray, magnet: StaticField, some: tuple[Trajectory, ...], tabulated: bool
+    ) -> _Choice:
+        started = clock.perf_counter()
         points = outline[:POINTS]
         for trajectory in some:
             trajectory.require_resolved()
         poses = [t.poses() for t in some]
         around = Surroundings(magnet, max(farthest(p, outline) for p in poses))
         used = around.table if tabulated and around.table is not None else magnet
-        rates, motions = [], []
+        rates, motions, own = [], [], []
         for trajectory, moved in zip(some, poses, strict=True):
             require_room(around, moved, outline, trajectory.name)
             seen = around.seen(moved, points, self.any_motion)[1]
+            row = around.seen(moved, points)[1] if self.any_motion else seen
+            own.append(row.reshape(len(moved), -1)[:: max(len(moved) // TRAINED, 1)])
             rates.append(seen.reshape(-1, 3 * len(points)))
             motions += _motions(used, trajectory.name, moved, self.any_motion)
         table = np.concatenate(rates)
@@ -258,7 +281,9 @@ class Moving:
         size = np.abs(table[rows]).max(axis=1)
         sources = tuple(_driven(motions[r], 1.0 / s) for r, s in zip(rows, size, strict=True))
         basis = table[rows] / size[:, None]
-        return _Choice(rows, sources, basis, left_out, points, around, table, clock.perf_counter() - started)
+        trained = np.concatenate([fitted(basis, r)[0] for r in own])
+        seconds = clock.perf_counter() - started
+        return _Choice(rows, sources, basis, left_out, points, trained, around.error, table.nbytes, seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,10 +302,12 @@ class _Choice:
         Largest rest of the others.
     points : (n, 3) ndarray
         Points of the body [m].
-    around : Surroundings
-        The magnet.
-    table : (rows, 3 n) ndarray
-        What all motions make them see [T/s].
+    trained : (t, motions) ndarray
+        Weights of the motions at some of the poses.
+    table_error : float
+        Of the magnet's table.
+    bytes : int
+        What the choice took.
     seconds : float
         What the choice has taken [s].
     """
@@ -290,8 +317,9 @@ class _Choice:
     basis: np.ndarray
     left_out: float
     points: np.ndarray
-    around: Surroundings
-    table: np.ndarray
+    trained: np.ndarray
+    table_error: float
+    bytes: int
     seconds: float
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from emdose.compute.shared import Shared, from_shared, key_of
 from emdose.errors import InputError
 from emdose.solvers.quasistatic.network import Box
 from emdose.solvers.quasistatic.splines import EdgeSplines, EdgeSums
@@ -28,6 +29,8 @@ ERROR, CURL_ERROR = 1e-4, 3e-4
 """Largest relative error of the field, and of its curl in fields around the body, that interpolation may have."""
 TRIED = 400
 """Edges, and faces, at which the error is measured."""
+PLACES = 60
+"""Places at which sources are told apart."""
 _BLOCK = 2**18
 
 
@@ -86,6 +89,31 @@ def line_integrals(box: Box, source: Any, exists: np.ndarray, coarsest: int = 0)
     if not np.all(np.isfinite(emf)):
         raise InputError("field of a source is not finite in the body", field=source.name)
     return EdgeSums(emf, {"points": used + 2 * count, "samples": 0, "E_error": 0.0, "curl_error": 0.0})
+
+
+def shared_integrals(
+    box: Box, source: Any, exists: np.ndarray, coarsest: int, shared: Shared | None
+) -> EdgeSplines | EdgeSums:
+    """The same, from a memo where they are there: they do not depend on what the edges are made of.
+
+    Sources are known by their name and by what they impress at some places anywhere in the box: no two different ones
+    are the same there to the last bit.
+
+    Parameters
+    ----------
+    box, source, exists, coarsest
+        As of :func:`line_integrals`.
+    shared : Shared, optional
+        The memo.
+    """
+
+    def key() -> str:
+        h, corner = np.asarray(box.grid.spacing_m), np.asarray(box.origin_m)
+        places = corner + np.random.default_rng(5).random((PLACES, 3)) * h * np.array(box.shape)
+        told = [list(map(float, v)) for v in (h, corner, box.shape)]
+        return key_of("impressed field", told, exists, coarsest, str(source.name), _field(source, places))
+
+    return from_shared(shared, key, lambda: line_integrals(box, source, exists, coarsest))
 
 
 def direct(box: Box, source: Any, axis: int, index: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from emdose.checks import flag, within
 from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.compute.multigrid import Conduction
+from emdose.compute.shared import Shared
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
 from emdose.models.implants.implant import Implant
@@ -34,7 +35,7 @@ from emdose.solvers.quasistatic import network, planning
 from emdose.solvers.quasistatic.branches import DrivenNetwork
 from emdose.solvers.quasistatic.krylov import conjugate_gradients
 from emdose.solvers.quasistatic.medium import Medium
-from emdose.solvers.quasistatic.sampling import line_integrals
+from emdose.solvers.quasistatic.sampling import shared_integrals
 from emdose.solvers.quasistatic.splines import EdgeSplines, EdgeSums
 from emdose.solvers.results.induced import InducedEdges, InducedField
 from emdose.solvers.running import (
@@ -123,6 +124,7 @@ class Quasistatic:
         implants: Sequence[Implant] = (),
         surgery: Surgery | None = None,
         checkpoint: Checkpoint | None = None,
+        shared: Shared | None = None,
     ) -> InducedField:
         """Induced field per unit of drive of every source.
 
@@ -144,6 +146,8 @@ class Quasistatic:
             What was done to the body for it, as in an exposure.
         checkpoint : Checkpoint, optional
             Keeps the field of every source that is finished, for the same problem again.
+        shared : Shared, optional
+            What other solutions hand on: the fields of sources along edges, which do not depend on conductivities.
 
         Raises
         ------
@@ -165,7 +169,7 @@ class Quasistatic:
         left = [n for n, s in enumerate(some) if not solved.taken(n, s, checkpoint)]
         for first in range(0, len(left), planned.together):
             block = left[first : first + planned.together]
-            self._solve(medium, some, block, system, solved, tell)
+            self._solve(medium, some, block, system, solved, tell, shared)
             if checkpoint is not None:
                 for n in block:
                     checkpoint.save(part_name(n), solved.arrays(n, some[n]))
@@ -210,6 +214,7 @@ class Quasistatic:
         system: Conduction,
         solved: _Solved,
         tell: ProgressCallback,
+        shared: Shared | None,
     ) -> None:
         """Fields of some sources at once."""
         several = len(sources)
@@ -222,7 +227,7 @@ class Quasistatic:
             tell(Iteration(stage="source", name=sources[n].name, index=n, count=several, step=0))
             # Sources of one solution are mostly of one kind: what was too coarse for one is too coarse for the next.
             before = next(reversed(solved.sampling.values()))["samples"] if solved.sampling else 0
-            found = line_integrals(medium.box, sources[n], medium.exists, before)
+            found = shared_integrals(medium.box, sources[n], medium.exists, before, shared)
             solved.sampling[n] = {"name": sources[n].name, **found.about}
             return found
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose import resources
+from emdose.compute.shared import Shared
 from emdose.models.implants.implanted_body import implanted
 from emdose.scenarios.kinds.body_gradient import build, evaluation, result
 from emdose.scenarios.kinds.body_gradient.outcome import SolvedBody
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.implants import building
+from emdose.scenarios.shared.induced.handed_on import handed_on
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
 from emdose.scenarios.shared.induced.metal_effect import metal_of
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
@@ -116,9 +118,16 @@ class BodyGradientJob(BaseJob):
 
         def solved(number: int, body: Phantom, **more: Any) -> InducedField:
             parts = None if checkpoint is None else PartsFrom(checkpoint, number * len(self.sources))
-            return self.solver.solve(
-                body, self.sources, self.frequency_Hz, self.device, progress, checkpoint=parts, **more
-            )
+            f, given = self.frequency_Hz, {"checkpoint": parts, "shared": memo, **more}
+
+            def make() -> InducedField:
+                return self.solver.solve(body, self.sources, f, self.device, progress, **given)
+
+            return handed_on(self.shared, body, f, [number, tables, [s.name for s in self.sources]], make)
+
+        # Sources are the same with and without metal.
+        memo = self.shared if self.shared is not None else Shared()
+        tables = self.scenario.part_sha256("gradients", "solver", "implant", "metals")
 
         with self.timed("solve"):
             found = solved(0, self.body)

@@ -93,10 +93,14 @@ class MotionKind(Kind["MotionResult"]):
         return {**inputs(scenario), **super().inputs(scenario)}
 
     def default_laws(self, scenario: LoadedScenario) -> list[dict[str, Any]]:
-        """Those of conductivity."""
+        """Those of conductivities, one by one: a factor of all of them changes no field."""
+        from emdose.scenarios.shared.induced.conductivity_of_tissues import conductivity_laws
         from emdose.uncertainty.defaults import default_entries
 
-        return list(default_entries(self.inputs(scenario), without=("size", "thermal", "perfusion", "position")))
+        nominal = self.inputs(scenario)
+        # A test object is of one tissue: its conductivity stands there, and changes nothing.
+        plain = default_entries(nominal, without=("size", "thermal", "perfusion", "position", "density"))
+        return conductivity_laws(scenario, nominal) or list(plain)
 
     def spacing_m(self, scenario: LoadedScenario) -> float:
         """Edge of the voxels of the body."""

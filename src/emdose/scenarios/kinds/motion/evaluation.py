@@ -146,7 +146,7 @@ def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> Mot
             "frequency_Hz": setting.frequency_Hz,
             "magnet": setting.magnet.name,
             "B0_T": float(getattr(setting.magnet, "B0_T", np.nan)),
-            "line_m": _line(setting.magnet),
+            "line_m": None if setting.brief else _line(setting.magnet),
             "parts": {
                 part: {
                     "cells": len(one.field.induced.cells),
@@ -263,7 +263,7 @@ def _told(setting: MotionSetting, movement: Movement, course: MotionCourse, fine
     worst = _worst(fine.table)
     checks = setting.tables.checks
     curves = {}
-    for name in checks.documents:
+    for name in () if setting.brief else checks.documents:
         for weights, where in exposure.weightings(name, checks.group):
             E = voxels.typical[:, voxels.head] if where == exposure.HEAD else voxels.typical
             if E.shape[1]:

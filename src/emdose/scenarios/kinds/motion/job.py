@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose import resources
+from emdose.compute.shared import Shared
 from emdose.errors import InputError
 from emdose.io.disk.run_files import to_json
 from emdose.models.implants.implanted_body import implanted
@@ -18,6 +19,7 @@ from emdose.models.induction.sources import RigidMotion
 from emdose.scenarios.kinds.motion import build, evaluation, metal, result
 from emdose.scenarios.kinds.motion.setting import MotionSetting, MovedMetal, SolvedPart
 from emdose.scenarios.shared.bodies import phantom
+from emdose.scenarios.shared.induced.handed_on import handed_on, renewed, same_fields
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
 from emdose.scenarios.shared.induced.metal_effect import metal_of
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
@@ -30,13 +32,13 @@ from emdose.solvers.moving.solver import Moving
 from emdose.solvers.running import PartsFrom
 
 if TYPE_CHECKING:
-    from emdose.compute.shared import Shared
     from emdose.io.disk.atomic import Stage
     from emdose.models.bodies import Phantom
     from emdose.models.induction.trajectories import Trajectory
     from emdose.scenarios.kinds.motion.evaluation import MotionOutcome
     from emdose.scenarios.shared.scenario import LoadedScenario
-    from emdose.solvers.running import Checkpoint, ProgressCallback
+    from emdose.solvers.results.induced import InducedField
+    from emdose.solvers.running import Checkpoint, Progress, ProgressCallback
 
 LOWEST_HZ = 10.0
 """Where tables of tissues begin; movements are slower."""
@@ -198,28 +200,52 @@ class MotionJob(BaseJob):
         def parts(number: int) -> PartsFrom | None:
             return None if checkpoint is None else PartsFrom(checkpoint, number * PARTS)
 
+        # What motions impress is the same with and without metal.
+        memo = self.shared if self.shared is not None else Shared()
         with self.timed("solve"), blamed_on(self.scenario.file, "solver"):
-            for n, (part, body) in enumerate(self.parts.items()):
-                field = self.solver.solve(
-                    body,
-                    self.magnet,
-                    self._paths(part),
-                    self.frequency_Hz,
-                    self.device,
-                    tell,
-                    checkpoint=parts(3 * n),
-                )
+            for n, part in enumerate(self.parts):
+                field = self._moved(part, tell, parts(3 * n), memo)
                 more: Any = (field.induced.sources, self.frequency_Hz, self.device, tell)
                 coarse = None
                 if part in self.coarse:
                     coarse = self.solver.solver.solve(self.coarse[part], *more, checkpoint=parts(3 * n + 1))
                 beside = moment = None
                 if self.metal is not None and part in self.metal.bodies:
-                    implants = [self.metal.implant]
-                    beside = self.solver.solver.solve(body, *more, implants=implants, checkpoint=parts(3 * n + 2))
+                    beside = self._beside(part, field.induced.sources, tell, parts(3 * n + 2), memo)
                     moment = metal.moment(self.metal.implant, self.device, progress, self.shared)
                 found[part] = SolvedPart(field, coarse, beside, moment)
         return found
+
+    def _moved(self, part: str, tell: Progress, checkpoint: PartsFrom | None, memo: Shared) -> MotionField:
+        """The motions of a part of the body; in a study those of another sample where they are the same."""
+        body, f = self.parts[part], self.frequency_Hz
+
+        def make() -> MotionField:
+            given: dict[str, Any] = {"checkpoint": checkpoint, "shared": memo}
+            return self.solver.solve(body, self.magnet, self._paths(part), f, self.device, tell, **given)
+
+        if self.shared is None:
+            return make()
+        found = self.shared.get(same_fields(body, f, [part, self._told]), make)
+        return replace(found, magnet=self.magnet, induced=renewed(found.induced, body, f))
+
+    def _beside(
+        self, part: str, sources: Any, tell: Progress, checkpoint: PartsFrom | None, memo: Shared
+    ) -> InducedField:
+        """The same motions with the implant."""
+        assert self.metal is not None
+        body, f, implants = self.parts[part], self.frequency_Hz, [self.metal.implant]
+
+        def make() -> InducedField:
+            given: dict[str, Any] = {"implants": implants, "checkpoint": checkpoint, "shared": memo}
+            return self.solver.solver.solve(body, sources, f, self.device, tell, **given)
+
+        return handed_on(self.shared, body, f, [part, "implant", self._told], make)
+
+    @property
+    def _told(self) -> str:
+        """Hash of what the motions depend on beside the body."""
+        return self.scenario.part_sha256("magnet", "trajectories", "solver", "implant", "metals")
 
     def evaluate(
         self,
@@ -239,6 +265,7 @@ class MotionJob(BaseJob):
                 None if coarse is None else float(coarse.spacing_m[0]),
                 self.device,
                 self.metal,
+                self.shared is not None,
             )
             return evaluation.evaluated(setting, solution)
 

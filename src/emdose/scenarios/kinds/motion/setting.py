@@ -56,6 +56,8 @@ class MotionSetting:
         Where it is computed.
     metal : MovedMetal or None
         The implant.
+    brief : bool
+        Whether nobody will look at curves: in the samples of a study.
     """
 
     tables: Any
@@ -67,6 +69,7 @@ class MotionSetting:
     coarse_spacing_m: float | None
     device: str
     metal: MovedMetal | None = None
+    brief: bool = False
 
 
 @dataclass(frozen=True, eq=False)
