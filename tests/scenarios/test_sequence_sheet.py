@@ -15,6 +15,7 @@ from emdose.cli import main
 from emdose.errors import InputError
 from emdose.io.sequences.examples import write_epi
 from emdose.scenarios.sequences import gradients, tables
+from emdose.scenarios.shared.implants import tensor_files
 
 pp = pytest.importorskip("pypulseq")
 HEAD = """[scenario]
@@ -171,6 +172,7 @@ def test_a_protocol(place, sheet):
     assert rows[0]["share"] == 1
 
 
+@pytest.mark.usefixtures("sheet")
 def test_gradients(place, tmp_path):
     """Oracle: em.check_gradients and em.sequence_pns of the same sequences; a file without gradients is told."""
     short = em.read_pulse_sequence(write_epi(tmp_path / "short.seq", slices=1, volumes=1, lines=8))
@@ -192,6 +194,54 @@ def test_gradients(place, tmp_path):
         gradients.evaluated([short], "head")
     with pytest.raises(InputError, match="unknown gradient coils"):
         em.sequence_sheet(short, place / "out" / "field", gradient_coils="knee", progress=False)
+
+
+BALL = {
+    "scenario": {"kind": "implant-gradient", "name": "ball", "accept": ["spectrum_dropped"]},
+    "implant": {"type": "sphere", "radius_m": 10e-3, "metal": "Ti6Al4V", "position_m": [0.0, 0.0, 0.01]},
+    "solver": {"spacing_m": 2e-3, "frequencies_Hz": [270.0, 1000.0, 4000.0]},
+    "gradients": {"type": "ideal", "position_m": [0.1, 0.0, 0.19]},
+    "exposures": {"ISO": {"type": "preset", "duration_s": 60.0}},
+    "thermal": {"spacing_m": 5e-3, "margin_m": 0.02, "duration_s": 60.0, "curve_points": 4},
+}
+
+
+@pytest.mark.usefixtures("sheet")
+def test_an_implant_in_the_gradients(place, tmp_path, monkeypatch):
+    """Oracles: the closed form of a ball at low frequency, em.mechanics.sequence_torque; one line where it is none."""
+    monkeypatch.setattr(tensor_files, "cache_folder", lambda: tmp_path / "cache" / "kernels")
+    short = em.read_pulse_sequence(write_epi(tmp_path / "short.seq", slices=1, volumes=1, lines=8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ball = em.run_scenario(BALL, tmp_path / "ball", progress=False).folder
+    sheet = em.sequence_sheet(short, place / "out" / "field", tmp_path / "out", implant=ball, progress=False)
+    told = sheet.summary["implant"]
+    (row,) = told["rows"]
+    assert told["place_m"] == pytest.approx([0.1, 0.0, 0.2])
+    assert told["field_T"] == pytest.approx(3.0, rel=1e-3)
+    sigma = em.implants.metals.get("Ti6Al4V").conductivity_S_m
+    matrix = em.GradientSet().uniform_matrix((0.1, 0.0, 0.2))
+    square = np.trace(matrix @ short.gradients.mean_square @ matrix.T)
+    assert row["dbdt_rms_T_s"] == pytest.approx(np.sqrt(square), rel=1e-6)
+    low = 2 * np.pi * sigma * 10e-3**5 * square / 15
+    # harmonics beyond 4 kHz are left out and bounded; the skin effect takes a little
+    assert 0.6 * low < row["mean_W"] < 1.02 * low
+    assert row["mean_W"] + row["beyond_W"] == pytest.approx(low, rel=0.05)
+    assert row["windows"][0]["value"] == pytest.approx(row["mean_W"], rel=1e-3)
+    moments = em.mechanics.moment_tensor(em.read_result(ball).tensor)
+    torque = em.mechanics.sequence_torque(short.gradients, moments, matrix, (0, 0, told["field_T"]))
+    assert row["torque_peak_N_m"] == pytest.approx(torque.peak, rel=1e-9)
+    assert "in these gradients" in (tmp_path / "out" / "sheet.html").read_text()
+    rows = list(csv.DictReader((tmp_path / "out" / "sheet.csv").open()))
+    assert {r["statistic"] for r in rows if r["quantity"].startswith("power in")} == {
+        "average",
+        "worst 6 min",
+        "worst 10 min",
+    }
+    field = place / "out" / "field"
+    with pytest.raises(InputError, match="no power matrices of an implant"):
+        em.sequence_sheet(short, field, tmp_path / "no", implant=field, progress=False)
+    assert not (tmp_path / "no").exists()
 
 
 def test_drives_beyond_what_is_there(place, sheet, capsys):

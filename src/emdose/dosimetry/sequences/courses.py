@@ -12,7 +12,7 @@ with every repetition and are looked at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,6 +23,8 @@ from emdose.values import owned, read_only
 
 AT_ONCE = 4_000_000
 """Numbers in an array of rows by windows."""
+COMPARED, MOST_COMPARED = 64, 1024
+"""Rows that all others are compared with, and after which none is left out any more."""
 SAME_s = 1e-10
 """Pairs of pulses whose distance differs by less are one."""
 
@@ -133,7 +135,7 @@ class RfCourse:
         """Energy of every shim from the beginning to some times, (shim, t) [Hz^2 s]."""
         t = np.asarray(t, float)
         last = np.searchsorted(self.begins_s, t, "right") - 1
-        out = self.grown[:, np.maximum(last, 0)].copy()
+        out = self.grown[:, np.maximum(last, 0)]
         begun = np.flatnonzero(last >= 0)
         j = last[begun]
         share = np.ones(len(j))
@@ -143,6 +145,11 @@ class RfCourse:
             share[these] = np.interp(t[begun][these] - self.begins_s[j[these]], *self.shapes[shape])
         out[self.shim[j], begun] += share * self.energies[j]
         return out
+
+    def of_row(self, form: np.ndarray) -> RfCourse:
+        """The course of one quantity, as one shim: energies times what a shim gives, form (shim,)."""
+        none = np.zeros(len(self.shim), np.int64)
+        return replace(self, energies=np.asarray(form)[self.shim] * self.energies, shim=none, shims=1)
 
     def twice(self) -> RfCourse:
         """The course played two times in a row."""
@@ -211,21 +218,20 @@ def of_use(form: np.ndarray) -> np.ndarray:
         return np.array([int(np.argmax(form.sum(axis=1)))])
     order = np.argsort(active.sum(axis=1))[::-1]
     kept: list[int] = []
-    best = np.zeros((0, active.shape[1]))
     for block in np.array_split(order, max(1, len(order) // 2048)):
         rest = block
-        while len(rest):
-            if len(best):
-                rest = rest[~(active[rest][:, None] <= best[None, -64:]).all(-1).any(-1)]
-            if not len(rest):
-                break
+        for row in kept[:COMPARED]:
+            rest = _not_below(active, rest, row)
+        while len(rest) and len(kept) < MOST_COMPARED:
             kept.append(int(rest[0]))
-            best = np.concatenate([best, active[rest[:1]]])
-            rest = rest[1:]
-            if len(best) > 1024:
-                kept += rest.tolist()
-                break
+            rest = _not_below(active, rest[1:], kept[-1])
+        kept += rest.tolist()
     return np.array(kept)
+
+
+def _not_below(active: np.ndarray, rows: np.ndarray, one: int) -> np.ndarray:
+    """Rows that another one does not exceed for every shim."""
+    return rows[(active[rows] > active[one]).any(axis=1)]
 
 
 def _largest(form: np.ndarray, energies: np.ndarray, starts: np.ndarray) -> tuple[float, int, float]:
@@ -292,11 +298,12 @@ class _Pairs:
         best = np.full(int(self.alike.max()) + 1, -1)
         best[self.alike[order]] = order  # the last one written has the largest base
         best = best[np.argsort(bound[best])[::-1]]
+        own, always = self.course.of_row(form), float(form @ self.constant[:, 0])
         for n in best:
             if bound[n] <= value * (1 + 1e-13):
                 break
             times = self._edges(int(n))
-            energies = form @ (self.course.until(times + self.window) - self.course.until(times) + self.constant)
+            energies = (own.until(times + self.window) - own.until(times))[0] + always
             k = int(np.argmax(energies))
             if energies[k] > value:
                 value, row, start = float(energies[k]), number, float(times[k])

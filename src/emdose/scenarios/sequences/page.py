@@ -61,6 +61,7 @@ def render(summary: Mapping[str, Any], folder: Path | None = None) -> str:
         "switched": limit_table.by_quantity(of_gradients, None) if of_gradients else None,
         "nerves": [of_course(one) for one in switched["courses"]],
         "nerve_chart": nerve_chart(switched["courses"]),
+        "implant": None if summary["implant"] is None else of_implant(summary["implant"]),
         "gradient_coils": switched["coil_type"],
         "gradient_notes": switched["notes"],
         **limit_table.section(summary, rows, b1, place),
@@ -203,6 +204,37 @@ def of_course(one: Mapping[str, Any]) -> dict[str, Any]:
         "when": f"{one['peak_time_s']:.3f} s",
         "block": one["peak_block"],
         "axes": axes,
+    }
+
+
+def of_implant(told: Mapping[str, Any]) -> dict[str, Any]:
+    """Power and torque in an implant, as texts."""
+    rows = [
+        {
+            "sequence": one["sequence"],
+            "rms": number(one["dbdt_rms_T_s"]),
+            "mean": number(1e3 * one["mean_W"]),
+            "windows": [number(1e3 * w["value"]) for w in one["windows"]],
+            "beyond": number(1e3 * one["beyond_W"], 2),
+            "torque": f"{number(1e3 * one['torque_rms_N_m'])} ({number(1e3 * one['torque_peak_N_m'])})",
+            "line": f"{number(1e3 * one['torque_line_N_m'])} at {number(one['torque_line_Hz'])} Hz",
+        }
+        for one in told["rows"]
+    ]
+    beside = [
+        f"{e['name']}: {number(1e3 * e['power_W'])} mW, a rise of {number(e['rise_K'])} K in {length(e['duration_s'])}"
+        for e in told["exposures"]
+        if e["power_W"] is not None and e["rise_K"] is not None
+    ]
+    place = ", ".join(f"{1e3 * x:.0f}" for x in told["place_m"])
+    return {
+        "name": told["implant"],
+        "place": f"({place}) mm",
+        "coils": told["coils"],
+        "field": number(told["field_T"]),
+        "windows": [window_name(w) for w in told["windows_s"]],
+        "rows": rows,
+        "beside": beside,
     }
 
 

@@ -22,7 +22,7 @@ from emdose.io.gradients.hardware_file import read_stimulation_model
 from emdose.io.sequences.reading import read_pulse_sequence
 from emdose.report.exposure_course import course_figure
 from emdose.scenarios.run import provenance
-from emdose.scenarios.sequences import field, gradients, page, tables
+from emdose.scenarios.sequences import field, gradients, metal, page, tables
 from emdose.scenarios.sequences.gradients import WHOLE_BODY
 from emdose.scenarios.shared.scenario import LoadedScenario
 from emdose.values import read_only
@@ -75,6 +75,8 @@ def sequence_sheet(
     relative_uncertainty: float | None = None,
     gradient_coils: str | None = WHOLE_BODY,
     hardware: SafeModel | Path | str | None = None,
+    implant: Path | str | None = None,
+    implant_position_m: Sequence[float] | None = None,
     rasters: Mapping[str, float] | None = None,
     shim_phase: str | None = None,
     device: str = "auto",
@@ -105,6 +107,10 @@ def sequence_sheet(
         Of the scanner: the parameters for nerves hold for whole-body ones. None leaves gradients out.
     hardware : SafeModel, Path or str, optional
         Hardware model of stimulation of the scanner, or its file, see :func:`emdose.read_stimulation_model`.
+    implant : Path or str, optional
+        Result folder of an implant in gradient fields, for the power and the torque of these gradients in it.
+    implant_position_m : (float, float, float), optional
+        Middle of the implant in the magnet [m]; by default that of its run.
     rasters, shim_phase
         As of :func:`emdose.read_pulse_sequence`.
     device, force, progress
@@ -148,6 +154,11 @@ def sequence_sheet(
         except InputError as error:
             raise error.at(file=name) from None
     switched = gradients.evaluated(read, gradient_coils, scanner)
+    again = len(read) == 1 if repeated is None else repeated
+    metal_rows = None
+    if implant is not None:
+        B0 = asked.frequency_Hz / read[0].gamma_Hz_T
+        metal_rows = metal.of_implant(read, implant, B0, position_m=implant_position_m, repeated=again)
     transmit, summary, judged = field.solved(asked, device=device, force=force, progress=progress)
     matrices = field.matrices_of(transmit, summary, channels=(joined.channels or 1) > 1, device=device)
     options: dict[str, Any] = {
@@ -164,7 +175,6 @@ def sequence_sheet(
             exposures.append(sequence_exposure(one, matrices.parts, matrices.reference, repeated=True, **options))
         except InputError as error:
             raise error.at(file=name) from None
-    again = len(read) == 1 if repeated is None else repeated
     whole = exposures[0]
     if len(read) > 1 or not again:
         options["repetition_s"] = None if len(read) > 1 else repetition_s
@@ -182,6 +192,7 @@ def sequence_sheet(
         "coil": {"name": transmit.coil.name, "ports": list(transmit.fields.ports)},
         "frequency_Hz": asked.frequency_Hz,
         "gradients": switched,
+        "implant": metal_rows,
         "uncertainty_kind": matrices.uncertainty_kind if relative_uncertainty is None else GIVEN,
         "warnings": [*summary.get("warnings", []), *matrices.notes],
     }

@@ -18,7 +18,7 @@ POINTS = 480
 """Moments of the running averages that are kept."""
 MOST_PULSES = 12
 DIGITS = 6
-SHORT = {360.0: "6 min", 10.0: "10 s"}
+SHORT = {600.0: "10 min", 360.0: "6 min", 10.0: "10 s"}
 B1 = "B1+rms"
 QUANTITY, STATISTIC = "quantity", "statistic"
 COLUMNS = ("sequence", QUANTITY, STATISTIC, "value", "unit", "U_k2", "begins_s", "limit", "mode", "verdict", "limit_is")
@@ -204,6 +204,16 @@ def sheet_csv(summary: Mapping[str, Any]) -> str:
                 "limit_is": c["standing"],
             }
         )
+    for one in (summary.get("implant") or {}).get("rows", []):
+        base = {"sequence": one["sequence"], QUANTITY: f"power in {summary['implant']['implant']}", "unit": "W"}
+        lines.append({**base, STATISTIC: "average", "value": one["mean_W"]})
+        for w in one["windows"]:
+            told_of = {STATISTIC: f"worst {window_name(w['window_s'])}", "value": w["value"], "begins_s": w["start_s"]}
+            lines.append({**base, **told_of})
+        base |= {QUANTITY: f"torque on {summary['implant']['implant']}", "unit": "N m"}
+        lines.append({**base, STATISTIC: "root mean square", "value": one["torque_rms_N_m"]})
+        told_of = {STATISTIC: "largest", "value": one["torque_peak_N_m"], "begins_s": one["torque_peak_start_s"]}
+        lines.append({**base, **told_of})
     return _csv(COLUMNS, lines)
 
 
