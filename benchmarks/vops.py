@@ -6,15 +6,21 @@ many as in a public set, 100 000 of 16 channels, a million of 8 channels, all of
 be reached stands beside. A JSON object goes to stdout.
 
     python benchmarks/vops.py [--small] [--out FILE]
+    python benchmarks/vops.py --blocks [--voxels 100] [--channels 32] [--overestimate 0.1] [--out FILE]
+
+With ``--blocks`` nothing but Q-matrices of fields is made, 10 g averages of a cube of so many voxels along each edge,
+block by block, and their cover, with the largest memory of the process.
 """
 
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.metadata
 import json
 import os
 import platform
+import resource
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +30,8 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 import emdose as em
+from emdose.models.bodies import gel_box
+from emdose.solvers.results.fields import PowerBalance
 
 RADIUS_M = 0.09
 
@@ -78,6 +86,10 @@ def main() -> None:
     asked = argparse.ArgumentParser()
     asked.add_argument("--small", action="store_true", help="leave the large sets out")
     asked.add_argument("--out")
+    asked.add_argument("--blocks", action="store_true", help="only matrices of fields, block by block")
+    asked.add_argument("--voxels", type=int, default=100, help="along an edge of the body")
+    asked.add_argument("--channels", type=int, default=32)
+    asked.add_argument("--overestimate", type=float, default=0.1)
     options = asked.parse_args()
     rng = np.random.default_rng(1)
     found: dict[str, Any] = {
@@ -85,6 +97,10 @@ def main() -> None:
         "machine": platform.platform(),
         "threads": os.environ.get("OMP_NUM_THREADS", f"all {os.cpu_count()}"),
     }
+    if options.blocks:
+        found["blocks"] = by_blocks(options.voxels, options.channels, options.overestimate)
+        told(found, options.out)
+        return
     sample = ring(8, 1767)
     em.compress(ring(8, 100), 0.1)  # what is compiled or imported is there
     first, clusters = timed(lambda: em.compress(sample, 0.1, method="clusters", device="cpu"), 3)
@@ -101,10 +117,64 @@ def main() -> None:
         for channels, count, words in ((16, 100_000, "100 000"), (8, 1_000_000, "1 000 000")):
             name = f"{words} matrices of {channels} channels, convex cover"
             found[name] = cover(ring(channels, count), 60.0)
-    text = json.dumps(found, indent=1)
+    told(found, options.out)
+
+
+def told(found: dict[str, Any], out: str | None) -> None:
+    """Print what was found, and write it where that is asked for."""
+    text = json.dumps({"date": datetime.date.today().isoformat(), **found}, indent=1)
     print(text)
-    if options.out:
-        Path(options.out).write_text(text + "\n", encoding="utf-8")
+    if out:
+        Path(out).write_text(text + "\n", encoding="utf-8")
+
+
+def block_of_tissue(voxels: int, channels: int) -> tuple[em.Fields, em.Phantom]:
+    """A cube of gel of 0.2 m in uneven waves of a ring of sources, closed form, in single precision."""
+    body = gel_box(0.2 / voxels, (0.2, 0.2, 0.2))
+    grid = body.grid
+    E = np.zeros((channels, 3, *grid.node_shape), np.complex64)
+    step = grid.spacing_m[0]
+    nodes = [o + step * np.arange(n, dtype=np.float32) for o, n in zip(grid.origin_m, grid.node_shape, strict=True)]
+    for n in range(channels):
+        a = 2 * np.pi * n / channels
+        for c, size in enumerate((-0.5 * np.sin(a), 0.5 * np.cos(a), 1.0)):
+            x, y, z = np.meshgrid(*(nodes[k] + 0.5 * step * (c == k) for k in range(3)), indexing="ij", sparse=True)
+            place = (x - 0.18 * np.cos(a)) ** 2 + (y - 0.18 * np.sin(a)) ** 2 + (z - 0.04 * (n % 4 - 1.5)) ** 2
+            d = np.sqrt(place, dtype=np.float32)
+            uneven = 1 + np.float32(0.35) * np.sin(150 * x) * np.sin(130 * y + 1) * np.sin(170 * z + 2)
+            E[n, c] = np.float32(10 * size) * np.exp(np.complex64(-(12 + 40j)) * d) / d * uneven
+    nothing = np.zeros((1,) * E.ndim, np.complex64)
+    nothing.setflags(write=False)
+    E.setflags(write=False)
+    power = PowerBalance(*(np.eye(channels),) * 3)
+    names = tuple(f"channel {n + 1}" for n in range(channels))
+    B, residual = np.broadcast_to(nothing, E.shape), np.zeros(channels)
+    return em.Fields(grid, 298e6, E, B, body.body, body.mass_kg, power, names, {}, "A", residual), body
+
+
+def by_blocks(voxels: int, channels: int, overestimate: float) -> dict[str, Any]:
+    """10 g matrices of a cube of tissue block by block, their cover and its certificate, and the largest memory."""
+
+    def memory_GB() -> float:
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+
+    made, (fields, body) = timed(lambda: block_of_tissue(voxels, channels))
+    out: dict[str, Any] = {"voxels": int(body.body.sum()), "channels": channels, "overestimate": overestimate}
+    out["fields"] = {**made, "GB": round(fields.E.nbytes / 1e9, 2), "peak_GB": memory_GB()}
+    planned, plan = timed(lambda: em.AveragingPlan(body.density, body.spacing_m, mass_kg=10e-3))
+    out["averaging plan"] = {**planned, "peak_GB": memory_GB()}
+    print(out, flush=True)
+    blocks = em.q_matrix_blocks(fields, body, plan)
+    whole_GB = round(len(blocks) * channels**2 * 8 / 1e9, 2)
+    first, _ = timed(lambda: next(iter(blocks)))
+    out["averages of all entries"] = {"matrices": len(blocks), "whole_GB": whole_GB, **first, "peak_GB": memory_GB()}
+    print(out, flush=True)
+    covered, vops = timed(lambda: em.compress(blocks, overestimate, device="cpu"))
+    out["cover"] = {"points": len(vops), "combinations": len(vops.coefficients), **covered, "peak_GB": memory_GB()}
+    print(out, flush=True)
+    checked, room = timed(lambda: vops.certify(blocks))
+    out["certificate"] = {**checked, "room": room, "peak_GB": memory_GB()}
+    return out
 
 
 def shims(vops: em.VirtualObservationPoints, rng: np.random.Generator) -> dict[str, Any]:

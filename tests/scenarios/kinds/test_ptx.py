@@ -305,7 +305,7 @@ def test_limits_with_value_and_uncertainty(run, fields) -> None:
         ({"drives": {"homogeneous": {"name": "circular"}}}, ("another name",)),
         (
             {"drives": {"mine": {"amplitudes": [1.0, 1.0, 1.0, 30.0], "scaled": False}}},
-            ("drives.mine.amplitudes", "peak_amplitude_A = 20"),
+            ("drives.mine.amplitudes", "the largest in [limits], 20"),
         ),
         ({"shim": {"drives": ["even"]}}, ("shim.drives", "homogeneous")),
         ({"shim": {"drives": "all"}}, ("shim.drives",)),

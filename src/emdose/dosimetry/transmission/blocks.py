@@ -15,7 +15,7 @@ from emdose.checks import whole
 from emdose.dosimetry.sar import Rule
 from emdose.dosimetry.transmission.qmatrix import QMatrices
 from emdose.dosimetry.transmission.tissue_voxels import BLOCK, TissueVoxels
-from emdose.errors import InputError
+from emdose.errors import InputError, OutputError
 from emdose.models.grids.grid import Grid
 from emdose.values import owned
 
@@ -115,6 +115,8 @@ def q_matrix_blocks(
     ------
     InputError
         As :func:`q_matrices` and :func:`averaged`.
+    OutputError
+        In a loop over averaged matrices, where the folder has no room for their file.
 
     Notes
     -----
@@ -170,26 +172,34 @@ class AveragedEntries:
         return owned(np.array(self.plan.be.to_numpy(self.plan.cube_voxel)))
 
     @cached_property
-    def _entries(self) -> np.ndarray:
-        """Lower triangles, (entry, cube): each entry is written at once, blocks of cubes are read."""
+    def _file(self) -> Any:
+        """The lower triangles, (entry, cube), in a file that is gone when nobody has it open: written entry by entry,
+        read in blocks of cubes, so that no more than a block of it is in the memory."""
         n = len(self.voxels.fields.ports)
-        rows, columns = np.tril_indices(n)
-        shape = (len(rows), len(self.voxel))
-        # The map keeps the file open; it is gone with the last of both.
-        with tempfile.TemporaryFile(dir=self.folder) as file:
-            file.truncate(int(np.prod(shape, dtype=np.int64)) * self.voxels.dtype.itemsize)
-            kept = np.memmap(file, self.voxels.dtype, "r+", shape=shape)
-        for at, (k, m) in enumerate(zip(rows, columns, strict=True)):
-            entry = self.voxels.entry(int(k), int(m))
-            kept[at] = self.plan.be.to_numpy(self.plan.cube_means(entry.real if k == m else entry))
-        return kept
+        try:
+            file = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 - it lives as long as this object
+            for k, m in zip(*np.tril_indices(n), strict=True):
+                entry = self.voxels.entry(int(k), int(m))
+                means = self.plan.be.to_numpy(self.plan.cube_means(entry.real if k == m else entry))
+                file.write(np.ascontiguousarray(means, self.voxels.dtype).view(np.uint8).data)
+            file.flush()
+        except OSError as error:
+            size = n * (n + 1) // 2 * len(self.voxel) * self.voxels.dtype.itemsize
+            raise OutputError(
+                f"no room for averaged matrices ({size / 1e9:.2g} GB) in {self.folder or tempfile.gettempdir()}: "
+                f"{error.strerror or error}; another folder= has more"
+            ) from None
+        return file
 
     def matrices(self, some: slice) -> np.ndarray:
         """Matrices of some cubes, (cube, port, port)."""
         n = len(self.voxels.fields.ports)
         rows, columns = np.tril_indices(n)
-        part = np.asarray(self._entries[:, some]).T
-        out = np.empty((len(part), n, n), self.voxels.dtype)
-        out[:, columns, rows] = part.conj()
-        out[:, rows, columns] = part
+        part = np.empty((len(rows), some.stop - some.start), self.voxels.dtype)
+        for at, row in enumerate(part):
+            self._file.seek((at * len(self.voxel) + some.start) * part.itemsize)
+            self._file.readinto(row.view(np.uint8).data)
+        out = np.empty((part.shape[1], n, n), self.voxels.dtype)
+        out[:, columns, rows] = part.T.conj()
+        out[:, rows, columns] = part.T
         return out

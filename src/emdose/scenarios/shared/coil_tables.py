@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -17,8 +17,11 @@ from emdose.scenarios.shared.circuit_tables import (
     MicrostripArrayTable,
     SegmentsTable,
     StripArrayTable,
+    TuningTable,
+    VsieTable,
+    is_circuit,
 )
-from emdose.scenarios.shared.tables import Table, count, file_name, number, numbers, one_of
+from emdose.scenarios.shared.tables import Table, bad_key, count, file_name, number, numbers, one_of
 
 
 class BirdcageTable(CoilTable):
@@ -128,3 +131,15 @@ Coil = Annotated[
         *CIRCUIT_COILS,
     ),
 ]
+
+
+def require_solver_fits(coil: Any, solver: Any, tuning: TuningTable | None) -> None:
+    """Raise the error of a table unless a solver finds the fields of that coil, and there is something to be tuned."""
+    circuit = is_circuit(coil)
+    if circuit and isinstance(solver, VieTable):
+        raise bad_key("solver", f'"vsie" or "fdtd" for a coil of type "{coil.type}": they find the currents')
+    if not circuit and isinstance(solver, VsieTable):
+        expected = f'"vie" or "fdtd" for a source of type "{coil.type}", which has no metal with gaps'
+        raise bad_key("solver", expected)
+    if tuning is not None and not circuit:
+        raise bad_key("tuning", f"no such table for a coil of given currents, type '{coil.type}'")

@@ -20,6 +20,7 @@ from emdose.scenarios.kinds.ptx.quantities import quantities
 from emdose.scenarios.kinds.ptx.schema import EVEN
 from emdose.scenarios.shared.convergence import solver_convergence
 from emdose.scenarios.shared.driving.drives import scaled
+from emdose.scenarios.shared.metal_coils.network import NETWORK
 from emdose.solvers.running import Begin, ProgressCallback
 from emdose.validity import Measure, judge
 
@@ -156,6 +157,7 @@ def evaluated(job: Any, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
         "channels": len(fields.ports),
         "frequency_Hz": float(fields.frequency_Hz),
         "drive_unit": fields.drive_unit,
+        "network": fields.provenance.get(NETWORK),
         "target_T": target,
         "over": job.place_name if isinstance(job.place_name, str) else list(job.place_name),
         "points": int(job.mask.sum()),
@@ -164,7 +166,7 @@ def evaluated(job: Any, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
         "duty_cycle": tables.checks.duty_cycle,
         "safety_factor": tables.limits.safety_factor,
         "with_uncertainty": tables.limits.with_uncertainty,
-        "peak_amplitude_A": tables.limits.peak_amplitude_A,
+        "peak_amplitude": tables.limits.peak_amplitude,
         "forward_limit_W": tables.limits.forward_power_W,
         "limits": [
             {
@@ -228,11 +230,15 @@ def warnings(about: Mapping[str, Any], body: Any) -> list[str]:
         found.append(
             f"B1+ has a void, below {100 * about['least']:.3g} % of its mean, in these drives: {', '.join(holes)}."
         )
-    largest = about["peak_amplitude_A"]
+    largest, unit = about["peak_amplitude"], about["drive_unit"]
     over = [one["name"] for one in about["drives"] if largest and max(one["amplitudes"]) > largest * (1 + 1e-6)]
     if over:
-        found.append(f"Beyond the peak amplitude of {largest:g} A at the B1+ that was asked for: {', '.join(over)}.")
+        found.append(
+            f"Beyond the peak amplitude of {largest:g} {unit} at the B1+ that was asked for: {', '.join(over)}."
+        )
     found += [one["note"] for one in about["limits"] if one["note"] and not one["note"].startswith("given")]
+    if about["network"]:
+        found.append("U holds nothing of the mesh of the metal: kind rf tells it with a second mesh.")
     if body.test_object:
         found.append("The body is a test object: drives are found under limits for patients all the same.")
     return found

@@ -17,10 +17,10 @@ from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.ptx import drives, evaluation, result
 from emdose.scenarios.kinds.ptx.limits import arguments, sar_limits
 from emdose.scenarios.shared.bodies import phantom
-from emdose.scenarios.shared.coil_tables import VieTable
-from emdose.scenarios.shared.coils import coil, handed_to_vie, vie
+from emdose.scenarios.shared.coils import coil, handed_to_vie
 from emdose.scenarios.shared.driving.drives import place_of, require_tissue
 from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.metal_coils.engines import CODE, engine, require_on_grid
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.scenarios.shared.transmitting.transmit import Transmit
 from emdose.solvers.results.fields import region_mask
@@ -63,8 +63,9 @@ class PtxJob(BaseJob):
             sar_limits(self.body, self.coil, tables.checks, tables.limits)
         with blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
+        require_on_grid(tables.coil, tables.solver, self.body, file)
         with blamed_on(file, "solver"):
-            self.solver = _solver(tables.solver)
+            self.solver = engine(tables.coil, tables.solver, tables.tuning, band=shared is None)
         if not self.body.grid.is_cubic:
             raise InputError(
                 "10 g averages need cubic voxels",
@@ -94,8 +95,9 @@ class PtxJob(BaseJob):
 
     def solution_key(self) -> str:
         """Hash of body, array, frequency and solver: what the fields of the channels depend on."""
-        also = {"code": resources.code_sha256("scenarios/kinds/ptx/job.py")}
-        return self.scenario.part_sha256("phantom", "coil", "exposure", "solver", without=NO_MATTER, also=also)
+        also = {"code": resources.code_sha256("scenarios/kinds/ptx/job.py", *CODE)}
+        tables = ("phantom", "coil", "exposure", "solver", "tuning")
+        return self.scenario.part_sha256(*tables, without=NO_MATTER, also=also)
 
     def solution_arrays(self, solution: Fields) -> dict[str, np.ndarray]:
         """The fields of all channels."""
@@ -185,12 +187,6 @@ class PtxJob(BaseJob):
     def write(self, stage: Stage, outcome: PtxOutcome, summary: dict[str, Any]) -> None:
         """Put result.h5, fields.vti, the virtual observation points and the drives into a stage."""
         result.write_result(stage, outcome, summary)
-
-
-def _solver(table: Any) -> Any:
-    from emdose.solvers.fdtd.solver import Fdtd
-
-    return vie(table) if isinstance(table, VieTable) else Fdtd(**table.model_dump(exclude={"type"}))
 
 
 def _require_held(scenario: LoadedScenario, in_study: bool) -> None:

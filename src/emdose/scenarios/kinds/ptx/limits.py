@@ -194,8 +194,8 @@ def constraints(
 def hardware(limits: SarLimitsTable, power: np.ndarray, duty_cycle: float) -> DriveConstraints | None:
     """Limits of amplitudes and of forward power; None where there is none."""
     n, found = len(power), None
-    if limits.peak_amplitude_A is not None:
-        found = DriveConstraints.peak_amplitude(np.full(n, limits.peak_amplitude_A))
+    if limits.peak_amplitude is not None:
+        found = DriveConstraints.peak_amplitude(np.full(n, limits.peak_amplitude))
     if limits.forward_power_W is not None:
         made = DriveConstraints.of(power, limits.forward_power_W / duty_cycle, "forward power")
         found = made if found is None else made + found
@@ -240,7 +240,8 @@ def recheck(result: Any, changes: Mapping[str, Any], device: str = "auto") -> di
         table = ArrayChecksTable.model_validate(raw)
     except ValidationError as error:
         raise tables.explain(error, raw) from None
-    whole = {k: v for k, v in result.summary["scenario"].items() if k in ("scenario", "phantom", "coil", "exposure")}
+    kept = ("scenario", "phantom", "coil", "exposure", "solver", "tuning")
+    whole = {k: v for k, v in result.summary["scenario"].items() if k in kept}
     source: Any = made_coil(PtxScenario.model_validate(_without_empty(whole)).coil)
     with tables.blamed_on(None, ""):
         checks = check(

@@ -10,10 +10,11 @@ import numpy as np
 
 from emdose.dosimetry.transmission.compression import compress, relative_overestimate
 from emdose.dosimetry.transmission.drives.constraints import DriveConstraints
-from emdose.dosimetry.transmission.global_forms import GlobalMatrices, global_matrices, power_consistency
+from emdose.dosimetry.transmission.global_forms import GlobalMatrices, forward_power, global_matrices, power_consistency
 from emdose.dosimetry.transmission.qmatrix import QMatrices, averaged, q_matrices
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.scenarios.kinds.ptx.limits import SarLimit, constraints, hardware, regions_of, sar_limits
+from emdose.scenarios.shared.metal_coils.network import NETWORK, network_of
 
 if TYPE_CHECKING:
     from emdose.dosimetry.averaging.cubic import AveragingPlan
@@ -107,7 +108,7 @@ def made(
     parts = global_matrices(fields, body, heads, exposed=exposed, rule=how.rule)
     points = compress(cubes, how.overestimate, method=how.method, added=how.added, relative=how.relative, device=device)
     limits = tuple(sar_limits(body, coil, checks, tables.limits, fields.discretisation()))
-    power = channel_power(parts)
+    power = channel_power(parts, fields)
     return ArrayMatrices(
         fields,
         cubes,
@@ -122,11 +123,15 @@ def made(
     )
 
 
-def channel_power(parts: GlobalMatrices) -> np.ndarray:
-    """Forward power of matched and decoupled channels without losses: what each delivers alone, the same for all.
+def channel_power(parts: GlobalMatrices, fields: Fields) -> np.ndarray:
+    """Forward power matrix of the channels, (port, port) [W per squared drive unit].
 
-    Given currents have no waves: the mean over the channels of the power that one delivers alone stands for each.
+    Sources behind the impedance of their feeds send |v|^2 / (8 R) whatever the coil does. Given currents have no waves:
+    of matched and decoupled channels without losses, the mean of what one delivers alone stands for each.
     """
+    about = fields.provenance.get(NETWORK)
+    if about is not None:
+        return forward_power(network_of(about), fields)
     delivered = np.diag(parts.powers["delivered"]).real
     return np.asarray(delivered.mean() * np.eye(len(delivered)), complex)
 

@@ -16,6 +16,7 @@ from emdose.report.wording import number, words
 from emdose.scenarios.kinds.ptx.page_maps import beside, maps
 from emdose.scenarios.kinds.ptx.schema import EVEN, PHASES, STRONG, UNLIMITED
 from emdose.scenarios.kinds.ptx.words import methods
+from emdose.scenarios.shared.metal_coils.network import network_of
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.ptx.result import PtxResult
@@ -74,6 +75,7 @@ def render(result: PtxResult) -> str:
         else "the largest of this drive",
         "weights": weight_rows(about),
         "unit": about["drive_unit"],
+        "channels_text": channels_text(about),
         "matrices": matrix_rows(about["matrices"]),
         "count": about["matrices"]["points"],
         "volume": single(maps(result)),
@@ -246,7 +248,7 @@ def worst_rows(about: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         (
             "Any drive, per W of forward power",
             f"{number(told['power_W_kg_W'])} W/kg",
-            "exact; channels matched and decoupled, no losses",
+            "exact" if about.get("network") else "exact; channels matched and decoupled, no losses",
         ),
         (f"Any drive of norm 1 {unit}", f"{number(told['norm_W_kg'])} W/kg", "exact: an eigenvalue"),
     ]
@@ -295,19 +297,59 @@ def matrix_rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
+def channels_words(about: Mapping[str, Any]) -> str:
+    """What the channels of the array are."""
+    if not about.get("network"):
+        return "channels of given currents"
+    return f"channels of metal, coupled, sources behind {number(about['network']['reference_ohm'][0])} Ω each"
+
+
+def channels_text(about: Mapping[str, Any]) -> str:
+    """What an array of given currents leaves out, and one of metal has."""
+    if about.get("network"):
+        return (
+            "Coupling, losses and matching of the array are those of its metal and capacitors as they were solved; "
+            "cables, amplifiers and tolerances of elements are not in this. Forward power is what the sources send, of "
+            "which a part comes back. The mesh of the metal is not in U."
+        )
+    return (
+        "Channels carry given currents: coupling, losses and matching of a built array are not in this, and forward "
+        "power is that of matched channels without losses. Drives in volts need a coil of metal."
+    )
+
+
+def network_rows(about: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """What comes back into the channels and what goes over to others, at the frequency of the exposure."""
+    if not about:
+        return []
+    at = network_of(about).at(about["frequency_Hz"])
+    s = np.abs(at.s[0])
+    worst, over = float(np.diag(s).max()), float((s - np.diag(np.diag(s))).max())
+    dB = [f"{number(20 * np.log10(max(x, 1e-12)), 3)} dB" for x in (worst, over)]
+    how = "tuned and matched with this body" if about["tuned"] and about["matching"] else "as it was given"
+    if about["tuned"] != bool(about["matching"]):
+        how = "tuned with this body, not matched" if about["tuned"] else "matched with this body"
+    return [("Largest reflection of a channel", f"{dB[0]}, {how}"), ("Largest coupling of two", dB[1])]
+
+
 def setup_rows(about: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Body, array, target, limits."""
+    unit = about["drive_unit"]
     rows = [
         ("Body", f"{words(about['body'])}, {number(about['mass_kg'])} kg"),
         ("Voxels", f"{number(1e3 * about['spacing_m'])} mm"),
-        ("Array", f"{about['coil']}, {about['channels']} channels of given currents"),
+        ("Array", f"{about['coil']}, {about['channels']} {channels_words(about)}"),
+        *network_rows(about.get("network")),
         ("Frequency", f"{about['frequency_Hz'] / 1e6:.6g} MHz"),
         ("B1+ counts over", f"{_place(about['over'])}, {about['points']} voxels"),
         ("Duty cycle", f"{number(100 * about['duty_cycle'])} %"),
         ("Safety factor", number(about["safety_factor"]) if about["safety_factor"] != 1 else ""),
-        ("Peak amplitude", f"{number(about['peak_amplitude_A'])} A" if about["peak_amplitude_A"] else ""),
+        ("Peak amplitude", f"{number(about['peak_amplitude'])} {unit}" if about["peak_amplitude"] else ""),
         ("Largest forward power", f"{number(about['forward_limit_W'])} W" if about["forward_limit_W"] else ""),
-        ("One channel of 1 A delivers", f"{number(about['matrices']['channel_power_W'])} W, the mean of all channels"),
+        (
+            f"One channel of 1 {unit} {'sends' if about.get('network') else 'delivers'}",
+            f"{number(about['matrices']['channel_power_W'])} W, the mean of all channels",
+        ),
     ]
     for one in about["limits"]:
         while_on = f", {number(one['limit'])} W/kg while the RF is on" if one["limit"] != one["of_standard"] else ""

@@ -101,6 +101,8 @@ def quantities(
     faults = max(*worst["lost_W_kg"], *worst["stuck_W_kg"])
     note = f"{main} drive, one channel silent or stuck at {worst['stuck_amplitude']:.3g} {array.cubes.drive_unit}"
     add("psSAR10g_channel_fault", faults, "W/kg", of_10g, note)
-    note = "largest for any drive of that forward power, channels matched and decoupled"
+    note = "largest for any drive of that forward power"
+    if array.cubes.drive_unit == "A":
+        note += ", channels matched and decoupled"
     add("psSAR10g_per_forward_power", worst["power_W_kg_W"], "W/kg/W", of_10g + of_power, note)
     return found

@@ -7,8 +7,24 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Point, Power
-from emdose.scenarios.shared.circuit_tables import FdtdTable, SegmentsTable, is_circuit
-from emdose.scenarios.shared.coil_tables import BirdcageTable, ExposureTable, LoopArrayTable, VieTable
+from emdose.scenarios.shared.circuit_tables import (
+    CapacitorLoopArrayTable,
+    CircuitBirdcageTable,
+    FdtdTable,
+    MicrostripArrayTable,
+    SegmentsTable,
+    StripArrayTable,
+    TuningTable,
+    VsieTable,
+    is_circuit,
+)
+from emdose.scenarios.shared.coil_tables import (
+    BirdcageTable,
+    ExposureTable,
+    LoopArrayTable,
+    VieTable,
+    require_solver_fits,
+)
 from emdose.scenarios.shared.driving.drive_tables import PLACES, DriveTable, place_of
 from emdose.scenarios.shared.implants.implant_tables import ShortName
 from emdose.scenarios.shared.objects.confirmed_table import ReadBy
@@ -32,11 +48,27 @@ FOUND = (PHASES, UNLIMITED, EVEN, STRONG)
 MOST_DRIVES = 12
 
 Array = Annotated[
-    LoopArrayTable | BirdcageTable | SegmentsTable,
+    LoopArrayTable
+    | BirdcageTable
+    | SegmentsTable
+    | CapacitorLoopArrayTable
+    | CircuitBirdcageTable
+    | StripArrayTable
+    | MicrostripArrayTable,
     Field(discriminator="type"),
-    one_of(LoopArrayTable, BirdcageTable, SegmentsTable),
+    one_of(
+        LoopArrayTable,
+        BirdcageTable,
+        SegmentsTable,
+        CapacitorLoopArrayTable,
+        CircuitBirdcageTable,
+        StripArrayTable,
+        MicrostripArrayTable,
+    ),
 ]
-Solver = Annotated[VieTable | FdtdTable, Field(discriminator="type"), one_of(VieTable, FdtdTable)]
+Solver = Annotated[
+    VieTable | FdtdTable | VsieTable, Field(discriminator="type"), one_of(VieTable, FdtdTable, VsieTable)
+]
 
 
 class B1TargetTable(Table):
@@ -64,7 +96,13 @@ class SarLimitsTable(Table):
     safety_factor: Annotated[float, number("a factor that limits of SAR are divided by", 1, 100)] = 1.0
     with_uncertainty: Annotated[bool, switch("drives keep the limits with value + U, not with the value")] = False
     peak_amplitude_A: Annotated[float, number("a peak current in A", 0, 1e6, above=True)] | None = None
+    peak_amplitude_V: Annotated[float, number("a peak voltage of a source in V", 0, 1e6, above=True)] | None = None
     forward_power_W: Power | None = None
+
+    @property
+    def peak_amplitude(self) -> float | None:
+        """Largest peak amplitude of a channel, in the unit of its drive."""
+        return self.peak_amplitude_A if self.peak_amplitude_V is None else self.peak_amplitude_V
 
 
 class ArrayDriveTable(DriveTable):
@@ -136,6 +174,7 @@ class PtxScenario(Table):
     exposure: ExposureTable
     target: B1TargetTable = Field(default_factory=B1TargetTable)
     solver: Solver = Field(default_factory=VieTable)
+    tuning: TuningTable | None = None
     matrices: MatricesTable = Field(default_factory=MatricesTable)
     limits: SarLimitsTable = Field(default_factory=SarLimitsTable)
     drives: dict[ShortName, ArrayDriveTable] = Field(default_factory=dict)
@@ -145,15 +184,20 @@ class PtxScenario(Table):
 
     @model_validator(mode="after")
     def _complete(self) -> PtxScenario:
-        if is_circuit(self.coil):
-            raise bad_key("coil", "channels of given currents; a coil of metal and gaps is one for kind rf")
+        require_solver_fits(self.coil, self.solver, self.tuning)
+        if getattr(self.solver, "second_mesh", None) is not None:
+            raise bad_key("solver.second_mesh", "no second mesh of the metal: kind rf has one")
+        wrong, right = ("A", "V") if is_circuit(self.coil) else ("V", "A")
+        if getattr(self.limits, f"peak_amplitude_{wrong}") is not None:
+            what = "sources behind the impedance of their feeds" if right == "V" else "channels of given currents"
+            raise bad_key(f"limits.peak_amplitude_{wrong}", f"peak_amplitude_{right}: drives are of {what}")
         for name in self.drives:
             if name in FOUND:
                 raise bad_key("drives", f"another name than '{name}', which is that of a drive that is looked for")
         if len(self.drives) > MOST_DRIVES:
             raise bad_key("drives", f"at most {MOST_DRIVES} tables [drives.NAME]")
-        largest = self.limits.peak_amplitude_A
+        largest = self.limits.peak_amplitude
         for name, drive in self.drives.items():
             if largest is not None and not drive.scaled and max(drive.amplitudes or (1.0,)) > largest:
-                raise bad_key(f"drives.{name}.amplitudes", f"amplitudes up to limits.peak_amplitude_A = {largest:g} A")
+                raise bad_key(f"drives.{name}.amplitudes", f"amplitudes up to the largest in [limits], {largest:g}")
         return self

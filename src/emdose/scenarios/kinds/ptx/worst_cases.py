@@ -39,7 +39,7 @@ def worst(array: ArrayMatrices, tables: PtxScenario, v: np.ndarray) -> dict[str,
     unit = worst_drive(array.cubes)
     power = worst_drive_of_power(array.cubes, array.power)
     phases = worst_drive(array.cubes, np.abs(v))
-    largest = tables.limits.peak_amplitude_A or float(np.abs(v).max())
+    largest = tables.limits.peak_amplitude or float(np.abs(v).max())
     faults = channel_faults(array.cubes, v, largest)
     return {
         "norm_W_kg": unit.upper,
@@ -51,7 +51,7 @@ def worst(array: ArrayMatrices, tables: PtxScenario, v: np.ndarray) -> dict[str,
         "lost_W_kg": faults.lost.tolist(),
         "stuck_W_kg": faults.stuck.tolist(),
         "stuck_amplitude": largest,
-        "stuck_by_limit": tables.limits.peak_amplitude_A is not None,
+        "stuck_by_limit": tables.limits.peak_amplitude is not None,
         "ports": list(array.cubes.ports),
     }
 

@@ -16,10 +16,10 @@ from emdose.dosimetry.sar import point_sar
 from emdose.errors import InputError
 from emdose.report import limit_words
 from emdose.scenarios.kinds.rf import limit_rows, thermal
-from emdose.scenarios.kinds.rf.circuits.tuned import as_started, capacitances
 from emdose.scenarios.kinds.rf.quantities import average_name, quantities
-from emdose.scenarios.kinds.rf.result.network import NETWORK
 from emdose.scenarios.kinds.rf.result.result import CoilSummary, RunResult
+from emdose.scenarios.shared.metal_coils.network import NETWORK
+from emdose.scenarios.shared.metal_coils.tuned import as_started, capacitances
 from emdose.solvers.running import Begin, ProgressCallback
 from emdose.validity import judge
 

@@ -31,6 +31,7 @@ from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coils import coil, handed_to_vie, vsie
 from emdose.scenarios.shared.convergence import solver_convergence
 from emdose.scenarios.shared.job import BaseJob, JobPlan
+from emdose.scenarios.shared.metal_coils.engines import CODE, require_on_grid, tuned_by
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.scenarios.shared.transmitting.transmit import Transmit
 from emdose.solvers.results.fields import Fields
@@ -65,7 +66,7 @@ class RfJob(BaseJob):
             build.require_tissue(self.place, self.body, tables.scenario.accept, file)
         with blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
-        build.require_on_grid(tables, self.body, file)
+        require_on_grid(tables.coil, tables.solver, self.body, file)
         with blamed_on(file, "solver"):
             self.solver = build.solver(tables, band=shared is None)  # a study wants numbers, no curves
         if tables.thermal is not None:
@@ -87,7 +88,7 @@ class RfJob(BaseJob):
 
     def solution_key(self) -> str:
         """Hash of body, coil, frequency, solver and tuning: what the fields of the ports depend on."""
-        code = resources.code_sha256(*(f"scenarios/kinds/rf/{name}.py" for name in ("build", "circuits/tuned")))
+        code = resources.code_sha256(*CODE)
         tables = ("phantom", "coil", "exposure", "solver", "tuning")
         return self.scenario.part_sha256(*tables, without=NO_MATTER, also={"code": code})
 
@@ -213,7 +214,7 @@ class RfJob(BaseJob):
         """Enter what the numbers are with the coil on a coarser mesh into an outcome."""
         factor = self.tables.solver.second_mesh
         table = self.tables.solver.model_copy(update={"tolerance": min(self.tables.solver.tolerance * EASIER, 0.1)})
-        solver = build.tuned_by(vsie(table, factor), self.tables.tuning, band=False)
+        solver = tuned_by(vsie(table, factor), self.tables.tuning, band=False)
 
         def solved() -> Fields:
             with self.timed("second mesh"):

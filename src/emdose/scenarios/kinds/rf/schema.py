@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 
 from emdose.scenarios.kinds.rf.thermal_table import RfThermalTable
 from emdose.scenarios.shared.body_tables import DutyCycle, Phantom, Slab
-from emdose.scenarios.shared.circuit_tables import FdtdTable, TuningTable, VsieTable, is_circuit
-from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable
+from emdose.scenarios.shared.circuit_tables import FdtdTable, TuningTable, VsieTable
+from emdose.scenarios.shared.coil_tables import Coil, ExposureTable, VieTable, require_solver_fits
 from emdose.scenarios.shared.driving.drive_tables import PLACES as PLACES
 from emdose.scenarios.shared.driving.drive_tables import DriveTable as DriveTable
 from emdose.scenarios.shared.driving.drive_tables import NormaliseTable as NormaliseTable
@@ -17,7 +17,6 @@ from emdose.scenarios.shared.objects.confirmed_table import ReadBy
 from emdose.scenarios.shared.tables import (
     Header,
     Table,
-    bad_key,
     bad_value,
     file_name,
     number,
@@ -101,12 +100,5 @@ class RfScenario(Table):
 
     @model_validator(mode="after")
     def _solver_fits_coil(self) -> RfScenario:
-        circuit = is_circuit(self.coil)
-        if circuit and isinstance(self.solver, VieTable):
-            raise bad_key("solver", f'"vsie" or "fdtd" for a coil of type "{self.coil.type}": they find the currents')
-        if not circuit and isinstance(self.solver, VsieTable):
-            expected = f'"vie" or "fdtd" for a source of type "{self.coil.type}", which has no metal with gaps'
-            raise bad_key("solver", expected)
-        if self.tuning is not None and not circuit:
-            raise bad_key("tuning", f"no such table for a coil of given currents, type '{self.coil.type}'")
+        require_solver_fits(self.coil, self.solver, self.tuning)
         return self

@@ -30,10 +30,10 @@ from emdose.io.disk.run_files import (
 )
 from emdose.io.maps import vtk
 from emdose.scenarios.kinds.rf.result import maps
-from emdose.scenarios.kinds.rf.result.network import NETWORK, network_of
 from emdose.scenarios.kinds.rf.result.thermal_maps import ThermalMaps, read_thermal, write_thermal
 from emdose.scenarios.shared import toml
 from emdose.scenarios.shared.driving.field_runs import read_fields, write_about_fields
+from emdose.scenarios.shared.metal_coils.network import NETWORK, network_of
 from emdose.scenarios.shared.results import exports
 from emdose.scenarios.shared.results.run import Run
 from emdose.scenarios.shared.sar_files import read_sar, write_sar

@@ -11,7 +11,7 @@ import numpy as np
 from emdose.circuits.unloaded import tune
 from emdose.errors import ConvergenceError, EmdoseWarning, InputError
 from emdose.models.coils.circuit_birdcage import CircuitBirdcage
-from emdose.scenarios.kinds.rf.result.network import NETWORK
+from emdose.scenarios.shared.metal_coils.network import NETWORK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
