@@ -14,6 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import emdose as em
 
 RESULTS = Path(__file__).parent / "results"
@@ -56,6 +58,45 @@ def run(spacing_m: float, tolerance: float, device: str) -> dict[str, Any]:
     }
 
 
+def accuracy(spacing_m: float, residual: float, device: str) -> list[dict[str, Any]]:
+    """Sums of few motions, and solutions to this residual, beside solutions to 1e-8: largest difference in any voxel
+    over the walk's peak, at four poses and that of the peak."""
+    body, magnet = em.phantoms.stylised_adult(spacing_m), em.scanner_magnet(3.0)
+    rows = []
+    for name, walk in (
+        ("past", em.movements.walk_past(body, 1.35, 2.5, samples=200)),
+        ("up", em.movements.walk_up(body, 2.4, 1.3, samples=60)),
+    ):
+        answers = em.Moving(em.Quasistatic(tolerance=residual)).solve(body, magnet, walk, device=device, progress=False)
+        course = answers.along(walk)
+        times = [*(float(t) for t in np.linspace(*walk.times_s[[0, -1]], 9)[1:-1:2]), float(course.peak_time_s)]
+        poses, at = walk.poses(times), answers.along(walk, times)
+        sums, own = [], []
+        for n, t in enumerate(times):
+            R = poses.rotations[n]
+            shift = poses.positions_m[n] - R @ poses.centre_m
+            motion = em.RigidMotion(magnet, poses.velocities_m_s[n], poses.turns_rad_s[n], R, shift, poses.centre_m)
+            exact, rough = (
+                em.Quasistatic(tolerance=tolerance).solve(body, motion, 10.0, device, False).E[0]
+                for tolerance in (1e-8, residual)
+            )
+            sums.append(float(np.abs(at.field(t) - exact).max() / course.peak_E))
+            own.append(float(np.abs(rough - exact).max() / course.peak_E))
+        rows.append(
+            {
+                "spacing_m": spacing_m,
+                "residual": residual,
+                "walk": name,
+                "motions": len(answers.rates),
+                "left_out": course.left_out,
+                "peak_E_V_m": course.peak_E,
+                "sums": sums,
+                "own_solutions": own,
+            }
+        )
+    return rows
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -63,11 +104,15 @@ def main() -> None:
     parser.add_argument("--tolerance", type=float, default=2e-3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--output", type=Path, default=RESULTS / f"{date.today()}-moving.json")
+    parser.add_argument("--accuracy", type=float, nargs="*", metavar="RESIDUAL", help="errors at residuals, no times")
     options = parser.parse_args()
     warnings.simplefilter("ignore", em.EmdoseWarning)
     rows = []
     for spacing in options.spacing:
-        rows.append(run(spacing, options.tolerance, options.device))
+        if options.accuracy is None:
+            rows.append(run(spacing, options.tolerance, options.device))
+        for residual in options.accuracy or ():
+            rows += accuracy(spacing, residual, options.device)
         about = {"date": str(date.today()), "cores": os.cpu_count(), "load": os.getloadavg()[0]}
         options.output.write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
         print(json.dumps(rows[-1]))

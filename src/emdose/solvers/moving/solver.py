@@ -56,11 +56,11 @@ class Moving:
     ----------
     solver : object
         What solves for one motion: its ``solve(phantom, sources, frequency_Hz, device, progress)`` returns an
-        :class:`~emdose.solvers.results.induced.InducedField`. By default ``Quasistatic(tolerance=1e-5)``; ``Bem()``
-        for a body of surfaces.
+        :class:`~emdose.solvers.results.induced.InducedField`. By default ``Quasistatic()``, with a
+        relative residual of 1e-6; ``Bem()`` for a body of surfaces.
     tolerance : float
         Part of dB/dt that the solved motions may leave out, over its largest value; with the defaults E of an adult of
-        12 mm is within 6e-4 of its peak of what a solution of its own gives.
+        3 to 12 mm is within 5e-4 of its peak of what a solution of its own gives.
     any_motion : bool
         Whether every motion at the poses of the trajectories is to be a sum of the solved ones (six of them at each),
         not only the trajectories' own.
@@ -76,7 +76,7 @@ class Moving:
         For options that cannot be used.
     """
 
-    solver: Any = field(default_factory=lambda: Quasistatic(tolerance=1e-5))
+    solver: Any = field(default_factory=Quasistatic)
     tolerance: float = 2e-3
     any_motion: bool = False
     most: int = 60
