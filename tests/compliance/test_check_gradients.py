@@ -10,7 +10,7 @@ import pytest
 
 import emdose as em
 from emdose.compliance.gradients import CARDIAC, PNS, RESPONSE, _places, fastest_slew
-from emdose.compliance.instants import Instants, extreme, worst_signs
+from emdose.compliance.instants import Instants, different, extreme, worst_signs
 from emdose.models import Waveform, whole_body_gradients
 
 RISE, TOP = 0.2e-3, 20e-3
@@ -217,3 +217,15 @@ def test_rows_of_ten_minutes_hold_every_piece_and_are_fast() -> None:
                 assert found.ratio == pytest.approx((largest(axis) * np.abs(slew[:, k]) / below).max(), rel=1e-6)
             found = row(table, quantity, mode, "as played")
             assert found.ratio == pytest.approx((norms / below[near]).max(), rel=1e-6)
+
+
+def test_rows_that_differ_are_found_once(monkeypatch) -> None:
+    """Oracle: unique rows, in their order; also where all rows share one number."""
+    rng = np.random.default_rng(3)
+    rows = rng.integers(-2, 3, (400, 4)) * 0.25
+    rows[7] = -0.0
+    rows[9] = 0.0
+    wanted = sorted({tuple(r): n for n, r in reversed(list(enumerate(rows.tolist())))}.values())
+    assert different(rows).tolist() == wanted
+    monkeypatch.setattr("emdose.compliance.instants._FACTORS", np.zeros(2, np.uint64))
+    assert different(rows).tolist() == wanted
