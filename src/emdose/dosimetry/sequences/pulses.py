@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal
 
 import numpy as np
@@ -181,6 +182,23 @@ class PulseSequence:
         exciting = np.array([p.use == "excitation" for p in self.pulses] + [False])
         first = np.flatnonzero(exciting[self.rf])
         return owned(np.unique(np.concatenate([[0], first[1:]])))
+
+    def cuts_of(self, gradients: Waveform, longest_s: float = 5.0) -> Waveform:
+        """Gradients with the times at which they may be cut: where repetitions begin, if they are at rest there.
+
+        Parameters
+        ----------
+        gradients : Waveform
+            Of this sequence.
+        longest_s : float
+            Where parts would be longer they may be cut where any block begins [s].
+        """
+        begins = self.starts_s[self.repetitions]
+        cut = replace(gradients, splits_s=begins)
+        for low, high in pairwise(cut.cuts_s().tolist()):
+            if high - low > longest_s:
+                begins = np.append(begins, self.starts_s[(self.starts_s > low) & (self.starts_s < high)])
+        return replace(cut, splits_s=begins)
 
     @property
     def energy_Hz2_s(self) -> float:

@@ -118,8 +118,8 @@ def _read(before: Prepared, path: Path, gradients: bool, unusual: bool, shim_pha
         if not gradients:
             return found
         named = {"name": path.stem, "about": about, "unusual": unusual}
-        named["splits_s"] = found.starts_s[found.repetitions]
-        return replace(found, gradients=corners.waveform(sequence, before, durations, named))
+        waveform = corners.waveform(sequence, before, durations, named)
+        return found if waveform is None else replace(found, gradients=found.cuts_of(waveform))
 
 
 def _pulse(sequence: Any, number: int) -> tuple[RfPulse, bool]:

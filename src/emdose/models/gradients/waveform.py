@@ -36,6 +36,8 @@ ALIKE = 1e-7
 SHORTEST_s = 0.05
 """Pieces of a sequence that are shorter are taken together."""
 DEFAULT_HIGHEST_Hz = 100e3
+MOST_HARMONICS, MOST_PRODUCTS = 2**23, 2**36
+"""Of one waveform, and times its pieces where they lie on no raster: minutes."""
 LARGEST_RASTER = 2**25
 _BLOCK = 2**22
 AXES = ("x", "y", "z")
@@ -181,7 +183,7 @@ class Waveform:
         Raises
         ------
         InputError
-            When no harmonic lies below the highest frequency.
+            When no harmonic lies below the highest frequency, or too many do.
         """
         period = self.duration_s
         if count is None:
@@ -194,6 +196,7 @@ class Waveform:
                 found=max_frequency_Hz,
                 expected=f">= {1 / period:.4g} Hz",
             )
+        self._require_few(count <= MOST_HARMONICS, count)
         n = np.arange(1, count + 1)
         factor = 2j * np.pi / period * n[:, None]
         jump, bend = self._jumps()
@@ -213,6 +216,15 @@ class Waveform:
         shortest_s : float
             Shortest piece [s]; shorter repetitions are taken together.
         """
+        edges = self.cuts_s(shortest_s).tolist()
+        if len(edges) == 2:
+            return [(edges[0], edges[1], self)]
+        known: dict[bytes, list[Waveform]] = {}
+        size = float(self.peak.max())
+        return [(a, b, self._cut(a, b, size, known)) for a, b in pairwise(edges)]
+
+    def cuts_s(self, shortest_s: float = SHORTEST_s) -> np.ndarray:
+        """Ends of the pieces of :meth:`pieces`, (p + 1,) [s]."""
         edges, held = [float(self.times_s[0])], np.zeros(self.axes)
         end, settled = float(self.times_s[-1]), MEAN_TOLERANCE * float(np.linalg.norm(self.rms))
         for split, value in zip(self.splits_s.tolist(), self._integral(self.splits_s), strict=True):
@@ -220,11 +232,7 @@ class Waveform:
             if min(length, end - split) >= shortest_s and np.linalg.norm(value - held) <= settled * length:
                 edges.append(split)
                 held = value
-        if len(edges) == 1:
-            return [(edges[0], end, self)]
-        known: dict[bytes, list[Waveform]] = {}
-        size = float(self.peak.max())
-        return [(a, b, self._cut(a, b, size, known)) for a, b in pairwise([*edges, end])]
+        return np.array([*edges, end])
 
     def power_course(
         self,
@@ -327,6 +335,7 @@ class Waveform:
             on = np.zeros((cells, weights.shape[1]))
             np.add.at(on, np.rint(u * cells).astype(np.int64) % cells, weights)
             return np.fft.fft(on, axis=0)[n % cells]
+        self._require_few(len(u) * count <= MOST_PRODUCTS, count)
         # exp(-j (K a + b) x) = exp(-j K a x) exp(-j b x): few exponentials, and products of matrices.
         side = math.ceil(math.sqrt(count))
         out = np.zeros((side, side, weights.shape[1]), complex)
@@ -338,6 +347,15 @@ class Waveform:
             for k in range(some.shape[1]):
                 out[..., k] += (coarse * some[:, k]) @ fine.T
         return out.reshape(side * side, -1)[:count]
+
+    def _require_few(self, few: bool, count: int) -> None:
+        if not few:
+            raise InputError(
+                "too many harmonics: the waveform is too long to be one period",
+                field=f"waveform {self.name!r}",
+                found=f"{count} of {len(self.starts)} pieces in {self.duration_s:.4g} s",
+                expected="a lower highest frequency, or splits at which it can be cut",
+            )
 
     def _raster(self) -> int:
         """Number of equal cells of the period on whose edges all breakpoints lie; 0 when there is none."""

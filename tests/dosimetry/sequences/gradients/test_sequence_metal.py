@@ -158,6 +158,32 @@ def test_torque_is_that_of_every_repetition() -> None:
     assert found.peak_start_s == pytest.approx(0.1 * found.peaks_N_m.argmax())
 
 
+def test_sequences_are_cut_where_gradients_are_at_rest() -> None:
+    """Oracle: one excitation in all; the blocks behind it begin at rest, so that 0.1 s are a part."""
+    sequence = lobes(np.tile(ALIKE, (3, 1)))
+    refocusing = em.RfPulse(np.array([1e-4, 9e-4]), np.array([100.0 + 0j]), "refocusing")
+    once = dataclasses.replace(
+        sequence,
+        rf=np.r_[0, np.ones(len(sequence.rf) - 1, int)],
+        pulses=(*sequence.pulses, refocusing),
+        gradients=dataclasses.replace(sequence.gradients, splits_s=np.zeros(0)),  # type: ignore[type-var]
+    )
+    assert len(once.repetitions) == 1
+    found = em.sequence_heating(once, TENSOR, FIELD)
+    assert len(found.power_W) == 120
+    assert found.power_W == pytest.approx(np.full(120, found.mean_W), rel=1e-6)
+
+
+def test_gradients_that_are_never_at_rest_are_refused() -> None:
+    """Oracle: a train without a pause, 2000 s long: 1e7 harmonics up to 5 kHz."""
+    times = np.linspace(0, 2000, 2001)
+    rate = np.where(np.arange(2000) % 2, -1.0, 1.0)[:, None] * np.ones(3)
+    w = Waveform("endless", times, rate, rate, "T/m", unusual=True)
+    sequence = em.PulseSequence("endless", np.array([2000.0]), np.array([0]), lobes(ALIKE[:1]).pulses, gradients=w)
+    with pytest.raises(em.InputError, match="too many harmonics: the waveform is too long"):
+        em.sequence_heating(sequence, TENSOR, FIELD)
+
+
 def test_what_does_not_fit_is_named() -> None:
     sequence = lobes(ALIKE)
     with pytest.raises(em.InputError, match="matrix"):

@@ -161,12 +161,15 @@ def sequence_heating(
     Raises
     ------
     InputError
-        For a sequence without gradients, and a matrix that does not fit the tensor.
+        For a sequence without gradients, a matrix that does not fit the tensor, and gradients that are nowhere at rest,
+        so that they cannot be cut into parts.
 
     Source: as the module.
     """
     flag("repeated", repeated)
     waveform = turned_gradients(sequence, rotation)
+    if not len(waveform.splits_s):
+        waveform = sequence.cuts_of(waveform)
     fields = array("matrix", matrix, (len(power.sources), waveform.axes))
     highest = positive("max_frequency_Hz", power.frequencies_Hz[-1] if max_frequency_Hz is None else max_frequency_Hz)
 
