@@ -331,3 +331,24 @@ def test_bad_input_ends_with_code_2(tmp_path, capsys) -> None:
     assert code_of("run", path, "--out", tmp_path / "out") == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert "drives.mine.amplitudes" in line
+
+
+def test_a_sequence_with_shims(run, tmp_path):
+    """Oracle: the matrices of the run itself, for the amplitudes that shims and calibration make of the pulses."""
+    pulse = em.RfPulse(np.array([0.0, 1e-3]), np.array([200.0 + 0j]))
+    shims = np.array([[1, 1j, 0.5, 0], [0.3, 1, 1, -1]]) + 0j
+    rf, durations = np.array([0, -1, 0, -1, 0]), np.array([1e-3, 9e-3, 1e-3, 9e-3, 1e-3])
+    sequence = em.PulseSequence("three", durations, rf, (pulse,), np.array([-1, -1, 0, -1, 1]), shims)
+    folder, result = run.folder, em.read_result(run.folder)
+    sheet = em.sequence_sheet(sequence, folder, tmp_path / "sheet", repeated=False, progress=False)
+    circular = result.drives["circular"]
+    mode = circular / np.abs(circular).max()
+    b1 = result.b1plus[:, result.target].T
+    k = 200 / (sequence.gamma_Hz_T * np.abs(b1 @ mode).mean())
+    played = [k * mode, k * shims[0], k * shims[1]]
+    mean = sum(result.q_matrices().sar(v) for v in played) * 1e-3 / sequence.duration_s
+    assert sheet.whole.quantity("10 g").average == pytest.approx(mean.max(), rel=1e-4)
+    squares = [np.abs(b1 @ v).mean() ** 2 for v in played]
+    assert sheet.whole.quantity("B1+rms").average == pytest.approx(np.sqrt(np.mean(squares) * 3e-3 / 21e-3), rel=1e-4)
+    assert {c.limit.quantity for c in sheet.checks.rows if c.counted and c.ratio} >= {"local SAR", "head SAR"}
+    assert any("one by one" in text for text in sheet.summary["warnings"])

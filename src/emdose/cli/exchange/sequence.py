@@ -55,7 +55,7 @@ def sequence(
         Path | None, typer.Option("--implant", help="Result folder of an implant in gradient fields: power and torque.")
     ] = None,
     implant_position_m: Annotated[
-        str | None, typer.Option("--implant-position-m", help='Its middle in the magnet, such as "0.1 0 0.2" [m].')
+        tuple[float, float, float] | None, typer.Option("--implant-position-m", help="Its middle in the magnet [m].")
     ] = None,
     rf_raster_s: Annotated[
         float | None, typer.Option("--rf-raster-s", help="RF raster time that a file does not state [s].")
@@ -87,18 +87,10 @@ def sequence(
         gradient_coils=None if gradient_coils == "none" else gradient_coils,
         hardware=hardware,
         implant=implant,
-        implant_position_m=None if implant_position_m is None else metres_of(implant_position_m),
+        implant_position_m=implant_position_m,
         rasters=None if rf_raster_s is None else {"RadiofrequencyRasterTime": rf_raster_s},
         shim_phase=shim_phase,
     )
-
-
-def metres_of(text: str) -> list[float]:
-    """A place on the command line; raises InputError for what is none."""
-    try:
-        return [float(part) for part in text.replace(",", " ").split()]
-    except ValueError:
-        raise InputError("not a place", field="implant-position-m", found=text, expected='"x y z" in metres') from None
 
 
 def demo(out: Path, device: str, force: bool, quiet: bool) -> int:

@@ -188,6 +188,8 @@ def matrices_of(transmit: Transmit, summary: Mapping[str, Any], *, channels: boo
     limbs = extremities_of(body, told.get("extremities"))
     local: dict[str, QMatrices] = {}
     notes: list[str] = []
+    if not used.is_driven:
+        notes.append("Channels are driven one by one: U and the slab of power are those of the mode of the coil.")
     for title, mass in MASSES_KG.items():
         if not body.grid.is_cubic or body.mass_kg < mass:
             notes.append(f"No {title} averages: they need voxels that are cubes, and a body that heavy.")

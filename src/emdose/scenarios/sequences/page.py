@@ -11,7 +11,7 @@ from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.pages import decisive, limit_table
 from emdose.report.pages.page import capital, fill
 from emdose.report.wording import duration, number, quantity
-from emdose.scenarios.sequences.tables import B1, window_name
+from emdose.scenarios.sequences.tables import B1
 
 LONG_s = 300.0
 """Sequences that last longer have their time in minutes."""
@@ -53,7 +53,7 @@ def render(summary: Mapping[str, Any], folder: Path | None = None) -> str:
         "charts": charts(summary),
         "several": len(every) > 1,
         "every": [of_sequence(one) for one in every],
-        "windows": [window_name(w) for w in whole["windows_s"]],
+        "windows": [duration(w) for w in whole["windows_s"]],
         "rows": [of_quantity(q, word) for q in whole["quantities"]],
         "word": word,
         "pulses": [of_pulse(p) for p in summary["pulses"]],
@@ -95,7 +95,7 @@ def tiles(whole: Mapping[str, Any], word: str) -> list[dict[str, Any]]:
     region = whole["reference"]["region"]
     for w in by_name[B1]["windows"]:
         value, unit = quantity(w["value"], "T")
-        label = f"B1+rms, worst {window_name(w['window_s'])}"
+        label = f"B1+rms, worst {duration(w['window_s'])}"
         found.append({"label": label, "value": value, "unit": unit, "remark": f"mean over {region}"})
     body = next(q for q in whole["quantities"] if q["kind"] == "SAR")
     remark = f"whole {word}, in {length(whole['duration_s'])}"
@@ -115,14 +115,14 @@ def charts(summary: Mapping[str, Any]) -> list[Any]:
     t = [x / 60 if minutes else x for x in course["times_s"]]
     axis = "time of the end of the window [min]" if minutes else "time of the end of the window [s]"
     b1 = [
-        Curve(f"B1+rms over {window_name(one['window_s'])}", t, [1e6 * v for v in one["value"]], n)
+        Curve(f"B1+rms over {duration(one['window_s'])}", t, [1e6 * v for v in one["value"]], n)
         for n, one in enumerate(course["b1plus_rms_T"])
     ]
     found = [line_chart(b1, axis, "B1+rms [\u00b5T]", height=240, label="B1+rms over time")]
     kinds = list(dict.fromkeys(one["quantity"] for one in course["shares"]))[:MOST_CURVES]
     curves = [
         Curve(
-            f"{one['quantity']}, {window_name(one['window_s'])}",
+            f"{one['quantity']}, {duration(one['window_s'])}",
             t,
             [100 * v for v in one["share"]],
             kinds.index(one["quantity"]),
@@ -232,7 +232,7 @@ def of_implant(told: Mapping[str, Any]) -> dict[str, Any]:
         "place": f"({place}) mm",
         "coils": told["coils"],
         "field": number(told["field_T"]),
-        "windows": [window_name(w) for w in told["windows_s"]],
+        "windows": [duration(w) for w in told["windows_s"]],
         "rows": rows,
         "beside": beside,
     }

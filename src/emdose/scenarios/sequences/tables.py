@@ -13,12 +13,13 @@ from emdose.compliance.checks import Check, Checks
 from emdose.dosimetry.sequences.played import SequenceExposure, SequenceQuantity
 from emdose.dosimetry.sequences.pulses import NONE, PulseSequence
 from emdose.report import limit_words
+from emdose.report.wording import duration
+from emdose.scenarios.shared.results.rows import csv_text
 
 POINTS = 480
 """Moments of the running averages that are kept."""
 MOST_PULSES = 12
 DIGITS = 6
-SHORT = {600.0: "10 min", 360.0: "6 min", 10.0: "10 s"}
 B1 = "B1+rms"
 QUANTITY, STATISTIC = "quantity", "statistic"
 COLUMNS = ("sequence", QUANTITY, STATISTIC, "value", "unit", "U_k2", "begins_s", "limit", "mode", "verdict", "limit_is")
@@ -63,15 +64,10 @@ def summarised(
     return summary
 
 
-def window_name(seconds: float) -> str:
-    """A window in words."""
-    return SHORT.get(seconds, f"{seconds:g} s")
-
-
 def _headlines(whole: SequenceExposure, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for q in whole.quantities:
         for w in q.windows:
-            yield f"{q.name}, {window_name(w.window_s)}", _entry(q, w.value, q.unit, kind)
+            yield f"{q.name}, {duration(w.window_s)}", _entry(q, w.value, q.unit, kind)
         if q.deposited is not None and q.kind == "SAR":
             yield f"{q.name}, absorbed energy", _entry(q, q.deposited, "J/kg", kind)
 
@@ -176,9 +172,7 @@ def sheet_csv(summary: Mapping[str, Any]) -> str:
             u = q["relative_uncertainty"]
 
             found = [("average", q["average"], q["unit"], None)]
-            found += [
-                (f"worst {window_name(w['window_s'])}", w["value"], q["unit"], w["start_s"]) for w in q["windows"]
-            ]
+            found += [(f"worst {duration(w['window_s'])}", w["value"], q["unit"], w["start_s"]) for w in q["windows"]]
             found.append(("worst repetition", q["largest_repetition"]["value"], q["unit"], None))
             found.append(("worst block", q["largest_block"]["value"], q["unit"], None))
             if q["deposited"] is not None:
@@ -194,7 +188,7 @@ def sheet_csv(summary: Mapping[str, Any]) -> str:
             {
                 "sequence": summary["exposure"]["name"],
                 QUANTITY: f"{c['quantity']}: {c['region']}",
-                STATISTIC: "largest" if c["window_s"] is None else f"worst {window_name(c['window_s'])}, limited",
+                STATISTIC: "largest" if c["window_s"] is None else f"worst {duration(c['window_s'])}, limited",
                 "value": c["value"],
                 "unit": c["unit"],
                 "U_k2": c["uncertainty"],
@@ -208,23 +202,13 @@ def sheet_csv(summary: Mapping[str, Any]) -> str:
         base = {"sequence": one["sequence"], QUANTITY: f"power in {summary['implant']['implant']}", "unit": "W"}
         lines.append({**base, STATISTIC: "average", "value": one["mean_W"]})
         for w in one["windows"]:
-            told_of = {STATISTIC: f"worst {window_name(w['window_s'])}", "value": w["value"], "begins_s": w["start_s"]}
+            told_of = {STATISTIC: f"worst {duration(w['window_s'])}", "value": w["value"], "begins_s": w["start_s"]}
             lines.append({**base, **told_of})
         base |= {QUANTITY: f"torque on {summary['implant']['implant']}", "unit": "N m"}
         lines.append({**base, STATISTIC: "root mean square", "value": one["torque_rms_N_m"]})
         told_of = {STATISTIC: "largest", "value": one["torque_peak_N_m"], "begins_s": one["torque_peak_start_s"]}
         lines.append({**base, **told_of})
-    return _csv(COLUMNS, lines)
-
-
-def _csv(columns: Sequence[str], lines: Sequence[Mapping[str, Any]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    for line in lines:
-        plain = {k: (f"{v:.9g}" if isinstance(v, float) else v) for k, v in line.items() if v is not None}
-        writer.writerow(plain)
-    return out.getvalue()
+    return csv_text([{k: line.get(k) for k in COLUMNS} for line in lines])
 
 
 def blocks_csv(exposure: SequenceExposure) -> str:
