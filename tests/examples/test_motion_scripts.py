@@ -30,3 +30,17 @@ def test_nerves_and_an_epi(run: Any, capsys: pytest.CaptureFixture[str]) -> None
     assert factor == pytest.approx(1 / max(of_nerves))
     assert got["response"].peak == pytest.approx(got["response"].combined.max())
     assert "unverified" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Gabriel's conductivities:emdose.errors.EmdoseWarning")
+def test_walking_with_a_hip(run: Any) -> None:
+    """Oracles: heat of the hip, which cannot be more than the work of its drag at walking speed, and that good
+    conductors draw the field in tissue."""
+    got = run("51_walking_with_a_hip.py")
+    numbers = {key.partition(": ")[2]: entry["value"] for key, entry in got["run"].quantities.items()}
+    assert 1.2 < numbers["with over without the implant, within 10 mm"] < 4
+    drag, heat = (np.asarray(got["hip"][key]) for key in ("drag_N", "heat_W"))
+    assert heat.max() <= 1.3 * drag.max()
+    assert heat.max() == pytest.approx(numbers["power of eddy currents in the implant"], rel=1e-6)
+    assert got["run"].validity.state == "valid"

@@ -13,8 +13,12 @@ by memory: rows of cells are walked only as far as cells reach, the first two sw
 precision answers right-hand sides in double: the cycle and the search directions stay single, and the residual is
 computed anew in double whenever it has fallen by :data:`RENEWED`.
 
+Where the cycle's rounding matters (metal beside tissue) the directions are those of flexible conjugate gradients, by
+Polak and Ribiere's factor.
+
 Source: U. Trottenberg, C. Oosterlee and A. Schueller, Multigrid, Academic Press 2001, ch. 2 and 7.7; H. van der Vorst
-and Q. Ye, SIAM J. Sci. Comput. 22 (2000) 835 (renewed residuals).
+and Q. Ye, SIAM J. Sci. Comput. 22 (2000) 835 (renewed residuals); Y. Notay, SIAM J. Sci. Comput. 22 (2000) 1444
+(flexible conjugate gradients).
 """
 
 from __future__ import annotations
@@ -72,10 +76,13 @@ class Conduction:
         Device.
     dtype : {"float32", "float64"}
         Precision; sums are in float64.
+    flexible : bool
+        Whether directions are kept apart by what changes between residuals: beside metal, whose conductances are
+        thousands of times larger, the rounding of the cycle else stalls the iteration. It takes one more array.
     """
 
-    def __init__(self, conductance: Any, be: Backend, dtype: str = "float32") -> None:
-        self.be, self.dtype = be, np.dtype(dtype)
+    def __init__(self, conductance: Any, be: Backend, dtype: str = "float32", *, flexible: bool = False) -> None:
+        self.be, self.dtype, self.flexible = be, np.dtype(dtype), flexible
         self._kernels = be.kernels.load(__package__, "multigrid", "float" if self.dtype == np.float32 else "double")
         given = be.asarray(conductance)
         # The solution scales with the conductances; the cycle works near one, whatever the metal. A power of two rounds
@@ -218,7 +225,11 @@ class Conduction:
                 return x if total is None else total
             self._cycle()
             before, rho = rho, self._dot(r, z)
-            beta = np.zeros(ports) if before is None else _ratio(rho, before)
+            beta = np.zeros(ports)
+            if before is not None:
+                beta = _ratio(rho - self._dot(self._before, z) if self.flexible else rho, before)
+            if self.flexible:
+                self._before[...] = r
             self._launch("turn", level, ports, self.be.asarray(beta), z, p)
             conduct()
             # Ports that are done rest: more steps would only stir their rounding, which may have no solution.
@@ -266,6 +277,8 @@ class Conduction:
             up[:0] = [self._prepare("prolong_cells", level, ports, s, *coarse.shape, coarse.x, x), *pair]
         self._launches = down + up
         self._x, self._p, self._Ap = (self._zeros(ports, self.levels[0].shape) for _ in range(3))
+        if self.flexible:
+            self._before = self._zeros(ports, self.levels[0].shape)
 
     def _cycle(self) -> None:
         """One V-cycle from zero, from ``b`` to ``x`` of the finest level."""

@@ -10,6 +10,7 @@ import pytest
 
 import emdose as em
 from emdose.compute.shared import Shared
+from emdose.errors import ConvergenceError
 from emdose.models import UniformField
 from emdose.scenarios import kinds, loading
 from emdose.solvers.quasistatic.solver import Quasistatic
@@ -123,3 +124,17 @@ def test_motions_vary_conductivities_one_by_one() -> None:
     paths = [str(law["path"]) for law in kinds.get("motion").default_laws(scenario)]
     assert len(paths) > 3
     assert all(path.endswith("conductivity_S_m") and "*" not in path for path in paths)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("tables", [HEAD, NOD])
+def test_a_missed_tolerance_ends_the_run(tables: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the iteration had is no solution: it was evaluated, and ended in an index error."""
+
+    def missed(*_: Any, **__: Any) -> None:
+        raise ConvergenceError("residual 1 misses 1e-6", partial=np.zeros(3))
+
+    monkeypatch.setattr(Quasistatic, "_solve_plain", missed)
+    with pytest.raises(ConvergenceError, match="residual 1 misses") as error:
+        em.run_scenario(tables, out=tmp_path / "out", device="cpu", progress=False)
+    assert error.value.partial is None

@@ -135,6 +135,18 @@ def test_thin_metal_does_not_vanish() -> None:
     assert along[0] < 0.6 * along[1]
 
 
+@pytest.mark.filterwarnings("ignore:Gabriel")
+def test_thin_metal_converges() -> None:
+    """A hip in voxels of 10 mm, whose walls are one voxel thick, turned in a uniform field: 200 steps were too few."""
+    body = em.phantoms.stylised_adult(spacing_m=0.01, landmark="pelvis")
+    hip = em.implants.hip().rotated(180, "z").placed((0.085, 0.0, -0.06))
+    turning = em.RigidMotion(UniformField((0, 0, 1)), turn_rad_s=(1.0, 0, 0))
+    found = em.Quasistatic().solve(body, turning, implants=[hip])
+    assert found.iterations < 100
+    assert found.residual.max() <= 1e-6
+    assert found.balance.max() < 1e-5
+
+
 def test_admittivity_of_a_ball_in_a_ball() -> None:
     """Oracle: the closed form with complex admittivities, where displacement and conduction currents are alike."""
     f = 2e6

@@ -59,6 +59,7 @@ def plan(
     be: Backend,
     edges: bool = False,
     plain: bool = True,
+    metal: bool = False,
 ) -> QuasistaticPlan:
     """What a solution will take.
 
@@ -78,6 +79,8 @@ def plan(
         Whether fields along edges are kept.
     plain : bool
         Whether the medium is real and without tensors.
+    metal : bool
+        Whether there is metal, beside which the iteration keeps one more array.
 
     Raises
     ------
@@ -88,7 +91,7 @@ def plan(
     kept = held * (8 + 4 + 4 + 12 * sources * (2 if edges else 1))
     free, together = be.memory_free_bytes(), min(sources, TOGETHER if plain else 1)
     while True:
-        each = SYSTEM + PER_SOURCE * together + (EDGES if edges else 0) if plain else ANY
+        each = SYSTEM + (PER_SOURCE + 4 * metal) * together + (EDGES if edges else 0) if plain else ANY
         need = OVERHEAD + each * corners + kept
         if need <= KEPT * free or together == 1:
             break

@@ -164,7 +164,7 @@ class Quasistatic:
         tell(Setup())
         medium = self._medium(phantom, frequency_Hz, implants, surgery)
         planned = self._plan(medium, len(some), be)
-        system = Conduction(medium.magnitude, be, "float32")
+        system = Conduction(medium.magnitude, be, "float32", flexible=medium.implanted is not None)
         solved = _Solved(medium, len(some), self.keep_edges)
         left = [n for n, s in enumerate(some) if not solved.taken(n, s, checkpoint)]
         for first in range(0, len(left), planned.together):
@@ -203,8 +203,8 @@ class Quasistatic:
         return Medium(phantom, frequency_Hz, self.displacement, self.tensors, implants, surgery)
 
     def _plan(self, medium: Medium, sources: int, be: Backend) -> planning.QuasistaticPlan:
-        spacing, held = max(medium.box.grid.spacing_m), len(medium.held)
-        return planning.plan(medium.box.shape, held, sources, spacing, be, self.keep_edges, medium.is_plain)
+        spacing, held, metal = max(medium.box.grid.spacing_m), len(medium.held), medium.implanted is not None
+        return planning.plan(medium.box.shape, held, sources, spacing, be, self.keep_edges, medium.is_plain, metal)
 
     def _solve(
         self,

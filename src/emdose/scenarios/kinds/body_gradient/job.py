@@ -18,7 +18,7 @@ from emdose.scenarios.shared.induced.handed_on import handed_on
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
 from emdose.scenarios.shared.induced.metal_effect import metal_of
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
-from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic
+from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic, whole_solutions
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.running import PartsFrom
@@ -129,7 +129,7 @@ class BodyGradientJob(BaseJob):
         memo = self.shared if self.shared is not None else Shared()
         tables = self.scenario.part_sha256("gradients", "solver", "implant", "metals")
 
-        with self.timed("solve"):
+        with self.timed("solve"), whole_solutions():
             found = solved(0, self.body)
             coarse = None if self.coarse is None else solved(1, self.coarse)
             implanted = None if self.implant is None else solved(2, self.body, implants=[self.implant])

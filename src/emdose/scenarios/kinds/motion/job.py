@@ -23,7 +23,7 @@ from emdose.scenarios.shared.induced.handed_on import handed_on, renewed, same_f
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
 from emdose.scenarios.shared.induced.metal_effect import metal_of
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
-from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic
+from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic, whole_solutions
 from emdose.scenarios.shared.job import BaseJob, JobPlan
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.moving.field import MotionField
@@ -202,7 +202,7 @@ class MotionJob(BaseJob):
 
         # What motions impress is the same with and without metal.
         memo = self.shared if self.shared is not None else Shared()
-        with self.timed("solve"), blamed_on(self.scenario.file, "solver"):
+        with self.timed("solve"), whole_solutions(), blamed_on(self.scenario.file, "solver"):
             for n, part in enumerate(self.parts):
                 field = self._moved(part, tell, parts(3 * n), memo)
                 more: Any = (field.induced.sources, self.frequency_Hz, self.device, tell)
