@@ -70,8 +70,9 @@ class Relaxations:
         """The matrices at any frequencies, (f, n, n) complex."""
         f = np.atleast_1d(np.asarray(frequencies_Hz, float))
         # Repetitions of a sequence ask for the same harmonics again and again.
-        if len(f) == len(self._last[0]) and np.allclose(f, self._last[0], rtol=1e-10, atol=0):
-            return self._last[1].copy()
+        asked, answer = self._last
+        if len(f) == len(asked) and np.allclose(f, asked, rtol=1e-10, atol=0):
+            return answer.copy()
         knots = np.log(self.frequencies_Hz)
         x = np.log(np.maximum(f, 1e-300))
         if len(knots) == 1:

@@ -300,11 +300,11 @@ def _response(job: Any, drive: Drive, last_s: float) -> dict[str, Any] | None:
         return None
     if job.tables.checks.coil_type not in (None, "whole-body"):
         return None
-    answer = NerveModel().response(wave, axes="xyz"[: wave.axes])
+    first, last = float(wave.times_s[0]), float(wave.times_s[-1])
+    answer = NerveModel().response(wave, axes="xyz"[: wave.axes], between_s=(first, min(last_s, last)))
     t, R = np.asarray(answer.times_s), np.asarray(answer.combined)
-    keep = t <= last_s
-    step = max(1, int(keep.sum()) // SHOWN_SAMPLES)
-    return {"times_s": t[keep][::step], "R": R[keep][::step]}
+    step = max(1, len(t) // SHOWN_SAMPLES)
+    return {"times_s": t[::step], "R": R[::step]}
 
 
 def _named(job: Any) -> str:
