@@ -15,6 +15,8 @@ from emdose.models.implants.implanted_body import implanted
 from emdose.scenarios import loading
 from emdose.scenarios.kinds.body_gradient import KIND
 from emdose.scenarios.kinds.body_gradient.build import corners
+from emdose.scenarios.shared.induced.metal_effect import told_numbers
+from emdose.uncertainty.discretisation import refinement
 
 BALL = """
 [scenario]
@@ -149,21 +151,22 @@ def test_what_makes_no_sense_is_refused_in_one_line(tmp_path: Path, old: str, ne
 
 def test_a_ball_of_metal_in_tissue_raises_the_field_beside_it(tmp_path: Path) -> None:
     text = (
-        BALL.split("[exposures.uniform]")[0]
+        BALL.split("[exposures.uniform]")[0].replace("spacing_m = 8e-3", "spacing_m = 6e-3")
         + """
 [implant]
 type = "sphere"
 radius_m = 0.02
 metal = "Ti6Al4V"
 position_m = [0.04, 0.0, 0.0]
-
-[solver]
-second_grid = false
 """
     )
     (tmp_path / "metal.toml").write_text(text)
     run = em.run_scenario(tmp_path / "metal.toml", tmp_path / "out", progress=False).result
     assert run.quantities["EPI: with over without the implant, within 10 mm"]["value"] > 1.2
+    share = {k: v["uncertainty"]["expanded"] / v["value"] for k, v in run.quantities.items() if "uncertainty" in v}
+    for name in ("E 99.9 % in 2 mm with the implant", "E 99.9 % within 10 mm of the metal, with"):
+        assert share[f"EPI: {name}"] >= 0.999 * share["EPI: E 99.9 % in 2 mm"]
+    assert "EPI: with over without the implant, within 10 mm" in share
     assert "with the implant" in run.page()
     ball = em.implants.sphere(0.02, "Ti6Al4V").moved((0.04, 0.0, 0.0))
     (lost,) = implanted(run.phantom, [ball]).measures()  # type: ignore[attr-defined]
@@ -173,3 +176,15 @@ second_grid = false
     # A rod between the voxels would be named: its judgement reads what the summary tells.
     gone = {**run.summary["convergence"], "metal": [{"name": "metal_volume", "value": 1.0, "where": "rod", "hint": ""}]}
     assert any(m.value == 1.0 and m.where == "rod" for m in KIND.measures({**run.summary, "convergence": gone}))
+
+
+def test_numbers_beside_metal_state_what_two_grids_with_it_differ_by() -> None:
+    """Oracle: three times the change to smaller voxels by first order, at least that of the field without metal."""
+    fine, coarse = {"a": (3.0, "V/m"), "b": (2.0, "1"), "c": (1.0, "V/m")}, {"a": (2.0, "V/m"), "b": (2.0, "1")}
+    found = told_numbers(fine, coarse, 0.1, [4e-3, 6e-3])
+    own = refinement([4e-3, 6e-3], [3.0, 2.0]).relative
+    assert own > 0.5
+    assert found["a"]["uncertainty"]["expanded"] == pytest.approx(3 * own)
+    assert found["b"]["uncertainty"]["expanded"] == pytest.approx(0.2)
+    assert "uncertainty" not in found["c"]
+    assert not any("uncertainty" in entry for entry in told_numbers(fine, None, 0.1, [4e-3]).values())

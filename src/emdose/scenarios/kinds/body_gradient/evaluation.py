@@ -16,7 +16,7 @@ from emdose.models.gradients.waveform import Waveform
 from emdose.report.limit_words import with_uncertainty
 from emdose.scenarios.kinds.body_gradient.build import DIRECTIONS, Drive
 from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
-from emdose.scenarios.shared.induced.metal_effect import IMPLANTED, beside_metal, beside_numbers
+from emdose.scenarios.shared.induced.metal_effect import IMPLANTED, beside_metal, beside_numbers, told_numbers
 from emdose.scenarios.shared.induced.parts import convergence, over_tissues, tissue, unconnected
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.moving.reduced import peaks
@@ -66,12 +66,12 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
         without = peak_E(induced, drive, rates)
         if solution.implanted is not None:
             beside = peak_E(solution.implanted, drive, rates)
-            implanted = _of_all(_table(job, solution.implanted, drive, rates), "cube", "p999")
-            numbers["E 99.9 % in 2 mm with the implant"] = _entry(implanted, relative)
-            assert job.implanted is not None
-            near = beside_metal(np.asarray(job.implanted.metal), induced, without, solution.implanted, beside)
-            for key, (value, unit) in beside_numbers(near).items():
-                numbers[key] = _entry(value, relative) if unit == "V/m" else {"value": value, "unit": unit}
+            fine = _with_metal(job, induced, solution.implanted, drive, rates)
+            coarse, h = None, [float(job.body.spacing_m[0])]
+            if solution.coarse is not None and solution.coarse_implanted is not None:
+                coarse = _with_metal(job, solution.coarse, solution.coarse_implanted, drive, rates)
+                h.append(float(job.coarse.spacing_m[0]))
+            numbers |= told_numbers(fine, coarse, relative, h)
             maps[name + IMPLANTED] = solution.implanted.map(beside)
         maps[name] = induced.map(without)
         told = _checked(job, drive, induced)
@@ -98,7 +98,12 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
     for name, one in exposures.items():
         one["decisive"] = _decisive([r for r in rows if r["region"].startswith(f"{name}: ")])
     first = job.exposures[0].name
-    solved = (("", solution.body), (", coarser", solution.coarse), (", implant", solution.implanted))
+    solved = (
+        ("", solution.body),
+        (", coarser", solution.coarse),
+        (", implant", solution.implanted),
+        (", implant, coarser", solution.coarse_implanted),
+    )
     metal_measures = () if job.implanted is None else job.implanted.measures()
     notes = list(dict.fromkeys(note for one in exposures.values() for note in one.pop("notes")))
     summary = {
@@ -138,6 +143,17 @@ def evaluated(job: Any, solution: SolvedBody) -> GradientOutcome:
     }
     metal = None if job.implanted is None else np.asarray(job.implanted.metal)
     return GradientOutcome(job.body, metal, maps, fields, summary, _warnings(job, solution))
+
+
+def _with_metal(
+    job: Any, body: InducedField, implanted: InducedField, drive: Drive, rates: np.ndarray
+) -> dict[str, tuple[float, str]]:
+    """Numbers with the implant on one grid, with their units."""
+    assert implanted.implanted is not None
+    whole = _of_all(_table(job, implanted, drive, rates), "cube", "p999")
+    peaks_of = [peak_E(field, drive, rates) for field in (body, implanted)]
+    near = beside_metal(np.asarray(implanted.implanted.metal), body, peaks_of[0], implanted, peaks_of[1])
+    return {"E 99.9 % in 2 mm with the implant": (whole, "V/m"), **beside_numbers(near)}
 
 
 def peak_E(induced: InducedField, drive: Drive, rates: np.ndarray) -> np.ndarray:

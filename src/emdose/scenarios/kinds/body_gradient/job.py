@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.implants import building
 from emdose.scenarios.shared.induced.handed_on import handed_on
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
-from emdose.scenarios.shared.induced.metal_effect import metal_of
+from emdose.scenarios.shared.induced.metal_effect import implanted_or_none, metal_of
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
 from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic, whole_solutions
 from emdose.scenarios.shared.job import BaseJob, JobPlan
@@ -57,6 +58,7 @@ class BodyGradientJob(BaseJob):
         self.coarse: Phantom | None = None
         if tables.solver.second_grid and self.shared is None:  # a study wants numbers on one grid
             self.coarse = on_larger_voxels(tables.phantom, self.body, SECOND_GRID, file)
+        self.coarse_implanted = implanted_or_none(self.coarse, self.implant)
 
     def solution_key(self) -> str:
         """Hash of body, sources, implant and solver."""
@@ -72,7 +74,7 @@ class BodyGradientJob(BaseJob):
     def solution_arrays(self, solution: SolvedBody) -> dict[str, np.ndarray]:
         """The fields of all sources."""
         found = induced_arrays(solution.body)
-        for name in ("coarse", "implanted"):
+        for name in ("coarse", "implanted", "coarse_implanted"):
             one = getattr(solution, name)
             if one is not None:
                 found |= induced_arrays(one, f"{name}_")
@@ -80,12 +82,14 @@ class BodyGradientJob(BaseJob):
 
     def solution_of(self, arrays: Mapping[str, np.ndarray]) -> SolvedBody:
         """The fields of all sources."""
-        bodies = {"coarse": self.coarse, "implanted": None if self.implanted is None else self.implanted.phantom}
-        more = {
-            name: induced_of_arrays(arrays, body, self.sources, f"{name}_")
-            for name, body in bodies.items()
-            if f"{name}_E" in arrays and body is not None
-        }
+        more = {}
+        if "coarse_E" in arrays and self.coarse is not None:
+            more["coarse"] = induced_of_arrays(arrays, self.coarse, self.sources, "coarse_")
+        for name in ("implanted", "coarse_implanted"):
+            held = getattr(self, name)
+            if f"{name}_E" in arrays and held is not None:
+                made = induced_of_arrays(arrays, held.phantom, self.sources, f"{name}_")
+                more[name] = replace(made, implanted=held)
         return SolvedBody(induced_of_arrays(arrays, self.body, self.sources), **more)
 
     def plan(self) -> JobPlan:
@@ -133,7 +137,10 @@ class BodyGradientJob(BaseJob):
             found = solved(0, self.body)
             coarse = None if self.coarse is None else solved(1, self.coarse)
             implanted = None if self.implant is None else solved(2, self.body, implants=[self.implant])
-        return SolvedBody(found, coarse, implanted)
+            both = None
+            if self.coarse is not None and self.coarse_implanted is not None:
+                both = solved(3, self.coarse, implants=[self.implant])
+        return SolvedBody(found, coarse, implanted, both)
 
     def evaluate(self, solution: SolvedBody, progress: ProgressCallback | None = None) -> GradientOutcome:  # noqa: ARG002
         """Fields in tissues, limits, and the slew rate that just passes."""

@@ -25,11 +25,14 @@ class SolvedBody:
         On larger voxels, for the uncertainty by voxels.
     implanted : InducedField or None
         With the implant.
+    coarse_implanted : InducedField or None
+        With the implant on larger voxels.
     """
 
     body: InducedField
     coarse: InducedField | None = None
     implanted: InducedField | None = None
+    coarse_implanted: InducedField | None = None
 
 
 @dataclass(frozen=True, eq=False)

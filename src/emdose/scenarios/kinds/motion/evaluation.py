@@ -115,14 +115,11 @@ def evaluated(setting: MotionSetting, solution: Mapping[str, SolvedPart]) -> Mot
         maps[movement.name] = fine.induced.map(fine.peak)
         trajectories[movement.name] = _told(setting, movement, course, fine)
         if solved.implanted is not None:
-            table = induced_table(solved.implanted, drives, device=setting.device)
             of_E = None if relative is None else relative["V/m"]
-            more, beside, felt = metal.numbers(
-                setting, movement, solved, course, fine.peak, table, of_E, {"k": 2, "basis": BASIS, "kind": KIND}
-            )
+            more, beside, felt = metal.numbers(setting, movement, solved, course, drives, of_E)
             numbers |= more
             maps[movement.name + IMPLANTED] = solved.implanted.map(beside)
-            trajectories[movement.name]["implant"] = {**felt, "tissues": [parts.tissue(r) for r in table.rows]}
+            trajectories[movement.name]["implant"] = felt
         quantities |= {f"{movement.name}: {key}": entry for key, entry in numbers.items()}
     rows = with_uncertainty(rows, quantities)
     first = setting.movements[0].name
@@ -299,6 +296,7 @@ def _solved(solution: Mapping[str, SolvedPart]) -> Iterator[tuple[str, InducedFi
         yield f" ({part})", one.field.induced
         yield f" ({part}, coarser)", one.coarse
         yield f" ({part}, implant)", one.implanted
+        yield f" ({part}, implant, coarser)", one.coarse_implanted
 
 
 def _metal_measures(setting: MotionSetting) -> tuple[Measure, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from emdose.scenarios.kinds.motion.setting import MotionSetting, MovedMetal, Sol
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.induced.handed_on import handed_on, renewed, same_fields
 from emdose.scenarios.shared.induced.kept_field import induced_arrays, induced_of_arrays
-from emdose.scenarios.shared.induced.metal_effect import metal_of
+from emdose.scenarios.shared.induced.metal_effect import implanted_or_none, metal_of
 from emdose.scenarios.shared.induced.second_grid import on_larger_voxels
 from emdose.scenarios.shared.induced.solver_table import SECOND_GRID, quasistatic, whole_solutions
 from emdose.scenarios.shared.job import BaseJob, JobPlan
@@ -62,7 +61,6 @@ class MotionJob(BaseJob):
         self.parts = {one.part: build.part_of(self.body, one.part) for one in self.movements}
         for one in self.movements:
             build.require_room(self.magnet, one, self.parts, file)
-        self.metal = self._metal()
         self.frequency_Hz = tables.solver.tissue_frequency_Hz or LOWEST_HZ
         with blamed_on(file, "solver"):
             self.solver = Moving(
@@ -72,6 +70,7 @@ class MotionJob(BaseJob):
         if tables.solver.second_grid and self.shared is None:
             larger = on_larger_voxels(tables.phantom, self.body, SECOND_GRID, file)
             self.coarse = {part: build.part_of(larger, part) for part in self.parts}
+        self.metal = self._metal()
 
     def _metal(self) -> MovedMetal | None:
         """The implant, which has to lie in the body; in its head alone it may be or not."""
@@ -80,10 +79,8 @@ class MotionJob(BaseJob):
             return None
         with blamed_on(file, "implant"):
             bodies = {build.BODY: implanted(self.body, [implant])}
-        if build.HEAD in self.parts:
-            with suppress(InputError):
-                bodies[build.HEAD] = implanted(self.parts[build.HEAD], [implant])
-        bodies = {part: one for part, one in bodies.items() if part in self.parts}
+        head = implanted_or_none(self.parts.get(build.HEAD), implant)
+        bodies = {part: one for part, one in (*bodies.items(), (build.HEAD, head)) if one and part in self.parts}
         if not bodies:
             raise InputError(
                 "no trajectory moves what the implant is in",
@@ -92,7 +89,8 @@ class MotionJob(BaseJob):
                 found=", ".join(f"{one.name}: {one.part}" for one in self.movements),
                 expected='part = "body"',
             )
-        return MovedMetal(implant, bodies)
+        larger = {part: implanted_or_none(self.coarse.get(part), implant) for part in bodies}
+        return MovedMetal(implant, bodies, {part: one for part, one in larger.items() if one is not None})
 
     def solution_key(self) -> str:
         """Hash of body, magnet, trajectories and solver."""
@@ -115,6 +113,8 @@ class MotionJob(BaseJob):
                 found |= induced_arrays(one.coarse, f"{part}_coarse_")
             if one.implanted is not None:
                 found |= induced_arrays(one.implanted, f"{part}_implanted_")
+            if one.coarse_implanted is not None:
+                found |= induced_arrays(one.coarse_implanted, f"{part}_coarse_implanted_")
             if one.moment is not None:
                 found |= metal.moment_arrays(one.moment, f"{part}_moment_")
             sources = field.induced.sources
@@ -145,11 +145,15 @@ class MotionJob(BaseJob):
             coarse = None
             if f"{part}_coarse_E" in arrays and part in self.coarse:
                 coarse = induced_of_arrays(arrays, self.coarse[part], sources, f"{part}_coarse_")
-            beside = None
-            if f"{part}_implanted_E" in arrays and self.metal is not None and part in self.metal.bodies:
-                held = self.metal.bodies[part]
-                beside = replace(induced_of_arrays(arrays, held.phantom, sources, f"{part}_implanted_"), implanted=held)
-            found[part] = SolvedPart(field, coarse, beside, metal.moment_of_arrays(arrays, f"{part}_moment_"))
+            both = []
+            for name, bodies in (("implanted", "bodies"), ("coarse_implanted", "coarse")):
+                held = None if self.metal is None else getattr(self.metal, bodies).get(part)
+                made = None
+                if f"{part}_{name}_E" in arrays and held is not None:
+                    made = induced_of_arrays(arrays, held.phantom, sources, f"{part}_{name}_")
+                both.append(None if made is None else replace(made, implanted=held))
+            moment = metal.moment_of_arrays(arrays, f"{part}_moment_")
+            found[part] = SolvedPart(field, coarse, both[0], both[1], moment)
         return found
 
     def plan(self) -> JobPlan:
@@ -204,16 +208,19 @@ class MotionJob(BaseJob):
         memo = self.shared if self.shared is not None else Shared()
         with self.timed("solve"), whole_solutions(), blamed_on(self.scenario.file, "solver"):
             for n, part in enumerate(self.parts):
-                field = self._moved(part, tell, parts(3 * n), memo)
+                field = self._moved(part, tell, parts(4 * n), memo)
                 more: Any = (field.induced.sources, self.frequency_Hz, self.device, tell)
                 coarse = None
                 if part in self.coarse:
-                    coarse = self.solver.solver.solve(self.coarse[part], *more, checkpoint=parts(3 * n + 1))
-                beside = moment = None
+                    coarse = self.solver.solver.solve(self.coarse[part], *more, checkpoint=parts(4 * n + 1))
+                beside = both = moment = None
                 if self.metal is not None and part in self.metal.bodies:
-                    beside = self._beside(part, field.induced.sources, tell, parts(3 * n + 2), memo)
+                    beside = self._beside(part, field.induced.sources, tell, parts(4 * n + 2), memo)
+                    if part in self.metal.coarse:
+                        given: dict[str, Any] = {"implants": [self.metal.implant], "checkpoint": parts(4 * n + 3)}
+                        both = self.solver.solver.solve(self.coarse[part], *more, **given)
                     moment = metal.moment(self.metal.implant, self.device, progress, self.shared)
-                found[part] = SolvedPart(field, coarse, beside, moment)
+                found[part] = SolvedPart(field, coarse, beside, both, moment)
         return found
 
     def _moved(self, part: str, tell: Progress, checkpoint: PartsFrom | None, memo: Shared) -> MotionField:

@@ -7,20 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.dosimetry.induced.tissue_table import InducedTable, induced_table
 from emdose.mechanics.metal_courses import MetalCourse, metal_course
 from emdose.mechanics.moments import MomentTensor, moment_tensor, rest_frequency
 from emdose.scenarios.shared.implants.kept_tensor import kept_tensor
-from emdose.scenarios.shared.induced.metal_effect import beside_metal, beside_numbers
+from emdose.scenarios.shared.induced.metal_effect import beside_metal, beside_numbers, told_numbers
+from emdose.scenarios.shared.induced.parts import tissue
 from emdose.solvers.eddy.solver import EddyCurrent
 from emdose.solvers.moving.reduced import peaks
 
 if TYPE_CHECKING:
     from emdose.compute.shared import Shared
-    from emdose.dosimetry.induced.tissue_table import InducedTable
     from emdose.models.implants.implant import Implant
     from emdose.scenarios.kinds.motion.build import Movement
     from emdose.scenarios.kinds.motion.setting import MotionSetting, SolvedPart
     from emdose.solvers.moving.course import MotionCourse
+    from emdose.solvers.results.induced import InducedField
     from emdose.solvers.running import ProgressCallback
 
 BASIS = "two grids of the power tensor, and how field and gradient vary over the metal"
@@ -56,10 +58,8 @@ def numbers(
     movement: Movement,
     solved: SolvedPart,
     course: MotionCourse,
-    without: np.ndarray,
-    table: InducedTable,
+    drives: np.ndarray,
     relative: float | None,
-    spread: Mapping[str, Any],
 ) -> tuple[dict[str, dict[str, Any]], np.ndarray, dict[str, Any]]:
     """What the implant does along a trajectory.
 
@@ -73,14 +73,10 @@ def numbers(
         The motions with and without the implant.
     course : MotionCourse
         The body without it.
-    without : (m,) ndarray
-        Largest |E| over time of every voxel of the body without it [V/m].
-    table : InducedTable
-        Tissues with the implant.
+    drives : (n, motions) ndarray
+        Sums of motions at the moments when percentiles are largest.
     relative : float, optional
-        Relative expanded uncertainty of E by voxels.
-    spread : mapping
-        What else the entry of such an uncertainty says.
+        Relative expanded uncertainty of E in the body without it by voxels.
 
     Returns
     -------
@@ -91,18 +87,16 @@ def numbers(
     dict
         What the implant feels over time.
     """
-    assert setting.metal is not None
     assert solved.implanted is not None
     assert solved.moment is not None
-    held = setting.metal.bodies[movement.part]
-    beside = peaks(solved.implanted.E, course.weights)
-    near = beside_metal(np.asarray(held.metal), solved.field.induced, without, solved.implanted, beside)
-    found: dict[str, dict[str, Any]] = {}
-    with_it = {"E 99.9 % in 2 mm with the implant": (table.rows[0].cube.p999, "V/m")}
-    for key, (value, unit) in {**with_it, **beside_numbers(near)}.items():
-        found[key] = {"value": float(value), "unit": unit}
-        if unit == "V/m" and relative is not None:
-            found[key]["uncertainty"] = {"expanded": relative * float(value), **spread}
+    table = induced_table(solved.implanted, drives, device=setting.device)
+    fine, beside = _beside(solved.field.induced, solved.implanted, course.weights, table)
+    coarse, h = None, [float(setting.body.spacing_m[0])]
+    if solved.coarse is not None and solved.coarse_implanted is not None and setting.coarse_spacing_m is not None:
+        larger = induced_table(solved.coarse_implanted, drives, device=setting.device)
+        coarse, _ = _beside(solved.coarse, solved.coarse_implanted, course.weights, larger)
+        h.append(setting.coarse_spacing_m)
+    found = told_numbers(fine, coarse, relative, h)
     felt, varies = _felt(setting, movement, solved.moment, course.times_s)
     for key, (name, unit) in FELT.items():
         size = _size(getattr(felt, name))
@@ -113,7 +107,19 @@ def numbers(
             "uncertainty": {"expanded": own * float(size.max()), "k": 2, "basis": BASIS, "kind": "combined"},
         }
     told = {name: _size(getattr(felt, name)) for name, _ in FELT.values()}
-    return found, beside, {"times_s": felt.times_s, "at_m": felt.at_m, **told}
+    about = {"times_s": felt.times_s, "at_m": felt.at_m, **told, "tissues": [tissue(r) for r in table.rows]}
+    return found, beside, about
+
+
+def _beside(
+    body: InducedField, implanted: InducedField, weights: np.ndarray, table: InducedTable
+) -> tuple[dict[str, tuple[float, str]], np.ndarray]:
+    """Numbers with the implant on one grid, with their units; and largest |E| of every voxel over time [V/m]."""
+    assert implanted.implanted is not None
+    without, beside = (peaks(field.E, weights) for field in (body, implanted))
+    near = beside_metal(np.asarray(implanted.implanted.metal), body, without, implanted, beside)
+    whole = {"E 99.9 % in 2 mm with the implant": (float(table.rows[0].cube.p999), "V/m")}
+    return {**whole, **beside_numbers(near)}, beside
 
 
 def _felt(

@@ -26,10 +26,13 @@ class MovedMetal:
         Surface and metals in their pose.
     bodies : mapping of str to ImplantedBody
         Parts of the body with the metal in them, by name; none of a part that it is not in.
+    coarse : mapping of str to ImplantedBody
+        The same on larger voxels, where there are some.
     """
 
     implant: Implant
     bodies: Mapping[str, ImplantedBody]
+    coarse: Mapping[str, ImplantedBody]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,8 @@ class SolvedPart:
         The same motions on larger voxels, for the uncertainty by voxels.
     implanted : InducedField or None
         The same motions with the implant; None where it is not in this part.
+    coarse_implanted : InducedField or None
+        The same on larger voxels.
     moment : MomentTensor or None
         Moment of the implant's eddy currents, in its pose in the body.
     """
@@ -91,4 +96,5 @@ class SolvedPart:
     field: MotionField
     coarse: InducedField | None
     implanted: InducedField | None = None
+    coarse_implanted: InducedField | None = None
     moment: MomentTensor | None = None
