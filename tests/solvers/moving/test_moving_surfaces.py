@@ -27,12 +27,17 @@ def test_a_ball_of_surfaces_that_turns_has_the_closed_form() -> None:
     """Oracle: r x dB/dt / 2 at all centres of voxels, however near to the surface."""
     body = em.SurfaceBody((ball(3, 0.085, 0.33),))
     turning = path((0, 0, 0), (0.4, 0.1, 0))
-    got = em.Moving(em.Bem(), spacing_m=0.012).solve(body, UniformField((0, 0, 1)), turning, **QUIET)
+    # Any motion: the six unit motions along and about the body's axes.
+    got = em.Moving(em.Bem(), any_motion=True, spacing_m=0.012).solve(body, UniformField((0, 0, 1)), turning, **QUIET)
     course = got.along(turning, [0.5, 1.6])
     for n, t in enumerate(course.times_s):
         wanted = exact.sphere_E(got.induced.points_m, course.dBdt_T_s[n, 0].astype(float)).T
         assert np.linalg.norm(course.field(t) - wanted) < 3e-3 * np.linalg.norm(wanted)
         assert np.abs(course.field(t) - wanted).max() < 0.02 * np.abs(wanted).max()
+    weights, rest = got.six(turning, [0.5])
+    together = turning.poses([0.5]).drives @ weights[0]
+    np.testing.assert_allclose(got.induced.combined(together[0]), course.field(0.5), atol=1e-4)
+    assert rest.max() < 1e-3
     assert got.phantom.tissues[1].conductivity(10.0) == pytest.approx(0.33)
     assert got.induced.balance.max() < 1e-3
 

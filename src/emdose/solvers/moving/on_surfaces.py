@@ -17,7 +17,7 @@ from emdose.models.grids.grid import Grid
 from emdose.models.induction.sources import InductionSource
 from emdose.models.surfaces.body import SurfaceBody, material_text
 from emdose.solvers.bem.solver import Bem, BemPlan
-from emdose.solvers.results.induced import InducedField
+from emdose.solvers.results.induced import InducedField, centres_of
 from emdose.solvers.running import Progress
 from emdose.values import owned
 
@@ -118,9 +118,7 @@ class ReadAtVoxels:
         sigma = np.asarray(phantom.conductivity(frequency_Hz), float).reshape(-1)
         cells = np.flatnonzero((np.asarray(phantom.labels).reshape(-1) > 0) & (sigma > 0))
         grid = phantom.grid
-        index = np.stack(np.unravel_index(cells, grid.shape), axis=1)
-        points = np.asarray(grid.origin_m) + (index + 0.5) * np.asarray(grid.spacing_m)
-        E = found.E(points, device)
+        E = found.E(centres_of(grid, cells), device)
         kind = np.complex64 if np.iscomplexobj(E) else np.float32
         part = {name: n for n, names in enumerate(self.body.parts(frequency_Hz)) for name in names}
         shells = self.body.shells

@@ -37,7 +37,7 @@ from emdose.solvers.quasistatic.krylov import conjugate_gradients
 from emdose.solvers.quasistatic.medium import Medium
 from emdose.solvers.quasistatic.sampling import shared_integrals
 from emdose.solvers.quasistatic.splines import EdgeSplines, EdgeSums
-from emdose.solvers.results.induced import InducedEdges, InducedField
+from emdose.solvers.results.induced import InducedEdges, InducedField, centres_of
 from emdose.solvers.running import (
     Checkpoint,
     Done,
@@ -321,10 +321,8 @@ class _Solved:
 
     def told_apart(self, source: InductionSource) -> np.ndarray:
         """What a source impresses at some places of the body: names may be those of another one."""
-        grid, cells = self.medium.phantom.grid, self.medium.cells[:: max(1, len(self.medium.held) // APART)]
-        index = np.stack(np.unravel_index(cells, grid.shape), axis=1)
-        points = np.asarray(grid.origin_m) + (index + 0.5) * np.asarray(grid.spacing_m)
-        return np.asarray(source.impressed_E(points), float)
+        some = self.medium.cells[:: max(1, len(self.medium.held) // APART)]
+        return np.asarray(source.impressed_E(centres_of(self.medium.phantom.grid, some)), float)
 
     def arrays(self, n: int, source: InductionSource) -> dict[str, np.ndarray]:
         """What a checkpoint keeps of a finished source."""

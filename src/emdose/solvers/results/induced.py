@@ -10,6 +10,7 @@ import numpy as np
 
 from emdose.errors import InputError
 from emdose.models.bodies.phantom import Phantom
+from emdose.models.grids.grid import Grid
 from emdose.models.implants.implanted_body import ImplantedBody
 from emdose.models.induction.sources import InductionSource
 from emdose.solvers.results.measures import worst
@@ -165,9 +166,7 @@ class InducedField:
     @property
     def points_m(self) -> np.ndarray:
         """Centres of the voxels that conduct, (m, 3) [m]."""
-        grid = self.phantom.grid
-        index = np.stack(np.unravel_index(self.cells, grid.shape), axis=1)
-        return np.asarray(grid.origin_m) + (index + 0.5) * np.asarray(grid.spacing_m)
+        return centres_of(self.phantom.grid, self.cells)
 
     def combined(self, drive: Sequence[float] | np.ndarray) -> np.ndarray:
         """Field of all sources together, (3, m) [V/m].
@@ -191,6 +190,12 @@ class InducedField:
         out = np.full((*values.shape[:-1], self.phantom.grid.size), np.nan, np.result_type(values.dtype, np.float32))
         out[..., self.cells] = values
         return owned(out.reshape(*values.shape[:-1], *self.phantom.grid.shape))
+
+
+def centres_of(grid: Grid, cells: np.ndarray) -> np.ndarray:
+    """Centres of voxels, by their flat indices (m,), (m, 3) [m]."""
+    index = np.stack(np.unravel_index(cells, grid.shape), axis=1)
+    return np.asarray(grid.origin_m) + (index + 0.5) * np.asarray(grid.spacing_m)
 
 
 def weights_of(sources: Sequence[InductionSource], drive: Sequence[float] | np.ndarray) -> np.ndarray:

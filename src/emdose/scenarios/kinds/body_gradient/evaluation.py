@@ -17,7 +17,7 @@ from emdose.report.limit_words import with_uncertainty
 from emdose.scenarios.kinds.body_gradient.build import DIRECTIONS, Drive
 from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome
 from emdose.scenarios.shared.induced.metal_effect import IMPLANTED, beside_metal, beside_numbers, told_numbers
-from emdose.scenarios.shared.induced.parts import convergence, over_tissues, tissue, unconnected
+from emdose.scenarios.shared.induced.parts import at_frequency, convergence, over_tissues, tissue, unconnected
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.moving.reduced import peaks
 from emdose.uncertainty.discretisation import KIND, refinement
@@ -332,11 +332,7 @@ def _named(job: Any) -> str:
 
 def _warnings(job: Any, solution: SolvedBody) -> list[str]:
     found = unconnected(solution.body.parts, "The body")
-    if job.tables.solver.tissue_frequency_Hz is None:
-        found.append(
-            f"Conductivities are those at {job.frequency_Hz:g} Hz; below 1 MHz sources differ by factors, that of skin "
-            "most. Set phantom.tissues.NAME.conductivity_S_m where better ones are known."
-        )
+    found += at_frequency(job.tables.solver.tissue_frequency_Hz, job.frequency_Hz)
     if any(not e.by_coils for e in job.exposures):
         found.append("Limits of gradient coils are not looked at for exposures to uniform fields.")
     return found

@@ -14,6 +14,7 @@ from emdose.report.pages import common_rows, decisive, limit_table
 from emdose.report.pages.page import capital, fill
 from emdose.report.wording import number, words
 from emdose.scenarios.kinds.body_gradient.words import methods
+from emdose.scenarios.shared.induced.parts import tissue_rows
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.body_gradient.result import BodyGradientResult
@@ -93,19 +94,7 @@ def exposure(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         told = one["response"]
         nerve = [Curve("nerve response", 1e3 * np.asarray(told["times_s"]), 100 * np.asarray(told["R"]), colour=1)]
         charts.append(line_chart(nerve, "time [ms]", "response [% of the threshold]", height=230))
-    tissues = [
-        {
-            "name": words(row["tissue"]),
-            "cells": f"{row['voxels']:,}".replace(",", "\u202f"),
-            "max": number(row["max"]),
-            "p999": number(row["p99.9"]),
-            "p99": number(row["p99"]),
-            "cube": number(row["cube"]),
-            "line": number(row["line"]),
-            "spread": number(row["spread"]),
-        }
-        for row in one["tissues"]
-    ]
+    tissues = tissue_rows(one["tissues"])
     return {"name": name, "title": one["title"], "charts": charts, "tissues": tissues, "passing": one["passing"]}
 
 

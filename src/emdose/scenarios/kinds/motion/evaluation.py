@@ -325,11 +325,7 @@ def _warnings(setting: MotionSetting, solution: Mapping[str, SolvedPart], rows: 
             "What moves the head alone is computed in a head that ends at the neck, where no current passes: values "
             "beside the cut are not those of a neck."
         )
-    if setting.tables.solver.tissue_frequency_Hz is None:
-        found.append(
-            f"Conductivities are those at {setting.frequency_Hz:g} Hz; below 1 MHz sources differ by factors, that of "
-            "skin most. Set phantom.tissues.NAME.conductivity_S_m where better ones are known."
-        )
+    found += parts.at_frequency(setting.tables.solver.tissue_frequency_Hz, setting.frequency_Hz)
     if setting.metal is not None:
         found.append(
             "Limits are looked at for the body without its metal. Whether somebody with an implant may be there is for "

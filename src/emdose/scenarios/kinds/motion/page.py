@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from emdose.report.pages import common_rows, decisive, limit_table
 from emdose.report.pages.page import capital, fill
 from emdose.report.wording import number, words
 from emdose.scenarios.kinds.motion.words import TYPES, methods
+from emdose.scenarios.shared.induced.parts import tissue_rows
 
 if TYPE_CHECKING:
     from emdose.scenarios.kinds.motion.result import MotionResult
@@ -112,10 +113,10 @@ def trajectory(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     ]
     if weighted:
         charts.append(line_chart(weighted, "time [s]", "weighted peak (1 is the limit)", height=HEIGHT + 20))
-    tables = [{"title": "", "rows": tissue_rows(one["tissues"])}]
+    tables = [{"title": "", "rows": tissue_rows(one["tissues"], 1e3)}]
     metal = one.get("implant")
     if metal:
-        tables.append({"title": "With the implant. ", "rows": tissue_rows(metal["tissues"])})
+        tables.append({"title": "With the implant. ", "rows": tissue_rows(metal["tissues"], 1e3)})
         charts += felt_charts(metal)
     speed = (
         f"{number(one['fastest_m_s'])} m/s" if one["fastest_m_s"] > 1e-6 else f"{number(one['fastest_rad_s'])} rad/s"
@@ -125,23 +126,6 @@ def trajectory(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         f"E is largest at {number(one['peak_time_s'])} s."
     )
     return {"name": name, "sentence": sentence, "source": one["source"], "charts": charts, "tables": tables}
-
-
-def tissue_rows(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Tissues as rows of the page, in mV/m."""
-    return [
-        {
-            "name": words(row["tissue"]),
-            "cells": f"{row['voxels']:,}".replace(",", "\u202f"),
-            "max": number(1e3 * row["max"]),
-            "p999": number(1e3 * row["p99.9"]),
-            "p99": number(1e3 * row["p99"]),
-            "cube": number(1e3 * row["cube"]),
-            "line": number(1e3 * row["line"]),
-            "spread": number(row["spread"]),
-        }
-        for row in rows
-    ]
 
 
 def felt_charts(metal: Mapping[str, Any]) -> list[Any]:

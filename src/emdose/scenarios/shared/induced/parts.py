@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +40,32 @@ def unconnected(parts: np.ndarray, what: str) -> list[str]:
     return [
         f"{what} falls into {count} conductors that do not touch; the largest has "
         f"{100 * sizes.max() / sizes.sum():.1f} % of the voxels. Currents do not pass between them."
+    ]
+
+
+def tissue_rows(rows: Sequence[Mapping[str, Any]], factor: float = 1.0) -> list[dict[str, str]]:
+    """Entries of :func:`tissue` as rows of a page, in V/m or, times 1000, in mV/m."""
+    from emdose.report.wording import number, words
+
+    columns = {"max": "max", "p999": "p99.9", "p99": "p99", "cube": "cube", "line": "line"}
+    return [
+        {
+            "name": words(row["tissue"]),
+            "cells": f"{row['voxels']:,}".replace(",", "\u202f"),
+            **{key: number(factor * row[name]) for key, name in columns.items()},
+            "spread": number(row["spread"]),
+        }
+        for row in rows
+    ]
+
+
+def at_frequency(stated_Hz: float | None, used_Hz: float) -> list[str]:
+    """A warning where the frequency of the tissues' properties was not stated [Hz]."""
+    if stated_Hz is not None:
+        return []
+    return [
+        f"Conductivities are those at {used_Hz:g} Hz; below 1 MHz sources differ by factors, that of skin most. Set "
+        "phantom.tissues.NAME.conductivity_S_m where better ones are known."
     ]
 
 
