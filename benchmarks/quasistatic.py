@@ -13,6 +13,7 @@ import importlib.metadata
 import importlib.util
 import json
 import math
+import os
 import resource
 import time
 from collections.abc import Callable
@@ -153,6 +154,7 @@ def main() -> None:
     be = backend.get(args.device)
     result: dict[str, Any] = {
         "machine": be.describe(),
+        "load": os.getloadavg()[0],
         "versions": {n: importlib.metadata.version(n) for n in ("numpy", "scipy", "emdose")},
         "bandwidth_GB_s": round(backend.measure_bandwidth(be) / 1e9, 1),
         "multigrid": multigrid(args.cells, be, args.repeats),

@@ -13,6 +13,7 @@ from emdose.models import IdealGradient, UniformField
 from emdose.solvers.moving.choosing import chosen, fitted
 from emdose.solvers.moving.reduced import percentiles, sampled
 from emdose.solvers.moving.surroundings import Surroundings, points_of
+from emdose.validation.cases.induced.motion import straight
 
 QUIET = {"device": "cpu", "progress": False}
 EXACT = em.Quasistatic(tolerance=1e-8)
@@ -32,12 +33,6 @@ def magnet():
 def walked(body, magnet):
     walk = em.movements.walk_past(body, 1.4, 2.0, samples=100)
     return walk, em.Moving(EXACT, tolerance=2e-4).solve(body, magnet, walk, **QUIET)
-
-
-def straight(velocity, turn=(0.0, 0.0, 0.0)):
-    """Through the origin at t = 1 s with these velocities."""
-    t = np.linspace(0, 2, 9)
-    return em.Trajectory("straight", t, np.outer(t - 1, velocity), np.outer(t - 1, turn))
 
 
 def test_what_the_body_sees_is_the_change_of_the_field_in_its_axes(body, magnet):

@@ -60,7 +60,7 @@ class Moving:
         relative residual of 1e-6; ``Bem()`` for a body of surfaces.
     tolerance : float
         Part of dB/dt that the solved motions may leave out, over its largest value; with the defaults E of an adult of
-        3 to 12 mm is within 5e-4 of its peak of what a solution of its own gives.
+        2 to 12 mm is within 5e-4 of its peak of what a solution of its own gives.
     any_motion : bool
         Whether every motion at the poses of the trajectories is to be a sum of the solved ones (six of them at each),
         not only the trajectories' own.
