@@ -9,8 +9,9 @@ import emdose as em
 from emdose import mechanics
 from emdose.errors import InputError
 from emdose.models import IdealGradient, UniformField
+from emdose.models.bodies import solids
 from emdose.solvers.quasistatic import medium
-from emdose.validation.cases.induced.bodies import tissue
+from emdose.validation.cases.induced.bodies import body_of, tissue
 from emdose.validation.closed_forms.low_frequency import induced_bodies as exact
 
 QUIET = {"device": "cpu", "progress": False}
@@ -42,6 +43,22 @@ def test_turning_with_a_ball_of_metal_is_a_changing_field_around_it() -> None:
     switched = em.Switched(UniformField(tuple(rate / 0.4)), "T/s")
     direct = 0.4 * em.Quasistatic(tolerance=1e-8).solve(body, switched, implants=[ball], **QUIET).E[0]
     np.testing.assert_allclose(field, direct, atol=2e-5 * np.abs(direct).max())
+
+
+def test_turning_with_an_insulated_ball_is_a_changing_field_around_it() -> None:
+    """Oracle: a hole in a conductor in uniform dB/dt, between 1.4 and 2 radii: metal whose coat insulates it."""
+    gel, coat = tissue("gel", 0.3), tissue("coat", 0.0, 3.0)
+    parts = [solids.ellipsoid(t, c, (r,) * 3) for t, c, r in ((gel, (0, 0, 0), 0.1), (coat, tuple(PLACE), RADIUS))]
+    body = body_of(parts, 2.5e-3)
+    path = moved(turn=(0.4, 0, 0))
+    got = em.Moving(em.Quasistatic()).solve(body, UniformField((0, 0, 1)), path, **QUIET)
+    field, points, rate = got.along(path, [1.0]).field(1.0), got.induced.points_m, np.array((0, 0.4, 0))
+    wanted = exact.inclusion_E(points, PLACE, RADIUS, 0.0, 0.3, rate).real
+    effect = wanted - exact.sphere_E(points, rate)
+    d = np.linalg.norm(points - PLACE, axis=1)
+    near = (d > 1.4 * RADIUS) & (d < 2 * RADIUS)
+    assert np.linalg.norm((field.T - wanted)[near]) < 0.1 * np.linalg.norm(effect[near])
+    assert d.min() > 0.8 * RADIUS
 
 
 def test_metal_of_the_tissue_s_own_conductivity_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
