@@ -23,6 +23,8 @@ from emdose.values import owned, read_only
 
 AT_ONCE = 4_000_000
 """Numbers in an array of rows by windows."""
+GROUPS = (128, 2048)
+"""Groups of neighbouring windows whose energies are bounded together, the second time finer."""
 COMPARED, MOST_COMPARED = 64, 1024
 """Rows that all others are compared with, and after which none is left out any more."""
 SAME_s = 1e-10
@@ -202,7 +204,7 @@ def window_maxima(
     for name, form in forms.items():
         form = np.asarray(form, float)
         used = of_use(form)
-        value, row, start = _largest(form[used], energies, starts)
+        value, row, start = _largest(form[used], source, starts, rest, energies, constant)
         value, row, start = pairs.better(form[used], value, row, start)
         inside = (source.until(np.array([start + rest])) - source.until(np.array([start])))[:, 0]
         own = int(used[row])
@@ -217,12 +219,13 @@ def of_use(form: np.ndarray) -> np.ndarray:
     if active.shape[1] <= 1:
         return np.array([int(np.argmax(form.sum(axis=1)))])
     order = np.argsort(active.sum(axis=1))[::-1]
+    most = MOST_COMPARED if active.shape[1] <= COMPARED else COMPARED  # of many shims few rows exceed another
     kept: list[int] = []
     for block in np.array_split(order, max(1, len(order) // 2048)):
         rest = block
         for row in kept[:COMPARED]:
             rest = _not_below(active, rest, row)
-        while len(rest) and len(kept) < MOST_COMPARED:
+        while len(rest) and len(kept) < most:
             kept.append(int(rest[0]))
             rest = _not_below(active, rest[1:], kept[-1])
         kept += rest.tolist()
@@ -234,16 +237,36 @@ def _not_below(active: np.ndarray, rows: np.ndarray, one: int) -> np.ndarray:
     return rows[(active[rows] > active[one]).any(axis=1)]
 
 
-def _largest(form: np.ndarray, energies: np.ndarray, starts: np.ndarray) -> tuple[float, int, float]:
-    """Largest of all products, its row, and the beginning of its window."""
-    best, row, at = -np.inf, 0, 0
+def _rows_above(
+    form: np.ndarray, course: RfCourse, first: np.ndarray, last: np.ndarray, constant: np.ndarray, value: float
+) -> np.ndarray:
+    """Rows of which the energy between two moments can be above a value: neighbours are bounded by their union."""
+    order = np.argsort(first, kind="stable")
+    first, last, rows = first[order], last[order], np.arange(len(form))
+    for groups in GROUPS:
+        cuts = np.unique(np.linspace(0, len(first), min(groups, len(first)) + 1).astype(int))[:-1]
+        union = course.until(np.maximum.reduceat(last, cuts)) - course.until(first[cuts]) + constant[:, None]
+        step = max(1, AT_ONCE // len(cuts))
+        parts = [(form[rows[n : n + step]] @ union).max(axis=1) for n in range(0, len(rows), step)]
+        rows = rows[np.concatenate([np.zeros(0), *parts]) > value * (1 + 1e-13)]
+    return rows
+
+
+def _largest(
+    form: np.ndarray, course: RfCourse, starts: np.ndarray, window: float, energies: np.ndarray, constant: np.ndarray
+) -> tuple[float, int, float]:
+    """Largest of all products of rows with the energies of windows, its row, and the beginning of its window."""
+    row = int(np.argmax(form @ energies[:, int(np.argmax(energies.sum(axis=0)))]))
+    values = form[row] @ energies
+    at = int(np.argmax(values))
+    best = float(values[at])
+    rows = _rows_above(form, course, starts, starts + window, constant, best) if len(form) > 1 else np.zeros(0, int)
     step = max(1, AT_ONCE // max(energies.shape[1], 1))
-    for low in range(0, len(form), step):
-        values = form[low : low + step] @ energies
-        k = int(np.argmax(values))
-        i, j = divmod(k, values.shape[1])
-        if values[i, j] > best:
-            best, row, at = float(values[i, j]), low + i, j
+    for low in range(0, len(rows), step):
+        some = form[rows[low : low + step]] @ energies
+        i, j = divmod(int(np.argmax(some)), some.shape[1])
+        if some[i, j] > best:
+            best, row, at = float(some[i, j]), int(rows[low + i]), j
     return best, row, float(starts[at])
 
 
@@ -281,13 +304,14 @@ class _Pairs:
         """The largest of a value and of windows of all pairs, its row, and the beginning of its window."""
         if not len(self.i):
             return value, row, start
+        rows = _rows_above(form, self.course, self.low, self.high + self.window, self.constant[:, 0], value)
         step = max(1, AT_ONCE // len(self.i))
-        for low in range(0, len(form), step):
-            some = form[low : low + step]
+        for low in range(0, len(rows), step):
+            some = form[rows[low : low + step]]
             base = some @ self.base
             bound = base + some @ self.gain
             for n in np.flatnonzero(bound.max(axis=1) > value * (1 + 1e-13)):
-                value, row, start = self._of_row(some[n], low + int(n), base[n], bound[n], value, row, start)
+                value, row, start = self._of_row(some[n], int(rows[low + n]), base[n], bound[n], value, row, start)
         return value, row, start
 
     def _of_row(

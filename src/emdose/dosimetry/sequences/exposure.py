@@ -34,7 +34,7 @@ FIELD_NAMES = ("b0", "fieldstrength", "field_t", "b0_t")
 """Definitions of a file that say for which field it was made, in small letters without blanks."""
 ANOTHER_FIELD = 0.05
 """Scanners of 3 T have 2.89 to 3 T: what differs by more is of another field strength."""
-AT_ONCE = 2_000_000
+AT_ONCE = 20_000_000
 """Numbers in an array of matrices by ports and shims."""
 
 
@@ -286,11 +286,12 @@ def _shims(sequence: PulseSequence, reference: DriveReference) -> np.ndarray:
 
 def _form(matrices: np.ndarray, drives: np.ndarray) -> np.ndarray:
     """v^H Q v of drives (shim, port), (matrix, shim); what rounding leaves below zero is zero."""
-    step = max(1, AT_ONCE // (drives.size or 1))
+    outer = (drives.conj()[:, :, None] * drives[:, None, :]).reshape(len(drives), -1).T
+    step = max(1, AT_ONCE // outer.size)
     out = np.empty((len(matrices), len(drives)))
     for low in range(0, len(matrices), step):
         some = np.asarray(matrices[low : low + step], complex)
-        out[low : low + step] = ((some @ drives.T) * drives.T.conj()).sum(axis=1).real
+        out[low : low + step] = (some.reshape(len(some), -1) @ outer).real
     return np.maximum(out, 0.0)
 
 
