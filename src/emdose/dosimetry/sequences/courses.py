@@ -27,6 +27,8 @@ GROUPS = (128, 2048)
 """Groups of neighbouring windows whose energies are bounded together, the second time finer."""
 COMPARED, MOST_COMPARED = 64, 1024
 """Rows that all others are compared with, and after which none is left out any more."""
+MOST_SHIMS = 64
+"""With more of them rows are not compared with each other."""
 SAME_s = 1e-10
 """Pairs of pulses whose distance differs by less are one."""
 
@@ -218,14 +220,15 @@ def of_use(form: np.ndarray) -> np.ndarray:
     active = form[:, form.max(axis=0) > 0] if form.size else form
     if active.shape[1] <= 1:
         return np.array([int(np.argmax(form.sum(axis=1)))])
+    if active.shape[1] > MOST_SHIMS:  # few rows exceed another one for that many
+        return np.arange(len(form))
     order = np.argsort(active.sum(axis=1))[::-1]
-    most = MOST_COMPARED if active.shape[1] <= COMPARED else COMPARED  # of many shims few rows exceed another
     kept: list[int] = []
     for block in np.array_split(order, max(1, len(order) // 2048)):
         rest = block
         for row in kept[:COMPARED]:
             rest = _not_below(active, rest, row)
-        while len(rest) and len(kept) < most:
+        while len(rest) and len(kept) < MOST_COMPARED:
             kept.append(int(rest[0]))
             rest = _not_below(active, rest[1:], kept[-1])
         kept += rest.tolist()
