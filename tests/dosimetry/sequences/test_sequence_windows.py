@@ -61,6 +61,23 @@ def test_windows_against_brute_force(seed):
                 assert form[found[name].row] @ found[name].energies / window == pytest.approx(expected, rel=1e-9)
 
 
+def test_windows_of_many_shims_against_brute_force():
+    """Oracle: the same, for more shims than rows are compared for, and more rows than groups of windows."""
+    rng = np.random.default_rng(8)
+    pulse = em.RfPulse(np.linspace(0, 2e-3, 5), np.array([1.0, 2.0, 0.5, 1.5]) + 0j)
+    blocks, shims = 150, 90
+    shim = rng.permutation(np.arange(blocks) % (shims + 1)) - 1
+    sequence = em.PulseSequence(
+        "many", rng.uniform(2e-3, 9e-3, blocks), np.zeros(blocks, int), (pulse,), shim, np.ones((shims, 1)) + 0j
+    )
+    course = RfCourse.of(sequence)
+    form = rng.uniform(0, 1, (300, course.shims)) ** 4
+    for window in (3e-3, 0.05, 0.4, 2.0):
+        for repeated in (True, False):
+            found = window_maxima(course, {"many": form}, window, repeated=repeated)["many"]
+            assert found.value == pytest.approx(brute_force(sequence, form, window, repeated), rel=1e-9)
+
+
 def hard(count, after_s, delay_s=0.0):
     """Inversions of 1 ms, each followed by a block that lasts a while."""
     pulse = em.RfPulse(delay_s + np.array([0, 1e-3]), np.array([500.0 + 0j]), "inversion")
