@@ -11,6 +11,7 @@ import io
 import itertools
 import re
 import tomllib
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -250,6 +251,30 @@ def test_limits_by_mode_body_and_factor() -> None:
     assert whole.factor == pytest.approx(head.mass_kg / 75)
     knee = found(body=em.phantoms.knee(0.01), checks={**once, "coil_type": "local"})
     assert knee["local SAR"].limit == 20
+
+
+def test_what_does_not_fit_the_memory_is_refused_before_it_is_solved(monkeypatch) -> None:
+    """Oracle: free memory that is made up."""
+    job = kinds.get("ptx").job(loaded(ARRAY), "cpu")
+    plan = job.evaluation_plan().evaluation
+    assert f"{plan.size} matrices of 4 channels" in str(job.plan())
+    monkeypatch.setattr("emdose.compute.machine.free_memory_bytes", lambda: plan.bytes - 1)
+    with pytest.raises(em.ResourceError, match=r"matrices of 4 channels needs .* would fit"):
+        job.evaluation_plan()
+
+
+@pytest.mark.slow
+def test_memory_of_matrices_is_planned(fields) -> None:
+    """Oracle: what NumPy allocates at the most while a solution is evaluated."""
+    job = kinds.get("ptx").job(loaded(changed(shim={"drives": ["homogeneous"]}, tradeoff={"points": 1})), "cpu")
+    job.prepare()
+    plan = job.evaluation_plan().evaluation
+    tracemalloc.start()
+    outcome = job.evaluate(fields)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0.4 * plan.bytes < peak < plan.bytes
+    assert len(outcome.array.cubes) <= plan.size
 
 
 def test_limits_with_value_and_uncertainty(run, fields) -> None:

@@ -71,10 +71,16 @@ class QMatrixBlocks:
 
     def whole(self) -> QMatrices:
         """All of them in one."""
-        parts = list(self)
+        matrices, voxel, start = np.empty(0), np.empty(self.count, np.int64), 0
+        for part in self:
+            if not start:
+                matrices = np.empty((self.count, *part.matrices.shape[1:]), part.matrices.dtype)
+            some = slice(start, start + len(part.matrices))
+            matrices[some], voxel[some] = part.matrices, part.voxel
+            start = some.stop
         return QMatrices(
-            owned(np.concatenate([p.matrices for p in parts])),
-            owned(np.concatenate([p.voxel for p in parts])),
+            owned(matrices),
+            owned(voxel),
             self.grid,
             self.ports,
             self.drive_unit,

@@ -61,7 +61,7 @@ class DriveConstraints:
         InputError
             For matrices that are not Hermitian or not positive, and limits that are not above 0.
         """
-        matrices = hermitian(q).astype(complex)
+        matrices = np.array(hermitian(q), complex)
         limits = np.asarray(limit, float)
         if limits.shape not in ((), (len(matrices),)) or not np.all(np.isfinite(limits)):
             raise InputError("bad limit", field="limit", found=limit, expected=f"one or {len(matrices)} numbers > 0")
@@ -74,7 +74,7 @@ class DriveConstraints:
         n = matrices.shape[-1]
         label = label or ("temperature" if form_unit(q) == "K" else "local SAR")
         full = np.broadcast_to(limits, (len(matrices),)).copy()
-        return cls(owned(matrices.copy()), owned(full), (label,) * len(matrices), owned(np.full(n, np.inf)))
+        return cls(owned(matrices), owned(full), (label,) * len(matrices), owned(np.full(n, np.inf)))
 
     @classmethod
     def mean_power(cls, limits: np.ndarray, label: str = "mean power of a channel") -> DriveConstraints:

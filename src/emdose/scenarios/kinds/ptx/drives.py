@@ -74,7 +74,7 @@ def all_drives(array: ArrayMatrices, tables: PtxScenario, fixed: Mapping[str, np
         one = even_shim(array, tables, starts)
         found[EVEN] = {"v": one.drive[0], "of": one}
     if STRONG in wanted:
-        within = max(mean(A, v) * largest_factor(array.all_bounds, v) for v in (first, phases))
+        within = max(mean(A, v) * largest_factor(v, array.all_bounds) for v in (first, phases))
         one = best_shim(A, FAR * within, array.all_bounds, starts, tables.shim)
         found[STRONG] = {"v": one.drive[0], "of": one}
     return found
@@ -139,9 +139,8 @@ def even_shim(array: ArrayMatrices, tables: PtxScenario, starts: list[np.ndarray
 def numbers(array: ArrayMatrices, name: str, drive: Mapping[str, Any], target: float) -> dict[str, Any]:
     """What a drive does, as plain values."""
     v, A = np.asarray(drive["v"]), array.b1
-    b1, use = np.abs(A @ v), binding(array.exact, v)
-    limited = array.exact if array.of_hardware is None else array.exact + array.of_hardware
-    factor = largest_factor(limited, v)
+    b1, use = np.abs(A @ v), binding(v, array.exact)
+    factor = largest_factor(v, array.exact, array.of_hardware)
     local = array.sar_10g(v)
     found: dict[str, Any] = {
         "name": name,
@@ -159,7 +158,7 @@ def numbers(array: ArrayMatrices, name: str, drive: Mapping[str, Any], target: f
         "forward_W": array.forward_W(v),
         "used": use[0],
         "used_of": use[1],
-        "binds": binding(limited, v)[1],
+        "binds": binding(v, array.exact, array.of_hardware)[1],
         "largest_factor": factor,
         "largest_b1plus_T": float(b1.mean()) * factor,
         "sar_efficiency": float(b1.mean()) / math.sqrt(local),
@@ -200,7 +199,7 @@ def tradeoff(array: ArrayMatrices, tables: PtxScenario, start: np.ndarray) -> li
                 "rms_error": float(np.sqrt(one.cost / len(b1)) / target),
                 "sar_10g_W_kg": array.sar_10g(last),
                 "gap": one.gap,
-                "active": binding(limits, last)[1],
+                "active": binding(last, limits)[1],
             }
         )
     return rows

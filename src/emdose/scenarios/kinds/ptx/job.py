@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.ptx import drives, evaluation, result
 from emdose.scenarios.kinds.ptx.limits import arguments, sar_limits
+from emdose.scenarios.kinds.ptx.matrices import MatrixPlan, planned
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coils import coil, handed_to_vie
 from emdose.scenarios.shared.driving.drives import place_of, require_tissue
@@ -115,7 +117,14 @@ class PtxJob(BaseJob):
             table = "solver" if error.field in type(self.tables.solver).model_fields else ""
             with blamed_on(self.scenario.file, table):
                 raise
-        return JobPlan(device=self.device, solution=solution, then="matrices, drives and limits")
+        return JobPlan(device=self.device, solution=solution, evaluation=self._matrix_plan())
+
+    def evaluation_plan(self) -> JobPlan:
+        """The matrices; raises ResourceError when they do not fit."""
+        return replace(super().evaluation_plan(), evaluation=self._matrix_plan())
+
+    def _matrix_plan(self) -> MatrixPlan:
+        return planned(self.body, len(self.coil.ports))
 
     def prepare(self) -> None:
         """The averaging plan."""

@@ -180,15 +180,17 @@ def constraints(
     local_factor : float
         What the limit of local SAR is multiplied with.
     """
-    found = None
+    rest: DriveConstraints | None = None
     for one in limits:
-        if one.quantity == LOCAL:
-            made = DriveConstraints.of(local, one.limit * local_factor, one.quantity)
-        else:
+        if one.quantity != LOCAL:
             made = DriveConstraints.of(one.factor * parts.matrix(one.region), one.limit, one.quantity)
-        found = made if found is None else found + made
-    assert found is not None  # sar_limits has at least one
-    return found
+            rest = made if rest is None else rest + made
+    for one in limits:
+        if one.quantity == LOCAL:  # last, so that its many matrices are joined with the others once
+            made = DriveConstraints.of(local, one.limit * local_factor, one.quantity)
+            rest = made if rest is None else made + rest
+    assert rest is not None  # sar_limits has at least one
+    return rest
 
 
 def hardware(limits: SarLimitsTable, power: np.ndarray, duty_cycle: float) -> DriveConstraints | None:
@@ -202,17 +204,20 @@ def hardware(limits: SarLimitsTable, power: np.ndarray, duty_cycle: float) -> Dr
     return found
 
 
-def binding(constraint: DriveConstraints, v: np.ndarray) -> tuple[float, str]:
+def binding(v: np.ndarray, *constraints: DriveConstraints | None) -> tuple[float, str]:
     """Largest part of any limit that a drive uses, and what that limit is called."""
-    use = constraint.use(v)
-    at = int(np.argmax(use))
-    label = constraint.labels[at] if at < len(constraint.labels) else "peak amplitude"
-    return float(use[at]), label
+    found = []
+    for one in constraints:
+        if one is not None:
+            use = one.use(v)
+            at = int(np.argmax(use))
+            found.append((float(use[at]), one.labels[at] if at < len(one.labels) else "peak amplitude"))
+    return max(found, key=lambda pair: pair[0])
 
 
-def largest_factor(constraint: DriveConstraints, v: np.ndarray) -> float:
+def largest_factor(v: np.ndarray, *constraints: DriveConstraints | None) -> float:
     """Largest factor on a drive within the limits."""
-    used, _ = binding(constraint, v)
+    used, _ = binding(v, *constraints)
     return 1 / math.sqrt(used) if used > 0 else math.inf
 
 

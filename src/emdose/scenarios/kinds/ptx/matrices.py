@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emdose.compute.machine import require_memory
+from emdose.dosimetry.transmission.blocks import q_matrix_blocks
 from emdose.dosimetry.transmission.compression import compress, relative_overestimate
 from emdose.dosimetry.transmission.drives.constraints import DriveConstraints
 from emdose.dosimetry.transmission.global_forms import GlobalMatrices, forward_power, global_matrices, power_consistency
-from emdose.dosimetry.transmission.qmatrix import QMatrices, averaged, q_matrices
+from emdose.dosimetry.transmission.qmatrix import QMatrices
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
 from emdose.scenarios.kinds.ptx.limits import SarLimit, constraints, hardware, regions_of, sar_limits
 from emdose.scenarios.shared.metal_coils.network import NETWORK, network_of
+from emdose.solvers.running import Plan
 
 if TYPE_CHECKING:
     from emdose.dosimetry.averaging.cubic import AveragingPlan
@@ -24,6 +28,53 @@ if TYPE_CHECKING:
 
 DRIVES = 2000
 """Random drives that the bound is compared with the truth of."""
+ROWS = 1 << 14
+"""Matrices that are compared at a time."""
+BYTES, CELL_BYTES = 80, 1250
+"""Memory of an entry of a matrix at the most (the cubes, limits by all of them, limits over limits, what an eigenvalue
+problem takes) and of a cell of the body for maps, as measured."""
+CUBES = 1.1
+"""Matrices of a voxel of tissue: a voxel of a surface may have several cubes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatrixPlan(Plan):
+    """What the matrices of all cubes will take.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the array.
+    """
+
+    channels: int
+
+    @property
+    def what(self) -> str:
+        """What is made, in words."""
+        return f"{self.size} matrices of {self.channels} channels"
+
+
+def planned(body: Phantom, channels: int) -> MatrixPlan:
+    """Memory and time of the matrices of a body.
+
+    Parameters
+    ----------
+    body : Phantom
+        The body.
+    channels : int
+        Channels of the array.
+
+    Raises
+    ------
+    ResourceError
+        When they do not fit the free memory.
+    """
+    count = math.ceil(CUBES * int(body.body.sum()))
+    need = BYTES * count * channels**2 + CELL_BYTES * body.labels.size
+    require_memory(need, f"SAR of {count} matrices of {channels} channels", float(body.spacing_m[0]))
+    # 8 channels: 30 us a matrix of one core, most of it in the cover, worst cases and drives.
+    return MatrixPlan(bytes=need, seconds=20 + 5e-7 * count * channels**2, size=count, device="cpu", channels=channels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +154,7 @@ def made(
         Where the bounds are found.
     """
     how, checks = tables.matrices, tables.checks
-    cubes = averaged(q_matrices(fields, body, how.rule), plan)
+    cubes = q_matrix_blocks(fields, body, plan, how.rule).whole()  # no point matrices beside them
     heads, exposed = regions_of(body, coil, checks)
     parts = global_matrices(fields, body, heads, exposed=exposed, rule=how.rule)
     points = compress(cubes, how.overestimate, method=how.method, added=how.added, relative=how.relative, device=device)
@@ -174,4 +225,5 @@ def told(made_of: ArrayMatrices) -> dict[str, Any]:
 def _ratio(points: VirtualObservationPoints, full: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Bound over the largest SAR of some drives."""
     outer = np.einsum("di,dj->ijd", v.conj(), v).reshape(full.shape[1], -1).astype(full.dtype)
-    return np.asarray(points.peak(v) / (full @ outer).real.max(axis=0))
+    some = (full[start : start + ROWS] for start in range(0, len(full), ROWS))
+    return np.asarray(points.peak(v) / np.max([(part @ outer).real.max(axis=0) for part in some], axis=0))

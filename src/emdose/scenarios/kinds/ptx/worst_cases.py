@@ -106,4 +106,4 @@ def _own(array: ArrayMatrices, tables: PtxScenario, limits: DriveConstraints, st
         if use.max() <= 1 + ABOVE:
             break
         taken = np.union1d(taken, np.argsort(use)[-LOT:])
-    return v * min(1.0, largest_factor(limits, v))  # what is left above a limit that was not taken
+    return v * min(1.0, largest_factor(v, limits))  # what is left above a limit that was not taken
