@@ -165,11 +165,31 @@ def test_a_protocol(place, sheet):
     assert body.window(10.0).value == pytest.approx(alone.deposited / 10, rel=1e-9)
     assert "The sequences, each by itself" in (place / "two" / "sheet.html").read_text()
     names = [r["sequence"] for r in csv.DictReader((place / "two" / "sheet.csv").open())]
-    assert {"one", "protocol"} == set(names)
+    assert {"one", "one (2)", "protocol"} == set(names)
     rows = tables.pulse_rows(found.sequences[0], found.exposures[0])
     assert [(r["use"], r["count"]) for r in rows] == [("excitation", 4)]
     assert rows[0]["flip_deg"] == pytest.approx(180, rel=1e-6)
     assert rows[0]["share"] == 1
+
+
+def test_a_calibration_that_makes_no_sense():
+    """Oracle: a mode that turns the other way, and a place in the air, are refused unless they are accepted."""
+    ball = em.phantoms.sphere(0.05, 10e-3)
+    fields = em.Vie().solve(em.Exposure(ball, em.Birdcage(8, radius_m=0.1, length_m=0.1), 128e6), progress=False)
+    right = em.drive_reference(fields, "slice")
+    wrong = np.conj(fields.drives["quadrature"])
+    with pytest.raises(InputError, match="over"):
+        em.drive_reference(fields, "slice", wrong)
+    other = em.drive_reference(fields, "slice", wrong, accept=["b1plus_share"])
+    assert other.per_unit_T < 0.3 * right.per_unit_T
+    corner = np.asarray(ball.grid.bounds_m[1]) - 1e-3
+    if not ball.body[ball.grid.index_of(tuple(corner))]:
+        with pytest.raises(InputError, match="over"):
+            em.drive_reference(fields, tuple(corner))
+    driven = fields.drive("quadrature")
+    alone = em.drive_reference(driven, "slice", region="here")
+    assert alone.region == "here"
+    assert alone.per_unit_T == pytest.approx(right.mean_T(fields.drives["quadrature"]), rel=1e-6)
 
 
 @pytest.mark.usefixtures("sheet")

@@ -19,7 +19,7 @@ import numpy as np
 
 from emdose.checks import positive
 from emdose.errors import InputError
-from emdose.solvers.results.fields import named_drive
+from emdose.solvers.results.fields import named_drive, require_plausible
 from emdose.values import owned, read_only
 
 if TYPE_CHECKING:
@@ -114,6 +114,7 @@ def drive_reference(
     mode: str | Sequence[complex] | np.ndarray | None = None,
     *,
     region: str = "",
+    accept: Sequence[str] = (),
 ) -> DriveReference:
     """What pulses are calibrated with: B1+ of all channels in a region, and a mode of the coil.
 
@@ -128,11 +129,14 @@ def drive_reference(
         else its first one.
     region : str
         What the place is called in reports; by default its name or the point.
+    accept : sequence of str
+        Names of thresholds of validity that may be passed: "b1plus_share", "b1plus_air".
 
     Raises
     ------
     InputError
-        For an unknown region or mode, a region that is empty, and a mode without B1+ there.
+        For an unknown region or mode, a region that is empty, and a mode without B1+ there, or whose field turns the
+        other way, or a region that is mostly air.
     """
     inside = fields.region(over)  # type: ignore[arg-type]
     if mode is None:
@@ -146,4 +150,8 @@ def drive_reference(
         if not isinstance(over, str) and np.asarray(over).dtype != bool:
             region = "point ({}) m".format(", ".join(f"{float(p):g}" for p in over))
     b1 = np.ascontiguousarray(fields.b1plus()[:, inside].T).astype(complex)
+    plus, minus = np.abs(b1 @ v) ** 2, np.abs(fields.b1minus()[:, inside].T.conj() @ v) ** 2
+    share = float(plus.mean() / (plus + minus).mean()) if (plus + minus).any() else np.nan
+    told = {"b1plus_share": share, "b1plus_air": 1.0 - float(np.mean(fields.body[inside]))}
+    require_plausible(told, accept, "over")
     return DriveReference(b1, v, region, tuple(fields.ports), fields.drive_unit, fields.frequency_Hz)

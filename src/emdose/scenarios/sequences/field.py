@@ -180,7 +180,8 @@ def matrices_of(transmit: Transmit, summary: Mapping[str, Any], *, channels: boo
     name = IN_WORDS.get(str(transmit.place_name), str(transmit.place_name))
     if not isinstance(transmit.place_name, str):
         name = "the point ({}) m".format(", ".join(f"{float(p):g}" for p in transmit.place_name))
-    reference = drive_reference(used, transmit.place, np.ones(1) if used.is_driven else mode, region=name)
+    weights = np.ones(1) if used.is_driven else mode
+    reference = drive_reference(used, transmit.place, weights, region=name, accept=transmit.accept)
     heads = [h for h, counted in heads_of(body, told.get("head")) if counted]
     sar = point_sar(driven, body, transmit.rule)
     exposed = [p for p, counted in exposed_parts(sar, body, transmit.coil, told.get("exposed")) if counted]

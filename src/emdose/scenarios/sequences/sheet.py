@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,7 @@ def sequence_sheet(
         else read_pulse_sequence(one, gradients=gradient_coils is not None, rasters=rasters, shim_phase=shim_phase)
         for one in given
     ]
+    read = _told_apart(read)
     names = [str(one) if isinstance(one, Path | str) else one.name for one in given]
     joined = protocol(read, pauses_s) if len(read) != 1 else read[0]
     asked = field.asked(scenario, folder, device)
@@ -200,6 +201,16 @@ def sequence_sheet(
     sheet = SequenceSheet(tuple(read), tuple(exposures), whole, checks, full, folder)
     _write(sheet, folder, asked.folder)
     return sheet
+
+
+def _told_apart(sequences: Sequence[PulseSequence]) -> list[PulseSequence]:
+    """Sequences of one name with a number behind it, which tables tell them by."""
+    seen: dict[str, int] = {}
+    found = []
+    for one in sequences:
+        seen[one.name] = seen.get(one.name, 0) + 1
+        found.append(one if seen[one.name] == 1 else replace(one, name=f"{one.name} ({seen[one.name]})"))
+    return found
 
 
 def _write(sheet: SequenceSheet, folder: Path, solved: Path) -> None:
