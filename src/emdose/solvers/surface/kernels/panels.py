@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 BLOCK = 512
@@ -10,186 +12,70 @@ JOINT = 128
 """Points that meet all those before them together."""
 
 
-def potential_1(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Potential of point charges, one density."""
-    _sum(n, m, parts, targets, sources, q, out, 1, False)
+Sum = Callable[..., None]
 
 
-def potential_3(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Potential of point charges, three densities."""
-    _sum(n, m, parts, targets, sources, q, out, 3, False)
+def _summing(densities: int, field: bool) -> Sum:
+    """Potential or field of point charges, of some densities at once."""
+
+    def kernel(
+        shape: tuple[int],
+        n: int,
+        m: int,
+        parts: int,
+        targets: np.ndarray,
+        sources: np.ndarray,
+        q: np.ndarray,
+        out: np.ndarray,
+    ) -> None:
+        """Potential or field of point charges."""
+        _sum(n, m, parts, targets, sources, q, out, densities, field)
+
+    return kernel
 
 
-def potential_9(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Potential of point charges, nine densities."""
-    _sum(n, m, parts, targets, sources, q, out, 9, False)
+def _across(densities: int) -> Sum:
+    """Normal field of point charges, of some densities at once."""
+
+    def kernel(
+        shape: tuple[int],
+        n: int,
+        m: int,
+        parts: int,
+        targets: np.ndarray,
+        sources: np.ndarray,
+        q: np.ndarray,
+        out: np.ndarray,
+    ) -> None:
+        """Normal field of point charges."""
+        _normal(n, m, parts, targets, sources, q, out, densities)
+
+    return kernel
 
 
-def field_1(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Field of point charges, one density."""
-    _sum(n, m, parts, targets, sources, q, out, 1, True)
+def _at_each_other(densities: int) -> Sum:
+    """The same of points at each other, every pair once."""
+
+    def kernel(
+        shape: tuple[int],
+        n: int,
+        parts: int,
+        targets: np.ndarray,
+        sources: np.ndarray,
+        q: np.ndarray,
+        across: np.ndarray,
+        out: np.ndarray,
+    ) -> None:
+        """Normal field of point charges at each other."""
+        _joint(n, parts, targets, sources, q, out, densities)
+
+    return kernel
 
 
-def field_3(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Field of point charges, three densities."""
-    _sum(n, m, parts, targets, sources, q, out, 3, True)
-
-
-def normal_1(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Normal field of point charges, one density."""
-    _normal(n, m, parts, targets, sources, q, out, 1)
-
-
-def normal_2(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Normal field of point charges, two densities."""
-    _normal(n, m, parts, targets, sources, q, out, 2)
-
-
-def normal_4(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Normal field of point charges, four densities."""
-    _normal(n, m, parts, targets, sources, q, out, 4)
-
-
-def normal_8(
-    shape: tuple[int],
-    n: int,
-    m: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Normal field of point charges, eight densities."""
-    _normal(n, m, parts, targets, sources, q, out, 8)
-
-
-def joint_1(
-    shape: tuple[int],
-    n: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    across: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Normal field of point charges at each other, one density."""
-    _joint(n, parts, targets, sources, q, out, 1)
-
-
-def joint_2(
-    shape: tuple[int],
-    n: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    across: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Normal field of point charges at each other, two densities."""
-    _joint(n, parts, targets, sources, q, out, 2)
-
-
-def joint_4(
-    shape: tuple[int],
-    n: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    across: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Normal field of point charges at each other, four densities."""
-    _joint(n, parts, targets, sources, q, out, 4)
-
-
-def joint_8(
-    shape: tuple[int],
-    n: int,
-    parts: int,
-    targets: np.ndarray,
-    sources: np.ndarray,
-    q: np.ndarray,
-    across: np.ndarray,
-    out: np.ndarray,
-) -> None:
-    """Normal field of point charges at each other, eight densities."""
-    _joint(n, parts, targets, sources, q, out, 8)
+potential_1, potential_3, potential_9 = (_summing(n, field=False) for n in (1, 3, 9))
+field_1, field_3 = (_summing(n, field=True) for n in (1, 3))
+normal_1, normal_2, normal_4, normal_8 = (_across(n) for n in (1, 2, 4, 8))
+joint_1, joint_2, joint_4, joint_8 = (_at_each_other(n) for n in (1, 2, 4, 8))
 
 
 def near(
