@@ -32,11 +32,11 @@ def turned(q: em.QMatrices, factor: float = 1.0) -> em.QMatrices:
 @pytest.fixture(scope="module")
 def sets() -> dict[str, em.QMatrices]:
     q = point_and_averaged()[1]
-    tilted = np.asarray(q.matrices)[::5] * np.linspace(0.5, 1.3, CHANNELS)[:, None] * np.linspace(0.5, 1.3, CHANNELS)
+    tilted = np.asarray(q.matrices)[::10] * np.linspace(0.5, 1.3, CHANNELS)[:, None] * np.linspace(0.5, 1.3, CHANNELS)
     return {
-        "adult": some(q, 6),
-        "child": turned(some(q, 9, 3), 1.2),
-        "tilted": replace(q, matrices=tilted, voxel=np.asarray(q.voxel)[::5]),
+        "adult": some(q, 12),
+        "child": turned(some(q, 18, 3), 1.2),
+        "tilted": replace(q, matrices=tilted, voxel=np.asarray(q.voxel)[::10]),
     }
 
 

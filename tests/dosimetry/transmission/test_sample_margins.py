@@ -23,12 +23,12 @@ from emdose.dosimetry.transmission.combinations import smallest_multiple
 @pytest.fixture(scope="module")
 def q() -> em.QMatrices:
     full = point_and_averaged()[1]
-    return replace(full, matrices=np.asarray(full.matrices)[::8], voxel=np.asarray(full.voxel)[::8])
+    return replace(full, matrices=np.asarray(full.matrices)[::16], voxel=np.asarray(full.voxel)[::16])
 
 
 @pytest.fixture(scope="module")
 def vops(q: em.QMatrices) -> em.VirtualObservationPoints:
-    return em.compress(q, 0.1)
+    return em.compress(q, 0.2)
 
 
 def sample(q: em.QMatrices, rng: np.random.Generator) -> em.QMatrices:
@@ -40,7 +40,7 @@ def sample(q: em.QMatrices, rng: np.random.Generator) -> em.QMatrices:
 @pytest.fixture(scope="module")
 def samples(q: em.QMatrices) -> list[em.QMatrices]:
     rng = np.random.default_rng(4)
-    return [sample(q, rng) for _ in range(6)]
+    return [sample(q, rng) for _ in range(4)]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_all_samples_are_bounded_for_every_drive_and_average(widened: Any, sampl
     assert widened.certify(q, source="nominal") > 0
     assert all(widened.certify(one, source=f"sample {n}") > 0 for n, one in enumerate(samples, 1))
     # The nominal bounds are not enough: that is what the margin is for.
-    assert widened.margin.factor > 1.05
+    assert widened.margin.factor > 1.02
     with pytest.raises(em.NotValidError):
         replace(widened, matrices=vops.matrices).certify(
             samples[int(np.argmax(widened.margin.factors))],

@@ -129,6 +129,8 @@ def test_matrices_bounds_and_files_of_a_run(run, tmp_path) -> None:
     assert (len(q.matrices), len(vops)) == (told["matrices"], told["points"])
     assert vops.certify(q) > 0
     assert told["least_ratio"] >= 1 - 1e-9
+    assert told["requires_global_limit"]
+    assert vops.requires_global_limit
     assert told["map_misfit"] < 1e-5
     assert em.power_consistency(parts).difference < 1e-3
     v = np.asarray(run.drives["homogeneous"])

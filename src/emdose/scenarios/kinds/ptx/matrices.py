@@ -210,6 +210,7 @@ def told(made_of: ArrayMatrices) -> dict[str, Any]:
         "method": points.method,
         "largest_W_kg": points.largest,
         "certificate": points.certify(cubes),
+        "requires_global_limit": points.requires_global_limit,
         "relative_overestimate": relative_overestimate(points, cubes, DRIVES),
         "drives": DRIVES,
         "least_ratio": float(ratio.min()),

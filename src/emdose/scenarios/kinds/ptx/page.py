@@ -280,6 +280,11 @@ def matrix_rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:
             "checked: every matrix is below a convex combination of them, so that no drive and no average of drives "
             "exceeds the bound",
         ),
+        *(
+            [("Limits beside them", "those of whole body, head and exposed part, by matrices of their own")]
+            if told.get("requires_global_limit")
+            else []
+        ),
         (
             f"Bound over SAR of {told['drives']} random drives",
             f"least {told['least_ratio']:.3f}, median {told['median_ratio']:.3f}, largest {told['largest_ratio']:.3f}",
