@@ -47,6 +47,7 @@ from .dosimetry import VirtualObservationPoints as VirtualObservationPoints
 from .dosimetry import WindowPeak as WindowPeak
 from .dosimetry import WorstDrive as WorstDrive
 from .dosimetry import averaged_E as averaged_E
+from .dosimetry import bound_factor as bound_factor
 from .dosimetry import cem43 as cem43
 from .dosimetry import cem43_bound as cem43_bound
 from .dosimetry import channel_faults as channel_faults

@@ -107,6 +107,7 @@ from .transmission.qmatrix import averaged as averaged
 from .transmission.qmatrix import q_matrices as q_matrices
 from .transmission.sample_margins import SampleMargin as SampleMargin
 from .transmission.sample_margins import samples_needed as samples_needed
+from .transmission.several.margins import bound_factor as bound_factor
 from .transmission.several.margins import with_sample_margin as with_sample_margin
 from .transmission.several.merging import merge_vops as merge_vops
 from .transmission.temperature_matrices import TemperatureMatrices as TemperatureMatrices

@@ -95,6 +95,10 @@ def test_all_samples_are_bounded_for_every_drive_and_average(widened: Any, sampl
             least.append((bound / truth).min())
     assert min(least) >= 1 - 1e-9
     assert widened.certify(q, source="nominal") > 0
+    assert em.bound_factor(vops, samples[0]) == pytest.approx(widened.margin.factors[0], rel=2e-4)
+    assert em.bound_factor(vops, q) <= 1
+    with pytest.raises(em.InputError, match="drive_unit"):
+        em.bound_factor(vops, replace(q, drive_unit="A"))
     assert all(widened.certify(one, source=f"sample {n}") > 0 for n, one in enumerate(samples, 1))
     # The nominal bounds are not enough: that is what the margin is for.
     assert widened.margin.factor > 1.02

@@ -12,6 +12,7 @@ import itertools
 import re
 import tomllib
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -277,6 +278,31 @@ def test_memory_of_matrices_is_planned(fields) -> None:
     tracemalloc.stop()
     assert 0.4 * plan.bytes < peak < plan.bytes
     assert len(outcome.array.cubes) <= plan.size
+
+
+def test_a_body_is_held_against_bounds_of_another_run(run, fields, tmp_path) -> None:
+    """Oracles: fields that are 1.2 times as large have 1.44 times the factor; all drives by brute force."""
+    own = {"shim": {"drives": ["efficient"]}, "tradeoff": {"points": 0}}
+    table = changed(matrices={"bounds": str(run.folder / "vops.npz")}, **own)
+    job = kinds.get("ptx").job(loaded(table), "cpu")
+    summary = job.evaluate(fields).summary
+    one = summary["quantities"]["bounds_factor"]
+    assert 0.5 < one["value"] <= 1 + 1e-6  # the matrices that they were made of
+    v = np.random.default_rng(1).normal(size=(200, 4, 2)) @ [1, 1j]
+    q = run.q_matrices()
+    larger = em.bound_factor(run.vops(), replace(q, matrices=1.44 * np.asarray(q.matrices)))
+    assert larger == pytest.approx(1.44 * one["value"], rel=1e-3)
+    assert all(1.44 * q.sar(w).max() <= larger * run.vops().peak(w) * (1 + 1e-6) for w in v)
+    other = replace(run.vops(), rule="linear")
+    em.write_vops(other, tmp_path / "linear.npz")
+    with pytest.raises(InputError, match=r"matrices\.bounds.*linear"):
+        kinds.get("ptx").job(loaded(changed(matrices={"bounds": str(tmp_path / "linear.npz")})), "cpu")
+    with pytest.raises(InputError, match=r"matrices\.bounds.*128500000"):
+        kinds.get("ptx").job(loaded(changed(matrices=table["matrices"], exposure={"frequency_Hz": 128.5e6})), "cpu")
+    with pytest.raises(InputError, match=r"channels differ"):
+        kinds.get("ptx").job(
+            loaded(changed(matrices={"bounds": str(run.folder / "vops.npz")}, coil={"elements": 5})), "cpu"
+        )
 
 
 def test_limits_with_value_and_uncertainty(run, fields) -> None:

@@ -100,6 +100,37 @@ def with_sample_margin(
     return replace(vops, matrices=owned(margin.factor * V), largest=largest, margin=margin, **certificate.arrays())
 
 
+def bound_factor(vops: VirtualObservationPoints, q: Any, device: str | Backend = "auto") -> float:
+    """The smallest factor by which bounds hold for other matrices, for every drive and every average over drives.
+
+    Parameters
+    ----------
+    vops : VirtualObservationPoints
+        Of one body; a certificate is not needed.
+    q : QMatrices, QMatrixBlocks, TemperatureMatrices or VirtualObservationPoints
+        Of another body, position or sample, with the same array.
+    device : str or Backend
+        Where it is computed.
+
+    Raises
+    ------
+    InputError
+        For what is not of the same ports, drives, quantity, averaging, rule and frequency.
+    ConvergenceError
+        When there is none.
+
+    Notes
+    -----
+    See :class:`SampleMargin` for what the largest of several says. Above the smallest by no more than 1e-4 of it.
+    """
+    if not isinstance(vops, VirtualObservationPoints):
+        raise InputError("no virtual observation points", field="vops", found=type(vops).__name__)
+    require_alike({"bounds": vops, **named({"matrices": q}, "set")})
+    V = np.asarray(vops.matrices)
+    room = TOLERANCE * float(np.linalg.eigvalsh(V).max())
+    return _factor(q, V, room, backend.get(device))[0]
+
+
 def _factor(one: Any, V: np.ndarray, room: float, be: Backend) -> tuple[float, np.ndarray, np.ndarray, float]:
     """Factor of a set, combinations (c, v), which of them bounds each matrix (m,), and the largest eigenvalue."""
     factor, size = 0.0, 0.0

@@ -12,6 +12,7 @@ from emdose.compliance import check
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.regions import deposition_slab
 from emdose.dosimetry.sar import peak, point_sar, region_sar
+from emdose.dosimetry.transmission.several.margins import bound_factor
 from emdose.report import limit_words
 from emdose.scenarios.kinds.ptx import drives as finding
 from emdose.scenarios.kinds.ptx import matrices, worst_cases
@@ -135,6 +136,7 @@ def evaluated(job: Any, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
             plain = checks.to_dict()
             listed = plain.pop("rows")
             table = {"checks": listed, "check_inputs": {**plain, "text": checks.table()}}
+            factor = None if job.bounds is None else bound_factor(job.bounds, array.cubes, job.device)
             slab = deposition_slab(sar, body)
             exposed = {slab.name: region_sar(sar, slab.mask)}
             numbers = quantities(
@@ -147,6 +149,7 @@ def evaluated(job: Any, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
                 fields.discretisation(),
                 body,
                 tables.checks.relative_uncertainty,
+                factor,
             )
     about = {
         "main": main,

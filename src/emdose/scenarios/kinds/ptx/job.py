@@ -13,12 +13,14 @@ from emdose.compute.shared import Shared
 from emdose.dosimetry.averaging.average import shared_averaging_plan
 from emdose.dosimetry.transmission.covers import MOST_CHANNELS
 from emdose.errors import InputError
+from emdose.io import read_vops
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.exposure import Exposure
 from emdose.scenarios.kinds.ptx import drives, evaluation, result
 from emdose.scenarios.kinds.ptx.limits import arguments, sar_limits
 from emdose.scenarios.kinds.ptx.matrices import MatrixPlan, planned
 from emdose.scenarios.shared.bodies import phantom
+from emdose.scenarios.shared.circuit_tables import is_circuit
 from emdose.scenarios.shared.coils import coil, handed_to_vie
 from emdose.scenarios.shared.driving.drives import place_of, require_tissue
 from emdose.scenarios.shared.job import BaseJob, JobPlan
@@ -29,6 +31,7 @@ from emdose.solvers.results.fields import region_mask
 from emdose.solvers.running import silent
 
 if TYPE_CHECKING:
+    from emdose.dosimetry.transmission.vops import VirtualObservationPoints
     from emdose.io.disk.atomic import Stage
     from emdose.scenarios.kinds.ptx.evaluation import PtxOutcome
     from emdose.scenarios.shared.scenario import LoadedScenario
@@ -84,7 +87,32 @@ class PtxJob(BaseJob):
                 found=f"{self.body.mass_kg:.4g} kg",
                 expected=f"at least {evaluation.MASS_10g:g} kg",
             )
+        self.bounds = self._held_bounds()
         self._plan: Any = None
+
+    def _held_bounds(self) -> VirtualObservationPoints | None:
+        """Bounds of another run that this one is held against."""
+        name, file = self.tables.matrices.bounds, self.scenario.file
+        if name is None:
+            return None
+        found = read_vops(name, ports=self.coil, frequency_Hz=self.exposure.frequency_Hz)
+        expected = {
+            "rule": self.tables.matrices.rule,
+            "averaging_mass_kg": evaluation.MASS_10g,
+            "unit": "W/kg",
+            "drive_unit": "V" if is_circuit(self.tables.coil) else "A",
+            "frequency_Hz": self.exposure.frequency_Hz,
+        }
+        for key, value in expected.items():
+            if getattr(found, key) != value:
+                raise InputError(
+                    f"bounds of another {key}",
+                    file=file,
+                    field="matrices.bounds",
+                    found=str(getattr(found, key)),
+                    expected=str(value),
+                )
+        return found
 
     def _mask(self) -> np.ndarray:
         """Tissue where B1+ counts."""

@@ -27,6 +27,7 @@ def quantities(
     voxels: Discretisation,
     body: Phantom,
     spread: float | None = None,
+    factor: float | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Every headline number: name -> value, unit, uncertainty and notes; those of the main drive without its name.
 
@@ -53,6 +54,8 @@ def quantities(
         The body.
     spread : float, optional
         Relative expanded uncertainty of SAR that the scenario gives.
+    factor : float, optional
+        By what bounds of another run must be multiplied to hold here.
     """
     found: dict[str, dict[str, Any]] = {}
     of_b1, of_10g = voxels.expanded("B"), voxels.average_sar(10e-3)
@@ -105,4 +108,7 @@ def quantities(
     if array.cubes.drive_unit == "A":
         note += ", channels matched and decoupled"
     add("psSAR10g_per_forward_power", worst["power_W_kg_W"], "W/kg/W", of_10g + of_power, note)
+    if factor is not None:
+        note = "by what the bounds of matrices.bounds must be multiplied to hold for every drive here"
+        found["bounds_factor"] = {"value": factor, "unit": "1", "uncertainty": None, "note": note}
     return found

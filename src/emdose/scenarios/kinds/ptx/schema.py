@@ -86,6 +86,7 @@ class MatricesTable(Table):
     relative: Annotated[bool, switch("overestimate is relative to the SAR of each drive")] = False
     added: Literal["identity", "global"] = "identity"
     method: Literal["cover", "clusters"] = "cover"
+    bounds: Annotated[str, file_name("a file of bounds of another run, such as its vops.npz")] | None = None
 
 
 class SarLimitsTable(Table):
