@@ -207,6 +207,11 @@ def test_a_protocol_is_its_sequences_in_order():
     [
         ({"sequence": sequence(np.ones((1, 2)) + 0j)}, "channels differ between the sequence and the coil; found .2"),
         ({"sequence": sequence(about={"definitions": {"B0": 7.0}})}, "made for another field strength; found .7 T"),
+        (
+            {"sequence": em.protocol([sequence(), sequence(about={"definitions": {"Field_Strength": "7"}})])},
+            "made for another field strength; found .7 T",
+        ),
+        ({"sequence": sequence(about={"definitions": {"B0": "three"}})}, "field strength that is not a number"),
         ({"field_T": 1.5}, "made for another field strength; found .1.5 T"),
         ({"peak_power_W": 1.0}, "drive beyond the peak power; found"),
         ({"peak_amplitude": 1e-3}, "drive beyond the peak amplitude; found"),

@@ -30,8 +30,8 @@ from emdose.values import owned
 Local = QMatrices | QMatrixBlocks | VirtualObservationPoints
 B1, POWER = "B1+rms", "power"
 WINDOWS_S = (360.0, 10.0)
-FIELD_NAMES = ("b0", "fieldstrength", "field_t", "b0_t")
-"""Definitions of a file that say for which field it was made, in small letters without blanks."""
+FIELD_NAMES = ("b0", "fieldstrength", "fieldt", "b0t")
+"""Definitions of a file that say for which field it was made, as small letters alone."""
 ANOTHER_FIELD = 0.05
 """Scanners of 3 T have 2.89 to 3 T: what differs by more is of another field strength."""
 AT_ONCE = 20_000_000
@@ -339,25 +339,29 @@ def _require_together(matrices: GlobalMatrices, reference: DriveReference, sets:
 
 
 def _require_field(sequence: PulseSequence, frequency_Hz: float | None, field_T: float | None) -> None:
-    """Raise InputError when a sequence was made for another field strength than the matrices are of."""
-    said, by = field_T, "field_T"
-    if said is None:
-        definitions = sequence.about.get("definitions") or {}
-        for key, value in definitions.items():
-            if str(key).lower().replace("_", "").replace(" ", "") in {n.replace("_", "") for n in FIELD_NAMES}:
-                said, by = number(str(key), _first(value), problem="field strength that is not a number"), str(key)
-    else:
-        positive("field_T", field_T)
-    if said is None or frequency_Hz is None:
+    """Raise InputError when a sequence, or a part of a protocol, was made for another field strength."""
+    parts = ({"name": sequence.name, **sequence.about}, *sequence.about.get("parts", ()))
+    stated = [(str(part["name"]), *one) for part in parts for one in _stated(part.get("definitions") or {})]
+    if field_T is not None:
+        stated = [(sequence.name, "field_T", positive("field_T", field_T))]
+    if frequency_Hz is None:
         return
     own = frequency_Hz / sequence.gamma_Hz_T
-    if abs(said - own) > ANOTHER_FIELD * own:
-        raise InputError(
-            f"'{sequence.name}' was made for another field strength",
-            field=by,
-            found=f"{said:g} T",
-            expected=f"{own:.3g} T, the {frequency_Hz / 1e6:.4g} MHz of the coil",
-        )
+    for name, by, said in stated:
+        if abs(said - own) > ANOTHER_FIELD * own:
+            raise InputError(
+                f"'{name}' was made for another field strength",
+                field=by,
+                found=f"{said:g} T",
+                expected=f"{own:.3g} T, the {frequency_Hz / 1e6:.4g} MHz of the coil",
+            )
+
+
+def _stated(definitions: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """Definitions of a file that say for which field it was made, and the field [T]."""
+    for key, value in definitions.items():
+        if str(key).lower().replace("_", "").replace(" ", "") in FIELD_NAMES:
+            yield str(key), number(str(key), _first(value), problem="field strength that is not a number")
 
 
 def _first(value: Any) -> Any:

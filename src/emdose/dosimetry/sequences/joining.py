@@ -55,7 +55,8 @@ def protocol(
     shims = np.zeros((0, channels[0] if channels else 0), complex)
     durations, rf, shim, parts, block, now = [], [], [], [], 0, 0.0
     for n, one in enumerate(every):
-        parts.append({"name": one.name, "start_s": now, "duration_s": one.duration_s, "first_block": block})
+        told = {"start_s": now, "duration_s": one.duration_s, "first_block": block}
+        parts.append({"name": one.name, **told, "definitions": one.about.get("definitions") or {}})
         rf.append(np.where(one.rf >= 0, one.rf + len(pulses), NONE))
         own = np.asarray(one.shim)
         shim.append(np.where(own >= 0, own + len(shims), NONE))
