@@ -26,6 +26,8 @@ from emdose.scenarios.study.samples import sample_name, scenario_path
 
 STUDY_PAGE, GROUP_PAGE = "study.html", "runs.html"
 BINS = 48
+ROUNDING = 1e-10
+"""Spread over size below which values are the same."""
 FAINT = 1e-3
 """Share of its largest mean below which the relative deviation of a map says nothing."""
 
@@ -267,8 +269,11 @@ def map_title(name: str) -> str:
     return heading(name).partition(" [")[0].replace("abs B1plus", "|B1+|")
 
 
-def _histogram(values: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+def _histogram(values: np.ndarray, weights: np.ndarray) -> dict[str, Any] | None:
+    """Edges and density; None of values that differ by rounding alone, as of what every sample is scaled to."""
     good = np.isfinite(values)
+    if not good.any() or np.ptp(values[good]) <= ROUNDING * np.abs(values[good]).max():
+        return None
     bins = min(BINS, max(8, int(np.sqrt(good.sum()))))
     density, edges = np.histogram(values[good], bins, weights=weights[good], density=True)
     return {"edges": edges.tolist(), "density": density.tolist()}
