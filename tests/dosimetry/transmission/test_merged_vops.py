@@ -206,6 +206,8 @@ def test_what_is_no_set_of_the_same_array_is_refused(sets: Any) -> None:
         em.merge_vops({"a": q}, global_matrices={"a": parts(q)}, global_ratios={"whole body": 5.0})
     with pytest.raises(em.InputError, match="not among the sets"):
         em.merge_vops({"a": q}, global_matrices={"b": parts(q)}, global_ratios=RATIOS)
+    with pytest.raises(em.InputError, match=r"a\.drive_unit"):
+        em.merge_vops({"a": q}, global_matrices={"a": replace(parts(q), drive_unit="A")}, global_ratios=RATIOS)
     with pytest.raises(em.InputError, match="must be positive"):
         em.merge_vops({"a": q}, global_matrices={"a": parts(q)}, global_ratios={"whole body": -1.0, "head": 3.0})
     with pytest.raises(em.InputError, match="share a name"):

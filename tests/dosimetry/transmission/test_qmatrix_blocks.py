@@ -63,6 +63,9 @@ def test_averaging_commutes_with_the_drive(made_up, tmp_path, kind) -> None:
         v = rng.normal(size=3) + 1j * rng.normal(size=3)
         peak = plan.apply(em.point_sar(fields.drive(v), phantom).value).peak
         assert found.sar(v).max() == pytest.approx(peak, rel=1e-6 if single else 1e-12)
+    lost = em.q_matrix_blocks(fields, phantom, plan, folder=tmp_path / "gone")
+    with pytest.raises(em.OutputError, match=r"no room for averaged matrices .*gone.*another folder"):
+        lost.whole()
     with pytest.raises(em.InputError, match="does not fit"):
         em.q_matrix_blocks(fields, phantom, AveragingPlan(np.ones((4, 4, 4)) * 1e3, 5e-3, 2e-3, device="cpu"))
 

@@ -92,6 +92,15 @@ class GlobalMatrices:
         """Mass of a part over that of the body, on which limits of partial-body SAR depend; as :meth:`matrix`."""
         return float(self.masses_kg[self._index(name)] / self.masses_kg[self._index(WHOLE)])
 
+    def require_of(self, one: Any, field: str = "global_matrices") -> None:
+        """Raise InputError unless these are of the same ports, unit of drives, rule and frequency as other matrices."""
+        for name in ("ports", "drive_unit", "rule", "frequency_Hz"):
+            wanted, found = getattr(one, name), getattr(self, name)
+            if wanted != found:
+                raise InputError(
+                    "global matrices of other fields", field=f"{field}.{name}", found=found, expected=str(wanted)
+                )
+
     def scaled(self, ratios: Mapping[str, float]) -> np.ndarray:
         """Matrices times the limit of local SAR over that of each part, (part, port, port); InputError without one."""
         missing = [name for name in self.names if name not in ratios]

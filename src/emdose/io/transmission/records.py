@@ -124,7 +124,7 @@ def record_of(
             "origin_m": list(grid.origin_m),
         }
     if global_matrices is not None:
-        _same(one, global_matrices)
+        global_matrices.require_of(one)
         arrays |= {"global_matrix": global_matrices.matrices, "global_mass_kg": global_matrices.masses_kg}
         arrays |= {_power(name): m for name, m in global_matrices.powers.items()}
         told["bodies"], told["definitions"] = list(global_matrices.names), list(global_matrices.definitions)
@@ -150,12 +150,3 @@ def _power(name: str) -> str:
 def powers_of(record: MatrixRecord, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     """Power matrices of a record, of those names that it has."""
     return {name: np.asarray(record.arrays[_power(name)]) for name in names if _power(name) in record.arrays}
-
-
-def _same(one: Any, other: GlobalMatrices) -> None:
-    for name in ("ports", "drive_unit", "rule", "frequency_Hz"):
-        a, b = getattr(one, name), getattr(other, name)
-        if a != b:
-            raise InputError(
-                "global matrices of other fields", field=f"global_matrices.{name}", found=b, expected=str(a)
-            )

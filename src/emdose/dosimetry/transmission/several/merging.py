@@ -131,10 +131,7 @@ def _parts(
         if not isinstance(one, GlobalMatrices):
             raise InputError("no global matrices", field=name, found=type(one).__name__, expected="em.global_matrices")
         body = sets[name]
-        for key in ("ports", "drive_unit", "rule", "frequency_Hz"):
-            a, b = str(getattr(one, key)), str(getattr(body, key))
-            if a != b:
-                raise InputError("global matrices of other fields", field=f"{name}.{key}", found=a, expected=b)
+        one.require_of(body, name)
         if body.unit != "W/kg":
             raise InputError("parts of a body beside another quantity", field=name, found=body.unit, expected="W/kg")
     return found, by_part
