@@ -148,7 +148,7 @@ GEL = {"type": "gel-box", "size_m": [0.05, 0.05, 0.08], "spacing_m": 5e-3}
             ("mean.csv", "non-zero mean dB/dt"),
         ),
         (PULSEQ | {"exposures": {"seq": {"type": "pulseq", "file": "empty.seq"}}}, ("empty.seq", "empty")),
-        (PULSEQ | {"exposures": {"seq": {"type": "pulseq", "file": "corrupt.seq"}}}, ("corrupt.seq", "damaged")),
+        (PULSEQ | {"exposures": {"seq": {"type": "pulseq", "file": "corrupt.seq"}}}, ("corrupt.seq", "not finite")),
         (PULSEQ | {"exposures": {"seq": {"type": "pulseq", "file": "mean.seq"}}}, ("mean.seq", "non-zero mean dB/dt")),
         # What else users get wrong.
         ({"exposures": {"seq": {"type": "pulseq", "file": "none.seq"}}}, ("rod.toml", "[gradients]")),
