@@ -16,8 +16,8 @@ import numpy as np
 
 import emdose as em
 
-skin = {"skin": {"conductivity_S_m": 0.43}}  # below 1 kHz; Gabriel's dry skin all but insulates
-body = {"type": "stylised-adult", "spacing_m": 12e-3, "landmark": "heart", "tissues": skin}
+# Skin below 1 kHz; Gabriel's dry skin all but insulates.
+body = {"type": "stylised-adult", "spacing_m": 12e-3, "tissues": {"skin": {"conductivity_S_m": 0.43}}}
 train = {"type": "epi", "gradient_T_m": 20e-3, "slew_T_m_s": 80.0, "echo_spacing_s": 0.8e-3}
 trains = {axis: train | {"readout": axis, "phase": "yzx"["xyz".index(axis)]} for axis in "xyz"}
 tables = {"scenario": {"kind": "body-gradient", "name": "EPI"}, "phantom": body, "exposures": trains}

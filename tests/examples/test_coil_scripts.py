@@ -103,9 +103,9 @@ def test_one_cover_of_several_bodies(run: Any) -> None:
     assert least["middle ball"] < 0.9
     assert min(least["one cover of all"], least["middle ball and margin"]) >= 1 - 1e-9
     assert got["bounds"]["one cover of all"].certify(got["sets"]) > 0
-    factors = dict(zip(got["sets"], got["back"].margin.factors, strict=True))
-    assert factors["80 mm"] <= 1
-    assert factors["75 mm"] > 1
+    factors = dict(zip(got["sets"], got["read"]["middle ball and margin"].margin.factors, strict=True))
+    assert factors["2.2 kg"] <= 1
+    assert factors["1.7 kg"] > 1
 
 
 def test_sequence_sheet(run: Any) -> None:
