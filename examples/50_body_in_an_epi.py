@@ -3,7 +3,7 @@ A body in echo-planar imaging
 =============================
 
 Kind ``body-gradient`` in Python: a stylised adult, heart in the isocentre of whole-body coils, echo-planar imaging read
-out along each axis. The largest |E| over each train, seen from the front, under the factor with which its amplitude
+out along each axis. The largest E over each train, seen from the front, under the factor with which its amplitude
 just passes in normal mode: the least of what nerves and the heart allow. Voxels of 12 mm leave E uncertain by as much
 as it is, and say so; ``emdose demo gradient-pns`` is the same at 5 mm, with a page.
 """
