@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pulseq_files import HARDWARE
 
 import emdose as em
 from emdose.cli import main
@@ -201,8 +202,19 @@ def test_gradients(place, tmp_path):
     assert [r["value"] for r in found["checks"]] == [r.value for r in own.rows]
     assert found["courses"][0]["peak"] == pytest.approx(em.sequence_pns(short).peak, rel=1e-9)
     assert max(found["courses"][0]["response"]) == pytest.approx(found["courses"][0]["peak"], rel=1e-3)
-    sheet = em.sequence_sheet([short, place / "one.seq"], place / "out" / "field", tmp_path / "out", progress=False)
+    (tmp_path / "scanner.asc").write_text(HARDWARE)
+    sheet = em.sequence_sheet(
+        [short, place / "one.seq"],
+        place / "out" / "field",
+        tmp_path / "out",
+        hardware=tmp_path / "scanner.asc",
+        progress=False,
+    )
     told = sheet.summary["gradients"]
+    model = em.read_stimulation_model(tmp_path / "scanner.asc")
+    by_model = em.check_gradients(short.gradients, coil_type="whole-body", hardware=model)
+    assert [r["value"] for r in told["checks"]] == [r.value for r in by_model.rows]
+    assert told["courses"][1]["peak"] == pytest.approx(em.sequence_pns(short, model).peak, rel=1e-9)
     assert told["notes"] == ["one has no gradients that were read."]
     assert {r["region"].split(":")[0] for r in told["checks"]} == {"short"}
     page = (tmp_path / "out" / "sheet.html").read_text()
