@@ -9,11 +9,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from emdose.errors import InputError, ResourceError
 
 MOST_THREADS = 1024
 """Beyond this a number of threads is a slip: OpenMP would die while it starts them."""
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep BLAS to one thread while many small products are made: its threads would wait for longer than they save.
+
+    This holds for the whole process, that is for the BLAS of numpy and for that of scipy.
+    """
+    with _pools().limit(limits=1, user_api="blas"):
+        yield
+
+
+@cache
+def _pools() -> Any:
+    import scipy.linalg  # noqa: F401 - its BLAS is found only once it is there
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def thread_count() -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from emdose.checks import whole
+from emdose.compute import machine
 from emdose.dosimetry.transmission.drives.constraints import DriveConstraints
 from emdose.dosimetry.transmission.drives.dual import Optimum, QuadraticLimits, constrained
 from emdose.dosimetry.transmission.drives.quadratic import form_unit, hermitian, vector
@@ -63,6 +64,7 @@ class Shim:
         return b1_variation(self.reached)
 
 
+@machine.one_blas_thread()
 def shim(
     A: np.ndarray | Sequence[np.ndarray],
     target: complex | np.ndarray,

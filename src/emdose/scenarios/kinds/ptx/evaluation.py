@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.compliance import check
+from emdose.compute import machine
 from emdose.dosimetry.power import power_report
 from emdose.dosimetry.regions import deposition_slab
 from emdose.dosimetry.sar import peak, point_sar, region_sar
@@ -92,13 +93,13 @@ def evaluated(job: Any, fields: Fields, tell: ProgressCallback) -> PtxOutcome:
         array = matrices.made(fields, body, job.coil, tables, job.averaging(), job.mask, job.device)
         told = matrices.told(array)
     tell(Begin(stage="drives"))
-    with job.timed("drives"):
+    with job.timed("drives"), machine.one_blas_thread():
         drives = finding.all_drives(array, tables, job.drives)
         target = tables.target.b1plus_rms_T
         rows = {name: finding.numbers(array, name, drive, target) for name, drive in drives.items()}
         curve = finding.tradeoff(array, tables, drives[EVEN]["v"]) if EVEN in drives else []
     main = finding.main_of(drives)
-    with job.timed("worst cases"):
+    with job.timed("worst cases"), machine.one_blas_thread():
         worst = worst_cases.worst(array, tables, drives[main]["v"])
         modes = worst_cases.modes(array, tables, drives)
     tell(Begin(stage="checks"))
