@@ -105,7 +105,7 @@ def demo(
     if name == SHEET:
         from emdose.cli.exchange import sequence as sheets_of_sequences
 
-        return sheets_of_sequences.demo(out, device, force, quiet)
+        return sheets_of_sequences.demo(scenario, out, device, force, quiet)
     if scenario.kind == "label" and not no_rf:
         from emdose.cli import label as sheets
 

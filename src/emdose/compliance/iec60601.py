@@ -207,10 +207,8 @@ def check(
 
     power = sar.power_W()
     if not patient:
-        row = replace(for_information(rows, "whole-body SAR", coil_type), quantity="SAR of the phantom")
-        label = f"whole phantom, {kg(phantom.mass_kg)}"
         value = power / phantom.mass_kg * sequence.long
-        found.append(compared(row, label, value, relative_uncertainty, "", False))
+        found.append(phantom_row(rows, coil_type, phantom.mass_kg, value, relative_uncertainty))
         heads, parts, mass = [], [], None
     else:
         label = f"whole body, {kg(mass)}" if mass is not None else "whole body"
@@ -297,6 +295,14 @@ def body_rows(
         for row in rows
         if row.quantity == quantity and row.mode in MODES
     ]
+
+
+def phantom_row(
+    rows: Iterable[Limit], coil_type: str, mass_kg: float, value: float, relative_uncertainty: float | None
+) -> Check:
+    """SAR of a test object as a whole over 6 min, for information; parameters as of :func:`body_rows`."""
+    row = replace(for_information(rows, "whole-body SAR", coil_type), quantity="SAR of the phantom")
+    return compared(row, f"whole phantom, {kg(mass_kg)}", value, relative_uncertainty, "", False)
 
 
 def compared(

@@ -10,14 +10,24 @@ from typing import Any
 from emdose.checks import flag, one_of, within
 from emdose.compliance.checks import Check, Checks
 from emdose.compliance.circumstances import COIL_TYPES, LONG_WINDOW_S, STANDARD, mass_of, part_of_body
-from emdose.compliance.iec60601 import MODES, NO_PATIENT, NOTES, OF_SCHEME, body_rows, compared, for_information, kg
+from emdose.compliance.iec60601 import (
+    AVERAGING_MASS_KG,
+    MODES,
+    NO_PATIENT,
+    NOTES,
+    OF_SCHEME,
+    body_rows,
+    compared,
+    for_information,
+    kg,
+    phantom_row,
+)
 from emdose.compliance.limits import Limit, confirmed, limits
 from emdose.compliance.terms.confirmations import Confirmation, as_confirmations
-from emdose.dosimetry.sequences.played import SequenceExposure, SequenceQuantity
+from emdose.dosimetry.sequences.played import B1, SequenceExposure, SequenceQuantity
 from emdose.errors import InputError
 from emdose.validity import Validity
 
-AVERAGING_MASS_KG = 10e-3
 BEGINS, ENDS = ("exposed", "inside the coil"), ("power slab",)
 """How the names of parts begin or end that count as exposed unless others are named."""
 HEAD, LIMB = "head", "extremit"
@@ -101,10 +111,8 @@ def check_sequence(
 
     found: list[Check] = []
     if not patient:
-        row = replace(for_information(rows, "whole-body SAR", coil_type), quantity="SAR of the phantom")
         value = body.window(LONG_WINDOW_S).value
-        label = f"whole phantom, {kg(own)}"
-        found.append(compared(row, label, value, body.relative_uncertainty, "", False))
+        found.append(phantom_row(rows, coil_type, own, value, body.relative_uncertainty))
     else:
 
         def add(
@@ -134,7 +142,7 @@ def check_sequence(
             add("head SAR", "head", None, "No head among the matrices.")
     found += _local(rows, exposure, local, limbs, coil_type if patient else "")
     found.sort(key=lambda c: MODES.index(c.limit.mode) if c.limit.mode in MODES else len(MODES))
-    b1 = exposure.quantity("B1+rms").window(LONG_WINDOW_S).value
+    b1 = exposure.quantity(B1).window(LONG_WINDOW_S).value
     inputs = {
         "coil_type": coil_type,
         "patient": patient,

@@ -117,8 +117,7 @@ def metal_course(
         For a tensor that is not known at rest or not that of metal, and where the metal comes into the magnet's wall.
     """
     if not isinstance(tensor, MomentTensor):
-        none = np.zeros((0, 3, 3))
-        tensor = MomentTensor(np.zeros(0), none, none, np.asarray(tensor))
+        tensor = MomentTensor.of_motion(np.asarray(tensor))
     M = tensor.for_motion()
     place, poses = vector("at_m", at_m), trajectory.poses(times_s)
     point = np.asarray(place)[None]

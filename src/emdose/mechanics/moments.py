@@ -81,6 +81,12 @@ class MomentTensor:
         if self.at_rest is not None:
             object.__setattr__(self, "at_rest", _tensors("at_rest", np.asarray(self.at_rest)[None], 1)[0])
 
+    @classmethod
+    def of_motion(cls, at_rest: np.ndarray, relative_error: float = 0.0) -> MomentTensor:
+        """The tensor of which M at f -> 0 alone is known, (3, 3) [W/(T/s)^2]."""
+        none = np.zeros((0, 3, 3))
+        return cls(np.zeros(0), none, none, at_rest, relative_error)
+
     def at(self, frequencies_Hz: Any) -> np.ndarray:
         """K = M - j N / w at some frequencies, (h, 3, 3) complex [A m^2/(T/s)]; m = -K dB/dt.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emdose.dosimetry.sequences.played import SequenceExposure, SequenceQuantity
+from emdose.dosimetry.sequences.played import B1, SequenceExposure, SequenceQuantity, how_played
 from emdose.report.wording import duration
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def course_figure(exposure: SequenceExposure) -> Figure:
     unit, factor = ("min", 1 / 60) if exposure.duration_s > 300 else ("s", 1.0)
     windows = sorted(exposure.windows_s, reverse=True)
     for window, style in zip(windows, STYLES, strict=False):
-        top.plot(
-            factor * t, 1e6 * exposure.running("B1+rms", window, t), style, color="#1b6ca8", label=duration(window)
-        )
+        top.plot(factor * t, 1e6 * exposure.running(B1, window, t), style, color="#1b6ca8", label=duration(window))
     shown: dict[str, SequenceQuantity] = {}  # of several definitions of a part the one with the largest SAR
     for q in exposure.quantities:
         if q.kind in ("SAR", "local SAR"):
@@ -54,6 +52,6 @@ def course_figure(exposure: SequenceExposure) -> Figure:
     for axes in (top, bottom):
         axes.grid(alpha=0.3)
         axes.legend(fontsize=8, ncols=2)
-    played = "played without end" if exposure.repeated else "played once"
+    played = how_played(exposure.repeated)
     figure.suptitle(f"{exposure.name}, {played}: average over the window before each moment", fontsize=11)
     return figure

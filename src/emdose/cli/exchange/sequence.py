@@ -12,9 +12,8 @@ from emdose.errors import InputError
 
 if TYPE_CHECKING:
     from emdose.scenarios.sequences import SequenceSheet
+    from emdose.scenarios.shared.scenario import LoadedScenario
 
-DEMO = "sequence-sheet"
-"""Name of the bundled scenario that `emdose demo` plays sequences on."""
 DEMO_PAUSE_s = 10.0
 
 
@@ -93,16 +92,15 @@ def sequence(
     )
 
 
-def demo(out: Path, device: str, force: bool, quiet: bool) -> int:
-    """Write an EPI and a turbo spin echo, and the sheet of both in turns, on the bundled scenario.
+def demo(scenario: LoadedScenario, out: Path, device: str, force: bool, quiet: bool) -> int:
+    """Write an EPI and a turbo spin echo, and the sheet of both in turns on a bundled scenario.
 
     Parameters
     ----------
-    out, device, force, quiet
+    scenario, out, device, force, quiet
         As of the command.
     """
     from emdose.io.sequences.examples import write_epi, write_tse
-    from emdose.scenarios import bundled
     from emdose.scenarios.folder import RunFolder
     from emdose.scenarios.sequences.field import FIELD
 
@@ -111,11 +109,17 @@ def demo(out: Path, device: str, force: bool, quiet: bool) -> int:
     field.release()
     out.mkdir(parents=True, exist_ok=True)
     files = [write_epi(out / "epi.seq"), write_tse(out / "tse.seq")]
-    return write(files, bundled(DEMO), out, device, force, quiet, pauses_s=DEMO_PAUSE_s, repeated=True)
+    return write(files, scenario, out, device, force, quiet, pauses_s=DEMO_PAUSE_s, repeated=True)
 
 
 def write(
-    files: list[Path], scenario: Path | str, out: Path | None, device: str, force: bool, quiet: bool, **options: Any
+    files: list[Path],
+    scenario: LoadedScenario | Path | str,
+    out: Path | None,
+    device: str,
+    force: bool,
+    quiet: bool,
+    **options: Any,
 ) -> int:
     """Make a sheet, show its limits, and say where it is.
 

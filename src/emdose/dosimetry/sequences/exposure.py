@@ -10,13 +10,14 @@ changes them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from emdose.checks import array, flag, number, one_of, positive, within
 from emdose.dosimetry.sequences.courses import RfCourse, SequenceWindow, of_use, window_maxima
-from emdose.dosimetry.sequences.played import PulsePeaks, SequenceExposure, SequenceQuantity
+from emdose.dosimetry.sequences.played import B1, POWER, PulsePeaks, SequenceExposure, SequenceQuantity
 from emdose.dosimetry.sequences.pulses import NONE, PulseSequence
 from emdose.dosimetry.sequences.reference import DriveReference
 from emdose.dosimetry.transmission.blocks import QMatrixBlocks
@@ -28,7 +29,6 @@ from emdose.errors import InputError
 from emdose.values import owned
 
 Local = QMatrices | QMatrixBlocks | VirtualObservationPoints
-B1, POWER = "B1+rms", "power"
 WINDOWS_S = (360.0, 10.0)
 FIELD_NAMES = ("b0", "fieldstrength", "fieldt", "b0t")
 """Definitions of a file that say for which field it was made, as small letters alone."""
@@ -219,12 +219,8 @@ def _quantity(
     if kind == B1:
         per_block, per_repetition, mean = np.sqrt(per_block), np.sqrt(per_repetition), float(np.sqrt(mean))
     values = tuple(
-        SequenceWindow(
-            w.window_s,
-            float(np.sqrt(w.value)) if kind == B1 else w.value,
-            w.row if rows is None else int(rows[w.row]),
-            w.start_s,
-            w.energies,
+        replace(
+            w, value=float(np.sqrt(w.value)) if kind == B1 else w.value, row=w.row if rows is None else int(rows[w.row])
         )
         for w in windows
     )

@@ -14,6 +14,8 @@ from emdose.dosimetry.sequences.reference import DriveReference
 from emdose.errors import InputError
 from emdose.values import read_only
 
+B1, POWER = "B1+rms", "power"
+"""Kinds of quantities beside SAR; the first is the name of its quantity too."""
 HARD_180_Hz = 500.0
 """Amplitude of the rectangular pulse of 1 ms that inverts: what reference voltages and powers of scanners are of."""
 
@@ -108,7 +110,7 @@ class SequenceQuantity:
             "unit": self.unit,
             "average": self.average,
             "deposited": self.deposited,
-            "deposited_unit": {"SAR": "J/kg", "local SAR": "J/kg", "power": "J"}.get(self.kind),
+            "deposited_unit": {"SAR": "J/kg", "local SAR": "J/kg", POWER: "J"}.get(self.kind),
             "windows": [
                 {"window_s": w.window_s, "value": w.value, "start_s": w.start_s, "row": w.row} for w in self.windows
             ],
@@ -185,7 +187,7 @@ class SequenceExposure:
     @property
     def reference_power_W(self) -> float | None:
         """Power that such a pulse asks for while it is on [W]; None where no power matrix is known."""
-        power = next((q for q in self.quantities if q.kind == "power"), None)
+        power = next((q for q in self.quantities if q.kind == POWER), None)
         return None if power is None else HARD_180_Hz**2 * float(self.forms[power.name][0, 0])
 
     def quantity(self, name: str) -> SequenceQuantity:
@@ -215,7 +217,7 @@ class SequenceExposure:
         energies = self._until(t) - self._until(t - window)
         form = np.asarray(self.forms[name])
         found = (form @ energies).max(axis=0) / window
-        return np.asarray(np.sqrt(np.maximum(found, 0.0)) if kind == "B1+rms" else found)
+        return np.asarray(np.sqrt(np.maximum(found, 0.0)) if kind == B1 else found)
 
     def _until(self, t: np.ndarray) -> np.ndarray:
         """Energy of every shim up to some times, before the beginning as well, (shim, t) [Hz^2 s]."""
@@ -240,8 +242,7 @@ class SequenceExposure:
             )
         widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
         lines = ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in [head, *rows]]
-        how = "played without end" if self.repeated else "played once"
-        return "\n".join([f"{self.name}: {self.duration_s:.4g} s, {how}", *lines]) + "\n"
+        return "\n".join([f"{self.name}: {self.duration_s:.4g} s, {how_played(self.repeated)}", *lines]) + "\n"
 
     def __str__(self) -> str:
         return self.table()
@@ -280,3 +281,8 @@ class SequenceExposure:
             },
             "about": dict(self.about),
         }
+
+
+def how_played(repeated: bool) -> str:
+    """Whether a sequence is played without end or once, in words."""
+    return "played without end" if repeated else "played once"

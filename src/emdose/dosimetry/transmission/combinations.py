@@ -14,6 +14,7 @@ Source: J. Lee et al., Magn. Reson. Med. 67 (2012) 1566-1578 (convex covers); J.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +46,14 @@ class Mixture:
     def of(self, matrices: np.ndarray) -> np.ndarray:
         """The combination of matrices (v, n, n), (n, n)."""
         return np.asarray(np.tensordot(self.coefficients, matrices[self.index], 1))
+
+
+def table_of(mixtures: Sequence[Mixture], count: int) -> np.ndarray:
+    """Coefficients of some combinations of so many matrices, (mixture, count)."""
+    table = np.zeros((len(mixtures), count))
+    for row, one in zip(table, mixtures, strict=True):
+        row[one.index] = one.coefficients
+    return table
 
 
 def bounding(Q: np.ndarray, V: np.ndarray, tolerance: float) -> Mixture | None:

@@ -18,6 +18,7 @@ from emdose.compute import backend
 from emdose.compute.backend import Backend
 from emdose.dosimetry.transmission.blocks import QMatrixBlocks
 from emdose.dosimetry.transmission.clusters import clusters
+from emdose.dosimetry.transmission.combinations import table_of
 from emdose.dosimetry.transmission.covers import MOST_CHANNELS, TOLERANCE, Cover, GrowingCover, PackedMatrices
 from emdose.dosimetry.transmission.qmatrix import QMatrices
 from emdose.dosimetry.transmission.temperature_matrices import TemperatureMatrices
@@ -249,7 +250,8 @@ def _numbered(q: QMatrixBlocks) -> Iterator[tuple[int, QMatrices]]:
 def _of_cover(
     q: QMatrices | QMatrixBlocks | TemperatureMatrices, cover: Cover, overestimate: float, largest: float
 ) -> VirtualObservationPoints:
-    return _points(q, cover.matrices, cover.chosen, cover.bound, table_of(cover), overestimate, largest, "cover")
+    table = table_of(cover.combinations, len(cover.chosen))
+    return _points(q, cover.matrices, cover.chosen, cover.bound, table, overestimate, largest, "cover")
 
 
 def _points(
@@ -279,14 +281,6 @@ def _points(
         getattr(q, "time_s", None),
         getattr(q, "assumptions", ()),
     )
-
-
-def table_of(cover: Cover) -> np.ndarray:
-    """Coefficients of the combinations of a cover, (c, v)."""
-    table = np.zeros((len(cover.combinations), len(cover.chosen)))
-    for row, one in zip(table, cover.combinations, strict=True):
-        row[one.index] = one.coefficients
-    return table
 
 
 def largest_eigenvalues(matrices: np.ndarray, start: int = 0) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emdose.checks import number
+from emdose.checks import within
 from emdose.errors import InputError
 from emdose.values import owned, read_only
 
@@ -52,9 +52,7 @@ class SampleMargin:
         InputError
             For another coverage, and for no factors or such that are not finite and positive.
         """
-        number("coverage", coverage)
-        if not 0 < coverage < 1:
-            raise InputError("bad coverage", field="coverage", found=coverage, expected="above 0 and below 1, as 0.95")
+        _require_share("coverage", coverage)
         found = np.array(factors, float).reshape(-1)
         if not found.size or not np.all(np.isfinite(found)) or found.min() <= 0:
             raise InputError("bad factors of samples", field="factors", found=found.shape, expected="numbers above 0")
@@ -77,7 +75,9 @@ class SampleMargin:
 def samples_needed(coverage: float, confidence: float) -> int:
     """How many independent samples a margin of that coverage and confidence takes; raises InputError outside (0, 1)."""
     for name, value in (("coverage", coverage), ("confidence", confidence)):
-        number(name, value)
-        if not 0 < value < 1:
-            raise InputError(f"bad {name}", field=name, found=value, expected="above 0 and below 1, as 0.95")
+        _require_share(name, value)
     return max(1, math.ceil(math.log1p(-confidence) / math.log(coverage) - 1e-12))
+
+
+def _require_share(name: str, value: float) -> None:
+    within(name, value, 0.0, 1.0, ends="()", problem=f"bad {name}", expected="above 0 and below 1, as 0.95")

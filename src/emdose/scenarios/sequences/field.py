@@ -152,7 +152,7 @@ def solved(field: AskedField, *, device: str, force: bool, progress: Any) -> tup
     if arrays is None:
         raise InputError("the solution of this run is gone", file=field.folder, expected="--force to solve it again")
     solution = field.job.solution_of(arrays)
-    return kinds.get(field.scenario.kind).transmit(field.job, solution), dict(outcome.summary), judged
+    return field.job.transmit(solution), dict(outcome.summary), judged
 
 
 def matrices_of(transmit: Transmit, summary: Mapping[str, Any], *, channels: bool, device: str) -> TransmitMatrices:

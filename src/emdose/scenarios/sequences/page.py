@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from emdose.dosimetry.sequences.played import B1, how_played
 from emdose.dosimetry.transmission.global_forms import WHOLE
 from emdose.report.charts.line_chart import Curve, line_chart
 from emdose.report.pages import decisive, limit_table
 from emdose.report.pages.page import capital, fill
 from emdose.report.wording import duration, number, quantity
-from emdose.scenarios.sequences.tables import B1
 
 LONG_s = 300.0
 """Sequences that last longer have their time in minutes."""
@@ -43,8 +43,8 @@ def render(summary: Mapping[str, Any], folder: Path | None = None) -> str:
         "title": f"Safety sheet: {names}" if len(every) <= 3 else f"Safety sheet: protocol of {len(every)} sequences",
         "sentence": f"{capital(summary['body']['name'])}, {number(summary['body']['mass_kg'])} kg; coil: "
         f"{summary['coil']['name']}, {summary['frequency_Hz'] / 1e6:.6g} MHz. {length(whole['duration_s'])} of "
-        f"{about['blocks']} blocks with {about['pulses']} pulses, {played(whole)}; the worst position of every window "
-        "is found exactly.",
+        f"{about['blocks']} blocks with {about['pulses']} pulses, {how_played(whole['repeated'])}; the worst position "
+        "of every window is found exactly.",
         "banners": [{"level": "high", "text": text} for text in summary["warnings"]],
         "decisive": decisive.of_limit_table(
             [*rows, *({**r, "region": place_of(r), "averaging": ""} for r in of_gradients)]
@@ -67,11 +67,6 @@ def render(summary: Mapping[str, Any], folder: Path | None = None) -> str:
         **limit_table.section(summary, rows, b1, place),
     }
     return fill(str(__package__), "sheet.html.j2", (), page, folder=folder, summary=summary)
-
-
-def played(exposure: Mapping[str, Any]) -> str:
-    """How the sequence is played, in words."""
-    return "played without end" if exposure["repeated"] else "played once"
 
 
 def length(seconds: float) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from emdose.compliance.checks import Check, Checks
-from emdose.dosimetry.sequences.played import SequenceExposure, SequenceQuantity
+from emdose.dosimetry.sequences.played import B1, SequenceExposure, SequenceQuantity
 from emdose.dosimetry.sequences.pulses import NONE, PulseSequence
 from emdose.report import limit_words
 from emdose.report.wording import duration
@@ -20,7 +20,6 @@ POINTS = 480
 """Moments of the running averages that are kept."""
 MOST_PULSES = 12
 DIGITS = 6
-B1 = "B1+rms"
 QUANTITY, STATISTIC = "quantity", "statistic"
 COLUMNS = ("sequence", QUANTITY, STATISTIC, "value", "unit", "U_k2", "begins_s", "limit", "mode", "verdict", "limit_is")
 

@@ -14,11 +14,13 @@ import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.shared import Shared
+from emdose.errors import InputError
 from emdose.solvers.running import Checkpoint, Event, Plan, ProgressCallback, duration, size
 
 if TYPE_CHECKING:
     from emdose.io.disk.atomic import Stage
     from emdose.scenarios.shared.scenario import LoadedScenario
+    from emdose.scenarios.shared.transmitting.transmit import Transmit
 
 
 T = TypeVar("T")
@@ -239,6 +241,10 @@ class BaseJob(ABC):
         A name ends in its unit, such as ``SAR_10g_W_kg``. None by default.
         """
         return {}
+
+    def transmit(self, solution: Any) -> Transmit:  # noqa: ARG002 - of kinds that transmit
+        """The solved transmit coil, for sequences to be played on; raises InputError for a kind without one."""
+        raise InputError("a kind of scenario without a transmit coil", found=self.scenario.kind)
 
     @abstractmethod
     def write(self, stage: Stage, outcome: Any, summary: dict[str, Any]) -> None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from emdose.scenarios.shared.job import BaseJob
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.scenarios.shared.tables import Header, Table
-    from emdose.scenarios.shared.transmitting.transmit import Transmit
 
 
 class Result(Protocol):
@@ -86,7 +85,7 @@ class Kind(ABC, Generic[R]):
     stages: ClassVar[Mapping[str, str]] = MappingProxyType({})
     """What the stages of its job are called on the progress bar: name of an event's stage, and the words."""
     transmits: ClassVar[bool] = False
-    """Whether it solves the fields of a transmit coil that sequences can be played on."""
+    """Whether it solves the fields of a transmit coil that sequences can be played on: its jobs ``transmit``."""
 
     @abstractmethod
     def schema(self) -> type[Table]:
@@ -121,18 +120,6 @@ class Kind(ABC, Generic[R]):
             "device", "progress", and keys of its tables.
         """
         return None
-
-    def transmit(self, job: BaseJob, solution: Any) -> Transmit:  # noqa: ARG002
-        """The solved transmit coil of a scenario, for sequences; only of kinds that say they ``transmit``.
-
-        Parameters
-        ----------
-        job : BaseJob
-            The scenario made ready to run.
-        solution : object
-            What it solved.
-        """
-        raise InputError("a kind of scenario without a transmit coil", found=self.name)
 
     def sharing_job(self, scenario: LoadedScenario, device: str, shared: Shared) -> BaseJob:
         """As :meth:`job`, of a study: what it has in common with other jobs is handed on by ``shared``."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emdose.compute.machine import thread_count
+from emdose.solvers.surface.kernels.panels import JOINT
 
 if TYPE_CHECKING:
     from emdose.compute.backend import Backend
@@ -32,8 +33,6 @@ FMM_ERROR = 1e-4
 """Relative error that it is asked for; what it leaves is some hundred times smaller."""
 TILE = 32
 """Targets that one index of the kernels takes."""
-JOINT = 128
-"""Points of one set that meet all those before them together: every pair is looked at once."""
 JOINT_BYTES = 2**28
 """Memory for what every thread adds up by itself then."""
 AT_ONCE = {"potential": (9, 3, 1), "field": (3, 1), "normal": (8, 4, 2, 1)}

@@ -19,7 +19,7 @@ import numpy as np
 
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.dosimetry.transmission.combinations import Mixture, smallest_multiple
+from emdose.dosimetry.transmission.combinations import Mixture, smallest_multiple, table_of
 from emdose.dosimetry.transmission.compression import largest_eigenvalues
 from emdose.dosimetry.transmission.covers import TOLERANCE, PackedMatrices
 from emdose.dosimetry.transmission.sample_margins import SampleMargin
@@ -153,10 +153,7 @@ def _factor(one: Any, V: np.ndarray, room: float, be: Backend) -> tuple[float, n
             left = _dropped(packed, factor * mixture.of(V), 0.5 * room, left[1:], bound, len(made))
             made.append(mixture)
         bounds.append(bound)
-    table = np.zeros((len(made), len(V)))
-    for row, mixture in zip(table, made, strict=True):
-        row[mixture.index] = mixture.coefficients
-    return factor, table, np.concatenate(bounds), size
+    return factor, table_of(made, len(V)), np.concatenate(bounds), size
 
 
 def _least_factors(matrices: np.ndarray, V: np.ndarray) -> np.ndarray:

@@ -15,7 +15,8 @@ import numpy as np
 from emdose.checks import positive, unknown
 from emdose.compute import backend
 from emdose.compute.backend import Backend
-from emdose.dosimetry.transmission.compression import MEMORY_BYTES, cover_of_blocks, require_overestimate, table_of
+from emdose.dosimetry.transmission.combinations import table_of
+from emdose.dosimetry.transmission.compression import MEMORY_BYTES, cover_of_blocks, require_overestimate
 from emdose.dosimetry.transmission.global_forms import GlobalMatrices
 from emdose.dosimetry.transmission.several.sets import Certificate, JoinedSets, named
 from emdose.dosimetry.transmission.vops import VirtualObservationPoints
@@ -89,7 +90,7 @@ def merge_vops(
         own = np.eye(len(cover.chosen))[at : at + len(matrices)]
         certificate.add(f"{name}, {PARTS}", matrices, own, np.arange(len(matrices)))
         at += len(matrices)
-    table, largest, before = table_of(cover), 0.0, 0.0
+    table, largest, before = table_of(cover.combinations, len(cover.chosen)), 0.0, 0.0
     for n, (name, one) in enumerate(found.items()):
         some = slice(joined.starts[n], joined.starts[n + 1])
         certificate.add(name, one, table, cover.bound[some])

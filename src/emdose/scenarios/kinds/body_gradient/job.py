@@ -25,7 +25,6 @@ from emdose.scenarios.shared.tables import blamed_on
 from emdose.solvers.running import PartsFrom
 
 if TYPE_CHECKING:
-    from emdose.compute.shared import Shared
     from emdose.io.disk.atomic import Stage
     from emdose.models.bodies import Phantom
     from emdose.scenarios.kinds.body_gradient.outcome import GradientOutcome

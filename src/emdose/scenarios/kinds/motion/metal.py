@@ -49,8 +49,7 @@ def moment_of_arrays(arrays: Mapping[str, np.ndarray], prefix: str) -> MomentTen
     """Inverse of :func:`moment_arrays`; None where none was kept."""
     if f"{prefix}at_rest" not in arrays:
         return None
-    none, rest = np.zeros((0, 3, 3)), np.asarray(arrays[f"{prefix}at_rest"])
-    return MomentTensor(np.zeros(0), none, none, rest, float(arrays[f"{prefix}error"]))
+    return MomentTensor.of_motion(np.asarray(arrays[f"{prefix}at_rest"]), float(arrays[f"{prefix}error"]))
 
 
 def numbers(

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.ptx.job import PtxJob
     from emdose.scenarios.kinds.ptx.result import PtxResult
     from emdose.scenarios.kinds.ptx.schema import PtxScenario
-    from emdose.scenarios.shared.job import BaseJob
     from emdose.scenarios.shared.scenario import LoadedScenario
-    from emdose.scenarios.shared.transmitting.transmit import Transmit
 
 
 class PtxKind(Kind["PtxResult"]):
@@ -57,13 +55,6 @@ class PtxKind(Kind["PtxResult"]):
         from emdose.scenarios.kinds.ptx.job import PtxJob
 
         return PtxJob(scenario, device)
-
-    def transmit(self, job: BaseJob, solution: Any) -> Transmit:
-        """The array in its first drive."""
-        from emdose.scenarios.kinds.ptx.job import PtxJob
-
-        assert isinstance(job, PtxJob)
-        return job.transmit(solution)
 
     def sharing_job(self, scenario: LoadedScenario, device: str, shared: Shared) -> PtxJob:
         """The same with what its neighbours have handed on; drives must be given."""

@@ -20,10 +20,8 @@ if TYPE_CHECKING:
     from emdose.scenarios.kinds.rf.job import RfJob
     from emdose.scenarios.kinds.rf.result.result import RunResult
     from emdose.scenarios.kinds.rf.schema import RfScenario
-    from emdose.scenarios.shared.job import BaseJob
     from emdose.scenarios.shared.scenario import LoadedScenario
     from emdose.scenarios.shared.tables import Header
-    from emdose.scenarios.shared.transmitting.transmit import Transmit
 
 
 class RfKind(Kind["RunResult"]):
@@ -68,13 +66,6 @@ class RfKind(Kind["RunResult"]):
         from emdose.scenarios.kinds.rf import python
 
         return python.solved(exposure, found, header, **options) if isinstance(exposure, Exposure) else None
-
-    def transmit(self, job: BaseJob, solution: Any) -> Transmit:
-        """The coil in the drive of the scenario."""
-        from emdose.scenarios.kinds.rf.job import RfJob
-
-        assert isinstance(job, RfJob)
-        return job.transmit(solution)
 
     def sharing_job(self, scenario: LoadedScenario, device: str, shared: Shared) -> RfJob:
         """Fields, SAR, averages and checks, with what its neighbours have handed on: the voxels of the body too."""

@@ -16,7 +16,7 @@ from emdose.dosimetry.averaging.average import shared_averaging_plan
 from emdose.errors import ConvergenceError, InputError
 from emdose.io.field_arrays import fields_arrays, fields_of_arrays
 from emdose.models.exposure import Exposure
-from emdose.scenarios.kinds.rf import build, limit_rows, thermal
+from emdose.scenarios.kinds.rf import limit_rows, thermal
 from emdose.scenarios.kinds.rf.circuits import second_mesh
 from emdose.scenarios.kinds.rf.evaluation import (
     Circumstances,
@@ -30,8 +30,9 @@ from emdose.scenarios.kinds.rf.evaluation import (
 from emdose.scenarios.shared.bodies import phantom
 from emdose.scenarios.shared.coils import coil, handed_to_vie, vsie
 from emdose.scenarios.shared.convergence import solver_convergence
+from emdose.scenarios.shared.driving.drives import drive_of, place_of, require_tissue, scaled
 from emdose.scenarios.shared.job import BaseJob, JobPlan
-from emdose.scenarios.shared.metal_coils.engines import CODE, require_on_grid, tuned_by
+from emdose.scenarios.shared.metal_coils.engines import CODE, engine, require_on_grid, tuned_by
 from emdose.scenarios.shared.tables import blamed_on
 from emdose.scenarios.shared.transmitting.transmit import Transmit
 from emdose.solvers.results.fields import Fields
@@ -57,18 +58,19 @@ class RfJob(BaseJob):
         with self.timed("phantom"):
             self.body = phantom(tables.phantom, file, shared, scenario.identity.get("files"))
         self.coil: Any = coil(tables.coil, file, tables.scenario.accept)
-        self.drive = build.drive_of(tables.drive, self.coil, file)
+        self.drive = drive_of(tables.drive, self.coil, file)
         with blamed_on(file, "checks"):
             limit_rows.limit_rows(tables.checks)
             check_arguments(tables.checks, self.body)
-        self.place, self.place_name = build.place_of(tables.normalise.over, self.body, tables.checks.head, file)
+        self.place, self.place_name = place_of(tables.normalise.over, self.body, tables.checks.head, file)
         if "b1plus_rms_T" in tables.normalise.target:
-            build.require_tissue(self.place, self.body, tables.scenario.accept, file)
+            require_tissue(self.place, self.body, tables.scenario.accept, file)
         with blamed_on(file, ""):
             self.exposure = Exposure(self.body, self.coil, frequency_Hz=tables.exposure.frequency_Hz)
         require_on_grid(tables.coil, tables.solver, self.body, file)
         with blamed_on(file, "solver"):
-            self.solver = build.solver(tables, band=shared is None)  # a study wants numbers, no curves
+            # A study wants numbers, no curves.
+            self.solver = engine(tables.coil, tables.solver, tables.tuning, band=shared is None)
         if tables.thermal is not None:
             with blamed_on(file, "phantom.tissues"):
                 thermal.require_data(self.body)
@@ -167,7 +169,7 @@ class RfJob(BaseJob):
         tell(Begin(stage="averages"))
         target = self.tables.normalise.target
         with self.timed("scale"), blamed_on(self.scenario.file, "normalise"):
-            driven = build.scaled(solution, self.drive, target, self.place, self.place_name, accept)
+            driven = scaled(solution, self.drive, target, self.place, self.place_name, accept)
         how = Circumstances(
             rule=self.tables.dosimetry.rule,
             checks=self.tables.checks,
@@ -228,7 +230,7 @@ class RfJob(BaseJob):
             outcome.warnings.append(f"the coil on a second mesh: {error}; the uncertainty holds nothing of the mesh")
             return
         target, accept = self.tables.normalise.target, how.accept
-        driven = build.scaled(back, self.drive, target, self.place, self.place_name, accept)
+        driven = scaled(back, self.drive, target, self.place, self.place_name, accept)
         other = evaluated(
             driven,
             self.body,
